@@ -1,0 +1,92 @@
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// The form the answer must have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ResponseFormat {
+    /// Free text. The default.
+    Text,
+    /// Some JSON object. Providers ask that the prompt says so too.
+    JsonObject,
+    /// JSON that fits a schema.
+    JsonSchema(JsonSchema),
+}
+
+impl ResponseFormat {
+    /// JSON that fits `schema`, kept to exactly where the provider can.
+    pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
+        Self::JsonSchema(JsonSchema {
+            name: name.into(),
+            description: None,
+            schema,
+            strict: Some(true),
+        })
+    }
+}
+
+/// A JSON Schema for the answer.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct JsonSchema {
+    /// A name for the schema: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// What the answer is for, for the model to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The schema.
+    pub schema: Value,
+    /// Whether the provider must keep to the schema exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+}
+
+impl fmt::Debug for JsonSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonSchema")
+            .field("name", &self.name)
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How much a model should think before it answers.
+///
+/// Providers offer different steps; one that a model does not know is refused
+/// by the provider, never rounded in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ReasoningEffort {
+    /// No reasoning.
+    None,
+    /// As little as possible.
+    Minimal,
+    /// Little.
+    Low,
+    /// A middle way; the usual default of reasoning models.
+    Medium,
+    /// Much.
+    High,
+    /// More than high.
+    XHigh,
+    /// All there is.
+    Max,
+}
+
+impl ReasoningEffort {
+    /// The word the wire formats use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::XHigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+}

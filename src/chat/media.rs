@@ -1,0 +1,135 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use super::Hidden;
+use crate::base64;
+
+/// An image in a message.
+///
+/// ```
+/// use tollgate::{Image, Message};
+///
+/// let png = [0x89, b'P', b'N', b'G'];
+/// let message = Message::user("What is on this picture?")
+///     .with(Image::from_bytes("image/png", &png));
+/// assert_eq!(message.content.len(), 2);
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Image {
+    /// Where the image is, or its bytes.
+    pub source: Source,
+    /// How closely the model should look. Default: the provider's choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+impl Image {
+    /// An image that the provider fetches from `url` itself.
+    pub fn from_url(url: impl Into<String>) -> Self {
+        Self { source: Source::Url(url.into()), detail: None }
+    }
+
+    /// An image sent along with the request. `media_type` is its MIME type, such
+    /// as `image/png`.
+    pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { source: Source::from_bytes(media_type, bytes), detail: None }
+    }
+
+    /// Sets how closely the model should look.
+    #[must_use]
+    pub fn detail(mut self, detail: Detail) -> Self {
+        self.detail = Some(detail);
+        self
+    }
+}
+
+/// How closely a model looks at an image; finer costs more tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Detail {
+    /// The provider decides by the image's size.
+    Auto,
+    /// A small copy of the image.
+    Low,
+    /// The image in tiles, at full size.
+    High,
+}
+
+/// A document in a message, such as a PDF.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Document {
+    /// Where the document is, or its bytes.
+    pub source: Source,
+    /// A file name or title for the model to refer to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Document {
+    /// A document that the provider fetches from `url` itself.
+    pub fn from_url(url: impl Into<String>) -> Self {
+        Self { source: Source::Url(url.into()), name: None }
+    }
+
+    /// A document sent along with the request. `media_type` is its MIME type,
+    /// such as `application/pdf` or `text/plain`.
+    pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
+        Self { source: Source::from_bytes(media_type, bytes), name: None }
+    }
+
+    /// A document uploaded to the provider before, by its file id.
+    pub fn from_file_id(id: impl Into<String>) -> Self {
+        Self { source: Source::FileId(id.into()), name: None }
+    }
+
+    /// Sets the file name or title.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+}
+
+/// Where an image or document comes from.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Source {
+    /// An address the provider fetches itself.
+    Url(String),
+    /// The content, in base64 (RFC 4648 section 4, padded), encoded once and not
+    /// again on every attempt or turn.
+    Base64 {
+        /// The MIME type, such as `image/png`.
+        media_type: String,
+        /// The content in base64.
+        data: String,
+    },
+    /// A file uploaded to the provider before.
+    FileId(String),
+}
+
+impl Source {
+    /// Encodes `bytes` as base64.
+    pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
+        Self::Base64 { media_type: media_type.into(), data: base64::encode(bytes) }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // An address may carry a signature in its query.
+            Self::Url(url) => f.debug_tuple("Url").field(&Hidden(url.len())).finish(),
+            Self::Base64 { media_type, data } => f
+                .debug_struct("Base64")
+                .field("media_type", media_type)
+                .field("data", &Hidden(data.len()))
+                .finish(),
+            Self::FileId(id) => f.debug_tuple("FileId").field(id).finish(),
+        }
+    }
+}

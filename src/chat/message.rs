@@ -1,0 +1,132 @@
+use serde::{Deserialize, Serialize};
+
+use super::{Part, ToolCall, ToolResult};
+
+/// Who speaks in a [`Message`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Role {
+    /// Instructions for the whole conversation.
+    System,
+    /// The person or program that asks.
+    User,
+    /// The model.
+    Assistant,
+    /// The results of tools the model called.
+    Tool,
+}
+
+/// One turn of a conversation.
+///
+/// ```
+/// use tollgate::Message;
+///
+/// let conversation = [
+///     Message::system("Answer in one word."),
+///     Message::user("What is the capital of France?"),
+///     Message::assistant("Paris."),
+///     Message::user("And of Italy?"),
+/// ];
+/// assert_eq!(conversation[1].text(), "What is the capital of France?");
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub content: Vec<Part>,
+    /// Tells several speakers of one role apart, where the provider can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Message {
+    /// A message of `role` with these parts.
+    pub fn new(role: Role, content: impl IntoIterator<Item = impl Into<Part>>) -> Self {
+        let content = content.into_iter().map(Into::into).collect();
+        Self { role, content, name: None }
+    }
+
+    /// Instructions for the whole conversation.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::new(Role::System, [Part::Text(text.into())])
+    }
+
+    /// What the user says.
+    pub fn user(text: impl Into<String>) -> Self {
+        Self::new(Role::User, [Part::Text(text.into())])
+    }
+
+    /// What the model said.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new(Role::Assistant, [Part::Text(text.into())])
+    }
+
+    /// The result of the tool call with id `call_id`.
+    pub fn tool_result(call_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(Role::Tool, [ToolResult::new(call_id, text)])
+    }
+
+    /// Adds a part, such as an [`Image`](super::Image).
+    #[must_use]
+    pub fn with(mut self, part: impl Into<Part>) -> Self {
+        self.content.push(part.into());
+        self
+    }
+
+    /// Names the speaker.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The text parts, joined without a separator. Reasoning, refusals and tool
+    /// calls are not among them.
+    pub fn text(&self) -> String {
+        self.content.iter().filter_map(Part::as_text).collect()
+    }
+
+    /// The tool calls in this message, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.content.iter().filter_map(|part| match part {
+            Part::ToolCall(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// The reasoning the model showed, joined; empty where there is none.
+    pub fn reasoning(&self) -> String {
+        self.content
+            .iter()
+            .filter_map(|part| match part {
+                Part::Reasoning(reasoning) => Some(reasoning.text.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The words in which the model declined to answer, if it did.
+    pub fn refusal(&self) -> Option<&str> {
+        self.content.iter().find_map(|part| match part {
+            Part::Refusal(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+}
+
+impl From<&str> for Message {
+    /// A user message.
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+impl From<String> for Message {
+    /// A user message.
+    fn from(text: String) -> Self {
+        Self::user(text)
+    }
+}

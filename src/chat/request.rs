@@ -1,0 +1,262 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::{Message, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
+
+/// A conversation and how to answer it.
+///
+/// A `&str` is a request on its own; everything else is set by methods or
+/// fields. Whatever is not set is left to the provider.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{ChatRequest, Message};
+///
+/// let request = ChatRequest::new([
+///     Message::system("Answer in one word."),
+///     Message::user("What is the capital of France?"),
+/// ])
+/// .max_output_tokens(20)
+/// .temperature(0.0)
+/// .timeout(Duration::from_secs(30))
+/// .tag("customer", "acme");
+/// assert_eq!(request.messages.len(), 2);
+/// ```
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ChatRequest {
+    /// The conversation, oldest first.
+    pub messages: Vec<Message>,
+    /// The model. Default: the client's.
+    pub model: Option<String>,
+    /// The tools the model may call. Default: none.
+    pub tools: Vec<Tool>,
+    /// Which of them it may or must call. Default: its choice.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once. Default: the provider's choice.
+    pub parallel_tool_calls: Option<bool>,
+    /// The form of the answer. Default: free text.
+    pub response_format: Option<ResponseFormat>,
+    /// The most tokens it may answer with, reasoning included.
+    ///
+    /// Default: the provider's, save where a provider requires one
+    /// ([Anthropic](crate::Provider::Anthropic): 4096) or has a useless one
+    /// (text completions: 1024 instead of 16).
+    pub max_output_tokens: Option<u32>,
+    /// Randomness: 0 is the least, and the most is 2 or 1, by provider.
+    pub temperature: Option<f64>,
+    /// Takes only the likeliest tokens that make up this share, 0 to 1.
+    pub top_p: Option<f64>,
+    /// Texts that end the answer when they come up.
+    pub stop: Vec<String>,
+    /// Makes answers repeat, as far as the provider can.
+    pub seed: Option<i64>,
+    /// How much to think first.
+    pub reasoning_effort: Option<ReasoningEffort>,
+    /// Whom and what the call is for, such as `customer` and `feature`. Never
+    /// sent; they label what the call is counted under.
+    pub tags: BTreeMap<String, String>,
+    /// The longest the whole call may take. Default: the client's.
+    pub timeout: Option<Duration>,
+    /// Merged into the JSON body that is sent, over what the other fields put
+    /// there: objects key by key, anything else replaced. For what is not
+    /// modelled here.
+    pub extra: Map<String, Value>,
+}
+
+impl ChatRequest {
+    /// A request with this conversation.
+    pub fn new(messages: impl IntoIterator<Item = impl Into<Message>>) -> Self {
+        let messages = messages.into_iter().map(Into::into).collect();
+        Self { messages, ..Self::default() }
+    }
+
+    /// Adds a message.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Message>) -> Self {
+        self.messages.push(message.into());
+        self
+    }
+
+    /// Puts instructions in front of the conversation.
+    #[must_use]
+    pub fn system(mut self, text: impl Into<String>) -> Self {
+        self.messages.insert(0, Message::system(text));
+        self
+    }
+
+    /// Sets the model. Default: the client's.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Adds a tool.
+    #[must_use]
+    pub fn tool(mut self, tool: Tool) -> Self {
+        self.tools.push(tool);
+        self
+    }
+
+    /// Sets which tools the model may or must call.
+    #[must_use]
+    pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
+        self.tool_choice = Some(choice);
+        self
+    }
+
+    /// Sets whether the model may call several tools at once.
+    #[must_use]
+    pub fn parallel_tool_calls(mut self, allowed: bool) -> Self {
+        self.parallel_tool_calls = Some(allowed);
+        self
+    }
+
+    /// Sets the form of the answer.
+    #[must_use]
+    pub fn response_format(mut self, format: ResponseFormat) -> Self {
+        self.response_format = Some(format);
+        self
+    }
+
+    /// Sets the most tokens the model may answer with.
+    #[must_use]
+    pub fn max_output_tokens(mut self, tokens: u32) -> Self {
+        self.max_output_tokens = Some(tokens);
+        self
+    }
+
+    /// Sets the randomness.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f64) -> Self {
+        self.temperature = Some(temperature);
+        self
+    }
+
+    /// Sets the share of likeliest tokens to choose from.
+    #[must_use]
+    pub fn top_p(mut self, share: f64) -> Self {
+        self.top_p = Some(share);
+        self
+    }
+
+    /// Adds a text that ends the answer.
+    #[must_use]
+    pub fn stop(mut self, text: impl Into<String>) -> Self {
+        self.stop.push(text.into());
+        self
+    }
+
+    /// Makes answers repeat, as far as the provider can.
+    #[must_use]
+    pub fn seed(mut self, seed: i64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sets how much to think first.
+    #[must_use]
+    pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
+        self.reasoning_effort = Some(effort);
+        self
+    }
+
+    /// Labels the call; see [`tags`](Self::tags).
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets the longest the whole call may take. Default: the client's.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets a member of the JSON body that is sent; see [`extra`](Self::extra).
+    #[must_use]
+    pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(name.into(), value.into());
+        self
+    }
+}
+
+impl fmt::Debug for ChatRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatRequest")
+            .field("model", &self.model)
+            .field("messages", &self.messages)
+            .field("tools", &self.tools)
+            .field("tool_choice", &self.tool_choice)
+            .field("parallel_tool_calls", &self.parallel_tool_calls)
+            .field("response_format", &self.response_format)
+            .field("max_output_tokens", &self.max_output_tokens)
+            .field("temperature", &self.temperature)
+            .field("top_p", &self.top_p)
+            .field("stop", &self.stop.len())
+            .field("seed", &self.seed)
+            .field("reasoning_effort", &self.reasoning_effort)
+            .field("tags", &self.tags)
+            .field("timeout", &self.timeout)
+            .field("extra", &self.extra.keys())
+            .finish()
+    }
+}
+
+impl From<&str> for ChatRequest {
+    /// One user message.
+    fn from(text: &str) -> Self {
+        Self::new([text])
+    }
+}
+
+impl From<String> for ChatRequest {
+    /// One user message.
+    fn from(text: String) -> Self {
+        Self::new([text])
+    }
+}
+
+impl From<&String> for ChatRequest {
+    /// One user message.
+    fn from(text: &String) -> Self {
+        Self::new([text.as_str()])
+    }
+}
+
+impl From<Message> for ChatRequest {
+    fn from(message: Message) -> Self {
+        Self::new([message])
+    }
+}
+
+impl From<Vec<Message>> for ChatRequest {
+    fn from(messages: Vec<Message>) -> Self {
+        Self { messages, ..Self::default() }
+    }
+}
+
+impl From<&[Message]> for ChatRequest {
+    fn from(messages: &[Message]) -> Self {
+        messages.to_vec().into()
+    }
+}
+
+impl<const N: usize> From<[Message; N]> for ChatRequest {
+    fn from(messages: [Message; N]) -> Self {
+        Self::new(messages)
+    }
+}
+
+impl From<&ChatRequest> for ChatRequest {
+    fn from(request: &ChatRequest) -> Self {
+        request.clone()
+    }
+}

@@ -1,0 +1,176 @@
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+use super::{Hidden, Part};
+use crate::error::{Error, ErrorKind};
+
+/// A tool the model may call.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Tool {
+    /// A function of the caller's.
+    Function(Function),
+    /// A tool in the provider's own format, sent as it is: one that the provider
+    /// runs itself, such as a web search.
+    Native(Value),
+}
+
+impl Tool {
+    /// A function of the caller's. `parameters` is the JSON Schema of its
+    /// arguments, an object.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::Tool;
+    ///
+    /// let tool = Tool::function("weather", "Current weather in a city", json!({
+    ///     "type": "object",
+    ///     "properties": {"city": {"type": "string"}},
+    ///     "required": ["city"],
+    /// }));
+    /// # let _ = tool;
+    /// ```
+    pub fn function(
+        name: impl Into<String>,
+        description: impl Into<String>,
+        parameters: Value,
+    ) -> Self {
+        Self::Function(Function {
+            name: name.into(),
+            description: Some(description.into()),
+            parameters,
+            strict: None,
+        })
+    }
+}
+
+impl fmt::Debug for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(function) => f.debug_tuple("Function").field(&function.name).finish(),
+            Self::Native(value) => {
+                f.debug_tuple("Native").field(&value.get("type").and_then(Value::as_str)).finish()
+            }
+        }
+    }
+}
+
+/// A function the model may call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Function {
+    /// Its name: letters, digits, `_` and `-`, at most 64, for most providers.
+    pub name: String,
+    /// What it does and when to call it, for the model to read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The JSON Schema of its arguments, an object.
+    pub parameters: Value,
+    /// Whether the provider must keep the arguments to the schema exactly.
+    /// Default: the provider's choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+}
+
+/// Which tools the model may or must call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ToolChoice {
+    /// The model decides. The default where tools are given.
+    Auto,
+    /// The model calls none.
+    None,
+    /// The model calls at least one.
+    Required,
+    /// The model calls the function of this name.
+    Function(String),
+}
+
+/// A tool the model wants called.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolCall {
+    /// The id to answer it by.
+    pub id: String,
+    /// The function's name.
+    pub name: String,
+    /// The arguments as JSON text. Models write it, so it can be invalid.
+    pub arguments: String,
+    /// A provider's signature to be sent back with the call (Gemini).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+}
+
+impl ToolCall {
+    /// A call with these arguments, as JSON text.
+    pub fn new(
+        id: impl Into<String>,
+        name: impl Into<String>,
+        arguments: impl Into<String>,
+    ) -> Self {
+        Self { id: id.into(), name: name.into(), arguments: arguments.into(), signature: None }
+    }
+
+    /// Reads the arguments into a type of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`Protocol`](crate::ErrorKind::Protocol) when the model wrote something
+    /// that is not JSON or does not fit the type. Sending the error's message back
+    /// as the tool's result lets the model try again.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let text = self.arguments.trim();
+        serde_json::from_str(if text.is_empty() { "{}" } else { text }).map_err(|cause| {
+            Error::new(
+                ErrorKind::Protocol,
+                format!("the arguments of tool call {:?} do not fit: {cause}", self.name),
+            )
+        })
+    }
+}
+
+impl fmt::Debug for ToolCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToolCall")
+            .field("id", &self.id)
+            .field("name", &self.name)
+            .field("arguments", &Hidden(self.arguments.len()))
+            .finish()
+    }
+}
+
+/// What a tool answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ToolResult {
+    /// The id of the [`ToolCall`] it answers.
+    pub call_id: String,
+    /// The answer: text, and images where the provider takes them.
+    pub content: Vec<Part>,
+    /// Whether the tool failed; the content then says how.
+    #[serde(default)]
+    pub is_error: bool,
+}
+
+impl ToolResult {
+    /// A result in text.
+    pub fn new(call_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { call_id: call_id.into(), content: vec![Part::Text(text.into())], is_error: false }
+    }
+
+    /// A failure, told to the model in text.
+    pub fn error(call_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { is_error: true, ..Self::new(call_id, text) }
+    }
+
+    /// Adds a part, such as an image.
+    #[must_use]
+    pub fn with(mut self, part: impl Into<Part>) -> Self {
+        self.content.push(part.into());
+        self
+    }
+}

@@ -1,0 +1,60 @@
+use serde::{Deserialize, Serialize};
+
+/// The tokens a call used.
+///
+/// The counts nest the same way for every provider: cached and cache-write
+/// tokens are part of `prompt_tokens`, reasoning tokens part of
+/// `completion_tokens`, and `total_tokens` is their sum. Providers that count
+/// apart (Anthropic's cached input, xAI's reasoning) are brought into this form.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Usage {
+    /// All input tokens, those read from and written to a cache included.
+    pub prompt_tokens: u64,
+    /// All output tokens, reasoning included.
+    pub completion_tokens: u64,
+    /// Input and output together.
+    pub total_tokens: u64,
+    /// Input tokens read from a cache.
+    pub cached_tokens: u64,
+    /// Input tokens written to a cache.
+    pub cache_write_tokens: u64,
+    /// Those of the written tokens that are kept for an hour, at a higher price.
+    pub cache_write_1h_tokens: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning_tokens: u64,
+    /// Input tokens that were audio.
+    pub prompt_audio_tokens: u64,
+    /// Output tokens that were audio.
+    pub completion_audio_tokens: u64,
+    /// Web searches the provider ran for this call, billed apiece.
+    pub web_searches: u64,
+    /// Where these counts come from.
+    pub source: UsageSource,
+}
+
+impl Usage {
+    /// Usage as a provider reported it, of so many input and output tokens.
+    pub fn reported(prompt_tokens: u64, completion_tokens: u64) -> Self {
+        Self {
+            prompt_tokens,
+            completion_tokens,
+            total_tokens: prompt_tokens.saturating_add(completion_tokens),
+            source: UsageSource::Reported,
+            ..Self::default()
+        }
+    }
+}
+
+/// Where a [`Usage`] comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum UsageSource {
+    /// The provider reported it.
+    Reported,
+    /// The provider reported none, so all counts are zero and mean nothing.
+    #[default]
+    Missing,
+}

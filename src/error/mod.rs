@@ -1,0 +1,321 @@
+mod kind;
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Provider;
+pub use kind::{ErrorKind, Phase};
+
+/// The longest message kept from a provider, in bytes: enough for every real
+/// one, and a bound on what a broken server can put into a log.
+const MAX_MESSAGE: usize = 2_000;
+
+/// Why a call failed.
+///
+/// Callers branch on [`kind`](Error::kind); the message is for people. It never
+/// holds the API key or the prompt.
+///
+/// ```no_run
+/// use tollgate::{Client, ErrorKind};
+///
+/// # fn main() -> Result<(), tollgate::Error> {
+/// let client = Client::openai("gpt-4o-mini")?;
+/// match client.chat("Hello") {
+///     Ok(response) => println!("{}", response.text()),
+///     Err(error) if error.kind() == ErrorKind::QuotaExhausted => println!("top up first"),
+///     Err(error) => println!("{error}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    phase: Option<Phase>,
+    provider: Option<Provider>,
+    status: Option<u16>,
+    request_id: Option<String>,
+    code: Option<String>,
+    retry_after: Option<Duration>,
+    should_retry: Option<bool>,
+    attempts: u32,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            phase: None,
+            provider: None,
+            status: None,
+            request_id: None,
+            code: None,
+            retry_after: None,
+            should_retry: None,
+            attempts: 0,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid_request(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidRequest, message)
+    }
+
+    pub(crate) fn timeout(phase: Phase) -> Self {
+        Self::new(ErrorKind::Timeout, phase.doing()).with_phase(phase)
+    }
+
+    pub(crate) fn with_phase(mut self, phase: Phase) -> Self {
+        self.0.phase = Some(phase);
+        self
+    }
+
+    pub(crate) fn with_provider(mut self, provider: Provider) -> Self {
+        self.0.provider = Some(provider);
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: u16) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, id: Option<String>) -> Self {
+        self.0.request_id = id;
+        self
+    }
+
+    pub(crate) fn with_code(mut self, code: Option<String>) -> Self {
+        self.0.code = code;
+        self
+    }
+
+    pub(crate) fn with_retry_hints(
+        mut self,
+        retry_after: Option<Duration>,
+        should_retry: Option<bool>,
+    ) -> Self {
+        self.0.retry_after = retry_after;
+        self.0.should_retry = should_retry;
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_source(
+        mut self,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Takes `secret` out of everything a server may have put into the message,
+    /// and bounds its length. Some servers repeat the key they refuse.
+    pub(crate) fn without_secret(mut self, secret: Option<&str>) -> Self {
+        let inner = &mut *self.0;
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            for text in [Some(&mut inner.message), inner.code.as_mut(), inner.request_id.as_mut()]
+                .into_iter()
+                .flatten()
+            {
+                if text.contains(secret) {
+                    *text = text.replace(secret, "[key]");
+                }
+            }
+        }
+        if inner.message.len() > MAX_MESSAGE {
+            let end = (0..=MAX_MESSAGE).rev().find(|at| inner.message.is_char_boundary(*at));
+            inner.message.truncate(end.unwrap_or(0));
+            inner.message.push('…');
+        }
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What went wrong in words: the provider's own, where it gave any.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The stage of the call at which it failed, where that is known. For a
+    /// timeout it always is.
+    pub fn phase(&self) -> Option<Phase> {
+        self.0.phase
+    }
+
+    /// The provider that was called.
+    pub fn provider(&self) -> Option<Provider> {
+        self.0.provider
+    }
+
+    /// The HTTP status, when there was a response.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status
+    }
+
+    /// The provider's id of the request, to quote to its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// The provider's own code for the error, such as `insufficient_quota`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// How long the provider asked to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// How often the request was sent; 0 when it never was.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// Whether time ran out.
+    pub fn is_timeout(&self) -> bool {
+        self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether the provider's rate limit was hit.
+    pub fn is_rate_limited(&self) -> bool {
+        self.kind() == ErrorKind::RateLimited
+    }
+
+    /// Whether the same request may succeed later: what the provider said about it
+    /// (`x-should-retry`), else by [`kind`](Error::kind).
+    pub fn is_retryable(&self) -> bool {
+        self.0.should_retry.unwrap_or(self.0.kind.is_retryable())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.write_str(inner.kind.title())?;
+        // On one line, whatever a server wrote: a log has a line for an error.
+        for (number, word) in inner.message.split_whitespace().enumerate() {
+            let colon = number == 0 && inner.kind != ErrorKind::Timeout;
+            write!(f, "{} {word}", if colon { ":" } else { "" })?;
+        }
+        let mut details = Vec::new();
+        if let Some(provider) = inner.provider {
+            details.push(provider.to_string());
+        }
+        if let Some(status) = inner.status {
+            details.push(format!("status {status}"));
+        }
+        if let Some(code) = &inner.code {
+            details.push(format!("code {code}"));
+        }
+        if let Some(id) = &inner.request_id {
+            details.push(format!("request {id}"));
+        }
+        if let Some(wait) = inner.retry_after {
+            details.push(format!("retry after {wait:?}"));
+        }
+        if inner.attempts > 1 {
+            details.push(format!("{} attempts", inner.attempts));
+        }
+        if !details.is_empty() {
+            write!(f, " ({})", details.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        let mut debug = f.debug_struct("Error");
+        debug.field("kind", &inner.kind).field("message", &inner.message);
+        if let Some(phase) = inner.phase {
+            debug.field("phase", &phase);
+        }
+        if let Some(provider) = inner.provider {
+            debug.field("provider", &provider);
+        }
+        if let Some(status) = inner.status {
+            debug.field("status", &status);
+        }
+        if let Some(code) = &inner.code {
+            debug.field("code", code);
+        }
+        if let Some(id) = &inner.request_id {
+            debug.field("request_id", id);
+        }
+        if let Some(wait) = inner.retry_after {
+            debug.field("retry_after", &wait);
+        }
+        debug.field("attempts", &inner.attempts);
+        if let Some(source) = &inner.source {
+            debug.field("source", source);
+        }
+        debug.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_one_line() {
+        let error = Error::new(ErrorKind::RateLimited, "slow\n\n  down").with_status(429);
+        let error = error
+            .with_provider(Provider::OpenAi)
+            .with_code(Some("rate_limit_exceeded".to_owned()))
+            .with_request_id(Some("req_1".to_owned()))
+            .with_retry_hints(Some(Duration::from_secs(2)), None)
+            .with_attempts(3);
+        assert_eq!(
+            error.to_string(),
+            "rate limited: slow down (openai, status 429, code rate_limit_exceeded, \
+             request req_1, retry after 2s, 3 attempts)"
+        );
+        assert_eq!(error.message(), "slow\n\n  down");
+        assert_eq!(Error::new(ErrorKind::Cancelled, "").to_string(), "cancelled");
+        assert_eq!(
+            Error::timeout(Phase::FirstByte).to_string(),
+            "timed out waiting for the response"
+        );
+    }
+
+    #[test]
+    fn secrets_are_taken_out_and_messages_bounded() {
+        let error = Error::new(ErrorKind::Authentication, format!("sk-1 {}", "é".repeat(5_000)))
+            .with_code(Some("bad:sk-1".to_owned()))
+            .without_secret(Some("sk-1"));
+        assert!(!format!("{error:?} {error}").contains("sk-1"));
+        assert!(error.message().starts_with("[key] é") && error.message().len() < 2_010);
+        let error = Error::new(ErrorKind::Server, "as it was").without_secret(Some(""));
+        assert_eq!(error.message(), "as it was");
+    }
+
+    #[test]
+    fn the_cause_is_chained() {
+        let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let error = Error::new(ErrorKind::Connection, "broke").with_source(cause);
+        assert!(error.source().is_some_and(|cause| cause.is::<std::io::Error>()));
+    }
+}

@@ -1,0 +1,68 @@
+//! A blocking client for large language models, without an async runtime.
+//!
+//! ```no_run
+//! use tollgate::Client;
+//!
+//! # fn main() -> Result<(), tollgate::Error> {
+//! let client = Client::openai("gpt-4o-mini")?; // the key is in OPENAI_API_KEY
+//! let response = client.chat("What is the capital of France?")?;
+//! println!("{}", response.text());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Client`] is cheap to clone and shared by any number of threads; all clones
+//! share one pool of connections. [`Client::builder`] sets it up and checks
+//! everything at once. Every failure is an [`Error`] with a [`kind`](Error::kind) to
+//! branch on. The `testing` module (a feature of that name) has a server to test
+//! programs against without a key.
+//!
+//! # The way of a call
+//!
+//! ```text
+//! client.chat(request)                                                   client
+//!   │  encode             request → JSON, or refused unsent       (pure) provider
+//!   │  ┌─ attempt ──────────────────────────────────────────────┐
+//!   │  │ lease            idle → open → wait in line            │        pool
+//!   │  │ exchange         bytes → status, headers, body         │        transport
+//!   │  │ decode           body → answer | failure               │ (pure) provider
+//!   │  └ decide           again after a wait | give up ─────────┘ (pure) retry
+//!   ▼
+//! ChatResponse | Error
+//! ```
+//!
+//! Everything on that way is bounded by one deadline, set when the call begins.
+//!
+//! # Where things are
+//!
+//! - [`chat`]: requests, messages, responses, in no provider's own format;
+//! - `provider`: one file per wire format, pure;
+//! - `client`, `config`, `error`, `retry`, `deadline`: the life of a call, its
+//!   knobs, its ends;
+//! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
+//!   hands over;
+//! - `transport`: the only place that knows ureq. A connection is leased from our
+//!   pool first and handed to an agent made for that one exchange, so that waiting,
+//!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
+//!   or timers is used;
+//! - `testing`: the loopback provider.
+
+// Tests may; a library neither panics on input nor writes to the caller's terminal.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
+
+mod base64;
+pub mod chat;
+mod error;
+mod key;
+mod provider;
+mod retry;
+
+pub use chat::{
+    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
+    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Tool, ToolCall,
+    ToolChoice, ToolResult, Usage, UsageSource,
+};
+pub use error::{Error, ErrorKind, Phase};
+pub use key::ApiKey;
+pub use provider::Provider;
+pub use retry::RetryConfig;

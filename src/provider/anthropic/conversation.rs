@@ -1,0 +1,292 @@
+//! Messages as a system prompt and alternating turns.
+
+use serde_json::{Map, Value, json};
+
+use super::block;
+use crate::chat::{Message, Part, Role};
+use crate::error::Error;
+
+/// Writes `system` and `messages`.
+///
+/// - System messages go to `system`, wherever they stand. Since Opus 4.8 the
+///   wire also takes `role: system` behind a user turn, but not from every model
+///   (not Sonnet 5, nor any older one) nor in every place, and other models
+///   refuse the request (Anthropic's page "Mid-conversation system messages";
+///   simonw/llm-anthropic#73). So a later system message holds for the whole
+///   conversation and, by changing its beginning, empties its cache.
+/// - Messages that come to the same role in a row become one turn, tool
+///   messages being the user's.
+/// - Tool results come first in their turn: the wire wants them directly behind
+///   the calls.
+/// - The first turn is the user's: "first message must use the "user" role"
+///   (langbot-app/LangBot#867). The SDK no longer says so, but as late as 2026
+///   gateways refuse it (agent0ai/agent-zero#1158).
+/// - White space at the end of a last turn of the assistant's is cut off: "final
+///   assistant content cannot end with trailing whitespace"
+///   (anomalyco/opencode#1295); vercel/ai does the same. Models from 4.6 on
+///   refuse such a turn at all.
+/// - An assistant message of which nothing is left is left out, as one that
+///   holds another provider's reasoning only.
+pub(super) fn write(messages: &[Message], body: &mut Map<String, Value>) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Err(Error::invalid_request("there are no messages"));
+    }
+    let mut system: Vec<Value> = Vec::new();
+    let mut turns: Vec<Turn> = Vec::new();
+    for (index, message) in messages.iter().enumerate() {
+        let result = match message.role {
+            Role::System => blocks(message, system.last_mut()).map(|more| system.extend(more)),
+            _ => {
+                let before = turns.last_mut().and_then(|turn| turn.blocks.last_mut());
+                blocks(message, before).and_then(|more| take(&mut turns, message, more))
+            }
+        };
+        result.map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
+    }
+    match turns.first() {
+        None => return Err(Error::invalid_request("there is no user message")),
+        Some(turn) if turn.role == "assistant" => {
+            return Err(Error::invalid_request(
+                "the conversation begins with the assistant; Anthropic wants the user first",
+            ));
+        }
+        Some(_) => {}
+    }
+    for turn in &mut turns {
+        turn.blocks.sort_by_key(|value| !is_kind(value, "tool_result"));
+    }
+    if let Some(turn) = turns.last_mut().filter(|turn| turn.role == "assistant") {
+        trim_end(turn.blocks.last_mut());
+    }
+    if !system.is_empty() {
+        body.insert("system".into(), block::shorthand(system));
+    }
+    let turns: Vec<_> = turns
+        .into_iter()
+        .map(|turn| json!({"role": turn.role, "content": block::shorthand(turn.blocks)}))
+        .collect();
+    body.insert("messages".into(), turns.into());
+    Ok(())
+}
+
+struct Turn {
+    role: &'static str,
+    blocks: Vec<Value>,
+}
+
+/// The blocks of one message. `before` is the block its first one will follow,
+/// for a cache point that comes first.
+fn blocks(message: &Message, before: Option<&mut Value>) -> Result<Vec<Value>, String> {
+    let mut before = before;
+    let mut blocks = Vec::with_capacity(message.content.len());
+    for part in &message.content {
+        match part {
+            Part::CachePoint(ttl) => {
+                block::mark(blocks.last_mut().or(before.as_deref_mut()), *ttl)?;
+            }
+            _ => blocks.extend(block::encode(part, message.role)?),
+        }
+    }
+    Ok(blocks)
+}
+
+/// Adds a message's blocks to the last turn or to a new one.
+fn take(turns: &mut Vec<Turn>, message: &Message, blocks: Vec<Value>) -> Result<(), String> {
+    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
+    let cached = message.content.iter().any(|part| matches!(part, Part::CachePoint(_)));
+    match turns.last_mut() {
+        _ if blocks.is_empty() && (role == "assistant" || cached) => {}
+        _ if blocks.is_empty() => return Err("holds nothing that can be sent".into()),
+        Some(turn) if turn.role == role => turn.blocks.extend(blocks),
+        _ => turns.push(Turn { role, blocks }),
+    }
+    Ok(())
+}
+
+fn is_kind(value: &Value, kind: &str) -> bool {
+    value.as_object().is_some_and(|block| block::kind(block) == kind)
+}
+
+fn trim_end(last: Option<&mut Value>) {
+    let Some(last) = last.filter(|last| is_kind(last, "text")) else { return };
+    if let Some(Value::String(text)) = last.get_mut("text") {
+        text.truncate(text.trim_end().len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{CacheTtl, Image, Reasoning, ToolCall, ToolResult};
+
+    const SHORT: Part = Part::CachePoint(CacheTtl::Short);
+
+    fn written(messages: &[Message]) -> Result<Value, Error> {
+        let mut body = Map::new();
+        write(messages, &mut body)?;
+        Ok(body.into())
+    }
+
+    fn text(text: &str) -> Value {
+        json!({"type": "text", "text": text})
+    }
+
+    fn cached(text: &str) -> Value {
+        json!({"type": "text", "text": text, "cache_control": {"type": "ephemeral"}})
+    }
+
+    #[test]
+    fn system_messages_go_to_the_top_from_everywhere() {
+        let messages = [
+            Message::system("a"),
+            Message::user("hi"),
+            Message::assistant("yes"),
+            Message::system("b"),
+            Message::user("go"),
+        ];
+        assert_eq!(
+            written(&messages).unwrap(),
+            json!({
+                "system": [text("a"), text("b")],
+                "messages": [
+                    {"role": "user", "content": "hi"},
+                    {"role": "assistant", "content": "yes"},
+                    {"role": "user", "content": "go"},
+                ],
+            })
+        );
+        assert_eq!(written(&messages[..2]).unwrap()["system"], "a");
+    }
+
+    #[test]
+    fn the_same_role_in_a_row_is_one_turn() {
+        let messages = [
+            Message::user("a"),
+            Message::user("b"),
+            Message::assistant("c"),
+            Message::assistant(" "),
+            Message::assistant("d"),
+            Message::user("e"),
+        ];
+        assert_eq!(
+            written(&messages).unwrap()["messages"],
+            json!([
+                {"role": "user", "content": [text("a"), text("b")]},
+                {"role": "assistant", "content": [text("c"), text("d")]},
+                {"role": "user", "content": "e"},
+            ])
+        );
+    }
+
+    #[test]
+    fn tool_results_come_first_in_their_turn_and_in_their_order() {
+        let calls = Message::assistant("")
+            .with(ToolCall::new("t1", "f", "{}"))
+            .with(ToolCall::new("t2", "f", "{}"));
+        let messages = [
+            Message::user("go"),
+            calls,
+            Message::user("meanwhile"),
+            Message::tool_result("t1", "one"),
+            Message::user("").with(ToolResult::new("t2", "two")),
+        ];
+        assert_eq!(
+            written(&messages).unwrap()["messages"],
+            json!([
+                {"role": "user", "content": "go"},
+                {"role": "assistant", "content": [
+                    {"type": "tool_use", "id": "t1", "name": "f", "input": {}},
+                    {"type": "tool_use", "id": "t2", "name": "f", "input": {}},
+                ]},
+                {"role": "user", "content": [
+                    {"type": "tool_result", "tool_use_id": "t1", "content": "one"},
+                    {"type": "tool_result", "tool_use_id": "t2", "content": "two"},
+                    text("meanwhile"),
+                ]},
+            ])
+        );
+    }
+
+    #[test]
+    fn cache_points_mark_what_stands_before_them() {
+        let messages = [
+            Message::system("s").with(SHORT),
+            Message::user("a").with(SHORT).with("b"),
+            Message::assistant("c"),
+            Message::new(Role::User, [SHORT]).with("d"),
+            Message::tool_result("t", "r").with(Part::CachePoint(CacheTtl::OneHour)),
+            Message::new(Role::System, [SHORT]),
+        ];
+        assert_eq!(
+            written(&messages).unwrap(),
+            json!({
+                "system": [cached("s")],
+                "messages": [
+                    {"role": "user", "content": [cached("a"), text("b")]},
+                    {"role": "assistant", "content": [cached("c")]},
+                    {"role": "user", "content": [
+                        {"type": "tool_result", "tool_use_id": "t", "content": "r",
+                            "cache_control": {"type": "ephemeral", "ttl": "1h"}},
+                        text("d"),
+                    ]},
+                ],
+            })
+        );
+        let only = [Message::user("a"), Message::new(Role::User, [SHORT])];
+        let expected = json!([{"role": "user", "content": [cached("a")]}]);
+        assert_eq!(written(&only).unwrap()["messages"], expected);
+    }
+
+    #[test]
+    fn reasoning_keeps_its_place_and_foreign_reasoning_leaves_no_trace() {
+        let signed = Reasoning { signature: Some("s".into()), ..Reasoning::new("hm") };
+        let messages = [
+            Message::user("a"),
+            Message::new(Role::Assistant, [Reasoning::new("foreign")]),
+            Message::user("b"),
+            Message::new(Role::Assistant, [signed]).with("c"),
+            Message::user("d"),
+        ];
+        assert_eq!(
+            written(&messages).unwrap()["messages"],
+            json!([
+                {"role": "user", "content": [text("a"), text("b")]},
+                {"role": "assistant", "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "s"},
+                    text("c"),
+                ]},
+                {"role": "user", "content": "d"},
+            ])
+        );
+    }
+
+    #[test]
+    fn a_beginning_for_the_assistant_ends_without_white_space() {
+        let messages = [Message::user("a\n"), Message::assistant("b \n").with("c \n")];
+        assert_eq!(
+            written(&messages).unwrap()["messages"],
+            json!([
+                {"role": "user", "content": "a\n"},
+                {"role": "assistant", "content": [text("b \n"), text("c")]},
+            ])
+        );
+    }
+
+    #[test]
+    fn impossible_conversations_are_refused() {
+        let image = Image::from_url("https://x/y");
+        for (messages, expected) in [
+            (vec![], "there are no messages"),
+            (vec![Message::system("s")], "there is no user message"),
+            (vec![Message::system("s"), Message::assistant("a")], "begins with the assistant"),
+            (vec![Message::user("a"), Message::user(" ")], "messages[1] holds nothing"),
+            (vec![Message::new(Role::User, [SHORT]).with("a")], "with nothing before it"),
+            (vec![Message::user("").with(SHORT)], "messages[0] holds a cache point with nothing"),
+            (vec![Message::new(Role::System, [SHORT]), Message::user("a")], "nothing before it"),
+            (vec![Message::user("a"), Message::assistant("").with(image)], "messages[1] holds an"),
+        ] {
+            let error = written(&messages).unwrap_err();
+            assert!(error.message().contains(expected), "{error}");
+        }
+    }
+}

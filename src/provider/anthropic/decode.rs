@@ -1,0 +1,312 @@
+//! A response's body.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::{Decoded, Failure, json};
+use super::failure;
+use crate::Provider;
+use crate::chat::{FinishReason, Message, Part, Reasoning, Role, ToolCall, Usage, UsageSource};
+
+/// What is read of a message (`message.py`). Everything but the content may be
+/// missing or null, for servers that imitate the format.
+#[derive(Deserialize)]
+struct Body {
+    content: Vec<Value>,
+    #[serde(default)]
+    stop_reason: Option<String>,
+    #[serde(default)]
+    usage: Value,
+    #[serde(default)]
+    model: Option<String>,
+    #[serde(default)]
+    id: Option<String>,
+}
+
+/// Reads the body of a successful response. One of `type: error` is classed by
+/// the type of its error alone, as errors inside a stream are.
+pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+    let value: Map<String, Value> = json::read(body)?;
+    let is_error = value.get("type").is_some_and(|kind| kind == "error");
+    let has_error = value.get("error").is_some_and(Value::is_object);
+    if is_error || (has_error && !value.contains_key("content")) {
+        return Err(failure::inside(value.into()));
+    }
+    let body: Body = serde_json::from_value(value.into()).map_err(|_| {
+        // The cause may quote the answer.
+        Failure::protocol("the response body is not a message: a field is missing or odd")
+    })?;
+    let message = Message::new(Role::Assistant, body.content.into_iter().map(part));
+    Ok(Decoded {
+        message,
+        finish_reason: finish_reason(body.stop_reason.as_deref()),
+        finish_reason_raw: body.stop_reason,
+        service_tier: text(&body.usage, "service_tier"),
+        usage: usage(&body.usage),
+        model: body.model.unwrap_or_default(),
+        id: body.id,
+    })
+}
+
+/// One content block. What has no part of its own is kept as it came: server
+/// tools and their results, MCP, compaction. The citations of a text are only in
+/// the raw body.
+fn part(block: Value) -> Part {
+    let own = match block.get("type").and_then(Value::as_str) {
+        Some("text") => text(&block, "text").map(Part::Text),
+        Some("thinking") => text(&block, "thinking").map(|thinking| {
+            let signature = text(&block, "signature").filter(|signature| !signature.is_empty());
+            Part::Reasoning(Reasoning { signature, ..Reasoning::new(thinking) })
+        }),
+        Some("redacted_thinking") => text(&block, "data").map(|data| {
+            Part::Reasoning(Reasoning { encrypted: Some(data), ..Reasoning::default() })
+        }),
+        Some("tool_use") => tool_call(&block).map(Part::ToolCall),
+        _ => None,
+    };
+    own.unwrap_or_else(|| Part::Other {
+        provider: Provider::Anthropic.name().to_owned(),
+        value: block,
+    })
+}
+
+fn tool_call(block: &Value) -> Option<ToolCall> {
+    let arguments = match block.get("input") {
+        None | Some(Value::Null) => "{}".to_owned(),
+        Some(input) => input.to_string(),
+    };
+    Some(ToolCall::new(text(block, "id")?, text(block, "name")?, arguments))
+}
+
+/// `stop_reason.py`; "we may add new variants to enum-like output values"
+/// (Anthropic's page "Versions").
+fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+    match stop_reason {
+        Some("end_turn" | "stop_sequence") => FinishReason::Stop,
+        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some("tool_use") => FinishReason::ToolCalls,
+        Some("pause_turn") => FinishReason::Pause,
+        Some("refusal") => FinishReason::Refusal,
+        _ => FinishReason::Other,
+    }
+}
+
+/// Brings the counts into our form. Odd ones count as 0: an answer that is paid
+/// for is not thrown away for them.
+///
+/// `input_tokens` leaves the cached ones out: the whole input is the sum of
+/// `input_tokens`, `cache_creation_input_tokens` and `cache_read_input_tokens`
+/// (`message.py`). `output_tokens` includes thinking (`output_tokens_details.py`).
+///
+/// The totals leave out what compaction used, which is billed all the same and
+/// stands in `iterations` only (vercel/ai `convert-anthropic-usage.ts`; recorded
+/// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
+/// counts, cache counts too, are added. Iterations of type `advisor_message` are
+/// billed at another model's price and left out; they are in the raw body.
+fn usage(value: &Value) -> Usage {
+    if !value.is_object() {
+        return Usage::default();
+    }
+    let iterations = value.get("iterations").and_then(Value::as_array);
+    let compactions = iterations
+        .into_iter()
+        .flatten()
+        .filter(|iteration| iteration.get("type").is_some_and(|kind| kind == "compaction"));
+    let mut total = Usage { source: UsageSource::Reported, ..Usage::default() };
+    for counts in std::iter::once(value).chain(compactions) {
+        let input = count(counts, "/input_tokens");
+        let read = count(counts, "/cache_read_input_tokens");
+        let write = count(counts, "/cache_creation_input_tokens");
+        for (sum, more) in [
+            (&mut total.prompt_tokens, input.saturating_add(read).saturating_add(write)),
+            (&mut total.cached_tokens, read),
+            (&mut total.cache_write_tokens, write),
+            (
+                &mut total.cache_write_1h_tokens,
+                count(counts, "/cache_creation/ephemeral_1h_input_tokens"),
+            ),
+            (&mut total.completion_tokens, count(counts, "/output_tokens")),
+            (&mut total.reasoning_tokens, count(counts, "/output_tokens_details/thinking_tokens")),
+            (&mut total.web_searches, count(counts, "/server_tool_use/web_search_requests")),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+    total.total_tokens = total.prompt_tokens.saturating_add(total.completion_tokens);
+    total
+}
+
+fn count(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use serde_json::json;
+
+    fn decoded(value: Value) -> Decoded {
+        decode(value.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_message_is_read_whole() {
+        let search = json!({"type": "server_tool_use", "id": "srv_1", "input": {"query": "x"}});
+        let answer = decoded(json!({
+            "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-5",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "thinking", "thinking": "", "signature": ""},
+                {"type": "redacted_thinking", "data": "x"},
+                {"type": "text", "text": "Hello", "citations": null},
+                search,
+                {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": [1, "ü"]}},
+                {"type": "tool_use", "id": "t2", "name": "g", "input": {}},
+                {"type": "tool_use", "id": "t3", "name": "h"},
+            ],
+            "stop_reason": "tool_use", "stop_sequence": null,
+            "usage": {"input_tokens": 3, "output_tokens": 5, "service_tier": "priority"},
+        }));
+        let expected = Message::new(
+            Role::Assistant,
+            [
+                Part::from(Reasoning { signature: Some("s".into()), ..Reasoning::new("hm") }),
+                Reasoning::new("").into(),
+                Reasoning { encrypted: Some("x".into()), ..Reasoning::new("") }.into(),
+                "Hello".into(),
+                Part::Other { provider: "anthropic".into(), value: search },
+                ToolCall::new("t1", "f", r#"{"a":[1,"ü"]}"#).into(),
+                ToolCall::new("t2", "g", "{}").into(),
+                ToolCall::new("t3", "h", "{}").into(),
+            ],
+        );
+        assert_eq!(answer.message, expected);
+        assert_eq!(answer.usage, Usage::reported(3, 5));
+        assert_eq!(answer.finish_reason, FinishReason::ToolCalls);
+        assert_eq!(answer.finish_reason_raw.as_deref(), Some("tool_use"));
+        assert_eq!(answer.service_tier.as_deref(), Some("priority"));
+        assert_eq!((answer.model.as_str(), answer.id.as_deref()), ("claude-opus-5", Some("msg_1")));
+    }
+
+    #[test]
+    fn what_other_servers_leave_out_may_be_missing() {
+        let broken = json!({"type": "tool_use", "name": "f"});
+        let answer = decoded(json!({"content": [broken], "stop_reason": null, "usage": null}));
+        let other = Part::Other { provider: "anthropic".into(), value: broken };
+        assert_eq!(answer.message.content, [other]);
+        assert_eq!(answer.usage.source, UsageSource::Missing);
+        assert_eq!((answer.finish_reason, answer.finish_reason_raw), (FinishReason::Other, None));
+        assert_eq!((answer.model.as_str(), answer.id, answer.service_tier), ("", None, None));
+        assert!(decoded(json!({"content": []})).message.content.is_empty());
+    }
+
+    #[test]
+    fn stop_reasons_are_mapped() {
+        for (reason, expected) in [
+            ("end_turn", FinishReason::Stop),
+            ("stop_sequence", FinishReason::Stop),
+            ("max_tokens", FinishReason::Length),
+            ("model_context_window_exceeded", FinishReason::Length),
+            ("tool_use", FinishReason::ToolCalls),
+            ("pause_turn", FinishReason::Pause),
+            ("refusal", FinishReason::Refusal),
+            ("compaction", FinishReason::Other),
+        ] {
+            assert_eq!(finish_reason(Some(reason)), expected, "{reason}");
+        }
+    }
+
+    #[test]
+    fn usage_is_brought_into_our_form() {
+        let reported = Usage::reported(0, 0);
+        for (value, expected) in [
+            (Value::Null, Usage::default()),
+            (json!("many"), Usage::default()),
+            (json!({}), reported),
+            (json!({"input_tokens": -3, "output_tokens": 1.5}), reported),
+            (
+                json!({
+                    "input_tokens": 10,
+                    "cache_creation_input_tokens": 200,
+                    "cache_read_input_tokens": 3000,
+                    "cache_creation": {
+                        "ephemeral_5m_input_tokens": 150,
+                        "ephemeral_1h_input_tokens": 50,
+                    },
+                    "output_tokens": 40,
+                    "output_tokens_details": {"thinking_tokens": 30},
+                    "server_tool_use": {"web_search_requests": 2, "web_fetch_requests": 1},
+                }),
+                Usage {
+                    cached_tokens: 3000,
+                    cache_write_tokens: 200,
+                    cache_write_1h_tokens: 50,
+                    reasoning_tokens: 30,
+                    web_searches: 2,
+                    ..Usage::reported(3210, 40)
+                },
+            ),
+            (
+                json!({
+                    "input_tokens": 10, "output_tokens": 4, "cache_creation": null,
+                    "cache_creation_input_tokens": null, "cache_read_input_tokens": null,
+                    "server_tool_use": null, "output_tokens_details": null, "iterations": null,
+                }),
+                Usage::reported(10, 4),
+            ),
+            // As in the recording pydantic-ai-test_anthropic_compaction_usage_with_cache-0.
+            (
+                json!({
+                    "input_tokens": 229, "output_tokens": 5,
+                    "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
+                    "iterations": [
+                        {
+                            "type": "compaction", "input_tokens": 100, "output_tokens": 131,
+                            "cache_creation_input_tokens": 55_096, "cache_read_input_tokens": 0,
+                        },
+                        {"type": "message", "input_tokens": 229, "output_tokens": 5},
+                        {"type": "advisor_message", "input_tokens": 9, "output_tokens": 9},
+                    ],
+                }),
+                Usage {
+                    cache_write_tokens: 55_096,
+                    ..Usage::reported(229 + 100 + 55_096, 5 + 131)
+                },
+            ),
+            (
+                json!({"input_tokens": u64::MAX, "output_tokens": u64::MAX}),
+                Usage::reported(u64::MAX, u64::MAX),
+            ),
+        ] {
+            assert_eq!(usage(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn an_error_under_success_is_an_error_of_its_class() {
+        for (body, kind) in [
+            (
+                json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
+                ErrorKind::Overloaded,
+            ),
+            (
+                json!({"type": "error", "error": {"type": "invalid_request_error"}}),
+                ErrorKind::InvalidRequest,
+            ),
+            (json!({"error": {"type": "api_error", "message": "x"}}), ErrorKind::Server),
+            (json!({"type": "message", "content": "secret"}), ErrorKind::Protocol),
+            (json!({"type": "message"}), ErrorKind::Protocol),
+        ] {
+            let failure = decode(body.to_string().as_bytes()).unwrap_err();
+            assert_eq!(failure.kind, kind, "{body}");
+            assert!(!failure.message.contains("secret"));
+        }
+        assert_eq!(decode(b"<html>").unwrap_err().kind, ErrorKind::Protocol);
+        assert_eq!(decode(b"[]").unwrap_err().kind, ErrorKind::Protocol);
+    }
+}

@@ -1,0 +1,34 @@
+//! Anthropic Messages, `POST /v1/messages`.
+//!
+//! ```text
+//! encode.rs        request → body: limits, sampling, format; calls the next three
+//!   conversation.rs  messages → `system` and alternating turns of blocks
+//!   block.rs         one part → one block
+//!   tools.rs         tools and tool choice
+//!   thinking.rs      reasoning effort → thinking and effort, by model
+//! decode.rs        body → message, usage, stop reason
+//! failure.rs       error response → class
+//! ```
+//!
+//! The wire facts come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`,
+//! generated from Anthropic's OpenAPI file), vercel/ai `packages/anthropic/src`
+//! and recorded traffic, unless a place names another source.
+
+mod block;
+mod conversation;
+mod decode;
+mod encode;
+mod failure;
+mod thinking;
+mod tools;
+
+pub(super) use decode::decode;
+pub(super) use encode::encode;
+pub(super) use failure::failure;
+
+/// The value of the `anthropic-version` header.
+///
+/// Pinned: `2026-10-21` refuses `temperature`, `top_p` and `top_k`, which
+/// `2023-06-01` takes. New fields and stop reasons come to a version without
+/// notice (Anthropic's page "Versions"), so unknown ones are tolerated.
+pub(crate) const VERSION: &str = "2023-06-01";

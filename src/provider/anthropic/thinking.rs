@@ -1,0 +1,182 @@
+//! How much the model thinks first.
+
+use serde_json::{Map, Value, json};
+
+use crate::chat::ReasoningEffort;
+use crate::error::Error;
+
+/// The least budget Anthropic takes (`message_create_params.py`, `thinking`).
+const MIN_BUDGET: u32 = 1024;
+
+/// Writes `thinking` into the body and `effort` into its `output_config`.
+///
+/// There are two forms, and no form fits all models:
+///
+/// - Adaptive, `thinking: {type: adaptive}` with `output_config.effort`: from
+///   Claude 4.6 on; 4.7 and later take no other (Vercel's page "Anthropic
+///   Reasoning"). The effort goes out as it is, and a model refuses a step it
+///   does not have (recorded: "This model does not support effort level
+///   'xhigh'."). No model has `minimal`, so that is refused here.
+/// - A budget, `thinking: {type: enabled, budget_tokens}`: before 4.6, and where
+///   the name is no Claude's, for servers that imitate the older form. It must
+///   be at least 1024 and less than `max_tokens`, so it is a share of that: 20 %
+///   for low, 50 % medium, 80 % high, which are OpenRouter's shares (its page
+///   "Reasoning Tokens"), 10 % for minimal and 95 % above high. The limit the
+///   caller set on all output thus holds.
+///
+/// Effort `None` switches thinking off, for later models think unasked. Whether
+/// the thoughts are shown (`thinking.display`) is left to the model's default
+/// and can be set by `extra`. For a budget of one's own, leave the effort out
+/// and set `thinking` by `extra`.
+pub(super) fn write(
+    effort: ReasoningEffort,
+    model: &str,
+    max_tokens: u32,
+    body: &mut Map<String, Value>,
+    output: &mut Map<String, Value>,
+) -> Result<(), Error> {
+    let thinking = if effort == ReasoningEffort::None {
+        json!({"type": "disabled"})
+    } else if is_adaptive(model) {
+        if effort == ReasoningEffort::Minimal {
+            return Err(Error::invalid_request(
+                "Anthropic has no reasoning effort \"minimal\"; the least is \"low\"",
+            ));
+        }
+        output.insert("effort".into(), effort.as_str().into());
+        json!({"type": "adaptive"})
+    } else {
+        json!({"type": "enabled", "budget_tokens": budget(effort, max_tokens)?})
+    };
+    body.insert("thinking".into(), thinking);
+    Ok(())
+}
+
+fn budget(effort: ReasoningEffort, max_tokens: u32) -> Result<u32, Error> {
+    let percent = match effort {
+        ReasoningEffort::None => 0,
+        ReasoningEffort::Minimal => 10,
+        ReasoningEffort::Low => 20,
+        ReasoningEffort::Medium => 50,
+        ReasoningEffort::High => 80,
+        ReasoningEffort::XHigh | ReasoningEffort::Max => 95,
+    };
+    let share = u64::from(max_tokens) * percent / 100;
+    let budget = u32::try_from(share).unwrap_or(u32::MAX).max(MIN_BUDGET);
+    if budget >= max_tokens {
+        return Err(Error::invalid_request(format!(
+            "max_output_tokens is {max_tokens}, but reasoning takes at least {MIN_BUDGET} tokens \
+             of it with this model, so it must be more than that"
+        )));
+    }
+    Ok(budget)
+}
+
+/// Whether a model takes adaptive thinking: Claude 4.6 and later, and Claudes
+/// whose names show no version, which will be later ones. Names come with
+/// prefixes, dates and dots too (`us.anthropic.claude-opus-4-6-v1`,
+/// `claude-3.7-sonnet`, `claude-opus-4-1@20250805`).
+fn is_adaptive(model: &str) -> bool {
+    let model = model.to_ascii_lowercase();
+    let Some((_, rest)) = model.split_once("claude") else {
+        return false;
+    };
+    let mut words = rest.split(|character: char| !character.is_ascii_alphanumeric());
+    let number = |word: &str| word.parse::<u8>().ok().filter(|_| word.len() <= 2);
+    let Some(major) = words.by_ref().find_map(number) else {
+        return true;
+    };
+    let minor = words.next().and_then(number).unwrap_or(0);
+    (major, minor) >= (4, 6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(effort: ReasoningEffort, model: &str, max_tokens: u32) -> Result<Value, Error> {
+        let (mut body, mut output) = (Map::new(), Map::new());
+        write(effort, model, max_tokens, &mut body, &mut output)?;
+        Ok(json!({"thinking": body["thinking"], "effort": output.get("effort")}))
+    }
+
+    #[test]
+    fn the_form_follows_the_models_version() {
+        for (model, adaptive) in [
+            ("claude-opus-4-6", true),
+            ("claude-sonnet-4-6", true),
+            ("us.anthropic.claude-opus-4-6-v1", true),
+            ("anthropic/claude-opus-4.7", true),
+            ("claude-opus-4-8-20260528", true),
+            ("claude-sonnet-5", true),
+            ("claude-fable-5", true),
+            ("claude-mythos-preview", true),
+            ("Claude-Opus-Latest", true),
+            ("claude-opus-10-1", true),
+            ("claude-haiku-4-5", false),
+            ("claude-sonnet-4-5-20250929", false),
+            ("claude-opus-4-1@20250805", false),
+            ("claude-sonnet-4-20250514", false),
+            ("anthropic.claude-sonnet-4-20250514-v1:0", false),
+            ("claude-sonnet-4-0", false),
+            ("claude-4-sonnet-20250514", false),
+            ("claude-3.7-sonnet", false),
+            ("claude-3-7-sonnet-latest", false),
+            ("claude-instant-1.2", false),
+            ("claude-v2:1", false),
+            ("MiniMax-M2", false),
+            ("", false),
+        ] {
+            assert_eq!(is_adaptive(model), adaptive, "{model}");
+        }
+    }
+
+    #[test]
+    fn efforts_of_adaptive_models_go_out_as_they_are() {
+        use ReasoningEffort::{High, Low, Max, Medium, Minimal, None, XHigh};
+        for effort in [Low, Medium, High, XHigh, Max] {
+            assert_eq!(
+                written(effort, "claude-opus-5", 10).unwrap(),
+                json!({"thinking": {"type": "adaptive"}, "effort": effort.as_str()})
+            );
+        }
+        let error = written(Minimal, "claude-opus-5", 10).unwrap_err();
+        assert!(error.message().contains("\"minimal\""), "{error}");
+        for model in ["claude-opus-5", "claude-haiku-4-5"] {
+            assert_eq!(
+                written(None, model, 10).unwrap(),
+                json!({"thinking": {"type": "disabled"}, "effort": null})
+            );
+        }
+    }
+
+    #[test]
+    fn budgets_are_shares_of_the_limit_and_stay_below_it() {
+        use ReasoningEffort::{High, Low, Max, Medium, Minimal, XHigh};
+        for (effort, max_tokens, expected) in [
+            (Minimal, 64_000, 6_400),
+            (Low, 64_000, 12_800),
+            (Medium, 64_000, 32_000),
+            (High, 64_000, 51_200),
+            (XHigh, 64_000, 60_800),
+            (Max, 64_000, 60_800),
+            (Low, 4096, 1024),
+            (Medium, 4096, 2048),
+            (High, 4096, 3276),
+            (Max, 1025, 1024),
+            (Max, u32::MAX, 4_080_218_930_u32),
+        ] {
+            assert_eq!(
+                written(effort, "claude-haiku-4-5", max_tokens).unwrap(),
+                json!({
+                    "thinking": {"type": "enabled", "budget_tokens": expected},
+                    "effort": null,
+                })
+            );
+        }
+        for max_tokens in [1, 1024] {
+            let error = written(High, "claude-haiku-4-5", max_tokens).unwrap_err();
+            assert!(error.message().contains("max_output_tokens"), "{error}");
+        }
+    }
+}

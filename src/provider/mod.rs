@@ -1,0 +1,163 @@
+//! One file per wire format: what is sent, what comes back, which failure is
+//! which. Pure: no sockets, clocks or locks.
+
+pub(crate) mod anthropic;
+pub(crate) mod completions;
+mod date;
+mod headers;
+mod json;
+pub(crate) mod openai;
+mod redirect;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::chat::ChatRequest;
+use crate::error::{Error, ErrorKind};
+
+pub(crate) use headers::{rate_limit, request_id, retry_after, should_retry};
+
+/// Who serves the models.
+///
+/// A server of one's own or another vendor's that speaks a provider's format is
+/// reached by that provider with another
+/// [base URL](crate::ClientBuilder::base_url).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Provider {
+    /// OpenAI's Chat Completions, and its text completions for the models that
+    /// have no others. Key in `OPENAI_API_KEY`.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// Anthropic's Messages. Key in `ANTHROPIC_API_KEY`.
+    Anthropic,
+}
+
+impl Provider {
+    /// Its name in the OpenTelemetry GenAI conventions (`gen_ai.provider.name`).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAi => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = Error;
+
+    /// Reads a provider's [name](Provider::name).
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) for a name that is not known.
+    fn from_str(name: &str) -> Result<Self, Error> {
+        match name {
+            "openai" => Ok(Self::OpenAi),
+            "anthropic" => Ok(Self::Anthropic),
+            _ => Err(Error::new(
+                ErrorKind::Configuration,
+                format!("there is no provider {name:?}; it is \"openai\" or \"anthropic\""),
+            )),
+        }
+    }
+}
+
+/// A wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// `POST /v1/chat/completions`
+    OpenAiChat,
+    /// `POST /v1/completions`
+    OpenAiCompletions,
+    /// `POST /v1/messages`
+    Anthropic,
+}
+
+/// A response as the transport hands it over: names of headers in lower case.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reply<'a> {
+    pub(crate) status: u16,
+    pub(crate) headers: &'a [(String, String)],
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// What a response body says, before the client adds what it knows itself:
+/// provider, request id, rate limits, latency.
+#[derive(Debug)]
+pub(crate) struct Decoded {
+    pub(crate) message: crate::chat::Message,
+    pub(crate) finish_reason: crate::chat::FinishReason,
+    pub(crate) finish_reason_raw: Option<String>,
+    pub(crate) usage: crate::chat::Usage,
+    /// Empty when the body does not name it.
+    pub(crate) model: String,
+    pub(crate) service_tier: Option<String>,
+    pub(crate) id: Option<String>,
+}
+
+/// Why a response is not an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    /// The provider's own code.
+    pub(crate) code: Option<String>,
+    /// The provider's own words, or ours where it has none.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
+    }
+}
+
+impl Wire {
+    /// The path below the base URL, which ends in `/v1` for OpenAI and does not
+    /// for Anthropic, as in their own SDKs.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "/chat/completions",
+            Self::OpenAiCompletions => "/completions",
+            Self::Anthropic => "/v1/messages",
+        }
+    }
+
+    /// The JSON body for a request.
+    pub(crate) fn encode(self, request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::OpenAiChat => openai::encode(request, model),
+            Self::OpenAiCompletions => completions::encode(request, model),
+            Self::Anthropic => anthropic::encode(request, model),
+        }
+    }
+
+    /// Reads a response of any status.
+    pub(crate) fn decode(self, reply: Reply<'_>) -> Result<Decoded, Failure> {
+        if !(200..300).contains(&reply.status) {
+            return Err(match self {
+                Self::OpenAiChat | Self::OpenAiCompletions => openai::failure(reply),
+                Self::Anthropic => anthropic::failure(reply),
+            });
+        }
+        match self {
+            Self::OpenAiChat => openai::decode(reply.body),
+            Self::OpenAiCompletions => completions::decode(reply.body),
+            Self::Anthropic => anthropic::decode(reply.body),
+        }
+    }
+}

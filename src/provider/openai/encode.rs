@@ -1,0 +1,198 @@
+use serde_json::{Map, Value, json};
+
+use super::{messages, model, tools};
+use crate::chat::{ChatRequest, ResponseFormat};
+use crate::error::Error;
+use crate::provider::json;
+
+/// Writes the body of a chat completion.
+///
+/// [`max_output_tokens`](ChatRequest::max_output_tokens) becomes
+/// `max_completion_tokens` for the models that need it and `max_tokens` for all
+/// others (see [`is_newer`](model::is_newer)), unless
+/// [`extra`](ChatRequest::extra) holds either: OpenAI refuses both together, and
+/// a deployment whose name does not tell its model needs that way out.
+///
+/// What would be refused by every server is refused here, in words that say what
+/// to do. Limits that differ between servers (four stop texts, the range of the
+/// temperature) are left to them.
+pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+    check_common(request)?;
+    let newer = model::is_newer(model);
+    let system = if newer { "developer" } else { "system" };
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", Some(model.into()));
+    set("messages", Some(messages::encode(&request.messages, system)?.into()));
+    set("tools", tools::encode(request)?);
+    set("tool_choice", tools::encode_choice(request)?);
+    set("parallel_tool_calls", request.parallel_tool_calls.map(Value::from));
+    set("response_format", response_format(request)?);
+    let limits = ["max_tokens", "max_completion_tokens"];
+    if !limits.iter().any(|limit| request.extra.contains_key(*limit)) {
+        set(limits[usize::from(newer)], request.max_output_tokens.map(Value::from));
+    }
+    set("temperature", request.temperature.map(Value::from));
+    set("top_p", request.top_p.map(Value::from));
+    set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
+    set("seed", request.seed.map(Value::from));
+    set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
+    json::merge(&mut body, &request.extra);
+    json::write(&body)
+}
+
+/// Refuses what no OpenAI endpoint can take.
+pub(in crate::provider) fn check_common(request: &ChatRequest) -> Result<(), Error> {
+    if request.messages.is_empty() {
+        return Err(Error::invalid_request("the request has no messages; add at least one"));
+    }
+    // JSON has no NaN and no infinity; serde_json would write null.
+    for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
+        if let Some(value) = value.filter(|value| !value.is_finite()) {
+            return Err(Error::invalid_request(format!(
+                "{name} is {value}; it must be a finite number"
+            )));
+        }
+    }
+    if request.max_output_tokens == Some(0) {
+        return Err(Error::invalid_request(
+            "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
+        ));
+    }
+    Ok(())
+}
+
+fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
+    Ok(match &request.response_format {
+        None => None,
+        Some(ResponseFormat::Text) => Some(json!({"type": "text"})),
+        Some(ResponseFormat::JsonObject) => Some(json!({"type": "json_object"})),
+        Some(ResponseFormat::JsonSchema(format)) => {
+            if format.name.is_empty() {
+                return Err(Error::invalid_request(
+                    "the response format's JSON Schema has no name; OpenAI requires one",
+                ));
+            }
+            let mut schema = Map::new();
+            schema.insert("name".to_owned(), format.name.as_str().into());
+            if let Some(description) = &format.description {
+                schema.insert("description".to_owned(), description.as_str().into());
+            }
+            schema.insert("schema".to_owned(), format.schema.clone());
+            if let Some(strict) = format.strict {
+                schema.insert("strict".to_owned(), strict.into());
+            }
+            Some(json!({"type": "json_schema", "json_schema": schema}))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Message, ReasoningEffort, Tool, ToolChoice};
+
+    fn encoded(request: &ChatRequest, model: &str) -> Value {
+        serde_json::from_slice(&encode(request, model).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_bare_prompt_is_model_and_message() {
+        assert_eq!(
+            encoded(&"Hi".into(), "gpt-4o"),
+            json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]})
+        );
+    }
+
+    #[test]
+    fn every_field_is_written() {
+        let parameters = json!({"type": "object", "properties": {}});
+        let request = ChatRequest::from("Hi")
+            .system("Be brief.")
+            .tool(Tool::function("f", "does f", parameters.clone()))
+            .tool_choice(ToolChoice::Function("f".into()))
+            .parallel_tool_calls(false)
+            .response_format(ResponseFormat::json_schema("s", json!({"type": "object"})))
+            .max_output_tokens(7)
+            .temperature(0.5)
+            .top_p(0.25)
+            .stop("a")
+            .stop("b")
+            .seed(-3)
+            .reasoning_effort(ReasoningEffort::XHigh)
+            .tag("customer", "acme")
+            .extra("seed", 4)
+            .extra("response_format", json!({"json_schema": {"strict": false}}))
+            .extra("user", "u");
+        assert_eq!(
+            encoded(&request, "gpt-4o"),
+            json!({
+                "model": "gpt-4o",
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Hi"},
+                ],
+                "tools": [{"type": "function", "function": {
+                    "name": "f", "description": "does f", "parameters": parameters,
+                }}],
+                "tool_choice": {"type": "function", "function": {"name": "f"}},
+                "parallel_tool_calls": false,
+                "response_format": {"type": "json_schema", "json_schema": {
+                    "name": "s", "schema": {"type": "object"}, "strict": false,
+                }},
+                "max_tokens": 7,
+                "temperature": 0.5,
+                "top_p": 0.25,
+                "stop": ["a", "b"],
+                "seed": 4,
+                "reasoning_effort": "xhigh",
+                "user": "u",
+            })
+        );
+    }
+
+    #[test]
+    fn newer_models_get_their_own_limit_and_role() {
+        let request = ChatRequest::from("Hi").system("Be brief.").max_output_tokens(7);
+        let body = encoded(&request, "o3-mini");
+        assert_eq!(body["messages"][0]["role"], "developer");
+        assert_eq!(body["max_completion_tokens"], 7);
+        assert_eq!(body.get("max_tokens"), None);
+        // A deployment of a name that says nothing.
+        let body = encoded(&request.extra("max_completion_tokens", 5), "prod");
+        assert_eq!(body["max_completion_tokens"], 5);
+        assert_eq!(body.get("max_tokens"), None);
+    }
+
+    #[test]
+    fn simple_formats_are_written() {
+        for (format, expected) in [
+            (ResponseFormat::Text, json!({"type": "text"})),
+            (ResponseFormat::JsonObject, json!({"type": "json_object"})),
+        ] {
+            let request = ChatRequest::from("Hi").response_format(format);
+            assert_eq!(encoded(&request, "m")["response_format"], expected);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_before_sending() {
+        let hi = || ChatRequest::from("the secret prompt");
+        for (request, expected) in [
+            (ChatRequest::new(Vec::<Message>::new()), "no messages"),
+            (hi().temperature(f64::NAN), "temperature is NaN"),
+            (hi().top_p(f64::INFINITY), "top_p is inf"),
+            (hi().max_output_tokens(0), "max_output_tokens is 0"),
+            (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
+        ] {
+            let error = encode(&request, "gpt-4o").unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
+            assert!(error.message().contains(expected), "{expected}: {}", error.message());
+            assert!(!error.message().contains("secret"));
+        }
+    }
+}

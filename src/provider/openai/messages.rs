@@ -1,0 +1,288 @@
+use serde_json::{Map, Value, json};
+
+use super::decode::is_custom_call;
+use crate::chat::{Detail, Document, Image, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::error::Error;
+use crate::provider::Provider;
+
+/// Writes the `messages` member. `system` is the role of system messages.
+///
+/// Content of a single text is a plain string, which every server takes;
+/// anything else is an array of parts. Tool results become one message each, of
+/// role `tool`; those in a user message are lifted out in front of it.
+///
+/// Left out, since they only make sense elsewhere: reasoning, for which this
+/// format has no field; cache points, as OpenAI caches by itself; and blocks of
+/// other providers. Blocks of this one go back as content parts, which also lets
+/// a caller send what is not modelled here, audio for example.
+pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<Value>, Error> {
+    let mut out = Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        let place = Place { index, role: message.role };
+        match message.role {
+            Role::System => {
+                let blocks = place.blocks(&message.content)?;
+                out.push(named(system, message, place.content(blocks)?));
+            }
+            Role::User => encode_user(&place, message, &mut out)?,
+            Role::Assistant => out.push(encode_assistant(&place, message)?),
+            Role::Tool => encode_tool(&place, message, &mut out)?,
+        }
+    }
+    Ok(out)
+}
+
+/// Which message is at hand. Errors name it as OpenAI's own do, `messages[3]`,
+/// and never by what it says.
+struct Place {
+    index: usize,
+    role: Role,
+}
+
+impl Place {
+    fn refuse(&self, what: &str) -> Error {
+        let role = match self.role {
+            Role::System => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        };
+        Error::invalid_request(format!("messages[{}], a {role} message, {what}", self.index))
+    }
+
+    fn blocks<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<Vec<Value>, Error> {
+        parts.into_iter().filter_map(|part| self.block(part).transpose()).collect()
+    }
+
+    /// A content part; none for what is left out.
+    fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
+        Ok(match part {
+            Part::Text(text) => Some(json!({"type": "text", "text": text})),
+            Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
+            Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
+            Part::Reasoning(_) | Part::CachePoint(_) => None,
+            Part::Other { provider, value } => {
+                (provider == Provider::OpenAi.name()).then(|| value.clone())
+            }
+            Part::Image(_) => {
+                return Err(self.refuse("holds an image; put images into a user message"));
+            }
+            Part::Document(_) => {
+                return Err(self.refuse("holds a document; put documents into a user message"));
+            }
+            Part::Refusal(_) => {
+                return Err(self.refuse("holds a refusal, which only an assistant message can"));
+            }
+            Part::ToolCall(_) => {
+                return Err(self.refuse("holds a tool call, which only an assistant message can"));
+            }
+            Part::ToolResult(_) => {
+                return Err(self.refuse(
+                    "holds a tool result; put it into a message of its own, with Message::tool_result",
+                ));
+            }
+        })
+    }
+
+    fn image(&self, image: &Image) -> Result<Value, Error> {
+        let url = match &image.source {
+            Source::Url(url) => url.clone(),
+            Source::Base64 { media_type, data } => data_url(media_type, data),
+            Source::FileId(_) => {
+                return Err(self.refuse(
+                    "holds an image by file id, which Chat Completions cannot take; \
+                     give its URL or its bytes",
+                ));
+            }
+        };
+        let mut member = Map::new();
+        member.insert("url".to_owned(), url.into());
+        if let Some(detail) = image.detail {
+            let detail = match detail {
+                Detail::Auto => "auto",
+                Detail::Low => "low",
+                Detail::High => "high",
+            };
+            member.insert("detail".to_owned(), detail.into());
+        }
+        Ok(json!({"type": "image_url", "image_url": member}))
+    }
+
+    /// A `file` part (`ChatCompletionContentPartFile` in OpenAI's reference): an
+    /// id, or a data URL with a file name.
+    fn document(&self, document: &Document) -> Result<Value, Error> {
+        let file = match &document.source {
+            Source::FileId(id) => json!({"file_id": id}),
+            Source::Base64 { media_type, data } => {
+                let name = document.name.as_deref().unwrap_or(match media_type.as_str() {
+                    "application/pdf" => "document.pdf",
+                    "text/plain" => "document.txt",
+                    _ => "document",
+                });
+                json!({"filename": name, "file_data": data_url(media_type, data)})
+            }
+            Source::Url(_) => {
+                return Err(self.refuse(
+                    "holds a document by URL, which Chat Completions cannot fetch; \
+                     download it and use Document::from_bytes, or upload it and use \
+                     Document::from_file_id",
+                ));
+            }
+        };
+        Ok(json!({"type": "file", "file": file}))
+    }
+
+    /// The `content` of a message that must have one.
+    fn content(&self, blocks: Vec<Value>) -> Result<Value, Error> {
+        if blocks.is_empty() {
+            return Err(self.refuse("has no content; give it some or leave it out"));
+        }
+        Ok(content(blocks))
+    }
+}
+
+fn encode_user(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
+    let mut blocks = Vec::new();
+    let before = out.len();
+    for part in &message.content {
+        match part {
+            Part::ToolResult(result) => out.push(encode_result(place, result, None)?),
+            part => blocks.extend(place.block(part)?),
+        }
+    }
+    if out.len() == before || !blocks.is_empty() {
+        out.push(named("user", message, place.content(blocks)?));
+    }
+    Ok(())
+}
+
+/// An answer that was nothing but reasoning, cut off by the output limit say,
+/// goes back as an empty string: OpenAI requires content where there is no tool
+/// call.
+fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
+    let mut blocks = Vec::new();
+    let mut refusal = String::new();
+    let mut calls = Vec::new();
+    for part in &message.content {
+        match part {
+            Part::Refusal(text) => refusal.push_str(text),
+            Part::ToolCall(call) => calls.push(encode_call(place, call)?),
+            Part::Other { provider, value }
+                if provider == Provider::OpenAi.name() && is_custom_call(value) =>
+            {
+                calls.push(value.clone());
+            }
+            part => blocks.extend(place.block(part)?),
+        }
+    }
+    let content = match blocks.is_empty() {
+        true if refusal.is_empty() && calls.is_empty() => "".into(),
+        true => Value::Null,
+        false => content(blocks),
+    };
+    let mut encoded = named("assistant", message, content);
+    if !refusal.is_empty() {
+        encoded["refusal"] = refusal.into();
+    }
+    if !calls.is_empty() {
+        encoded["tool_calls"] = calls.into();
+    }
+    Ok(encoded)
+}
+
+fn encode_call(place: &Place, call: &ToolCall) -> Result<Value, Error> {
+    if call.id.is_empty() {
+        return Err(place.refuse("holds a tool call without an id; keep the id the call came with"));
+    }
+    // Servers that render prompts from the arguments parse them as JSON.
+    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
+    Ok(json!({
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": arguments},
+    }))
+}
+
+fn encode_tool(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
+    let before = out.len();
+    for part in &message.content {
+        match part {
+            Part::ToolResult(result) => {
+                out.push(encode_result(place, result, message.name.as_deref())?);
+            }
+            Part::CachePoint(_) | Part::Reasoning(_) | Part::Other { .. } => {}
+            _ => {
+                return Err(place.refuse(
+                    "holds something beside tool results; put it into the result's own content \
+                     or into a user message",
+                ));
+            }
+        }
+    }
+    if out.len() == before {
+        return Err(place.refuse("holds no tool result; use Message::tool_result"));
+    }
+    Ok(())
+}
+
+/// A result's content goes as it is, failure or not: the format has no mark for
+/// a failure, and vercel/ai
+/// (`packages/openai/src/chat/`) sends the bare text too. Only text is
+/// taken (`ChatCompletionToolMessageParam` in openai-python).
+fn encode_result(place: &Place, result: &ToolResult, name: Option<&str>) -> Result<Value, Error> {
+    if result.call_id.is_empty() {
+        return Err(place.refuse(
+            "holds a tool result without a call id; give the id of the ToolCall it answers",
+        ));
+    }
+    let mut blocks = Vec::new();
+    for part in &result.content {
+        match part {
+            Part::Text(_) | Part::CachePoint(_) | Part::Reasoning(_) | Part::Other { .. } => {
+                blocks.extend(place.block(part)?);
+            }
+            _ => {
+                return Err(place.refuse(
+                    "holds a tool result with more than text, which Chat Completions cannot take; \
+                     put images and documents into a user message after the results",
+                ));
+            }
+        }
+    }
+    let content = if blocks.is_empty() { "".into() } else { content(blocks) };
+    let mut encoded = json!({"role": "tool", "tool_call_id": result.call_id, "content": content});
+    if let Some(name) = name {
+        encoded["name"] = name.into();
+    }
+    Ok(encoded)
+}
+
+/// A plain string for a single text, else an array. A text with members beside
+/// it, as a caller's own block may have, stays a part.
+fn content(mut blocks: Vec<Value>) -> Value {
+    match blocks.as_mut_slice() {
+        [Value::Object(only)]
+            if only.len() == 2
+                && only.get("type").is_some_and(|kind| kind == "text")
+                && only.get("text").is_some_and(Value::is_string) =>
+        {
+            only.remove("text").unwrap_or_default()
+        }
+        _ => Value::Array(blocks),
+    }
+}
+
+fn named(role: &str, message: &Message, content: Value) -> Value {
+    let mut encoded = json!({"role": role, "content": content});
+    if let Some(name) = &message.name {
+        encoded["name"] = name.as_str().into();
+    }
+    encoded
+}
+
+fn data_url(media_type: &str, data: &str) -> String {
+    format!("data:{media_type};base64,{data}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! OpenAI's Chat Completions, `POST /chat/completions`, as OpenAI and the many
+//! servers that follow it speak it.
+//!
+//! Where they differ, what is sent is what the most of them know, and what is
+//! read is as tolerant as it can be without inventing an answer. Facts about
+//! OpenAI's own wire come from its reference and the types of `openai-python`;
+//! those about others are named where they are used.
+
+mod decode;
+mod encode;
+mod envelope;
+mod failure;
+mod finish;
+mod messages;
+mod model;
+mod tools;
+mod usage;
+
+pub(super) use decode::decode;
+pub(super) use encode::{check_common, encode};
+pub(super) use envelope::Envelope;
+pub(super) use failure::failure;
+pub(super) use finish::finish_reason;

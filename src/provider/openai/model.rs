@@ -1,0 +1,94 @@
+/// Whether `model` is of OpenAI's newer families, which reject `max_tokens` and
+/// take instructions from the role `developer`: the o-series, and gpt-5 and
+/// later.
+///
+/// Everything else gets `max_tokens` and `system`. OpenAI still accepts both for
+/// its older models, and servers that only follow it often know nothing else:
+/// llama.cpp ignored `max_completion_tokens` until February 2026 (ggml-org/llama.cpp
+/// #13700, #19831), llama-cpp-python still does (abetlen/llama-cpp-python #1907).
+/// OpenAI's reference calls `max_tokens` "not compatible with o-series models",
+/// and gpt-5 answers it with a 400 `unsupported_parameter`.
+///
+/// The rule is that of vercel/ai, `packages/openai/src/openai-language-model-capabilities.ts`:
+/// `gpt-5-chat…` does not reason and counts as older. Beyond it, fine-tuned
+/// (`ft:…`) and vendor-prefixed names (`openai/o3-mini`) count as their base
+/// model, and Azure's `gpt-35-turbo` is not version 35. `o1-mini` and
+/// `o1-preview`, which knew neither role, are shut down and get no exception.
+pub(super) fn is_newer(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
+    let name = name.strip_prefix("ft:").unwrap_or(&name);
+    let name = name.split(':').next().unwrap_or(name);
+    if let Some(rest) = name.strip_prefix("gpt-") {
+        let (major, rest) = digits(rest);
+        let versioned = rest.is_empty() || rest.starts_with(['-', '.']);
+        versioned
+            && major.parse::<u32>().is_ok_and(|major| major >= 5 && major != 35)
+            && !rest.starts_with("-chat")
+    } else if let Some(rest) = name.strip_prefix('o') {
+        let (series, rest) = digits(rest);
+        !series.is_empty() && (rest.is_empty() || rest.starts_with('-'))
+    } else {
+        false
+    }
+}
+
+/// The digits `text` begins with, and the rest.
+fn digits(text: &str) -> (&str, &str) {
+    let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_families_are_known_under_all_their_names() {
+        for model in [
+            "o1",
+            "o1-2024-12-17",
+            "o3",
+            "o3-mini",
+            "o3-mini-2025-01-31",
+            "o4-mini",
+            "O4-mini",
+            "gpt-5",
+            "gpt-5-mini-2025-08-07",
+            "gpt-5.1-chat-latest",
+            "gpt-5.6-sol",
+            "gpt-6-luna",
+            "gpt-10",
+            "ft:o4-mini-2025-04-16:acme::abc",
+            "openai/o3-mini",
+            "openai/o3-mini:free",
+            "openrouter/openai/gpt-5",
+        ] {
+            assert!(is_newer(model), "{model}");
+        }
+        for model in [
+            "",
+            "o",
+            "ollama",
+            "o1x",
+            "omni-moderation",
+            "gpt-4",
+            "gpt-4o",
+            "gpt-4o-mini",
+            "gpt-4.1",
+            "gpt-4-turbo",
+            "gpt-3.5-turbo",
+            "gpt-35-turbo",
+            "gpt-oss-120b",
+            "openai/gpt-oss-20b",
+            "gpt-5-chat-latest",
+            "gpt-5o",
+            "gpt-",
+            "ft:gpt-4o-mini-2024-07-18:acme::o1",
+            "deepseek-chat",
+            "claude-sonnet-4-5",
+            "my-o3-mini",
+        ] {
+            assert!(!is_newer(model), "{model}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+use serde_json::Value;
+
+use crate::chat::{Usage, UsageSource};
+
+/// Reads the `usage` object. Anything but an object with at least one of the two
+/// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count.
+///
+/// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
+/// reasoning inside `completion_tokens`, as [`Usage`] has them
+/// (developers.openai.com, prompt caching guide: writes are reported in
+/// `cache_write_tokens` since GPT-5.6). Others write the same counts elsewhere;
+/// each spelling below names whose it is.
+///
+/// Some leave a count out of the sum: xAI and Vertex AI their reasoning out of
+/// `completion_tokens` (vercel/ai, `packages/xai/src/convert-xai-chat-usage.ts`;
+/// openai/openai-python #2544), and Mistral the audio out of `prompt_tokens` (seen
+/// in a recording). They are told by their total, which exceeds the sum by just
+/// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
+/// file): they do not fit in it then.
+pub(super) fn read(usage: &Value) -> Usage {
+    let prompt = first(usage, &["/prompt_tokens"]);
+    let completion = first(usage, &["/completion_tokens"]);
+    if prompt.is_none() && completion.is_none() {
+        return Usage::default();
+    }
+    let mut prompt = prompt.unwrap_or(0);
+    let mut completion = completion.unwrap_or(0);
+    let count = |pointers: &[&str]| first(usage, pointers).unwrap_or(0);
+    let reasoning = count(&[
+        "/completion_tokens_details/reasoning_tokens",
+        "/reasoning_tokens", // Vertex AI
+    ]);
+    let prompt_audio = count(&["/prompt_tokens_details/audio_tokens"]);
+    let total = first(usage, &["/total_tokens"]);
+    if let Some(total) = total {
+        match total.saturating_sub(prompt.saturating_add(completion)) {
+            0 => {}
+            gap if gap == reasoning => completion = completion.saturating_add(gap),
+            gap if gap == prompt_audio => prompt = prompt.saturating_add(gap),
+            _ => {}
+        }
+    }
+    let cached = count(&[
+        "/prompt_tokens_details/cached_tokens",
+        "/prompt_token_details/cached_tokens", // Mistral
+        "/num_cached_tokens",                  // Mistral
+        "/prompt_cache_hit_tokens",            // DeepSeek
+        "/cached_tokens",                      // Moonshot
+    ]);
+    if cached > prompt {
+        prompt = prompt.saturating_add(cached);
+    }
+    Usage {
+        prompt_tokens: prompt,
+        completion_tokens: completion,
+        total_tokens: total.unwrap_or(0).max(prompt.saturating_add(completion)),
+        cached_tokens: cached,
+        cache_write_tokens: count(&[
+            "/prompt_tokens_details/cache_write_tokens",
+            "/prompt_tokens_details/cache_creation_tokens", // LiteLLM
+        ]),
+        reasoning_tokens: reasoning,
+        prompt_audio_tokens: prompt_audio,
+        completion_audio_tokens: count(&["/completion_tokens_details/audio_tokens"]),
+        source: UsageSource::Reported,
+        ..Usage::default()
+    }
+}
+
+/// The first of these places that holds a count.
+fn first(usage: &Value, pointers: &[&str]) -> Option<u64> {
+    pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(Value::as_u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_count_is_read() {
+        let usage = read(&json!({
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 4},
+            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "accepted_prediction_tokens": 0},
+        }));
+        let expected = Usage {
+            cached_tokens: 60,
+            cache_write_tokens: 30,
+            prompt_audio_tokens: 4,
+            reasoning_tokens: 20,
+            completion_audio_tokens: 5,
+            ..Usage::reported(100, 50)
+        };
+        assert_eq!(usage, expected);
+    }
+
+    #[test]
+    fn usage_that_says_nothing_is_missing_and_zero_is_not() {
+        for nothing in
+            [json!(null), json!({}), json!({"prompt_tokens": null}), json!("12"), json!([])]
+        {
+            assert_eq!(read(&nothing), Usage::default(), "{nothing}");
+        }
+        assert_eq!(
+            read(&json!({"prompt_tokens": 0, "completion_tokens": 0})),
+            Usage::reported(0, 0)
+        );
+    }
+
+    #[test]
+    fn nulls_and_missing_totals_are_tolerated() {
+        let usage = read(&json!({
+            "prompt_tokens": 3, "completion_tokens": null, "prompt_tokens_details": null,
+            "completion_tokens_details": {"reasoning_tokens": null},
+        }));
+        assert_eq!(usage, Usage::reported(3, 0));
+        let huge = read(&json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX}));
+        assert_eq!(huge.total_tokens, u64::MAX);
+    }
+
+    #[test]
+    fn other_spellings_of_cached_tokens_are_known() {
+        for usage in [
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "prompt_token_details": {"cached_tokens": 7}}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "num_cached_tokens": 7}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 2}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 7}),
+        ] {
+            assert_eq!(read(&usage).cached_tokens, 7, "{usage}");
+        }
+    }
+
+    #[test]
+    fn counts_left_out_of_the_sum_are_put_back() {
+        let xai = read(&json!({
+            "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 45,
+            "completion_tokens_details": {"reasoning_tokens": 30},
+        }));
+        assert_eq!(xai, Usage { reasoning_tokens: 30, ..Usage::reported(10, 35) });
+        let vertex = read(&json!({
+            "prompt_tokens": 2181, "completion_tokens": 57, "total_tokens": 2518,
+            "reasoning_tokens": 280,
+        }));
+        assert_eq!(vertex, Usage { reasoning_tokens: 280, ..Usage::reported(2181, 337) });
+        let mistral = read(&json!({
+            "prompt_tokens": 9, "completion_tokens": 248, "total_tokens": 632,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 375},
+        }));
+        assert_eq!(mistral, Usage { prompt_audio_tokens: 375, ..Usage::reported(384, 248) });
+        let cached = read(&json!({
+            "prompt_tokens": 4, "completion_tokens": 5, "total_tokens": 9,
+            "prompt_tokens_details": {"cached_tokens": 100},
+        }));
+        assert_eq!(cached, Usage { cached_tokens: 100, ..Usage::reported(104, 5) });
+        // A total that fits neither is kept as it was reported.
+        let odd = read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9}));
+        assert_eq!((odd.prompt_tokens, odd.completion_tokens, odd.total_tokens), (1, 1, 9));
+    }
+}
