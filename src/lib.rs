@@ -52,8 +52,10 @@
 
 mod base64;
 pub mod chat;
+mod deadline;
 mod error;
 mod key;
+mod pool;
 mod provider;
 mod retry;
 
