@@ -52,18 +52,23 @@
 
 mod base64;
 pub mod chat;
+mod client;
+mod config;
 mod deadline;
 mod error;
 mod key;
 mod pool;
 mod provider;
 mod retry;
+mod transport;
 
 pub use chat::{
     ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
     RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Tool, ToolCall,
     ToolChoice, ToolResult, Usage, UsageSource,
 };
+pub use client::Client;
+pub use config::{ClientBuilder, PoolConfig, Tls};
 pub use error::{Error, ErrorKind, Phase};
 pub use key::ApiKey;
 pub use provider::Provider;

@@ -1,0 +1,95 @@
+use std::net::IpAddr;
+use ureq::http::Uri;
+
+/// Reads a base URL, without its trailing slash; `Err` is what is wrong with it.
+pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
+    // A wrong one is not repeated: it may be a key pasted into the wrong place.
+    const EXAMPLE: &str = "expected one such as https://api.openai.com/v1";
+    let uri = url
+        .trim()
+        .trim_end_matches('/')
+        .parse::<Uri>()
+        .map_err(|_| format!("the base URL is malformed; {EXAMPLE}"))?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(format!("the base URL is not a full address; {EXAMPLE}"));
+    };
+    let host = authority.host();
+    if host.is_empty() {
+        return Err(format!("the base URL names no host; {EXAMPLE}"));
+    }
+    if authority.as_str().contains('@') {
+        return Err(
+            "the base URL holds a user name or password; give the key by .api_key(…) instead"
+                .to_owned(),
+        );
+    }
+    match scheme {
+        "https" => {}
+        "http" if allow_plain_http || is_loopback(host) => {}
+        "http" => {
+            return Err(format!(
+                "plain http to {host} would send key and prompts in the clear; use https, or \
+                 call .allow_plain_http(true)"
+            ));
+        }
+        other => {
+            return Err(format!("the base URL's scheme is {other:?}; it must be http or https"));
+        }
+    }
+    if uri.query().is_some() || url.contains('#') {
+        return Err("the base URL has a query or fragment; leave it off".to_owned());
+    }
+    Ok(uri)
+}
+
+/// Whether a host, as it stands in a URL, is this machine (RFC 6761 section 6.3).
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+    match host.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for host in ["localhost", "LocalHost", "a.localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["example.com", "10.0.0.1", "192.168.0.1", "0.0.0.0", "[::]", "localhost.x"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_called_and_what_cannot() {
+        for (url, allowed, expected) in [
+            ("https://api.openai.com/v1", false, Ok("https://api.openai.com/v1")),
+            (" https://api.openai.com/v1/ ", false, Ok("https://api.openai.com/v1")),
+            ("http://[::1]:8080/v1", false, Ok("http://[::1]:8080/v1")),
+            ("http://10.0.0.1", true, Ok("http://10.0.0.1/")),
+            ("http://10.0.0.1", false, Err("plain http to 10.0.0.1")),
+            ("http://localhost.example.com", false, Err("plain http to localhost.example.com")),
+            ("nonsense", false, Err("is not a full address")),
+            ("http://", false, Err("is not a full address")),
+            ("https://a b/v1", false, Err("is malformed")),
+            ("", false, Err("is malformed")),
+            ("ftp://example.com", false, Err("must be http or https")),
+            ("https://u:p@example.com/v1", false, Err("holds a user name or password")),
+            ("https://example.com/v1?a=b", false, Err("has a query or fragment")),
+            ("https://example.com/v1#a", false, Err("has a query or fragment")),
+        ] {
+            match (parse(url, allowed), expected) {
+                (Ok(uri), Ok(expected)) => assert_eq!(uri, expected),
+                (Err(problem), Err(expected)) => {
+                    assert!(problem.contains(expected), "{url}: {problem}");
+                }
+                (got, expected) => panic!("{url}: {got:?}, expected {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+use std::time::Duration;
+
+use super::{PoolConfig, Tls};
+use crate::key::ApiKey;
+use crate::provider::Provider;
+use crate::retry::RetryConfig;
+
+/// Sets up a [`Client`](crate::Client).
+///
+/// | setting | default |
+/// |---|---|
+/// | [`provider`](Self::provider) | none, required |
+/// | [`model`](Self::model) | none; then each request names its own |
+/// | [`api_key`](Self::api_key) | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` |
+/// | [`base_url`](Self::base_url) | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, else the provider's own |
+/// | [`timeout`](Self::timeout) | 600 s |
+/// | [`connect_timeout`](Self::connect_timeout) | 5 s |
+/// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
+/// | [`pool`](Self::pool) | [`PoolConfig::default`] |
+/// | [`retry`](Self::retry) | [`RetryConfig::default`] |
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{Client, Provider};
+///
+/// # fn main() -> Result<(), tollgate::Error> {
+/// let client = Client::builder()
+///     .provider(Provider::Anthropic)
+///     .model("claude-haiku-4-5")
+///     .api_key("sk-ant-…")
+///     .timeout(Duration::from_secs(60))
+///     .build()
+///     # .or_else(|_| Client::builder().provider(Provider::Anthropic).api_key("k").build())
+///     ?;
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ClientBuilder {
+    pub(super) provider: Option<Provider>,
+    pub(super) model: Option<String>,
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) without_api_key: bool,
+    pub(super) base_url: Option<String>,
+    pub(super) allow_plain_http: bool,
+    pub(super) timeout: Duration,
+    pub(super) connect_timeout: Duration,
+    pub(super) max_response_bytes: usize,
+    pub(super) pool: PoolConfig,
+    pub(super) retry: RetryConfig,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) organization: Option<String>,
+    pub(super) project: Option<String>,
+    pub(super) tls: Option<Tls>,
+}
+
+impl Default for ClientBuilder {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            model: None,
+            api_key: None,
+            without_api_key: false,
+            base_url: None,
+            allow_plain_http: false,
+            timeout: Duration::from_secs(600),
+            connect_timeout: Duration::from_secs(5),
+            max_response_bytes: 16 * 1024 * 1024,
+            pool: PoolConfig::default(),
+            retry: RetryConfig::default(),
+            headers: Vec::new(),
+            organization: None,
+            project: None,
+            tls: None,
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Sets who serves the models. Required.
+    pub fn provider(mut self, provider: Provider) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// Sets the model for requests that name none. Default: none.
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the API key. Default: from the provider's usual variable,
+    /// `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`.
+    pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends no key, for a server that asks for none. A key in the environment is
+    /// then not used either.
+    pub fn without_api_key(mut self) -> Self {
+        self.without_api_key = true;
+        self
+    }
+
+    /// Sets where the provider is, such as `http://localhost:8080/v1`. The path is
+    /// given as to the provider's own SDK: OpenAI's ends in `/v1`, Anthropic's does
+    /// not. Default: from `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL`, else the
+    /// provider's own address.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows `http` to hosts other than this machine. Default: false, for key and
+    /// prompts would cross the network in the clear.
+    pub fn allow_plain_http(mut self, allowed: bool) -> Self {
+        self.allow_plain_http = allowed;
+        self
+    }
+
+    /// Sets the longest a whole call may take, everything included: waiting for a
+    /// connection, connecting, all attempts and the waits between them. Default:
+    /// 600 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the longest that opening one connection may take: looking up the host
+    /// name, connecting and the TLS handshake. Default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the largest response body that is read. Default: 16 MiB.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Sets how connections are shared and kept.
+    pub fn pool(mut self, pool: PoolConfig) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Sets how calls are tried again.
+    pub fn retry(mut self, retry: RetryConfig) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Adds a header to every request, in place of one of our own by that name.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the organisation to bill (`OpenAI-Organization`). Default: from
+    /// `OPENAI_ORG_ID`. OpenAI only.
+    pub fn organization(mut self, id: impl Into<String>) -> Self {
+        self.organization = Some(id.into());
+        self
+    }
+
+    /// Sets the project to bill (`OpenAI-Project`). Default: from
+    /// `OPENAI_PROJECT_ID`. OpenAI only.
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.project = Some(id.into());
+        self
+    }
+
+    /// Sets whose certificates are trusted. Default: see [`Tls`].
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+}

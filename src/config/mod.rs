@@ -1,0 +1,13 @@
+//! Every knob of a client, as plain data, and how they are checked together.
+
+mod base_url;
+mod builder;
+mod pool;
+mod settings;
+mod tls;
+
+pub(crate) use base_url::is_loopback;
+pub use builder::ClientBuilder;
+pub use pool::PoolConfig;
+pub(crate) use settings::Settings;
+pub use tls::Tls;

@@ -1,0 +1,340 @@
+use std::time::Duration;
+use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use ureq::http::uri::Scheme;
+use ureq::http::{HeaderMap, HeaderValue, Uri};
+
+use super::{ClientBuilder, PoolConfig, Tls, base_url};
+use crate::error::{Error, ErrorKind};
+use crate::key::ApiKey;
+use crate::provider::{Provider, anthropic};
+use crate::retry::RetryConfig;
+
+/// A checked configuration.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) provider: Provider,
+    pub(crate) model: Option<String>,
+    pub(crate) base: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) max_response_bytes: usize,
+    pub(crate) pool: PoolConfig,
+    pub(crate) retry: RetryConfig,
+    pub(crate) tls: Option<Tls>,
+}
+
+/// What a provider needs to be reached.
+struct Access {
+    base_url: &'static str,
+    key_variable: &'static str,
+    url_variable: &'static str,
+}
+
+fn access(provider: Provider) -> Access {
+    match provider {
+        // https://platform.openai.com/docs/api-reference/authentication and the
+        // variables of openai-python `_client.py`.
+        Provider::OpenAi => Access {
+            base_url: "https://api.openai.com/v1",
+            key_variable: "OPENAI_API_KEY",
+            url_variable: "OPENAI_BASE_URL",
+        },
+        // https://docs.anthropic.com/en/api/overview and the variables of
+        // anthropic-sdk-python `_client.py`.
+        Provider::Anthropic => Access {
+            base_url: "https://api.anthropic.com",
+            key_variable: "ANTHROPIC_API_KEY",
+            url_variable: "ANTHROPIC_BASE_URL",
+        },
+    }
+}
+
+impl ClientBuilder {
+    /// Checks everything at once. `variable` looks up the environment.
+    pub(crate) fn check(
+        self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Settings, Error> {
+        let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let mut problems = self.problems();
+        let Some(provider) = self.provider else {
+            problems.insert(
+                0,
+                "no provider is set; call .provider(Provider::OpenAi) or another".to_owned(),
+            );
+            return Err(wrong(&problems));
+        };
+        let access = access(provider);
+
+        let base = match self.base_url.or_else(|| variable(access.url_variable)) {
+            Some(url) => base_url::parse(&url, self.allow_plain_http)
+                .map_err(|problem| problems.push(problem))
+                .ok(),
+            None => Uri::try_from(access.base_url).ok(),
+        };
+        let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
+        if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
+            problems.push(
+                "https needs TLS, and the crate is built without; turn on its feature \
+                 \"rustls\" or \"native-tls\""
+                    .to_owned(),
+            );
+        }
+
+        let api_key = if self.without_api_key {
+            None
+        } else {
+            let key = self.api_key.or_else(|| variable(access.key_variable).map(ApiKey::from));
+            match &key {
+                None => problems.push(format!(
+                    "no API key; set the environment variable {} or call .api_key(…) \
+                     (.without_api_key() for a server that needs none)",
+                    access.key_variable
+                )),
+                Some(key) if key.expose().is_empty() => {
+                    problems.push("the API key is empty".to_owned());
+                }
+                Some(_) => {}
+            }
+            key
+        };
+
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(key) = &api_key {
+            let (name, value) = match provider {
+                Provider::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+                Provider::Anthropic => {
+                    (HeaderName::from_static("x-api-key"), key.expose().to_owned())
+                }
+            };
+            match HeaderValue::from_str(&value) {
+                Ok(mut value) => {
+                    value.set_sensitive(true);
+                    headers.insert(name, value);
+                }
+                Err(_) => problems.push(
+                    "the API key holds a character that cannot be sent; check for line breaks \
+                     and stray symbols"
+                        .to_owned(),
+                ),
+            }
+        }
+        match provider {
+            Provider::OpenAi => {
+                for (name, set, from) in [
+                    ("openai-organization", self.organization, "OPENAI_ORG_ID"),
+                    ("openai-project", self.project, "OPENAI_PROJECT_ID"),
+                ] {
+                    if let Some(id) = set.or_else(|| variable(from)) {
+                        add_header(&mut headers, name, &id, &mut problems);
+                    }
+                }
+            }
+            Provider::Anthropic => {
+                headers.insert(
+                    HeaderName::from_static("anthropic-version"),
+                    HeaderValue::from_static(anthropic::VERSION),
+                );
+                if self.organization.is_some() || self.project.is_some() {
+                    problems.push(
+                        "organization and project are OpenAI's; Anthropic has none".to_owned(),
+                    );
+                }
+            }
+        }
+        for (name, value) in &self.headers {
+            add_header(&mut headers, name, value, &mut problems);
+        }
+
+        match base {
+            Some(base) if problems.is_empty() => Ok(Settings {
+                provider,
+                model: self.model,
+                base,
+                headers,
+                api_key,
+                timeout: self.timeout,
+                connect_timeout: self.connect_timeout,
+                max_response_bytes: self.max_response_bytes,
+                pool: self.pool,
+                retry: self.retry,
+                tls: self.tls,
+            }),
+            _ => Err(wrong(&problems)),
+        }
+    }
+
+    /// What is wrong whoever the provider is.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
+            problems.push("the model is empty; name one, such as \"gpt-4o-mini\"".to_owned());
+        }
+        for (name, value) in [("timeout", self.timeout), ("connect timeout", self.connect_timeout)]
+        {
+            if value.is_zero() {
+                problems.push(format!("the {name} is zero, so that no call could succeed"));
+            }
+        }
+        if self.max_response_bytes == 0 {
+            problems
+                .push("max_response_bytes is zero, so that no response could be read".to_owned());
+        }
+        problems.extend(self.pool.problems());
+        problems.extend(self.retry.problems());
+        problems
+    }
+}
+
+fn wrong(problems: &[String]) -> Error {
+    Error::new(ErrorKind::Configuration, problems.join("; "))
+}
+
+fn add_header(headers: &mut HeaderMap, name: &str, value: &str, problems: &mut Vec<String>) {
+    let Ok(name) = HeaderName::try_from(name) else {
+        problems.push(format!("{name:?} is not a header name"));
+        return;
+    };
+    // These frame the message and belong to the transport.
+    if ["content-length", "transfer-encoding", "host", "connection", "expect"]
+        .contains(&name.as_str())
+    {
+        problems.push(format!("the header {name} cannot be set, for the transport sets it"));
+        return;
+    }
+    match HeaderValue::from_str(value) {
+        Ok(mut value) => {
+            // It may be a key to a gateway.
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        Err(_) => problems
+            .push(format!("the value of the header {name} holds a character that cannot be sent")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn openai() -> ClientBuilder {
+        ClientBuilder::default().provider(Provider::OpenAi).model("gpt-4o-mini").api_key("sk-test")
+    }
+
+    fn nothing(_: &str) -> Option<String> {
+        None
+    }
+
+    fn problem(builder: ClientBuilder) -> String {
+        let error = builder.check(nothing).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        error.to_string()
+    }
+
+    #[test]
+    fn each_mistake_gets_its_own_sentence() {
+        for (builder, sentence) in [
+            (ClientBuilder::default(), "no provider is set"),
+            (
+                ClientBuilder::default().provider(Provider::OpenAi),
+                "set the environment variable OPENAI_API_KEY",
+            ),
+            (
+                ClientBuilder::default().provider(Provider::Anthropic),
+                "set the environment variable ANTHROPIC_API_KEY",
+            ),
+            (openai().api_key("  "), "the API key is empty"),
+            (openai().api_key("sk-\u{7f}x"), "the API key holds a character that cannot be sent"),
+            (openai().model(" "), "the model is empty"),
+            (openai().timeout(Duration::ZERO), "the timeout is zero"),
+            (openai().connect_timeout(Duration::ZERO), "the connect timeout is zero"),
+            (openai().max_response_bytes(0), "max_response_bytes is zero"),
+            (openai().base_url("http://example.com/v1"), "plain http to example.com"),
+            (
+                openai().base_url("http://localhost.example.com/v1"),
+                "plain http to localhost.example.com",
+            ),
+            (openai().header("bad name", "x"), "\"bad name\" is not a header name"),
+            (openai().header("x-good", "bad\nvalue"), "the value of the header x-good"),
+            (openai().header("Host", "example.com"), "the header host cannot be set"),
+            (
+                openai().pool(PoolConfig { max_size: 0, ..PoolConfig::default() }),
+                "allows no connections",
+            ),
+            (
+                openai().pool(PoolConfig { max_per_origin: 0, ..PoolConfig::default() }),
+                "allows no connections",
+            ),
+            (
+                openai().retry(RetryConfig { jitter: 2.0, ..RetryConfig::default() }),
+                "the retry jitter is 2",
+            ),
+            (openai().provider(Provider::Anthropic).project("p"), "Anthropic has none"),
+        ] {
+            let text = problem(builder);
+            assert!(text.contains(sentence), "{sentence:?} is not in {text:?}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let text = problem(openai().model("").timeout(Duration::ZERO).base_url("http://a.b"));
+        assert!(text.contains("model") && text.contains("timeout") && text.contains("plain http"));
+    }
+
+    #[test]
+    fn a_key_shows_nowhere() {
+        let builder = openai().api_key("sk-very-secret");
+        assert!(!format!("{builder:?}").contains("sk-very-secret"));
+        let settings = builder.check(nothing).unwrap();
+        assert!(!format!("{settings:?}").contains("sk-very-secret"));
+        assert!(!problem(openai().api_key("sk-very-secret\nx")).contains("sk-very-secret"));
+        assert!(!problem(openai().base_url("sk-very-secret")).contains("sk-very-secret"));
+    }
+
+    #[test]
+    fn the_environment_fills_in_what_is_not_set() {
+        let environment = |name: &str| {
+            match name {
+                "OPENAI_API_KEY" => Some("sk-env\n"),
+                "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1/"),
+                "OPENAI_ORG_ID" => Some("org-1"),
+                "ANTHROPIC_API_KEY" => Some(""),
+                _ => None,
+            }
+            .map(str::to_owned)
+        };
+        let builder = ClientBuilder::default().provider(Provider::OpenAi);
+        let settings = builder.clone().check(environment).unwrap();
+        assert_eq!(settings.base, "http://127.0.0.1:9/v1");
+        assert_eq!(settings.headers["authorization"], "Bearer sk-env");
+        assert_eq!(settings.headers["openai-organization"], "org-1");
+        let given = builder.clone().api_key("sk-given").base_url("https://example.com");
+        let settings = given.check(environment).unwrap();
+        assert_eq!(settings.base, "https://example.com");
+        assert_eq!(settings.headers["authorization"], "Bearer sk-given");
+        let without = builder.clone().without_api_key().check(environment).unwrap();
+        assert!(!without.headers.contains_key("authorization"));
+        // An empty variable is an unset one.
+        assert!(builder.provider(Provider::Anthropic).check(environment).is_err());
+    }
+
+    #[test]
+    fn each_provider_gets_its_own_headers() {
+        let settings = openai().provider(Provider::Anthropic).check(nothing).unwrap();
+        assert_eq!(settings.base, "https://api.anthropic.com");
+        assert_eq!(settings.headers["x-api-key"], "sk-test");
+        assert_eq!(settings.headers["anthropic-version"], "2023-06-01");
+        assert!(!settings.headers.contains_key("authorization"));
+        let settings = openai().header("X-Gateway", "g").project("p").check(nothing).unwrap();
+        assert_eq!(settings.base, "https://api.openai.com/v1");
+        assert_eq!(settings.headers["authorization"], "Bearer sk-test");
+        assert_eq!(settings.headers["x-gateway"], "g");
+        assert_eq!(settings.headers["openai-project"], "p");
+        let settings = openai().header("content-type", "application/x").check(nothing).unwrap();
+        assert_eq!(settings.headers.get_all("content-type").iter().count(), 1);
+    }
+}

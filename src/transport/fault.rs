@@ -1,0 +1,106 @@
+use std::error::Error as StdError;
+use std::io;
+
+use crate::error::{Error, ErrorKind, Phase};
+
+/// How an exchange failed, more exactly than ureq tells it.
+///
+/// It travels through ureq as `Error::Other`, or inside an `io::Error` where a
+/// reader returns it, and is unwrapped again at the end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The deadline passed.
+    #[error("the deadline passed while {0}")]
+    Timeout(Phase),
+    /// The connection ended before the first byte of an answer.
+    #[error("the server closed the connection without an answer")]
+    NoAnswer(#[source] Option<io::Error>),
+    /// The connection broke.
+    #[error("the connection broke while {0}")]
+    Broken(Phase, #[source] io::Error),
+    /// The body is larger than the caller allows.
+    #[error("the response is larger than {limit} bytes")]
+    TooLarge { limit: usize },
+    /// What ureq had to say.
+    #[error("{0}")]
+    Http(#[source] Box<ureq::Error>),
+}
+
+impl From<ureq::Error> for Fault {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Other(cause) => match cause.downcast::<Self>() {
+                Ok(fault) => *fault,
+                Err(cause) => Self::Http(Box::new(ureq::Error::Other(cause))),
+            },
+            ureq::Error::Io(cause) => Self::Broken(Phase::Body, cause),
+            other => Self::Http(Box::new(other)),
+        }
+    }
+}
+
+impl From<Fault> for ureq::Error {
+    fn from(fault: Fault) -> Self {
+        Self::Other(Box::new(fault))
+    }
+}
+
+impl Fault {
+    /// Whether the connection ended before anything of an answer came, as it does
+    /// when the server had closed it while it was idle.
+    pub(super) fn is_before_any_answer(&self) -> bool {
+        matches!(self, Self::NoAnswer(_))
+    }
+
+    /// The error a caller sees.
+    pub(super) fn explain(self) -> Error {
+        match self {
+            Self::Timeout(phase) => Error::timeout(phase),
+            Self::NoAnswer(cause) => {
+                let error = Error::new(
+                    ErrorKind::Connection,
+                    "the server closed the connection without an answer",
+                )
+                .with_phase(Phase::FirstByte);
+                match cause {
+                    Some(cause) => error.with_source(cause),
+                    None => error,
+                }
+            }
+            Self::Broken(Phase::Body, cause) => Error::new(
+                ErrorKind::Connection,
+                "the connection broke before the whole response came",
+            )
+            .with_phase(Phase::Body)
+            .with_source(cause),
+            Self::Broken(phase, cause) => Error::new(
+                ErrorKind::Connection,
+                format!("the connection broke while {phase}: {cause}"),
+            )
+            .with_phase(phase)
+            .with_source(cause),
+            Self::TooLarge { limit } => Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "the response is larger than the {limit} bytes allowed; \
+                     max_response_bytes() of the client raises that"
+                ),
+            )
+            .with_phase(Phase::Body),
+            Self::Http(cause) => {
+                let (kind, message) = match &*cause {
+                    ureq::Error::LargeResponseHeader(..) => (
+                        ErrorKind::Protocol,
+                        "the response headers are larger than 16 KiB".to_owned(),
+                    ),
+                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => (
+                        ErrorKind::Protocol,
+                        format!("the server does not speak HTTP/1.1 as it should: {cause}"),
+                    ),
+                    _ => (ErrorKind::Connection, cause.to_string()),
+                };
+                Error::new(kind, message).with_source(cause as Box<dyn StdError + Send + Sync>)
+            }
+        }
+    }
+}
