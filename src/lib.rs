@@ -60,6 +60,8 @@ mod key;
 mod pool;
 mod provider;
 mod retry;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transport;
 
 pub use chat::{

@@ -1,0 +1,230 @@
+//! One connection: request, reply, and again.
+
+use std::io::{self, ErrorKind, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::http::{Problem, Reader};
+use super::render::{self, Format};
+use super::reply::{Ending, Fault, Framing, Reply};
+use super::request::Request;
+use super::response::{LAST_CHUNK, Response, chunk};
+use super::server::{Lease, Server};
+
+/// Below this a pause ends on time rather than on a tick of the kernel's clock.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// Serves until one side has enough. Errors mean that the client is gone, which
+/// needs no answer.
+pub(super) fn run(lease: &Lease, silent: bool) {
+    let Lease { server, number, stream } = lease;
+    let mut reader = Reader::new(stream);
+    if silent {
+        reader.discard(|| server.is_stopping());
+        return;
+    }
+    // Events are small and must not wait for one another.
+    let _ = stream.set_nodelay(true);
+    while !server.is_stopping() {
+        let message = match reader.next() {
+            Ok(Some(message)) => message,
+            Ok(None) => return,
+            Err(problem) => {
+                refuse(stream, problem);
+                // Closing now would reset the connection over what is still coming
+                // in, and with it the answer.
+                reader.discard(|| server.is_stopping());
+                return;
+            }
+        };
+        let request = Request::new(message, *number);
+        let serial = server.record.note(&request);
+        let reply = choose(server, &request);
+        let response = render::response(&reply, &request, serial, SystemTime::now());
+        if !matches!(send(lease, &mut reader, &reply, &response, &request), Ok(true)) {
+            return;
+        }
+    }
+}
+
+fn refuse(mut stream: &TcpStream, problem: Problem) {
+    let answer = match problem {
+        Problem::Malformed(what) => {
+            render::unreadable(400, &format!("The request cannot be read: {what}."))
+        }
+        Problem::HeadTooLarge => render::unreadable(431, "The request's head is too large."),
+        Problem::BodyTooLarge => render::unreadable(413, "The request's body is too large."),
+    };
+    let _ = stream.write_all(&answer);
+    let _ = stream.shutdown(Shutdown::Write);
+}
+
+/// Rules come first and see every request; a script is not spent on requests that
+/// a provider would refuse.
+fn choose(server: &Server, request: &Request) -> Arc<Reply> {
+    if let Some(key) = server.key.read().as_deref() {
+        if request.api_key() != Some(key) {
+            return Arc::new(Reply::status(401));
+        }
+    }
+    if let Some(reply) = server.script.by_rule(request) {
+        return reply;
+    }
+    if Format::of(request.path()).is_none() {
+        return Arc::new(render::not_found(request));
+    }
+    if request.method() != "POST" {
+        return Arc::new(
+            Reply::error(405, "", "Only POST is allowed here.").header("allow", "POST"),
+        );
+    }
+    if !request.json().is_object() {
+        return Arc::new(Reply::error(400, "", "The body is not a JSON object."));
+    }
+    server.script.next()
+}
+
+/// Sends the response with the faults that were ordered. True when the connection
+/// can go on.
+fn send(
+    lease: &Lease,
+    reader: &mut Reader<'_>,
+    reply: &Reply,
+    response: &Response,
+    request: &Request,
+) -> io::Result<bool> {
+    let mut stream: &TcpStream = &lease.stream;
+    let stopping = || lease.server.is_stopping();
+    // What is left unread turns the closing into a reset.
+    if !matches!(reply.fault, Some(Fault::ResetAtOnce | Fault::Reset(_))) {
+        reader.take()?;
+    }
+    if !pause(lease, reply.delay) {
+        return Ok(false);
+    }
+    let limit = match reply.fault {
+        Some(Fault::ResetAtOnce | Fault::CutAtOnce) => return Ok(false),
+        Some(Fault::Hang) => {
+            reader.discard(stopping);
+            return Ok(false);
+        }
+        Some(Fault::Cut(bytes) | Fault::Reset(bytes) | Fault::Stall(bytes)) => Some(bytes),
+        None => None,
+    };
+
+    let framing = match response.framing {
+        // Chunks are unknown to HTTP/1.0.
+        Framing::Chunked if request.head().minor == 0 => Framing::UntilClose,
+        framing => framing,
+    };
+    let says_close = !request.head().keeps_alive()
+        || reply.ending == Ending::Close
+        || framing == Framing::UntilClose;
+    let head = response.head(framing, says_close);
+    let body = if request.method() == "HEAD" || response.is_bodyless() {
+        Vec::new()
+    } else {
+        frame(&response.pieces, framing, limit)
+    };
+
+    if !response.streams && reply.write_size.is_none() && reply.chunk_delay.is_zero() {
+        stream.write_all(&[head, body.concat()].concat())?;
+    } else {
+        stream.write_all(&head)?;
+        let mut first = true;
+        for piece in &body {
+            let size = reply.write_size.map_or(piece.len(), usize::from);
+            for slice in piece.chunks(size.max(1)) {
+                // The end of the framing follows at once; it is no event.
+                let waits = !first && slice != LAST_CHUNK;
+                if waits && !pause(lease, reply.chunk_delay) {
+                    return Ok(false);
+                }
+                first = false;
+                stream.write_all(slice)?;
+            }
+        }
+    }
+    match reply.fault {
+        Some(Fault::Stall(_)) => {
+            reader.discard(stopping);
+            Ok(false)
+        }
+        Some(_) => Ok(false),
+        None => Ok(!says_close && reply.ending == Ending::KeepAlive),
+    }
+}
+
+/// The body as it goes on the wire, cut at `limit` bytes of content. A body that
+/// is cut has no end of its framing either.
+fn frame(pieces: &[Vec<u8>], framing: Framing, limit: Option<usize>) -> Vec<Vec<u8>> {
+    let mut left = limit.unwrap_or(usize::MAX);
+    let mut framed = Vec::with_capacity(pieces.len() + 1);
+    for piece in pieces {
+        let piece = &piece[..piece.len().min(left)];
+        left -= piece.len();
+        if !piece.is_empty() {
+            framed.push(match framing {
+                Framing::Chunked => chunk(piece),
+                Framing::ContentLength | Framing::UntilClose => piece.to_vec(),
+            });
+        }
+    }
+    if framing == Framing::Chunked && limit.is_none() {
+        framed.push(LAST_CHUNK.to_vec());
+    }
+    framed
+}
+
+/// Waits. False when the server stops or the client goes away before the time is
+/// over, which long pauses notice by waiting at the socket.
+fn pause(lease: &Lease, length: Duration) -> bool {
+    if length.is_zero() {
+        return true;
+    }
+    let Lease { server, stream, .. } = lease;
+    // A wait that no clock can hold is a wait for ever; a day is as long to a test.
+    const DAY: Duration = Duration::from_secs(86_400);
+    let deadline = Instant::now() + length.min(DAY);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left < SHORT || stream.set_read_timeout(Some(left)).is_err() {
+            return server.sleep(deadline);
+        }
+        let seen = stream.peek(&mut [0]);
+        if stream.set_read_timeout(None).is_err() {
+            return false;
+        }
+        match seen {
+            Ok(0) => return false,
+            // Unread bytes lie there, so nothing is learnt from the socket.
+            Ok(_) => return server.sleep(deadline),
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                _ => return false,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_counts_content_and_drops_the_end() {
+        let pieces = [b"abc".to_vec(), Vec::new(), b"de".to_vec()];
+        let text = |framing, limit| String::from_utf8(frame(&pieces, framing, limit).concat());
+        for (framing, limit, wire) in [
+            (Framing::ContentLength, None, "abcde"),
+            (Framing::ContentLength, Some(4), "abcd"),
+            (Framing::UntilClose, Some(0), ""),
+            (Framing::Chunked, None, "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+            (Framing::Chunked, Some(4), "3\r\nabc\r\n1\r\nd\r\n"),
+            (Framing::Chunked, Some(9), "3\r\nabc\r\n2\r\nde\r\n"),
+        ] {
+            assert_eq!(text(framing, limit).unwrap(), wire);
+        }
+    }
+}

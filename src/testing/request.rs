@@ -1,0 +1,186 @@
+use serde_json::Value;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use super::http::{Head, Message};
+
+/// A request that reached the loopback provider.
+///
+/// Cloning is cheap. `Debug` shows neither the body nor the headers' values, so
+/// that a failing test does not print a prompt or a key.
+#[derive(Clone)]
+pub struct Request(Arc<Inner>);
+
+struct Inner {
+    head: Head,
+    body: Vec<u8>,
+    connection: u64,
+    json: OnceLock<Value>,
+}
+
+impl Request {
+    pub(super) fn new(message: Message, connection: u64) -> Self {
+        let Message { head, body } = message;
+        Self(Arc::new(Inner { head, body, connection, json: OnceLock::new() }))
+    }
+
+    /// The method, such as `POST`.
+    pub fn method(&self) -> &str {
+        &self.0.head.method
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &str {
+        let target = &self.0.head.target;
+        target.split_once('?').map_or(target, |(path, _)| path)
+    }
+
+    /// What follows the `?`, if there is one.
+    pub fn query(&self) -> Option<&str> {
+        self.0.head.target.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The headers in the order they came, names in lower case.
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.0.head.headers
+    }
+
+    /// The first header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers().iter();
+        headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// The key, from `authorization: Bearer …` or `x-api-key`.
+    pub fn api_key(&self) -> Option<&str> {
+        let bearer =
+            |value: &'_ str| value.get(..7).is_some_and(|s| s.eq_ignore_ascii_case("bearer "));
+        self.header("x-api-key").or_else(|| {
+            self.header("authorization").filter(|value| bearer(value)).map(|value| &value[7..])
+        })
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    /// The body as JSON; [`Value::Null`] when it is not JSON.
+    pub fn json(&self) -> &Value {
+        self.0.json.get_or_init(|| serde_json::from_slice(&self.0.body).unwrap_or_default())
+    }
+
+    /// The model that was asked for.
+    pub fn model(&self) -> Option<&str> {
+        self.json().get("model").and_then(Value::as_str)
+    }
+
+    /// The conversation as it was sent; empty for a text completion.
+    pub fn messages(&self) -> &[Value] {
+        self.json().get("messages").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a stream was asked for.
+    pub fn is_stream(&self) -> bool {
+        self.json().get("stream").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Whether `text` stands anywhere in the body: in a string of its JSON, free
+    /// of escapes, or in the body as it came.
+    pub fn body_contains(&self, text: &str) -> bool {
+        let mut found = false;
+        strings(self.json(), &mut |string| found |= string.contains(text));
+        found || String::from_utf8_lossy(self.body()).contains(text)
+    }
+
+    /// The number of the connection it came on: 1 for the first one accepted.
+    pub fn connection(&self) -> u64 {
+        self.0.connection
+    }
+
+    pub(super) fn head(&self) -> &Head {
+        &self.0.head
+    }
+
+    /// Whether a stream of OpenAI's is to end with its usage.
+    pub(super) fn includes_usage(&self) -> bool {
+        self.json().pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true)
+    }
+
+    /// Bytes of text the model would read.
+    pub(super) fn prompt_bytes(&self) -> usize {
+        let mut bytes = 0;
+        for field in ["system", "messages", "prompt", "tools"] {
+            if let Some(value) = self.json().get(field) {
+                strings(value, &mut |string| bytes += string.len());
+            }
+        }
+        bytes
+    }
+}
+
+/// Visits every string in `value`. serde_json bounds its depth.
+fn strings(value: &Value, visit: &mut impl FnMut(&str)) {
+    match value {
+        Value::String(string) => visit(string),
+        Value::Array(values) => values.iter().for_each(|value| strings(value, visit)),
+        Value::Object(map) => map.values().for_each(|value| strings(value, visit)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("model", &self.model())
+            .field("messages", &self.messages().len())
+            .field("stream", &self.is_stream())
+            .field("body", &format_args!("[{} bytes]", self.body().len()))
+            .field("connection", &self.connection())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A request as the server would have read it.
+    pub(crate) fn request(path: &str, headers: &[(&str, &str)], body: &Value) -> Request {
+        let headers = headers.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+        let head = Head { method: "POST".into(), target: path.into(), minor: 1, headers };
+        Request::new(Message { head, body: body.to_string().into_bytes() }, 1)
+    }
+
+    #[test]
+    fn shows_what_was_asked() {
+        let body = serde_json::json!({"model": "m", "stream": true, "messages": [{"content": "say \"hé\""}]});
+        let request = request("/v1/chat/completions?a=b", &[("authorization", "bearer k1")], &body);
+        assert_eq!(request.path(), "/v1/chat/completions");
+        assert_eq!(request.query(), Some("a=b"));
+        assert_eq!(request.api_key(), Some("k1"));
+        assert_eq!((request.model(), request.messages().len()), (Some("m"), 1));
+        assert!(request.is_stream() && !request.includes_usage());
+        assert!(request.body_contains("say \"hé\"") && !request.body_contains("Say"));
+        assert_eq!(request.prompt_bytes(), 9);
+    }
+
+    #[test]
+    fn debug_hides_prompt_and_key() {
+        let body = serde_json::json!({"model": "m", "messages": [{"content": "secret"}]});
+        let text = format!("{:?}", request("/x", &[("x-api-key", "sk-1")], &body));
+        assert!(!text.contains("secret") && !text.contains("sk-1"), "{text}");
+    }
+
+    #[test]
+    fn odd_bodies_are_no_json() {
+        for body in ["", "[", "\"text\"", "[1]", "{\"messages\": 1, \"model\": 2, \"stream\": 3}"] {
+            let message = Message { head: Head::default(), body: body.into() };
+            let request = Request::new(message, 1);
+            assert_eq!(request.model(), None);
+            assert!(request.messages().is_empty() && !request.is_stream());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use super::content::Content;
+use super::reply::Reply;
+use super::request::Request;
+
+type Rule = Arc<dyn Fn(&Request) -> Option<Arc<Reply>> + Send + Sync>;
+
+/// Which reply a request gets.
+pub(super) struct Script {
+    /// Guards the lines: each one is handed out once. Rules are the user's code
+    /// and run without it.
+    lines: Mutex<Lines>,
+}
+
+struct Lines {
+    rules: Arc<Vec<Rule>>,
+    queue: VecDeque<Arc<Reply>>,
+    otherwise: Arc<Reply>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self { lines: Mutex::new(Lines::default()) }
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        let otherwise = Arc::new(Reply::new(200, Content::Echo));
+        Self { rules: Arc::default(), queue: VecDeque::new(), otherwise }
+    }
+}
+
+impl Script {
+    pub(super) fn push(&self, reply: Reply) {
+        self.lines.lock().queue.push_back(Arc::new(reply));
+    }
+
+    pub(super) fn rule(
+        &self,
+        rule: impl Fn(&Request) -> Option<Arc<Reply>> + Send + Sync + 'static,
+    ) {
+        Arc::make_mut(&mut self.lines.lock().rules).push(Arc::new(rule));
+    }
+
+    pub(super) fn otherwise(&self, reply: Reply) {
+        self.lines.lock().otherwise = Arc::new(reply);
+    }
+
+    pub(super) fn clear(&self) {
+        let old = std::mem::take(&mut *self.lines.lock());
+        // The user's closures are dropped outside the lock.
+        drop(old);
+    }
+
+    pub(super) fn unused(&self) -> usize {
+        self.lines.lock().queue.len()
+    }
+
+    /// The reply of the first rule that fits.
+    pub(super) fn by_rule(&self, request: &Request) -> Option<Arc<Reply>> {
+        let rules = Arc::clone(&self.lines.lock().rules);
+        rules.iter().find_map(|rule| rule(request))
+    }
+
+    /// The next reply in line.
+    pub(super) fn next(&self) -> Arc<Reply> {
+        let mut lines = self.lines.lock();
+        let next = lines.queue.pop_front();
+        next.unwrap_or_else(|| Arc::clone(&lines.otherwise))
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script").field("unused", &self.unused()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,383 @@
+//! The accept loop, the connections it has open, and how all of it ends.
+
+use parking_lot::{Condvar, Mutex, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::Connections;
+use super::connection;
+use super::record::Record;
+use super::script::Script;
+
+/// What becomes of a client that connects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Serve,
+    /// Nobody listens.
+    Refuse,
+    /// Closed as soon as accepted.
+    Drop,
+    /// Accepted and left alone.
+    Silent,
+}
+
+/// What the handle and all threads share. The locks in here are never held
+/// together, save `control`, which comes first.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    pub(super) script: Script,
+    pub(super) record: Record,
+    pub(super) key: RwLock<Option<String>>,
+    /// Makes listening, refusing and stopping take turns.
+    control: Mutex<()>,
+    /// Set once, under `state`'s lock, so that no sleeper misses it.
+    stopping: AtomicBool,
+    state: Mutex<State>,
+    /// A connection came or went, or the listener did.
+    changed: Condvar,
+    stopped: Condvar,
+}
+
+/// `connections.open` is the number of sockets accepted and not yet given up; it
+/// falls before the socket is closed, so that a client that saw the end of its
+/// connection finds it counted.
+#[derive(Debug)]
+struct State {
+    mode: Mode,
+    /// The mode to come, and the connection after which it does.
+    switch: Option<(Mode, Option<SocketAddr>)>,
+    listening: bool,
+    /// A new listener on its way to the accept thread.
+    listener: Option<TcpListener>,
+    connections: Connections,
+    open: HashMap<u64, Open>,
+    /// Threads that are at their end and were not joined yet.
+    ended: VecDeque<JoinHandle<()>>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    stream: Arc<TcpStream>,
+    /// Absent for the moment between accepting and starting the thread.
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(super) fn start() -> io::Result<Arc<Self>> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let server = Arc::new(Self {
+            address: listener.local_addr()?,
+            script: Script::default(),
+            record: Record::default(),
+            key: RwLock::new(None),
+            control: Mutex::new(()),
+            stopping: AtomicBool::new(false),
+            state: Mutex::new(State {
+                mode: Mode::Serve,
+                switch: None,
+                listening: true,
+                listener: Some(listener),
+                connections: Connections::default(),
+                open: HashMap::new(),
+                ended: VecDeque::new(),
+                acceptor: None,
+            }),
+            changed: Condvar::new(),
+            stopped: Condvar::new(),
+        });
+        let shared = Arc::clone(&server);
+        let acceptor = thread::Builder::new()
+            .name("tollgate-loopback".to_owned())
+            .spawn(move || shared.accept_loop())?;
+        server.state.lock().acceptor = Some(acceptor);
+        Ok(server)
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        self.state.lock().connections
+    }
+
+    /// Waits until `enough`. False when time runs out first.
+    pub(super) fn wait(
+        &self,
+        enough: impl Fn(Connections) -> bool,
+        deadline: Option<Instant>,
+    ) -> bool {
+        loop {
+            // The caller's code runs without the lock; `seen` tells what it missed.
+            let seen = self.connections();
+            if enough(seen) {
+                return true;
+            }
+            let mut state = self.state.lock();
+            while state.connections == seen {
+                match deadline {
+                    None => self.changed.wait(&mut state),
+                    Some(deadline) => {
+                        if self.changed.wait_until(&mut state, deadline).timed_out() {
+                            return false;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sleeps. False when the server stops before the time is over.
+    pub(super) fn sleep(&self, deadline: Instant) -> bool {
+        let mut state = self.state.lock();
+        while !self.is_stopping() {
+            if self.stopped.wait_until(&mut state, deadline).timed_out() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn accept_loop(self: Arc<Self>) {
+        while let Some(listener) = self.await_listener() {
+            self.accept_all(&listener);
+            drop(listener);
+            self.state.lock().listening = false;
+            self.changed.notify_all();
+        }
+    }
+
+    /// The listener to work with; `None` when the server stops.
+    fn await_listener(&self) -> Option<TcpListener> {
+        let mut state = self.state.lock();
+        loop {
+            let listener = state.listener.take();
+            if self.is_stopping() {
+                state.listening = false;
+                drop(state);
+                self.changed.notify_all();
+                return None;
+            }
+            if listener.is_some() {
+                return listener;
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Accepts until the server stops or refuses.
+    fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
+        loop {
+            let accepted = listener.accept();
+            let peer = accepted.as_ref().ok().map(|(_, peer)| *peer);
+            let mut state = self.state.lock();
+            let ended = std::mem::take(&mut state.ended);
+            // A connection may be here before `switch_to` knows its address.
+            while matches!(state.switch, Some((_, None))) && !self.is_stopping() {
+                self.changed.wait(&mut state);
+            }
+            let marker = match state.switch {
+                Some((mode, marker)) if marker == peer => {
+                    state.mode = mode;
+                    state.switch = None;
+                    true
+                }
+                _ => false,
+            };
+            let mode = state.mode;
+            drop(state);
+            join(ended);
+            if self.is_stopping() || mode == Mode::Refuse {
+                return;
+            }
+            match accepted {
+                Ok(_) if marker => {
+                    self.changed.notify_all();
+                }
+                Ok((stream, _)) => self.admit(stream, mode),
+                // Most likely out of descriptors: trying at once would spin.
+                Err(_) => {
+                    self.sleep(Instant::now() + Duration::from_millis(10));
+                }
+            }
+        }
+    }
+
+    /// Counts a connection and starts its thread.
+    fn admit(self: &Arc<Self>, stream: TcpStream, mode: Mode) {
+        let stream = Arc::new(stream);
+        let number = {
+            let mut state = self.state.lock();
+            if self.is_stopping() {
+                return;
+            }
+            let counts = &mut state.connections;
+            counts.opened += 1;
+            counts.open += 1;
+            counts.peak = counts.peak.max(counts.open);
+            let number = counts.opened;
+            let open = Open { stream: Arc::clone(&stream), thread: None };
+            state.open.insert(number, open);
+            number
+        };
+        self.changed.notify_all();
+        let lease = Lease { server: Arc::clone(self), number, stream };
+        if mode == Mode::Drop {
+            return;
+        }
+        let spawned = thread::Builder::new()
+            .name(format!("tollgate-loopback-{number}"))
+            .spawn(move || connection::run(&lease, mode == Mode::Silent));
+        // Without a thread the closure is dropped, and the lease with it.
+        if let Ok(thread) = spawned {
+            let mut state = self.state.lock();
+            match state.open.get_mut(&number) {
+                Some(open) => open.thread = Some(thread),
+                None => state.ended.push_back(thread),
+            }
+        }
+    }
+
+    /// Changes what becomes of new clients; returns when it has changed.
+    pub(super) fn set_mode(&self, mode: Mode) -> io::Result<()> {
+        let _turn = self.control.lock();
+        if self.is_stopping() {
+            return Err(io::Error::other("the loopback provider is stopped"));
+        }
+        let listening = self.state.lock().listening;
+        match (listening, mode) {
+            (true, _) => self.switch_to(mode),
+            (false, Mode::Refuse) => Ok(()),
+            (false, _) => {
+                let listener = TcpListener::bind(self.address)?;
+                let mut state = self.state.lock();
+                state.mode = mode;
+                state.listening = true;
+                state.listener = Some(listener);
+                drop(state);
+                self.changed.notify_all();
+                Ok(())
+            }
+        }
+    }
+
+    /// Marks the change by a connection of its own. The accept queue is in order,
+    /// so clients that connected before it are still treated the old way, and
+    /// those that connect afterwards the new way.
+    fn switch_to(&self, mode: Mode) -> io::Result<()> {
+        self.state.lock().switch = Some((mode, None));
+        let marker = TcpStream::connect(self.address).and_then(|stream| {
+            let address = stream.local_addr()?;
+            Ok((stream, address))
+        });
+        let mut state = self.state.lock();
+        match marker {
+            Err(error) => {
+                state.switch = None;
+                drop(state);
+                self.changed.notify_all();
+                Err(error)
+            }
+            // The stream lives on for as long as its address has to be its own.
+            Ok((_stream, address)) => {
+                state.switch = Some((mode, Some(address)));
+                self.changed.notify_all();
+                while state.switch.is_some() || (mode == Mode::Refuse && state.listening) {
+                    self.changed.wait(&mut state);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Gets the accept thread to look up and give its listener away. It sits in
+    /// `accept`, which std can end in no other way than by a connection.
+    fn wake(&self) {
+        loop {
+            if !self.state.lock().listening {
+                return;
+            }
+            let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+            let mut state = self.state.lock();
+            // Again only if that connection could not be made.
+            let again = Instant::now() + Duration::from_millis(100);
+            while state.listening {
+                if self.changed.wait_until(&mut state, again).timed_out() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Ends every open connection; their threads follow on their own.
+    pub(super) fn shut_connections(&self) {
+        let open: Vec<_> =
+            self.state.lock().open.values().map(|open| Arc::clone(&open.stream)).collect();
+        for stream in open {
+            // It fails when the client was faster, which is as good.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Ends everything and waits until it has ended.
+    pub(super) fn stop(&self) {
+        let _turn = self.control.lock();
+        {
+            let _state = self.state.lock();
+            self.stopping.store(true, Ordering::Release);
+        }
+        self.changed.notify_all();
+        self.stopped.notify_all();
+        self.wake();
+        let acceptor = self.state.lock().acceptor.take();
+        join(acceptor);
+        // Nothing is accepted any more: what is open now is all there is.
+        self.shut_connections();
+        let threads: Vec<_> = {
+            let mut state = self.state.lock();
+            let mut threads: Vec<_> = state.ended.drain(..).collect();
+            threads.extend(state.open.values_mut().filter_map(|open| open.thread.take()));
+            threads
+        };
+        join(threads);
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
+    for thread in threads {
+        // A matcher may own the server and drop it on a connection's thread.
+        if thread.thread().id() != thread::current().id() {
+            // A panic in a user's matcher was reported by that thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// An accepted connection. Dropping it closes the socket, after it is counted
+/// out.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) server: Arc<Server>,
+    pub(super) number: u64,
+    pub(super) stream: Arc<TcpStream>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let mut state = self.server.state.lock();
+        state.connections.open -= 1;
+        let open = state.open.remove(&self.number);
+        if let Some(Open { thread: Some(thread), .. }) = open {
+            state.ended.push_back(thread);
+        }
+        drop(state);
+        self.server.changed.notify_all();
+    }
+}
