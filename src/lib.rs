@@ -75,3 +75,8 @@ pub use error::{Error, ErrorKind, Phase};
 pub use key::ApiKey;
 pub use provider::Provider;
 pub use retry::RetryConfig;
+
+/// The README's programs are compiled and, where they can, run.
+#[cfg(all(doctest, feature = "testing", feature = "rustls"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,40 @@
+//! What the tests share.
+#![allow(dead_code)]
+
+use std::time::Duration;
+use tollgate::testing::Loopback;
+use tollgate::{Client, ClientBuilder, Provider, RetryConfig};
+
+pub(crate) const KEY: &str = "sk-loopback-secret-key";
+
+pub(crate) fn loopback() -> Loopback {
+    Loopback::start().expect("a free port on 127.0.0.1")
+}
+
+/// A client of the loopback provider that does not try again.
+pub(crate) fn builder(server: &Loopback, provider: Provider) -> ClientBuilder {
+    Client::builder()
+        .provider(provider)
+        .model(match provider {
+            Provider::Anthropic => "claude-haiku-4-5",
+            _ => "gpt-4o-mini",
+        })
+        .api_key(KEY)
+        .base_url(server.base_url(provider))
+        .timeout(Duration::from_secs(30))
+        .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+}
+
+pub(crate) fn client(server: &Loopback, provider: Provider) -> Client {
+    builder(server, provider).build().expect("a valid configuration")
+}
+
+/// Tries again, without waiting for long.
+pub(crate) fn quick_retries(max_retries: u32) -> RetryConfig {
+    RetryConfig {
+        max_retries,
+        initial_interval: Duration::from_millis(1),
+        max_interval: Duration::from_millis(5),
+        ..RetryConfig::default()
+    }
+}
