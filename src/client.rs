@@ -3,7 +3,6 @@
 use std::env;
 use std::fmt;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
@@ -11,10 +10,11 @@ use ureq::http::uri::PathAndQuery;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{ClientBuilder, Settings};
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::pool::PoolStats;
 use crate::provider::{self, Provider, Wire, completions};
 use crate::retry;
-use crate::transport::{self, Outgoing, Transport};
+use crate::transport::{self, Bounds, Outgoing, Transport};
 
 /// A client of one provider.
 ///
@@ -47,7 +47,7 @@ struct Call {
     uri: Uri,
     body: Vec<u8>,
     model: String,
-    deadline: Deadline,
+    bounds: Bounds,
 }
 
 impl Client {
@@ -110,12 +110,43 @@ impl Client {
         self.call(prompt.into(), Some(Wire::OpenAiCompletions))
     }
 
+    /// Opens connections ahead of the first call, all at once, until `connections`
+    /// are at rest or the pool has no room for more. Returns how many it opened.
+    ///
+    /// # Errors
+    ///
+    /// As for a call that cannot connect. Those that could be opened stay open.
+    pub fn warm_up(&self, connections: usize) -> Result<usize, Error> {
+        let settings = &self.inner.settings;
+        let deadline = Deadline::after(Instant::now(), settings.timeout);
+        let bounds = Bounds { deadline, cancel: None };
+        self.inner
+            .transport
+            .warm_up(connections, &bounds)
+            .map_err(|error| error.with_provider(settings.provider))
+    }
+
+    /// What the pool of connections holds and has done, all at this moment.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// let pool = client.pool().total;
+    /// println!("{} in use, {} idle, {} waiting", pool.active, pool.idle, pool.waiting);
+    /// println!("99 % waited at most {:?}", pool.waits.quantile(0.99));
+    /// ```
+    pub fn pool(&self) -> PoolStats {
+        self.inner.transport.pool_stats()
+    }
+
     fn call(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatResponse, Error> {
         let settings = &self.inner.settings;
         let begun = Instant::now();
         let call = self
             .prepare(&request, wire, begun)
             .map_err(|error| error.with_provider(settings.provider))?;
+        if call.bounds.deadline.remaining(Instant::now()) == Some(Duration::ZERO) {
+            return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
+        }
         let mut backoff = settings.retry.backoff(fastrand::Rng::new());
         let mut attempts = 1;
         loop {
@@ -126,15 +157,19 @@ impl Client {
                 Err(error) => error,
             };
             let ours = backoff.next().unwrap_or(settings.retry.max_interval);
-            let left = call.deadline.remaining(Instant::now());
+            let left = call.bounds.deadline.remaining(Instant::now());
             match retry::decide(&error, attempts - 1, &settings.retry, ours, left) {
-                Some(wait) => thread::sleep(wait),
+                Some(wait) => {
+                    if call.bounds.sleep(wait).is_err() {
+                        return Err(Error::cancelled()
+                            .with_phase(Phase::Backoff)
+                            .with_provider(settings.provider)
+                            .with_attempts(attempts)
+                            .with_source(error));
+                    }
+                }
                 None => {
-                    let key = settings.api_key.as_ref().map(|key| key.expose());
-                    return Err(error
-                        .with_provider(settings.provider)
-                        .with_attempts(attempts)
-                        .without_secret(key));
+                    return Err(error.with_provider(settings.provider).with_attempts(attempts));
                 }
             }
             attempts += 1;
@@ -174,14 +209,20 @@ impl Client {
             uri: endpoint(&settings.base, wire)?,
             body: wire.encode(request, model)?,
             model: model.clone(),
-            deadline: Deadline::after(begun, timeout),
+            bounds: Bounds {
+                deadline: Deadline::after(begun, timeout),
+                cancel: request.cancel_token.clone(),
+            },
         })
     }
 
     fn attempt(&self, call: &Call) -> Result<ChatResponse, Error> {
         let settings = &self.inner.settings;
         let outgoing = Outgoing { uri: &call.uri, headers: &settings.headers, body: &call.body };
-        let incoming = self.inner.transport.exchange(outgoing, call.deadline)?;
+        let mut incoming = self.inner.transport.exchange(outgoing, &call.bounds)?;
+        if !(200..300).contains(&incoming.status) {
+            incoming.hide(&settings.secrets);
+        }
         let (reply, now) = (incoming.reply(), SystemTime::now());
         let request_id = provider::request_id(reply);
         let rate_limit = provider::rate_limit(reply, now);
@@ -201,14 +242,18 @@ impl Client {
                 attempts: 1,
                 raw: into_text(incoming.body),
             }),
-            Err(failure) => Err(Error::new(failure.kind, failure.message)
-                .with_code(failure.code)
-                .with_status(incoming.status)
-                .with_request_id(request_id)
-                .with_retry_hints(
-                    provider::retry_after(reply, now),
-                    provider::should_retry(reply),
-                )),
+            // Under status 200, too, a server may repeat the key.
+            Err(failure) => {
+                Err(Error::new(failure.kind, settings.secrets.hide(failure.message.into()))
+                    .bounded()
+                    .with_code(failure.code)
+                    .with_status(incoming.status)
+                    .with_request_id(request_id)
+                    .with_retry_hints(
+                        provider::retry_after(reply, now),
+                        provider::should_retry(reply),
+                    ))
+            }
         }
     }
 }
@@ -237,6 +282,7 @@ impl ClientBuilder {
             base: &settings.base,
             connect_timeout: settings.connect_timeout,
             pool: &settings.pool,
+            proxy: settings.proxy.as_ref(),
             tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
         })?;
@@ -259,7 +305,8 @@ fn endpoint(base: &Uri, wire: Wire) -> Result<Uri, Error> {
         Wire::OpenAiChat | Wire::OpenAiCompletions => below,
     };
     let mut parts = base.clone().into_parts();
-    let path = PathAndQuery::try_from(format!("{below}{}", wire.path()));
+    let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = PathAndQuery::try_from(format!("{below}{}{query}", wire.path()));
     parts.path_and_query = path.ok();
     Uri::from_parts(parts).map_err(|cause| {
         Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
@@ -282,6 +329,12 @@ mod tests {
             ("https://api.anthropic.com", Wire::Anthropic, "https://api.anthropic.com/v1/messages"),
             ("http://localhost:4000/v1", Wire::Anthropic, "http://localhost:4000/v1/messages"),
             ("https://a.b/proxy/", Wire::Anthropic, "https://a.b/proxy/v1/messages"),
+            (
+                "https://a.openai.azure.com/openai/deployments/x?api-version=2024-10-21",
+                Wire::OpenAiChat,
+                "https://a.openai.azure.com/openai/deployments/x/chat/completions\
+                 ?api-version=2024-10-21",
+            ),
         ] {
             let uri = endpoint(&base.parse().unwrap(), wire).unwrap();
             assert_eq!(uri, expected);

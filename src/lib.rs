@@ -40,7 +40,9 @@
 //! - `client`, `config`, `error`, `retry`, `deadline`: the life of a call, its
 //!   knobs, its ends;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
-//!   hands over;
+//!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
+//! - `cancel`, `histogram`, `sync`: cancelling from another thread, distributions of
+//!   durations, and the locks as they are or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
 //!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
@@ -51,28 +53,34 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod base64;
+mod cancel;
 pub mod chat;
 mod client;
 mod config;
 mod deadline;
 mod error;
+mod histogram;
 mod key;
 mod pool;
 mod provider;
 mod retry;
+mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
 
+pub use cancel::CancelToken;
 pub use chat::{
     ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
     RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Tool, ToolCall,
     ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;
-pub use config::{ClientBuilder, PoolConfig, Tls};
+pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
 pub use error::{Error, ErrorKind, Phase};
+pub use histogram::Histogram;
 pub use key::ApiKey;
+pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
 pub use provider::Provider;
 pub use retry::RetryConfig;
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Message, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
+use crate::cancel::CancelToken;
 
 /// A conversation and how to answer it.
 ///
@@ -62,6 +63,9 @@ pub struct ChatRequest {
     pub tags: BTreeMap<String, String>,
     /// The longest the whole call may take. Default: the client's.
     pub timeout: Option<Duration>,
+    /// Stops the call from another thread. Not stored by serde. Default: none.
+    #[serde(skip)]
+    pub cancel_token: Option<CancelToken>,
     /// Merged into the JSON body that is sent, over what the other fields put
     /// there: objects key by key, anything else replaced. For what is not
     /// modelled here.
@@ -79,6 +83,13 @@ impl ChatRequest {
     #[must_use]
     pub fn message(mut self, message: impl Into<Message>) -> Self {
         self.messages.push(message.into());
+        self
+    }
+
+    /// Adds several messages.
+    #[must_use]
+    pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Message>>) -> Self {
+        self.messages.extend(messages.into_iter().map(Into::into));
         self
     }
 
@@ -180,6 +191,13 @@ impl ChatRequest {
         self
     }
 
+    /// Lets `token` stop the call from another thread.
+    #[must_use]
+    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
+        self.cancel_token = Some(token.clone());
+        self
+    }
+
     /// Sets a member of the JSON body that is sent; see [`extra`](Self::extra).
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -205,6 +223,7 @@ impl fmt::Debug for ChatRequest {
             .field("reasoning_effort", &self.reasoning_effort)
             .field("tags", &self.tags)
             .field("timeout", &self.timeout)
+            .field("cancel_token", &self.cancel_token)
             .field("extra", &self.extra.keys())
             .finish()
     }
@@ -240,6 +259,24 @@ impl From<Message> for ChatRequest {
 impl From<Vec<Message>> for ChatRequest {
     fn from(messages: Vec<Message>) -> Self {
         Self { messages, ..Self::default() }
+    }
+}
+
+impl From<&Message> for ChatRequest {
+    fn from(message: &Message) -> Self {
+        Self::new([message.clone()])
+    }
+}
+
+impl From<&Vec<Message>> for ChatRequest {
+    fn from(messages: &Vec<Message>) -> Self {
+        messages.clone().into()
+    }
+}
+
+impl<const N: usize> From<&[Message; N]> for ChatRequest {
+    fn from(messages: &[Message; N]) -> Self {
+        messages.to_vec().into()
     }
 }
 

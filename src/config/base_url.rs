@@ -23,6 +23,9 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
                 .to_owned(),
         );
     }
+    if !has_valid_port(authority.as_str()) {
+        return Err("the base URL's port is not a number from 1 to 65535".to_owned());
+    }
     match scheme {
         "https" => {}
         "http" if allow_plain_http || is_loopback(host) => {}
@@ -36,10 +39,19 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
             return Err(format!("the base URL's scheme is {other:?}; it must be http or https"));
         }
     }
-    if uri.query().is_some() || url.contains('#') {
-        return Err("the base URL has a query or fragment; leave it off".to_owned());
+    if url.contains('#') {
+        return Err("the base URL has a fragment; leave it off".to_owned());
     }
     Ok(uri)
+}
+
+/// Whether `host` or `host:port` names no port, or one that exists.
+pub(super) fn has_valid_port(authority: &str) -> bool {
+    match authority.rsplit_once(':') {
+        // A colon inside the brackets of an IPv6 address.
+        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port > 0),
+        _ => true,
+    }
 }
 
 /// Whether a host, as it stands in a URL, is this machine (RFC 6761 section 6.3).
@@ -80,8 +92,13 @@ mod tests {
             ("", false, Err("is malformed")),
             ("ftp://example.com", false, Err("must be http or https")),
             ("https://u:p@example.com/v1", false, Err("holds a user name or password")),
-            ("https://example.com/v1?a=b", false, Err("has a query or fragment")),
-            ("https://example.com/v1#a", false, Err("has a query or fragment")),
+            ("https://example.com/v1?a=b", false, Ok("https://example.com/v1?a=b")),
+            ("https://example.com/v1#a", false, Err("has a fragment")),
+            ("https://example.com:80a/v1", false, Err("port is not a number")),
+            ("https://example.com:99999/v1", false, Err("port is not a number")),
+            ("https://example.com:/v1", false, Err("port is not a number")),
+            ("https://example.com:0/v1", false, Err("port is not a number")),
+            ("http://[::1]", false, Ok("http://[::1]/")),
         ] {
             match (parse(url, allowed), expected) {
                 (Ok(uri), Ok(expected)) => assert_eq!(uri, expected),

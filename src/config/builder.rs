@@ -1,6 +1,7 @@
+use std::fmt;
 use std::time::Duration;
 
-use super::{PoolConfig, Tls};
+use super::{PoolConfig, Proxy, Tls};
 use crate::key::ApiKey;
 use crate::provider::Provider;
 use crate::retry::RetryConfig;
@@ -12,12 +13,14 @@ use crate::retry::RetryConfig;
 /// | [`provider`](Self::provider) | none, required |
 /// | [`model`](Self::model) | none; then each request names its own |
 /// | [`api_key`](Self::api_key) | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` |
+/// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
 /// | [`base_url`](Self::base_url) | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, else the provider's own |
 /// | [`timeout`](Self::timeout) | 600 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
+/// | [`proxy`](Self::proxy) | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, without those in `NO_PROXY` |
 ///
 /// ```
 /// use std::time::Duration;
@@ -36,7 +39,7 @@ use crate::retry::RetryConfig;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder {
     pub(super) provider: Option<Provider>,
@@ -53,7 +56,30 @@ pub struct ClientBuilder {
     pub(super) headers: Vec<(String, String)>,
     pub(super) organization: Option<String>,
     pub(super) project: Option<String>,
+    pub(super) proxy: Proxy,
     pub(super) tls: Option<Tls>,
+}
+
+/// Shows neither the key nor what else may hold one: the values of headers, and
+/// the base URL before it was checked.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ClientBuilder")
+            .field("provider", &self.provider)
+            .field("model", &self.model)
+            .field("api_key", &self.api_key)
+            .field("base_url", &self.base_url.as_ref().map(|_| "[hidden]"))
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("max_response_bytes", &self.max_response_bytes)
+            .field("pool", &self.pool)
+            .field("retry", &self.retry)
+            .field("headers", &headers)
+            .field("proxy", &self.proxy)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for ClientBuilder {
@@ -73,6 +99,7 @@ impl Default for ClientBuilder {
             headers: Vec::new(),
             organization: None,
             project: None,
+            proxy: Proxy::default(),
             tls: None,
         }
     }
@@ -171,6 +198,13 @@ impl ClientBuilder {
     /// `OPENAI_PROJECT_ID`. OpenAI only.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.project = Some(id.into());
+        self
+    }
+
+    /// Sets which HTTP proxy calls go through. Default: the one the environment
+    /// names, see [`Proxy`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
         self
     }
 

@@ -3,11 +3,13 @@
 mod base_url;
 mod builder;
 mod pool;
+mod proxy;
 mod settings;
 mod tls;
 
 pub(crate) use base_url::is_loopback;
 pub use builder::ClientBuilder;
 pub use pool::PoolConfig;
+pub use proxy::Proxy;
 pub(crate) use settings::Settings;
 pub use tls::Tls;

@@ -5,7 +5,7 @@ use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use super::{ClientBuilder, PoolConfig, Tls, base_url};
 use crate::error::{Error, ErrorKind};
-use crate::key::ApiKey;
+use crate::key::{ApiKey, Secrets};
 use crate::provider::{Provider, anthropic};
 use crate::retry::RetryConfig;
 
@@ -16,12 +16,13 @@ pub(crate) struct Settings {
     pub(crate) model: Option<String>,
     pub(crate) base: Uri,
     pub(crate) headers: HeaderMap,
-    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) secrets: Secrets,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) max_response_bytes: usize,
     pub(crate) pool: PoolConfig,
     pub(crate) retry: RetryConfig,
+    pub(crate) proxy: Option<ureq::Proxy>,
     pub(crate) tls: Option<Tls>,
 }
 
@@ -149,18 +150,29 @@ impl ClientBuilder {
             add_header(&mut headers, name, value, &mut problems);
         }
 
+        let proxy = base.as_ref().and_then(|base| {
+            let proxy = self.proxy.resolve(base, variable);
+            proxy.map_err(|problem| problems.push(problem)).ok().flatten()
+        });
+
+        // A header may hold the key to a gateway.
+        let values = self.headers.into_iter().map(|(_, value)| value);
+        let keys = api_key.into_iter().map(|key| key.expose().to_owned());
+        let secrets = Secrets::new(keys.chain(values));
+
         match base {
             Some(base) if problems.is_empty() => Ok(Settings {
                 provider,
                 model: self.model,
                 base,
                 headers,
-                api_key,
+                secrets,
                 timeout: self.timeout,
                 connect_timeout: self.connect_timeout,
                 max_response_bytes: self.max_response_bytes,
                 pool: self.pool,
                 retry: self.retry,
+                proxy,
                 tls: self.tls,
             }),
             _ => Err(wrong(&problems)),
@@ -199,9 +211,19 @@ fn add_header(headers: &mut HeaderMap, name: &str, value: &str, problems: &mut V
         return;
     };
     // These frame the message and belong to the transport.
-    if ["content-length", "transfer-encoding", "host", "connection", "expect"]
-        .contains(&name.as_str())
-    {
+    const OURS: &[&str] = &[
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if OURS.contains(&name.as_str()) {
         problems.push(format!("the header {name} cannot be set, for the transport sets it"));
         return;
     }
@@ -261,14 +283,6 @@ mod tests {
             (openai().header("x-good", "bad\nvalue"), "the value of the header x-good"),
             (openai().header("Host", "example.com"), "the header host cannot be set"),
             (
-                openai().pool(PoolConfig { max_size: 0, ..PoolConfig::default() }),
-                "allows no connections",
-            ),
-            (
-                openai().pool(PoolConfig { max_per_origin: 0, ..PoolConfig::default() }),
-                "allows no connections",
-            ),
-            (
                 openai().retry(RetryConfig { jitter: 2.0, ..RetryConfig::default() }),
                 "the retry jitter is 2",
             ),
@@ -285,8 +299,14 @@ mod tests {
         assert!(text.contains("model") && text.contains("timeout") && text.contains("plain http"));
     }
 
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
     fn a_key_shows_nowhere() {
+        let builder = openai()
+            .api_key("sk-very-secret")
+            .header("x-gateway", "sk-very-secret")
+            .base_url("http://u:sk-very-secret@localhost");
+        assert!(!format!("{builder:?}").contains("sk-very-secret"));
         let builder = openai().api_key("sk-very-secret");
         assert!(!format!("{builder:?}").contains("sk-very-secret"));
         let settings = builder.check(nothing).unwrap();
@@ -295,6 +315,7 @@ mod tests {
         assert!(!problem(openai().base_url("sk-very-secret")).contains("sk-very-secret"));
     }
 
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
     fn the_environment_fills_in_what_is_not_set() {
         let environment = |name: &str| {
@@ -322,6 +343,7 @@ mod tests {
         assert!(builder.provider(Provider::Anthropic).check(environment).is_err());
     }
 
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
     #[test]
     fn each_provider_gets_its_own_headers() {
         let settings = openai().provider(Provider::Anthropic).check(nothing).unwrap();
@@ -336,5 +358,12 @@ mod tests {
         assert_eq!(settings.headers["openai-project"], "p");
         let settings = openai().header("content-type", "application/x").check(nothing).unwrap();
         assert_eq!(settings.headers.get_all("content-type").iter().count(), 1);
+    }
+
+    #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+    #[test]
+    fn https_is_refused_by_a_build_without_tls() {
+        assert!(problem(openai()).contains("the crate is built without"));
+        assert!(openai().base_url("http://localhost").check(nothing).is_ok());
     }
 }

@@ -106,6 +106,8 @@ impl fmt::Display for ErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
+    /// Writing the request in the provider's format.
+    Encode,
     /// Waiting for a connection from the pool.
     PoolWait,
     /// Looking up the host name.
@@ -127,6 +129,7 @@ pub enum Phase {
 impl Phase {
     pub(super) fn doing(self) -> &'static str {
         match self {
+            Self::Encode => "preparing the request",
             Self::PoolWait => "waiting for a free connection",
             Self::Resolve => "looking up the host name",
             Self::Connect => "connecting",

@@ -2,6 +2,7 @@ mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Provider;
@@ -29,8 +30,10 @@ const MAX_MESSAGE: usize = 2_000;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -42,7 +45,7 @@ struct Inner {
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
     attempts: u32,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
@@ -68,6 +71,10 @@ impl Error {
 
     pub(crate) fn timeout(phase: Phase) -> Self {
         Self::new(ErrorKind::Timeout, phase.doing()).with_phase(phase)
+    }
+
+    pub(crate) fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "the caller cancelled it")
     }
 
     pub(crate) fn with_phase(mut self, phase: Phase) -> Self {
@@ -114,28 +121,17 @@ impl Error {
         mut self,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(source.into().into());
         self
     }
 
-    /// Takes `secret` out of everything a server may have put into the message,
-    /// and bounds its length. Some servers repeat the key they refuse.
-    pub(crate) fn without_secret(mut self, secret: Option<&str>) -> Self {
-        let inner = &mut *self.0;
-        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
-            for text in [Some(&mut inner.message), inner.code.as_mut(), inner.request_id.as_mut()]
-                .into_iter()
-                .flatten()
-            {
-                if text.contains(secret) {
-                    *text = text.replace(secret, "[key]");
-                }
-            }
-        }
-        if inner.message.len() > MAX_MESSAGE {
-            let end = (0..=MAX_MESSAGE).rev().find(|at| inner.message.is_char_boundary(*at));
-            inner.message.truncate(end.unwrap_or(0));
-            inner.message.push('…');
+    /// Bounds the message, whatever a server wrote.
+    pub(crate) fn bounded(mut self) -> Self {
+        let message = &mut self.0.message;
+        if message.len() > MAX_MESSAGE {
+            let end = (0..=MAX_MESSAGE).rev().find(|at| message.is_char_boundary(*at));
+            message.truncate(end.unwrap_or(0));
+            message.push('…');
         }
         self
     }
@@ -199,7 +195,10 @@ impl Error {
     /// Whether the same request may succeed later: what the provider said about it
     /// (`x-should-retry`), else by [`kind`](Error::kind).
     pub fn is_retryable(&self) -> bool {
-        self.0.should_retry.unwrap_or(self.0.kind.is_retryable())
+        // A line at our own door is no failure of the provider's, and trying again
+        // would only lengthen it.
+        let at_our_door = self.0.phase == Some(Phase::PoolWait);
+        self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !at_our_door)
     }
 }
 
@@ -302,14 +301,10 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_and_messages_bounded() {
-        let error = Error::new(ErrorKind::Authentication, format!("sk-1 {}", "é".repeat(5_000)))
-            .with_code(Some("bad:sk-1".to_owned()))
-            .without_secret(Some("sk-1"));
-        assert!(!format!("{error:?} {error}").contains("sk-1"));
-        assert!(error.message().starts_with("[key] é") && error.message().len() < 2_010);
-        let error = Error::new(ErrorKind::Server, "as it was").without_secret(Some(""));
-        assert_eq!(error.message(), "as it was");
+    fn messages_are_bounded() {
+        let error = Error::new(ErrorKind::Server, "é".repeat(5_000)).bounded();
+        assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
+        assert_eq!(Error::new(ErrorKind::Server, "short").bounded().message(), "short");
     }
 
     #[test]

@@ -1,45 +1,63 @@
-//! The connection pool: [`state`] decides, this shell locks, parks and hands over.
+//! A connection pool: fair, exact, and visible.
 //!
-//! It knows nothing of sockets: a connection is whatever `C` is. What a caller
-//! holds is a [`Lease`] or a [`Permit`]; both give their place back when dropped,
-//! on every path, panics included.
+//! [`state`] decides; this shell locks, parks and hands over, and the [`cleaner`]
+//! closes what nobody uses. It knows nothing of sockets: a connection is whatever
+//! `C` is. What a caller holds is a [`Lease`] or a [`Permit`]; both give their place
+//! back when dropped, on every path, panics included.
+//!
+//! There is one lock, around the bookkeeping. Connections are opened, probed and
+//! closed outside it.
 
+mod cleaner;
+#[cfg(all(test, loom))]
+mod model;
 mod state;
+mod stats;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
-pub(crate) use state::Limits;
-use state::{Effects, Grant, State, Taken, Ticket};
+use crate::sync::{Condvar, Mutex};
+use cleaner::Cleaner;
+use state::{Grant, Idle, State, Taken, Ticket};
 
-/// Where connections lead: scheme, host and port.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Origin(Arc<str>);
+pub(crate) use state::{Limits, OriginId};
+pub(crate) use stats::{CloseReason, ConnectFailure};
+pub use stats::{Closed, ConnectFailures, OriginStats, PoolStats};
 
-impl Origin {
-    pub(crate) fn new(origin: &str) -> Self {
-        Self(origin.into())
-    }
-}
-
-pub(crate) struct Pool<C> {
+/// Connections shared between threads, in order of arrival. Dropping it closes
+/// those at rest, and those in use as they come back.
+pub(crate) struct Pool<C: Send + 'static> {
     shared: Arc<Shared<C>>,
 }
 
 struct Shared<C> {
-    /// Guards who holds what. Held for bookkeeping only: connections are opened
-    /// and closed outside it.
+    /// Guards who holds what. Held for bookkeeping only, never across I/O, a
+    /// callback or the closing of a connection.
     inner: Mutex<Inner<C>>,
+    cleaner: Cleaner,
 }
 
 struct Inner<C> {
-    state: State<Origin, C>,
+    state: State<C>,
     /// How to wake each waiter, one signal apiece so that nobody wakes in vain.
     signals: HashMap<Ticket, Arc<Condvar>>,
+    cleaning: cleaner::Schedule,
+}
+
+impl<C> Shared<C> {
+    /// Gives a place back, after what was in it was closed for the reason given.
+    fn release(&self, origin: OriginId, closed: Option<CloseReason>) {
+        let mut inner = self.inner.lock();
+        let served = inner.state.release(origin, closed);
+        inner.wake(&served);
+    }
 }
 
 impl<C> Inner<C> {
@@ -53,233 +71,269 @@ impl<C> Inner<C> {
 }
 
 /// What a caller gets from [`Pool::acquire`].
-pub(crate) enum Acquired<C> {
-    /// A connection that has been idle for so long.
-    Reused(Lease<C>, Duration),
+pub(crate) enum Acquired<C: Send + 'static> {
+    /// A connection that was used before, and since when it was at rest.
+    Reused(Lease<C>, Instant),
     /// The right to open one.
     Open(Permit<C>),
 }
 
-impl<C> Pool<C> {
-    pub(crate) fn new(limits: Limits) -> Self {
-        let inner = Inner { state: State::new(limits), signals: HashMap::new() };
-        Self { shared: Arc::new(Shared { inner: Mutex::new(inner) }) }
+/// Why a caller gets none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    TimedOut,
+    Cancelled,
+    ShutDown,
+}
+
+impl<C: Send + 'static> Pool<C> {
+    /// A pool that sweeps at most once in `cleanup_period`.
+    pub(crate) fn new(limits: Limits, cleanup_period: Duration) -> Self {
+        let inner = Inner {
+            state: State::new(limits),
+            signals: HashMap::new(),
+            cleaning: cleaner::Schedule::default(),
+        };
+        let shared = Shared { inner: Mutex::new(inner), cleaner: Cleaner::new(cleanup_period) };
+        Self { shared: Arc::new(shared) }
     }
 
-    /// Waits in line for a connection to `origin`; `None` when the deadline passes
-    /// first.
-    pub(crate) fn acquire(&self, origin: &Origin, deadline: Deadline) -> Option<Acquired<C>> {
+    /// Makes an origin known by its name.
+    pub(crate) fn register(&self, name: &str) -> OriginId {
+        self.shared.inner.lock().state.register(name)
+    }
+
+    /// Waits in line for a connection, until the deadline or until cancelled.
+    pub(crate) fn acquire(
+        &self,
+        origin: OriginId,
+        deadline: Deadline,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Acquired<C>, Refused> {
         let mut inner = self.shared.inner.lock();
-        let (taken, effects) = inner.state.take(origin, Instant::now());
-        inner.wake(&effects.wake);
-        let grant = match taken {
-            Taken::Granted(grant) => Some(grant),
-            Taken::Wait(ticket) => {
-                let signal = Arc::new(Condvar::new());
-                inner.signals.insert(ticket, Arc::clone(&signal));
-                loop {
-                    if let Some(grant) = inner.state.collect(ticket) {
-                        break Some(grant);
-                    }
-                    let timed_out = match deadline.at() {
-                        Some(at) => signal.wait_until(&mut inner, at).timed_out(),
-                        None => {
-                            signal.wait(&mut inner);
-                            false
-                        }
-                    };
-                    if timed_out {
-                        inner.signals.remove(&ticket);
-                        break inner.state.give_up(ticket);
-                    }
-                }
-            }
-        };
+        let taken = inner.state.take(origin);
         drop(inner);
-        // Sockets are closed outside the lock.
-        drop(effects);
-        let permit = || Permit {
-            held: Some(Held { shared: Arc::clone(&self.shared), origin: origin.clone() }),
+        let grant = match taken {
+            Taken::Granted(grant) => grant,
+            Taken::ShutDown => return Err(Refused::ShutDown),
+            Taken::Wait(ticket) => self.wait(origin, ticket, deadline, cancel)?,
         };
-        grant.map(|grant| match grant {
-            Grant::Reuse(connection, since) => {
-                Acquired::Reused(permit().fill(connection), since.elapsed())
+        Ok(match grant {
+            Grant::Reuse(Idle { connection, since, retire_at }) => {
+                let place = self.place(origin, Some(CloseReason::Broken));
+                Acquired::Reused(Lease { connection, retire_at, place }, since)
             }
-            Grant::Open => Acquired::Open(permit()),
+            Grant::Open(evicted) => {
+                let place = self.place(origin, None);
+                drop(evicted);
+                Acquired::Open(Permit { place })
+            }
         })
+    }
+
+    /// The line moves on while its lock is not held here, so the grant may be there
+    /// before the wait begins.
+    fn wait(
+        &self,
+        origin: OriginId,
+        ticket: Ticket,
+        deadline: Deadline,
+        cancel: Option<&CancelToken>,
+    ) -> Result<Grant<C>, Refused> {
+        let begun = Instant::now();
+        let signal = Arc::new(Condvar::new());
+        let _listening = cancel.map(|token| {
+            let (shared, signal) = (Arc::downgrade(&self.shared), Arc::clone(&signal));
+            token.listen(move || {
+                if let Some(shared) = Weak::upgrade(&shared) {
+                    // Under the lock, for the waiter looks at the token under it.
+                    let _inner = shared.inner.lock();
+                    signal.notify_one();
+                }
+            })
+        });
+        let mut inner = self.shared.inner.lock();
+        let mut timed_out = false;
+        let outcome = loop {
+            if let Some(grant) = inner.state.collect(ticket) {
+                break Ok(grant);
+            }
+            if inner.state.is_shut_down() {
+                break Err(Refused::ShutDown);
+            }
+            let cancelled = cancel.is_some_and(CancelToken::is_cancelled);
+            if cancelled || timed_out {
+                let refused = if cancelled { Refused::Cancelled } else { Refused::TimedOut };
+                break inner.state.give_up(origin, ticket).ok_or(refused);
+            }
+            inner.signals.insert(ticket, Arc::clone(&signal));
+            match deadline.at() {
+                Some(at) => timed_out = signal.wait_until(&mut inner, at).timed_out(),
+                None => signal.wait(&mut inner),
+            }
+        };
+        inner.signals.remove(&ticket);
+        inner.state.waited(origin, begun.elapsed());
+        // What this guard protected is dropped after it: `listening` unregisters
+        // outside the lock.
+        drop(inner);
+        outcome
+    }
+
+    /// The right to open a connection ahead of its use, if there is room for it
+    /// without waiting or evicting.
+    pub(crate) fn spare(&self, origin: OriginId) -> Option<Permit<C>> {
+        let granted = self.shared.inner.lock().state.take_spare(origin);
+        granted.then(|| Permit { place: self.place(origin, None) })
+    }
+
+    /// Ends every wait and closes what is at rest; what is in use is closed as it
+    /// comes back. Returns when the cleaner thread has ended.
+    pub(crate) fn shut_down(&self) {
+        let mut inner = self.shared.inner.lock();
+        let (ended, idle) = inner.state.shut_down();
+        inner.wake(&ended);
+        drop(inner);
+        drop(idle);
+        cleaner::stop(&self.shared);
+    }
+
+    fn place(&self, origin: OriginId, closed: Option<CloseReason>) -> Place<C> {
+        Place { held: Some(Held { shared: Arc::clone(&self.shared), origin }), closed }
+    }
+
+    /// What there is and has been, all at this moment.
+    pub(crate) fn stats(&self) -> PoolStats {
+        let origins = self.shared.inner.lock().state.stats();
+        PoolStats::sum(origins)
     }
 }
 
-impl<C> fmt::Debug for Pool<C> {
+impl<C: Send + 'static> Drop for Pool<C> {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}
+
+impl<C: Send + 'static> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool").finish_non_exhaustive()
     }
 }
 
-struct Held<C> {
-    shared: Arc<Shared<C>>,
-    origin: Origin,
+/// A place among those the caps allow. Dropped, it goes to the next in line.
+struct Place<C> {
+    /// Taken when the place is given back.
+    held: Option<Held<C>>,
+    /// What to say of the connection that was closed with it, if there was one.
+    closed: Option<CloseReason>,
 }
 
-impl<C> Held<C> {
-    fn end(self, event: impl FnOnce(&mut State<Origin, C>, &Origin) -> Effects<C>) {
-        let mut inner = self.shared.inner.lock();
-        let effects = event(&mut inner.state, &self.origin);
-        inner.wake(&effects.wake);
-        drop(inner);
-        drop(effects);
+struct Held<C> {
+    shared: Arc<Shared<C>>,
+    origin: OriginId,
+}
+
+impl<C> Place<C> {
+    fn note(&self, event: impl FnOnce(&mut State<C>, OriginId)) {
+        if let Some(held) = &self.held {
+            event(&mut held.shared.inner.lock().state, held.origin);
+        }
+    }
+}
+
+impl<C> Drop for Place<C> {
+    fn drop(&mut self) {
+        if let Some(Held { shared, origin }) = self.held.take() {
+            shared.release(origin, self.closed);
+        }
     }
 }
 
 /// The right to open one connection. Dropped, it goes to the next in line.
 #[must_use]
-pub(crate) struct Permit<C> {
-    /// Taken when the place is given back.
-    held: Option<Held<C>>,
+pub(crate) struct Permit<C: Send + 'static> {
+    place: Place<C>,
 }
 
-impl<C> Permit<C> {
-    /// Puts the opened connection into the place held for it.
-    pub(crate) fn fill(self, connection: C) -> Lease<C> {
-        Lease { connection, permit: self }
+impl<C: Send + 'static> Permit<C> {
+    /// Puts the opened connection into the place held for it. It is used until
+    /// `retire_at`.
+    pub(crate) fn fill(self, connection: C, retire_at: Option<Instant>) -> Lease<C> {
+        let mut place = self.place;
+        place.note(State::opened);
+        place.closed = Some(CloseReason::Broken);
+        Lease { connection, retire_at, place }
+    }
+
+    /// Gives the place back, for no connection could be opened.
+    pub(crate) fn fail(self, failure: ConnectFailure) {
+        self.place.note(|state, origin| state.failed(origin, failure));
     }
 }
 
-impl<C> Drop for Permit<C> {
-    fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            held.end(|state, origin| state.release(origin));
-        }
-    }
-}
-
-/// A connection in use by one caller. Dropped, the connection is closed and its
-/// place goes to the next in line.
+/// A connection in use by one caller. Dropped without a word, as in a panic, it is
+/// closed as broken, and its place goes to the next in line.
 #[must_use]
-pub(crate) struct Lease<C> {
-    // Before the permit: the connection is closed before its place is free, so
-    // that never more sockets are open than the caps allow.
+pub(crate) struct Lease<C: Send + 'static> {
+    // Before its place: it is closed before that is free, so that never are more
+    // open than the caps allow.
     connection: C,
-    permit: Permit<C>,
+    retire_at: Option<Instant>,
+    place: Place<C>,
 }
 
-impl<C> Lease<C> {
-    pub(crate) fn connection(&mut self) -> &mut C {
-        &mut self.connection
+impl<C: Send + 'static> Lease<C> {
+    pub(crate) fn connection(&self) -> &C {
+        &self.connection
     }
 
-    pub(crate) fn peek(&self) -> &C {
-        &self.connection
+    pub(crate) fn connection_mut(&mut self) -> &mut C {
+        &mut self.connection
     }
 
     /// Gives the connection back, fit for another use.
     pub(crate) fn give_back(self) {
-        let Self { connection, mut permit } = self;
-        if let Some(held) = permit.held.take() {
-            held.end(|state, origin| state.put(origin, connection, Instant::now()));
+        let now = Instant::now();
+        if self.retire_at.is_some_and(|at| at <= now) {
+            return self.close(CloseReason::Lifetime);
         }
+        let Self { connection, retire_at, mut place } = self;
+        let Some(Held { shared, origin }) = place.held.take() else { return };
+        let mut inner = shared.inner.lock();
+        match inner.state.put(origin, Idle { connection, since: now, retire_at }) {
+            Ok(served) => {
+                inner.wake(&served);
+                let has_idle = inner.state.has_idle();
+                let call = inner.cleaning.after_put(has_idle, retire_at);
+                drop(inner);
+                cleaner::call(&shared, call);
+            }
+            Err(connection) => {
+                drop(inner);
+                drop(connection);
+                shared.release(origin, Some(CloseReason::Shutdown));
+            }
+        }
+    }
+
+    /// Closes the connection and gives its place back.
+    pub(crate) fn close(mut self, reason: CloseReason) {
+        self.place.closed = Some(reason);
     }
 
     /// Closes the connection and keeps its place.
-    pub(crate) fn close(self) -> Permit<C> {
-        let Self { connection, permit } = self;
+    pub(crate) fn replace(self, reason: CloseReason) -> Permit<C> {
+        let Self { connection, mut place, .. } = self;
         drop(connection);
-        permit
+        place.note(|state, origin| state.closed(origin, reason));
+        place.closed = None;
+        Permit { place }
     }
 }
 
-impl<C> fmt::Debug for Lease<C> {
+impl<C: Send + 'static> fmt::Debug for Lease<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::thread;
-
-    fn pool(max_size: usize) -> Pool<u32> {
-        Pool::new(Limits {
-            max_size,
-            max_per_origin: max_size,
-            idle_timeout: Duration::from_secs(60),
-        })
-    }
-
-    fn soon() -> Deadline {
-        Deadline::after(Instant::now(), Duration::from_millis(1))
-    }
-
-    fn never() -> Deadline {
-        Deadline::after(Instant::now(), Duration::MAX)
-    }
-
-    fn lease(pool: &Pool<u32>, origin: &Origin) -> Lease<u32> {
-        match pool.acquire(origin, never()).unwrap() {
-            Acquired::Reused(lease, _) => lease,
-            Acquired::Open(permit) => permit.fill(7),
-        }
-    }
-
-    #[test]
-    fn waiting_ends_at_the_deadline_and_leaves_nothing_behind() {
-        let (pool, origin) = (pool(1), Origin::new("a"));
-        let held = lease(&pool, &origin);
-        assert!(pool.acquire(&origin, soon()).is_none());
-        assert!(pool.shared.inner.lock().signals.is_empty());
-        held.give_back();
-        assert!(matches!(pool.acquire(&origin, soon()), Some(Acquired::Reused(..))));
-    }
-
-    #[test]
-    fn a_panic_while_opening_or_holding_gives_the_place_back() {
-        let (pool, origin) = (pool(1), Origin::new("a"));
-        for _ in 0..2 {
-            let outcome = catch_unwind(AssertUnwindSafe(|| {
-                let _held = pool.acquire(&origin, never());
-                panic!("on purpose");
-            }));
-            assert!(outcome.is_err());
-        }
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let _held = lease(&pool, &origin);
-            panic!("on purpose");
-        }));
-        assert!(outcome.is_err());
-        // Not reused: nobody knows what state the panic left it in.
-        assert!(matches!(pool.acquire(&origin, soon()), Some(Acquired::Open(_))));
-    }
-
-    #[test]
-    fn many_threads_never_hold_more_than_the_cap() {
-        let (pool, origin) = (pool(3), Origin::new("a"));
-        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        thread::scope(|scope| {
-            for seed in 0..16 {
-                let (pool, origin, now, most) = (&pool, &origin, &now, &most);
-                scope.spawn(move || {
-                    let mut random = fastrand::Rng::with_seed(seed);
-                    for _ in 0..500 {
-                        let held = lease(pool, origin);
-                        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                        thread::yield_now();
-                        now.fetch_sub(1, Ordering::SeqCst);
-                        match random.u8(0..3) {
-                            0 => drop(held),
-                            1 => drop(held.close()),
-                            _ => held.give_back(),
-                        }
-                        if random.u8(0..8) == 0 {
-                            drop(pool.acquire(origin, soon()));
-                        }
-                    }
-                });
-            }
-        });
-        assert_eq!(most.load(Ordering::SeqCst), 3);
-        assert!(pool.shared.inner.lock().signals.is_empty());
     }
 }

@@ -10,11 +10,12 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-use super::fault::Fault;
+use super::Bounds;
+use super::fault::{Fault, is_hangup};
 use super::open::Connection;
-use crate::deadline::Deadline;
+use crate::cancel::Listening;
 use crate::error::Phase;
-use crate::pool::Lease;
+use crate::pool::{CloseReason, Lease};
 
 /// Hands the one connection leased for an exchange to the agent made for it.
 pub(super) struct Handoff {
@@ -23,8 +24,8 @@ pub(super) struct Handoff {
 }
 
 impl Handoff {
-    pub(super) fn new(lease: Lease<Connection>, deadline: Deadline) -> Self {
-        Self { transport: Mutex::new(Some(Leased::new(lease, deadline))) }
+    pub(super) fn new(lease: Lease<Connection>, bounds: &Bounds) -> Self {
+        Self { transport: Mutex::new(Some(Leased::new(lease, bounds))) }
     }
 }
 
@@ -69,11 +70,15 @@ impl Resolver for NoLookup {
 /// a connection it has read to the end of the body and would keep. That is when
 /// the lease is given back. Dropped before, it is closed.
 pub(super) struct Leased {
-    /// Taken when the connection is given back.
+    /// Taken when the lease ends.
     lease: Option<Lease<Connection>>,
-    deadline: Deadline,
+    bounds: Bounds,
+    /// Ends blocked reads and writes when the call is cancelled.
+    interrupt: Option<Listening>,
     /// Whether any byte of the answer came.
     answered: bool,
+    /// Whether the connection failed.
+    broken: bool,
     /// Why the request could not be sent in full. Kept until the answer was looked
     /// for: a server that refuses a large request answers before it has read it
     /// all, and closes.
@@ -83,67 +88,63 @@ pub(super) struct Leased {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, deadline: Deadline) -> Self {
+    fn new(lease: Lease<Connection>, bounds: &Bounds) -> Self {
+        let connection = lease.connection();
+        let interrupt = bounds.cancel.as_ref().map(|token| connection.shut_down_on(token));
         Self {
             lease: Some(lease),
-            deadline,
+            bounds: bounds.clone(),
+            interrupt,
             answered: false,
+            broken: false,
             unsent: None,
             spare: LazyBuffers::new(1, 1),
         }
     }
 
     /// The connection, and how long it may take for its next step.
-    fn next(&mut self, phase: Phase) -> Result<(&mut Connection, NextTimeout), Fault> {
-        let after = match self.deadline.remaining(Instant::now()) {
+    fn next(&mut self, phase: Phase) -> Result<(&mut dyn Transport, NextTimeout), Fault> {
+        if self.bounds.is_cancelled() {
+            return Err(Fault::Cancelled(phase));
+        }
+        let after = match self.bounds.deadline.remaining(Instant::now()) {
             None => UreqDuration::NotHappening,
             Some(left) if left.is_zero() => return Err(Fault::Timeout(phase)),
             Some(left) => UreqDuration::Exact(left),
         };
         let timeout = NextTimeout { after, ..NextTimeout::default() };
         match &mut self.lease {
-            Some(lease) => Ok((lease.connection(), timeout)),
+            Some(lease) => Ok((lease.connection_mut().transport(), timeout)),
             None => Err(Fault::Broken(phase, io::ErrorKind::NotConnected.into())),
         }
     }
-}
 
-impl Transport for Leased {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        match &mut self.lease {
-            Some(lease) => lease.connection().transport().buffers(),
-            None => &mut self.spare,
-        }
-    }
-
-    fn transmit_output(&mut self, amount: usize, _timeout: NextTimeout) -> Result<(), ureq::Error> {
+    fn send(&mut self, amount: usize) -> Result<(), Fault> {
         if self.unsent.is_some() {
             return Ok(());
         }
         let (connection, timeout) = self.next(Phase::Send)?;
-        match connection.transport().transmit_output(amount, timeout) {
+        match connection.transmit_output(amount, timeout) {
             Ok(()) => Ok(()),
-            Err(ureq::Error::Timeout(_)) => Err(Fault::Timeout(Phase::Send).into()),
             Err(ureq::Error::Io(cause)) if is_hangup(&cause) => {
                 self.unsent = Some(cause);
                 Ok(())
             }
-            Err(ureq::Error::Io(cause)) => Err(Fault::Broken(Phase::Send, cause).into()),
-            Err(other) => Err(other),
+            Err(cause) => Err(Fault::within(Phase::Send, cause)),
         }
     }
 
-    fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, ureq::Error> {
+    /// Whether any bytes came; none do at the end of the connection.
+    fn receive(&mut self) -> Result<bool, Fault> {
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
         let (connection, timeout) = self.next(phase)?;
-        match connection.transport().await_input(timeout) {
+        match connection.await_input(timeout) {
             Ok(true) => {
                 self.answered = true;
                 Ok(true)
             }
             Ok(false) if self.answered => Ok(false),
-            Ok(false) => Err(Fault::NoAnswer(self.unsent.take()).into()),
-            Err(ureq::Error::Timeout(_)) => Err(Fault::Timeout(phase).into()),
+            Ok(false) => Err(Fault::NoAnswer(self.unsent.take())),
             // TLS without its closing alert: an end like any other. Whether it came
             // too early is told by the framing of the body.
             Err(ureq::Error::Io(cause))
@@ -152,15 +153,59 @@ impl Transport for Leased {
                 Ok(false)
             }
             Err(ureq::Error::Io(cause)) if !self.answered && is_hangup(&cause) => {
-                Err(Fault::NoAnswer(Some(self.unsent.take().unwrap_or(cause))).into())
+                Err(Fault::NoAnswer(Some(self.unsent.take().unwrap_or(cause))))
             }
-            Err(ureq::Error::Io(cause)) => Err(Fault::Broken(phase, cause).into()),
-            Err(other) => Err(other),
+            Err(cause) => Err(Fault::within(phase, cause)),
         }
     }
 
+    /// Shutting the socket down looks like a broken connection or an end.
+    fn told<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
+        let outcome =
+            if self.bounds.is_cancelled() { Err(Fault::Cancelled(phase)) } else { outcome };
+        self.broken |= outcome.is_err();
+        outcome.map_err(ureq::Error::from)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        self.interrupt = None;
+        if let Some(lease) = self.lease.take() {
+            lease.close(if self.bounds.is_cancelled() {
+                CloseReason::Cancelled
+            } else if self.broken || self.unsent.is_some() || std::thread::panicking() {
+                CloseReason::Broken
+            } else {
+                CloseReason::Ended
+            });
+        }
+    }
+}
+
+impl Transport for Leased {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        match &mut self.lease {
+            Some(lease) => lease.connection_mut().transport().buffers(),
+            None => &mut self.spare,
+        }
+    }
+
+    fn transmit_output(&mut self, amount: usize, _timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let outcome = self.send(amount);
+        self.told(outcome, Phase::Send)
+    }
+
+    fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
+        let outcome = self.receive();
+        self.told(outcome, phase)
+    }
+
     fn is_open(&mut self) -> bool {
-        if self.unsent.is_none() {
+        // From here on it is no longer this call's to shut down.
+        self.interrupt = None;
+        if self.unsent.is_none() && !self.bounds.is_cancelled() {
             if let Some(lease) = self.lease.take() {
                 lease.give_back();
             }
@@ -170,7 +215,7 @@ impl Transport for Leased {
     }
 
     fn is_tls(&self) -> bool {
-        self.lease.as_ref().is_some_and(|lease| lease.peek().is_tls())
+        self.lease.as_ref().is_some_and(|lease| lease.connection().is_tls())
     }
 }
 
@@ -178,16 +223,4 @@ impl fmt::Debug for Leased {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leased").finish_non_exhaustive()
     }
-}
-
-/// Whether an error says that the other side is gone.
-fn is_hangup(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::BrokenPipe
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::NotConnected
-    )
 }

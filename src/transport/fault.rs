@@ -12,6 +12,9 @@ pub(super) enum Fault {
     /// The deadline passed.
     #[error("the deadline passed while {0}")]
     Timeout(Phase),
+    /// The caller cancelled the call.
+    #[error("cancelled while {0}")]
+    Cancelled(Phase),
     /// The connection ended before the first byte of an answer.
     #[error("the server closed the connection without an answer")]
     NoAnswer(#[source] Option<io::Error>),
@@ -46,6 +49,15 @@ impl From<Fault> for ureq::Error {
 }
 
 impl Fault {
+    /// What ureq says went wrong in a phase.
+    pub(super) fn within(phase: Phase, error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Timeout(_) => Self::Timeout(phase),
+            ureq::Error::Io(cause) => Self::Broken(phase, cause),
+            other => other.into(),
+        }
+    }
+
     /// Whether the connection ended before anything of an answer came, as it does
     /// when the server had closed it while it was idle.
     pub(super) fn is_before_any_answer(&self) -> bool {
@@ -56,6 +68,7 @@ impl Fault {
     pub(super) fn explain(self) -> Error {
         match self {
             Self::Timeout(phase) => Error::timeout(phase),
+            Self::Cancelled(phase) => Error::cancelled().with_phase(phase),
             Self::NoAnswer(cause) => {
                 let error = Error::new(
                     ErrorKind::Connection,
@@ -103,4 +116,16 @@ impl Fault {
             }
         }
     }
+}
+
+/// Whether an error says that the other side is gone.
+pub(super) fn is_hangup(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::NotConnected
+    )
 }

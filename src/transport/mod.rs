@@ -11,35 +11,41 @@ mod fault;
 mod open;
 mod resolve;
 
+use std::borrow::Cow;
 use std::io::Read;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Request, Uri};
 
+use crate::cancel::CancelToken;
 use crate::config::{PoolConfig, Tls};
 use crate::deadline::Deadline;
-use crate::error::{Error, Phase};
-use crate::pool::{Acquired, Lease, Limits, Origin, Pool};
+use crate::error::{Error, ErrorKind, Phase};
+use crate::key::Secrets;
+use crate::pool::{
+    Acquired, CloseReason, ConnectFailure, Lease, Limits, OriginId, Permit, Pool, PoolStats,
+    Refused,
+};
 use exchange::{Handoff, NoLookup};
 use fault::Fault;
 use open::{Connection, Opener};
 
-/// A connection idle for less than this is taken to be alive: one that is used
-/// often is not probed.
-const PROBE_AFTER: Duration = Duration::from_secs(1);
+/// A connection at rest for less than this is taken to be alive and silent: one
+/// that goes from call to call is not probed.
+const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 /// The most that is read of the body of an error.
 const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Sends requests to one origin.
-#[derive(Debug)]
 pub(crate) struct Transport {
     pool: Pool<Connection>,
-    origin: Origin,
+    pool_config: PoolConfig,
+    origin: OriginId,
     opener: Opener,
     config: Config,
-    retry_stale: bool,
     max_response_bytes: usize,
 }
 
@@ -49,6 +55,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) base: &'a Uri,
     pub(crate) connect_timeout: Duration,
     pub(crate) pool: &'a PoolConfig,
+    pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
 }
@@ -70,36 +77,109 @@ pub(crate) struct Incoming {
     pub(crate) body: Vec<u8>,
 }
 
+/// What ends an exchange before its time.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Deadline,
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+/// The caller cancelled.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+impl Bounds {
+    /// Waits, unless cancelled first.
+    pub(crate) fn sleep(&self, wait: Duration) -> Result<(), Cancelled> {
+        let Some(token) = &self.cancel else {
+            thread::sleep(wait);
+            return Ok(());
+        };
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let _listening = token.listen(move || {
+            let _ = sender.try_send(());
+        });
+        match receiver.recv_timeout(wait) {
+            Ok(()) => Err(Cancelled),
+            Err(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
+    }
+}
+
 impl Transport {
     pub(crate) fn new(settings: &Settings<'_>) -> Result<Self, Error> {
-        let config = open::config(settings.base, settings.tls)?;
+        let config = open::config(settings)?;
+        let limits = Limits {
+            max_size: settings.pool.max_size,
+            max_per_origin: settings.pool.max_per_origin,
+            idle_timeout: settings.pool.idle_timeout,
+        };
+        let pool = Pool::new(limits, settings.pool.cleanup_period);
         Ok(Self {
-            pool: Pool::new(Limits {
-                max_size: settings.pool.max_size,
-                max_per_origin: settings.pool.max_per_origin,
-                idle_timeout: settings.pool.idle_timeout,
-            }),
-            origin: Origin::new(&open::origin(settings.base)),
+            origin: pool.register(&open::origin(settings.base)),
+            pool,
+            pool_config: *settings.pool,
             opener: Opener::new(settings.base.clone(), config.clone(), settings.connect_timeout),
             config,
-            retry_stale: settings.pool.retry_stale,
             max_response_bytes: settings.max_response_bytes,
         })
     }
 
-    /// Sends a request and reads the whole response, all within the deadline.
+    pub(crate) fn pool_stats(&self) -> PoolStats {
+        self.pool.stats()
+    }
+
+    /// Opens connections ahead of their use until `wanted` are at rest or there is
+    /// no room for more, all at the same time. Returns how many it opened.
+    pub(crate) fn warm_up(&self, wanted: usize, bounds: &Bounds) -> Result<usize, Error> {
+        let idle = self.pool.stats().total.idle;
+        let permits: Vec<_> = (idle..wanted).map_while(|_| self.pool.spare(self.origin)).collect();
+        let outcomes: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = permits
+                .into_iter()
+                .map(|permit| {
+                    thread::Builder::new()
+                        .spawn_scoped(scope, || self.open(permit, bounds).map(Lease::give_back))
+                        .map_err(|cause| {
+                            Error::new(ErrorKind::Connection, "cannot start a thread")
+                                .with_source(cause)
+                        })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| match thread?.join() {
+                    Ok(outcome) => outcome,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                })
+                .collect()
+        });
+        let opened = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        match outcomes.into_iter().find_map(Result::err) {
+            Some(error) => Err(error),
+            None => Ok(opened),
+        }
+    }
+
+    /// Sends a request and reads the whole response.
     pub(crate) fn exchange(
         &self,
         request: Outgoing<'_>,
-        deadline: Deadline,
+        bounds: &Bounds,
     ) -> Result<Incoming, Error> {
-        let (lease, reused) = self.lease(deadline, false)?;
-        let outcome = match self.run(request, lease, deadline) {
+        let (lease, reused) = self.lease(bounds)?;
+        let outcome = match self.run(request, lease, bounds) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
-            Err(fault) if reused && self.retry_stale && fault.is_before_any_answer() => {
-                let (lease, _) = self.lease(deadline, true)?;
-                self.run(request, lease, deadline)
+            Err(fault)
+                if reused && self.pool_config.retry_stale && fault.is_before_any_answer() =>
+            {
+                let lease = self.fresh_lease(bounds)?;
+                self.run(request, lease, bounds)
             }
             outcome => outcome,
         };
@@ -107,31 +187,95 @@ impl Transport {
     }
 
     /// A connection, and whether it was used before.
-    fn lease(&self, deadline: Deadline, fresh: bool) -> Result<(Lease<Connection>, bool), Error> {
-        let acquired = self
-            .pool
-            .acquire(&self.origin, deadline)
-            .ok_or_else(|| Error::timeout(Phase::PoolWait))?;
-        let permit = match acquired {
-            Acquired::Reused(mut lease, idle) => {
-                if !fresh && (idle < PROBE_AFTER || lease.connection().is_open()) {
-                    return Ok((lease, true));
-                }
-                lease.close()
-            }
+    fn lease(&self, bounds: &Bounds) -> Result<(Lease<Connection>, bool), Error> {
+        let permit = match self.acquire(bounds)? {
             Acquired::Open(permit) => permit,
+            Acquired::Reused(mut lease, since) => {
+                let rested = since.elapsed();
+                let reason = if rested >= self.pool_config.idle_timeout {
+                    // The cleaner has yet to come by.
+                    CloseReason::Idle
+                } else if rested < PROBE_AFTER || lease.connection_mut().is_open() {
+                    return Ok((lease, true));
+                } else {
+                    CloseReason::Broken
+                };
+                lease.replace(reason)
+            }
         };
-        let connection = self.opener.open(deadline)?;
-        Ok((permit.fill(connection), false))
+        Ok((self.open(permit, bounds)?, false))
+    }
+
+    /// A connection that was never used. One at rest is closed for it: it has been
+    /// there as long as the one just found dead.
+    fn fresh_lease(&self, bounds: &Bounds) -> Result<Lease<Connection>, Error> {
+        let permit = match self.acquire(bounds)? {
+            Acquired::Open(permit) => permit,
+            Acquired::Reused(lease, _) => lease.replace(CloseReason::Broken),
+        };
+        self.open(permit, bounds)
+    }
+
+    fn acquire(&self, bounds: &Bounds) -> Result<Acquired<Connection>, Error> {
+        if bounds.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let deadline = match self.pool_config.acquire_timeout {
+            Some(timeout) => bounds.deadline.earlier(Deadline::after(Instant::now(), timeout)),
+            None => bounds.deadline,
+        };
+        let acquired = self.pool.acquire(self.origin, deadline, bounds.cancel.as_ref());
+        match acquired {
+            // Granted at the last moment, too late to be of use here: the next in
+            // line may have more time.
+            Ok(acquired) if bounds.deadline.remaining(Instant::now()) == Some(Duration::ZERO) => {
+                if let Acquired::Reused(lease, _) = acquired {
+                    lease.give_back();
+                }
+                Err(Error::timeout(Phase::PoolWait))
+            }
+            Ok(acquired) => Ok(acquired),
+            Err(Refused::TimedOut) => Err(Error::timeout(Phase::PoolWait)),
+            Err(Refused::Cancelled) => Err(Error::cancelled().with_phase(Phase::PoolWait)),
+            Err(Refused::ShutDown) => {
+                Err(Error::new(ErrorKind::Cancelled, "the client is shut down"))
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        permit: Permit<Connection>,
+        bounds: &Bounds,
+    ) -> Result<Lease<Connection>, Error> {
+        match self.opener.open(bounds) {
+            Ok(connection) => {
+                let retire_at = self.pool_config.max_lifetime.and_then(|lifetime| {
+                    let shorter = lifetime.as_secs_f64() * (1.0 - 0.1 * fastrand::f64());
+                    Instant::now().checked_add(Duration::try_from_secs_f64(shorter).ok()?)
+                });
+                Ok(permit.fill(connection, retire_at))
+            }
+            Err(error) => {
+                permit.fail(match (error.kind(), error.phase()) {
+                    (ErrorKind::Cancelled, _) => ConnectFailure::Cancelled,
+                    (ErrorKind::Timeout, _) => ConnectFailure::Timeout,
+                    (ErrorKind::Tls, _) => ConnectFailure::Tls,
+                    (_, Some(Phase::Resolve)) => ConnectFailure::Resolve,
+                    _ => ConnectFailure::Connect,
+                });
+                Err(error)
+            }
+        }
     }
 
     fn run(
         &self,
         request: Outgoing<'_>,
         lease: Lease<Connection>,
-        deadline: Deadline,
+        bounds: &Bounds,
     ) -> Result<Incoming, Fault> {
-        let connector = Handoff::new(lease, deadline);
+        let connector = Handoff::new(lease, bounds);
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
@@ -148,7 +292,7 @@ impl Transport {
             })
             .collect();
         let body =
-            if (200..300).contains(&status) { self.read_whole(body)? } else { read_start(body)? };
+            if (200..300).contains(&status) { self.read_whole(body)? } else { read_start(body) };
         Ok(Incoming { status, headers, body })
     }
 
@@ -158,36 +302,41 @@ impl Transport {
         if announced.is_some_and(|length| length > limit) {
             return Err(Fault::TooLarge { limit });
         }
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0));
+        // No more than this on the server's word.
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(MAX_ERROR_BODY));
         let mut reader = body.into_with_config().limit(u64::MAX).reader();
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         reader.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
         if bytes.len() > limit {
             return Err(Fault::TooLarge { limit });
         }
-        // The end of the body is only noticed, and the connection given back, by a
-        // read past it.
-        if bytes.len() == limit {
-            reader.read(&mut [0]).map_err(ureq::Error::from)?;
-        }
         Ok(bytes)
     }
 }
 
-/// Reads the body of an error as far as it is worth. A connection that breaks
-/// meanwhile does not hide the status that already came.
-fn read_start(body: ureq::Body) -> Result<Vec<u8>, Fault> {
+/// Reads the body of an error as far as it is worth. A connection that breaks or
+/// stalls meanwhile does not hide the status that already came.
+fn read_start(body: ureq::Body) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut reader = body.into_with_config().limit(u64::MAX).reader();
-    let read = reader.by_ref().take(MAX_ERROR_BODY as u64).read_to_end(&mut bytes);
-    match read.map_err(|cause| Fault::from(ureq::Error::from(cause))) {
-        Ok(_) => Ok(bytes),
-        Err(fault @ Fault::Timeout(_)) => Err(fault),
-        Err(_) => Ok(bytes),
-    }
+    let _ = reader.by_ref().take(MAX_ERROR_BODY as u64).read_to_end(&mut bytes);
+    bytes
 }
 
 impl Incoming {
+    /// Takes out what a server repeats of what must not be shown: some repeat the
+    /// key they refuse.
+    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+        if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(&self.body)) {
+            self.body = hidden.into_bytes();
+        }
+        for (_, value) in &mut self.headers {
+            if let Cow::Owned(hidden) = secrets.hide(Cow::Borrowed(value)) {
+                *value = hidden;
+            }
+        }
+    }
+
     /// The response as the pure parts see it.
     pub(crate) fn reply(&self) -> crate::provider::Reply<'_> {
         crate::provider::Reply { status: self.status, headers: &self.headers, body: &self.body }

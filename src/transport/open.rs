@@ -1,8 +1,8 @@
+use parking_lot::Mutex;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use ureq::Proxy;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
@@ -12,8 +12,11 @@ use ureq::unversioned::transport::{
     ConnectionDetails, Connector, DefaultConnector, NextTimeout, ShutdownHandle, Transport,
 };
 
+use super::fault::is_hangup;
 use super::resolve::{Unresolved, resolve};
-use crate::config::{Tls, is_loopback};
+use super::{Bounds, Settings};
+use crate::cancel::{CancelToken, Listening};
+use crate::config::Tls;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 
@@ -22,11 +25,7 @@ use crate::error::{Error, ErrorKind, Phase};
 const BUFFER: usize = 16 * 1024;
 
 /// ureq's settings for one origin.
-pub(super) fn config(base: &Uri, tls: Option<&Tls>) -> Result<Config, Error> {
-    let host = base.host().unwrap_or_default();
-    // A proxy from the environment is for the outside: a loopback address means
-    // another machine to it.
-    let proxy = if is_loopback(host) { None } else { Proxy::try_from_env() };
+pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
     let config = Config::builder()
         .http_status_as_error(false)
         // A redirect could carry the key to another host.
@@ -38,8 +37,8 @@ pub(super) fn config(base: &Uri, tls: Option<&Tls>) -> Result<Config, Error> {
         .max_response_header_size(BUFFER - 1)
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .accept("application/json")
-        .proxy(proxy);
-    Ok(with_tls(config, tls)?.build())
+        .proxy(settings.proxy.cloned());
+    Ok(with_tls(config, settings.tls)?.build())
 }
 
 type ConfigBuilder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
@@ -104,9 +103,24 @@ fn port(uri: &Uri) -> u16 {
     uri.port_u16().unwrap_or(default)
 }
 
+/// A socket that can be shut down from another thread, once there is one.
+type Socket = Arc<Mutex<Option<Weak<dyn ShutdownHandle>>>>;
+
+/// Ends what blocks on a socket when `token` is cancelled.
+fn shut_down_on(token: &CancelToken, socket: &Socket) -> Listening {
+    let socket = Arc::clone(socket);
+    token.listen(move || {
+        let handle = socket.lock().as_ref().and_then(Weak::upgrade);
+        if let Some(handle) = handle {
+            handle.shutdown();
+        }
+    })
+}
+
 /// An open connection, encrypted where its origin asks for that.
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
+    socket: Socket,
 }
 
 impl Connection {
@@ -123,10 +137,15 @@ impl Connection {
     pub(super) fn is_tls(&self) -> bool {
         self.transport.is_tls()
     }
+
+    /// Shuts the connection down when `token` is cancelled, until what this returns
+    /// is dropped. Blocked reads and writes then end at once.
+    pub(super) fn shut_down_on(&self, token: &CancelToken) -> Listening {
+        shut_down_on(token, &self.socket)
+    }
 }
 
 /// Opens connections to one origin.
-#[derive(Debug)]
 pub(super) struct Opener {
     base: Uri,
     config: Config,
@@ -140,23 +159,28 @@ impl Opener {
     }
 
     /// Looks the host up, connects and does the TLS handshake.
-    pub(super) fn open(&self, deadline: Deadline) -> Result<Connection, Error> {
-        let deadline = deadline.earlier(Deadline::after(Instant::now(), self.connect_timeout));
-        let lookup = Lookup { deadline };
-        let proxied = self.config.proxy().is_some_and(|proxy| !proxy.is_no_proxy(&self.base));
+    pub(super) fn open(&self, bounds: &Bounds) -> Result<Connection, Error> {
+        let connect_by = Deadline::after(Instant::now(), self.connect_timeout);
+        let lookup = Lookup {
+            deadline: bounds.deadline.earlier(connect_by),
+            proxy_port: self.config.proxy().map(ureq::Proxy::port),
+        };
         // A proxy looks the host up itself, save for a kind that asks us to.
-        let addresses = if proxied && !self.config.proxy().is_some_and(Proxy::resolve_target) {
+        let looked_up_there = self.config.proxy().is_some_and(|proxy| !proxy.resolve_target());
+        let addresses = if looked_up_there {
             lookup.empty()
         } else {
-            lookup.addresses(&self.base).map_err(|cause| self.unresolved(cause))?
+            let host = self.base.host().unwrap_or_default();
+            lookup.addresses(host, port(&self.base)).map_err(|cause| self.unresolved(cause))?
         };
-        let left = match deadline.remaining(Instant::now()) {
+        let left = match lookup.deadline.remaining(Instant::now()) {
             None => UreqDuration::NotHappening,
             Some(left) if left.is_zero() => return Err(Error::timeout(Phase::Connect)),
             Some(left) => UreqDuration::Exact(left),
         };
         // ureq registers the socket as soon as it is connected, before TLS.
-        let connected = Arc::new(AtomicBool::new(false));
+        let socket = Socket::default();
+        let interrupt = bounds.cancel.as_ref().map(|token| shut_down_on(token, &socket));
         let details = ConnectionDetails {
             uri: &self.base,
             addrs: addresses,
@@ -173,17 +197,27 @@ impl Opener {
                 })
             },
             register_shutdown: {
-                let connected = Arc::clone(&connected);
-                Arc::new(move |_: std::sync::Weak<dyn ShutdownHandle>| {
-                    connected.store(true, Ordering::Relaxed);
-                    Ok(())
+                let (socket, bounds) = (Arc::clone(&socket), bounds.clone());
+                Arc::new(move |handle: Weak<dyn ShutdownHandle>| {
+                    *socket.lock() = Some(handle);
+                    // Cancelled before there was a socket to shut down.
+                    match bounds.is_cancelled() {
+                        true => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
+                        false => Ok(()),
+                    }
                 })
             },
         };
-        match self.connector.connect(&details, None) {
-            Ok(Some(transport)) => Ok(Connection { transport }),
+        let outcome = self.connector.connect(&details, None);
+        drop(interrupt);
+        let connected = socket.lock().is_some();
+        if bounds.is_cancelled() {
+            return Err(Error::cancelled().with_phase(self.phase(connected)));
+        }
+        match outcome {
+            Ok(Some(transport)) => Ok(Connection { transport, socket }),
             Ok(None) => Err(self.failed(ureq::Error::ConnectionFailed, false)),
-            Err(cause) => Err(self.failed(cause, connected.load(Ordering::Relaxed))),
+            Err(cause) => Err(self.failed(cause, connected)),
         }
     }
 
@@ -199,38 +233,36 @@ impl Opener {
         }
     }
 
-    fn failed(&self, cause: ureq::Error, connected: bool) -> Error {
+    fn phase(&self, connected: bool) -> Phase {
         let encrypted = self.base.scheme() == Some(&Scheme::HTTPS);
-        let phase = if connected && encrypted { Phase::Tls } else { Phase::Connect };
-        let target = origin(&self.base);
-        match cause {
-            ureq::Error::Timeout(_) => Error::timeout(phase).with_source(cause),
-            ureq::Error::Io(cause) if phase == Phase::Tls => {
-                Error::new(ErrorKind::Tls, format!("no encrypted connection to {target}: {cause}"))
-                    .with_phase(phase)
-                    .with_source(cause)
+        if connected && encrypted { Phase::Tls } else { Phase::Connect }
+    }
+
+    fn failed(&self, cause: ureq::Error, connected: bool) -> Error {
+        let phase = self.phase(connected);
+        let target = match self.config.proxy() {
+            Some(proxy) => {
+                let (host, port) = (proxy.host(), proxy.port());
+                format!("{} through the proxy {host}:{port}", origin(&self.base))
             }
-            ureq::Error::Io(cause) => {
-                Error::new(ErrorKind::Connection, format!("cannot connect to {target}: {cause}"))
-                    .with_phase(phase)
-                    .with_source(cause)
+            None => origin(&self.base),
+        };
+        let (kind, message) = match &cause {
+            ureq::Error::Timeout(_) => return Error::timeout(phase).with_source(cause),
+            // As when a load balancer restarts: it says nothing about certificates.
+            ureq::Error::Io(cause) if phase == Phase::Tls && is_hangup(cause) => {
+                (ErrorKind::Connection, "the connection was closed in the TLS handshake with")
             }
-            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => {
-                Error::new(ErrorKind::Connection, format!("the proxy refused: {cause}"))
-                    .with_phase(Phase::Connect)
-                    .with_source(cause)
-            }
-            cause if phase == Phase::Tls => {
-                Error::new(ErrorKind::Tls, format!("no encrypted connection to {target}: {cause}"))
-                    .with_phase(phase)
-                    .with_source(cause)
-            }
-            cause => {
-                Error::new(ErrorKind::Connection, format!("cannot connect to {target}: {cause}"))
-                    .with_phase(phase)
-                    .with_source(cause)
-            }
-        }
+            ureq::Error::ConnectProxyFailed(_) => (ErrorKind::Connection, "cannot connect to"),
+            _ if phase == Phase::Tls => (ErrorKind::Tls, "no encrypted connection to"),
+            _ => (ErrorKind::Connection, "cannot connect to"),
+        };
+        // What ureq wraps says it better than ureq's own prefix.
+        let why = match &cause {
+            ureq::Error::Io(cause) => cause.to_string(),
+            cause => cause.to_string(),
+        };
+        Error::new(kind, format!("{message} {target}: {why}")).with_phase(phase).with_source(cause)
     }
 }
 
@@ -240,19 +272,20 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Name lookup under the deadline of one connection; ureq uses it for the host of
-/// a proxy.
+/// Name lookup under the deadline of one connection. ureq uses it for the host of
+/// a proxy and for nothing else.
 #[derive(Debug)]
 struct Lookup {
     deadline: Deadline,
+    /// What a proxy's URL stands for when it names no port.
+    proxy_port: Option<u16>,
 }
 
 impl Lookup {
-    fn addresses(&self, uri: &Uri) -> Result<ResolvedSocketAddrs, Unresolved> {
+    fn addresses(&self, host: &str, port: u16) -> Result<ResolvedSocketAddrs, Unresolved> {
         let mut addresses = self.empty();
-        let found = resolve(uri.host().unwrap_or_default(), port(uri), self.deadline)?;
         // ureq has room for so many.
-        for address in found.into_iter().take(16) {
+        for address in resolve(host, port, self.deadline)?.into_iter().take(16) {
             addresses.push(address);
         }
         Ok(addresses)
@@ -266,7 +299,8 @@ impl Resolver for Lookup {
         _config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        self.addresses(uri).map_err(|cause| match cause {
+        let port = self.proxy_port.unwrap_or_else(|| port(uri));
+        self.addresses(uri.host().unwrap_or_default(), port).map_err(|cause| match cause {
             Unresolved::TimedOut => ureq::Error::Timeout(timeout.reason),
             Unresolved::Failed(cause) => ureq::Error::Io(cause),
         })

@@ -4,6 +4,7 @@ use std::thread;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 
+use crate::config::is_loopback;
 use crate::deadline::Deadline;
 
 /// Why there are no addresses.
@@ -35,7 +36,6 @@ pub(super) fn resolve(
             let (sender, receiver) = bounded(1);
             thread::Builder::new()
                 .name("tollgate-resolve".to_owned())
-                .stack_size(256 * 1024)
                 .spawn(move || {
                     // Nobody listens any more once the deadline has passed.
                     let _ = sender.send(look_up());
@@ -51,6 +51,12 @@ pub(super) fn resolve(
         }
     }
     .map_err(Unresolved::Failed)?;
+    // Plain http is allowed to these names, so they must not lead elsewhere.
+    let found: Vec<_> = if is_loopback(bare) {
+        found.into_iter().filter(|address| address.ip().is_loopback()).collect()
+    } else {
+        found
+    };
     if found.is_empty() {
         return Err(Unresolved::Failed(io::Error::other("the name has no addresses")));
     }

@@ -1,0 +1,175 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::sync::{AtomicBool, Mutex, Ordering};
+
+/// Stops calls from another thread.
+///
+/// Give clones of one token to any number of requests
+/// ([`ChatRequest::cancel_token`](crate::ChatRequest::cancel_token)); cancelling it
+/// ends them all, those under way and those still to come, with an error of kind
+/// [`Cancelled`](crate::ErrorKind::Cancelled).
+///
+/// ```
+/// use tollgate::CancelToken;
+///
+/// let token = CancelToken::new();
+/// let seen_by_a_call = token.clone();
+/// token.cancel();
+/// assert!(seen_by_a_call.is_cancelled());
+/// ```
+#[derive(Clone, Default)]
+pub struct CancelToken {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// Set before the listeners are called, so that whoever begins to listen
+    /// meanwhile sees it.
+    cancelled: AtomicBool,
+    /// Guards who is to be told. Listeners are called outside it.
+    listeners: Mutex<Listeners>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    next: u64,
+    calls: HashMap<u64, Arc<Listener>>,
+}
+
+/// Emptied when nobody listens any more. Guards against a call after that: the
+/// socket to shut down may be another call's by then. Held while it is called.
+type Listener = Mutex<Option<Box<dyn Fn() + Send + Sync>>>;
+
+fn tell(listener: &Listener) {
+    if let Some(call) = &*listener.lock() {
+        call();
+    }
+}
+
+impl CancelToken {
+    /// A token that is not cancelled.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Stops every call that has a clone of this token. A token stays cancelled.
+    pub fn cancel(&self) {
+        if self.shared.cancelled.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let listeners: Vec<_> = self.shared.listeners.lock().calls.values().cloned().collect();
+        for listener in listeners {
+            tell(&listener);
+        }
+    }
+
+    /// Whether it was cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Calls `listener` when the token is cancelled, at once if it is already, and
+    /// no more once what this returns is dropped.
+    ///
+    /// Dropping waits for a call that is under way, so it must not happen under a
+    /// lock that the listener takes.
+    pub(crate) fn listen(&self, listener: impl Fn() + Send + Sync + 'static) -> Listening {
+        let listener: Arc<Listener> = Arc::new(Mutex::new(Some(Box::new(listener))));
+        let id = {
+            let mut listeners = self.shared.listeners.lock();
+            listeners.next += 1;
+            let id = listeners.next;
+            listeners.calls.insert(id, Arc::clone(&listener));
+            id
+        };
+        if self.is_cancelled() {
+            tell(&listener);
+        }
+        Listening { token: self.clone(), id, listener }
+    }
+}
+
+impl fmt::Debug for CancelToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CancelToken").field("cancelled", &self.is_cancelled()).finish()
+    }
+}
+
+/// Two tokens are equal when cancelling one cancels the other.
+impl PartialEq for CancelToken {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+/// Listens until dropped.
+#[must_use]
+pub(crate) struct Listening {
+    token: CancelToken,
+    id: u64,
+    listener: Arc<Listener>,
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        self.token.shared.listeners.lock().calls.remove(&self.id);
+        let call = self.listener.lock().take();
+        drop(call);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+    use std::thread;
+
+    fn counter(token: &CancelToken) -> (Arc<AtomicU32>, Listening) {
+        let calls = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&calls);
+        let listening = token.listen(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+        });
+        (calls, listening)
+    }
+
+    #[test]
+    fn everyone_who_listens_is_told_once() {
+        let token = CancelToken::new();
+        let (before, _before) = counter(&token);
+        let (gone, listening) = counter(&token);
+        drop(listening);
+        token.cancel();
+        token.cancel();
+        let (after, _after) = counter(&token);
+        let told = [before, gone, after].map(|calls| calls.load(Ordering::SeqCst));
+        assert_eq!(told, [1, 0, 1]);
+        assert!(token.is_cancelled());
+    }
+
+    #[test]
+    fn nobody_is_told_who_no_longer_listens() {
+        for _ in 0..200 {
+            let token = CancelToken::new();
+            let (calls, listening) = counter(&token);
+            let cancelled = token.clone();
+            let thread = thread::spawn(move || cancelled.cancel());
+            drop(listening);
+            let told = calls.load(Ordering::SeqCst);
+            thread.join().unwrap();
+            assert_eq!(calls.load(Ordering::SeqCst), told);
+        }
+    }
+
+    #[test]
+    fn tokens_are_equal_if_one_cancels_the_other() {
+        let token = CancelToken::new();
+        assert_eq!(token, token.clone());
+        assert_ne!(token, CancelToken::new());
+        assert_eq!(format!("{token:?}"), "CancelToken { cancelled: false }");
+    }
+}
