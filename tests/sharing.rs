@@ -113,7 +113,9 @@ fn a_broken_connection_gives_its_place_to_the_next() {
         let _ = client.chat("hi");
     }
     client.chat("hi").unwrap();
-    assert_eq!(server.connections().peak, 1);
+    let total = client.pool().total;
+    assert_eq!((total.idle, total.active, total.waiting), (1, 0, 0));
+    assert_eq!(total.opened, 1 + total.closed.total());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code)]
 
+pub(crate) mod server;
+
 use std::time::Duration;
 use tollgate::testing::Loopback;
 use tollgate::{Client, ClientBuilder, Provider, RetryConfig};
@@ -27,6 +29,17 @@ pub(crate) fn builder(server: &Loopback, provider: Provider) -> ClientBuilder {
 
 pub(crate) fn client(server: &Loopback, provider: Provider) -> Client {
     builder(server, provider).build().expect("a valid configuration")
+}
+
+/// A client of a server at `url` that does not try again.
+pub(crate) fn builder_at(url: &str) -> ClientBuilder {
+    Client::builder()
+        .provider(Provider::OpenAi)
+        .model("gpt-4o-mini")
+        .api_key(KEY)
+        .base_url(url)
+        .timeout(Duration::from_secs(30))
+        .retry(quick_retries(0))
 }
 
 /// Tries again, without waiting for long.
