@@ -1,0 +1,67 @@
+//! Measures tollgate side by side with its peers.
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
+//! ```
+//!
+//! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
+//! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
+//! and shorter rounds; `--json` prints the numbers once more as one JSON object on
+//! the last line.
+
+// The pool is private to the crate. Its sources are compiled in here as they are,
+// so that nothing has to become public in order to be measured.
+#[allow(dead_code)]
+#[path = "../../../src/cancel.rs"]
+mod cancel;
+#[allow(dead_code)]
+#[path = "../../../src/deadline.rs"]
+mod deadline;
+#[allow(dead_code)]
+#[path = "../../../src/histogram.rs"]
+mod histogram;
+#[allow(dead_code, unused_imports)]
+#[path = "../../../src/pool/mod.rs"]
+mod pool;
+#[allow(dead_code)]
+#[path = "../../../src/sync.rs"]
+mod sync;
+
+mod call;
+mod contended;
+mod idle;
+mod peer;
+mod report;
+mod rounds;
+mod switches;
+mod syscalls;
+mod target;
+mod uncontended;
+
+use std::env;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: compare pool [--json] [--quick]";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["pool", ref flags @ ..]
+            if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
+        {
+            report::pool(flags.contains(&"--quick"), flags.contains(&"--json"));
+        }
+        // What `pool` runs under strace.
+        ["requests", peer, url, count] => match count.parse() {
+            Ok(count) => call::requests(peer, url, count),
+            Err(_) => return usage(),
+        },
+        _ => return usage(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,44 @@
+use serde::Serialize;
+
+/// How much to measure.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Effort {
+    pub rounds: usize,
+    pub quick: bool,
+}
+
+impl Effort {
+    pub fn new(quick: bool) -> Self {
+        Self { rounds: if quick { 1 } else { 5 }, quick }
+    }
+
+    /// Measures every peer once a round, a different one first each time, so that
+    /// what else the machine does hits all alike. Returns a list by round for each.
+    pub fn rotate<P, T, const N: usize>(
+        self,
+        peers: &[P; N],
+        mut measure: impl FnMut(&P) -> T,
+    ) -> [Vec<T>; N] {
+        let mut found = [const { Vec::new() }; N];
+        for round in 0..self.rounds {
+            for turn in 0..N {
+                let at = (round + turn) % N;
+                found[at].push(measure(&peers[at]));
+            }
+        }
+        found
+    }
+}
+
+pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_unstable_by(f64::total_cmp);
+    let (low, high) = ((values.len() - 1) / 2, values.len() / 2);
+    f64::midpoint(values[low], values[high])
+}
+
+/// The median of the rounds' ratios: those of one round were measured one right
+/// after the other.
+pub fn ratio<T>(ours: &[T], theirs: &[T], value: impl Fn(&T) -> f64) -> f64 {
+    median(ours.iter().zip(theirs).map(|(ours, theirs)| value(ours) / value(theirs)))
+}
