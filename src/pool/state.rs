@@ -131,6 +131,8 @@ impl<C> State<C> {
     }
 
     /// Someone wants a connection.
+    // What this and the like return is large; inlined, it is not copied around.
+    #[inline]
     pub(crate) fn take(&mut self, id: OriginId) -> Taken<C> {
         if self.shut_down {
             return Taken::ShutDown;
@@ -180,6 +182,7 @@ impl<C> State<C> {
     /// A lease ends with its connection fit for another use. Returns whose grants
     /// can be collected now. Once shut down the connection comes back: it has to be
     /// closed, and its lease to end by [`release`](Self::release).
+    #[inline]
     pub(crate) fn put(&mut self, id: OriginId, idle: Idle<C>) -> Result<Vec<Ticket>, C> {
         if self.shut_down {
             return Err(idle.connection);
@@ -302,6 +305,7 @@ impl<C> State<C> {
     }
 
     /// Serves everyone in line who can be served now, oldest first.
+    #[inline]
     fn dispatch(&mut self) -> Vec<Ticket> {
         let mut served = Vec::new();
         while self.waiting > 0 {
@@ -328,6 +332,7 @@ impl<C> State<C> {
 
     /// The newest idle connection, else a permit under the caps, else a permit in
     /// the place of another origin's oldest idle connection.
+    #[inline]
     fn serve(&mut self, id: OriginId) -> Option<Grant<C>> {
         if !self.can_serve(id) {
             return None;
