@@ -69,12 +69,17 @@ impl Resolver for NoLookup {
 /// when the exchange ended well: ureq asks [`is_open`](Transport::is_open) only of
 /// a connection it has read to the end of the body and would keep. That is when
 /// the lease is given back. Dropped before, it is closed.
+///
+/// ureq writes the head of a request, then its body. The head waits here, in the
+/// connection's own buffer, for as much of the body as fits behind it, so that a
+/// small request is one write and one packet.
 pub(super) struct Leased {
     /// Taken when the lease ends.
     lease: Option<Lease<Connection>>,
     bounds: Bounds,
     /// Ends blocked reads and writes when the call is cancelled.
     interrupt: Option<Listening>,
+    head: Head,
     /// Whether any byte of the answer came.
     answered: bool,
     /// Whether the connection failed.
@@ -87,6 +92,15 @@ pub(super) struct Leased {
     spare: LazyBuffers,
 }
 
+/// What became of the head of the request.
+#[derive(Clone, Copy)]
+enum Head {
+    Awaited,
+    /// So many bytes at the start of the output buffer, not sent yet.
+    Held(usize),
+    Sent,
+}
+
 impl Leased {
     fn new(lease: Lease<Connection>, bounds: &Bounds) -> Self {
         let connection = lease.connection();
@@ -95,6 +109,7 @@ impl Leased {
             lease: Some(lease),
             bounds: bounds.clone(),
             interrupt,
+            head: Head::Awaited,
             answered: false,
             broken: false,
             unsent: None,
@@ -119,10 +134,40 @@ impl Leased {
         }
     }
 
+    fn connection_buffers(&mut self) -> &mut dyn Buffers {
+        match &mut self.lease {
+            Some(lease) => lease.connection_mut().transport().buffers(),
+            None => &mut self.spare,
+        }
+    }
+
+    /// How much of the output buffer is taken.
+    fn held(&self) -> usize {
+        match self.head {
+            Head::Held(length) => length,
+            Head::Awaited | Head::Sent => 0,
+        }
+    }
+
+    /// Keeps the head back if it is whole and leaves room for a body.
+    fn holds_back(&mut self, amount: usize) -> bool {
+        if matches!(self.head, Head::Awaited) {
+            let output = self.connection_buffers().output();
+            if amount <= output.len() / 2 && output[..amount].ends_with(b"\r\n\r\n") {
+                self.head = Head::Held(amount);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Sends what is held back and `amount` bytes behind it.
     fn send(&mut self, amount: usize) -> Result<(), Fault> {
         if self.unsent.is_some() {
             return Ok(());
         }
+        let amount = self.held() + amount;
+        self.head = Head::Sent;
         let (connection, timeout) = self.next(Phase::Send)?;
         match connection.transmit_output(amount, timeout) {
             Ok(()) => Ok(()),
@@ -185,18 +230,26 @@ impl Drop for Leased {
 
 impl Transport for Leased {
     fn buffers(&mut self) -> &mut dyn Buffers {
-        match &mut self.lease {
-            Some(lease) => lease.connection_mut().transport().buffers(),
-            None => &mut self.spare,
+        match self.head {
+            Head::Held(_) => self,
+            Head::Awaited | Head::Sent => self.connection_buffers(),
         }
     }
 
     fn transmit_output(&mut self, amount: usize, _timeout: NextTimeout) -> Result<(), ureq::Error> {
+        if self.holds_back(amount) {
+            return Ok(());
+        }
         let outcome = self.send(amount);
         self.told(outcome, Phase::Send)
     }
 
     fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        // No body came to take the head along.
+        if let Head::Held(_) = self.head {
+            let outcome = self.send(0);
+            self.told(outcome, Phase::Send)?;
+        }
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
         let outcome = self.receive();
         self.told(outcome, phase)
@@ -216,6 +269,40 @@ impl Transport for Leased {
 
     fn is_tls(&self) -> bool {
         self.lease.as_ref().is_some_and(|lease| lease.connection().is_tls())
+    }
+}
+
+/// The connection's buffers while the head is held back: the body goes behind it,
+/// and nothing can have been answered yet.
+impl Buffers for Leased {
+    fn output(&mut self) -> &mut [u8] {
+        self.tmp_and_output().1
+    }
+
+    fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
+        let held = self.held();
+        let (scratch, output) = self.connection_buffers().tmp_and_output();
+        (scratch, &mut output[held..])
+    }
+
+    fn input(&self) -> &[u8] {
+        &[]
+    }
+
+    fn can_use_input(&self) -> bool {
+        false
+    }
+
+    fn input_append_buf(&mut self) -> &mut [u8] {
+        self.connection_buffers().input_append_buf()
+    }
+
+    fn input_appended(&mut self, amount: usize) {
+        self.connection_buffers().input_appended(amount);
+    }
+
+    fn input_consume(&mut self, amount: usize) {
+        self.connection_buffers().input_consume(amount);
     }
 }
 
