@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::http::Uri;
@@ -14,7 +15,7 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider, Wire, completions};
 use crate::retry;
-use crate::transport::{self, Bounds, Outgoing, Transport};
+use crate::transport::{self, Bounds, Headers, Outgoing, Transport};
 
 /// A client of one provider.
 ///
@@ -38,6 +39,7 @@ pub struct Client {
 
 struct Inner {
     settings: Settings,
+    headers: Headers,
     transport: Transport,
 }
 
@@ -218,7 +220,7 @@ impl Client {
 
     fn attempt(&self, call: &Call) -> Result<ChatResponse, Error> {
         let settings = &self.inner.settings;
-        let outgoing = Outgoing { uri: &call.uri, headers: &settings.headers, body: &call.body };
+        let outgoing = Outgoing { uri: &call.uri, headers: &self.inner.headers, body: &call.body };
         let mut incoming = self.inner.transport.exchange(outgoing, &call.bounds)?;
         if !(200..300).contains(&incoming.status) {
             incoming.hide(&settings.secrets);
@@ -277,7 +279,7 @@ impl ClientBuilder {
     /// [`Configuration`](ErrorKind::Configuration), naming everything that is
     /// missing or wrong, a sentence each.
     pub fn build(self) -> Result<Client, Error> {
-        let settings = self.check(|name| env::var(name).ok())?;
+        let mut settings = self.check(|name| env::var(name).ok())?;
         let transport = Transport::new(&transport::Settings {
             base: &settings.base,
             connect_timeout: settings.connect_timeout,
@@ -286,7 +288,8 @@ impl ClientBuilder {
             tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
         })?;
-        Ok(Client { inner: Arc::new(Inner { settings, transport }) })
+        let headers = Headers::new(mem::take(&mut settings.headers));
+        Ok(Client { inner: Arc::new(Inner { settings, headers, transport }) })
     }
 }
 

@@ -1,6 +1,7 @@
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -24,8 +25,13 @@ pub(super) struct Handoff {
 }
 
 impl Handoff {
-    pub(super) fn new(lease: Lease<Connection>, bounds: &Bounds) -> Self {
-        Self { transport: Mutex::new(Some(Leased::new(lease, bounds))) }
+    pub(super) fn new(
+        lease: Lease<Connection>,
+        bounds: &Bounds,
+        private_headers: &Arc<[u8]>,
+    ) -> Self {
+        let leased = Leased::new(lease, bounds, Arc::clone(private_headers));
+        Self { transport: Mutex::new(Some(leased)) }
     }
 }
 
@@ -72,13 +78,16 @@ impl Resolver for NoLookup {
 ///
 /// ureq writes the head of a request, then its body. The head waits here, in the
 /// connection's own buffer, for as much of the body as fits behind it, so that a
-/// small request is one write and one packet.
+/// small request is one write and one packet. The private headers join it here: ureq
+/// never sees them, for it writes every head to its log at the level `trace`.
 pub(super) struct Leased {
     /// Taken when the lease ends.
     lease: Option<Lease<Connection>>,
     bounds: Bounds,
     /// Ends blocked reads and writes when the call is cancelled.
     interrupt: Option<Listening>,
+    /// Those that hold keys, as they stand on the wire.
+    private_headers: Arc<[u8]>,
     head: Head,
     /// Whether any byte of the answer came.
     answered: bool,
@@ -102,13 +111,14 @@ enum Head {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, bounds: &Bounds) -> Self {
+    fn new(lease: Lease<Connection>, bounds: &Bounds, private_headers: Arc<[u8]>) -> Self {
         let connection = lease.connection();
         let interrupt = bounds.cancel.as_ref().map(|token| connection.shut_down_on(token));
         Self {
             lease: Some(lease),
             bounds: bounds.clone(),
             interrupt,
+            private_headers,
             head: Head::Awaited,
             answered: false,
             broken: false,
@@ -149,16 +159,31 @@ impl Leased {
         }
     }
 
+    /// Adds the private headers to the head whose first `amount` bytes are in the
+    /// output buffer, behind the request line. Returns how many there are now.
+    fn add_private_headers(&mut self, amount: usize) -> Result<usize, Fault> {
+        let private = Arc::clone(&self.private_headers);
+        let output = self.connection_buffers().output();
+        let line_end = output[..amount].iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let longer = amount + private.len();
+        match line_end {
+            Some(at) if longer <= output.len() => {
+                output.copy_within(at..amount, at + private.len());
+                output[at..at + private.len()].copy_from_slice(&private);
+                Ok(longer)
+            }
+            _ => Err(Fault::HeadTooLarge),
+        }
+    }
+
     /// Keeps the head back if it is whole and leaves room for a body.
     fn holds_back(&mut self, amount: usize) -> bool {
-        if matches!(self.head, Head::Awaited) {
-            let output = self.connection_buffers().output();
-            if amount <= output.len() / 2 && output[..amount].ends_with(b"\r\n\r\n") {
-                self.head = Head::Held(amount);
-                return true;
-            }
+        let output = self.connection_buffers().output();
+        let fits = amount <= output.len() / 2 && output[..amount].ends_with(b"\r\n\r\n");
+        if fits {
+            self.head = Head::Held(amount);
         }
-        false
+        fits
     }
 
     /// Sends what is held back and `amount` bytes behind it.
@@ -236,9 +261,16 @@ impl Transport for Leased {
         }
     }
 
-    fn transmit_output(&mut self, amount: usize, _timeout: NextTimeout) -> Result<(), ureq::Error> {
-        if self.holds_back(amount) {
-            return Ok(());
+    fn transmit_output(
+        &mut self,
+        mut amount: usize,
+        _timeout: NextTimeout,
+    ) -> Result<(), ureq::Error> {
+        if let Head::Awaited = self.head {
+            amount = self.add_private_headers(amount)?;
+            if self.holds_back(amount) {
+                return Ok(());
+            }
         }
         let outcome = self.send(amount);
         self.told(outcome, Phase::Send)

@@ -24,6 +24,9 @@ pub(super) enum Fault {
     /// The body is larger than the caller allows.
     #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The head of the request does not fit into the buffer.
+    #[error("the head of the request is too large")]
+    HeadTooLarge,
     /// What ureq had to say.
     #[error("{0}")]
     Http(#[source] Box<ureq::Error>),
@@ -100,6 +103,9 @@ impl Fault {
                 ),
             )
             .with_phase(Phase::Body),
+            Self::HeadTooLarge => Error::invalid_request(
+                "the address and headers of the request are larger than 16 KiB together",
+            ),
             Self::Http(cause) => {
                 let (kind, message) = match &*cause {
                     ureq::Error::LargeResponseHeader(..) => (

@@ -13,6 +13,7 @@ mod resolve;
 
 use std::borrow::Cow;
 use std::io::Read;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -64,8 +65,38 @@ pub(crate) struct Settings<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a Headers,
     pub(crate) body: &'a [u8],
+}
+
+/// The headers of a request: those that may be seen in a log, and those that hold
+/// keys.
+#[derive(Debug)]
+pub(crate) struct Headers {
+    open: HeaderMap,
+    /// As they stand on the wire.
+    private: Arc<[u8]>,
+}
+
+impl Headers {
+    /// Tells them apart by their [sensitivity](ureq::http::HeaderValue::is_sensitive).
+    pub(crate) fn new(mut headers: HeaderMap) -> Self {
+        let mut private = Vec::new();
+        let names: Vec<_> = headers
+            .iter()
+            .filter(|(_, value)| value.is_sensitive())
+            .map(|(name, value)| {
+                for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                    private.extend_from_slice(part);
+                }
+                name.clone()
+            })
+            .collect();
+        for name in names {
+            headers.remove(name);
+        }
+        Self { open: headers, private: private.into() }
+    }
 }
 
 /// What comes back.
@@ -275,12 +306,12 @@ impl Transport {
         lease: Lease<Connection>,
         bounds: &Bounds,
     ) -> Result<Incoming, Fault> {
-        let connector = Handoff::new(lease, bounds);
+        let connector = Handoff::new(lease, bounds, &request.headers.private);
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
             .map_err(|cause| Fault::from(ureq::Error::from(cause)))?;
-        outgoing.headers_mut().clone_from(request.headers);
+        outgoing.headers_mut().clone_from(&request.headers.open);
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();

@@ -1,0 +1,54 @@
+//! What the crates below us log shows no key and no prompt, at any level.
+
+mod support;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use std::sync::Mutex;
+use support::{builder, loopback};
+use tollgate::Provider;
+use tollgate::testing::Reply;
+
+static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Capture;
+
+impl Log for Capture {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        LINES.lock().unwrap().push(format!("{} {}", record.target(), record.args()));
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn neither_key_nor_prompt_reaches_a_log_even_at_trace() {
+    const KEY: &str = "zq7x-k93w-v55p-j21m";
+    const GATEWAY: &str = "gateway-pass-phrase-0815";
+    const PROMPT: &str = "the launch code is four noughts";
+    log::set_logger(&Capture).unwrap();
+    log::set_max_level(LevelFilter::Trace);
+    let server = loopback();
+    for provider in [Provider::OpenAi, Provider::Anthropic] {
+        server.reply(Reply::text("fine"));
+        server.reply(Reply::error(400, "bad", "no"));
+        let client =
+            builder(&server, provider).api_key(KEY).header("x-gateway", GATEWAY).build().unwrap();
+        client.chat(PROMPT).unwrap();
+        client.chat(PROMPT).unwrap_err();
+        let sent = server.requests().pop().unwrap();
+        assert_eq!((sent.api_key(), sent.header("x-gateway")), (Some(KEY), Some(GATEWAY)));
+    }
+    let log = LINES.lock().unwrap().join("\n");
+    assert!(log.contains("ureq"), "the logger works");
+    for secret in [KEY, GATEWAY, PROMPT] {
+        // A dump shows sixteen bytes a line.
+        for piece in secret.as_bytes().windows(8) {
+            let piece = std::str::from_utf8(piece).unwrap();
+            assert!(!log.contains(piece), "{piece:?} is in the log");
+        }
+    }
+}
