@@ -11,10 +11,15 @@ pub use kind::{ErrorKind, Phase};
 /// one, and a bound on what a broken server can put into a log.
 const MAX_MESSAGE: usize = 2_000;
 
+/// The longest code and request id kept, in bytes.
+const MAX_WORD: usize = 200;
+
 /// Why a call failed.
 ///
-/// Callers branch on [`kind`](Error::kind); the message is for people. It never
-/// holds the API key or the prompt.
+/// Callers branch on [`kind`](Error::kind); the message is for people. This crate
+/// writes neither the API key nor the prompt into it, and takes the key out of what
+/// a server wrote. The provider's own words are otherwise repeated as they are, and
+/// some providers quote from the request.
 ///
 /// ```no_run
 /// use tollgate::{Client, ErrorKind};
@@ -118,8 +123,9 @@ impl Error {
         self
     }
 
-    /// Takes `secret` out of everything a server may have put into the message,
-    /// and bounds its length. Some servers repeat the key they refuse.
+    /// Takes `secret` out of everything a server may have written, and
+    /// [bounds](Self::bounded) it. Some servers repeat the key they refuse. In this
+    /// order, so that no half of a key is left at the end.
     pub(crate) fn without_secret(mut self, secret: Option<&str>) -> Self {
         let inner = &mut *self.0;
         if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
@@ -132,10 +138,20 @@ impl Error {
                 }
             }
         }
-        if inner.message.len() > MAX_MESSAGE {
-            let end = (0..=MAX_MESSAGE).rev().find(|at| inner.message.is_char_boundary(*at));
-            inner.message.truncate(end.unwrap_or(0));
-            inner.message.push('…');
+        self.bounded()
+    }
+
+    /// Bounds the message, the code and the request id, whatever a server wrote. The
+    /// latter two stand in one line of a log, and a terminal obeys escapes, so
+    /// control characters in them become spaces.
+    pub(crate) fn bounded(mut self) -> Self {
+        let inner = &mut *self.0;
+        bound(&mut inner.message, MAX_MESSAGE);
+        for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
+            if word.contains(char::is_control) {
+                *word = word.replace(char::is_control, " ");
+            }
+            bound(word, MAX_WORD);
         }
         self
     }
@@ -200,6 +216,14 @@ impl Error {
     /// (`x-should-retry`), else by [`kind`](Error::kind).
     pub fn is_retryable(&self) -> bool {
         self.0.should_retry.unwrap_or(self.0.kind.is_retryable())
+    }
+}
+
+fn bound(text: &mut String, length: usize) {
+    if text.len() > length {
+        let end = (0..=length).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
     }
 }
 
@@ -302,14 +326,27 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_taken_out_and_messages_bounded() {
+    fn secrets_are_taken_out_before_anything_is_cut() {
         let error = Error::new(ErrorKind::Authentication, format!("sk-1 {}", "é".repeat(5_000)))
             .with_code(Some("bad:sk-1".to_owned()))
+            .with_request_id(Some(format!("{}sk-1", "x".repeat(MAX_WORD - 2))))
             .without_secret(Some("sk-1"));
-        assert!(!format!("{error:?} {error}").contains("sk-1"));
+        assert!(!format!("{error:?} {error}").contains("sk"));
         assert!(error.message().starts_with("[key] é") && error.message().len() < 2_010);
         let error = Error::new(ErrorKind::Server, "as it was").without_secret(Some(""));
         assert_eq!(error.message(), "as it was");
+    }
+
+    #[test]
+    fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
+        let error = Error::new(ErrorKind::Server, "é".repeat(5_000))
+            .with_code(Some(format!("a\u{1b}[31m\nb{}", "é".repeat(500))))
+            .with_request_id(Some("r\0".repeat(500)))
+            .bounded();
+        assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
+        let code = error.code().unwrap();
+        assert!(code.starts_with("a [31m béé") && code.len() <= 203, "{code:?}");
+        assert_eq!(error.request_id(), Some(format!("{}…", "r ".repeat(100)).as_str()));
     }
 
     #[test]
