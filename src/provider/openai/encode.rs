@@ -95,6 +95,7 @@ fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
 mod tests {
     use super::*;
     use crate::chat::{Message, ReasoningEffort, Tool, ToolChoice};
+    use crate::provider::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
         serde_json::from_slice(&encode(request, model).unwrap()).unwrap()
@@ -153,6 +154,28 @@ mod tests {
                 "user": "u",
             })
         );
+    }
+
+    #[test]
+    fn a_schema_keeps_the_order_of_its_members() {
+        let schema = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"aside":{"type":"null"}}}"#;
+        let parsed: Value = serde_json::from_str(schema).unwrap();
+        let request = ChatRequest::from("Hi")
+            .tool(Tool::function("f", "d", parsed.clone()))
+            .response_format(ResponseFormat::json_schema("s", parsed))
+            .extra("b", 1)
+            .extra("a", 2);
+        // A stored request keeps it too.
+        let stored = serde_json::to_string(&request).unwrap();
+        let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
+        for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+            for request in [&request, &loaded] {
+                let body = String::from_utf8(wire.encode(request, "m").unwrap()).unwrap();
+                assert_eq!(body.matches(schema).count(), 2, "{body}");
+                assert!(body.starts_with(r#"{"model":"m","#), "{body}");
+                assert!(body.ends_with(r#""b":1,"a":2}"#), "{body}");
+            }
+        }
     }
 
     #[test]
