@@ -5,8 +5,8 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::openai::{Envelope, check_common, finish_reason};
-use super::{Decoded, Failure, json};
+use super::openai::{Envelope, finish_reason};
+use super::{Decoded, Failure, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 
@@ -63,8 +63,8 @@ pub(crate) fn serves(model: &str) -> bool {
 /// at `"\nUser:"`, in addition to the caller's own stop texts, unless these are
 /// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
 pub(super) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-    check_common(request)?;
     check_supported(request)?;
+    check::check(request)?;
     let mut stop = request.stop.clone();
     let prompt = match request.messages.as_slice() {
         [only] if only.role == Role::User => text(only)?,

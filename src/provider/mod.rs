@@ -2,6 +2,7 @@
 //! which. Pure: no sockets, clocks or locks.
 
 pub(crate) mod anthropic;
+mod check;
 pub(crate) mod completions;
 mod date;
 mod headers;

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::provider::json;
+use crate::provider::{check, json};
 
 /// Writes the body of a chat completion.
 ///
@@ -14,10 +14,9 @@ use crate::provider::json;
 /// a deployment whose name does not tell its model needs that way out.
 ///
 /// What would be refused by every server is refused here, in words that say what
-/// to do. Limits that differ between servers (four stop texts, the range of the
-/// temperature) are left to them.
+/// to do.
 pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-    check_common(request)?;
+    check::check(request)?;
     let newer = model::is_newer(model);
     let system = if newer { "developer" } else { "system" };
     let mut body = Map::new();
@@ -28,9 +27,9 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     };
     set("model", Some(model.into()));
     set("messages", Some(messages::encode(&request.messages, system)?.into()));
-    set("tools", tools::encode(request)?);
-    set("tool_choice", tools::encode_choice(request)?);
-    set("parallel_tool_calls", request.parallel_tool_calls.map(Value::from));
+    set("tools", tools::encode(request));
+    set("tool_choice", tools::encode_choice(request));
+    set("parallel_tool_calls", tools::encode_parallel(request)?);
     set("response_format", response_format(request)?);
     let limits = ["max_tokens", "max_completion_tokens"];
     if !limits.iter().any(|limit| request.extra.contains_key(*limit)) {
@@ -43,27 +42,6 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
     json::merge(&mut body, &request.extra);
     json::write(&body)
-}
-
-/// Refuses what no OpenAI endpoint can take.
-pub(in crate::provider) fn check_common(request: &ChatRequest) -> Result<(), Error> {
-    if request.messages.is_empty() {
-        return Err(Error::invalid_request("the request has no messages; add at least one"));
-    }
-    // JSON has no NaN and no infinity; serde_json would write null.
-    for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
-        if let Some(value) = value.filter(|value| !value.is_finite()) {
-            return Err(Error::invalid_request(format!(
-                "{name} is {value}; it must be a finite number"
-            )));
-        }
-    }
-    if request.max_output_tokens == Some(0) {
-        return Err(Error::invalid_request(
-            "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
-        ));
-    }
-    Ok(())
 }
 
 fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
@@ -94,7 +72,7 @@ fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, ReasoningEffort, Tool, ToolChoice};
+    use crate::chat::{ReasoningEffort, Tool, ToolChoice};
     use crate::provider::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
@@ -206,11 +184,8 @@ mod tests {
     fn what_is_wrong_is_said_before_sending() {
         let hi = || ChatRequest::from("the secret prompt");
         for (request, expected) in [
-            (ChatRequest::new(Vec::<Message>::new()), "no messages"),
-            (hi().temperature(f64::NAN), "temperature is NaN"),
-            (hi().top_p(f64::INFINITY), "top_p is inf"),
-            (hi().max_output_tokens(0), "max_output_tokens is 0"),
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
+            (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
             let error = encode(&request, "gpt-4o").unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
