@@ -149,7 +149,8 @@ fn text(message: &Message) -> Result<String, Error> {
     let mut text = String::new();
     for part in &message.content {
         match part {
-            Part::Text(words) | Part::Refusal(words) => text.push_str(words),
+            Part::Text(words) => text.push_str(&words.text),
+            Part::Refusal(words) => text.push_str(words),
             // Only of use where they came from; see `Part`.
             Part::Reasoning(_) | Part::CachePoint(_) | Part::Other { .. } => {}
             Part::Image(_) => return Err(refuse("images")),
@@ -171,7 +172,7 @@ struct Choice {
 /// and all.
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let (envelope, choice) = Envelope::<Choice>::read(body)?;
-    let content = choice.text.filter(|text| !text.is_empty()).map(Part::Text);
+    let content = choice.text.filter(|text| !text.is_empty()).map(Part::text);
     let usage = envelope.usage();
     Ok(Decoded {
         message: Message {

@@ -12,8 +12,10 @@ use crate::chat::{CacheTtl, Document, Image, Part, Reasoning, Role, Source, Tool
 /// Cache points are no blocks of their own; see [`mark`].
 pub(super) fn encode(part: &Part, role: Role) -> Result<Option<Value>, String> {
     match (part, role) {
-        (Part::Text(text), Role::System | Role::User | Role::Assistant)
-        | (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
+        (Part::Text(text), Role::System | Role::User | Role::Assistant) => {
+            Ok(text_block(&text.text))
+        }
+        (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
         (Part::Image(image), Role::User) => Ok(Some(image_block(image))),
         (Part::Document(document), Role::User) => document_block(document).map(Some),
         (Part::Reasoning(reasoning), Role::Assistant) => Ok(thinking(reasoning)),

@@ -53,7 +53,7 @@ pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 /// the raw body.
 fn part(block: Value) -> Part {
     let own = match block.get("type").and_then(Value::as_str) {
-        Some("text") => text(&block, "text").map(Part::Text),
+        Some("text") => text(&block, "text").map(Part::text),
         Some("thinking") => text(&block, "thinking").map(|thinking| {
             let signature = text(&block, "signature").filter(|signature| !signature.is_empty());
             Part::Reasoning(Reasoning { signature, ..Reasoning::new(thinking) })

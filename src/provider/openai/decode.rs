@@ -76,7 +76,7 @@ impl Answer {
             parts.push(Part::Reasoning(Reasoning::new(text)));
         }
         match self.content {
-            Value::String(text) if !text.is_empty() => parts.push(Part::Text(text)),
+            Value::String(text) if !text.is_empty() => parts.push(Part::text(text)),
             Value::Array(blocks) => parts.extend(blocks.into_iter().filter_map(block)),
             _ => {}
         }
@@ -101,11 +101,11 @@ impl Answer {
 /// (spring-projects/spring-ai #5019). Other kinds are kept as they are.
 fn block(value: Value) -> Option<Part> {
     match value {
-        Value::String(text) => (!text.is_empty()).then_some(Part::Text(text)),
+        Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
         Value::Object(_) => {
             let member = |name: &str| value.get(name).map(joined).filter(|text| !text.is_empty());
             match value.get("type").and_then(Value::as_str) {
-                Some("text" | "output_text") => member("text").map(Part::Text),
+                Some("text" | "output_text") => member("text").map(Part::text),
                 Some("refusal") => member("refusal").map(Part::Refusal),
                 Some("thinking") => {
                     member("thinking").map(|text| Part::Reasoning(Reasoning::new(text)))

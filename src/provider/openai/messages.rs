@@ -57,7 +57,7 @@ impl Place {
     /// A content part; none for what is left out.
     fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
         Ok(match part {
-            Part::Text(text) => Some(json!({"type": "text", "text": text})),
+            Part::Text(text) => Some(json!({"type": "text", "text": text.text})),
             Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,

@@ -18,7 +18,7 @@ fn choice(message: Value, finish_reason: Value) -> (Vec<Part>, FinishReason) {
 }
 
 fn text(text: &str) -> Part {
-    Part::Text(text.to_owned())
+    Part::text(text)
 }
 
 fn thought(text: &str) -> Part {
