@@ -7,7 +7,6 @@
 //!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → thinking and effort, by model
 //! decode.rs        body → message, usage, stop reason
-//! failure.rs       error response → class
 //! ```
 //!
 //! The wire facts come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`,
@@ -18,13 +17,11 @@ mod block;
 mod conversation;
 mod decode;
 mod encode;
-mod failure;
 mod thinking;
 mod tools;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
-pub(super) use failure::failure;
 
 /// The value of the `anthropic-version` header.
 ///
