@@ -4,6 +4,8 @@
 //! encode.rs        request → body: limits, sampling, format; calls the next three
 //!   conversation.rs  messages → `system` and alternating turns of blocks
 //!   block.rs         one part → one block
+//!     call.rs          tool calls and their results
+//!     media.rs         images and documents
 //!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → thinking and effort, by model
 //! decode.rs        body → message, usage, stop reason
@@ -14,9 +16,11 @@
 //! and recorded traffic, unless a place names another source.
 
 mod block;
+mod call;
 mod conversation;
 mod decode;
 mod encode;
+mod media;
 mod thinking;
 mod tools;
 
