@@ -235,7 +235,7 @@ fn other(value: Value) -> Part {
 
 /// Whether a block is the call of a `custom` tool, whose input is free text and
 /// not JSON. It is kept as it is and answered by its `id` like any other.
-pub(super) fn is_custom_call(value: &Value) -> bool {
+fn is_custom_call(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str) == Some("custom")
 }
 
