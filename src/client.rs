@@ -246,15 +246,16 @@ impl Client {
             }),
             // Under status 200, too, a server may repeat the key.
             Err(failure) => {
-                Err(Error::new(failure.kind, settings.secrets.hide(failure.message.into()))
-                    .bounded()
-                    .with_code(failure.code)
+                let hide = |text: String| settings.secrets.hide(text.into()).into_owned();
+                Err(Error::new(failure.kind, hide(failure.message))
+                    .with_code(failure.code.map(hide))
                     .with_status(incoming.status)
                     .with_request_id(request_id)
                     .with_retry_hints(
                         provider::retry_after(reply, now),
                         provider::should_retry(reply),
-                    ))
+                    )
+                    .bounded())
             }
         }
     }

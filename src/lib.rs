@@ -72,7 +72,7 @@ mod transport;
 pub use cancel::CancelToken;
 pub use chat::{
     ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
-    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Tool, ToolCall,
+    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Text, Tool, ToolCall,
     ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;

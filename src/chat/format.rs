@@ -54,8 +54,11 @@ impl fmt::Debug for JsonSchema {
 
 /// How much a model should think before it answers.
 ///
-/// Providers offer different steps; one that a model does not know is refused
-/// by the provider, never rounded in silence.
+/// Providers offer different steps. The step is sent as it is, and one that a
+/// model does not know is refused, by the provider or before sending. Only
+/// Anthropic's models before Claude 4.6 know no steps: there each stands for a
+/// share of the output limit (`Low` a fifth, `Medium` half, `High` four fifths), at
+/// least 1024 tokens, and `XHigh` and `Max` are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -71,6 +74,7 @@ pub enum ReasoningEffort {
     /// Much.
     High,
     /// More than high.
+    #[serde(rename = "xhigh", alias = "x_high")]
     XHigh,
     /// All there is.
     Max,
@@ -88,5 +92,21 @@ impl ReasoningEffort {
             Self::XHigh => "xhigh",
             Self::Max => "max",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReasoningEffort::{self, *};
+
+    #[test]
+    fn efforts_are_stored_by_the_words_of_the_wire() {
+        for effort in [None, Minimal, Low, Medium, High, XHigh, Max] {
+            let stored = serde_json::to_string(&effort).unwrap();
+            assert_eq!(stored, format!("\"{}\"", effort.as_str()));
+            assert_eq!(serde_json::from_str::<ReasoningEffort>(&stored).unwrap(), effort);
+        }
+        // As the first versions wrote it.
+        assert_eq!(serde_json::from_str::<ReasoningEffort>("\"x_high\"").unwrap(), XHigh);
     }
 }

@@ -58,7 +58,7 @@ pub enum Detail {
 }
 
 /// A document in a message, such as a PDF.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
     /// Where the document is, or its bytes.
@@ -90,6 +90,15 @@ impl Document {
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("source", &self.source)
+            .field("name", &self.name.as_ref().map(|name| Hidden(name.len())))
+            .finish()
     }
 }
 

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
-use super::{Part, ToolCall, ToolResult};
+use super::{Hidden, Part, ToolCall, ToolResult};
 
 /// Who speaks in a [`Message`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub enum Role {
 /// ];
 /// assert_eq!(conversation[1].text(), "What is the capital of France?");
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Message {
     /// Who speaks.
@@ -51,17 +52,17 @@ impl Message {
 
     /// Instructions for the whole conversation.
     pub fn system(text: impl Into<String>) -> Self {
-        Self::new(Role::System, [Part::Text(text.into())])
+        Self::new(Role::System, [Part::text(text)])
     }
 
     /// What the user says.
     pub fn user(text: impl Into<String>) -> Self {
-        Self::new(Role::User, [Part::Text(text.into())])
+        Self::new(Role::User, [Part::text(text)])
     }
 
     /// What the model said.
     pub fn assistant(text: impl Into<String>) -> Self {
-        Self::new(Role::Assistant, [Part::Text(text.into())])
+        Self::new(Role::Assistant, [Part::text(text)])
     }
 
     /// The result of the tool call with id `call_id`.
@@ -114,6 +115,16 @@ impl Message {
             Part::Refusal(text) => Some(text.as_str()),
             _ => None,
         })
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("role", &self.role)
+            .field("content", &self.content)
+            .field("name", &self.name.as_ref().map(|name| Hidden(name.len())))
+            .finish()
     }
 }
 

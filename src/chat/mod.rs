@@ -13,17 +13,21 @@ mod format;
 mod media;
 mod message;
 mod part;
+mod reasoning;
 mod request;
 mod response;
+mod text;
 mod tool;
 mod usage;
 
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
 pub use media::{Detail, Document, Image, Source};
 pub use message::{Message, Role};
-pub use part::{CacheTtl, Part, Reasoning};
+pub use part::{CacheTtl, Part};
+pub use reasoning::Reasoning;
 pub use request::ChatRequest;
 pub use response::{ChatResponse, FinishReason, Quota, RateLimit};
+pub use text::Text;
 pub use tool::{Function, Tool, ToolCall, ToolChoice, ToolResult};
 pub use usage::{Usage, UsageSource};
 
@@ -33,5 +37,69 @@ pub(crate) struct Hidden(pub(crate) usize);
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "[{} bytes]", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn debug_shows_the_shape_and_none_of_the_words() {
+        let cited = Text { citations: vec![json!("secret")], ..Text::from("secret") };
+        let mut call = ToolCall::new("c", "f", "secret");
+        call.extra.insert("caller".into(), json!("secret"));
+        let request = ChatRequest::new([
+            Message::user("secret")
+                .named("secret")
+                .with(Document::from_bytes("application/pdf", b"secret").name("secret"))
+                .with(Image::from_url("https://secret")),
+            Message::new(Role::Assistant, [Part::Text(cited), Reasoning::new("secret").into()])
+                .with(call)
+                .with(Part::Other { provider: "p".into(), value: json!({"a": "secret"}) }),
+            Message::tool_result("c", "secret"),
+        ])
+        .tool(Tool::function("f", "secret", json!({"secret": 1})))
+        .response_format(ResponseFormat::json_schema("s", json!("secret")))
+        .tag("customer", "secret")
+        .extra("user", "secret")
+        .stop("secret");
+        let Tool::Function(function) = &request.tools[0] else { panic!() };
+        for shown in [format!("{request:?}"), format!("{request:#?}"), format!("{function:?}")] {
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        let shown = format!("{request:?}");
+        assert!(shown.contains("[\"customer\"]") && shown.contains("Some([6 bytes])"), "{shown}");
+    }
+
+    #[test]
+    fn what_the_first_versions_stored_is_loaded_and_stored_no_longer() {
+        for stored in [
+            json!({"role": "user", "content": [{"text": "hi"}], "name": "ann"}),
+            json!({"role": "assistant", "content": [
+                {"reasoning": {"text": "hm", "signature": "s"}},
+                {"text": "a"},
+                {"tool_call": {"id": "c", "name": "f", "arguments": "{}"}},
+            ]}),
+        ] {
+            let loaded: Message = serde_json::from_value(stored.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&loaded).unwrap(), stored);
+        }
+    }
+
+    #[test]
+    fn what_an_answer_came_with_is_stored_with_it() {
+        let mut call = ToolCall::new("c", "f", "{}");
+        call.extra.insert("caller".into(), json!({"type": "direct"}));
+        let thought = Reasoning {
+            provider: Some("openai".into()),
+            field: Some("reasoning_content".into()),
+            ..Reasoning::new("hm")
+        };
+        let cited = Text { citations: vec![json!({"type": "x"})], ..Text::from("a") };
+        let message = Message::new(Role::Assistant, [Part::Text(cited), thought.into()]).with(call);
+        let stored = serde_json::to_string(&message).unwrap();
+        assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), message);
     }
 }

@@ -1,22 +1,26 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
 
-use super::{Document, Hidden, Image, ToolCall, ToolResult};
+use super::{Document, Hidden, Image, Reasoning, Text, ToolCall, ToolResult};
 
 /// A piece of a [`Message`](super::Message).
 ///
 /// A part that a provider cannot express is an error before anything is sent,
 /// with these exceptions, which are left out in silence because they only make
 /// sense where they came from: [`Reasoning`](Part::Reasoning) and
-/// [`Other`](Part::Other) of another provider, and
-/// [`CachePoint`](Part::CachePoint) where caching is automatic.
+/// [`Other`](Part::Other) of another provider, reasoning and citations that a
+/// format cannot take back, and [`CachePoint`](Part::CachePoint) where caching is
+/// automatic. Blank texts, which Anthropic refuses, are left out there too.
+///
+/// Parts of a kind that a later version stored are loaded as
+/// [`Other`](Part::Other) of no provider, and stored again as they were.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", remote = "Self")]
 #[non_exhaustive]
 pub enum Part {
     /// Text.
-    Text(String),
+    Text(Text),
     /// An image.
     Image(Image),
     /// A document, such as a PDF.
@@ -32,8 +36,8 @@ pub enum Part {
     /// Everything up to here, system and tools included, may be cached by the
     /// provider for later requests that begin the same.
     CachePoint(CacheTtl),
-    /// A block of one provider's own kind (a server-side search and its result,
-    /// say), kept as it came and sent back to that provider only.
+    /// A block of one provider's own kind (a server-side search and its result, a
+    /// spoken answer), kept as it came and sent back to that provider only.
     Other {
         /// The [name](crate::Provider::name) of the provider it came from.
         provider: String,
@@ -42,11 +46,63 @@ pub enum Part {
     },
 }
 
+/// The kinds as they are stored.
+const KINDS: &[&str] = &[
+    "text",
+    "image",
+    "document",
+    "refusal",
+    "reasoning",
+    "tool_call",
+    "tool_result",
+    "cache_point",
+    "other",
+];
+
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            // Of a kind unknown here; see the type.
+            Self::Other { provider, value } if provider.is_empty() && is_unknown(value) => {
+                value.serialize(serializer)
+            }
+            // The derived one, for `remote` makes it a function of its own.
+            part => Self::serialize(part, serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if is_unknown(&value) {
+            return Ok(Self::Other { provider: String::new(), value });
+        }
+        Self::deserialize(value).map_err(de::Error::custom)
+    }
+}
+
+/// Whether this has the form of a stored part, and no kind that is known here.
+fn is_unknown(value: &Value) -> bool {
+    match value {
+        Value::String(kind) => !KINDS.contains(&kind.as_str()),
+        Value::Object(part) => {
+            part.len() == 1 && part.keys().all(|kind| !KINDS.contains(&kind.as_str()))
+        }
+        _ => false,
+    }
+}
+
 impl Part {
+    /// A text without citations.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text(text.into().into())
+    }
+
     /// The text of a text part.
     pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) => Some(&text.text),
             _ => None,
         }
     }
@@ -55,7 +111,7 @@ impl Part {
 impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Text(text) => f.debug_tuple("Text").field(&Hidden(text.len())).finish(),
+            Self::Text(text) => text.fmt(f),
             Self::Refusal(text) => f.debug_tuple("Refusal").field(&Hidden(text.len())).finish(),
             Self::Image(image) => image.fmt(f),
             Self::Document(document) => document.fmt(f),
@@ -69,45 +125,6 @@ impl fmt::Debug for Part {
                 .field("type", &value.get("type").and_then(Value::as_str))
                 .finish_non_exhaustive(),
         }
-    }
-}
-
-/// What a model thought before it answered.
-///
-/// Keep it in the conversation as it came: providers that sign or encrypt
-/// reasoning require it back, unchanged, when tools are used.
-#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Reasoning {
-    /// The reasoning, or a summary of it; empty where the provider hides it.
-    #[serde(default)]
-    pub text: String,
-    /// The provider's signature over the text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub signature: Option<String>,
-    /// Reasoning that only the provider can read (Anthropic's redacted
-    /// thinking, OpenAI's encrypted content).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encrypted: Option<String>,
-    /// The provider's id for this piece of reasoning.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-}
-
-impl Reasoning {
-    /// Reasoning in plain text.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), ..Self::default() }
-    }
-}
-
-impl fmt::Debug for Reasoning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reasoning")
-            .field("text", &Hidden(self.text.len()))
-            .field("signed", &self.signature.is_some())
-            .field("encrypted", &self.encrypted.is_some())
-            .finish()
     }
 }
 
@@ -125,13 +142,13 @@ pub enum CacheTtl {
 
 impl From<&str> for Part {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        Self::text(text)
     }
 }
 
 impl From<String> for Part {
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::text(text)
     }
 }
 
@@ -145,4 +162,46 @@ macro_rules! part_from {
     )*};
 }
 
-part_from!(Image, Document, Reasoning, ToolCall, ToolResult);
+part_from!(Text, Image, Document, Reasoning, ToolCall, ToolResult);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_kind_is_stored_and_loaded() {
+        let other = json!({"type": "x"});
+        let parts = [
+            Part::text("a"),
+            Image::from_url("u").into(),
+            Document::from_url("u").into(),
+            Part::Refusal("no".into()),
+            Reasoning::new("hm").into(),
+            ToolCall::new("c", "f", "{}").into(),
+            ToolResult::new("c", "x").into(),
+            Part::CachePoint(CacheTtl::Short),
+            Part::Other { provider: "openai".into(), value: other.clone() },
+            Part::Other { provider: String::new(), value: other },
+        ];
+        for part in parts {
+            let stored = serde_json::to_value(&part).unwrap();
+            let kind = stored.as_object().unwrap().keys().next().unwrap();
+            assert!(KINDS.contains(&kind.as_str()) || kind == "type", "{kind}");
+            assert_eq!(serde_json::from_value::<Part>(stored).unwrap(), part);
+        }
+        assert_eq!(serde_json::to_value(Part::text("a")).unwrap(), json!({"text": "a"}));
+    }
+
+    #[test]
+    fn kinds_of_later_versions_are_kept_and_nonsense_is_refused() {
+        for stored in [json!({"hologram": {"data": [1]}}), json!("separator")] {
+            let part: Part = serde_json::from_value(stored.clone()).unwrap();
+            assert_eq!(part, Part::Other { provider: String::new(), value: stored.clone() });
+            assert_eq!(serde_json::to_value(&part).unwrap(), stored);
+        }
+        for stored in [json!(1), json!({}), json!({"image": 1}), json!({"a": 1, "b": 2})] {
+            assert!(serde_json::from_value::<Part>(stored.clone()).is_err(), "{stored}");
+        }
+    }
+}

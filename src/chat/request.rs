@@ -68,7 +68,9 @@ pub struct ChatRequest {
     pub cancel_token: Option<CancelToken>,
     /// Merged into the JSON body that is sent, over what the other fields put
     /// there: objects key by key, anything else replaced. For what is not
-    /// modelled here.
+    /// modelled here, such as Anthropic's `container`, which its code execution
+    /// needs to go on: its id is `container.id` in the last response's
+    /// [`raw_json`](super::ChatResponse::raw_json).
     pub extra: Map<String, Value>,
 }
 
@@ -221,7 +223,7 @@ impl fmt::Debug for ChatRequest {
             .field("stop", &self.stop.len())
             .field("seed", &self.seed)
             .field("reasoning_effort", &self.reasoning_effort)
-            .field("tags", &self.tags)
+            .field("tags", &self.tags.keys())
             .field("timeout", &self.timeout)
             .field("cancel_token", &self.cancel_token)
             .field("extra", &self.extra.keys())

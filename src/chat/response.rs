@@ -104,7 +104,9 @@ pub enum FinishReason {
     /// The provider paused a long turn; send the conversation back to go on.
     Pause,
     /// Something else; see
-    /// [`finish_reason_raw`](ChatResponse::finish_reason_raw).
+    /// [`finish_reason_raw`](ChatResponse::finish_reason_raw). A reason that a
+    /// later version stored is loaded as this.
+    #[serde(other)]
     Other,
 }
 
@@ -156,4 +158,20 @@ pub struct Quota {
     pub remaining: Option<u64>,
     /// How long until it is full again, from when the response came.
     pub reset: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FinishReason;
+
+    #[test]
+    fn reasons_are_stored_by_name_and_unknown_ones_load() {
+        for reason in [FinishReason::ToolCalls, FinishReason::Other] {
+            let stored = serde_json::to_string(&reason).unwrap();
+            assert_eq!(stored, format!("\"{reason}\""));
+            assert_eq!(serde_json::from_str::<FinishReason>(&stored).unwrap(), reason);
+        }
+        let unknown: FinishReason = serde_json::from_str("\"new_reason\"").unwrap();
+        assert_eq!(unknown, FinishReason::Other);
+    }
 }

@@ -1,6 +1,6 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 
 use super::{Hidden, Part};
@@ -59,7 +59,7 @@ impl fmt::Debug for Tool {
 }
 
 /// A function the model may call.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Function {
     /// Its name: letters, digits, `_` and `-`, at most 64, for most providers.
@@ -73,6 +73,15 @@ pub struct Function {
     /// Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+}
+
+impl fmt::Debug for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function")
+            .field("name", &self.name)
+            .field("strict", &self.strict)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Which tools the model may or must call.
@@ -103,6 +112,11 @@ pub struct ToolCall {
     /// A provider's signature to be sent back with the call (Gemini).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
+    /// What else Anthropic's block of the call holds, such as `caller`, which says
+    /// whether the model called the tool itself or out of code it ran. Sent back
+    /// with the call, to Anthropic only.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl ToolCall {
@@ -112,7 +126,13 @@ impl ToolCall {
         name: impl Into<String>,
         arguments: impl Into<String>,
     ) -> Self {
-        Self { id: id.into(), name: name.into(), arguments: arguments.into(), signature: None }
+        Self {
+            id: id.into(),
+            name: name.into(),
+            arguments: arguments.into(),
+            signature: None,
+            extra: Map::new(),
+        }
     }
 
     /// Reads the arguments into a type of the caller's.
@@ -121,7 +141,8 @@ impl ToolCall {
     ///
     /// [`Protocol`](crate::ErrorKind::Protocol) when the model wrote something
     /// that is not JSON or does not fit the type. Sending the error's message back
-    /// as the tool's result lets the model try again.
+    /// as the tool's result lets the model try again. The message may quote from
+    /// the arguments, so think before you log it.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let text = self.arguments.trim();
         serde_json::from_str(if text.is_empty() { "{}" } else { text }).map_err(|cause| {
@@ -139,6 +160,7 @@ impl fmt::Debug for ToolCall {
             .field("id", &self.id)
             .field("name", &self.name)
             .field("arguments", &Hidden(self.arguments.len()))
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
             .finish()
     }
 }
@@ -159,7 +181,7 @@ pub struct ToolResult {
 impl ToolResult {
     /// A result in text.
     pub fn new(call_id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { call_id: call_id.into(), content: vec![Part::Text(text.into())], is_error: false }
+        Self { call_id: call_id.into(), content: vec![Part::text(text)], is_error: false }
     }
 
     /// A failure, told to the model in text.

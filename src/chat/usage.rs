@@ -14,7 +14,8 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// All output tokens, reasoning included.
     pub completion_tokens: u64,
-    /// Input and output together.
+    /// Input and output together: always the sum of the two, whatever total the
+    /// provider reported.
     pub total_tokens: u64,
     /// Input tokens read from a cache.
     pub cached_tokens: u64,

@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Server,
     /// The provider has too much to do just now.
     Overloaded,
-    /// Time ran out; [`phase`](Error::phase) says where.
+    /// Time ran out; [`phase`](super::Error::phase) says where.
     Timeout,
     /// The connection could not be made or broke.
     Connection,

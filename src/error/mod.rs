@@ -12,10 +12,15 @@ pub use kind::{ErrorKind, Phase};
 /// one, and a bound on what a broken server can put into a log.
 const MAX_MESSAGE: usize = 2_000;
 
+/// The longest code and request id kept, in bytes.
+const MAX_WORD: usize = 200;
+
 /// Why a call failed.
 ///
-/// Callers branch on [`kind`](Error::kind); the message is for people. It never
-/// holds the API key or the prompt.
+/// Callers branch on [`kind`](Error::kind); the message is for people. This crate
+/// writes neither the API key nor the prompt into it, and takes the key out of what
+/// a server wrote. The provider's own words are otherwise repeated as they are, and
+/// some providers quote from the request.
 ///
 /// ```no_run
 /// use tollgate::{Client, ErrorKind};
@@ -125,13 +130,17 @@ impl Error {
         self
     }
 
-    /// Bounds the message, whatever a server wrote.
+    /// Bounds the message, the code and the request id, whatever a server wrote. The
+    /// latter two stand in one line of a log, and a terminal obeys escapes, so
+    /// control characters in them become spaces.
     pub(crate) fn bounded(mut self) -> Self {
-        let message = &mut self.0.message;
-        if message.len() > MAX_MESSAGE {
-            let end = (0..=MAX_MESSAGE).rev().find(|at| message.is_char_boundary(*at));
-            message.truncate(end.unwrap_or(0));
-            message.push('…');
+        let inner = &mut *self.0;
+        bound(&mut inner.message, MAX_MESSAGE);
+        for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
+            if word.contains(char::is_control) {
+                *word = word.replace(char::is_control, " ");
+            }
+            bound(word, MAX_WORD);
         }
         self
     }
@@ -199,6 +208,14 @@ impl Error {
         // would only lengthen it.
         let at_our_door = self.0.phase == Some(Phase::PoolWait);
         self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !at_our_door)
+    }
+}
+
+fn bound(text: &mut String, length: usize) {
+    if text.len() > length {
+        let end = (0..=length).rev().find(|at| text.is_char_boundary(*at));
+        text.truncate(end.unwrap_or(0));
+        text.push('…');
     }
 }
 
@@ -305,6 +322,18 @@ mod tests {
         let error = Error::new(ErrorKind::Server, "é".repeat(5_000)).bounded();
         assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
         assert_eq!(Error::new(ErrorKind::Server, "short").bounded().message(), "short");
+    }
+
+    #[test]
+    fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
+        let error = Error::new(ErrorKind::Server, "é".repeat(5_000))
+            .with_code(Some(format!("a\u{1b}[31m\nb{}", "é".repeat(500))))
+            .with_request_id(Some("r\0".repeat(500)))
+            .bounded();
+        assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
+        let code = error.code().unwrap();
+        assert!(code.starts_with("a [31m béé") && code.len() <= 203, "{code:?}");
+        assert_eq!(error.request_id(), Some(format!("{}…", "r ".repeat(100)).as_str()));
     }
 
     #[test]

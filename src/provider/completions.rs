@@ -2,11 +2,13 @@
 //! out. Deprecated there, but the only way to a few models, and widely served by
 //! local servers.
 
-use serde::Deserialize;
+use serde::de::MapAccess;
 use serde_json::{Map, Value};
 
-use super::openai::{Envelope, check_common, finish_reason};
-use super::{Decoded, Failure, json};
+use super::bounded::Detail;
+use super::object::Members;
+use super::openai::{Envelope, finish_reason};
+use super::{Decoded, Failure, Provider, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 
@@ -63,8 +65,8 @@ pub(crate) fn serves(model: &str) -> bool {
 /// at `"\nUser:"`, in addition to the caller's own stop texts, unless these are
 /// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
 pub(super) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-    check_common(request)?;
     check_supported(request)?;
+    check::check(request)?;
     let mut stop = request.stop.clone();
     let prompt = match request.messages.as_slice() {
         [only] if only.role == Role::User => text(only)?,
@@ -149,7 +151,11 @@ fn text(message: &Message) -> Result<String, Error> {
     let mut text = String::new();
     for part in &message.content {
         match part {
-            Part::Text(words) | Part::Refusal(words) => text.push_str(words),
+            Part::Text(words) => text.push_str(&words.text),
+            Part::Refusal(words) => text.push_str(words),
+            Part::Other { provider, .. } if provider == Provider::OpenAi.name() => {
+                return Err(refuse("audio and other parts of OpenAI's own"));
+            }
             // Only of use where they came from; see `Part`.
             Part::Reasoning(_) | Part::CachePoint(_) | Part::Other { .. } => {}
             Part::Image(_) => return Err(refuse("images")),
@@ -161,27 +167,45 @@ fn text(message: &Message) -> Result<String, Error> {
     Ok(text)
 }
 
-#[derive(Deserialize)]
+#[derive(Default)]
 struct Choice {
-    text: Option<String>,
-    finish_reason: Option<String>,
+    text: Detail,
+    finish_reason: Detail,
+}
+
+impl Members for Choice {
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        match name {
+            "text" => self.text = members.next_value()?,
+            "finish_reason" => self.finish_reason = members.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Reads a text completion: the first choice, its text untouched, leading space
 /// and all.
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let (envelope, choice) = Envelope::<Choice>::read(body)?;
-    let content = choice.text.filter(|text| !text.is_empty()).map(Part::Text);
-    let usage = envelope.usage();
+    let (envelope, choice) = Envelope::read::<Choice>(body)?;
+    let content = match choice.text.value {
+        Value::String(text) if !text.is_empty() => Some(Part::text(text)),
+        _ => None,
+    };
+    let finish_reason_raw = json::text(choice.finish_reason.value);
     Ok(Decoded {
         message: Message {
             role: Role::Assistant,
             content: content.into_iter().collect(),
             name: None,
         },
-        finish_reason: finish_reason(choice.finish_reason.as_deref()),
-        finish_reason_raw: choice.finish_reason,
-        usage,
+        finish_reason: finish_reason(finish_reason_raw.as_deref()),
+        finish_reason_raw,
+        usage: envelope.usage,
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,
@@ -294,6 +318,10 @@ mod tests {
             (with(Image::from_url("https://secret").into()), "images"),
             (with(Document::from_file_id("secret").into()), "documents"),
             (with(ToolCall::new("secret", "f", "{}").into()), "tool calls"),
+            (
+                with(Part::Other { provider: "openai".into(), value: json!("secret") }),
+                "OpenAI's own",
+            ),
             (ChatRequest::new([Message::tool_result("c", "secret")]), "tool results"),
             (ChatRequest::new(Vec::<Message>::new()), "no messages"),
             (hi().temperature(f64::NAN), "temperature"),
@@ -328,6 +356,9 @@ mod tests {
         let thin = decode(br#"{"choices": [{"text": null, "finish_reason": null}]}"#).unwrap();
         assert_eq!(thin.message.content, []);
         assert_eq!(thin.finish_reason, FinishReason::Other);
+        let odd = decode(br#"{"id": 1, "id": 2, "choices": [{"text": "a", "finish_reason": 7}]}"#);
+        let odd = odd.unwrap();
+        assert_eq!((odd.message, odd.id.as_deref()), (Message::assistant("a"), Some("2")));
         for (body, kind) in [
             (r#"{"choices": []}"#, ErrorKind::Protocol),
             (r#"{"error": {"code": 503, "message": "busy"}}"#, ErrorKind::Overloaded),

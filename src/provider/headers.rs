@@ -1,8 +1,9 @@
 //! What the providers say in response headers. Nonsense counts as silence.
 
+use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Reply, date};
+use super::{Reply, date, json};
 use crate::chat::{Quota, RateLimit};
 
 /// The longest wait that is kept, a hundred years: enough to mean "never", and
@@ -92,17 +93,23 @@ fn go_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| seconds(total))?
 }
 
-/// Reads the id of the request: `x-request-id` (OpenAI), `request-id`
-/// (Anthropic), `apim-request-id` and `x-ms-request-id` (Azure).
+/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
+/// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
+/// and `x-ms-request-id` (Azure). Anthropic's errors repeat it in their body, for
+/// where a gateway took the header away.
 pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
-    ["x-request-id", "request-id", "apim-request-id", "x-ms-request-id"]
+    let fits = |id: &&str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let id = ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id"]
         .into_iter()
-        .filter_map(|name| reply.header(name))
-        .map(str::trim)
-        .find(|id| {
-            (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
-        })
-        .map(str::to_owned)
+        .filter_map(|name| reply.header(name).map(str::trim))
+        .find(fits);
+    if id.is_some() || reply.status < 400 {
+        return id.map(str::to_owned);
+    }
+    let body = json::detail(reply.body)?;
+    body.get("request_id").and_then(Value::as_str).filter(fits).map(str::to_owned)
 }
 
 /// Reads how long to wait before the next attempt: `retry-after-ms` and Azure's
@@ -332,7 +339,8 @@ mod tests {
     fn request_ids_are_short_and_printable() {
         let long = "x".repeat(MAX_REQUEST_ID + 1);
         for (headers, expected) in [
-            (&[("request-id", "req_011Ce"), ("x-request-id", "a-1")][..], Some("a-1")),
+            (&[("x-request-id", "a-1"), ("request-id", "req_011Ce")][..], Some("req_011Ce")),
+            (&[("apim-request-id", "b"), ("x-request-id", "a-1")], Some("a-1")),
             (&[("request-id", " req_011Ce ")], Some("req_011Ce")),
             (&[("apim-request-id", "b")], Some("b")),
             (&[("x-ms-request-id", "c")], Some("c")),
@@ -344,6 +352,16 @@ mod tests {
             (&[], None),
         ] {
             assert_eq!(with(headers, request_id).as_deref(), expected, "{headers:?}");
+        }
+        let headers = [("x-request-id".to_owned(), "a b".to_owned())];
+        for (status, body, expected) in [
+            (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
+            (429, r#"{"request_id": "req\n1"}"#, None),
+            (429, "<html>", None),
+            (200, r#"{"request_id": "req_1"}"#, None),
+        ] {
+            let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+            assert_eq!(request_id(reply).as_deref(), expected, "{status} {body}");
         }
     }
 

@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Failure;
+use super::bounded::Detail;
+use super::{Failure, repair};
 use crate::error::Error;
 
 /// Merges `extra` into `body`: objects key by key, anything else replaced.
@@ -25,10 +26,10 @@ pub(super) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Reads a successful response's body. What it says goes into no message, for it
-/// may hold the answer.
+/// Reads a successful response's body; nearly JSON is read [repaired](repair).
+/// What it says goes into no message, for it may hold the answer.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(body).map_err(|cause| {
+    tolerantly(body).map_err(|cause| {
         let what = match cause.classify() {
             serde_json::error::Category::Data => "is not the JSON this format promises",
             serde_json::error::Category::Eof if body.is_empty() => "is empty",
@@ -44,25 +45,25 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-/// The start of an error page for a message: on one line, without markup's
-/// angle brackets, at most 200 characters.
-pub(super) fn excerpt(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(4096)]);
-    let mut plain = String::new();
-    let mut in_tag = false;
-    for character in text.chars() {
-        match character {
-            '<' => in_tag = true,
-            '>' if in_tag => {
-                in_tag = false;
-                plain.push(' ');
-            }
-            _ if in_tag => {}
-            _ => plain.push(character),
-        }
+/// Reads an error's body; none where it is no JSON.
+pub(super) fn detail(body: &[u8]) -> Option<Value> {
+    tolerantly::<Detail>(body).ok().map(|detail| detail.value)
+}
+
+fn tolerantly<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(body).or_else(|cause| match repair::repair(body) {
+        Some(repaired) => serde_json::from_str(&repaired).map_err(|_| cause),
+        None => Err(cause),
+    })
+}
+
+/// A name or a word: a text, or a number in digits. An empty one is none.
+pub(super) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
-    let words: Vec<_> = plain.split_whitespace().collect();
-    words.join(" ").chars().take(200).collect()
 }
 
 #[cfg(test)]
@@ -99,8 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn an_error_page_is_shown_without_its_markup() {
-        let page = "<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>";
-        assert_eq!(excerpt(page.as_bytes()), "502 Bad Gateway nginx");
+    fn numbers_stay_what_they_were_when_stored_and_loaded() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let number = random.f64();
+            let stored = serde_json::to_string(&number).unwrap();
+            assert_eq!(serde_json::from_str::<f64>(&stored).unwrap(), number);
+        }
     }
 }

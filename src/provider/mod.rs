@@ -1,13 +1,21 @@
-//! One file per wire format: what is sent, what comes back, which failure is
-//! which. Pure: no sockets, clocks or locks.
+//! One file per wire format: what is sent and what comes back. What the formats
+//! share stands beside them: `check` refuses requests that make no sense to any,
+//! `failure` tells which failure is which, `json` and its helpers read whatever can
+//! be read. Pure: no sockets, clocks or locks.
 
 pub(crate) mod anthropic;
+mod bounded;
+mod check;
 pub(crate) mod completions;
 mod date;
+mod failure;
 mod headers;
 mod json;
+mod object;
 pub(crate) mod openai;
+mod page;
 mod redirect;
+mod repair;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,6 +24,7 @@ use std::str::FromStr;
 use crate::chat::ChatRequest;
 use crate::error::{Error, ErrorKind};
 
+pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id, retry_after, should_retry};
 
 /// Who serves the models.
@@ -71,6 +80,10 @@ impl FromStr for Provider {
     }
 }
 
+/// The most parts an answer may have: more than any model writes, and a bound on
+/// what a broken server can make of a small body.
+const MAX_PARTS: usize = 10_000;
+
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -110,22 +123,6 @@ pub(crate) struct Decoded {
     pub(crate) id: Option<String>,
 }
 
-/// Why a response is not an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Failure {
-    pub(crate) kind: ErrorKind,
-    /// The provider's own code.
-    pub(crate) code: Option<String>,
-    /// The provider's own words, or ours where it has none.
-    pub(crate) message: String,
-}
-
-impl Failure {
-    pub(crate) fn protocol(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
-    }
-}
-
 impl Wire {
     /// The path below the base URL, which ends in `/v1` for OpenAI and does not
     /// for Anthropic, as in their own SDKs.
@@ -149,10 +146,7 @@ impl Wire {
     /// Reads a response of any status.
     pub(crate) fn decode(self, reply: Reply<'_>) -> Result<Decoded, Failure> {
         if !(200..300).contains(&reply.status) {
-            return Err(match self {
-                Self::OpenAiChat | Self::OpenAiCompletions => openai::failure(reply),
-                Self::Anthropic => anthropic::failure(reply),
-            });
+            return Err(Failure::of(reply));
         }
         match self {
             Self::OpenAiChat => openai::decode(reply.body),

@@ -70,9 +70,14 @@ fn blocks(filled: &Filled<'_>) -> Vec<Block> {
         let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
         // The first delta is an empty one in every recording.
         let deltas = [""].into_iter().chain(slices(&call.arguments));
+        // Called by the model itself, not out of code that it ran.
+        let block = |input: Value| {
+            let caller = json!({"type": "direct"});
+            json!({"type": "tool_use", "id": id, "name": call.name, "input": input, "caller": caller})
+        };
         blocks.push(Block {
-            whole: json!({"type": "tool_use", "id": id, "name": call.name, "input": input}),
-            start: json!({"type": "tool_use", "id": id, "name": call.name, "input": {}}),
+            whole: block(input),
+            start: block(json!({})),
             deltas: deltas
                 .map(|piece| json!({"type": "input_json_delta", "partial_json": piece}))
                 .collect(),
@@ -119,7 +124,16 @@ pub(super) fn message_events(filled: &Filled<'_>) -> Vec<Event> {
     }
     let mut delta = json!({"delta": {"stop_reason": filled.finish, "stop_sequence": null}});
     if let Some(counts) = filled.usage {
-        delta["usage"] = json!({"output_tokens": counts.completion});
+        // All counts once more, as recorded, but not how they are made up.
+        let usage = usage(counts, counts.completion);
+        for count in [
+            "input_tokens",
+            "cache_creation_input_tokens",
+            "cache_read_input_tokens",
+            "output_tokens",
+        ] {
+            delta["usage"][count] = usage[count].clone();
+        }
     }
     send("message_delta", delta);
     send("message_stop", json!({}));

@@ -206,7 +206,10 @@ fn completion_usage(usage: Usage) -> Value {
 pub(super) fn error(status: u16, failure: &Failure) -> Value {
     let (usual_code, message) = match status {
         401 => (Some("invalid_api_key"), "Incorrect API key provided."),
-        404 => (None, "The resource does not exist."),
+        404 => {
+            let message = "The model does not exist or you do not have access to it.";
+            (Some("model_not_found"), message)
+        }
         429 => (Some("rate_limit_exceeded"), "Rate limit reached."),
         500..=599 => (None, "The server had an error while processing your request."),
         _ => (None, "The request was invalid."),

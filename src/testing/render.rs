@@ -292,7 +292,13 @@ pub(super) fn not_found(request: &Request) -> Reply {
     let message = format!("Invalid URL ({} {})", request.method(), request.path());
     match Format::guess(request) {
         Format::Messages => Reply::error(404, "not_found_error", "Not found"),
-        Format::Chat | Format::Completions => Reply::error(404, "", message),
+        // Without a code, unlike a model that does not exist.
+        Format::Chat | Format::Completions => {
+            let error = json!({
+                "message": message, "type": "invalid_request_error", "param": null, "code": null,
+            });
+            Reply::raw(404, "application/json", json!({"error": error}).to_string())
+        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{call, media};
 use crate::Provider;
-use crate::base64;
-use crate::chat::{CacheTtl, Document, Image, Part, Reasoning, Role, Source, ToolCall, ToolResult};
+use crate::chat::{CacheTtl, Part, Reasoning, Role, Text};
 
 /// The block for a part in a message of `role`, or none where the part is to be
 /// left out. The error says what is wrong, to go after the message's place.
@@ -12,13 +12,14 @@ use crate::chat::{CacheTtl, Document, Image, Part, Reasoning, Role, Source, Tool
 /// Cache points are no blocks of their own; see [`mark`].
 pub(super) fn encode(part: &Part, role: Role) -> Result<Option<Value>, String> {
     match (part, role) {
-        (Part::Text(text), Role::System | Role::User | Role::Assistant)
-        | (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
-        (Part::Image(image), Role::User) => Ok(Some(image_block(image))),
-        (Part::Document(document), Role::User) => document_block(document).map(Some),
+        (Part::Text(text), Role::System | Role::User) => Ok(text_block(&text.text)),
+        (Part::Text(text), Role::Assistant) => Ok(cited_block(text)),
+        (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
+        (Part::Image(image), Role::User) => media::image(image).map(Some),
+        (Part::Document(document), Role::User) => media::document(document).map(Some),
         (Part::Reasoning(reasoning), Role::Assistant) => Ok(thinking(reasoning)),
-        (Part::ToolCall(call), Role::Assistant) => tool_use(call).map(Some),
-        (Part::ToolResult(result), Role::User | Role::Tool) => tool_result(result).map(Some),
+        (Part::ToolCall(call), Role::Assistant) => call::tool_use(call).map(Some),
+        (Part::ToolResult(result), Role::User | Role::Tool) => call::tool_result(result).map(Some),
         (Part::Other { provider, value }, _) => {
             Ok((provider == Provider::Anthropic.name()).then(|| value.clone()))
         }
@@ -72,57 +73,38 @@ fn text_block(text: &str) -> Option<Value> {
     (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}))
 }
 
-fn image_block(image: &Image) -> Value {
-    json!({"type": "image", "source": source(&image.source)})
-}
-
-/// Sources in base64, by address and by file id. A file id also needs the
-/// header `anthropic-beta: files-api-2025-04-14` (vercel/ai
-/// `convert-to-anthropic-prompt.ts`).
-fn source(source: &Source) -> Value {
-    match source {
-        Source::Url(url) => json!({"type": "url", "url": url}),
-        Source::Base64 { media_type, data } => {
-            json!({"type": "base64", "media_type": media_type, "data": data})
-        }
-        Source::FileId(id) => json!({"type": "file", "file_id": id}),
-    }
-}
-
-/// PDFs travel in base64, texts of all kinds as plain text, the only kind there
-/// is (`document_block_param.py`, `plain_text_source_param.py`).
-fn document_block(document: &Document) -> Result<Value, String> {
-    let source = match &document.source {
-        Source::Base64 { media_type, data } => {
-            let essence = media_type.split(';').next().unwrap_or_default().trim();
-            let essence = essence.to_ascii_lowercase();
-            if essence.starts_with("text/") {
-                let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
-                let Some(text) = text else {
-                    return Err("holds a text document that is not UTF-8 in base64".into());
-                };
-                json!({"type": "text", "media_type": "text/plain", "data": text})
-            } else if essence == "application/pdf" {
-                json!({"type": "base64", "media_type": essence, "data": data})
-            } else {
-                return Err(format!(
-                    "holds a document of type {media_type:?}, but Anthropic takes only PDF and text"
-                ));
-            }
-        }
-        elsewhere => source(elsewhere),
+/// A text of the model's with what it cites. Citations that came from elsewhere are
+/// left out, as Anthropic knows five types (`text_citation_param.py`).
+fn cited_block(text: &Text) -> Option<Value> {
+    let mut block = text_block(&text.text)?;
+    let own = |citation: &&Value| {
+        matches!(
+            citation.get("type").and_then(Value::as_str),
+            Some(
+                "char_location"
+                    | "page_location"
+                    | "content_block_location"
+                    | "search_result_location"
+                    | "web_search_result_location"
+            )
+        )
     };
-    let mut block = json!({"type": "document", "source": source});
-    if let Some(name) = &document.name {
-        block["title"] = name.as_str().into();
+    let citations: Vec<_> = text.citations.iter().filter(own).cloned().collect();
+    if !citations.is_empty() {
+        block["citations"] = citations.into();
     }
-    Ok(block)
+    Some(block)
 }
 
 /// Thinking goes back where it stood, unchanged, even when its text was
-/// withheld. What has no signature, or an id as only OpenAI gives one, came from
-/// elsewhere and is left out.
+/// withheld. What came from another provider is left out. Conversations stored by
+/// the first versions do not say whence their reasoning is: there what has no
+/// signature, or an id as only OpenAI gives one, came from elsewhere.
 fn thinking(reasoning: &Reasoning) -> Option<Value> {
+    let own = Provider::Anthropic.name();
+    if reasoning.provider.as_deref().is_some_and(|provider| provider != own) {
+        return None;
+    }
     match (&reasoning.signature, &reasoning.encrypted, &reasoning.id) {
         (Some(signature), _, _) => Some(json!({
             "type": "thinking",
@@ -134,48 +116,7 @@ fn thinking(reasoning: &Reasoning) -> Option<Value> {
     }
 }
 
-fn tool_use(call: &ToolCall) -> Result<Value, String> {
-    if call.id.is_empty() || call.name.is_empty() {
-        return Err("holds a tool call without an id or a name".into());
-    }
-    let arguments = call.arguments.trim();
-    let input = if arguments.is_empty() { "{}" } else { arguments };
-    match serde_json::from_str(input) {
-        Ok(Value::Object(input)) => {
-            Ok(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}))
-        }
-        _ => Err(format!(
-            "holds the call {:?} of tool {:?} with arguments that are no JSON object",
-            call.id, call.name
-        )),
-    }
-}
-
-fn tool_result(result: &ToolResult) -> Result<Value, String> {
-    if result.call_id.is_empty() {
-        return Err("holds a tool result without the id of its call".into());
-    }
-    let mut content = Vec::with_capacity(result.content.len());
-    for part in &result.content {
-        match part {
-            Part::CachePoint(ttl) => mark(content.last_mut(), *ttl)?,
-            Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Other { .. } => {
-                content.extend(encode(part, Role::User)?);
-            }
-            _ => return Err(format!("holds a tool result with {} in it", noun(part))),
-        }
-    }
-    let mut block = json!({"type": "tool_result", "tool_use_id": result.call_id});
-    if !content.is_empty() {
-        block["content"] = shorthand(content);
-    }
-    if result.is_error {
-        block["is_error"] = true.into();
-    }
-    Ok(block)
-}
-
-fn noun(part: &Part) -> &'static str {
+pub(super) fn noun(part: &Part) -> &'static str {
     match part {
         Part::Text(_) => "text",
         Part::Image(_) => "an image",
@@ -192,6 +133,7 @@ fn noun(part: &Part) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::{Document, Image, ToolCall, ToolResult};
 
     #[test]
     fn parts_become_blocks() {
@@ -202,18 +144,23 @@ mod tests {
             provider: provider.into(),
             value: json!({"type": "server_tool_use", "id": "srv_1"}),
         };
-        let document = |media_type: &str, text: &str| {
-            Part::from(Document::from_bytes(media_type, text.as_bytes()))
+        let from =
+            |provider: &str| Reasoning { provider: Some(provider.to_owned()), ..signed("hm") };
+        let found =
+            json!({"type": "web_search_result_location", "url": "u", "encrypted_index": "E"});
+        let cited = Text {
+            citations: vec![json!({"type": "url_citation"}), found.clone()],
+            ..Text::from("a")
         };
         for (role, part, expected) in [
             (Role::User, Part::from("hi"), json!({"type": "text", "text": "hi"})),
             (Role::User, Part::from(" \n"), Value::Null),
             (Role::Assistant, Part::Refusal("no".into()), json!({"type": "text", "text": "no"})),
+            (Role::User, cited.clone().into(), json!({"type": "text", "text": "a"})),
             (
-                Role::User,
-                Image::from_bytes("image/png", b"foo").into(),
-                json!({"type": "image", "source":
-                    {"type": "base64", "media_type": "image/png", "data": "Zm9v"}}),
+                Role::Assistant,
+                cited.into(),
+                json!({"type": "text", "text": "a", "citations": [found]}),
             ),
             (
                 Role::User,
@@ -222,22 +169,15 @@ mod tests {
             ),
             (
                 Role::User,
-                Document::from_file_id("file_1").name("A").into(),
-                json!({"type": "document", "title": "A",
-                    "source": {"type": "file", "file_id": "file_1"}}),
+                Document::from_file_id("file_1").into(),
+                json!({"type": "document", "source": {"type": "file", "file_id": "file_1"}}),
             ),
             (
-                Role::User,
-                document("application/pdf", "foo"),
-                json!({"type": "document", "source":
-                    {"type": "base64", "media_type": "application/pdf", "data": "Zm9v"}}),
+                Role::Assistant,
+                from("anthropic").into(),
+                json!({"type": "thinking", "thinking": "hm", "signature": "s"}),
             ),
-            (
-                Role::User,
-                document("text/csv; charset=utf-8", "a,ü"),
-                json!({"type": "document", "source":
-                    {"type": "text", "media_type": "text/plain", "data": "a,ü"}}),
-            ),
+            (Role::Assistant, from("openai").into(), Value::Null),
             (
                 Role::Assistant,
                 signed("hm").into(),
@@ -258,11 +198,6 @@ mod tests {
             ),
             (
                 Role::Assistant,
-                ToolCall::new("t1", "f", "{\"a\": [1]}").into(),
-                json!({"type": "tool_use", "id": "t1", "name": "f", "input": {"a": [1]}}),
-            ),
-            (
-                Role::Assistant,
                 other("anthropic"),
                 json!({"type": "server_tool_use", "id": "srv_1"}),
             ),
@@ -270,35 +205,6 @@ mod tests {
         ] {
             let block = encode(&part, role).unwrap();
             assert_eq!(block.unwrap_or_default(), expected, "{part:?}");
-        }
-    }
-
-    #[test]
-    fn tool_results_hold_a_text_or_blocks() {
-        let image = || Image::from_url("https://x/y");
-        for (result, expected) in [
-            (
-                ToolResult::new("t1", "ok"),
-                json!({"type": "tool_result", "tool_use_id": "t1", "content": "ok"}),
-            ),
-            (
-                ToolResult::error("t1", "bad"),
-                json!({"type": "tool_result", "tool_use_id": "t1", "content": "bad",
-                    "is_error": true}),
-            ),
-            (ToolResult::new("t1", ""), json!({"type": "tool_result", "tool_use_id": "t1"})),
-            (
-                ToolResult::new("t1", "see").with(image()).with(Part::CachePoint(CacheTtl::Short)),
-                json!({"type": "tool_result", "tool_use_id": "t1", "content": [
-                    {"type": "text", "text": "see"},
-                    {"type": "image", "source": {"type": "url", "url": "https://x/y"},
-                        "cache_control": {"type": "ephemeral"}},
-                ]}),
-            ),
-        ] {
-            let block = encode(&result.clone().into(), Role::Tool).unwrap();
-            assert_eq!(block, Some(expected.clone()));
-            assert_eq!(encode(&result.into(), Role::User).unwrap(), Some(expected));
         }
     }
 
@@ -327,7 +233,7 @@ mod tests {
                 "with nothing before it",
             ),
             (Role::User, Document::from_bytes("image/tiff", b"").into(), "only PDF and text"),
-            (Role::User, Document::from_bytes("text/plain", b"\xff").into(), "not UTF-8"),
+            (Role::User, Image::from_url("data:,").into(), "data URL"),
         ] {
             let error = encode(&part, role).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -28,9 +28,6 @@ use crate::error::Error;
 /// - An assistant message of which nothing is left is left out, as one that
 ///   holds another provider's reasoning only.
 pub(super) fn write(messages: &[Message], body: &mut Map<String, Value>) -> Result<(), Error> {
-    if messages.is_empty() {
-        return Err(Error::invalid_request("there are no messages"));
-    }
     let mut system: Vec<Value> = Vec::new();
     let mut turns: Vec<Turn> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
@@ -276,7 +273,6 @@ mod tests {
     fn impossible_conversations_are_refused() {
         let image = Image::from_url("https://x/y");
         for (messages, expected) in [
-            (vec![], "there are no messages"),
             (vec![Message::system("s")], "there is no user message"),
             (vec![Message::system("s"), Message::assistant("a")], "begins with the assistant"),
             (vec![Message::user("a"), Message::user(" ")], "messages[1] holds nothing"),

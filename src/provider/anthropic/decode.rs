@@ -1,81 +1,134 @@
 //! A response's body.
 
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::de::MapAccess;
+use serde_json::{Map, Value, json};
 
-use super::super::{Decoded, Failure, json};
-use super::failure;
+use super::super::bounded::{Content, Detail};
+use super::super::object::{Members, Object};
+use super::super::{Decoded, Failure, MAX_PARTS, json as wire};
 use crate::Provider;
-use crate::chat::{FinishReason, Message, Part, Reasoning, Role, ToolCall, Usage, UsageSource};
+use crate::chat::{
+    FinishReason, Message, Part, Reasoning, Role, Text, ToolCall, Usage, UsageSource,
+};
 
 /// What is read of a message (`message.py`). Everything but the content may be
-/// missing or null, for servers that imitate the format.
-#[derive(Deserialize)]
+/// missing, null or odd, for servers that imitate the format.
+#[derive(Default)]
 struct Body {
-    content: Vec<Value>,
-    #[serde(default)]
-    stop_reason: Option<String>,
-    #[serde(default)]
-    usage: Value,
-    #[serde(default)]
-    model: Option<String>,
-    #[serde(default)]
-    id: Option<String>,
+    kind: Detail,
+    content: Content,
+    stop_reason: Detail,
+    usage: Detail,
+    model: Detail,
+    id: Detail,
+    error: Detail,
+    /// Some gateways' place for what is wrong.
+    message: Detail,
+}
+
+impl Members for Body {
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        match name {
+            "type" => self.kind = members.next_value()?,
+            "content" => self.content = members.next_value()?,
+            "stop_reason" => self.stop_reason = members.next_value()?,
+            "usage" => self.usage = members.next_value()?,
+            "model" => self.model = members.next_value()?,
+            "id" => self.id = members.next_value()?,
+            "error" => self.error = members.next_value()?,
+            "message" => self.message = members.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// Reads the body of a successful response. One of `type: error` is classed by
 /// the type of its error alone, as errors inside a stream are.
 pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let value: Map<String, Value> = json::read(body)?;
-    let is_error = value.get("type").is_some_and(|kind| kind == "error");
-    let has_error = value.get("error").is_some_and(Value::is_object);
-    if is_error || (has_error && !value.contains_key("content")) {
-        return Err(failure::inside(value.into()));
-    }
-    let body: Body = serde_json::from_value(value.into()).map_err(|_| {
-        // The cause may quote the answer.
-        Failure::protocol("the response body is not a message: a field is missing or odd")
-    })?;
-    let message = Message::new(Role::Assistant, body.content.into_iter().map(part));
+    let Object(body) = wire::read::<Object<Body>>(body)?;
+    let has_error = !body.error.value.is_null();
+    let content = match body.content.value {
+        _ if body.kind.value == "error" => None,
+        Value::Array(blocks) if blocks.len() <= MAX_PARTS => Some(blocks),
+        Value::Array(_) => return Err(too_many()),
+        _ if body.content.exceeded => return Err(too_many()),
+        _ => None,
+    };
+    let Some(content) = content else {
+        return Err(match has_error || body.kind.value == "error" {
+            true if has_error => Failure::inside(&body.error.value),
+            true => Failure::inside(&json!({"message": body.message.value})),
+            false => {
+                Failure::protocol("the response body is not a message: it has no list of content")
+            }
+        });
+    };
+    let message = Message::new(Role::Assistant, content.into_iter().map(part));
+    let stop_reason = wire::text(body.stop_reason.value);
     Ok(Decoded {
         message,
-        finish_reason: finish_reason(body.stop_reason.as_deref()),
-        finish_reason_raw: body.stop_reason,
-        service_tier: text(&body.usage, "service_tier"),
-        usage: usage(&body.usage),
-        model: body.model.unwrap_or_default(),
-        id: body.id,
+        finish_reason: finish_reason(stop_reason.as_deref()),
+        finish_reason_raw: stop_reason,
+        service_tier: body.usage.value.get("service_tier").cloned().and_then(wire::text),
+        usage: usage(&body.usage.value),
+        model: wire::text(body.model.value).unwrap_or_default(),
+        id: wire::text(body.id.value),
     })
+}
+
+fn too_many() -> Failure {
+    Failure::protocol("the answer has more parts than any model writes")
 }
 
 /// One content block. What has no part of its own is kept as it came: server
-/// tools and their results, MCP, compaction. The citations of a text are only in
-/// the raw body.
+/// tools and their results, MCP, compaction.
 fn part(block: Value) -> Part {
-    let own = match block.get("type").and_then(Value::as_str) {
-        Some("text") => text(&block, "text").map(Part::Text),
-        Some("thinking") => text(&block, "thinking").map(|thinking| {
-            let signature = text(&block, "signature").filter(|signature| !signature.is_empty());
-            Part::Reasoning(Reasoning { signature, ..Reasoning::new(thinking) })
-        }),
-        Some("redacted_thinking") => text(&block, "data").map(|data| {
-            Part::Reasoning(Reasoning { encrypted: Some(data), ..Reasoning::default() })
-        }),
-        Some("tool_use") => tool_call(&block).map(Part::ToolCall),
+    let own = block.as_object().and_then(|block| match text(block, "type")? {
+        "text" => Some(Part::Text(Text {
+            citations: block
+                .get("citations")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+            ..Text::from(text(block, "text")?)
+        })),
+        "thinking" => {
+            let signature = text(block, "signature").filter(|signature| !signature.is_empty());
+            Some(Part::Reasoning(Reasoning {
+                text: text(block, "thinking")?.to_owned(),
+                signature: signature.map(str::to_owned),
+                ..reasoning()
+            }))
+        }
+        "redacted_thinking" => {
+            let encrypted = Some(text(block, "data")?.to_owned());
+            Some(Part::Reasoning(Reasoning { encrypted, ..reasoning() }))
+        }
+        "tool_use" => tool_call(block).map(Part::ToolCall),
         _ => None,
-    };
-    own.unwrap_or_else(|| Part::Other {
-        provider: Provider::Anthropic.name().to_owned(),
-        value: block,
-    })
+    });
+    own.unwrap_or_else(|| Part::Other { provider: Provider::Anthropic.name().into(), value: block })
 }
 
-fn tool_call(block: &Value) -> Option<ToolCall> {
+fn reasoning() -> Reasoning {
+    Reasoning { provider: Some(Provider::Anthropic.name().to_owned()), ..Reasoning::default() }
+}
+
+fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
     let arguments = match block.get("input") {
         None | Some(Value::Null) => "{}".to_owned(),
         Some(input) => input.to_string(),
     };
-    Some(ToolCall::new(text(block, "id")?, text(block, "name")?, arguments))
+    let known = ["type", "id", "name", "input"];
+    let extra = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    let extra = extra.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let call = ToolCall::new(text(block, "id")?, text(block, "name")?, arguments);
+    Some(ToolCall { extra, ..call })
 }
 
 /// `stop_reason.py`; "we may add new variants to enum-like output values"
@@ -140,8 +193,8 @@ fn count(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned)
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str)
 }
 
 #[cfg(test)]
@@ -157,6 +210,7 @@ mod tests {
     #[test]
     fn a_message_is_read_whole() {
         let search = json!({"type": "server_tool_use", "id": "srv_1", "input": {"query": "x"}});
+        let found = json!({"type": "char_location", "document_index": 0, "cited_text": "x"});
         let answer = decoded(json!({
             "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-opus-5",
             "content": [
@@ -164,24 +218,30 @@ mod tests {
                 {"type": "thinking", "thinking": "", "signature": ""},
                 {"type": "redacted_thinking", "data": "x"},
                 {"type": "text", "text": "Hello", "citations": null},
+                {"type": "text", "text": "World", "citations": [found]},
                 search,
                 {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": [1, "ü"]}},
-                {"type": "tool_use", "id": "t2", "name": "g", "input": {}},
+                {"type": "tool_use", "id": "t2", "name": "g", "input": {},
+                    "caller": {"type": "direct"}},
                 {"type": "tool_use", "id": "t3", "name": "h"},
             ],
             "stop_reason": "tool_use", "stop_sequence": null,
             "usage": {"input_tokens": 3, "output_tokens": 5, "service_tier": "priority"},
         }));
+        let mut called = ToolCall::new("t2", "g", "{}");
+        called.extra.insert("caller".into(), json!({"type": "direct"}));
+        let signature = Some("s".to_owned());
         let expected = Message::new(
             Role::Assistant,
             [
-                Part::from(Reasoning { signature: Some("s".into()), ..Reasoning::new("hm") }),
-                Reasoning::new("").into(),
-                Reasoning { encrypted: Some("x".into()), ..Reasoning::new("") }.into(),
+                Part::from(Reasoning { signature, text: "hm".into(), ..reasoning() }),
+                reasoning().into(),
+                Reasoning { encrypted: Some("x".into()), ..reasoning() }.into(),
                 "Hello".into(),
+                Text { citations: vec![found], ..Text::from("World") }.into(),
                 Part::Other { provider: "anthropic".into(), value: search },
                 ToolCall::new("t1", "f", r#"{"a":[1,"ü"]}"#).into(),
-                ToolCall::new("t2", "g", "{}").into(),
+                called.into(),
                 ToolCall::new("t3", "h", "{}").into(),
             ],
         );
@@ -203,6 +263,22 @@ mod tests {
         assert_eq!((answer.finish_reason, answer.finish_reason_raw), (FinishReason::Other, None));
         assert_eq!((answer.model.as_str(), answer.id, answer.service_tier), ("", None, None));
         assert!(decoded(json!({"content": []})).message.content.is_empty());
+    }
+
+    #[test]
+    fn an_answer_is_not_thrown_away_for_what_stands_beside_it() {
+        for (body, expected) in [
+            (r#"{"content": [{"type": "text", "text": "a"}], "model": 5, "id": {}}"#, "a"),
+            (r#"{"id": 1, "id": 2, "content": [], "content": [{"type":"text","text":"a"}]}"#, "a"),
+            (
+                r#"{"content": [{"type": "text", "text": "a"}], "usage": {"input_tokens": 1e999}}"#,
+                "a",
+            ),
+            (r#"{"content": [{"type": "text", "text": "hi \ud83d there"}]}"#, "hi \u{fffd} there"),
+            (r#"{"content": [{"type": "text", "text": "a"}], "stop_reason": [], "usage": 7}"#, "a"),
+        ] {
+            assert_eq!(decode(body.as_bytes()).unwrap().message.text(), expected, "{body}");
+        }
     }
 
     #[test]
@@ -299,6 +375,12 @@ mod tests {
                 ErrorKind::InvalidRequest,
             ),
             (json!({"error": {"type": "api_error", "message": "x"}}), ErrorKind::Server),
+            (json!({"error": {"code": 529, "message": "x"}}), ErrorKind::Overloaded),
+            (json!({"error": "slow down"}), ErrorKind::Server),
+            (json!({"type": "error", "message": "prompt is too long"}), {
+                ErrorKind::ContextWindowExceeded
+            }),
+            (json!({"content": vec![json!({}); MAX_PARTS + 1]}), ErrorKind::Protocol),
             (json!({"type": "message", "content": "secret"}), ErrorKind::Protocol),
             (json!({"type": "message"}), ErrorKind::Protocol),
         ] {

@@ -4,10 +4,11 @@
 //! encode.rs        request → body: limits, sampling, format; calls the next three
 //!   conversation.rs  messages → `system` and alternating turns of blocks
 //!   block.rs         one part → one block
+//!     call.rs          tool calls and their results
+//!     media.rs         images and documents
 //!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → thinking and effort, by model
 //! decode.rs        body → message, usage, stop reason
-//! failure.rs       error response → class
 //! ```
 //!
 //! The wire facts come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`,
@@ -15,16 +16,16 @@
 //! and recorded traffic, unless a place names another source.
 
 mod block;
+mod call;
 mod conversation;
 mod decode;
 mod encode;
-mod failure;
+mod media;
 mod thinking;
 mod tools;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
-pub(super) use failure::failure;
 
 /// The value of the `anthropic-version` header.
 ///

@@ -1,73 +1,36 @@
 //! Tools and the choice among them.
 
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
-use crate::error::Error;
 
 /// Writes `tools` and `tool_choice`.
 ///
-/// Tools given by `extra` replace these, so with them the choice is not checked
-/// against the names. Allowing parallel calls means nothing without tools and is
-/// then left out.
-pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), Error> {
-    let mut names = BTreeSet::new();
-    let mut tools = Vec::with_capacity(request.tools.len());
-    for (index, tool) in request.tools.iter().enumerate() {
-        let name = match tool {
-            Tool::Function(function) => Some(function.name.as_str()),
-            Tool::Native(value) => value.get("name").and_then(Value::as_str),
-        };
-        if name.is_some_and(str::is_empty) {
-            return Err(Error::invalid_request(format!("tools[{index}] has an empty name")));
-        }
-        if let Some(name) = name {
-            if !names.insert(name) {
-                return Err(Error::invalid_request(format!("two tools are named {name:?}")));
-            }
-        }
-        tools.push(match tool {
-            Tool::Function(function) => definition(function)?,
+/// Tools given by `extra` replace these. Allowing parallel calls means nothing
+/// without tools and is then left out.
+pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) {
+    let tools: Vec<_> = request
+        .tools
+        .iter()
+        .map(|tool| match tool {
+            Tool::Function(function) => definition(function),
             Tool::Native(value) => value.clone(),
-        });
-    }
-    let elsewhere = request.extra.contains_key("tools");
-    if let Some(choice) = &request.tool_choice {
-        if tools.is_empty() && !elsewhere {
-            return Err(Error::invalid_request("tool_choice is set, but there are no tools"));
-        }
-        if let ToolChoice::Function(name) = choice {
-            if !elsewhere && !names.contains(name.as_str()) {
-                return Err(Error::invalid_request(format!(
-                    "tool_choice names {name:?}, but there is no such tool"
-                )));
-            }
-        }
-    }
-    if let Some(choice) = tool_choice(request, !tools.is_empty() || elsewhere) {
+        })
+        .collect();
+    let any_tools = !tools.is_empty() || request.extra.contains_key("tools");
+    if let Some(choice) = tool_choice(request, any_tools) {
         body.insert("tool_choice".into(), choice);
     }
     if !tools.is_empty() {
         body.insert("tools".into(), tools.into());
     }
-    Ok(())
 }
 
 /// A function as Anthropic's custom tool. Its schema must say that it is an
 /// object's (`tool_param.py`); `{}` and null stand for no arguments elsewhere,
 /// so that is filled in.
-fn definition(function: &Function) -> Result<Value, Error> {
-    let mut schema = match &function.parameters {
-        Value::Object(schema) => schema.clone(),
-        Value::Null => Map::new(),
-        _ => {
-            return Err(Error::invalid_request(format!(
-                "the parameters of tool {:?} are no JSON Schema object",
-                function.name
-            )));
-        }
-    };
+fn definition(function: &Function) -> Value {
+    let mut schema = function.parameters.as_object().cloned().unwrap_or_default();
     schema.entry("type").or_insert_with(|| "object".into());
     let mut tool = Map::new();
     tool.insert("name".into(), function.name.as_str().into());
@@ -78,7 +41,7 @@ fn definition(function: &Function) -> Result<Value, Error> {
     if let Some(strict) = function.strict {
         tool.insert("strict".into(), strict.into());
     }
-    Ok(tool.into())
+    tool.into()
 }
 
 /// The choice, with `disable_parallel_tool_use` inside, which all kinds but
@@ -112,10 +75,10 @@ mod tests {
         request
     }
 
-    fn written(request: &ChatRequest) -> Result<Value, Error> {
+    fn written(request: &ChatRequest) -> Value {
         let mut body = Map::new();
-        write(request, &mut body)?;
-        Ok(body.into())
+        write(request, &mut body);
+        body.into()
     }
 
     #[test]
@@ -129,7 +92,7 @@ mod tests {
         let native = json!({"type": "web_search_20250305", "name": "web_search", "max_uses": 2});
         let tools = [weather(), Tool::Function(strict.clone()), Tool::Native(native.clone())];
         assert_eq!(
-            written(&request(tools)).unwrap(),
+            written(&request(tools)),
             json!({"tools": [
                 {
                     "name": "weather",
@@ -142,10 +105,10 @@ mod tests {
         );
         strict.parameters = Value::Null;
         assert_eq!(
-            written(&request([Tool::Function(strict)])).unwrap()["tools"][0]["input_schema"],
+            written(&request([Tool::Function(strict)]))["tools"][0]["input_schema"],
             json!({"type": "object"})
         );
-        assert_eq!(written(&request([])).unwrap(), json!({}));
+        assert_eq!(written(&request([])), json!({}));
     }
 
     #[test]
@@ -169,9 +132,9 @@ mod tests {
             let mut request = request([weather()]);
             request.tool_choice = choice;
             request.parallel_tool_calls = parallel;
-            assert_eq!(written(&request).unwrap()["tool_choice"], expected);
+            assert_eq!(written(&request)["tool_choice"], expected);
         }
-        assert_eq!(written(&request([]).parallel_tool_calls(false)).unwrap(), json!({}));
+        assert_eq!(written(&request([]).parallel_tool_calls(false)), json!({}));
     }
 
     #[test]
@@ -179,34 +142,6 @@ mod tests {
         let request = request([])
             .tool_choice(ToolChoice::Function("theirs".into()))
             .extra("tools", json!([{"name": "theirs"}]));
-        assert_eq!(
-            written(&request).unwrap(),
-            json!({"tool_choice": {"type": "tool", "name": "theirs"}})
-        );
-    }
-
-    #[test]
-    fn impossible_tools_are_refused() {
-        let unnamed = || Tool::function("", "", json!({}));
-        for (request, expected) in [
-            (request([]).tool_choice(ToolChoice::Auto), "there are no tools"),
-            (
-                request([weather()]).tool_choice(ToolChoice::Function("other".into())),
-                "tool_choice names \"other\"",
-            ),
-            (request([weather(), weather()]), "two tools are named \"weather\""),
-            (
-                request([weather(), Tool::Native(json!({"name": "weather"}))]),
-                "two tools are named \"weather\"",
-            ),
-            (request([weather(), unnamed()]), "tools[1] has an empty name"),
-            (
-                request([Tool::function("f", "", json!([]))]),
-                "the parameters of tool \"f\" are no JSON Schema object",
-            ),
-        ] {
-            let error = written(&request).unwrap_err();
-            assert!(error.message().contains(expected), "{error}");
-        }
+        assert_eq!(written(&request), json!({"tool_choice": {"type": "tool", "name": "theirs"}}));
     }
 }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::provider::json;
+use crate::provider::{check, json};
 
 /// Writes the body of a chat completion.
 ///
@@ -14,10 +14,9 @@ use crate::provider::json;
 /// a deployment whose name does not tell its model needs that way out.
 ///
 /// What would be refused by every server is refused here, in words that say what
-/// to do. Limits that differ between servers (four stop texts, the range of the
-/// temperature) are left to them.
+/// to do.
 pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-    check_common(request)?;
+    check::check(request)?;
     let newer = model::is_newer(model);
     let system = if newer { "developer" } else { "system" };
     let mut body = Map::new();
@@ -28,9 +27,9 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     };
     set("model", Some(model.into()));
     set("messages", Some(messages::encode(&request.messages, system)?.into()));
-    set("tools", tools::encode(request)?);
-    set("tool_choice", tools::encode_choice(request)?);
-    set("parallel_tool_calls", request.parallel_tool_calls.map(Value::from));
+    set("tools", tools::encode(request));
+    set("tool_choice", tools::encode_choice(request));
+    set("parallel_tool_calls", tools::encode_parallel(request)?);
     set("response_format", response_format(request)?);
     let limits = ["max_tokens", "max_completion_tokens"];
     if !limits.iter().any(|limit| request.extra.contains_key(*limit)) {
@@ -43,27 +42,6 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
     json::merge(&mut body, &request.extra);
     json::write(&body)
-}
-
-/// Refuses what no OpenAI endpoint can take.
-pub(in crate::provider) fn check_common(request: &ChatRequest) -> Result<(), Error> {
-    if request.messages.is_empty() {
-        return Err(Error::invalid_request("the request has no messages; add at least one"));
-    }
-    // JSON has no NaN and no infinity; serde_json would write null.
-    for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
-        if let Some(value) = value.filter(|value| !value.is_finite()) {
-            return Err(Error::invalid_request(format!(
-                "{name} is {value}; it must be a finite number"
-            )));
-        }
-    }
-    if request.max_output_tokens == Some(0) {
-        return Err(Error::invalid_request(
-            "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
-        ));
-    }
-    Ok(())
 }
 
 fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
@@ -94,7 +72,8 @@ fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Message, ReasoningEffort, Tool, ToolChoice};
+    use crate::chat::{ReasoningEffort, Tool, ToolChoice};
+    use crate::provider::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
         serde_json::from_slice(&encode(request, model).unwrap()).unwrap()
@@ -156,6 +135,28 @@ mod tests {
     }
 
     #[test]
+    fn a_schema_keeps_the_order_of_its_members() {
+        let schema = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"aside":{"type":"null"}}}"#;
+        let parsed: Value = serde_json::from_str(schema).unwrap();
+        let request = ChatRequest::from("Hi")
+            .tool(Tool::function("f", "d", parsed.clone()))
+            .response_format(ResponseFormat::json_schema("s", parsed))
+            .extra("b", 1)
+            .extra("a", 2);
+        // A stored request keeps it too.
+        let stored = serde_json::to_string(&request).unwrap();
+        let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
+        for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+            for request in [&request, &loaded] {
+                let body = String::from_utf8(wire.encode(request, "m").unwrap()).unwrap();
+                assert_eq!(body.matches(schema).count(), 2, "{body}");
+                assert!(body.starts_with(r#"{"model":"m","#), "{body}");
+                assert!(body.ends_with(r#""b":1,"a":2}"#), "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn newer_models_get_their_own_limit_and_role() {
         let request = ChatRequest::from("Hi").system("Be brief.").max_output_tokens(7);
         let body = encoded(&request, "o3-mini");
@@ -183,11 +184,8 @@ mod tests {
     fn what_is_wrong_is_said_before_sending() {
         let hi = || ChatRequest::from("the secret prompt");
         for (request, expected) in [
-            (ChatRequest::new(Vec::<Message>::new()), "no messages"),
-            (hi().temperature(f64::NAN), "temperature is NaN"),
-            (hi().top_p(f64::INFINITY), "top_p is inf"),
-            (hi().max_output_tokens(0), "max_output_tokens is 0"),
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
+            (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
             let error = encode(&request, "gpt-4o").unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);

@@ -1,56 +1,75 @@
-use serde::{Deserialize, Deserializer};
+use serde::de::MapAccess;
 use serde_json::Value;
 
-use super::{failure, usage};
+use super::usage;
 use crate::chat::Usage;
+use crate::provider::bounded::Detail;
+use crate::provider::object::{First, Members, Object};
 use crate::provider::{Failure, json};
 
 /// What surrounds the choices in a response body, the same for chat and text
-/// completions. Every field may be missing or null on one server or another.
-#[derive(Deserialize)]
-#[serde(bound(deserialize = "Choice: Deserialize<'de>"))]
-pub(in crate::provider) struct Envelope<Choice> {
-    #[serde(default, deserialize_with = "text")]
+/// completions. Every field may be missing, null or odd on one server or another.
+#[derive(Debug)]
+pub(in crate::provider) struct Envelope {
     pub(in crate::provider) id: Option<String>,
-    #[serde(default, deserialize_with = "text")]
     pub(in crate::provider) model: Option<String>,
-    #[serde(default, deserialize_with = "text")]
     pub(in crate::provider) service_tier: Option<String>,
-    #[serde(default)]
-    usage: Value,
-    #[serde(default)]
-    error: Value,
-    choices: Option<Vec<Choice>>,
+    pub(in crate::provider) usage: Usage,
 }
 
-impl<Choice: for<'de> Deserialize<'de>> Envelope<Choice> {
+impl Envelope {
     /// Reads a body with status 200 and takes the first choice out of it.
     ///
     /// OpenRouter sends what goes wrong after a model began to work under status
     /// 200, as `{"error": {…}}` (openrouter.ai/docs/api/errors), and proxies do
     /// alike. That is classed as the same error under its own status would be.
-    pub(in crate::provider) fn read(body: &[u8]) -> Result<(Self, Choice), Failure> {
-        let mut envelope: Self = json::read(body)?;
-        let choice = envelope.choices.take().and_then(|choices| choices.into_iter().next());
-        match choice {
-            Some(choice) => Ok((envelope, choice)),
-            None if envelope.error.is_null() => {
+    pub(in crate::provider) fn read<Choice: Members>(
+        body: &[u8],
+    ) -> Result<(Self, Choice), Failure> {
+        let Object(body) = json::read::<Object<Body<Choice>>>(body)?;
+        match body.choices {
+            First(Some(Object(choice))) => {
+                let envelope = Self {
+                    id: json::text(body.id.value),
+                    model: json::text(body.model.value),
+                    service_tier: json::text(body.service_tier.value),
+                    usage: usage::read(&body.usage.value),
+                };
+                Ok((envelope, choice))
+            }
+            First(None) if body.error.value == Value::Null => {
                 Err(Failure::protocol("the response holds no choices, so there is no answer in it"))
             }
-            None => Err(failure::under_200(envelope.error)),
+            First(None) => Err(Failure::inside(&body.error.value)),
         }
-    }
-
-    pub(in crate::provider) fn usage(&self) -> Usage {
-        usage::read(&self.usage)
     }
 }
 
-/// A string, or none where something else stands.
-pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) if !text.is_empty() => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })
+#[derive(Default)]
+struct Body<Choice> {
+    id: Detail,
+    model: Detail,
+    service_tier: Detail,
+    usage: Detail,
+    error: Detail,
+    choices: First<Object<Choice>>,
+}
+
+impl<Choice: Members> Members for Body<Choice> {
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        match name {
+            "id" => self.id = members.next_value()?,
+            "model" => self.model = members.next_value()?,
+            "service_tier" => self.service_tier = members.next_value()?,
+            "usage" => self.usage = members.next_value()?,
+            "error" => self.error = members.next_value()?,
+            "choices" => self.choices = members.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }

@@ -1,6 +1,5 @@
 use serde_json::{Map, Value, json};
 
-use super::decode::is_custom_call;
 use crate::chat::{Detail, Document, Image, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::error::Error;
 use crate::provider::Provider;
@@ -11,10 +10,11 @@ use crate::provider::Provider;
 /// anything else is an array of parts. Tool results become one message each, of
 /// role `tool`; those in a user message are lifted out in front of it.
 ///
-/// Left out, since they only make sense elsewhere: reasoning, for which this
-/// format has no field; cache points, as OpenAI caches by itself; and blocks of
-/// other providers. Blocks of this one go back as content parts, which also lets
-/// a caller send what is not modelled here, audio for example.
+/// Left out, since they only make sense elsewhere: cache points, as OpenAI caches
+/// by itself; citations, which are only ever sent by servers; blocks and reasoning
+/// of other providers; and of this format's own reasoning all that no server needs
+/// back (see [`reasoning`]). Blocks of this format go back as content parts, which
+/// also lets a caller send what is not modelled here, audio for example.
 pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<Value>, Error> {
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
@@ -57,7 +57,7 @@ impl Place {
     /// A content part; none for what is left out.
     fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
         Ok(match part {
-            Part::Text(text) => Some(json!({"type": "text", "text": text})),
+            Part::Text(text) => Some(json!({"type": "text", "text": text.text})),
             Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,
@@ -159,35 +159,75 @@ fn encode_user(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
 /// An answer that was nothing but reasoning, cut off by the output limit say,
 /// goes back as an empty string: OpenAI requires content where there is no tool
 /// call.
+///
+/// A refusal goes back as the content part it is, and beside text as a member of
+/// the message: the content is "one or more of type `text`, or exactly one of type
+/// `refusal`" (OpenAI's reference). Of a spoken answer only the id goes back, in
+/// `audio` (`ChatCompletionAssistantMessageParam` in openai-python).
 fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
     let mut blocks = Vec::new();
     let mut refusal = String::new();
     let mut calls = Vec::new();
+    let mut audio = None;
     for part in &message.content {
         match part {
             Part::Refusal(text) => refusal.push_str(text),
             Part::ToolCall(call) => calls.push(encode_call(place, call)?),
-            Part::Other { provider, value }
-                if provider == Provider::OpenAi.name() && is_custom_call(value) =>
-            {
-                calls.push(value.clone());
+            Part::Other { provider, value } if provider == Provider::OpenAi.name() => {
+                match value.get("type").and_then(Value::as_str) {
+                    Some("custom") => calls.push(value.clone()),
+                    Some("audio") => audio = value.pointer("/audio/id").cloned(),
+                    _ => blocks.push(value.clone()),
+                }
             }
             part => blocks.extend(place.block(part)?),
         }
     }
-    let content = match blocks.is_empty() {
-        true if refusal.is_empty() && calls.is_empty() => "".into(),
-        true => Value::Null,
-        false => content(blocks),
+    let beside = !blocks.is_empty() && !refusal.is_empty();
+    let content = if !blocks.is_empty() {
+        content(blocks)
+    } else if !refusal.is_empty() {
+        json!([{"type": "refusal", "refusal": refusal}])
+    } else if calls.is_empty() && audio.is_none() {
+        "".into()
+    } else {
+        Value::Null
     };
     let mut encoded = named("assistant", message, content);
-    if !refusal.is_empty() {
+    if beside {
         encoded["refusal"] = refusal.into();
     }
+    if let Some(id) = audio {
+        encoded["audio"] = json!({"id": id});
+    }
     if !calls.is_empty() {
+        if let Some(text) = reasoning(message) {
+            encoded["reasoning_content"] = text.into();
+        }
         encoded["tool_calls"] = calls.into();
     }
     Ok(encoded)
+}
+
+/// What goes back as `reasoning_content`, beside tool calls only.
+///
+/// DeepSeek requires it there: without it the next request ends in "Missing
+/// `reasoning_content` field in the assistant message" (its guide "Thinking Mode",
+/// section "Tool Calls"; continuedev/continue #10193, anomalyco/opencode #24722).
+/// Elsewhere it reads past it, and its older R1 refused the request for it (its
+/// guide "Reasoning Model"). What came as `reasoning` is no server's to require.
+fn reasoning(message: &Message) -> Option<String> {
+    let texts = message.content.iter().filter_map(|part| match part {
+        Part::Reasoning(reasoning)
+            if reasoning.provider.as_deref() == Some(Provider::OpenAi.name())
+                && reasoning.field.as_deref() == Some("reasoning_content") =>
+        {
+            Some(reasoning.text.as_str())
+        }
+        _ => None,
+    });
+    let text: String = texts.collect();
+    (!text.is_empty()).then_some(text)
 }
 
 fn encode_call(place: &Place, call: &ToolCall) -> Result<Value, Error> {
@@ -210,7 +250,8 @@ fn encode_tool(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
             Part::ToolResult(result) => {
                 out.push(encode_result(place, result, message.name.as_deref())?);
             }
-            Part::CachePoint(_) | Part::Reasoning(_) | Part::Other { .. } => {}
+            Part::CachePoint(_) | Part::Reasoning(_) => {}
+            Part::Other { provider, .. } if provider != Provider::OpenAi.name() => {}
             _ => {
                 return Err(place.refuse(
                     "holds something beside tool results; put it into the result's own content \

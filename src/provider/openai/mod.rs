@@ -9,7 +9,6 @@
 mod decode;
 mod encode;
 mod envelope;
-mod failure;
 mod finish;
 mod messages;
 mod model;
@@ -17,7 +16,6 @@ mod tools;
 mod usage;
 
 pub(super) use decode::decode;
-pub(super) use encode::{check_common, encode};
+pub(super) use encode::encode;
 pub(super) use envelope::Envelope;
-pub(super) use failure::failure;
 pub(super) use finish::finish_reason;

@@ -31,8 +31,7 @@ pub(super) fn read(usage: &Value) -> Usage {
         "/reasoning_tokens", // Vertex AI
     ]);
     let prompt_audio = count(&["/prompt_tokens_details/audio_tokens"]);
-    let total = first(usage, &["/total_tokens"]);
-    if let Some(total) = total {
+    if let Some(total) = first(usage, &["/total_tokens"]) {
         match total.saturating_sub(prompt.saturating_add(completion)) {
             0 => {}
             gap if gap == reasoning => completion = completion.saturating_add(gap),
@@ -53,7 +52,7 @@ pub(super) fn read(usage: &Value) -> Usage {
     Usage {
         prompt_tokens: prompt,
         completion_tokens: completion,
-        total_tokens: total.unwrap_or(0).max(prompt.saturating_add(completion)),
+        total_tokens: prompt.saturating_add(completion),
         cached_tokens: cached,
         cache_write_tokens: count(&[
             "/prompt_tokens_details/cache_write_tokens",
@@ -153,8 +152,8 @@ mod tests {
             "prompt_tokens_details": {"cached_tokens": 100},
         }));
         assert_eq!(cached, Usage { cached_tokens: 100, ..Usage::reported(104, 5) });
-        // A total that fits neither is kept as it was reported.
+        // A total that fits neither says nothing.
         let odd = read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9}));
-        assert_eq!((odd.prompt_tokens, odd.completion_tokens, odd.total_tokens), (1, 1, 9));
+        assert_eq!((odd.prompt_tokens, odd.completion_tokens, odd.total_tokens), (1, 1, 2));
     }
 }

@@ -92,6 +92,7 @@ fn tool_calls_come_in_each_form() {
     let body = ask(MESSAGES, &question(false), reply()).json();
     assert_eq!(body["stop_reason"], "tool_use");
     assert_eq!(body["content"][1]["input"], json!({"city": "Rome"}));
+    assert_eq!(body["content"][1]["caller"], json!({"type": "direct"}));
 
     let broken = Reply::tool_call("a", json!({})).and_tool_call_text("b", "{\"x\": ");
     let events = parsed(&ask(MESSAGES, &question(true), broken));
@@ -120,7 +121,7 @@ fn messages_count_cached_input_apart() {
 
 #[test]
 fn messages_stream_named_events_in_order() {
-    let reply = Reply::pieces(["Par", "is"]).reasoning("Hm.").usage(10, 5);
+    let reply = Reply::pieces(["Par", "is"]).reasoning("Hm.").usage(10, 5).cached(3).cache_write(2);
     let answer = ask(MESSAGES, &question(true), reply);
     let names: Vec<_> = answer.events().iter().map(|(name, _)| name.unwrap()).collect();
     assert_eq!(
@@ -142,10 +143,16 @@ fn messages_stream_named_events_in_order() {
     );
     let events = parsed(&answer);
     assert!(names.iter().zip(&events).all(|(name, event)| event["type"] == **name));
-    assert_eq!(events[0]["message"]["usage"]["input_tokens"], 10);
+    assert_eq!(events[0]["message"]["usage"]["input_tokens"], 5);
     assert_eq!(joined(&events, "/delta/thinking"), "Hm.");
     assert_eq!(joined(&events, "/delta/text"), "Paris");
-    assert_eq!(events[10]["usage"]["output_tokens"], 5);
+    assert_eq!(
+        events[10]["usage"],
+        json!({
+            "input_tokens": 5, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3,
+            "output_tokens": 5,
+        })
+    );
     assert_eq!(events[10]["delta"]["stop_reason"], "end_turn");
 }
 
@@ -212,6 +219,12 @@ fn errors_have_the_providers_own_form() {
         ask(CHAT, &question(false), Reply::status(500)).json()["error"]["type"],
         "server_error"
     );
+    for (path, word, expected) in
+        [(CHAT, "code", "model_not_found"), (MESSAGES, "type", "not_found_error")]
+    {
+        let error = ask(path, &question(false), Reply::status(404)).json()["error"].clone();
+        assert_eq!(error[word], expected);
+    }
     assert_eq!(ask(CHAT, &question(false), Reply::status(204)).body, b"");
 }
 
@@ -233,7 +246,10 @@ fn unservable_requests_are_refused_and_leave_the_script_alone() {
     server.reply(Reply::text("scripted"));
     let mut client = Client::to(&server);
     client.post("/v1/nowhere", &question(false));
-    assert_eq!(client.answer().status, 404);
+    let unknown = client.answer();
+    assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (404, &Value::Null));
+    assert_eq!(unknown.json()["error"]["message"], "Invalid URL (POST /v1/nowhere)");
+    assert!(unknown.head.contains("\r\nx-request-id: req_"), "{}", unknown.head);
     client.post_with("/nowhere", "anthropic-version: 2023-06-01\r\n", &question(false));
     assert_eq!(client.answer().json()["error"]["type"], "not_found_error");
     client.post(CHAT, &json!([1]));

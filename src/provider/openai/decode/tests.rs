@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::{Usage, UsageSource};
+use crate::chat::{Text, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::provider::openai::messages;
 use serde_json::json;
@@ -18,11 +18,12 @@ fn choice(message: Value, finish_reason: Value) -> (Vec<Part>, FinishReason) {
 }
 
 fn text(text: &str) -> Part {
-    Part::Text(text.to_owned())
+    Part::text(text)
 }
 
-fn thought(text: &str) -> Part {
-    Part::Reasoning(Reasoning::new(text))
+fn thought(field: &str, text: &str) -> Part {
+    let field = Some(field).filter(|field| !field.is_empty()).map(str::to_owned);
+    Part::Reasoning(Reasoning { field, ..super::thought(text.to_owned()) })
 }
 
 #[test]
@@ -65,11 +66,14 @@ fn content_comes_in_many_forms() {
         (json!({}), vec![]),
         (json!(null), vec![]),
         (json!({"content": " a\n"}), vec![text(" a\n")]),
-        (json!({"content": "a", "reasoning_content": "r"}), vec![thought("r"), text("a")]),
-        (json!({"content": "a", "reasoning": "r"}), vec![thought("r"), text("a")]),
+        (
+            json!({"content": "a", "reasoning_content": "r"}),
+            vec![thought("reasoning_content", "r"), text("a")],
+        ),
+        (json!({"content": "a", "reasoning": "r"}), vec![thought("reasoning", "r"), text("a")]),
         (
             json!({"content": "a", "reasoning": "r", "reasoning_content": "r"}),
-            vec![thought("r"), text("a")],
+            vec![thought("reasoning_content", "r"), text("a")],
         ),
         (json!({"content": "a", "reasoning": null, "reasoning_content": ""}), vec![text("a")]),
         (json!({"content": "a", "reasoning": {"odd": 1}}), vec![text("a")]),
@@ -81,13 +85,18 @@ fn content_comes_in_many_forms() {
                 "b",
                 7,
             ]}),
-            vec![thought("rs"), text("a"), text("b")],
+            vec![thought("", "rs"), text("a"), text("b")],
         ),
-        (json!({"content": [{"type": "thinking", "thinking": "r"}]}), vec![thought("r")]),
+        (json!({"content": [{"type": "thinking", "thinking": "r"}]}), vec![thought("", "r")]),
         (
             json!({"content": [{"type": "reference", "reference_ids": [1]}]}),
             vec![other(json!({"type": "reference", "reference_ids": [1]}))],
         ),
+        (
+            json!({"content": null, "audio": {"id": "audio_1", "transcript": "t"}}),
+            vec![other(json!({"type": "audio", "audio": {"id": "audio_1", "transcript": "t"}}))],
+        ),
+        (json!({"content": "a", "tool_calls": {}, "audio": 1, "refusal": {}}), vec![text("a")]),
         (json!({"content": null, "refusal": "no"}), vec![Part::Refusal("no".into())]),
         (
             json!({"content": [{"type": "refusal", "refusal": "no"}]}),
@@ -120,19 +129,84 @@ fn tool_calls_come_in_many_forms() {
                 null,
             ]}),
             vec![
-                Part::ToolCall(ToolCall::new("call_0", "f", "{\"x\":1}")),
-                Part::ToolCall(ToolCall::new("call_1", "g", "{}")),
-                Part::ToolCall(ToolCall::new("call_2", "h", "{}")),
+                Part::ToolCall(ToolCall::new("0", "f", "{\"x\":1}")),
+                Part::ToolCall(ToolCall::new("1", "g", "{}")),
+                Part::ToolCall(ToolCall::new("2", "h", "{}")),
             ],
         ),
         (
             json!({"content": null, "function_call": {"name": "f", "arguments": "{}"}}),
-            vec![Part::ToolCall(ToolCall::new("call_0", "f", "{}"))],
+            vec![Part::ToolCall(ToolCall::new("0", "f", "{}"))],
         ),
         (json!({"content": "a", "tool_calls": null, "function_call": null}), vec![text("a")]),
         (json!({"tool_calls": [custom]}), vec![other(custom)]),
     ] {
-        assert_eq!(choice(message.clone(), json!("length")).0, expected, "{message}");
+        let (mut parts, _) = choice(message.clone(), json!("length"));
+        for part in &mut parts {
+            if let Part::ToolCall(call) = part {
+                // Ids that were made up; only their end is the same every time.
+                if let Some(rest) = call.id.strip_prefix("call_") {
+                    call.id = rest.split_once('_').unwrap().1.to_owned();
+                }
+            }
+        }
+        assert_eq!(parts, expected, "{message}");
+    }
+}
+
+#[test]
+fn made_up_ids_differ_from_answer_to_answer() {
+    let id = |answer: &str| {
+        let body = json!({"id": answer, "choices": [{"message": {
+            "function_call": {"name": "f", "arguments": "{}"},
+        }}]});
+        decoded(&body).message.tool_calls().next().unwrap().id.clone()
+    };
+    assert_eq!(id("a"), id("a"));
+    assert_ne!(id("a"), id("b"));
+    assert!(id("a").len() <= 40);
+}
+
+#[test]
+fn annotations_are_kept_with_the_text() {
+    let found = json!({"type": "url_citation", "url_citation": {"url": "https://x.test"}});
+    let message = json!({"content": "a", "annotations": [found]});
+    let (parts, _) = choice(message, json!("stop"));
+    let expected = Text { citations: vec![found.clone()], ..Text::from("a") };
+    assert_eq!(parts, [Part::Text(expected)]);
+    let message = json!({"content": null, "annotations": [found]});
+    assert_eq!(choice(message, json!("stop")).0, []);
+}
+
+#[test]
+fn an_answer_is_not_thrown_away_for_what_stands_beside_it() {
+    for (body, text) in [
+        (r#"{"id": "a", "id": "b", "choices": [{"message": {"content": "x"}}]}"#, "x"),
+        (r#"{"choices": [{"message": {"content": "w", "content": "x"}}]}"#, "x"),
+        (r#"{"choices": [{"message": {"content": "x", "tool_calls": {}}}], "id": {}}"#, "x"),
+        (r#"{"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 1e999}}"#, "x"),
+        (r#"{"choices": [{"message": {"content": "x"}, "logprobs": NaN}]}"#, "x"),
+        (r#"{"choices": [{"message": {"content": "half \ud83d"}}]}"#, "half \u{fffd}"),
+        (r#"{"choices": [{"message": {"content": "x"}}, 7, {"message": 8}]}"#, "x"),
+    ] {
+        let decoded = decode(body.as_bytes()).unwrap();
+        assert_eq!(decoded.message.text(), text, "{body}");
+    }
+    let broken = decode(b"{\"choices\": [{\"message\": {\"content\": \"a\xff\"}}]}").unwrap();
+    assert_eq!(broken.message.text(), "a\u{fffd}");
+}
+
+#[test]
+fn more_than_a_model_writes_is_a_failure() {
+    let whole =
+        |content: String| format!(r#"{{"choices": [{{"message": {{"content": {content}}}}}]}}"#);
+    let block = r#"{"type": "text", "text": "a"}"#;
+    let fits = whole(format!("[{}]", vec![block; MAX_PARTS].join(",")));
+    assert_eq!(decode(fits.as_bytes()).unwrap().message.content.len(), MAX_PARTS);
+    for content in [vec![block; MAX_PARTS + 1].join(","), vec!["{\"\":[[]]}"; 200_000].join(",")] {
+        let failure = decode(whole(format!("[{content}]")).as_bytes()).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Protocol);
+        assert!(failure.message.contains("more parts"), "{}", failure.message);
     }
 }
 

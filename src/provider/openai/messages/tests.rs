@@ -82,7 +82,7 @@ fn tool_calls_and_results_are_written() {
             ),
             Message::new(
                 Role::Assistant,
-                [Part::Text("let me".into()), ToolCall::new("c4", "f", "{}").into()]
+                [Part::text("let me"), ToolCall::new("c4", "f", "{}").into()]
             ),
             Message::user("and now?").with(ToolResult::new("c4", "ok")),
             Message::new(
@@ -114,6 +114,7 @@ fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
     let marked =
         json!({"type": "text", "text": "t", "prompt_cache_breakpoint": {"mode": "explicit"}});
     let odd = json!({"type": "text", "odd": 1});
+    let spoken = json!({"type": "audio", "audio": {"id": "audio_1", "data": "AAAA"}});
     let audio = json!({"type": "input_audio", "input_audio": {"data": "", "format": "wav"}});
     assert_eq!(
         encoded([
@@ -124,6 +125,8 @@ fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
             Message::new(Role::User, [other("openai", marked.clone())]),
             Message::new(Role::User, [other("openai", odd.clone())]),
             Message::new(Role::Assistant, [Part::Refusal("no".into())]),
+            Message::assistant("half").with(Part::Refusal("no".into())),
+            Message::new(Role::Assistant, [other("openai", spoken)]),
             Message::new(Role::Assistant, [Part::Reasoning(Reasoning::new("hm"))]),
         ]),
         json!([
@@ -131,10 +134,43 @@ fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
             {"role": "user", "content": [audio]},
             {"role": "user", "content": [marked]},
             {"role": "user", "content": [odd]},
-            {"role": "assistant", "content": null, "refusal": "no"},
+            {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]},
+            {"role": "assistant", "content": "half", "refusal": "no"},
+            {"role": "assistant", "content": null, "audio": {"id": "audio_1"}},
             {"role": "assistant", "content": ""},
         ])
     );
+}
+
+#[test]
+fn reasoning_goes_back_where_a_server_requires_it_and_nowhere_else() {
+    let thought = |provider: &str, field: Option<&str>| Reasoning {
+        provider: Some(provider.to_owned()),
+        field: field.map(str::to_owned),
+        ..Reasoning::new("hm")
+    };
+    let call = || ToolCall::new("c", "f", "{}");
+    for (reasoning, called, expected) in [
+        (thought("openai", Some("reasoning_content")), true, json!("hm")),
+        (thought("openai", Some("reasoning_content")), false, Value::Null),
+        (thought("openai", Some("reasoning")), true, Value::Null),
+        (thought("openai", None), true, Value::Null),
+        (thought("anthropic", Some("reasoning_content")), true, Value::Null),
+        (Reasoning::new("old"), true, Value::Null),
+    ] {
+        let mut message = Message::new(Role::Assistant, [Part::from(reasoning), "a".into()]);
+        if called {
+            message = message.with(call());
+        }
+        assert_eq!(encoded([message])[0]["reasoning_content"], expected);
+    }
+}
+
+#[test]
+fn blocks_of_other_providers_beside_tool_results_are_left_out() {
+    let message = Message::tool_result("c", "r").with(other("anthropic", json!({"type": "x"})));
+    let expected = json!([{"role": "tool", "tool_call_id": "c", "content": "r"}]);
+    assert_eq!(encoded([message]), expected);
 }
 
 #[test]
@@ -162,6 +198,7 @@ fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
         (Message::new(Role::Tool, ["secret"]), "beside tool results"),
         (Message::new(Role::Tool, Vec::<Part>::new()), "holds no tool result"),
         (Message::tool_result("", "secret"), "without a call id"),
+        (Message::new(Role::Tool, [other("openai", json!("secret"))]), "beside tool results"),
         (Message::new(Role::Tool, [result().with(image())]), "more than text"),
     ] {
         let error = encode(&[Message::user("x"), message], "system").unwrap_err();

@@ -1,9 +1,6 @@
 use super::*;
-use ErrorKind::*;
-
-fn failed(status: u16, body: &str) -> Failure {
-    failure(Reply { status, headers: &[], body: body.as_bytes() })
-}
+use crate::provider::failure::tests::failed;
+use serde_json::{Value, json};
 
 fn error(kind: &str, code: Value, message: &str) -> String {
     json!({"error": {"message": message, "type": kind, "param": null, "code": code}}).to_string()
@@ -42,7 +39,9 @@ fn a_status_alone_has_a_class() {
         }
     }
     for status in [100, 101, 199, 600, 999] {
-        assert_eq!(failed(status, "").kind, Protocol, "{status}");
+        let failure = failed(status, "{\"error\": {\"type\": \"overloaded_error\"}}");
+        assert_eq!(failure.kind, Protocol, "{status}");
+        assert!(failure.message.contains("no meaning here"), "{}", failure.message);
     }
 }
 
@@ -162,12 +161,141 @@ fn codes_and_words_refine_the_status() {
         (429, "engine_overloaded_error", json!(null), "busy", Overloaded),
         (503, "service_unavailable_error", json!("server_is_overloaded"), "busy", Overloaded),
         (500, "server_error", json!(null), "The server had an error", Server),
+        // Through gateways these reach either format.
+        (
+            400,
+            invalid,
+            json!("400"),
+            "litellm.BadRequestError: AnthropicException - {\"error\": {\"message\": \"Your credit balance is too low to\"}}",
+            QuotaExhausted,
+        ),
+        (
+            400,
+            invalid,
+            json!("400"),
+            "litellm.ContextWindowExceededError: too many tokens",
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            invalid,
+            json!(null),
+            "Input is too long for requested model.",
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            invalid,
+            json!("invalid_prompt"),
+            "Invalid prompt: we've limited access to this content for safety reasons. This type",
+            ContentPolicy,
+        ),
+        (
+            400,
+            invalid,
+            json!("invalid_prompt"),
+            "Invalid prompt: the schema is malformed",
+            InvalidRequest,
+        ),
+        (
+            429,
+            "rate_limit_error",
+            json!("enforced_spend_limit_reached"),
+            "Limit reached",
+            QuotaExhausted,
+        ),
+        (429, "x", json!(null), "litellm: enforced_spend_limit_reached", QuotaExhausted),
+        (401, "invalid_api_key", json!(401), "Invalid API key provided.", Authentication),
     ] {
         let failure = failed(status, &error(kind, code.clone(), message));
         assert_eq!(failure.kind, expected, "{status} {kind} {code} {message}");
         assert_eq!(failure.message, message);
-        assert_eq!(failure.code.as_deref(), Some(code.as_str().unwrap_or(kind)));
+        let digits = |code: &&str| code.bytes().all(|byte| byte.is_ascii_digit());
+        let code = code.as_str().filter(|code| !digits(code));
+        assert_eq!(failure.code.as_deref(), Some(code.unwrap_or(kind)));
     }
+}
+
+#[test]
+fn anthropics_types_have_their_classes() {
+    let invalid = "invalid_request_error";
+    for (status, kind, message, expected) in [
+        (400, invalid, "max_tokens: Field required", InvalidRequest),
+        (
+            400,
+            invalid,
+            "Your credit balance is too low to access the Anthropic API.",
+            QuotaExhausted,
+        ),
+        (
+            400,
+            invalid,
+            "You have reached your specified API usage limits. You will regain access on \
+             2026-12-01 at 00:00 UTC.",
+            QuotaExhausted,
+        ),
+        (
+            400,
+            invalid,
+            "You have reached your specified workspace API usage limits.",
+            QuotaExhausted,
+        ),
+        (
+            400,
+            invalid,
+            "prompt is too long: 3333404 tokens > 200000 maximum",
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            invalid,
+            "input length and `max_tokens` exceed context limit: 190000 + 21333 > 200000",
+            ContextWindowExceeded,
+        ),
+        (400, invalid, "Output blocked by content filtering policy", ContentPolicy),
+        (401, "authentication_error", "invalid x-api-key", Authentication),
+        (402, "billing_error", "", QuotaExhausted),
+        (403, "permission_error", "", Permission),
+        (404, "not_found_error", "model: x", NotFound),
+        (409, "conflict_error", "", Server),
+        (413, "request_too_large", "Request exceeds the maximum size", InvalidRequest),
+        (429, "rate_limit_error", "prompt is too long for now", RateLimited),
+        (500, "api_error", "Internal server error", Server),
+        (504, "timeout_error", "", Server),
+        (529, "overloaded_error", "Overloaded", Overloaded),
+        (500, "overloaded_error", "Overloaded", Overloaded),
+        (418, invalid, "", InvalidRequest),
+        (401, invalid, "", Authentication),
+        (503, "api_error", "", Overloaded),
+        (529, "api_error", "", Overloaded),
+        (200, "overloaded_error", "Overloaded", Overloaded),
+        (200, "rate_limit_error", "", RateLimited),
+        (200, "api_error", "", Server),
+        (200, invalid, "", InvalidRequest),
+        (200, "brand_new_error", "", Server),
+        (418, "brand_new_error", "", InvalidRequest),
+        (507, "brand_new_error", "", Server),
+    ] {
+        let body = json!({"type": "error", "error": {"type": kind, "message": message}});
+        let failure = failed(status, &body.to_string());
+        assert_eq!(failure.kind, expected, "{status} {kind} {message}");
+        assert_eq!(failure.code.as_deref(), Some(kind));
+        match message {
+            "" => assert!(failure.message.starts_with("the server answered with")),
+            _ => assert_eq!(failure.message, message),
+        }
+    }
+}
+
+#[test]
+fn a_spend_limit_is_no_rate_limit() {
+    let body = json!({"type": "error", "error": {
+        "type": "rate_limit_error", "message": "Limit reached",
+        "details": {"error_code": "enforced_spend_limit_reached"},
+    }});
+    let failure = failed(429, &body.to_string());
+    assert_eq!(failure.kind, QuotaExhausted);
+    assert_eq!(failure.code.as_deref(), Some("enforced_spend_limit_reached"));
 }
 
 #[test]
@@ -177,93 +305,4 @@ fn words_are_not_believed_where_they_do_not_belong() {
     assert_eq!(failure.kind, NotFound);
     let failure = failed(401, &error("x", json!(null), "insufficient balance"));
     assert_eq!(failure.kind, Authentication);
-}
-
-#[test]
-fn every_shape_of_error_body_gives_its_message() {
-    for (body, message, code) in [
-        (r#"{"error": "no such thing"}"#, "no such thing", None),
-        (r#"{"message": "no"}"#, "no", None),
-        (r#"{"detail": "Invalid API Key"}"#, "Invalid API Key", None),
-        (
-            r#"{"detail": [{"loc": ["body"], "msg": "Field required", "type": "missing", "input": "secret"}, {"msg": "b"}]}"#,
-            "Field required; b",
-            None,
-        ),
-        (r#"{"detail": {"message": "deep"}}"#, "deep", None),
-        (
-            r#"{"object": "error", "message": "bad", "type": "BadRequestError", "param": null, "code": 400}"#,
-            "bad",
-            Some("BadRequestError"),
-        ),
-        (r#"[{"error": {"code": 400, "message": "bad thing", "status": "X"}}]"#, "bad thing", None),
-        (r#"{"errors": [{"code": 7003, "message": "route"}]}"#, "route", None),
-        (
-            r#"{"code": "no credits for you", "error": "Forbidden thing"}"#,
-            "Forbidden thing",
-            Some("no credits for you"),
-        ),
-        (
-            r#"{"error": {"message": "", "code": "x"}}"#,
-            "the error body holds no message",
-            Some("x"),
-        ),
-        (r#"{"what": "secret"}"#, "the error body holds no message", None),
-        ("", "no body", None),
-        ("<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway", None),
-        ("upstream connect error", "upstream connect error", None),
-    ] {
-        let failure = failed(400, body);
-        assert_eq!(failure.message, message, "{body}");
-        assert_eq!(failure.code.as_deref(), code, "{body}");
-        assert_eq!(failure.kind, InvalidRequest, "{body}");
-    }
-}
-
-#[test]
-fn marks_beside_the_error_are_seen() {
-    let azure = json!({"error": {
-        "message": "filtered", "type": null, "param": "prompt", "code": "BadRequest", "status": 400,
-        "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}},
-    }});
-    assert_eq!(failed(400, &azure.to_string()).kind, ContentPolicy);
-    let openrouter = json!({"error": {
-        "code": 403, "message": "Input was flagged",
-        "metadata": {"reasons": ["violence"], "flagged_input": "secret"},
-    }});
-    let failure = failed(403, &openrouter.to_string());
-    assert_eq!((failure.kind, failure.message.as_str()), (ContentPolicy, "Input was flagged"));
-}
-
-#[test]
-fn an_error_under_200_is_classed_by_what_it_says() {
-    for (error, expected) in [
-        (json!({"code": 429, "message": "m"}), RateLimited),
-        (json!({"code": "502", "message": "m"}), Server),
-        (json!({"code": 503, "message": "m"}), Overloaded),
-        (json!({"code": 402, "message": "m"}), QuotaExhausted),
-        (json!({"code": 0, "message": "m"}), Server),
-        (json!({"type": "invalid_request_error", "message": "m"}), InvalidRequest),
-        (json!({"type": "rate_limit_error", "message": "m"}), RateLimited),
-        (json!({"type": "authentication_error", "message": "m"}), Authentication),
-        (json!({"type": "permission_error", "message": "m"}), Permission),
-        (json!({"type": "not_found_error", "message": "m"}), NotFound),
-        (json!({"type": "overloaded_error", "message": "m"}), Overloaded),
-        (json!({"code": "insufficient_quota", "message": "m"}), QuotaExhausted),
-        (json!({"message": "maximum context length is 5"}), ContextWindowExceeded),
-        (json!("just text"), Server),
-        (json!({}), Server),
-    ] {
-        assert_eq!(under_200(error.clone()).kind, expected, "{error}");
-    }
-}
-
-#[test]
-fn redirects_are_reported_whatever_their_status() {
-    let headers = [("location".to_owned(), "https://eu.api.test/v1/chat".to_owned())];
-    for status in [301, 302, 307, 308] {
-        let failure = failure(Reply { status, headers: &headers, body: b"" });
-        assert_eq!(failure.kind, Protocol);
-        assert!(failure.message.contains("https://eu.api.test"), "{}", failure.message);
-    }
 }

@@ -1,0 +1,52 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use super::Hidden;
+
+/// What a model thought before it answered.
+///
+/// Keep it in the conversation as it came: providers that sign or encrypt
+/// reasoning require it back, unchanged, when tools are used, and so do some that
+/// do neither. It goes back only to the provider it came from.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reasoning {
+    /// The reasoning, or a summary of it; empty where the provider hides it.
+    #[serde(default)]
+    pub text: String,
+    /// The provider's signature over the text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
+    /// Reasoning that only the provider can read (Anthropic's redacted
+    /// thinking, OpenAI's encrypted content).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encrypted: Option<String>,
+    /// The provider's id for this piece of reasoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The [name](crate::Provider::name) of the provider it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The member of the message it came in, where servers of one format use
+    /// several (`reasoning_content`, `reasoning`): it goes back in the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl Reasoning {
+    /// Reasoning in plain text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+}
+
+impl fmt::Debug for Reasoning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reasoning")
+            .field("text", &Hidden(self.text.len()))
+            .field("signed", &self.signature.is_some())
+            .field("encrypted", &self.encrypted.is_some())
+            .field("provider", &self.provider)
+            .finish()
+    }
+}

@@ -1,0 +1,103 @@
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use std::fmt;
+
+use super::Hidden;
+
+/// A piece of text, and what it cites.
+///
+/// A text without citations is stored as a plain string.
+#[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Text {
+    /// The text.
+    pub text: String,
+    /// The sources a model names for it, in the provider's own form: Anthropic's
+    /// citations of documents and searches, OpenAI's annotations of a message. Only
+    /// Anthropic takes its own back, and wants them with the text they belong to.
+    pub citations: Vec<Value>,
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self { text, citations: Vec::new() }
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_tuple("Text");
+        debug.field(&Hidden(self.text.len()));
+        if !self.citations.is_empty() {
+            debug.field(&format_args!("{} citations", self.citations.len()));
+        }
+        debug.finish()
+    }
+}
+
+#[derive(Serialize)]
+struct Cited<'a> {
+    text: &'a str,
+    citations: &'a [Value],
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Stored {
+    Plain(String),
+    Cited {
+        text: String,
+        #[serde(default)]
+        citations: Vec<Value>,
+    },
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.citations.is_empty() {
+            return serializer.serialize_str(&self.text);
+        }
+        Cited { text: &self.text, citations: &self.citations }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Stored::deserialize(deserializer)? {
+            Stored::Plain(text) => text.into(),
+            Stored::Cited { text, citations } => Self { text, citations },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_text_without_citations_is_stored_as_a_string() {
+        let cited = Text { citations: vec![json!({"url": "u"})], ..Text::from("a") };
+        for (text, stored) in [
+            (Text::from("a"), json!("a")),
+            (cited, json!({"text": "a", "citations": [{"url": "u"}]})),
+        ] {
+            assert_eq!(serde_json::to_value(&text).unwrap(), stored);
+            assert_eq!(serde_json::from_value::<Text>(stored).unwrap(), text);
+        }
+        assert_eq!(serde_json::from_value::<Text>(json!({"text": "a"})).unwrap(), Text::from("a"));
+        assert!(serde_json::from_value::<Text>(json!(1)).is_err());
+    }
+
+    #[test]
+    fn debug_shows_neither_text_nor_citations() {
+        let text = Text { citations: vec![json!("secret")], ..Text::from("secret") };
+        assert_eq!(format!("{text:?}"), "Text([6 bytes], 1 citations)");
+    }
+}
