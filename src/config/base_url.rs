@@ -23,7 +23,7 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
                 .to_owned(),
         );
     }
-    if !has_valid_port(authority.as_str()) {
+    if !is_reachable(&uri) {
         return Err("the base URL's port is not a number from 1 to 65535".to_owned());
     }
     match scheme {
@@ -45,13 +45,14 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
     Ok(uri)
 }
 
-/// Whether `host` or `host:port` names no port, or one that exists.
-pub(super) fn has_valid_port(authority: &str) -> bool {
-    match authority.rsplit_once(':') {
-        // A colon inside the brackets of an IPv6 address.
-        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port > 0),
-        _ => true,
-    }
+/// Whether a URL names a host and, if any, a port that there is. One that
+/// cannot be read would pass for the scheme's own.
+pub(super) fn is_reachable(url: &Uri) -> bool {
+    let Some(authority) = url.authority() else { return false };
+    let host = authority.host();
+    let address = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, rest)| rest);
+    let port = address.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
+    !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// Whether a host, as it stands in a URL, is this machine (RFC 6761 section 6.3).

@@ -2,7 +2,7 @@ use std::fmt;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-use super::base_url::{has_valid_port, is_loopback};
+use super::base_url::{is_loopback, is_reachable};
 
 /// Which HTTP proxy calls go through.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -52,14 +52,8 @@ impl Proxy {
                 }
             }
         };
-        // ureq takes some URLs that lead nowhere, or elsewhere.
-        let after_scheme = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
-        let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-        let host_and_port = authority.rsplit('@').next().unwrap_or_default();
-        match ureq::Proxy::new(url.trim()) {
-            Ok(proxy) if !proxy.host().is_empty() && has_valid_port(host_and_port) => {
-                Ok(Some(proxy))
-            }
+        match ureq::Proxy::new(&url) {
+            Ok(proxy) if is_reachable(proxy.uri()) => Ok(Some(proxy)),
             _ => Err(format!(
                 "the proxy {source} is malformed; expected one such as http://proxy.example:3128"
             )),

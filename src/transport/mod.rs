@@ -9,7 +9,9 @@
 mod exchange;
 mod fault;
 mod open;
+mod progress;
 mod resolve;
+mod steps;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -291,7 +293,7 @@ impl Transport {
                 permit.fail(match (error.kind(), error.phase()) {
                     (ErrorKind::Cancelled, _) => ConnectFailure::Cancelled,
                     (ErrorKind::Timeout, _) => ConnectFailure::Timeout,
-                    (ErrorKind::Tls, _) => ConnectFailure::Tls,
+                    (_, Some(Phase::Tls)) => ConnectFailure::Tls,
                     (_, Some(Phase::Resolve)) => ConnectFailure::Resolve,
                     _ => ConnectFailure::Connect,
                 });

@@ -8,12 +8,12 @@ use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
-use ureq::unversioned::transport::{
-    ConnectionDetails, Connector, DefaultConnector, NextTimeout, ShutdownHandle, Transport,
-};
+use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle, Transport};
 
 use super::fault::is_hangup;
+use super::progress::Progress;
 use super::resolve::{Unresolved, resolve};
+use super::steps::Steps;
 use super::{Bounds, Settings};
 use crate::cancel::{CancelToken, Listening};
 use crate::config::Tls;
@@ -73,6 +73,13 @@ fn with_tls(config: ConfigBuilder, tls: Option<&Tls>) -> Result<ConfigBuilder, E
                         .with_source(cause)
                 })?;
                 if let PemItem::Certificate(certificate) = item {
+                    // rustls passes over what it cannot read, and then trusts nobody.
+                    if !is_whole(certificate.der()) {
+                        return Err(Error::new(
+                            ErrorKind::Configuration,
+                            "one of the root certificates is incomplete or no certificate",
+                        ));
+                    }
                     certificates.push(certificate);
                 }
             }
@@ -89,6 +96,19 @@ fn with_tls(config: ConfigBuilder, tls: Option<&Tls>) -> Result<ConfigBuilder, E
         }
     };
     Ok(config.tls_config(builder.build()))
+}
+
+/// Whether this is a sequence in DER from its first byte to its last, as every
+/// certificate is (RFC 5280 section 4.1, X.690 section 8.1).
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn is_whole(der: &[u8]) -> bool {
+    let length = match der {
+        [0x30, length @ 0..=0x7f, ..] => Some((2, usize::from(*length))),
+        [0x30, 0x81, length, ..] => Some((3, usize::from(*length))),
+        [0x30, 0x82, high, low, ..] => Some((4, usize::from(u16::from_be_bytes([*high, *low])))),
+        _ => None,
+    };
+    length.is_some_and(|(head, length)| der.len() == head + length)
 }
 
 /// What tells one origin from another: scheme, host and port.
@@ -121,17 +141,24 @@ fn shut_down_on(token: &CancelToken, socket: &Socket) -> Listening {
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
     socket: Socket,
+    /// Whether it was lent to a call.
+    used: bool,
 }
 
 impl Connection {
     pub(super) fn transport(&mut self) -> &mut dyn Transport {
+        self.used = true;
         &mut *self.transport
     }
 
     /// Whether the other side still seems to be there, and has sent nothing
     /// unasked: the bytes of a late error would be taken for the next answer.
+    ///
+    /// An encrypted connection that was never used is taken to be. Most servers
+    /// send session tickets after the handshake (RFC 8446 section 4.6.1), which
+    /// are read with the first answer and until then look like bytes unasked.
     pub(super) fn is_open(&mut self) -> bool {
-        self.transport.is_open()
+        (self.is_tls() && !self.used) || self.transport.is_open()
     }
 
     pub(super) fn is_tls(&self) -> bool {
@@ -149,20 +176,21 @@ impl Connection {
 pub(super) struct Opener {
     base: Uri,
     config: Config,
-    connector: Arc<DefaultConnector>,
+    steps: Arc<Steps>,
     connect_timeout: Duration,
 }
 
 impl Opener {
     pub(super) fn new(base: Uri, config: Config, connect_timeout: Duration) -> Self {
-        Self { base, config, connector: Arc::new(DefaultConnector::new()), connect_timeout }
+        Self { base, config, steps: Arc::default(), connect_timeout }
     }
 
     /// Looks the host up, connects and does the TLS handshake.
     pub(super) fn open(&self, bounds: &Bounds) -> Result<Connection, Error> {
         let connect_by = Deadline::after(Instant::now(), self.connect_timeout);
+        let progress = Arc::new(Progress::new(bounds.deadline.earlier(connect_by)));
         let lookup = Lookup {
-            deadline: bounds.deadline.earlier(connect_by),
+            progress: Arc::clone(&progress),
             proxy_port: self.config.proxy().map(ureq::Proxy::port),
         };
         // A proxy looks the host up itself, save for a kind that asks us to.
@@ -173,7 +201,7 @@ impl Opener {
             let host = self.base.host().unwrap_or_default();
             lookup.addresses(host, port(&self.base)).map_err(|cause| self.unresolved(cause))?
         };
-        let left = match lookup.deadline.remaining(Instant::now()) {
+        let left = match progress.deadline().remaining(Instant::now()) {
             None => UreqDuration::NotHappening,
             Some(left) if left.is_zero() => return Err(Error::timeout(Phase::Connect)),
             Some(left) => UreqDuration::Exact(left),
@@ -191,9 +219,9 @@ impl Opener {
             timeout: NextTimeout { after: left, ..NextTimeout::default() },
             current_time: Arc::new(UreqInstant::now),
             run_connector: {
-                let connector = Arc::clone(&self.connector);
+                let (steps, progress) = (Arc::clone(&self.steps), Arc::clone(&progress));
                 Arc::new(move |details: &ConnectionDetails<'_>| {
-                    connector.connect(details, None)?.ok_or(ureq::Error::ConnectionFailed)
+                    steps.take_to_proxy(details, &progress)
                 })
             },
             register_shutdown: {
@@ -208,16 +236,17 @@ impl Opener {
                 })
             },
         };
-        let outcome = self.connector.connect(&details, None);
+        let outcome = self.steps.take(&details, &progress);
         drop(interrupt);
-        let connected = socket.lock().is_some();
         if bounds.is_cancelled() {
-            return Err(Error::cancelled().with_phase(self.phase(connected)));
+            return Err(Error::cancelled().with_phase(progress.phase()));
         }
         match outcome {
-            Ok(Some(transport)) => Ok(Connection { transport, socket }),
-            Ok(None) => Err(self.failed(ureq::Error::ConnectionFailed, false)),
-            Err(cause) => Err(self.failed(cause, connected)),
+            Ok(transport) => {
+                progress.is_done();
+                Ok(Connection { transport, socket, used: false })
+            }
+            Err(cause) => Err(self.failed(cause, progress.phase())),
         }
     }
 
@@ -233,13 +262,7 @@ impl Opener {
         }
     }
 
-    fn phase(&self, connected: bool) -> Phase {
-        let encrypted = self.base.scheme() == Some(&Scheme::HTTPS);
-        if connected && encrypted { Phase::Tls } else { Phase::Connect }
-    }
-
-    fn failed(&self, cause: ureq::Error, connected: bool) -> Error {
-        let phase = self.phase(connected);
+    fn failed(&self, cause: ureq::Error, phase: Phase) -> Error {
         let target = match self.config.proxy() {
             Some(proxy) => {
                 let (host, port) = (proxy.host(), proxy.port());
@@ -253,13 +276,13 @@ impl Opener {
             ureq::Error::Io(cause) if phase == Phase::Tls && is_hangup(cause) => {
                 (ErrorKind::Connection, "the connection was closed in the TLS handshake with")
             }
-            ureq::Error::ConnectProxyFailed(_) => (ErrorKind::Connection, "cannot connect to"),
             _ if phase == Phase::Tls => (ErrorKind::Tls, "no encrypted connection to"),
             _ => (ErrorKind::Connection, "cannot connect to"),
         };
         // What ureq wraps says it better than ureq's own prefix.
         let why = match &cause {
             ureq::Error::Io(cause) => cause.to_string(),
+            ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
             cause => cause.to_string(),
         };
         Error::new(kind, format!("{message} {target}: {why}")).with_phase(phase).with_source(cause)
@@ -276,7 +299,7 @@ impl fmt::Debug for Connection {
 /// a proxy and for nothing else.
 #[derive(Debug)]
 struct Lookup {
-    deadline: Deadline,
+    progress: Arc<Progress>,
     /// What a proxy's URL stands for when it names no port.
     proxy_port: Option<u16>,
 }
@@ -285,7 +308,7 @@ impl Lookup {
     fn addresses(&self, host: &str, port: u16) -> Result<ResolvedSocketAddrs, Unresolved> {
         let mut addresses = self.empty();
         // ureq has room for so many.
-        for address in resolve(host, port, self.deadline)?.into_iter().take(16) {
+        for address in resolve(host, port, self.progress.deadline())?.into_iter().take(16) {
             addresses.push(address);
         }
         Ok(addresses)
@@ -300,9 +323,13 @@ impl Resolver for Lookup {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let port = self.proxy_port.unwrap_or_else(|| port(uri));
-        self.addresses(uri.host().unwrap_or_default(), port).map_err(|cause| match cause {
+        self.progress.comes_to(Phase::Resolve);
+        let found = self.addresses(uri.host().unwrap_or_default(), port);
+        let found = found.map_err(|cause| match cause {
             Unresolved::TimedOut => ureq::Error::Timeout(timeout.reason),
             Unresolved::Failed(cause) => ureq::Error::Io(cause),
-        })
+        })?;
+        self.progress.comes_to(Phase::Connect);
+        Ok(found)
     }
 }

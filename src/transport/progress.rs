@@ -1,0 +1,125 @@
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Instant;
+use ureq::unversioned::transport::time::Duration as UreqDuration;
+use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
+
+use crate::deadline::Deadline;
+use crate::error::Phase;
+
+/// How far the opening of one connection has come, and by when it must be done.
+#[derive(Debug)]
+pub(super) struct Progress {
+    deadline: Deadline,
+    /// What is being done; `None` once the connection is open.
+    phase: Mutex<Option<Phase>>,
+}
+
+impl Progress {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self { deadline, phase: Mutex::new(Some(Phase::Connect)) }
+    }
+
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
+    pub(super) fn comes_to(&self, phase: Phase) {
+        *self.phase.lock() = Some(phase);
+    }
+
+    /// What failed, if it did.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.lock().unwrap_or(Phase::Connect)
+    }
+
+    /// From here on, the deadline is that of whoever uses the connection.
+    pub(super) fn is_done(&self) {
+        *self.phase.lock() = None;
+    }
+
+    /// Cuts a timeout to what is left before the deadline.
+    pub(super) fn bound(&self, timeout: NextTimeout) -> Result<NextTimeout, ureq::Error> {
+        if self.phase.lock().is_none() {
+            return Ok(timeout);
+        }
+        match self.deadline.remaining(Instant::now()) {
+            None => Ok(timeout),
+            Some(left) if left.is_zero() => Err(ureq::Error::Timeout(timeout.reason)),
+            Some(left) => {
+                Ok(NextTimeout { after: timeout.after.min(UreqDuration::Exact(left)), ..timeout })
+            }
+        }
+    }
+}
+
+/// A connection to a proxy, held to the deadline of the connection that is opened
+/// through it. ureq allows each read of the proxy's answer the whole timeout, so
+/// that one who answers byte by byte could keep a call for hours.
+#[derive(Debug)]
+pub(super) struct Hurried {
+    transport: Box<dyn Transport>,
+    progress: Arc<Progress>,
+}
+
+impl Hurried {
+    pub(super) fn new(transport: Box<dyn Transport>, progress: Arc<Progress>) -> Self {
+        Self { transport, progress }
+    }
+}
+
+impl Transport for Hurried {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.transport.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        let timeout = self.progress.bound(timeout)?;
+        self.transport.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        let timeout = self.progress.bound(timeout)?;
+        self.transport.await_input(timeout)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.transport.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.transport.is_tls()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn timeout(after: Duration) -> NextTimeout {
+        NextTimeout { after: UreqDuration::Exact(after), ..NextTimeout::default() }
+    }
+
+    #[test]
+    fn no_step_gets_more_time_than_is_left_until_the_connection_is_open() {
+        let hour = Duration::from_secs(3600);
+        let progress = Progress::new(Deadline::after(Instant::now(), hour));
+        assert!(progress.bound(timeout(hour * 2)).unwrap().after <= UreqDuration::Exact(hour));
+        assert_eq!(progress.bound(timeout(hour / 2)).unwrap(), timeout(hour / 2));
+        assert!(!progress.bound(NextTimeout::default()).unwrap().after.is_not_happening());
+
+        let late = Progress::new(Deadline::after(Instant::now(), Duration::ZERO));
+        assert!(matches!(late.bound(timeout(hour)), Err(ureq::Error::Timeout(_))));
+        late.is_done();
+        assert_eq!(late.bound(timeout(hour)).unwrap(), timeout(hour));
+    }
+
+    #[test]
+    fn the_latest_phase_is_told() {
+        let progress = Progress::new(Deadline::after(Instant::now(), Duration::ZERO));
+        assert_eq!(progress.phase(), Phase::Connect);
+        progress.comes_to(Phase::Tls);
+        assert_eq!(progress.phase(), Phase::Tls);
+    }
+}

@@ -1,0 +1,78 @@
+use std::sync::Arc;
+
+#[cfg(feature = "native-tls")]
+use ureq::unversioned::transport::NativeTlsConnector;
+#[cfg(feature = "rustls")]
+use ureq::unversioned::transport::RustlsConnector;
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, SocksConnector, TcpConnector, Transport,
+};
+
+use super::progress::{Hurried, Progress};
+use crate::error::Phase;
+
+/// The steps by which a connection is opened, ureq's own: together they are its
+/// `DefaultConnector`. Taken one by one, so that an error can say which it was.
+#[derive(Debug, Default)]
+pub(super) struct Steps {
+    /// Keeps the parsed root certificates.
+    #[cfg(feature = "rustls")]
+    rustls: RustlsConnector,
+    #[cfg(feature = "native-tls")]
+    native_tls: NativeTlsConnector,
+}
+
+impl Steps {
+    /// Takes them all.
+    pub(super) fn take(
+        &self,
+        details: &ConnectionDetails<'_>,
+        progress: &Progress,
+    ) -> Result<Box<dyn Transport>, ureq::Error> {
+        progress.comes_to(Phase::Connect);
+        let there = SocksConnector::default().connect(details, None::<()>)?;
+        // Has its own connection to the proxy opened by `take_to_proxy`.
+        let there = ConnectProxyConnector::default().connect(details, there)?;
+        let there = TcpConnector::default().connect(details, there)?;
+        let there = there.ok_or(ureq::Error::ConnectionFailed)?.boxed();
+        if !details.needs_tls() {
+            return Ok(there);
+        }
+        progress.comes_to(Phase::Tls);
+        #[cfg(feature = "rustls")]
+        let there = opened(self.rustls.connect(details, Some(there))?)?;
+        #[cfg(feature = "native-tls")]
+        let there = opened(self.native_tls.connect(details, Some(there))?)?;
+        if there.is_tls() { Ok(there) } else { Err(ureq::Error::TlsRequired) }
+    }
+
+    /// Takes them to the proxy itself, in what is left of the time: ureq would
+    /// begin to count anew.
+    pub(super) fn take_to_proxy(
+        &self,
+        details: &ConnectionDetails<'_>,
+        progress: &Arc<Progress>,
+    ) -> Result<Box<dyn Transport>, ureq::Error> {
+        let details = ConnectionDetails {
+            uri: details.uri,
+            addrs: details.addrs.clone(),
+            config: details.config,
+            request_level: details.request_level,
+            resolver: details.resolver,
+            now: (details.current_time)(),
+            timeout: progress.bound(details.timeout)?,
+            current_time: Arc::clone(&details.current_time),
+            run_connector: Arc::clone(&details.run_connector),
+            register_shutdown: Arc::clone(&details.register_shutdown),
+        };
+        let proxy = self.take(&details, progress)?;
+        // The proxy has yet to connect.
+        progress.comes_to(Phase::Connect);
+        Ok(Hurried::new(proxy, Arc::clone(progress)).boxed())
+    }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn opened(transport: Option<impl Transport>) -> Result<Box<dyn Transport>, ureq::Error> {
+    Ok(transport.ok_or(ureq::Error::ConnectionFailed)?.boxed())
+}
