@@ -1,7 +1,10 @@
 //! What the tests share.
 #![allow(dead_code)]
 
+pub(crate) mod listener;
 pub(crate) mod server;
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;
 
 use std::time::Duration;
 use tollgate::testing::Loopback;

@@ -1,19 +1,13 @@
 //! A server that says what no well-behaved one says.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::listener::Listener;
 
 /// Runs `serve` for each connection, with the number of that connection.
-pub(crate) struct RawServer {
-    pub(crate) address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    stopping: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
+pub(crate) struct RawServer(Listener);
 
 impl RawServer {
     pub(crate) fn start(serve: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> Self {
@@ -23,47 +17,25 @@ impl RawServer {
     pub(crate) fn on(
         address: &str,
         serve: impl Fn(usize, TcpStream) + Send + Sync + 'static,
-    ) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        let address = listener.local_addr()?;
-        let connections = Arc::new(AtomicUsize::new(0));
-        let stopping = Arc::new(AtomicBool::new(false));
-        let thread = {
-            let (connections, stopping) = (Arc::clone(&connections), Arc::clone(&stopping));
-            thread::spawn(move || {
-                thread::scope(|scope| {
-                    while let Ok((socket, _)) = listener.accept() {
-                        if stopping.load(Ordering::SeqCst) {
-                            break;
-                        }
-                        let number = connections.fetch_add(1, Ordering::SeqCst);
-                        let serve = &serve;
-                        // A test that goes wrong ends, all the same.
-                        let _ = socket.set_read_timeout(Some(Duration::from_secs(60)));
-                        scope.spawn(move || serve(number, socket));
-                    }
-                });
-            })
-        };
-        Ok(Self { address, connections, stopping, thread: Some(thread) })
+    ) -> io::Result<Self> {
+        let next = AtomicUsize::new(0);
+        Listener::on(address, move |socket| {
+            let number = next.fetch_add(1, Ordering::SeqCst);
+            serve(number, socket.try_clone().expect("a second handle of a socket"));
+        })
+        .map(Self)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.address()
     }
 
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("http://{}/v1", self.address())
     }
 
     pub(crate) fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for RawServer {
-    fn drop(&mut self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.0.accepted()
     }
 }
 

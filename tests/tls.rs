@@ -1,0 +1,248 @@
+//! Encrypted connections: made once and reused, and refused for the right reasons.
+#![cfg(feature = "rustls")]
+
+mod support;
+
+use std::io::Read;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+use support::listener::{Listener, PATIENCE, wait_for_the_end};
+use support::tls::{AUTHORITY, TlsServer};
+use support::{builder, loopback, quick_retries};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{
+    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase,
+    PoolConfig, Provider, Tls,
+};
+
+/// A loopback provider behind TLS, and the setup of a client that trusts it.
+fn encrypted() -> (Loopback, TlsServer, ClientBuilder) {
+    let server = loopback();
+    let tls = TlsServer::start(server.address());
+    let builder = builder(&server, Provider::OpenAi)
+        .base_url(tls.base_url())
+        .connect_timeout(PATIENCE)
+        .tls(Tls::Roots(AUTHORITY.to_vec()));
+    (server, tls, builder)
+}
+
+/// The setup of a client of what does not come as far as a handshake.
+fn towards(listener: &Listener) -> ClientBuilder {
+    Client::builder()
+        .provider(Provider::OpenAi)
+        .model("gpt-4o-mini")
+        .api_key(support::KEY)
+        .base_url(format!("https://localhost:{}/v1", listener.address().port()))
+        .tls(Tls::Roots(AUTHORITY.to_vec()))
+        .timeout(PATIENCE)
+        .retry(quick_retries(2))
+}
+
+/// The error of one call, which comes in time, and what the pool counted.
+fn failure(builder: ClientBuilder) -> (Error, OriginStats) {
+    let client = builder.build().unwrap();
+    let begun = Instant::now();
+    let error = client.chat("hi").unwrap_err();
+    assert!(begun.elapsed() < PATIENCE, "{error}");
+    (error, client.pool().total)
+}
+
+#[test]
+fn twenty_calls_cost_one_handshake() {
+    let (server, tls, builder) = encrypted();
+    let client = builder.build().unwrap();
+    for _ in 0..20 {
+        client.chat("hi").unwrap();
+    }
+    assert_eq!(server.request_count(), 20);
+    assert_eq!((tls.accepted(), tls.handshakes()), (1, 1));
+    let pool = client.pool().total;
+    assert_eq!((pool.opened, pool.reused), (1, 19));
+    assert_eq!((pool.closed.total(), pool.failed.total()), (0, 0));
+}
+
+#[test]
+fn sixteen_threads_cost_no_more_handshakes_than_there_are_connections() {
+    let (server, tls, builder) = encrypted();
+    let pool = PoolConfig { max_size: 4, ..PoolConfig::default() };
+    let client = builder.pool(pool).build().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    client.chat("hi").unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(server.request_count(), 160);
+    assert!(tls.handshakes() <= 4, "{}", tls.handshakes());
+    assert_eq!(tls.accepted(), tls.handshakes());
+    let pool = client.pool().total;
+    assert_eq!(pool.opened, tls.handshakes() as u64);
+    assert_eq!(pool.opened + pool.reused, 160);
+}
+
+#[test]
+fn connections_opened_ahead_are_used_by_the_calls() {
+    let (server, tls, builder) = encrypted();
+    let client = builder.build().unwrap();
+    assert_eq!(client.warm_up(1).unwrap(), 1);
+    // By now there may be session tickets, which the server sends on its own. The
+    // pool looks at a connection once it has rested for a millisecond.
+    let begun = Instant::now();
+    while tls.handshakes() < 1 {
+        assert!(begun.elapsed() < PATIENCE);
+        thread::yield_now();
+    }
+    thread::sleep(Duration::from_millis(5));
+    for _ in 0..3 {
+        client.chat("hi").unwrap();
+    }
+    let pool = client.pool().total;
+    assert_eq!((pool.opened, pool.reused, pool.closed.total()), (1, 3, 0));
+    assert_eq!(tls.handshakes(), 1);
+    assert_eq!(server.request_count(), 3);
+}
+
+#[test]
+fn an_encrypted_connection_that_died_before_its_first_use_costs_no_error() {
+    let (server, tls, builder) = encrypted();
+    let client = builder.build().unwrap();
+    client.warm_up(1).unwrap();
+    assert!(server.wait_for_connections(|now| now.open == 1, PATIENCE));
+    server.close_connections();
+    assert_eq!(client.chat("hi").unwrap().attempts, 1);
+    assert_eq!(tls.handshakes(), 2);
+}
+
+#[test]
+fn a_large_answer_arrives_whole() {
+    let (server, _tls, builder) = encrypted();
+    let text = "all of it ".repeat(100_000);
+    server.reply(Reply::text(&text));
+    assert_eq!(builder.build().unwrap().chat("hi").unwrap().text(), text);
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused_once() {
+    let (server, tls, builder) = encrypted();
+    let (error, pool) = failure(builder.tls(Tls::Bundled).retry(quick_retries(2)));
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    assert_eq!(error.phase(), Some(Phase::Tls));
+    assert_eq!(error.attempts(), 1, "trying again does not help");
+    assert!(error.to_string().contains(&format!("https://localhost:{}", tls.port())), "{error}");
+    assert_eq!((pool.failed.tls, pool.failed.total(), pool.opened), (1, 1, 0));
+    assert_eq!((tls.accepted(), tls.handshakes()), (1, 0));
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused_once() {
+    let (server, tls, builder) = encrypted();
+    let by_address = format!("https://127.0.0.1:{}/v1", tls.port());
+    let (error, pool) = failure(builder.base_url(by_address).retry(quick_retries(2)));
+    assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+    assert_eq!(error.phase(), Some(Phase::Tls));
+    assert_eq!(error.attempts(), 1, "trying again does not help");
+    assert_eq!((pool.failed.tls, pool.failed.total(), pool.opened), (1, 1, 0));
+    assert_eq!(tls.handshakes(), 0);
+    assert_eq!(server.request_count(), 0);
+}
+
+#[test]
+fn a_hanging_handshake_ends_by_the_connect_timeout() {
+    // Enough to come as far as the handshake.
+    let listener = Listener::start(wait_for_the_end);
+    let (error, pool) =
+        failure(towards(&listener).connect_timeout(Duration::from_secs(1)).retry(quick_retries(0)));
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(error.phase(), Some(Phase::Tls));
+    assert_eq!((pool.failed.timeout, pool.failed.total()), (1, 1));
+}
+
+#[test]
+fn a_hanging_handshake_ends_by_the_timeout_of_the_call() {
+    let listener = Listener::start(wait_for_the_end);
+    let (error, pool) =
+        failure(towards(&listener).connect_timeout(PATIENCE).timeout(Duration::from_secs(1)));
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert_eq!(error.phase(), Some(Phase::Tls));
+    assert_eq!(error.attempts(), 1);
+    assert_eq!((pool.failed.timeout, pool.failed.total()), (1, 1));
+}
+
+#[test]
+fn a_server_that_hangs_up_in_the_handshake_is_tried_again() {
+    // At once, or in the middle of what the client says.
+    for bytes in [0, 5] {
+        let listener = Listener::start(move |mut socket| {
+            socket.read_exact(&mut vec![0; bytes]).unwrap();
+        });
+        let (error, pool) = failure(towards(&listener));
+        assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+        assert_eq!(error.phase(), Some(Phase::Tls));
+        assert_eq!(error.attempts(), 3);
+        assert!(error.to_string().contains("closed in the TLS handshake"), "{error}");
+        assert_eq!(listener.accepted(), 3);
+        assert_eq!((pool.failed.tls, pool.failed.total()), (3, 3));
+    }
+}
+
+#[test]
+fn a_token_ends_a_hanging_handshake() {
+    let (begun, has_begun) = mpsc::sync_channel(1);
+    let listener = Listener::start(move |mut socket| {
+        socket.read_exact(&mut [0]).unwrap();
+        begun.send(()).unwrap();
+        wait_for_the_end(socket);
+    });
+    let client = towards(&listener).connect_timeout(Duration::from_secs(60)).build().unwrap();
+    let token = CancelToken::new();
+    let (canceller, call) = (token.clone(), ChatRequest::from("hi").cancel_token(&token));
+    let error = thread::scope(|scope| {
+        scope.spawn(move || {
+            has_begun.recv_timeout(PATIENCE).unwrap();
+            canceller.cancel();
+        });
+        client.chat(call).unwrap_err()
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    assert_eq!(error.phase(), Some(Phase::Tls));
+    let pool = client.pool().total;
+    assert_eq!((pool.failed.cancelled, pool.failed.total()), (1, 1));
+}
+
+#[test]
+fn roots_that_are_none_are_a_mistake_in_the_configuration() {
+    let pem = std::str::from_utf8(AUTHORITY).unwrap();
+    let cut: String = pem
+        .lines()
+        .enumerate()
+        .filter(|(at, _)| *at != 3)
+        .map(|(_, line)| format!("{line}\n"))
+        .collect();
+    for nonsense in [
+        "",
+        "nonsense",
+        "-----BEGIN CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+        // Well-formed PEM of what is no certificate.
+        "-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        // A line is missing.
+        &cut,
+        // A key in place of a certificate.
+        include_str!("tls/server.key"),
+    ] {
+        let error = Client::builder()
+            .provider(Provider::OpenAi)
+            .api_key(support::KEY)
+            .tls(Tls::Roots(nonsense.into()))
+            .build()
+            .expect_err(nonsense);
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        assert!(error.to_string().contains("root certificates"), "{error}");
+    }
+}
