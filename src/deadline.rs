@@ -30,9 +30,42 @@ impl Deadline {
     }
 }
 
+/// A little less than what is left, at most a 64th, and the same for calls that have
+/// about as much left.
+///
+/// A socket's timeout is set by a system call. ureq leaves that out when it is to be
+/// what it already is, which the exact time never is.
+pub(crate) fn coarse(left: Duration) -> Duration {
+    let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    let doublings = nanos.checked_ilog2().unwrap_or(0);
+    let step = doublings.saturating_sub(6);
+    Duration::from_nanos(nanos >> step << step)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_coarse_time_is_never_longer_and_hardly_shorter() {
+        let seconds = Duration::from_secs;
+        let many = (0..64).map(|doublings| Duration::from_nanos(1 << doublings));
+        for left in many.chain([seconds(30), seconds(120), Duration::from_nanos(u64::MAX)]) {
+            let around = [left - Duration::from_nanos(1), left, left + left / 3];
+            for left in around.into_iter().filter(|left| left.as_nanos() < u128::from(u64::MAX)) {
+                assert!(coarse(left) <= left && left - coarse(left) <= left / 64, "{left:?}");
+            }
+        }
+        assert!(coarse(Duration::MAX) > seconds(60 * 60 * 24 * 365 * 100));
+    }
+
+    #[test]
+    fn calls_that_have_just_begun_have_the_same_coarse_time() {
+        for timeout in [1, 2, 5, 10, 20, 30, 60, 90, 120, 300, 600].map(Duration::from_secs) {
+            let begun = [20, 50, 100, 500].map(|micros| timeout - Duration::from_micros(micros));
+            assert_eq!(begun.map(coarse), [coarse(begun[0]); 4], "{timeout:?}");
+        }
+    }
 
     #[test]
     fn what_is_left_shrinks_to_zero_and_stays_there() {

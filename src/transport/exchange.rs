@@ -2,7 +2,7 @@ use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
@@ -15,6 +15,7 @@ use super::Bounds;
 use super::fault::{Fault, is_hangup};
 use super::open::Connection;
 use crate::cancel::Listening;
+use crate::deadline::coarse;
 use crate::error::Phase;
 use crate::pool::{CloseReason, Lease};
 
@@ -128,20 +129,27 @@ impl Leased {
     }
 
     /// The connection, and how long it may take for its next step.
-    fn next(&mut self, phase: Phase) -> Result<(&mut dyn Transport, NextTimeout), Fault> {
+    fn next(
+        &mut self,
+        phase: Phase,
+        round: fn(Duration) -> Duration,
+    ) -> Result<(&mut dyn Transport, NextTimeout), Fault> {
         if self.bounds.is_cancelled() {
             return Err(Fault::Cancelled(phase));
         }
-        let after = match self.bounds.deadline.remaining(Instant::now()) {
-            None => UreqDuration::NotHappening,
-            Some(left) if left.is_zero() => return Err(Fault::Timeout(phase)),
-            Some(left) => UreqDuration::Exact(left),
-        };
-        let timeout = NextTimeout { after, ..NextTimeout::default() };
-        match &mut self.lease {
-            Some(lease) => Ok((lease.connection_mut().transport(), timeout)),
-            None => Err(Fault::Broken(phase, io::ErrorKind::NotConnected.into())),
+        let left = self.bounds.deadline.remaining(Instant::now());
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(Fault::Timeout(phase));
         }
+        let Some(lease) = &mut self.lease else {
+            return Err(Fault::Broken(phase, io::ErrorKind::NotConnected.into()));
+        };
+        // TLS counts the time down itself, and not every library of it can go on
+        // after a read that timed out.
+        let round = if lease.connection().is_tls() { |left| left } else { round };
+        let after = left.map_or(UreqDuration::NotHappening, |left| round(left).into());
+        let timeout = NextTimeout { after, ..NextTimeout::default() };
+        Ok((lease.connection_mut().transport(), timeout))
     }
 
     fn connection_buffers(&mut self) -> &mut dyn Buffers {
@@ -192,8 +200,11 @@ impl Leased {
             return Ok(());
         }
         let amount = self.held() + amount;
+        // Whatever is sent first finds the socket's own buffer empty and does not
+        // wait; what follows may, and is bounded to the instant.
+        let round = if let Head::Sent = self.head { |left| left } else { coarse };
         self.head = Head::Sent;
-        let (connection, timeout) = self.next(Phase::Send)?;
+        let (connection, timeout) = self.next(Phase::Send, round)?;
         match connection.transmit_output(amount, timeout) {
             Ok(()) => Ok(()),
             Err(ureq::Error::Io(cause)) if is_hangup(&cause) => {
@@ -207,8 +218,15 @@ impl Leased {
     /// Whether any bytes came; none do at the end of the connection.
     fn receive(&mut self) -> Result<bool, Fault> {
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
-        let (connection, timeout) = self.next(phase)?;
-        match connection.await_input(timeout) {
+        let outcome = loop {
+            let (connection, timeout) = self.next(phase, coarse)?;
+            match connection.await_input(timeout) {
+                // Before the deadline, which `next` knows to the instant.
+                Err(ureq::Error::Timeout(_)) if !connection.is_tls() => {}
+                outcome => break outcome,
+            }
+        };
+        match outcome {
             Ok(true) => {
                 self.answered = true;
                 Ok(true)
