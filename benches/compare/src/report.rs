@@ -122,8 +122,9 @@ fn print_notes(ratios: &[Ratio]) {
         "\ntollgate loses where connections are held for no time at all and threads outnumber\n\
          them. It hands each connection to whoever has waited longest, which costs a context\n\
          switch before it is used again; r2d2 lets the thread that returns one take it right\n\
-         back while the others sleep. With any real hold that switch overlaps with the other\n\
-         connections' work, and the order of arrival bounds the longest wait.\n\
+         back while the others sleep. Fairness says little there: whoever is not running is not\n\
+         in line. With any real hold that switch overlaps with the other connections' work, and\n\
+         the order of arrival bounds the longest wait.\n\
          ureq has no cap: nobody waits, and it opens a connection for whoever finds none idle.\n\
          A hold is a sleep, and so one context switch of each operation."
     );
@@ -139,7 +140,7 @@ fn print_syscalls(found: &Syscalls) {
     };
     println!("\nSystem calls a request on a warm connection, by host name with a timeout:");
     for (name, counts) in [("tollgate", tollgate), ("ureq", ureq)] {
-        let others: f64 = counts.other.values().sum();
+        let others = counts.other.values().fold(0.0, |sum, count| sum + count);
         println!("  {name}: {:.2} of the network, {others:.2} others", counts.network_total());
         for (call, count) in &counts.network {
             println!("    {count:5.2} {call:10} {}", purpose(call).unwrap_or_default());
