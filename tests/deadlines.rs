@@ -10,7 +10,7 @@ use tollgate::{Phase, Provider};
 fn a_call_that_is_not_answered_ends_at_its_deadline() {
     let server = loopback();
     server.ignore_connections().unwrap();
-    for timeout in [100, 700, 1500].map(Duration::from_millis) {
+    for timeout in [1000, 1500].map(Duration::from_millis) {
         let client = builder(&server, Provider::OpenAi).timeout(timeout).build().unwrap();
         let begun = Instant::now();
         let error = client.chat("hello").unwrap_err();

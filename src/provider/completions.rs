@@ -2,11 +2,10 @@
 //! out. Deprecated there, but the only way to a few models, and widely served by
 //! local servers.
 
-use serde::de::MapAccess;
 use serde_json::{Map, Value};
 
 use super::bounded::Detail;
-use super::object::Members;
+use super::object::members;
 use super::openai::{Envelope, finish_reason};
 use super::{Decoded, Failure, Provider, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
@@ -173,20 +172,10 @@ struct Choice {
     finish_reason: Detail,
 }
 
-impl Members for Choice {
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "text" => self.text = members.next_value()?,
-            "finish_reason" => self.finish_reason = members.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
+members!(Choice {
+    "text" => text,
+    "finish_reason" => finish_reason,
+});
 
 /// Reads a text completion: the first choice, its text untouched, leading space
 /// and all.

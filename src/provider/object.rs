@@ -18,6 +18,29 @@ pub(in crate::provider) trait Members: Default {
     ) -> Result<bool, A::Error>;
 }
 
+/// Fills the fields of a type from members by these names.
+macro_rules! members {
+    ($type:ident { $($rows:tt)* }) => {
+        members!(impl [] $type { $($rows)* });
+    };
+    (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
+        impl<$($generic)*> $crate::provider::object::Members for $type {
+            fn take<'de, A: serde::de::MapAccess<'de>>(
+                &mut self,
+                name: &str,
+                members: &mut A,
+            ) -> Result<bool, A::Error> {
+                match name {
+                    $($name => self.$field = members.next_value()?,)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+pub(in crate::provider) use members;
+
 /// Reads a type from an object. Anything but an object holds no members.
 #[derive(Debug, Default)]
 pub(in crate::provider) struct Object<T>(pub(in crate::provider) T);

@@ -1,10 +1,9 @@
 //! A response's body.
 
-use serde::de::MapAccess;
 use serde_json::{Map, Value, json};
 
 use super::super::bounded::{Content, Detail};
-use super::super::object::{Members, Object};
+use super::super::object::{Object, members};
 use super::super::{Decoded, Failure, MAX_PARTS, json as wire};
 use crate::Provider;
 use crate::chat::{
@@ -26,26 +25,16 @@ struct Body {
     message: Detail,
 }
 
-impl Members for Body {
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "type" => self.kind = members.next_value()?,
-            "content" => self.content = members.next_value()?,
-            "stop_reason" => self.stop_reason = members.next_value()?,
-            "usage" => self.usage = members.next_value()?,
-            "model" => self.model = members.next_value()?,
-            "id" => self.id = members.next_value()?,
-            "error" => self.error = members.next_value()?,
-            "message" => self.message = members.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
+members!(Body {
+    "type" => kind,
+    "content" => content,
+    "stop_reason" => stop_reason,
+    "usage" => usage,
+    "model" => model,
+    "id" => id,
+    "error" => error,
+    "message" => message,
+});
 
 /// Reads the body of a successful response. One of `type: error` is classed by
 /// the type of its error alone, as errors inside a stream are.

@@ -1,10 +1,9 @@
-use serde::de::MapAccess;
 use serde_json::{Value, json};
 
 use super::{Envelope, finish_reason};
 use crate::chat::{FinishReason, Message, Part, Reasoning, Role, ToolCall};
 use crate::provider::bounded::{Content, Detail};
-use crate::provider::object::{Members, Object};
+use crate::provider::object::{Object, members};
 use crate::provider::{Decoded, Failure, MAX_PARTS, Provider, json as wire};
 
 #[derive(Default)]
@@ -15,21 +14,11 @@ struct Choice {
     error: Detail,
 }
 
-impl Members for Choice {
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "message" => self.message = members.next_value()?,
-            "finish_reason" => self.finish_reason = members.next_value()?,
-            "error" => self.error = members.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
+members!(Choice {
+    "message" => message,
+    "finish_reason" => finish_reason,
+    "error" => error,
+});
 
 #[derive(Default)]
 struct Answer {
@@ -48,26 +37,16 @@ struct Answer {
     audio: Content,
 }
 
-impl Members for Answer {
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "content" => self.content = members.next_value()?,
-            "refusal" => self.refusal = members.next_value()?,
-            "reasoning_content" => self.reasoning_content = members.next_value()?,
-            "reasoning" => self.reasoning = members.next_value()?,
-            "tool_calls" => self.tool_calls = members.next_value()?,
-            "function_call" => self.function_call = members.next_value()?,
-            "annotations" => self.annotations = members.next_value()?,
-            "audio" => self.audio = members.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
+members!(Answer {
+    "content" => content,
+    "refusal" => refusal,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "tool_calls" => tool_calls,
+    "function_call" => function_call,
+    "annotations" => annotations,
+    "audio" => audio,
+});
 
 /// Reads a chat completion: the first choice, with reasoning first, then the
 /// content, a refusal, and the tool calls.

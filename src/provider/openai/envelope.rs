@@ -1,10 +1,9 @@
-use serde::de::MapAccess;
 use serde_json::Value;
 
 use super::usage;
 use crate::chat::Usage;
 use crate::provider::bounded::Detail;
-use crate::provider::object::{First, Members, Object};
+use crate::provider::object::{First, Members, Object, members};
 use crate::provider::{Failure, json};
 
 /// What surrounds the choices in a response body, the same for chat and text
@@ -55,21 +54,11 @@ struct Body<Choice> {
     choices: First<Object<Choice>>,
 }
 
-impl<Choice: Members> Members for Body<Choice> {
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        match name {
-            "id" => self.id = members.next_value()?,
-            "model" => self.model = members.next_value()?,
-            "service_tier" => self.service_tier = members.next_value()?,
-            "usage" => self.usage = members.next_value()?,
-            "error" => self.error = members.next_value()?,
-            "choices" => self.choices = members.next_value()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
-    }
-}
+members!(impl [Choice: Members] Body<Choice> {
+    "id" => id,
+    "model" => model,
+    "service_tier" => service_tier,
+    "usage" => usage,
+    "error" => error,
+    "choices" => choices,
+});
