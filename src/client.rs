@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
+use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{ClientBuilder, Settings};
 use crate::deadline::Deadline;
@@ -15,7 +16,7 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider, Wire, completions};
 use crate::retry;
-use crate::transport::{self, Bounds, Headers, Outgoing, Transport};
+use crate::transport::{self, Headers, Outgoing, Transport};
 
 /// A client of one provider.
 ///

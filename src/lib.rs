@@ -33,6 +33,15 @@
 //!
 //! Everything on that way is bounded by one deadline, set when the call begins.
 //!
+//! # What is shown and logged
+//!
+//! The API key, and the value of every header set by hand, show in no error, no
+//! `Debug` output and no log. `Debug` shows the shape of requests and responses and
+//! not their text. An error repeats a provider's message as it came, which may quote
+//! the request. This crate logs nothing; ureq below it logs through the `log` crate,
+//! and its protocol layer (target `ureq_proto`) writes the bytes of responses at
+//! `trace`.
+//!
 //! # Where things are
 //!
 //! - [`chat`]: requests, messages, responses, in no provider's own format;
@@ -41,7 +50,7 @@
 //!   knobs, its ends;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
-//! - `cancel`, `histogram`, `sync`: cancelling from another thread, distributions of
+//! - `bounds`, `cancel`, `histogram`, `sync`: what ends a call early, distributions of
 //!   durations, and the locks as they are or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
@@ -53,6 +62,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod base64;
+mod bounds;
 mod cancel;
 pub mod chat;
 mod client;

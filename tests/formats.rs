@@ -50,7 +50,13 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
         let client = builder(&server, provider).header("x-gateway", "42").build().unwrap();
         client.chat("hi").unwrap();
     }
-    let requests = server.requests();
+    // One's own in the place of ours.
+    let named = builder(&server, Provider::OpenAi).header("User-Agent", "mine/1").build().unwrap();
+    named.chat("hi").unwrap();
+    let mut requests = server.requests();
+    let sent = requests.pop().unwrap();
+    let agents = sent.headers().iter().filter(|(name, _)| name == "user-agent");
+    assert_eq!(agents.map(|(_, value)| value.as_str()).collect::<Vec<_>>(), ["mine/1"]);
     assert_eq!(requests[0].path(), "/v1/chat/completions");
     assert_eq!(requests[0].header("authorization"), Some(&*format!("Bearer {KEY}")));
     assert_eq!(requests[1].path(), "/v1/messages");

@@ -38,7 +38,7 @@ pub struct ChatResponse {
     /// From the call until the whole response was there, waiting and retries
     /// included.
     pub latency: Duration,
-    /// How often the request was sent; 1 when the first attempt succeeded.
+    /// How many attempts it took; 1 when the first succeeded.
     pub attempts: u32,
     /// The body as it came.
     pub(crate) raw: String,

@@ -130,7 +130,7 @@ impl ClientBuilder {
                     ("openai-project", self.project, "OPENAI_PROJECT_ID"),
                 ] {
                     if let Some(id) = set.or_else(|| variable(from)) {
-                        add_header(&mut headers, name, &id, &mut problems);
+                        add_header(&mut headers, name, &id, false, &mut problems);
                     }
                 }
             }
@@ -147,7 +147,9 @@ impl ClientBuilder {
             }
         }
         for (name, value) in &self.headers {
-            add_header(&mut headers, name, value, &mut problems);
+            // It may hold the key to a gateway, unless its name says otherwise.
+            let sensitive = !HARMLESS.contains(&&*name.to_ascii_lowercase());
+            add_header(&mut headers, name, value, sensitive, &mut problems);
         }
 
         let proxy = base.as_ref().and_then(|base| {
@@ -155,10 +157,10 @@ impl ClientBuilder {
             proxy.map_err(|problem| problems.push(problem)).ok().flatten()
         });
 
-        // A header may hold the key to a gateway.
-        let values = self.headers.into_iter().map(|(_, value)| value);
-        let keys = api_key.into_iter().map(|key| key.expose().to_owned());
-        let secrets = Secrets::new(keys.chain(values));
+        let sensitive = headers.values().filter(|value| value.is_sensitive());
+        let secrets = Secrets::new(
+            sensitive.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        );
 
         match base {
             Some(base) if problems.is_empty() => Ok(Settings {
@@ -205,7 +207,17 @@ fn wrong(problems: &[String]) -> Error {
     Error::new(ErrorKind::Configuration, problems.join("; "))
 }
 
-fn add_header(headers: &mut HeaderMap, name: &str, value: &str, problems: &mut Vec<String>) {
+/// Headers whose values are no secrets.
+const HARMLESS: &[&str] =
+    &["accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "user-agent"];
+
+fn add_header(
+    headers: &mut HeaderMap,
+    name: &str,
+    value: &str,
+    sensitive: bool,
+    problems: &mut Vec<String>,
+) {
     let Ok(name) = HeaderName::try_from(name) else {
         problems.push(format!("{name:?} is not a header name"));
         return;
@@ -229,8 +241,7 @@ fn add_header(headers: &mut HeaderMap, name: &str, value: &str, problems: &mut V
     }
     match HeaderValue::from_str(value) {
         Ok(mut value) => {
-            // It may be a key to a gateway.
-            value.set_sensitive(true);
+            value.set_sensitive(sensitive);
             headers.insert(name, value);
         }
         Err(_) => problems

@@ -186,7 +186,8 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How often the request was sent; 0 when it never was.
+    /// How many attempts were made, those that found no connection included; 0 when
+    /// nothing was tried.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

@@ -11,9 +11,9 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
-use super::Bounds;
 use super::fault::{Fault, is_hangup};
 use super::open::Connection;
+use crate::bounds::Bounds;
 use crate::cancel::Listening;
 use crate::deadline::coarse;
 use crate::error::Phase;

@@ -8,6 +8,7 @@
 
 mod exchange;
 mod fault;
+mod headers;
 mod open;
 mod progress;
 mod resolve;
@@ -15,14 +16,13 @@ mod steps;
 
 use std::borrow::Cow;
 use std::io::Read;
-use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, Request, Uri};
+use ureq::http::{Request, Uri};
 
-use crate::cancel::CancelToken;
+use crate::bounds::Bounds;
 use crate::config::{PoolConfig, Tls};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
@@ -33,6 +33,7 @@ use crate::pool::{
 };
 use exchange::{Handoff, NoLookup};
 use fault::Fault;
+pub(crate) use headers::Headers;
 use open::{Connection, Opener};
 
 /// A connection at rest for less than this is taken to be alive and silent: one
@@ -71,36 +72,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// The headers of a request: those that may be seen in a log, and those that hold
-/// keys.
-#[derive(Debug)]
-pub(crate) struct Headers {
-    open: HeaderMap,
-    /// As they stand on the wire.
-    private: Arc<[u8]>,
-}
-
-impl Headers {
-    /// Tells them apart by their [sensitivity](ureq::http::HeaderValue::is_sensitive).
-    pub(crate) fn new(mut headers: HeaderMap) -> Self {
-        let mut private = Vec::new();
-        let names: Vec<_> = headers
-            .iter()
-            .filter(|(_, value)| value.is_sensitive())
-            .map(|(name, value)| {
-                for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                    private.extend_from_slice(part);
-                }
-                name.clone()
-            })
-            .collect();
-        for name in names {
-            headers.remove(name);
-        }
-        Self { open: headers, private: private.into() }
-    }
-}
-
 /// What comes back.
 #[derive(Debug)]
 pub(crate) struct Incoming {
@@ -108,39 +79,6 @@ pub(crate) struct Incoming {
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-}
-
-/// What ends an exchange before its time.
-#[derive(Debug, Clone)]
-pub(crate) struct Bounds {
-    pub(crate) deadline: Deadline,
-    pub(crate) cancel: Option<CancelToken>,
-}
-
-/// The caller cancelled.
-#[derive(Debug)]
-pub(crate) struct Cancelled;
-
-impl Bounds {
-    /// Waits, unless cancelled first.
-    pub(crate) fn sleep(&self, wait: Duration) -> Result<(), Cancelled> {
-        let Some(token) = &self.cancel else {
-            thread::sleep(wait);
-            return Ok(());
-        };
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let _listening = token.listen(move || {
-            let _ = sender.try_send(());
-        });
-        match receiver.recv_timeout(wait) {
-            Ok(()) => Err(Cancelled),
-            Err(_) => Ok(()),
-        }
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
-    }
 }
 
 impl Transport {
@@ -308,12 +246,12 @@ impl Transport {
         lease: Lease<Connection>,
         bounds: &Bounds,
     ) -> Result<Incoming, Fault> {
-        let connector = Handoff::new(lease, bounds, &request.headers.private);
+        let connector = Handoff::new(lease, bounds, request.headers.private());
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
             .map_err(|cause| Fault::from(ureq::Error::from(cause)))?;
-        outgoing.headers_mut().clone_from(&request.headers.open);
+        outgoing.headers_mut().clone_from(request.headers.open());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();

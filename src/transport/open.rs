@@ -10,11 +10,12 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle, Transport};
 
+use super::Settings;
 use super::fault::is_hangup;
 use super::progress::Progress;
 use super::resolve::{Unresolved, resolve};
 use super::steps::Steps;
-use super::{Bounds, Settings};
+use crate::bounds::Bounds;
 use crate::cancel::{CancelToken, Listening};
 use crate::config::Tls;
 use crate::deadline::Deadline;
