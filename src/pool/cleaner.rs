@@ -114,13 +114,26 @@ fn join<C>(shared: &Shared<C>) {
 
 fn run<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     let mut not_before = Instant::now();
+    // Whether a connection has come to rest since it last slept without an end.
+    let mut called = true;
     let mut inner = shared.inner.lock();
     while !inner.state.is_shut_down() {
         let now = Instant::now();
-        match inner.state.next_expiry().map(|at| at.max(not_before)) {
+        let until = match inner.state.next_expiry() {
+            Some(at) => Some(at.max(not_before)),
+            // In use again already. What comes to rest from now on has its whole
+            // timeout ahead; without this each of many quick calls would wake it.
+            None if called => {
+                called = false;
+                now.checked_add(inner.state.idle_timeout())
+            }
+            None => None,
+        };
+        match until {
             None => {
                 inner.cleaning = Schedule::Parked;
                 shared.cleaner.alarm.wait(&mut inner);
+                called = true;
             }
             Some(at) if at > now => {
                 inner.cleaning = Schedule::Until(at);
@@ -135,6 +148,35 @@ fn run<C: Send + 'static>(shared: &Arc<Shared<C>>) {
                     shared.release(origin, Some(reason));
                 }
                 inner = shared.inner.lock();
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_comes_to_rest_wakes_it_only_if_it_would_oversleep() {
+        let now = Instant::now();
+        let second = Duration::from_secs(1);
+        let until = || Schedule::Until(now + second * 90);
+        for (mut schedule, has_idle, retire_at, expected) in [
+            (Schedule::Absent, true, None, Call::Start),
+            (Schedule::Absent, false, None, Call::Nothing),
+            (Schedule::Parked, true, None, Call::Wake),
+            (Schedule::Parked, false, Some(now), Call::Nothing),
+            (Schedule::Awake, true, Some(now), Call::Nothing),
+            (until(), true, None, Call::Nothing),
+            (until(), true, Some(now + second * 90), Call::Nothing),
+            (until(), true, Some(now + second * 89), Call::Wake),
+        ] {
+            let shown = format!("{schedule:?} {has_idle} {retire_at:?}");
+            assert_eq!(schedule.after_put(has_idle, retire_at), expected, "{shown}");
+            // Whoever was called is not called twice.
+            if expected != Call::Nothing {
+                assert_eq!(schedule.after_put(true, Some(now)), Call::Nothing, "{shown}");
             }
         }
     }

@@ -284,6 +284,10 @@ impl<C> State<C> {
         (wake, close)
     }
 
+    pub(crate) fn idle_timeout(&self) -> Duration {
+        self.limits.idle_timeout
+    }
+
     pub(crate) fn has_idle(&self) -> bool {
         self.idle > 0
     }
