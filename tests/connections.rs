@@ -32,24 +32,28 @@ fn bytes_nobody_asked_for_are_no_answer_to_the_next_call() {
         "x".to_owned(),
     ] {
         let (sender, sent) = mpsc::channel();
-        let sender = std::sync::Mutex::new(sender);
+        let (go, answered) = mpsc::channel();
+        let channels = std::sync::Mutex::new((sender, answered));
         let server = RawServer::start(move |number, mut socket| {
             let mut calls = 0;
             while request(&mut socket).is_some() {
                 calls += 1;
                 send(&mut socket, &response(&format!("answer {number}.{calls}")));
                 if (number, calls) == (0, 1) {
-                    // Behind the answer, once the client has it and rests.
-                    thread::sleep(Duration::from_millis(20));
+                    // Behind the answer, once the client has it.
+                    let (sender, answered) = &*channels.lock().unwrap();
+                    answered.recv_timeout(LONG).unwrap();
                     send(&mut socket, &unasked);
-                    sender.lock().unwrap().send(()).unwrap();
+                    sender.send(()).unwrap();
                 }
             }
         });
         let client = at(&server);
         assert_eq!(client.chat("one").unwrap().text(), "answer 0.1");
+        go.send(()).unwrap();
         sent.recv_timeout(LONG).unwrap();
-        // On loopback what was sent is there.
+        // On loopback what was sent is there. It rests long enough to be probed.
+        thread::sleep(Duration::from_millis(5));
         assert_eq!(client.chat("two").unwrap().text(), "answer 1.1");
         assert_eq!(client.chat("three").unwrap().text(), "answer 1.2");
         assert_eq!(client.pool().total.closed.broken, 1);
