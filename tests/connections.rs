@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use support::server::{RawServer, body, request, response, send};
-use support::{builder, builder_at, client, loopback};
+use support::{builder, builder_at, cancelled, client, loopback};
 use tollgate::testing::Reply;
 use tollgate::{CancelToken, ChatRequest, Client, ErrorKind, Phase, PoolConfig, Provider};
 
@@ -266,20 +266,6 @@ fn a_line_too_long_fails_fast_and_is_not_queued_for_again() {
     assert_eq!((total.waits.count(), total.closed.cancelled), (1, 1));
     assert!(total.waits.max() >= Duration::from_millis(20));
     assert_at_rest(&client);
-}
-
-/// Cancels the call once `ready` returns.
-fn cancelled(client: &Client, ready: impl FnOnce() + Send) -> tollgate::Error {
-    let token = CancelToken::new();
-    let request = ChatRequest::from("hi").cancel_token(&token);
-    let error = thread::scope(|scope| {
-        let call = scope.spawn(|| client.chat(request));
-        ready();
-        token.cancel();
-        call.join().unwrap().unwrap_err()
-    });
-    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
-    error
 }
 
 #[test]

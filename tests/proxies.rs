@@ -10,11 +10,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::{Listener, PATIENCE, connect, relay, wait_for_the_end};
-use support::{KEY, builder, loopback, quick_retries};
-use tollgate::{
-    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase,
-    Provider, Proxy,
-};
+use support::{KEY, builder, cancelled, loopback, quick_retries};
+use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Provider, Proxy};
 
 /// A user name and a password as they stand in a URL.
 const USER_INFO: &str = "porter:p%40ss-%25word";
@@ -390,16 +387,7 @@ fn a_token_ends_the_wait_for_a_hanging_proxy() {
         });
         let client =
             builder.proxy(proxy.proxy()).connect_timeout(Duration::from_secs(60)).build().unwrap();
-        let token = CancelToken::new();
-        let (canceller, call) = (token.clone(), ChatRequest::from("hi").cancel_token(&token));
-        let error = thread::scope(|scope| {
-            scope.spawn(move || {
-                has_begun.recv_timeout(PATIENCE).unwrap();
-                canceller.cancel();
-            });
-            client.chat(call).unwrap_err()
-        });
-        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+        let error = cancelled(&client, || has_begun.recv_timeout(PATIENCE).unwrap());
         assert_eq!(error.phase(), Some(Phase::Connect));
         assert_eq!(client.pool().total.failed.cancelled, 1);
     }

@@ -9,11 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::{Listener, PATIENCE, wait_for_the_end};
 use support::tls::{AUTHORITY, TlsServer};
-use support::{builder, loopback, quick_retries};
+use support::{builder, cancelled, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
-    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase,
-    PoolConfig, Provider, Tls,
+    Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, PoolConfig, Provider, Tls,
 };
 
 /// A loopback provider behind TLS, and the setup of a client that trusts it.
@@ -199,16 +198,7 @@ fn a_token_ends_a_hanging_handshake() {
         wait_for_the_end(socket);
     });
     let client = towards(&listener).connect_timeout(Duration::from_secs(60)).build().unwrap();
-    let token = CancelToken::new();
-    let (canceller, call) = (token.clone(), ChatRequest::from("hi").cancel_token(&token));
-    let error = thread::scope(|scope| {
-        scope.spawn(move || {
-            has_begun.recv_timeout(PATIENCE).unwrap();
-            canceller.cancel();
-        });
-        client.chat(call).unwrap_err()
-    });
-    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    let error = cancelled(&client, || has_begun.recv_timeout(PATIENCE).unwrap());
     assert_eq!(error.phase(), Some(Phase::Tls));
     let pool = client.pool().total;
     assert_eq!((pool.failed.cancelled, pool.failed.total()), (1, 1));

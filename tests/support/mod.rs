@@ -6,9 +6,12 @@ pub(crate) mod server;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
 
+use std::thread;
 use std::time::Duration;
 use tollgate::testing::Loopback;
-use tollgate::{Client, ClientBuilder, Provider, RetryConfig};
+use tollgate::{
+    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, Provider, RetryConfig,
+};
 
 pub(crate) const KEY: &str = "sk-loopback-secret-key";
 
@@ -53,4 +56,18 @@ pub(crate) fn quick_retries(max_retries: u32) -> RetryConfig {
         max_interval: Duration::from_millis(5),
         ..RetryConfig::default()
     }
+}
+
+/// The error of a call that is cancelled, from another thread, once `ready` returns.
+pub(crate) fn cancelled(client: &Client, ready: impl FnOnce()) -> Error {
+    let token = CancelToken::new();
+    let request = ChatRequest::from("hi").cancel_token(&token);
+    let error = thread::scope(|scope| {
+        let call = scope.spawn(|| client.chat(request));
+        ready();
+        token.cancel();
+        call.join().unwrap().unwrap_err()
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    error
 }
