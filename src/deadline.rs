@@ -22,6 +22,10 @@ impl Deadline {
         self.0.map(|at| at.saturating_duration_since(now))
     }
 
+    pub(crate) fn is_past(self, now: Instant) -> bool {
+        self.0.is_some_and(|at| at <= now)
+    }
+
     pub(crate) fn earlier(self, other: Self) -> Self {
         match (self.0, other.0) {
             (Some(a), Some(b)) => Self(Some(a.min(b))),

@@ -6,6 +6,7 @@
 //! it looks the host up on every request, and starts a thread each time to do so
 //! once a timeout is set. Making the agent costs a few small allocations.
 
+mod dial;
 mod exchange;
 mod fault;
 mod headers;
@@ -16,6 +17,7 @@ mod steps;
 
 use std::borrow::Cow;
 use std::io::Read;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -28,9 +30,9 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
 use crate::pool::{
-    Acquired, CloseReason, ConnectFailure, Lease, Limits, OriginId, Permit, Pool, PoolStats,
-    Refused,
+    Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
+use dial::dial;
 use exchange::{Handoff, NoLookup};
 use fault::Fault;
 pub(crate) use headers::Headers;
@@ -48,7 +50,7 @@ pub(crate) struct Transport {
     pool: Pool<Connection>,
     pool_config: PoolConfig,
     origin: OriginId,
-    opener: Opener,
+    opener: Arc<Opener>,
     config: Config,
     max_response_bytes: usize,
 }
@@ -94,7 +96,11 @@ impl Transport {
             origin: pool.register(&open::origin(settings.base)),
             pool,
             pool_config: *settings.pool,
-            opener: Opener::new(settings.base.clone(), config.clone(), settings.connect_timeout),
+            opener: Arc::new(Opener::new(
+                settings.base.clone(),
+                config.clone(),
+                settings.connect_timeout,
+            )),
             config,
             max_response_bytes: settings.max_response_bytes,
         })
@@ -146,9 +152,7 @@ impl Transport {
         let outcome = match self.run(request, lease, bounds) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
-            Err(fault)
-                if reused && self.pool_config.retry_stale && fault.is_before_any_answer() =>
-            {
+            Err(fault) if reused && self.pool_config.retry_stale && fault.is_before_any_answer() => {
                 let lease = self.fresh_lease(bounds)?;
                 self.run(request, lease, bounds)
             }
@@ -219,25 +223,12 @@ impl Transport {
         permit: Permit<Connection>,
         bounds: &Bounds,
     ) -> Result<Lease<Connection>, Error> {
-        match self.opener.open(bounds) {
-            Ok(connection) => {
-                let retire_at = self.pool_config.max_lifetime.and_then(|lifetime| {
-                    let shorter = lifetime.as_secs_f64() * (1.0 - 0.1 * fastrand::f64());
-                    Instant::now().checked_add(Duration::try_from_secs_f64(shorter).ok()?)
-                });
-                Ok(permit.fill(connection, retire_at))
-            }
-            Err(error) => {
-                permit.fail(match (error.kind(), error.phase()) {
-                    (ErrorKind::Cancelled, _) => ConnectFailure::Cancelled,
-                    (ErrorKind::Timeout, _) => ConnectFailure::Timeout,
-                    (_, Some(Phase::Tls)) => ConnectFailure::Tls,
-                    (_, Some(Phase::Resolve)) => ConnectFailure::Resolve,
-                    _ => ConnectFailure::Connect,
-                });
-                Err(error)
-            }
-        }
+        let lifetime = self.pool_config.max_lifetime;
+        let retire_at = move || {
+            let shorter = lifetime?.as_secs_f64() * (1.0 - 0.1 * fastrand::f64());
+            Instant::now().checked_add(Duration::try_from_secs_f64(shorter).ok()?)
+        };
+        dial(&self.opener, permit, retire_at, bounds)
     }
 
     fn run(

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as _};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle, Transport};
 
 use super::Settings;
 use super::fault::is_hangup;
 use super::progress::Progress;
-use super::resolve::{Unresolved, resolve};
+use super::resolve::{Resolver, Unresolved};
 use super::steps::Steps;
 use crate::bounds::Bounds;
 use crate::cancel::{CancelToken, Listening};
@@ -177,21 +177,32 @@ impl Connection {
 pub(super) struct Opener {
     base: Uri,
     config: Config,
-    steps: Arc<Steps>,
+    steps: Steps,
+    resolver: Arc<Resolver>,
     connect_timeout: Duration,
 }
 
 impl Opener {
     pub(super) fn new(base: Uri, config: Config, connect_timeout: Duration) -> Self {
-        Self { base, config, steps: Arc::default(), connect_timeout }
+        let (steps, resolver) = (Steps::default(), Arc::default());
+        Self { base, config, steps, resolver, connect_timeout }
+    }
+
+    /// By when a connection must be open that is begun now.
+    pub(super) fn deadline(&self, bounds: &Bounds) -> Deadline {
+        bounds.deadline.earlier(Deadline::after(Instant::now(), self.connect_timeout))
     }
 
     /// Looks the host up, connects and does the TLS handshake.
-    pub(super) fn open(&self, bounds: &Bounds) -> Result<Connection, Error> {
-        let connect_by = Deadline::after(Instant::now(), self.connect_timeout);
-        let progress = Arc::new(Progress::new(bounds.deadline.earlier(connect_by)));
+    pub(super) fn open(
+        self: &Arc<Self>,
+        progress: &Arc<Progress>,
+        bounds: &Bounds,
+    ) -> Result<Connection, Error> {
         let lookup = Lookup {
-            progress: Arc::clone(&progress),
+            resolver: Arc::clone(&self.resolver),
+            progress: Arc::clone(progress),
+            bounds: Bounds { deadline: progress.deadline(), cancel: bounds.cancel.clone() },
             proxy_port: self.config.proxy().map(ureq::Proxy::port),
         };
         // A proxy looks the host up itself, save for a kind that asks us to.
@@ -220,9 +231,9 @@ impl Opener {
             timeout: NextTimeout { after: left, ..NextTimeout::default() },
             current_time: Arc::new(UreqInstant::now),
             run_connector: {
-                let (steps, progress) = (Arc::clone(&self.steps), Arc::clone(&progress));
+                let (opener, progress) = (Arc::clone(self), Arc::clone(progress));
                 Arc::new(move |details: &ConnectionDetails<'_>| {
-                    steps.take_to_proxy(details, &progress)
+                    opener.steps.take_to_proxy(details, &progress)
                 })
             },
             register_shutdown: {
@@ -237,7 +248,7 @@ impl Opener {
                 })
             },
         };
-        let outcome = self.steps.take(&details, &progress);
+        let outcome = self.steps.take(&details, progress);
         drop(interrupt);
         if bounds.is_cancelled() {
             return Err(Error::cancelled().with_phase(progress.phase()));
@@ -254,6 +265,7 @@ impl Opener {
     fn unresolved(&self, cause: Unresolved) -> Error {
         match cause {
             Unresolved::TimedOut => Error::timeout(Phase::Resolve),
+            Unresolved::Cancelled => Error::cancelled().with_phase(Phase::Resolve),
             Unresolved::Failed(cause) => Error::new(
                 ErrorKind::Connection,
                 format!("cannot find the host {:?}: {cause}", self.base.host().unwrap_or_default()),
@@ -296,27 +308,31 @@ impl fmt::Debug for Connection {
     }
 }
 
-/// Name lookup under the deadline of one connection. ureq uses it for the host of
-/// a proxy and for nothing else.
+/// Name lookup for one connection. ureq uses it for the host of a proxy and for
+/// nothing else.
 #[derive(Debug)]
 struct Lookup {
+    resolver: Arc<Resolver>,
     progress: Arc<Progress>,
+    bounds: Bounds,
     /// What a proxy's URL stands for when it names no port.
     proxy_port: Option<u16>,
 }
 
 impl Lookup {
     fn addresses(&self, host: &str, port: u16) -> Result<ResolvedSocketAddrs, Unresolved> {
+        self.progress.comes_to(Phase::Resolve);
         let mut addresses = self.empty();
         // ureq has room for so many.
-        for address in resolve(host, port, self.progress.deadline())?.into_iter().take(16) {
+        for address in self.resolver.resolve(host, port, &self.bounds)?.into_iter().take(16) {
             addresses.push(address);
         }
+        self.progress.comes_to(Phase::Connect);
         Ok(addresses)
     }
 }
 
-impl Resolver for Lookup {
+impl ureq::unversioned::resolver::Resolver for Lookup {
     fn resolve(
         &self,
         uri: &Uri,
@@ -324,13 +340,11 @@ impl Resolver for Lookup {
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let port = self.proxy_port.unwrap_or_else(|| port(uri));
-        self.progress.comes_to(Phase::Resolve);
         let found = self.addresses(uri.host().unwrap_or_default(), port);
-        let found = found.map_err(|cause| match cause {
+        found.map_err(|cause| match cause {
             Unresolved::TimedOut => ureq::Error::Timeout(timeout.reason),
-            Unresolved::Failed(cause) => ureq::Error::Io(cause),
-        })?;
-        self.progress.comes_to(Phase::Connect);
-        Ok(found)
+            Unresolved::Cancelled => io::Error::from(io::ErrorKind::Interrupted).into(),
+            Unresolved::Failed(cause) => io::Error::new(cause.kind(), cause).into(),
+        })
     }
 }

@@ -1,97 +1,277 @@
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
-use crossbeam_channel::{RecvTimeoutError, bounded};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
+use crate::bounds::Bounds;
 use crate::config::is_loopback;
-use crate::deadline::Deadline;
 
 /// Why there are no addresses.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Unresolved {
     TimedOut,
-    Failed(io::Error),
+    Cancelled,
+    Failed(Arc<io::Error>),
 }
 
-/// The addresses of a host.
+type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
+
+/// What ends a wait for the addresses of a host.
+enum Word {
+    Found(Found),
+    Cancelled,
+}
+
+/// The system's name lookup, bounded and shared.
 ///
-/// An address in the place of a name needs no lookup. The system's lookup cannot
-/// be interrupted, so under a deadline it runs in a thread of its own: one for
-/// each connection that is opened, none for a call that reuses one.
-pub(super) fn resolve(
-    host: &str,
-    port: u16,
-    deadline: Deadline,
-) -> Result<Vec<SocketAddr>, Unresolved> {
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    if let Ok(address) = bare.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
+/// The system's lookup blocks and cannot be interrupted, so it runs in a thread of
+/// its own, and who waits for it leaves when time runs out or the call is
+/// cancelled. There is never more than one thread for a host: all who look for it
+/// meanwhile wait for the same answer. It ends when the system has answered, which
+/// has its own timeouts. Nothing is kept for later, as that is the system's task. A
+/// call over a connection that is there already looks nothing up.
+pub(super) struct Resolver {
+    look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    /// Who waits for which host. Guards against a second thread for one host: an
+    /// entry is there as long as its thread will still answer those in it.
+    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Word>>>>>,
+}
+
+type Host = (String, u16);
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self::new(|name, port| (name, port).to_socket_addrs().map(Iterator::collect))
     }
-    let name = bare.to_owned();
-    let look_up = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    let found: Vec<_> = match deadline.at() {
-        None => look_up(),
-        Some(at) => {
-            let (sender, receiver) = bounded(1);
-            thread::Builder::new()
-                .name("tollgate-resolve".to_owned())
-                .spawn(move || {
-                    // Nobody listens any more once the deadline has passed.
-                    let _ = sender.send(look_up());
-                })
-                .map_err(Unresolved::Failed)?;
-            match receiver.recv_deadline(at) {
-                Ok(found) => found,
-                Err(RecvTimeoutError::Timeout) => return Err(Unresolved::TimedOut),
-                Err(RecvTimeoutError::Disconnected) => {
-                    Err(io::Error::other("the lookup ended without a result"))
-                }
-            }
+}
+
+impl Resolver {
+    fn new(look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
+        Self { look_up, waiting: Arc::default() }
+    }
+
+    /// The addresses of a host. An address in the place of a name needs no lookup.
+    pub(super) fn resolve(
+        &self,
+        host: &str,
+        port: u16,
+        bounds: &Bounds,
+    ) -> Result<Vec<SocketAddr>, Unresolved> {
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Ok(vec![SocketAddr::new(address, port)]);
+        }
+        if bounds.is_cancelled() {
+            return Err(Unresolved::Cancelled);
+        }
+        if bounds.deadline.is_past(Instant::now()) {
+            return Err(Unresolved::TimedOut);
+        }
+        let mut found = self.wait_for(bare, port, bounds)?;
+        // Plain http is allowed to these names, so they must not lead elsewhere.
+        if is_loopback(bare) {
+            found.retain(|address| address.ip().is_loopback());
+        }
+        if found.is_empty() {
+            let nothing = io::Error::other("the name has no addresses");
+            return Err(Unresolved::Failed(Arc::new(nothing)));
+        }
+        Ok(found)
+    }
+
+    fn wait_for(
+        &self,
+        name: &str,
+        port: u16,
+        bounds: &Bounds,
+    ) -> Result<Vec<SocketAddr>, Unresolved> {
+        // Room for both words: neither sender waits.
+        let (sender, receiver) = bounded(2);
+        let _listening = bounds.cancel.as_ref().map(|token| {
+            let sender = sender.clone();
+            token.listen(move || {
+                let _ = sender.try_send(Word::Cancelled);
+            })
+        });
+        self.join((name.to_owned(), port), sender)
+            .map_err(|cause| Unresolved::Failed(Arc::new(cause)))?;
+        let word = match bounds.deadline.at() {
+            Some(at) => receiver.recv_deadline(at),
+            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match word {
+            Ok(Word::Found(found)) => found.map_err(Unresolved::Failed),
+            Ok(Word::Cancelled) => Err(Unresolved::Cancelled),
+            // An answer is always owed, so that only time ends the wait without one.
+            Err(_) => Err(Unresolved::TimedOut),
         }
     }
-    .map_err(Unresolved::Failed)?;
-    // Plain http is allowed to these names, so they must not lead elsewhere.
-    let found: Vec<_> = if is_loopback(bare) {
-        found.into_iter().filter(|address| address.ip().is_loopback()).collect()
-    } else {
-        found
-    };
-    if found.is_empty() {
-        return Err(Unresolved::Failed(io::Error::other("the name has no addresses")));
+
+    /// Has `sender` told the addresses of `host` once they are known.
+    fn join(&self, host: Host, sender: Sender<Word>) -> io::Result<()> {
+        let mut waiting = self.waiting.lock();
+        if let Some(others) = waiting.get_mut(&host) {
+            others.push(sender);
+            return Ok(());
+        }
+        let answer = Answer { host: host.clone(), waiting: Arc::clone(&self.waiting) };
+        let look_up = self.look_up;
+        let thread = thread::Builder::new().name("tollgate-resolve".to_owned());
+        // It cannot look for its entry before that is there: the lock is held.
+        thread.spawn(move || {
+            let found = look_up(&answer.host.0, answer.host.1).map_err(Arc::new);
+            answer.tell(&found);
+        })?;
+        waiting.insert(host, vec![sender]);
+        Ok(())
     }
-    Ok(found)
 }
 
-#[cfg(test)]
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
+/// Owes an answer to those who wait for a host.
+struct Answer {
+    host: Host,
+    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Word>>>>>,
+}
+
+impl Answer {
+    fn tell(&self, found: &Found) {
+        let waiting = self.waiting.lock().remove(&self.host).unwrap_or_default();
+        for sender in waiting {
+            // Nobody listens any more where time ran out or the call was cancelled.
+            let _ = sender.try_send(Word::Found(found.clone()));
+        }
+    }
+}
+
+/// A lookup that panics fails those who wait; the next one starts anew.
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.tell(&Err(Arc::new(io::Error::other("the lookup ended without a result"))));
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
-    use std::time::{Duration, Instant};
+    use crate::cancel::CancelToken;
+    use crate::deadline::Deadline;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
-    fn later() -> Deadline {
-        Deadline::after(Instant::now(), Duration::from_secs(60))
+    fn within(timeout: Duration) -> Bounds {
+        Bounds { deadline: Deadline::after(Instant::now(), timeout), cancel: None }
+    }
+
+    fn later() -> Bounds {
+        within(Duration::from_secs(60))
     }
 
     #[test]
     fn addresses_need_no_lookup() {
+        let resolver = Resolver::new(|_, _| panic!("nothing to look up"));
         for (host, expected) in
             [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80"), ("[::1]", "[::1]:80")]
         {
-            let passed = Deadline::after(Instant::now(), Duration::ZERO);
-            let found = resolve(host, 80, passed).unwrap();
+            let found = resolver.resolve(host, 80, &within(Duration::ZERO)).unwrap();
             assert_eq!(found, [expected.parse::<SocketAddr>().unwrap()]);
         }
     }
 
     #[test]
-    fn localhost_is_found() {
-        let found = resolve("localhost", 80, later()).unwrap();
+    fn localhost_is_found_and_is_this_machine() {
+        let found = Resolver::default().resolve("localhost", 80, &later()).unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()));
+        let liar = Resolver::new(|_, port| Ok(vec![SocketAddr::new([192, 0, 2, 1].into(), port)]));
+        assert!(matches!(liar.resolve("localhost", 80, &later()), Err(Unresolved::Failed(_))));
+        assert!(liar.resolve("example.com", 80, &later()).is_ok());
     }
 
     #[test]
     fn a_name_that_cannot_exist_is_an_error() {
         // RFC 6761 section 6.4 reserves this top-level name.
-        assert!(matches!(resolve("no-such-host.invalid", 80, later()), Err(Unresolved::Failed(_))));
+        let found = Resolver::default().resolve("no-such-host.invalid", 80, &later());
+        assert!(matches!(found, Err(Unresolved::Failed(_))));
+    }
+
+    #[test]
+    fn a_lookup_that_panics_fails_those_who_wait_and_not_those_who_come_later() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        let resolver = Resolver::new(|_, port| match CALLS.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("as a broken libc would"),
+            _ => Ok(vec![SocketAddr::new([127, 0, 0, 1].into(), port)]),
+        });
+        assert!(matches!(resolver.resolve("a.test", 80, &later()), Err(Unresolved::Failed(_))));
+        assert!(resolver.resolve("a.test", 80, &later()).is_ok());
+    }
+
+    /// Lookups that hang until they are let go.
+    mod hanging {
+        use super::*;
+        use parking_lot::{Condvar, MutexGuard};
+
+        static GATE: Mutex<bool> = Mutex::new(false);
+        static OPENED: Condvar = Condvar::new();
+        static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+        fn look_up(_: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+            LOOKUPS.fetch_add(1, Ordering::SeqCst);
+            OPENED.wait_while(&mut GATE.lock(), |open| !*open);
+            Ok(vec![SocketAddr::new([127, 0, 0, 1].into(), port)])
+        }
+
+        fn open(mut gate: MutexGuard<'_, bool>) {
+            *gate = true;
+            OPENED.notify_all();
+        }
+
+        #[test]
+        fn one_thread_looks_up_for_all_and_each_may_leave_early() {
+            let resolver = Resolver::new(look_up);
+            let timed_out = resolver.resolve("a.test", 80, &within(Duration::from_millis(20)));
+            assert!(matches!(timed_out, Err(Unresolved::TimedOut)));
+
+            let token = CancelToken::new();
+            let bounds = Bounds { cancel: Some(token.clone()), ..later() };
+            thread::scope(|scope| {
+                let cancelled = scope.spawn(|| resolver.resolve("a.test", 80, &bounds));
+                let patient: Vec<_> = (0..8)
+                    .map(|_| scope.spawn(|| resolver.resolve("a.test", 80, &later())))
+                    .collect();
+                // The first who left, the one to cancel, and the patient.
+                let all_wait = || {
+                    let waiting = resolver.waiting.lock();
+                    waiting.values().map(Vec::len).sum::<usize>() == 10
+                };
+                while !all_wait() {
+                    thread::yield_now();
+                }
+                token.cancel();
+                let cancelled = cancelled.join().unwrap();
+                assert!(matches!(cancelled, Err(Unresolved::Cancelled)));
+                open(GATE.lock());
+                for thread in patient {
+                    assert!(thread.join().unwrap().is_ok());
+                }
+            });
+            assert_eq!(LOOKUPS.load(Ordering::SeqCst), 1);
+            assert!(resolver.waiting.lock().is_empty(), "the next one is looked up anew");
+            assert!(matches!(resolver.resolve("a.test", 80, &bounds), Err(Unresolved::Cancelled)));
+            let late = resolver.resolve("a.test", 80, &within(Duration::ZERO));
+            assert!(matches!(late, Err(Unresolved::TimedOut)));
+        }
     }
 }
