@@ -66,7 +66,7 @@ fn ask(question: &str) -> Result<(), Box<dyn Error>> {
         usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     );
     println!("finish  {}", response.finish_reason);
-    println!("time    {:.1?}, {} attempt(s)", response.latency, response.attempts);
+    println!("time    {:.1?}, {} attempt(s)", response.latency, response.attempts().len());
     Ok(())
 }
 

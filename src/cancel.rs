@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::sync::{AtomicBool, Mutex, Ordering};
 
@@ -70,6 +71,26 @@ impl CancelToken {
     /// Whether it was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// Waits until it is cancelled, at most for `timeout`. Returns whether it was.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tollgate::CancelToken;
+    ///
+    /// let token = CancelToken::new();
+    /// assert!(!token.wait_timeout(Duration::from_millis(1)));
+    /// let other = token.clone();
+    /// std::thread::spawn(move || other.cancel());
+    /// assert!(token.wait_timeout(Duration::from_secs(600)));
+    /// ```
+    pub fn wait_timeout(&self, timeout: Duration) -> bool {
+        let (sender, receiver) = crossbeam_channel::bounded(1);
+        let _listening = self.listen(move || {
+            let _ = sender.try_send(());
+        });
+        receiver.recv_timeout(timeout).is_ok()
     }
 
     /// Calls `listener` when the token is cancelled, at once if it is already, and

@@ -1,22 +1,23 @@
 //! The life of a call, from top to bottom.
 
+mod call;
+
 use std::env;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
-use ureq::http::Uri;
-use ureq::http::uri::PathAndQuery;
+use std::time::Instant;
 
 use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{ClientBuilder, Settings};
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, Phase};
 use crate::pool::PoolStats;
-use crate::provider::{self, Provider, Wire, completions};
-use crate::retry;
-use crate::transport::{self, Headers, Outgoing, Transport};
+use crate::provider::{Provider, Wire};
+use crate::retry::{Bucket, Retrier};
+use crate::transport::{self, Headers, Transport};
+use call::Call;
 
 /// A client of one provider.
 ///
@@ -42,15 +43,8 @@ struct Inner {
     settings: Settings,
     headers: Headers,
     transport: Transport,
-}
-
-/// A request, ready to be sent any number of times.
-struct Call {
-    wire: Wire,
-    uri: Uri,
-    body: Vec<u8>,
-    model: String,
-    bounds: Bounds,
+    /// The retries left to all calls together.
+    bucket: Bucket,
 }
 
 impl Client {
@@ -84,7 +78,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](ErrorKind::InvalidRequest) before anything is sent when
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) before anything is sent when
     /// the request asks for what the provider cannot do; otherwise what the last
     /// attempt ended with, see [`Error::kind`].
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
@@ -141,123 +135,36 @@ impl Client {
         self.inner.transport.pool_stats()
     }
 
+    /// How many retries the client's [budget](crate::RetryBudget) has left.
+    pub fn retries_left(&self) -> u32 {
+        self.inner.bucket.left()
+    }
+
     fn call(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatResponse, Error> {
-        let settings = &self.inner.settings;
+        let Inner { settings, headers, transport, bucket } = &*self.inner;
         let begun = Instant::now();
-        let call = self
-            .prepare(&request, wire, begun)
-            .map_err(|error| error.with_provider(settings.provider))?;
-        if call.bounds.deadline.remaining(Instant::now()) == Some(Duration::ZERO) {
-            return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
-        }
-        let mut backoff = settings.retry.backoff(fastrand::Rng::new());
-        let mut attempts = 1;
-        loop {
-            let error = match self.attempt(&call) {
-                Ok(response) => {
-                    return Ok(ChatResponse { latency: begun.elapsed(), attempts, ..response });
-                }
-                Err(error) => error,
+        let outcome = Call::prepare(settings, &request, wire, begun).and_then(|call| {
+            if call.bounds.deadline.is_past(Instant::now()) {
+                return Err(Error::timeout(Phase::Encode));
+            }
+            let retrier = Retrier {
+                policy: &settings.retry,
+                bucket,
+                backoff: settings.retry.backoff(),
+                sleeper: &*settings.sleeper,
+                clock: &Instant::now,
+                bounds: &call.bounds,
+                begun,
             };
-            let ours = backoff.next().unwrap_or(settings.retry.max_interval);
-            let left = call.bounds.deadline.remaining(Instant::now());
-            match retry::decide(&error, attempts - 1, &settings.retry, ours, left) {
-                Some(wait) => {
-                    if call.bounds.sleep(wait).is_err() {
-                        return Err(Error::cancelled()
-                            .with_phase(Phase::Backoff)
-                            .with_provider(settings.provider)
-                            .with_attempts(attempts)
-                            .with_source(error));
-                    }
-                }
-                None => {
-                    return Err(error.with_provider(settings.provider).with_attempts(attempts));
-                }
-            }
-            attempts += 1;
-        }
-    }
-
-    /// Everything that can be refused is refused here.
-    fn prepare(
-        &self,
-        request: &ChatRequest,
-        wire: Option<Wire>,
-        begun: Instant,
-    ) -> Result<Call, Error> {
-        let settings = &self.inner.settings;
-        let model = request.model.as_ref().or(settings.model.as_ref()).ok_or_else(|| {
-            Error::invalid_request(
-                "no model; name one in the request, or for all requests by \
-                 ClientBuilder::model",
-            )
-        })?;
-        if model.trim().is_empty() {
-            return Err(Error::invalid_request("the model is empty"));
-        }
-        let timeout = request.timeout.unwrap_or(settings.timeout);
-        if timeout.is_zero() {
-            return Err(Error::invalid_request(
-                "the timeout is zero, so that the call could not succeed",
-            ));
-        }
-        let wire = wire.unwrap_or(match settings.provider {
-            Provider::OpenAi if completions::serves(model) => Wire::OpenAiCompletions,
-            Provider::OpenAi => Wire::OpenAiChat,
-            Provider::Anthropic => Wire::Anthropic,
+            retrier.run(|retries| call.attempt(settings, headers, transport, retries))
         });
-        Ok(Call {
-            wire,
-            uri: endpoint(&settings.base, wire)?,
-            body: wire.encode(request, model)?,
-            model: model.clone(),
-            bounds: Bounds {
-                deadline: Deadline::after(begun, timeout),
-                cancel: request.cancel_token.clone(),
-            },
-        })
-    }
-
-    fn attempt(&self, call: &Call) -> Result<ChatResponse, Error> {
-        let settings = &self.inner.settings;
-        let outgoing = Outgoing { uri: &call.uri, headers: &self.inner.headers, body: &call.body };
-        let mut incoming = self.inner.transport.exchange(outgoing, &call.bounds)?;
-        if !(200..300).contains(&incoming.status) {
-            incoming.hide(&settings.secrets);
-        }
-        let (reply, now) = (incoming.reply(), SystemTime::now());
-        let request_id = provider::request_id(reply);
-        let rate_limit = provider::rate_limit(reply, now);
-        match call.wire.decode(reply) {
-            Ok(decoded) => Ok(ChatResponse {
-                message: decoded.message,
-                finish_reason: decoded.finish_reason,
-                finish_reason_raw: decoded.finish_reason_raw,
-                usage: decoded.usage,
-                model: if decoded.model.is_empty() { call.model.clone() } else { decoded.model },
-                service_tier: decoded.service_tier,
-                provider: settings.provider,
-                id: decoded.id,
-                request_id,
-                rate_limit,
-                latency: Duration::ZERO,
-                attempts: 1,
-                raw: into_text(incoming.body),
+        match outcome {
+            Ok(tried) => Ok(ChatResponse {
+                latency: begun.elapsed(),
+                attempts: tried.attempts,
+                ..tried.value
             }),
-            // Under status 200, too, a server may repeat the key.
-            Err(failure) => {
-                let hide = |text: String| settings.secrets.hide(text.into()).into_owned();
-                Err(Error::new(failure.kind, hide(failure.message))
-                    .with_code(failure.code.map(hide))
-                    .with_status(incoming.status)
-                    .with_request_id(request_id)
-                    .with_retry_hints(
-                        provider::retry_after(reply, now),
-                        provider::should_retry(reply),
-                    )
-                    .bounded())
-            }
+            Err(error) => Err(error.with_provider(settings.provider)),
         }
     }
 }
@@ -278,7 +185,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration), naming everything that is
+    /// [`Configuration`](crate::ErrorKind::Configuration), naming everything that is
     /// missing or wrong, a sentence each.
     pub fn build(self) -> Result<Client, Error> {
         let mut settings = self.check(|name| env::var(name).ok())?;
@@ -286,65 +193,20 @@ impl ClientBuilder {
             base: &settings.base,
             connect_timeout: settings.connect_timeout,
             pool: &settings.pool,
+            retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,
             proxy: settings.proxy.as_ref(),
             tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
         })?;
         let headers = Headers::new(mem::take(&mut settings.headers));
-        Ok(Client { inner: Arc::new(Inner { settings, headers, transport }) })
+        let bucket = Bucket::new(settings.retry.budget);
+        Ok(Client { inner: Arc::new(Inner { settings, headers, transport, bucket }) })
     }
-}
-
-/// A body as text, without a copy where it is text, as JSON always is.
-fn into_text(body: Vec<u8>) -> String {
-    String::from_utf8(body)
-        .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())
-}
-
-/// Where a wire format is spoken below a base URL.
-fn endpoint(base: &Uri, wire: Wire) -> Result<Uri, Error> {
-    let below = base.path().trim_end_matches('/');
-    // Anthropic's base URL has no version, but many write it there.
-    let below = match wire {
-        Wire::Anthropic => below.strip_suffix("/v1").unwrap_or(below),
-        Wire::OpenAiChat | Wire::OpenAiCompletions => below,
-    };
-    let mut parts = base.clone().into_parts();
-    let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let path = PathAndQuery::try_from(format!("{below}{}{query}", wire.path()));
-    parts.path_and_query = path.ok();
-    Uri::from_parts(parts).map_err(|cause| {
-        Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoints_lie_below_the_base_url() {
-        for (base, wire, expected) in [
-            (
-                "https://api.openai.com/v1",
-                Wire::OpenAiChat,
-                "https://api.openai.com/v1/chat/completions",
-            ),
-            ("http://[::1]:8080", Wire::OpenAiCompletions, "http://[::1]:8080/completions"),
-            ("https://api.anthropic.com", Wire::Anthropic, "https://api.anthropic.com/v1/messages"),
-            ("http://localhost:4000/v1", Wire::Anthropic, "http://localhost:4000/v1/messages"),
-            ("https://a.b/proxy/", Wire::Anthropic, "https://a.b/proxy/v1/messages"),
-            (
-                "https://a.openai.azure.com/openai/deployments/x?api-version=2024-10-21",
-                Wire::OpenAiChat,
-                "https://a.openai.azure.com/openai/deployments/x/chat/completions\
-                 ?api-version=2024-10-21",
-            ),
-        ] {
-            let uri = endpoint(&base.parse().unwrap(), wire).unwrap();
-            assert_eq!(uri, expected);
-        }
-    }
 
     #[test]
     fn a_client_can_be_shared_between_threads() {

@@ -92,7 +92,9 @@ pub use histogram::Histogram;
 pub use key::ApiKey;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
 pub use provider::Provider;
-pub use retry::RetryConfig;
+pub use retry::{
+    Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,
+};
 
 /// The README's programs are compiled and, where they can, run.
 #[cfg(all(doctest, feature = "testing", feature = "rustls"))]

@@ -87,7 +87,7 @@ fn dead_server() {
     );
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     assert_eq!(error.phase(), Some(Phase::Connect));
-    assert_eq!(error.attempts(), 2);
+    assert_eq!(error.attempts().len(), 2);
     assert!(error.to_string().contains(&address.to_string()), "{error}");
     assert!(error.source().is_some());
 }
@@ -381,7 +381,7 @@ fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
     let anthropic = support::client(&server, Provider::Anthropic);
     let error = anthropic.complete("once upon a time").unwrap_err();
     assert!(error.to_string().contains("no text completions"), "{error}");
-    assert_eq!(error.attempts(), 0);
+    assert_eq!(error.attempts().len(), 0);
     assert_eq!(server.connections().opened, 0);
 }
 

@@ -36,7 +36,7 @@ fn a_question_and_its_answer() {
         assert_eq!(response.usage.source, UsageSource::Reported);
         assert_eq!(response.model, "served-model");
         assert_eq!(response.provider, provider);
-        assert_eq!(response.attempts, 1);
+        assert_eq!(response.attempts().len(), 1);
         assert!(response.id.is_some() && response.request_id.is_some());
         assert!(response.latency > Duration::ZERO);
         assert!(response.raw().contains("Paris."));

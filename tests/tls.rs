@@ -112,7 +112,7 @@ fn an_encrypted_connection_that_died_before_its_first_use_costs_no_error() {
     client.warm_up(1).unwrap();
     assert!(server.wait_for_connections(|now| now.open == 1, PATIENCE));
     server.close_connections();
-    assert_eq!(client.chat("hi").unwrap().attempts, 1);
+    assert_eq!(client.chat("hi").unwrap().attempts().len(), 1);
     assert_eq!(tls.handshakes(), 2);
 }
 
@@ -130,7 +130,7 @@ fn a_certificate_of_an_unknown_authority_is_refused_once() {
     let (error, pool) = failure(builder.tls(Tls::Bundled).retry(quick_retries(2)));
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
     assert_eq!(error.phase(), Some(Phase::Tls));
-    assert_eq!(error.attempts(), 1, "trying again does not help");
+    assert_eq!(error.attempts().len(), 1, "trying again does not help");
     assert!(error.to_string().contains(&format!("https://localhost:{}", tls.port())), "{error}");
     assert_eq!((pool.failed.tls, pool.failed.total(), pool.opened), (1, 1, 0));
     assert_eq!((tls.accepted(), tls.handshakes()), (1, 0));
@@ -144,7 +144,7 @@ fn a_certificate_for_another_name_is_refused_once() {
     let (error, pool) = failure(builder.base_url(by_address).retry(quick_retries(2)));
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
     assert_eq!(error.phase(), Some(Phase::Tls));
-    assert_eq!(error.attempts(), 1, "trying again does not help");
+    assert_eq!(error.attempts().len(), 1, "trying again does not help");
     assert_eq!((pool.failed.tls, pool.failed.total(), pool.opened), (1, 1, 0));
     assert_eq!(tls.handshakes(), 0);
     assert_eq!(server.request_count(), 0);
@@ -168,7 +168,7 @@ fn a_hanging_handshake_ends_by_the_timeout_of_the_call() {
         failure(towards(&listener).connect_timeout(PATIENCE).timeout(Duration::from_secs(1)));
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(error.phase(), Some(Phase::Tls));
-    assert_eq!(error.attempts(), 1);
+    assert_eq!(error.attempts().len(), 1);
     assert_eq!((pool.failed.timeout, pool.failed.total()), (1, 1));
 }
 
@@ -182,7 +182,7 @@ fn a_server_that_hangs_up_in_the_handshake_is_tried_again() {
         let (error, pool) = failure(towards(&listener));
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
         assert_eq!(error.phase(), Some(Phase::Tls));
-        assert_eq!(error.attempts(), 3);
+        assert_eq!(error.attempts().len(), 3);
         assert!(error.to_string().contains("closed in the TLS handshake"), "{error}");
         assert_eq!(listener.accepted(), 3);
         assert_eq!((pool.failed.tls, pool.failed.total()), (3, 3));

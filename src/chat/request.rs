@@ -66,6 +66,11 @@ pub struct ChatRequest {
     /// Stops the call from another thread. Not stored by serde. Default: none.
     #[serde(skip)]
     pub cancel_token: Option<CancelToken>,
+    /// Sent as `Idempotency-Key`, the same with every attempt, for a server that
+    /// serves a repeated request once; see
+    /// [`ClientBuilder::idempotency_keys`](crate::ClientBuilder::idempotency_keys).
+    /// Default: none, or the client's own for each call.
+    pub idempotency_key: Option<String>,
     /// Merged into the JSON body that is sent, over what the other fields put
     /// there: objects key by key, anything else replaced. For what is not
     /// modelled here, such as Anthropic's `container`, which its code execution
@@ -200,6 +205,13 @@ impl ChatRequest {
         self
     }
 
+    /// Sets the key by which a server recognises this request when it is repeated.
+    #[must_use]
+    pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
     /// Sets a member of the JSON body that is sent; see [`extra`](Self::extra).
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -226,6 +238,7 @@ impl fmt::Debug for ChatRequest {
             .field("tags", &self.tags.keys())
             .field("timeout", &self.timeout)
             .field("cancel_token", &self.cancel_token)
+            .field("idempotency_key", &self.idempotency_key)
             .field("extra", &self.extra.keys())
             .finish()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Hidden, Message, ToolCall, Usage};
 use crate::Provider;
+use crate::retry::{self, Attempt};
 
 /// What a model answered, and what the provider said about it.
 ///
@@ -38,8 +39,9 @@ pub struct ChatResponse {
     /// From the call until the whole response was there, waiting and retries
     /// included.
     pub latency: Duration,
-    /// How many attempts it took; 1 when the first succeeded.
-    pub attempts: u32,
+    /// What was tried.
+    #[serde(default, deserialize_with = "retry::known")]
+    pub(crate) attempts: Vec<Attempt>,
     /// The body as it came.
     pub(crate) raw: String,
 }
@@ -53,6 +55,12 @@ impl ChatResponse {
     /// The tool calls, in order.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.message.tool_calls()
+    }
+
+    /// What was tried, in order, the attempt that was answered last: how each one
+    /// ended, and how long the call then waited and why.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
     }
 
     /// The response body as it came, in the provider's own format.

@@ -1,10 +1,11 @@
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{PoolConfig, Proxy, Tls};
 use crate::key::ApiKey;
 use crate::provider::Provider;
-use crate::retry::RetryConfig;
+use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
 /// Sets up a [`Client`](crate::Client).
 ///
@@ -17,9 +18,12 @@ use crate::retry::RetryConfig;
 /// | [`base_url`](Self::base_url) | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, else the provider's own |
 /// | [`timeout`](Self::timeout) | 600 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
+/// | [`attempt_timeout`](Self::attempt_timeout) | none |
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
+/// | [`sleeper`](Self::sleeper) | real time |
+/// | [`idempotency_keys`](Self::idempotency_keys) | none are sent |
 /// | [`proxy`](Self::proxy) | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, without those in `NO_PROXY` |
 ///
 /// ```
@@ -50,9 +54,12 @@ pub struct ClientBuilder {
     pub(super) allow_plain_http: bool,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
+    pub(super) attempt_timeout: Option<Duration>,
     pub(super) max_response_bytes: usize,
     pub(super) pool: PoolConfig,
     pub(super) retry: RetryConfig,
+    pub(super) sleeper: Arc<dyn Sleeper>,
+    pub(super) idempotency_keys: bool,
     pub(super) headers: Vec<(String, String)>,
     pub(super) organization: Option<String>,
     pub(super) project: Option<String>,
@@ -72,9 +79,11 @@ impl fmt::Debug for ClientBuilder {
             .field("base_url", &self.base_url.as_ref().map(|_| "[hidden]"))
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("pool", &self.pool)
             .field("retry", &self.retry)
+            .field("idempotency_keys", &self.idempotency_keys)
             .field("headers", &headers)
             .field("proxy", &self.proxy)
             .field("tls", &self.tls)
@@ -93,9 +102,12 @@ impl Default for ClientBuilder {
             allow_plain_http: false,
             timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(5),
+            attempt_timeout: None,
             max_response_bytes: 16 * 1024 * 1024,
             pool: PoolConfig::default(),
             retry: RetryConfig::default(),
+            sleeper: Arc::new(Interruptible),
+            idempotency_keys: false,
             headers: Vec::new(),
             organization: None,
             project: None,
@@ -163,6 +175,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the longest that one attempt may take, waiting for a connection and
+    /// opening it included, so that one that hangs leaves time for another.
+    /// Default: none, so that an attempt may take all of [`timeout`](Self::timeout).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
     /// Sets the largest response body that is read. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
@@ -178,6 +198,24 @@ impl ClientBuilder {
     /// Sets how calls are tried again.
     pub fn retry(mut self, retry: RetryConfig) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Sets what waits between attempts. Default: real time, cut short when the call
+    /// is cancelled.
+    pub fn sleeper(mut self, sleeper: impl Sleeper + 'static) -> Self {
+        self.sleeper = Arc::new(sleeper);
+        self
+    }
+
+    /// Sends a fresh `Idempotency-Key` with every call, the same for all its
+    /// attempts (draft-ietf-httpapi-idempotency-key-header), for a server that
+    /// recognises a repeated request by it and serves it once. Neither OpenAI nor
+    /// Anthropic documents that it does, and their SDKs send none; gateways may.
+    /// [`ChatRequest::idempotency_key`](crate::ChatRequest::idempotency_key) sets the
+    /// key of one request. Default: false.
+    pub fn idempotency_keys(mut self, sent: bool) -> Self {
+        self.idempotency_keys = sent;
         self
     }
 

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
@@ -7,7 +8,7 @@ use super::{ClientBuilder, PoolConfig, Tls, base_url};
 use crate::error::{Error, ErrorKind};
 use crate::key::{ApiKey, Secrets};
 use crate::provider::{Provider, anthropic};
-use crate::retry::RetryConfig;
+use crate::retry::{RetryConfig, Sleeper};
 
 /// A checked configuration.
 #[derive(Debug)]
@@ -19,9 +20,12 @@ pub(crate) struct Settings {
     pub(crate) secrets: Secrets,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) attempt_timeout: Option<Duration>,
     pub(crate) max_response_bytes: usize,
     pub(crate) pool: PoolConfig,
     pub(crate) retry: RetryConfig,
+    pub(crate) sleeper: Arc<dyn Sleeper>,
+    pub(crate) idempotency_keys: bool,
     pub(crate) proxy: Option<ureq::Proxy>,
     pub(crate) tls: Option<Tls>,
 }
@@ -171,9 +175,12 @@ impl ClientBuilder {
                 secrets,
                 timeout: self.timeout,
                 connect_timeout: self.connect_timeout,
+                attempt_timeout: self.attempt_timeout,
                 max_response_bytes: self.max_response_bytes,
                 pool: self.pool,
                 retry: self.retry,
+                sleeper: self.sleeper,
+                idempotency_keys: self.idempotency_keys,
                 proxy,
                 tls: self.tls,
             }),
@@ -187,9 +194,12 @@ impl ClientBuilder {
         if self.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
             problems.push("the model is empty; name one, such as \"gpt-4o-mini\"".to_owned());
         }
-        for (name, value) in [("timeout", self.timeout), ("connect timeout", self.connect_timeout)]
-        {
-            if value.is_zero() {
+        for (name, value) in [
+            ("timeout", Some(self.timeout)),
+            ("connect timeout", Some(self.connect_timeout)),
+            ("attempt timeout", self.attempt_timeout),
+        ] {
+            if value.is_some_and(|value| value.is_zero()) {
                 problems.push(format!("the {name} is zero, so that no call could succeed"));
             }
         }

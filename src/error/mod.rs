@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Provider;
+use crate::chat::RateLimit;
+use crate::retry::{Attempt, Decision, GiveUp};
 pub use kind::{ErrorKind, Phase};
 
 /// The longest message kept from a provider, in bytes: enough for every real
@@ -49,7 +51,8 @@ struct Inner {
     code: Option<String>,
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
-    attempts: u32,
+    rate_limit: Option<RateLimit>,
+    attempts: Vec<Attempt>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -65,7 +68,8 @@ impl Error {
             code: None,
             retry_after: None,
             should_retry: None,
-            attempts: 0,
+            rate_limit: None,
+            attempts: Vec::new(),
             source: None,
         }))
     }
@@ -117,7 +121,12 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+    pub(crate) fn with_rate_limit(mut self, limit: RateLimit) -> Self {
+        self.0.rate_limit = Some(limit).filter(|limit| *limit != RateLimit::default());
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
         self.0.attempts = attempts;
         self
     }
@@ -186,15 +195,31 @@ impl Error {
         self.0.retry_after
     }
 
-    /// How many attempts were made, those that found no connection included; 0 when
+    /// What the provider's headers said about its rate limits, if anything.
+    pub fn rate_limit(&self) -> Option<&RateLimit> {
+        self.0.rate_limit.as_ref()
+    }
+
+    /// Whether the provider said to try again (`x-should-retry`).
+    pub(crate) fn should_retry(&self) -> Option<bool> {
+        self.0.should_retry
+    }
+
+    /// What was tried, in order: how each attempt ended, and how long the call then
+    /// waited and why. Those that found no connection are included; empty when
     /// nothing was tried.
-    pub fn attempts(&self) -> u32 {
-        self.0.attempts
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.0.attempts
     }
 
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
+    }
+
+    /// Whether the caller cancelled the call.
+    pub fn is_cancelled(&self) -> bool {
+        self.kind() == ErrorKind::Cancelled
     }
 
     /// Whether the provider's rate limit was hit.
@@ -245,8 +270,16 @@ impl fmt::Display for Error {
         if let Some(wait) = inner.retry_after {
             details.push(format!("retry after {wait:?}"));
         }
-        if inner.attempts > 1 {
-            details.push(format!("{} attempts", inner.attempts));
+        if inner.attempts.len() > 1 {
+            details.push(format!("{} attempts", inner.attempts.len()));
+        }
+        // The other reasons can be told from the rest of the line.
+        match inner.attempts.last().and_then(|attempt| attempt.decision) {
+            None
+            | Some(Decision::Retry { .. } | Decision::GiveUp(GiveUp::Lasting))
+            | Some(Decision::GiveUp(GiveUp::RetriesSpent)) => {}
+            Some(Decision::GiveUp(_)) if matches!(inner.kind, ErrorKind::Timeout) => {}
+            Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
         }
         if !details.is_empty() {
             write!(f, " ({})", details.join(", "))?;
@@ -278,6 +311,9 @@ impl fmt::Debug for Error {
         if let Some(wait) = inner.retry_after {
             debug.field("retry_after", &wait);
         }
+        if let Some(limit) = &inner.rate_limit {
+            debug.field("rate_limit", limit);
+        }
         debug.field("attempts", &inner.attempts);
         if let Some(source) = &inner.source {
             debug.field("source", source);
@@ -295,6 +331,7 @@ impl StdError for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::retry::Wait;
 
     #[test]
     fn an_error_reads_as_one_line() {
@@ -303,12 +340,20 @@ mod tests {
             .with_provider(Provider::OpenAi)
             .with_code(Some("rate_limit_exceeded".to_owned()))
             .with_request_id(Some("req_1".to_owned()))
-            .with_retry_hints(Some(Duration::from_secs(2)), None)
-            .with_attempts(3);
+            .with_retry_hints(Some(Duration::from_secs(2)), None);
+        let attempt = |decision| Attempt {
+            began: Duration::ZERO,
+            took: Duration::ZERO,
+            failure: Some((&error).into()),
+            decision: Some(decision),
+        };
+        let again = Decision::Retry { after: Duration::ZERO, wait: Wait::Backoff };
+        let attempts = vec![attempt(again), attempt(Decision::GiveUp(GiveUp::RetriesSpent))];
+        let error = error.with_attempts(attempts);
         assert_eq!(
             error.to_string(),
             "rate limited: slow down (openai, status 429, code rate_limit_exceeded, \
-             request req_1, retry after 2s, 3 attempts)"
+             request req_1, retry after 2s, 2 attempts)"
         );
         assert_eq!(error.message(), "slow\n\n  down");
         assert_eq!(Error::new(ErrorKind::Cancelled, "").to_string(), "cancelled");

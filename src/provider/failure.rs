@@ -4,9 +4,11 @@ mod class;
 mod report;
 
 use serde_json::{Value, json};
+use std::borrow::Cow;
 
 use super::{Reply, json, page, redirect};
 use crate::error::ErrorKind;
+use crate::key::Secrets;
 use report::Report;
 
 /// Why a response is not an answer.
@@ -22,6 +24,17 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
+    }
+
+    /// Takes out what must not be shown.
+    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+        let hide = |text: &mut String| {
+            if let Cow::Owned(hidden) = secrets.hide(Cow::Borrowed(text)) {
+                *text = hidden;
+            }
+        };
+        hide(&mut self.message);
+        self.code.as_mut().map(hide);
     }
 
     /// The failure of a response of any status but 2xx.

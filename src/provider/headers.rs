@@ -116,7 +116,7 @@ pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
 /// `x-ms-retry-after-ms` in milliseconds, then `retry-after` in seconds or as an
 /// HTTP date, as the official SDKs do (openai-python and anthropic-sdk-python,
 /// `_base_client.py`). What is not above 0 says nothing.
-pub(crate) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration> {
+pub(super) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration> {
     let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"]
         .into_iter()
         .filter_map(|name| seconds(number(reply.header(name)?)? / 1e3))
@@ -133,7 +133,7 @@ pub(crate) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration>
 }
 
 /// Reads what the provider says about trying again, `x-should-retry`.
-pub(crate) fn should_retry(reply: Reply<'_>) -> Option<bool> {
+pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
     match reply.header("x-should-retry")?.trim().to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),

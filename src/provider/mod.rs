@@ -20,12 +20,13 @@ mod repair;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use crate::chat::ChatRequest;
 use crate::error::{Error, ErrorKind};
 
 pub(crate) use failure::Failure;
-pub(crate) use headers::{rate_limit, request_id, retry_after, should_retry};
+pub(crate) use headers::{rate_limit, request_id};
 
 /// Who serves the models.
 ///
@@ -121,6 +122,17 @@ pub(crate) struct Decoded {
     pub(crate) model: String,
     pub(crate) service_tier: Option<String>,
     pub(crate) id: Option<String>,
+}
+
+/// The error of a response that is not an answer.
+pub(crate) fn error(failure: Failure, reply: Reply<'_>, now: SystemTime) -> Error {
+    Error::new(failure.kind, failure.message)
+        .with_code(failure.code)
+        .with_status(reply.status)
+        .with_request_id(request_id(reply))
+        .with_rate_limit(rate_limit(reply, now))
+        .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
+        .bounded()
 }
 
 impl Wire {

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{Request, Uri};
+use ureq::http::{HeaderValue, Request, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, Tls};
@@ -52,6 +52,7 @@ pub(crate) struct Transport {
     origin: OriginId,
     opener: Arc<Opener>,
     config: Config,
+    retry_stale: bool,
     max_response_bytes: usize,
 }
 
@@ -61,6 +62,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) base: &'a Uri,
     pub(crate) connect_timeout: Duration,
     pub(crate) pool: &'a PoolConfig,
+    /// Whether to send once more when a reused connection turns out to be dead.
+    pub(crate) retry_stale: bool,
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
@@ -71,6 +74,9 @@ pub(crate) struct Settings<'a> {
 pub(crate) struct Outgoing<'a> {
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a Headers,
+    /// How many attempts of the same call came before.
+    pub(crate) retries: u32,
+    pub(crate) idempotency_key: Option<&'a HeaderValue>,
     pub(crate) body: &'a [u8],
 }
 
@@ -102,6 +108,7 @@ impl Transport {
                 settings.connect_timeout,
             )),
             config,
+            retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
         })
     }
@@ -152,7 +159,7 @@ impl Transport {
         let outcome = match self.run(request, lease, bounds) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
-            Err(fault) if reused && self.pool_config.retry_stale && fault.is_before_any_answer() => {
+            Err(fault) if reused && self.retry_stale && fault.is_before_any_answer() => {
                 let lease = self.fresh_lease(bounds)?;
                 self.run(request, lease, bounds)
             }
@@ -242,7 +249,7 @@ impl Transport {
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
             .map_err(|cause| Fault::from(ureq::Error::from(cause)))?;
-        outgoing.headers_mut().clone_from(request.headers.open());
+        request.headers.write(&request, outgoing.headers_mut());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();

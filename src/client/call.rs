@@ -1,0 +1,185 @@
+use std::time::{Duration, Instant, SystemTime};
+use ureq::http::uri::PathAndQuery;
+use ureq::http::{HeaderValue, Uri};
+
+use crate::bounds::Bounds;
+use crate::chat::{ChatRequest, ChatResponse};
+use crate::config::Settings;
+use crate::deadline::Deadline;
+use crate::error::{Error, ErrorKind};
+use crate::provider::{self, Provider, Wire, completions};
+use crate::transport::{Headers, Outgoing, Transport};
+
+/// A request, checked and encoded, ready to be sent any number of times.
+pub(super) struct Call {
+    wire: Wire,
+    uri: Uri,
+    body: Vec<u8>,
+    model: String,
+    /// The same for every attempt.
+    idempotency_key: Option<HeaderValue>,
+    pub(super) bounds: Bounds,
+}
+
+impl Call {
+    /// Everything that can be refused is refused here.
+    pub(super) fn prepare(
+        settings: &Settings,
+        request: &ChatRequest,
+        wire: Option<Wire>,
+        begun: Instant,
+    ) -> Result<Self, Error> {
+        let model = request.model.as_ref().or(settings.model.as_ref()).ok_or_else(|| {
+            Error::invalid_request(
+                "no model; name one in the request, or for all requests by \
+                 ClientBuilder::model",
+            )
+        })?;
+        if model.trim().is_empty() {
+            return Err(Error::invalid_request("the model is empty"));
+        }
+        let timeout = request.timeout.unwrap_or(settings.timeout);
+        if timeout.is_zero() {
+            return Err(Error::invalid_request(
+                "the timeout is zero, so that the call could not succeed",
+            ));
+        }
+        let wire = wire.unwrap_or(match settings.provider {
+            Provider::OpenAi if completions::serves(model) => Wire::OpenAiCompletions,
+            Provider::OpenAi => Wire::OpenAiChat,
+            Provider::Anthropic => Wire::Anthropic,
+        });
+        Ok(Self {
+            wire,
+            uri: endpoint(&settings.base, wire)?,
+            body: wire.encode(request, model)?,
+            model: model.clone(),
+            idempotency_key: idempotency_key(settings, request)?,
+            bounds: Bounds {
+                deadline: Deadline::after(begun, timeout),
+                cancel: request.cancel_token.clone(),
+            },
+        })
+    }
+
+    /// Sends it once, the `retries`th time after the first.
+    pub(super) fn attempt(
+        &self,
+        settings: &Settings,
+        headers: &Headers,
+        transport: &Transport,
+        retries: u32,
+    ) -> Result<ChatResponse, Error> {
+        let outgoing = Outgoing {
+            uri: &self.uri,
+            headers,
+            retries,
+            idempotency_key: self.idempotency_key.as_ref(),
+            body: &self.body,
+        };
+        let mut bounds = self.bounds.clone();
+        if let Some(timeout) = settings.attempt_timeout {
+            bounds.deadline = bounds.deadline.earlier(Deadline::after(Instant::now(), timeout));
+        }
+        let mut incoming = transport.exchange(outgoing, &bounds)?;
+        if !(200..300).contains(&incoming.status) {
+            incoming.hide(&settings.secrets);
+        }
+        let (reply, now) = (incoming.reply(), SystemTime::now());
+        match self.wire.decode(reply) {
+            Ok(decoded) => Ok(ChatResponse {
+                message: decoded.message,
+                finish_reason: decoded.finish_reason,
+                finish_reason_raw: decoded.finish_reason_raw,
+                usage: decoded.usage,
+                model: if decoded.model.is_empty() { self.model.clone() } else { decoded.model },
+                service_tier: decoded.service_tier,
+                provider: settings.provider,
+                id: decoded.id,
+                request_id: provider::request_id(reply),
+                rate_limit: provider::rate_limit(reply, now),
+                latency: Duration::ZERO,
+                attempts: Vec::new(),
+                raw: into_text(incoming.body),
+            }),
+            Err(mut failure) => {
+                // Under status 200, too, a server may repeat the key.
+                failure.hide(&settings.secrets);
+                Err(provider::error(failure, reply, now))
+            }
+        }
+    }
+}
+
+/// The caller's own key, else a fresh one where the client is set to send them.
+fn idempotency_key(
+    settings: &Settings,
+    request: &ChatRequest,
+) -> Result<Option<HeaderValue>, Error> {
+    let key = match &request.idempotency_key {
+        Some(key) => key.clone(),
+        None if settings.idempotency_keys => {
+            format!("tollgate-{:032x}", fastrand::u128(..))
+        }
+        None => return Ok(None),
+    };
+    match HeaderValue::from_str(&key) {
+        Ok(value) if !key.trim().is_empty() => Ok(Some(value)),
+        _ => Err(Error::invalid_request(
+            "the idempotency key is empty or holds a character that cannot be sent; use letters, \
+             digits and dashes",
+        )),
+    }
+}
+
+/// A body as text, without a copy where it is text, as JSON always is.
+fn into_text(body: Vec<u8>) -> String {
+    String::from_utf8(body)
+        .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())
+}
+
+/// Where a wire format is spoken below a base URL.
+fn endpoint(base: &Uri, wire: Wire) -> Result<Uri, Error> {
+    let below = base.path().trim_end_matches('/');
+    // Anthropic's base URL has no version, but many write it there.
+    let below = match wire {
+        Wire::Anthropic => below.strip_suffix("/v1").unwrap_or(below),
+        Wire::OpenAiChat | Wire::OpenAiCompletions => below,
+    };
+    let mut parts = base.clone().into_parts();
+    let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = PathAndQuery::try_from(format!("{below}{}{query}", wire.path()));
+    parts.path_and_query = path.ok();
+    Uri::from_parts(parts).map_err(|cause| {
+        Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_lie_below_the_base_url() {
+        for (base, wire, expected) in [
+            (
+                "https://api.openai.com/v1",
+                Wire::OpenAiChat,
+                "https://api.openai.com/v1/chat/completions",
+            ),
+            ("http://[::1]:8080", Wire::OpenAiCompletions, "http://[::1]:8080/completions"),
+            ("https://api.anthropic.com", Wire::Anthropic, "https://api.anthropic.com/v1/messages"),
+            ("http://localhost:4000/v1", Wire::Anthropic, "http://localhost:4000/v1/messages"),
+            ("https://a.b/proxy/", Wire::Anthropic, "https://a.b/proxy/v1/messages"),
+            (
+                "https://a.openai.azure.com/openai/deployments/x?api-version=2024-10-21",
+                Wire::OpenAiChat,
+                "https://a.openai.azure.com/openai/deployments/x/chat/completions\
+                 ?api-version=2024-10-21",
+            ),
+        ] {
+            let uri = endpoint(&base.parse().unwrap(), wire).unwrap();
+            assert_eq!(uri, expected);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+use super::Decision;
+use crate::error::{Error, ErrorKind, Phase};
+
+/// One attempt of a call: when, how it ended, and what was decided then.
+///
+/// [`ChatResponse::attempts`](crate::ChatResponse::attempts) and
+/// [`Error::attempts`](crate::Error::attempts) list them.
+///
+/// ```no_run
+/// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+/// for attempt in client.chat("Hello")?.attempts() {
+///     println!("{attempt}"); // server (status 500) after 12ms; again after 412ms (backoff)
+/// }
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// When it began, from the beginning of the call.
+    pub began: Duration,
+    /// How long it took: waiting for a connection, opening it, and the exchange.
+    pub took: Duration,
+    /// How it failed; `None` for the one that was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<AttemptFailure>,
+    /// What was decided when it had failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+}
+
+/// How an [`Attempt`] failed: as much of its [`Error`] as is worth keeping.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttemptFailure {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// At which stage, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// The HTTP status, when there was a response.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The provider's own code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The provider's id of the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// What went wrong in words, the provider's own where it gave any.
+    pub message: String,
+}
+
+impl From<&Error> for AttemptFailure {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind(),
+            phase: error.phase(),
+            status: error.status(),
+            code: error.code().map(str::to_owned),
+            request_id: error.request_id().map(str::to_owned),
+            message: error.message().to_owned(),
+        }
+    }
+}
+
+/// One line, without the provider's words.
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.failure {
+            None => f.write_str("answered")?,
+            Some(failure) => {
+                write!(f, "{}", failure.kind)?;
+                match (failure.status, failure.phase) {
+                    (Some(status), _) => write!(f, " (status {status})")?,
+                    (None, Some(phase)) => write!(f, " ({phase})")?,
+                    (None, None) => {}
+                }
+            }
+        }
+        write!(f, " after {:.0?}", self.took)?;
+        match &self.decision {
+            Some(decision) => write!(f, "; {decision}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a stored list, without those attempts that only a later version knows.
+pub(crate) fn known<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Attempt>, D::Error> {
+    let stored = Vec::<serde_json::Value>::deserialize(source)?;
+    Ok(stored.into_iter().filter_map(|attempt| serde_json::from_value(attempt).ok()).collect())
+}

@@ -1,0 +1,152 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Tokens are counted in thousandths.
+const TOKEN: u64 = 1000;
+
+/// Bounds the retries of all calls of a client together, so that they do not
+/// multiply the load on a provider that is down.
+///
+/// A bucket of tokens, full at first. Every retry takes one; a call answered at
+/// once puts `refill` back, one answered after retries puts one back. While the
+/// bucket is empty nothing is tried again, and calls fail with what made them fail
+/// first. So a provider that only fails is sent at most `capacity` attempts beyond
+/// the calls themselves, however many threads make them; one that fails now and
+/// then is tried again as if there were no budget.
+///
+/// The rule and the default values are those of the AWS SDKs' standard mode (500
+/// tokens, 5 for a retry, 1 back for a success; `aws-smithy-runtime`,
+/// `token_bucket.rs`).
+///
+/// ```
+/// use tollgate::{RetryBudget, RetryConfig};
+///
+/// let careful = RetryBudget { capacity: 10, ..RetryBudget::default() };
+/// let config = RetryConfig { budget: careful, ..RetryConfig::default() };
+/// # let _ = config;
+/// let without = RetryBudget::UNLIMITED;
+/// # let _ = without;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RetryBudget {
+    /// The most retries held in reserve. Default: 100.
+    pub capacity: u32,
+    /// How many retries a call earns that is answered at its first attempt.
+    /// Default: 0.2.
+    pub refill: f64,
+}
+
+impl Default for RetryBudget {
+    fn default() -> Self {
+        Self { capacity: 100, refill: 0.2 }
+    }
+}
+
+impl RetryBudget {
+    /// No bound.
+    pub const UNLIMITED: Self = Self { capacity: u32::MAX, refill: 0.0 };
+
+    pub(super) fn problem(&self) -> Option<String> {
+        (!(self.refill >= 0.0 && self.refill.is_finite())).then(|| {
+            format!("the refill of the retry budget is {}; it must be 0 or more", self.refill)
+        })
+    }
+}
+
+/// The bucket of one client.
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    capacity: u64,
+    refill: u64,
+    /// Never above `capacity`.
+    level: AtomicU64,
+}
+
+impl Bucket {
+    pub(crate) fn new(budget: RetryBudget) -> Self {
+        let capacity = u64::from(budget.capacity) * TOKEN;
+        // Far below `u64::MAX`, whatever was set.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let refill = (budget.refill * TOKEN as f64).min(capacity as f64) as u64;
+        Self { capacity, refill, level: AtomicU64::new(capacity) }
+    }
+
+    /// Takes a token, if there is one.
+    pub(super) fn withdraw(&self) -> bool {
+        self.capacity == u64::from(u32::MAX) * TOKEN
+            || self
+                .level
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |level| {
+                    level.checked_sub(TOKEN)
+                })
+                .is_ok()
+    }
+
+    /// A call was answered.
+    pub(super) fn deposit(&self, after_retries: bool) {
+        let earned = if after_retries { TOKEN } else { self.refill };
+        // Fails when it is full, as it mostly is: nothing is written then.
+        let _ = self.level.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |level| {
+            (level < self.capacity).then(|| level.saturating_add(earned).min(self.capacity))
+        });
+    }
+
+    /// How many retries are left.
+    pub(crate) fn left(&self) -> u32 {
+        u32::try_from(self.level.load(Ordering::Relaxed) / TOKEN).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::thread;
+
+    fn bucket(capacity: u32, refill: f64) -> Bucket {
+        Bucket::new(RetryBudget { capacity, refill })
+    }
+
+    #[test]
+    fn it_is_full_at_first_and_gives_no_more_than_it_has() {
+        let bucket = bucket(3, 0.2);
+        assert_eq!(bucket.left(), 3);
+        let given = (0..10).filter(|_| bucket.withdraw()).count();
+        assert_eq!((given, bucket.left()), (3, 0));
+        assert!(!self::bucket(0, 0.2).withdraw());
+    }
+
+    #[test]
+    fn answers_fill_it_up_to_its_capacity() {
+        let bucket = bucket(2, 0.2);
+        while bucket.withdraw() {}
+        (0..4).for_each(|_| bucket.deposit(false));
+        assert!(!bucket.withdraw());
+        bucket.deposit(false);
+        assert!(bucket.withdraw(), "five answers are worth a retry");
+        bucket.deposit(true);
+        assert!(bucket.withdraw(), "an answer after retries is worth one");
+        (0..100).for_each(|_| bucket.deposit(true));
+        assert_eq!(bucket.left(), 2);
+        let absurd = self::bucket(2, f64::MAX);
+        while absurd.withdraw() {}
+        absurd.deposit(false);
+        assert_eq!(absurd.left(), 2);
+    }
+
+    #[test]
+    fn one_without_bound_never_ends() {
+        let bucket = Bucket::new(RetryBudget::UNLIMITED);
+        assert!((0..10_000).all(|_| bucket.withdraw()));
+    }
+
+    #[test]
+    fn threads_get_no_token_twice() {
+        let bucket = bucket(1000, 0.2);
+        let given: usize = thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..1000).filter(|_| bucket.withdraw()).count()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(given, 1000);
+    }
+}

@@ -1,0 +1,169 @@
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+use super::RetryConfig;
+use super::backoff::Draw;
+use crate::error::{Error, ErrorKind, Phase};
+
+/// A server that asks for a longer wait than this is not waited for. The official
+/// SDKs do the same (openai-python 3.54, `_base_client.py`).
+const LONGEST_SERVER_WAIT: Duration = Duration::from_secs(120);
+
+/// What is done after an attempt has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Decision {
+    /// Another attempt.
+    Retry {
+        /// How long to wait before it.
+        after: Duration,
+        /// Where the wait comes from.
+        wait: Wait,
+    },
+    /// None.
+    GiveUp(GiveUp),
+}
+
+/// Where the length of a wait comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Wait {
+    /// Our own choice, see [`Backoff`](crate::Backoff).
+    Backoff,
+    /// The provider asked for it (`retry-after` and its kin); a random share of
+    /// our own wait is added, since it asks the same of everyone.
+    RetryAfter,
+    /// A rate limit is used up, and the provider said when it is full again
+    /// (`x-ratelimit-reset-*`, `anthropic-ratelimit-*-reset`); at most
+    /// [`max_interval`](RetryConfig::max_interval), since one request needs less
+    /// than all of it.
+    RateLimitReset,
+}
+
+/// Why there is no further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GiveUp {
+    /// The failure does not pass by itself.
+    Lasting,
+    /// The provider said not to (`x-should-retry: false`).
+    Forbidden,
+    /// The provider may have served the request, and
+    /// [`retry_ambiguous`](RetryConfig::retry_ambiguous) is off.
+    Ambiguous,
+    /// All retries are used up ([`max_retries`](RetryConfig::max_retries)).
+    RetriesSpent,
+    /// The provider asked for a wait of more than 120 seconds.
+    WaitTooLong,
+    /// The wait would pass the call's deadline.
+    DeadlineTooNear,
+    /// The client's [budget](crate::RetryBudget) for retries is spent.
+    BudgetSpent,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry { after, wait } => {
+                let source = match wait {
+                    Wait::Backoff => "backoff",
+                    Wait::RetryAfter => "as the provider asked",
+                    Wait::RateLimitReset => "until the rate limit resets",
+                };
+                write!(f, "again after {after:.0?} ({source})")
+            }
+            Self::GiveUp(reason) => write!(f, "given up: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for GiveUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lasting => "another attempt would fail alike",
+            Self::Forbidden => "the provider says not to try again",
+            Self::Ambiguous => "the provider may have served it",
+            Self::RetriesSpent => "no retries left",
+            Self::WaitTooLong => "the provider asks for too long a wait",
+            Self::DeadlineTooNear => "the wait would pass the deadline",
+            Self::BudgetSpent => "the client's retry budget is spent",
+        })
+    }
+}
+
+/// Whether to try again, and when.
+///
+/// `retries` counts those already made, `ours` is the wait of our own choosing, and
+/// `left` what remains of the deadline, `None` for ever. What the headers said is in
+/// the error. The budget is not asked here, for asking takes a token.
+pub(super) fn decide(
+    error: &Error,
+    retries: u32,
+    policy: &RetryConfig,
+    ours: Draw,
+    left: Option<Duration>,
+) -> Decision {
+    use Decision::{GiveUp as Stop, Retry};
+
+    if !error.is_retryable() {
+        let forbidden = error.should_retry() == Some(false);
+        return Stop(if forbidden { GiveUp::Forbidden } else { GiveUp::Lasting });
+    }
+    if !policy.retry_ambiguous && may_be_served(error) {
+        return Stop(GiveUp::Ambiguous);
+    }
+    if retries >= policy.max_retries {
+        return Stop(GiveUp::RetriesSpent);
+    }
+    let fits = |wait: Duration| left.is_none_or(|left| wait < left);
+    let (after, wait) = match (error.retry_after(), reset(error)) {
+        (Some(asked), _) if asked > LONGEST_SERVER_WAIT => return Stop(GiveUp::WaitTooLong),
+        (Some(asked), _) => {
+            let later = asked.saturating_add(ours.spread);
+            (if fits(later) { later } else { asked }, Wait::RetryAfter)
+        }
+        (None, Some(reset)) => {
+            (reset.saturating_add(ours.spread).min(policy.max_interval), Wait::RateLimitReset)
+        }
+        (None, None) => (ours.wait, Wait::Backoff),
+    };
+    if fits(after) { Retry { after, wait } } else { Stop(GiveUp::DeadlineTooNear) }
+}
+
+/// When every rate limit that is used up is full again. One that resets at once says
+/// nothing.
+fn reset(error: &Error) -> Option<Duration> {
+    if error.kind() != ErrorKind::RateLimited {
+        return None;
+    }
+    let limits = error.rate_limit()?;
+    [limits.requests, limits.tokens, limits.input_tokens, limits.output_tokens]
+        .into_iter()
+        .filter(|quota| quota.remaining == Some(0))
+        .filter_map(|quota| quota.reset)
+        .max()
+        .filter(|reset| !reset.is_zero())
+}
+
+/// Whether the provider may have begun to serve the request, and will bill it.
+///
+/// Of a failure without an answer, the phase tells how far it came. A status that
+/// refuses the request says that it was not served, save for those by which a
+/// gateway tells that it lost its upstream, or that something broke midway.
+fn may_be_served(error: &Error) -> bool {
+    match (error.status(), error.phase()) {
+        (Some(408 | 500 | 502 | 504), _) => true,
+        // A failure told in the body of an answer.
+        (Some(200..=299), _) => true,
+        (Some(_), _) => false,
+        (None, Some(Phase::Send | Phase::FirstByte | Phase::Body)) => true,
+        (None, _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+use std::time::SystemTime;
+
+use super::*;
+use crate::provider::{self, Reply, Wire};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What our own backoff would do: a second, an eighth less than the whole.
+const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125) };
+
+const BACKOFF: Decision = Decision::Retry { after: SECOND, wait: Wait::Backoff };
+
+fn asked(after: Duration) -> Decision {
+    Decision::Retry { after: after + OURS.spread, wait: Wait::RetryAfter }
+}
+
+fn stop(reason: GiveUp) -> Decision {
+    Decision::GiveUp(reason)
+}
+
+fn decided(error: &Error) -> Decision {
+    decide(error, 0, &RetryConfig::default(), OURS, None)
+}
+
+/// The error of a response, as a call makes it.
+fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+    let failure = Wire::OpenAiChat.decode(reply).unwrap_err();
+    // 2023-09-29 16:26:37, the moment of the SDKs' tests.
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
+    provider::error(failure, reply, now)
+}
+
+#[test]
+fn every_kind() {
+    for (kind, again) in [
+        (ErrorKind::InvalidRequest, false),
+        (ErrorKind::Authentication, false),
+        (ErrorKind::Permission, false),
+        (ErrorKind::NotFound, false),
+        (ErrorKind::RateLimited, true),
+        (ErrorKind::QuotaExhausted, false),
+        (ErrorKind::ContextWindowExceeded, false),
+        (ErrorKind::ContentPolicy, false),
+        (ErrorKind::Server, true),
+        (ErrorKind::Overloaded, true),
+        (ErrorKind::Timeout, true),
+        (ErrorKind::Connection, true),
+        (ErrorKind::Tls, false),
+        (ErrorKind::Protocol, false),
+        (ErrorKind::Cancelled, false),
+        (ErrorKind::Configuration, false),
+        (ErrorKind::Budget, false),
+    ] {
+        let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
+        assert_eq!(decided(&Error::new(kind, "")), expected, "{kind}");
+    }
+}
+
+#[test]
+fn every_status() {
+    let again = |status: u16| matches!(status, 408 | 409 | 429 | 498 | 500..=599);
+    for status in 300..=599 {
+        let expected = if again(status) { BACKOFF } else { stop(GiveUp::Lasting) };
+        assert_eq!(decided(&answered(status, &[], "")), expected, "{status}");
+    }
+    for body in ["{}", "not JSON", r#"{"choices": []}"#] {
+        assert_eq!(decided(&answered(200, &[], body)), stop(GiveUp::Lasting), "{body}");
+    }
+}
+
+#[test]
+fn every_phase() {
+    for (phase, again) in [
+        // A line at our own door: another attempt would join its end.
+        (Phase::PoolWait, false),
+        (Phase::Resolve, true),
+        (Phase::Connect, true),
+        (Phase::Tls, true),
+        (Phase::Send, true),
+        (Phase::FirstByte, true),
+        (Phase::Body, true),
+    ] {
+        let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
+        assert_eq!(decided(&Error::timeout(phase)), expected, "{phase}");
+    }
+}
+
+#[test]
+fn a_used_up_quota_is_no_rate_limit() {
+    for (status, body) in [
+        (429, r#"{"error": {"code": "insufficient_quota", "message": "m"}}"#),
+        (
+            429,
+            r#"{"error": {"message": "m", "details": {"error_code": "enforced_spend_limit_reached"}}}"#,
+        ),
+        (400, r#"{"error": {"message": "Your credit balance is too low to access"}}"#),
+        (402, ""),
+    ] {
+        let error = answered(status, &[("retry-after", "1")], body);
+        assert_eq!(error.kind(), ErrorKind::QuotaExhausted, "{body}");
+        assert_eq!(decided(&error), stop(GiveUp::Lasting), "{body}");
+    }
+}
+
+#[test]
+fn the_provider_has_the_last_word_on_whether() {
+    for (status, value, expected) in [
+        (500, "false", stop(GiveUp::Forbidden)),
+        (429, "False", stop(GiveUp::Forbidden)),
+        (400, "true", BACKOFF),
+        (401, "TRUE", BACKOFF),
+        (500, "maybe", BACKOFF),
+        (400, "maybe", stop(GiveUp::Lasting)),
+    ] {
+        let error = answered(status, &[("x-should-retry", value)], "");
+        assert_eq!(decided(&error), expected, "{status} {value}");
+    }
+}
+
+#[test]
+fn the_provider_has_the_first_word_on_when() {
+    let seconds = |number| asked(Duration::from_secs_f64(number));
+    for (name, value, expected) in [
+        ("retry-after", "7", seconds(7.0)),
+        ("retry-after", "0.25", seconds(0.25)),
+        ("retry-after", " 1.5 ", seconds(1.5)),
+        ("retry-after", "120", seconds(120.0)),
+        ("retry-after", "120.001", stop(GiveUp::WaitTooLong)),
+        ("retry-after", "121", stop(GiveUp::WaitTooLong)),
+        ("retry-after", "99999999999999999999999999", stop(GiveUp::WaitTooLong)),
+        ("retry-after", "Fri, 29 Sep 2023 16:26:57 GMT", seconds(20.0)),
+        ("retry-after", "Friday, 29-Sep-23 16:26:57 GMT", seconds(20.0)),
+        ("retry-after", "Fri Sep 29 16:26:57 2023", seconds(20.0)),
+        ("retry-after", "Fri, 29 Sep 2023 16:28:38 GMT", stop(GiveUp::WaitTooLong)),
+        ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT", stop(GiveUp::WaitTooLong)),
+        ("retry-after-ms", "250", seconds(0.25)),
+        ("retry-after-ms", "1.5", seconds(0.0015)),
+        ("retry-after-ms", "120000", seconds(120.0)),
+        ("retry-after-ms", "120001", stop(GiveUp::WaitTooLong)),
+        ("x-ms-retry-after-ms", "40", seconds(0.04)),
+        // A moment in the past, or nonsense: as if nothing was said.
+        ("retry-after", "0", BACKOFF),
+        ("retry-after", "-10", BACKOFF),
+        ("retry-after", "Fri, 29 Sep 2023 16:26:27 GMT", BACKOFF),
+        ("retry-after", "Zun, 29 Sep 2023 16:26:57 GMT", BACKOFF),
+        ("retry-after", "soon", BACKOFF),
+        ("retry-after", "", BACKOFF),
+        ("retry-after", "NaN", BACKOFF),
+        ("retry-after", "inf", BACKOFF),
+        ("retry-after", "-inf", BACKOFF),
+        ("retry-after-ms", "0", BACKOFF),
+        ("retry-after-ms", "-1", BACKOFF),
+        ("retry-after-ms", "NaN", BACKOFF),
+    ] {
+        for status in [429, 503] {
+            let error = answered(status, &[(name, value)], "");
+            assert_eq!(decided(&error), expected, "{name}: {value}");
+        }
+    }
+    let both = [("retry-after-ms", "40"), ("retry-after", "9")];
+    assert_eq!(decided(&answered(429, &both, "")), seconds(0.04));
+    let broken = [("retry-after-ms", "soon"), ("retry-after", "9")];
+    assert_eq!(decided(&answered(429, &broken, "")), seconds(9.0));
+}
+
+#[test]
+fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
+    let policy = RetryConfig::default();
+    let until = |reset: f64| Decision::Retry {
+        after: (Duration::from_secs_f64(reset) + OURS.spread).min(policy.max_interval),
+        wait: Wait::RateLimitReset,
+    };
+    for (reset, expected) in [
+        ("120ms", until(0.12)),
+        ("2s", until(2.0)),
+        ("6m0s", until(8.0)),
+        ("1.5", until(1.5)),
+        ("1696004799", until(2.0)),
+        ("1696004799000", until(2.0)),
+        ("99999999999999999999h", until(8.0)),
+        ("0s", BACKOFF),
+        ("-1s", BACKOFF),
+        ("NaN", BACKOFF),
+        ("soon", BACKOFF),
+    ] {
+        let used_up = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
+        assert_eq!(decided(&answered(429, &used_up, "")), expected, "{reset}");
+        // Only a rate limit is waited for like this, and only one that is used up.
+        assert_eq!(decided(&answered(503, &used_up, "")), BACKOFF, "{reset}");
+        let left = [("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-reset-tokens", reset)];
+        assert_eq!(decided(&answered(429, &left, "")), BACKOFF, "{reset}");
+    }
+    let anthropic = |reset| {
+        answered(
+            429,
+            &[
+                ("anthropic-ratelimit-input-tokens-remaining", "0"),
+                ("anthropic-ratelimit-input-tokens-reset", reset),
+                ("anthropic-ratelimit-requests-remaining", "0"),
+                ("anthropic-ratelimit-requests-reset", "2023-09-29T16:26:38Z"),
+            ],
+            "",
+        )
+    };
+    assert_eq!(decided(&anthropic("2023-09-29T16:26:40Z")), until(3.0));
+    assert_eq!(decided(&anthropic("2023-09-29T16:26:00Z")), until(1.0));
+    assert_eq!(decided(&anthropic("tomorrow")), until(1.0));
+    let both = [
+        ("x-ratelimit-remaining-tokens", "0"),
+        ("x-ratelimit-reset-tokens", "3s"),
+        ("retry-after", "1"),
+    ];
+    assert_eq!(decided(&answered(429, &both, "")), asked(SECOND));
+}
+
+#[test]
+fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
+    let strict = RetryConfig { retry_ambiguous: false, ..RetryConfig::default() };
+    let phase = |phase| Error::new(ErrorKind::Connection, "").with_phase(phase);
+    for (error, ambiguous) in [
+        (answered(408, &[], ""), true),
+        (answered(500, &[], ""), true),
+        (answered(502, &[], ""), true),
+        (answered(504, &[], ""), true),
+        (answered(409, &[], ""), false),
+        (answered(429, &[], ""), false),
+        (answered(498, &[], ""), false),
+        (answered(503, &[], ""), false),
+        (answered(529, &[], ""), false),
+        (answered(200, &[], r#"{"error": {"code": 502, "message": "upstream"}}"#), true),
+        (phase(Phase::Resolve), false),
+        (phase(Phase::Connect), false),
+        (phase(Phase::Tls), false),
+        (phase(Phase::Send), true),
+        (phase(Phase::FirstByte), true),
+        (phase(Phase::Body), true),
+        (Error::timeout(Phase::Connect), false),
+        (Error::timeout(Phase::FirstByte), true),
+    ] {
+        assert_eq!(decided(&error), BACKOFF, "{error}");
+        let expected = if ambiguous { stop(GiveUp::Ambiguous) } else { BACKOFF };
+        assert_eq!(decide(&error, 0, &strict, OURS, None), expected, "{error}");
+    }
+}
+
+#[test]
+fn a_wait_must_end_before_the_deadline() {
+    let policy = RetryConfig::default();
+    let error = answered(500, &[], "");
+    let with = |error: &Error, left| decide(error, 0, &policy, OURS, Some(left));
+    assert_eq!(with(&error, SECOND * 2), BACKOFF);
+    assert_eq!(with(&error, SECOND), stop(GiveUp::DeadlineTooNear));
+    assert_eq!(with(&error, Duration::ZERO), stop(GiveUp::DeadlineTooNear));
+    let patient = answered(429, &[("retry-after", "5")], "");
+    assert_eq!(with(&patient, SECOND * 6), asked(SECOND * 5));
+    assert_eq!(with(&patient, SECOND * 5), stop(GiveUp::DeadlineTooNear));
+    // No room for the random share.
+    let barely = SECOND * 5 + OURS.spread / 2;
+    let exact = Decision::Retry { after: SECOND * 5, wait: Wait::RetryAfter };
+    assert_eq!(with(&patient, barely), exact);
+}
+
+#[test]
+fn retries_end() {
+    let policy = RetryConfig::default();
+    let error = answered(500, &[], "");
+    for (retries, expected) in [
+        (0, BACKOFF),
+        (1, BACKOFF),
+        (2, stop(GiveUp::RetriesSpent)),
+        (u32::MAX, stop(GiveUp::RetriesSpent)),
+    ] {
+        assert_eq!(decide(&error, retries, &policy, OURS, None), expected, "{retries}");
+    }
+    // A failure that would not pass is told as such even then.
+    let lasting = answered(400, &[], "");
+    assert_eq!(decide(&lasting, 2, &policy, OURS, None), stop(GiveUp::Lasting));
+}
+
+/// Whatever is asked, no wait is longer than the policy allows or than what is left.
+#[test]
+fn no_wait_breaks_its_bounds() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut word = || match random.u8(0..8) {
+        0 => "NaN".to_owned(),
+        1 => "-1".to_owned(),
+        2 => "1e308".to_owned(),
+        3 => "inf".to_owned(),
+        4 => format!("{}s", random.u32(0..1000)),
+        5 => String::new(),
+        _ => format!("{}", random.f64() * 300.0),
+    };
+    let mut lefts = fastrand::Rng::with_seed(12);
+    for _ in 0..5_000 {
+        let (after, milliseconds, reset) = (word(), word(), word());
+        let headers = [
+            ("retry-after", after.as_str()),
+            ("retry-after-ms", &milliseconds),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", &reset),
+        ];
+        let left = lefts.bool().then(|| Duration::from_secs_f64(lefts.f64() * 200.0));
+        let error = answered(429, &headers, "");
+        match decide(&error, 0, &RetryConfig::default(), OURS, left) {
+            Decision::Retry { after, .. } => {
+                assert!(left.is_none_or(|left| after < left), "{headers:?}");
+                assert!(after <= LONGEST_SERVER_WAIT + OURS.spread, "{headers:?}");
+                assert!(!after.is_zero(), "{headers:?}");
+            }
+            Decision::GiveUp(reason) => {
+                assert!(matches!(reason, GiveUp::WaitTooLong | GiveUp::DeadlineTooNear));
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+use std::time::Instant;
+
+use super::decide::decide;
+use super::{Attempt, Backoff, Bucket, Decision, GiveUp, RetryConfig, Sleeper};
+use crate::bounds::Bounds;
+use crate::error::{Error, Phase};
+
+/// The loop around the attempts of one call. Clock, chance and sleep come from
+/// outside.
+pub(crate) struct Retrier<'a> {
+    pub(crate) policy: &'a RetryConfig,
+    pub(crate) bucket: &'a Bucket,
+    pub(crate) backoff: Backoff,
+    pub(crate) sleeper: &'a dyn Sleeper,
+    pub(crate) clock: &'a dyn Fn() -> Instant,
+    pub(crate) bounds: &'a Bounds,
+    /// When the call began.
+    pub(crate) begun: Instant,
+}
+
+/// What an attempt brought, and the attempts it took, itself the last of them.
+#[derive(Debug)]
+pub(crate) struct Tried<T> {
+    pub(crate) value: T,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+impl Retrier<'_> {
+    /// Tries until an attempt succeeds or there is reason to give up. `attempt` is
+    /// told how many retries came before it.
+    ///
+    /// The error is that of the last attempt, with all of them listed. Where time
+    /// ran out or the caller cancelled after earlier failures, the last of those is
+    /// its source.
+    pub(crate) fn run<T>(
+        mut self,
+        mut attempt: impl FnMut(u32) -> Result<T, Error>,
+    ) -> Result<Tried<T>, Error> {
+        let mut attempts = Vec::new();
+        let mut before = None;
+        loop {
+            let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+            let began = (self.clock)();
+            let outcome = attempt(retries);
+            let now = (self.clock)();
+            let mut entry = Attempt {
+                began: began.saturating_duration_since(self.begun),
+                took: now.saturating_duration_since(began),
+                failure: None,
+                decision: None,
+            };
+            let error = match outcome {
+                Ok(value) => {
+                    self.bucket.deposit(retries > 0);
+                    attempts.push(entry);
+                    return Ok(Tried { value, attempts });
+                }
+                Err(error) => error,
+            };
+            let decision = self.decide(&error, retries, now);
+            entry.failure = Some((&error).into());
+            entry.decision = Some(decision);
+            attempts.push(entry);
+            let after = match decision {
+                Decision::Retry { after, .. } => after,
+                Decision::GiveUp(_) => return Err(ended(error, before, attempts)),
+            };
+            self.sleeper.sleep(after, self.bounds.cancel.as_ref());
+            if self.bounds.is_cancelled() {
+                let cancelled = Error::cancelled().with_phase(Phase::Backoff);
+                return Err(ended(cancelled, Some(error), attempts));
+            }
+            if self.bounds.deadline.is_past((self.clock)()) {
+                return Err(ended(Error::timeout(Phase::Backoff), Some(error), attempts));
+            }
+            before = Some(error);
+        }
+    }
+
+    fn decide(&mut self, error: &Error, retries: u32, now: Instant) -> Decision {
+        let left = self.bounds.deadline.remaining(now);
+        let decision = decide(error, retries, self.policy, self.backoff.draw(), left);
+        match decision {
+            Decision::Retry { .. } if !self.bucket.withdraw() => {
+                Decision::GiveUp(GiveUp::BudgetSpent)
+            }
+            decision => decision,
+        }
+    }
+}
+
+/// Being out of time, or cancelled, says nothing of why the call was still under
+/// way: the failure before it does.
+fn ended(error: Error, before: Option<Error>, attempts: Vec<Attempt>) -> Error {
+    let error = match before {
+        Some(before) if error.is_timeout() || error.is_cancelled() => error.with_source(before),
+        _ => error,
+    };
+    error.with_attempts(attempts)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::cancel::CancelToken;
+    use crate::deadline::Deadline;
+    use crate::error::ErrorKind;
+    use crate::retry::{RetryBudget, Wait};
+    use std::cell::Cell;
+    use std::error::Error as _;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// A world in which time passes only by sleeping and by attempts.
+    struct World {
+        begun: Instant,
+        passed: Mutex<Duration>,
+        sleeps: Mutex<Vec<Duration>>,
+        cancel_after: Option<usize>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                begun: Instant::now(),
+                passed: Mutex::default(),
+                sleeps: Mutex::default(),
+                cancel_after: None,
+            }
+        }
+
+        fn pass(&self, time: Duration) {
+            *self.passed.lock().unwrap() += time;
+        }
+
+        fn sleeps(&self) -> Vec<Duration> {
+            self.sleeps.lock().unwrap().clone()
+        }
+
+        fn call<T>(
+            &self,
+            policy: RetryConfig,
+            bucket: &Bucket,
+            timeout: Duration,
+            attempt: impl FnMut(u32) -> Result<T, Error>,
+        ) -> Result<Tried<T>, Error> {
+            let clock = || self.begun + *self.passed.lock().unwrap();
+            let retrier = Retrier {
+                policy: &policy,
+                bucket,
+                backoff: policy.backoff_with_seed(1),
+                sleeper: self,
+                clock: &clock,
+                bounds: &Bounds {
+                    deadline: Deadline::after(self.begun, timeout),
+                    cancel: Some(CancelToken::new()),
+                },
+                begun: self.begun,
+            };
+            retrier.run(attempt)
+        }
+    }
+
+    impl Sleeper for World {
+        fn sleep(&self, wait: Duration, cancel: Option<&CancelToken>) {
+            self.pass(wait);
+            let mut sleeps = self.sleeps.lock().unwrap();
+            sleeps.push(wait);
+            if self.cancel_after == Some(sleeps.len()) {
+                cancel.unwrap().cancel();
+            }
+        }
+    }
+
+    fn even(max_retries: u32) -> RetryConfig {
+        RetryConfig { max_retries, jitter: 0.0, ..RetryConfig::default() }
+    }
+
+    fn unlimited() -> Bucket {
+        Bucket::new(RetryBudget::UNLIMITED)
+    }
+
+    fn server_error() -> Error {
+        Error::new(ErrorKind::Server, "it broke").with_status(500)
+    }
+
+    #[test]
+    fn every_attempt_is_listed_with_its_end_and_the_wait_after_it() {
+        let world = World::new();
+        let tried = world
+            .call(even(5), &unlimited(), SECOND * 60, |retries| {
+                world.pass(SECOND);
+                match retries {
+                    0 => Err(server_error()),
+                    1 => Err(Error::new(ErrorKind::RateLimited, "slow down")
+                        .with_status(429)
+                        .with_retry_hints(Some(SECOND * 7), None)),
+                    _ => Ok("answer"),
+                }
+            })
+            .unwrap();
+        assert_eq!(tried.value, "answer");
+        assert_eq!(world.sleeps(), [SECOND / 2, SECOND * 7]);
+        let shown: Vec<_> = tried.attempts.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                "server (status 500) after 1s; again after 500ms (backoff)",
+                "rate_limited (status 429) after 1s; again after 7s (as the provider asked)",
+                "answered after 1s",
+            ]
+        );
+        let began: Vec<_> = tried.attempts.iter().map(|attempt| attempt.began).collect();
+        assert_eq!(began, [Duration::ZERO, SECOND * 3 / 2, SECOND * 19 / 2]);
+        assert_eq!(tried.attempts[0].failure.as_ref().unwrap().message, "it broke");
+    }
+
+    #[test]
+    fn the_error_is_the_last_one_and_lists_them_all() {
+        let world = World::new();
+        let count = Cell::new(0);
+        let error = world
+            .call(even(2), &unlimited(), SECOND * 60, |_| -> Result<(), _> {
+                count.set(count.get() + 1);
+                Err(Error::new(ErrorKind::Server, format!("failure {}", count.get())))
+            })
+            .unwrap_err();
+        assert_eq!((error.message(), error.attempts().len()), ("failure 3", 3));
+        let last = error.attempts()[2].decision;
+        assert_eq!(last, Some(Decision::GiveUp(GiveUp::RetriesSpent)));
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn a_wait_that_would_pass_the_deadline_is_not_begun() {
+        let world = World::new();
+        let error = world
+            .call(even(9), &unlimited(), SECOND * 3, |_| -> Result<(), _> {
+                world.pass(SECOND / 2);
+                Err(server_error())
+            })
+            .unwrap_err();
+        // 0.5 + 0.5 + 0.5 + 1 + 0.5 leave nothing for 2 s.
+        assert_eq!(world.sleeps(), [SECOND / 2, SECOND]);
+        assert_eq!(error.kind(), ErrorKind::Server);
+        let last = error.attempts()[2].decision;
+        assert_eq!(last, Some(Decision::GiveUp(GiveUp::DeadlineTooNear)));
+        assert!(error.to_string().contains("the wait would pass the deadline"), "{error}");
+    }
+
+    #[test]
+    fn being_out_of_time_names_the_phase_and_keeps_the_last_real_failure() {
+        let world = World::new();
+        let error = world
+            .call(even(9), &unlimited(), SECOND * 2, |retries| -> Result<(), _> {
+                if retries == 0 {
+                    return Err(server_error());
+                }
+                world.pass(SECOND * 2);
+                Err(Error::timeout(Phase::FirstByte))
+            })
+            .unwrap_err();
+        assert!(error.is_timeout());
+        assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::FirstByte), 2));
+        let source = error.source().unwrap().downcast_ref::<Error>().unwrap();
+        assert_eq!(source.status(), Some(500));
+    }
+
+    #[test]
+    fn sleeping_past_the_deadline_is_being_out_of_time() {
+        struct Oversleeper<'a>(&'a World);
+        impl Sleeper for Oversleeper<'_> {
+            fn sleep(&self, _: Duration, _: Option<&CancelToken>) {
+                self.0.pass(SECOND * 100);
+            }
+        }
+        let world = World::new();
+        let clock = || world.begun + *world.passed.lock().unwrap();
+        let policy = even(1);
+        let bucket = unlimited();
+        let bounds = Bounds { deadline: Deadline::after(world.begun, SECOND * 60), cancel: None };
+        let retrier = Retrier {
+            policy: &policy,
+            bucket: &bucket,
+            backoff: policy.backoff(),
+            sleeper: &Oversleeper(&world),
+            clock: &clock,
+            bounds: &bounds,
+            begun: world.begun,
+        };
+        let error = retrier.run(|_| -> Result<(), _> { Err(server_error()) }).unwrap_err();
+        assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 1));
+        assert!(error.source().is_some());
+    }
+
+    #[test]
+    fn cancelling_ends_the_wait_and_keeps_the_last_failure() {
+        let world = World { cancel_after: Some(2), ..World::new() };
+        let error = world
+            .call(even(9), &unlimited(), SECOND * 60, |_| -> Result<(), _> { Err(server_error()) })
+            .unwrap_err();
+        assert!(error.is_cancelled());
+        assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 2));
+        assert!(error.source().is_some());
+    }
+
+    #[test]
+    fn when_every_call_fails_the_budget_bounds_what_is_sent() {
+        let world = World::new();
+        let bucket = Bucket::new(RetryBudget { capacity: 20, refill: 0.2 });
+        let sent = Cell::new(0);
+        for call in 0..1000 {
+            let error = world
+                .call(even(4), &bucket, SECOND * 60_000, |_| -> Result<(), _> {
+                    sent.set(sent.get() + 1);
+                    Err(server_error())
+                })
+                .unwrap_err();
+            if call > 5 {
+                let last = error.attempts().last().unwrap().decision;
+                assert_eq!(last, Some(Decision::GiveUp(GiveUp::BudgetSpent)));
+            }
+        }
+        assert_eq!(sent.get(), 1020);
+    }
+
+    #[test]
+    fn when_calls_succeed_after_retries_the_budget_does_not_shrink() {
+        let world = World::new();
+        let bucket = Bucket::new(RetryBudget { capacity: 2, refill: 0.2 });
+        for _ in 0..100 {
+            let outcome = world.call(even(1), &bucket, SECOND * 60_000, |retries| match retries {
+                0 => Err(server_error()),
+                _ => Ok(()),
+            });
+            assert!(outcome.is_ok());
+        }
+        assert_eq!(bucket.left(), 2);
+    }
+
+    #[test]
+    fn the_wait_asked_for_is_spread_by_chance_unless_the_deadline_leaves_no_room() {
+        let world = World::new();
+        let policy = RetryConfig { max_retries: 1, ..RetryConfig::default() };
+        let asked = |_| -> Result<(), _> {
+            Err(Error::new(ErrorKind::RateLimited, "").with_retry_hints(Some(SECOND * 5), None))
+        };
+        world.call(policy, &unlimited(), SECOND * 60, asked).unwrap_err();
+        let wait = world.sleeps()[0];
+        assert!(wait > SECOND * 5 && wait < SECOND * 5 + SECOND / 8, "{wait:?}");
+
+        let tight = World::new();
+        let timeout = SECOND * 5 + Duration::from_nanos(1);
+        let error = tight.call(policy, &unlimited(), timeout, asked).unwrap_err();
+        assert_eq!(tight.sleeps(), [SECOND * 5]);
+        let first = error.attempts()[0].decision;
+        assert_eq!(first, Some(Decision::Retry { after: SECOND * 5, wait: Wait::RetryAfter }));
+    }
+}

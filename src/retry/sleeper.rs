@@ -1,0 +1,53 @@
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use crate::cancel::CancelToken;
+
+/// Waits between attempts.
+///
+/// A client waits in real time unless it is given another sleeper
+/// ([`ClientBuilder::sleeper`](crate::ClientBuilder::sleeper)): one that does not
+/// wait lets a program's tests see a provider that says "come back in a minute"
+/// without taking one.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use std::time::Duration;
+/// use tollgate::{CancelToken, Sleeper};
+///
+/// /// Remembers the waits instead of waiting.
+/// #[derive(Default)]
+/// struct Recorder(Mutex<Vec<Duration>>);
+///
+/// impl Sleeper for Recorder {
+///     fn sleep(&self, wait: Duration, _cancel: Option<&CancelToken>) {
+///         self.0.lock().unwrap().push(wait);
+///     }
+/// }
+/// ```
+pub trait Sleeper: Send + Sync {
+    /// Returns after `wait`, or as soon as `cancel` is cancelled
+    /// ([`CancelToken::wait_timeout`] does both).
+    fn sleep(&self, wait: Duration, cancel: Option<&CancelToken>);
+}
+
+impl fmt::Debug for dyn Sleeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sleeper")
+    }
+}
+
+/// Waits in real time, and no longer once the call is cancelled.
+pub(crate) struct Interruptible;
+
+impl Sleeper for Interruptible {
+    fn sleep(&self, wait: Duration, cancel: Option<&CancelToken>) {
+        match cancel {
+            Some(token) => {
+                token.wait_timeout(wait);
+            }
+            None => thread::sleep(wait),
+        }
+    }
+}
