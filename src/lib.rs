@@ -92,6 +92,7 @@ pub use histogram::Histogram;
 pub use key::ApiKey;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
 pub use provider::Provider;
+pub use provider::{ndjson, sse};
 pub use retry::{
     Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,
 };

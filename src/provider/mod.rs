@@ -11,11 +11,14 @@ mod date;
 mod failure;
 mod headers;
 mod json;
+mod lines;
+pub mod ndjson;
 mod object;
 pub(crate) mod openai;
 mod page;
 mod redirect;
 mod repair;
+pub mod sse;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

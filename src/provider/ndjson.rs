@@ -1,0 +1,158 @@
+//! The lines of newline-delimited JSON (ndjson.org, jsonlines.org) out of the bytes
+//! of a stream: one JSON text on each line, as Ollama streams its answers
+//! (docs.ollama.com, "Streaming").
+//!
+//! For programs that bring their own transport; the streams of this crate are read
+//! by the same parser. It is given bytes as they come, cut anywhere.
+//!
+//! ```
+//! use tollgate::ndjson::{ParseError, Parser};
+//!
+//! let mut parser = Parser::new();
+//! let mut seen = Vec::new();
+//! let mut keep = |line: &str| {
+//!     seen.push(line.to_owned());
+//!     Ok::<_, ParseError>(())
+//! };
+//! parser.push(b"{\"n\":", &mut keep)?;
+//! parser.push(b"1}\r\n\n{\"n\":2}", &mut keep)?;
+//! parser.finish(&mut keep)?;
+//! assert_eq!(seen, ["{\"n\":1}", "{\"n\":2}"]);
+//! # Ok::<_, ParseError>(())
+//! ```
+
+use std::fmt;
+
+pub use super::lines::ParseError;
+use super::lines::{Ending, Line, Lines};
+use super::sse::Limits;
+
+/// Reads a stream of lines that is pushed into it.
+///
+/// The lines do not depend on how the stream is cut into pushes, the work is linear
+/// in its length, and the memory is bounded by the longest line allowed.
+pub struct Parser {
+    lines: Lines,
+    /// Why nothing can be pushed any more.
+    broken: Option<ParseError>,
+}
+
+impl fmt::Debug for Parser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parser").field("broken", &self.broken).finish_non_exhaustive()
+    }
+}
+
+impl Default for Parser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Parser {
+    /// A parser at the beginning of a stream, for lines of up to 32 MiB.
+    pub fn new() -> Self {
+        Self::with_limit(Limits::default().line)
+    }
+
+    /// A parser at the beginning of a stream, for lines of up to `line` bytes, LF
+    /// left out.
+    pub fn with_limit(line: usize) -> Self {
+        Self { lines: Lines::new(Ending::Lf, line), broken: None }
+    }
+
+    /// Reads the next bytes of the stream and calls `on_line` for every line that
+    /// ends in them, without its LF or CRLF. What is not UTF-8 is U+FFFD. Lines of
+    /// nothing but JSON's white space are left out.
+    ///
+    /// A line that lies whole in `bytes` is borrowed from there.
+    ///
+    /// # Errors
+    ///
+    /// [`ParseError`] once a line is longer than its limit, after the lines before
+    /// it; every later push fails in the same way. The error of `on_line`, which
+    /// ends the push at once: what followed in `bytes` is lost, so every later push
+    /// fails with [`ParseError::Abandoned`].
+    pub fn push<E: From<ParseError>>(
+        &mut self,
+        mut bytes: &[u8],
+        mut on_line: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(cause) = self.broken {
+            return Err(cause.into());
+        }
+        // Until the end is reached: `on_line` may fail, and may panic.
+        self.broken = Some(ParseError::Abandoned);
+        while let Some(line) = self.lines.next(&mut bytes).inspect_err(|cause| {
+            self.broken = Some(*cause);
+        })? {
+            match line {
+                Line::Whole(line) => hand_out(line, &mut on_line)?,
+                Line::Joined(line) => {
+                    hand_out(&line, &mut on_line)?;
+                    self.lines.reuse(line);
+                }
+            }
+        }
+        self.broken = None;
+        Ok(())
+    }
+
+    /// Ends the stream and calls `on_line` for the last line where it has no LF.
+    ///
+    /// Whether it is whole, its JSON says.
+    ///
+    /// # Errors
+    ///
+    /// The [`ParseError`] that a push has failed with, and the error of `on_line`.
+    pub fn finish<E: From<ParseError>>(
+        mut self,
+        mut on_line: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if let Some(cause) = self.broken {
+            return Err(cause.into());
+        }
+        self.lines.last().map_or(Ok(()), |line| hand_out(&line, &mut on_line))
+    }
+}
+
+fn hand_out<E>(line: &[u8], on_line: &mut impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // RFC 8259 section 2; LF cannot be in it.
+    if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+        return Ok(());
+    }
+    on_line(&String::from_utf8_lossy(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a stream that comes in these pieces.
+    fn lines(pieces: &[&[u8]]) -> Vec<String> {
+        let mut parser = Parser::new();
+        let mut all = Vec::new();
+        let mut keep = |line: &str| {
+            all.push(line.to_owned());
+            Ok::<_, ParseError>(())
+        };
+        for piece in pieces {
+            parser.push(piece, &mut keep).unwrap();
+        }
+        parser.finish(&mut keep).unwrap();
+        all
+    }
+
+    #[test]
+    fn lines_end_by_lf_or_crlf_wherever_the_stream_is_cut() {
+        for pieces in [
+            &[&b"{}\n[]\n"[..]][..],
+            &[b"{}\r\n[]\r\n"],
+            &[b"{", b"}\r", b"\n", b"[", b"]", b"\n"],
+            &[b"", b"{}", b"", b"\n[]\n", b""],
+        ] {
+            assert_eq!(lines(pieces), ["{}", "[]"], "{pieces:?}");
+        }
+    }
+}
