@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind};
 pub(super) const KEPT: usize = 64 * 1024;
 
 /// The bytes that are searched for the end of a line at once.
-const BLOCK: usize = 32;
+const BLOCK: usize = 16;
 
 /// Why a stream is not read any further.
 ///
@@ -106,7 +106,7 @@ impl Lines {
             return Err(ParseError::LineTooLong { limit: self.limit });
         }
         let Some((ending, rest)) = rest.split_first() else {
-            self.partial.extend_from_slice(piece);
+            append(&mut self.partial, piece);
             *bytes = rest;
             return Ok(None);
         };
@@ -115,7 +115,7 @@ impl Lines {
         if self.partial.is_empty() {
             return Ok(Some(Line::Whole(if self.starts() { without_mark(piece) } else { piece })));
         }
-        self.partial.extend_from_slice(piece);
+        append(&mut self.partial, piece);
         Ok(self.last().map(Line::Joined))
     }
 
@@ -137,10 +137,23 @@ impl Lines {
         self.partial = line;
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Whether the line at hand is the stream's first.
     fn starts(&mut self) -> bool {
         std::mem::take(&mut self.first)
     }
+}
+
+/// Copies bytes to the end of a buffer; all copying of this module and its two
+/// parsers.
+pub(super) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    #[cfg(test)]
+    work::add(bytes.len());
+    buffer.extend_from_slice(bytes);
 }
 
 /// Empties a buffer for its next use.
@@ -167,5 +180,136 @@ fn position(bytes: &[u8], ends: impl Fn(u8) -> bool) -> Option<usize> {
         }
         start += BLOCK;
     }
-    bytes[start..].iter().position(|byte| ends(*byte)).map(|at| start + at)
+    let at = bytes[start..].iter().position(|byte| ends(*byte)).map(|at| start + at);
+    #[cfg(test)]
+    work::add(at.map_or(bytes.len(), |at| at + 1));
+    at
+}
+
+/// Counts the bytes that are looked at and copied.
+#[cfg(test)]
+pub(super) mod work {
+    use std::cell::Cell;
+
+    thread_local!(static DONE: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn add(bytes: usize) {
+        DONE.set(DONE.get() + bytes);
+    }
+
+    /// What `task` looks at and copies.
+    pub(in crate::provider) fn of(task: impl FnOnce()) -> usize {
+        let before = DONE.get();
+        task();
+        DONE.get() - before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base64;
+    use crate::provider::ndjson;
+    use serde_json::Value;
+
+    /// The lines that end in these pieces, and the beginning of the next.
+    fn split(ending: Ending, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
+        let mut lines = Lines::new(ending, usize::MAX);
+        let mut all = Vec::new();
+        for mut piece in pieces.iter().copied() {
+            while let Some(line) = lines.next(&mut piece).unwrap() {
+                match line {
+                    Line::Whole(line) => all.push(line.to_vec()),
+                    Line::Joined(line) => {
+                        all.push(line.clone());
+                        lines.reuse(line);
+                    }
+                }
+            }
+        }
+        (all, lines.last())
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_found_wherever_it_is() {
+        for length in 0..80 {
+            for at in 0..=length {
+                let mut bytes = vec![b'x'; length];
+                bytes.extend(b"\n");
+                bytes[at] = b'\r';
+                let cr = bytes.iter().position(|byte| *byte == b'\r');
+                assert_eq!(position(&bytes, |byte| byte == b'\r'), cr);
+                assert_eq!(position(&bytes[..at], |byte| byte == b'\r'), None);
+                let lf = bytes.iter().position(|byte| *byte == b'\n');
+                assert_eq!(position(&bytes, |byte| byte == b'\n'), lf);
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_is_cut_is_joined() {
+        let mut lines = Lines::new(Ending::Any, 100);
+        let mut bytes = &b"a\nb\nc"[..];
+        assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Whole(b"a")))));
+        assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Whole(b"b")))));
+        assert!(matches!(lines.next(&mut bytes), Ok(None)));
+        let mut bytes = &b"d\ne\n"[..];
+        assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Joined(line))) if line == b"cd"));
+        assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Whole(b"e")))));
+    }
+
+    /// The vectors of the line decoder in OpenAI's SDK for JavaScript, in the file
+    /// that `TOLLGATE_SSE_VECTORS` names. Those where a CR alone ends a line do not
+    /// apply to newline-delimited JSON, which also leaves blank lines out.
+    #[test]
+    fn the_vectors_of_line_decoders_hold() {
+        let Some(file) = std::env::var_os("TOLLGATE_SSE_VECTORS") else {
+            eprintln!("skipped: TOLLGATE_SSE_VECTORS does not name the file of vectors");
+            return;
+        };
+        let all: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let mut of_json = 0;
+        for vector in all["line_vectors"].as_array().unwrap() {
+            let pieces: Vec<Vec<u8>> = vector["chunks_b64"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|piece| base64::decode(piece.as_str().unwrap()).unwrap())
+                .collect();
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            let expected: Vec<&str> = vector["expected_lines"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|line| line.as_str().unwrap())
+                .collect();
+            let flush = vector["flush"] == true;
+
+            let (mut lines, last) = split(Ending::Any, &pieces);
+            lines.extend(last.filter(|_| flush));
+            assert_eq!(lines, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>());
+
+            let text = String::from_utf8(pieces.concat()).unwrap();
+            if text.replace("\r\n", "").contains('\r') {
+                continue;
+            }
+            of_json += 1;
+            let mut lines = Vec::new();
+            let mut keep = |line: &str| {
+                lines.push(line.to_owned());
+                Ok::<_, ParseError>(())
+            };
+            let mut parser = ndjson::Parser::new();
+            for piece in pieces {
+                parser.push(piece, &mut keep).unwrap();
+            }
+            if flush {
+                parser.finish(&mut keep).unwrap();
+            }
+            let filled: Vec<&str> = expected.into_iter().filter(|line| !line.is_empty()).collect();
+            assert_eq!(lines, filled);
+        }
+        println!("{of_json} of the vectors apply to newline-delimited JSON");
+        assert!(of_json > 0);
+    }
 }

@@ -127,6 +127,7 @@ fn hand_out<E>(line: &[u8], on_line: &mut impl FnMut(&str) -> Result<(), E>) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::lines::work;
     use super::*;
 
     /// The lines of a stream that comes in these pieces.
@@ -151,8 +152,73 @@ mod tests {
             &[b"{}\r\n[]\r\n"],
             &[b"{", b"}\r", b"\n", b"[", b"]", b"\n"],
             &[b"", b"{}", b"", b"\n[]\n", b""],
+            &[b"\xEF\xBB", b"\xBF{}\n[]\n"],
         ] {
             assert_eq!(lines(pieces), ["{}", "[]"], "{pieces:?}");
+        }
+        assert_eq!(lines(&[b"{\r}\n"]), ["{\r}"], "a CR alone ends nothing");
+    }
+
+    #[test]
+    fn blank_lines_are_left_out_and_the_last_line_needs_no_end() {
+        assert_eq!(lines(&[b"\n\r\n \t\n{}\n\n[]"]), ["{}", "[]"]);
+        assert_eq!(lines(&[b"{}\n[", b"]\r"]), ["{}", "[]"]);
+        assert_eq!(lines(&[b"{}\n \r"]), ["{}"]);
+        assert!(lines(&[b""]).is_empty());
+    }
+
+    #[test]
+    fn characters_that_are_cut_are_whole_and_what_is_no_utf_8_is_replaced() {
+        assert_eq!(lines(&[b"\"\xF0\x9F", b"\x92\x99\"\n"]), ["\"\u{1F499}\""]);
+        assert_eq!(lines(&[b"\"\xF0\x9F\"\n"]), ["\"\u{FFFD}\""]);
+    }
+
+    #[test]
+    fn a_line_that_lies_whole_in_the_bytes_is_borrowed_from_them() {
+        let bytes = b"{}\n[]\r\n";
+        let mut count = 0;
+        let mut parser = Parser::new();
+        parser
+            .push(bytes, |line| {
+                count += 1;
+                assert!(bytes.as_ptr_range().contains(&line.as_ptr()));
+                Ok::<_, ParseError>(())
+            })
+            .unwrap();
+        assert_eq!(count, 2);
+    }
+
+    #[test]
+    fn a_parser_that_has_failed_fails_again() {
+        let ignore = |_: &str| Ok::<_, ParseError>(());
+        let cause = ParseError::LineTooLong { limit: 4 };
+        for pieces in [&[&b"1234\n12345\n"[..]][..], &[b"1234\n123", b"45"]] {
+            let mut parser = Parser::with_limit(4);
+            let pushed: Result<(), _> =
+                pieces.iter().try_for_each(|piece| parser.push(piece, ignore));
+            assert_eq!(pushed, Err(cause));
+            assert_eq!(parser.push(b"\n", ignore), Err(cause));
+            assert_eq!(parser.finish(ignore), Err(cause));
+        }
+        let mut parser = Parser::new();
+        let failed = parser.push(b"1\n2\n", |_| Err(crate::Error::cancelled()));
+        assert_eq!(failed.unwrap_err().kind(), crate::ErrorKind::Cancelled);
+        assert_eq!(parser.push(b"3\n", ignore), Err(ParseError::Abandoned));
+    }
+
+    #[test]
+    fn the_work_on_hostile_streams_is_linear() {
+        const SIZE: usize = 256 * 1024;
+        for stream in [vec![b'x'; SIZE], b"\n".repeat(SIZE), b" \r\n".repeat(SIZE / 3)] {
+            for size in [1, 7, 1_000, SIZE] {
+                let work = work::of(|| {
+                    let mut parser = Parser::new();
+                    for piece in stream.chunks(size) {
+                        parser.push(piece, |_| Ok::<_, ParseError>(())).unwrap();
+                    }
+                });
+                assert!(work <= 2 * SIZE, "{work} in pieces of {size}");
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use super::lines::ParseError;
-use super::lines::{Ending, KEPT, Line, Lines, empty};
+use super::lines::{Ending, KEPT, Line, Lines, append, empty};
 use crate::chat::Hidden;
 
 /// Whether the value of a `Content-Type` header says that the body is an event
@@ -261,7 +261,7 @@ impl Parser {
         if self.has_data {
             self.data.push(b'\n');
         }
-        self.data.extend_from_slice(line);
+        append(&mut self.data, line);
         self.has_data = true;
     }
 
@@ -269,7 +269,7 @@ impl Parser {
     fn keep(&mut self, found: Found<'_>) {
         if let Some(name) = found.name {
             self.name.clear();
-            self.name.extend_from_slice(name);
+            append(&mut self.name, name);
         }
         if let Some(data) = found.data {
             self.add(data);
