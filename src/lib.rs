@@ -45,7 +45,8 @@
 //! # Where things are
 //!
 //! - [`chat`]: requests, messages, responses, in no provider's own format;
-//! - `provider`: one file per wire format, pure;
+//! - `provider`: one file per wire format, pure; below their streams are [`sse`] and
+//!   [`ndjson`], public for programs that bring their own transport;
 //! - `client`, `config`, `error`, `retry`, `deadline`: the life of a call, its
 //!   knobs, its ends;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and

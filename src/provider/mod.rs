@@ -1,7 +1,7 @@
 //! One file per wire format: what is sent and what comes back. What the formats
 //! share stands beside them: `check` refuses requests that make no sense to any,
 //! `failure` tells which failure is which, `json` and its helpers read whatever can
-//! be read. Pure: no sockets, clocks or locks.
+//! be read, `sse` and `ndjson` take streams apart. Pure: no sockets, clocks or locks.
 
 pub(crate) mod anthropic;
 mod bounded;

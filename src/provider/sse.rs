@@ -70,7 +70,7 @@ impl fmt::Debug for Event<'_> {
 /// Both are 32 MiB unless set: as much as OpenAI's SDK for Go takes in a line
 /// (`packages/ssestream/ssestream.go`), and enough for an image in base64, the
 /// largest thing that models stream. The parser's buffers hold at most one line,
-/// one event and the `id` of the one before.
+/// one event and the `id` of the one before, with room for as much again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most bytes of a line, its ending left out.
@@ -365,10 +365,11 @@ impl Unfinished {
     /// The event as it would be if the stream had ended with a blank line; none
     /// where it has no data.
     ///
-    /// The standard drops it, and so do the SDKs of OpenAI and Anthropic. Some
-    /// servers leave the last blank line out, though, and readers that go by lines
-    /// and not by events do not notice. A caller that takes it must be able to tell
-    /// from the data whether it is whole: `[DONE]` and JSON can, plain text cannot.
+    /// The standard drops it, and so do OpenAI's SDKs for Python, JavaScript and Go
+    /// (`_streaming.py`, `streaming.ts`, `ssestream.go`). Readers that go by lines
+    /// and not by events take it, and so do not notice a server that leaves the last
+    /// blank line out. A caller that takes it must be able to tell from the data
+    /// whether it is whole: `[DONE]` and JSON objects can be told, plain text cannot.
     pub fn event(&self) -> Option<Event<'_>> {
         let name = (!self.name.is_empty()).then_some(self.name.as_str());
         self.data.as_deref().map(|data| Event { name, data, id: &self.id })
