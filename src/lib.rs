@@ -31,7 +31,9 @@
 //! ChatResponse | Error
 //! ```
 //!
-//! Everything on that way is bounded by one deadline, set when the call begins.
+//! Everything on that way is bounded by one deadline, set when the call begins, and
+//! can be ended from another thread by a [`CancelToken`]. The retries of all calls of
+//! a client draw on one [`RetryBudget`].
 //!
 //! # What is shown and logged
 //!
@@ -47,8 +49,9 @@
 //! - [`chat`]: requests, messages, responses, in no provider's own format;
 //! - `provider`: one file per wire format, pure; below their streams are [`sse`] and
 //!   [`ndjson`], public for programs that bring their own transport;
-//! - `client`, `config`, `error`, `retry`, `deadline`: the life of a call, its
-//!   knobs, its ends;
+//! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
+//! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
+//!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `bounds`, `cancel`, `histogram`, `sync`: what ends a call early, distributions of

@@ -106,15 +106,16 @@ mod tests {
     fn ten_thousand_waits_are_spread_evenly_over_the_jitter() {
         let config = RetryConfig { multiplier: 1.0, ..RetryConfig::default() };
         let mut tenths = [0_u32; 10];
-        let mut sum = 0.0;
+        let mut sum = Duration::ZERO;
         for wait in config.backoff_with_seed(42).take(10_000) {
+            sum += wait;
             // From 375 ms to 500 ms.
-            let place = (wait.as_secs_f64() - 0.375) / 0.125;
-            sum += place;
-            tenths[((place * 10.0) as usize).min(9)] += 1;
+            let tenth = (wait.as_micros() - 375_000) / 12_500;
+            tenths[usize::try_from(tenth).unwrap().min(9)] += 1;
         }
         assert!(tenths.iter().all(|count| (850..1150).contains(count)), "{tenths:?}");
-        assert!((0.48..0.52).contains(&(sum / 10_000.0)), "{sum}");
+        let mean = (sum / 10_000).as_secs_f64();
+        assert!((0.435..0.440).contains(&mean), "{mean}");
     }
 
     #[test]

@@ -1,0 +1,81 @@
+//! Ctrl-C ends the calls under way, and the program tidies up after them.
+//!
+//! ```text
+//! cargo run --example cancel -- "Write a very long story."
+//! ```
+//!
+//! One token covers every call of the program, here three at once. Pressed a second
+//! time, Ctrl-C ends the program as usual. Which provider is asked is told by the
+//! environment, see `environment/mod.rs`; the loopback provider takes a minute over
+//! every answer.
+
+mod environment;
+
+use std::env;
+use std::error::Error;
+use std::process::{self, ExitCode};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{CancelToken, ChatRequest, Client};
+
+/// What shells report of a program ended by Ctrl-C: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let question = env::args().nth(1).unwrap_or_else(|| "Write a very long story.".to_owned());
+    let mut server = None;
+    let client = environment::client(&mut server, loopback)?.build()?;
+
+    let interrupted = CancelToken::new();
+    ctrlc::set_handler({
+        let interrupted = interrupted.clone();
+        move || {
+            // Runs in a thread of its own, so that it may do what it likes.
+            if interrupted.is_cancelled() {
+                process::exit(INTERRUPTED.into());
+            }
+            interrupted.cancel();
+        }
+    })?;
+
+    println!("Asking three times; press Ctrl-C to stop.");
+    thread::scope(|scope| {
+        for number in 1..=3 {
+            let (client, question, interrupted) = (&client, &question, &interrupted);
+            scope.spawn(move || ask(client, number, question, interrupted));
+        }
+    });
+    let pool = client.pool().total;
+    println!("All ended; {} connections in use, {} idle.", pool.active, pool.idle);
+    Ok(if interrupted.is_cancelled() { INTERRUPTED.into() } else { ExitCode::SUCCESS })
+}
+
+fn ask(client: &Client, number: u32, question: &str, interrupted: &CancelToken) {
+    let begun = Instant::now();
+    let request = ChatRequest::from(question).cancel_token(interrupted);
+    match client.chat(request) {
+        Ok(response) => println!("{number}: {}", response.text().trim()),
+        Err(error) if error.is_cancelled() => {
+            println!("{number}: stopped after {:.1?}", begun.elapsed());
+        }
+        Err(error) => println!("{number}: {error}"),
+    }
+}
+
+fn loopback() -> std::io::Result<Loopback> {
+    let server = Loopback::start()?;
+    server.otherwise(Reply::text("Once upon a time.").delay(Duration::from_secs(60)));
+    Ok(server)
+}
