@@ -1,6 +1,8 @@
 //! What the tests share.
 #![allow(dead_code)]
 
+#[cfg(unix)]
+pub(crate) mod front;
 pub(crate) mod listener;
 pub(crate) mod server;
 #[cfg(feature = "rustls")]
