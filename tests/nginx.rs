@@ -1,93 +1,172 @@
-//! Behind nginx, which ends connections after few requests and short rests.
+//! Behind nginx, which ends connections after few requests and short rests, limits
+//! requests, and may have nobody behind it who answers.
 //!
-//! The program is named by `TOLLGATE_NGINX`; without it this test says that it
-//! skips.
+//! The program is named by `TOLLGATE_NGINX`; without it these tests say that they skip.
+#![cfg(unix)]
 
 mod support;
 
-use std::fmt::Write as _;
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::net::Ipv4Addr;
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
-use support::{builder_at, loopback};
-use tollgate::{PoolConfig, RetryConfig};
+use std::time::Duration;
+use support::front::{
+    Fails, Failure, Front, Impatient, assert_recovers, assert_requests, behind, call, nobody,
+};
+use support::{loopback, quick_retries};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{Decision, ErrorKind, PoolConfig, RetryConfig, Wait};
 
-/// Stops nginx, whatever becomes of the test.
-struct Nginx {
-    child: Child,
-    folder: PathBuf,
-}
+const TOO_MANY: Failure =
+    Failure::status(ErrorKind::RateLimited, 429, "429 Too Many Requests nginx");
+const UNAVAILABLE: Failure =
+    Failure::status(ErrorKind::Overloaded, 503, "503 Service Temporarily Unavailable nginx");
+const BAD_GATEWAY: Failure = Failure::status(ErrorKind::Server, 502, "502 Bad Gateway nginx");
+const GATEWAY_TIMEOUT: Failure =
+    Failure::status(ErrorKind::Server, 504, "504 Gateway Time-out nginx");
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn start(program: &str, port: u16, upstream: &str) -> Nginx {
-    let folder = std::env::temp_dir().join(format!("tollgate-nginx-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder for nginx");
-    let mut config = String::new();
-    // One process, so that killing it leaves nothing behind.
-    write!(
-        config,
-        "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
-         events {{ worker_connections 1024; }}
-         http {{
-           access_log off; client_body_temp_path body; proxy_temp_path proxy;
-           fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
-           upstream loopback {{ server {upstream}; keepalive 32; }}
-           server {{
-             listen 127.0.0.1:{port};
-             keepalive_requests 3;
-             keepalive_timeout 1s;
-             location / {{
-               proxy_pass http://loopback;
+/// An nginx in front of `server`, with more settings for the whole of it, and others for
+/// the requests that are to fail.
+fn nginx(server: &Loopback, whole: &str, faulty: &str) -> Option<Front> {
+    let Ok(program) = std::env::var("TOLLGATE_NGINX") else {
+        eprintln!("skipped: TOLLGATE_NGINX does not name nginx");
+        return None;
+    };
+    server.on(|request| request.header("x-reply") == Some("hang"), Reply::hang());
+    server.on(|request| request.header("x-reply") == Some("reset"), Reply::reset());
+    let (provider, nobody) = (server.address(), nobody(server));
+    let mut command = Command::new(program);
+    command.args(["-p", ".", "-c", "nginx.conf"]);
+    let host = Ipv4Addr::new(127, 0, 0, 3);
+    let front = Front::start(&mut command, "nginx.conf", |port| {
+        // One process, so that killing it leaves nothing behind. Such a one can take no
+        // socket over.
+        format!(
+            "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
+             events {{ worker_connections 1024; }}
+             http {{
+               access_log off; client_body_temp_path body; proxy_temp_path proxy;
+               fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+               map '$http_idempotency_key $http_x_stainless_retry_count' $faulty {{
+                 ~^always 1; 'once 0' 1; default '';
+               }}
+               limit_req_zone all zone=minute:1m rate=1r/m;
+               limit_req_zone all zone=second:1m rate=1r/s;
+               upstream provider {{ server {provider}; keepalive 32; }}
+               upstream nobody {{ server {nobody}; }}
                proxy_http_version 1.1;
                proxy_set_header Connection '';
-             }}
-           }}
-         }}"
-    )
-    .expect("text");
-    let file = folder.join("nginx.conf");
-    std::fs::write(&file, config).expect("nginx.conf");
-    let child = Command::new(program)
-        .arg("-p")
-        .arg(&folder)
-        .arg("-c")
-        .arg(&file)
-        .stdin(Stdio::null())
-        .spawn()
-        .expect("nginx starts");
-    let nginx = Nginx { child, folder };
-    let end = Instant::now() + Duration::from_secs(30);
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < end, "nginx does not listen");
-        thread::yield_now();
+               server {{
+                 listen {host}:{port};
+                 {whole}
+                 if ($faulty) {{ rewrite ^ /faulty last; }}
+                 location / {{ proxy_pass http://provider; }}
+                 location /faulty {{
+                   internal;
+                   set $upstream provider;
+                   {faulty}
+                   proxy_pass http://$upstream/v1/chat/completions;
+                 }}
+               }}
+             }}"
+        )
+    });
+    // Written once it listens.
+    Some(front.at(host).wait_until(|front| front.folder().join("nginx.pid").exists()))
+}
+
+/// Has a client fail by what is set for requests that are to, and recover.
+/// `per_failure` is how often an attempt that fails comes to the provider.
+fn recovers(faulty: &str, failure: Failure, per_failure: u64) {
+    let server = loopback();
+    let Some(nginx) = nginx(&server, "", faulty) else { return };
+    let client = behind(&nginx).sleeper(Impatient).build().unwrap();
+    assert_recovers(&client, &[failure]);
+    assert_requests(&server, 2 + 3 * per_failure);
+}
+
+/// The same, after one request that the limit allows.
+fn recovers_from_limit(faulty: &str, failure: Failure) {
+    let server = loopback();
+    let Some(nginx) = nginx(&server, "", faulty) else { return };
+    let client = behind(&nginx).sleeper(Impatient).build().unwrap();
+    assert_eq!(call(&client, Fails::Always).unwrap().attempts().len(), 1);
+    assert_recovers(&client, &[failure]);
+    assert_requests(&server, 1 + 2);
+}
+
+#[test]
+fn what_is_beyond_a_limit_is_a_rate_limit() {
+    recovers_from_limit("limit_req zone=minute; limit_req_status 429;", TOO_MANY);
+}
+
+#[test]
+fn what_is_beyond_a_limit_is_repeated_after_the_wait_it_asks_for() {
+    recovers_from_limit(
+        "limit_req zone=minute; limit_req_status 429; add_header retry-after 20 always;",
+        TOO_MANY.asking_for(Duration::from_secs(20)),
+    );
+}
+
+#[test]
+fn what_is_beyond_a_limit_with_nginx_s_own_status_is_an_overload() {
+    recovers_from_limit("limit_req zone=minute;", UNAVAILABLE);
+}
+
+#[test]
+fn a_client_that_waits_as_it_is_asked_to_keeps_within_the_limit() {
+    let server = loopback();
+    let limit = "limit_req zone=second; limit_req_status 429; add_header retry-after 1 always;";
+    let Some(nginx) = nginx(&server, "", limit) else { return };
+    let client = behind(&nginx).build().unwrap();
+    for attempts in [1, 2, 2] {
+        let response = call(&client, Fails::Always).unwrap();
+        assert_eq!(response.attempts().len(), attempts, "{:?}", response.attempts());
+        let last = response.attempts().len() - 1;
+        assert!(response.attempts()[..last].iter().all(|attempt| matches!(
+            attempt.decision,
+            Some(Decision::Retry { wait: Wait::RetryAfter, .. })
+        )));
     }
-    nginx
+    assert_requests(&server, 3);
+}
+
+#[test]
+fn a_provider_that_hangs_is_a_gateway_timeout() {
+    let hang = "proxy_read_timeout 100ms; proxy_set_header x-reply hang;";
+    recovers(hang, GATEWAY_TIMEOUT, 1);
+}
+
+#[test]
+fn a_provider_that_is_gone_is_a_bad_gateway() {
+    recovers("set $upstream nobody;", BAD_GATEWAY, 0);
+}
+
+#[test]
+fn a_provider_that_breaks_the_connection_is_a_bad_gateway() {
+    recovers("proxy_set_header x-reply reset;", BAD_GATEWAY, 1);
+}
+
+#[test]
+fn a_status_of_503_is_an_overload() {
+    recovers("return 503;", UNAVAILABLE, 0);
+}
+
+#[test]
+fn a_connection_closed_without_an_answer_is_tried_again() {
+    recovers("return 444;", Failure::NO_ANSWER, 0);
 }
 
 #[test]
 fn ten_thousand_calls_from_32_threads_without_an_error() {
-    let Ok(program) = std::env::var("TOLLGATE_NGINX") else {
-        eprintln!("skipped: TOLLGATE_NGINX does not name nginx");
-        return;
-    };
     let server = loopback();
     server.record(false);
-    // A port that is free now. nginx cannot take one of its own choosing.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let _nginx = start(&program, port, &server.address().to_string());
-    let client = builder_at(&format!("http://127.0.0.1:{port}/v1"))
+    let short = "keepalive_requests 3; keepalive_timeout 1s;";
+    let Some(nginx) = nginx(&server, short, "") else { return };
+    let client = behind(&nginx)
         .pool(PoolConfig { max_size: 16, ..PoolConfig::default() })
         // Whatever goes wrong is to be seen.
-        .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+        .retry(RetryConfig { max_retries: 0, ..quick_retries(0) })
         .build()
         .unwrap();
     const THREADS: usize = 32;
