@@ -86,8 +86,8 @@ mod transport;
 pub use cancel::CancelToken;
 pub use chat::{
     ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
-    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, Text, Tool, ToolCall,
-    ToolChoice, ToolResult, Usage, UsageSource,
+    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, StreamEvent, Text, Tool,
+    ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};

@@ -9,6 +9,7 @@
 //! serde, so that a conversation survives its program. `Debug` shows the shape
 //! of a conversation and never its text: prompts do not belong in logs.
 
+mod event;
 mod format;
 mod media;
 mod message;
@@ -20,6 +21,7 @@ mod text;
 mod tool;
 mod usage;
 
+pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
 pub use media::{Detail, Document, Image, Source};
 pub use message::{Message, Role};

@@ -55,6 +55,14 @@ impl Usage {
 pub enum UsageSource {
     /// The provider reported it.
     Reported,
+    /// The provider reported none, or not all of it before a stream broke off, so
+    /// what is missing was estimated: a token for every four bytes, rounded up. Of
+    /// the output these are the bytes of text, reasoning, refusals and tool calls
+    /// that came; of the input, where the provider has not said, those of the
+    /// request as sent, or as many as the decoder was told. Four bytes a token is
+    /// OpenAI's rule of thumb for English; other languages take more tokens, and
+    /// images in a request far fewer.
+    Estimated,
     /// The provider reported none, so all counts are zero and mean nothing.
     #[default]
     Missing,

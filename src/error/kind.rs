@@ -35,6 +35,8 @@ pub enum ErrorKind {
     Tls,
     /// The server answered something that cannot be understood.
     Protocol,
+    /// A stream ended without its end marker, so that the answer may be cut short.
+    Truncated,
     /// The caller cancelled the call.
     Cancelled,
     /// The client is set up wrong; nothing was sent.
@@ -61,6 +63,7 @@ impl ErrorKind {
             Self::Connection => "connection",
             Self::Tls => "tls",
             Self::Protocol => "protocol",
+            Self::Truncated => "truncated",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration",
             Self::Budget => "budget",
@@ -91,6 +94,7 @@ impl ErrorKind {
             Self::Connection => "connection failed",
             Self::Tls => "TLS failed",
             Self::Protocol => "unintelligible response",
+            Self::Truncated => "stream cut short",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
             Self::Budget => "budget exceeded",
