@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::bounded::Detail;
 use super::object::members;
 use super::openai::{Envelope, finish_reason};
-use super::{Decoded, Failure, Provider, check, json};
+use super::{Decoded, Delivery, Failure, Provider, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 
@@ -63,8 +63,12 @@ pub(crate) fn serves(model: &str) -> bool {
 /// assistant's is left open for the model to go on with. A dialogue also stops
 /// at `"\nUser:"`, in addition to the caller's own stop texts, unless these are
 /// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
-pub(super) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-    check_supported(request)?;
+pub(super) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Vec<u8>, Error> {
+    check_supported(request, delivery)?;
     check::check(request)?;
     let mut stop = request.stop.clone();
     let prompt = match request.messages.as_slice() {
@@ -89,11 +93,12 @@ pub(super) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Erro
     set("top_p", request.top_p.map(Value::from));
     set("stop", (!stop.is_empty()).then(|| stop.into()));
     set("seed", request.seed.map(Value::from));
+    delivery.write_with_usage(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     json::write(&body)
 }
 
-fn check_supported(request: &ChatRequest) -> Result<(), Error> {
+fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Error> {
     let tools = !request.tools.is_empty()
         || request.tool_choice.is_some()
         || request.parallel_tool_calls.is_some();
@@ -106,6 +111,13 @@ fn check_supported(request: &ChatRequest) -> Result<(), Error> {
         if given {
             return Err(refuse(what));
         }
+    }
+    // "Results cannot be streamed." (API reference, `best_of`)
+    let best_of = request.extra.get("best_of").and_then(Value::as_f64).unwrap_or(1.0);
+    if delivery == Delivery::Stream && best_of > 1.0 {
+        return Err(Error::invalid_request(
+            "best_of cannot be streamed; ask for the whole answer at once, or leave it out",
+        ));
     }
     Ok(())
 }
@@ -211,7 +223,7 @@ mod tests {
     use serde_json::json;
 
     fn encoded(request: &ChatRequest) -> Value {
-        serde_json::from_slice(&encode(request, "davinci-002").unwrap()).unwrap()
+        serde_json::from_slice(&encode(request, "davinci-002", Delivery::Whole).unwrap()).unwrap()
     }
 
     #[test]
@@ -315,7 +327,7 @@ mod tests {
             (ChatRequest::new(Vec::<Message>::new()), "no messages"),
             (hi().temperature(f64::NAN), "temperature"),
         ] {
-            let error = encode(&request, "davinci-002").unwrap_err();
+            let error = encode(&request, "davinci-002", Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

@@ -8,6 +8,7 @@ mod bounded;
 mod check;
 pub(crate) mod completions;
 mod date;
+mod delivery;
 mod failure;
 mod headers;
 mod json;
@@ -28,6 +29,7 @@ use std::time::SystemTime;
 use crate::chat::ChatRequest;
 use crate::error::{Error, ErrorKind};
 
+use delivery::Delivery;
 pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id};
 
@@ -149,12 +151,31 @@ impl Wire {
         }
     }
 
-    /// The JSON body for a request.
+    /// The JSON body for a request that is answered at once.
     pub(crate) fn encode(self, request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+        self.encode_for(Delivery::Whole, request, model)
+    }
+
+    /// The JSON body for a request that is answered by a stream.
+    #[allow(dead_code)] // Nothing asks for a stream yet.
+    pub(crate) fn encode_stream(
+        self,
+        request: &ChatRequest,
+        model: &str,
+    ) -> Result<Vec<u8>, Error> {
+        self.encode_for(Delivery::Stream, request, model)
+    }
+
+    fn encode_for(
+        self,
+        delivery: Delivery,
+        request: &ChatRequest,
+        model: &str,
+    ) -> Result<Vec<u8>, Error> {
         match self {
-            Self::OpenAiChat => openai::encode(request, model),
-            Self::OpenAiCompletions => completions::encode(request, model),
-            Self::Anthropic => anthropic::encode(request, model),
+            Self::OpenAiChat => openai::encode(request, model, delivery),
+            Self::OpenAiCompletions => completions::encode(request, model, delivery),
+            Self::Anthropic => anthropic::encode(request, model, delivery),
         }
     }
 

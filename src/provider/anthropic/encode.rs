@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::{check, json};
+use super::super::{Delivery, check, json};
 use super::{conversation, thinking, tools};
 use crate::chat::{ChatRequest, JsonSchema, ResponseFormat};
 use crate::error::Error;
@@ -17,7 +17,11 @@ const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// speaker's name, an image's detail. Anthropic has none of them. Everything
 /// else that cannot be said is an error that names it. What only some models
 /// refuse (temperature beside thinking, say) is left for Anthropic to refuse.
-pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+pub(in crate::provider) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Vec<u8>, Error> {
     check::check(request)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let mut body = Map::new();
@@ -39,6 +43,7 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     if !output.is_empty() {
         body.insert("output_config".into(), output.into());
     }
+    delivery.write(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     json::write(&body)
 }
@@ -85,7 +90,8 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn body(request: ChatRequest) -> Value {
-        serde_json::from_slice(&encode(&request, "claude-sonnet-4-5").unwrap()).unwrap()
+        serde_json::from_slice(&encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap())
+            .unwrap()
     }
 
     fn hi() -> ChatRequest {
@@ -179,7 +185,7 @@ mod tests {
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
             (hi().response_format(ResponseFormat::json_schema("x", json!(1))), "is no object"),
         ] {
-            let error = encode(&request, "claude-sonnet-4-5").unwrap_err();
+            let error = encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{error}");
         }

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::provider::{check, json};
+use crate::provider::{Delivery, check, json};
 
 /// Writes the body of a chat completion.
 ///
@@ -15,7 +15,11 @@ use crate::provider::{check, json};
 ///
 /// What would be refused by every server is refused here, in words that say what
 /// to do.
-pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
+pub(in crate::provider) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Vec<u8>, Error> {
     check::check(request)?;
     let newer = model::is_newer(model);
     let system = if newer { "developer" } else { "system" };
@@ -40,6 +44,7 @@ pub(in crate::provider) fn encode(request: &ChatRequest, model: &str) -> Result<
     set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
     set("seed", request.seed.map(Value::from));
     set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
+    delivery.write_with_usage(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     json::write(&body)
 }
@@ -76,7 +81,7 @@ mod tests {
     use crate::provider::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
-        serde_json::from_slice(&encode(request, model).unwrap()).unwrap()
+        serde_json::from_slice(&encode(request, model, Delivery::Whole).unwrap()).unwrap()
     }
 
     #[test]
@@ -187,7 +192,7 @@ mod tests {
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
             (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
-            let error = encode(&request, "gpt-4o").unwrap_err();
+            let error = encode(&request, "gpt-4o", Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));
