@@ -20,6 +20,7 @@ mod page;
 mod redirect;
 mod repair;
 pub mod sse;
+mod word;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -5,27 +5,26 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::word::Word;
+
 /// A type that is filled member by member.
 ///
 /// Derived code would refuse an object that has a member twice, and an answer
 /// that was paid for is not thrown away for that: the last one holds.
-pub(in crate::provider) trait Members: Default {
+pub(in crate::provider) trait Members<'de>: Default {
     /// Takes the member's value from `members`, or leaves it there and says so.
-    fn take<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error>;
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error>;
 }
 
-/// Fills the fields of a type from members by these names.
+/// Fills the fields of a type from members by these names. A type that borrows from
+/// the text does so for `'de`.
 macro_rules! members {
     ($type:ident { $($rows:tt)* }) => {
         members!(impl [] $type { $($rows)* });
     };
     (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
-        impl<$($generic)*> $crate::provider::object::Members for $type {
-            fn take<'de, A: serde::de::MapAccess<'de>>(
+        impl<'de, $($generic)*> $crate::provider::object::Members<'de> for $type {
+            fn take<A: serde::de::MapAccess<'de>>(
                 &mut self,
                 name: &str,
                 members: &mut A,
@@ -90,7 +89,7 @@ macro_rules! nothing_in_scalars {
     };
 }
 
-impl<'de, T: Members> Visitor<'de> for Reader<Object<T>> {
+impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
     type Value = Object<T>;
 
     nothing_in_scalars!();
@@ -102,7 +101,7 @@ impl<'de, T: Members> Visitor<'de> for Reader<Object<T>> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object<T>, A::Error> {
         let mut object = T::default();
-        while let Some(name) = members.next_key::<String>()? {
+        while let Some(Word(name)) = members.next_key()? {
             if !object.take(&name, &mut members)? {
                 members.next_value::<IgnoredAny>()?;
             }
@@ -128,7 +127,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<First<T>> {
     }
 }
 
-impl<'de, T: Members> Deserialize<'de> for Object<T> {
+impl<'de, T: Members<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader(PhantomData::<Self>))
     }
@@ -147,8 +146,8 @@ mod tests {
     #[derive(Debug, Default, PartialEq)]
     struct Name(String);
 
-    impl Members for Name {
-        fn take<'de, A: MapAccess<'de>>(
+    impl<'de> Members<'de> for Name {
+        fn take<A: MapAccess<'de>>(
             &mut self,
             name: &str,
             members: &mut A,

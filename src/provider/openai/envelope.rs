@@ -22,7 +22,7 @@ impl Envelope {
     /// OpenRouter sends what goes wrong after a model began to work under status
     /// 200, as `{"error": {…}}` (openrouter.ai/docs/api/errors), and proxies do
     /// alike. That is classed as the same error under its own status would be.
-    pub(in crate::provider) fn read<Choice: Members>(
+    pub(in crate::provider) fn read<Choice: for<'de> Members<'de>>(
         body: &[u8],
     ) -> Result<(Self, Choice), Failure> {
         let Object(body) = json::read::<Object<Body<Choice>>>(body)?;
@@ -54,7 +54,7 @@ struct Body<Choice> {
     choices: First<Object<Choice>>,
 }
 
-members!(impl [Choice: Members] Body<Choice> {
+members!(impl [Choice: Members<'de>] Body<Choice> {
     "id" => id,
     "model" => model,
     "service_tier" => service_tier,
