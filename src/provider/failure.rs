@@ -26,6 +26,10 @@ impl Failure {
         Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
     }
 
+    pub(super) fn too_many_parts() -> Self {
+        Self::protocol("the answer has more parts than any model writes")
+    }
+
     /// Takes out what must not be shown.
     pub(crate) fn hide(&mut self, secrets: &Secrets) {
         let hide = |text: &mut String| {

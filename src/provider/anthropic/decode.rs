@@ -44,8 +44,8 @@ pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let content = match body.content.value {
         _ if body.kind.value == "error" => None,
         Value::Array(blocks) if blocks.len() <= MAX_PARTS => Some(blocks),
-        Value::Array(_) => return Err(too_many()),
-        _ if body.content.exceeded => return Err(too_many()),
+        Value::Array(_) => return Err(Failure::too_many_parts()),
+        _ if body.content.exceeded => return Err(Failure::too_many_parts()),
         _ => None,
     };
     let Some(content) = content else {
@@ -68,10 +68,6 @@ pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         model: wire::text(body.model.value).unwrap_or_default(),
         id: wire::text(body.id.value),
     })
-}
-
-fn too_many() -> Failure {
-    Failure::protocol("the answer has more parts than any model writes")
 }
 
 /// One content block. What has no part of its own is kept as it came: server

@@ -6,6 +6,7 @@
 //! OpenAI's own wire come from its reference and the types of `openai-python`;
 //! those about others are named where they are used.
 
+mod answer;
 mod decode;
 mod encode;
 mod envelope;

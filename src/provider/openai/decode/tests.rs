@@ -1,5 +1,5 @@
 use super::*;
-use crate::chat::{Text, Usage, UsageSource};
+use crate::chat::{FinishReason, Text, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::provider::openai::messages;
 use serde_json::json;

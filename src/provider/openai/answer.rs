@@ -1,0 +1,139 @@
+use serde_json::{Map, Value, json};
+
+use super::finish_reason;
+use crate::chat::{FinishReason, Part, Reasoning, ToolCall};
+use crate::provider::Provider;
+
+/// What a model answered, by the members of the message it came in.
+#[derive(Default, Clone)]
+pub(super) struct Answer {
+    pub(super) reasoning: Option<Reasoning>,
+    pub(super) content: Vec<Part>,
+    /// The sources a search found.
+    pub(super) annotations: Vec<Value>,
+    pub(super) refusal: String,
+    /// The answer of an audio model.
+    pub(super) audio: Option<Map<String, Value>>,
+    pub(super) calls: Vec<Part>,
+}
+
+impl Answer {
+    /// Its parts in the order of a message: reasoning first, then the content, a
+    /// refusal, and the tool calls.
+    pub(super) fn parts(self) -> Vec<Part> {
+        let mut parts = Vec::new();
+        parts.extend(self.reasoning.map(Part::Reasoning));
+        parts.extend(self.content);
+        cite(&mut parts, self.annotations);
+        if !self.refusal.is_empty() {
+            parts.push(Part::Refusal(self.refusal));
+        }
+        if let Some(audio) = self.audio {
+            parts.push(other(json!({"type": "audio", "audio": audio})));
+        }
+        parts.extend(self.calls);
+        parts
+    }
+}
+
+/// Puts a message's annotations on its text. They count its characters, so they
+/// stand with the first where it comes in several.
+fn cite(parts: &mut [Part], annotations: Vec<Value>) {
+    let text = parts.iter_mut().find_map(|part| match part {
+        Part::Text(text) => Some(text),
+        _ => None,
+    });
+    if let Some(text) = text {
+        text.citations = annotations;
+    }
+}
+
+/// What a reason means for an answer of these parts.
+///
+/// A refusal with `stop`, as OpenAI sends it, is
+/// [`Refusal`](FinishReason::Refusal). Tool calls with `stop` or no reason, as
+/// some servers send them, are [`ToolCalls`](FinishReason::ToolCalls).
+pub(super) fn reason(raw: Option<&str>, parts: &[Part]) -> FinishReason {
+    let calls = parts.iter().any(|part| match part {
+        Part::ToolCall(_) => true,
+        Part::Other { value, .. } => is_custom_call(value),
+        _ => false,
+    });
+    let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
+    match finish_reason(raw) {
+        FinishReason::Stop if calls => FinishReason::ToolCalls,
+        FinishReason::Other if calls && raw.is_none() => FinishReason::ToolCalls,
+        FinishReason::Stop if refused => FinishReason::Refusal,
+        reason => reason,
+    }
+}
+
+pub(super) fn thought(text: String) -> Reasoning {
+    Reasoning { provider: Some(Provider::OpenAi.name().to_owned()), ..Reasoning::new(text) }
+}
+
+/// Reads a part of a content array, as Mistral's reasoning models send it:
+/// `text`, and `thinking` that holds text parts itself
+/// (spring-projects/spring-ai #5019). Other kinds are kept as they are.
+pub(super) fn block(value: Value) -> Option<Part> {
+    match value {
+        Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
+        Value::Object(_) => {
+            let member = |name: &str| value.get(name).map(joined).filter(|text| !text.is_empty());
+            match value.get("type").and_then(Value::as_str) {
+                Some("text" | "output_text") => member("text").map(Part::text),
+                Some("refusal") => member("refusal").map(Part::Refusal),
+                Some("thinking") => member("thinking").map(|text| Part::Reasoning(thought(text))),
+                _ => Some(other(value)),
+            }
+        }
+        _ => None,
+    }
+}
+
+/// A string, or the texts of an array of text parts.
+fn joined(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        _ => String::new(),
+    }
+}
+
+/// The call of a function.
+///
+/// A call without an id (the old `function_call`, and some servers) is given one,
+/// since a result must be tied to its call by an id when the conversation goes
+/// back. It is made of the call's place and of a [fingerprint] of what the answer
+/// came in, so that no two answers of a conversation share one: bodies tell each
+/// other apart by their own id or time. OpenAI takes no id longer than 40
+/// characters. No arguments at all become `{}`.
+pub(super) fn tool_call(
+    index: usize,
+    id: String,
+    name: String,
+    arguments: String,
+    seed: impl FnOnce() -> u64,
+) -> ToolCall {
+    let id = if id.is_empty() { format!("call_{:016x}_{index}", seed()) } else { id };
+    let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
+    ToolCall::new(id, name, arguments)
+}
+
+/// FNV-1a (datatracker.ietf.org/doc/html/draft-eastlake-fnv), the same on every
+/// machine.
+pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+pub(super) fn other(value: Value) -> Part {
+    Part::Other { provider: Provider::OpenAi.name().to_owned(), value }
+}
+
+/// Whether a block is the call of a `custom` tool, whose input is free text and
+/// not JSON. It is kept as it is and answered by its `id` like any other.
+fn is_custom_call(value: &Value) -> bool {
+    value.get("type").and_then(Value::as_str) == Some("custom")
+}
