@@ -48,7 +48,8 @@
 //!
 //! - [`chat`]: requests, messages, responses, in no provider's own format;
 //! - `provider`: one file per wire format, pure; below their streams are [`sse`] and
-//!   [`ndjson`], public for programs that bring their own transport;
+//!   [`ndjson`], and around them `decoder`, public for programs that bring their own
+//!   transport;
 //! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
 //! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
 //!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
@@ -72,6 +73,7 @@ pub mod chat;
 mod client;
 mod config;
 mod deadline;
+mod decoder;
 mod error;
 mod histogram;
 mod key;
@@ -91,6 +93,7 @@ pub use chat::{
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
+pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};
 pub use histogram::Histogram;
 pub use key::ApiKey;

@@ -63,7 +63,8 @@ impl ChatResponse {
         &self.attempts
     }
 
-    /// The response body as it came, in the provider's own format.
+    /// The response body as it came, in the provider's own format; empty where the
+    /// answer was streamed.
     pub fn raw(&self) -> &str {
         &self.raw
     }

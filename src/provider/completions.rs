@@ -2,6 +2,8 @@
 //! out. Deprecated there, but the only way to a few models, and widely served by
 //! local servers.
 
+mod stream;
+
 use serde_json::{Map, Value};
 
 use super::bounded::Detail;
@@ -10,6 +12,7 @@ use super::openai::{Envelope, finish_reason};
 use super::{Decoded, Delivery, Failure, Provider, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
+pub(super) use stream::Stream;
 
 /// The output limit where the caller sets none. The endpoint's own default is 16
 /// (`CompletionCreateParams.max_tokens` in openai-python), which cuts nearly

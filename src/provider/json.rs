@@ -1,5 +1,6 @@
 //! What the wire formats share in writing and reading JSON.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -42,6 +43,27 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
             cause.line(),
             cause.column()
         ))
+    })
+}
+
+/// Reads the data of an event of a stream; nearly JSON is read [repaired](repair),
+/// and then kept in `repaired`. What it says goes into no message.
+pub(super) fn event<'a, T: Deserialize<'a>>(
+    data: &'a str,
+    repaired: &'a mut Option<String>,
+) -> Result<T, Failure> {
+    serde_json::from_str(data).or_else(|cause| {
+        *repaired = repair::repair(data.as_bytes());
+        let read = repaired.as_deref().map(serde_json::from_str);
+        match read {
+            Some(Ok(read)) => Ok(read),
+            _ => Err(Failure::protocol(format!(
+                "an event of the stream is not JSON ({} bytes, line {} column {})",
+                data.len(),
+                cause.line(),
+                cause.column()
+            ))),
+        }
     })
 }
 

@@ -13,6 +13,7 @@ mod failure;
 mod headers;
 mod json;
 mod lines;
+mod list;
 pub mod ndjson;
 mod object;
 pub(crate) mod openai;
@@ -20,6 +21,7 @@ mod page;
 mod redirect;
 mod repair;
 pub mod sse;
+mod stream;
 mod word;
 
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,7 @@ use crate::error::{Error, ErrorKind};
 use delivery::Delivery;
 pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id};
+pub(crate) use stream::Decoder;
 
 /// Who serves the models.
 ///
@@ -118,7 +121,7 @@ impl<'a> Reply<'a> {
 
 /// What a response body says, before the client adds what it knows itself:
 /// provider, request id, rate limits, latency.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Decoded {
     pub(crate) message: crate::chat::Message,
     pub(crate) finish_reason: crate::chat::FinishReason,

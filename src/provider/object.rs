@@ -57,6 +57,7 @@ impl<T> Default for First<T> {
 
 struct Reader<T>(PhantomData<T>);
 
+/// The methods of a visitor for which scalars hold nothing.
 macro_rules! nothing_in_scalars {
     () => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,6 +89,8 @@ macro_rules! nothing_in_scalars {
         }
     };
 }
+
+pub(in crate::provider) use nothing_in_scalars;
 
 impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
     type Value = Object<T>;

@@ -72,7 +72,7 @@ pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 
 /// One content block. What has no part of its own is kept as it came: server
 /// tools and their results, MCP, compaction.
-fn part(block: Value) -> Part {
+pub(super) fn part(block: Value) -> Part {
     let own = block.as_object().and_then(|block| match text(block, "type")? {
         "text" => Some(Part::Text(Text {
             citations: block
@@ -104,7 +104,7 @@ fn reasoning() -> Reasoning {
     Reasoning { provider: Some(Provider::Anthropic.name().to_owned()), ..Reasoning::default() }
 }
 
-fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
+pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
     let arguments = match block.get("input") {
         None | Some(Value::Null) => "{}".to_owned(),
         Some(input) => input.to_string(),
@@ -118,7 +118,7 @@ fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
 
 /// `stop_reason.py`; "we may add new variants to enum-like output values"
 /// (Anthropic's page "Versions").
-fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
     match stop_reason {
         Some("end_turn" | "stop_sequence") => FinishReason::Stop,
         Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
@@ -141,7 +141,7 @@ fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
 /// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
 /// counts, cache counts too, are added. Iterations of type `advisor_message` are
 /// billed at another model's price and left out; they are in the raw body.
-fn usage(value: &Value) -> Usage {
+pub(super) fn usage(value: &Value) -> Usage {
     if !value.is_object() {
         return Usage::default();
     }

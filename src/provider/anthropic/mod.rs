@@ -9,6 +9,9 @@
 //!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → thinking and effort, by model
 //! decode.rs        body → message, usage, stop reason
+//! stream.rs        events → the same, piece by piece
+//!   event.rs         what is read of an event
+//!   blocks.rs        content blocks in pieces → parts
 //! ```
 //!
 //! The wire facts come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`,
@@ -16,16 +19,20 @@
 //! and recorded traffic, unless a place names another source.
 
 mod block;
+mod blocks;
 mod call;
 mod conversation;
 mod decode;
 mod encode;
+mod event;
 mod media;
+mod stream;
 mod thinking;
 mod tools;
 
 pub(super) use decode::decode;
 pub(super) use encode::encode;
+pub(super) use stream::Stream;
 
 /// The value of the `anthropic-version` header.
 ///

@@ -7,12 +7,16 @@
 //! those about others are named where they are used.
 
 mod answer;
+mod calls;
+mod chunk;
 mod decode;
 mod encode;
 mod envelope;
 mod finish;
 mod messages;
 mod model;
+mod outline;
+mod stream;
 mod tools;
 mod usage;
 
@@ -20,3 +24,5 @@ pub(super) use decode::decode;
 pub(super) use encode::encode;
 pub(super) use envelope::Envelope;
 pub(super) use finish::finish_reason;
+pub(super) use outline::Outline;
+pub(super) use stream::Stream;

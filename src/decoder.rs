@@ -1,0 +1,216 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::chat::{ChatResponse, RateLimit, StreamEvent};
+use crate::error::Error;
+use crate::provider::{Decoded, Decoder, Failure, Provider, Wire};
+
+/// The default limit, the same as of
+/// [`max_response_bytes`](crate::ClientBuilder::max_response_bytes).
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Reads a streamed answer out of bytes, for programs that bring their own transport.
+///
+/// It is given the body of the response as it comes, cut anywhere, and gives the
+/// answer's [events](StreamEvent). It also keeps the answer as a whole, the same as
+/// it would have been without streaming, and what has come of it when the stream
+/// breaks off. The streams of a [`Client`](crate::Client) are read by the same code.
+///
+/// Give it the bodies of responses with status 200 only, and keep connections that
+/// broke apart from those that ended: call [`finish`](Self::finish) only when the
+/// body ended in good order.
+///
+/// ```
+/// use tollgate::{ErrorKind, StreamDecoder, StreamEvent};
+///
+/// # fn main() -> Result<(), tollgate::Error> {
+/// let body = concat!(
+///     "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Par\"}}]}\n\n",
+///     "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"is.\"}}]}\n\n",
+///     "data: {\"choices\": [{\"index\": 0, \"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n",
+///     "data: [DONE]\n\n",
+/// );
+/// let mut decoder = StreamDecoder::openai_chat();
+/// let mut events = Vec::new();
+/// for bytes in body.as_bytes().chunks(7) {
+///     decoder.push(bytes, &mut events)?;
+///     for event in events.drain(..) {
+///         if let StreamEvent::TextDelta(text) = event {
+///             print!("{text}");
+///         }
+///     }
+/// }
+/// decoder.finish(&mut events)?;
+/// assert_eq!(decoder.into_response().text(), "Paris.");
+///
+/// // The same, cut short.
+/// let mut decoder = StreamDecoder::openai_chat();
+/// decoder.push(&body.as_bytes()[..100], &mut events)?;
+/// let error = decoder.finish(&mut events).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Truncated);
+/// assert_eq!(decoder.partial().text(), "Par");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # How a stream ends
+///
+/// In OpenAI's formats `data: [DONE]` is the end, in Anthropic's `message_stop`. A
+/// body that ends without it is [`Truncated`](crate::ErrorKind::Truncated), and what
+/// came before it is still there.
+///
+/// Some servers that follow OpenAI leave `[DONE]` out: HuggingFace's router and
+/// Perplexity, in recordings of their streams. All of them end with a chunk that has
+/// both the finish reason and the usage, behind which there is nothing left to send.
+/// A body that ends right behind such a chunk is therefore whole. OpenAI itself never
+/// sends such a chunk, so that a stream of its own is not taken for whole without
+/// its end marker.
+///
+/// # What is read
+///
+/// Of several choices (`n`) the one of index 0. A body that is no event stream but
+/// JSON is read as an answer or an error that came at once; its events come with
+/// [`finish`](Self::finish). An error inside the stream is the same [`Error`] as it
+/// would be by itself, but without a status.
+///
+/// Usage that the server does not report is
+/// [estimated](crate::UsageSource::Estimated).
+pub struct StreamDecoder {
+    decoder: Decoder,
+    wire: Wire,
+    request_bytes: usize,
+    max_bytes: usize,
+}
+
+impl StreamDecoder {
+    /// Of OpenAI's Chat Completions, and of the many servers that follow it.
+    pub fn openai_chat() -> Self {
+        Self::new(Wire::OpenAiChat, 0, MAX_BYTES)
+    }
+
+    /// Of OpenAI's text completions.
+    pub fn openai_completions() -> Self {
+        Self::new(Wire::OpenAiCompletions, 0, MAX_BYTES)
+    }
+
+    /// Of Anthropic's Messages.
+    pub fn anthropic() -> Self {
+        Self::new(Wire::Anthropic, 0, MAX_BYTES)
+    }
+
+    fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
+        let decoder = Decoder::new(wire, request_bytes, max_bytes);
+        Self { decoder, wire, request_bytes, max_bytes }
+    }
+
+    /// The size of the request in bytes, without images and the like, to estimate
+    /// the input tokens from where the server does not report them: a token for four
+    /// bytes. Default: 0. To be set before the first bytes are pushed.
+    #[must_use]
+    pub fn request_bytes(self, bytes: usize) -> Self {
+        Self::new(self.wire, bytes, self.max_bytes)
+    }
+
+    /// The most bytes of the answer that are kept. Default: 16 MiB. To be set before
+    /// the first bytes are pushed.
+    #[must_use]
+    pub fn max_bytes(self, bytes: usize) -> Self {
+        Self::new(self.wire, self.request_bytes, bytes)
+    }
+
+    /// Reads the next bytes of the body and appends the events that are in them to
+    /// `events`.
+    ///
+    /// Returns whether the bytes brought the answer on, which a timer for stalled
+    /// streams wants to know. Comments, blank lines, Anthropic's pings and events of
+    /// an unknown kind do not. What has no event of its own does: a signature, the
+    /// start of a block, the first chunk with nothing but the role.
+    ///
+    /// Whatever follows the end marker is passed over.
+    ///
+    /// # Errors
+    ///
+    /// What the provider reports inside the stream, with its
+    /// [`kind`](Error::kind); [`Protocol`](crate::ErrorKind::Protocol) for what
+    /// cannot be understood, and for more than [`max_bytes`](Self::max_bytes). What
+    /// came before it is in `events`. All later calls fail with the same error.
+    pub fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
+        self.decoder.push(bytes, events).map_err(|failure| self.error(failure))
+    }
+
+    /// Tells that the body ended, in good order as HTTP goes. Appends what the end
+    /// makes sure of to `events`; nothing where the end marker has come.
+    ///
+    /// # Errors
+    ///
+    /// [`Truncated`](crate::ErrorKind::Truncated) where something may be missing;
+    /// else as [`push`](Self::push).
+    pub fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Error> {
+        self.decoder.finish(events).map_err(|failure| self.error(failure))
+    }
+
+    /// Whether the answer is whole. Nothing more is read then; the connection may
+    /// have a few bytes left.
+    pub fn is_done(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// What has come of the answer so far, also after an error.
+    ///
+    /// A tool call in it may lack the rest of its arguments until it was
+    /// [complete](StreamEvent::ToolCallComplete). The finish reason is
+    /// [`Other`](crate::FinishReason::Other) until the server gives one. What only a
+    /// client knows (request id, rate limits, latency, attempts) is left empty, and so
+    /// is the raw body.
+    pub fn partial(&self) -> ChatResponse {
+        response(self.decoder.partial(), self.provider())
+    }
+
+    /// What has come of the answer, as [`partial`](Self::partial) and without a
+    /// copy.
+    pub fn into_response(self) -> ChatResponse {
+        let provider = self.provider();
+        response(self.decoder.into_decoded(), provider)
+    }
+
+    fn provider(&self) -> Provider {
+        match self.wire {
+            Wire::OpenAiChat | Wire::OpenAiCompletions => Provider::OpenAi,
+            Wire::Anthropic => Provider::Anthropic,
+        }
+    }
+
+    fn error(&self, failure: Failure) -> Error {
+        Error::new(failure.kind, failure.message)
+            .with_code(failure.code)
+            .with_provider(self.provider())
+            .bounded()
+    }
+}
+
+impl fmt::Debug for StreamDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamDecoder")
+            .field("provider", &self.provider())
+            .field("done", &self.is_done())
+            .finish_non_exhaustive()
+    }
+}
+
+fn response(decoded: Decoded, provider: Provider) -> ChatResponse {
+    ChatResponse {
+        message: decoded.message,
+        finish_reason: decoded.finish_reason,
+        finish_reason_raw: decoded.finish_reason_raw,
+        usage: decoded.usage,
+        model: decoded.model,
+        service_tier: decoded.service_tier,
+        provider,
+        id: decoded.id,
+        request_id: None,
+        rate_limit: RateLimit::default(),
+        latency: Duration::ZERO,
+        attempts: Vec::new(),
+        raw: String::new(),
+    }
+}

@@ -1,0 +1,51 @@
+//! An event of a stream, as far as it is read. Texts are borrowed from it.
+
+use super::super::bounded::{Content, Detail};
+use super::super::object::{Object, members};
+use super::super::word::{Number, Word};
+
+/// An event of any kind (`raw_message_stream_event.py`); each has some of these.
+#[derive(Default)]
+pub(super) struct Event<'a> {
+    pub(super) kind: Word<'a>,
+    pub(super) index: Number,
+    /// Of `message_start`; in an `error` of some gateways what is wrong.
+    pub(super) message: Detail,
+    pub(super) content_block: Content,
+    /// Of a block or, its stop reason, of the message.
+    pub(super) delta: Object<Delta<'a>>,
+    pub(super) usage: Detail,
+    pub(super) error: Detail,
+}
+
+members!(impl [] Event<'de> {
+    "type" => kind,
+    "index" => index,
+    "message" => message,
+    "content_block" => content_block,
+    "delta" => delta,
+    "usage" => usage,
+    "error" => error,
+});
+
+/// (`raw_content_block_delta.py`, `raw_message_delta_event.py`)
+#[derive(Default)]
+pub(super) struct Delta<'a> {
+    pub(super) kind: Word<'a>,
+    pub(super) text: Word<'a>,
+    pub(super) partial_json: Word<'a>,
+    pub(super) thinking: Word<'a>,
+    pub(super) signature: Word<'a>,
+    pub(super) citation: Detail,
+    pub(super) stop_reason: Word<'a>,
+}
+
+members!(impl [] Delta<'de> {
+    "type" => kind,
+    "text" => text,
+    "partial_json" => partial_json,
+    "thinking" => thinking,
+    "signature" => signature,
+    "citation" => citation,
+    "stop_reason" => stop_reason,
+});

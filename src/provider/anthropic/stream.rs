@@ -1,0 +1,186 @@
+use serde_json::{Map, Value, json};
+
+use super::super::object::Object;
+use super::super::stream::{Room, Step};
+use super::super::{Decoded, Failure, json as wire};
+use super::blocks::Blocks;
+use super::decode;
+use super::event::Event;
+use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+
+/// The kinds that say something here; others may come at any time ("Versions").
+const KINDS: [&str; 7] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "error",
+];
+
+/// The members of a usage that are kept.
+const COUNTS: [&str; 9] = [
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "output_tokens",
+    "output_tokens_details",
+    "server_tool_use",
+    "iterations",
+    "service_tier",
+];
+
+/// A message that is streamed, as far as it has come.
+#[derive(Clone)]
+pub(in crate::provider) struct Stream {
+    id: String,
+    model: String,
+    stop_reason: String,
+    blocks: Blocks,
+    /// What was reported last of every count.
+    usage: Map<String, Value>,
+    /// Whether the output was counted at its end. What the start has is no more than
+    /// was written by then.
+    counted: bool,
+    room: Room,
+}
+
+impl Stream {
+    pub(in crate::provider) fn new(room: Room) -> Self {
+        Self {
+            id: String::new(),
+            model: String::new(),
+            stop_reason: String::new(),
+            blocks: Blocks::default(),
+            usage: Map::new(),
+            counted: false,
+            room,
+        }
+    }
+
+    /// Takes in an event. Its kind is its JSON's `type`, or where that is missing its
+    /// name; gateways drop either.
+    pub(in crate::provider) fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let name = name.filter(|name| *name != "message");
+        let unknown = name.is_some_and(|name| !KINDS.contains(&name));
+        // Some gateways speak to every client as OpenAI does.
+        if unknown || data.trim().is_empty() || data.trim() == "[DONE]" {
+            return Ok(Step::Nothing);
+        }
+        if name == Some("error") {
+            return Err(failure(data));
+        }
+        let mut repaired = None;
+        let Object(event) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        let kind = match &*event.kind.0 {
+            "" => name.unwrap_or_default(),
+            kind => kind,
+        };
+        let index = event.index.0;
+        match kind {
+            "content_block_delta" => {
+                let Object(delta) = event.delta;
+                self.blocks.extend(index, delta, data, &mut self.room, events)?;
+            }
+            "content_block_start" => {
+                self.blocks.start(index, event.content_block, &mut self.room, events)?;
+            }
+            "content_block_stop" => self.blocks.stop(index, events),
+            "message_start" => self.start(event.message.value),
+            "message_delta" => {
+                let Object(delta) = event.delta;
+                if !delta.stop_reason.0.is_empty() {
+                    self.stop_reason = delta.stop_reason.0.into_owned();
+                }
+                self.counted |= event.usage.value.get("output_tokens").is_some_and(Value::is_u64);
+                self.count(event.usage.value);
+            }
+            "message_stop" => return Ok(Step::End),
+            "error" => return Err(failure(data)),
+            _ if !event.error.value.is_null() => return Err(failure(data)),
+            _ => return Ok(Step::Nothing),
+        }
+        Ok(Step::Progress)
+    }
+
+    fn start(&mut self, mut message: Value) {
+        let mut take = |name: &str| message.get_mut(name).map(Value::take).unwrap_or_default();
+        for (kept, name) in [(&mut self.id, "id"), (&mut self.model, "model")] {
+            if let Some(said) = wire::text(take(name)) {
+                *kept = said;
+            }
+        }
+        let usage = take("usage");
+        self.count(usage);
+    }
+
+    /// "The token counts shown in the `usage` field of the `message_delta` event are
+    /// cumulative" (Anthropic's page "Streaming messages"): they replace those that
+    /// came before, as far as they come again.
+    fn count(&mut self, usage: Value) {
+        let Value::Object(counts) = usage else { return };
+        for (name, count) in counts {
+            if COUNTS.contains(&name.as_str()) && !count.is_null() {
+                self.usage.insert(name, count);
+            }
+        }
+    }
+
+    pub(in crate::provider) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.blocks.close(events);
+    }
+
+    pub(in crate::provider) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
+        let usage = match self.usage.is_empty() {
+            true => self.room.estimate(prompt_tokens),
+            false => {
+                let reported = decode::usage(&Value::Object(self.usage.clone()));
+                if self.counted {
+                    reported
+                } else {
+                    estimated(reported, self.room.written_tokens())
+                }
+            }
+        };
+        Decoded {
+            message: Message { role: Role::Assistant, content: self.blocks.parts(), name: None },
+            finish_reason: decode::finish_reason(stop_reason.as_deref()),
+            finish_reason_raw: stop_reason,
+            service_tier: self.usage.get("service_tier").cloned().and_then(wire::text),
+            usage,
+            model: self.model,
+            id: Some(self.id).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+/// What the start of a message reported, with an output that goes on.
+fn estimated(start: Usage, written: u64) -> Usage {
+    let completion_tokens = start.completion_tokens.max(written);
+    Usage {
+        completion_tokens,
+        total_tokens: start.prompt_tokens.saturating_add(completion_tokens),
+        source: UsageSource::Estimated,
+        ..start
+    }
+}
+
+/// The failure that an event tells of, as a body would.
+fn failure(data: &str) -> Failure {
+    let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
+    match body.get("error") {
+        Some(error) if !error.is_null() => Failure::inside(error),
+        _ if body.get("type").is_some_and(|kind| kind == "error") => {
+            Failure::inside(&json!({"message": body.get("message")}))
+        }
+        _ => Failure::inside(&body),
+    }
+}

@@ -1,0 +1,181 @@
+//! A chunk of a stream, as far as it is read. Texts are borrowed from it.
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use crate::provider::bounded::{Content, Detail};
+use crate::provider::list::{self, Each, Few};
+use crate::provider::object::{Object, members};
+use crate::provider::word::{Number, Word, Written};
+
+/// A chunk of either format.
+#[derive(Default)]
+pub(super) struct Chunk<'a> {
+    pub(super) id: Word<'a>,
+    pub(super) model: Word<'a>,
+    pub(super) service_tier: Word<'a>,
+    pub(super) object: Word<'a>,
+    pub(super) usage: Detail,
+    /// Groq's place for the usage (console.groq.com/docs/api-reference).
+    pub(super) x_groq: Detail,
+    pub(super) error: Detail,
+    pub(super) choices: Choices<'a>,
+}
+
+members!(impl [] Chunk<'de> {
+    "id" => id,
+    "model" => model,
+    "service_tier" => service_tier,
+    "object" => object,
+    "usage" => usage,
+    "x_groq" => x_groq,
+    "error" => error,
+    "choices" => choices,
+});
+
+/// The choice with index 0, or without one.
+#[derive(Default)]
+pub(super) struct Choices<'a> {
+    /// Whether there was a list at all.
+    pub(super) listed: bool,
+    pub(super) first: Option<Choice<'a>>,
+}
+
+#[derive(Default)]
+pub(in crate::provider) struct Choice<'a> {
+    index: Number,
+    pub(super) finish_reason: Word<'a>,
+    /// OpenRouter's, where the upstream failed.
+    pub(super) error: Detail,
+    /// What a text completion says.
+    pub(in crate::provider) text: Written<'a>,
+    delta: Option<Object<Delta<'a>>>,
+    message: Option<Box<Object<Delta<'a>>>>,
+}
+
+members!(impl [] Choice<'de> {
+    "index" => index,
+    "finish_reason" => finish_reason,
+    "error" => error,
+    "text" => text,
+    "delta" => delta,
+    "message" => message,
+});
+
+impl<'a> Choice<'a> {
+    /// What it adds to the message. Some gateways answer a request for a stream by a
+    /// stream of one event, the whole `message`. Perplexity has one in every chunk,
+    /// all that came so far, but with a delta beside it (recorded).
+    pub(super) fn delta(self) -> Delta<'a> {
+        let Object(delta) =
+            self.delta.or_else(|| self.message.map(|message| *message)).unwrap_or_default();
+        delta
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Delta<'a> {
+    pub(super) content: Written<'a>,
+    pub(super) refusal: Word<'a>,
+    /// The two names of [`Body`](super::decode), by the same servers.
+    pub(super) reasoning_content: Word<'a>,
+    pub(super) reasoning: Word<'a>,
+    pub(super) tool_calls: Few<Object<CallDelta<'a>>>,
+    pub(super) function_call: Object<FunctionDelta<'a>>,
+    pub(super) annotations: Detail,
+    pub(super) audio: Content,
+}
+
+members!(impl [] Delta<'de> {
+    "content" => content,
+    "refusal" => refusal,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "tool_calls" => tool_calls,
+    "function_call" => function_call,
+    "annotations" => annotations,
+    "audio" => audio,
+});
+
+#[derive(Default)]
+pub(super) struct CallDelta<'a> {
+    pub(super) index: Number,
+    pub(super) id: Word<'a>,
+    pub(super) kind: Word<'a>,
+    pub(super) function: Object<FunctionDelta<'a>>,
+    /// The call of a `custom` tool, in place of the function.
+    pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
+}
+
+members!(impl [] CallDelta<'de> {
+    "index" => index,
+    "id" => id,
+    "type" => kind,
+    "function" => function,
+    "custom" => custom,
+});
+
+#[derive(Default)]
+pub(super) struct FunctionDelta<'a> {
+    pub(super) name: Word<'a>,
+    /// A custom tool's `input`.
+    pub(super) arguments: Written<'a>,
+}
+
+members!(impl [] FunctionDelta<'de> {
+    "name" => name,
+    "arguments" => arguments,
+    "input" => arguments,
+});
+
+impl<'de> Deserialize<'de> for Choices<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let take = |first: &mut Option<Choice<'de>>, Object(choice): Object<Choice<'de>>| {
+            if first.is_none() && matches!(choice.index, Number(None | Some(0))) {
+                *first = Some(choice);
+            }
+        };
+        let Each { listed, made } = list::each(deserializer, take)?;
+        Ok(Self { listed, first: made })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_choice_of_index_0_or_of_none_is_taken() {
+        for (choices, expected) in [
+            (r#"[{"index": 1, "text": "b"}, {"index": 0, "text": "a"}]"#, Some("a")),
+            (r#"[{"text": "a"}, {"index": 0, "text": "b"}]"#, Some("a")),
+            (r#"[{"index": 1, "text": "b"}]"#, None),
+            (r#"[{"index": 4294967295, "text": "b"}]"#, None),
+            ("[]", None),
+            ("null", None),
+        ] {
+            let text = format!(r#"{{"choices": {choices}}}"#);
+            let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(&text).unwrap();
+            let found = chunk.choices.first.map(|choice| match choice.text {
+                Written::Text(text) => text,
+                Written::Value(_) => "".into(),
+            });
+            assert_eq!(found.as_deref(), expected, "{choices}");
+            assert_eq!(chunk.choices.listed, choices != "null");
+        }
+    }
+
+    #[test]
+    fn a_whole_message_stands_in_for_a_delta() {
+        for (choice, expected) in [
+            (r#"{"delta": {"refusal": "a"}, "message": {"refusal": "b"}}"#, "a"),
+            (r#"{"delta": null, "message": {"refusal": "b"}}"#, "b"),
+            (r#"{"delta": {}, "message": {"refusal": "b"}}"#, ""),
+            (r#"{"delta": 7}"#, ""),
+            ("{}", ""),
+        ] {
+            let Object(choice): Object<Choice<'_>> = serde_json::from_str(choice).unwrap();
+            assert_eq!(choice.delta().refusal.0, expected);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use serde_json::Value;
+
+use super::chunk::{Choice, Chunk};
+use super::usage;
+use crate::chat::{Usage, UsageSource};
+use crate::provider::object::Object;
+use crate::provider::stream::Step;
+use crate::provider::word::Word;
+use crate::provider::{Failure, json};
+
+/// The end marker: "the stream terminated by a `data: [DONE]` message" (OpenAI's API
+/// reference, `stream`).
+const END: &str = "[DONE]";
+
+/// What the chunks of a stream say beside the answer, the same for chat and text
+/// completions. The last to say something holds; Azure's first chunk names neither
+/// id nor model.
+#[derive(Debug, Default, Clone)]
+pub(in crate::provider) struct Outline {
+    pub(in crate::provider) id: String,
+    pub(in crate::provider) model: String,
+    pub(in crate::provider) service_tier: String,
+    pub(in crate::provider) finish_reason: String,
+    /// The last that was reported. vLLM reports it with every chunk, for all that
+    /// came so far (`continuous_usage_stats`).
+    pub(in crate::provider) usage: Option<Usage>,
+    /// Whether a choice came.
+    pub(in crate::provider) answered: bool,
+    /// Whether the last chunk was one that nothing follows but the end marker.
+    pub(in crate::provider) last: bool,
+}
+
+impl Outline {
+    /// Reads an event: what it was to the answer, and its piece of the choice that is
+    /// followed. `repaired` is where nearly JSON is kept once it is made JSON.
+    ///
+    /// # Errors
+    ///
+    /// What is not JSON, and what says that the provider failed: an `error` member,
+    /// in the chunk or in the choice (OpenRouter), a body as vLLM's older releases
+    /// send it (`"object": "error"`), and anything under the name `error` (Groq,
+    /// recorded). It is classed as it would be in a body.
+    pub(in crate::provider) fn read<'a>(
+        &mut self,
+        name: Option<&str>,
+        data: &'a str,
+        repaired: &'a mut Option<String>,
+    ) -> Result<(Step, Option<Choice<'a>>), Failure> {
+        let data = data.trim();
+        if data == END {
+            return match self.answered {
+                true => Ok((Step::End, None)),
+                false => Err(Failure::protocol(
+                    "the stream holds no choices, so there is no answer in it",
+                )),
+            };
+        }
+        if name == Some("error") {
+            return Err(failure(data));
+        }
+        if data.is_empty() {
+            return Ok((Step::Nothing, None));
+        }
+        let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
+        let reported = self.usage(&chunk);
+        if is_failure(&chunk) {
+            return Err(failure(data));
+        }
+        for (kept, said) in [
+            (&mut self.id, &chunk.id),
+            (&mut self.model, &chunk.model),
+            (&mut self.service_tier, &chunk.service_tier),
+        ] {
+            keep(kept, said);
+        }
+        let listed = chunk.choices.listed;
+        let Some(choice) = chunk.choices.first else {
+            if listed || reported {
+                self.last = false;
+                return Ok((Step::Progress, None));
+            }
+            return Ok((Step::Nothing, None));
+        };
+        if choice.error.value.is_object() {
+            return Err(Failure::inside(&choice.error.value));
+        }
+        self.answered = true;
+        self.last = reported && !choice.finish_reason.0.is_empty();
+        keep(&mut self.finish_reason, &choice.finish_reason);
+        Ok((Step::Progress, Some(choice)))
+    }
+
+    fn usage(&mut self, chunk: &Chunk<'_>) -> bool {
+        let groq = chunk.x_groq.value.get("usage").unwrap_or(&Value::Null);
+        for value in [&chunk.usage.value, groq] {
+            if value.is_object() {
+                let usage = usage::read(value);
+                if usage.source == UsageSource::Reported {
+                    self.usage = Some(usage);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+}
+
+fn keep(kept: &mut String, said: &Word<'_>) {
+    if !said.0.is_empty() && *kept != said.0 {
+        kept.clear();
+        kept.push_str(&said.0);
+    }
+}
+
+/// Whether a chunk is an error. Beside choices some servers have an empty one.
+fn is_failure(chunk: &Chunk<'_>) -> bool {
+    match &chunk.error.value {
+        Value::Null | Value::Bool(false) => chunk.object.0 == "error" && !chunk.choices.listed,
+        Value::Object(error) => !error.is_empty() || !chunk.choices.listed,
+        Value::String(error) => !error.is_empty() || !chunk.choices.listed,
+        _ => !chunk.choices.listed,
+    }
+}
+
+/// The failure that an event's data tells of.
+fn failure(data: &str) -> Failure {
+    let body = json::detail(data.as_bytes()).unwrap_or_else(|| data.into());
+    let error = body.get("error").filter(|error| !error.is_null());
+    Failure::inside(error.unwrap_or(&body))
+}
