@@ -230,3 +230,6 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

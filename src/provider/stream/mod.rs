@@ -254,7 +254,7 @@ impl Decoder {
         if self.is_done() {
             return Ok(false);
         }
-        self.sniff(bytes);
+        let bytes = self.sniff(bytes);
         let mut progress = false;
         let read = match &mut self.body {
             Body::Whole(body) => self.room.keep(bytes.len()).map(|()| {
@@ -303,16 +303,22 @@ impl Decoder {
         self.check()
     }
 
-    /// Tells an event stream from another body.
-    fn sniff(&mut self, bytes: &[u8]) {
-        let Body::Unknown(parser) = &mut self.body else { return };
-        // A byte order mark may stand before either.
-        let blank = |byte: &&u8| b" \t\r\n\xef\xbb\xbf".contains(*byte);
-        self.body = match bytes.iter().find(|byte| !blank(byte)) {
-            None => return,
-            Some(b'{' | b'[' | b'<') => Body::Whole(Vec::new()),
-            Some(_) => Body::Events(mem::take(parser)),
-        };
+    /// Tells an event stream from another body. Returns the bytes that are of either.
+    fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Body::Unknown(parser) = &mut self.body else { return bytes };
+        // A byte order mark may stand before either; the parser takes it off.
+        let first = bytes.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte));
+        match first.map(|first| bytes.split_at(first)) {
+            None => bytes,
+            Some((_, body @ [b'{' | b'[' | b'<', ..])) => {
+                self.body = Body::Whole(Vec::new());
+                body
+            }
+            Some(_) => {
+                self.body = Body::Events(mem::take(parser));
+                bytes
+            }
+        }
     }
 
     /// Whether the answer is whole.
@@ -336,4 +342,4 @@ impl Decoder {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::provider) mod tests;
