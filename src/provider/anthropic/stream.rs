@@ -184,3 +184,6 @@ fn failure(data: &str) -> Failure {
         _ => Failure::inside(&body),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -61,3 +61,71 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::*;
+    use crate::chat::UsageSource;
+    use crate::error::ErrorKind;
+    use crate::provider::Wire;
+    use crate::provider::stream::tests::{lines, run};
+    use serde_json::{Value, json};
+
+    fn chunk(text: &str, finish: Value) -> Value {
+        json!({"id": "cmpl-1", "object": "text_completion", "model": "davinci-002",
+            "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]})
+    }
+
+    #[test]
+    fn a_stream_folds_into_what_would_have_come_at_once() {
+        let chunks = [
+            chunk("\n\n", json!(null)),
+            json!({"choices": [{"index": 1, "text": "no"}]}),
+            chunk(" there", json!(null)),
+            chunk("", json!("length")),
+            json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+        ];
+        let mut body = chunk("\n\n there", json!("length"));
+        body["usage"] = json!({"prompt_tokens": 1, "completion_tokens": 2});
+        let whole = decode(body.to_string().as_bytes()).unwrap();
+        let run = run(Wire::OpenAiCompletions, &(lines(&chunks) + "data: [DONE]\n\n"));
+        assert_eq!(run.end, Ok(()));
+        assert_eq!(run.decoded.message, whole.message);
+        assert_eq!(run.decoded.finish_reason, whole.finish_reason);
+        assert_eq!(run.decoded.finish_reason_raw, whole.finish_reason_raw);
+        assert_eq!(run.decoded.usage, whole.usage);
+        assert_eq!((run.decoded.model, run.decoded.id), (whole.model, whole.id));
+        assert_eq!(
+            run.events,
+            [
+                StreamEvent::TextDelta("\n\n".into()),
+                StreamEvent::TextDelta(" there".into()),
+                StreamEvent::Usage(whole.usage.into()),
+                StreamEvent::Finished(whole.finish_reason),
+            ]
+        );
+    }
+
+    #[test]
+    fn thin_cut_and_failed_streams_are_told_apart() {
+        let wire = Wire::OpenAiCompletions;
+        let thin = run(wire, "data: {\"choices\": [{\"text\": null}]}\n\ndata: [DONE]\n\n");
+        assert_eq!(thin.end, Ok(()));
+        assert_eq!(thin.decoded.message.content, []);
+        assert_eq!(thin.decoded.usage.source, UsageSource::Estimated);
+        let came = lines(&[chunk("a", json!(null))]);
+        for (tail, kind) in [
+            ("", ErrorKind::Truncated),
+            (
+                "data: {\"error\": {\"code\": 503, \"message\": \"busy\"}}\n\n",
+                ErrorKind::Overloaded,
+            ),
+            ("data: {\n\n", ErrorKind::Protocol),
+        ] {
+            let run = run(wire, &(came.clone() + tail));
+            assert_eq!(run.end.unwrap_err().kind, kind, "{tail}");
+            assert_eq!(run.decoded.message, Message::assistant("a"));
+        }
+    }
+}
