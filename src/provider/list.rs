@@ -29,35 +29,27 @@ where
     deserializer.deserialize_any(Reader(take, PhantomData))
 }
 
-/// A list that has one element most of the time, read without a list's memory.
-pub(in crate::provider) struct Few<T> {
-    pub(in crate::provider) first: Option<T>,
-    pub(in crate::provider) rest: Vec<T>,
-    /// Whether there were more than any answer has.
+/// The elements of an array, as many as an answer may have parts.
+pub(in crate::provider) struct List<T> {
+    pub(in crate::provider) items: Vec<T>,
+    /// Whether there were more.
     pub(in crate::provider) exceeded: bool,
 }
 
-impl<T> Default for Few<T> {
+impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { first: None, rest: Vec::new(), exceeded: false }
+        Self { items: Vec::new(), exceeded: false }
     }
 }
 
-impl<T> IntoIterator for Few<T> {
-    type Item = T;
-    type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::vec::IntoIter<T>>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.first.into_iter().chain(self.rest)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Few<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let take = |few: &mut Self, item| match few {
-            Self { first: first @ None, .. } => *first = Some(item),
-            Self { rest, .. } if rest.len() + 1 < MAX_PARTS => rest.push(item),
-            Self { exceeded, .. } => *exceeded = true,
+        let take = |list: &mut Self, item| {
+            if list.items.len() < MAX_PARTS {
+                list.items.push(item);
+            } else {
+                list.exceeded = true;
+            }
         };
         Ok(each(deserializer, take)?.made)
     }
@@ -93,10 +85,9 @@ where
 mod tests {
     use super::*;
 
-    fn few(text: &str) -> (Vec<u32>, bool) {
-        let few: Few<u32> = serde_json::from_str(text).unwrap();
-        let exceeded = few.exceeded;
-        (few.into_iter().collect(), exceeded)
+    fn list(text: &str) -> (Vec<u32>, bool) {
+        let list: List<u32> = serde_json::from_str(text).unwrap();
+        (list.items, list.exceeded)
     }
 
     #[test]
@@ -109,11 +100,11 @@ mod tests {
             ("{\"a\": [1]}", vec![]),
             ("\"a\"", vec![]),
         ] {
-            assert_eq!(few(text), (expected, false), "{text}");
+            assert_eq!(list(text), (expected, false), "{text}");
         }
         let most = format!("[{}]", vec!["1"; MAX_PARTS].join(","));
-        assert_eq!(few(&most), (vec![1; MAX_PARTS], false));
+        assert_eq!(list(&most), (vec![1; MAX_PARTS], false));
         let more = format!("[{}]", vec!["1"; MAX_PARTS + 1].join(","));
-        assert_eq!(few(&more), (vec![1; MAX_PARTS], true));
+        assert_eq!(list(&more), (vec![1; MAX_PARTS], true));
     }
 }

@@ -18,7 +18,8 @@ pub(in crate::provider) struct Word<'a>(pub(in crate::provider) Cow<'a, str>);
 #[derive(Debug)]
 pub(in crate::provider) enum Written<'a> {
     Text(Cow<'a, str>),
-    Value(Content),
+    /// Boxed, for it is rare.
+    Value(Option<Box<Content>>),
 }
 
 /// A count or a place in a list; none where it is not a whole number.
@@ -27,7 +28,7 @@ pub(in crate::provider) struct Number(pub(in crate::provider) Option<u64>);
 
 impl Default for Written<'_> {
     fn default() -> Self {
-        Self::Value(Content::default())
+        Self::Value(None)
     }
 }
 
@@ -135,11 +136,13 @@ impl<'de> Visitor<'de> for WrittenReader {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Written<'de>, A::Error> {
-        Content::deserialize(SeqAccessDeserializer::new(items)).map(Written::Value)
+        let content = Content::deserialize(SeqAccessDeserializer::new(items))?;
+        Ok(Written::Value(Some(content.into())))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Written<'de>, A::Error> {
-        Content::deserialize(MapAccessDeserializer::new(members)).map(Written::Value)
+        let content = Content::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Written::Value(Some(content.into())))
     }
 }
 
@@ -231,10 +234,8 @@ mod tests {
             let value: Value = serde_json::from_str(text).unwrap();
             match serde_json::from_str(text).unwrap() {
                 Written::Text(text) => assert_eq!(json!(text), value),
-                Written::Value(read) if value.is_array() || value.is_object() => {
-                    assert_eq!(read.value, value);
-                }
-                Written::Value(read) => assert_eq!(read.value, Value::Null),
+                Written::Value(Some(read)) => assert_eq!(read.value, value),
+                Written::Value(None) => assert!(!value.is_array() && !value.is_object()),
             }
         }
     }

@@ -122,8 +122,9 @@ impl Blocks {
                 Ok(())
             }
             "citations_delta" => {
-                room.keep_value(&delta.citation.value)?;
-                self.blocks[at].cite(delta.citation.value);
+                let citation = delta.citation.map(|citation| citation.value).unwrap_or_default();
+                room.keep_value(&citation)?;
+                self.blocks[at].cite(citation);
                 Ok(())
             }
             _ => self.blocks[at].merge(data, room),

@@ -1,4 +1,5 @@
-//! An event of a stream, as far as it is read. Texts are borrowed from it.
+//! An event of a stream, as far as it is read. Texts are borrowed from it, and what
+//! most events do not have is boxed: there is one for every word, and it is moved.
 
 use super::super::bounded::{Content, Detail};
 use super::super::object::{Object, members};
@@ -10,12 +11,12 @@ pub(super) struct Event<'a> {
     pub(super) kind: Word<'a>,
     pub(super) index: Number,
     /// Of `message_start`; in an `error` of some gateways what is wrong.
-    pub(super) message: Detail,
-    pub(super) content_block: Content,
+    pub(super) message: Option<Box<Detail>>,
+    pub(super) content_block: Option<Box<Content>>,
     /// Of a block or, its stop reason, of the message.
     pub(super) delta: Object<Delta<'a>>,
-    pub(super) usage: Detail,
-    pub(super) error: Detail,
+    pub(super) usage: Option<Box<Detail>>,
+    pub(super) error: Option<Box<Detail>>,
 }
 
 members!(impl [] Event<'de> {
@@ -36,7 +37,7 @@ pub(super) struct Delta<'a> {
     pub(super) partial_json: Word<'a>,
     pub(super) thinking: Word<'a>,
     pub(super) signature: Word<'a>,
-    pub(super) citation: Detail,
+    pub(super) citation: Option<Box<Detail>>,
     pub(super) stop_reason: Word<'a>,
 }
 

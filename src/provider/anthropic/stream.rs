@@ -1,5 +1,6 @@
 use serde_json::{Map, Value, json};
 
+use super::super::bounded::Detail;
 use super::super::object::Object;
 use super::super::stream::{Room, Step};
 use super::super::{Decoded, Failure, json as wire};
@@ -90,21 +91,23 @@ impl Stream {
                 self.blocks.extend(index, delta, data, &mut self.room, events)?;
             }
             "content_block_start" => {
-                self.blocks.start(index, event.content_block, &mut self.room, events)?;
+                let block = event.content_block.map(|block| *block).unwrap_or_default();
+                self.blocks.start(index, block, &mut self.room, events)?;
             }
             "content_block_stop" => self.blocks.stop(index, events),
-            "message_start" => self.start(event.message.value),
+            "message_start" => self.start(value(event.message)),
             "message_delta" => {
                 let Object(delta) = event.delta;
                 if !delta.stop_reason.0.is_empty() {
                     self.stop_reason = delta.stop_reason.0.into_owned();
                 }
-                self.counted |= event.usage.value.get("output_tokens").is_some_and(Value::is_u64);
-                self.count(event.usage.value);
+                let usage = value(event.usage);
+                self.counted |= usage.get("output_tokens").is_some_and(Value::is_u64);
+                self.count(usage);
             }
             "message_stop" => return Ok(Step::End),
             "error" => return Err(failure(data)),
-            _ if !event.error.value.is_null() => return Err(failure(data)),
+            _ if !value(event.error).is_null() => return Err(failure(data)),
             _ => return Ok(Step::Nothing),
         }
         Ok(Step::Progress)
@@ -160,6 +163,10 @@ impl Stream {
             id: Some(self.id).filter(|id| !id.is_empty()),
         }
     }
+}
+
+fn value(detail: Option<Box<Detail>>) -> Value {
+    detail.map(|detail| detail.value).unwrap_or_default()
 }
 
 /// What the start of a message reported, with an output that goes on.

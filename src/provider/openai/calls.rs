@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -199,10 +199,8 @@ impl Call {
 fn text(arguments: Written<'_>) -> Result<Cow<'_, str>, Failure> {
     match arguments {
         Written::Text(text) => Ok(text),
-        Written::Value(value) if value.exceeded => Err(Failure::too_many_parts()),
-        Written::Value(value) => Ok(match value.value {
-            Value::Null => Cow::Borrowed(""),
-            value => Cow::Owned(value.to_string()),
-        }),
+        Written::Value(None) => Ok(Cow::Borrowed("")),
+        Written::Value(Some(value)) if value.exceeded => Err(Failure::too_many_parts()),
+        Written::Value(Some(value)) => Ok(Cow::Owned(value.value.to_string())),
     }
 }

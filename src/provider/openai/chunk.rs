@@ -1,10 +1,11 @@
-//! A chunk of a stream, as far as it is read. Texts are borrowed from it.
+//! A chunk of a stream, as far as it is read. Texts are borrowed from it, and what
+//! most chunks do not have is boxed: there is one for every word, and it is moved.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
 
 use crate::provider::bounded::{Content, Detail};
-use crate::provider::list::{self, Each, Few};
+use crate::provider::list::{self, Each, List};
 use crate::provider::object::{Object, members};
 use crate::provider::word::{Number, Word, Written};
 
@@ -15,10 +16,10 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Word<'a>,
     pub(super) service_tier: Word<'a>,
     pub(super) object: Word<'a>,
-    pub(super) usage: Detail,
+    pub(super) usage: Option<Box<Detail>>,
     /// Groq's place for the usage (console.groq.com/docs/api-reference).
-    pub(super) x_groq: Detail,
-    pub(super) error: Detail,
+    pub(super) x_groq: Option<Box<Detail>>,
+    pub(super) error: Option<Box<Detail>>,
     pub(super) choices: Choices<'a>,
 }
 
@@ -46,7 +47,7 @@ pub(in crate::provider) struct Choice<'a> {
     index: Number,
     pub(super) finish_reason: Word<'a>,
     /// OpenRouter's, where the upstream failed.
-    pub(super) error: Detail,
+    pub(super) error: Option<Box<Detail>>,
     /// What a text completion says.
     pub(in crate::provider) text: Written<'a>,
     delta: Option<Object<Delta<'a>>>,
@@ -80,10 +81,10 @@ pub(super) struct Delta<'a> {
     /// The two names of [`Body`](super::decode), by the same servers.
     pub(super) reasoning_content: Word<'a>,
     pub(super) reasoning: Word<'a>,
-    pub(super) tool_calls: Few<Object<CallDelta<'a>>>,
-    pub(super) function_call: Object<FunctionDelta<'a>>,
-    pub(super) annotations: Detail,
-    pub(super) audio: Content,
+    pub(super) tool_calls: List<Object<CallDelta<'a>>>,
+    pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
+    pub(super) annotations: Option<Box<Detail>>,
+    pub(super) audio: Option<Box<Content>>,
 }
 
 members!(impl [] Delta<'de> {

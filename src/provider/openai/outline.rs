@@ -81,8 +81,8 @@ impl Outline {
             }
             return Ok((Step::Nothing, None));
         };
-        if choice.error.value.is_object() {
-            return Err(Failure::inside(&choice.error.value));
+        if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
+            return Err(Failure::inside(&error.value));
         }
         self.answered = true;
         self.last = reported && !choice.finish_reason.0.is_empty();
@@ -91,17 +91,14 @@ impl Outline {
     }
 
     fn usage(&mut self, chunk: &Chunk<'_>) -> bool {
-        let groq = chunk.x_groq.value.get("usage").unwrap_or(&Value::Null);
-        for value in [&chunk.usage.value, groq] {
-            if value.is_object() {
-                let usage = usage::read(value);
-                if usage.source == UsageSource::Reported {
-                    self.usage = Some(usage);
-                    return true;
-                }
-            }
-        }
-        false
+        let groq = chunk.x_groq.as_ref().and_then(|groq| groq.value.get("usage"));
+        let own = chunk.usage.as_ref().map(|usage| &usage.value);
+        let mut read = own.into_iter().chain(groq).map(usage::read);
+        let Some(usage) = read.find(|usage| usage.source == UsageSource::Reported) else {
+            return false;
+        };
+        self.usage = Some(usage);
+        true
     }
 }
 
@@ -114,11 +111,13 @@ fn keep(kept: &mut String, said: &Word<'_>) {
 
 /// Whether a chunk is an error. Beside choices some servers have an empty one.
 fn is_failure(chunk: &Chunk<'_>) -> bool {
-    match &chunk.error.value {
-        Value::Null | Value::Bool(false) => chunk.object.0 == "error" && !chunk.choices.listed,
-        Value::Object(error) => !error.is_empty() || !chunk.choices.listed,
-        Value::String(error) => !error.is_empty() || !chunk.choices.listed,
-        _ => !chunk.choices.listed,
+    match chunk.error.as_ref().map(|error| &error.value) {
+        None | Some(Value::Null | Value::Bool(false)) => {
+            chunk.object.0 == "error" && !chunk.choices.listed
+        }
+        Some(Value::Object(error)) => !error.is_empty() || !chunk.choices.listed,
+        Some(Value::String(error)) => !error.is_empty() || !chunk.choices.listed,
+        Some(_) => !chunk.choices.listed,
     }
 }
 

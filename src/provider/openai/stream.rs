@@ -70,25 +70,30 @@ impl Stream {
         }
         match delta.content {
             Written::Text(text) => self.write(text, events)?,
-            Written::Value(content) => self.blocks(content, events)?,
+            Written::Value(None) => {}
+            Written::Value(Some(content)) => self.blocks(*content, events)?,
         }
         self.refuse(delta.refusal.0, events)?;
-        if let Value::Array(found) = delta.annotations.value {
+        if let Some(Value::Array(found)) = delta.annotations.map(|found| found.value) {
             for annotation in found {
                 Room::one_more(self.answer.annotations.len())?;
                 self.room.keep_value(&annotation)?;
                 self.answer.annotations.push(annotation);
             }
         }
-        self.hear(delta.audio)?;
+        if let Some(audio) = delta.audio {
+            self.hear(*audio)?;
+        }
         if delta.tool_calls.exceeded {
             return Err(Failure::too_many_parts());
         }
-        for Object(call) in delta.tool_calls {
+        for Object(call) in delta.tool_calls.items {
             self.calls.take(call, &mut self.room, events)?;
         }
-        let Object(function) = delta.function_call;
-        self.calls.take_legacy(function, seed, &mut self.room, events)
+        match delta.function_call.map(|call| *call) {
+            Some(Object(call)) => self.calls.take_legacy(call, seed, &mut self.room, events),
+            None => Ok(()),
+        }
     }
 
     fn think(
