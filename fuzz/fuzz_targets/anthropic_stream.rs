@@ -1,0 +1,13 @@
+//! A streamed message decodes the same however it is cut; whatever it holds, nothing
+//! panics.
+
+#![no_main]
+
+mod pieces;
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::StreamDecoder;
+
+fuzz_target!(|input: &[u8]| {
+    pieces::check(input, StreamDecoder::anthropic);
+});

@@ -1,0 +1,105 @@
+//! What the targets of stream decoders share.
+
+use tollgate::{ChatResponse, Error, ErrorKind, StreamDecoder, StreamEvent};
+
+/// The most bytes that a decoder may keep here.
+const LIMIT: usize = 1 << 16;
+
+/// Checks that a stream decodes the same however it is cut, and to what its events
+/// say. The first byte says how many bytes after it are lengths of pieces.
+pub fn check(input: &[u8], decoder: fn() -> StreamDecoder) {
+    let Some((count, rest)) = input.split_first() else { return };
+    let (lengths, stream) = rest.split_at(rest.len().min(usize::from(count % 8)));
+    let whole = decoded(decoder(), [stream].into_iter());
+    add_up(&whole);
+    for other in
+        [decoded(decoder(), cut(stream, lengths).into_iter()), decoded(decoder(), stream.chunks(1))]
+    {
+        assert_eq!(other.0, whole.0);
+        assert_eq!(other.1.map(|error| error.to_string()), whole.1.as_ref().map(Error::to_string));
+        assert_eq!(other.2, whole.2);
+    }
+}
+
+type Decoded = (Vec<StreamEvent>, Option<Error>, ChatResponse);
+
+fn decoded<'a>(decoder: StreamDecoder, pieces: impl Iterator<Item = &'a [u8]>) -> Decoded {
+    let mut decoder = decoder.request_bytes(9).max_bytes(LIMIT);
+    let mut events = Vec::new();
+    for (number, piece) in pieces.enumerate() {
+        let progress = decoder.push(piece, &mut events);
+        assert!(!decoder.is_done() || progress.is_ok());
+        if number % 64 == 0 {
+            let _ = decoder.partial();
+        }
+    }
+    let error = decoder.finish(&mut events).err();
+    assert_eq!(decoder.is_done(), error.is_none());
+    let partial = decoder.partial();
+    let response = decoder.into_response();
+    assert_eq!(partial, response);
+    (events, error, response)
+}
+
+/// What the events say is what is kept, and they end as a stream does.
+fn add_up((events, error, response): &Decoded) {
+    let (mut text, mut calls, mut kept) = (String::new(), Vec::new(), 0);
+    for event in events {
+        match event {
+            StreamEvent::TextDelta(more) => text += more,
+            StreamEvent::ReasoningDelta(more) | StreamEvent::RefusalDelta(more) => {
+                kept += more.len();
+            }
+            StreamEvent::ToolCallBegun { index, .. } => calls.push((*index, String::new(), None)),
+            StreamEvent::ToolArgumentsDelta { index, delta } => {
+                let call = calls.iter_mut().find(|call| call.0 == *index);
+                call.expect("a call that has begun").1 += delta;
+            }
+            StreamEvent::ToolCallComplete { index, call } => {
+                let begun = calls.iter_mut().find(|call| call.0 == *index);
+                let (_, arguments, complete) = begun.expect("a call that has begun");
+                assert!(call.arguments == *arguments || arguments.trim().is_empty());
+                assert!(complete.replace(call.clone()).is_none());
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(text, response.text());
+    calls.sort_by_key(|call| call.0);
+    kept += text.len() + calls.iter().map(|call| call.1.len()).sum::<usize>();
+    let finished = events.iter().filter(|event| matches!(event, StreamEvent::Finished(_)));
+    match error {
+        None => {
+            assert_eq!(finished.count(), 1);
+            let [.., StreamEvent::Usage(usage), StreamEvent::Finished(reason)] = &events[..] else {
+                panic!("no end")
+            };
+            assert_eq!((**usage, *reason), (response.usage, response.finish_reason));
+            let complete = calls.iter().map(|call| call.2.as_deref().expect("a whole call"));
+            assert!(complete.eq(response.tool_calls()));
+        }
+        Some(error) => {
+            assert_eq!(finished.count(), 0);
+            assert!(error.kind() != ErrorKind::Truncated || !error.is_retryable());
+            assert!(kept <= LIMIT);
+        }
+    }
+}
+
+/// Pieces of these lengths, over and over; 0 is an empty piece.
+fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    // A round without a length would never end.
+    if lengths.iter().all(|length| *length == 0) {
+        return vec![stream];
+    }
+    for length in lengths.iter().cycle() {
+        if stream.is_empty() {
+            break;
+        }
+        let (piece, rest) = stream.split_at(stream.len().min(usize::from(*length)));
+        pieces.push(piece);
+        stream = rest;
+    }
+    pieces
+}
