@@ -134,7 +134,8 @@ fn a_streamed_answer_is_the_same_as_one_at_once() {
 
 #[test]
 fn streams_with_faults_are_told_apart_and_keep_what_came() {
-    let replies: [(fn(Reply) -> Reply, ErrorKind); 4] = [
+    type Fault = fn(Reply) -> Reply;
+    let replies: [(Fault, ErrorKind); 4] = [
         (|reply| reply.without_end_marker(), ErrorKind::Truncated),
         (|reply| reply.end_after(0), ErrorKind::Truncated),
         (|reply| reply.malformed(), ErrorKind::Protocol),

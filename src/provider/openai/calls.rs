@@ -204,3 +204,6 @@ fn text(arguments: Written<'_>) -> Result<Cow<'_, str>, Failure> {
         Written::Value(Some(value)) => Ok(Cow::Owned(value.value.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,4 +237,4 @@ impl Stream {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
