@@ -15,9 +15,10 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::pool::PoolStats;
 use crate::provider::{Provider, Wire};
-use crate::retry::{Bucket, Retrier};
+use crate::retry::{Bucket, Retrier, Tried};
+use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
-use call::Call;
+use call::{Call, Delivery, Means};
 
 /// A client of one provider.
 ///
@@ -97,14 +98,49 @@ impl Client {
     /// As [`chat`](Self::chat); tools, images and the like are refused before
     /// sending, and so is a provider that has no text completions.
     pub fn complete(&self, prompt: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
-        let settings = &self.inner.settings;
-        if settings.provider != Provider::OpenAi {
-            return Err(Error::invalid_request(
+        self.call(prompt.into(), Some(self.completions()?))
+    }
+
+    /// Asks the model, and hands out the answer while it is written.
+    ///
+    /// Returns once the first event is there, so that whatever fails before it is
+    /// tried again and then an error here; afterwards nothing is. The
+    /// [timeout](ClientBuilder::timeout) bounds the time until then, and from then on
+    /// the [gap timeout](ClientBuilder::gap_timeout) the time between tokens.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// for delta in client.stream("Write a long story.")?.text() {
+    ///     print!("{}", delta?);
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`chat`](Self::chat), until the first event.
+    pub fn stream(&self, request: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
+        self.open(request.into(), None)
+    }
+
+    /// Completes a prompt as [`complete`](Self::complete), and hands out the answer
+    /// while it is written, as [`stream`](Self::stream).
+    ///
+    /// # Errors
+    ///
+    /// As [`complete`](Self::complete), until the first event.
+    pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
+        self.open(prompt.into(), Some(self.completions()?))
+    }
+
+    fn completions(&self) -> Result<Wire, Error> {
+        match self.inner.settings.provider {
+            Provider::OpenAi => Ok(Wire::OpenAiCompletions),
+            provider => Err(Error::invalid_request(
                 "this provider has no text completions; use chat() instead",
             )
-            .with_provider(settings.provider));
+            .with_provider(provider)),
         }
-        self.call(prompt.into(), Some(Wire::OpenAiCompletions))
     }
 
     /// Opens connections ahead of the first call, all at once, until `connections`
@@ -141,31 +177,48 @@ impl Client {
     }
 
     fn call(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatResponse, Error> {
-        let Inner { settings, headers, transport, bucket } = &*self.inner;
         let begun = Instant::now();
-        let outcome = Call::prepare(settings, &request, wire, begun).and_then(|call| {
-            if call.bounds.deadline.is_past(Instant::now()) {
-                return Err(Error::timeout(Phase::Encode));
-            }
-            let retrier = Retrier {
-                policy: &settings.retry,
-                bucket,
-                backoff: settings.retry.backoff(),
-                sleeper: &*settings.sleeper,
-                clock: &Instant::now,
-                bounds: &call.bounds,
-                begun,
-            };
-            retrier.run(|retries| call.attempt(settings, headers, transport, retries))
-        });
-        match outcome {
-            Ok(tried) => Ok(ChatResponse {
-                latency: begun.elapsed(),
-                attempts: tried.attempts,
-                ..tried.value
-            }),
-            Err(error) => Err(error.with_provider(settings.provider)),
+        let (_, tried) = self.run(&request, wire, Delivery::Whole, begun, Call::attempt)?;
+        let latency = begun.elapsed();
+        Ok(ChatResponse { latency, attempts: tried.attempts, ..tried.value })
+    }
+
+    fn open(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatStream, Error> {
+        let begun = Instant::now();
+        let (call, tried) = self.run(&request, wire, Delivery::Stream, begun, Call::begin)?;
+        let (provider, model) = (self.inner.settings.provider, call.into_model());
+        ChatStream::new(tried, provider, model, request.cancel_token, begun)
+    }
+
+    /// Runs a call, attempt after attempt.
+    fn run<T>(
+        &self,
+        request: &ChatRequest,
+        wire: Option<Wire>,
+        delivery: Delivery,
+        begun: Instant,
+        attempt: fn(&Call, Means<'_>, u32) -> Result<T, Error>,
+    ) -> Result<(Call, Tried<T>), Error> {
+        let Inner { settings, headers, transport, bucket } = &*self.inner;
+        let call = Call::prepare(settings, request, wire, delivery, begun)
+            .map_err(|error| error.with_provider(settings.provider))?;
+        if call.bounds.deadline.is_past(Instant::now()) {
+            return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
         }
+        let retrier = Retrier {
+            policy: &settings.retry,
+            bucket,
+            backoff: settings.retry.backoff(),
+            sleeper: &*settings.sleeper,
+            clock: &Instant::now,
+            bounds: &call.bounds,
+            begun,
+        };
+        let means = Means { settings, headers, transport };
+        let tried = retrier
+            .run(|retries| attempt(&call, means, retries))
+            .map_err(|error| error.with_provider(settings.provider))?;
+        Ok((call, tried))
     }
 }
 

@@ -1,9 +1,8 @@
 use std::fmt;
-use std::time::Duration;
 
-use crate::chat::{ChatResponse, RateLimit, StreamEvent};
+use crate::chat::{ChatResponse, StreamEvent};
 use crate::error::Error;
-use crate::provider::{Decoded, Decoder, Failure, Provider, Wire};
+use crate::provider::{Decoder, Failure, Provider, Wire};
 
 /// The default limit, the same as of
 /// [`max_response_bytes`](crate::ClientBuilder::max_response_bytes).
@@ -163,14 +162,14 @@ impl StreamDecoder {
     /// client knows (request id, rate limits, latency, attempts) is left empty, and so
     /// is the raw body.
     pub fn partial(&self) -> ChatResponse {
-        response(self.decoder.partial(), self.provider())
+        self.decoder.partial().into_response(self.provider())
     }
 
     /// What has come of the answer, as [`partial`](Self::partial) and without a
     /// copy.
     pub fn into_response(self) -> ChatResponse {
         let provider = self.provider();
-        response(self.decoder.into_decoded(), provider)
+        self.decoder.into_decoded().into_response(provider)
     }
 
     fn provider(&self) -> Provider {
@@ -181,10 +180,7 @@ impl StreamDecoder {
     }
 
     fn error(&self, failure: Failure) -> Error {
-        Error::new(failure.kind, failure.message)
-            .with_code(failure.code)
-            .with_provider(self.provider())
-            .bounded()
+        failure.into_error().with_provider(self.provider())
     }
 }
 
@@ -194,23 +190,5 @@ impl fmt::Debug for StreamDecoder {
             .field("provider", &self.provider())
             .field("done", &self.is_done())
             .finish_non_exhaustive()
-    }
-}
-
-fn response(decoded: Decoded, provider: Provider) -> ChatResponse {
-    ChatResponse {
-        message: decoded.message,
-        finish_reason: decoded.finish_reason,
-        finish_reason_raw: decoded.finish_reason_raw,
-        usage: decoded.usage,
-        model: decoded.model,
-        service_tier: decoded.service_tier,
-        provider,
-        id: decoded.id,
-        request_id: None,
-        rate_limit: RateLimit::default(),
-        latency: Duration::ZERO,
-        attempts: Vec::new(),
-        raw: String::new(),
     }
 }

@@ -80,6 +80,7 @@ mod key;
 mod pool;
 mod provider;
 mod retry;
+mod stream;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -103,6 +104,7 @@ pub use provider::{ndjson, sse};
 pub use retry::{
     Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,
 };
+pub use stream::{ChatStream, TextDeltas, select};
 
 /// The README's programs are compiled and, where they can, run.
 #[cfg(all(doctest, feature = "testing", feature = "rustls"))]

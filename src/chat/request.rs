@@ -61,8 +61,13 @@ pub struct ChatRequest {
     /// Whom and what the call is for, such as `customer` and `feature`. Never
     /// sent; they label what the call is counted under.
     pub tags: BTreeMap<String, String>,
-    /// The longest the whole call may take. Default: the client's.
+    /// The longest the whole call may take; of a stream, up to its first event.
+    /// Default: the client's.
     pub timeout: Option<Duration>,
+    /// The longest a stream may take from beginning to end. Default: no limit, for a
+    /// long answer is no fault;
+    /// [`gap_timeout`](crate::ClientBuilder::gap_timeout) ends one that stalls.
+    pub stream_timeout: Option<Duration>,
     /// Stops the call from another thread. Not stored by serde. Default: none.
     #[serde(skip)]
     pub cancel_token: Option<CancelToken>,
@@ -198,6 +203,13 @@ impl ChatRequest {
         self
     }
 
+    /// Sets the longest a stream may take from beginning to end.
+    #[must_use]
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.stream_timeout = Some(timeout);
+        self
+    }
+
     /// Lets `token` stop the call from another thread.
     #[must_use]
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
@@ -237,6 +249,7 @@ impl fmt::Debug for ChatRequest {
             .field("reasoning_effort", &self.reasoning_effort)
             .field("tags", &self.tags.keys())
             .field("timeout", &self.timeout)
+            .field("stream_timeout", &self.stream_timeout)
             .field("cancel_token", &self.cancel_token)
             .field("idempotency_key", &self.idempotency_key)
             .field("extra", &self.extra.keys())

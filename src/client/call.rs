@@ -1,14 +1,18 @@
+use parking_lot::Mutex;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderValue, Uri};
 
 use crate::bounds::Bounds;
+use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{self, Provider, Wire, completions};
-use crate::transport::{Headers, Outgoing, Transport};
+use crate::provider::{self, Decoder, Failure, Provider, Wire, completions};
+use crate::stream::{Begun, Pace, Source};
+use crate::transport::{Headers, Outgoing, Transport, Watch};
 
 /// A request, checked and encoded, ready to be sent any number of times.
 pub(super) struct Call {
@@ -19,6 +23,23 @@ pub(super) struct Call {
     /// The same for every attempt.
     idempotency_key: Option<HeaderValue>,
     pub(super) bounds: Bounds,
+    /// For a stream.
+    pace: Pace,
+}
+
+/// How an answer is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Delivery {
+    Whole,
+    Stream,
+}
+
+/// What all calls of a client share.
+#[derive(Clone, Copy)]
+pub(super) struct Means<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) headers: &'a Headers,
+    pub(super) transport: &'a Transport,
 }
 
 impl Call {
@@ -27,6 +48,7 @@ impl Call {
         settings: &Settings,
         request: &ChatRequest,
         wire: Option<Wire>,
+        delivery: Delivery,
         begun: Instant,
     ) -> Result<Self, Error> {
         let model = request.model.as_ref().or(settings.model.as_ref()).ok_or_else(|| {
@@ -39,7 +61,8 @@ impl Call {
             return Err(Error::invalid_request("the model is empty"));
         }
         let timeout = request.timeout.unwrap_or(settings.timeout);
-        if timeout.is_zero() {
+        let whole_stream = request.stream_timeout.unwrap_or(Duration::MAX);
+        if timeout.is_zero() || whole_stream.is_zero() {
             return Err(Error::invalid_request(
                 "the timeout is zero, so that the call could not succeed",
             ));
@@ -49,65 +72,104 @@ impl Call {
             Provider::OpenAi => Wire::OpenAiChat,
             Provider::Anthropic => Wire::Anthropic,
         });
+        let mut deadline = Deadline::after(begun, timeout);
+        let end = Deadline::after(begun, whole_stream);
+        let body = match delivery {
+            Delivery::Whole => wire.encode(request, model)?,
+            Delivery::Stream => {
+                deadline = deadline.earlier(end);
+                wire.encode_stream(request, model)?
+            }
+        };
         Ok(Self {
             wire,
             uri: endpoint(&settings.base, wire)?,
-            body: wire.encode(request, model)?,
+            body,
             model: model.clone(),
             idempotency_key: idempotency_key(settings, request)?,
-            bounds: Bounds {
-                deadline: Deadline::after(begun, timeout),
-                cancel: request.cancel_token.clone(),
-            },
+            bounds: Bounds { deadline, cancel: request.cancel_token.clone() },
+            pace: Pace { gap: settings.gap_timeout, end },
         })
     }
 
-    /// Sends it once, the `retries`th time after the first.
-    pub(super) fn attempt(
-        &self,
-        settings: &Settings,
-        headers: &Headers,
-        transport: &Transport,
-        retries: u32,
-    ) -> Result<ChatResponse, Error> {
-        let outgoing = Outgoing {
-            uri: &self.uri,
-            headers,
-            retries,
-            idempotency_key: self.idempotency_key.as_ref(),
-            body: &self.body,
-        };
-        let mut bounds = self.bounds.clone();
-        if let Some(timeout) = settings.attempt_timeout {
-            bounds.deadline = bounds.deadline.earlier(Deadline::after(Instant::now(), timeout));
-        }
-        let mut incoming = transport.exchange(outgoing, &bounds)?;
-        if !(200..300).contains(&incoming.status) {
-            incoming.hide(&settings.secrets);
-        }
+    /// Sends it once, the `retries`th time after the first, and reads the answer.
+    pub(super) fn attempt(&self, means: Means<'_>, retries: u32) -> Result<ChatResponse, Error> {
+        let settings = means.settings;
+        let bounds = self.attempt_bounds(settings);
+        let mut incoming = means.transport.exchange(self.outgoing(means, retries), &bounds)?;
+        incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
-            Ok(decoded) => Ok(ChatResponse {
-                message: decoded.message,
-                finish_reason: decoded.finish_reason,
-                finish_reason_raw: decoded.finish_reason_raw,
-                usage: decoded.usage,
-                model: if decoded.model.is_empty() { self.model.clone() } else { decoded.model },
-                service_tier: decoded.service_tier,
-                provider: settings.provider,
-                id: decoded.id,
-                request_id: provider::request_id(reply),
-                rate_limit: provider::rate_limit(reply, now),
-                latency: Duration::ZERO,
-                attempts: Vec::new(),
-                raw: into_text(incoming.body),
-            }),
+            Ok(mut decoded) => {
+                if decoded.model.is_empty() {
+                    decoded.model.clone_from(&self.model);
+                }
+                Ok(ChatResponse {
+                    request_id: provider::request_id(reply),
+                    rate_limit: provider::rate_limit(reply, now),
+                    raw: into_text(incoming.body),
+                    ..decoded.into_response(settings.provider)
+                })
+            }
             Err(mut failure) => {
                 // Under status 200, too, a server may repeat the key.
                 failure.hide(&settings.secrets);
                 Err(provider::error(failure, reply, now))
             }
         }
+    }
+
+    /// Sends it once, the `retries`th time after the first, and waits for the first
+    /// event.
+    pub(super) fn begin(&self, means: Means<'_>, retries: u32) -> Result<Begun, Error> {
+        let settings = means.settings;
+        let bounds = self.attempt_bounds(settings);
+        let stop = CancelToken::new();
+        let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
+        let outgoing = self.outgoing(means, retries);
+        let first = settings.first_token_timeout;
+        let (mut incoming, body) = means.transport.open_stream(outgoing, &bounds, first, &watch)?;
+        let Some(body) = body else {
+            incoming.hide_error(&settings.secrets);
+            let reply = incoming.reply();
+            let mut failure = Failure::of(reply);
+            failure.hide(&settings.secrets);
+            return Err(provider::error(failure, reply, SystemTime::now()));
+        };
+        let decoder = Decoder::new(self.wire, self.body.len(), settings.max_response_bytes);
+        let source = Source {
+            body,
+            incoming,
+            watch,
+            stop,
+            decoder: Arc::new(Mutex::new(decoder)),
+            secrets: Arc::clone(&settings.secrets),
+            pace: self.pace,
+        };
+        source.begin()
+    }
+
+    /// What it asks the model of.
+    pub(super) fn into_model(self) -> String {
+        self.model
+    }
+
+    fn outgoing<'a>(&'a self, means: Means<'a>, retries: u32) -> Outgoing<'a> {
+        Outgoing {
+            uri: &self.uri,
+            headers: means.headers,
+            retries,
+            idempotency_key: self.idempotency_key.as_ref(),
+            body: &self.body,
+        }
+    }
+
+    fn attempt_bounds(&self, settings: &Settings) -> Bounds {
+        let mut bounds = self.bounds.clone();
+        if let Some(timeout) = settings.attempt_timeout {
+            bounds.deadline = bounds.deadline.earlier(Deadline::after(Instant::now(), timeout));
+        }
+        bounds
     }
 }
 

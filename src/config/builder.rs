@@ -19,6 +19,8 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`timeout`](Self::timeout) | 600 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`attempt_timeout`](Self::attempt_timeout) | none |
+/// | [`first_token_timeout`](Self::first_token_timeout) | none |
+/// | [`gap_timeout`](Self::gap_timeout) | 600 s |
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
@@ -55,6 +57,8 @@ pub struct ClientBuilder {
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) attempt_timeout: Option<Duration>,
+    pub(super) first_token_timeout: Option<Duration>,
+    pub(super) gap_timeout: Duration,
     pub(super) max_response_bytes: usize,
     pub(super) pool: PoolConfig,
     pub(super) retry: RetryConfig,
@@ -80,6 +84,8 @@ impl fmt::Debug for ClientBuilder {
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
+            .field("first_token_timeout", &self.first_token_timeout)
+            .field("gap_timeout", &self.gap_timeout)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("pool", &self.pool)
             .field("retry", &self.retry)
@@ -103,6 +109,8 @@ impl Default for ClientBuilder {
             timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
+            first_token_timeout: None,
+            gap_timeout: Duration::from_secs(600),
             max_response_bytes: 16 * 1024 * 1024,
             pool: PoolConfig::default(),
             retry: RetryConfig::default(),
@@ -161,8 +169,8 @@ impl ClientBuilder {
     }
 
     /// Sets the longest a whole call may take, everything included: waiting for a
-    /// connection, connecting, all attempts and the waits between them. Default:
-    /// 600 s.
+    /// connection, connecting, all attempts and the waits between them. Of a stream
+    /// it bounds the time up to its first event. Default: 600 s.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -175,11 +183,31 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the longest that one attempt may take, waiting for a connection and
+    /// Sets the longest that one attempt may take (of a stream, up to its first
+    /// event), waiting for a connection and
     /// opening it included, so that one that hangs leaves time for another.
     /// Default: none, so that an attempt may take all of [`timeout`](Self::timeout).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that a stream may take from the sending of the request to its
+    /// first event. An attempt that takes longer fails, and there may be time for
+    /// another. Default: none, so that it may take all of
+    /// [`timeout`](Self::timeout): models may think for minutes before they answer.
+    pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
+        self.first_token_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that a stream, once begun, may go without bringing the
+    /// answer on. Comments and pings that only keep the connection alive do not
+    /// count; thinking that the provider does not show can look the same from here.
+    /// The time that the caller takes over an event is not counted. Default: 600 s,
+    /// as long as the official SDKs let one read take.
+    pub fn gap_timeout(mut self, timeout: Duration) -> Self {
+        self.gap_timeout = timeout;
         self
     }
 

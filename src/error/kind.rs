@@ -35,7 +35,8 @@ pub enum ErrorKind {
     Tls,
     /// The server answered something that cannot be understood.
     Protocol,
-    /// A stream ended without its end marker, so that the answer may be cut short.
+    /// A stream ended without its end marker, so that the answer may be cut short. It
+    /// passes; but a stream that has begun is not tried again.
     Truncated,
     /// The caller cancelled the call.
     Cancelled,
@@ -74,7 +75,12 @@ impl ErrorKind {
     pub(super) fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::RateLimited | Self::Server | Self::Overloaded | Self::Timeout | Self::Connection
+            Self::RateLimited
+                | Self::Server
+                | Self::Overloaded
+                | Self::Timeout
+                | Self::Connection
+                | Self::Truncated
         )
     }
 
@@ -129,6 +135,10 @@ pub enum Phase {
     FirstByte,
     /// Reading the rest of the response.
     Body,
+    /// Waiting for the first token of a stream, whose response has begun.
+    FirstToken,
+    /// Waiting for the next token of a stream.
+    NextToken,
     /// Waiting before the next attempt.
     Backoff,
 }
@@ -144,6 +154,8 @@ impl Phase {
             Self::Send => "sending the request",
             Self::FirstByte => "waiting for the response",
             Self::Body => "reading the response",
+            Self::FirstToken => "waiting for the first token",
+            Self::NextToken => "waiting for the next token",
             Self::Backoff => "waiting to try again",
         }
     }

@@ -278,7 +278,8 @@ impl fmt::Display for Error {
             None
             | Some(Decision::Retry { .. } | Decision::GiveUp(GiveUp::Lasting))
             | Some(Decision::GiveUp(GiveUp::RetriesSpent)) => {}
-            Some(Decision::GiveUp(_)) if matches!(inner.kind, ErrorKind::Timeout) => {}
+            Some(Decision::GiveUp(GiveUp::StreamBegun)) => {}
+            Some(Decision::GiveUp(_)) if inner.kind == ErrorKind::Timeout => {}
             Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
         }
         if !details.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::borrow::Cow;
 
 use super::{Reply, json, page, redirect};
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use report::Report;
 
@@ -30,6 +30,10 @@ impl Failure {
         Self::protocol("the answer has more parts than any model writes")
     }
 
+    pub(crate) fn into_error(self) -> Error {
+        Error::new(self.kind, self.message).with_code(self.code).bounded()
+    }
+
     /// Takes out what must not be shown.
     pub(crate) fn hide(&mut self, secrets: &Secrets) {
         let hide = |text: &mut String| {
@@ -46,7 +50,7 @@ impl Failure {
     /// It is told by what the body says, the same way whatever the format: gateways
     /// stand in front of every provider and answer in each other's forms. A body
     /// that is no JSON is a proxy's and says no more than its status.
-    pub(super) fn of(reply: Reply<'_>) -> Self {
+    pub(crate) fn of(reply: Reply<'_>) -> Self {
         let status = reply.status;
         match status {
             300..=399 => return redirect::redirect(reply),

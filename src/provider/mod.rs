@@ -27,9 +27,9 @@ mod word;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
 
 use delivery::Delivery;
@@ -135,13 +135,34 @@ pub(crate) struct Decoded {
 
 /// The error of a response that is not an answer.
 pub(crate) fn error(failure: Failure, reply: Reply<'_>, now: SystemTime) -> Error {
-    Error::new(failure.kind, failure.message)
-        .with_code(failure.code)
+    failure
+        .into_error()
         .with_status(reply.status)
         .with_request_id(request_id(reply))
         .with_rate_limit(rate_limit(reply, now))
         .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
         .bounded()
+}
+
+impl Decoded {
+    /// What only a client knows is left empty.
+    pub(crate) fn into_response(self, provider: Provider) -> ChatResponse {
+        ChatResponse {
+            message: self.message,
+            finish_reason: self.finish_reason,
+            finish_reason_raw: self.finish_reason_raw,
+            usage: self.usage,
+            model: self.model,
+            service_tier: self.service_tier,
+            provider,
+            id: self.id,
+            request_id: None,
+            rate_limit: RateLimit::default(),
+            latency: Duration::ZERO,
+            attempts: Vec::new(),
+            raw: String::new(),
+        }
+    }
 }
 
 impl Wire {
@@ -161,7 +182,6 @@ impl Wire {
     }
 
     /// The JSON body for a request that is answered by a stream.
-    #[allow(dead_code)] // Nothing asks for a stream yet.
     pub(crate) fn encode_stream(
         self,
         request: &ChatRequest,

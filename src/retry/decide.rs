@@ -63,6 +63,8 @@ pub enum GiveUp {
     DeadlineTooNear,
     /// The client's [budget](crate::RetryBudget) for retries is spent.
     BudgetSpent,
+    /// The stream had begun, so that another attempt would say again what was said.
+    StreamBegun,
 }
 
 impl fmt::Display for Decision {
@@ -91,6 +93,7 @@ impl fmt::Display for GiveUp {
             Self::WaitTooLong => "the provider asks for too long a wait",
             Self::DeadlineTooNear => "the wait would pass the deadline",
             Self::BudgetSpent => "the client's retry budget is spent",
+            Self::StreamBegun => "the stream had begun",
         })
     }
 }
@@ -160,7 +163,7 @@ fn may_be_served(error: &Error) -> bool {
         // A failure told in the body of an answer.
         (Some(200..=299), _) => true,
         (Some(_), _) => false,
-        (None, Some(Phase::Send | Phase::FirstByte | Phase::Body)) => true,
+        (None, Some(Phase::Send | Phase::FirstByte | Phase::Body | Phase::FirstToken)) => true,
         (None, _) => false,
     }
 }

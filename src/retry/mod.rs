@@ -16,6 +16,6 @@ pub(crate) use budget::Bucket;
 pub use budget::RetryBudget;
 pub use config::RetryConfig;
 pub use decide::{Decision, GiveUp, Wait};
-pub(crate) use retrier::Retrier;
+pub(crate) use retrier::{Retrier, Tried};
 pub(crate) use sleeper::Interruptible;
 pub use sleeper::Sleeper;

@@ -13,7 +13,7 @@ use ureq::unversioned::transport::{
 
 use super::fault::{Fault, is_hangup};
 use super::open::Connection;
-use crate::bounds::Bounds;
+use super::watch::Watch;
 use crate::cancel::Listening;
 use crate::deadline::coarse;
 use crate::error::Phase;
@@ -28,10 +28,10 @@ pub(super) struct Handoff {
 impl Handoff {
     pub(super) fn new(
         lease: Lease<Connection>,
-        bounds: &Bounds,
+        watch: &Arc<Watch>,
         private_headers: &Arc<[u8]>,
     ) -> Self {
-        let leased = Leased::new(lease, bounds, Arc::clone(private_headers));
+        let leased = Leased::new(lease, Arc::clone(watch), Arc::clone(private_headers));
         Self { transport: Mutex::new(Some(leased)) }
     }
 }
@@ -84,9 +84,9 @@ impl Resolver for NoLookup {
 pub(super) struct Leased {
     /// Taken when the lease ends.
     lease: Option<Lease<Connection>>,
-    bounds: Bounds,
-    /// Ends blocked reads and writes when the call is cancelled.
-    interrupt: Option<Listening>,
+    watch: Arc<Watch>,
+    /// End blocked reads and writes when the call is cancelled.
+    interrupts: Vec<Listening>,
     /// Those that hold keys, as they stand on the wire.
     private_headers: Arc<[u8]>,
     head: Head,
@@ -112,13 +112,13 @@ enum Head {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, bounds: &Bounds, private_headers: Arc<[u8]>) -> Self {
+    fn new(lease: Lease<Connection>, watch: Arc<Watch>, private_headers: Arc<[u8]>) -> Self {
         let connection = lease.connection();
-        let interrupt = bounds.cancel.as_ref().map(|token| connection.shut_down_on(token));
+        let interrupts = watch.tokens().map(|token| connection.shut_down_on(token)).collect();
         Self {
             lease: Some(lease),
-            bounds: bounds.clone(),
-            interrupt,
+            watch,
+            interrupts,
             private_headers,
             head: Head::Awaited,
             answered: false,
@@ -134,10 +134,10 @@ impl Leased {
         phase: Phase,
         round: fn(Duration) -> Duration,
     ) -> Result<(&mut dyn Transport, NextTimeout), Fault> {
-        if self.bounds.is_cancelled() {
+        if self.watch.is_cancelled() {
             return Err(Fault::Cancelled(phase));
         }
-        let left = self.bounds.deadline.remaining(Instant::now());
+        let left = self.watch.deadline().remaining(Instant::now());
         if left.is_some_and(|left| left.is_zero()) {
             return Err(Fault::Timeout(phase));
         }
@@ -250,7 +250,7 @@ impl Leased {
     /// Shutting the socket down looks like a broken connection or an end.
     fn told<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
         let outcome =
-            if self.bounds.is_cancelled() { Err(Fault::Cancelled(phase)) } else { outcome };
+            if self.watch.is_cancelled() { Err(Fault::Cancelled(phase)) } else { outcome };
         self.broken |= outcome.is_err();
         outcome.map_err(ureq::Error::from)
     }
@@ -258,9 +258,9 @@ impl Leased {
 
 impl Drop for Leased {
     fn drop(&mut self) {
-        self.interrupt = None;
+        self.interrupts.clear();
         if let Some(lease) = self.lease.take() {
-            lease.close(if self.bounds.is_cancelled() {
+            lease.close(if self.watch.is_cancelled() {
                 CloseReason::Cancelled
             } else if self.broken || self.unsent.is_some() || std::thread::panicking() {
                 CloseReason::Broken
@@ -307,8 +307,8 @@ impl Transport for Leased {
 
     fn is_open(&mut self) -> bool {
         // From here on it is no longer this call's to shut down.
-        self.interrupt = None;
-        if self.unsent.is_none() && !self.bounds.is_cancelled() {
+        self.interrupts.clear();
+        if self.unsent.is_none() && !self.watch.is_cancelled() {
             if let Some(lease) = self.lease.take() {
                 lease.give_back();
             }

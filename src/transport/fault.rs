@@ -67,6 +67,20 @@ impl Fault {
         matches!(self, Self::NoAnswer(_))
     }
 
+    /// The error that the reader of a stream sees. A connection that ends in good
+    /// order, but before the body, cuts the stream short, as a body does that ends
+    /// before the stream.
+    pub(super) fn explain_of_stream(self) -> Error {
+        match self {
+            Self::Broken(Phase::Body, cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
+                Error::new(ErrorKind::Truncated, "the connection ended in the middle of the stream")
+                    .with_phase(Phase::Body)
+                    .with_source(cause)
+            }
+            fault => fault.explain(),
+        }
+    }
+
     /// The error a caller sees.
     pub(super) fn explain(self) -> Error {
         match self {

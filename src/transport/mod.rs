@@ -6,6 +6,7 @@
 //! it looks the host up on every request, and starts a thread each time to do so
 //! once a timeout is set. Making the agent costs a few small allocations.
 
+mod body;
 mod dial;
 mod exchange;
 mod fault;
@@ -14,9 +15,9 @@ mod open;
 mod progress;
 mod resolve;
 mod steps;
+mod watch;
 
 use std::borrow::Cow;
-use std::io::Read;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,18 +33,17 @@ use crate::key::Secrets;
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
+pub(crate) use body::Body;
 use dial::dial;
 use exchange::{Handoff, NoLookup};
 use fault::Fault;
 pub(crate) use headers::Headers;
 use open::{Connection, Opener};
+pub(crate) use watch::Watch;
 
 /// A connection at rest for less than this is taken to be alive and silent: one
 /// that goes from call to call is not probed.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
-
-/// The most that is read of the body of an error.
-const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// Sends requests to one origin.
 pub(crate) struct Transport {
@@ -86,6 +86,7 @@ pub(crate) struct Incoming {
     pub(crate) status: u16,
     /// Names in lower case.
     pub(crate) headers: Vec<(String, String)>,
+    /// Empty where it is still to come.
     pub(crate) body: Vec<u8>,
 }
 
@@ -155,13 +156,47 @@ impl Transport {
         request: Outgoing<'_>,
         bounds: &Bounds,
     ) -> Result<Incoming, Error> {
+        let watch = Arc::new(Watch::new(bounds, None));
+        self.on_a_live_connection(bounds, |lease| {
+            let (incoming, body) = self.send(request, lease, &watch)?;
+            let body = match body {
+                Some(body) => body.read_whole(self.max_response_bytes)?,
+                None => return Ok(incoming),
+            };
+            Ok(Incoming { body, ..incoming })
+        })
+    }
+
+    /// Sends a request and hands out the body of the response as it comes; none where
+    /// the status says that it is an error, which is read. `first` is how long after
+    /// sending the deadline is, if that is earlier than the one in `bounds`.
+    pub(crate) fn open_stream(
+        &self,
+        request: Outgoing<'_>,
+        bounds: &Bounds,
+        first: Option<Duration>,
+        watch: &Arc<Watch>,
+    ) -> Result<(Incoming, Option<Body>), Error> {
+        self.on_a_live_connection(bounds, |lease| {
+            if let Some(first) = first {
+                let first = Deadline::after(Instant::now(), first);
+                watch.set_deadline(bounds.deadline.earlier(first));
+            }
+            self.send(request, lease, watch)
+        })
+    }
+
+    fn on_a_live_connection<T>(
+        &self,
+        bounds: &Bounds,
+        exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
+    ) -> Result<T, Error> {
         let (lease, reused) = self.lease(bounds)?;
-        let outcome = match self.run(request, lease, bounds) {
+        let outcome = match exchange(lease) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
             Err(fault) if reused && self.retry_stale && fault.is_before_any_answer() => {
-                let lease = self.fresh_lease(bounds)?;
-                self.run(request, lease, bounds)
+                exchange(self.fresh_lease(bounds)?)
             }
             outcome => outcome,
         };
@@ -238,13 +273,14 @@ impl Transport {
         dial(&self.opener, permit, retire_at, bounds)
     }
 
-    fn run(
+    /// Sends a request. The body of an error is read; another is yet to be.
+    fn send(
         &self,
         request: Outgoing<'_>,
         lease: Lease<Connection>,
-        bounds: &Bounds,
-    ) -> Result<Incoming, Fault> {
-        let connector = Handoff::new(lease, bounds, request.headers.private());
+        watch: &Arc<Watch>,
+    ) -> Result<(Incoming, Option<Body>), Fault> {
+        let connector = Handoff::new(lease, watch, request.headers.private());
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
@@ -252,6 +288,7 @@ impl Transport {
         request.headers.write(&request, outgoing.headers_mut());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
+        let body = Body::new(body);
         let status = parts.status.as_u16();
         let headers = parts
             .headers
@@ -260,42 +297,21 @@ impl Transport {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let body =
-            if (200..300).contains(&status) { self.read_whole(body)? } else { read_start(body) };
-        Ok(Incoming { status, headers, body })
+        let (body, pending) = match status {
+            200..=299 => (Vec::new(), Some(body)),
+            _ => (body.read_start(), None),
+        };
+        Ok((Incoming { status, headers, body }, pending))
     }
-
-    fn read_whole(&self, body: ureq::Body) -> Result<Vec<u8>, Fault> {
-        let limit = self.max_response_bytes;
-        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(Fault::TooLarge { limit });
-        }
-        // No more than this on the server's word.
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(MAX_ERROR_BODY));
-        let mut reader = body.into_with_config().limit(u64::MAX).reader();
-        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        reader.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
-        if bytes.len() > limit {
-            return Err(Fault::TooLarge { limit });
-        }
-        Ok(bytes)
-    }
-}
-
-/// Reads the body of an error as far as it is worth. A connection that breaks or
-/// stalls meanwhile does not hide the status that already came.
-fn read_start(body: ureq::Body) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut reader = body.into_with_config().limit(u64::MAX).reader();
-    let _ = reader.by_ref().take(MAX_ERROR_BODY as u64).read_to_end(&mut bytes);
-    bytes
 }
 
 impl Incoming {
-    /// Takes out what a server repeats of what must not be shown: some repeat the
-    /// key they refuse.
-    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+    /// Takes out of an error what a server repeats of what must not be shown: some
+    /// repeat the key they refuse.
+    pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
+        if (200..300).contains(&self.status) {
+            return;
+        }
         if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(&self.body)) {
             self.body = hidden.into_bytes();
         }

@@ -50,6 +50,7 @@ fn every_kind() {
         (ErrorKind::Connection, true),
         (ErrorKind::Tls, false),
         (ErrorKind::Protocol, false),
+        (ErrorKind::Truncated, true),
         (ErrorKind::Cancelled, false),
         (ErrorKind::Configuration, false),
         (ErrorKind::Budget, false),
@@ -82,6 +83,7 @@ fn every_phase() {
         (Phase::Send, true),
         (Phase::FirstByte, true),
         (Phase::Body, true),
+        (Phase::FirstToken, true),
     ] {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&Error::timeout(phase)), expected, "{phase}");
@@ -237,6 +239,7 @@ fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
         (phase(Phase::Send), true),
         (phase(Phase::FirstByte), true),
         (phase(Phase::Body), true),
+        (phase(Phase::FirstToken), true),
         (Error::timeout(Phase::Connect), false),
         (Error::timeout(Phase::FirstByte), true),
     ] {

@@ -1,0 +1,366 @@
+//! An answer that is read while it is written.
+
+mod select;
+mod source;
+mod text;
+
+use std::fmt;
+use std::iter::FusedIterator;
+use std::mem;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+use std::vec;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use parking_lot::Mutex;
+
+use crate::cancel::CancelToken;
+use crate::chat::{ChatResponse, RateLimit, StreamEvent};
+use crate::error::{Error, ErrorKind};
+use crate::provider::{self, Decoder, Provider};
+use crate::retry::{Attempt, Decision, GiveUp, Tried};
+pub use select::select;
+use source::Reader;
+pub(crate) use source::{Begun, Pace, Source};
+pub use text::TextDeltas;
+
+/// How many batches of events may wait for the caller before the reader waits, and
+/// then the provider. A batch is what one read of the socket brought.
+const BATCHES: usize = 16;
+
+/// The reader's stack: enough to decode whatever comes. Only what is touched of it
+/// takes memory.
+const STACK: usize = 256 * 1024;
+
+/// How long the end of the body is awaited once the answer is whole, so that a call
+/// that follows finds the connection free.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The events a reader hands over, or why there are no more. It hangs up when it is
+/// done.
+type Batch = Result<Vec<StreamEvent>, Error>;
+
+/// An answer that comes piece by piece.
+///
+/// An iterator over its events, for a plain `for` loop. It ends after
+/// [`Finished`](StreamEvent::Finished), or after its first error. A stream that breaks
+/// off is always an error and never looks like its end: of kind
+/// [`Truncated`](ErrorKind::Truncated) where the connection ended in good order.
+///
+/// ```no_run
+/// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+/// use tollgate::StreamEvent;
+///
+/// let mut stream = client.stream("Write a long story.")?;
+/// for event in &mut stream {
+///     if let StreamEvent::TextDelta(text) = event? {
+///         print!("{text}");
+///     }
+/// }
+/// println!("\n{} tokens", stream.finish()?.usage.total_tokens);
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// A thread of its own reads the socket and decodes; it runs ahead of the caller by a
+/// bounded number of events, and then the provider has to wait. A stream that is
+/// dropped closes its connection at once, since the rest would cost money; one that
+/// is read to its end gives it back to the pool.
+#[must_use = "a stream that is dropped is cancelled"]
+pub struct ChatStream {
+    receiver: Receiver<Batch>,
+    /// What the caller has yet to see of the last batch.
+    batch: vec::IntoIter<StreamEvent>,
+    /// How it ended, once the caller has seen that.
+    end: Option<Result<(), Error>>,
+    /// How it ended, if that came with the first events.
+    early_end: Option<Error>,
+    reader: Option<JoinHandle<()>>,
+    stop: CancelToken,
+    /// The caller's.
+    cancel: Option<CancelToken>,
+    decoder: Arc<Mutex<Decoder>>,
+    about: About,
+}
+
+/// What a client knows of an answer beside its body.
+struct About {
+    provider: Provider,
+    model: String,
+    request_id: Option<String>,
+    rate_limit: RateLimit,
+    attempts: Vec<Attempt>,
+    begun: Instant,
+    /// How long it took, once it has ended.
+    latency: Option<Duration>,
+}
+
+impl ChatStream {
+    /// A stream of a call to `model` that began at `begun`.
+    pub(crate) fn new(
+        tried: Tried<Begun>,
+        provider: Provider,
+        model: String,
+        cancel: Option<CancelToken>,
+        begun: Instant,
+    ) -> Result<Self, Error> {
+        let Tried { value: Begun { reader, events, end }, attempts } = tried;
+        let reply = reader.source.incoming.reply();
+        let about = About {
+            provider,
+            model,
+            request_id: provider::request_id(reply),
+            rate_limit: provider::rate_limit(reply, SystemTime::now()),
+            attempts,
+            begun,
+            latency: None,
+        };
+        let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
+        let (sender, receiver) = bounded(BATCHES);
+        let (thread, early_end) = match end {
+            Some(Err(error)) => (None, Some(error)),
+            end => {
+                let whole = end.is_some();
+                let thread = thread::Builder::new().name("tollgate-stream".to_owned());
+                let thread = thread.stack_size(STACK).spawn(move || read(reader, whole, &sender));
+                let thread = thread.map_err(|cause| {
+                    Error::new(ErrorKind::Connection, "cannot start a thread to read a stream in")
+                        .with_provider(about.provider)
+                        .with_attempts(about.attempts.clone())
+                        .with_source(cause)
+                })?;
+                (Some(thread), None)
+            }
+        };
+        Ok(Self {
+            receiver,
+            batch: events.into_iter(),
+            end: None,
+            early_end,
+            reader: thread,
+            stop,
+            cancel,
+            decoder,
+            about,
+        })
+    }
+
+    /// The pieces of the text alone, for those who only want to print it.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// for delta in client.stream("Write a haiku.")?.text() {
+    ///     print!("{}", delta?);
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn text(&mut self) -> TextDeltas<'_> {
+        TextDeltas::new(self)
+    }
+
+    /// Reads to the end, whatever events are left, and returns the whole answer, as
+    /// [`Client::chat`](crate::Client::chat) would have. Its
+    /// [`raw`](ChatResponse::raw) body is empty.
+    ///
+    /// # Errors
+    ///
+    /// What the stream broke off with, also when the caller has seen it already;
+    /// [`partial`](Self::partial) is what came before.
+    pub fn finish(&mut self) -> Result<ChatResponse, Error> {
+        for event in self.by_ref() {
+            event?;
+        }
+        match &self.end {
+            Some(Err(error)) => Err(error.clone()),
+            _ => Ok(self.partial()),
+        }
+    }
+
+    /// What has come of the answer so far, which may be a little more than the events
+    /// seen. Of a stream that broke off it is all there is.
+    ///
+    /// A tool call in it may lack the rest of its arguments until it was
+    /// [complete](StreamEvent::ToolCallComplete), and its usage is estimated until the
+    /// provider reports it ([`UsageSource`](crate::UsageSource)).
+    pub fn partial(&self) -> ChatResponse {
+        let mut decoded = self.decoder.lock().partial();
+        let about = &self.about;
+        if decoded.model.is_empty() {
+            decoded.model.clone_from(&about.model);
+        }
+        ChatResponse {
+            request_id: about.request_id.clone(),
+            rate_limit: about.rate_limit.clone(),
+            latency: about.latency.unwrap_or_else(|| about.begun.elapsed()),
+            attempts: about.attempts.clone(),
+            ..decoded.into_response(about.provider)
+        }
+    }
+
+    /// What was tried until the stream began. The last attempt is the stream; if that
+    /// broke off, it says so.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.about.attempts
+    }
+
+    /// The provider's id of the HTTP request, to quote to its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.about.request_id.as_deref()
+    }
+
+    /// Whether it has ended: there are no more events, and no error to come.
+    pub fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// The next event, as [`next`](Iterator::next), but waits for it no longer than
+    /// `timeout`. `Pending` says that none came in time; nothing is lost by that.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// # fn draw_spinner() {}
+    /// use std::task::Poll;
+    /// use std::time::Duration;
+    ///
+    /// let mut stream = client.stream("Write a long story.")?;
+    /// loop {
+    ///     match stream.next_timeout(Duration::from_millis(100)) {
+    ///         Poll::Pending => draw_spinner(),
+    ///         Poll::Ready(Some(event)) => println!("{:?}", event?),
+    ///         Poll::Ready(None) => break,
+    ///     }
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn next_timeout(&mut self, timeout: Duration) -> Poll<Option<Result<StreamEvent, Error>>> {
+        self.next_by(Instant::now().checked_add(timeout))
+    }
+
+    fn next_by(&mut self, at: Option<Instant>) -> Poll<Option<Result<StreamEvent, Error>>> {
+        if self.end.is_some() {
+            self.settle();
+            return Poll::Ready(None);
+        }
+        loop {
+            // Ends at once, whatever else has come.
+            if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+                return Poll::Ready(Some(Err(self.fail(Error::cancelled()))));
+            }
+            if let Some(event) = self.batch.next() {
+                if let StreamEvent::Finished(_) = event {
+                    self.end = Some(Ok(()));
+                    self.about.latency = Some(self.about.begun.elapsed());
+                }
+                return Poll::Ready(Some(Ok(event)));
+            }
+            if let Some(error) = self.early_end.take() {
+                return Poll::Ready(Some(Err(self.fail(error))));
+            }
+            let received = match at {
+                Some(at) => self.receiver.recv_deadline(at),
+                None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match received {
+                Ok(Ok(events)) => self.batch = events.into_iter(),
+                Ok(Err(error)) => return Poll::Ready(Some(Err(self.fail(error)))),
+                Err(RecvTimeoutError::Timeout) => return Poll::Pending,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let lost = Error::new(ErrorKind::Protocol, "the stream's reader is gone");
+                    return Poll::Ready(Some(Err(self.fail(lost))));
+                }
+            }
+        }
+    }
+
+    /// Ends the stream with its error, and returns that.
+    fn fail(&mut self, error: Error) -> Error {
+        self.batch = Vec::new().into_iter();
+        let about = &mut self.about;
+        let latency = about.begun.elapsed();
+        about.latency = Some(latency);
+        if let Some(last) = about.attempts.last_mut() {
+            last.took = latency.saturating_sub(last.began);
+            last.failure = Some((&error).into());
+            last.decision = Some(Decision::GiveUp(GiveUp::StreamBegun));
+        }
+        let error = error.with_provider(about.provider).with_attempts(about.attempts.clone());
+        self.end = Some(Err(error.clone()));
+        self.stop();
+        error
+    }
+
+    /// Awaits the end of the body behind a whole answer for a moment.
+    fn settle(&mut self) {
+        if self.reader.is_some() {
+            // Nothing comes any more; the reader hangs up when it is done.
+            let _ = self.receiver.recv_timeout(SETTLE);
+            self.stop();
+        }
+    }
+
+    /// Ends the reader, wherever it is: reading, or handing over what nobody takes.
+    fn stop(&mut self) {
+        self.stop.cancel();
+        self.receiver = never();
+        if let Some(reader) = self.reader.take() {
+            // One that panicked has said so.
+            let _ = reader.join();
+        }
+    }
+}
+
+/// Reads to the end, and hands over what comes.
+fn read(mut reader: Reader, mut whole: bool, sender: &Sender<Batch>) {
+    while !whole {
+        let mut events = Vec::new();
+        let outcome = reader.step(&mut events);
+        if !events.is_empty() && sender.send(Ok(events)).is_err() {
+            // Nobody wants it any more. Dropped here, the connection is closed.
+            return;
+        }
+        match outcome {
+            Ok(done) => whole = done,
+            Err(error) => {
+                let _ = sender.send(Err(error));
+                return;
+            }
+        }
+    }
+    reader.drain();
+}
+
+impl Iterator for ChatStream {
+    type Item = Result<StreamEvent, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.next_by(None) {
+            Poll::Ready(event) => event,
+            // Without an instant there is none to wait for.
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl FusedIterator for ChatStream {}
+
+impl Drop for ChatStream {
+    fn drop(&mut self) {
+        if let Some(Ok(())) = self.end {
+            self.settle();
+        }
+        mem::take(&mut self.batch);
+        self.stop();
+    }
+}
+
+impl fmt::Debug for ChatStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChatStream")
+            .field("provider", &self.about.provider)
+            .field("model", &self.about.model)
+            .field("request_id", &self.about.request_id)
+            .field("end", &self.end)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,32 @@
+use std::iter::FusedIterator;
+
+use super::ChatStream;
+use crate::chat::StreamEvent;
+use crate::error::Error;
+
+/// The pieces of the text of a stream; see [`ChatStream::text`].
+#[derive(Debug)]
+#[must_use = "iterators are lazy"]
+pub struct TextDeltas<'a> {
+    stream: &'a mut ChatStream,
+}
+
+impl<'a> TextDeltas<'a> {
+    pub(super) fn new(stream: &'a mut ChatStream) -> Self {
+        Self { stream }
+    }
+}
+
+impl Iterator for TextDeltas<'_> {
+    type Item = Result<String, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.stream.find_map(|event| match event {
+            Ok(StreamEvent::TextDelta(text)) => Some(Ok(text)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+}
+
+impl FusedIterator for TextDeltas<'_> {}

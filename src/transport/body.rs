@@ -1,0 +1,70 @@
+use std::fmt;
+use std::io::{self, Read};
+
+use super::fault::Fault;
+use crate::error::Error;
+
+/// The most that is read of the body of an error, and the most that is trusted of the
+/// length a server announces.
+const MAX_START: usize = 64 * 1024;
+
+/// The body of a response, as it comes. Read to its end, it gives its connection back
+/// to the pool; dropped before, it closes it.
+pub(crate) struct Body {
+    reader: ureq::BodyReader<'static>,
+    announced: Option<usize>,
+}
+
+impl Body {
+    pub(super) fn new(body: ureq::Body) -> Self {
+        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
+        Self { reader: body.into_with_config().limit(u64::MAX).reader(), announced }
+    }
+
+    /// Reads what is there, and waits where nothing is. 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// [`Truncated`](crate::ErrorKind::Truncated) where the connection ended before
+    /// the body did.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        self.read_some(buffer).map_err(Fault::explain_of_stream)
+    }
+
+    fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        loop {
+            match self.reader.read(buffer) {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome.map_err(|cause| ureq::Error::from(cause).into()),
+            }
+        }
+    }
+
+    pub(super) fn read_whole(mut self, limit: usize) -> Result<Vec<u8>, Fault> {
+        if self.announced.is_some_and(|length| length > limit) {
+            return Err(Fault::TooLarge { limit });
+        }
+        // No more than this on the server's word.
+        let mut bytes = Vec::with_capacity(self.announced.unwrap_or(0).min(MAX_START));
+        let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+        self.reader.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
+        if bytes.len() > limit {
+            return Err(Fault::TooLarge { limit });
+        }
+        Ok(bytes)
+    }
+
+    /// Reads the body of an error as far as it is worth. A connection that breaks or
+    /// stalls meanwhile does not hide the status that already came.
+    pub(super) fn read_start(mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.reader.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
+        bytes
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("announced", &self.announced).finish_non_exhaustive()
+    }
+}
