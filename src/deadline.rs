@@ -34,13 +34,19 @@ impl Deadline {
     }
 }
 
-/// A little less than what is left, at most a 64th, and the same for calls that have
-/// about as much left.
+/// A little less than what is left, at most a seventh, and the same for calls that have
+/// about as much left. Whoever waits so long has to look at the clock and go on.
 ///
 /// A socket's timeout is set by a system call. ureq leaves that out when it is to be
-/// what it already is, which the exact time never is.
+/// what it already is, which the exact time never is. And Linux keeps such timeouts in
+/// a wheel whose steps grow with them: one may last an eighth longer than asked, of
+/// 600 s more than a minute (`kernel/time/timer.c`, "Timer wheel"). So what is asked
+/// for falls short by as much, unless that is a matter of milliseconds.
 pub(crate) fn coarse(left: Duration) -> Duration {
-    let nanos = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    const FINE: Duration = Duration::from_millis(250);
+
+    let aim = if left > FINE { left - left / 8 } else { left };
+    let nanos = u64::try_from(aim.as_nanos()).unwrap_or(u64::MAX);
     let doublings = nanos.checked_ilog2().unwrap_or(0);
     let step = doublings.saturating_sub(6);
     Duration::from_nanos(nanos >> step << step)
@@ -57,10 +63,36 @@ mod tests {
         for left in many.chain([seconds(30), seconds(120), Duration::from_nanos(u64::MAX)]) {
             let around = [left - Duration::from_nanos(1), left, left + left / 3];
             for left in around.into_iter().filter(|left| left.as_nanos() < u128::from(u64::MAX)) {
-                assert!(coarse(left) <= left && left - coarse(left) <= left / 64, "{left:?}");
+                assert!(coarse(left) <= left && left - coarse(left) <= left / 7, "{left:?}");
             }
         }
         assert!(coarse(Duration::MAX) > seconds(60 * 60 * 24 * 365 * 100));
+    }
+
+    /// How long a timeout may last in Linux' timer wheel at 250 Hz: levels of 64 steps,
+    /// each step eight times as long as of the level before, from 4 ms on.
+    fn lasts(timeout: Duration) -> Duration {
+        let mut step = Duration::from_millis(4);
+        while step * 63 < timeout {
+            step *= 8;
+        }
+        timeout + step
+    }
+
+    #[test]
+    fn a_long_wait_ends_by_its_deadline_and_a_few_steps_after_it_began() {
+        for millis in (300..700_000).step_by(137) {
+            let mut left = Duration::from_millis(millis);
+            let mut waits = 0;
+            while left > Duration::from_millis(250) {
+                let longest = lasts(coarse(left));
+                assert!(longest <= left, "{longest:?} of {left:?}");
+                // The sooner it ends, the more is left.
+                left -= coarse(left);
+                waits += 1;
+            }
+            assert!(waits <= 5, "{waits} waits in {millis} ms");
+        }
     }
 
     #[test]

@@ -144,12 +144,14 @@ impl Leased {
         let Some(lease) = &mut self.lease else {
             return Err(Fault::Broken(phase, io::ErrorKind::NotConnected.into()));
         };
-        // TLS counts the time down itself, and not every library of it can go on
-        // after a read that timed out.
-        let round = if lease.connection().is_tls() { |left| left } else { round };
+        let round = if lease.connection().can_resume() { round } else { |left| left };
         let after = left.map_or(UreqDuration::NotHappening, |left| round(left).into());
         let timeout = NextTimeout { after, ..NextTimeout::default() };
         Ok((lease.connection_mut().transport(), timeout))
+    }
+
+    fn can_resume(&self) -> bool {
+        self.lease.as_ref().is_some_and(|lease| lease.connection().can_resume())
     }
 
     fn connection_buffers(&mut self) -> &mut dyn Buffers {
@@ -220,9 +222,10 @@ impl Leased {
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
         let outcome = loop {
             let (connection, timeout) = self.next(phase, coarse)?;
-            match connection.await_input(timeout) {
+            let outcome = connection.await_input(timeout);
+            match outcome {
                 // Before the deadline, which `next` knows to the instant.
-                Err(ureq::Error::Timeout(_)) if !connection.is_tls() => {}
+                Err(ureq::Error::Timeout(_)) if self.can_resume() => {}
                 outcome => break outcome,
             }
         };

@@ -99,6 +99,18 @@ fn with_tls(config: ConfigBuilder, tls: Option<&Tls>) -> Result<ConfigBuilder, E
     Ok(config.tls_config(builder.build()))
 }
 
+/// rustls does nothing before it has bytes. To OpenSSL, below native-tls, any error
+/// but "would block" is the end of a connection (SSL_get_error(3), SSL_ERROR_SYSCALL).
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+fn resumes_reads(config: &Config) -> bool {
+    config.tls_config().provider() == ureq::tls::TlsProvider::Rustls
+}
+
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn resumes_reads(_config: &Config) -> bool {
+    true
+}
+
 /// Whether this is a sequence in DER from its first byte to its last, as every
 /// certificate is (RFC 5280 section 4.1, X.690 section 8.1).
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -144,6 +156,8 @@ pub(super) struct Connection {
     socket: Socket,
     /// Whether it was lent to a call.
     used: bool,
+    /// Whether a read can be taken up again after it timed out.
+    resumes: bool,
 }
 
 impl Connection {
@@ -164,6 +178,12 @@ impl Connection {
 
     pub(super) fn is_tls(&self) -> bool {
         self.transport.is_tls()
+    }
+
+    /// Whether a read that timed out can be taken up again. Where not, it is given all
+    /// of the time at once, which the system may exceed by an eighth.
+    pub(super) fn can_resume(&self) -> bool {
+        self.resumes
     }
 
     /// Shuts the connection down when `token` is cancelled, until what this returns
@@ -256,7 +276,8 @@ impl Opener {
         match outcome {
             Ok(transport) => {
                 progress.is_done();
-                Ok(Connection { transport, socket, used: false })
+                let resumes = !transport.is_tls() || resumes_reads(&self.config);
+                Ok(Connection { transport, socket, used: false, resumes })
             }
             Err(cause) => Err(self.failed(cause, progress.phase())),
         }
