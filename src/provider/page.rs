@@ -25,9 +25,17 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
         text.to_owned()
     };
     let words: Vec<_> = shown.split_whitespace().collect();
+    let words = once(&words);
     let line =
         words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>();
     (!line.is_empty()).then_some(line)
+}
+
+/// The words without those that only repeat the ones before: servers' own pages have
+/// their title twice, above the window and in it.
+fn once<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
+    let half = (2..=words.len() / 2).rev().find(|half| words[..*half] == words[*half..half * 2]);
+    &words[half.unwrap_or(0)..]
 }
 
 /// A page without its tags, comments, scripts and styles.
@@ -67,6 +75,11 @@ mod tests {
                 "<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>",
                 "502 Bad Gateway nginx",
             ),
+            (
+                "<title>502 Bad Gateway</title><h1>502 Bad Gateway</h1><hr>nginx/1.22.1",
+                "502 Bad Gateway nginx/1.22.1",
+            ),
+            ("<title>Ha</title><p>Ha ha", "Ha Ha ha"),
             (
                 "<STYLE>body{color:red} .a > .b{}</STYLE><script>var a=1<2;alert('secret')</script>\
                  <!-- <b>secret</b> --><title>Blocked</title>",
