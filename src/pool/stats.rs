@@ -41,7 +41,8 @@ pub struct OriginStats {
     pub waiting: usize,
     /// Connections opened.
     pub opened: u64,
-    /// Times that an open connection was used again.
+    /// Times that a connection at rest was handed out again, those included that then
+    /// turned out to be closed by the server.
     pub reused: u64,
     /// Connections closed, by reason.
     pub closed: Closed,
