@@ -275,12 +275,13 @@ impl fmt::Display for Error {
         }
         // The other reasons can be told from the rest of the line.
         match inner.attempts.last().and_then(|attempt| attempt.decision) {
-            None
-            | Some(Decision::Retry { .. } | Decision::GiveUp(GiveUp::Lasting))
-            | Some(Decision::GiveUp(GiveUp::RetriesSpent)) => {}
-            Some(Decision::GiveUp(GiveUp::StreamBegun)) => {}
-            Some(Decision::GiveUp(_)) if inner.kind == ErrorKind::Timeout => {}
+            Some(Decision::GiveUp(
+                GiveUp::Lasting | GiveUp::Cancelled | GiveUp::RetriesSpent | GiveUp::StreamBegun,
+            )) => {}
+            Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
+            }
             Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
+            Some(Decision::Retry { .. }) | None => {}
         }
         if !details.is_empty() {
             write!(f, " ({})", details.join(", "))?;

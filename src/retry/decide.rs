@@ -50,6 +50,8 @@ pub enum Wait {
 pub enum GiveUp {
     /// The failure does not pass by itself.
     Lasting,
+    /// The caller cancelled the call.
+    Cancelled,
     /// The provider said not to (`x-should-retry: false`).
     Forbidden,
     /// The provider may have served the request, and
@@ -87,6 +89,7 @@ impl fmt::Display for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Lasting => "another attempt would fail alike",
+            Self::Cancelled => "the caller cancelled it",
             Self::Forbidden => "the provider says not to try again",
             Self::Ambiguous => "the provider may have served it",
             Self::RetriesSpent => "no retries left",
@@ -112,6 +115,9 @@ pub(super) fn decide(
 ) -> Decision {
     use Decision::{GiveUp as Stop, Retry};
 
+    if error.is_cancelled() {
+        return Stop(GiveUp::Cancelled);
+    }
     if !error.is_retryable() {
         let forbidden = error.should_retry() == Some(false);
         return Stop(if forbidden { GiveUp::Forbidden } else { GiveUp::Lasting });

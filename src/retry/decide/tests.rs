@@ -51,13 +51,13 @@ fn every_kind() {
         (ErrorKind::Tls, false),
         (ErrorKind::Protocol, false),
         (ErrorKind::Truncated, true),
-        (ErrorKind::Cancelled, false),
         (ErrorKind::Configuration, false),
         (ErrorKind::Budget, false),
     ] {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&Error::new(kind, "")), expected, "{kind}");
     }
+    assert_eq!(decided(&Error::cancelled()), stop(GiveUp::Cancelled));
 }
 
 #[test]
