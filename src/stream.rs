@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, RateLimit, StreamEvent};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Decoder, Provider};
 use crate::retry::{Attempt, Decision, GiveUp, Tried};
 pub use select::select;
@@ -245,7 +245,9 @@ impl ChatStream {
         loop {
             // Ends at once, whatever else has come.
             if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return Poll::Ready(Some(Err(self.fail(Error::cancelled()))));
+                return Poll::Ready(Some(Err(
+                    self.fail(Error::cancelled().with_phase(Phase::NextToken))
+                )));
             }
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {

@@ -8,7 +8,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 use support::{builder, builder_at, loopback};
-use tollgate::testing::Reply;
+use tollgate::testing::{Loopback, Reply};
 use tollgate::{CancelToken, ChatRequest, PoolConfig, Provider};
 
 fn count(folder: &str) -> usize {
@@ -21,6 +21,37 @@ fn threads() -> usize {
 
 fn descriptors() -> usize {
     count("/proc/self/fd")
+}
+
+/// Streams that end well, break, are dropped at once or in the middle, are cancelled,
+/// and are never read.
+fn streams(server: &Loopback) {
+    let story = Reply::text("one two three four five six seven eight nine ten");
+    server.otherwise(story.clone().chunk_delay(Duration::from_millis(1)));
+    for reply in [story.clone().cut_after(900), story.clone().reset_after(900), Reply::hang()] {
+        server.reply(reply);
+    }
+    let client = builder(server, Provider::OpenAi)
+        .timeout(Duration::from_secs(20))
+        .attempt_timeout(Duration::from_millis(100))
+        .build()
+        .unwrap();
+    let token = CancelToken::new();
+    thread::scope(|scope| {
+        for number in 0..16 {
+            let (client, token) = (client.clone(), &token);
+            scope.spawn(move || {
+                let request = ChatRequest::from("hi").cancel_token(token);
+                let Ok(mut stream) = client.stream(request) else { return };
+                match number % 4 {
+                    0 => drop(stream.finish()),
+                    1 => drop(stream.by_ref().take(number).count()),
+                    2 => drop(stream.by_ref().map(|_| token.cancel()).count()),
+                    _ => {}
+                }
+            });
+        }
+    });
 }
 
 #[test]
@@ -47,7 +78,11 @@ fn nothing_is_left_of_a_client() {
         let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
         // By name, which takes a thread for the lookup.
         let port = server.address().port();
-        let by_name = builder_at(&format!("http://localhost:{port}/v1")).build().unwrap();
+        let by_name = builder_at(&format!("http://localhost:{port}/v1"))
+            // It may be the one that gets no answer.
+            .timeout(Duration::from_secs(2))
+            .build()
+            .unwrap();
         let token = CancelToken::new();
         thread::scope(|scope| {
             for _ in 0..8 {
@@ -64,6 +99,7 @@ fn nothing_is_left_of_a_client() {
             token.cancel();
         });
         client.warm_up(2).unwrap();
+        streams(&server);
     }
     // A lookup's thread ends on its own, once the system has answered.
     let mut patience = 10_000;
