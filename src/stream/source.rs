@@ -12,7 +12,7 @@ use crate::provider::{self, Decoder, Failure};
 use crate::transport::{Body, Incoming, Watch};
 
 /// How much is read at once.
-const BUFFER: usize = 8 * 1024;
+const BUFFER: usize = 4 * 1024;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.

@@ -2,12 +2,15 @@
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- streams [--json]
 //! ```
 //!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
 //! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
 //! and shorter rounds; `--json` prints the numbers once more as one JSON object on
 //! the last line.
+//!
+//! `streams` measures the memory of open streams.
 
 // The pool is private to the crate. Its sources are compiled in here as they are,
 // so that nothing has to become public in order to be measured.
@@ -33,6 +36,7 @@ mod idle;
 mod peer;
 mod report;
 mod rounds;
+mod streams;
 mod switches;
 mod syscalls;
 mod target;
@@ -41,7 +45,7 @@ mod uncontended;
 use std::env;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: compare pool [--json] [--quick]";
+const USAGE: &str = "usage: compare pool [--json] [--quick] | compare streams [--json]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -51,6 +55,14 @@ fn main() -> ExitCode {
         {
             report::pool(flags.contains(&"--quick"), flags.contains(&"--json"));
         }
+        ["streams", ref flags @ ..] if flags.iter().all(|flag| *flag == "--json") => {
+            if let Err(error) = streams::measure(!flags.is_empty()) {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        }
+        // What `streams` runs in a process of its own.
+        ["open", arm, address] => streams::open(arm, address),
         // What `pool` runs under strace.
         ["requests", peer, url, count] => match count.parse() {
             Ok(count) => call::requests(peer, url, count),
