@@ -31,6 +31,10 @@
 //! ChatResponse | Error
 //! ```
 //!
+//! [`Client::stream`] goes the same way up to the first event, which is awaited within
+//! the attempt. Then a thread reads the body through the push decoder and hands the
+//! events over by a bounded channel; [`ChatStream`] is its other end.
+//!
 //! Everything on that way is bounded by one deadline, set when the call begins, and
 //! can be ended from another thread by a [`CancelToken`]. The retries of all calls of
 //! a client draw on one [`RetryBudget`].
@@ -53,6 +57,7 @@
 //! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
 //! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
 //!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
+//! - `stream`: the iterator and its reader's thread; `source.rs` is a step of reading;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `bounds`, `cancel`, `histogram`, `sync`: what ends a call early, distributions of
