@@ -22,6 +22,7 @@
 //! # Ok::<_, ParseError>(())
 //! ```
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -291,8 +292,8 @@ impl Parser {
         }
         let found = std::mem::take(found);
         if self.has_data || found.data.is_some() {
-            let name = String::from_utf8_lossy(found.name.unwrap_or(&self.name));
-            let data = String::from_utf8_lossy(found.data.unwrap_or(&self.data));
+            let name = lossy(found.name.unwrap_or(&self.name));
+            let data = lossy(found.data.unwrap_or(&self.data));
             on_event(Event {
                 name: (!name.is_empty()).then_some(&*name),
                 data: &data,
@@ -385,6 +386,15 @@ impl fmt::Debug for Unfinished {
 fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes)
         .unwrap_or_else(|invalid| String::from_utf8_lossy(invalid.as_bytes()).into_owned())
+}
+
+/// Bytes that are text mostly are, and telling that takes less than looking for what
+/// is not.
+fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 /// The number that the digits are, or the greatest there is.
