@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::wait_for_the_end;
 use support::server::{RawServer, request, send};
-use support::{builder, builder_at, loopback};
+use support::{builder, builder_at, eventually, loopback};
 use tollgate::testing::Reply;
 use tollgate::{
     CancelToken, ChatRequest, Client, Error, Phase, PoolConfig, Provider, Proxy, RetryConfig,
@@ -35,15 +35,6 @@ fn count(folder: &str) -> usize {
 
 fn threads_and_descriptors() -> (usize, usize) {
     (count("/proc/self/task"), count("/proc/self/fd"))
-}
-
-/// Waits for what another thread does.
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
-        thread::sleep(Duration::from_millis(1));
-    }
 }
 
 /// Cancels `calls` calls by one token once `ready` returns, and looks at how they

@@ -28,9 +28,9 @@ fn descriptors() -> usize {
 fn streams(server: &Loopback) {
     let story = Reply::text("one two three four five six seven eight nine ten");
     server.otherwise(story.clone().chunk_delay(Duration::from_millis(1)));
-    for reply in [story.clone().cut_after(900), story.clone().reset_after(900), Reply::hang()] {
-        server.reply(reply);
-    }
+    server.reply(story.clone().cut_after(900));
+    server.reply(story.reset_after(900));
+    server.reply(Reply::hang());
     let client = builder(server, Provider::OpenAi)
         .timeout(Duration::from_secs(20))
         .attempt_timeout(Duration::from_millis(100))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::{Listener, PATIENCE, connect, relay, wait_for_the_end};
-use support::{KEY, builder, cancelled, loopback, quick_retries};
+use support::{KEY, builder, cancelled, eventually, loopback, quick_retries};
 use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Provider, Proxy};
 
 /// A user name and a password as they stand in a URL.
@@ -389,7 +389,8 @@ fn a_token_ends_the_wait_for_a_hanging_proxy() {
             builder.proxy(proxy.proxy()).connect_timeout(Duration::from_secs(60)).build().unwrap();
         let error = cancelled(&client, || has_begun.recv_timeout(PATIENCE).unwrap());
         assert_eq!(error.phase(), Some(Phase::Connect));
-        assert_eq!(client.pool().total.failed.cancelled, 1);
+        // Told by the thread that connects, once it has let go.
+        eventually("it is counted", || client.pool().total.failed.cancelled == 1);
     }
 }
 

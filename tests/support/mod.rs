@@ -9,7 +9,7 @@ pub(crate) mod server;
 pub(crate) mod tls;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tollgate::testing::Loopback;
 use tollgate::{
     CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, Provider, RetryConfig,
@@ -72,4 +72,13 @@ pub(crate) fn cancelled(client: &Client, ready: impl FnOnce()) -> Error {
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
     error
+}
+
+/// Waits for what another thread does.
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        thread::sleep(Duration::from_millis(1));
+    }
 }

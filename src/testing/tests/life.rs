@@ -117,7 +117,8 @@ fn new_connections_can_be_dropped_or_ignored() {
     assert_eq!(served.answer().status, 200);
     assert_eq!(server.request_count(), 1);
     server.stop();
-    assert_eq!(ignored.rest(), (Vec::new(), End::Fin));
+    // What was sent to it was never read, so that its end may overtake itself.
+    assert!(matches!(ignored.rest(), (bytes, End::Fin | End::Reset) if bytes.is_empty()));
 }
 
 #[test]
