@@ -279,19 +279,20 @@ fn a_handshake_that_hangs_behind_the_proxy_is_told_from_a_proxy_that_hangs() {
 
 #[test]
 fn a_refusal_by_the_proxy_is_told_with_its_name() {
-    for (answer, status) in [
+    for (answer, status, kind) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\
              Proxy-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
             "407",
+            ErrorKind::Configuration,
         ),
-        ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops", "502"),
+        ("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops", "502", ErrorKind::Connection),
     ] {
         let proxy = ConnectProxy::answering(answer);
         let url = format!("http://{USER_INFO}@{}", proxy.address());
         for builder in both(unreachable(Proxy::Url(url))) {
             let (error, pool) = failure(builder);
-            assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
+            assert_eq!(error.kind(), kind, "{error}");
             assert_eq!(error.phase(), Some(Phase::Connect));
             assert_eq!(error.status(), None, "it is not the provider's");
             let text = error.to_string();

@@ -40,7 +40,7 @@ pub enum ErrorKind {
     Truncated,
     /// The caller cancelled the call.
     Cancelled,
-    /// The client is set up wrong; nothing was sent.
+    /// The client is set up wrong, or its proxy's credentials are; nothing was sent.
     Configuration,
     /// A budget does not allow the call; nothing was sent.
     Budget,

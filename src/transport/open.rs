@@ -311,6 +311,12 @@ impl Opener {
                 (ErrorKind::Connection, "the connection was closed in the TLS handshake with")
             }
             _ if phase == Phase::Tls => (ErrorKind::Tls, "no encrypted connection to"),
+            // RFC 9110 section 15.5.8; ureq tells the status in words.
+            ureq::Error::ConnectProxyFailed(reason) if reason.contains(" 407/") => (
+                ErrorKind::Configuration,
+                "the user name and password in the URL of the proxy are missing or wrong; \
+                 cannot connect to",
+            ),
             _ => (ErrorKind::Connection, "cannot connect to"),
         };
         // What ureq wraps says it better than ureq's own prefix.
