@@ -197,7 +197,7 @@ impl Client {
         wire: Option<Wire>,
         delivery: Delivery,
         begun: Instant,
-        attempt: fn(&Call, Means<'_>, u32) -> Result<T, Error>,
+        attempt: fn(&Call, Means<'_>, u32, &mut bool) -> Result<T, Error>,
     ) -> Result<(Call, Tried<T>), Error> {
         let Inner { settings, headers, transport, bucket } = &*self.inner;
         let call = Call::prepare(settings, request, wire, delivery, begun)
@@ -216,7 +216,7 @@ impl Client {
         };
         let means = Means { settings, headers, transport };
         let tried = retrier
-            .run(|retries| attempt(&call, means, retries))
+            .run(|retries, resent| attempt(&call, means, retries, resent))
             .map_err(|error| error.with_provider(settings.provider))?;
         Ok((call, tried))
     }

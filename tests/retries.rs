@@ -279,6 +279,21 @@ fn an_error_of_time_has_the_last_real_failure_as_its_source() {
 }
 
 #[test]
+fn a_second_sending_within_an_attempt_is_told() {
+    let server = loopback();
+    server.reply(Reply::text("one"));
+    server.reply(Reply::reset());
+    let client = builder(&server, Provider::OpenAi).build().unwrap();
+    assert!(!client.chat("hi").unwrap().attempts()[0].resent);
+    let response = client.chat("hi").unwrap();
+    assert_eq!((response.attempts().len(), server.requests().len()), (1, 3));
+    assert!(response.attempts()[0].resent);
+    assert!(response.attempts()[0].to_string().ends_with("sent twice"));
+    server.reply(Reply::reset());
+    assert!(client.stream("hi").unwrap().attempts()[0].resent);
+}
+
+#[test]
 fn what_may_have_been_served_is_sent_once_where_nothing_may_be_repeated() {
     let strict = RetryConfig { retry_ambiguous: false, ..quick_retries(3) };
     for (reply, sent) in [

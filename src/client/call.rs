@@ -92,11 +92,17 @@ impl Call {
         })
     }
 
-    /// Sends it once, the `retries`th time after the first, and reads the answer.
-    pub(super) fn attempt(&self, means: Means<'_>, retries: u32) -> Result<ChatResponse, Error> {
+    /// Makes one attempt, the `retries`th after the first, and reads the answer.
+    pub(super) fn attempt(
+        &self,
+        means: Means<'_>,
+        retries: u32,
+        resent: &mut bool,
+    ) -> Result<ChatResponse, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
-        let mut incoming = means.transport.exchange(self.outgoing(means, retries), &bounds)?;
+        let mut incoming =
+            means.transport.exchange(self.outgoing(means, retries), &bounds, resent)?;
         incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
@@ -119,16 +125,22 @@ impl Call {
         }
     }
 
-    /// Sends it once, the `retries`th time after the first, and waits for the first
+    /// Makes one attempt, the `retries`th after the first, and waits for the first
     /// event.
-    pub(super) fn begin(&self, means: Means<'_>, retries: u32) -> Result<Begun, Error> {
+    pub(super) fn begin(
+        &self,
+        means: Means<'_>,
+        retries: u32,
+        resent: &mut bool,
+    ) -> Result<Begun, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
         let stop = CancelToken::new();
         let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
         let outgoing = self.outgoing(means, retries);
         let first = settings.first_token_timeout;
-        let (mut incoming, body) = means.transport.open_stream(outgoing, &bounds, first, &watch)?;
+        let (mut incoming, body) =
+            means.transport.open_stream(outgoing, &bounds, first, &watch, resent)?;
         let Some(body) = body else {
             incoming.hide_error(&settings.secrets);
             let reply = incoming.reply();

@@ -346,6 +346,7 @@ mod tests {
         let attempt = |decision| Attempt {
             began: Duration::ZERO,
             took: Duration::ZERO,
+            resent: false,
             failure: Some((&error).into()),
             decision: Some(decision),
         };

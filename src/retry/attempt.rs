@@ -24,6 +24,11 @@ pub struct Attempt {
     pub began: Duration,
     /// How long it took: waiting for a connection, opening it, and the exchange.
     pub took: Duration,
+    /// Whether its request was sent a second time, on a fresh connection, because the
+    /// one it was sent on first, at rest before, turned out to be dead
+    /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
+    #[serde(default)]
+    pub resent: bool,
     /// How it failed; `None` for the one that was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<AttemptFailure>,
@@ -82,6 +87,9 @@ impl fmt::Display for Attempt {
             }
         }
         write!(f, " after {:.0?}", self.took)?;
+        if self.resent {
+            f.write_str(", sent twice")?;
+        }
         match &self.decision {
             Some(decision) => write!(f, "; {decision}"),
             None => Ok(()),

@@ -27,25 +27,27 @@ pub(crate) struct Tried<T> {
 
 impl Retrier<'_> {
     /// Tries until an attempt succeeds or there is reason to give up. `attempt` is
-    /// told how many retries came before it.
+    /// told how many retries came before it, and tells whether it sent twice.
     ///
     /// The error is that of the last attempt, with all of them listed. Where time
     /// ran out or the caller cancelled after earlier failures, the last of those is
     /// its source.
     pub(crate) fn run<T>(
         mut self,
-        mut attempt: impl FnMut(u32) -> Result<T, Error>,
+        mut attempt: impl FnMut(u32, &mut bool) -> Result<T, Error>,
     ) -> Result<Tried<T>, Error> {
         let mut attempts = Vec::new();
         let mut before = None;
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
             let began = (self.clock)();
-            let outcome = attempt(retries);
+            let mut resent = false;
+            let outcome = attempt(retries, &mut resent);
             let now = (self.clock)();
             let mut entry = Attempt {
                 began: began.saturating_duration_since(self.begun),
                 took: now.saturating_duration_since(began),
+                resent,
                 failure: None,
                 decision: None,
             };
@@ -144,7 +146,7 @@ mod tests {
             policy: RetryConfig,
             bucket: &Bucket,
             timeout: Duration,
-            attempt: impl FnMut(u32) -> Result<T, Error>,
+            mut attempt: impl FnMut(u32) -> Result<T, Error>,
         ) -> Result<Tried<T>, Error> {
             let clock = || self.begun + *self.passed.lock().unwrap();
             let retrier = Retrier {
@@ -159,7 +161,7 @@ mod tests {
                 },
                 begun: self.begun,
             };
-            retrier.run(attempt)
+            retrier.run(|retries, _| attempt(retries))
         }
     }
 
@@ -290,7 +292,7 @@ mod tests {
             bounds: &bounds,
             begun: world.begun,
         };
-        let error = retrier.run(|_| -> Result<(), _> { Err(server_error()) }).unwrap_err();
+        let error = retrier.run(|_, _| -> Result<(), _> { Err(server_error()) }).unwrap_err();
         assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 1));
         assert!(error.source().is_some());
     }

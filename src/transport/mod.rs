@@ -150,14 +150,16 @@ impl Transport {
         }
     }
 
-    /// Sends a request and reads the whole response.
+    /// Sends a request and reads the whole response. Sets `resent` where that took a
+    /// second sending.
     pub(crate) fn exchange(
         &self,
         request: Outgoing<'_>,
         bounds: &Bounds,
+        resent: &mut bool,
     ) -> Result<Incoming, Error> {
         let watch = Arc::new(Watch::new(bounds, None));
-        self.on_a_live_connection(bounds, |lease| {
+        self.on_a_live_connection(bounds, resent, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
             let body = match body {
                 Some(body) => body.read_whole(self.max_response_bytes)?,
@@ -176,8 +178,9 @@ impl Transport {
         bounds: &Bounds,
         first: Option<Duration>,
         watch: &Arc<Watch>,
+        resent: &mut bool,
     ) -> Result<(Incoming, Option<Body>), Error> {
-        self.on_a_live_connection(bounds, |lease| {
+        self.on_a_live_connection(bounds, resent, |lease| {
             if let Some(first) = first {
                 let first = Deadline::after(Instant::now(), first);
                 watch.set_deadline(bounds.deadline.earlier(first));
@@ -189,6 +192,7 @@ impl Transport {
     fn on_a_live_connection<T>(
         &self,
         bounds: &Bounds,
+        resent: &mut bool,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         let (lease, reused) = self.lease(bounds)?;
@@ -196,7 +200,9 @@ impl Transport {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
             Err(fault) if reused && self.retry_stale && fault.is_before_any_answer() => {
-                exchange(self.fresh_lease(bounds)?)
+                let lease = self.fresh_lease(bounds)?;
+                *resent = true;
+                exchange(lease)
             }
             outcome => outcome,
         };
