@@ -12,7 +12,8 @@ use support::tls::{AUTHORITY, TlsServer};
 use support::{builder, cancelled, eventually, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
-    Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, PoolConfig, Provider, Tls,
+    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase,
+    PoolConfig, Provider, Tls,
 };
 
 /// A loopback provider behind TLS, and the setup of a client that trusts it.
@@ -236,4 +237,27 @@ fn roots_that_are_none_are_a_mistake_in_the_configuration() {
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
         assert!(error.to_string().contains("root certificates"), "{error}");
     }
+}
+
+#[test]
+fn streams_come_encrypted_and_give_their_connection_back() {
+    let (server, tls, builder) = encrypted();
+    let client = builder.build().unwrap();
+    server.otherwise(Reply::text("one two three").chunk_delay(Duration::from_millis(5)));
+    for _ in 0..3 {
+        assert_eq!(client.stream("hi").unwrap().finish().unwrap().text(), "one two three");
+    }
+    assert_eq!(tls.accepted(), 1);
+
+    // Blocked in the middle, and ended by the token.
+    server.reply(Reply::text("one two three four five six").stall_after(1000));
+    let token = CancelToken::new();
+    let mut stream = client.stream(ChatRequest::from("hi").cancel_token(&token)).unwrap();
+    let error = thread::scope(|scope| {
+        let reading = scope.spawn(|| stream.by_ref().find_map(Result::err));
+        token.cancel();
+        reading.join().unwrap().unwrap()
+    });
+    assert!(error.is_cancelled(), "{error}");
+    assert_eq!((client.pool().total.active, client.pool().total.idle), (0, 0));
 }
