@@ -7,7 +7,7 @@ use super::super::{Decoded, Failure, json as wire};
 use super::blocks::Blocks;
 use super::decode;
 use super::event::Event;
-use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::chat::{Message, Role, StreamEvent, UsageSource};
 
 /// The kinds that say something here; others may come at any time ("Versions").
 const KINDS: [&str; 7] = [
@@ -145,12 +145,21 @@ impl Stream {
         let usage = match self.usage.is_empty() {
             true => self.room.estimate(prompt_tokens),
             false => {
-                let reported = decode::usage(&Value::Object(self.usage.clone()));
-                if self.counted {
-                    reported
-                } else {
-                    estimated(reported, self.room.written_tokens())
+                let mut usage = decode::usage(&Value::Object(self.usage.clone()));
+                if !self.counted {
+                    // What the start reported goes on.
+                    let written = self.room.written_tokens();
+                    usage.completion_tokens = usage.completion_tokens.max(written);
+                    usage.source = UsageSource::Estimated;
                 }
+                // llama.cpp leaves the start out where the first token is no whole
+                // character.
+                if !self.usage.get("input_tokens").is_some_and(Value::is_u64) {
+                    usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
+                    usage.source = UsageSource::Estimated;
+                }
+                usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+                usage
             }
         };
         Decoded {
@@ -167,17 +176,6 @@ impl Stream {
 
 fn value(detail: Option<Box<Detail>>) -> Value {
     detail.map(|detail| detail.value).unwrap_or_default()
-}
-
-/// What the start of a message reported, with an output that goes on.
-fn estimated(start: Usage, written: u64) -> Usage {
-    let completion_tokens = start.completion_tokens.max(written);
-    Usage {
-        completion_tokens,
-        total_tokens: start.prompt_tokens.saturating_add(completion_tokens),
-        source: UsageSource::Estimated,
-        ..start
-    }
 }
 
 /// The failure that an event tells of, as a body would.

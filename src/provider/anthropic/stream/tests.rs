@@ -1,4 +1,5 @@
 use super::*;
+use crate::Usage;
 use crate::chat::{FinishReason, Part, ToolCall};
 use crate::error::ErrorKind;
 use crate::provider::stream::tests::{Run, lines, run};
@@ -224,7 +225,14 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
         (vec![], 10, 0, UsageSource::Estimated),
         (vec![start()], 15, 1, UsageSource::Estimated),
         ([&[start()][..], &block()].concat(), 15, 3, UsageSource::Estimated),
-        ([&[start()][..], &block(), &[ended]].concat(), 15, 40, UsageSource::Reported),
+        (
+            [&[start()][..], &block(), std::slice::from_ref(&ended)].concat(),
+            15,
+            40,
+            UsageSource::Reported,
+        ),
+        // llama.cpp without its start.
+        ([&block()[..], &[ended]].concat(), 10, 40, UsageSource::Estimated),
         (block().to_vec(), 10, 3, UsageSource::Estimated),
     ] {
         let run = run(Wire::Anthropic, &lines(&events));
