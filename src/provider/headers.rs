@@ -95,16 +95,15 @@ fn go_duration(text: &str) -> Option<Duration> {
 
 /// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
 /// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
-/// and `x-ms-request-id` (Azure). Anthropic's errors repeat it in their body, for
+/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors repeat it in their body, for
 /// where a gateway took the header away.
 pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    let id = ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id"]
-        .into_iter()
-        .filter_map(|name| reply.header(name).map(str::trim))
-        .find(fits);
+    let names =
+        ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
+    let id = names.into_iter().filter_map(|name| reply.header(name).map(str::trim)).find(fits);
     if id.is_some() || reply.status < 400 {
         return id.map(str::to_owned);
     }
@@ -115,14 +114,16 @@ pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
 /// Reads how long to wait before the next attempt: `retry-after-ms` and Azure's
 /// `x-ms-retry-after-ms` in milliseconds, then `retry-after` in seconds or as an
 /// HTTP date, as the official SDKs do (openai-python and anthropic-sdk-python,
-/// `_base_client.py`). What is not above 0 says nothing.
+/// `_base_client.py`). LiteLLM's proxy hands its provider's headers on with
+/// `llm_provider-` before them. What is not above 0 says nothing.
 pub(super) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration> {
-    let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms"]
+    let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms", "llm_provider-retry-after-ms"]
         .into_iter()
         .filter_map(|name| seconds(number(reply.header(name)?)? / 1e3))
         .find(|wait| !wait.is_zero());
     let plain = || {
-        let text = reply.header("retry-after")?.trim();
+        let ours = reply.header("retry-after");
+        let text = ours.or_else(|| reply.header("llm_provider-retry-after"))?.trim();
         let wait = match number(text) {
             Some(number) => seconds(number)?,
             None => since(date::http_date(text, now)?, now),
@@ -213,6 +214,8 @@ mod tests {
             (&[("retry-after-ms", "soon"), ("retry-after", " 9.5 ")], Some(9.5)),
             (&[("retry-after-ms", "-1"), ("retry-after", "9")], Some(9.0)),
             (&[("retry-after-ms", "0"), ("x-ms-retry-after-ms", "7")], Some(0.007)),
+            (&[("llm_provider-retry-after", "2")], Some(2.0)),
+            (&[("llm_provider-retry-after", "2"), ("retry-after", "9")], Some(9.0)),
             (&[("retry-after-ms", "1e300")], Some(LONGEST.as_secs_f64())),
             (&[("retry-after-ms", "NaN")], None),
             (&[("retry-after", "-inf")], None),
@@ -344,6 +347,7 @@ mod tests {
             (&[("request-id", " req_011Ce ")], Some("req_011Ce")),
             (&[("apim-request-id", "b")], Some("b")),
             (&[("x-ms-request-id", "c")], Some("c")),
+            (&[("x-litellm-call-id", "d-2")], Some("d-2")),
             (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
             (&[("x-request-id", "")], None),
             (&[("x-request-id", "a\u{1b}[31m")], None),
