@@ -42,7 +42,7 @@ use open::{Connection, Opener};
 pub(crate) use watch::Watch;
 
 /// A connection at rest for less than this is taken to be alive and silent: one
-/// that goes from call to call is not probed.
+/// that goes from call to call is not probed, unless a request may not be sent twice.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 /// Sends requests to one origin.
@@ -218,7 +218,9 @@ impl Transport {
                 let reason = if rested >= self.pool_config.idle_timeout {
                     // The cleaner has yet to come by.
                     CloseReason::Idle
-                } else if rested < PROBE_AFTER || lease.connection_mut().is_open() {
+                } else if (rested < PROBE_AFTER && self.retry_stale)
+                    || lease.connection_mut().is_open()
+                {
                     return Ok((lease, true));
                 } else {
                     CloseReason::Broken
