@@ -6,7 +6,6 @@ mod text;
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::mem;
 use std::sync::Arc;
 use std::task::Poll;
 use std::thread::{self, JoinHandle};
@@ -91,6 +90,7 @@ struct About {
     request_id: Option<String>,
     rate_limit: RateLimit,
     attempts: Vec<Attempt>,
+    status: u16,
     begun: Instant,
     /// How long it took, once it has ended.
     latency: Option<Duration>,
@@ -113,6 +113,7 @@ impl ChatStream {
             request_id: provider::request_id(reply),
             rate_limit: provider::rate_limit(reply, SystemTime::now()),
             attempts,
+            status: reply.status,
             begun,
             latency: None,
         };
@@ -245,9 +246,11 @@ impl ChatStream {
         loop {
             // Ends at once, whatever else has come.
             if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return Poll::Ready(Some(Err(
-                    self.fail(Error::cancelled().with_phase(Phase::NextToken))
-                )));
+                let error = Error::cancelled()
+                    .with_phase(Phase::NextToken)
+                    .with_status(self.about.status)
+                    .with_request_id(self.about.request_id.clone());
+                return Poll::Ready(Some(Err(self.fail(error))));
             }
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {
@@ -292,12 +295,13 @@ impl ChatStream {
         error
     }
 
-    /// Awaits the end of the body behind a whole answer for a moment.
+    /// Awaits the end of the body behind a whole answer for a moment. The reader, which
+    /// hangs up when it has seen it, goes on by itself for no longer than a second.
     fn settle(&mut self) {
-        if self.reader.is_some() {
-            // Nothing comes any more; the reader hangs up when it is done.
-            let _ = self.receiver.recv_timeout(SETTLE);
-            self.stop();
+        if let Some(reader) = self.reader.take() {
+            if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_timeout(SETTLE) {
+                let _ = reader.join();
+            }
         }
     }
 
@@ -348,11 +352,10 @@ impl FusedIterator for ChatStream {}
 
 impl Drop for ChatStream {
     fn drop(&mut self) {
-        if let Some(Ok(())) = self.end {
-            self.settle();
+        match self.end {
+            Some(Ok(())) => self.settle(),
+            _ => self.stop(),
         }
-        mem::take(&mut self.batch);
-        self.stop();
     }
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::{connect, wait_for_the_end};
 use support::server::{RawServer, request, send};
-use support::{builder, builder_at, client, loopback, quick_retries};
+use support::{builder, builder_at, client, eventually, loopback, quick_retries};
 use tollgate::testing::{Framing, Loopback, Reply};
 use tollgate::{
     CancelToken, ChatRequest, ChatStream, Client, Decision, Error, ErrorKind, FinishReason, GiveUp,
@@ -382,7 +382,9 @@ fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     let mut stream = client.stream(limited).unwrap();
     let (text, error) = drain(&mut stream);
     assert!(text.starts_with("one"), "{text:?}");
-    assert_eq!(error.unwrap().kind(), ErrorKind::Timeout);
+    let error = error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("stream_timeout"), "{error}");
     let nothing = ChatRequest::from("hi").stream_timeout(Duration::ZERO);
     assert!(client.stream(nothing).unwrap_err().to_string().contains("timeout is zero"));
 }
@@ -391,6 +393,26 @@ const CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"o
 
 fn head() -> String {
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_owned()
+}
+
+#[test]
+fn a_body_that_ends_a_little_late_still_gives_its_connection_back() {
+    let server = RawServer::start(|_, mut socket| {
+        while request(&mut socket).is_some() {
+            let events = format!("{CHUNK}data: [DONE]\n\n");
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            send(&mut socket, &format!("{head}{:x}\r\n{events}\r\n", events.len()));
+            // Longer than a caller waits for it.
+            thread::sleep(Duration::from_millis(200));
+            send(&mut socket, "0\r\n\r\n");
+        }
+    });
+    let client = builder_at(&server.base_url()).build().unwrap();
+    for _ in 0..3 {
+        assert_eq!(whole(&mut client.stream("hi").unwrap()), "one ");
+        eventually("it is back", || client.pool().total.idle == 1);
+    }
+    assert_eq!(server.connections(), 1);
 }
 
 #[test]
@@ -427,6 +449,7 @@ fn a_body_behind_the_end_marker_that_never_ends_does_not_hold_the_loop_up() {
     let mut stream = client.stream("hi").unwrap();
     assert_eq!(whole(&mut stream), "one ");
     served.recv_timeout(AT_ONCE).expect("the connection is closed, for it is of no use");
+    eventually("it is counted", || client.pool().total.active == 0);
     at_rest(&client);
 }
 
@@ -472,6 +495,8 @@ fn cancelling_ends_the_wait_for_the_next_event() {
             for thread in waiting {
                 let error = thread.join().unwrap().unwrap();
                 assert!(error.is_cancelled(), "{error}");
+                assert_eq!((error.phase(), error.status()), (Some(Phase::NextToken), Some(200)));
+                assert!(error.request_id().is_some());
             }
             assert!(cancelled.elapsed() < AT_ONCE);
         });

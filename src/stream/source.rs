@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
 use crate::deadline::Deadline;
-use crate::error::{Error, Phase};
+use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
 use crate::provider::{self, Decoder, Failure};
 use crate::transport::{Body, Incoming, Watch};
@@ -126,9 +126,22 @@ impl Reader {
 
     /// The error of a connection that failed.
     fn broken(&self, error: Error) -> Error {
-        let error = match (error.is_timeout(), self.begun, error.phase()) {
-            (true, true, _) => Error::timeout(Phase::NextToken),
-            (true, false, Some(Phase::Body)) => Error::timeout(Phase::FirstToken),
+        let phase = match error.phase() {
+            Some(Phase::Body) if self.begun => Phase::NextToken,
+            Some(Phase::Body) => Phase::FirstToken,
+            Some(phase) => phase,
+            None => Phase::Body,
+        };
+        let error = match error.kind() {
+            ErrorKind::Timeout if self.begun && self.source.pace.end.is_past(Instant::now()) => {
+                Error::new(
+                    ErrorKind::Timeout,
+                    "waiting for the next token, at the end of the stream_timeout",
+                )
+                .with_phase(phase)
+            }
+            ErrorKind::Timeout => Error::timeout(phase),
+            ErrorKind::Cancelled => error.with_phase(phase),
             _ => error,
         };
         let reply = self.source.incoming.reply();
