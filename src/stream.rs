@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use std::vec;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, never};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select};
 use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
@@ -27,19 +27,23 @@ pub use text::TextDeltas;
 
 /// How many batches of events may wait for the caller before the reader waits, and
 /// then the provider. A batch is what one read of the socket brought.
-const BATCHES: usize = 16;
+const BATCHES: usize = 4;
 
-/// The reader's stack: enough to decode whatever comes. Only what is touched of it
-/// takes memory.
-const STACK: usize = 256 * 1024;
+/// The reader's stack: enough for the deepest JSON that is read, 128 levels, in a
+/// build without optimisation, three times over. Only what is touched of it takes
+/// memory.
+const STACK: usize = 1024 * 1024;
 
 /// How long the end of the body is awaited once the answer is whole, so that a call
 /// that follows finds the connection free.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// The events a reader hands over, or why there are no more. It hangs up when it is
-/// done.
-type Batch = Result<Vec<StreamEvent>, Error>;
+/// The events a reader hands over. It hangs up when it is done.
+type Batch = Vec<StreamEvent>;
+
+/// Why a reader has hung up, where the answer was not whole. Guards nothing but
+/// itself; written by the reader before it hangs up, and read after.
+type LastWord = Arc<Mutex<Option<Error>>>;
 
 /// An answer that comes piece by piece.
 ///
@@ -73,8 +77,7 @@ pub struct ChatStream {
     batch: vec::IntoIter<StreamEvent>,
     /// How it ended, once the caller has seen that.
     end: Option<Result<(), Error>>,
-    /// How it ended, if that came with the first events.
-    early_end: Option<Error>,
+    last_word: LastWord,
     reader: Option<JoinHandle<()>>,
     stop: CancelToken,
     /// The caller's.
@@ -119,26 +122,36 @@ impl ChatStream {
         };
         let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
         let (sender, receiver) = bounded(BATCHES);
-        let (thread, early_end) = match end {
-            Some(Err(error)) => (None, Some(error)),
+        let last_word = LastWord::default();
+        let thread = match end {
+            // It ended with its first events.
+            Some(Err(error)) => {
+                *last_word.lock() = Some(error);
+                None
+            }
             end => {
-                let whole = end.is_some();
                 let thread = thread::Builder::new().name("tollgate-stream".to_owned());
-                let thread = thread.stack_size(STACK).spawn(move || read(reader, whole, &sender));
-                let thread = thread.map_err(|cause| {
+                let thread = thread.stack_size(STACK).spawn({
+                    let (cancel, last_word) = (cancel.clone(), Arc::clone(&last_word));
+                    let whole = end.is_some();
+                    move || {
+                        let said = read(reader, whole, &sender, cancel.as_ref());
+                        *last_word.lock() = said.err();
+                    }
+                });
+                Some(thread.map_err(|cause| {
                     Error::new(ErrorKind::Connection, "cannot start a thread to read a stream in")
                         .with_provider(about.provider)
                         .with_attempts(about.attempts.clone())
                         .with_source(cause)
-                })?;
-                (Some(thread), None)
+                })?)
             }
         };
         Ok(Self {
             receiver,
             batch: events.into_iter(),
             end: None,
-            early_end,
+            last_word,
             reader: thread,
             stop,
             cancel,
@@ -240,7 +253,7 @@ impl ChatStream {
 
     fn next_by(&mut self, at: Option<Instant>) -> Poll<Option<Result<StreamEvent, Error>>> {
         if self.end.is_some() {
-            self.settle();
+            self.settle(at);
             return Poll::Ready(None);
         }
         loop {
@@ -259,20 +272,19 @@ impl ChatStream {
                 }
                 return Poll::Ready(Some(Ok(event)));
             }
-            if let Some(error) = self.early_end.take() {
-                return Poll::Ready(Some(Err(self.fail(error))));
-            }
             let received = match at {
                 Some(at) => self.receiver.recv_deadline(at),
                 None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match received {
-                Ok(Ok(events)) => self.batch = events.into_iter(),
-                Ok(Err(error)) => return Poll::Ready(Some(Err(self.fail(error)))),
+                Ok(events) => self.batch = events.into_iter(),
                 Err(RecvTimeoutError::Timeout) => return Poll::Pending,
                 Err(RecvTimeoutError::Disconnected) => {
-                    let lost = Error::new(ErrorKind::Protocol, "the stream's reader is gone");
-                    return Poll::Ready(Some(Err(self.fail(lost))));
+                    let said = self.last_word.lock().take();
+                    let error = said.unwrap_or_else(|| {
+                        Error::new(ErrorKind::Protocol, "the reader of the stream is gone")
+                    });
+                    return Poll::Ready(Some(Err(self.fail(error))));
                 }
             }
         }
@@ -287,7 +299,10 @@ impl ChatStream {
         if let Some(last) = about.attempts.last_mut() {
             last.took = latency.saturating_sub(last.began);
             last.failure = Some((&error).into());
-            last.decision = Some(Decision::GiveUp(GiveUp::StreamBegun));
+            last.decision = Some(Decision::GiveUp(match error.is_cancelled() {
+                true => GiveUp::Cancelled,
+                false => GiveUp::StreamBegun,
+            }));
         }
         let error = error.with_provider(about.provider).with_attempts(about.attempts.clone());
         self.end = Some(Err(error.clone()));
@@ -297,11 +312,12 @@ impl ChatStream {
 
     /// Awaits the end of the body behind a whole answer for a moment. The reader, which
     /// hangs up when it has seen it, goes on by itself for no longer than a second.
-    fn settle(&mut self) {
-        if let Some(reader) = self.reader.take() {
-            if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_timeout(SETTLE) {
-                let _ = reader.join();
-            }
+    fn settle(&mut self, at: Option<Instant>) {
+        let Some(reader) = self.reader.take() else { return };
+        let settled = Instant::now() + SETTLE;
+        let at = at.map_or(settled, |at| at.min(settled));
+        if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_deadline(at) {
+            let _ = reader.join();
         }
     }
 
@@ -316,24 +332,41 @@ impl ChatStream {
     }
 }
 
-/// Reads to the end, and hands over what comes.
-fn read(mut reader: Reader, mut whole: bool, sender: &Sender<Batch>) {
+/// Reads to the end, and hands over what comes. Returning closes the connection,
+/// unless the body was read to its end.
+fn read(
+    mut reader: Reader,
+    mut whole: bool,
+    sender: &Sender<Batch>,
+    cancel: Option<&CancelToken>,
+) -> Result<(), Error> {
+    // Reading ends by itself when the call is cancelled or its time is over; waiting
+    // for the caller does not.
+    let (tell, told) = bounded(1);
+    let _listening = cancel.map(|token| {
+        token.listen(move || {
+            let _ = tell.try_send(());
+        })
+    });
+    let is_cancelled = if cancel.is_some() { told } else { never() };
+    let is_over = reader.source.pace.end.at().map_or_else(never, at);
     while !whole {
         let mut events = Vec::new();
         let outcome = reader.step(&mut events);
-        if !events.is_empty() && sender.send(Ok(events)).is_err() {
-            // Nobody wants it any more. Dropped here, the connection is closed.
-            return;
-        }
-        match outcome {
-            Ok(done) => whole = done,
-            Err(error) => {
-                let _ = sender.send(Err(error));
-                return;
+        if !events.is_empty() {
+            select! {
+                send(sender, events) -> sent => if sent.is_err() {
+                    // Nobody wants it any more.
+                    return Ok(());
+                },
+                recv(is_cancelled) -> _ => return Err(Error::cancelled()),
+                recv(is_over) -> _ => return Err(reader.out_of_time()),
             }
         }
+        whole = outcome?;
     }
     reader.drain();
+    Ok(())
 }
 
 impl Iterator for ChatStream {
@@ -353,7 +386,7 @@ impl FusedIterator for ChatStream {}
 impl Drop for ChatStream {
     fn drop(&mut self) {
         match self.end {
-            Some(Ok(())) => self.settle(),
+            Some(Ok(())) => self.settle(None),
             _ => self.stop(),
         }
     }

@@ -5,7 +5,7 @@ mod support;
 use serde_json::json;
 use std::collections::HashSet;
 use std::error::Error as _;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -550,6 +550,92 @@ fn a_slow_caller_makes_the_provider_wait() {
     let (text, error) = drain(&mut stream);
     assert!(error.is_none(), "{error:?}");
     assert_eq!(text.len(), SIZE / (CHUNK.len() * 1000) * 4000);
+}
+
+/// A server that sends events without end, and tells when the client has gone.
+fn flood() -> (RawServer, Receiver<()>) {
+    let (sender, gone) = channel();
+    let server = RawServer::start(move |_, mut socket| {
+        let _ = request(&mut socket);
+        send(&mut socket, &head());
+        let chunk = CHUNK.repeat(1000);
+        while std::io::Write::write_all(&mut socket, chunk.as_bytes()).is_ok() {}
+        sender.send(()).unwrap();
+    });
+    (server, gone)
+}
+
+#[test]
+fn a_stream_that_nobody_reads_ends_when_it_is_cancelled() {
+    let (server, gone) = flood();
+    let client = builder_at(&server.base_url()).build().unwrap();
+    let token = CancelToken::new();
+    let mut stream = client.stream(ChatRequest::from("hi").cancel_token(&token)).unwrap();
+    token.cancel();
+    // Before anyone looks.
+    gone.recv_timeout(AT_ONCE).expect("the connection is closed");
+    eventually("its place is free", || client.pool().total.active == 0);
+    assert!(stream.next().unwrap().unwrap_err().is_cancelled());
+    let last = stream.attempts().last().unwrap();
+    assert_eq!(last.decision, Some(Decision::GiveUp(GiveUp::Cancelled)));
+}
+
+#[test]
+fn a_stream_that_nobody_reads_ends_with_its_time() {
+    let (server, gone) = flood();
+    let client = builder_at(&server.base_url()).build().unwrap();
+    let request = ChatRequest::from("hi").stream_timeout(Duration::from_millis(500));
+    let mut stream = client.stream(request).unwrap();
+    gone.recv_timeout(AT_ONCE).expect("the connection is closed");
+    eventually("its place is free", || client.pool().total.active == 0);
+    let (text, error) = drain(&mut stream);
+    assert!(!text.is_empty());
+    assert!(error.unwrap().to_string().contains("stream_timeout"));
+}
+
+/// As deep as JSON is read at all, wherever an answer keeps what it does not know: more
+/// than that is an error, and neither ends the process.
+#[test]
+fn deep_json_is_read_or_refused() {
+    let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let openai = |member: &str, value: &str| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"{member}\":{value}}}}}]}}\n\n")
+    };
+    let anthropic = |block: &str| {
+        format!(
+            "data: {{\"type\":\"content_block_start\",\"index\":1,\"content_block\":{block}}}\n\n"
+        )
+    };
+    for levels in [60, 110, 120, 200, 20_000] {
+        let deep = deep(levels);
+        let mut bodies: Vec<_> = ["annotations", "content", "audio", "tool_calls", "function_call"]
+            .into_iter()
+            .map(|member| (Provider::OpenAi, CHUNK.to_owned() + &openai(member, &deep)))
+            .collect();
+        bodies.push((Provider::OpenAi, format!("{CHUNK}data: {{\"error\":{deep}}}\n\n")));
+        let start = "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":\
+                     {\"type\":\"text\",\"text\":\"one \"}}\n\n";
+        for block in [deep.clone(), format!("{{\"type\":\"new\",\"x\":{deep}}}")] {
+            bodies.push((Provider::Anthropic, start.to_owned() + &anthropic(&block)));
+        }
+        for (provider, body) in bodies {
+            let server = RawServer::start(move |_, mut socket| {
+                let _ = request(&mut socket);
+                // The rest comes to the reader's own thread.
+                let (first, rest) = body.split_at(body.find("\n\n").unwrap() + 2);
+                send(&mut socket, &(head() + first));
+                thread::sleep(Duration::from_millis(5));
+                send(&mut socket, rest);
+            });
+            let url = server.base_url();
+            let client = builder_at(&url).provider(provider).model("m").build().unwrap();
+            let mut stream = client.stream("hi").unwrap();
+            let (text, error) = drain(&mut stream);
+            assert_eq!(text, "one ");
+            assert!(error.is_some());
+            let _ = stream.partial();
+        }
+    }
 }
 
 #[test]

@@ -52,7 +52,6 @@ impl ChatStream {
     /// Whether the next event need not be waited for.
     fn is_ready(&self) -> bool {
         self.batch.len() > 0
-            || self.early_end.is_some()
             || !self.receiver.is_empty()
             || self.cancel.as_ref().is_some_and(crate::CancelToken::is_cancelled)
     }

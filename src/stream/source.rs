@@ -134,16 +134,22 @@ impl Reader {
         };
         let error = match error.kind() {
             ErrorKind::Timeout if self.begun && self.source.pace.end.is_past(Instant::now()) => {
-                Error::new(
-                    ErrorKind::Timeout,
-                    "waiting for the next token, at the end of the stream_timeout",
-                )
-                .with_phase(phase)
+                return self.out_of_time();
             }
             ErrorKind::Timeout => Error::timeout(phase),
             ErrorKind::Cancelled => error.with_phase(phase),
             _ => error,
         };
+        self.identified(error)
+    }
+
+    /// The error of a stream that has taken all the time it may in all.
+    pub(super) fn out_of_time(&self) -> Error {
+        let message = "waiting for the next token, at the end of the stream_timeout";
+        self.identified(Error::new(ErrorKind::Timeout, message).with_phase(Phase::NextToken))
+    }
+
+    fn identified(&self, error: Error) -> Error {
         let reply = self.source.incoming.reply();
         error.with_status(reply.status).with_request_id(provider::request_id(reply)).bounded()
     }
