@@ -31,10 +31,10 @@ impl Stream {
                 self.room.write(&text)?;
                 self.text.push_str(&text);
                 events.push(StreamEvent::TextDelta(text.into_owned()));
+                Ok(Step::Progress)
             }
-            _ => {}
+            _ => Ok(step),
         }
-        Ok(step)
     }
 
     /// Whether nothing was left to come but the end marker.

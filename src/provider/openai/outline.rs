@@ -31,8 +31,8 @@ pub(in crate::provider) struct Outline {
 }
 
 impl Outline {
-    /// Reads an event: what it was to the answer, and its piece of the choice that is
-    /// followed. `repaired` is where nearly JSON is kept once it is made JSON.
+    /// Reads an event: what it was to the answer beside its piece of the choice that is
+    /// followed, and that piece. `repaired` is where nearly JSON is kept once it is made JSON.
     ///
     /// # Errors
     ///
@@ -74,32 +74,39 @@ impl Outline {
             keep(kept, said);
         }
         let listed = chunk.choices.listed;
+        let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
-            if listed || reported {
-                self.last = false;
-                return Ok((Step::Progress, None));
-            }
-            return Ok((Step::Nothing, None));
+            self.last &= !listed && reported.is_none();
+            return Ok((step(reported == Some(Reported::Anew)), None));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
             return Err(Failure::inside(&error.value));
         }
-        self.answered = true;
-        self.last = reported && !choice.finish_reason.0.is_empty();
+        let begins = !std::mem::replace(&mut self.answered, true);
+        self.last = reported.is_some() && !choice.finish_reason.0.is_empty();
+        let ends =
+            self.finish_reason != choice.finish_reason.0 && !choice.finish_reason.0.is_empty();
         keep(&mut self.finish_reason, &choice.finish_reason);
-        Ok((Step::Progress, Some(choice)))
+        Ok((step(begins || ends || reported == Some(Reported::Anew)), Some(choice)))
     }
 
-    fn usage(&mut self, chunk: &Chunk<'_>) -> bool {
+    /// Keeps the usage that a chunk reports, if it does.
+    fn usage(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
         let groq = chunk.x_groq.as_ref().and_then(|groq| groq.value.get("usage"));
         let own = chunk.usage.as_ref().map(|usage| &usage.value);
         let mut read = own.into_iter().chain(groq).map(usage::read);
-        let Some(usage) = read.find(|usage| usage.source == UsageSource::Reported) else {
-            return false;
-        };
-        self.usage = Some(usage);
-        true
+        let usage = read.find(|usage| usage.source == UsageSource::Reported)?;
+        let known = self.usage.replace(usage) == Some(usage);
+        Some(if known { Reported::Again } else { Reported::Anew })
     }
+}
+
+/// What usage a chunk reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reported {
+    /// The same as the one before.
+    Again,
+    Anew,
 }
 
 fn keep(kept: &mut String, said: &Word<'_>) {

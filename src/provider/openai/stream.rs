@@ -46,10 +46,11 @@ impl Stream {
         let seed = *self.seed.get_or_insert_with(|| fingerprint(data.as_bytes()));
         let mut repaired = None;
         let (step, choice) = self.outline.read(name, data, &mut repaired)?;
-        if let Some(choice) = choice {
-            self.delta(choice.delta(), seed, events)?;
-        }
-        Ok(step)
+        let Some(choice) = choice else { return Ok(step) };
+        let before = self.room.left();
+        self.delta(choice.delta(), seed, events)?;
+        // A chunk may say nothing, as some servers send to keep the connection alive.
+        Ok(if self.room.left() == before { step } else { Step::Progress })
     }
 
     /// Whether nothing was left to come but the end marker.

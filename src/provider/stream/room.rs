@@ -31,6 +31,11 @@ impl Room {
         self.keep(text.len())
     }
 
+    /// What is left of it, in bytes and values: it changes with all that is kept.
+    pub(in crate::provider) fn left(&self) -> (usize, usize) {
+        (self.bytes, self.values)
+    }
+
     /// Counts what stands beside it: ids, signatures.
     pub(in crate::provider) fn keep(&mut self, bytes: usize) -> Result<(), Failure> {
         match self.bytes.checked_sub(bytes) {
