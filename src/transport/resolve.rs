@@ -99,7 +99,8 @@ impl Resolver {
                 let _ = sender.try_send(Word::Cancelled);
             })
         });
-        self.join((name.to_owned(), port), sender)
+        let host = (name.to_owned(), port);
+        self.join(host.clone(), sender.clone())
             .map_err(|cause| Unresolved::Failed(Arc::new(cause)))?;
         let word = match bounds.deadline.at() {
             Some(at) => receiver.recv_deadline(at),
@@ -107,9 +108,22 @@ impl Resolver {
         };
         match word {
             Ok(Word::Found(found)) => found.map_err(Unresolved::Failed),
-            Ok(Word::Cancelled) => Err(Unresolved::Cancelled),
+            Ok(Word::Cancelled) => {
+                self.leave(&host, &sender);
+                Err(Unresolved::Cancelled)
+            }
             // An answer is always owed, so that only time ends the wait without one.
-            Err(_) => Err(Unresolved::TimedOut),
+            Err(_) => {
+                self.leave(&host, &sender);
+                Err(Unresolved::TimedOut)
+            }
+        }
+    }
+
+    /// Forgets one who no longer waits. The thread stays, and its entry with it.
+    fn leave(&self, host: &Host, sender: &Sender<Word>) {
+        if let Some(others) = self.waiting.lock().get_mut(host) {
+            others.retain(|other| !other.same_channel(sender));
         }
     }
 
@@ -251,17 +265,15 @@ mod tests {
                 let patient: Vec<_> = (0..8)
                     .map(|_| scope.spawn(|| resolver.resolve("a.test", 80, &later())))
                     .collect();
-                // The first who left, the one to cancel, and the patient.
-                let all_wait = || {
-                    let waiting = resolver.waiting.lock();
-                    waiting.values().map(Vec::len).sum::<usize>() == 10
-                };
-                while !all_wait() {
+                let waiting = || resolver.waiting.lock().values().map(Vec::len).sum::<usize>();
+                // The one to cancel, and the patient; not the one who has left.
+                while waiting() != 9 {
                     thread::yield_now();
                 }
                 token.cancel();
                 let cancelled = cancelled.join().unwrap();
                 assert!(matches!(cancelled, Err(Unresolved::Cancelled)));
+                assert_eq!(waiting(), 8);
                 open(GATE.lock());
                 for thread in patient {
                     assert!(thread.join().unwrap().is_ok());
