@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::pool::PoolStats;
 use crate::provider::{Provider, Wire};
-use crate::retry::{Bucket, Retrier, Tried};
+use crate::retry::{Bucket, Retrier, SecondSending, Tried};
 use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
 use call::{Call, Delivery, Means};
@@ -197,7 +197,7 @@ impl Client {
         wire: Option<Wire>,
         delivery: Delivery,
         begun: Instant,
-        attempt: fn(&Call, Means<'_>, u32, &mut bool) -> Result<T, Error>,
+        attempt: fn(&Call, Means<'_>, u32, &mut SecondSending<'_>) -> Result<T, Error>,
     ) -> Result<(Call, Tried<T>), Error> {
         let Inner { settings, headers, transport, bucket } = &*self.inner;
         let call = Call::prepare(settings, request, wire, delivery, begun)
@@ -216,7 +216,7 @@ impl Client {
         };
         let means = Means { settings, headers, transport };
         let tried = retrier
-            .run(|retries, resent| attempt(&call, means, retries, resent))
+            .run(|retries, second| attempt(&call, means, retries, second))
             .map_err(|error| error.with_provider(settings.provider))?;
         Ok((call, tried))
     }

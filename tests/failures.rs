@@ -347,6 +347,12 @@ fn an_error_whose_body_stalls_keeps_its_status() {
         &builder(&server, Provider::OpenAi).timeout(Duration::from_millis(1500)).build().unwrap(),
     );
     assert_eq!((error.kind(), error.status()), (ErrorKind::Authentication, Some(401)));
+
+    // It does not use up the time for another attempt either.
+    server.reply(Reply::status(503).stall_after(5));
+    let client = builder(&server, Provider::OpenAi).retry(support::quick_retries(1));
+    let response = client.build().unwrap().chat("hi").unwrap();
+    assert_eq!(response.attempts().len(), 2);
 }
 
 #[test]

@@ -413,6 +413,24 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
 }
 
 #[test]
+fn second_sendings_draw_on_the_budget_too() {
+    let server = loopback();
+    server.record(false);
+    // Every other request of a connection is hung up on.
+    let budget = RetryBudget { capacity: 10, ..RetryBudget::default() };
+    let client = builder(&server, Provider::OpenAi)
+        .retry(RetryConfig { budget, ..quick_retries(0) })
+        .build()
+        .unwrap();
+    for _ in 0..100 {
+        server.reply(Reply::status(500));
+        server.reply(Reply::reset());
+    }
+    let failed = (0..100).filter(|_| client.chat("hi").is_err()).count();
+    assert_eq!((failed, server.request_count()), (100, 110));
+}
+
+#[test]
 fn without_a_budget_they_do() {
     let server = loopback();
     server.record(false);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Message, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
+use super::{Message, Part, ReasoningEffort, ResponseFormat, Source, Tool, ToolChoice};
 use crate::cancel::CancelToken;
 
 /// A conversation and how to answer it.
@@ -89,6 +89,20 @@ impl ChatRequest {
     pub fn new(messages: impl IntoIterator<Item = impl Into<Message>>) -> Self {
         let messages = messages.into_iter().map(Into::into).collect();
         Self { messages, ..Self::default() }
+    }
+
+    /// How many bytes of the request are images and documents, in base64.
+    pub(crate) fn media_bytes(&self) -> usize {
+        fn of(part: &Part) -> usize {
+            let source = match part {
+                Part::Image(image) => &image.source,
+                Part::Document(document) => &document.source,
+                Part::ToolResult(result) => return result.content.iter().map(of).sum(),
+                _ => return 0,
+            };
+            if let Source::Base64 { data, .. } = source { data.len() } else { 0 }
+        }
+        self.messages.iter().flat_map(|message| &message.content).map(of).sum()
     }
 
     /// Adds a message.

@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{self, Decoder, Failure, Provider, Wire, completions};
+use crate::retry::SecondSending;
 use crate::stream::{Begun, Pace, Source};
 use crate::transport::{Headers, Outgoing, Transport, Watch};
 
@@ -19,6 +20,8 @@ pub(super) struct Call {
     wire: Wire,
     uri: Uri,
     body: Vec<u8>,
+    /// How much of it is text, to estimate its tokens from.
+    text_bytes: usize,
     model: String,
     /// The same for every attempt.
     idempotency_key: Option<HeaderValue>,
@@ -84,6 +87,7 @@ impl Call {
         Ok(Self {
             wire,
             uri: endpoint(&settings.base, wire)?,
+            text_bytes: body.len().saturating_sub(request.media_bytes()),
             body,
             model: model.clone(),
             idempotency_key: idempotency_key(settings, request)?,
@@ -97,12 +101,12 @@ impl Call {
         &self,
         means: Means<'_>,
         retries: u32,
-        resent: &mut bool,
+        second: &mut SecondSending<'_>,
     ) -> Result<ChatResponse, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
         let mut incoming =
-            means.transport.exchange(self.outgoing(means, retries), &bounds, resent)?;
+            means.transport.exchange(self.outgoing(means, retries), &bounds, second)?;
         incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
@@ -131,7 +135,7 @@ impl Call {
         &self,
         means: Means<'_>,
         retries: u32,
-        resent: &mut bool,
+        second: &mut SecondSending<'_>,
     ) -> Result<Begun, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
@@ -140,7 +144,7 @@ impl Call {
         let outgoing = self.outgoing(means, retries);
         let first = settings.first_token_timeout;
         let (mut incoming, body) =
-            means.transport.open_stream(outgoing, &bounds, first, &watch, resent)?;
+            means.transport.open_stream(outgoing, &bounds, first, &watch, second)?;
         let Some(body) = body else {
             incoming.hide_error(&settings.secrets);
             let reply = incoming.reply();
@@ -148,7 +152,7 @@ impl Call {
             failure.hide(&settings.secrets);
             return Err(provider::error(failure, reply, SystemTime::now()));
         };
-        let decoder = Decoder::new(self.wire, self.body.len(), settings.max_response_bytes);
+        let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         let source = Source {
             body,
             incoming,

@@ -36,6 +36,8 @@ pub(crate) struct Draw {
     /// By how much chance shortened it: spreads out those who were all told the
     /// same wait.
     pub(crate) spread: Duration,
+    /// By what share, up to the jitter.
+    pub(crate) chance: f64,
 }
 
 impl Backoff {
@@ -46,11 +48,12 @@ impl Backoff {
 
     pub(crate) fn draw(&mut self) -> Draw {
         let most = self.config.max_interval;
-        let spread = self.interval * self.config.jitter * self.random.f64();
+        let chance = self.config.jitter * self.random.f64();
+        let spread = self.interval * chance;
         let wait = self.interval - spread;
         self.interval = (self.interval * self.config.multiplier).min(most.as_secs_f64());
         let bounded = |seconds| Duration::try_from_secs_f64(seconds).map_or(most, |d| d.min(most));
-        Draw { wait: bounded(wait), spread: bounded(spread) }
+        Draw { wait: bounded(wait), spread: bounded(spread), chance }
     }
 }
 

@@ -1,15 +1,17 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Tokens are counted in thousandths.
-const TOKEN: u64 = 1000;
+/// Tokens are counted in millionths.
+const TOKEN: u64 = 1_000_000;
 
 /// Bounds the retries of all calls of a client together, so that they do not
 /// multiply the load on a provider that is down.
 ///
-/// A bucket of tokens, full at first. Every retry takes one; a call answered at
+/// A bucket of tokens, full at first. Every retry takes one, and so does a second
+/// sending within an attempt
+/// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)); a call answered at
 /// once puts `refill` back, one answered after retries puts one back. While the
 /// bucket is empty nothing is tried again, and calls fail with what made them fail
-/// first. So a provider that only fails is sent at most `capacity` attempts beyond
+/// first. So a provider that only fails is sent at most `capacity` requests beyond
 /// the calls themselves, however many threads make them; one that fails now and
 /// then is tried again as if there were no budget.
 ///
@@ -81,18 +83,50 @@ impl Bucket {
                 .is_ok()
     }
 
+    /// A token was taken and not used.
+    pub(super) fn put_back(&self) {
+        self.add(TOKEN);
+    }
+
     /// A call was answered.
     pub(super) fn deposit(&self, after_retries: bool) {
-        let earned = if after_retries { TOKEN } else { self.refill };
+        self.add(if after_retries { TOKEN } else { self.refill });
+    }
+
+    fn add(&self, earned: u64) {
         // Fails when it is full, as it mostly is: nothing is written then.
         let _ = self.level.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |level| {
             (level < self.capacity).then(|| level.saturating_add(earned).min(self.capacity))
         });
     }
 
+    /// The right to send a request twice in one attempt, if there is a token.
+    pub(crate) fn second_sending(&self) -> SecondSending<'_> {
+        SecondSending { bucket: self, taken: false }
+    }
+
     /// How many retries are left.
     pub(crate) fn left(&self) -> u32 {
         u32::try_from(self.level.load(Ordering::Relaxed) / TOKEN).unwrap_or(u32::MAX)
+    }
+}
+
+/// The right to send a request twice in one attempt.
+#[derive(Debug)]
+pub(crate) struct SecondSending<'a> {
+    bucket: &'a Bucket,
+    taken: bool,
+}
+
+impl SecondSending<'_> {
+    /// Takes a token for it. Returns whether there was one.
+    pub(crate) fn take(&mut self) -> bool {
+        self.taken = self.bucket.withdraw();
+        self.taken
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken
     }
 }
 

@@ -39,9 +39,10 @@ pub struct RetryConfig {
     pub jitter: f64,
     /// Whether to try again when the provider may have served the attempt that
     /// failed, and will bill it: the connection broke or time ran out after the
-    /// request was sent, or a gateway answered for it (408, 500, 502, 504).
-    /// Default: true, as the official SDKs do. With false, a request is never sent
-    /// a second time unless the first surely came to nothing, and
+    /// request was sent, or the answer does not say that it was turned away (a 500, a
+    /// 504 or plain 503 of a gateway). Default: true, as the official SDKs do. With
+    /// false, a request is sent again only where no connection was made, or where the
+    /// provider says that it was turned away: rate limits, named overload. Then
     /// [`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale) has no effect.
     pub retry_ambiguous: bool,
     /// What bounds the retries of all calls of a client together.

@@ -136,7 +136,10 @@ pub(super) fn decide(
             (if fits(later) { later } else { asked }, Wait::RetryAfter)
         }
         (None, Some(reset)) => {
-            (reset.saturating_add(ours.spread).min(policy.max_interval), Wait::RateLimitReset)
+            let most = policy.max_interval;
+            let after = if reset < most { reset.saturating_add(ours.spread) } else { most };
+            // Not all at once, wherever the wait is cut.
+            (after.min(most.mul_f64(1.0 - ours.chance)), Wait::RateLimitReset)
         }
         (None, None) => (ours.wait, Wait::Backoff),
     };
@@ -160,17 +163,18 @@ fn reset(error: &Error) -> Option<Duration> {
 
 /// Whether the provider may have begun to serve the request, and will bill it.
 ///
-/// Of a failure without an answer, the phase tells how far it came. A status that
-/// refuses the request says that it was not served, save for those by which a
-/// gateway tells that it lost its upstream, or that something broke midway.
+/// Only what is known to have been turned away was not: for a rate limit or overload,
+/// by a provider that says so (a plain 503 may come from a gateway that lost its
+/// upstream midway), or by Cloudflare, in front of both providers, before it reached
+/// them (521, 523, 525 and 526, developers.cloudflare.com/support, "5xx errors"). Of a
+/// failure without an answer, the phase tells how far it came.
 fn may_be_served(error: &Error) -> bool {
     match (error.status(), error.phase()) {
-        (Some(408 | 500 | 502 | 504), _) => true,
-        // A failure told in the body of an answer.
-        (Some(200..=299), _) => true,
-        (Some(_), _) => false,
-        (None, Some(Phase::Send | Phase::FirstByte | Phase::Body | Phase::FirstToken)) => true,
-        (None, _) => false,
+        (Some(429 | 498 | 529 | 521 | 523 | 525 | 526), _) => false,
+        (Some(503), _) => error.code().is_none(),
+        (Some(_), _) => true,
+        (None, Some(Phase::Resolve | Phase::Connect | Phase::Tls)) => false,
+        (None, _) => true,
     }
 }
 

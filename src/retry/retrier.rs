@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use super::decide::decide;
-use super::{Attempt, Backoff, Bucket, Decision, GiveUp, RetryConfig, Sleeper};
+use super::{Attempt, Backoff, Bucket, Decision, GiveUp, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
 use crate::error::{Error, Phase};
 
@@ -27,22 +27,23 @@ pub(crate) struct Tried<T> {
 
 impl Retrier<'_> {
     /// Tries until an attempt succeeds or there is reason to give up. `attempt` is
-    /// told how many retries came before it, and tells whether it sent twice.
+    /// told how many retries came before it, and takes the right to send twice if it has to.
     ///
     /// The error is that of the last attempt, with all of them listed. Where time
     /// ran out or the caller cancelled after earlier failures, the last of those is
     /// its source.
     pub(crate) fn run<T>(
         mut self,
-        mut attempt: impl FnMut(u32, &mut bool) -> Result<T, Error>,
+        mut attempt: impl FnMut(u32, &mut SecondSending<'_>) -> Result<T, Error>,
     ) -> Result<Tried<T>, Error> {
         let mut attempts = Vec::new();
         let mut before = None;
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
             let began = (self.clock)();
-            let mut resent = false;
-            let outcome = attempt(retries, &mut resent);
+            let mut second = self.bucket.second_sending();
+            let outcome = attempt(retries, &mut second);
+            let resent = second.is_taken();
             let now = (self.clock)();
             let mut entry = Attempt {
                 began: began.saturating_duration_since(self.begun),
@@ -53,7 +54,7 @@ impl Retrier<'_> {
             };
             let error = match outcome {
                 Ok(value) => {
-                    self.bucket.deposit(retries > 0);
+                    self.bucket.deposit(retries > 0 || resent);
                     attempts.push(entry);
                     return Ok(Tried { value, attempts });
                 }
@@ -69,10 +70,12 @@ impl Retrier<'_> {
             };
             self.sleeper.sleep(after, self.bounds.cancel.as_ref());
             if self.bounds.is_cancelled() {
+                self.bucket.put_back();
                 let cancelled = Error::cancelled().with_phase(Phase::Backoff);
                 return Err(ended(cancelled, Some(error), attempts));
             }
             if self.bounds.deadline.is_past((self.clock)()) {
+                self.bucket.put_back();
                 return Err(ended(Error::timeout(Phase::Backoff), Some(error), attempts));
             }
             before = Some(error);

@@ -33,6 +33,7 @@ use crate::key::Secrets;
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
+use crate::retry::SecondSending;
 pub(crate) use body::Body;
 use dial::dial;
 use exchange::{Handoff, NoLookup};
@@ -44,6 +45,10 @@ pub(crate) use watch::Watch;
 /// A connection at rest for less than this is taken to be alive and silent: one
 /// that goes from call to call is not probed, unless a request may not be sent twice.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
+
+/// How long the body of an error is waited for: the status is known by then, and one
+/// that does not come must not use up the time for another attempt.
+const ERROR_BODY: Duration = Duration::from_secs(2);
 
 /// Sends requests to one origin.
 pub(crate) struct Transport {
@@ -150,16 +155,16 @@ impl Transport {
         }
     }
 
-    /// Sends a request and reads the whole response. Sets `resent` where that took a
-    /// second sending.
+    /// Sends a request and reads the whole response. `second` is the right to send it
+    /// again where a reused connection turns out to be dead.
     pub(crate) fn exchange(
         &self,
         request: Outgoing<'_>,
         bounds: &Bounds,
-        resent: &mut bool,
+        second: &mut SecondSending<'_>,
     ) -> Result<Incoming, Error> {
         let watch = Arc::new(Watch::new(bounds, None));
-        self.on_a_live_connection(bounds, resent, |lease| {
+        self.on_a_live_connection(bounds, second, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
             let body = match body {
                 Some(body) => body.read_whole(self.max_response_bytes)?,
@@ -178,9 +183,9 @@ impl Transport {
         bounds: &Bounds,
         first: Option<Duration>,
         watch: &Arc<Watch>,
-        resent: &mut bool,
+        second: &mut SecondSending<'_>,
     ) -> Result<(Incoming, Option<Body>), Error> {
-        self.on_a_live_connection(bounds, resent, |lease| {
+        self.on_a_live_connection(bounds, second, |lease| {
             if let Some(first) = first {
                 let first = Deadline::after(Instant::now(), first);
                 watch.set_deadline(bounds.deadline.earlier(first));
@@ -192,17 +197,17 @@ impl Transport {
     fn on_a_live_connection<T>(
         &self,
         bounds: &Bounds,
-        resent: &mut bool,
+        second: &mut SecondSending<'_>,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         let (lease, reused) = self.lease(bounds)?;
         let outcome = match exchange(lease) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
-            Err(fault) if reused && self.retry_stale && fault.is_before_any_answer() => {
-                let lease = self.fresh_lease(bounds)?;
-                *resent = true;
-                exchange(lease)
+            Err(fault)
+                if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
+            {
+                exchange(self.fresh_lease(bounds)?)
             }
             outcome => outcome,
         };
@@ -307,7 +312,11 @@ impl Transport {
             .collect();
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),
-            _ => (body.read_start(), None),
+            _ => {
+                let soon = Deadline::after(Instant::now(), ERROR_BODY);
+                watch.set_deadline(watch.deadline().earlier(soon));
+                (body.read_start(), None)
+            }
         };
         Ok((Incoming { status, headers, body }, pending))
     }

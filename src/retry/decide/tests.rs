@@ -6,7 +6,7 @@ use crate::provider::{self, Reply, Wire};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// What our own backoff would do: a second, an eighth less than the whole.
-const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125) };
+const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125), chance: 0.125 };
 
 const BACKOFF: Decision = Decision::Retry { after: SECOND, wait: Wait::Backoff };
 
@@ -172,7 +172,7 @@ fn the_provider_has_the_first_word_on_when() {
 fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
     let policy = RetryConfig::default();
     let until = |reset: f64| Decision::Retry {
-        after: (Duration::from_secs_f64(reset) + OURS.spread).min(policy.max_interval),
+        after: (Duration::from_secs_f64(reset) + OURS.spread).min(policy.max_interval * 7 / 8),
         wait: Wait::RateLimitReset,
     };
     for (reset, expected) in [
@@ -227,12 +227,20 @@ fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
         (answered(500, &[], ""), true),
         (answered(502, &[], ""), true),
         (answered(504, &[], ""), true),
-        (answered(409, &[], ""), false),
+        (answered(409, &[], ""), true),
         (answered(429, &[], ""), false),
         (answered(498, &[], ""), false),
-        (answered(503, &[], ""), false),
+        // Of a gateway, and of a provider.
+        (answered(503, &[], "upstream connect error or disconnect/reset before headers"), true),
+        (answered(503, &[], r#"{"error": {"message": "m", "type": "overloaded_error"}}"#), false),
         (answered(529, &[], ""), false),
+        (answered(520, &[], ""), true),
+        (answered(521, &[], ""), false),
+        (answered(522, &[], ""), true),
+        (answered(524, &[], ""), true),
+        (answered(599, &[], ""), true),
         (answered(200, &[], r#"{"error": {"code": 502, "message": "upstream"}}"#), true),
+        (Error::new(ErrorKind::Connection, "of no known phase"), true),
         (phase(Phase::Resolve), false),
         (phase(Phase::Connect), false),
         (phase(Phase::Tls), false),
@@ -308,10 +316,13 @@ fn no_wait_breaks_its_bounds() {
         let left = lefts.bool().then(|| Duration::from_secs_f64(lefts.f64() * 200.0));
         let error = answered(429, &headers, "");
         match decide(&error, 0, &RetryConfig::default(), OURS, left) {
-            Decision::Retry { after, .. } => {
+            Decision::Retry { after, wait } => {
                 assert!(left.is_none_or(|left| after < left), "{headers:?}");
                 assert!(after <= LONGEST_SERVER_WAIT + OURS.spread, "{headers:?}");
                 assert!(!after.is_zero(), "{headers:?}");
+                if wait == Wait::RateLimitReset {
+                    assert!(after < RetryConfig::default().max_interval, "{headers:?}");
+                }
             }
             Decision::GiveUp(reason) => {
                 assert!(matches!(reason, GiveUp::WaitTooLong | GiveUp::DeadlineTooNear));
