@@ -9,5 +9,5 @@ use libfuzzer_sys::fuzz_target;
 use tollgate::StreamDecoder;
 
 fuzz_target!(|input: &[u8]| {
-    pieces::check(input, StreamDecoder::anthropic);
+    pieces::check(input, StreamDecoder::anthropic, true);
 });

@@ -10,8 +10,8 @@ use tollgate::StreamDecoder;
 
 fuzz_target!(|input: &[u8]| {
     if input.first().is_some_and(|byte| byte & 0x80 != 0) {
-        pieces::check(input, StreamDecoder::openai_completions);
+        pieces::check(input, StreamDecoder::openai_completions, false);
     } else {
-        pieces::check(input, StreamDecoder::openai_chat);
+        pieces::check(input, StreamDecoder::openai_chat, false);
     }
 });

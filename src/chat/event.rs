@@ -5,7 +5,10 @@ use super::{FinishReason, Hidden, ToolCall, Usage};
 
 /// A step of an answer that is streamed.
 ///
-/// What a model writes comes in pieces, to be joined without a separator. The whole
+/// What a model writes comes in pieces, to be joined without a separator. Anthropic
+/// numbers the parts of an answer and writes one after the other; of a server that
+/// writes them by turns, the pieces come as they came, and the whole has the parts by
+/// their numbers. The whole
 /// answer, in order and with what has no event of its own (citations, signatures of
 /// reasoning, blocks of a provider's own kind), is what the stream gives at its end.
 ///
