@@ -32,6 +32,8 @@ pub(crate) fn builder(server: &Loopback, provider: Provider) -> ClientBuilder {
         .api_key(KEY)
         .base_url(server.base_url(provider))
         .timeout(Duration::from_secs(30))
+        // A busy machine may take its time over a handshake.
+        .connect_timeout(Duration::from_secs(30))
         .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
 }
 
@@ -47,6 +49,8 @@ pub(crate) fn builder_at(url: &str) -> ClientBuilder {
         .api_key(KEY)
         .base_url(url)
         .timeout(Duration::from_secs(30))
+        // A busy machine may take its time over a handshake.
+        .connect_timeout(Duration::from_secs(30))
         .retry(quick_retries(0))
 }
 
