@@ -39,8 +39,10 @@ pub(super) fn run(lease: &Lease, silent: bool) {
             }
         };
         let request = Request::new(message, *number);
-        let serial = server.record.note(&request);
+        // Before it is told of: whoever waits for this request may send the next one,
+        // and that must not get this one's reply.
         let reply = choose(server, &request);
+        let serial = server.record.note(&request);
         let response = render::response(&reply, &request, serial, SystemTime::now());
         if !matches!(send(lease, &mut reader, &reply, &response, &request), Ok(true)) {
             return;
