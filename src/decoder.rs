@@ -79,6 +79,8 @@ pub struct StreamDecoder {
     wire: Wire,
     request_bytes: usize,
     max_bytes: usize,
+    /// Whether bytes were pushed.
+    begun: bool,
 }
 
 impl StreamDecoder {
@@ -99,22 +101,22 @@ impl StreamDecoder {
 
     fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
         let decoder = Decoder::new(wire, request_bytes, max_bytes);
-        Self { decoder, wire, request_bytes, max_bytes }
+        Self { decoder, wire, request_bytes, max_bytes, begun: false }
     }
 
     /// The size of the request in bytes, without images and the like, to estimate
     /// the input tokens from where the server does not report them: a token for four
-    /// bytes. Default: 0. To be set before the first bytes are pushed.
+    /// bytes. Default: 0. Without effect once bytes were pushed.
     #[must_use]
     pub fn request_bytes(self, bytes: usize) -> Self {
-        Self::new(self.wire, bytes, self.max_bytes)
+        if self.begun { self } else { Self::new(self.wire, bytes, self.max_bytes) }
     }
 
-    /// The most bytes of the answer that are kept. Default: 16 MiB. To be set before
-    /// the first bytes are pushed.
+    /// The most bytes of the answer that are kept. Default: 16 MiB. Without effect once
+    /// bytes were pushed.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
-        Self::new(self.wire, self.request_bytes, bytes)
+        if self.begun { self } else { Self::new(self.wire, self.request_bytes, bytes) }
     }
 
     /// Reads the next bytes of the body and appends the events that are in them to
@@ -134,6 +136,7 @@ impl StreamDecoder {
     /// cannot be understood, and for more than [`max_bytes`](Self::max_bytes). What
     /// came before it is in `events`. All later calls fail with the same error.
     pub fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
+        self.begun = true;
         self.decoder.push(bytes, events).map_err(|failure| self.error(failure))
     }
 

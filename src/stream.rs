@@ -12,7 +12,9 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 use std::vec;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, at, bounded, never, select};
+use crossbeam_channel::{
+    Receiver, RecvTimeoutError, Sender, TrySendError, at, bounded, never, select_biased,
+};
 use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
@@ -66,7 +68,8 @@ type LastWord = Arc<Mutex<Option<Error>>>;
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// A thread of its own reads the socket and decodes; it runs ahead of the caller by a
+/// It holds a connection of the pool until it has ended or is dropped. A thread of its
+/// own reads the socket and decodes; it runs ahead of the caller by a
 /// bounded number of events, and then the provider has to wait. A stream that is
 /// dropped closes its connection at once, since the rest would cost money; one that
 /// is read to its end gives it back to the pool.
@@ -160,7 +163,9 @@ impl ChatStream {
         })
     }
 
-    /// The pieces of the text alone, for those who only want to print it.
+    /// The pieces of the text alone, for those who only want to print it. An answer that
+    /// only refuses or calls tools has none. To look at the stream afterwards, keep it in
+    /// a variable.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -191,8 +196,8 @@ impl ChatStream {
         }
     }
 
-    /// What has come of the answer so far, which may be a little more than the events
-    /// seen. Of a stream that broke off it is all there is.
+    /// What has come of the answer so far, in a copy; it may be a little more than the
+    /// events seen. Of a stream that broke off it is all there is.
     ///
     /// A tool call in it may lack the rest of its arguments until it was
     /// [complete](StreamEvent::ToolCallComplete), and its usage is estimated until the
@@ -236,12 +241,17 @@ impl ChatStream {
     /// # fn draw_spinner() {}
     /// use std::task::Poll;
     /// use std::time::Duration;
+    /// use tollgate::StreamEvent;
     ///
     /// let mut stream = client.stream("Write a long story.")?;
     /// loop {
     ///     match stream.next_timeout(Duration::from_millis(100)) {
     ///         Poll::Pending => draw_spinner(),
-    ///         Poll::Ready(Some(event)) => println!("{:?}", event?),
+    ///         Poll::Ready(Some(event)) => {
+    ///             if let StreamEvent::TextDelta(text) = event? {
+    ///                 print!("{text}");
+    ///             }
+    ///         }
     ///         Poll::Ready(None) => break,
     ///     }
     /// }
@@ -311,13 +321,16 @@ impl ChatStream {
     }
 
     /// Awaits the end of the body behind a whole answer for a moment. The reader, which
-    /// hangs up when it has seen it, goes on by itself for no longer than a second.
+    /// hangs up when it has seen it, goes on by itself for no longer than half a second.
     fn settle(&mut self, at: Option<Instant>) {
         let Some(reader) = self.reader.take() else { return };
         let settled = Instant::now() + SETTLE;
-        let at = at.map_or(settled, |at| at.min(settled));
-        if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_deadline(at) {
+        let until = at.map_or(settled, |at| at.min(settled));
+        if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_deadline(until) {
             let _ = reader.join();
+        } else if until < settled {
+            // A caller that only looks in looks in again.
+            self.reader = Some(reader);
         }
     }
 
@@ -336,7 +349,7 @@ impl ChatStream {
 /// unless the body was read to its end.
 fn read(
     mut reader: Reader,
-    mut whole: bool,
+    whole: bool,
     sender: &Sender<Batch>,
     cancel: Option<&CancelToken>,
 ) -> Result<(), Error> {
@@ -350,23 +363,50 @@ fn read(
     });
     let is_cancelled = if cancel.is_some() { told } else { never() };
     let is_over = reader.source.pace.end.at().map_or_else(never, at);
-    while !whole {
+    if whole {
+        reader.drain();
+        return Ok(());
+    }
+    loop {
         let mut events = Vec::new();
-        let outcome = reader.step(&mut events);
-        if !events.is_empty() {
-            select! {
+        match reader.step(&mut events) {
+            Ok(false) if events.is_empty() => {}
+            Ok(false) => select_biased! {
                 send(sender, events) -> sent => if sent.is_err() {
                     // Nobody wants it any more.
                     return Ok(());
                 },
                 recv(is_cancelled) -> _ => return Err(Error::cancelled()),
                 recv(is_over) -> _ => return Err(reader.out_of_time()),
+            },
+            // The connection is let go before a caller is waited for.
+            Ok(true) => {
+                let left = sender.try_send(events).err().map(TrySendError::into_inner);
+                reader.drain();
+                return left.map_or(Ok(()), |events| hand_over(sender, events, &is_cancelled));
+            }
+            Err(error) => {
+                drop(reader);
+                if !events.is_empty() {
+                    hand_over(sender, events, &is_cancelled)?;
+                }
+                return Err(error);
             }
         }
-        whole = outcome?;
     }
-    reader.drain();
-    Ok(())
+}
+
+/// Waits until the caller takes the last events.
+fn hand_over(
+    sender: &Sender<Batch>,
+    events: Batch,
+    is_cancelled: &Receiver<()>,
+) -> Result<(), Error> {
+    select_biased! {
+        // In vain where nobody wants them any more.
+        send(sender, events) -> _ => Ok(()),
+        recv(is_cancelled) -> _ => Err(Error::cancelled()),
+    }
 }
 
 impl Iterator for ChatStream {

@@ -386,7 +386,7 @@ fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     assert_eq!(error.kind(), ErrorKind::Timeout);
     assert!(error.to_string().contains("stream_timeout"), "{error}");
     let nothing = ChatRequest::from("hi").stream_timeout(Duration::ZERO);
-    assert!(client.stream(nothing).unwrap_err().to_string().contains("timeout is zero"));
+    assert!(client.stream(nothing).unwrap_err().to_string().contains("the stream_timeout is zero"));
 }
 
 const CHUNK: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"one \"}}]}\n\n";
@@ -593,6 +593,38 @@ fn a_stream_that_nobody_reads_ends_with_its_time() {
     assert!(error.unwrap().to_string().contains("stream_timeout"));
 }
 
+#[test]
+fn a_broken_stream_is_not_kept_waiting_by_a_busy_one() {
+    let (flood, _gone) = flood();
+    let busy = builder_at(&flood.base_url()).max_response_bytes(1 << 30).build().unwrap();
+    let server = loopback();
+    server.otherwise(Reply::text("one two three four five six").reset_after(1000));
+    let broken = client(&server, Provider::OpenAi);
+    let mut streams = [busy.stream("hi").unwrap(), broken.stream("hi").unwrap()];
+    // 2⁻⁵⁰⁰ of all runs fail.
+    let chosen = (0..100_000).any(|_| match select(&streams, AT_ONCE) {
+        Poll::Ready(Some(ready)) => streams[ready].next().unwrap().is_err() && ready == 1,
+        other => panic!("{other:?}"),
+    });
+    assert!(chosen);
+}
+
+#[test]
+fn a_stream_of_another_format_says_so_and_is_not_asked_for_again() {
+    let server = RawServer::start(|_, mut socket| {
+        let _ = request(&mut socket);
+        send(&mut socket, &(head() + CHUNK + CHUNK + "data: [DONE]\n\n"));
+    });
+    let client = builder_at(&server.base_url())
+        .provider(Provider::Anthropic)
+        .retry(quick_retries(3))
+        .build()
+        .unwrap();
+    let error = client.stream("hi").unwrap_err();
+    assert_eq!((error.kind(), server.connections()), (ErrorKind::Protocol, 1), "{error}");
+    assert!(error.to_string().contains("right provider"), "{error}");
+}
+
 /// As deep as JSON is read at all, wherever an answer keeps what it does not know: more
 /// than that is an error, and neither ends the process.
 #[test]
@@ -675,7 +707,7 @@ fn several_streams_can_be_awaited_at_once() {
     let mut streams: Vec<_> =
         (0..8).map(|number| client.stream(number.to_string()).unwrap()).collect();
     let mut texts = vec![String::new(); streams.len()];
-    while let Some(ready) = select(&streams, AT_ONCE) {
+    while let Poll::Ready(Some(ready)) = select(&streams, AT_ONCE) {
         // What is ready is not waited for.
         match streams[ready].next_timeout(Duration::ZERO) {
             Poll::Ready(Some(event)) => {
@@ -691,7 +723,11 @@ fn several_streams_can_be_awaited_at_once() {
         assert_eq!(text, &format!("{number} is the number"));
     }
     let nothing: [ChatStream; 0] = [];
-    assert_eq!(select(&nothing, LONG), None);
+    assert_eq!(select(&nothing, LONG), Poll::Ready(None));
+    server.respond(|_| Some(Reply::text("one two three four five six").stall_after(1000)));
+    let mut stalled = [support::client(&server, Provider::OpenAi).stream("hi").unwrap()];
+    while stalled[0].next_timeout(Duration::from_millis(300)).is_ready() {}
+    assert_eq!(select(&stalled, Duration::from_millis(10)), Poll::Pending);
 }
 
 #[test]

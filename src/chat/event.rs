@@ -12,6 +12,8 @@ use super::{FinishReason, Hidden, ToolCall, Usage};
 /// answer, in order and with what has no event of its own (citations, signatures of
 /// reasoning, blocks of a provider's own kind), is what the stream gives at its end.
 ///
+/// `Debug` shows sizes and no words.
+///
 /// An answer that came to its end closes with one [`Usage`](Self::Usage) and then one
 /// [`Finished`](Self::Finished), its last event. Without them it was cut short.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]

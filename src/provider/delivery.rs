@@ -17,14 +17,19 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// Where [`extra`](ChatRequest::extra) says that it is not to come as a stream.
+    /// Where [`extra`](ChatRequest::extra) says that it is to come the other way.
     pub(super) fn write(
         self,
         request: &ChatRequest,
         body: &mut Map<String, Value>,
     ) -> Result<(), Error> {
         if self == Self::Whole {
-            return Ok(());
+            return match request.extra.get("stream") {
+                Some(Value::Bool(true)) => Err(Error::invalid_request(
+                    "the extra member \"stream\" asks for a stream; call stream() instead",
+                )),
+                _ => Ok(()),
+            };
         }
         match request.extra.get("stream") {
             None | Some(Value::Bool(true)) => {}

@@ -16,7 +16,7 @@ const BUFFER: usize = 4 * 1024;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.
-const DRAIN: Duration = Duration::from_secs(1);
+const DRAIN: Duration = Duration::from_millis(500);
 const MAX_DRAIN: usize = 64 * 1024;
 
 /// How long a stream may take, once it has begun.

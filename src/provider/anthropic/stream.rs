@@ -72,8 +72,11 @@ impl Stream {
         let name = name.filter(|name| *name != "message");
         let unknown = name.is_some_and(|name| !KINDS.contains(&name));
         // Some gateways speak to every client as OpenAI does.
-        if unknown || data.trim().is_empty() || data.trim() == "[DONE]" {
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
             return Ok(Step::Nothing);
+        }
+        if unknown {
+            return Ok(Step::Unknown);
         }
         if name == Some("error") {
             return Err(failure(data));
@@ -108,7 +111,8 @@ impl Stream {
             "message_stop" => return Ok(Step::End),
             "error" => return Err(failure(data)),
             _ if !value(event.error).is_null() => return Err(failure(data)),
-            _ => return Ok(Step::Nothing),
+            "ping" => return Ok(Step::Nothing),
+            _ => return Ok(Step::Unknown),
         }
         Ok(Step::Progress)
     }

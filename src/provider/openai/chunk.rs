@@ -3,6 +3,7 @@
 
 use serde::Deserialize;
 use serde::de::Deserializer;
+use serde_json::Value;
 
 use crate::provider::bounded::{Content, Detail};
 use crate::provider::list::{self, Each, List};
@@ -39,6 +40,8 @@ members!(impl [] Chunk<'de> {
 pub(super) struct Choices<'a> {
     /// Whether there was a list at all.
     pub(super) listed: bool,
+    /// Whether there were any that are not followed.
+    pub(super) others: bool,
     pub(super) first: Option<Choice<'a>>,
 }
 
@@ -85,6 +88,22 @@ pub(super) struct Delta<'a> {
     pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
+    /// What is not kept but shows that the answer goes on: OpenRouter's encrypted
+    /// reasoning and images, the tools that Groq runs, Gemini's signatures.
+    unread: Option<Box<Detail>>,
+}
+
+impl Delta<'_> {
+    /// Whether it holds something that is not read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.as_ref().is_some_and(|unread| match &unread.value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            _ => true,
+        })
+    }
 }
 
 members!(impl [] Delta<'de> {
@@ -96,6 +115,10 @@ members!(impl [] Delta<'de> {
     "function_call" => function_call,
     "annotations" => annotations,
     "audio" => audio,
+    "reasoning_details" => unread,
+    "images" => unread,
+    "executed_tools" => unread,
+    "extra_content" => unread,
 });
 
 #[derive(Default)]
@@ -131,13 +154,15 @@ members!(impl [] FunctionDelta<'de> {
 
 impl<'de> Deserialize<'de> for Choices<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let take = |first: &mut Option<Choice<'de>>, Object(choice): Object<Choice<'de>>| {
-            if first.is_none() && matches!(choice.index, Number(None | Some(0))) {
-                *first = Some(choice);
+        let take = |made: &mut Self, Object(choice): Object<Choice<'de>>| {
+            if !matches!(choice.index, Number(None | Some(0))) {
+                made.others = true;
+            } else if made.first.is_none() {
+                made.first = Some(choice);
             }
         };
         let Each { listed, made } = list::each(deserializer, take)?;
-        Ok(Self { listed, first: made })
+        Ok(Self { listed, ..made })
     }
 }
 

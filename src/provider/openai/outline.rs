@@ -77,7 +77,15 @@ impl Outline {
         let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
             self.last &= !listed && reported.is_none();
-            return Ok((step(reported == Some(Reported::Anew)), None));
+            return Ok((
+                match reported {
+                    _ if chunk.choices.others => Step::Progress,
+                    Some(Reported::Anew) => Step::Progress,
+                    None if !listed => Step::Unknown,
+                    _ => Step::Nothing,
+                },
+                None,
+            ));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
             return Err(Failure::inside(&error.value));

@@ -47,10 +47,11 @@ impl Stream {
         let mut repaired = None;
         let (step, choice) = self.outline.read(name, data, &mut repaired)?;
         let Some(choice) = choice else { return Ok(step) };
-        let before = self.room.left();
-        self.delta(choice.delta(), seed, events)?;
+        let (before, delta) = (self.room.left(), choice.delta());
+        let goes_on = delta.has_unread();
+        self.delta(delta, seed, events)?;
         // A chunk may say nothing, as some servers send to keep the connection alive.
-        Ok(if self.room.left() == before { step } else { Step::Progress })
+        Ok(if self.room.left() == before && !goes_on { step } else { Step::Progress })
     }
 
     /// Whether nothing was left to come but the end marker.

@@ -13,8 +13,10 @@ pub(in crate::provider) use room::Room;
 /// What an event was to the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::provider) enum Step {
-    /// It only kept the connection alive, or is of a kind unknown here.
+    /// It only kept the connection alive.
     Nothing,
+    /// It is of a kind unknown here.
+    Unknown,
     /// It brought the answer on, be it by what has no event of ours.
     Progress,
     /// It was the end marker.
@@ -54,6 +56,10 @@ struct Answer {
     fold: Fold,
     /// What became of it once it was whole.
     whole: Option<Decoded>,
+    /// Whether anything brought it on.
+    progressed: bool,
+    /// How many events came that are of no kind known here.
+    strangers: u64,
 }
 
 /// The answer as far as it has come.
@@ -121,7 +127,10 @@ impl Answer {
         if step == Step::End {
             self.close(events);
         }
-        Ok(step != Step::Nothing)
+        let progress = matches!(step, Step::Progress | Step::End);
+        self.progressed |= progress;
+        self.strangers += u64::from(step == Step::Unknown);
+        Ok(progress)
     }
 
     /// The answer is whole.
@@ -144,6 +153,7 @@ impl Answer {
 
     /// The stream ended without its end marker.
     fn finish(&mut self, parser: Parser, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let strangers = self.strangers;
         if let Some(event) = parser.finish()?.as_ref().and_then(sse::Unfinished::event) {
             match self.event(event, events) {
                 // Cut short is what it is then, and no nonsense.
@@ -159,6 +169,12 @@ impl Answer {
         if self.fold.is_whole() {
             self.close(events);
             return Ok(());
+        }
+        if !self.progressed && strangers > 0 {
+            return Err(Failure::protocol(format!(
+                "of the {strangers} events that came none is of the provider's format; is it the \
+                 right provider for the base URL?"
+            )));
         }
         Err(Failure {
             kind: ErrorKind::Truncated,
@@ -231,6 +247,8 @@ impl Decoder {
                 prompt_tokens: room::tokens(request_bytes),
                 fold: Fold::new(wire, room.clone()),
                 whole: None,
+                progressed: false,
+                strangers: 0,
             },
             failure: None,
             room,

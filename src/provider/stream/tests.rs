@@ -198,7 +198,7 @@ fn only_what_brings_the_answer_on_is_progress() {
                 ("data: {\"choices\": [{\"delta\": {\"content\": \"\"}}]}\n\n", false),
                 (
                     "data: {\"choices\": [{\"index\": 1, \"delta\": {\"content\": \"x\"}}]}\n\n",
-                    false,
+                    true,
                 ),
                 ("data: {\"choices\": [{\"delta\": {\"content\": \"x\"}}]}\n\n", true),
                 ("data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n", true),
