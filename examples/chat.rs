@@ -58,6 +58,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
+    if io::stdin().is_terminal() {
+        println!();
+    }
     Ok(())
 }
 
@@ -112,6 +115,7 @@ fn answer(
     let (first, all) = (first.as_secs_f64(), response.latency.as_secs_f64());
     match end {
         None => writeln!(out, "\n[{tokens} tokens, {first:.2} s to the first, {all:.2} s]\n")?,
+        Some(error) if error.is_cancelled() => writeln!(out, "\n[stopped; {tokens} tokens]\n")?,
         Some(error) => writeln!(out, "\n[{error}; {tokens} tokens]\n")?,
     }
     Ok(if response.message.content.is_empty() { None } else { Some(response.message) })

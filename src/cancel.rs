@@ -120,6 +120,15 @@ impl fmt::Debug for CancelToken {
     }
 }
 
+/// A clone of it.
+impl From<&CancelToken> for CancelToken {
+    fn from(token: &CancelToken) -> Self {
+        token.clone()
+    }
+}
+
+impl Eq for CancelToken {}
+
 /// Two tokens are equal when cancelling one cancels the other.
 impl PartialEq for CancelToken {
     fn eq(&self, other: &Self) -> bool {

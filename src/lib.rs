@@ -92,6 +92,7 @@ pub mod testing;
 mod transport;
 
 pub use cancel::CancelToken;
+#[doc(inline)]
 pub use chat::{
     ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
     RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, StreamEvent, Text, Tool,

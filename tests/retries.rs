@@ -303,7 +303,8 @@ fn what_may_have_been_served_is_sent_once_where_nothing_may_be_repeated() {
         (Reply::reset(), 1),
         (Reply::text("half").cut_after(10), 1),
         (Reply::status(429), 2),
-        (Reply::status(503), 2),
+        (Reply::error(503, "server_error", "lost the upstream"), 1),
+        (Reply::error(503, "overloaded_error", "busy"), 2),
         (Reply::status(529), 2),
     ] {
         let server = loopback();

@@ -64,8 +64,8 @@ pub struct ChatRequest {
     /// The longest the whole call may take; of a stream, up to its first event.
     /// Default: the client's.
     pub timeout: Option<Duration>,
-    /// The longest a stream may take from beginning to end. Default: no limit, for a
-    /// long answer is no fault;
+    /// The longest a stream may take from beginning to end, the time that its caller
+    /// takes over it included. Default: no limit, for a long answer is no fault;
     /// [`gap_timeout`](crate::ClientBuilder::gap_timeout) ends one that stalls.
     pub stream_timeout: Option<Duration>,
     /// Stops the call from another thread. Not stored by serde. Default: none.
@@ -226,8 +226,8 @@ impl ChatRequest {
 
     /// Lets `token` stop the call from another thread.
     #[must_use]
-    pub fn cancel_token(mut self, token: &CancelToken) -> Self {
-        self.cancel_token = Some(token.clone());
+    pub fn cancel_token(mut self, token: impl Into<CancelToken>) -> Self {
+        self.cancel_token = Some(token.into());
         self
     }
 

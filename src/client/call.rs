@@ -65,10 +65,12 @@ impl Call {
         }
         let timeout = request.timeout.unwrap_or(settings.timeout);
         let whole_stream = request.stream_timeout.unwrap_or(Duration::MAX);
-        if timeout.is_zero() || whole_stream.is_zero() {
-            return Err(Error::invalid_request(
-                "the timeout is zero, so that the call could not succeed",
-            ));
+        for (name, limit) in [("timeout", timeout), ("stream_timeout", whole_stream)] {
+            if limit.is_zero() && (name == "timeout" || delivery == Delivery::Stream) {
+                return Err(Error::invalid_request(format!(
+                    "the {name} is zero, so that the call could not succeed"
+                )));
+            }
         }
         let wire = wire.unwrap_or(match settings.provider {
             Provider::OpenAi if completions::serves(model) => Wire::OpenAiCompletions,

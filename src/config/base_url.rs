@@ -5,6 +5,9 @@ use ureq::http::Uri;
 pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
     // A wrong one is not repeated: it may be a key pasted into the wrong place.
     const EXAMPLE: &str = "expected one such as https://api.openai.com/v1";
+    if !url.contains("://") {
+        return Err(format!("the base URL does not begin with http:// or https://; {EXAMPLE}"));
+    }
     let uri = url
         .trim()
         .trim_end_matches('/')
@@ -87,10 +90,11 @@ mod tests {
             ("http://10.0.0.1", true, Ok("http://10.0.0.1/")),
             ("http://10.0.0.1", false, Err("plain http to 10.0.0.1")),
             ("http://localhost.example.com", false, Err("plain http to localhost.example.com")),
-            ("nonsense", false, Err("is not a full address")),
+            ("nonsense", false, Err("does not begin with http:// or https://")),
+            ("localhost:8000/v1", false, Err("does not begin with")),
             ("http://", false, Err("is not a full address")),
             ("https://a b/v1", false, Err("is malformed")),
-            ("", false, Err("is malformed")),
+            ("", false, Err("does not begin with")),
             ("ftp://example.com", false, Err("must be http or https")),
             ("https://u:p@example.com/v1", false, Err("holds a user name or password")),
             ("https://example.com/v1?a=b", false, Ok("https://example.com/v1?a=b")),

@@ -24,6 +24,9 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
+/// | [`allow_plain_http`](Self::allow_plain_http) | only to this machine |
+/// | [`header`](Self::header) | none |
+/// | [`tls`](Self::tls) | see [`Tls`] |
 /// | [`sleeper`](Self::sleeper) | real time |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are sent |
 /// | [`proxy`](Self::proxy) | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, without those in `NO_PROXY` |
@@ -201,8 +204,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the longest that a stream, once begun, may go without bringing the
-    /// answer on. Comments and pings that only keep the connection alive do not
+    /// Sets the longest that a stream, once its first event was there, may go without
+    /// bringing the answer on; until then
+    /// [`first_token_timeout`](Self::first_token_timeout) bounds it. Comments and pings that only keep the connection alive do not
     /// count; thinking that the provider does not show can look the same from here.
     /// The time that the caller takes over an event is not counted. Default: 600 s,
     /// as long as the official SDKs let one read take.

@@ -18,7 +18,7 @@ pub struct PoolConfig {
     /// The most connections in all, in use, being opened and idle. Default: 100.
     ///
     /// Callers beyond that wait in line, so raise it when more threads than that
-    /// call at the same time; lower it to bound what you ask of a server at once.
+    /// call at the same time or more streams are open, each of which holds one; lower it to bound what you ask of a server at once.
     pub max_size: usize,
     /// The most connections to one origin (scheme, host and port). Default: 100.
     ///
@@ -55,7 +55,8 @@ pub struct PoolConfig {
     ///
     /// Such a connection was nearly always closed by the server while idle; but the
     /// request may have arrived, so turn this off where answering one twice would
-    /// do harm.
+    /// do harm. Each second sending takes a token of the
+    /// [budget](crate::RetryBudget) for retries.
     pub retry_stale: bool,
 }
 

@@ -200,10 +200,10 @@ impl ClientBuilder {
         }
         for (name, value) in [
             ("timeout", Some(self.timeout)),
-            ("connect timeout", Some(self.connect_timeout)),
-            ("attempt timeout", self.attempt_timeout),
-            ("first-token timeout", self.first_token_timeout),
-            ("gap timeout", Some(self.gap_timeout)),
+            ("connect_timeout", Some(self.connect_timeout)),
+            ("attempt_timeout", self.attempt_timeout),
+            ("first_token_timeout", self.first_token_timeout),
+            ("gap_timeout", Some(self.gap_timeout)),
         ] {
             if value.is_some_and(|value| value.is_zero()) {
                 problems.push(format!("the {name} is zero, so that no call could succeed"));
@@ -299,7 +299,7 @@ mod tests {
             (openai().api_key("sk-\u{7f}x"), "the API key holds a character that cannot be sent"),
             (openai().model(" "), "the model is empty"),
             (openai().timeout(Duration::ZERO), "the timeout is zero"),
-            (openai().connect_timeout(Duration::ZERO), "the connect timeout is zero"),
+            (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
             (openai().max_response_bytes(0), "max_response_bytes is zero"),
             (openai().base_url("http://example.com/v1"), "plain http to example.com"),
             (

@@ -258,7 +258,8 @@ impl fmt::Display for Error {
         if let Some(provider) = inner.provider {
             details.push(provider.to_string());
         }
-        if let Some(status) = inner.status {
+        // Under 2xx it was not the status that failed.
+        if let Some(status @ (..200 | 300..)) = inner.status {
             details.push(format!("status {status}"));
         }
         if let Some(code) = &inner.code {
@@ -276,7 +277,11 @@ impl fmt::Display for Error {
         // The other reasons can be told from the rest of the line.
         match inner.attempts.last().and_then(|attempt| attempt.decision) {
             Some(Decision::GiveUp(
-                GiveUp::Lasting | GiveUp::Cancelled | GiveUp::RetriesSpent | GiveUp::StreamBegun,
+                GiveUp::Lasting
+                | GiveUp::PoolFull
+                | GiveUp::Cancelled
+                | GiveUp::RetriesSpent
+                | GiveUp::StreamBegun,
             )) => {}
             Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
             }
@@ -316,7 +321,9 @@ impl fmt::Debug for Error {
         if let Some(limit) = &inner.rate_limit {
             debug.field("rate_limit", limit);
         }
-        debug.field("attempts", &inner.attempts);
+        if !inner.attempts.is_empty() {
+            debug.field("attempts", &inner.attempts);
+        }
         if let Some(source) = &inner.source {
             debug.field("source", source);
         }

@@ -80,9 +80,9 @@ impl fmt::Display for Attempt {
             Some(failure) => {
                 write!(f, "{}", failure.kind)?;
                 match (failure.status, failure.phase) {
-                    (Some(status), _) => write!(f, " (status {status})")?,
-                    (None, Some(phase)) => write!(f, " ({phase})")?,
-                    (None, None) => {}
+                    (Some(status @ (..200 | 300..)), _) => write!(f, " (status {status})")?,
+                    (_, Some(phase)) => write!(f, " ({phase})")?,
+                    (_, None) => {}
                 }
             }
         }

@@ -9,7 +9,8 @@ const TOKEN: u64 = 1_000_000;
 /// A bucket of tokens, full at first. Every retry takes one, and so does a second
 /// sending within an attempt
 /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)); a call answered at
-/// once puts `refill` back, one answered after retries puts one back. While the
+/// once puts `refill` back, one answered after retries puts one back. A stream counts
+/// as answered at its first event. While the
 /// bucket is empty nothing is tried again, and calls fail with what made them fail
 /// first. So a provider that only fails is sent at most `capacity` requests beyond
 /// the calls themselves, however many threads make them; one that fails now and
@@ -44,7 +45,7 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// No bound.
+    /// No bound, which is what a capacity of `u32::MAX` means.
     pub const UNLIMITED: Self = Self { capacity: u32::MAX, refill: 0.0 };
 
     pub(super) fn problem(&self) -> Option<String> {
@@ -123,6 +124,13 @@ impl SecondSending<'_> {
     pub(crate) fn take(&mut self) -> bool {
         self.taken = self.bucket.withdraw();
         self.taken
+    }
+
+    /// Gives it back unused.
+    pub(crate) fn put_back(&mut self) {
+        if std::mem::take(&mut self.taken) {
+            self.bucket.put_back();
+        }
     }
 
     pub(super) fn is_taken(&self) -> bool {

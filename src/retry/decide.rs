@@ -57,11 +57,14 @@ pub enum GiveUp {
     /// The provider may have served the request, and
     /// [`retry_ambiguous`](RetryConfig::retry_ambiguous) is off.
     Ambiguous,
+    /// There was no free connection in the client's own pool; another attempt would
+    /// only join the end of the line.
+    PoolFull,
     /// All retries are used up ([`max_retries`](RetryConfig::max_retries)).
     RetriesSpent,
     /// The provider asked for a wait of more than 120 seconds.
     WaitTooLong,
-    /// The wait would pass the call's deadline.
+    /// The call's deadline leaves no time for the wait, or has passed.
     DeadlineTooNear,
     /// The client's [budget](crate::RetryBudget) for retries is spent.
     BudgetSpent,
@@ -75,7 +78,7 @@ impl fmt::Display for Decision {
             Self::Retry { after, wait } => {
                 let source = match wait {
                     Wait::Backoff => "backoff",
-                    Wait::RetryAfter => "as the provider asked",
+                    Wait::RetryAfter => "as the provider asked, spread by chance",
                     Wait::RateLimitReset => "until the rate limit resets",
                 };
                 write!(f, "again after {after:.0?} ({source})")
@@ -92,9 +95,10 @@ impl fmt::Display for GiveUp {
             Self::Cancelled => "the caller cancelled it",
             Self::Forbidden => "the provider says not to try again",
             Self::Ambiguous => "the provider may have served it",
+            Self::PoolFull => "the pool is full",
             Self::RetriesSpent => "no retries left",
             Self::WaitTooLong => "the provider asks for too long a wait",
-            Self::DeadlineTooNear => "the wait would pass the deadline",
+            Self::DeadlineTooNear => "the deadline leaves no time for another",
             Self::BudgetSpent => "the client's retry budget is spent",
             Self::StreamBegun => "the stream had begun",
         })
@@ -118,6 +122,9 @@ pub(super) fn decide(
     if error.is_cancelled() {
         return Stop(GiveUp::Cancelled);
     }
+    if error.phase() == Some(Phase::PoolWait) {
+        return Stop(GiveUp::PoolFull);
+    }
     if !error.is_retryable() {
         let forbidden = error.should_retry() == Some(false);
         return Stop(if forbidden { GiveUp::Forbidden } else { GiveUp::Lasting });
@@ -137,9 +144,15 @@ pub(super) fn decide(
         }
         (None, Some(reset)) => {
             let most = policy.max_interval;
-            let after = if reset < most { reset.saturating_add(ours.spread) } else { most };
-            // Not all at once, wherever the wait is cut.
-            (after.min(most.mul_f64(1.0 - ours.chance)), Wait::RateLimitReset)
+            // Neither below the reset nor beyond the most, and not all at once.
+            let after = if reset < most {
+                reset.saturating_add(ours.spread.min(most - reset))
+            } else {
+                let share = 1.0 - ours.chance.min(0.5);
+                let shorter = Duration::try_from_secs_f64(most.as_secs_f64() * share);
+                shorter.map_or(most, |shorter| shorter.min(most))
+            };
+            (after, Wait::RateLimitReset)
         }
         (None, None) => (ours.wait, Wait::Backoff),
     };
@@ -169,9 +182,12 @@ fn reset(error: &Error) -> Option<Duration> {
 /// them (521, 523, 525 and 526, developers.cloudflare.com/support, "5xx errors"). Of a
 /// failure without an answer, the phase tells how far it came.
 fn may_be_served(error: &Error) -> bool {
+    let named = error.code().is_some_and(|code| code.contains("overload"));
+    if named || error.kind() == ErrorKind::RateLimited {
+        return false;
+    }
     match (error.status(), error.phase()) {
         (Some(429 | 498 | 529 | 521 | 523 | 525 | 526), _) => false,
-        (Some(503), _) => error.code().is_none(),
         (Some(_), _) => true,
         (None, Some(Phase::Resolve | Phase::Connect | Phase::Tls)) => false,
         (None, _) => true,

@@ -213,7 +213,7 @@ mod tests {
             shown,
             [
                 "server (status 500) after 1s; again after 500ms (backoff)",
-                "rate_limited (status 429) after 1s; again after 7s (as the provider asked)",
+                "rate_limited (status 429) after 1s; again after 7s (as the provider asked, spread by chance)",
                 "answered after 1s",
             ]
         );
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Server);
         let last = error.attempts()[2].decision;
         assert_eq!(last, Some(Decision::GiveUp(GiveUp::DeadlineTooNear)));
-        assert!(error.to_string().contains("the wait would pass the deadline"), "{error}");
+        assert!(error.to_string().contains("leaves no time for another"), "{error}");
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +13,9 @@ use crate::cancel::CancelToken;
 /// without taking one.
 ///
 /// ```
-/// use std::sync::Mutex;
+/// use std::sync::{Arc, Mutex};
 /// use std::time::Duration;
-/// use tollgate::{CancelToken, Sleeper};
+/// use tollgate::{CancelToken, Client, Provider, Sleeper};
 ///
 /// /// Remembers the waits instead of waiting.
 /// #[derive(Default)]
@@ -25,11 +26,29 @@ use crate::cancel::CancelToken;
 ///         self.0.lock().unwrap().push(wait);
 ///     }
 /// }
+///
+/// let recorder = Arc::new(Recorder::default());
+/// let client = Client::builder()
+///     .provider(Provider::OpenAi)
+///     .api_key("test")
+///     .base_url("http://127.0.0.1:9/v1")
+///     .sleeper(Arc::clone(&recorder))
+///     .build()?;
+/// // … call it, then look at what it would have waited:
+/// # let _ = client;
+/// assert!(recorder.0.lock().unwrap().is_empty());
+/// # Ok::<(), tollgate::Error>(())
 /// ```
 pub trait Sleeper: Send + Sync {
     /// Returns after `wait`, or as soon as `cancel` is cancelled
     /// ([`CancelToken::wait_timeout`] does both).
     fn sleep(&self, wait: Duration, cancel: Option<&CancelToken>);
+}
+
+impl<S: Sleeper + ?Sized> Sleeper for Arc<S> {
+    fn sleep(&self, wait: Duration, cancel: Option<&CancelToken>) {
+        (**self).sleep(wait, cancel);
+    }
 }
 
 impl fmt::Debug for dyn Sleeper {

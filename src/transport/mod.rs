@@ -207,7 +207,8 @@ impl Transport {
             Err(fault)
                 if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
             {
-                exchange(self.fresh_lease(bounds)?)
+                let lease = self.fresh_lease(bounds).inspect_err(|_| second.put_back())?;
+                exchange(lease)
             }
             outcome => outcome,
         };

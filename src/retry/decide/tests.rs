@@ -75,8 +75,6 @@ fn every_status() {
 #[test]
 fn every_phase() {
     for (phase, again) in [
-        // A line at our own door: another attempt would join its end.
-        (Phase::PoolWait, false),
         (Phase::Resolve, true),
         (Phase::Connect, true),
         (Phase::Tls, true),
@@ -88,6 +86,7 @@ fn every_phase() {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&Error::timeout(phase)), expected, "{phase}");
     }
+    assert_eq!(decided(&Error::timeout(Phase::PoolWait)), stop(GiveUp::PoolFull));
 }
 
 #[test]
@@ -172,7 +171,11 @@ fn the_provider_has_the_first_word_on_when() {
 fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
     let policy = RetryConfig::default();
     let until = |reset: f64| Decision::Retry {
-        after: (Duration::from_secs_f64(reset) + OURS.spread).min(policy.max_interval * 7 / 8),
+        after: if reset < 8.0 {
+            (Duration::from_secs_f64(reset) + OURS.spread).min(policy.max_interval)
+        } else {
+            policy.max_interval * 7 / 8
+        },
         wait: Wait::RateLimitReset,
     };
     for (reset, expected) in [
@@ -180,6 +183,7 @@ fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
         ("2s", until(2.0)),
         ("6m0s", until(8.0)),
         ("1.5", until(1.5)),
+        ("7950ms", until(7.95)),
         ("1696004799", until(2.0)),
         ("1696004799000", until(2.0)),
         ("99999999999999999999h", until(8.0)),
@@ -219,6 +223,20 @@ fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
 }
 
 #[test]
+fn the_longest_settings_do_not_overflow() {
+    let longest = RetryConfig { max_interval: Duration::MAX, ..RetryConfig::default() };
+    for chance in [0.0, 0.5, 1.0] {
+        let ours = Draw { wait: Duration::MAX, spread: Duration::MAX, chance };
+        for reset in ["1s", "99999999999999999999h"] {
+            let used_up =
+                [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
+            let decision = decide(&answered(429, &used_up, ""), 0, &longest, ours, None);
+            assert!(matches!(decision, Decision::Retry { .. }), "{decision:?}");
+        }
+    }
+}
+
+#[test]
 fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
     let strict = RetryConfig { retry_ambiguous: false, ..RetryConfig::default() };
     let phase = |phase| Error::new(ErrorKind::Connection, "").with_phase(phase);
@@ -233,6 +251,11 @@ fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
         // Of a gateway, and of a provider.
         (answered(503, &[], "upstream connect error or disconnect/reset before headers"), true),
         (answered(503, &[], r#"{"error": {"message": "m", "type": "overloaded_error"}}"#), false),
+        (answered(503, &[], r#"{"error": {"message": "m", "type": "server_error"}}"#), true),
+        (
+            answered(200, &[], r#"{"error": {"message": "m", "code": "rate_limit_exceeded"}}"#),
+            false,
+        ),
         (answered(529, &[], ""), false),
         (answered(520, &[], ""), true),
         (answered(521, &[], ""), false),
@@ -321,7 +344,7 @@ fn no_wait_breaks_its_bounds() {
                 assert!(after <= LONGEST_SERVER_WAIT + OURS.spread, "{headers:?}");
                 assert!(!after.is_zero(), "{headers:?}");
                 if wait == Wait::RateLimitReset {
-                    assert!(after < RetryConfig::default().max_interval, "{headers:?}");
+                    assert!(after <= RetryConfig::default().max_interval, "{headers:?}");
                 }
             }
             Decision::GiveUp(reason) => {
