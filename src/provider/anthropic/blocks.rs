@@ -229,7 +229,9 @@ impl Block {
     /// that is kept as it comes, to the members of the same names: texts and lists go
     /// on, everything else is replaced.
     fn merge(&mut self, data: &str, room: &mut Room) -> Result<(), Failure> {
-        if self.call.is_some() || matches!(kind(&self.start), "text" | "thinking") {
+        // What has a part of its own is made of the deltas known for it: a call must not
+        // come about without its events.
+        if matches!(kind(&self.start), "text" | "thinking" | "redacted_thinking" | "tool_use") {
             return Ok(());
         }
         let delta = wire::detail(data.as_bytes()).unwrap_or_default();

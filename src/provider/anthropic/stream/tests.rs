@@ -247,6 +247,17 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
 }
 
 #[test]
+fn no_call_comes_about_without_its_events() {
+    let unknown = json!({"type": "novelty", "id": "t", "name": "f", "kind": "tool_use"});
+    let nameless = json!({"type": "tool_use", "id": "t"});
+    let events = [&[start(), begin(0, nameless), delta(0, unknown), stop(0)][..], &end("end_turn")];
+    let run = run(Wire::Anthropic, &lines(&events.concat()));
+    assert_eq!(run.end, Ok(()));
+    assert_eq!(run.decoded.message.tool_calls().count(), 0);
+    assert!(!run.events.iter().any(|event| matches!(event, StreamEvent::ToolCallBegun { .. })));
+}
+
+#[test]
 fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
     let events = [
         begin(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
