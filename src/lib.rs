@@ -77,6 +77,7 @@ mod cancel;
 pub mod chat;
 mod client;
 mod config;
+pub mod cost;
 mod deadline;
 mod decoder;
 mod error;
@@ -100,6 +101,7 @@ pub use chat::{
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
+pub use cost::Money;
 pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};
 pub use histogram::Histogram;

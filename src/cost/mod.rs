@@ -1,0 +1,5 @@
+//! What calls cost, and limits to it.
+
+mod money;
+
+pub use money::Money;

@@ -1,0 +1,373 @@
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use std::fmt;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use std::str::FromStr;
+
+use crate::error::{Error, ErrorKind};
+
+/// How many pico-dollars are a dollar.
+const DOLLAR: i128 = 1_000_000_000_000;
+
+/// How many digits stand behind the point of a dollar.
+const DIGITS: usize = 12;
+
+/// An amount of US dollars, exact to the pico-dollar (10⁻¹² dollars).
+///
+/// An integer, so that sums are exact whatever their order and nothing is decided on
+/// a rounded number: a token costs some 10⁵ pico-dollars, and the range is beyond all
+/// the money there is. Sums and products stop at the ends of the range.
+///
+/// Read from and written as decimal dollars, in text and by serde alike:
+///
+/// ```
+/// use tollgate::Money;
+///
+/// let price: Money = "$2.50".parse()?;
+/// assert_eq!(price + Money::cents(50), Money::dollars(3));
+/// assert_eq!(price.to_string(), "$2.50");
+/// assert_eq!(format!("{:.4}", Money::picos(123_456_789)), "$0.0001");
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Money(i128);
+
+impl Money {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+
+    /// More than there is.
+    pub const MAX: Self = Self(i128::MAX);
+
+    /// So many whole dollars.
+    pub const fn dollars(dollars: i64) -> Self {
+        Self(dollars as i128 * DOLLAR)
+    }
+
+    /// So many hundredths of a dollar.
+    pub const fn cents(cents: i64) -> Self {
+        Self(cents as i128 * (DOLLAR / 100))
+    }
+
+    /// So many pico-dollars, 10⁻¹² dollars.
+    pub const fn picos(picos: i128) -> Self {
+        Self(picos)
+    }
+
+    /// The amount in pico-dollars.
+    pub const fn as_picos(self) -> i128 {
+        self.0
+    }
+
+    /// The amount in dollars, rounded, to draw or to divide. Decide nothing on it.
+    #[allow(clippy::cast_precision_loss)]
+    pub fn as_dollars(self) -> f64 {
+        self.0 as f64 / DOLLAR as f64
+    }
+
+    /// Whether it is less than nothing.
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The difference, or nothing where `other` is more.
+    #[must_use]
+    pub fn saturating_sub(self, other: Self) -> Self {
+        (self - other).max(Self::ZERO)
+    }
+
+    /// Reads decimal dollars: digits with at most twelve behind the point (zeros beyond
+    /// do not count), perhaps a sign and a dollar sign in front.
+    fn read(text: &str) -> Option<Self> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let digits = digits.strip_prefix('$').unwrap_or(digits);
+        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let part = part.trim_end_matches('0');
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if (whole.is_empty() && !digits.contains('.')) || digits == "." {
+            return None;
+        }
+        if part.len() > DIGITS || !all_digits(whole) || !all_digits(part) {
+            return None;
+        }
+        let mut picos: i128 = 0;
+        for digit in whole.bytes().chain(part.bytes().chain([b'0'; DIGITS]).take(DIGITS)) {
+            picos = picos.checked_mul(10)?.checked_add(i128::from(digit - b'0'))?;
+        }
+        Some(Self(if negative { -picos } else { picos }))
+    }
+
+    /// Writes decimal dollars without the dollar sign, cents at least.
+    fn write(self, f: &mut impl fmt::Write, precision: Option<usize>) -> fmt::Result {
+        // Half up at the digit that is cut, away from zero below it.
+        let kept = precision.unwrap_or(DIGITS).min(DIGITS);
+        let step = 10_u128.pow(u32::try_from(DIGITS - kept).unwrap_or_default());
+        let picos = self.0.unsigned_abs();
+        let rounded = match step {
+            1 => picos,
+            step => (picos / step + u128::from(picos % step >= step / 2)) * step,
+        };
+        let (whole, part) = (rounded / DOLLAR.unsigned_abs(), rounded % DOLLAR.unsigned_abs());
+        let part = format!("{part:0DIGITS$}");
+        let shown = match precision {
+            Some(_) => &part[..kept],
+            None => &part[..part.trim_end_matches('0').len().max(2)],
+        };
+        write!(f, "{whole}")?;
+        if !shown.is_empty() {
+            write!(f, ".{shown}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Dollars, with as many digits as the amount has but cents at least; a precision
+/// (`{:.4}`) rounds to so many digits.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::from(if self.is_negative() { "-$" } else { "$" });
+        self.write(&mut text, f.precision())?;
+        // `pad` would take the precision for a width.
+        let missing = f.width().unwrap_or(0).saturating_sub(text.len());
+        write!(f, "{:missing$}{text}", "")
+    }
+}
+
+impl fmt::Debug for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads dollars as people write them: `5`, `0.25`, `$1.50`, `-3`.
+impl FromStr for Money {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::read(text.trim()).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!(
+                    "{text:?} is no amount of dollars; write digits with at most twelve behind \
+                     the point, such as \"0.25\""
+                ),
+            )
+        })
+    }
+}
+
+/// Takes the decimal number that a float is written as: `0.1` is ten cents.
+impl TryFrom<f64> for Money {
+    type Error = Error;
+
+    fn try_from(dollars: f64) -> Result<Self, Error> {
+        // What is finer than a pico-dollar is noise of the float's own arithmetic.
+        let text = if dollars.abs() < 1e3 { format!("{dollars:.12}") } else { dollars.to_string() };
+        if !dollars.is_finite() {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                format!("{dollars} is no amount of dollars"),
+            ));
+        }
+        text.parse()
+    }
+}
+
+impl Add for Money {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl Sub for Money {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Neg for Money {
+    type Output = Self;
+
+    fn neg(self) -> Self {
+        Self(self.0.saturating_neg())
+    }
+}
+
+impl Mul<u64> for Money {
+    type Output = Self;
+
+    fn mul(self, times: u64) -> Self {
+        Self(self.0.saturating_mul(i128::from(times)))
+    }
+}
+
+impl AddAssign for Money {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl SubAssign for Money {
+    fn sub_assign(&mut self, other: Self) {
+        *self = *self - other;
+    }
+}
+
+impl Sum for Money {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl<'a> Sum<&'a Money> for Money {
+    fn sum<I: Iterator<Item = &'a Money>>(amounts: I) -> Self {
+        amounts.copied().sum()
+    }
+}
+
+/// As a string of decimal dollars, `"2.50"`, so that no reader makes a float of it.
+impl Serialize for Money {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = String::from(if self.is_negative() { "-" } else { "" });
+        self.write(&mut text, None).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(&text)
+    }
+}
+
+/// From a string of decimal dollars or a number.
+impl<'de> Deserialize<'de> for Money {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl de::Visitor<'_> for Visitor {
+            type Value = Money;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount of dollars")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Money, E> {
+                text.parse().map_err(|error: Error| E::custom(error.message()))
+            }
+
+            fn visit_f64<E: de::Error>(self, dollars: f64) -> Result<Money, E> {
+                Money::try_from(dollars).map_err(|error| E::custom(error.message()))
+            }
+
+            fn visit_u64<E: de::Error>(self, dollars: u64) -> Result<Money, E> {
+                Ok(Money(i128::from(dollars) * DOLLAR))
+            }
+
+            fn visit_i64<E: de::Error>(self, dollars: i64) -> Result<Money, E> {
+                Ok(Money::dollars(dollars))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_written_exactly() {
+        for (text, picos, shown) in [
+            ("0", 0, "$0.00"),
+            ("5", 5 * DOLLAR, "$5.00"),
+            ("$1.50", 3 * DOLLAR / 2, "$1.50"),
+            (".25", DOLLAR / 4, "$0.25"),
+            ("2.", 2 * DOLLAR, "$2.00"),
+            ("-3.125", -3_125_000_000_000, "-$3.125"),
+            ("-$0.01", -DOLLAR / 100, "-$0.01"),
+            ("0.000000000001", 1, "$0.000000000001"),
+            ("0.1000000000000000", DOLLAR / 10, "$0.10"),
+            (" 12 ", 12 * DOLLAR, "$12.00"),
+        ] {
+            let money: Money = text.parse().unwrap();
+            assert_eq!(money.as_picos(), picos, "{text}");
+            assert_eq!(money.to_string(), shown, "{text}");
+            assert_eq!(shown.parse::<Money>().unwrap(), money, "{text}");
+            let stored = serde_json::to_string(&money).unwrap();
+            assert_eq!(serde_json::from_str::<Money>(&stored).unwrap(), money, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in [
+            "",
+            ".",
+            "$",
+            "-",
+            "1,50",
+            "1e3",
+            "NaN",
+            "inf",
+            "--1",
+            "1.2.3",
+            "0.0000000000001",
+            "5 $",
+        ] {
+            let error = text.parse::<Money>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration, "{text}");
+            assert!(error.message().contains(&format!("{text:?}")), "{error}");
+        }
+        assert!("9".repeat(40).parse::<Money>().is_err());
+        for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300] {
+            assert!(Money::try_from(float).is_err(), "{float}");
+        }
+        assert!(serde_json::from_str::<Money>("\"free\"").is_err());
+        assert!(serde_json::from_str::<Money>("null").is_err());
+    }
+
+    #[test]
+    fn floats_are_taken_as_they_are_written() {
+        for (float, text) in [
+            (0.1, "$0.10"),
+            (0.1 + 0.2, "$0.30"),
+            (5.0, "$5.00"),
+            (-2.5, "-$2.50"),
+            (1e-12, "$0.000000000001"),
+            (123_456.789, "$123456.789"),
+        ] {
+            assert_eq!(Money::try_from(float).unwrap().to_string(), text);
+            let json = serde_json::to_string(&float).unwrap();
+            assert_eq!(serde_json::from_str::<Money>(&json).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_precision_rounds_half_away_from_zero() {
+        let money: Money = "-1.995".parse().unwrap();
+        assert_eq!(format!("{money:.2}"), "-$2.00");
+        assert_eq!(format!("{money:.0}"), "-$2");
+        assert_eq!(format!("{:.2}", Money::picos(4_999_999_999)), "$0.00");
+        assert_eq!(format!("{:.30}", Money::cents(1)), "$0.010000000000");
+        assert_eq!(format!("{:>10.2}|", Money::cents(123)), "     $1.23|");
+    }
+
+    #[test]
+    fn sums_are_exact_and_stop_at_the_ends() {
+        let tenth = Money::cents(10);
+        assert_eq!(std::iter::repeat_n(tenth, 10).sum::<Money>(), Money::dollars(1));
+        assert_eq!(tenth * 10 - Money::dollars(1), Money::ZERO);
+        assert_eq!(Money::MAX + tenth, Money::MAX);
+        assert_eq!(Money::MAX * u64::MAX, Money::MAX);
+        assert_eq!(tenth.saturating_sub(Money::dollars(1)), Money::ZERO);
+        assert!((-tenth).is_negative());
+    }
+}
