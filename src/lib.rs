@@ -101,7 +101,7 @@ pub use chat::{
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
-pub use cost::Money;
+pub use cost::{Cost, CostSource, Money};
 pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};
 pub use histogram::Histogram;

@@ -1,0 +1,194 @@
+//! Where money is reserved and booked.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use super::Money;
+
+/// The books that budgets are kept in.
+///
+/// A ledger knows nothing of budgets, models or prices: it holds accounts, each
+/// with slots of time, and of every slot what was spent and what is reserved. What it
+/// must promise is that each operation happens in all its lines at once or not at
+/// all, whatever other threads, processes or machines do at the same time; budgets hold
+/// because of that.
+///
+/// Instants are seconds since the Unix epoch. They are given by the caller, so that time
+/// can be played through in tests.
+///
+/// Implement it to keep the books elsewhere, in a server that many machines share, say:
+/// an operation needs no more than one script that runs atomically there.
+pub trait Ledger: Send + Sync + fmt::Debug {
+    /// Reserves the same amount on every line, or on none.
+    ///
+    /// The amount is the greatest, up to [`most`](Hold::most), that leaves the sum of
+    /// what is spent and what is reserved within the limit of every line; if that is less
+    /// than [`least`](Hold::least), nothing is reserved. The order of lines does not
+    /// matter; an account occurs in them once.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`](HoldError::Refused) with the line that left the least;
+    /// [`Failed`](HoldError::Failed) where the books cannot be read or written, and
+    /// nothing is reserved then.
+    fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError>;
+
+    /// Ends a reservation: what was reserved is free again, and `amount` is spent, in
+    /// the slots in which it was reserved. It may be more than was reserved; the money is
+    /// gone, so it is booked. Returns what each line's balance was and became, in the
+    /// order in which they were reserved.
+    ///
+    /// A reservation that the ledger has meanwhile closed by itself, since its owner
+    /// seemed to be gone, is corrected to `amount`.
+    ///
+    /// # Errors
+    ///
+    /// Where the books cannot be written, or there is no such reservation: it was
+    /// ended before.
+    fn settle(
+        &self,
+        id: ReservationId,
+        amount: Money,
+        now: i64,
+    ) -> Result<Vec<Posting>, LedgerError>;
+
+    /// Ends a reservation of which nothing was spent.
+    ///
+    /// # Errors
+    ///
+    /// As [`settle`](Self::settle).
+    fn release(&self, id: ReservationId, now: i64) -> Result<(), LedgerError> {
+        self.settle(id, Money::ZERO, now).map(|_| ())
+    }
+
+    /// What is spent and reserved on each line at one moment.
+    ///
+    /// # Errors
+    ///
+    /// Where the books cannot be read.
+    fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError>;
+}
+
+/// What is to be reserved.
+#[derive(Debug, Clone, Copy)]
+pub struct Hold<'a> {
+    /// Where, on all of them or on none.
+    pub lines: &'a [Line<'a>],
+    /// Less than this is of no use.
+    pub least: Money,
+    /// More than this is not needed.
+    pub most: Money,
+    /// When it is.
+    pub now: i64,
+}
+
+/// One account and the time in it that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Line<'a> {
+    /// The account's name, such as `daily/customer=acme`.
+    pub account: &'a str,
+    /// The start of the slot of time that is charged.
+    pub slot: i64,
+    /// Slots that start here or later count towards the limit: `slot` itself for a
+    /// calendar's window, an earlier one for a rolling window.
+    pub from: i64,
+    /// From when on the slot counts for nothing and may be forgotten; `i64::MAX` where
+    /// it counts for ever.
+    pub until: i64,
+    /// The most that may be spent and reserved in the slots that count; `None` only
+    /// keeps count.
+    pub limit: Option<Money>,
+}
+
+/// What a ledger holds on a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Spent, in the slots that count.
+    pub spent: Money,
+    /// Reserved and not yet spent, in the slots that count.
+    pub reserved: Money,
+}
+
+impl Balance {
+    /// Spent and reserved together: what counts against a limit.
+    pub fn committed(self) -> Money {
+        self.spent + self.reserved
+    }
+}
+
+/// Names a reservation in the ledger that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReservationId(pub u64);
+
+/// A reservation that was made. It stands until it is [settled](Ledger::settle) or
+/// [released](Ledger::release).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "the money stays reserved until it is settled or released"]
+pub struct Grant {
+    /// Its name.
+    pub id: ReservationId,
+    /// How much is reserved.
+    pub amount: Money,
+}
+
+/// How a line's balance moved when a reservation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// Spent before, in the slots that count.
+    pub before: Money,
+    /// The balance after.
+    pub after: Balance,
+}
+
+/// Why nothing was reserved.
+#[derive(Debug)]
+pub enum HoldError {
+    /// A limit leaves too little.
+    Refused {
+        /// The line, counted from 0, that leaves the least.
+        line: usize,
+        /// What is spent and reserved on it.
+        balance: Balance,
+    },
+    /// The books cannot be read or written.
+    Failed(LedgerError),
+}
+
+/// Books that cannot be read or written.
+#[derive(Debug)]
+pub struct LedgerError {
+    message: String,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl LedgerError {
+    /// An error that says in `message` what is wrong and what to do.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), source: None }
+    }
+
+    /// With what caused it.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for LedgerError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source.as_ref() as &(dyn StdError + 'static))
+    }
+}
+
+impl From<LedgerError> for HoldError {
+    fn from(error: LedgerError) -> Self {
+        Self::Failed(error)
+    }
+}

@@ -1,0 +1,6 @@
+//! What tokens cost.
+
+mod cost;
+
+use super::Money;
+pub use cost::{Cost, CostSource};
