@@ -1,4 +1,6 @@
-use crate::cancel::CancelToken;
+use crossbeam_channel::{Receiver, never};
+
+use crate::cancel::{CancelToken, Listening};
 use crate::deadline::Deadline;
 
 /// What ends a call before its time.
@@ -9,6 +11,15 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
+    /// A channel with a word in it once the call is cancelled, which is never where
+    /// there is no token.
+    pub(crate) fn cancelled(&self) -> (Receiver<()>, Option<Listening>) {
+        match self.cancel.as_ref().map(CancelToken::channel) {
+            Some((cancelled, listening)) => (cancelled, Some(listening)),
+            None => (never(), None),
+        }
+    }
+
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
     }

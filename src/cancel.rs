@@ -1,3 +1,4 @@
+use crossbeam_channel::{Receiver, bounded};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -86,11 +87,18 @@ impl CancelToken {
     /// assert!(token.wait_timeout(Duration::from_secs(600)));
     /// ```
     pub fn wait_timeout(&self, timeout: Duration) -> bool {
-        let (sender, receiver) = crossbeam_channel::bounded(1);
-        let _listening = self.listen(move || {
+        let (cancelled, _listening) = self.channel();
+        cancelled.recv_timeout(timeout).is_ok()
+    }
+
+    /// A channel with a word in it once the token is cancelled, for those who wait for
+    /// something else beside it. It hangs up when the [`Listening`] is dropped.
+    pub(crate) fn channel(&self) -> (Receiver<()>, Listening) {
+        let (sender, receiver) = bounded(1);
+        let listening = self.listen(move || {
             let _ = sender.try_send(());
         });
-        receiver.recv_timeout(timeout).is_ok()
+        (receiver, listening)
     }
 
     /// Calls `listener` when the token is cancelled, at once if it is already, and

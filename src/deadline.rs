@@ -1,3 +1,4 @@
+use crossbeam_channel::{Receiver, at, never};
 use std::time::{Duration, Instant};
 
 /// The instant by which a call must have ended, or none.
@@ -20,6 +21,11 @@ impl Deadline {
     /// What is left at `now`: `None` for ever, zero once it has passed.
     pub(crate) fn remaining(self, now: Instant) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(now))
+    }
+
+    /// A channel with a word in it once it has passed.
+    pub(crate) fn channel(self) -> Receiver<Instant> {
+        self.0.map_or_else(never, at)
     }
 
     pub(crate) fn is_past(self, now: Instant) -> bool {

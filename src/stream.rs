@@ -13,10 +13,11 @@ use std::time::{Duration, Instant, SystemTime};
 use std::vec;
 
 use crossbeam_channel::{
-    Receiver, RecvTimeoutError, Sender, TrySendError, at, bounded, never, select_biased,
+    Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select_biased,
 };
 use parking_lot::Mutex;
 
+use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, RateLimit, StreamEvent};
 use crate::error::{Error, ErrorKind, Phase};
@@ -138,7 +139,7 @@ impl ChatStream {
                     let (cancel, last_word) = (cancel.clone(), Arc::clone(&last_word));
                     let whole = end.is_some();
                     move || {
-                        let said = read(reader, whole, &sender, cancel.as_ref());
+                        let said = read(reader, whole, &sender, cancel);
                         *last_word.lock() = said.err();
                     }
                 });
@@ -351,18 +352,13 @@ fn read(
     mut reader: Reader,
     whole: bool,
     sender: &Sender<Batch>,
-    cancel: Option<&CancelToken>,
+    cancel: Option<CancelToken>,
 ) -> Result<(), Error> {
     // Reading ends by itself when the call is cancelled or its time is over; waiting
     // for the caller does not.
-    let (tell, told) = bounded(1);
-    let _listening = cancel.map(|token| {
-        token.listen(move || {
-            let _ = tell.try_send(());
-        })
-    });
-    let is_cancelled = if cancel.is_some() { told } else { never() };
-    let is_over = reader.source.pace.end.at().map_or_else(never, at);
+    let bounds = Bounds { deadline: reader.source.pace.end, cancel };
+    let (is_cancelled, _listening) = bounds.cancelled();
+    let is_over = bounds.deadline.channel();
     if whole {
         reader.drain();
         return Ok(());

@@ -38,10 +38,7 @@ pub(super) fn dial(
         }
     };
     let Some(token) = &bounds.cancel else { return work() };
-    let (cancel, cancelled) = bounded(1);
-    let _listening = token.listen(move || {
-        let _ = cancel.try_send(());
-    });
+    let (cancelled, _listening) = token.channel();
     let (sender, opened) = bounded(1);
     let thread = thread::Builder::new().name("tollgate-connect".to_owned());
     let spawned = thread.spawn(move || {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded, select_biased};
 
 use crate::bounds::Bounds;
 use crate::config::is_loopback;
@@ -22,12 +22,6 @@ pub(super) enum Unresolved {
 
 type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
-/// What ends a wait for the addresses of a host.
-enum Word {
-    Found(Found),
-    Cancelled,
-}
-
 /// The system's name lookup, bounded and shared.
 ///
 /// The system's lookup blocks and cannot be interrupted, so it runs in a thread of
@@ -40,7 +34,7 @@ pub(super) struct Resolver {
     look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
     /// Who waits for which host. Guards against a second thread for one host: an
     /// entry is there as long as its thread will still answer those in it.
-    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Word>>>>>,
+    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
 type Host = (String, u16);
@@ -91,44 +85,33 @@ impl Resolver {
         port: u16,
         bounds: &Bounds,
     ) -> Result<Vec<SocketAddr>, Unresolved> {
-        // Room for both words: neither sender waits.
-        let (sender, receiver) = bounded(2);
-        let _listening = bounds.cancel.as_ref().map(|token| {
-            let sender = sender.clone();
-            token.listen(move || {
-                let _ = sender.try_send(Word::Cancelled);
-            })
-        });
+        let (sender, found) = bounded(1);
         let host = (name.to_owned(), port);
         self.join(host.clone(), sender.clone())
             .map_err(|cause| Unresolved::Failed(Arc::new(cause)))?;
-        let word = match bounds.deadline.at() {
-            Some(at) => receiver.recv_deadline(at),
-            None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        let (cancelled, _listening) = bounds.cancelled();
+        let left = select_biased! {
+            // An answer is always owed, and `sender` is here to the end.
+            recv(found) -> found => match found {
+                Ok(found) => return found.map_err(Unresolved::Failed),
+                Err(_) => Unresolved::TimedOut,
+            },
+            recv(cancelled) -> _ => Unresolved::Cancelled,
+            recv(bounds.deadline.channel()) -> _ => Unresolved::TimedOut,
         };
-        match word {
-            Ok(Word::Found(found)) => found.map_err(Unresolved::Failed),
-            Ok(Word::Cancelled) => {
-                self.leave(&host, &sender);
-                Err(Unresolved::Cancelled)
-            }
-            // An answer is always owed, so that only time ends the wait without one.
-            Err(_) => {
-                self.leave(&host, &sender);
-                Err(Unresolved::TimedOut)
-            }
-        }
+        self.leave(&host, &sender);
+        Err(left)
     }
 
     /// Forgets one who no longer waits. The thread stays, and its entry with it.
-    fn leave(&self, host: &Host, sender: &Sender<Word>) {
+    fn leave(&self, host: &Host, sender: &Sender<Found>) {
         if let Some(others) = self.waiting.lock().get_mut(host) {
             others.retain(|other| !other.same_channel(sender));
         }
     }
 
     /// Has `sender` told the addresses of `host` once they are known.
-    fn join(&self, host: Host, sender: Sender<Word>) -> io::Result<()> {
+    fn join(&self, host: Host, sender: Sender<Found>) -> io::Result<()> {
         let mut waiting = self.waiting.lock();
         if let Some(others) = waiting.get_mut(&host) {
             others.push(sender);
@@ -156,7 +139,7 @@ impl fmt::Debug for Resolver {
 /// Owes an answer to those who wait for a host.
 struct Answer {
     host: Host,
-    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Word>>>>>,
+    waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
 impl Answer {
@@ -164,7 +147,7 @@ impl Answer {
         let waiting = self.waiting.lock().remove(&self.host).unwrap_or_default();
         for sender in waiting {
             // Nobody listens any more where time ran out or the call was cancelled.
-            let _ = sender.try_send(Word::Found(found.clone()));
+            let _ = sender.try_send(found.clone());
         }
     }
 }
