@@ -14,11 +14,11 @@ use crate::config::{ClientBuilder, Settings};
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::pool::PoolStats;
-use crate::provider::{Provider, Wire};
+use crate::provider::{Delivery, Provider, Wire};
 use crate::retry::{Bucket, Retrier, SecondSending, Tried};
 use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
-use call::{Call, Delivery, Means};
+use call::{Call, Means};
 
 /// A client of one provider.
 ///

@@ -10,7 +10,7 @@ use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{self, Decoder, Failure, Provider, Wire, completions};
+use crate::provider::{self, Decoder, Delivery, Failure, Provider, Wire, completions};
 use crate::retry::SecondSending;
 use crate::stream::{Begun, Pace, Source};
 use crate::transport::{Headers, Outgoing, Transport, Watch};
@@ -28,13 +28,6 @@ pub(super) struct Call {
     pub(super) bounds: Bounds,
     /// For a stream.
     pace: Pace,
-}
-
-/// How an answer is to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
-    Whole,
-    Stream,
 }
 
 /// What all calls of a client share.
@@ -77,15 +70,12 @@ impl Call {
             Provider::OpenAi => Wire::OpenAiChat,
             Provider::Anthropic => Wire::Anthropic,
         });
-        let mut deadline = Deadline::after(begun, timeout);
         let end = Deadline::after(begun, whole_stream);
-        let body = match delivery {
-            Delivery::Whole => wire.encode(request, model)?,
-            Delivery::Stream => {
-                deadline = deadline.earlier(end);
-                wire.encode_stream(request, model)?
-            }
+        let deadline = match delivery {
+            Delivery::Whole => Deadline::after(begun, timeout),
+            Delivery::Stream => Deadline::after(begun, timeout).earlier(end),
         };
+        let body = wire.encode(request, model, delivery)?;
         Ok(Self {
             wire,
             uri: endpoint(&settings.base, wire)?,

@@ -84,7 +84,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 mod tests {
     use crate::chat::{ChatRequest, Message, Tool, ToolChoice};
     use crate::error::ErrorKind;
-    use crate::provider::Wire;
+    use crate::provider::{Delivery, Wire};
     use serde_json::{Value, json};
 
     fn hi() -> ChatRequest {
@@ -122,7 +122,7 @@ mod tests {
                 if about_tools && wire == Wire::OpenAiCompletions {
                     continue; // It takes no tools at all.
                 }
-                let error = wire.encode(&request, "some-model").unwrap_err();
+                let error = wire.encode(&request, "some-model", Delivery::Whole).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
                 assert!(!error.message().contains("secret"));
@@ -139,7 +139,7 @@ mod tests {
             hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
         ] {
             for wire in [Wire::OpenAiChat, Wire::Anthropic] {
-                assert!(wire.encode(&request, "some-model").is_ok());
+                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::error::Error;
 
 /// How an answer is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
+pub(crate) enum Delivery {
     /// In one body.
     Whole,
     /// As a stream of events.
@@ -69,14 +69,15 @@ mod tests {
     const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
-        serde_json::from_slice(&wire.encode_stream(request, "some-model").unwrap()).unwrap()
+        serde_json::from_slice(&wire.encode(request, "some-model", Delivery::Stream).unwrap())
+            .unwrap()
     }
 
     #[test]
     fn a_stream_is_asked_for_with_its_usage_and_nothing_else_changes() {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
-            let whole = wire.encode(&request, "some-model").unwrap();
+            let whole = wire.encode(&request, "some-model", Delivery::Whole).unwrap();
             let mut whole: Value = serde_json::from_slice(&whole).unwrap();
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
@@ -106,17 +107,17 @@ mod tests {
         for stream in [json!(false), json!(null), json!("yes")] {
             for wire in WIRES {
                 let request = hi().extra("stream", stream.clone());
-                let error = wire.encode_stream(&request, "some-model").unwrap_err();
+                let error = wire.encode(&request, "some-model", Delivery::Stream).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains("\"stream\" says otherwise"), "{error}");
-                assert!(wire.encode(&request, "some-model").is_ok());
+                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
             }
         }
         for (best_of, fits) in [(json!(1), true), (json!(null), true), (json!(2), false)] {
             let request = hi().extra("best_of", best_of);
             let wire = Wire::OpenAiCompletions;
-            assert!(wire.encode(&request, "some-model").is_ok());
-            let streamed = wire.encode_stream(&request, "some-model");
+            assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+            let streamed = wire.encode(&request, "some-model", Delivery::Stream);
             assert_eq!(streamed.is_ok(), fits);
             if let Err(error) = streamed {
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);

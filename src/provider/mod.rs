@@ -32,7 +32,7 @@ use std::time::{Duration, SystemTime};
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
 
-use delivery::Delivery;
+pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id};
 pub(crate) use stream::Decoder;
@@ -176,25 +176,12 @@ impl Wire {
         }
     }
 
-    /// The JSON body for a request that is answered at once.
-    pub(crate) fn encode(self, request: &ChatRequest, model: &str) -> Result<Vec<u8>, Error> {
-        self.encode_for(Delivery::Whole, request, model)
-    }
-
-    /// The JSON body for a request that is answered by a stream.
-    pub(crate) fn encode_stream(
+    /// The JSON body for a request.
+    pub(crate) fn encode(
         self,
         request: &ChatRequest,
         model: &str,
-    ) -> Result<Vec<u8>, Error> {
-        self.encode_for(Delivery::Stream, request, model)
-    }
-
-    fn encode_for(
-        self,
         delivery: Delivery,
-        request: &ChatRequest,
-        model: &str,
     ) -> Result<Vec<u8>, Error> {
         match self {
             Self::OpenAiChat => openai::encode(request, model, delivery),

@@ -153,7 +153,8 @@ mod tests {
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
             for request in [&request, &loaded] {
-                let body = String::from_utf8(wire.encode(request, "m").unwrap()).unwrap();
+                let body =
+                    String::from_utf8(wire.encode(request, "m", Delivery::Whole).unwrap()).unwrap();
                 assert_eq!(body.matches(schema).count(), 2, "{body}");
                 assert!(body.starts_with(r#"{"model":"m","#), "{body}");
                 assert!(body.ends_with(r#""b":1,"a":2}"#), "{body}");
