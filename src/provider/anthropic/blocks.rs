@@ -71,10 +71,11 @@ impl Blocks {
             events.push(StreamEvent::ToolCallBegun { index, id, name });
         }
         let at = self.add(index, block)?;
-        match kind.as_str() {
-            "thinking" => self.think(at, text.into(), room, events),
-            _ => self.write(at, text.into(), room, events),
-        }
+        let event = match kind.as_str() {
+            "thinking" => StreamEvent::ReasoningDelta,
+            _ => StreamEvent::TextDelta,
+        };
+        self.write(at, text.into(), event, room, events)
     }
 
     fn add(&mut self, index: Option<u64>, block: Block) -> Result<usize, Failure> {
@@ -113,8 +114,10 @@ impl Blocks {
             (None, None) => return Ok(()),
         };
         match &*delta.kind.0 {
-            "text_delta" => self.write(at, delta.text.0, room, events),
-            "thinking_delta" => self.think(at, delta.thinking.0, room, events),
+            "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events),
+            "thinking_delta" => {
+                self.write(at, delta.thinking.0, StreamEvent::ReasoningDelta, room, events)
+            }
             "input_json_delta" => self.input(at, delta.partial_json.0, room, events),
             "signature_delta" => {
                 room.keep(delta.signature.0.len())?;
@@ -131,32 +134,19 @@ impl Blocks {
         }
     }
 
+    /// Adds words to a block's text and tells of them by `event`.
     fn write(
         &mut self,
         at: usize,
         text: Cow<'_, str>,
+        event: fn(String) -> StreamEvent,
         room: &mut Room,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         if !text.is_empty() {
             room.write(&text)?;
             self.blocks[at].text.push_str(&text);
-            events.push(StreamEvent::TextDelta(text.into_owned()));
-        }
-        Ok(())
-    }
-
-    fn think(
-        &mut self,
-        at: usize,
-        text: Cow<'_, str>,
-        room: &mut Room,
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<(), Failure> {
-        if !text.is_empty() {
-            room.write(&text)?;
-            self.blocks[at].text.push_str(&text);
-            events.push(StreamEvent::ReasoningDelta(text.into_owned()));
+            events.push(event(text.into_owned()));
         }
         Ok(())
     }
