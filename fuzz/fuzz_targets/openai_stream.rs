@@ -3,6 +3,7 @@
 
 #![no_main]
 
+mod cut;
 mod pieces;
 
 use libfuzzer_sys::fuzz_target;

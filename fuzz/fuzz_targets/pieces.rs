@@ -1,5 +1,6 @@
 //! What the targets of stream decoders share.
 
+use crate::cut::cut;
 use tollgate::{ChatResponse, Error, ErrorKind, StreamDecoder, StreamEvent};
 
 /// The most bytes that a decoder may keep here.
@@ -103,22 +104,4 @@ fn sorted(text: &str) -> Vec<char> {
     let mut characters: Vec<_> = text.chars().collect();
     characters.sort_unstable();
     characters
-}
-
-/// Pieces of these lengths, over and over; 0 is an empty piece.
-fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    // A round without a length would never end.
-    if lengths.iter().all(|length| *length == 0) {
-        return vec![stream];
-    }
-    for length in lengths.iter().cycle() {
-        if stream.is_empty() {
-            break;
-        }
-        let (piece, rest) = stream.split_at(stream.len().min(usize::from(*length)));
-        pieces.push(piece);
-        stream = rest;
-    }
-    pieces
 }

@@ -5,9 +5,11 @@
 
 #![no_main]
 
+mod cut;
 #[path = "../../tests/sse/rules.rs"]
 mod rules;
 
+use cut::cut;
 use libfuzzer_sys::fuzz_target;
 use rules::{by_the_rules, parsed};
 use tollgate::sse::Limits;
@@ -27,21 +29,3 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(parsed(pieces, limits), limited);
     assert_eq!(parsed(stream.chunks(1), limits), limited);
 });
-
-/// Pieces of these lengths, over and over; 0 is an empty piece.
-fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
-    let mut pieces = Vec::new();
-    // A round without a length would never end.
-    if lengths.iter().all(|length| *length == 0) {
-        return vec![stream];
-    }
-    for length in lengths.iter().cycle() {
-        if stream.is_empty() {
-            break;
-        }
-        let (piece, rest) = stream.split_at(stream.len().min(usize::from(*length)));
-        pieces.push(piece);
-        stream = rest;
-    }
-    pieces
-}
