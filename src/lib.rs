@@ -57,7 +57,8 @@
 //! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
 //! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
 //!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
-//! - `stream`: the iterator and its reader's thread; `source.rs` is a step of reading;
+//! - `stream`: the iterator; `reader.rs` is the thread that reads ahead of it, from a
+//!   `source.rs`;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `bounds`, `cancel`, `histogram`, `sync`: what ends a call early, distributions of

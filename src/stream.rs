@@ -1,5 +1,6 @@
 //! An answer that is read while it is written.
 
+mod reader;
 mod select;
 mod source;
 mod text;
@@ -8,45 +9,26 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::task::Poll;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use std::vec;
 
-use crossbeam_channel::{
-    Receiver, RecvTimeoutError, Sender, TrySendError, bounded, never, select_biased,
-};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 use parking_lot::Mutex;
 
-use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, RateLimit, StreamEvent};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Decoder, Provider};
 use crate::retry::{Attempt, Decision, GiveUp, Tried};
+use reader::{BATCHES, Batch, LastWord};
 pub use select::select;
-use source::Reader;
 pub(crate) use source::{Begun, Pace, Source};
 pub use text::TextDeltas;
-
-/// How many batches of events may wait for the caller before the reader waits, and
-/// then the provider. A batch is what one read of the socket brought.
-const BATCHES: usize = 4;
-
-/// The reader's stack: enough for the deepest JSON that is read, 128 levels, in a
-/// build without optimisation, three times over. Only what is touched of it takes
-/// memory.
-const STACK: usize = 1024 * 1024;
 
 /// How long the end of the body is awaited once the answer is whole, so that a call
 /// that follows finds the connection free.
 const SETTLE: Duration = Duration::from_millis(100);
-
-/// The events a reader hands over. It hangs up when it is done.
-type Batch = Vec<StreamEvent>;
-
-/// Why a reader has hung up, where the answer was not whole. Guards nothing but
-/// itself; written by the reader before it hangs up, and read after.
-type LastWord = Arc<Mutex<Option<Error>>>;
 
 /// An answer that comes piece by piece.
 ///
@@ -134,15 +116,8 @@ impl ChatStream {
                 None
             }
             end => {
-                let thread = thread::Builder::new().name("tollgate-stream".to_owned());
-                let thread = thread.stack_size(STACK).spawn({
-                    let (cancel, last_word) = (cancel.clone(), Arc::clone(&last_word));
-                    let whole = end.is_some();
-                    move || {
-                        let said = read(reader, whole, &sender, cancel);
-                        *last_word.lock() = said.err();
-                    }
-                });
+                let last_word = Arc::clone(&last_word);
+                let thread = reader.spawn(end.is_some(), sender, cancel.clone(), last_word);
                 Some(thread.map_err(|cause| {
                     Error::new(ErrorKind::Connection, "cannot start a thread to read a stream in")
                         .with_provider(about.provider)
@@ -343,65 +318,6 @@ impl ChatStream {
             // One that panicked has said so.
             let _ = reader.join();
         }
-    }
-}
-
-/// Reads to the end, and hands over what comes. Returning closes the connection,
-/// unless the body was read to its end.
-fn read(
-    mut reader: Reader,
-    whole: bool,
-    sender: &Sender<Batch>,
-    cancel: Option<CancelToken>,
-) -> Result<(), Error> {
-    // Reading ends by itself when the call is cancelled or its time is over; waiting
-    // for the caller does not.
-    let bounds = Bounds { deadline: reader.source.pace.end, cancel };
-    let (is_cancelled, _listening) = bounds.cancelled();
-    let is_over = bounds.deadline.channel();
-    if whole {
-        reader.drain();
-        return Ok(());
-    }
-    loop {
-        let mut events = Vec::new();
-        match reader.step(&mut events) {
-            Ok(false) if events.is_empty() => {}
-            Ok(false) => select_biased! {
-                send(sender, events) -> sent => if sent.is_err() {
-                    // Nobody wants it any more.
-                    return Ok(());
-                },
-                recv(is_cancelled) -> _ => return Err(Error::cancelled()),
-                recv(is_over) -> _ => return Err(reader.out_of_time()),
-            },
-            // The connection is let go before a caller is waited for.
-            Ok(true) => {
-                let left = sender.try_send(events).err().map(TrySendError::into_inner);
-                reader.drain();
-                return left.map_or(Ok(()), |events| hand_over(sender, events, &is_cancelled));
-            }
-            Err(error) => {
-                drop(reader);
-                if !events.is_empty() {
-                    hand_over(sender, events, &is_cancelled)?;
-                }
-                return Err(error);
-            }
-        }
-    }
-}
-
-/// Waits until the caller takes the last events.
-fn hand_over(
-    sender: &Sender<Batch>,
-    events: Batch,
-    is_cancelled: &Receiver<()>,
-) -> Result<(), Error> {
-    select_biased! {
-        // In vain where nobody wants them any more.
-        send(sender, events) -> _ => Ok(()),
-        recv(is_cancelled) -> _ => Err(Error::cancelled()),
     }
 }
 

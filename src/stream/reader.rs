@@ -1,0 +1,223 @@
+use crossbeam_channel::{Receiver, Sender, TrySendError, select_biased};
+use parking_lot::Mutex;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::source::{Begun, Pace, Source};
+use crate::bounds::Bounds;
+use crate::cancel::CancelToken;
+use crate::chat::StreamEvent;
+use crate::deadline::Deadline;
+use crate::error::{Error, ErrorKind, Phase};
+use crate::provider::{self, Failure};
+
+/// How much is read at once.
+const BUFFER: usize = 4 * 1024;
+
+/// How long, and for how many bytes, the end of the body is awaited once the answer is
+/// whole: it mostly came with it, and a connection is worth a little patience.
+const DRAIN: Duration = Duration::from_millis(500);
+const MAX_DRAIN: usize = 64 * 1024;
+
+/// How many batches of events may wait for the caller before the reader waits, and
+/// then the provider. A batch is what one read of the socket brought.
+pub(super) const BATCHES: usize = 4;
+
+/// The reader's stack: enough for the deepest JSON that is read, 128 levels, in a
+/// build without optimisation, three times over. Only what is touched of it takes
+/// memory.
+const STACK: usize = 1024 * 1024;
+
+/// The events a reader hands over. It hangs up when it is done.
+pub(super) type Batch = Vec<StreamEvent>;
+
+/// Why a reader has hung up, where the answer was not whole. Guards nothing but
+/// itself; written by the reader before it hangs up, and read after.
+pub(super) type LastWord = Arc<Mutex<Option<Error>>>;
+
+/// Reads a source, step by step.
+pub(super) struct Reader {
+    pub(super) source: Source,
+    buffer: Box<[u8]>,
+    begun: bool,
+    /// Whether the last step brought the answer on, so that the gap begins anew with
+    /// the next. Not sooner: in between, the caller may take its time.
+    progressed: bool,
+}
+
+impl Reader {
+    pub(super) fn new(source: Source) -> Self {
+        let buffer = vec![0; BUFFER].into_boxed_slice();
+        Self { source, buffer, begun: false, progressed: false }
+    }
+
+    /// Waits for the first event.
+    ///
+    /// # Errors
+    ///
+    /// What the stream fails with before it.
+    pub(super) fn begin(mut self) -> Result<Begun, Error> {
+        let mut events = Vec::new();
+        let end = loop {
+            match self.step(&mut events) {
+                Ok(true) => break Some(Ok(())),
+                Ok(false) if events.is_empty() => {}
+                Ok(false) => break None,
+                Err(error) if events.is_empty() => return Err(error),
+                Err(error) => break Some(Err(error)),
+            }
+        };
+        self.begun = true;
+        self.progressed = true;
+        Ok(Begun { reader: self, events, end })
+    }
+
+    /// Reads to the end in a thread of its own, and hands over what comes; `whole` says
+    /// that the answer has come already.
+    pub(super) fn spawn(
+        self,
+        whole: bool,
+        sender: Sender<Batch>,
+        cancel: Option<CancelToken>,
+        last_word: LastWord,
+    ) -> io::Result<JoinHandle<()>> {
+        let thread = thread::Builder::new().name("tollgate-stream".to_owned());
+        thread.stack_size(STACK).spawn(move || {
+            let said = self.run(whole, &sender, cancel);
+            *last_word.lock() = said.err();
+        })
+    }
+
+    /// Returning closes the connection, unless the body was read to its end.
+    fn run(
+        mut self,
+        whole: bool,
+        sender: &Sender<Batch>,
+        cancel: Option<CancelToken>,
+    ) -> Result<(), Error> {
+        // Reading ends by itself when the call is cancelled or its time is over; waiting
+        // for the caller does not.
+        let bounds = Bounds { deadline: self.source.pace.end, cancel };
+        let (is_cancelled, _listening) = bounds.cancelled();
+        let is_over = bounds.deadline.channel();
+        if whole {
+            self.drain();
+            return Ok(());
+        }
+        loop {
+            let mut events = Vec::new();
+            match self.step(&mut events) {
+                Ok(false) if events.is_empty() => {}
+                Ok(false) => select_biased! {
+                    send(sender, events) -> sent => if sent.is_err() {
+                        // Nobody wants it any more.
+                        return Ok(());
+                    },
+                    recv(is_cancelled) -> _ => return Err(Error::cancelled()),
+                    recv(is_over) -> _ => return Err(self.out_of_time()),
+                },
+                // The connection is let go before a caller is waited for.
+                Ok(true) => {
+                    let left = sender.try_send(events).err().map(TrySendError::into_inner);
+                    self.drain();
+                    return left.map_or(Ok(()), |events| hand_over(sender, events, &is_cancelled));
+                }
+                Err(error) => {
+                    drop(self);
+                    if !events.is_empty() {
+                        hand_over(sender, events, &is_cancelled)?;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Reads what is there, or waits for it, and adds its events to `events`. Returns
+    /// whether the answer is whole.
+    ///
+    /// # Errors
+    ///
+    /// What the stream fails with; the events before it are in `events`.
+    fn step(&mut self, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
+        let Pace { gap, end } = self.source.pace;
+        if std::mem::take(&mut self.progressed) && self.begun {
+            self.source.watch.set_deadline(Deadline::after(Instant::now(), gap).earlier(end));
+        }
+        let length = self.source.body.read(&mut self.buffer).map_err(|error| self.broken(error))?;
+        let (read, done) = {
+            let mut decoder = self.source.decoder.lock();
+            let read = match length {
+                0 => decoder.finish(events).map(|()| true),
+                _ => decoder.push(&self.buffer[..length], events),
+            };
+            (read, decoder.is_done())
+        };
+        self.progressed = read.map_err(|failure| self.failed(failure))?;
+        Ok(done)
+    }
+
+    /// Reads what is left of the body behind the end of the answer, so that the
+    /// connection can be used again.
+    fn drain(mut self) {
+        self.source.watch.set_deadline(Deadline::after(Instant::now(), DRAIN));
+        let mut read = 0;
+        while read < MAX_DRAIN {
+            match self.source.body.read(&mut self.buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(length) => read += length,
+            }
+        }
+    }
+
+    /// The error of a connection that failed.
+    fn broken(&self, error: Error) -> Error {
+        let phase = match error.phase() {
+            Some(Phase::Body) if self.begun => Phase::NextToken,
+            Some(Phase::Body) => Phase::FirstToken,
+            Some(phase) => phase,
+            None => Phase::Body,
+        };
+        let error = match error.kind() {
+            ErrorKind::Timeout if self.begun && self.source.pace.end.is_past(Instant::now()) => {
+                return self.out_of_time();
+            }
+            ErrorKind::Timeout => Error::timeout(phase),
+            ErrorKind::Cancelled => error.with_phase(phase),
+            _ => error,
+        };
+        self.identified(error)
+    }
+
+    /// The error of a stream that has taken all the time it may in all.
+    fn out_of_time(&self) -> Error {
+        let message = "waiting for the next token, at the end of the stream_timeout";
+        self.identified(Error::new(ErrorKind::Timeout, message).with_phase(Phase::NextToken))
+    }
+
+    fn identified(&self, error: Error) -> Error {
+        let reply = self.source.incoming.reply();
+        error.with_status(reply.status).with_request_id(provider::request_id(reply)).bounded()
+    }
+
+    /// The error that the stream told of.
+    fn failed(&self, mut failure: Failure) -> Error {
+        failure.hide(&self.source.secrets);
+        provider::error(failure, self.source.incoming.reply(), SystemTime::now())
+    }
+}
+
+/// Waits until the caller takes the last events.
+fn hand_over(
+    sender: &Sender<Batch>,
+    events: Batch,
+    is_cancelled: &Receiver<()>,
+) -> Result<(), Error> {
+    select_biased! {
+        // In vain where nobody wants them any more.
+        send(sender, events) -> _ => Ok(()),
+        recv(is_cancelled) -> _ => Err(Error::cancelled()),
+    }
+}
