@@ -5,6 +5,7 @@
 pub(crate) mod front;
 pub(crate) mod listener;
 pub(crate) mod server;
+pub(crate) mod stream;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
 
