@@ -4,9 +4,8 @@
 mod support;
 
 use std::error::Error as _;
-use std::thread;
 use std::time::Duration;
-use support::server::{RawServer, request, send};
+use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, at_rest, drain, first_word_and_end, head, whole};
 use support::{builder, builder_at, loopback, quick_retries};
 use tollgate::testing::{Framing, Loopback, Reply};
@@ -220,17 +219,19 @@ fn deep_json_is_read_or_refused() {
             bodies.push((Provider::Anthropic, start.to_owned() + &anthropic(&block)));
         }
         for (provider, body) in bodies {
+            let (word, wait) = word();
             let server = RawServer::start(move |_, mut socket| {
                 let _ = request(&mut socket);
-                // The rest comes to the reader's own thread.
                 let (first, rest) = body.split_at(body.find("\n\n").unwrap() + 2);
                 send(&mut socket, &(head() + first));
-                thread::sleep(Duration::from_millis(5));
+                wait();
                 send(&mut socket, rest);
             });
             let url = server.base_url();
             let client = builder_at(&url).provider(provider).model("m").build().unwrap();
             let mut stream = client.stream("hi").unwrap();
+            // The rest comes to the reader's own thread.
+            word.send(()).unwrap();
             let (text, error) = drain(&mut stream);
             assert_eq!(text, "one ");
             assert!(error.is_some());

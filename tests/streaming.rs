@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 use support::listener::wait_for_the_end;
-use support::server::{RawServer, request, send};
+use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, flood, head, whole};
 use support::{builder, builder_at, client, eventually, loopback};
 use tollgate::testing::{Framing, Reply};
@@ -121,19 +121,21 @@ fn usage_that_never_comes_is_estimated_and_says_so() {
 
 #[test]
 fn a_body_that_ends_a_little_late_still_gives_its_connection_back() {
-    let server = RawServer::start(|_, mut socket| {
+    let (word, wait) = word();
+    let server = RawServer::start(move |_, mut socket| {
         while request(&mut socket).is_some() {
             let events = format!("{CHUNK}data: [DONE]\n\n");
             let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
             send(&mut socket, &format!("{head}{:x}\r\n{events}\r\n", events.len()));
-            // Longer than a caller waits for it.
-            thread::sleep(Duration::from_millis(200));
+            wait();
             send(&mut socket, "0\r\n\r\n");
         }
     });
     let client = builder_at(&server.base_url()).build().unwrap();
     for _ in 0..3 {
         assert_eq!(whole(&mut client.stream("hi").unwrap()), "one ");
+        // The caller has gone on.
+        word.send(()).unwrap();
         eventually("it is back", || client.pool().total.idle == 1);
     }
     assert_eq!(server.connections(), 1);

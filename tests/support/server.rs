@@ -2,9 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
-use super::listener::Listener;
+use super::listener::{Listener, PATIENCE};
 
 /// Runs `serve` for each connection, with the number of that connection.
 pub(crate) struct RawServer(Listener);
@@ -37,6 +39,16 @@ impl RawServer {
     pub(crate) fn connections(&self) -> usize {
         self.0.accepted()
     }
+}
+
+/// How a test gives its word, and how the server waits for it: once for each.
+pub(crate) fn word() -> (Sender<()>, impl Fn() + Send + Sync + 'static) {
+    let (sender, receiver) = channel();
+    let receiver = Mutex::new(receiver);
+    let wait = move || {
+        receiver.lock().unwrap().recv_timeout(PATIENCE).expect("the test gives its word");
+    };
+    (sender, wait)
 }
 
 /// Reads one request with its body; `None` at the end of the connection.
