@@ -4,10 +4,12 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
 use std::thread;
 use std::time::Duration;
-use support::{builder, builder_at, loopback};
+use support::stream::at_rest;
+use support::{builder, builder_at, eventually, loopback};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{CancelToken, ChatRequest, PoolConfig, Provider};
 
@@ -21,6 +23,14 @@ fn threads() -> usize {
 
 fn descriptors() -> usize {
     count("/proc/self/fd")
+}
+
+/// How many threads read a stream.
+fn readers() -> usize {
+    let threads = fs::read_dir("/proc/self/task").expect("/proc is there");
+    let names =
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok());
+    names.filter(|name| name.trim_end() == "tollgate-stream").count()
 }
 
 /// Streams that end well, break, are dropped at once or in the middle, are cancelled,
@@ -54,6 +64,31 @@ fn streams(server: &Loopback) {
     });
 }
 
+/// Streams that are read all at once, of which none is lost and none mixed with another.
+fn five_hundred_streams() {
+    const STREAMS: usize = 500;
+    // More than a reader runs ahead.
+    let answer = |question: &str| format!("The answer to {question}. ").repeat(60);
+    let server = loopback();
+    server.record(false);
+    server.respond(move |request| {
+        Some(Reply::text(answer(request.messages()[0]["content"].as_str()?)))
+    });
+    let pool = PoolConfig { max_size: STREAMS, max_per_origin: STREAMS, ..PoolConfig::default() };
+    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let mut streams: Vec<_> =
+        (0..STREAMS).map(|number| client.stream(format!("question {number}")).unwrap()).collect();
+    eventually("each has its reader", || readers() == STREAMS);
+    let mut ids = HashSet::new();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        let response = stream.finish().unwrap();
+        assert_eq!(response.text(), answer(&format!("question {number}")));
+        ids.insert(response.id.unwrap());
+    }
+    assert_eq!(ids.len(), STREAMS);
+    at_rest(&client);
+}
+
 #[test]
 fn nothing_is_left_of_a_client() {
     // Whatever the first use of the network keeps for good.
@@ -61,7 +96,7 @@ fn nothing_is_left_of_a_client() {
         let server = loopback();
         builder(&server, Provider::OpenAi).build().unwrap().chat("hi").unwrap();
     }
-    let (threads_before, descriptors_before) = (threads(), descriptors());
+    let before = (threads(), descriptors());
     for _ in 0..20 {
         let server = loopback();
         server.otherwise(Reply::text("hi"));
@@ -102,10 +137,9 @@ fn nothing_is_left_of_a_client() {
         streams(&server);
     }
     // A lookup's thread ends on its own, once the system has answered.
-    let mut patience = 10_000;
-    while (threads() > threads_before || descriptors() > descriptors_before) && patience > 0 {
-        patience -= 1;
-        thread::sleep(Duration::from_millis(1));
-    }
-    assert_eq!((threads(), descriptors()), (threads_before, descriptors_before));
+    eventually("as many threads and descriptors as before", || {
+        (threads(), descriptors()) == before
+    });
+    five_hundred_streams();
+    eventually("as many as before five hundred streams", || (threads(), descriptors()) == before);
 }

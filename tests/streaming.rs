@@ -4,7 +4,6 @@
 mod support;
 
 use serde_json::json;
-use std::collections::HashSet;
 use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::thread;
@@ -12,11 +11,10 @@ use std::time::Duration;
 use support::listener::wait_for_the_end;
 use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, flood, head, whole};
-use support::{builder, builder_at, client, eventually, loopback};
+use support::{builder_at, client, eventually, loopback};
 use tollgate::testing::{Framing, Reply};
 use tollgate::{
-    ChatRequest, ChatStream, FinishReason, Message, PoolConfig, Provider, StreamEvent, UsageSource,
-    select,
+    ChatRequest, ChatStream, FinishReason, Message, Provider, StreamEvent, UsageSource, select,
 };
 
 #[test]
@@ -265,31 +263,6 @@ fn several_streams_can_be_awaited_at_once() {
     let mut stalled = [support::client(&server, Provider::OpenAi).stream("hi").unwrap()];
     while stalled[0].next_timeout(Duration::from_millis(300)).is_ready() {}
     assert_eq!(select(&stalled, Duration::from_millis(10)), Poll::Pending);
-}
-
-#[test]
-fn five_hundred_streams_at_once_are_neither_lost_nor_mixed() {
-    const STREAMS: usize = 500;
-    let server = loopback();
-    server.record(false);
-    server.respond(|request| {
-        let question = request.messages()[0]["content"].as_str().unwrap_or_default();
-        Some(Reply::text(format!("The answer to {question} is, after some thought, {question}.")))
-    });
-    let pool = PoolConfig { max_size: STREAMS, max_per_origin: STREAMS, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
-    let mut streams: Vec<_> =
-        (0..STREAMS).map(|number| client.stream(format!("question {number}")).unwrap()).collect();
-    let mut ids = HashSet::new();
-    for (number, stream) in streams.iter_mut().enumerate() {
-        let response = stream.finish().unwrap();
-        let expected =
-            format!("The answer to question {number} is, after some thought, question {number}.");
-        assert_eq!(response.text(), expected);
-        ids.insert(response.id.unwrap());
-    }
-    assert_eq!(ids.len(), STREAMS);
-    at_rest(&client);
 }
 
 #[test]
