@@ -75,7 +75,7 @@ impl Call {
             Delivery::Whole => Deadline::after(begun, timeout),
             Delivery::Stream => Deadline::after(begun, timeout).earlier(end),
         };
-        let body = wire.encode(request, model, delivery)?;
+        let body = provider::write(&wire.encode(request, model, delivery)?)?;
         Ok(Self {
             wire,
             uri: endpoint(&settings.base, wire)?,

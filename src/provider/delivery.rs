@@ -69,8 +69,7 @@ mod tests {
     const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
-        serde_json::from_slice(&wire.encode(request, "some-model", Delivery::Stream).unwrap())
-            .unwrap()
+        Value::Object(wire.encode(request, "some-model", Delivery::Stream).unwrap())
     }
 
     #[test]
@@ -78,7 +77,7 @@ mod tests {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
             let whole = wire.encode(&request, "some-model", Delivery::Whole).unwrap();
-            let mut whole: Value = serde_json::from_slice(&whole).unwrap();
+            let mut whole = Value::Object(whole);
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
             if wire != Wire::Anthropic {

@@ -21,7 +21,7 @@ pub(super) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
 }
 
 /// Writes a body.
-pub(super) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
+pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map_err(|cause| {
         Error::invalid_request("the request cannot be written as JSON").with_source(cause)
     })

@@ -25,6 +25,7 @@ mod stream;
 mod word;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
@@ -35,6 +36,7 @@ use crate::error::{Error, ErrorKind};
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id};
+pub(crate) use json::write;
 pub(crate) use stream::Decoder;
 
 /// Who serves the models.
@@ -176,13 +178,13 @@ impl Wire {
         }
     }
 
-    /// The JSON body for a request.
+    /// The body for a request, to be written by [`write`].
     pub(crate) fn encode(
         self,
         request: &ChatRequest,
         model: &str,
         delivery: Delivery,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Map<String, Value>, Error> {
         match self {
             Self::OpenAiChat => openai::encode(request, model, delivery),
             Self::OpenAiCompletions => completions::encode(request, model, delivery),
