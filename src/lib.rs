@@ -61,8 +61,9 @@
 //!   `source.rs`;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
-//! - `bounds`, `cancel`, `histogram`, `sync`: what ends a call early, distributions of
-//!   durations, and the locks as they are or as loom models them;
+//! - `bounds`, `cancel`, `civil`, `histogram`, `sync`: what ends a call early, the
+//!   calendar, distributions of durations, and the locks as they are or as loom models
+//!   them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
 //!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
@@ -76,6 +77,7 @@ mod base64;
 mod bounds;
 mod cancel;
 pub mod chat;
+mod civil;
 mod client;
 mod config;
 pub mod cost;

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::civil::{DAY, days_from_civil, month_length};
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -94,35 +96,15 @@ fn full_year(year: i64, now: SystemTime) -> i64 {
 }
 
 fn moment(year: i64, month: i64, day: i64, second: i64) -> Option<SystemTime> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !(1..=length).contains(&day) {
+    if !(1..=month_length(year, month)?).contains(&day) {
         return None;
     }
-    let seconds = days_from_civil(year, month, day) * 86_400 + second;
+    let seconds = days_from_civil(year, month, day) * DAY + second;
     let distance = Duration::from_secs(seconds.unsigned_abs());
     match seconds {
         0.. => UNIX_EPOCH.checked_add(distance),
         _ => UNIX_EPOCH.checked_sub(distance),
     }
-}
-
-/// Days from 1970-01-01 to a day of the Gregorian calendar: Howard Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`. The year is
-/// counted from March, so that the leap day is its last.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
 }
 
 #[cfg(test)]
