@@ -14,7 +14,10 @@ use super::Money;
 /// because of that.
 ///
 /// Instants are seconds since the Unix epoch. They are given by the caller, so that time
-/// can be played through in tests.
+/// can be played through in tests. They need not be in order: threads overtake each
+/// other, machines disagree, and clocks are set back. So a slot that counts no longer is
+/// kept for a while ([`Line::kept_until`]); an operation whose books may be gone even so
+/// fails, for it might give the same money twice.
 ///
 /// Implement it to keep the books elsewhere, in a server that many machines share, say:
 /// an operation needs no more than one script that runs atomically there.
@@ -23,28 +26,31 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     ///
     /// The amount is the greatest, up to [`most`](Hold::most), that leaves the sum of
     /// what is spent and what is reserved within the limit of every line; if that is less
-    /// than [`least`](Hold::least), nothing is reserved. The order of lines does not
-    /// matter; an account occurs in them once.
+    /// than [`least`](Hold::least), nothing is reserved. Nothing always fits, even where
+    /// more is spent than the limit: what is free is not refused. The order of lines does
+    /// not matter; an account occurs in them once.
     ///
     /// # Errors
     ///
-    /// [`Refused`](HoldError::Refused) with the line that left the least;
-    /// [`Failed`](HoldError::Failed) where the books cannot be read or written, and
-    /// nothing is reserved then.
+    /// [`Refused`](HoldError::Refused) with the line that left the least, the first of
+    /// several; [`Failed`](HoldError::Failed) where the books cannot be read or written, or
+    /// the hold makes no sense: `least` is negative or more than `most`, or an account
+    /// occurs twice. Nothing is reserved then.
     fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError>;
 
     /// Ends a reservation: what was reserved is free again, and `amount` is spent, in
-    /// the slots in which it was reserved. It may be more than was reserved; the money is
-    /// gone, so it is booked. Returns what each line's balance was and became, in the
-    /// order in which they were reserved.
+    /// the slots in which it was reserved, however long ago that was. It may be more than
+    /// was reserved; the money is gone, so it is booked. Returns what each line's balance
+    /// was and became, in the order in which they were reserved: the balance of the line as
+    /// it was reserved, which is last month's where the month has ended since.
     ///
     /// A reservation that the ledger has meanwhile closed by itself, since its owner
     /// seemed to be gone, is corrected to `amount`.
     ///
     /// # Errors
     ///
-    /// Where the books cannot be written, or there is no such reservation: it was
-    /// ended before.
+    /// Where the books cannot be written, `amount` is negative, or there is no such
+    /// reservation: it was ended before.
     fn settle(
         &self,
         id: ReservationId,
@@ -74,9 +80,9 @@ pub trait Ledger: Send + Sync + fmt::Debug {
 pub struct Hold<'a> {
     /// Where, on all of them or on none.
     pub lines: &'a [Line<'a>],
-    /// Less than this is of no use.
+    /// Less than this is of no use. Not negative.
     pub least: Money,
-    /// More than this is not needed.
+    /// More than this is not needed. Not less than `least`.
     pub most: Money,
     /// When it is.
     pub now: i64,
@@ -89,15 +95,31 @@ pub struct Line<'a> {
     pub account: &'a str,
     /// The start of the slot of time that is charged.
     pub slot: i64,
-    /// Slots that start here or later count towards the limit: `slot` itself for a
-    /// calendar's window, an earlier one for a rolling window.
+    /// Slots that start here or later, and before `until`, count towards the limit:
+    /// `slot` itself for a calendar's window, earlier ones too for a rolling window. Later
+    /// ones there are where time was not in order; before `until` they lie in a rolling
+    /// window together with `slot`, and the limit holds in that too.
     pub from: i64,
-    /// From when on the slot counts for nothing and may be forgotten; `i64::MAX` where
-    /// it counts for ever.
+    /// From when on the slot counts for nothing; `i64::MAX` where it counts for ever.
     pub until: i64,
     /// The most that may be spent and reserved in the slots that count; `None` only
     /// keeps count.
     pub limit: Option<Money>,
+}
+
+impl Line<'_> {
+    /// How long, in seconds, the slot is kept after it counts no longer: as long as it
+    /// counted, at least a minute and at most a day. That is how far back time may go
+    /// and still find its books.
+    pub fn kept(&self) -> i64 {
+        self.until.saturating_sub(self.slot).clamp(60, 86_400)
+    }
+
+    /// From when on the slot may be forgotten, unless something is reserved in it;
+    /// `i64::MAX` where it never may.
+    pub fn kept_until(&self) -> i64 {
+        self.until.saturating_add(self.kept())
+    }
 }
 
 /// What a ledger holds on a line.
