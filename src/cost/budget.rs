@@ -1,0 +1,345 @@
+//! A limit to what calls cost: which calls it is for, over which time, and in which
+//! accounts it is kept.
+
+mod account;
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::ledger::Line;
+use super::window::Span;
+use super::{Money, UtcOffset, Window};
+use crate::error::{Error, ErrorKind};
+
+/// A limit to what calls cost.
+///
+/// Before a call is sent, the most that it can cost is reserved in every budget that it
+/// falls under; when it ends, what it did cost is booked. So no number of threads spends
+/// more than the limit. A call that would, is refused and not sent.
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::Money;
+/// use tollgate::cost::Budget;
+///
+/// let budgets = [
+///     // All calls of a day together.
+///     Budget::daily(Money::dollars(20)),
+///     // Each customer for itself, one model only; warns and lets pass.
+///     Budget::monthly(Money::dollars(5)).model("gpt-4o").per_tag("customer").soft(),
+///     // One customer has an agreement of its own.
+///     Budget::rolling(Duration::from_secs(3600), Money::dollars(1)).tag("customer", "acme"),
+///     // No single call may cost more than this.
+///     Budget::per_request(Money::cents(25)),
+/// ];
+/// assert!(budgets.iter().all(|budget| budget.check().is_ok()));
+/// ```
+///
+/// A budget for several accounts ([`per_tag`](Self::per_tag) and the like) has its limit
+/// in each of them. A call falls under a budget if it fits all that the budget is
+/// restricted to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Budget {
+    /// The time over which it sums up.
+    pub window: Window,
+    /// The most that may be spent in the window, in each account. Nothing is a limit too:
+    /// what costs anything is refused then. Not negative.
+    pub limit: Money,
+    /// What people know it by; its accounts are named after it. Default: made of the
+    /// window, what it is restricted to, and what it has accounts for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The only provider whose calls fall under it, by its name. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The only model whose calls fall under it, by the name in the request. Default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Only calls with all of these tags fall under it. Default: any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// Whether each provider has an account of its own. Default: no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_provider: bool,
+    /// Whether each model has an account of its own. Default: no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub per_model: bool,
+    /// The tags of which each value has an account of its own. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub per_tags: BTreeSet<String>,
+    /// Whether it warns only and refuses nothing. Default: no.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub soft: bool,
+    /// At how many percent of the limit to tell, rising. Default: 50, 80 and 100.
+    #[serde(default = "default_alerts")]
+    pub alerts: Vec<u16>,
+    /// How far the clock by which days and months begin is ahead of UTC. Default: not at
+    /// all.
+    #[serde(default, skip_serializing_if = "is_utc")]
+    pub utc_offset: UtcOffset,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference.
+fn is_utc(offset: &UtcOffset) -> bool {
+    *offset == UtcOffset::UTC
+}
+
+fn default_alerts() -> Vec<u16> {
+    vec![50, 80, 100]
+}
+
+/// What decides under which budgets a call falls, and in which accounts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) model: &'a str,
+    pub(crate) tags: &'a BTreeMap<String, String>,
+}
+
+/// Where a budget charges a call: what a [`Line`] borrows from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Charge {
+    pub(crate) account: String,
+    pub(crate) span: Span,
+    /// What the ledger is to keep to; `None` of a soft budget.
+    pub(crate) limit: Option<Money>,
+}
+
+impl Charge {
+    pub(crate) fn line(&self) -> Line<'_> {
+        let Span { from, slot, until, .. } = self.span;
+        Line { account: &self.account, slot, from, until, limit: self.limit }
+    }
+}
+
+impl Budget {
+    /// So much a day of the calendar, of UTC unless [set](Self::utc_offset).
+    pub fn daily(limit: Money) -> Self {
+        Self::new(Window::Daily, limit)
+    }
+
+    /// So much a month of the calendar, of UTC unless [set](Self::utc_offset).
+    pub fn monthly(limit: Money) -> Self {
+        Self::new(Window::Monthly, limit)
+    }
+
+    /// So much in all. Over how long is the ledger's affair: one in memory begins anew with
+    /// each process.
+    pub fn total(limit: Money) -> Self {
+        Self::new(Window::Total, limit)
+    }
+
+    /// So much in any time of this length; see [`Window::Rolling`].
+    pub fn rolling(length: Duration, limit: Money) -> Self {
+        Self::new(Window::Rolling(length), limit)
+    }
+
+    /// So much for each single request.
+    pub fn per_request(limit: Money) -> Self {
+        Self::new(Window::Request, limit)
+    }
+
+    fn new(window: Window, limit: Money) -> Self {
+        Self {
+            window,
+            limit,
+            name: None,
+            provider: None,
+            model: None,
+            tags: BTreeMap::new(),
+            per_provider: false,
+            per_model: false,
+            per_tags: BTreeSet::new(),
+            soft: false,
+            alerts: default_alerts(),
+            utc_offset: UtcOffset::UTC,
+        }
+    }
+
+    /// Sets what people know it by. Its accounts are named after it, so another name is
+    /// another account with nothing spent. Default: made of the window and the scope, such
+    /// as `daily [model=gpt-4o] customer`.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Restricts it to the calls of one provider, by its [name](crate::Provider::name).
+    /// Default: any.
+    #[must_use]
+    pub fn provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Restricts it to one model, exactly as requests name it. Default: any.
+    #[must_use]
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Restricts it to calls with this [tag](crate::ChatRequest::tag). Of several, a call
+    /// must have all. Default: any call.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Gives each provider an account of its own, with the limit in each. Default: one
+    /// account for all.
+    #[must_use]
+    pub fn per_provider(mut self) -> Self {
+        self.per_provider = true;
+        self
+    }
+
+    /// Gives each model an account of its own, with the limit in each. Default: one
+    /// account for all.
+    #[must_use]
+    pub fn per_model(mut self) -> Self {
+        self.per_model = true;
+        self
+    }
+
+    /// Gives each value of a tag an account of its own, with the limit in each. Calls
+    /// without the tag share one more, so that leaving it out is no way around the limit.
+    /// Of several, each combination has one. Default: one account for all.
+    #[must_use]
+    pub fn per_tag(mut self, key: impl Into<String>) -> Self {
+        self.per_tags.insert(key.into());
+        self
+    }
+
+    /// Makes it warn only: it tells what is spent and refuses nothing. Default: it refuses.
+    #[must_use]
+    pub fn soft(mut self) -> Self {
+        self.soft = true;
+        self
+    }
+
+    /// Sets at how many percent of the limit to tell, in rising order; above 100 are of use
+    /// to a [soft](Self::soft) budget. Default: 50, 80 and 100.
+    #[must_use]
+    pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Self {
+        self.alerts = percents.into_iter().collect();
+        self
+    }
+
+    /// Sets by which clock days and months begin. Default: UTC.
+    #[must_use]
+    pub fn utc_offset(mut self, offset: UtcOffset) -> Self {
+        self.utc_offset = offset;
+        self
+    }
+
+    /// Whether it makes sense, for one that was read from a file, say. A client that is
+    /// built checks its budgets itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) with all that is wrong with it: a
+    /// negative limit, a rolling window of no length, alerts that do not rise from 1
+    /// percent on, empty names, or an offset that is nowhere.
+    pub fn check(&self) -> Result<(), Error> {
+        let problems = self.problems();
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Configuration, problems.join("; ")))
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.limit.is_negative() {
+            problems.push(format!("the limit is {}; it must be 0 or more", self.limit));
+        }
+        if self.window == Window::Rolling(Duration::ZERO) {
+            problems.push(
+                "the rolling window has no length; give one, or call Budget::per_request"
+                    .to_owned(),
+            );
+        }
+        if !self.alerts.iter().all(|percent| *percent > 0)
+            || !self.alerts.windows(2).all(|pair| pair[0] < pair[1])
+        {
+            problems.push(format!(
+                "the alerts are at {:?} percent; they must rise, each once, from 1 on",
+                self.alerts
+            ));
+        }
+        let blank = |text: &str| text.trim().is_empty();
+        for (what, set) in
+            [("name", &self.name), ("provider", &self.provider), ("model", &self.model)]
+        {
+            if set.as_deref().is_some_and(blank) {
+                problems.push(format!("the {what} is empty; leave it out or give one"));
+            }
+        }
+        if self.tags.keys().chain(&self.per_tags).any(|key| blank(key)) {
+            problems.push("a tag's key is empty".to_owned());
+        }
+        problems.extend(self.utc_offset.problem());
+        for problem in &mut problems {
+            *problem = format!("in the budget \"{}\" {problem}", self.label());
+        }
+        problems
+    }
+}
+
+impl Budget {
+    /// Whether a call falls under it.
+    pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
+        let fits = |only: &Option<String>, is: &str| only.as_deref().is_none_or(|only| only == is);
+        fits(&self.provider, facts.provider)
+            && fits(&self.model, facts.model)
+            && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))
+    }
+
+    /// Where it charges a call at `now`; `None` if it is for each request on its own, which
+    /// needs no books.
+    pub(crate) fn line(&self, facts: &Facts<'_>, now: i64) -> Option<Charge> {
+        let span = self.window.span(self.utc_offset, now)?;
+        let limit = (!self.soft).then_some(self.limit);
+        Some(Charge { account: self.account(facts), span, limit })
+    }
+
+    /// Which of its alerts, in percent, are reached by spending that went from `before` to
+    /// `after`. Nothing spent reaches none, even of a limit of nothing.
+    pub(crate) fn reached(&self, before: Money, after: Money) -> impl Iterator<Item = u16> {
+        let reached = |spent: Money, percent: u16| {
+            spent > Money::ZERO && spent * 100 >= self.limit * u64::from(percent)
+        };
+        self.alerts
+            .iter()
+            .copied()
+            .filter(move |percent| reached(after, *percent) && !reached(before, *percent))
+    }
+
+    /// What is wrong with any of a client's budgets, or with two of them together.
+    pub(crate) fn problems_of(budgets: &[Self]) -> Vec<String> {
+        let mut problems: Vec<String> = budgets.iter().flat_map(Self::problems).collect();
+        let mut accounts = BTreeSet::new();
+        for budget in budgets {
+            if !accounts.insert(budget.accounts()) {
+                problems.push(format!(
+                    "two budgets would share the account \"{}\"; give one of them another name",
+                    budget.accounts()
+                ));
+            }
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! How the accounts of a budget are named, so that people can read them and no two are
+//! the same.
+//!
+//! ```text
+//! daily                                            all calls
+//! daily [model=gpt-4o]                             only that model's
+//! daily+05:45 customer=acme                        an account for each customer
+//! daily customer                                   of calls that name no customer
+//! "Team A": monthly model=meta-llama/llama-3       a budget with a name of its own
+//! ```
+//!
+//! The words are those of logfmt: `key=value`, in quotes where a character could be
+//! mistaken for one of the format's own. A budget's name stands for what it is
+//! restricted to, the window does not: the slots of different windows do not add up.
+
+use std::fmt::Write as _;
+
+use super::{Budget, Facts};
+use crate::cost::{UtcOffset, Window};
+
+impl Budget {
+    /// What people know it by: its name, or what is made of its window and scope.
+    pub(crate) fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.accounts())
+    }
+
+    /// What its accounts have in common, and what they differ in without the values. No
+    /// two budgets of a client may have this in common.
+    pub(crate) fn accounts(&self) -> String {
+        let mut text = self.prefix();
+        self.values(&mut text, |_| None);
+        text
+    }
+
+    /// The account that it charges a call to.
+    pub(crate) fn account(&self, facts: &Facts<'_>) -> String {
+        let mut text = self.prefix();
+        self.values(&mut text, |dimension| match dimension {
+            Dimension::Provider => Some(facts.provider),
+            Dimension::Model => Some(facts.model),
+            Dimension::Tag(key) => facts.tags.get(key).map(String::as_str),
+        });
+        text
+    }
+
+    fn prefix(&self) -> String {
+        let mut text = String::new();
+        if let Some(name) = &self.name {
+            word(&mut text, name);
+            text.push_str(": ");
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{}", self.window);
+        let by_calendar = matches!(self.window, Window::Daily | Window::Monthly);
+        if by_calendar && self.utc_offset != UtcOffset::UTC {
+            let _ = write!(text, "{}", self.utc_offset);
+        }
+        if self.name.is_none() {
+            self.restrictions(&mut text);
+        }
+        text
+    }
+
+    fn restrictions(&self, text: &mut String) {
+        let fixed = [
+            (Dimension::Provider, self.provider.as_deref()),
+            (Dimension::Model, self.model.as_deref()),
+        ];
+        let tags = self.tags.iter().map(|(key, value)| (Dimension::Tag(key), Some(&**value)));
+        let mut opening = " [";
+        for (dimension, value) in fixed.into_iter().chain(tags) {
+            let Some(value) = value else { continue };
+            text.push_str(opening);
+            pair(text, dimension, Some(value));
+            opening = " ";
+        }
+        if opening == " " {
+            text.push(']');
+        }
+    }
+
+    fn values<'a>(&self, text: &mut String, value: impl Fn(Dimension<'_>) -> Option<&'a str>) {
+        let fixed = [(Dimension::Provider, self.per_provider), (Dimension::Model, self.per_model)];
+        let tags = self.per_tags.iter().map(|key| (Dimension::Tag(key), true));
+        for (dimension, wanted) in fixed.into_iter().chain(tags) {
+            if wanted {
+                text.push(' ');
+                pair(text, dimension, value(dimension));
+            }
+        }
+    }
+}
+
+/// What accounts can differ in.
+#[derive(Clone, Copy)]
+enum Dimension<'a> {
+    Provider,
+    Model,
+    Tag(&'a str),
+}
+
+/// A key with its value; alone where it has none.
+fn pair(text: &mut String, dimension: Dimension<'_>, value: Option<&str>) {
+    match dimension {
+        Dimension::Provider => text.push_str("provider"),
+        Dimension::Model => text.push_str("model"),
+        // A tag of that name is something else.
+        Dimension::Tag(key @ ("provider" | "model")) => quoted(text, key),
+        Dimension::Tag(key) => word(text, key),
+    }
+    if let Some(value) = value {
+        text.push('=');
+        word(text, value);
+    }
+}
+
+/// A text as it is, where nothing in it could be mistaken.
+fn word(text: &mut String, word: &str) {
+    let plain = |c: char| match c {
+        '-' | '_' | '.' | ':' | '/' | '@' | '+' => true,
+        c if c.is_ascii() => c.is_ascii_alphanumeric(),
+        c => !c.is_whitespace() && !is_hidden(c),
+    };
+    match word.is_empty() || !word.chars().all(plain) {
+        true => quoted(text, word),
+        false => text.push_str(word),
+    }
+}
+
+/// A text in quotes, on one line. Not as `Debug` writes it, which may change with the
+/// compiler: accounts are kept.
+fn quoted(text: &mut String, word: &str) {
+    text.push('"');
+    for c in word.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if is_hidden(c) => {
+                let _ = write!(text, "\\u{{{:x}}}", c as u32);
+            }
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}
+
+/// Whether a character would break the line, or change how the text around it looks.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+}
