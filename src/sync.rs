@@ -1,5 +1,5 @@
-//! The locks of the pool and of cancelling: parking_lot's, or loom's where every
-//! interleaving is to be tried (`--cfg loom`).
+//! The locks of the pool, of cancelling and of the books: parking_lot's, or loom's where
+//! every interleaving is to be tried (`--cfg loom`).
 
 #[cfg(not(loom))]
 pub(crate) use parking_lot::{Condvar, Mutex};

@@ -11,6 +11,7 @@ mod utc_offset;
 mod window;
 
 pub use budget::Budget;
+pub use ledger::MemoryLedger;
 pub use money::Money;
 pub use price::{Cost, CostSource};
 pub use utc_offset::UtcOffset;

@@ -1,9 +1,14 @@
 //! Where money is reserved and booked.
 
+mod memory;
+#[cfg(all(test, loom))]
+mod model;
+
 use std::error::Error as StdError;
 use std::fmt;
 
 use super::Money;
+pub use memory::MemoryLedger;
 
 /// The books that budgets are kept in.
 ///

@@ -1,0 +1,210 @@
+//! Accounts, their slots, and what is reserved in them, as values. Pure: the time comes
+//! from outside, and whoever shares it locks it.
+
+mod account;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use super::super::{Balance, Grant, Hold, HoldError, LedgerError, Line, Posting, ReservationId};
+use crate::cost::Money;
+use account::{Accounts, Key, Slot};
+
+/// The most that one reservation books: more than there is, and so much less than
+/// [`Money::MAX`] that the sum of 2³² of them is exact.
+const MOST: Money = Money::picos(i128::MAX >> 32);
+
+/// How many slots are looked at with every reservation whether they can be forgotten, beyond
+/// as many as it may begin: more than are begun, and few enough that no caller pays for
+/// all.
+const SWEEP: usize = 4;
+
+/// How many lists of entries are kept for the next reservations.
+const SPARE: usize = 64;
+
+/// Everything that is spent and reserved.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    accounts: Accounts,
+    open: HashMap<ReservationId, Reservation>,
+    last_id: u64,
+    /// When slots may be forgotten, the earliest first: each slot that ever may be is in
+    /// it once, or was looked at in vain and has a reservation open.
+    due: BinaryHeap<Reverse<(i64, Key)>>,
+    /// When something spent was last forgotten, the latest such time: by then every slot
+    /// before it may be gone.
+    forgot_at: Option<i64>,
+    /// Lists of ended reservations, to be used again.
+    spare: Vec<Vec<Entry>>,
+}
+
+/// What is reserved, on every one of its lines the same amount.
+#[derive(Debug)]
+struct Reservation {
+    amount: Money,
+    entries: Vec<Entry>,
+}
+
+/// A line of a reservation.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: Key,
+    from: i64,
+    until: i64,
+}
+
+impl State {
+    /// As [`Ledger::reserve`](super::Ledger::reserve).
+    pub(super) fn reserve(&mut self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
+        check(hold)?;
+        let mut amount = hold.most.min(MOST);
+        let mut tightest = None;
+        for (number, line) in hold.lines.iter().enumerate() {
+            let Some(limit) = line.limit else { continue };
+            if let Some(forgot_at) = self.forgot_at {
+                if may_be_forgotten(line, hold.now, forgot_at) {
+                    return Err(gone(line, hold.now, forgot_at).into());
+                }
+            }
+            let balance = self.balance(line);
+            // Nothing always fits.
+            let left = limit.saturating_sub(balance.committed());
+            if left < amount {
+                amount = left;
+                tightest = Some((number, balance));
+            }
+        }
+        if let Some((line, balance)) = tightest.filter(|_| amount < hold.least) {
+            return Err(HoldError::Refused { line, balance });
+        }
+        Ok(Grant { id: self.book(hold.lines, amount, hold.now), amount })
+    }
+
+    fn book(&mut self, lines: &[Line<'_>], amount: Money, now: i64) -> ReservationId {
+        let mut entries = self.spare.pop().unwrap_or_default();
+        entries.reserve(lines.len());
+        for line in lines {
+            let (account, slot) = self.accounts.slot(line.account, line.slot);
+            slot.reserved += amount;
+            slot.open += 1;
+            let key = Key { account, slot: line.slot };
+            if line.until > slot.until {
+                slot.until = line.until;
+                slot.kept_until = line.kept_until();
+            }
+            queue(&mut self.due, key, slot);
+            entries.push(Entry { key, from: line.from, until: line.until });
+        }
+        self.last_id += 1;
+        let id = ReservationId(self.last_id);
+        self.open.insert(id, Reservation { amount, entries });
+        self.sweep(now, lines.len() + SWEEP);
+        id
+    }
+
+    /// As [`Ledger::settle`](super::Ledger::settle); tells `post` of each line.
+    pub(super) fn settle(
+        &mut self,
+        id: ReservationId,
+        amount: Money,
+        mut post: impl FnMut(Posting),
+    ) -> Result<(), LedgerError> {
+        if amount.is_negative() {
+            return Err(LedgerError::new(format!("{amount} cannot be booked: it is negative")));
+        }
+        let Some(Reservation { amount: reserved, mut entries }) = self.open.remove(&id) else {
+            return Err(LedgerError::new(format!(
+                "there is no reservation {}; it was ended before, or made by another ledger",
+                id.0
+            )));
+        };
+        for Entry { key, from, until } in entries.drain(..) {
+            // There is one: a slot is not forgotten while something is reserved in it.
+            let Some(account) = self.accounts.get_mut(key.account) else { continue };
+            let before = account.balance(from, until).spent;
+            let Some(slot) = account.slot_mut(key.slot) else { continue };
+            slot.reserved -= reserved;
+            slot.open -= 1;
+            slot.spent += amount;
+            queue(&mut self.due, key, slot);
+            post(Posting { before, after: account.balance(from, until) });
+        }
+        if self.spare.len() < SPARE {
+            self.spare.push(entries);
+        }
+        Ok(())
+    }
+
+    /// What is spent and reserved on a line.
+    pub(super) fn balance(&self, line: &Line<'_>) -> Balance {
+        let account = self.accounts.find(line.account);
+        account.map(|account| account.balance(line.from, line.until)).unwrap_or_default()
+    }
+
+    /// Forgets what is due, looking at `most` slots.
+    fn sweep(&mut self, now: i64, most: usize) {
+        for _ in 0..most {
+            let Some(Reverse((at, key))) = self.due.peek().copied() else { return };
+            if at > now {
+                return;
+            }
+            self.due.pop();
+            let Some(slot) = self.accounts.get_mut(key.account).and_then(|a| a.slot_mut(key.slot))
+            else {
+                continue;
+            };
+            slot.queued = false;
+            if slot.kept_until > now {
+                // It was charged again with a later end.
+                queue(&mut self.due, key, slot);
+            } else if slot.open == 0 {
+                if !slot.spent.is_zero() {
+                    self.forgot_at = self.forgot_at.max(Some(now));
+                }
+                self.accounts.forget(key);
+            }
+        }
+    }
+}
+
+/// Has a slot looked at when it is due, unless it will be.
+fn queue(due: &mut BinaryHeap<Reverse<(i64, Key)>>, key: Key, slot: &mut Slot) {
+    if !slot.queued && slot.kept_until < i64::MAX {
+        slot.queued = true;
+        due.push(Reverse((slot.kept_until, key)));
+    }
+}
+
+/// What in a hold makes no sense.
+fn check(hold: &Hold<'_>) -> Result<(), LedgerError> {
+    if hold.least.is_negative() || hold.least > hold.most.min(MOST) {
+        return Err(LedgerError::new(format!(
+            "between {} and {} there is nothing to reserve",
+            hold.least, hold.most
+        )));
+    }
+    for (number, line) in hold.lines.iter().enumerate() {
+        if hold.lines[..number].iter().any(|other| other.account == line.account) {
+            return Err(LedgerError::new(format!(
+                "the account {:?} occurs twice in one reservation",
+                line.account
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether slots that count on the line at `now` may have been forgotten. At a time t
+/// those are gone that counted until t less what such slots are kept.
+fn may_be_forgotten(line: &Line<'_>, now: i64, forgot_at: i64) -> bool {
+    line.until < i64::MAX && now < forgot_at.saturating_sub(line.kept())
+}
+
+fn gone(line: &Line<'_>, now: i64, forgot_at: i64) -> LedgerError {
+    LedgerError::new(format!(
+        "the clock went back by {} seconds, and what {:?} had spent by then may be forgotten; \
+         set it right or begin a new ledger",
+        forgot_at.saturating_sub(now),
+        line.account
+    ))
+}
