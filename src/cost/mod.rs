@@ -3,7 +3,15 @@
 // Until the gate of a client calls all of it.
 #[allow(dead_code)]
 mod budget;
+// Until the books are fed.
+#[allow(dead_code)]
+mod alert;
+#[allow(dead_code)]
+mod books;
+#[allow(dead_code)]
+mod event;
 pub mod ledger;
+mod moment;
 mod money;
 mod price;
 mod utc_offset;
@@ -16,3 +24,15 @@ pub use money::Money;
 pub use price::{Cost, CostSource};
 pub use utc_offset::UtcOffset;
 pub use window::Window;
+mod record;
+mod refusal;
+mod report;
+mod shown;
+mod tally;
+
+pub use alert::BudgetAlert;
+pub use event::{CostEvent, CostEvents};
+pub use record::{CallOutcome, CallRecord};
+pub use refusal::BudgetRefusal;
+pub use report::{BudgetStatus, CostReport, Row, UsageClass, WhatIf, WhatIfRow};
+pub use tally::Tally;

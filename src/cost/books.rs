@@ -1,0 +1,307 @@
+//! The running totals of what calls cost.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::SystemTime;
+
+use super::moment;
+use super::record::CallRecord;
+use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
+use super::tally::Tally;
+
+/// The prompt sizes, in tokens, above which some model's price changes: all those in the
+/// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A
+/// prompt that is larger pays the other price for all of its tokens, so usage can only be
+/// priced anew where it was summed up on each side of a border apart.
+pub(crate) const BORDERS: [u64; 9] =
+    [32_000, 100_000, 128_000, 199_999, 200_000, 256_000, 272_000, 512_000, 524_288];
+
+/// How many names of tags have rows of their own. Each may have as many rows as a table
+/// has, and in reason programs have a handful.
+const TAGS: usize = 32;
+
+/// How many bytes of a name or value from outside are kept.
+const NAME: usize = 256;
+
+/// What the books keep. Plain data.
+#[derive(Debug, Clone)]
+pub(crate) struct BooksConfig {
+    /// How many of the latest calls. Default 100.
+    pub(crate) last: usize,
+    /// How many rows each table has at most, beside the one for all others. Default 1,000.
+    pub(crate) max_rows: usize,
+    /// How many seconds the clocks by which days begin are ahead of UTC. Default 0.
+    pub(crate) utc_offset: i64,
+    /// The prompt sizes at which prices change, in any order. Default [`BORDERS`]; prices
+    /// set by hand may have further ones.
+    pub(crate) borders: Vec<u64>,
+}
+
+impl Default for BooksConfig {
+    fn default() -> Self {
+        Self { last: 100, max_rows: 1_000, utc_offset: 0, borders: BORDERS.to_vec() }
+    }
+}
+
+/// The running totals, in bounded memory: whatever has no row of its own any more is
+/// summed up in the row [`OTHER`], so that every table sums up to the total.
+#[derive(Debug)]
+pub(crate) struct Books {
+    config: BooksConfig,
+    since: Option<SystemTime>,
+    total: Tally,
+    refused: u64,
+    models: Table<(String, String)>,
+    providers: Table<String>,
+    tags: BTreeMap<String, Tags>,
+    days: Days,
+    classes: BTreeMap<ClassKey, Class>,
+    last: VecDeque<CallRecord>,
+}
+
+/// The rows of one table.
+#[derive(Debug)]
+struct Table<K> {
+    rows: BTreeMap<K, Tally>,
+    other: Tally,
+}
+
+/// The values of one tag.
+#[derive(Debug)]
+struct Tags {
+    values: Table<String>,
+    /// The calls that do not have it.
+    none: Tally,
+}
+
+/// Days counted from 1970-01-01; the latest have rows.
+#[derive(Debug, Default)]
+struct Days {
+    rows: BTreeMap<i64, Tally>,
+    earlier: Tally,
+}
+
+/// What must be kept apart to be priced anew.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct ClassKey {
+    provider: String,
+    model: String,
+    service_tier: Option<String>,
+    priced: bool,
+    /// How many borders the prompts are above.
+    size: usize,
+}
+
+#[derive(Debug)]
+struct Class {
+    least: u64,
+    most: u64,
+    tally: Tally,
+}
+
+impl Books {
+    pub(crate) fn new(mut config: BooksConfig) -> Self {
+        config.borders.sort_unstable();
+        config.borders.dedup();
+        Self {
+            config,
+            since: None,
+            total: Tally::default(),
+            refused: 0,
+            models: Table::default(),
+            providers: Table::default(),
+            tags: BTreeMap::new(),
+            days: Days::default(),
+            classes: BTreeMap::new(),
+            last: VecDeque::new(),
+        }
+    }
+
+    /// Books a call.
+    pub(crate) fn record(&mut self, mut record: CallRecord) {
+        for name in [&mut record.provider, &mut record.model, &mut record.served_model] {
+            clip(name);
+        }
+        if let Some(tier) = &mut record.service_tier {
+            clip(tier);
+        }
+        let tally = Tally::of(&record);
+        let most = self.config.max_rows;
+
+        self.record_tags(&record.tags, tally);
+        *self.models.row((record.provider.clone(), record.model.clone()), most) += tally;
+        *self.providers.row(record.provider.clone(), most) += tally;
+        self.days.add(moment::day(record.at, self.config.utc_offset), tally, most);
+        self.record_class(&record, tally);
+
+        self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));
+        self.total += tally;
+        self.keep(record);
+    }
+
+    /// Counts a call that a budget refused.
+    pub(crate) fn refused(&mut self) {
+        self.refused = self.refused.saturating_add(1);
+    }
+
+    fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: Tally) {
+        // A name that has no table is counted under `OTHER`, once however many there are.
+        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in tags {
+            let (mut name, mut value) = (clipped(name), clipped(value));
+            if self.tags.len() >= TAGS && !self.tags.contains_key(&name) {
+                (name, value) = (OTHER.to_owned(), OTHER.to_owned());
+            }
+            // The calls so far did not have it.
+            let before = self.total;
+            let new = || Tags { values: Table::default(), none: before };
+            self.tags.entry(name.clone()).or_insert_with(new);
+            named.insert(name, value);
+        }
+        for (name, tags) in &mut self.tags {
+            match named.remove(name) {
+                Some(value) => *tags.values.row(value, self.config.max_rows) += tally,
+                None => tags.none += tally,
+            }
+        }
+    }
+
+    fn record_class(&mut self, record: &CallRecord, tally: Tally) {
+        let prompt = record.usage.prompt_tokens;
+        let mut key = ClassKey {
+            provider: record.provider.clone(),
+            model: record.model.clone(),
+            service_tier: record.service_tier.clone(),
+            priced: record.cost.is_some(),
+            size: self.config.borders.partition_point(|border| *border < prompt),
+        };
+        if self.classes.len() >= self.config.max_rows && !self.classes.contains_key(&key) {
+            // The size is kept, for it decides the price on any other model.
+            (key.provider, key.model) = (OTHER.to_owned(), OTHER.to_owned());
+            key.service_tier = None;
+        }
+        let new = Class { least: prompt, most: prompt, tally: Tally::default() };
+        let class = self.classes.entry(key).or_insert(new);
+        class.least = class.least.min(prompt);
+        class.most = class.most.max(prompt);
+        class.tally += tally;
+    }
+
+    /// Keeps a call among the latest.
+    fn keep(&mut self, mut record: CallRecord) {
+        if self.config.last == 0 {
+            return;
+        }
+        if record.tags.len() > TAGS || record.tags.iter().any(|(k, v)| k.len().max(v.len()) > NAME)
+        {
+            let tags = record.tags.iter().take(TAGS);
+            record.tags = tags.map(|(name, value)| (clipped(name), clipped(value))).collect();
+        }
+        if self.last.len() >= self.config.last {
+            self.last.pop_front();
+        }
+        self.last.push_back(record);
+    }
+
+    /// What calls have cost so far. Of budgets and prices the books know nothing.
+    pub(crate) fn report(&self) -> CostReport {
+        let model = |(provider, model): &(String, String)| Row::model(provider, model);
+        CostReport {
+            since: self.since,
+            total: self.total,
+            by_model: self.models.rows(model, None),
+            by_provider: self.providers.rows(|name| Row::new(name), None),
+            by_tag: self
+                .tags
+                .iter()
+                .map(|(name, tags)| {
+                    (name.clone(), tags.values.rows(|value| Row::new(value), Some(tags.none)))
+                })
+                .collect(),
+            by_day: self.days.rows(),
+            usage_classes: self.classes.iter().map(|(key, class)| class.shown(key)).collect(),
+            last: self.last.iter().cloned().collect(),
+            refused: self.refused,
+            ..CostReport::default()
+        }
+    }
+}
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self { rows: BTreeMap::new(), other: Tally::default() }
+    }
+}
+
+impl<K: Ord> Table<K> {
+    /// The row of `key`; that of all others where there are `most` rows without it.
+    fn row(&mut self, key: K, most: usize) -> &mut Tally {
+        if self.rows.len() >= most && !self.rows.contains_key(&key) {
+            return &mut self.other;
+        }
+        self.rows.entry(key).or_default()
+    }
+
+    /// The rows, dearest first; then the calls that belong to none, and all others.
+    fn rows(&self, row: impl Fn(&K) -> Row, none: Option<Tally>) -> Vec<Row> {
+        let mut rows: Vec<Row> =
+            self.rows.iter().map(|(key, tally)| row(key).with(*tally)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.tally.cost.total));
+        let none = (NONE, none.unwrap_or_default());
+        let extra = [none, (OTHER, self.other)].into_iter().filter(|(_, tally)| tally.calls > 0);
+        rows.extend(extra.map(|(key, tally)| Row::new(key).with(tally)));
+        rows
+    }
+}
+
+impl Days {
+    fn add(&mut self, day: i64, tally: Tally, most: usize) {
+        *self.rows.entry(day).or_default() += tally;
+        if self.rows.len() > most {
+            if let Some((_, first)) = self.rows.pop_first() {
+                self.earlier += first;
+            }
+        }
+    }
+
+    /// The rows by date, after those that have none any more.
+    fn rows(&self) -> Vec<Row> {
+        let earlier = (self.earlier.calls > 0).then(|| Row::new(OTHER).with(self.earlier));
+        let days = self.rows.iter().map(|(day, tally)| Row::new(&moment::date(*day)).with(*tally));
+        earlier.into_iter().chain(days).collect()
+    }
+}
+
+impl Class {
+    fn shown(&self, key: &ClassKey) -> UsageClass {
+        UsageClass {
+            provider: key.provider.clone(),
+            model: key.model.clone(),
+            service_tier: key.service_tier.clone(),
+            priced: key.priced,
+            least_prompt_tokens: self.least,
+            most_prompt_tokens: self.most,
+            tally: self.tally,
+        }
+    }
+}
+
+fn clipped(name: &str) -> String {
+    let mut name = name.to_owned();
+    clip(&mut name);
+    name
+}
+
+/// Cuts what is longer than any sensible name.
+fn clip(name: &mut String) {
+    if name.len() > NAME {
+        let mut end = NAME;
+        while !name.is_char_boundary(end) {
+            end -= 1;
+        }
+        name.truncate(end);
+        name.shrink_to_fit();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! Moments as text: RFC 3339 in UTC, to the millisecond.
+
+use serde::{Deserialize, Deserializer, Serializer, de};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How many milliseconds a day has.
+const DAY: i64 = 86_400_000;
+
+/// The years that RFC 3339 can write, 0000 to 9999, in milliseconds since the epoch.
+/// What lies beyond is written as the end.
+const RANGE: (i64, i64) = (-62_167_219_200_000, 253_402_300_799_999);
+
+/// Such as `2026-11-23T17:08:00.250Z`; without the fraction where there is none.
+pub(super) fn rfc3339(at: SystemTime) -> String {
+    let millis = since_epoch(at);
+    let second = millis.rem_euclid(DAY) / 1_000;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let fraction = match millis.rem_euclid(1_000) {
+        0 => String::new(),
+        fraction => format!(".{fraction:03}"),
+    };
+    format!("{}T{hour:02}:{minute:02}:{second:02}{fraction}Z", date(millis.div_euclid(DAY)))
+}
+
+/// For people, to the minute: `2026-11-24 00:00 UTC`.
+pub(super) fn minute(at: SystemTime) -> String {
+    let text = rfc3339(at);
+    format!("{} {} UTC", &text[..10], &text[11..16])
+}
+
+/// The day that `at` lies in, counted from 1970-01-01, where clocks are so many seconds
+/// ahead of UTC.
+pub(super) fn day(at: SystemTime, utc_offset: i64) -> i64 {
+    since_epoch(at).saturating_add(utc_offset.saturating_mul(1_000)).div_euclid(DAY)
+}
+
+/// A day counted from 1970-01-01, as `2026-11-23`.
+pub(super) fn date(day: i64) -> String {
+    let (year, month, day) = civil_from_days(day);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// What [`rfc3339`] wrote.
+fn read(text: &str) -> Option<SystemTime> {
+    let fields = text.strip_suffix('Z')?;
+    let (fields, fraction) = fields.split_once('.').unwrap_or((fields, "000"));
+    let bytes = fields.as_bytes();
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if bytes.len() != 19
+        || fraction.len() != 3
+        || marks.iter().any(|(at, mark)| bytes[*at] != *mark)
+    {
+        return None;
+    }
+    let number = |digits: &str| {
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse::<i64>().ok())?
+    };
+    let field = |from: usize, to: usize| number(fields.get(from..to)?);
+    let (year, month, day) = (field(0, 4)?, field(5, 7)?, field(8, 10)?);
+    let (hour, minute, second) = (field(11, 13)?, field(14, 16)?, field(17, 19)?);
+    let days = days_from_civil(year, month, day);
+    if civil_from_days(days) != (year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let millis = days * DAY + (hour * 3_600 + minute * 60 + second) * 1_000 + number(fraction)?;
+    let distance = Duration::from_millis(millis.unsigned_abs());
+    match millis {
+        0.. => UNIX_EPOCH.checked_add(distance),
+        _ => UNIX_EPOCH.checked_sub(distance),
+    }
+}
+
+/// Whole milliseconds since the epoch, within what can be written.
+fn since_epoch(at: SystemTime) -> i64 {
+    let millis = match at.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let up = u128::from(before.subsec_nanos() % 1_000_000 > 0);
+            i64::try_from(before.as_millis() + up).map_or(i64::MIN, |millis| -millis)
+        }
+    };
+    millis.clamp(RANGE.0, RANGE.1)
+}
+
+/// Days from 1970-01-01 to a day of the Gregorian calendar: Howard Hinnant,
+/// "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`.
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// The year, month and day that lie so many days after 1970-01-01: the inverse,
+/// `civil_from_days` in the same paper.
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// For serde: `#[serde(with = "moment::text")]`.
+pub(super) mod text {
+    use super::*;
+
+    pub(in crate::cost) fn serialize<S: Serializer>(
+        at: &SystemTime,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&rfc3339(*at))
+    }
+
+    pub(in crate::cost) fn deserialize<'de, D: Deserializer<'de>>(
+        source: D,
+    ) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(source)?;
+        read(&text).ok_or_else(|| de::Error::custom("not a moment as 2026-11-23T17:08:00Z"))
+    }
+}
+
+/// For serde: `#[serde(with = "moment::optional")]`.
+pub(super) mod optional {
+    use super::*;
+
+    pub(in crate::cost) fn serialize<S: Serializer>(
+        at: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match at {
+            Some(at) => serializer.serialize_some(&rfc3339(*at)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::cost) fn deserialize<'de, D: Deserializer<'de>>(
+        source: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };
+        let at = read(&text);
+        at.map(Some).ok_or_else(|| de::Error::custom("not a moment as 2026-11-23T17:08:00Z"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: i64) -> SystemTime {
+        let distance = Duration::from_millis(millis.unsigned_abs());
+        if millis < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
+    }
+
+    #[test]
+    fn moments_are_read_back_to_the_millisecond() {
+        for (millis, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (1_696_004_797_000, "2023-09-29T16:26:37Z"),
+            (1_709_210_096_789, "2024-02-29T12:34:56.789Z"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (RANGE.0, "0000-01-01T00:00:00Z"),
+            (RANGE.1, "9999-12-31T23:59:59.999Z"),
+        ] {
+            assert_eq!(rfc3339(at(millis)), text);
+            assert_eq!(read(text), Some(at(millis)), "{text}");
+        }
+        assert_eq!(rfc3339(at(-1) + Duration::from_nanos(1)), "1969-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(at(1) + Duration::from_nanos(1)), "1970-01-01T00:00:00.001Z");
+        assert_eq!(rfc3339(at(i64::MAX)), "9999-12-31T23:59:59.999Z");
+        assert_eq!(rfc3339(at(i64::MIN + 1)), "0000-01-01T00:00:00Z");
+        assert_eq!(minute(at(1_696_004_797_000)), "2023-09-29 16:26 UTC");
+    }
+
+    #[test]
+    fn what_is_no_moment_is_not_read() {
+        for text in [
+            "",
+            "Z",
+            "2026-02-29T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T00:60:00Z",
+            "2026-01-01T00:00:60Z",
+            "2026-01-01T00:00:00",
+            "2026-01-01T00:00:00.5Z",
+            "2026-01-01 00:00:00Z",
+            "+026-01-01T00:00:00Z",
+            "2026-01-01T00:00:0ßZ",
+            "２０２6-01-01T00:00Z",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn days_begin_where_the_clocks_say() {
+        let late = at(1_696_031_999_999); // 2023-09-29T23:59:59.999Z
+        for (hours, expected) in [(0, "2023-09-29"), (1, "2023-09-30"), (-24, "2023-09-28")] {
+            assert_eq!(date(day(late, hours * 3_600)), expected, "{hours}");
+        }
+        assert_eq!(date(day(at(-1), 0)), "1969-12-31");
+        assert_eq!(day(at(0), i64::MAX), i64::MAX / DAY);
+    }
+
+    /// Counts the days one by one, which knows no formula.
+    #[test]
+    fn every_day_of_eight_centuries_is_found_both_ways() {
+        let (mut year, mut month, mut day) = (1600, 1, 1);
+        for days in -135_140..157_054 {
+            assert_eq!(days_from_civil(year, month, day), days, "{year}-{month}-{day}");
+            assert_eq!(civil_from_days(days), (year, month, day));
+            let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let lengths = [31, 28 + i64::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+            day += 1;
+            if day > lengths[usize::try_from(month - 1).unwrap()] {
+                (day, month) = (1, month + 1);
+            }
+            if month > 12 {
+                (month, year) = (1, year + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use super::{Money, moment, shown};
+
+/// Tells of a call that a budget refused. It was not sent and cost nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BudgetRefusal {
+    /// When. Stored as RFC 3339 text, as all moments.
+    #[serde(with = "moment::text")]
+    pub at: SystemTime,
+    /// The [name](crate::Provider::name) of the provider it would have gone to.
+    pub provider: String,
+    /// The model it asked for.
+    pub model: String,
+    /// What the caller has labelled it with.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// The budget's name.
+    pub budget: String,
+    /// Whose account it is, such as `customer=acme`; empty where the budget has but one.
+    #[serde(default)]
+    pub account: String,
+    /// The most that may be spent in this window.
+    pub limit: Money,
+    /// Spent in this window.
+    pub spent: Money,
+    /// Reserved for calls under way.
+    pub reserved: Money,
+    /// What the call would have needed at least.
+    pub needed: Money,
+    /// When the window ends, if it does.
+    #[serde(default, with = "moment::optional")]
+    pub ends: Option<SystemTime>,
+}
+
+/// One sentence: `budget "daily" (customer=acme) refused a call of gpt-4o that may cost
+/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved`.
+impl fmt::Display for BudgetRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("budget ")?;
+        shown::budget(f, &self.budget, &self.account)?;
+        let (model, needed) = (shown::name(&self.model), shown::money(self.needed));
+        write!(f, " refused a call of {model} that may cost {needed}: ")?;
+        let (limit, spent) = (shown::money(self.limit), shown::money(self.spent));
+        write!(f, "of {limit}, {spent} is spent and {} reserved", shown::money(self.reserved))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::UNIX_EPOCH;
+
+    #[test]
+    fn a_refusal_is_one_sentence_and_read_back_as_it_was_stored() {
+        let refusal = BudgetRefusal {
+            at: UNIX_EPOCH,
+            provider: "openai".into(),
+            model: "gpt-4o\r".into(),
+            tags: BTreeMap::new(),
+            budget: "daily".into(),
+            account: "customer=acme".into(),
+            limit: Money::dollars(5),
+            spent: Money::cents(460),
+            reserved: Money::cents(20),
+            needed: Money::cents(30),
+            ends: None,
+        };
+        assert_eq!(
+            refusal.to_string(),
+            "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.3000: \
+             of $5.00, $4.60 is spent and $0.2000 reserved"
+        );
+        let stored = serde_json::to_string(&refusal).unwrap();
+        assert_eq!(serde_json::from_str::<BudgetRefusal>(&stored).unwrap(), refusal);
+    }
+}

@@ -1,0 +1,198 @@
+//! Reports for spreadsheets: CSV by RFC 4180.
+
+use std::collections::BTreeSet;
+
+use super::{CostReport, Row};
+use crate::chat::{Usage, UsageSource};
+use crate::cost::{CallRecord, Cost, CostSource, Money, moment};
+
+const USAGE: [&str; 9] = [
+    "prompt_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "prompt_audio_tokens",
+    "completion_tokens",
+    "reasoning_tokens",
+    "completion_audio_tokens",
+    "web_searches",
+];
+
+const COST: [&str; 10] = [
+    "cost",
+    "cost_input",
+    "cost_cached_input",
+    "cost_cache_write",
+    "cost_input_media",
+    "cost_output",
+    "cost_reasoning",
+    "cost_output_media",
+    "cost_web_searches",
+    "cost_request",
+];
+
+impl CostReport {
+    /// The total and all tables as CSV (RFC 4180), a row of a table in each line. The
+    /// column `section` says which: `total`, `model`, `provider`, `tag` (the tag's name in
+    /// the column `tag`) or `day`. Amounts are in dollars.
+    ///
+    /// Names come from outside, and a spreadsheet takes a field that begins with `=`, `+`,
+    /// `-` or `@` for a formula: such a name has a `'` before it, as OWASP advises ("CSV
+    /// Injection"). Programs that need names to the letter read [`json`](Self::json).
+    pub fn csv(&self) -> String {
+        let mut csv = Csv::default();
+        csv.words(["section", "provider", "tag", "key", "calls", "unpriced", "bound"]);
+        csv.words(USAGE);
+        csv.words(COST);
+        csv.end();
+        let total = Row::new("").with(self.total);
+        csv.row("total", "", &total);
+        let sections =
+            [("model", &self.by_model), ("provider", &self.by_provider), ("day", &self.by_day)];
+        for (section, rows) in sections {
+            rows.iter().for_each(|row| csv.row(section, "", row));
+        }
+        for (tag, rows) in &self.by_tag {
+            rows.iter().for_each(|row| csv.row("tag", tag, row));
+        }
+        csv.text
+    }
+
+    /// The latest calls as CSV (RFC 4180), one in each line, with a column for each tag
+    /// that any of them has. Moments are RFC 3339 in UTC, amounts in dollars, and empty
+    /// where no price is known. Names are written as in [`csv`](Self::csv).
+    pub fn calls_csv(&self) -> String {
+        let tags: BTreeSet<&String> = self.last.iter().flat_map(|call| call.tags.keys()).collect();
+        let mut csv = Csv::default();
+        csv.words(["at", "provider", "model", "served_model", "service_tier", "outcome"]);
+        csv.words(USAGE);
+        csv.words(["usage_source"]);
+        csv.words(COST);
+        csv.words(["cost_source"]);
+        tags.iter().for_each(|tag| csv.field(&format!("tag:{tag}")));
+        csv.end();
+        for call in &self.last {
+            csv.call(call);
+            for tag in &tags {
+                csv.field(call.tags.get(*tag).map_or("", |value| value));
+            }
+            csv.end();
+        }
+        csv.text
+    }
+}
+
+#[derive(Default)]
+struct Csv {
+    text: String,
+    /// Whether the line has a field already.
+    begun: bool,
+}
+
+impl Csv {
+    fn row(&mut self, section: &str, tag: &str, row: &Row) {
+        self.words([section]);
+        self.field(row.provider.as_deref().unwrap_or_default());
+        self.field(tag);
+        self.field(&row.key);
+        let tally = &row.tally;
+        self.numbers([tally.calls, tally.unpriced, tally.bound]);
+        self.usage(&tally.usage);
+        self.cost(Some(&tally.cost));
+        self.end();
+    }
+
+    fn call(&mut self, call: &CallRecord) {
+        self.words([moment::rfc3339(call.at)]);
+        self.field(&call.provider);
+        self.field(&call.model);
+        self.field(&call.served_model);
+        self.field(call.service_tier.as_deref().unwrap_or_default());
+        self.words([call.outcome.as_str()]);
+        self.usage(&call.usage);
+        self.words([match call.usage.source {
+            UsageSource::Reported => "reported",
+            UsageSource::Estimated => "estimated",
+            UsageSource::Missing => "missing",
+        }]);
+        self.cost(call.cost.as_ref());
+        self.words([call.cost.map_or("", |cost| match cost.source {
+            CostSource::Priced => "priced",
+            CostSource::Reported => "reported",
+            CostSource::Bound => "bound",
+        })]);
+    }
+
+    fn usage(&mut self, usage: &Usage) {
+        self.numbers([
+            usage.prompt_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.cache_write_1h_tokens,
+            usage.prompt_audio_tokens,
+            usage.completion_tokens,
+            usage.reasoning_tokens,
+            usage.completion_audio_tokens,
+            usage.web_searches,
+        ]);
+    }
+
+    fn cost(&mut self, cost: Option<&Cost>) {
+        let Some(cost) = cost else { return self.words([""; COST.len()]) };
+        let amounts: [Money; COST.len()] = [
+            cost.total,
+            cost.input,
+            cost.cached_input,
+            cost.cache_write,
+            cost.input_media,
+            cost.output,
+            cost.reasoning,
+            cost.output_media,
+            cost.web_searches,
+            cost.request,
+        ];
+        self.words(amounts.map(|amount| amount.to_string().replacen('$', "", 1)));
+    }
+
+    fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.words(numbers.map(|number| number.to_string()));
+    }
+
+    /// Fields of our own making, which need no quotes.
+    fn words<const N: usize>(&mut self, words: [impl AsRef<str>; N]) {
+        for word in words {
+            self.comma();
+            self.text.push_str(word.as_ref());
+        }
+    }
+
+    /// A field that came from outside.
+    fn field(&mut self, field: &str) {
+        self.comma();
+        let formula =
+            field.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+        let plain = |char: char| char.is_alphanumeric() || "-_./:@=+ ()".contains(char);
+        if !formula && field.trim() == field && field.chars().all(plain) {
+            self.text.push_str(field);
+            return;
+        }
+        self.text.push_str(if formula { "\"'" } else { "\"" });
+        self.text.push_str(&field.replace('"', "\"\""));
+        self.text.push('"');
+    }
+
+    fn comma(&mut self) {
+        if self.begun {
+            self.text.push(',');
+        }
+        self.begun = true;
+    }
+
+    fn end(&mut self) {
+        self.text.push_str("\r\n");
+        self.begun = false;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::CostReport;
+use crate::cost::{Cost, Money, Tally, shown};
+
+/// What calls used that any price treats alike: of one model, in one service tier, with
+/// prompts on the same side of every size at which prices are known to change. Prices
+/// are linear within it, so the sum can be priced as its calls would be one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UsageClass {
+    /// The provider; `(other)` where there were too many classes to keep apart.
+    pub provider: String,
+    /// The model, as it was asked for; `(other)` likewise.
+    pub model: String,
+    /// The service tier, where the provider has said.
+    #[serde(default)]
+    pub service_tier: Option<String>,
+    /// Whether a price was known, so that the tally has a cost.
+    pub priced: bool,
+    /// The input tokens of the call with the fewest.
+    pub least_prompt_tokens: u64,
+    /// The input tokens of the call with the most.
+    pub most_prompt_tokens: u64,
+    /// The calls.
+    pub tally: Tally,
+}
+
+impl UsageClass {
+    /// Whether some of its prompts are larger than `border` and some are not.
+    fn straddles(&self, border: u64) -> bool {
+        self.least_prompt_tokens <= border && border < self.most_prompt_tokens
+    }
+}
+
+/// What the calls of a report would have cost on another model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WhatIf {
+    /// The other model.
+    pub model: String,
+    /// The calls whose cost is known.
+    pub calls: u64,
+    /// What they cost.
+    pub actual: Money,
+    /// What they would have cost, with the same tokens.
+    pub would_be: Money,
+    /// The calls whose cost is not known. They are in `rows` but in neither sum.
+    pub unpriced: u64,
+    /// Whether the prices are exact. If not, the other model's price changes at a size of
+    /// the prompt on both sides of which calls were summed up together; such sums are
+    /// priced at the size of their largest prompt.
+    pub exact: bool,
+    /// The same by the model that was used; the dearest first.
+    pub rows: Vec<WhatIfRow>,
+}
+
+/// The calls of one model in [`WhatIf`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WhatIfRow {
+    /// The provider.
+    pub provider: String,
+    /// The model that was used.
+    pub model: String,
+    /// How many calls.
+    pub calls: u64,
+    /// What they cost; `None` where that is not known.
+    pub actual: Option<Money>,
+    /// What they would have cost.
+    pub would_be: Money,
+}
+
+impl WhatIf {
+    /// The difference: what would have been saved, or, where it is negative, paid more.
+    pub fn saved(&self) -> Money {
+        self.actual - self.would_be
+    }
+}
+
+impl CostReport {
+    /// What the calls would have cost on `model`, with the tokens they used.
+    ///
+    /// `reprice` prices the calls of a class on that model. Which price applies where it
+    /// depends on the size of the prompt is told by the class's
+    /// [`most_prompt_tokens`](UsageClass::most_prompt_tokens), and never by the sum;
+    /// what is paid per call is paid for each of its
+    /// [`calls`](Tally::calls). `borders` are the prompt sizes above which the price of
+    /// that model changes; they only decide whether the result is
+    /// [`exact`](WhatIf::exact).
+    ///
+    /// Other models count other tokens for the same text, and write other answers: this
+    /// is what the recorded numbers come to, not a promise.
+    pub fn what_if(
+        &self,
+        model: impl Into<String>,
+        borders: &[u64],
+        reprice: impl Fn(&UsageClass) -> Cost,
+    ) -> WhatIf {
+        let mut exact = true;
+        let mut rows: BTreeMap<(&str, &str, bool), WhatIfRow> = BTreeMap::new();
+        for class in &self.usage_classes {
+            exact &= !borders.iter().any(|border| class.straddles(*border));
+            let key = (class.provider.as_str(), class.model.as_str(), class.priced);
+            let row = rows.entry(key).or_insert_with(|| WhatIfRow {
+                provider: class.provider.clone(),
+                model: class.model.clone(),
+                calls: 0,
+                actual: class.priced.then_some(Money::ZERO),
+                would_be: Money::ZERO,
+            });
+            row.calls = row.calls.saturating_add(class.tally.calls);
+            row.actual = row.actual.map(|actual| actual + class.tally.cost.total);
+            row.would_be += reprice(class).total;
+        }
+        let mut rows: Vec<WhatIfRow> = rows.into_values().collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.actual, row.would_be)));
+        let priced = || rows.iter().filter(|row| row.actual.is_some());
+        let sum = |sum: u64, row: &WhatIfRow| sum.saturating_add(row.calls);
+        WhatIf {
+            model: model.into(),
+            calls: priced().fold(0, sum),
+            actual: priced().filter_map(|row| row.actual).sum(),
+            would_be: priced().map(|row| row.would_be).sum(),
+            unpriced: rows.iter().filter(|row| row.actual.is_none()).fold(0, sum),
+            exact,
+            rows,
+        }
+    }
+}
+
+/// A sentence, and below it a table by model.
+impl fmt::Display for WhatIf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.exact { "" } else { "about " };
+        let (calls, model) = (shown::count(self.calls), shown::name(&self.model));
+        let plural = if self.calls == 1 { "call" } else { "calls" };
+        let would_be = shown::money(self.would_be);
+        write!(f, "{calls} {plural} on {model} would have cost {about}{would_be}")?;
+        write!(f, " instead of {}", shown::money(self.actual))?;
+        if let Some(change) = percent(self.actual, self.would_be) {
+            write!(f, " ({change})")?;
+        }
+        f.write_str(".\n")?;
+        if self.unpriced > 0 {
+            let calls = shown::count(self.unpriced);
+            writeln!(f, "Not in these sums, since their cost is not known: {calls} calls.")?;
+        }
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let digits = shown::digits(Money::picos(self.actual.max(self.would_be).as_picos() / 10));
+        writeln!(f, "\n{:43} {:>9} {:>12} {:>13}", "Model", "Calls", "Cost", "Would be")?;
+        for row in &self.rows {
+            let name = shown::name_in(&format!("{} {}", row.provider, row.model), 43);
+            let actual = row.actual.map(|actual| shown::money_to(actual, digits));
+            let actual = actual.unwrap_or_else(|| "no price".to_owned());
+            let would_be = shown::money_to(row.would_be, digits);
+            writeln!(f, "{name} {:>9} {actual:>12} {would_be:>13}", shown::count(row.calls))?;
+        }
+        Ok(())
+    }
+}
+
+/// How much less or more, such as `90 % less`; `None` of nothing.
+fn percent(actual: Money, would_be: Money) -> Option<String> {
+    let (actual, would_be) = (actual.as_picos(), would_be.as_picos());
+    if actual <= 0 {
+        return None;
+    }
+    let difference = would_be.saturating_sub(actual).saturating_mul(100);
+    let percent = (difference.unsigned_abs() + actual.unsigned_abs() / 2) / actual.unsigned_abs();
+    Some(match (percent, difference < 0) {
+        (0, _) => "the same".to_owned(),
+        (percent, true) => format!("{percent} % less"),
+        (percent, false) => format!("{percent} % more"),
+    })
+}

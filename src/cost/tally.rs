@@ -1,0 +1,188 @@
+use serde::{Deserialize, Serialize};
+use std::iter::Sum;
+use std::ops::AddAssign;
+
+use super::{CallRecord, Cost, CostSource};
+use crate::chat::{Usage, UsageSource};
+
+/// What a number of calls used and cost, summed up. Sums stop at the ends of their
+/// ranges.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Tally {
+    /// How many calls.
+    pub calls: u64,
+    /// Those of them that have no known price. They are in the usage but not in the cost.
+    pub unpriced: u64,
+    /// Those of them that are charged at the most they may have cost, since the provider
+    /// has not said what they used.
+    pub bound: u64,
+    /// What they used. Its source is that of all of them, or
+    /// [`Estimated`](UsageSource::Estimated) where they differ.
+    pub usage: Usage,
+    /// What they cost. Its source is [`Bound`](CostSource::Bound) where that of any is,
+    /// else [`Reported`](CostSource::Reported) where that of any is.
+    pub cost: Cost,
+}
+
+impl Tally {
+    /// The tally of one call.
+    pub(super) fn of(record: &CallRecord) -> Self {
+        let cost = record.cost.unwrap_or_default();
+        Self {
+            calls: 1,
+            unpriced: u64::from(record.cost.is_none()),
+            bound: u64::from(cost.source == CostSource::Bound),
+            usage: record.usage,
+            cost,
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        let Self { calls, unpriced, bound, usage, cost } = other;
+        if calls == 0 {
+            return;
+        }
+        let source = if self.calls == 0 { usage.source } else { self.usage.source };
+        add_usage(&mut self.usage, &usage);
+        if source == usage.source {
+            self.usage.source = source;
+        } else {
+            self.usage.source = UsageSource::Estimated;
+        }
+        add_cost(&mut self.cost, &cost);
+        self.calls = self.calls.saturating_add(calls);
+        self.unpriced = self.unpriced.saturating_add(unpriced);
+        self.bound = self.bound.saturating_add(bound);
+    }
+}
+
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies.fold(Self::default(), |mut sum, tally| {
+            sum += tally;
+            sum
+        })
+    }
+}
+
+impl<'a> Sum<&'a Tally> for Tally {
+    fn sum<I: Iterator<Item = &'a Tally>>(tallies: I) -> Self {
+        tallies.copied().sum()
+    }
+}
+
+/// Adds the counts; the source is the caller's to tell.
+fn add_usage(sum: &mut Usage, other: &Usage) {
+    // All by name, so that no field that is added later is forgotten here.
+    let Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        cache_write_1h_tokens,
+        reasoning_tokens,
+        prompt_audio_tokens,
+        completion_audio_tokens,
+        web_searches,
+        source: _,
+    } = *other;
+    for (sum, count) in [
+        (&mut sum.prompt_tokens, prompt_tokens),
+        (&mut sum.completion_tokens, completion_tokens),
+        (&mut sum.total_tokens, total_tokens),
+        (&mut sum.cached_tokens, cached_tokens),
+        (&mut sum.cache_write_tokens, cache_write_tokens),
+        (&mut sum.cache_write_1h_tokens, cache_write_1h_tokens),
+        (&mut sum.reasoning_tokens, reasoning_tokens),
+        (&mut sum.prompt_audio_tokens, prompt_audio_tokens),
+        (&mut sum.completion_audio_tokens, completion_audio_tokens),
+        (&mut sum.web_searches, web_searches),
+    ] {
+        *sum = sum.saturating_add(count);
+    }
+}
+
+fn add_cost(sum: &mut Cost, other: &Cost) {
+    let Cost {
+        total,
+        input,
+        cached_input,
+        cache_write,
+        input_media,
+        output,
+        reasoning,
+        output_media,
+        web_searches,
+        request,
+        source,
+    } = *other;
+    sum.total += total;
+    sum.input += input;
+    sum.cached_input += cached_input;
+    sum.cache_write += cache_write;
+    sum.input_media += input_media;
+    sum.output += output;
+    sum.reasoning += reasoning;
+    sum.output_media += output_media;
+    sum.web_searches += web_searches;
+    sum.request += request;
+    sum.source = match (sum.source, source) {
+        (CostSource::Bound, _) | (_, CostSource::Bound) => CostSource::Bound,
+        (CostSource::Reported, _) | (_, CostSource::Reported) => CostSource::Reported,
+        (CostSource::Priced, CostSource::Priced) => CostSource::Priced,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cost::Money;
+
+    fn tally(usage: UsageSource, cost: CostSource) -> Tally {
+        let mut tally = Tally { calls: 1, ..Tally::default() };
+        tally.usage.source = usage;
+        tally.usage.prompt_tokens = 3;
+        tally.cost.source = cost;
+        tally.cost.total = Money::cents(2);
+        tally
+    }
+
+    #[test]
+    fn the_sources_of_a_sum_are_the_weakest_of_its_parts() {
+        use CostSource::{Bound, Priced, Reported};
+        use UsageSource::{Estimated, Missing};
+        let said = UsageSource::Reported;
+        for (parts, usage, cost) in [
+            (vec![(said, Priced), (said, Priced)], said, Priced),
+            (vec![(said, Reported), (said, Priced)], said, Reported),
+            (vec![(said, Priced), (Missing, Bound), (said, Reported)], Estimated, Bound),
+            (vec![(Missing, Priced), (Missing, Priced)], Missing, Priced),
+            (vec![(Missing, Priced), (said, Priced)], Estimated, Priced),
+        ] {
+            let sum: Tally = parts.iter().map(|(usage, cost)| tally(*usage, *cost)).sum();
+            assert_eq!((sum.usage.source, sum.cost.source), (usage, cost), "{parts:?}");
+            assert_eq!(sum.calls, parts.len() as u64);
+            assert_eq!(sum.usage.prompt_tokens, 3 * sum.calls);
+            assert_eq!(sum.cost.total, Money::cents(2) * sum.calls);
+        }
+    }
+
+    #[test]
+    fn an_empty_tally_changes_nothing() {
+        let one = tally(UsageSource::Reported, CostSource::Reported);
+        assert_eq!([Tally::default(), one, Tally::default()].iter().sum::<Tally>(), one);
+    }
+
+    #[test]
+    fn sums_stop_at_the_end() {
+        let mut most = tally(UsageSource::Reported, CostSource::Priced);
+        (most.calls, most.usage.prompt_tokens, most.cost.total) = (u64::MAX, u64::MAX, Money::MAX);
+        let sum: Tally = [most, most].iter().sum();
+        assert_eq!(sum, most);
+    }
+}
