@@ -104,7 +104,7 @@ pub use chat::{
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
-pub use cost::{Cost, CostSource, Money};
+pub use cost::{Cost, CostSource, Money, Price, Prices};
 pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};
 pub use histogram::Histogram;

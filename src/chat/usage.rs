@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::cost::Money;
+
 /// The tokens a call used.
 ///
 /// The counts nest the same way for every provider: cached and cache-write
@@ -29,8 +31,15 @@ pub struct Usage {
     pub prompt_audio_tokens: u64,
     /// Output tokens that were audio.
     pub completion_audio_tokens: u64,
+    /// Input tokens that were images, where the provider counts them.
+    pub prompt_image_tokens: u64,
+    /// Output tokens that were images, where the provider counts them.
+    pub completion_image_tokens: u64,
     /// Web searches the provider ran for this call, billed apiece.
     pub web_searches: u64,
+    /// The provider's own bill for the call, where it reports one: OpenRouter and xAI do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported_cost: Option<Money>,
     /// Where these counts come from.
     pub source: UsageSource,
 }

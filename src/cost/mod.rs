@@ -21,7 +21,6 @@ mod window;
 pub use budget::Budget;
 pub use ledger::MemoryLedger;
 pub use money::Money;
-pub use price::{Cost, CostSource};
 pub use utc_offset::UtcOffset;
 pub use window::Window;
 mod record;
@@ -32,6 +31,9 @@ mod tally;
 
 pub use alert::BudgetAlert;
 pub use event::{CostEvent, CostEvents};
+#[allow(unused_imports, reason = "budgets reserve by it")]
+pub(crate) use price::Bound;
+pub use price::{Cost, CostSource, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
 pub use refusal::BudgetRefusal;
 pub use report::{BudgetStatus, CostReport, Row, UsageClass, WhatIf, WhatIfRow};

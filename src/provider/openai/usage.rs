@@ -1,6 +1,7 @@
 use serde_json::Value;
 
 use crate::chat::{Usage, UsageSource};
+use crate::cost::Money;
 
 /// Reads the `usage` object. Anything but an object with at least one of the two
 /// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count.
@@ -61,10 +62,40 @@ pub(super) fn read(usage: &Value) -> Usage {
         reasoning_tokens: reasoning,
         prompt_audio_tokens: prompt_audio,
         completion_audio_tokens: count(&["/completion_tokens_details/audio_tokens"]),
+        prompt_image_tokens: count(&["/prompt_tokens_details/image_tokens"]),
+        completion_image_tokens: count(&["/completion_tokens_details/image_tokens"]),
+        reported_cost: reported_cost(usage),
         source: UsageSource::Reported,
         ..Usage::default()
     }
 }
+
+/// The provider's own bill.
+///
+/// xAI writes `cost_in_usd_ticks`, of which 10¹⁰ are a dollar
+/// (docs.x.ai/developers/cost-tracking). OpenRouter writes `cost`, the dollars charged
+/// to the account (openrouter.ai/docs/use-cases/usage-accounting); with a key of one's
+/// own (`is_byok`) these are only its fee, and what the upstream provider charges
+/// stands in `cost_details`.
+fn reported_cost(usage: &Value) -> Option<Money> {
+    if let Some(ticks) = first(usage, &["/cost_in_usd_ticks"]) {
+        return Some(Money::picos(PICOS_PER_TICK) * ticks);
+    }
+    let dollars = |pointer| {
+        let amount = Money::try_from(usage.pointer(pointer)?.as_f64()?).ok()?;
+        (!amount.is_negative()).then_some(amount)
+    };
+    let charged = dollars("/cost")?;
+    match usage.get("is_byok") {
+        Some(Value::Bool(true)) => {
+            Some(charged + dollars("/cost_details/upstream_inference_cost")?)
+        }
+        _ => Some(charged),
+    }
+}
+
+/// 10¹² pico-dollars are a dollar, and so are 10¹⁰ ticks.
+const PICOS_PER_TICK: i128 = 100;
 
 /// The first of these places that holds a count.
 fn first(usage: &Value, pointers: &[&str]) -> Option<u64> {
@@ -80,8 +111,8 @@ mod tests {
     fn every_count_is_read() {
         let usage = read(&json!({
             "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
-            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 4},
-            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "accepted_prediction_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 4, "image_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "image_tokens": 6, "accepted_prediction_tokens": 0},
         }));
         let expected = Usage {
             cached_tokens: 60,
@@ -89,6 +120,8 @@ mod tests {
             prompt_audio_tokens: 4,
             reasoning_tokens: 20,
             completion_audio_tokens: 5,
+            prompt_image_tokens: 3,
+            completion_image_tokens: 6,
             ..Usage::reported(100, 50)
         };
         assert_eq!(usage, expected);
@@ -155,5 +188,36 @@ mod tests {
         // A total that fits neither says nothing.
         let odd = read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9}));
         assert_eq!((odd.prompt_tokens, odd.completion_tokens, odd.total_tokens), (1, 1, 2));
+    }
+
+    #[test]
+    fn the_providers_own_bill_is_read_exactly() {
+        let cost = |mut usage: Value| {
+            usage["prompt_tokens"] = json!(1);
+            read(&usage).reported_cost.map(|cost| cost.to_string())
+        };
+        for (usage, shown) in [
+            (json!({"cost": 0.00014}), Some("$0.00014")),
+            (json!({"cost": 1.2e-7}), Some("$0.00000012")),
+            (json!({"cost": 0}), Some("$0.00")),
+            (json!({"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}), Some("$0.95")),
+            (
+                json!({"cost": 0.95, "is_byok": true, "cost_details": {"upstream_inference_cost": 19}}),
+                Some("$19.95"),
+            ),
+            (json!({"cost": 0.95, "is_byok": true, "cost_details": null}), None),
+            (json!({"cost": 0.95, "is_byok": false}), Some("$0.95")),
+            (json!({"cost_in_usd_ticks": 37_756_000}), Some("$0.0037756")),
+            (json!({"cost_in_usd_ticks": 1}), Some("$0.0000000001")),
+            (json!({"cost_in_usd_ticks": u64::MAX}), Some("$1844674407.3709551615")),
+            (json!({"cost_in_usd_ticks": -1}), None),
+            (json!({"cost": -0.5}), None),
+            (json!({"cost": 1e300}), None),
+            (json!({"cost": "0.5"}), None),
+            (json!({"cost": {"total_cost": 1}}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(cost(usage.clone()).as_deref(), shown, "{usage}");
+        }
     }
 }

@@ -1,0 +1,76 @@
+use super::rates::times;
+use super::{Money, Rates};
+
+/// The most that a call can use.
+#[allow(dead_code, reason = "budgets reserve by it")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Bound {
+    /// Input tokens, however they are split into cached and other ones.
+    pub(crate) input_tokens: u64,
+    /// Output tokens, reasoning included.
+    pub(crate) output_tokens: u64,
+    /// Whether input may be written to a cache.
+    pub(crate) cache_writes: bool,
+    /// Whether it may be written to one that is kept for an hour.
+    pub(crate) cache_writes_1h: bool,
+    /// Web searches.
+    pub(crate) web_searches: u64,
+    /// Whether input may be audio.
+    pub(crate) input_audio: bool,
+    /// Whether input may be images.
+    pub(crate) input_images: bool,
+    /// Whether output may be audio.
+    pub(crate) output_audio: bool,
+    /// Whether output may be images.
+    pub(crate) output_images: bool,
+}
+
+/// A straight line above what a call within a bound costs in one tier of its
+/// prompt's size: what is fixed, and what an output token adds at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ceiling {
+    fixed: Money,
+    output: u64,
+}
+
+impl Ceiling {
+    /// With so many input tokens, all of the dearest kind that the bound allows.
+    pub(super) fn new(rates: &Rates, bound: &Bound, input_tokens: u64) -> Self {
+        let input = [
+            Some(rates.input),
+            rates.cached_input,
+            Some(rates.cache_write()).filter(|_| bound.cache_writes),
+            Some(rates.cache_write_1h()).filter(|_| bound.cache_writes_1h),
+            rates.input_audio.filter(|_| bound.input_audio),
+            rates.input_image.filter(|_| bound.input_images),
+        ];
+        let output = [
+            Some(rates.output),
+            rates.reasoning,
+            rates.output_audio.filter(|_| bound.output_audio),
+            rates.output_image.filter(|_| bound.output_images),
+        ];
+        let dearest = |rates: &[Option<u64>]| rates.iter().flatten().copied().max().unwrap_or(0);
+        let fixed = times(dearest(&input), input_tokens)
+            + times(rates.web_search, bound.web_searches)
+            + times(rates.request, 1);
+        Self { fixed, output: dearest(&output) }
+    }
+
+    /// With so many output tokens.
+    pub(super) fn at(self, output_tokens: u64) -> Money {
+        self.fixed + times(self.output, output_tokens)
+    }
+
+    /// The most output tokens for so much, 0 where not even the fixed part fits.
+    pub(super) fn output_within(self, amount: Money) -> u64 {
+        let left = amount - self.fixed;
+        if left.is_negative() {
+            return 0;
+        }
+        match left.as_picos().checked_div(i128::from(self.output)) {
+            Some(tokens) => u64::try_from(tokens).unwrap_or(u64::MAX),
+            None => u64::MAX,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Dates and times of day, in UTC, as they stand in the table and in files of prices.
+
+/// The seconds of a day.
+pub(super) const LENGTH: u64 = 86_400;
+
+/// The first second that can be written, of the year 1.
+pub(super) const FIRST: i64 = -62_135_596_800;
+
+/// The last one, of the year 9999.
+pub(super) const LAST: i64 = 253_402_300_799;
+
+const DAY: i64 = 86_400;
+
+/// The seconds since the Unix epoch at `2026-12-01` or `2026-12-01T08:30:00Z`.
+pub(super) fn read(text: &str) -> Option<i64> {
+    let (date, time) = match text.split_once('T') {
+        Some((date, time)) => (date, i64::from(read_time(time.strip_suffix('Z')?)?)),
+        None => (text, 0),
+    };
+    let [year, month, date] = fields(date, '-', [4, 2, 2])?;
+    is_date(year, month, date).then(|| days(year, month, date) * DAY + time)
+}
+
+/// The second of the day at `08:30` or `08:30:15`.
+pub(super) fn read_time(text: &str) -> Option<u32> {
+    let [hour, minute, second] = match text.len() {
+        5 => fields(text, ':', [2, 2]).map(|[hour, minute]| [hour, minute, 0])?,
+        _ => fields(text, ':', [2, 2, 2])?,
+    };
+    let all = hour * 3_600 + minute * 60 + second;
+    (hour < 24 && minute < 60 && second < 60).then(|| u32::try_from(all).ok())?
+}
+
+/// The reverse of [`read`].
+pub(super) fn write(seconds: i64) -> String {
+    let (year, month, date) = civil(seconds.div_euclid(DAY));
+    let day = format!("{year:04}-{month:02}-{date:02}");
+    match u32::try_from(seconds.rem_euclid(DAY)) {
+        Ok(0) | Err(_) => day,
+        Ok(second) => format!("{day}T{}:{:02}Z", write_minute(second), second % 60),
+    }
+}
+
+/// The reverse of [`read_time`].
+pub(super) fn write_time(second: u32) -> String {
+    match second % 60 {
+        0 => write_minute(second),
+        rest => format!("{}:{rest:02}", write_minute(second)),
+    }
+}
+
+fn write_minute(second: u32) -> String {
+    format!("{:02}:{:02}", second / 3_600, second / 60 % 60)
+}
+
+/// Whether there is such a day in the Gregorian calendar.
+pub(super) fn is_date(year: i64, month: i64, day: i64) -> bool {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    year >= 1 && (1..=12).contains(&month) && (1..=length).contains(&day)
+}
+
+/// Numbers of so many digits between separators.
+fn fields<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
+    let mut numbers = [0; N];
+    let mut parts = text.split(separator);
+    for (number, length) in numbers.iter_mut().zip(lengths) {
+        let part = parts.next()?;
+        let digits = part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
+        *number = digits.then(|| part.parse().ok())??;
+    }
+    parts.next().is_none().then_some(numbers)
+}
+
+/// Days since the Unix epoch (Howard Hinnant, "chrono-Compatible Low-Level Date
+/// Algorithms", `days_from_civil`).
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// The reverse (the same, `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_and_written() {
+        for (text, seconds) in [
+            ("1970-01-01", 0),
+            ("2000-02-29", 951_782_400),
+            ("2026-12-01", 1_796_083_200),
+            ("2026-12-01T08:30:15Z", 1_796_113_815),
+            ("1969-12-31T23:59:59Z", -1),
+            ("0001-01-01", FIRST),
+            ("9999-12-31T23:59:59Z", LAST),
+        ] {
+            assert_eq!(read(text), Some(seconds), "{text}");
+            assert_eq!(write(seconds), text);
+        }
+        for day in 0..150_000 {
+            assert_eq!(read(&write(day * DAY)), Some(day * DAY));
+        }
+    }
+
+    #[test]
+    fn what_is_no_date_is_refused() {
+        for text in [
+            "",
+            "2026-02-29",
+            "2026-13-01",
+            "2026-00-10",
+            "2026-1-1",
+            "26-01-01",
+            "2026-01-01-01",
+            "+026-01-01",
+            "0000-01-01",
+            "2026-01-01T24:00:00Z",
+            "2026-01-01T01:00:00",
+            "٢٠٢٦-01-01",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        for text in ["", "1:00", "24:00", "12:60", "12:00:60", "12", "12:000"] {
+            assert_eq!(read_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_of_day_are_read_and_written() {
+        for (text, second) in [("00:00", 0), ("16:30", 59_400), ("23:59:59", 86_399)] {
+            assert_eq!(read_time(text), Some(second));
+            assert_eq!(write_time(second), text);
+        }
+        assert_eq!(read_time("16:30:00"), Some(59_400));
+    }
+}

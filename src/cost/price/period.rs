@@ -1,0 +1,140 @@
+use super::bound::Ceiling;
+use super::{Bound, Rates};
+
+/// The rates of one service tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Sheet {
+    pub(super) rates: Rates,
+    /// What holds instead for prompts of more tokens than that, the smallest first.
+    pub(super) above: Vec<(u64, Rates)>,
+}
+
+impl Sheet {
+    pub(super) fn rates(&self, prompt_tokens: u64) -> &Rates {
+        let above = self.above.iter().rev().find(|(tokens, _)| prompt_tokens > *tokens);
+        above.map_or(&self.rates, |(_, rates)| rates)
+    }
+
+    pub(super) fn set_above(&mut self, tokens: u64, rates: Rates) {
+        match self.above.binary_search_by_key(&tokens, |(tokens, _)| *tokens) {
+            Ok(at) => self.above[at].1 = rates,
+            Err(at) => self.above.insert(at, (tokens, rates)),
+        }
+    }
+
+    /// What bounds the cost, for every tier of size that a prompt within the bound can
+    /// be in: a smaller prompt may be the dearer one, where prices fall with the size.
+    pub(super) fn ceilings<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = Ceiling> + 'a {
+        let starts = self.above.iter().map(|(tokens, rates)| (Some(*tokens), rates));
+        let ends = self.above.iter().map(|(tokens, _)| *tokens).chain([u64::MAX]);
+        std::iter::once((None, &self.rates))
+            .chain(starts)
+            .zip(ends)
+            .filter(|((start, _), _)| start.is_none_or(|start| bound.input_tokens > start))
+            .map(|((_, rates), end)| Ceiling::new(rates, bound, bound.input_tokens.min(end)))
+    }
+}
+
+/// When a price holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Always,
+    /// From so many seconds after the Unix epoch on.
+    Since(i64),
+    /// Every day between two seconds of the day in UTC, over midnight where the second
+    /// is the smaller one.
+    Daily(u32, u32),
+}
+
+impl When {
+    /// Whether it holds so many seconds after the Unix epoch.
+    pub(super) fn holds(self, now: i64) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Since(start) => now >= start,
+            Self::Daily(from, until) => {
+                let (from, until) = (i64::from(from), i64::from(until));
+                let second = now.rem_euclid(86_400);
+                match from <= until {
+                    true => (from..until).contains(&second),
+                    false => second >= from || second < until,
+                }
+            }
+        }
+    }
+}
+
+/// The prices of a stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Period {
+    pub(super) when: When,
+    pub(super) standard: Sheet,
+    /// By their names in lower case.
+    pub(super) tiers: Vec<(String, Sheet)>,
+}
+
+impl Period {
+    pub(super) fn new(when: When, standard: Sheet) -> Self {
+        Self { when, standard, tiers: Vec::new() }
+    }
+
+    /// The tier of that name, else the standard one.
+    pub(super) fn sheet(&self, service_tier: Option<&str>) -> &Sheet {
+        let named =
+            |name: &str| self.tiers.iter().find(|(tier, _)| tier.eq_ignore_ascii_case(name));
+        service_tier.and_then(named).map_or(&self.standard, |(_, sheet)| sheet)
+    }
+
+    pub(super) fn set_tier(&mut self, name: &str, sheet: Sheet) {
+        let name = name.to_ascii_lowercase();
+        match self.tiers.iter_mut().find(|(tier, _)| *tier == name) {
+            Some((_, present)) => *present = sheet,
+            None => self.tiers.push((name, sheet)),
+        }
+    }
+
+    /// What may be served to a call that asks for a tier: that tier or the standard one,
+    /// and any where the choice is left to the provider.
+    pub(super) fn served<'a>(&'a self, asked: Option<&str>) -> impl Iterator<Item = &'a Sheet> {
+        let any = asked.is_some_and(|tier| tier.eq_ignore_ascii_case("auto"));
+        let tiers = self.tiers.iter().filter(move |_| any).map(|(_, sheet)| sheet);
+        [&self.standard, self.sheet(asked)].into_iter().chain(tiers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_begins_above_its_number_of_tokens() {
+        let rates = |input| Rates { input, ..Rates::default() };
+        let mut sheet = Sheet { rates: rates(1), above: Vec::new() };
+        sheet.set_above(200, rates(3));
+        sheet.set_above(100, rates(2));
+        for (tokens, input) in [(0, 1), (100, 1), (101, 2), (200, 2), (201, 3), (u64::MAX, 3)] {
+            assert_eq!(sheet.rates(tokens).input, input, "{tokens}");
+        }
+        sheet.set_above(100, rates(9));
+        assert_eq!((sheet.rates(101).input, sheet.above.len()), (9, 2));
+    }
+
+    #[test]
+    fn hours_of_the_day_may_run_over_midnight() {
+        let (day, hour) = (86_400, 3_600);
+        for (when, hours) in [
+            (When::Daily(0, 4 * 3_600), 0..4),
+            (When::Daily(6 * 3_600, 10 * 3_600), 6..10),
+            (When::Daily(5 * 3_600, 5 * 3_600), 0..0),
+        ] {
+            for at in 0..24 {
+                assert_eq!(when.holds(20_000 * day + at * hour), hours.contains(&at), "{when:?}");
+                assert_eq!(when.holds(-day + at * hour), hours.contains(&at), "{when:?} {at}");
+            }
+        }
+        let night = When::Daily(22 * 3_600, 2 * 3_600);
+        let holding: Vec<i64> = (0..24).filter(|at| night.holds(at * hour)).collect();
+        assert_eq!(holding, [0, 1, 22, 23]);
+        assert!(When::Since(10).holds(10) && !When::Since(10).holds(9));
+    }
+}
