@@ -1,5 +1,6 @@
 //! The life of a call, from top to bottom.
 
+mod admission;
 mod call;
 
 use std::env;
@@ -11,6 +12,7 @@ use std::time::Instant;
 use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{ClientBuilder, Settings};
+use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::pool::PoolStats;
@@ -47,6 +49,10 @@ struct Inner {
     /// The retries left to all calls together.
     bucket: Bucket,
 }
+
+/// Makes one attempt with what was set aside for it.
+type Attempt<T> =
+    fn(&Call, Means<'_>, u32, &mut SecondSending<'_>, Reservation) -> Result<T, Error>;
 
 impl Client {
     /// Begins to set up a client.
@@ -171,6 +177,25 @@ impl Client {
         self.inner.transport.pool_stats()
     }
 
+    /// What calls have cost so far, by model, provider, tag and day, how far the budgets
+    /// are used up, and the last calls.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// let costs = client.costs();
+    /// println!("{} for {} calls", costs.total.cost, costs.total.calls);
+    /// println!("{costs}"); // a table
+    /// ```
+    pub fn costs(&self) -> CostReport {
+        self.cost_tracker().report()
+    }
+
+    /// What keeps track of the costs: for live [events](CostTracker::events), prices on
+    /// [other models](CostTracker::what_if), and to share it with other clients.
+    pub fn cost_tracker(&self) -> &CostTracker {
+        &self.inner.settings.costs
+    }
+
     /// How many retries the client's [budget](crate::RetryBudget) has left.
     pub fn retries_left(&self) -> u32 {
         self.inner.bucket.left()
@@ -197,10 +222,10 @@ impl Client {
         wire: Option<Wire>,
         delivery: Delivery,
         begun: Instant,
-        attempt: fn(&Call, Means<'_>, u32, &mut SecondSending<'_>) -> Result<T, Error>,
+        attempt: Attempt<T>,
     ) -> Result<(Call, Tried<T>), Error> {
         let Inner { settings, headers, transport, bucket } = &*self.inner;
-        let call = Call::prepare(settings, request, wire, delivery, begun)
+        let (call, reservation) = Call::prepare(settings, request, wire, delivery, begun)
             .map_err(|error| error.with_provider(settings.provider))?;
         if call.bounds.deadline.is_past(Instant::now()) {
             return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
@@ -215,8 +240,12 @@ impl Client {
             begun,
         };
         let means = Means { settings, headers, transport };
+        let mut first = Some(reservation);
         let tried = retrier
-            .run(|retries, second| attempt(&call, means, retries, second))
+            .run(|retries, second| {
+                let reservation = first.take().map_or_else(|| call.admit_again(settings), Ok)?;
+                attempt(&call, means, retries, second, reservation)
+            })
             .map_err(|error| error.with_provider(settings.provider))?;
         Ok((call, tried))
     }

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, RateLimit, StreamEvent};
+use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Decoder, Provider};
 use crate::retry::{Attempt, Decision, GiveUp, Tried};
@@ -69,6 +70,9 @@ pub struct ChatStream {
     /// The caller's.
     cancel: Option<CancelToken>,
     decoder: Arc<Mutex<Decoder>>,
+    /// Until it has ended.
+    charge: Option<Charge>,
+    meter: Meter,
     about: About,
 }
 
@@ -83,18 +87,20 @@ struct About {
     begun: Instant,
     /// How long it took, once it has ended.
     latency: Option<Duration>,
+    /// What it cost, once it has ended.
+    cost: Option<Cost>,
 }
 
 impl ChatStream {
     /// A stream of a call to `model` that began at `begun`.
     pub(crate) fn new(
-        tried: Tried<Begun>,
+        tried: Tried<(Begun, Charge)>,
         provider: Provider,
         model: String,
         cancel: Option<CancelToken>,
         begun: Instant,
     ) -> Result<Self, Error> {
-        let Tried { value: Begun { reader, events, end }, attempts } = tried;
+        let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
         let reply = reader.source.incoming.reply();
         let about = About {
             provider,
@@ -105,6 +111,7 @@ impl ChatStream {
             status: reply.status,
             begun,
             latency: None,
+            cost: None,
         };
         let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
         let (sender, receiver) = bounded(BATCHES);
@@ -135,6 +142,8 @@ impl ChatStream {
             stop,
             cancel,
             decoder,
+            meter: charge.meter(),
+            charge: Some(charge),
             about,
         })
     }
@@ -181,6 +190,10 @@ impl ChatStream {
     pub fn partial(&self) -> ChatResponse {
         let mut decoded = self.decoder.lock().partial();
         let about = &self.about;
+        let cost = match self.charge {
+            Some(_) => self.meter.cost(&decoded.usage),
+            None => about.cost,
+        };
         if decoded.model.is_empty() {
             decoded.model.clone_from(&about.model);
         }
@@ -189,6 +202,7 @@ impl ChatStream {
             rate_limit: about.rate_limit.clone(),
             latency: about.latency.unwrap_or_else(|| about.begun.elapsed()),
             attempts: about.attempts.clone(),
+            cost,
             ..decoded.into_response(about.provider)
         }
     }
@@ -255,6 +269,7 @@ impl ChatStream {
                 if let StreamEvent::Finished(_) = event {
                     self.end = Some(Ok(()));
                     self.about.latency = Some(self.about.begun.elapsed());
+                    self.settle_cost();
                 }
                 return Poll::Ready(Some(Ok(event)));
             }
@@ -293,7 +308,22 @@ impl ChatStream {
         let error = error.with_provider(about.provider).with_attempts(about.attempts.clone());
         self.end = Some(Err(error.clone()));
         self.stop();
+        self.settle_cost();
         error
+    }
+
+    /// Charges what came.
+    fn settle_cost(&mut self) {
+        let Some(charge) = self.charge.take() else { return };
+        let bill = {
+            let decoder = self.decoder.lock();
+            let (model, tier) = decoder.served();
+            let mut bill = Bill::new(decoder.usage());
+            bill = model.map_or(bill.clone(), |model| bill.served_model(model));
+            bill = tier.map_or(bill.clone(), |tier| bill.service_tier(tier));
+            if decoder.is_done() { bill } else { bill.broken() }
+        };
+        self.about.cost = charge.settle(bill);
     }
 
     /// Awaits the end of the body behind a whole answer for a moment. The reader, which
@@ -341,6 +371,7 @@ impl Drop for ChatStream {
             Some(Ok(())) => self.settle(None),
             _ => self.stop(),
         }
+        self.settle_cost();
     }
 }
 

@@ -98,6 +98,18 @@ impl Message {
         })
     }
 
+    /// How many bytes of it the model has written.
+    pub(crate) fn written_bytes(&self) -> usize {
+        let of = |part: &Part| match part {
+            Part::Text(text) => text.text.len(),
+            Part::Reasoning(reasoning) => reasoning.text.len(),
+            Part::Refusal(text) => text.len(),
+            Part::ToolCall(call) => call.name.len() + call.arguments.len(),
+            _ => 0,
+        };
+        self.content.iter().map(of).sum()
+    }
+
     /// The reasoning the model showed, joined; empty where there is none.
     pub fn reasoning(&self) -> String {
         self.content

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Hidden, Message, ToolCall, Usage};
 use crate::Provider;
+use crate::cost::Cost;
 use crate::retry::{self, Attempt};
 
 /// What a model answered, and what the provider said about it.
@@ -23,6 +24,10 @@ pub struct ChatResponse {
     pub finish_reason_raw: Option<String>,
     /// The tokens it used.
     pub usage: Usage,
+    /// What it cost, item by item; `None` where no price is known. Earlier attempts that
+    /// may have been billed are in the [report](crate::Client::costs).
+    #[serde(default)]
+    pub cost: Option<Cost>,
     /// The model that served the call, which may be a dated version of the one
     /// that was asked for.
     pub model: String,
@@ -82,6 +87,7 @@ impl fmt::Debug for ChatResponse {
             .field("finish_reason", &self.finish_reason)
             .field("finish_reason_raw", &self.finish_reason_raw)
             .field("usage", &self.usage)
+            .field("cost", &self.cost)
             .field("model", &self.model)
             .field("service_tier", &self.service_tier)
             .field("provider", &self.provider)

@@ -55,6 +55,13 @@ impl Usage {
             ..Self::default()
         }
     }
+
+    /// Usage by estimate, of so many bytes of input and output: a token for every four.
+    pub(crate) fn estimated(input_bytes: usize, output_bytes: usize) -> Self {
+        let tokens = |bytes: usize| u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
+        let usage = Self::reported(tokens(input_bytes), tokens(output_bytes));
+        Self { source: UsageSource::Estimated, ..usage }
+    }
 }
 
 /// Where a [`Usage`] comes from.
@@ -72,6 +79,9 @@ pub enum UsageSource {
     /// OpenAI's rule of thumb for English; other languages take more tokens, and
     /// images in a request far fewer.
     Estimated,
+    /// The provider reported the input, and the output was estimated as above: a
+    /// stream broke off before its end.
+    EstimatedOutput,
     /// The provider reported none, so all counts are zero and mean nothing.
     #[default]
     Missing,

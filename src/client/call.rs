@@ -4,10 +4,12 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::uri::PathAndQuery;
 use ureq::http::{HeaderValue, Uri};
 
+use super::admission::{Admission, admit};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
-use crate::chat::{ChatRequest, ChatResponse};
+use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::Settings;
+use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{self, Decoder, Delivery, Failure, Provider, Wire, completions};
@@ -20,6 +22,8 @@ pub(super) struct Call {
     wire: Wire,
     uri: Uri,
     body: Vec<u8>,
+    /// What every further attempt is admitted by.
+    plan: CallPlan,
     /// How much of it is text, to estimate its tokens from.
     text_bytes: usize,
     model: String,
@@ -39,14 +43,15 @@ pub(super) struct Means<'a> {
 }
 
 impl Call {
-    /// Everything that can be refused is refused here.
+    /// Everything that can be refused is refused here, and what the first attempt can
+    /// cost is set aside.
     pub(super) fn prepare(
         settings: &Settings,
         request: &ChatRequest,
         wire: Option<Wire>,
         delivery: Delivery,
         begun: Instant,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Reservation), Error> {
         let model = request.model.as_ref().or(settings.model.as_ref()).ok_or_else(|| {
             Error::invalid_request(
                 "no model; name one in the request, or for all requests by \
@@ -75,21 +80,52 @@ impl Call {
             Delivery::Whole => Deadline::after(begun, timeout),
             Delivery::Stream => Deadline::after(begun, timeout).earlier(end),
         };
-        let body = provider::write(&wire.encode(request, model, delivery)?)?;
-        Ok(Self {
+        let uri = endpoint(&settings.base, wire)?;
+        let idempotency_key = idempotency_key(settings, request)?;
+        let Admission { body, plan, reservation } =
+            admit(settings, wire, request, model, delivery)?;
+        let call = Self {
             wire,
-            uri: endpoint(&settings.base, wire)?,
+            uri,
             text_bytes: body.len().saturating_sub(request.media_bytes()),
             body,
+            plan,
             model: model.clone(),
-            idempotency_key: idempotency_key(settings, request)?,
+            idempotency_key,
             bounds: Bounds { deadline, cancel: request.cancel_token.clone() },
             pace: Pace { gap: settings.gap_timeout, end },
-        })
+        };
+        Ok((call, reservation))
+    }
+
+    /// Sets aside the most that another attempt can cost.
+    pub(super) fn admit_again(&self, settings: &Settings) -> Result<Reservation, Error> {
+        settings.costs.reserve(self.plan.clone())
     }
 
     /// Makes one attempt, the `retries`th after the first, and reads the answer.
     pub(super) fn attempt(
+        &self,
+        means: Means<'_>,
+        retries: u32,
+        second: &mut SecondSending<'_>,
+        reservation: Reservation,
+    ) -> Result<ChatResponse, Error> {
+        let charge = reservation.send();
+        let answer = self.ask(means, retries, second);
+        match answer {
+            Ok(mut response) => {
+                response.cost = charge.settle(bill(&response, self.text_bytes));
+                Ok(response)
+            }
+            Err(error) => {
+                charge.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn ask(
         &self,
         means: Means<'_>,
         retries: u32,
@@ -128,6 +164,24 @@ impl Call {
         means: Means<'_>,
         retries: u32,
         second: &mut SecondSending<'_>,
+        reservation: Reservation,
+    ) -> Result<(Begun, Charge), Error> {
+        let charge = reservation.send();
+        match self.open(means, retries, second, charge.meter()) {
+            Ok(begun) => Ok((begun, charge)),
+            Err(error) => {
+                charge.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        means: Means<'_>,
+        retries: u32,
+        second: &mut SecondSending<'_>,
+        meter: Meter,
     ) -> Result<Begun, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
@@ -153,6 +207,7 @@ impl Call {
             decoder: Arc::new(Mutex::new(decoder)),
             secrets: Arc::clone(&settings.secrets),
             pace: self.pace,
+            meter: Some(meter).filter(Meter::is_limited),
         };
         source.begin()
     }
@@ -178,6 +233,21 @@ impl Call {
             bounds.deadline = bounds.deadline.earlier(Deadline::after(Instant::now(), timeout));
         }
         bounds
+    }
+}
+
+/// What an answer is charged by. Where the provider reported no usage, it is estimated, as
+/// for a stream.
+fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
+    let mut usage = response.usage;
+    if usage.source == UsageSource::Missing {
+        usage = Usage::estimated(text_bytes, response.message.written_bytes());
+        usage.reported_cost = response.usage.reported_cost;
+    }
+    let bill = Bill::new(usage).served_model(response.model.as_str());
+    match &response.service_tier {
+        Some(tier) => bill.service_tier(tier.as_str()),
+        None => bill,
     }
 }
 

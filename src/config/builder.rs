@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{PoolConfig, Proxy, Tls};
+use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::provider::Provider;
 use crate::retry::{Interruptible, RetryConfig, Sleeper};
@@ -25,6 +26,9 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
 /// | [`allow_plain_http`](Self::allow_plain_http) | only to this machine |
+/// | [`budget`](Self::budget) | none |
+/// | [`costs`](Self::costs), [`cost_tracker`](Self::cost_tracker) | [`CostConfig::default`], the client's own |
+/// | [`price_provider`](Self::price_provider) | by the base URL |
 /// | [`header`](Self::header) | none |
 /// | [`tls`](Self::tls) | see [`Tls`] |
 /// | [`sleeper`](Self::sleeper) | real time |
@@ -72,6 +76,10 @@ pub struct ClientBuilder {
     pub(super) project: Option<String>,
     pub(super) proxy: Proxy,
     pub(super) tls: Option<Tls>,
+    pub(super) budgets: Vec<Budget>,
+    pub(super) costs: Option<CostConfig>,
+    pub(super) cost_tracker: Option<CostTracker>,
+    pub(super) price_provider: Option<String>,
 }
 
 /// Shows neither the key nor what else may hold one: the values of headers, and
@@ -96,6 +104,9 @@ impl fmt::Debug for ClientBuilder {
             .field("headers", &headers)
             .field("proxy", &self.proxy)
             .field("tls", &self.tls)
+            .field("budgets", &self.budgets)
+            .field("costs", &self.costs)
+            .field("price_provider", &self.price_provider)
             .finish_non_exhaustive()
     }
 }
@@ -124,6 +135,10 @@ impl Default for ClientBuilder {
             project: None,
             proxy: Proxy::default(),
             tls: None,
+            budgets: Vec::new(),
+            costs: None,
+            cost_tracker: None,
+            price_provider: None,
         }
     }
 }
@@ -281,6 +296,47 @@ impl ClientBuilder {
     /// Sets whose certificates are trusted. Default: see [`Tls`].
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Adds a budget, which every call is held to. Default: none.
+    ///
+    /// ```
+    /// # use tollgate::{Budget, Client, Money, Provider};
+    /// let client = Client::builder()
+    ///     .provider(Provider::OpenAi)
+    ///     .model("gpt-4o-mini")
+    ///     .api_key("sk-…")
+    ///     .budget(Budget::monthly(Money::dollars(50)))
+    ///     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
+    ///     .build();
+    /// ```
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budgets.push(budget);
+        self
+    }
+
+    /// How costs are kept track of: prices, the ledger, what to do about models without
+    /// a price. Budgets of its own and those added here hold together. Default:
+    /// [`CostConfig::default`].
+    pub fn costs(mut self, costs: CostConfig) -> Self {
+        self.costs = Some(costs);
+        self
+    }
+
+    /// Shares a tracker with other clients, its budgets and books with it. Default: the
+    /// client has its own.
+    pub fn cost_tracker(mut self, tracker: CostTracker) -> Self {
+        self.cost_tracker = Some(tracker);
+        self
+    }
+
+    /// Whose prices hold, by the name in the price table (`openrouter`, `groq`), and what
+    /// budgets and reports know the provider by. Default: who answers at the base URL,
+    /// and where that is unknown, as for a proxy of your own, the
+    /// [name](Provider::name) of the wire format's provider.
+    pub fn price_provider(mut self, name: impl Into<String>) -> Self {
+        self.price_provider = Some(name.into());
         self
     }
 }

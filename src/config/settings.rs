@@ -5,6 +5,7 @@ use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use super::{ClientBuilder, PoolConfig, Tls, base_url};
+use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
 use crate::key::{ApiKey, Secrets};
 use crate::provider::{Provider, anthropic};
@@ -30,6 +31,9 @@ pub(crate) struct Settings {
     pub(crate) idempotency_keys: bool,
     pub(crate) proxy: Option<ureq::Proxy>,
     pub(crate) tls: Option<Tls>,
+    pub(crate) costs: CostTracker,
+    /// Whose prices hold.
+    pub(crate) price_provider: String,
 }
 
 /// What a provider needs to be reached.
@@ -168,8 +172,16 @@ impl ClientBuilder {
             sensitive.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
         );
 
-        match base {
-            Some(base) if problems.is_empty() => Ok(Settings {
+        let costs = tracker(self.cost_tracker, self.costs, self.budgets)
+            .map_err(|error| problems.push(error.message().to_owned()))
+            .ok();
+        let price_provider = self.price_provider.unwrap_or_else(|| {
+            let base = base.as_ref().map(Uri::to_string).unwrap_or_default();
+            Prices::provider_of(&base).unwrap_or_else(|| provider.name()).to_owned()
+        });
+
+        match (base, costs) {
+            (Some(base), Some(costs)) if problems.is_empty() => Ok(Settings {
                 provider,
                 model: self.model,
                 base,
@@ -187,6 +199,8 @@ impl ClientBuilder {
                 idempotency_keys: self.idempotency_keys,
                 proxy,
                 tls: self.tls,
+                costs,
+                price_provider,
             }),
             _ => Err(wrong(&problems)),
         }
@@ -209,6 +223,9 @@ impl ClientBuilder {
                 problems.push(format!("the {name} is zero, so that no call could succeed"));
             }
         }
+        if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
+            problems.push("the price_provider is empty; name one, or leave it out".to_owned());
+        }
         if self.max_response_bytes == 0 {
             problems
                 .push("max_response_bytes is zero, so that no response could be read".to_owned());
@@ -216,6 +233,23 @@ impl ClientBuilder {
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
         problems
+    }
+}
+
+/// The tracker that is shared, or one of the client's own.
+fn tracker(
+    shared: Option<CostTracker>,
+    config: Option<CostConfig>,
+    budgets: Vec<Budget>,
+) -> Result<CostTracker, Error> {
+    match shared {
+        None => config.unwrap_or_default().budgets(budgets).build(),
+        Some(shared) if config.is_none() && budgets.is_empty() => Ok(shared),
+        Some(_) => Err(Error::new(
+            ErrorKind::Configuration,
+            "a cost_tracker is shared, which has its own budgets and settings; set them there, by \
+             CostConfig",
+        )),
     }
 }
 

@@ -14,7 +14,7 @@ pub struct BudgetAlert {
     #[serde(default)]
     pub account: String,
     /// The share that was reached, in percent of the limit.
-    pub threshold: u8,
+    pub threshold: u16,
     /// Spent in this window.
     pub spent: Money,
     /// The most that may be spent in this window.
@@ -57,81 +57,10 @@ impl fmt::Display for BudgetAlert {
     }
 }
 
-/// The thresholds, in percent of `limit`, that were reached when what is spent went
-/// from `before` to `after`: before < threshold ≤ after.
-pub(crate) fn crossed(
-    before: Money,
-    after: Money,
-    limit: Money,
-    thresholds: &[u8],
-) -> impl Iterator<Item = u8> + '_ {
-    thresholds.iter().copied().filter(move |threshold| {
-        share(limit, *threshold).is_some_and(|share| before < share && share <= after)
-    })
-}
-
-/// So many percent of an amount, rounded up to the next pico-dollar: as amounts are
-/// whole, they reach the one exactly when they reach the other. `None` where it is more
-/// than there is.
-fn share(limit: Money, percent: u8) -> Option<Money> {
-    // In two parts, since the product may be out of range where the share is not.
-    let (hundredth, rest) = (limit.as_picos().div_euclid(100), limit.as_picos().rem_euclid(100));
-    let percent = i128::from(percent);
-    let share = hundredth.checked_mul(percent)?.checked_add((rest * percent + 99) / 100)?;
-    Some(Money::picos(share))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
-
-    #[test]
-    fn a_threshold_is_reached_once_and_to_the_last_pico_dollar() {
-        let picos = Money::picos;
-        let all = [50, 80, 100, 120];
-        for (before, after, limit, expected) in [
-            (0, 49, 100, &[][..]),
-            (0, 50, 100, &[50]),
-            (49, 50, 100, &[50]),
-            (50, 79, 100, &[]),
-            (50, 80, 100, &[80]),
-            (0, 1_000, 100, &all),
-            (99, 100, 100, &[100]),
-            (100, 100, 100, &[]),
-            (80, 40, 100, &[]),       // corrected downwards
-            (40, 80, 100, &[50, 80]), // and up again
-            // 80 % of 7 are 5.6: 5 is below and 6 above it.
-            (4, 5, 7, &[]),
-            (5, 6, 7, &[80]),
-            (0, 0, 0, &[]),
-            (0, 5, 0, &[]), // a limit of nothing is reached from the beginning
-            (0, i128::MAX, i128::MAX, &[50, 80, 100]),
-            (i128::MAX / 2, i128::MAX / 2 + 1, i128::MAX, &[50]),
-        ] {
-            let found: Vec<u8> = crossed(picos(before), picos(after), picos(limit), &all).collect();
-            assert_eq!(found, expected, "{before} → {after} of {limit}");
-        }
-        assert_eq!(crossed(picos(0), picos(9), picos(9), &[]).count(), 0);
-    }
-
-    /// The definition, in numbers small enough to multiply out.
-    #[test]
-    fn the_rounded_share_decides_as_the_exact_one() {
-        for limit in 0..40_i128 {
-            for threshold in [1, 33, 50, 80, 99, 100, 150, 255_u8] {
-                for after in 0..40_i128 {
-                    for before in 0..40_i128 {
-                        let bound = i128::from(threshold) * limit;
-                        let expected = before * 100 < bound && bound <= after * 100;
-                        let (before, after) = (Money::picos(before), Money::picos(after));
-                        let found = crossed(before, after, Money::picos(limit), &[threshold]);
-                        assert_eq!(found.count() == 1, expected);
-                    }
-                }
-            }
-        }
-    }
 
     fn alert() -> BudgetAlert {
         BudgetAlert {

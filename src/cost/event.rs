@@ -117,12 +117,13 @@ impl Events {
     }
 
     /// Hands an event to all who read, without waiting for any of them.
-    pub(crate) fn send(&self, event: &CostEvent) {
+    /// It is made only where somebody does.
+    pub(crate) fn send(&self, event: impl FnOnce() -> CostEvent) {
         if !self.any.load(Ordering::Acquire) {
             return;
         }
         let readers = Arc::clone(&self.readers.lock());
-        let event = Arc::new(event.clone());
+        let event = Arc::new(event());
         let mut gone = Vec::new();
         for reader in readers.iter() {
             match reader.sender.try_send(Arc::clone(&event)) {
@@ -174,15 +175,15 @@ mod tests {
     #[test]
     fn every_reader_sees_what_comes_after_it_began_and_in_order() {
         let hub = Events::default();
-        hub.send(&refused(0));
+        hub.send(|| refused(0));
         let mut early = hub.subscribe();
-        hub.send(&refused(1));
+        hub.send(|| refused(1));
         let mut late = hub.subscribe();
-        hub.send(&refused(2));
+        hub.send(|| refused(2));
         assert_eq!((early.try_next(), early.try_next()), (Some(refused(1)), Some(refused(2))));
         assert_eq!((early.try_next(), late.try_next()), (None, Some(refused(2))));
         assert_eq!(late.next_timeout(Duration::ZERO), Poll::Pending);
-        hub.send(&refused(3));
+        hub.send(|| refused(3));
         assert_eq!(late.next_timeout(Duration::MAX), Poll::Ready(Some(refused(3))));
     }
 
@@ -190,7 +191,7 @@ mod tests {
     fn what_was_sent_is_still_read_when_the_hub_is_gone_and_then_no_more() {
         let hub = Events::default();
         let mut events = hub.subscribe();
-        hub.send(&refused(1));
+        hub.send(|| refused(1));
         drop(hub);
         assert_eq!(events.next(), Some(refused(1)));
         assert_eq!((events.next(), events.next()), (None, None));
@@ -202,7 +203,7 @@ mod tests {
         let hub = Events::default();
         let events = hub.subscribe();
         let reader = thread::spawn(move || events.count());
-        hub.send(&refused(1));
+        hub.send(|| refused(1));
         drop(hub);
         assert_eq!(reader.join().unwrap(), 1);
     }
@@ -212,12 +213,12 @@ mod tests {
         let hub = Events::default();
         let (mut slow, mut quick) = (hub.subscribe(), hub.subscribe());
         for number in 0..WAITING + 7 {
-            hub.send(&refused(number));
+            hub.send(|| refused(number));
             assert_eq!(quick.try_next(), Some(refused(number)));
         }
         assert_eq!((slow.missed(), quick.missed()), (7, 0));
         assert_eq!(slow.try_next(), Some(refused(0)));
-        hub.send(&refused(WAITING + 7));
+        hub.send(|| refused(WAITING + 7));
         assert_eq!(slow.missed(), 7);
         drop(hub);
         let last = slow.by_ref().last();
@@ -229,14 +230,14 @@ mod tests {
         let hub = Events::default();
         let (gone, mut stays) = (hub.subscribe(), hub.subscribe());
         drop(gone);
-        hub.send(&refused(1));
+        hub.send(|| refused(1));
         assert_eq!(hub.readers.lock().len(), 1);
         assert_eq!(stays.try_next(), Some(refused(1)));
         drop(stays);
-        hub.send(&refused(2));
+        hub.send(|| refused(2));
         assert!(hub.readers.lock().is_empty() && !hub.any.load(Ordering::Acquire));
         let mut again = hub.subscribe();
-        hub.send(&refused(3));
+        hub.send(|| refused(3));
         assert_eq!(again.try_next(), Some(refused(3)));
     }
 
@@ -246,7 +247,7 @@ mod tests {
         let mut steady = hub.subscribe();
         thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| (0..200).for_each(|number| hub.send(&refused(number))));
+                scope.spawn(|| (0..200).for_each(|number| hub.send(|| refused(number))));
                 scope.spawn(|| (0..200).for_each(|_| drop(hub.subscribe())));
             }
         });

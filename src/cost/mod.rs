@@ -1,40 +1,43 @@
 //! What calls cost, and limits to it.
 
-// Until the gate of a client calls all of it.
-#[allow(dead_code)]
-mod budget;
-// Until the books are fed.
-#[allow(dead_code)]
 mod alert;
-#[allow(dead_code)]
 mod books;
-#[allow(dead_code)]
+mod bound;
+mod budget;
+mod charge;
+mod config;
 mod event;
 pub mod ledger;
 mod moment;
 mod money;
+mod plan;
 mod price;
-mod utc_offset;
-#[allow(dead_code)]
-mod window;
-
-pub use budget::Budget;
-pub use ledger::MemoryLedger;
-pub use money::Money;
-pub use utc_offset::UtcOffset;
-pub use window::Window;
 mod record;
 mod refusal;
 mod report;
+mod reservation;
 mod shown;
 mod tally;
+mod tracker;
+mod utc_offset;
+mod window;
 
 pub use alert::BudgetAlert;
+pub use bound::Tokenizer;
+pub(crate) use bound::output_limit;
+pub use budget::Budget;
+pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};
-#[allow(unused_imports, reason = "budgets reserve by it")]
-pub(crate) use price::Bound;
+pub use ledger::MemoryLedger;
+pub use money::Money;
+pub use plan::CallPlan;
 pub use price::{Cost, CostSource, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
 pub use refusal::BudgetRefusal;
 pub use report::{BudgetStatus, CostReport, Row, UsageClass, WhatIf, WhatIfRow};
+pub(crate) use reservation::Meter;
+pub use reservation::{Bill, Charge, Reservation};
 pub use tally::Tally;
+pub use tracker::CostTracker;
+pub use utc_offset::UtcOffset;
+pub use window::Window;

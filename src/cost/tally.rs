@@ -88,7 +88,10 @@ fn add_usage(sum: &mut Usage, other: &Usage) {
         reasoning_tokens,
         prompt_audio_tokens,
         completion_audio_tokens,
+        prompt_image_tokens,
+        completion_image_tokens,
         web_searches,
+        reported_cost,
         source: _,
     } = *other;
     for (sum, count) in [
@@ -101,9 +104,14 @@ fn add_usage(sum: &mut Usage, other: &Usage) {
         (&mut sum.reasoning_tokens, reasoning_tokens),
         (&mut sum.prompt_audio_tokens, prompt_audio_tokens),
         (&mut sum.completion_audio_tokens, completion_audio_tokens),
+        (&mut sum.prompt_image_tokens, prompt_image_tokens),
+        (&mut sum.completion_image_tokens, completion_image_tokens),
         (&mut sum.web_searches, web_searches),
     ] {
         *sum = sum.saturating_add(count);
+    }
+    if let Some(bill) = reported_cost {
+        sum.reported_cost = Some(sum.reported_cost.unwrap_or_default() + bill);
     }
 }
 
@@ -133,6 +141,7 @@ fn add_cost(sum: &mut Cost, other: &Cost) {
     sum.request += request;
     sum.source = match (sum.source, source) {
         (CostSource::Bound, _) | (_, CostSource::Bound) => CostSource::Bound,
+        (CostSource::Estimated, _) | (_, CostSource::Estimated) => CostSource::Estimated,
         (CostSource::Reported, _) | (_, CostSource::Reported) => CostSource::Reported,
         (CostSource::Priced, CostSource::Priced) => CostSource::Priced,
     };

@@ -42,8 +42,11 @@ pub enum ErrorKind {
     Cancelled,
     /// The client is set up wrong, or its proxy's credentials are; nothing was sent.
     Configuration,
-    /// A budget does not allow the call; nothing was sent.
+    /// A budget does not allow the call; see [`budget`](super::Error::budget). Nothing
+    /// was sent, or a stream was stopped at the limit per request.
     Budget,
+    /// The books of the budgets cannot be read or written; nothing was sent.
+    Ledger,
 }
 
 impl ErrorKind {
@@ -68,6 +71,7 @@ impl ErrorKind {
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration",
             Self::Budget => "budget",
+            Self::Ledger => "ledger",
         }
     }
 
@@ -103,7 +107,8 @@ impl ErrorKind {
             Self::Truncated => "stream cut short",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
-            Self::Budget => "budget exceeded",
+            Self::Budget => "not allowed by the budgets",
+            Self::Ledger => "budgets cannot be kept",
         }
     }
 }

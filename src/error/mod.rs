@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Provider;
 use crate::chat::RateLimit;
+use crate::cost::BudgetRefusal;
 use crate::retry::{Attempt, Decision, GiveUp};
 pub use kind::{ErrorKind, Phase};
 
@@ -52,6 +53,7 @@ struct Inner {
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
     rate_limit: Option<RateLimit>,
+    budget: Option<BudgetRefusal>,
     attempts: Vec<Attempt>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -69,6 +71,7 @@ impl Error {
             retry_after: None,
             should_retry: None,
             rate_limit: None,
+            budget: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -123,6 +126,11 @@ impl Error {
 
     pub(crate) fn with_rate_limit(mut self, limit: RateLimit) -> Self {
         self.0.rate_limit = Some(limit).filter(|limit| *limit != RateLimit::default());
+        self
+    }
+
+    pub(crate) fn with_budget(mut self, refusal: BudgetRefusal) -> Self {
+        self.0.budget = Some(refusal);
         self
     }
 
@@ -201,6 +209,13 @@ impl Error {
     }
 
     /// Whether the provider said to try again (`x-should-retry`).
+    /// The budget that does not bear the call, for an error of kind
+    /// [`Budget`](ErrorKind::Budget): what it has left, what the call could have cost,
+    /// and when there is more.
+    pub fn budget(&self) -> Option<&BudgetRefusal> {
+        self.0.budget.as_ref()
+    }
+
     pub(crate) fn should_retry(&self) -> Option<bool> {
         self.0.should_retry
     }
@@ -317,6 +332,9 @@ impl fmt::Debug for Error {
         }
         if let Some(wait) = inner.retry_after {
             debug.field("retry_after", &wait);
+        }
+        if let Some(refusal) = &inner.budget {
+            debug.field("budget", refusal);
         }
         if let Some(limit) = &inner.rate_limit {
             debug.field("rate_limit", limit);

@@ -154,6 +154,7 @@ impl Decoded {
             finish_reason: self.finish_reason,
             finish_reason_raw: self.finish_reason_raw,
             usage: self.usage,
+            cost: None,
             model: self.model,
             service_tier: self.service_tier,
             provider,

@@ -3,7 +3,7 @@ use std::time::Instant;
 use super::decide::decide;
 use super::{Attempt, Backoff, Bucket, Decision, GiveUp, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
-use crate::error::{Error, Phase};
+use crate::error::{Error, ErrorKind, Phase};
 
 /// The loop around the attempts of one call. Clock, chance and sleep come from
 /// outside.
@@ -94,11 +94,18 @@ impl Retrier<'_> {
     }
 }
 
-/// Being out of time, or cancelled, says nothing of why the call was still under
-/// way: the failure before it does.
+/// Being out of time, cancelled or out of money says nothing of why the call was still
+/// under way: the failure before it does.
+fn says_nothing(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::Budget | ErrorKind::Ledger
+    )
+}
+
 fn ended(error: Error, before: Option<Error>, attempts: Vec<Attempt>) -> Error {
     let error = match before {
-        Some(before) if error.is_timeout() || error.is_cancelled() => error.with_source(before),
+        Some(before) if says_nothing(&error) => error.with_source(before),
         _ => error,
     };
     error.with_attempts(attempts)

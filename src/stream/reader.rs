@@ -9,6 +9,7 @@ use super::source::{Begun, Pace, Source};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
+use crate::cost::Money;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Failure};
@@ -147,16 +148,18 @@ impl Reader {
             self.source.watch.set_deadline(Deadline::after(Instant::now(), gap).earlier(end));
         }
         let length = self.source.body.read(&mut self.buffer).map_err(|error| self.broken(error))?;
-        let (read, done) = {
+        let (read, done, passed) = {
             let mut decoder = self.source.decoder.lock();
             let read = match length {
                 0 => decoder.finish(events).map(|()| true),
                 _ => decoder.push(&self.buffer[..length], events),
             };
-            (read, decoder.is_done())
+            let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());
+            let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
+            (read, decoder.is_done(), passed)
         };
         self.progressed = read.map_err(|failure| self.failed(failure))?;
-        Ok(done)
+        passed.map_or(Ok(done), |limit| Err(self.too_dear(limit)))
     }
 
     /// Reads what is left of the body behind the end of the answer, so that the
@@ -195,6 +198,15 @@ impl Reader {
     fn out_of_time(&self) -> Error {
         let message = "waiting for the next token, at the end of the stream_timeout";
         self.identified(Error::new(ErrorKind::Timeout, message).with_phase(Phase::NextToken))
+    }
+
+    /// The error of a stream that costs more than a request may.
+    fn too_dear(&self, limit: Money) -> Error {
+        let message = format!(
+            "the stream was stopped, since it would have cost more than {limit}, the limit per \
+             request"
+        );
+        self.identified(Error::new(ErrorKind::Budget, message))
     }
 
     fn identified(&self, error: Error) -> Error {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
+use crate::cost::Meter;
 use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::key::Secrets;
@@ -34,6 +35,8 @@ pub(crate) struct Source {
     pub(crate) decoder: Arc<Mutex<Decoder>>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) pace: Pace,
+    /// Where what it costs is limited.
+    pub(crate) meter: Option<Meter>,
 }
 
 /// A stream whose first event is there.

@@ -24,6 +24,11 @@ impl Budget {
         self.name.clone().unwrap_or_else(|| self.accounts())
     }
 
+    /// Whose an account of its is, without what all of them have in common.
+    pub(crate) fn whose<'a>(&self, account: &'a str) -> &'a str {
+        account.strip_prefix(&self.prefix()).unwrap_or(account).trim_start()
+    }
+
     /// What its accounts have in common, and what they differ in without the values. No
     /// two budgets of a client may have this in common.
     pub(crate) fn accounts(&self) -> String {

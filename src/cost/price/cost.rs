@@ -66,6 +66,10 @@ pub enum CostSource {
     /// the model, where that is known, and need not sum up to the total.
     Reported,
     /// The provider reported no usage, or not all of it: what may have been billed, at
-    /// most, at the price of the model.
+    /// most, at the price of the model. Without an answer, that is all that was reserved,
+    /// and the items need not sum up to it.
     Bound,
+    /// The provider reported no usage, or not all of it, and this is what was estimated,
+    /// at the price of the model; see [`Unreported`](crate::Unreported).
+    Estimated,
 }

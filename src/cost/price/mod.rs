@@ -4,10 +4,10 @@
 //! reads their file, in the form of `form.rs`) and those of `table.txt` (`table.rs`
 //! reads it, `pattern.rs` matches names, `address.rs` base URLs). A price is a list of
 //! periods (`period.rs`), each with a sheet for every service tier, each with rates
-//! (`rates.rs`) for every size of prompt; `bound.rs` says what a call can cost at most.
+//! (`rates.rs`) for every size of prompt; `ceiling.rs` bounds what a call can cost.
 
 mod address;
-mod bound;
+mod ceiling;
 mod cost;
 mod day;
 mod form;
@@ -24,13 +24,13 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 use super::Money;
+use super::bound::Bound;
 use crate::chat::Usage;
-pub(crate) use bound::Bound;
 pub use cost::{Cost, CostSource};
 use form::Form;
 use period::{Period, Sheet, When};
 pub use prices::Prices;
-use rates::{Rates, per_piece, per_token};
+use rates::{Rates, per_piece, per_token, times};
 
 /// What a model costs.
 ///
@@ -209,22 +209,41 @@ impl Price {
     ///
     /// The size of the whole prompt, cached tokens included, decides on the tier by size.
     /// Parts that exceed the whole are cut: 90 cached of 80 input tokens are 80. Cached
-    /// tokens are taken to be text. Where the provider reported
-    /// [its own bill](Usage::reported_cost), that is the total.
+    /// tokens are taken to be text. The provider's [own bill](Usage::reported_cost) is not
+    /// looked at.
     pub fn cost(&self, usage: &Usage, service_tier: Option<&str>, at: SystemTime) -> Cost {
         let sheet = self.period(at).sheet(service_tier);
-        let cost = sheet.rates(usage.prompt_tokens).cost(usage);
-        match usage.reported_cost {
-            Some(total) => Cost { total, source: CostSource::Reported, ..cost },
-            None => cost,
-        }
+        sheet.rates(usage.prompt_tokens).cost(usage)
+    }
+
+    /// What `usage` cost that is the sum of so many calls, each of whose prompts is in the
+    /// same tier of size as one of `prompt_tokens`.
+    pub(crate) fn cost_of(
+        &self,
+        usage: &Usage,
+        calls: u64,
+        prompt_tokens: u64,
+        service_tier: Option<&str>,
+        at: SystemTime,
+    ) -> Cost {
+        let rates = self.period(at).sheet(service_tier).rates(prompt_tokens);
+        let mut cost = rates.cost(usage);
+        cost.request = times(rates.request, calls);
+        cost.total = cost.items();
+        cost
+    }
+
+    /// The prompt sizes above which another rate holds at that time, in any tier.
+    pub(crate) fn borders(&self, at: SystemTime) -> Vec<u64> {
+        let period = self.period(at);
+        let sheets = period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard]);
+        sheets.flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens)).collect()
     }
 
     /// The most that a call within a bound can cost, if it asks for a tier and is served
     /// in that or in the standard one; asking for `auto` it may be served in any. At a
     /// price that holds at `at`, so what is reserved by this must be priced at the same
     /// time.
-    #[allow(dead_code, reason = "budgets reserve by it")]
     pub(crate) fn at_most(
         &self,
         bound: &Bound,
@@ -242,7 +261,6 @@ impl Price {
     /// The most output tokens with which [`at_most`](Self::at_most) is within an amount,
     /// whatever the bound says of them: with one more it is not. 0 where none fits,
     /// which also is where the input alone is too much.
-    #[allow(dead_code, reason = "budgets reserve by it")]
     pub(crate) fn output_within(
         &self,
         bound: &Bound,

@@ -1,5 +1,6 @@
-use super::bound::Ceiling;
-use super::{Bound, Rates};
+use super::Rates;
+use super::ceiling::Ceiling;
+use crate::cost::bound::Bound;
 
 /// The rates of one service tier.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -113,6 +113,7 @@ impl Csv {
         self.words([match call.usage.source {
             UsageSource::Reported => "reported",
             UsageSource::Estimated => "estimated",
+            UsageSource::EstimatedOutput => "estimated_output",
             UsageSource::Missing => "missing",
         }]);
         self.cost(call.cost.as_ref());
@@ -120,6 +121,7 @@ impl Csv {
             CostSource::Priced => "priced",
             CostSource::Reported => "reported",
             CostSource::Bound => "bound",
+            CostSource::Estimated => "estimated",
         })]);
     }
 

@@ -49,6 +49,11 @@ pub struct CostReport {
     pub last: Vec<CallRecord>,
     /// How many calls were refused by a budget. They cost nothing.
     pub refused: u64,
+    /// How many calls could not be booked, because the ledger failed: what was reserved
+    /// for them stays reserved there.
+    pub unbooked: u64,
+    /// What the ledger failed with last.
+    pub ledger_error: Option<String>,
     /// The date of the table of prices, `2026-11-23`.
     pub prices_date: String,
     /// The usage by all that a price may depend on, for [`what_if`](Self::what_if).

@@ -7,7 +7,7 @@ use super::super::{Decoded, Failure, json as wire};
 use super::blocks::Blocks;
 use super::decode;
 use super::event::Event;
-use crate::chat::{Message, Role, StreamEvent, UsageSource};
+use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
 
 /// The kinds that say something here; others may come at any time ("Versions").
 const KINDS: [&str; 7] = [
@@ -144,28 +144,35 @@ impl Stream {
         self.blocks.close(events);
     }
 
+    /// The model and the tier that serve it.
+    pub(in crate::provider) fn served(&self) -> (&str, Option<&str>) {
+        (&self.model, self.usage.get("service_tier").and_then(Value::as_str))
+    }
+
+    /// The usage so far.
+    pub(in crate::provider) fn usage(&self, prompt_tokens: u64) -> Usage {
+        if self.usage.is_empty() {
+            return self.room.estimate(prompt_tokens);
+        }
+        let mut usage = decode::usage(&Value::Object(self.usage.clone()));
+        if !self.counted {
+            // What the start reported goes on.
+            let written = self.room.written_tokens();
+            usage.completion_tokens = usage.completion_tokens.max(written);
+            usage.source = UsageSource::EstimatedOutput;
+        }
+        // llama.cpp leaves the start out where the first token is no whole character.
+        if !self.usage.get("input_tokens").is_some_and(Value::is_u64) {
+            usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
+            usage.source = UsageSource::Estimated;
+        }
+        usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+        usage
+    }
+
     pub(in crate::provider) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
         let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
-        let usage = match self.usage.is_empty() {
-            true => self.room.estimate(prompt_tokens),
-            false => {
-                let mut usage = decode::usage(&Value::Object(self.usage.clone()));
-                if !self.counted {
-                    // What the start reported goes on.
-                    let written = self.room.written_tokens();
-                    usage.completion_tokens = usage.completion_tokens.max(written);
-                    usage.source = UsageSource::Estimated;
-                }
-                // llama.cpp leaves the start out where the first token is no whole
-                // character.
-                if !self.usage.get("input_tokens").is_some_and(Value::is_u64) {
-                    usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
-                    usage.source = UsageSource::Estimated;
-                }
-                usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
-                usage
-            }
-        };
         Decoded {
             message: Message { role: Role::Assistant, content: self.blocks.parts(), name: None },
             finish_reason: decode::finish_reason(stop_reason.as_deref()),

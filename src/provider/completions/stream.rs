@@ -2,7 +2,7 @@ use super::super::openai::{Outline, finish_reason};
 use super::super::stream::{Room, Step};
 use super::super::word::Written;
 use super::super::{Decoded, Failure};
-use crate::chat::{Message, Part, Role, StreamEvent};
+use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 
 /// A text completion that is streamed, as far as it has come. Its events are of the
 /// same form as a whole one.
@@ -42,7 +42,18 @@ impl Stream {
         self.outline.last
     }
 
+    /// The model and the tier that serve it.
+    pub(in crate::provider) fn served(&self) -> (&str, Option<&str>) {
+        (&self.outline.model, Some(&self.outline.service_tier))
+    }
+
+    /// The usage so far.
+    pub(in crate::provider) fn usage(&self, prompt_tokens: u64) -> Usage {
+        self.outline.usage.unwrap_or_else(|| self.room.estimate(prompt_tokens))
+    }
+
     pub(in crate::provider) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
         let content = (!self.text.is_empty()).then(|| Part::text(self.text));
         let outline = self.outline;
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
@@ -54,7 +65,7 @@ impl Stream {
             },
             finish_reason: finish_reason(raw.as_deref()),
             finish_reason_raw: raw,
-            usage: outline.usage.unwrap_or_else(|| self.room.estimate(prompt_tokens)),
+            usage,
             model: outline.model,
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),

@@ -5,7 +5,7 @@ use super::answer::{Answer, block, fingerprint, reason, thought};
 use super::calls::Calls;
 use super::chunk::Delta;
 use super::outline::Outline;
-use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent};
+use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usage};
 use crate::provider::bounded::Content;
 use crate::provider::object::Object;
 use crate::provider::stream::{Room, Step};
@@ -215,7 +215,18 @@ impl Stream {
         self.calls.close(self.seed.unwrap_or_default(), events);
     }
 
+    /// The model and the tier that serve it.
+    pub(in crate::provider) fn served(&self) -> (&str, Option<&str>) {
+        (&self.outline.model, Some(&self.outline.service_tier))
+    }
+
+    /// The usage so far.
+    pub(in crate::provider) fn usage(&self, prompt_tokens: u64) -> Usage {
+        self.outline.usage.unwrap_or_else(|| self.room.estimate(prompt_tokens))
+    }
+
     pub(in crate::provider) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
         let mut answer = self.answer;
         answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
         let content = answer.parts();
@@ -230,7 +241,7 @@ impl Stream {
             message: Message { role: Role::Assistant, content, name: None },
             finish_reason,
             finish_reason_raw: raw,
-            usage: outline.usage.unwrap_or_else(|| self.room.estimate(prompt_tokens)),
+            usage,
             model: outline.model,
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),

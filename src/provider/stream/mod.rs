@@ -6,7 +6,7 @@ use std::mem;
 
 use super::sse::{self, Parser};
 use super::{Decoded, Failure, Reply, Wire, anthropic, completions, openai};
-use crate::chat::{Part, StreamEvent, UsageSource};
+use crate::chat::{Part, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 pub(in crate::provider) use room::Room;
 
@@ -98,6 +98,14 @@ impl Fold {
         match self {
             Self::Chat(_) | Self::Completion(_) => "[DONE]",
             Self::Message(_) => "message_stop",
+        }
+    }
+
+    fn usage(&self, prompt_tokens: u64) -> Usage {
+        match self {
+            Self::Chat(stream) => stream.usage(prompt_tokens),
+            Self::Completion(stream) => stream.usage(prompt_tokens),
+            Self::Message(stream) => stream.usage(prompt_tokens),
         }
     }
 
@@ -342,6 +350,25 @@ impl Decoder {
     /// Whether the answer is whole.
     pub(crate) fn is_done(&self) -> bool {
         self.answer.whole.is_some()
+    }
+
+    /// The usage so far, without a copy of the answer.
+    pub(crate) fn usage(&self) -> Usage {
+        match &self.answer.whole {
+            Some(decoded) => decoded.usage,
+            None => self.answer.fold.usage(self.answer.prompt_tokens),
+        }
+    }
+
+    /// The model and the service tier that serve it, where the provider has said so.
+    pub(crate) fn served(&self) -> (Option<&str>, Option<&str>) {
+        let (model, tier) = match (&self.answer.whole, &self.answer.fold) {
+            (Some(decoded), _) => (decoded.model.as_str(), decoded.service_tier.as_deref()),
+            (None, Fold::Chat(stream)) => stream.served(),
+            (None, Fold::Completion(stream)) => stream.served(),
+            (None, Fold::Message(stream)) => stream.served(),
+        };
+        (Some(model).filter(|model| !model.is_empty()), tier.filter(|tier| !tier.is_empty()))
     }
 
     /// What has come so far, also of a stream that failed.

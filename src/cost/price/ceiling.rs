@@ -1,29 +1,6 @@
 use super::rates::times;
 use super::{Money, Rates};
-
-/// The most that a call can use.
-#[allow(dead_code, reason = "budgets reserve by it")]
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Bound {
-    /// Input tokens, however they are split into cached and other ones.
-    pub(crate) input_tokens: u64,
-    /// Output tokens, reasoning included.
-    pub(crate) output_tokens: u64,
-    /// Whether input may be written to a cache.
-    pub(crate) cache_writes: bool,
-    /// Whether it may be written to one that is kept for an hour.
-    pub(crate) cache_writes_1h: bool,
-    /// Web searches.
-    pub(crate) web_searches: u64,
-    /// Whether input may be audio.
-    pub(crate) input_audio: bool,
-    /// Whether input may be images.
-    pub(crate) input_images: bool,
-    /// Whether output may be audio.
-    pub(crate) output_audio: bool,
-    /// Whether output may be images.
-    pub(crate) output_images: bool,
-}
+use crate::cost::bound::Bound;
 
 /// A straight line above what a call within a bound costs in one tier of its
 /// prompt's size: what is fixed, and what an output token adds at most.

@@ -1,0 +1,55 @@
+use serde_json::Value;
+
+use crate::chat::ChatRequest;
+use crate::config::Settings;
+use crate::cost::{CallPlan, Reservation, output_limit};
+use crate::error::Error;
+use crate::provider::{self, Delivery, Wire};
+
+/// A request, encoded and admitted by the budgets.
+pub(super) struct Admission {
+    pub(super) body: Vec<u8>,
+    /// What every further attempt is admitted by.
+    pub(super) plan: CallPlan,
+    /// What is set aside for the first.
+    pub(super) reservation: Reservation,
+}
+
+/// Encodes a request and sets aside the most that it can cost, with the output limit
+/// that the budgets bear where it has none of its own.
+pub(super) fn admit(
+    settings: &Settings,
+    wire: Wire,
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Admission, Error> {
+    let costs = &settings.costs;
+    let mut body = wire.encode(request, model, delivery)?;
+    let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
+    if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
+        plan = plan.service_tier(tier);
+    }
+    costs.measure(&mut plan, &body, wire)?;
+    let least = costs.least_output().filter(|_| !has_limit(request));
+    let reservation = costs.reserve(match least {
+        Some(each) => plan.clone().at_least_each(each),
+        None => plan.clone(),
+    })?;
+    if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {
+        if output_limit(&body) != Some(limit) {
+            let most = u32::try_from(limit).unwrap_or(u32::MAX);
+            let limited = ChatRequest { max_output_tokens: Some(most), ..request.clone() };
+            body = wire.encode(&limited, model, delivery)?;
+        }
+        plan = plan.output_tokens(reservation.output_tokens());
+    }
+    Ok(Admission { body: provider::write(&body)?, plan, reservation })
+}
+
+/// Whether a request has an output limit of its own.
+fn has_limit(request: &ChatRequest) -> bool {
+    let extra = ["max_tokens", "max_completion_tokens"];
+    request.max_output_tokens.is_some()
+        || extra.iter().any(|name| request.extra.contains_key(*name))
+}

@@ -1,0 +1,243 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::bound::Tokenizer;
+use super::ledger::{Ledger, MemoryLedger};
+use super::tracker::CostTracker;
+use super::{Budget, BudgetAlert, Price, Prices};
+use crate::error::{Error, ErrorKind};
+
+/// A budget's alarm, called outside all locks.
+pub(super) type OnAlert = Arc<dyn Fn(&BudgetAlert) + Send + Sync>;
+
+/// Tells the time.
+pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What to do about a model whose price is not known.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum UnknownModel {
+    /// Refuse the call: no budget can hold what it cannot price.
+    Refuse,
+    /// Take it to cost so much.
+    Assume(Arc<Price>),
+    /// Let it through, and count it as unpriced.
+    Allow,
+}
+
+/// What a call is charged that may have been billed, though the provider never said how
+/// much.
+///
+/// That is a call that was sent and got no answer: it timed out, was cancelled, or its
+/// connection broke. Or a stream that ended early, or an answer without its usage.
+///
+/// A request that certainly was not served costs nothing in any case: one that could not
+/// be sent, or that the provider answered with an error, since providers bill none of
+/// those. The errors of gateways that lost their upstream (408, 502, 504, 520, 524) do
+/// not count as the provider's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unreported {
+    /// The most it can have cost: without an answer, all that was reserved; of an answer
+    /// that came in part, its input at the bound, where the provider had not reported it
+    /// yet, and a token of output for every byte that came. Budgets hold with this.
+    #[default]
+    AtMost,
+    /// What it is estimated to have used, see
+    /// [`UsageSource::Estimated`](crate::UsageSource::Estimated); without an answer, its
+    /// input. Nearer to the bill on average, and beyond a budget at times.
+    Estimate,
+    /// Nothing.
+    Nothing,
+}
+
+/// Sets up a [`CostTracker`].
+#[derive(Clone)]
+#[must_use]
+pub struct CostConfig {
+    pub(super) budgets: Vec<Budget>,
+    pub(super) prices: Prices,
+    pub(super) ledger: Option<Arc<dyn Ledger>>,
+    pub(super) unknown_model: Option<UnknownModel>,
+    pub(super) unreported: Unreported,
+    pub(super) believe_reported: bool,
+    pub(super) limit_output: bool,
+    pub(super) default_output: Option<u64>,
+    pub(super) least_output: u64,
+    pub(super) on_alert: Option<OnAlert>,
+    pub(super) tokenizer: Option<Arc<dyn Tokenizer>>,
+    pub(super) last_calls: usize,
+    pub(super) clock: Clock,
+}
+
+impl Default for CostConfig {
+    fn default() -> Self {
+        Self {
+            budgets: Vec::new(),
+            prices: Prices::builtin(),
+            ledger: None,
+            unknown_model: None,
+            unreported: Unreported::default(),
+            believe_reported: false,
+            limit_output: true,
+            default_output: None,
+            least_output: 256,
+            on_alert: None,
+            tokenizer: None,
+            last_calls: 100,
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+}
+
+impl CostConfig {
+    /// Adds a budget. Default: none.
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budgets.push(budget);
+        self
+    }
+
+    /// Adds budgets.
+    pub fn budgets(mut self, budgets: impl IntoIterator<Item = Budget>) -> Self {
+        self.budgets.extend(budgets);
+        self
+    }
+
+    /// Where the books of the budgets are kept. Default: in memory, a
+    /// [`MemoryLedger`].
+    pub fn ledger(self, ledger: impl Ledger + 'static) -> Self {
+        self.shared_ledger(Arc::new(ledger))
+    }
+
+    /// Keeps the books of the budgets in a ledger that others keep theirs in too.
+    pub fn shared_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
+        self.ledger = Some(ledger);
+        self
+    }
+
+    /// What tokens cost. Default: the table that comes with the crate,
+    /// [`Prices::builtin`].
+    pub fn prices(mut self, prices: Prices) -> Self {
+        self.prices = prices;
+        self
+    }
+
+    /// What to do about a model whose price is not known. Default:
+    /// [`Refuse`](UnknownModel::Refuse) where there is any budget, else
+    /// [`Allow`](UnknownModel::Allow).
+    pub fn unknown_model(mut self, policy: UnknownModel) -> Self {
+        self.unknown_model = Some(policy);
+        self
+    }
+
+    /// What to charge for calls that may have been billed without a word of how much.
+    /// Default: [`AtMost`](Unreported::AtMost).
+    pub fn unreported(mut self, rule: Unreported) -> Self {
+        self.unreported = rule;
+        self
+    }
+
+    /// Takes the provider's own bill for the cost, where it sends one (OpenRouter,
+    /// xAI). Default: no; the usage is priced, and the bill only stands in where the
+    /// model has no price.
+    pub fn believe_reported_costs(mut self, believe: bool) -> Self {
+        self.believe_reported = believe;
+        self
+    }
+
+    /// Sends an output limit with every request that has none and that a budget bears on:
+    /// as many tokens as the budgets bear, at most what the model can write. Only with it does the
+    /// provider itself see to it that a call costs no more than was reserved.
+    /// Default: yes.
+    ///
+    /// Without, such a request reserves what the model can write at most, and its
+    /// answer is cut off only when a stream of it reaches a limit
+    /// [per request](Budget::per_request).
+    pub fn limit_output(mut self, limit: bool) -> Self {
+        self.limit_output = limit;
+        self
+    }
+
+    /// The most output tokens to reserve for a request that has no limit of its own.
+    /// Default: the most that the model can write, or 16,384 where that is not known.
+    /// A lower one lets more calls run at once on a small budget.
+    pub fn default_output_tokens(mut self, tokens: u64) -> Self {
+        self.default_output = Some(tokens);
+        self
+    }
+
+    /// The fewest output tokens worth a call: where the budgets do not bear as many, a
+    /// request that has no limit of its own is refused. Default: 256.
+    pub fn least_output_tokens(mut self, tokens: u64) -> Self {
+        self.least_output = tokens;
+        self
+    }
+
+    /// Is told whenever a budget's threshold is reached, once in a window for each; see
+    /// [`Budget::alert_at`]. It runs in the thread whose call reached it, outside all locks;
+    /// a panic in it is caught. Default: nobody is told;
+    /// [`CostTracker::events`] tells, too.
+    pub fn on_alert(mut self, tell: impl Fn(&BudgetAlert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Arc::new(tell));
+        self
+    }
+
+    /// Counts input tokens, for tighter reservations. Default: bytes bound them.
+    pub fn tokenizer(mut self, tokenizer: impl Tokenizer + 'static) -> Self {
+        self.tokenizer = Some(Arc::new(tokenizer));
+        self
+    }
+
+    /// How many calls the report lists. Default: 100.
+    pub fn last_calls(mut self, calls: usize) -> Self {
+        self.last_calls = calls;
+        self
+    }
+
+    /// The clock that windows and prices go by, for tests. Default: the system's.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Checks everything and makes the tracker.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
+    /// sentence each.
+    pub fn build(mut self) -> Result<CostTracker, Error> {
+        let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
+        if self.least_output == 0 {
+            problems.push("least_output_tokens is zero; no answer is that short".to_owned());
+        }
+        if self.default_output.is_some_and(|tokens| tokens < self.least_output) {
+            problems.push(
+                "default_output_tokens is below least_output_tokens, so that every call would \
+                 be refused"
+                    .to_owned(),
+            );
+        }
+        if !problems.is_empty() {
+            return Err(Error::new(ErrorKind::Configuration, problems.join("; ")));
+        }
+        let ledger = self.ledger.take().unwrap_or_else(|| Arc::new(MemoryLedger::new()));
+        Ok(CostTracker::with(self, ledger))
+    }
+}
+
+impl fmt::Debug for CostConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CostConfig")
+            .field("budgets", &self.budgets)
+            .field("ledger", &self.ledger)
+            .field("unknown_model", &self.unknown_model)
+            .field("unreported", &self.unreported)
+            .field("believe_reported", &self.believe_reported)
+            .field("limit_output", &self.limit_output)
+            .field("default_output", &self.default_output)
+            .field("least_output", &self.least_output)
+            .finish_non_exhaustive()
+    }
+}

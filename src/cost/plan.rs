@@ -1,0 +1,112 @@
+use std::collections::BTreeMap;
+
+use super::bound::Bound;
+use super::budget::Facts;
+
+/// OpenAI's rule of thumb for English (platform.openai.com/tokenizer).
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// What a call is about to ask for: who and what is asked, for whom, and the most it can
+/// use.
+///
+/// [`Client`](crate::Client) makes these itself. Programs that send their requests by
+/// other means make them for [`CostTracker::reserve`](super::CostTracker::reserve).
+#[derive(Debug, Clone)]
+pub struct CallPlan {
+    pub(super) provider: String,
+    pub(super) model: String,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) service_tier: Option<String>,
+    pub(super) bound: Bound,
+    /// The output of least use, where the output limit may be lowered to what the
+    /// budgets bear.
+    pub(super) least_output: Option<u64>,
+}
+
+impl CallPlan {
+    /// A call of `model` at `provider`, by their names in the price table, such as
+    /// `openai` and `gpt-4o`.
+    pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            provider: provider.into(),
+            model: model.into(),
+            tags: BTreeMap::new(),
+            service_tier: None,
+            bound: Bound::default(),
+            least_output: None,
+        }
+    }
+
+    /// The most input tokens it can take. Default: none.
+    #[must_use]
+    pub fn input_tokens(mut self, most: u64) -> Self {
+        self.bound.input_tokens = most;
+        self
+    }
+
+    /// The most output tokens it can bring, all choices together. Default: none.
+    #[must_use]
+    pub fn output_tokens(mut self, most: u64) -> Self {
+        self.bound.output_tokens = most;
+        self
+    }
+
+    /// Lets a budget lower the output limit to what it bears, down to `least` tokens.
+    /// [`Reservation::output_tokens`](super::Reservation::output_tokens) then says what
+    /// to send as `max_tokens`. Default: it is not lowered.
+    #[must_use]
+    pub fn at_least(mut self, least: u64) -> Self {
+        self.least_output = Some(least);
+        self
+    }
+
+    /// Input may be written to a prompt cache, which some providers bill higher.
+    /// Default: not.
+    #[must_use]
+    pub fn cache_writes(mut self) -> Self {
+        self.bound.cache_writes = true;
+        self
+    }
+
+    /// The most web searches the provider may run. Default: none.
+    #[must_use]
+    pub fn web_searches(mut self, most: u64) -> Self {
+        self.bound.web_searches = most;
+        self
+    }
+
+    /// The service tier asked for, such as `flex` or `priority`, or `batch`. Default: the
+    /// provider's standard.
+    #[must_use]
+    pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
+        self.service_tier = Some(tier.into());
+        self
+    }
+
+    /// Marks the call, so that budgets and reports can tell it apart.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn tags(mut self, tags: &BTreeMap<String, String>) -> Self {
+        self.tags.clone_from(tags);
+        self
+    }
+
+    /// As [`at_least`](Self::at_least), for each of the answers.
+    pub(crate) fn at_least_each(self, tokens: u64) -> Self {
+        let least = self.bound.output_of(tokens);
+        self.at_least(least)
+    }
+
+    pub(super) fn facts(&self) -> Facts<'_> {
+        Facts { provider: &self.provider, model: &self.model, tags: &self.tags }
+    }
+
+    /// The input tokens it takes by estimate, of a bound in bytes.
+    pub(super) fn expected_input(&self) -> u64 {
+        self.bound.input_tokens.div_ceil(BYTES_PER_TOKEN)
+    }
+}

@@ -1,0 +1,658 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+
+use super::books::{Books, BooksConfig};
+use super::bound::{self, Bound};
+use super::budget::Charge;
+use super::event::Events;
+use super::ledger::{
+    Balance, Hold, HoldError, Ledger, LedgerError, Line, MemoryLedger, Posting, ReservationId,
+};
+use super::reservation::{Basis, Ending, Held};
+use super::{
+    Bill, Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallOutcome, CallPlan, CallRecord,
+    Cost, CostConfig, CostEvent, CostEvents, CostReport, Money, Price, Prices, Reservation, Tally,
+    UnknownModel, UsageClass, WhatIf, Window,
+};
+use crate::chat::Usage;
+use crate::error::{Error, ErrorKind};
+use crate::provider::Wire;
+
+/// The output that is reserved where neither the request nor the price says how much
+/// there can be.
+const DEFAULT_OUTPUT: u64 = 16_384;
+
+/// How many accounts of budgets the report knows.
+const MAX_ACCOUNTS: usize = 10_000;
+
+/// Keeps track of what calls cost, and holds budgets.
+///
+/// Every [`Client`](crate::Client) has one; several clients may share one, by
+/// [`ClientBuilder::cost_tracker`](crate::ClientBuilder::cost_tracker). Cheap to clone;
+/// all clones are one.
+///
+/// It can be used on its own by programs that send their requests by other means:
+///
+/// ```
+/// use tollgate::{CostTracker, Usage};
+///
+/// let costs = CostTracker::new();
+/// let cost = costs.track_usage("openai", "gpt-4o-mini", &Usage::reported(1_000, 200))?;
+/// println!("{}", cost.expect("the price is known"));
+/// println!("{}", costs.report());
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// With budgets, money is [reserved](Self::reserve) before a call is sent:
+///
+/// ```
+/// use tollgate::{Bill, Budget, CallPlan, CostConfig, Money, Usage};
+///
+/// let costs = CostConfig::default()
+///     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
+///     .build()?;
+/// let plan = CallPlan::new("openai", "gpt-4o")
+///     .input_tokens(1_200)
+///     .output_tokens(500)
+///     .tag("customer", "acme");
+/// let call = costs.reserve(plan)?.send();
+/// // The request goes out here; dropped on a failure, `call` is charged in full.
+/// let cost = call.settle(Bill::new(Usage::reported(1_100, 320)));
+/// # assert_eq!(cost.unwrap().total, "0.00595".parse().unwrap());
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct CostTracker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: CostConfig,
+    ledger: Arc<dyn Ledger>,
+    unknown_model: UnknownModel,
+    /// Guards what reports are made of: the sums agree with each other. Nothing else is
+    /// locked, called or written while it is held.
+    live: Mutex<Live>,
+    events: Events,
+}
+
+struct Live {
+    books: Books,
+    /// The accounts seen, each with its budget's place.
+    accounts: HashMap<String, usize>,
+    /// When an alert of a rolling window was last given.
+    alerted: HashMap<(String, u16), i64>,
+    /// Reservations that the ledger could not end, and what it said last.
+    unbooked: u64,
+    ledger_error: Option<String>,
+}
+
+impl CostTracker {
+    /// One that keeps track with every default, and has no budgets.
+    pub fn new() -> Self {
+        let config = CostConfig::default();
+        let ledger = Arc::new(MemoryLedger::new());
+        Self::with(config, ledger)
+    }
+
+    pub(super) fn with(config: CostConfig, ledger: Arc<dyn Ledger>) -> Self {
+        let unknown_model =
+            config.unknown_model.clone().unwrap_or(match config.budgets.is_empty() {
+                true => UnknownModel::Allow,
+                false => UnknownModel::Refuse,
+            });
+        let books = Books::new(BooksConfig { last: config.last_calls, ..BooksConfig::default() });
+        let live = Live {
+            books,
+            accounts: HashMap::new(),
+            alerted: HashMap::new(),
+            unbooked: 0,
+            ledger_error: None,
+        };
+        let inner = Inner {
+            config,
+            ledger,
+            unknown_model,
+            live: Mutex::new(live),
+            events: Events::default(),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The prices it goes by.
+    pub fn prices(&self) -> &Prices {
+        &self.inner.config.prices
+    }
+
+    /// Its budgets.
+    pub fn budgets(&self) -> &[Budget] {
+        &self.inner.config.budgets
+    }
+
+    /// Prices usage that was told by someone else, and books it. `None` where the price
+    /// is not known, and calls of unknown price are [let through](UnknownModel::Allow).
+    ///
+    /// # Errors
+    ///
+    /// As [`track`](Self::track).
+    pub fn track_usage(
+        &self,
+        provider: &str,
+        model: &str,
+        usage: &Usage,
+    ) -> Result<Option<Cost>, Error> {
+        self.track(CallPlan::new(provider, model), Bill::new(*usage))
+    }
+
+    /// Prices and books a call that was made by other means, with its tags and tiers.
+    /// Nothing is refused for a budget, for the money is gone.
+    ///
+    /// # Errors
+    ///
+    /// Where no price is known, and none was to be assumed: the call is counted as
+    /// unpriced. Where the books cannot be written.
+    pub fn track(&self, plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
+        let at = self.now();
+        let price = self.price(&plan.provider, &plan.model);
+        let charges = self.charges(&plan, at);
+        let lines: Vec<_> =
+            charges.iter().map(|(_, charge)| Line { limit: None, ..charge.line() }).collect();
+        let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
+        let id = match lines.is_empty() {
+            true => None,
+            false => match self.inner.ledger.reserve(&hold) {
+                Ok(grant) => Some(grant.id),
+                Err(HoldError::Failed(error)) => return Err(unkept(error)),
+                // There are no limits on these lines.
+                Err(HoldError::Refused { .. }) => None,
+            },
+        };
+        let unknown = unknown(&plan);
+        let held = self.held(plan, price, Money::ZERO, None, at, id, charges);
+        let cost = Reservation::new(held).send().settle(bill.tracked());
+        match cost {
+            None if self.inner.unknown_model == UnknownModel::Refuse => Err(unknown),
+            cost => Ok(cost),
+        }
+    }
+
+    /// Sets aside the most that a call can cost, in all budgets that bear on it, or
+    /// nothing. With [`at_least`](CallPlan::at_least), the output may be less than
+    /// planned: [`Reservation::output_tokens`] says how much.
+    ///
+    /// # Errors
+    ///
+    /// [`Budget`](ErrorKind::Budget) where a budget does not bear the call, or no price
+    /// is known for it and none is assumed; [`Ledger`](ErrorKind::Ledger) where the books
+    /// cannot be read or written.
+    pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
+        let reserved = self.try_reserve(plan);
+        if let Err(error) = &reserved {
+            if error.kind() == ErrorKind::Budget {
+                self.inner.live.lock().books.refused();
+                if let Some(refusal) = error.budget() {
+                    self.inner.events.send(|| CostEvent::Refused(refusal.clone()));
+                }
+            }
+        }
+        reserved
+    }
+
+    fn try_reserve(&self, mut plan: CallPlan) -> Result<Reservation, Error> {
+        let at = self.now();
+        let Some(price) = self.price(&plan.provider, &plan.model) else {
+            if self.inner.unknown_model == UnknownModel::Refuse {
+                return Err(unknown(&plan));
+            }
+            let held = self.held(plan, None, Money::ZERO, None, at, None, Vec::new());
+            return Ok(Reservation::new(held));
+        };
+        let tier = plan.service_tier.clone();
+        let tier = tier.as_deref();
+        let most = |bound: &Bound| price.at_most(bound, tier, at);
+        let wanted = plan.bound.output_tokens;
+        let least_output = plan.least_output.unwrap_or(wanted).min(wanted);
+        let least = most(&Bound { output_tokens: least_output, ..plan.bound });
+
+        let single = self.single_limit(&plan);
+        let limit = single.map(|budget| budget.limit);
+        if let Some(budget) = single {
+            if least > budget.limit {
+                let none = Balance::default();
+                let refusal = refusal(budget, &plan, None, none, least, at);
+                return Err(refused(refusal, &plan, least_output));
+            }
+            if most(&plan.bound) > budget.limit {
+                plan.bound.output_tokens =
+                    price.output_within(&plan.bound, budget.limit, tier, at).min(wanted);
+            }
+        }
+
+        let charges = self.charges(&plan, at);
+        if charges.is_empty() {
+            let held = self.held(plan, Some(price), Money::ZERO, limit, at, None, charges);
+            return Ok(Reservation::new(held));
+        }
+        let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
+        let most = most(&plan.bound);
+        let grant =
+            match self.inner.ledger.reserve(&Hold { lines: &lines, least, most, now: seconds(at) })
+            {
+                Ok(grant) => grant,
+                Err(HoldError::Failed(error)) => return Err(unkept(error)),
+                Err(HoldError::Refused { line, balance }) => {
+                    let (place, charge) = &charges[line.min(charges.len() - 1)];
+                    let budget = &self.budgets()[*place];
+                    let charge = Some(charge);
+                    let refusal = refusal(budget, &plan, charge, balance, least, at);
+                    return Err(refused(refusal, &plan, least_output));
+                }
+            };
+        if grant.amount < most {
+            let bearable = price.output_within(&plan.bound, grant.amount, tier, at);
+            plan.bound.output_tokens = bearable.min(plan.bound.output_tokens);
+        }
+        drop(lines);
+        let (id, amount) = (Some(grant.id), grant.amount);
+        Ok(Reservation::new(self.held(plan, Some(price), amount, limit, at, id, charges)))
+    }
+
+    /// Finds the most that a request can use as it is encoded, where any budget bears on
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`Budget`](ErrorKind::Budget) where there is no bound.
+    pub(crate) fn measure(
+        &self,
+        plan: &mut CallPlan,
+        body: &Map<String, Value>,
+        wire: Wire,
+    ) -> Result<(), Error> {
+        if !self.budgets().iter().any(|budget| budget.matches(&plan.facts())) {
+            return Ok(());
+        }
+        let Some(price) = self.price(&plan.provider, &plan.model) else { return Ok(()) };
+        let config = &self.inner.config;
+        let default = config.default_output.or(price.max_output_tokens());
+        let known = bound::Basis {
+            wire,
+            model: &plan.model,
+            output_tokens: Some(default.unwrap_or(DEFAULT_OUTPUT)),
+            context_window: price.context_window_tokens(),
+            tokenizer: config.tokenizer.as_deref(),
+        };
+        plan.bound = Bound::of(body, &known)
+            .map_err(|unbounded| Error::new(ErrorKind::Budget, unbounded.to_string()))?;
+        Ok(())
+    }
+
+    /// The fewest output tokens worth a call, where the client may set the limit.
+    pub(crate) fn least_output(&self) -> Option<u64> {
+        let config = &self.inner.config;
+        config.limit_output.then_some(config.least_output)
+    }
+
+    /// What the report says, at this moment.
+    pub fn report(&self) -> CostReport {
+        let now = seconds(self.now());
+        let (mut report, mut accounts) = {
+            let live = self.inner.live.lock();
+            let accounts: Vec<_> =
+                live.accounts.iter().map(|(name, place)| (*place, name.clone())).collect();
+            let mut report = live.books.report();
+            report.unbooked = live.unbooked;
+            report.ledger_error.clone_from(&live.ledger_error);
+            (report, accounts)
+        };
+        report.prices_date = self.prices().date().to_owned();
+        accounts.sort();
+        let charges: Vec<_> = accounts
+            .into_iter()
+            .filter_map(|(place, account)| {
+                let budget = &self.budgets()[place];
+                let span = budget.window.span(budget.utc_offset, now)?;
+                Some((place, Charge { account, span, limit: None }))
+            })
+            .collect();
+        let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
+        match self.inner.ledger.balances(&lines) {
+            Ok(balances) => {
+                report.budgets = charges
+                    .iter()
+                    .zip(balances)
+                    .map(|((place, charge), balance)| {
+                        status(&self.budgets()[*place], charge, balance, now)
+                    })
+                    .collect();
+            }
+            Err(error) => report.ledger_error = Some(error.to_string()),
+        }
+        report
+    }
+
+    /// What the recorded usage would have cost on another model, at today's prices.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) where there is no price for it.
+    pub fn what_if(&self, provider: &str, model: &str) -> Result<WhatIf, Error> {
+        let price = self.prices().find(provider, model).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Configuration,
+                format!("there is no price for {model:?} of {provider:?}; set one in Prices"),
+            )
+        })?;
+        let at = self.now();
+        let reprice = |class: &UsageClass| {
+            let Tally { calls, usage, .. } = &class.tally;
+            let tier = class.service_tier.as_deref();
+            price.cost_of(usage, *calls, class.most_prompt_tokens, tier, at)
+        };
+        Ok(self.report().what_if(model, &price.borders(at), reprice))
+    }
+
+    /// Tells every call, alert and refusal from now on, as it happens.
+    pub fn events(&self) -> CostEvents {
+        self.inner.events.subscribe()
+    }
+
+    /// Books the end of a call.
+    pub(super) fn end(&self, held: &Held, ending: Ending) -> Option<Cost> {
+        let basis = &*held.basis;
+        let now = self.now();
+        let plan = &basis.plan;
+        let (usage, cost, bill) = match ending {
+            Ending::Released => {
+                if let Some(id) = held.id {
+                    let released = self.inner.ledger.release(id, seconds(now));
+                    self.booked(released);
+                }
+                return None;
+            }
+            Ending::Unanswered => {
+                let tier = plan.service_tier.as_deref();
+                let cost = basis.terms(basis.price.as_deref(), tier).unanswered();
+                (Usage::default(), cost, None)
+            }
+            Ending::Answered(bill) => {
+                let served = bill.served_model.as_deref().filter(|model| *model != plan.model);
+                let price = served
+                    .and_then(|model| self.prices().find(&plan.provider, model))
+                    .or_else(|| basis.price.clone());
+                let tier = bill.service_tier.as_deref().or(plan.service_tier.as_deref());
+                let cost = basis.terms(price.as_deref(), tier).answered(&bill.usage);
+                (bill.usage, cost, Some(bill))
+            }
+        };
+        let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
+        let (served_model, tier) =
+            bill.map_or((None, None), |bill| (bill.served_model, bill.service_tier));
+        let record = CallRecord {
+            at: now,
+            provider: plan.provider.clone(),
+            model: plan.model.clone(),
+            served_model: served_model.unwrap_or_else(|| plan.model.clone()),
+            service_tier: tier.or_else(|| plan.service_tier.clone()),
+            tags: plan.tags.clone(),
+            usage,
+            cost,
+            outcome,
+        };
+        let total = cost.map_or(Money::ZERO, |cost| cost.total);
+        let postings = held
+            .id
+            .and_then(|id| self.booked(self.inner.ledger.settle(id, total, seconds(now))))
+            .unwrap_or_default();
+        self.inner.events.send(|| CostEvent::Spent(record.clone()));
+        let alerts = self.record(record, held, &postings, now);
+        for alert in &alerts {
+            self.alert(alert);
+        }
+        cost
+    }
+
+    /// Adds a call to the books, and finds the alerts that are due.
+    fn record(
+        &self,
+        record: CallRecord,
+        held: &Held,
+        postings: &[Posting],
+        now: SystemTime,
+    ) -> Vec<BudgetAlert> {
+        let mut alerts = Vec::new();
+        let mut live = self.inner.live.lock();
+        let live = &mut *live;
+        live.books.record(record);
+        for (place, account) in &held.accounts {
+            if !live.accounts.contains_key(account) && live.accounts.len() < MAX_ACCOUNTS {
+                live.accounts.insert(account.clone(), *place);
+            }
+        }
+        for ((place, account), posting) in held.accounts.iter().zip(postings) {
+            let budget = &self.budgets()[*place];
+            for percent in budget.reached(posting.before, posting.after.spent) {
+                if live.is_due(budget, account, percent, seconds(now)) {
+                    alerts.push(alert(budget, account, percent, posting.after.spent, now));
+                }
+            }
+        }
+        alerts
+    }
+
+    /// Tells of an alert, outside all locks.
+    fn alert(&self, alert: &BudgetAlert) {
+        if let Some(tell) = &self.inner.config.on_alert {
+            // A caller's panic must not end the call that reached the threshold.
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));
+        }
+        self.inner.events.send(|| CostEvent::Alert(alert.clone()));
+    }
+
+    /// Keeps in mind that the ledger failed. The money stays reserved there.
+    fn booked<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
+        match outcome {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let mut live = self.inner.live.lock();
+                live.unbooked += 1;
+                live.ledger_error = Some(error.to_string());
+                None
+            }
+        }
+    }
+
+    fn now(&self) -> SystemTime {
+        (self.inner.config.clock)()
+    }
+
+    /// The price of a model, or the one to be assumed.
+    fn price(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
+        self.prices().find(provider, model).or_else(|| match &self.inner.unknown_model {
+            UnknownModel::Assume(price) => Some(Arc::clone(price)),
+            UnknownModel::Refuse | UnknownModel::Allow => None,
+        })
+    }
+
+    /// Where the budgets charge a call.
+    fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
+        let facts = plan.facts();
+        let line = |(place, budget): (usize, &Budget)| {
+            let charge = budget.line(&facts, seconds(at))?;
+            budget.matches(&facts).then_some((place, charge))
+        };
+        self.budgets().iter().enumerate().filter_map(line).collect()
+    }
+
+    /// The budget with the least hard limit per request.
+    fn single_limit(&self, plan: &CallPlan) -> Option<&Budget> {
+        self.budgets()
+            .iter()
+            .filter(|budget| budget.window == Window::Request && !budget.soft)
+            .filter(|budget| budget.matches(&plan.facts()))
+            .min_by_key(|budget| budget.limit)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn held(
+        &self,
+        plan: CallPlan,
+        price: Option<Arc<Price>>,
+        amount: Money,
+        limit: Option<Money>,
+        at: SystemTime,
+        id: Option<ReservationId>,
+        charges: Vec<(usize, Charge)>,
+    ) -> Held {
+        let CostConfig { unreported, believe_reported, .. } = self.inner.config;
+        let basis = Basis { plan, price, amount, limit, at, unreported, believe_reported };
+        let accounts = charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
+        let tracker = self.clone();
+        Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }
+    }
+}
+
+impl Live {
+    /// Whether a threshold that is reached is to be told. A calendar's window is reached
+    /// once, since what is spent in it only grows; a rolling one tells again when its
+    /// length has passed.
+    fn is_due(&mut self, budget: &Budget, account: &str, percent: u16, now: i64) -> bool {
+        let Window::Rolling(length) = budget.window else { return true };
+        let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
+        if self.alerted.len() >= MAX_ACCOUNTS {
+            self.alerted.retain(|_, told| now.saturating_sub(*told) < length);
+        }
+        match self.alerted.get(&(account.to_owned(), percent)) {
+            Some(told) if now.saturating_sub(*told) < length => false,
+            _ => {
+                self.alerted.insert((account.to_owned(), percent), now);
+                true
+            }
+        }
+    }
+}
+
+impl Default for CostTracker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for CostTracker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CostTracker").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}
+
+/// Seconds since the Unix epoch, rounded down.
+fn seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            whole.saturating_neg().saturating_sub(i64::from(before.subsec_nanos() > 0))
+        }
+    }
+}
+
+/// The instant of so many seconds since the Unix epoch, where there is one.
+fn instant(seconds: i64) -> Option<SystemTime> {
+    if seconds == i64::MAX || seconds == i64::MIN {
+        return None;
+    }
+    let span = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
+}
+
+fn alert(
+    budget: &Budget,
+    account: &str,
+    percent: u16,
+    spent: Money,
+    now: SystemTime,
+) -> BudgetAlert {
+    let span = budget.window.span(budget.utc_offset, seconds(now));
+    BudgetAlert {
+        budget: budget.label(),
+        account: budget.whose(account).to_owned(),
+        threshold: percent,
+        spent,
+        limit: budget.limit,
+        soft: budget.soft,
+        starts: span.and_then(|span| instant(span.start)),
+        ends: span.and_then(|span| instant(span.end)),
+        at: now,
+        projected: budget.window.project(budget.utc_offset, spent, seconds(now)),
+    }
+}
+
+fn status(budget: &Budget, charge: &Charge, balance: Balance, now: i64) -> BudgetStatus {
+    BudgetStatus {
+        budget: budget.label(),
+        account: budget.whose(&charge.account).to_owned(),
+        window: budget.window.to_string(),
+        starts: instant(charge.span.start),
+        ends: instant(charge.span.end),
+        limit: budget.limit,
+        soft: budget.soft,
+        spent: balance.spent,
+        reserved: balance.reserved,
+        left: budget.limit.saturating_sub(balance.committed()),
+        projected: budget.window.project(budget.utc_offset, balance.spent, now),
+    }
+}
+
+fn refusal(
+    budget: &Budget,
+    plan: &CallPlan,
+    charge: Option<&Charge>,
+    balance: Balance,
+    needed: Money,
+    at: SystemTime,
+) -> BudgetRefusal {
+    BudgetRefusal {
+        at,
+        provider: plan.provider.clone(),
+        model: plan.model.clone(),
+        tags: plan.tags.clone(),
+        budget: budget.label(),
+        account: charge.map_or_else(String::new, |charge| budget.whose(&charge.account).to_owned()),
+        limit: budget.limit,
+        spent: balance.spent,
+        reserved: balance.reserved,
+        needed,
+        ends: charge.and_then(|charge| instant(charge.span.end)),
+    }
+}
+
+/// The error of a call whose price is not known.
+fn unknown(plan: &CallPlan) -> Error {
+    let CallPlan { provider, model, .. } = plan;
+    Error::new(
+        ErrorKind::Budget,
+        format!(
+            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set              one by Prices::set, or choose what to do by CostConfig::unknown_model"
+        ),
+    )
+}
+
+/// The error of a call that a budget does not bear.
+fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
+    let input = plan.bound.input_tokens;
+    let message = format!(
+        "{refusal} (it may take {input} tokens of input and at least {output_tokens} of output)"
+    );
+    Error::new(ErrorKind::Budget, message).with_budget(refusal)
+}
+
+/// The error of books that cannot be kept.
+fn unkept(error: LedgerError) -> Error {
+    Error::new(ErrorKind::Ledger, error.to_string()).with_source(error)
+}
