@@ -1,1 +1,258 @@
+use super::*;
 
+const LIMIT: Money = Money::dollars(10);
+
+fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn facts(tags: &BTreeMap<String, String>) -> Facts<'_> {
+    Facts { provider: "openai", model: "gpt-4o", tags }
+}
+
+#[test]
+fn each_mistake_gets_its_own_sentence() {
+    for (budget, sentence) in [
+        (Budget::daily(Money::picos(-1)), "the limit is -$0.000000000001; it must be 0 or more"),
+        (Budget::rolling(Duration::ZERO, LIMIT), "the rolling window has no length"),
+        (Budget::daily(LIMIT).alert_at([0, 50]), "the alerts are at [0, 50] percent"),
+        (Budget::daily(LIMIT).alert_at([80, 50]), "the alerts are at [80, 50] percent"),
+        (Budget::daily(LIMIT).alert_at([50, 50]), "the alerts are at [50, 50] percent"),
+        (Budget::daily(LIMIT).name(" "), "the name is empty"),
+        (Budget::daily(LIMIT).provider(""), "the provider is empty"),
+        (Budget::daily(LIMIT).model(""), "the model is empty"),
+        (Budget::daily(LIMIT).tag("", "x"), "a tag's key is empty"),
+        (Budget::daily(LIMIT).per_tag(""), "a tag's key is empty"),
+        (Budget::daily(LIMIT).utc_offset(UtcOffset::hours(24)), "the UTC offset +24:00 is nowhere"),
+    ] {
+        let error = budget.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(error.message().starts_with("in the budget \""), "{error}");
+        assert!(error.message().contains(sentence), "{sentence:?} is not in {error}");
+    }
+    let error = Budget::daily(Money::dollars(-1)).model("").check().unwrap_err();
+    assert!(error.message().contains("limit") && error.message().contains("model"), "{error}");
+}
+
+#[test]
+fn what_makes_sense_is_accepted() {
+    for budget in [
+        Budget::daily(LIMIT),
+        Budget::monthly(Money::ZERO),
+        Budget::total(LIMIT).alert_at([]),
+        Budget::rolling(Duration::from_nanos(1), LIMIT).soft().alert_at([1, 100, 150]),
+        Budget::per_request(LIMIT).tag("customer", "").utc_offset(UtcOffset::hours(14)),
+    ] {
+        budget.check().unwrap();
+    }
+}
+
+#[test]
+fn a_call_falls_under_a_budget_if_it_fits_all_that_it_is_restricted_to() {
+    let acme = tags(&[("customer", "acme"), ("team", "a")]);
+    let any = || Budget::daily(LIMIT);
+    for (budget, expected) in [
+        (any(), true),
+        (any().provider("openai").model("gpt-4o").tag("customer", "acme").tag("team", "a"), true),
+        (any().per_provider().per_model().per_tag("nothing"), true),
+        (any().provider("anthropic"), false),
+        (any().model("gpt-4"), false),
+        (any().tag("customer", "acm"), false),
+        (any().tag("customer", "acme").tag("team", "b"), false),
+        (any().tag("feature", ""), false),
+    ] {
+        assert_eq!(budget.matches(&facts(&acme)), expected, "{budget:?}");
+    }
+}
+
+#[test]
+fn accounts_can_be_read() {
+    let acme = tags(&[("customer", "acme"), ("team", "Team A"), ("model", "x")]);
+    let none = tags(&[]);
+    let kathmandu = "+05:45".parse().unwrap();
+    let all = Budget::monthly(LIMIT).per_tag("team").per_tag("customer").per_model().per_provider();
+    for (budget, tags, account) in [
+        (Budget::daily(LIMIT), &acme, "daily"),
+        (Budget::daily(LIMIT).utc_offset(kathmandu), &acme, "daily+05:45"),
+        (Budget::total(LIMIT).utc_offset(kathmandu), &acme, "total"),
+        (Budget::daily(LIMIT).per_tag("customer"), &acme, "daily customer=acme"),
+        (Budget::daily(LIMIT).per_tag("customer"), &none, "daily customer"),
+        (Budget::daily(LIMIT).tag("customer", "acme"), &acme, "daily [customer=acme]"),
+        (
+            Budget::daily(LIMIT).model("llama3:8b").provider("openai").tag("a", "").per_tag("team"),
+            &acme,
+            "daily [provider=openai model=llama3:8b a=\"\"] team=\"Team A\"",
+        ),
+        (all.clone(), &acme, "monthly provider=openai model=gpt-4o customer=acme team=\"Team A\""),
+        (
+            all.name("Team A"),
+            &none,
+            "\"Team A\": monthly provider=openai model=gpt-4o customer team",
+        ),
+        (Budget::total(LIMIT).per_tag("model"), &acme, "total \"model\"=x"),
+        (Budget::total(LIMIT).name("free").model("gpt-4o"), &acme, "free: total"),
+    ] {
+        assert_eq!(budget.account(&facts(tags)), account);
+    }
+    let hour = Duration::from_secs(3_600);
+    let budget = Budget::rolling(hour, LIMIT).model("gpt-4o").per_tag("customer");
+    assert_eq!(budget.label(), "rolling-1h [model=gpt-4o] customer");
+    assert_eq!(budget.name("acme's").label(), "acme's");
+}
+
+/// Everything in a few values that are chosen to be mistaken for one another.
+#[test]
+fn no_two_combinations_share_an_account() {
+    let values = [
+        None,
+        Some(""),
+        Some("a"),
+        Some("a b"),
+        Some("a=b"),
+        Some("a b=a"),
+        Some("b"),
+        Some("b=a"),
+        Some("\""),
+        Some("\\"),
+        Some("\"a\""),
+        Some("a\nb"),
+        Some("a\\u{a}b"),
+        Some("total"),
+        Some("x: total"),
+        Some("]"),
+        Some("["),
+        Some("\u{202e}"),
+    ];
+    let mut accounts = BTreeMap::new();
+    let scopes = [
+        Budget::total(LIMIT),
+        Budget::total(LIMIT).tag("a", "b"),
+        Budget::total(LIMIT).tag("a", "a").tag("b", "a"),
+        Budget::total(LIMIT).tag("a", "a b=a"),
+        Budget::total(LIMIT).model("a"),
+        Budget::total(LIMIT).tag("model", "a"),
+        Budget::total(LIMIT).name("total"),
+        Budget::total(LIMIT).name("total:"),
+        Budget::total(LIMIT).name("x: total"),
+        Budget::total(LIMIT).name("x"),
+        Budget::total(LIMIT).name("total [a=b]"),
+        Budget::daily(LIMIT),
+        Budget::daily(LIMIT).utc_offset(UtcOffset::hours(1)),
+        Budget::daily(LIMIT).name("total"),
+        Budget::rolling(Duration::from_secs(60), LIMIT),
+        Budget::rolling(Duration::from_secs(61), LIMIT),
+    ];
+    for scope in scopes {
+        for budget in [
+            scope.clone(),
+            scope.clone().per_tag("a"),
+            scope.clone().per_tag("a").per_tag("b"),
+            scope.clone().per_tag("b"),
+            scope.clone().per_tag("a b"),
+            scope.clone().per_tag("total"),
+            scope.clone().per_provider(),
+            scope.per_tag("provider"),
+        ] {
+            for a in values {
+                for b in values {
+                    let given = [("a", a), ("b", b), ("provider", Some("openai"))];
+                    let tags = given.into_iter().filter_map(|(key, value)| Some((key, value?)));
+                    let tags =
+                        tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+                    let account = budget.account(&facts(&tags));
+                    assert!(!account.contains('\n'));
+                    // What the account is for, told apart by the program's own means.
+                    let own = |key: &String| tags.get(key).cloned();
+                    let values: Vec<_> = budget.per_tags.iter().map(own).collect();
+                    let meaning = (budget.clone(), values);
+                    let known = accounts.entry(account).or_insert_with(|| meaning.clone());
+                    assert_eq!(*known, meaning);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_budgets_may_not_share_an_account() {
+    let budgets = [
+        Budget::daily(LIMIT),
+        Budget::daily(LIMIT).per_model(),
+        Budget::daily(LIMIT).model("gpt-4o"),
+        Budget::monthly(LIMIT).name("team"),
+        Budget::daily(LIMIT).name("team"),
+    ];
+    assert_eq!(Budget::problems_of(&budgets), [""; 0]);
+    for (twice, sentence) in [
+        (Budget::daily(Money::ZERO).soft(), "share the account \"daily\""),
+        (Budget::daily(LIMIT).name("team").model("gpt-4o"), "share the account \"team: daily\""),
+    ] {
+        let budgets: Vec<_> = budgets.iter().cloned().chain([twice]).collect();
+        let problems = Budget::problems_of(&budgets);
+        assert!(problems.len() == 1 && problems[0].contains(sentence), "{problems:?}");
+    }
+    let wrong = [Budget::total(Money::picos(-1)), Budget::daily(LIMIT).name("")];
+    assert_eq!(Budget::problems_of(&wrong).len(), 2);
+}
+
+#[test]
+fn a_charge_is_the_ledgers_line() {
+    let none = tags(&[]);
+    let charge = Budget::daily(LIMIT).per_model().line(&facts(&none), 86_400 + 5).unwrap();
+    let line = charge.line();
+    assert_eq!(line.account, "daily model=gpt-4o");
+    assert_eq!((line.from, line.slot, line.until), (86_400, 86_400, 172_800));
+    assert_eq!(line.limit, Some(LIMIT));
+    let soft = Budget::daily(LIMIT).soft().line(&facts(&none), 0).unwrap();
+    assert_eq!(soft.line().limit, None);
+    assert_eq!(Budget::per_request(LIMIT).line(&facts(&none), 0), None);
+}
+
+#[test]
+fn an_alert_is_reached_once() {
+    let budget = Budget::daily(LIMIT);
+    let cents = Money::cents;
+    for (before, after, expected) in [
+        (cents(0), cents(499), &[][..]),
+        (cents(0), cents(500), &[50]),
+        (cents(499), Money::picos(5_000_000_000_000), &[50]),
+        (cents(500), cents(799), &[]),
+        (cents(499), cents(1_000), &[50, 80, 100]),
+        (cents(1_000), cents(2_000), &[]),
+        (cents(900), cents(100), &[]),
+    ] {
+        let reached: Vec<_> = budget.reached(before, after).collect();
+        assert_eq!(reached, expected, "{before} to {after}");
+    }
+    let nothing = Budget::daily(Money::ZERO).soft();
+    assert_eq!(nothing.reached(Money::ZERO, Money::ZERO).count(), 0);
+    assert_eq!(nothing.reached(Money::ZERO, cents(1)).count(), 3);
+    assert_eq!(nothing.reached(cents(1), cents(2)).count(), 0);
+}
+
+#[test]
+fn a_stored_budget_comes_back_the_same() {
+    let hour = Duration::from_secs(3_600);
+    for budget in [
+        Budget::daily(LIMIT),
+        Budget::monthly(LIMIT).utc_offset(UtcOffset::minutes(345)).name("all"),
+        Budget::total(LIMIT).provider("openai").model("gpt-4o").tag("customer", "acme").soft(),
+        Budget::rolling(hour, LIMIT).per_provider().per_model().per_tag("customer").alert_at([]),
+        Budget::per_request(LIMIT).alert_at([100]),
+    ] {
+        let stored = serde_json::to_string(&budget).unwrap();
+        assert_eq!(serde_json::from_str::<Budget>(&stored).unwrap(), budget, "{stored}");
+    }
+    let read: Budget = serde_json::from_str(r#"{"window":"daily","limit":"10"}"#).unwrap();
+    assert_eq!(read, Budget::daily(LIMIT));
+    let read = r#"{"window":{"rolling":{"secs":3600,"nanos":0}},"limit":10}"#;
+    assert_eq!(serde_json::from_str::<Budget>(read).unwrap(), Budget::rolling(hour, LIMIT));
+    for wrong in [
+        r#"{"limit":"10"}"#,
+        r#"{"window":"daily"}"#,
+        r#"{"window":"weekly","limit":"10"}"#,
+        r#"{"window":"daily","limit":"10","utc_offset":"+25:00"}"#,
+    ] {
+        assert!(serde_json::from_str::<Budget>(wrong).is_err(), "{wrong}");
+    }
+}
