@@ -9,19 +9,19 @@ use std::fmt;
 use super::{Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Posting, ReservationId};
 use crate::cost::Money;
 use crate::sync::Mutex;
-use state::State;
+use state::{KEEP, State};
 
 /// Books in memory: for the threads of one process, gone when it ends.
 ///
-/// It grows with what counts, not with time: slots that count no longer are forgotten when
-/// they were [kept](Line::kept) and nothing is reserved in them, a few with every
-/// reservation. When time goes back further than that, as a clock does that is set back,
-/// reserving fails on lines with a limit if anything spent was forgotten meanwhile, until
-/// the clock is where it was or a new ledger is begun: it might give the same money twice.
-/// Lines that count for ever go on.
+/// It grows with what counts, not with time. A slot that counts no longer is forgotten when
+/// it was [kept](Line::kept) and nothing is reserved in it: the earliest first, a few with
+/// every reservation, while there are more than 1024 slots. When time goes back further
+/// than a slot is kept, as a clock does that is set back, and anything spent was forgotten
+/// meanwhile, then reserving fails on lines with a limit, until the clock is where it was
+/// or a new ledger is begun: it might give the same money twice. Lines that count for ever
+/// go on.
 ///
 /// Every operation takes one lock, once, for well under a microsecond.
-#[derive(Default)]
 pub struct MemoryLedger {
     /// Guards that on every line at every moment what is spent and what is reserved are
     /// within its limit, settled amounts above their reservations aside, and that what is
@@ -32,7 +32,18 @@ pub struct MemoryLedger {
 impl MemoryLedger {
     /// Books in which nothing is spent.
     pub fn new() -> Self {
-        Self::default()
+        Self::keeping(KEEP)
+    }
+
+    /// Books that keep so many slots that may be forgotten.
+    pub(super) fn keeping(slots: usize) -> Self {
+        Self { state: Mutex::new(State::new(slots)) }
+    }
+}
+
+impl Default for MemoryLedger {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -19,12 +19,18 @@ const MOST: Money = Money::picos(i128::MAX >> 32);
 /// all.
 const SWEEP: usize = 4;
 
+/// So many slots that may ever be forgotten are kept even so: they take little, and a clock
+/// that was far ahead for a moment does no harm.
+pub(super) const KEEP: usize = 1024;
+
 /// How many lists of entries are kept for the next reservations.
 const SPARE: usize = 64;
 
 /// Everything that is spent and reserved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
+    /// How many slots are kept though they may be forgotten.
+    keep: usize,
     accounts: Accounts,
     open: HashMap<ReservationId, Reservation>,
     last_id: u64,
@@ -54,6 +60,19 @@ struct Entry {
 }
 
 impl State {
+    /// Books in which nothing is spent. So many slots are kept that may be forgotten.
+    pub(super) fn new(keep: usize) -> Self {
+        Self {
+            keep,
+            accounts: Accounts::default(),
+            open: HashMap::new(),
+            last_id: 0,
+            due: BinaryHeap::new(),
+            forgot_at: None,
+            spare: Vec::new(),
+        }
+    }
+
     /// As [`Ledger::reserve`](super::Ledger::reserve).
     pub(super) fn reserve(&mut self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
         check(hold)?;
@@ -141,9 +160,9 @@ impl State {
         account.map(|account| account.balance(line.from, line.until)).unwrap_or_default()
     }
 
-    /// Forgets what is due, looking at `most` slots.
+    /// Forgets what is due, the earliest first, looking at `most` slots.
     fn sweep(&mut self, now: i64, most: usize) {
-        for _ in 0..most {
+        for _ in 0..most.min(self.due.len().saturating_sub(self.keep)) {
             let Some(Reverse((at, key))) = self.due.peek().copied() else { return };
             if at > now {
                 return;
@@ -208,3 +227,6 @@ fn gone(line: &Line<'_>, now: i64, forgot_at: i64) -> LedgerError {
         line.account
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,6 @@
 //! Accounts by name and by number, each with its slots in the order of time.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, VecDeque};
 
 use crate::cost::Money;
 use crate::cost::ledger::Balance;
@@ -9,11 +8,11 @@ use crate::cost::ledger::Balance;
 /// Of so many places for names the table does not let go, however few it holds.
 const SMALL: usize = 64;
 
-/// Names a slot: the number of its account, and when it starts. The number is another
-/// account's when this one is forgotten.
+/// Names a slot: the number of its account, and when it starts. An account that was
+/// forgotten and begins anew has another number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
-    pub(super) account: usize,
+    pub(super) account: u64,
     pub(super) slot: i64,
 }
 
@@ -51,12 +50,16 @@ impl Slot {
 /// The slots of an account that are not forgotten.
 #[derive(Debug)]
 pub(super) struct Account {
-    name: Arc<str>,
+    name: Box<str>,
     /// By their start, each once, the latest last.
-    slots: Vec<Slot>,
+    slots: VecDeque<Slot>,
 }
 
 impl Account {
+    fn new(name: &str) -> Self {
+        Self { name: name.into(), slots: VecDeque::new() }
+    }
+
     /// What is spent and reserved in the slots from `from` on and before `until`.
     pub(super) fn balance(&self, from: i64, until: i64) -> Balance {
         let mut sum = Balance::default();
@@ -78,7 +81,7 @@ impl Account {
     /// Where the slot is, or else where it belongs.
     fn place(&self, start: i64) -> Result<usize, usize> {
         // Most often it is the last.
-        match self.slots.last() {
+        match self.slots.back() {
             Some(last) if last.start == start => Ok(self.slots.len() - 1),
             Some(last) if last.start < start => Err(self.slots.len()),
             _ => self.slots.binary_search_by_key(&start, |slot| slot.start),
@@ -89,29 +92,33 @@ impl Account {
 /// The accounts that have slots.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    numbers: HashMap<Arc<str>, usize>,
-    /// By their numbers; `None` where one was forgotten.
-    accounts: Vec<Option<Account>>,
-    /// Numbers that may be given again; those beyond the end, or given since, are not.
-    vacant: Vec<usize>,
+    numbers: HashMap<Box<str>, u64>,
+    /// By their numbers, those that `numbers` has.
+    accounts: HashMap<u64, Account>,
+    /// The number of the account that was begun last.
+    last: u64,
 }
 
 impl Accounts {
     pub(super) fn find(&self, name: &str) -> Option<&Account> {
-        self.accounts.get(*self.numbers.get(name)?)?.as_ref()
+        self.accounts.get(self.numbers.get(name)?)
     }
 
-    pub(super) fn get_mut(&mut self, number: usize) -> Option<&mut Account> {
-        self.accounts.get_mut(number)?.as_mut()
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Account> {
+        self.accounts.get_mut(&number)
     }
 
     /// The slot of an account and the account's number. Both are begun if there are none.
-    pub(super) fn slot(&mut self, name: &str, start: i64) -> (usize, &mut Slot) {
+    pub(super) fn slot(&mut self, name: &str, start: i64) -> (u64, &mut Slot) {
         let number = match self.numbers.get(name) {
             Some(number) => *number,
-            None => self.add(name),
+            None => {
+                self.last += 1;
+                self.numbers.insert(name.into(), self.last);
+                self.last
+            }
         };
-        let account = self.accounts[number].as_mut().expect("a number has an account");
+        let account = self.accounts.entry(number).or_insert_with(|| Account::new(name));
         let index = account.place(start).unwrap_or_else(|index| {
             account.slots.insert(index, Slot::new(start));
             index
@@ -119,56 +126,44 @@ impl Accounts {
         (number, &mut account.slots[index])
     }
 
-    fn add(&mut self, name: &str) -> usize {
-        let name: Arc<str> = name.into();
-        let account = Some(Account { name: Arc::clone(&name), slots: Vec::new() });
-        let number = loop {
-            match self.vacant.pop() {
-                Some(number) if self.accounts.get(number).is_some_and(Option::is_none) => {
-                    self.accounts[number] = account;
-                    break number;
-                }
-                Some(_) => {}
-                None => {
-                    self.accounts.push(account);
-                    break self.accounts.len() - 1;
-                }
-            }
-        };
-        self.numbers.insert(name, number);
-        number
-    }
-
     /// Forgets a slot, and its account if it was the last.
     pub(super) fn forget(&mut self, key: Key) {
-        let Some(account) = self.get_mut(key.account) else { return };
+        let Some(account) = self.accounts.get_mut(&key.account) else { return };
         if let Ok(index) = account.place(key.slot) {
             account.slots.remove(index);
         }
         if !account.slots.is_empty() {
             return;
         }
-        let name = Arc::clone(&account.name);
-        self.numbers.remove(&name);
-        self.accounts[key.account] = None;
-        self.vacant.push(key.account);
-        while let Some(None) = self.accounts.last() {
-            self.accounts.pop();
-        }
+        self.numbers.remove(&account.name);
+        self.accounts.remove(&key.account);
         // Room for twice as many is left, so that this is paid for by what was forgotten.
-        if self.numbers.capacity() > SMALL.max(8 * self.numbers.len()) {
-            let room = 2 * self.numbers.len();
+        let room = 2 * self.numbers.len();
+        if self.numbers.capacity() > SMALL.max(4 * room) {
             self.numbers.shrink_to(room);
             self.accounts.shrink_to(room);
-            self.vacant.retain(|number| *number < self.accounts.len());
-            self.vacant.shrink_to(room);
         }
     }
+}
 
+#[cfg(test)]
+impl Accounts {
     /// How many accounts and slots there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> (usize, usize) {
-        let slots = self.accounts.iter().flatten().map(|account| account.slots.len()).sum();
-        (self.numbers.len(), slots)
+        (self.numbers.len(), self.slots().count())
+    }
+
+    /// For how many accounts there is room.
+    pub(super) fn room(&self) -> usize {
+        self.numbers.capacity().max(self.accounts.capacity())
+    }
+
+    /// What is reserved in all slots, and how often.
+    pub(super) fn reserved(&self) -> (Money, u32) {
+        (self.slots().map(|slot| slot.reserved).sum(), self.slots().map(|slot| slot.open).sum())
+    }
+
+    fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.accounts.values().flat_map(|account| &account.slots)
     }
 }
