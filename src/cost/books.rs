@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::SystemTime;
 
-use super::moment;
 use super::record::CallRecord;
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::tally::Tally;
+use super::{UtcOffset, moment};
+use crate::chat::Usage;
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
 /// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A
@@ -29,16 +30,16 @@ pub(crate) struct BooksConfig {
     pub(crate) last: usize,
     /// How many rows each table has at most, beside the one for all others. Default 1,000.
     pub(crate) max_rows: usize,
-    /// How many seconds the clocks by which days begin are ahead of UTC. Default 0.
-    pub(crate) utc_offset: i64,
-    /// The prompt sizes at which prices change, in any order. Default [`BORDERS`]; prices
-    /// set by hand may have further ones.
+    /// Where days begin. Default UTC.
+    pub(crate) utc_offset: UtcOffset,
+    /// The prompt sizes at which prices change, in any order. Default [`BORDERS`], which
+    /// prices set by hand extend by [theirs](super::Prices::own_borders).
     pub(crate) borders: Vec<u64>,
 }
 
 impl Default for BooksConfig {
     fn default() -> Self {
-        Self { last: 100, max_rows: 1_000, utc_offset: 0, borders: BORDERS.to_vec() }
+        Self { last: 100, max_rows: 1_000, utc_offset: UtcOffset::UTC, borders: BORDERS.to_vec() }
     }
 }
 
@@ -183,7 +184,7 @@ impl Books {
         let class = self.classes.entry(key).or_insert(new);
         class.least = class.least.min(prompt);
         class.most = class.most.max(prompt);
-        class.tally += tally;
+        class.tally += Tally { usage: fitted(record.usage), ..tally };
     }
 
     /// Keeps a call among the latest.
@@ -282,6 +283,26 @@ impl Class {
             most_prompt_tokens: self.most,
             tally: self.tally,
         }
+    }
+}
+
+/// Usage whose parts fit into the prompt, which they are priced in the order of: the
+/// excess of one call must not take the place of what another has left.
+fn fitted(usage: Usage) -> Usage {
+    let cached = usage.cached_tokens.min(usage.prompt_tokens);
+    let written = usage.cache_write_tokens.min(usage.prompt_tokens - cached);
+    let rest = usage.prompt_tokens - cached - written;
+    Usage {
+        cached_tokens: cached,
+        cache_write_tokens: written,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens.min(written),
+        // Cached tokens are taken to be text.
+        prompt_audio_tokens: usage.prompt_audio_tokens.min(rest),
+        prompt_image_tokens: usage.prompt_image_tokens.min(rest),
+        reasoning_tokens: usage.reasoning_tokens.min(usage.completion_tokens),
+        completion_audio_tokens: usage.completion_audio_tokens.min(usage.completion_tokens),
+        completion_image_tokens: usage.completion_image_tokens.min(usage.completion_tokens),
+        ..usage
     }
 }
 

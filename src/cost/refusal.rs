@@ -72,8 +72,8 @@ mod tests {
         };
         assert_eq!(
             refusal.to_string(),
-            "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.3000: \
-             of $5.00, $4.60 is spent and $0.2000 reserved"
+            "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.30: \
+             of $5.00, $4.60 is spent and $0.20 reserved"
         );
         let stored = serde_json::to_string(&refusal).unwrap();
         assert_eq!(serde_json::from_str::<BudgetRefusal>(&stored).unwrap(), refusal);

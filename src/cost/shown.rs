@@ -76,7 +76,7 @@ fn is_wide(char: char) -> bool {
 
 /// A budget in a sentence: `"daily" (customer=acme)`.
 pub(super) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) -> fmt::Result {
-    write!(f, "\"{}\"", name(budget))?;
+    write!(f, "\"{}\"", name(budget).replace('"', "\\\""))?;
     if account.is_empty() || account == budget {
         return Ok(());
     }
@@ -167,7 +167,7 @@ mod tests {
             ("東京東京", 8, "東京東京"),
             ("東京東京", 6, "東…京 "),
             ("e\u{301}e\u{301}", 3, "e\u{301}e\u{301} "),
-            ("\u{1b}\u{1b}\u{1b}", 9, "…\\u{1b}  "),
+            ("\u{1b}\u{1b}\u{1b}", 9, "\\u{1b}…  "),
             ("", 3, "   "),
         ] {
             assert_eq!(name_in(text, columns), shown, "{text:?} in {columns}");

@@ -18,7 +18,8 @@ pub struct Tally {
     /// Those of them that are charged at the most they may have cost, since the provider
     /// has not said what they used.
     pub bound: u64,
-    /// What they used. Its source is that of all of them, or
+    /// What they used. [`reported_cost`](Usage::reported_cost) is the sum of the bills of
+    /// those that have one. Its source is that of all of them, or
     /// [`Estimated`](UsageSource::Estimated) where they differ.
     pub usage: Usage,
     /// What they cost. Its source is [`Bound`](CostSource::Bound) where that of any is,

@@ -233,6 +233,20 @@ impl Prices {
     }
 }
 
+impl Prices {
+    /// The prompt sizes above which a price that is set ever changes.
+    #[allow(dead_code, reason = "the books keep them apart")]
+    pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
+        let prices = self.inner.own.values().flat_map(BTreeMap::values);
+        prices
+            .flat_map(|price| &price.periods)
+            .flat_map(|period| {
+                period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard])
+            })
+            .flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens))
+    }
+}
+
 impl Default for Prices {
     fn default() -> Self {
         Self::builtin()

@@ -6,15 +6,17 @@ use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money, moment};
 
-const USAGE: [&str; 9] = [
+const USAGE: [&str; 11] = [
     "prompt_tokens",
     "cached_tokens",
     "cache_write_tokens",
     "cache_write_1h_tokens",
     "prompt_audio_tokens",
+    "prompt_image_tokens",
     "completion_tokens",
     "reasoning_tokens",
     "completion_audio_tokens",
+    "completion_image_tokens",
     "web_searches",
 ];
 
@@ -132,9 +134,11 @@ impl Csv {
             usage.cache_write_tokens,
             usage.cache_write_1h_tokens,
             usage.prompt_audio_tokens,
+            usage.prompt_image_tokens,
             usage.completion_tokens,
             usage.reasoning_tokens,
             usage.completion_audio_tokens,
+            usage.completion_image_tokens,
             usage.web_searches,
         ]);
     }

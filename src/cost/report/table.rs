@@ -72,7 +72,7 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     }
     if bound > 0 {
         let calls = counted(bound, "call");
-        writeln!(f, "! {calls} of unknown usage charged at the most that may be billed")?;
+        writeln!(f, "! {calls} of unknown usage, charged at the most they may have cost")?;
     }
     if report.refused > 0 {
         writeln!(f, "! {} refused by a budget", counted(report.refused, "call"))?;
@@ -140,7 +140,7 @@ impl Table {
 impl fmt::Display for BudgetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         shown::budget(f, &self.budget, &self.account)?;
-        if self.window != self.budget {
+        if !self.budget.starts_with(&self.window) {
             write!(f, ", {}", shown::name(&self.window))?;
         }
         if let Some(ends) = self.ends {

@@ -145,8 +145,12 @@ impl fmt::Display for WhatIf {
         }
         f.write_str(".\n")?;
         if self.unpriced > 0 {
+            let (left_out, whose) = match self.unpriced {
+                1 => ("call is left out", "its"),
+                _ => ("calls are left out", "their"),
+            };
             let calls = shown::count(self.unpriced);
-            writeln!(f, "Not in these sums, since their cost is not known: {calls} calls.")?;
+            writeln!(f, "{calls} {left_out}, since {whose} cost is not known.")?;
         }
         if self.rows.is_empty() {
             return Ok(());
@@ -178,3 +182,6 @@ fn percent(actual: Money, would_be: Money) -> Option<String> {
         (percent, false) => format!("{percent} % more"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use super::*;
+use crate::chat::Usage;
+use crate::cost::books::{BORDERS, Books, BooksConfig};
+use crate::cost::{CallOutcome, CallRecord};
+use std::time::SystemTime;
+
+/// Dollars for a million tokens of input, above the border twice that, and cents for a
+/// call.
+const BORDER: u64 = 200_000;
+
+fn one(prompt: u64) -> Money {
+    many(prompt, 1, prompt)
+}
+
+fn many(prompts: u64, calls: u64, size: u64) -> Money {
+    let rate = if size > BORDER { 2_000_000 } else { 1_000_000 };
+    Money::picos(rate) * prompts + Money::cents(1) * calls
+}
+
+fn reprice(class: &UsageClass) -> Cost {
+    let Tally { calls, usage, .. } = &class.tally;
+    let total = many(usage.prompt_tokens, *calls, class.most_prompt_tokens);
+    Cost { total, ..Cost::default() }
+}
+
+fn report(borders: &[u64], calls: &[(&str, u64, Option<Money>)]) -> CostReport {
+    let config = BooksConfig { borders: borders.to_vec(), ..BooksConfig::default() };
+    let mut books = Books::new(config);
+    for (model, prompt, cost) in calls {
+        books.record(CallRecord {
+            at: SystemTime::UNIX_EPOCH,
+            provider: "openai".into(),
+            model: (*model).into(),
+            served_model: String::new(),
+            service_tier: None,
+            tags: BTreeMap::new(),
+            usage: Usage::reported(*prompt, 0),
+            cost: cost.map(|total| Cost { total, ..Cost::default() }),
+            outcome: CallOutcome::Answered,
+        });
+    }
+    books.report()
+}
+
+#[test]
+fn many_calls_are_priced_as_they_would_be_one_by_one() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let prompts: Vec<u64> = (0..500)
+        .map(|_| random.u64(0..2 * BORDER))
+        .chain([BORDER - 1, BORDER, BORDER + 1])
+        .collect();
+    let calls: Vec<_> = prompts.iter().map(|prompt| ("m", *prompt, Some(Money::ZERO))).collect();
+    let found = report(&BORDERS, &calls).what_if("other", &[BORDER], reprice);
+    assert!(found.exact);
+    assert_eq!(found.would_be, prompts.iter().map(|prompt| one(*prompt)).sum());
+    assert_eq!((found.calls, found.rows.len()), (503, 1));
+}
+
+#[test]
+fn a_border_nobody_knew_of_is_told_only_where_it_matters() {
+    let some = Some(Money::ZERO);
+    for (prompts, exact) in [
+        ([BORDER - 5, BORDER], true),
+        ([BORDER + 1, BORDER + 5], true),
+        ([BORDER, BORDER + 1], false),
+    ] {
+        let report = report(&[], &prompts.map(|prompt| ("m", prompt, some)));
+        let found = report.what_if("other", &[BORDER], reprice);
+        assert_eq!(found.exact, exact, "{prompts:?}");
+        let size = prompts[1];
+        assert_eq!(found.would_be, many(prompts[0] + prompts[1], 2, size), "{prompts:?}");
+    }
+}
+
+#[test]
+fn calls_of_unknown_cost_are_not_compared() {
+    let calls = [
+        ("known", 100_000, Some(Money::dollars(1))),
+        ("unknown", 300_000, None),
+        ("known", 100_000, Some(Money::dollars(1))),
+        ("cheap", 50_000, Some(Money::cents(1))),
+    ];
+    let found = report(&BORDERS, &calls).what_if("gpt\u{1b}[1m", &[BORDER], reprice);
+    assert_eq!((found.calls, found.unpriced), (3, 1));
+    assert_eq!(found.actual, Money::cents(201));
+    assert_eq!(found.would_be, Money::cents(28));
+    assert_eq!(found.saved(), Money::cents(173));
+    assert_eq!(
+        found.to_string(),
+        "\
+3 calls on gpt\\u{1b}[1m would have cost $0.28 instead of $2.01 (86 % less).
+1 call is left out, since its cost is not known.
+
+Model                                           Calls         Cost      Would be
+openai known                                        2      $2.0000       $0.2200
+openai cheap                                        1      $0.0100       $0.0600
+openai unknown                                      1     no price       $0.6100
+"
+    );
+    let stored = serde_json::to_string(&found).unwrap();
+    assert_eq!(serde_json::from_str::<WhatIf>(&stored).unwrap(), found);
+}
+
+#[test]
+fn a_change_is_told_in_percent() {
+    for (actual, would_be, expected) in [
+        (0, 5, None),
+        (200, 20, Some("90 % less")),
+        (20, 200, Some("900 % more")),
+        (1_000, 1_004, Some("the same")),
+        (1_000, 1_005, Some("1 % more")),
+        (5, 0, Some("100 % less")),
+    ] {
+        let found = percent(Money::picos(actual), Money::picos(would_be));
+        assert_eq!(found.as_deref(), expected, "{actual} → {would_be}");
+    }
+    assert!(percent(Money::picos(1), Money::MAX).unwrap().ends_with(" % more"));
+}
+
+#[test]
+fn nothing_would_have_cost_nothing() {
+    let found = CostReport::default().what_if("other", &[1], reprice);
+    assert_eq!(found.to_string(), "0 calls on other would have cost $0.00 instead of $0.00.\n");
+}
