@@ -1,6 +1,6 @@
 use super::*;
 use crate::chat::UsageSource;
-use crate::cost::{CallOutcome, Cost, CostSource, Money};
+use crate::cost::{CallOutcome, Cost, CostSource, Money, Price, Prices};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// 2026-11-23T00:00:00Z.
@@ -153,6 +153,21 @@ fn usage_is_summed_up_apart_on_each_side_of_a_border() {
             (Some("flex"), true, (5, 5), 1),
         ]
     );
+}
+
+#[test]
+fn every_size_at_which_a_built_in_price_changes_is_a_border() {
+    let prices = Prices::builtin();
+    for provider in Prices::providers() {
+        for model in prices.models(provider) {
+            let price = prices.find(provider, model).unwrap();
+            let unknown = price.all_borders().find(|border| !BORDERS.contains(border));
+            assert_eq!(unknown, None, "{provider} {model}");
+        }
+    }
+    let above = Price::free().above(7, Price::free());
+    let set = prices.set("a", "b", Price::free().service_tier("flex", above));
+    assert_eq!(set.own_borders().collect::<Vec<_>>(), [7]);
 }
 
 #[test]

@@ -238,12 +238,17 @@ impl Prices {
     #[allow(dead_code, reason = "the books keep them apart")]
     pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
         let prices = self.inner.own.values().flat_map(BTreeMap::values);
-        prices
-            .flat_map(|price| &price.periods)
-            .flat_map(|period| {
-                period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard])
-            })
-            .flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens))
+        prices.flat_map(|price| price.all_borders())
+    }
+}
+
+impl Price {
+    /// The prompt sizes above which it ever changes, in any service tier.
+    pub(crate) fn all_borders(&self) -> impl Iterator<Item = u64> + '_ {
+        let sheets = self.periods.iter().flat_map(|period| {
+            period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard])
+        });
+        sheets.flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens))
     }
 }
 
