@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::record::CallRecord;
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::tally::Tally;
-use super::{UtcOffset, moment};
+use super::{CostSource, Prices, UtcOffset, moment};
 use crate::chat::Usage;
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
@@ -32,9 +32,15 @@ pub(crate) struct BooksConfig {
     pub(crate) max_rows: usize,
     /// Where days begin. Default UTC.
     pub(crate) utc_offset: UtcOffset,
-    /// The prompt sizes at which prices change, in any order. Default [`BORDERS`], which
-    /// prices set by hand extend by [theirs](super::Prices::own_borders).
+    /// The prompt sizes at which prices change, in any order. Default [`BORDERS`].
     pub(crate) borders: Vec<u64>,
+}
+
+impl BooksConfig {
+    /// With the borders of all these prices.
+    pub(crate) fn of(prices: &Prices) -> Self {
+        Self { borders: prices.own_borders().chain(BORDERS).collect(), ..Self::default() }
+    }
 }
 
 impl Default for BooksConfig {
@@ -87,7 +93,7 @@ struct ClassKey {
     provider: String,
     model: String,
     service_tier: Option<String>,
-    priced: bool,
+    comparable: bool,
     /// How many borders the prompts are above.
     size: usize,
 }
@@ -172,7 +178,9 @@ impl Books {
             provider: record.provider.clone(),
             model: record.model.clone(),
             service_tier: record.service_tier.clone(),
-            priced: record.cost.is_some(),
+            comparable: record.cost.is_some_and(|cost| {
+                matches!(cost.source, CostSource::Priced | CostSource::Reported)
+            }),
             size: self.config.borders.partition_point(|border| *border < prompt),
         };
         if self.classes.len() >= self.config.max_rows && !self.classes.contains_key(&key) {
@@ -278,7 +286,7 @@ impl Class {
             provider: key.provider.clone(),
             model: key.model.clone(),
             service_tier: key.service_tier.clone(),
-            priced: key.priced,
+            comparable: key.comparable,
             least_prompt_tokens: self.least,
             most_prompt_tokens: self.most,
             tally: self.tally,

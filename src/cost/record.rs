@@ -27,7 +27,8 @@ pub struct CallRecord {
     /// What the caller has labelled the call with: names and values.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// What was used. Where the provider has not said, what the call was charged for.
+    /// What was used, by what the provider has said. Where that was not all, its
+    /// [source](Usage::source) says so, and the cost may be that of more.
     pub usage: Usage,
     /// What it cost; `None` where no price is known.
     #[serde(default)]

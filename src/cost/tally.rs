@@ -16,14 +16,18 @@ pub struct Tally {
     /// Those of them that have no known price. They are in the usage but not in the cost.
     pub unpriced: u64,
     /// Those of them that are charged at the most they may have cost, since the provider
-    /// has not said what they used.
+    /// has not said all that they used.
     pub bound: u64,
+    /// Those of them whose cost is estimated for the same reason.
+    pub estimated: u64,
     /// What they used. [`reported_cost`](Usage::reported_cost) is the sum of the bills of
     /// those that have one. Its source is that of all of them, or
     /// [`Estimated`](UsageSource::Estimated) where they differ.
     pub usage: Usage,
-    /// What they cost. Its source is [`Bound`](CostSource::Bound) where that of any is,
-    /// else [`Reported`](CostSource::Reported) where that of any is.
+    /// What they cost. Its source is that of the least certain of them: of all sources the
+    /// last in the order [`Priced`](CostSource::Priced),
+    /// [`Reported`](CostSource::Reported), [`Estimated`](CostSource::Estimated),
+    /// [`Bound`](CostSource::Bound).
     pub cost: Cost,
 }
 
@@ -35,6 +39,7 @@ impl Tally {
             calls: 1,
             unpriced: u64::from(record.cost.is_none()),
             bound: u64::from(cost.source == CostSource::Bound),
+            estimated: u64::from(cost.source == CostSource::Estimated),
             usage: record.usage,
             cost,
         }
@@ -43,7 +48,7 @@ impl Tally {
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
-        let Self { calls, unpriced, bound, usage, cost } = other;
+        let Self { calls, unpriced, bound, estimated, usage, cost } = other;
         if calls == 0 {
             return;
         }
@@ -58,6 +63,7 @@ impl AddAssign for Tally {
         self.calls = self.calls.saturating_add(calls);
         self.unpriced = self.unpriced.saturating_add(unpriced);
         self.bound = self.bound.saturating_add(bound);
+        self.estimated = self.estimated.saturating_add(estimated);
     }
 }
 
@@ -170,6 +176,11 @@ mod tests {
         for (parts, usage, cost) in [
             (vec![(said, Priced), (said, Priced)], said, Priced),
             (vec![(said, Reported), (said, Priced)], said, Reported),
+            (
+                vec![(Estimated, CostSource::Estimated), (said, Reported)],
+                Estimated,
+                CostSource::Estimated,
+            ),
             (vec![(said, Priced), (Missing, Bound), (said, Reported)], Estimated, Bound),
             (vec![(Missing, Priced), (Missing, Priced)], Missing, Priced),
             (vec![(Missing, Priced), (said, Priced)], Estimated, Priced),

@@ -107,9 +107,9 @@ impl CostTracker {
                 true => UnknownModel::Allow,
                 false => UnknownModel::Refuse,
             });
-        let books = Books::new(BooksConfig { last: config.last_calls, ..BooksConfig::default() });
+        let books = BooksConfig { last: config.last_calls, ..BooksConfig::of(&config.prices) };
         let live = Live {
-            books,
+            books: Books::new(books),
             accounts: HashMap::new(),
             alerted: HashMap::new(),
             unbooked: 0,

@@ -120,7 +120,7 @@ fn only_the_latest_calls_are_kept() {
 fn long_names_are_cut() {
     let long = "ü".repeat(1_000_000);
     let mut record = tagged(&[(&long, &long)], 1);
-    (record.model, record.service_tier) = (format!("x{long}"), Some(long.clone()));
+    (record.model, record.service_tier) = (format!("x{long}"), Some(long));
     let report = booked(small(9), [record]);
     let longest = serde_json::to_string(&report).unwrap().len();
     assert!(longest < 20_000, "{longest}");
@@ -129,7 +129,9 @@ fn long_names_are_cut() {
 
 #[test]
 fn usage_is_summed_up_apart_on_each_side_of_a_border() {
-    let config = BooksConfig { borders: vec![20, 10, 20], ..BooksConfig::default() };
+    let dear = Price::free().above(20, Price::free()).above(10, Price::free());
+    let prices = Prices::empty().set("a", "b", dear.clone()).set("a", "c", dear);
+    let config = BooksConfig::of(&prices);
     let mut calls: Vec<CallRecord> =
         [0, 10, 11, 20, 21, 99].map(|prompt| call("m", prompt, Some(1))).into();
     calls.push(call("m", 5, None));
@@ -140,7 +142,7 @@ fn usage_is_summed_up_apart_on_each_side_of_a_border() {
         .iter()
         .map(|class| {
             let size = (class.least_prompt_tokens, class.most_prompt_tokens);
-            (class.service_tier.as_deref(), class.priced, size, class.tally.calls)
+            (class.service_tier.as_deref(), class.comparable, size, class.tally.calls)
         })
         .collect();
     assert_eq!(
@@ -244,10 +246,12 @@ fn random_call(random: &mut fastrand::Rng) -> CallRecord {
         source: source[random.usize(0..3)],
         ..Usage::reported(random.u64(0..600_000), random.u64(0..1_000))
     };
+    let sources =
+        [CostSource::Priced, CostSource::Reported, CostSource::Bound, CostSource::Estimated];
     let cost = Cost {
         total: Money::picos(random.i128(0..1_000_000)),
         output: Money::picos(random.i128(0..1_000)),
-        source: [CostSource::Priced, CostSource::Reported, CostSource::Bound][random.usize(0..3)],
+        source: sources[random.usize(0..4)],
         ..Cost::default()
     };
     CallRecord {

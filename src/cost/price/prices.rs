@@ -235,7 +235,6 @@ impl Prices {
 
 impl Prices {
     /// The prompt sizes above which a price that is set ever changes.
-    #[allow(dead_code, reason = "the books keep them apart")]
     pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
         let prices = self.inner.own.values().flat_map(BTreeMap::values);
         prices.flat_map(|price| price.all_borders())

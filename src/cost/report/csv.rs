@@ -43,7 +43,7 @@ impl CostReport {
     /// Injection"). Programs that need names to the letter read [`json`](Self::json).
     pub fn csv(&self) -> String {
         let mut csv = Csv::default();
-        csv.words(["section", "provider", "tag", "key", "calls", "unpriced", "bound"]);
+        csv.words(["section", "provider", "tag", "key", "calls", "unpriced", "bound", "estimated"]);
         csv.words(USAGE);
         csv.words(COST);
         csv.end();
@@ -98,7 +98,7 @@ impl Csv {
         self.field(tag);
         self.field(&row.key);
         let tally = &row.tally;
-        self.numbers([tally.calls, tally.unpriced, tally.bound]);
+        self.numbers([tally.calls, tally.unpriced, tally.bound, tally.estimated]);
         self.usage(&tally.usage);
         self.cost(Some(&tally.cost));
         self.end();

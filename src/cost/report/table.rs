@@ -45,7 +45,7 @@ impl fmt::Display for CostReport {
 
 /// The total in words, and whatever makes it less than exact.
 fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
-    let Tally { calls, unpriced, bound, usage, cost } = report.total;
+    let Tally { calls, unpriced, bound, estimated, usage, cost } = report.total;
     write!(f, "{} for {}", shown::money(cost.total), counted(calls, "call"))?;
     if let Some(since) = report.since {
         write!(f, " since {}", moment::minute(since))?;
@@ -70,9 +70,20 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
             counted(unpriced, "call")
         )?;
     }
+    if report.unbooked > 0 {
+        let calls = counted(report.unbooked, "call");
+        writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}, reserved there still")?;
+    }
+    if let Some(error) = &report.ledger_error {
+        writeln!(f, "! The ledger failed: {}", shown::name(error))?;
+    }
     if bound > 0 {
         let calls = counted(bound, "call");
         writeln!(f, "! {calls} of unknown usage, charged at the most they may have cost")?;
+    }
+    if estimated > 0 {
+        let calls = counted(estimated, "call");
+        writeln!(f, "! {calls} of unknown usage, whose cost is estimated")?;
     }
     if report.refused > 0 {
         writeln!(f, "! {} refused by a budget", counted(report.refused, "call"))?;

@@ -18,8 +18,9 @@ pub struct UsageClass {
     /// The service tier, where the provider has said.
     #[serde(default)]
     pub service_tier: Option<String>,
-    /// Whether a price was known, so that the tally has a cost.
-    pub priced: bool,
+    /// Whether the cost in the tally is that of the usage in it: a price was known, and the
+    /// providers reported all that was used. Otherwise there is nothing to compare with.
+    pub comparable: bool,
     /// The input tokens of the call with the fewest.
     pub least_prompt_tokens: u64,
     /// The input tokens of the call with the most.
@@ -41,14 +42,15 @@ impl UsageClass {
 pub struct WhatIf {
     /// The other model.
     pub model: String,
-    /// The calls whose cost is known.
+    /// The calls whose usage and cost are known.
     pub calls: u64,
     /// What they cost.
     pub actual: Money,
     /// What they would have cost, with the same tokens.
     pub would_be: Money,
-    /// The calls whose cost is not known. They are in `rows` but in neither sum.
-    pub unpriced: u64,
+    /// The calls that have no known price, or of which the provider has not reported all
+    /// that was used. They are in `rows` but in neither sum.
+    pub left_out: u64,
     /// Whether the prices are exact. If not, the other model's price changes at a size of
     /// the prompt on both sides of which calls were summed up together; such sums are
     /// priced at the size of their largest prompt.
@@ -67,9 +69,9 @@ pub struct WhatIfRow {
     pub model: String,
     /// How many calls.
     pub calls: u64,
-    /// What they cost; `None` where that is not known.
+    /// What they cost; `None` of calls that are left out of the sums.
     pub actual: Option<Money>,
-    /// What they would have cost.
+    /// What they would have cost, as far as their usage is known.
     pub would_be: Money,
 }
 
@@ -103,12 +105,12 @@ impl CostReport {
         let mut rows: BTreeMap<(&str, &str, bool), WhatIfRow> = BTreeMap::new();
         for class in &self.usage_classes {
             exact &= !borders.iter().any(|border| class.straddles(*border));
-            let key = (class.provider.as_str(), class.model.as_str(), class.priced);
+            let key = (class.provider.as_str(), class.model.as_str(), class.comparable);
             let row = rows.entry(key).or_insert_with(|| WhatIfRow {
                 provider: class.provider.clone(),
                 model: class.model.clone(),
                 calls: 0,
-                actual: class.priced.then_some(Money::ZERO),
+                actual: class.comparable.then_some(Money::ZERO),
                 would_be: Money::ZERO,
             });
             row.calls = row.calls.saturating_add(class.tally.calls);
@@ -124,7 +126,7 @@ impl CostReport {
             calls: priced().fold(0, sum),
             actual: priced().filter_map(|row| row.actual).sum(),
             would_be: priced().map(|row| row.would_be).sum(),
-            unpriced: rows.iter().filter(|row| row.actual.is_none()).fold(0, sum),
+            left_out: rows.iter().filter(|row| row.actual.is_none()).fold(0, sum),
             exact,
             rows,
         }
@@ -144,13 +146,13 @@ impl fmt::Display for WhatIf {
             write!(f, " ({change})")?;
         }
         f.write_str(".\n")?;
-        if self.unpriced > 0 {
-            let (left_out, whose) = match self.unpriced {
+        if self.left_out > 0 {
+            let (left_out, whose) = match self.left_out {
                 1 => ("call is left out", "its"),
                 _ => ("calls are left out", "their"),
             };
-            let calls = shown::count(self.unpriced);
-            writeln!(f, "{calls} {left_out}, since {whose} cost is not known.")?;
+            let calls = shown::count(self.left_out);
+            writeln!(f, "{calls} {left_out}, since {whose} usage or price is not known.")?;
         }
         if self.rows.is_empty() {
             return Ok(());
@@ -160,7 +162,7 @@ impl fmt::Display for WhatIf {
         for row in &self.rows {
             let name = shown::name_in(&format!("{} {}", row.provider, row.model), 43);
             let actual = row.actual.map(|actual| shown::money_to(actual, digits));
-            let actual = actual.unwrap_or_else(|| "no price".to_owned());
+            let actual = actual.unwrap_or_else(|| "unknown".to_owned());
             let would_be = shown::money_to(row.would_be, digits);
             writeln!(f, "{name} {:>9} {actual:>12} {would_be:>13}", shown::count(row.calls))?;
         }

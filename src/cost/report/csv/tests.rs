@@ -63,15 +63,15 @@ fn report() -> CostReport {
 fn the_tables_are_csv() {
     let numbers = "100,3,2,1,4,5,50,6,7,8,9,0.0125,0.01,0.00,0.00,0.00,0.0025,0.00,0.00,0.00,0.00";
     let expected = [
-        "section,provider,tag,key,calls,unpriced,bound,prompt_tokens,cached_tokens,\
+        "section,provider,tag,key,calls,unpriced,bound,estimated,prompt_tokens,cached_tokens,\
          cache_write_tokens,cache_write_1h_tokens,prompt_audio_tokens,prompt_image_tokens,\
          completion_tokens,reasoning_tokens,completion_audio_tokens,completion_image_tokens,\
          web_searches,cost,cost_input,cost_cached_input,cost_cache_write,cost_input_media,\
          cost_output,cost_reasoning,cost_output_media,cost_web_searches,cost_request",
-        &format!("total,,,,2,1,0,{numbers}"),
-        &format!("model,openai,,\"'@cf/gpt-4o\",2,1,0,{numbers}"),
-        &format!("day,,,2026-11-23,2,1,0,{numbers}"),
-        &format!("tag,,customer,\"Acme, \"\"Inc.\"\"\",1,0,0,{numbers}"),
+        &format!("total,,,,2,1,0,0,{numbers}"),
+        &format!("model,openai,,\"'@cf/gpt-4o\",2,1,0,0,{numbers}"),
+        &format!("day,,,2026-11-23,2,1,0,0,{numbers}"),
+        &format!("tag,,customer,\"Acme, \"\"Inc.\"\"\",1,0,0,0,{numbers}"),
         "",
     ];
     assert_eq!(report().csv(), expected.join("\r\n"));

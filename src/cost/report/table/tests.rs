@@ -33,7 +33,12 @@ fn status() -> BudgetStatus {
 fn report() -> CostReport {
     let dear = tally(1_000, [10_200_000, 4_100_000, 1_000_000], "11.2345");
     let unpriced = Tally { unpriced: 3, ..tally(3, [900, 0, 40], "0") };
-    let mixed = Tally { unpriced: 1, bound: 2, ..tally(231, [2_050_000, 0, 210_000], "1.103") };
+    let mixed = Tally {
+        unpriced: 1,
+        bound: 2,
+        estimated: 1,
+        ..tally(231, [2_050_000, 0, 210_000], "1.103")
+    };
     let mut total: Tally = [dear, unpriced, mixed].iter().sum();
     total.usage.web_searches = 1;
     let days = [("2026-11-22", dear), ("2026-11-23", mixed)];
@@ -67,6 +72,8 @@ fn report() -> CostReport {
             },
         ],
         refused: 12,
+        unbooked: 1,
+        ledger_error: Some("disk full\n".into()),
         prices_date: "2026-11-20".into(),
         ..CostReport::default()
     }
@@ -76,7 +83,10 @@ const GOLDEN: &str = r#"$12.34 for 1,234 calls since 2026-11-23 17:08 UTC
 12.3 M input tokens (4.1 M cached), 1.2 M output tokens, 1 web search
 Prices of 2026-11-20
 ! NOT IN THE COST: 4 calls of models without a known price
+! NOT BOOKED IN THE LEDGER: 1 call, reserved there still
+! The ledger failed: disk full\n
 ! 2 calls of unknown usage, charged at the most they may have cost
+! 1 call of unknown usage, whose cost is estimated
 ! 12 calls refused by a budget
 
 Model                              Calls    Input   Cached   Output        Cost

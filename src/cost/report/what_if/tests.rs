@@ -1,7 +1,7 @@
 use super::*;
 use crate::chat::Usage;
 use crate::cost::books::{BORDERS, Books, BooksConfig};
-use crate::cost::{CallOutcome, CallRecord};
+use crate::cost::{CallOutcome, CallRecord, CostSource, Prices};
 use std::time::SystemTime;
 
 /// Dollars for a million tokens of input, above the border twice that, and cents for a
@@ -56,6 +56,56 @@ fn many_calls_are_priced_as_they_would_be_one_by_one() {
     assert_eq!((found.calls, found.rows.len()), (503, 1));
 }
 
+/// With real prices, whose parts are of every kind.
+#[test]
+fn a_report_is_priced_anew_to_the_pico_dollar() {
+    let text = r#"{"a": {"b": {
+        "input": 1.25, "output": 10, "cached_input": 0.125, "cache_write": 1.5,
+        "cache_write_1h": 2, "input_audio": 7, "reasoning": 11, "request": 0.003,
+        "web_search": 0.01,
+        "above": {"1000": {"input": 2.5, "output": 15}, "3000": {"input": 0.7, "output": 1}},
+        "service_tiers": {"flex": {"input": 0.5, "output": 5, "cached_input": 0,
+            "above": {"2000": {"input": 9, "output": 8}}}}
+    }}}"#;
+    let prices = Prices::empty().parse(text).unwrap();
+    let price = prices.find("a", "b").unwrap();
+    let at = SystemTime::UNIX_EPOCH;
+    let mut random = fastrand::Rng::with_seed(13);
+    let mut books = Books::new(BooksConfig::of(&prices));
+    let mut expected = Money::ZERO;
+    for number in 0..2_000 {
+        let prompt = [random.u64(0..4_000), 1_000, 2_000, 3_001][random.usize(0..4)];
+        let usage = Usage {
+            cached_tokens: random.u64(0..2_000),
+            cache_write_tokens: random.u64(0..2_000),
+            cache_write_1h_tokens: random.u64(0..2_000),
+            prompt_audio_tokens: random.u64(0..2_000),
+            reasoning_tokens: random.u64(0..90),
+            web_searches: random.u64(0..2),
+            ..Usage::reported(prompt, random.u64(0..60))
+        };
+        let tier = (number % 2 == 0).then(|| "flex".to_owned());
+        expected += price.cost(&usage, tier.as_deref(), at).total;
+        books.record(CallRecord {
+            at,
+            provider: "x".into(),
+            model: "y".into(),
+            served_model: String::new(),
+            service_tier: tier,
+            tags: BTreeMap::new(),
+            usage,
+            cost: Some(Cost { source: CostSource::Reported, ..Cost::default() }),
+            outcome: CallOutcome::Answered,
+        });
+    }
+    let found = books.report().what_if("b", &price.borders(at), |class| {
+        let Tally { calls, usage, .. } = &class.tally;
+        let tier = class.service_tier.as_deref();
+        price.cost_of(usage, *calls, class.most_prompt_tokens, tier, at)
+    });
+    assert_eq!((found.would_be, found.exact), (expected, true));
+}
+
 #[test]
 fn a_border_nobody_knew_of_is_told_only_where_it_matters() {
     let some = Some(Money::ZERO);
@@ -81,7 +131,7 @@ fn calls_of_unknown_cost_are_not_compared() {
         ("cheap", 50_000, Some(Money::cents(1))),
     ];
     let found = report(&BORDERS, &calls).what_if("gpt\u{1b}[1m", &[BORDER], reprice);
-    assert_eq!((found.calls, found.unpriced), (3, 1));
+    assert_eq!((found.calls, found.left_out), (3, 1));
     assert_eq!(found.actual, Money::cents(201));
     assert_eq!(found.would_be, Money::cents(28));
     assert_eq!(found.saved(), Money::cents(173));
@@ -89,12 +139,12 @@ fn calls_of_unknown_cost_are_not_compared() {
         found.to_string(),
         "\
 3 calls on gpt\\u{1b}[1m would have cost $0.28 instead of $2.01 (86 % less).
-1 call is left out, since its cost is not known.
+1 call is left out, since its usage or price is not known.
 
 Model                                           Calls         Cost      Would be
 openai known                                        2      $2.0000       $0.2200
 openai cheap                                        1      $0.0100       $0.0600
-openai unknown                                      1     no price       $0.6100
+openai unknown                                      1      unknown       $0.6100
 "
     );
     let stored = serde_json::to_string(&found).unwrap();
