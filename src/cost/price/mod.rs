@@ -276,6 +276,13 @@ impl Price {
             .unwrap_or(0)
     }
 
+    /// Another provider serves the model at these prices, but not in these tiers.
+    fn forget_tiers(&mut self) {
+        for period in &mut self.periods {
+            period.tiers.clear();
+        }
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Rates)) -> Self {
         set(&mut self.periods[0].standard.rates);
         self

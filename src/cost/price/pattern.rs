@@ -8,17 +8,15 @@ use super::day;
 
 /// Whether a name in lower case fits.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
-    let mut rest = pattern;
+    let mut rest = pattern.as_bytes();
     let mut wanted = true;
     loop {
-        let end = rest.find(['&', '!']).unwrap_or(rest.len());
-        if fits(rest[..end].as_bytes(), name.as_bytes()) != wanted {
+        let end = rest.iter().position(|byte| matches!(byte, b'&' | b'!'));
+        if fits(&rest[..end.unwrap_or(rest.len())], name.as_bytes()) != wanted {
             return false;
         }
-        match rest.as_bytes().get(end) {
-            Some(mark) => wanted = *mark == b'&',
-            None => return true,
-        }
+        let Some(end) = end else { return true };
+        wanted = rest[end] == b'&';
         rest = &rest[end + 1..];
     }
 }

@@ -50,9 +50,12 @@ pub(super) type Own = BTreeMap<String, BTreeMap<String, Arc<Price>>>;
 /// The outcomes of lookups, by the names as they were asked for.
 #[derive(Default)]
 struct Found {
-    models: HashMap<Box<str>, HashMap<Box<str>, Option<Arc<Price>>>>,
+    models: HashMap<Box<str>, Outcomes>,
     count: usize,
 }
+
+/// By the model's name.
+type Outcomes = HashMap<Box<str>, Option<Arc<Price>>>;
 
 impl Prices {
     /// The built-in table.
@@ -188,13 +191,28 @@ impl Prices {
         if let Some(price) = set(model) {
             return Some(price);
         }
-        let entry = section.filter(|_| self.inner.builtin).and_then(|section| section.find(model));
-        if let Some(entry) = entry {
-            let name = pattern::fold(entry.name);
-            let set = providers().chain([entry.provider]).find_map(|provider| own(provider, &name));
-            return set.or_else(|| entry.price().map(Arc::new));
+        let entry = section
+            .filter(|_| self.inner.builtin)
+            .and_then(|section| Some((section, section.find(model)?)));
+        if let Some((section, entry)) = entry {
+            if let Some(price) = set(&pattern::fold(entry.name)) {
+                return Some(price);
+            }
+            let mut price = entry.price()?;
+            if entry.provider != section.name {
+                price.forget_tiers();
+            }
+            return Some(Arc::new(price));
         }
         set(pattern::without_date(model)?)
+    }
+
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        let found = self.inner.found.read();
+        let entries = found.models.values().map(HashMap::len).sum();
+        assert_eq!(found.count, entries);
+        entries
     }
 
     /// The table's name of the provider whose API lies below a base URL.

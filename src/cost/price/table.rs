@@ -1,7 +1,7 @@
 //! Reads the table of prices.
 //!
-//! `table.txt` is written by `tests/prices`, which also says from what. Its first line
-//! names the sources; a line in brackets begins a provider and has its name, patterns of
+//! `table.txt` is written by `tests/prices`, which also says from what. Its first lines
+//! name the sources; a line in brackets begins a provider and has its name, patterns of
 //! other names for it, of its base URLs, and the providers whose models it serves too.
 //! Each line below is a model:
 //!
@@ -54,7 +54,8 @@ pub(super) struct Entry {
 /// The date of the data.
 pub(super) fn date() -> &'static str {
     let first = TABLE.lines().next().unwrap_or_default();
-    first.split_ascii_whitespace().find(|word| day::read(word).is_some()).unwrap_or_default()
+    let mut words = first.split([' ', ';']);
+    words.find(|word| day::read(word).is_some()).unwrap_or_default()
 }
 
 /// The providers, found in one pass over the table.
@@ -133,6 +134,11 @@ impl Entry {
             "" | "=" => pattern::fold(self.name) == model,
             _ => pattern::matches(pattern, model),
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_unpriced(&self) -> bool {
+        self.price == "-"
     }
 
     /// What it costs; `None` where that is no price for tokens.
