@@ -39,7 +39,11 @@ use crate::error::{Error, ErrorKind};
 /// A budget for several accounts ([`per_tag`](Self::per_tag) and the like) has its limit
 /// in each of them. A call falls under a budget if it fits all that the budget is
 /// restricted to.
+///
+/// It can be stored and loaded, from a file of settings, say. What is misspelled there is
+/// refused, for it would be a limit that is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Budget {
     /// The time over which it sums up.

@@ -251,6 +251,7 @@ fn a_stored_budget_comes_back_the_same() {
         r#"{"limit":"10"}"#,
         r#"{"window":"daily"}"#,
         r#"{"window":"weekly","limit":"10"}"#,
+        r#"{"window":"daily","limit":"10","modle":"gpt-4o"}"#,
         r#"{"window":"daily","limit":"10","utc_offset":"+25:00"}"#,
     ] {
         assert!(serde_json::from_str::<Budget>(wrong).is_err(), "{wrong}");

@@ -196,6 +196,20 @@ fn what_is_reserved_is_kept_however_long_it_takes() {
 }
 
 #[test]
+fn a_slot_is_kept_for_the_latest_end_that_was_given_for_it() {
+    let mut state = State::new(0);
+    let short = Line { account: "a", slot: 0, from: 0, until: 100, limit: Some(cents(10)) };
+    spend(&mut state, &[short], 6, 0);
+    let long = Line { until: 150, ..short };
+    spend(&mut state, &[long], 1, 50);
+    // Between the two ends at which it may be forgotten, 200 and 300.
+    spend(&mut state, &[daily("b", 10, 250)], 1, 250);
+    assert_eq!(state.balance(&long).spent, cents(7));
+    spend(&mut state, &[daily("b", 10, 300)], 1, 300);
+    assert_eq!(state.balance(&long).spent, Money::ZERO);
+}
+
+#[test]
 fn memory_is_bounded_by_what_counts() {
     let mut state = State::new(0);
     let minute = Window::Rolling(Duration::from_secs(60));
