@@ -3,12 +3,18 @@
 mod memory;
 #[cfg(all(test, loom))]
 mod model;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use super::Money;
 pub use memory::MemoryLedger;
+#[cfg(feature = "sqlite")]
+pub use sqlite::SqliteLedger;
 
 /// The books that budgets are kept in.
 ///

@@ -1,0 +1,326 @@
+mod books;
+mod fault;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fmt;
+use std::mem;
+use std::path::{self, Path, PathBuf};
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{
+    Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Money, Posting, ReservationId,
+};
+use crate::error::{Error, ErrorKind};
+use books::{Held, Periods};
+use fault::Fault;
+
+/// A ledger in a SQLite file, which many threads and processes of one machine share.
+///
+/// ```no_run
+/// use tollgate::cost::ledger::SqliteLedger;
+///
+/// let ledger = SqliteLedger::open("budget.db")?;
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// Every operation is one transaction (`BEGIN IMMEDIATE`), so it happens wholly or not
+/// at all, at whatever instant a process is killed. The file is in WAL mode, with
+/// `-wal` and `-shm` files beside it while it is in use.
+///
+/// It does not grow for ever: slots of rolling windows are deleted when they were
+/// [kept](Line::kept), those of a calendar's windows (in which [`from`](Line::from) is
+/// the slot itself) after [`history`](Self::history) more; a few whenever a new slot
+/// begins. Where the clock goes back to before slots that were deleted, reserving fails
+/// on lines with a limit, since the same money might be given twice.
+///
+/// # Processes that die
+///
+/// What a dead process had reserved may have been billed. A reservation open for longer
+/// than [`abandon_after`](Self::abandon_after) is therefore booked as spent in full by the next
+/// [`reserve`](Ledger::reserve) or [`settle`](Ledger::settle) of any process. If its owner
+/// was only slow and settles it after all, within a week, the books are corrected to
+/// the real amount.
+///
+/// # What is in the file
+///
+/// Amounts are whole pico-dollars in 64 bits, so that no number is above 9.2 million
+/// dollars; limits above that are refused. Times are seconds since the Unix epoch.
+///
+/// | Table | Columns |
+/// |---|---|
+/// | `slots` | `account`, `slot` (its beginning), `until` (from when on it counts for nothing; 2⁶³ − 1: never), `kept_until` (from when on it may be deleted), `spent`, `reserved` |
+/// | `reservations` | `id`, `amount`, `made`, `abandon_at`, `abandoned` (1: counted in `spent` now) |
+/// | `reservation_lines` | `reservation`, `line`, `account`, `slot`, `counted_from`, `until` |
+/// | `forgotten` | `latest` (when slots in which something was spent were last deleted) |
+///
+/// For people there are the views `balances` and `pending`, in dollars and dates:
+///
+/// ```text
+/// $ sqlite3 budget.db 'SELECT * FROM balances'
+/// daily/customer=acme|2025-06-01 00:00:00|2025-06-02 00:00:00|1.25|0.04
+/// ```
+///
+/// Any SQLite tool may read the file while it is in use. One may write too: set `spent`
+/// to 0 to begin a budget anew, say. `PRAGMA application_id` is 0x746f6c6c, and
+/// `user_version` the version of the tables, 1.
+///
+/// # What SQLite asks for
+///
+/// - A local disk: WAL does not work over a network
+///   (<https://www.sqlite.org/wal.html>).
+/// - Within a process that has the ledger open, nobody else opens the file, neither as
+///   a file nor through another copy of SQLite: closing it would drop the locks of
+///   all (<https://www.sqlite.org/howtocorrupt.html>). Copy it with `VACUUM INTO` or
+///   `.backup`.
+/// - A process that forks opens its ledger after it. One opened before refuses to work
+///   in the child.
+///
+/// A file that is moved, replaced or deleted while it is open is noticed (on Unix), and
+/// nothing is reserved any more.
+pub struct SqliteLedger {
+    path: PathBuf,
+    /// Which file it is, and who opened it.
+    identity: Option<FileId>,
+    owner: u32,
+    periods: Periods,
+    busy_timeout: Duration,
+    survive_power_loss: bool,
+    /// Guards the one connection of the process: whoever holds it is in the only
+    /// transaction. Unlike our other locks it is held over I/O and over waiting for
+    /// other processes, since that is what the others would have to wait for as well; in
+    /// line here they are woken in turn and do not poll. `None` while the ledger is dropped.
+    connection: Mutex<Option<Connection>>,
+}
+
+impl SqliteLedger {
+    /// Opens the file, or creates it; its directory must exist. A file that is empty is
+    /// a ledger in which nothing was spent.
+    ///
+    /// A file of up to 64 MiB is checked for damage.
+    ///
+    /// # Errors
+    ///
+    /// Of kind [`Configuration`](crate::ErrorKind::Configuration) where the file cannot be
+    /// opened or written, is damaged, is another program's database or was written by a
+    /// newer version of this library. The message says which and what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        // Neither a URI nor `:memory:`, and the same file after a change of directory.
+        let path = path::absolute(path).map_err(|error| {
+            let message = format!("{} cannot be the name of a ledger's file", path.display());
+            Error::new(ErrorKind::Configuration, message).with_source(error)
+        })?;
+        let busy_timeout = Duration::from_secs(10);
+        let connection = patiently(deadline(busy_timeout), || connect(&path))
+            .map_err(|fault| fault.on_open(&path))?;
+        Ok(Self {
+            identity: FileId::of(&path),
+            owner: process::id(),
+            periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60 },
+            busy_timeout,
+            survive_power_loss: true,
+            connection: Mutex::new(Some(connection)),
+            path,
+        })
+    }
+
+    /// For how long a reservation made here may stay open before its process is taken
+    /// for dead. Choose it longer than any call takes. Rounded up to seconds.
+    /// Default: 15 minutes.
+    #[must_use]
+    pub fn abandon_after(mut self, after: Duration) -> Self {
+        self.periods.abandon_after = seconds(after);
+        self
+    }
+
+    /// For how long the slots of a calendar's windows that begin here are kept when they
+    /// count no more, to look them up. Rounded up to seconds. Default: 400 days.
+    #[must_use]
+    pub fn history(mut self, kept: Duration) -> Self {
+        self.periods.history = seconds(kept);
+        self
+    }
+
+    /// For how long an operation waits for other processes before it fails.
+    /// Default: 10 seconds.
+    #[must_use]
+    pub fn busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Whether a reservation is on the disk before it counts as made, so that not even a
+    /// power cut forgets a call that was made. That is a flush of the disk for each, some
+    /// milliseconds. Without, a power cut may forget the last seconds; the file stays whole,
+    /// and a process that is killed loses nothing either way. Default: true.
+    ///
+    /// (`PRAGMA synchronous` is `FULL` for what makes the books greater. Where an
+    /// amount up to the reserved one is settled it is `NORMAL`: if that is forgotten,
+    /// the reservation stands, and is booked in full.)
+    #[must_use]
+    pub fn survive_power_loss(mut self, survive: bool) -> Self {
+        self.survive_power_loss = survive;
+        self
+    }
+
+    /// Runs an operation as soon as no other process is in the way.
+    fn operate<T>(
+        &self,
+        mut operation: impl FnMut(&mut Connection) -> Result<T, Fault>,
+    ) -> Result<T, LedgerError> {
+        let deadline = deadline(self.busy_timeout);
+        let mut operate = || {
+            // First, since a lock that was held when the process forked is never released.
+            if self.owner != process::id() {
+                return Err(Fault::Forked);
+            }
+            let mut guard = self.connection.try_lock_until(deadline).ok_or(Fault::Busy)?;
+            let connection = guard.as_mut().ok_or(Fault::Forked)?;
+            // Books that nobody else sees keep no limit.
+            if self.identity != FileId::of(&self.path) {
+                return Err(Fault::Moved);
+            }
+            patiently(deadline, || operation(connection))
+        };
+        operate().map_err(|fault| fault.on_use(&self.path))
+    }
+
+    /// Whether to flush the disk when a transaction ends.
+    fn set_flush(&self, connection: &Connection, flush: bool) -> Result<(), Fault> {
+        let mode = if flush && self.survive_power_loss { "FULL" } else { "NORMAL" };
+        Ok(connection.pragma_update(None, "synchronous", mode)?)
+    }
+}
+
+impl Ledger for SqliteLedger {
+    fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
+        let held = self.operate(|connection| {
+            books::check(hold)?;
+            self.set_flush(connection, true)?;
+            write(connection, |tables| books::reserve(tables, hold, self.periods))
+        })?;
+        match held {
+            Held::Granted(grant) => Ok(grant),
+            Held::Refused { line, balance } => Err(HoldError::Refused { line, balance }),
+        }
+    }
+
+    fn settle(
+        &self,
+        id: ReservationId,
+        amount: Money,
+        now: i64,
+    ) -> Result<Vec<Posting>, LedgerError> {
+        self.operate(|connection| {
+            let reserved = books::reserved(connection, id)?;
+            self.set_flush(connection, amount > reserved)?;
+            write(connection, |tables| books::settle(tables, id, amount, now, self.periods))
+        })
+    }
+
+    fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError> {
+        self.operate(|connection| {
+            // Sees the file as it is at one moment, and keeps nobody from writing.
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+            books::balances(&transaction, lines)
+        })
+    }
+}
+
+impl fmt::Debug for SqliteLedger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteLedger")
+            .field("path", &self.path)
+            .field("periods", &self.periods)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("survive_power_loss", &self.survive_power_loss)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for SqliteLedger {
+    fn drop(&mut self) {
+        if self.owner != process::id() {
+            // To close it in a forked child would spoil the file for the parent.
+            mem::forget(self.connection.get_mut().take());
+        }
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    // We wait ourselves.
+    connection.busy_timeout(Duration::ZERO)?;
+    schema::prepare(&mut connection)?;
+    books::prepare(&connection)?;
+    Ok(connection)
+}
+
+fn write<T>(
+    connection: &mut Connection,
+    operation: impl FnOnce(&Connection) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let result = operation(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
+}
+
+/// Tries until no other process is in the way. SQLite's own waiting would sleep for up
+/// to 100 ms between two tries, and by chance find the file locked each time.
+fn patiently<T>(
+    deadline: Instant,
+    mut attempt: impl FnMut() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let mut longest = Duration::from_micros(250);
+    loop {
+        match attempt() {
+            Err(fault) if fault.is_busy() && Instant::now() < deadline => {
+                thread::sleep(longest.mul_f64(fastrand::f64()));
+                longest = (longest * 2).min(Duration::from_millis(4));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Which file a name leads to, where the system tells: its device and its number there.
+#[derive(Debug, PartialEq)]
+struct FileId(u64, u64);
+
+impl FileId {
+    #[cfg(unix)]
+    fn of(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        // Not opened: closing it would drop SQLite's locks.
+        path.metadata().ok().map(|metadata| Self(metadata.dev(), metadata.ino()))
+    }
+
+    /// An open file cannot be moved there.
+    #[cfg(not(unix))]
+    fn of(_: &Path) -> Option<Self> {
+        None
+    }
+}
+
+fn deadline(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    // A year is for ever.
+    now.checked_add(timeout).unwrap_or(now + Duration::from_secs(365 * 24 * 60 * 60))
+}
+
+/// Rounded up.
+fn seconds(duration: Duration) -> i64 {
+    let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    i64::try_from(whole).unwrap_or(i64::MAX)
+}

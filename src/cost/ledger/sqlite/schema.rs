@@ -1,0 +1,146 @@
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::fault::Fault;
+
+/// Marks a file as ours (`PRAGMA application_id`): "toll".
+const APPLICATION_ID: i64 = 0x746f_6c6c;
+
+/// The version of the tables (`PRAGMA user_version`).
+const VERSION: i64 = 1;
+
+/// Files up to this size are checked when they are opened, which takes less than a
+/// second then. In larger ones damage is found when it is met.
+const CHECKED: i64 = 64 << 20;
+
+/// The comments within the statements are kept in the file: `.schema` shows them.
+const TABLES: &str = "
+CREATE TABLE slots (
+  -- What was spent and is reserved in a slot of time of an account.
+  -- Amounts are pico-dollars (1000000000000 are a dollar), times are seconds since 1970.
+  account  TEXT    NOT NULL,
+  slot     INTEGER NOT NULL, -- when it begins
+  until    INTEGER NOT NULL, -- from when on it counts for nothing; 9223372036854775807: never
+  kept_until INTEGER NOT NULL, -- from when on it may be deleted
+  spent    INTEGER NOT NULL CHECK (spent >= 0),
+  reserved INTEGER NOT NULL CHECK (reserved >= 0), -- the sum of the open reservations
+  PRIMARY KEY (account, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX slots_past ON slots (kept_until);
+
+CREATE TABLE reservations (
+  -- What calls under way may cost.
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  amount     INTEGER NOT NULL CHECK (amount >= 0), -- on each of its lines
+  made       INTEGER NOT NULL,
+  abandon_at INTEGER NOT NULL, -- from when on its process is taken for dead
+  abandoned  INTEGER NOT NULL CHECK (abandoned IN (0, 1)) -- 1: now in spent, not in reserved
+) STRICT;
+
+CREATE INDEX reservations_due ON reservations (abandoned, abandon_at);
+
+CREATE TABLE reservation_lines (
+  -- Where a reservation counts.
+  reservation  INTEGER NOT NULL REFERENCES reservations ON DELETE CASCADE,
+  line         INTEGER NOT NULL,
+  account      TEXT    NOT NULL,
+  slot         INTEGER NOT NULL,
+  counted_from INTEGER NOT NULL, -- slots that begin here or later, and before until,
+  until        INTEGER NOT NULL, -- count together
+  PRIMARY KEY (reservation, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE forgotten (
+  -- When slots in which something was spent were last deleted, if ever.
+  only   INTEGER PRIMARY KEY CHECK (only = 1),
+  latest INTEGER NOT NULL
+) STRICT;
+
+CREATE VIEW balances AS
+  -- The slots in dollars and dates (UTC), for people.
+  SELECT account,
+         datetime(slot, 'unixepoch') AS since,
+         datetime(nullif(until, 9223372036854775807), 'unixepoch') AS until,
+         spent / 1e12 AS spent_usd,
+         reserved / 1e12 AS reserved_usd
+  FROM slots
+  ORDER BY account, slot;
+
+CREATE VIEW pending AS
+  -- The reservations in dollars and dates (UTC), for people.
+  SELECT id, account,
+         amount / 1e12 AS reserved_usd,
+         datetime(made, 'unixepoch') AS made,
+         datetime(abandon_at, 'unixepoch') AS abandon_at,
+         abandoned
+  FROM reservations JOIN reservation_lines ON reservation = id
+  ORDER BY id, line;
+";
+
+/// Sees that the file is a ledger that can be written, or makes one of an empty file.
+pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
+    // Before anything is changed: it might be somebody else's.
+    identify(connection)?;
+    if connection.is_readonly("main")? {
+        return Err(Fault::ReadOnly);
+    }
+    connection.execute_batch(
+        // Damage shows sooner so, and on a Mac a flush does not end in the disk's cache.
+        "PRAGMA foreign_keys = ON;
+         PRAGMA cell_size_check = ON;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA trusted_schema = OFF;",
+    )?;
+    let mode: String = connection
+        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+        .map_err(Fault::from)?;
+    if mode != "wal" {
+        return Err(Fault::NoWal(mode));
+    }
+    // Also where there is nothing to create, to find out now whether it can be written.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if identify(&transaction)? == Contents::Nothing {
+        transaction.execute_batch(TABLES)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    check(connection)
+}
+
+#[derive(Debug, PartialEq)]
+enum Contents {
+    Nothing,
+    Ledger,
+}
+
+/// What the file is, by one statement, that is at one moment.
+fn identify(connection: &Connection) -> Result<Contents, Fault> {
+    let (application, version, objects): (i64, i64, i64) = connection.query_row(
+        "SELECT (SELECT application_id FROM pragma_application_id),
+                (SELECT user_version FROM pragma_user_version),
+                (SELECT count(*) FROM sqlite_schema)",
+        (),
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )?;
+    match (application, version) {
+        (APPLICATION_ID, VERSION) => Ok(Contents::Ledger),
+        (APPLICATION_ID, newer) if newer > VERSION => Err(Fault::Newer(newer)),
+        (0, 0) if objects == 0 => Ok(Contents::Nothing),
+        (other, _) => Err(Fault::Foreign(other)),
+    }
+}
+
+fn check(connection: &Connection) -> Result<(), Fault> {
+    let size: i64 = connection.query_row(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        (),
+        |row| row.get(0),
+    )?;
+    if size > CHECKED {
+        return Ok(());
+    }
+    let found: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(Fault::Damaged(found)) }
+}
