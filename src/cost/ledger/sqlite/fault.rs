@@ -84,6 +84,9 @@ impl Fault {
             Self::Forked => {
                 "was opened before this process was forked off; open the ledger in each process"
             }
+            Self::Sqlite(SqliteError::NulError(_)) => {
+                "has a name that no file can have; take the NUL out of it"
+            }
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED,
                 Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => READ_ONLY,
@@ -140,7 +143,7 @@ fn waits(code: ErrorCode) -> bool {
 fn why_unopened(path: &Path) -> &'static str {
     if path.is_dir() {
         "is a directory; name a file in it"
-    } else if !path.parent().is_some_and(Path::is_dir) {
+    } else if path.parent().is_some_and(|parent| matches!(parent.try_exists(), Ok(false))) {
         "is in a directory that does not exist; create the directory"
     } else {
         "cannot be opened; give this user permission to read and write it and its directory"

@@ -3,6 +3,7 @@ mod fault;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod wal;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -19,6 +20,7 @@ use super::{
 use crate::error::{Error, ErrorKind};
 use books::{Held, Periods};
 use fault::Fault;
+use wal::Wal;
 
 /// A ledger in a SQLite file, which many threads and processes of one machine share.
 ///
@@ -95,7 +97,7 @@ pub struct SqliteLedger {
     /// transaction. Unlike our other locks it is held over I/O and over waiting for
     /// other processes, since that is what the others would have to wait for as well; in
     /// line here they are woken in turn and do not poll. `None` while the ledger is dropped.
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<(Connection, Wal)>>,
 }
 
 impl SqliteLedger {
@@ -125,7 +127,7 @@ impl SqliteLedger {
             periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60 },
             busy_timeout,
             survive_power_loss: true,
-            connection: Mutex::new(Some(connection)),
+            connection: Mutex::new(Some((connection, Wal::of(&path)))),
             path,
         })
     }
@@ -181,12 +183,14 @@ impl SqliteLedger {
                 return Err(Fault::Forked);
             }
             let mut guard = self.connection.try_lock_until(deadline).ok_or(Fault::Busy)?;
-            let connection = guard.as_mut().ok_or(Fault::Forked)?;
+            let (connection, wal) = guard.as_mut().ok_or(Fault::Forked)?;
             // Books that nobody else sees keep no limit.
             if self.identity != FileId::of(&self.path) {
                 return Err(Fault::Moved);
             }
-            patiently(deadline, || operation(connection))
+            let result = patiently(deadline, || operation(connection))?;
+            wal.shorten(connection);
+            Ok(result)
         };
         operate().map_err(|fault| fault.on_use(&self.path))
     }

@@ -1,4 +1,5 @@
 use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
 
 use super::fault::Fault;
 
@@ -11,6 +12,9 @@ const VERSION: i64 = 1;
 /// Files up to this size are checked when they are opened, which takes less than a
 /// second then. In larger ones damage is found when it is met.
 const CHECKED: i64 = 64 << 20;
+
+/// The smallest page of a SQLite file, in bytes.
+const SMALLEST_PAGE: u64 = 512;
 
 /// The comments within the statements are kept in the file: `.schema` shows them.
 const TABLES: &str = "
@@ -80,16 +84,25 @@ CREATE VIEW pending AS
 /// Sees that the file is a ledger that can be written, or makes one of an empty file.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
     // Before anything is changed: it might be somebody else's.
-    identify(connection)?;
+    if identify(connection)? == Contents::Nothing {
+        // SQLite takes a file that is shorter than any page for an empty one.
+        let length = connection.path().and_then(|path| Path::new(path).metadata().ok());
+        let length = length.map_or(0, |metadata| metadata.len());
+        if (1..SMALLEST_PAGE).contains(&length) {
+            return Err(Fault::Damaged(format!("it is cut off after {length} bytes")));
+        }
+    }
     if connection.is_readonly("main")? {
         return Err(Fault::ReadOnly);
     }
     connection.execute_batch(
-        // Damage shows sooner so, and on a Mac a flush does not end in the disk's cache.
+        // Damage shows sooner so, on a Mac a flush does not end in the disk's cache, and
+        // a log that grew long does not stay so.
         "PRAGMA foreign_keys = ON;
          PRAGMA cell_size_check = ON;
          PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA journal_size_limit = 8388608;
          PRAGMA trusted_schema = OFF;",
     )?;
     let mode: String = connection
