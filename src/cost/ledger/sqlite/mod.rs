@@ -1,5 +1,6 @@
 mod books;
 mod fault;
+mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -18,8 +19,9 @@ use super::{
     Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Money, Posting, ReservationId,
 };
 use crate::error::{Error, ErrorKind};
-use books::{Held, Periods};
+use books::Held;
 use fault::Fault;
+use rows::Periods;
 use wal::Wal;
 
 /// A ledger in a SQLite file, which many threads and processes of one machine share.
