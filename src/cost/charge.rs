@@ -134,3 +134,6 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
         (_, None) => true,
     }
 }
+
+#[cfg(test)]
+mod tests;

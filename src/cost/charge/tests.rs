@@ -1,0 +1,195 @@
+use super::*;
+use std::time::Duration;
+
+const AT: SystemTime = SystemTime::UNIX_EPOCH;
+
+/// A pico-dollar for a token of input, a thousand for one of output.
+fn price() -> Price {
+    Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000_000))
+}
+
+fn bound() -> Bound {
+    Bound { input_tokens: 400, output_tokens: 50, ..Bound::default() }
+}
+
+fn terms<'a>(price: Option<&'a Price>, bound: &'a Bound, unreported: Unreported) -> Terms<'a> {
+    Terms {
+        price,
+        bound,
+        reserved: Money::picos(60_000),
+        expected_input: 100,
+        service_tier: None,
+        at: AT,
+        unreported,
+        believe_reported: false,
+    }
+}
+
+fn usage(source: UsageSource, input: u64, output: u64) -> Usage {
+    Usage { source, ..Usage::reported(input, output) }
+}
+
+#[test]
+fn an_answer_is_charged_by_what_is_known_of_its_usage() {
+    use {CostSource as By, Unreported as Rule, UsageSource as Known};
+    let (price, bound) = (price(), bound());
+    // By rule and usage: the tokens that are charged.
+    for (rule, known, (input, output), (charged_input, charged_output), source) in [
+        // What is reported is charged, whatever the rule, and beyond the bound too.
+        (Rule::AtMost, Known::Reported, (90, 9), (90, 9), By::Priced),
+        (Rule::Estimate, Known::Reported, (90, 9), (90, 9), By::Priced),
+        (Rule::Nothing, Known::Reported, (90, 9), (90, 9), By::Priced),
+        (Rule::AtMost, Known::Reported, (900, 90), (900, 90), By::Priced),
+        // The output at a token for a byte, but no more than there can be.
+        (Rule::AtMost, Known::EstimatedOutput, (90, 9), (90, 36), By::Bound),
+        (Rule::AtMost, Known::EstimatedOutput, (90, 20), (90, 50), By::Bound),
+        (Rule::AtMost, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
+        (Rule::AtMost, Known::EstimatedOutput, (90, 0), (90, 0), By::Bound),
+        (Rule::Estimate, Known::EstimatedOutput, (90, 9), (90, 9), By::Estimated),
+        (Rule::Nothing, Known::EstimatedOutput, (90, 9), (90, 0), By::Estimated),
+        // The input at its bound too.
+        (Rule::AtMost, Known::Estimated, (90, 9), (400, 36), By::Bound),
+        (Rule::AtMost, Known::Estimated, (500, 9), (500, 36), By::Bound),
+        (Rule::Estimate, Known::Estimated, (90, 9), (90, 9), By::Estimated),
+        (Rule::Nothing, Known::Estimated, (90, 9), (0, 0), By::Estimated),
+        // Nothing is known.
+        (Rule::AtMost, Known::Missing, (0, 0), (400, 50), By::Bound),
+        (Rule::Estimate, Known::Missing, (0, 0), (100, 0), By::Estimated),
+        (Rule::Nothing, Known::Missing, (0, 0), (0, 0), By::Estimated),
+        // As many as fit into a number.
+        (Rule::AtMost, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
+    ] {
+        let case = format!("{rule:?} {known:?} {input} {output}");
+        let terms = terms(Some(&price), &bound, rule);
+        let cost = terms.answered(&usage(known, input, output)).unwrap();
+        let expected = price.cost(&Usage::reported(charged_input, charged_output), None, AT);
+        assert_eq!(cost, Cost { source, ..expected }, "{case}");
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_is_charged_by_the_rule() {
+    let (price, bound) = (price(), bound());
+    for (rule, reserved, total, source) in [
+        // All that was reserved, whatever made it more than the tokens come to.
+        (Unreported::AtMost, 60_000, 60_000, CostSource::Bound),
+        (Unreported::AtMost, 0, 400 + 50_000, CostSource::Bound),
+        (Unreported::Estimate, 60_000, 100, CostSource::Estimated),
+        (Unreported::Nothing, 60_000, 0, CostSource::Estimated),
+    ] {
+        let terms = Terms { reserved: Money::picos(reserved), ..terms(Some(&price), &bound, rule) };
+        let cost = terms.unanswered().unwrap();
+        assert_eq!((cost.total, cost.source), (Money::picos(total), source), "{rule:?}");
+        assert_eq!(Terms { price: None, ..terms }.unanswered(), None);
+    }
+}
+
+#[test]
+fn the_providers_own_bill_is_taken_where_it_is_believed_or_there_is_no_price() {
+    let (price, bound) = (price(), bound());
+    let of = |price: Option<&Price>, believe_reported, bill: Option<i128>| {
+        let terms = Terms { believe_reported, ..terms(price, &bound, Unreported::AtMost) };
+        let reported_cost = bill.map(Money::picos);
+        terms
+            .answered(&Usage { reported_cost, ..Usage::reported(100, 1) })
+            .map(|cost| (cost.total.as_picos(), cost.items().as_picos(), cost.source))
+    };
+    let priced = Some((1_100, 1_100, CostSource::Priced));
+    assert_eq!(of(Some(&price), false, None), priced);
+    assert_eq!(of(Some(&price), false, Some(7)), priced);
+    assert_eq!(of(Some(&price), true, None), priced);
+    assert_eq!(of(Some(&price), true, Some(7)), Some((7, 1_100, CostSource::Reported)));
+    assert_eq!(of(Some(&price), true, Some(0)), Some((0, 1_100, CostSource::Reported)));
+    assert_eq!(of(None, false, Some(7)), Some((7, 0, CostSource::Reported)));
+    assert_eq!(of(None, true, Some(7)), Some((7, 0, CostSource::Reported)));
+    assert_eq!(of(None, true, None), None);
+    // A bill below nothing is none.
+    assert_eq!(of(Some(&price), true, Some(-7)), priced);
+    assert_eq!(of(None, true, Some(-7)), None);
+}
+
+#[test]
+fn the_price_is_that_of_the_tier_and_of_the_moment() {
+    let bound = bound();
+    let later = AT + Duration::from_secs(10 * 86_400);
+    let price = price()
+        .service_tier("priority", Price::per_million(Money::picos(3_000_000), Money::ZERO))
+        .since(later, Price::per_million(Money::picos(7_000_000), Money::ZERO));
+    let base = terms(Some(&price), &bound, Unreported::AtMost);
+    let of = |terms: Terms<'_>| terms.answered(&Usage::reported(10, 0)).unwrap().total.as_picos();
+    assert_eq!(of(base), 10);
+    assert_eq!(of(Terms { service_tier: Some("priority"), ..base }), 30);
+    assert_eq!(of(Terms { service_tier: Some("default"), ..base }), 10);
+    assert_eq!(of(Terms { at: later, ..base }), 70);
+}
+
+#[test]
+fn what_was_never_sent_is_not_billed_however_it_failed() {
+    for phase in [Phase::Encode, Phase::PoolWait, Phase::Resolve, Phase::Connect, Phase::Tls] {
+        for kind in
+            [ErrorKind::Timeout, ErrorKind::Cancelled, ErrorKind::Connection, ErrorKind::Tls]
+        {
+            let error = Error::new(kind, "").with_phase(phase);
+            assert!(!may_be_billed(&error), "{kind} {phase:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_sent_and_lost_may_be_billed() {
+    for phase in [Phase::Send, Phase::FirstByte, Phase::Body, Phase::FirstToken, Phase::NextToken] {
+        for kind in [
+            ErrorKind::Timeout,
+            ErrorKind::Cancelled,
+            ErrorKind::Connection,
+            ErrorKind::Truncated,
+            ErrorKind::Protocol,
+        ] {
+            let error = Error::new(kind, "").with_phase(phase);
+            assert!(may_be_billed(&error), "{kind} {phase:?}");
+            assert!(may_be_billed(&error.with_status(200)), "{kind} {phase:?}, begun");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_an_error_is_not_billed_but_for_those_of_gateways() {
+    for status in
+        [300, 302, 400, 401, 402, 403, 404, 409, 413, 422, 429, 498, 499, 500, 501, 503, 521, 529]
+    {
+        for kind in [ErrorKind::Server, ErrorKind::InvalidRequest, ErrorKind::Protocol] {
+            let error = Error::new(kind, "").with_status(status);
+            assert!(!may_be_billed(&error), "{kind} {status}");
+        }
+    }
+    for status in [408, 502, 504, 520, 524] {
+        for kind in [ErrorKind::Server, ErrorKind::Timeout, ErrorKind::Protocol] {
+            let error = Error::new(kind, "").with_status(status);
+            assert!(may_be_billed(&error), "{kind} {status}");
+        }
+    }
+}
+
+#[test]
+fn an_error_told_under_a_good_status_is_not_billed_and_nonsense_is() {
+    for (kind, billed) in [
+        (ErrorKind::InvalidRequest, false),
+        (ErrorKind::Authentication, false),
+        (ErrorKind::Permission, false),
+        (ErrorKind::NotFound, false),
+        (ErrorKind::RateLimited, false),
+        (ErrorKind::QuotaExhausted, false),
+        (ErrorKind::ContextWindowExceeded, false),
+        (ErrorKind::ContentPolicy, false),
+        (ErrorKind::Server, false),
+        (ErrorKind::Overloaded, false),
+        (ErrorKind::Timeout, true),
+        (ErrorKind::Connection, true),
+        (ErrorKind::Protocol, true),
+        (ErrorKind::Truncated, true),
+        (ErrorKind::Cancelled, true),
+        (ErrorKind::Budget, true),
+    ] {
+        assert_eq!(may_be_billed(&Error::new(kind, "").with_status(200)), billed, "{kind}");
+    }
+}
