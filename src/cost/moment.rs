@@ -86,6 +86,27 @@ fn since_epoch(at: SystemTime) -> i64 {
     millis.clamp(RANGE.0, RANGE.1)
 }
 
+/// Seconds since the Unix epoch, rounded down.
+pub(super) fn seconds(time: SystemTime) -> i64 {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            whole.saturating_neg().saturating_sub(i64::from(before.subsec_nanos() > 0))
+        }
+    }
+}
+
+/// The instant of so many seconds since the Unix epoch, where there is one.
+pub(super) fn instant(seconds: i64) -> Option<SystemTime> {
+    if seconds == i64::MAX || seconds == i64::MIN {
+        return None;
+    }
+    let span = Duration::from_secs(seconds.unsigned_abs());
+    if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
+}
+
 /// For serde: `#[serde(with = "moment::text")]`.
 pub(super) mod text {
     use super::*;

@@ -1,35 +1,36 @@
-use std::collections::HashMap;
+mod live;
+mod notice;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
-use super::books::{Books, BooksConfig};
 use super::bound::{self, Bound};
 use super::budget::Charge;
 use super::event::Events;
 use super::ledger::{
-    Balance, Hold, HoldError, Ledger, LedgerError, Line, MemoryLedger, Posting, ReservationId,
+    Balance, Hold, HoldError, Ledger, LedgerError, Line, MemoryLedger, ReservationId,
 };
+use super::moment::seconds;
 use super::reservation::{Basis, Ending, Held};
 use super::{
-    Bill, Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallOutcome, CallPlan, CallRecord,
-    Cost, CostConfig, CostEvent, CostEvents, CostReport, Money, Price, Prices, Reservation, Tally,
-    UnknownModel, UsageClass, WhatIf, Window,
+    Bill, Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostConfig, CostEvent,
+    CostEvents, CostReport, Money, Price, Prices, Reservation, Tally, UnknownModel, UsageClass,
+    WhatIf, Window,
 };
 use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::provider::Wire;
+use live::Live;
+use notice::{refusal, refused, status, unkept, unknown};
 
 /// The output that is reserved where neither the request nor the price says how much
 /// there can be.
 const DEFAULT_OUTPUT: u64 = 16_384;
-
-/// How many accounts of budgets the report knows.
-const MAX_ACCOUNTS: usize = 10_000;
 
 /// Keeps track of what calls cost, and holds budgets.
 ///
@@ -82,17 +83,6 @@ struct Inner {
     events: Events,
 }
 
-struct Live {
-    books: Books,
-    /// The accounts seen, each with its budget's place.
-    accounts: HashMap<String, usize>,
-    /// When an alert of a rolling window was last given.
-    alerted: HashMap<(String, u16), i64>,
-    /// Reservations that the ledger could not end, and what it said last.
-    unbooked: u64,
-    ledger_error: Option<String>,
-}
-
 impl CostTracker {
     /// One that keeps track with every default, and has no budgets.
     pub fn new() -> Self {
@@ -107,14 +97,7 @@ impl CostTracker {
                 true => UnknownModel::Allow,
                 false => UnknownModel::Refuse,
             });
-        let books = BooksConfig { last: config.last_calls, ..BooksConfig::of(&config.prices) };
-        let live = Live {
-            books: Books::new(books),
-            accounts: HashMap::new(),
-            alerted: HashMap::new(),
-            unbooked: 0,
-            ledger_error: None,
-        };
+        let live = Live::new(&config);
         let inner = Inner {
             config,
             ledger,
@@ -302,17 +285,11 @@ impl CostTracker {
     /// What the report says, at this moment.
     pub fn report(&self) -> CostReport {
         let now = seconds(self.now());
-        let (mut report, mut accounts) = {
+        let (mut report, accounts) = {
             let live = self.inner.live.lock();
-            let accounts: Vec<_> =
-                live.accounts.iter().map(|(name, place)| (*place, name.clone())).collect();
-            let mut report = live.books.report();
-            report.unbooked = live.unbooked;
-            report.ledger_error.clone_from(&live.ledger_error);
-            (report, accounts)
+            (live.report(), live.accounts())
         };
         report.prices_date = self.prices().date().to_owned();
-        accounts.sort();
         let charges: Vec<_> = accounts
             .into_iter()
             .filter_map(|(place, account)| {
@@ -411,39 +388,10 @@ impl CostTracker {
             .and_then(|id| self.booked(self.inner.ledger.settle(id, total, seconds(now))))
             .unwrap_or_default();
         self.inner.events.send(|| CostEvent::Spent(record.clone()));
-        let alerts = self.record(record, held, &postings, now);
-        for alert in &alerts {
-            self.alert(alert);
-        }
+        let (budgets, accounts) = (self.budgets(), &held.accounts);
+        let alerts = self.inner.live.lock().record(record, budgets, accounts, &postings, now);
+        alerts.iter().for_each(|alert| self.alert(alert));
         cost
-    }
-
-    /// Adds a call to the books, and finds the alerts that are due.
-    fn record(
-        &self,
-        record: CallRecord,
-        held: &Held,
-        postings: &[Posting],
-        now: SystemTime,
-    ) -> Vec<BudgetAlert> {
-        let mut alerts = Vec::new();
-        let mut live = self.inner.live.lock();
-        let live = &mut *live;
-        live.books.record(record);
-        for (place, account) in &held.accounts {
-            if !live.accounts.contains_key(account) && live.accounts.len() < MAX_ACCOUNTS {
-                live.accounts.insert(account.clone(), *place);
-            }
-        }
-        for ((place, account), posting) in held.accounts.iter().zip(postings) {
-            let budget = &self.budgets()[*place];
-            for percent in budget.reached(posting.before, posting.after.spent) {
-                if live.is_due(budget, account, percent, seconds(now)) {
-                    alerts.push(alert(budget, account, percent, posting.after.spent, now));
-                }
-            }
-        }
-        alerts
     }
 
     /// Tells of an alert, outside all locks.
@@ -457,15 +405,7 @@ impl CostTracker {
 
     /// Keeps in mind that the ledger failed. The money stays reserved there.
     fn booked<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
-        match outcome {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let mut live = self.inner.live.lock();
-                live.unbooked += 1;
-                live.ledger_error = Some(error.to_string());
-                None
-            }
-        }
+        outcome.inspect_err(|error| self.inner.live.lock().failed(error)).ok()
     }
 
     fn now(&self) -> SystemTime {
@@ -518,26 +458,6 @@ impl CostTracker {
     }
 }
 
-impl Live {
-    /// Whether a threshold that is reached is to be told. A calendar's window is reached
-    /// once, since what is spent in it only grows; a rolling one tells again when its
-    /// length has passed.
-    fn is_due(&mut self, budget: &Budget, account: &str, percent: u16, now: i64) -> bool {
-        let Window::Rolling(length) = budget.window else { return true };
-        let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-        if self.alerted.len() >= MAX_ACCOUNTS {
-            self.alerted.retain(|_, told| now.saturating_sub(*told) < length);
-        }
-        match self.alerted.get(&(account.to_owned(), percent)) {
-            Some(told) if now.saturating_sub(*told) < length => false,
-            _ => {
-                self.alerted.insert((account.to_owned(), percent), now);
-                true
-            }
-        }
-    }
-}
-
 impl Default for CostTracker {
     fn default() -> Self {
         Self::new()
@@ -548,111 +468,4 @@ impl fmt::Debug for CostTracker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CostTracker").field("config", &self.inner.config).finish_non_exhaustive()
     }
-}
-
-/// Seconds since the Unix epoch, rounded down.
-fn seconds(time: SystemTime) -> i64 {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => {
-            let before = before.duration();
-            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
-            whole.saturating_neg().saturating_sub(i64::from(before.subsec_nanos() > 0))
-        }
-    }
-}
-
-/// The instant of so many seconds since the Unix epoch, where there is one.
-fn instant(seconds: i64) -> Option<SystemTime> {
-    if seconds == i64::MAX || seconds == i64::MIN {
-        return None;
-    }
-    let span = Duration::from_secs(seconds.unsigned_abs());
-    if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
-}
-
-fn alert(
-    budget: &Budget,
-    account: &str,
-    percent: u16,
-    spent: Money,
-    now: SystemTime,
-) -> BudgetAlert {
-    let span = budget.window.span(budget.utc_offset, seconds(now));
-    BudgetAlert {
-        budget: budget.label(),
-        account: budget.whose(account).to_owned(),
-        threshold: percent,
-        spent,
-        limit: budget.limit,
-        soft: budget.soft,
-        starts: span.and_then(|span| instant(span.start)),
-        ends: span.and_then(|span| instant(span.end)),
-        at: now,
-        projected: budget.window.project(budget.utc_offset, spent, seconds(now)),
-    }
-}
-
-fn status(budget: &Budget, charge: &Charge, balance: Balance, now: i64) -> BudgetStatus {
-    BudgetStatus {
-        budget: budget.label(),
-        account: budget.whose(&charge.account).to_owned(),
-        window: budget.window.to_string(),
-        starts: instant(charge.span.start),
-        ends: instant(charge.span.end),
-        limit: budget.limit,
-        soft: budget.soft,
-        spent: balance.spent,
-        reserved: balance.reserved,
-        left: budget.limit.saturating_sub(balance.committed()),
-        projected: budget.window.project(budget.utc_offset, balance.spent, now),
-    }
-}
-
-fn refusal(
-    budget: &Budget,
-    plan: &CallPlan,
-    charge: Option<&Charge>,
-    balance: Balance,
-    needed: Money,
-    at: SystemTime,
-) -> BudgetRefusal {
-    BudgetRefusal {
-        at,
-        provider: plan.provider.clone(),
-        model: plan.model.clone(),
-        tags: plan.tags.clone(),
-        budget: budget.label(),
-        account: charge.map_or_else(String::new, |charge| budget.whose(&charge.account).to_owned()),
-        limit: budget.limit,
-        spent: balance.spent,
-        reserved: balance.reserved,
-        needed,
-        ends: charge.and_then(|charge| instant(charge.span.end)),
-    }
-}
-
-/// The error of a call whose price is not known.
-fn unknown(plan: &CallPlan) -> Error {
-    let CallPlan { provider, model, .. } = plan;
-    Error::new(
-        ErrorKind::Budget,
-        format!(
-            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set              one by Prices::set, or choose what to do by CostConfig::unknown_model"
-        ),
-    )
-}
-
-/// The error of a call that a budget does not bear.
-fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
-    let input = plan.bound.input_tokens;
-    let message = format!(
-        "{refusal} (it may take {input} tokens of input and at least {output_tokens} of output)"
-    );
-    Error::new(ErrorKind::Budget, message).with_budget(refusal)
-}
-
-/// The error of books that cannot be kept.
-fn unkept(error: LedgerError) -> Error {
-    Error::new(ErrorKind::Ledger, error.to_string()).with_source(error)
 }

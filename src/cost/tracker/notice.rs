@@ -1,0 +1,95 @@
+//! What is said of budgets: that one was used up so far, or does not bear a call.
+
+use std::time::SystemTime;
+
+use crate::cost::budget::Charge;
+use crate::cost::ledger::{Balance, LedgerError};
+use crate::cost::moment::{instant, seconds};
+use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money};
+use crate::error::{Error, ErrorKind};
+
+pub(super) fn alert(
+    budget: &Budget,
+    account: &str,
+    percent: u16,
+    spent: Money,
+    now: SystemTime,
+) -> BudgetAlert {
+    let span = budget.window.span(budget.utc_offset, seconds(now));
+    BudgetAlert {
+        budget: budget.label(),
+        account: budget.whose(account).to_owned(),
+        threshold: percent,
+        spent,
+        limit: budget.limit,
+        soft: budget.soft,
+        starts: span.and_then(|span| instant(span.start)),
+        ends: span.and_then(|span| instant(span.end)),
+        at: now,
+        projected: budget.window.project(budget.utc_offset, spent, seconds(now)),
+    }
+}
+
+pub(super) fn status(budget: &Budget, charge: &Charge, balance: Balance, now: i64) -> BudgetStatus {
+    BudgetStatus {
+        budget: budget.label(),
+        account: budget.whose(&charge.account).to_owned(),
+        window: budget.window.to_string(),
+        starts: instant(charge.span.start),
+        ends: instant(charge.span.end),
+        limit: budget.limit,
+        soft: budget.soft,
+        spent: balance.spent,
+        reserved: balance.reserved,
+        left: budget.limit.saturating_sub(balance.committed()),
+        projected: budget.window.project(budget.utc_offset, balance.spent, now),
+    }
+}
+
+pub(super) fn refusal(
+    budget: &Budget,
+    plan: &CallPlan,
+    charge: Option<&Charge>,
+    balance: Balance,
+    needed: Money,
+    at: SystemTime,
+) -> BudgetRefusal {
+    BudgetRefusal {
+        at,
+        provider: plan.provider.clone(),
+        model: plan.model.clone(),
+        tags: plan.tags.clone(),
+        budget: budget.label(),
+        account: charge.map_or_else(String::new, |charge| budget.whose(&charge.account).to_owned()),
+        limit: budget.limit,
+        spent: balance.spent,
+        reserved: balance.reserved,
+        needed,
+        ends: charge.and_then(|charge| instant(charge.span.end)),
+    }
+}
+
+/// The error of a call whose price is not known.
+pub(super) fn unknown(plan: &CallPlan) -> Error {
+    let CallPlan { provider, model, .. } = plan;
+    Error::new(
+        ErrorKind::Budget,
+        format!(
+            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set              one by Prices::set, or choose what to do by CostConfig::unknown_model"
+        ),
+    )
+}
+
+/// The error of a call that a budget does not bear.
+pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
+    let input = plan.bound.input_tokens;
+    let message = format!(
+        "{refusal} (it may take {input} tokens of input and at least {output_tokens} of output)"
+    );
+    Error::new(ErrorKind::Budget, message).with_budget(refusal)
+}
+
+/// The error of books that cannot be kept.
+pub(super) fn unkept(error: LedgerError) -> Error {
+    Error::new(ErrorKind::Ledger, error.to_string()).with_source(error)
+}
