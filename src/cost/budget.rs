@@ -309,6 +309,11 @@ impl Budget {
             && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))
     }
 
+    /// Whether it has more accounts than one.
+    pub(crate) fn is_split(&self) -> bool {
+        self.per_provider || self.per_model || !self.per_tags.is_empty()
+    }
+
     /// Where it charges a call at `now`; `None` if it is for each request on its own, which
     /// needs no books.
     pub(crate) fn line(&self, facts: &Facts<'_>, now: i64) -> Option<Charge> {

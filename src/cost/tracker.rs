@@ -1,5 +1,7 @@
 mod live;
 mod notice;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -452,7 +454,14 @@ impl CostTracker {
     ) -> Held {
         let CostConfig { unreported, believe_reported, .. } = self.inner.config;
         let basis = Basis { plan, price, amount, limit, at, unreported, believe_reported };
-        let accounts = charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
+        let accounts: Vec<_> =
+            charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
+        // The report shows what is reserved as well.
+        for (place, account) in &accounts {
+            if self.budgets()[*place].is_split() {
+                self.inner.live.lock().meet(*place, account);
+            }
+        }
         let tracker = self.clone();
         Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }
     }

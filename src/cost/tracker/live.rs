@@ -24,15 +24,28 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(config: &CostConfig) -> Self {
+        let budgets = config.budgets.iter().enumerate();
+        // A budget with one account has it from the start.
+        let accounts = budgets
+            .filter(|(_, budget)| budget.window != Window::Request && !budget.is_split())
+            .map(|(place, budget)| (budget.accounts(), place))
+            .collect();
         Self {
             books: Books::new(BooksConfig {
                 last: config.last_calls,
                 ..BooksConfig::of(&config.prices)
             }),
-            accounts: HashMap::new(),
+            accounts,
             alerted: HashMap::new(),
             unbooked: 0,
             ledger_error: None,
+        }
+    }
+
+    /// Keeps in mind that an account of a budget is in use.
+    pub(super) fn meet(&mut self, place: usize, account: &str) {
+        if !self.accounts.contains_key(account) && self.accounts.len() < MAX_ACCOUNTS {
+            self.accounts.insert(account.to_owned(), place);
         }
     }
 
@@ -47,11 +60,6 @@ impl Live {
         now: SystemTime,
     ) -> Vec<BudgetAlert> {
         self.books.record(record);
-        for (place, account) in accounts {
-            if !self.accounts.contains_key(account) && self.accounts.len() < MAX_ACCOUNTS {
-                self.accounts.insert(account.clone(), *place);
-            }
-        }
         let mut alerts = Vec::new();
         for ((place, account), posting) in accounts.iter().zip(postings) {
             let budget = &budgets[*place];

@@ -1,0 +1,150 @@
+//! However a call ends, its money is booked or free again.
+
+use std::thread;
+
+use super::*;
+use crate::cost::Unreported;
+
+#[test]
+fn a_reservation_that_is_dropped_gives_the_money_back() {
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let reservation = costs.reserve(plan()).unwrap();
+    assert_eq!((reservation.amount(), reservation.output_tokens()), (picos(50_100), 50));
+    assert_eq!(balances(&costs), [(0, 50_100)]);
+    drop(reservation);
+    assert_eq!(balances(&costs), [(0, 0)]);
+    assert_eq!(costs.report().total.calls, 0);
+}
+
+#[test]
+fn a_call_that_is_dropped_is_charged_by_the_rule() {
+    for (rule, spent, source) in [
+        (Unreported::AtMost, 50_100, CostSource::Bound),
+        (Unreported::Nothing, 0, CostSource::Estimated),
+    ] {
+        let config = config().unreported(rule).budget(Budget::total(picos(100_000)));
+        let costs = config.build().unwrap();
+        drop(costs.reserve(plan()).unwrap().send());
+        assert_eq!(balances(&costs), [(spent, 0)], "{rule:?}");
+        let report = costs.report();
+        let last = &report.last[0];
+        assert_eq!(last.outcome, CallOutcome::Unanswered);
+        assert_eq!(last.cost.unwrap().source, source);
+        assert_eq!(report.total.bound, u64::from(rule == Unreported::AtMost));
+    }
+}
+
+#[test]
+fn a_call_is_charged_what_it_cost_and_the_rest_is_free() {
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let cost = costs.reserve(plan()).unwrap().send().settle(bill(90, 5)).unwrap();
+    assert_eq!((cost.total, cost.source), (picos(5_090), CostSource::Priced));
+    assert_eq!(balances(&costs), [(5_090, 0)]);
+    // Certainly not billed.
+    costs.reserve(plan()).unwrap().send().release();
+    assert_eq!(balances(&costs), [(5_090, 0)]);
+    assert_eq!(costs.report().total.calls, 1);
+}
+
+#[test]
+fn what_cost_more_than_was_reserved_is_booked_in_full() {
+    let costs = tracker([Budget::total(picos(60_000))]);
+    costs.reserve(plan()).unwrap().send().settle(bill(100, 90));
+    let report = costs.report();
+    assert_eq!((report.budgets[0].spent, report.budgets[0].left), (picos(90_100), Money::ZERO));
+    let error = costs.reserve(plan()).unwrap_err();
+    assert_eq!(error.budget().unwrap().spent, picos(90_100));
+}
+
+#[test]
+fn a_broken_answer_is_charged_for_what_came() {
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let usage = Usage { source: crate::UsageSource::EstimatedOutput, ..Usage::reported(80, 3) };
+    costs.reserve(plan()).unwrap().send().settle(Bill::new(usage).broken());
+    assert_eq!(balances(&costs), [(80 + 12_000, 0)]);
+    let report = costs.report();
+    assert_eq!(report.last[0].outcome, CallOutcome::Broken);
+}
+
+#[test]
+fn a_panic_between_reserving_and_settling_leaves_nothing_reserved() {
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let before = costs.clone();
+    thread::spawn(move || {
+        let _reservation = before.reserve(plan()).unwrap();
+        panic!("before it is sent");
+    })
+    .join()
+    .unwrap_err();
+    assert_eq!(balances(&costs), [(0, 0)]);
+    let after = costs.clone();
+    thread::spawn(move || {
+        let _charge = after.reserve(plan()).unwrap().send();
+        panic!("after it was sent");
+    })
+    .join()
+    .unwrap_err();
+    assert_eq!(balances(&costs), [(50_100, 0)]);
+}
+
+#[test]
+fn the_served_model_and_tier_decide_the_price() {
+    let double = Price::per_million(picos(2_000_000), picos(2_000_000_000));
+    let tiered = price().service_tier("priority", double.clone());
+    let prices = Prices::empty().set("openai", "m", tiered).set("openai", "dear", double);
+    let costs = CostConfig::default().prices(prices).build().unwrap();
+    let of = |plan: CallPlan, bill: Bill| {
+        costs.reserve(plan).unwrap().send().settle(bill).unwrap().total.as_picos()
+    };
+    assert_eq!(of(plan(), bill(10, 1)), 1_010);
+    assert_eq!(of(plan(), bill(10, 1).served_model("dear")), 2_020);
+    assert_eq!(of(plan(), bill(10, 1).served_model("m-2026-01-01")), 1_010);
+    assert_eq!(of(plan(), bill(10, 1).served_model("never heard of")), 1_010);
+    assert_eq!(of(plan(), bill(10, 1).service_tier("priority")), 2_020);
+    assert_eq!(of(plan().service_tier("priority"), bill(10, 1)), 2_020);
+    assert_eq!(of(plan().service_tier("priority"), bill(10, 1).service_tier("default")), 1_010);
+    let last = costs.report().last.pop().unwrap();
+    assert_eq!((last.served_model.as_str(), last.service_tier.as_deref()), ("m", Some("default")));
+}
+
+#[test]
+fn a_tier_that_may_serve_the_call_is_reserved_for() {
+    let dear = Price::per_million(picos(2_000_000), picos(2_000_000_000));
+    let prices = Prices::empty().set("openai", "m", price().service_tier("priority", dear));
+    let config = CostConfig::default().prices(prices).budget(Budget::total(picos(200_000)));
+    let costs = config.build().unwrap();
+    assert_eq!(costs.reserve(plan()).unwrap().amount(), picos(50_100));
+    let asked = costs.reserve(plan().service_tier("priority")).unwrap();
+    assert_eq!(asked.amount(), picos(100_200));
+}
+
+#[test]
+fn a_call_is_charged_in_the_window_in_which_it_began() {
+    const NOON: u64 = 1_795_435_200;
+    const NEXT_DAY: u64 = NOON + 86_400;
+    let watch = Watch::at(NOON);
+    let costs =
+        config().budget(Budget::daily(picos(100_000))).clock(watch.clock()).build().unwrap();
+    let charge = costs.reserve(plan()).unwrap().send();
+    watch.set(NEXT_DAY);
+    // It leaves the new day as it is.
+    let next = costs.reserve(plan().output_tokens(99)).unwrap();
+    assert_eq!(balances(&costs), [(0, 99_100)]);
+    drop(next);
+    charge.settle(bill(0, 50));
+    assert_eq!(balances(&costs), [(0, 0)]);
+    watch.set(NOON);
+    assert_eq!(balances(&costs), [(50_000, 0)]);
+}
+
+#[test]
+fn prices_are_those_of_the_moment_at_which_the_call_began() {
+    let watch = Watch::at(1_000);
+    let later = UNIX_EPOCH + Duration::from_secs(2_000);
+    let dear = price().since(later, Price::per_million(Money::dollars(1), Money::dollars(1)));
+    let config = config().prices(Prices::empty().set("openai", "m", dear));
+    let costs = config.clock(watch.clock()).budget(Budget::total(picos(60_000))).build().unwrap();
+    let charge = costs.reserve(plan()).unwrap().send();
+    watch.set(3_000);
+    assert_eq!(charge.settle(bill(100, 50)).unwrap().total, picos(50_100));
+}

@@ -1,0 +1,98 @@
+//! Books that fail: nothing goes unmetered, and it is told.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+use crate::cost::ledger::{Grant, Line, Posting};
+
+/// Books that fail when they are told to.
+#[derive(Debug, Clone, Default)]
+struct Moody(Arc<Mood>);
+
+#[derive(Debug, Default)]
+struct Mood {
+    books: MemoryLedger,
+    fails_to_reserve: AtomicBool,
+    fails_to_settle: AtomicBool,
+    fails_to_read: AtomicBool,
+}
+
+fn mood(flag: &AtomicBool) -> Result<(), LedgerError> {
+    match flag.load(Ordering::SeqCst) {
+        true => Err(LedgerError::new("the disk is full")),
+        false => Ok(()),
+    }
+}
+
+impl Ledger for Moody {
+    fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
+        mood(&self.0.fails_to_reserve)?;
+        self.0.books.reserve(hold)
+    }
+
+    fn settle(
+        &self,
+        id: ReservationId,
+        amount: Money,
+        now: i64,
+    ) -> Result<Vec<Posting>, LedgerError> {
+        mood(&self.0.fails_to_settle)?;
+        self.0.books.settle(id, amount, now)
+    }
+
+    fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError> {
+        mood(&self.0.fails_to_read)?;
+        self.0.books.balances(lines)
+    }
+}
+
+fn with(ledger: &Moody) -> CostTracker {
+    config().ledger(ledger.clone()).budget(Budget::total(picos(100_000))).build().unwrap()
+}
+
+#[test]
+fn without_books_no_call_is_let_through() {
+    let ledger = Moody::default();
+    let costs = with(&ledger);
+    ledger.0.fails_to_reserve.store(true, Ordering::SeqCst);
+    let error = costs.reserve(plan()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
+    assert_eq!(error.to_string(), "budgets cannot be kept: the disk is full");
+    assert!(std::error::Error::source(&error).unwrap().is::<LedgerError>());
+    // No budget has refused it.
+    assert_eq!((costs.report().refused, balances(&costs)), (0, vec![(0, 0)]));
+    let error = costs.track(plan(), bill(1, 1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
+}
+
+#[test]
+fn what_cannot_be_booked_stays_reserved_and_is_told() {
+    let ledger = Moody::default();
+    let costs = with(&ledger);
+    let charge = costs.reserve(plan()).unwrap().send();
+    ledger.0.fails_to_settle.store(true, Ordering::SeqCst);
+    let cost = charge.settle(bill(90, 5));
+    assert_eq!(cost.unwrap().total, picos(5_090), "the answer has its cost all the same");
+    let report = costs.report();
+    assert_eq!(report.unbooked, 1);
+    assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
+    assert_eq!((report.total.calls, report.total.cost.total), (1, picos(5_090)));
+    assert_eq!(balances(&costs), [(0, 50_100)]);
+    // What is not given back is told too.
+    drop(costs.reserve(plan().output_tokens(10)).unwrap());
+    assert_eq!(costs.report().unbooked, 2);
+    assert_eq!(balances(&costs), [(0, 60_200)]);
+}
+
+#[test]
+fn a_report_without_balances_says_why() {
+    let ledger = Moody::default();
+    let costs = with(&ledger);
+    costs.reserve(plan()).unwrap().send().settle(bill(90, 5));
+    ledger.0.fails_to_read.store(true, Ordering::SeqCst);
+    let report = costs.report();
+    assert_eq!((report.budgets.len(), report.unbooked, report.total.calls), (0, 0, 1));
+    assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
+    ledger.0.fails_to_read.store(false, Ordering::SeqCst);
+    assert_eq!((costs.report().ledger_error, balances(&costs)), (None, vec![(5_090, 0)]));
+}

@@ -1,0 +1,161 @@
+//! What is reserved, refused and let through.
+
+use super::*;
+
+#[test]
+fn without_budgets_nothing_is_reserved_and_all_is_counted() {
+    let costs = tracker([]);
+    let reservation = costs.reserve(plan().output_tokens(u64::MAX)).unwrap();
+    assert_eq!((reservation.amount(), reservation.output_tokens()), (Money::ZERO, u64::MAX));
+    reservation.send().settle(bill(10, 1));
+    let report = costs.report();
+    assert_eq!((report.total.cost.total, report.budgets.len()), (picos(1_010), 0));
+}
+
+#[test]
+fn all_budgets_hold_a_call_or_none_does() {
+    let costs = tracker([
+        Budget::total(picos(100_000)),
+        Budget::daily(picos(60_000)).per_tag("customer"),
+        Budget::monthly(picos(1)).model("another"),
+        Budget::total(picos(1)).name("soft").soft(),
+    ]);
+    let of = |customer: &str| plan().tag("customer", customer);
+    let first = costs.reserve(of("acme")).unwrap();
+    let report = costs.report();
+    let held: Vec<_> = report
+        .budgets
+        .iter()
+        .map(|held| (held.account.as_str(), held.reserved.as_picos()))
+        .collect();
+    assert_eq!(held, [("", 50_100), ("customer=acme", 50_100), ("", 0), ("", 50_100)]);
+    // The customer's own is used up; nothing is left reserved in the other.
+    let error = costs.reserve(of("acme").output_tokens(10)).unwrap_err();
+    let refusal = error.budget().unwrap();
+    assert_eq!(
+        (refusal.budget.as_str(), refusal.account.as_str()),
+        ("daily customer", "customer=acme")
+    );
+    assert_eq!(refusal.reserved, picos(50_100));
+    assert!(refusal.ends.is_some());
+    assert_eq!(costs.report().budgets[0].reserved, picos(50_100));
+    // Of another customer, what is in all is.
+    let error = costs.reserve(of("bolt")).unwrap_err();
+    assert_eq!(error.budget().unwrap().budget, "total");
+    drop(first);
+    costs.reserve(of("bolt")).unwrap().send().settle(bill(0, 1));
+    assert_eq!(costs.report().refused, 2);
+}
+
+#[test]
+fn the_output_is_lowered_to_what_is_left() {
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let _other = costs.reserve(plan()).unwrap();
+    let lowered = costs.reserve(plan().output_tokens(1_000).at_least(20)).unwrap();
+    // 49,900 are left, of which 100 are for the input.
+    assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(49_900), 49));
+    drop(lowered);
+    let error = costs.reserve(plan().output_tokens(1_000).at_least(50)).unwrap_err();
+    assert_eq!(error.budget().unwrap().needed, picos(50_100));
+    assert!(costs.reserve(plan().output_tokens(50)).is_err(), "not lowered unless it may be");
+    // Asking for less than the least is no reason to refuse.
+    assert_eq!(costs.reserve(plan().output_tokens(30).at_least(50)).unwrap().output_tokens(), 30);
+}
+
+#[test]
+fn the_limit_per_request_lowers_the_output_or_refuses() {
+    let limits = [
+        Budget::per_request(picos(20_100)),
+        Budget::per_request(picos(90_000)).name("more"),
+        Budget::per_request(picos(1)).name("soft").soft(),
+        Budget::per_request(picos(1)).model("another"),
+    ];
+    let costs = tracker(limits);
+    let lowered = costs.reserve(plan().at_least(5)).unwrap();
+    assert_eq!((lowered.amount(), lowered.output_tokens()), (Money::ZERO, 20));
+    let error = costs.reserve(plan()).unwrap_err();
+    let refusal = error.budget().unwrap();
+    assert_eq!((refusal.limit, refusal.needed), (picos(20_100), picos(50_100)));
+    assert_eq!((refusal.spent, refusal.ends), (Money::ZERO, None));
+    assert_eq!(costs.report().refused, 1);
+    // Together with a budget that has less.
+    let costs = tracker([Budget::per_request(picos(20_100)), Budget::total(picos(10_100))]);
+    let lowered = costs.reserve(plan().at_least(5)).unwrap();
+    assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(10_100), 10));
+}
+
+#[test]
+fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
+    let new = || CallPlan::new("openai", "new").output_tokens(50);
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let error = costs.reserve(new()).unwrap_err();
+    assert_eq!((error.kind(), error.budget()), (ErrorKind::Budget, None));
+    assert_eq!(costs.report().refused, 1);
+    let costs = tracker([]);
+    assert_eq!(costs.reserve(new()).unwrap().send().settle(bill(1, 1)), None);
+    let total = costs.report().total;
+    assert_eq!((total.calls, total.unpriced, total.usage.prompt_tokens), (1, 1, 1));
+}
+
+#[test]
+fn an_unknown_model_is_treated_as_was_chosen() {
+    let new = || CallPlan::new("openai", "new").input_tokens(100).output_tokens(50);
+    let with = |policy: UnknownModel| {
+        let config = config().budget(Budget::total(picos(100_000))).unknown_model(policy);
+        config.build().unwrap()
+    };
+    let costs = with(UnknownModel::Assume(Arc::new(price())));
+    let reservation = costs.reserve(new()).unwrap();
+    assert_eq!(reservation.amount(), picos(50_100));
+    assert_eq!(reservation.send().settle(bill(100, 1)).unwrap().total, picos(1_100));
+
+    let costs = with(UnknownModel::Allow);
+    let reservation = costs.reserve(new()).unwrap();
+    assert_eq!((reservation.amount(), reservation.output_tokens()), (Money::ZERO, 50));
+    drop(reservation.send());
+    assert_eq!((balances(&costs), costs.report().total.unpriced), (vec![(0, 0)], 1));
+
+    let refusing = config().unknown_model(UnknownModel::Refuse).build().unwrap();
+    assert!(refusing.reserve(new()).is_err());
+    assert!(refusing.track(new(), bill(1, 1)).is_err());
+    assert_eq!(refusing.report().total.unpriced, 1, "it was made, so it is counted");
+}
+
+#[test]
+fn what_is_tracked_is_booked_in_the_budgets_and_never_refused() {
+    let costs = tracker([Budget::total(picos(1_000)).name("all"), Budget::per_request(picos(1))]);
+    let usage = Usage::reported(10, 5);
+    let cost = costs.track_usage("openai", "m", &usage).unwrap().unwrap();
+    assert_eq!(cost.total, picos(5_010));
+    assert_eq!(balances(&costs), [(5_010, 0)]);
+    assert_eq!(costs.report().last[0].outcome, CallOutcome::Tracked);
+    assert!(costs.reserve(plan()).is_err());
+    let tagged = plan().tag("customer", "acme").service_tier("batch");
+    costs.track(tagged, bill(1, 1).served_model("m-2026-01-01")).unwrap();
+    let last = costs.report().last.pop().unwrap();
+    assert_eq!(
+        (last.served_model.as_str(), last.tags["customer"].as_str()),
+        ("m-2026-01-01", "acme")
+    );
+}
+
+#[test]
+fn days_and_months_begin_by_the_clock_of_the_budget() {
+    // 2026-11-30 22:30 UTC.
+    let watch = Watch::at(1_796_077_800);
+    let east: UtcOffset = "+02:00".parse().unwrap();
+    let budgets = [
+        Budget::daily(picos(60_000)),
+        Budget::monthly(picos(60_000)),
+        Budget::monthly(picos(60_000)).name("east").utc_offset(east),
+    ];
+    let costs = config().budgets(budgets).clock(watch.clock()).build().unwrap();
+    costs.reserve(plan()).unwrap().send().settle(bill(0, 50));
+    assert_eq!(balances(&costs), [(50_000, 0); 3]);
+    assert!(costs.reserve(plan()).is_err());
+    // After midnight in UTC: the day and the month are new, the other month is not.
+    watch.set(1_796_077_800 + 2 * 3_600);
+    assert_eq!(balances(&costs), [(0, 0), (0, 0), (50_000, 0)]);
+    let error = costs.reserve(plan()).unwrap_err();
+    assert_eq!(error.budget().unwrap().budget, "east");
+}
