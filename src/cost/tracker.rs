@@ -391,7 +391,9 @@ impl CostTracker {
             .unwrap_or_default();
         self.inner.events.send(|| CostEvent::Spent(record.clone()));
         let (budgets, accounts) = (self.budgets(), &held.accounts);
-        let alerts = self.inner.live.lock().record(record, budgets, accounts, &postings, now);
+        let mut live = self.inner.live.lock();
+        let alerts = live.record(record, budgets, accounts, &postings, basis.at);
+        drop(live);
         alerts.iter().for_each(|alert| self.alert(alert));
         cost
     }

@@ -50,22 +50,23 @@ impl Live {
     }
 
     /// Adds a call to the books, and finds the alerts that are due. `accounts` are those
-    /// it was charged in, by the places of their budgets.
+    /// it was charged in, by the places of their budgets, and `began` is when.
     pub(super) fn record(
         &mut self,
         record: CallRecord,
         budgets: &[Budget],
         accounts: &[(usize, String)],
         postings: &[Posting],
-        now: SystemTime,
+        began: SystemTime,
     ) -> Vec<BudgetAlert> {
+        let now = record.at;
         self.books.record(record);
         let mut alerts = Vec::new();
         for ((place, account), posting) in accounts.iter().zip(postings) {
             let budget = &budgets[*place];
             for percent in budget.reached(posting.before, posting.after.spent) {
                 if self.is_due(budget, account, percent, seconds(now)) {
-                    alerts.push(alert(budget, account, percent, posting.after.spent, now));
+                    alerts.push(alert(budget, account, percent, posting.after.spent, began, now));
                 }
             }
         }

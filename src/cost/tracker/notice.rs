@@ -5,17 +5,26 @@ use std::time::SystemTime;
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, LedgerError};
 use crate::cost::moment::{instant, seconds};
-use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money};
+use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window};
 use crate::error::{Error, ErrorKind};
 
+/// That an account has reached a share of its limit by a call that began at `began` and
+/// ended now.
 pub(super) fn alert(
     budget: &Budget,
     account: &str,
     percent: u16,
     spent: Money,
+    began: SystemTime,
     now: SystemTime,
 ) -> BudgetAlert {
-    let span = budget.window.span(budget.utc_offset, seconds(now));
+    let span = |at: SystemTime| budget.window.span(budget.utc_offset, seconds(at));
+    // What is spent is that of the calendar's window in which the call began, which may
+    // be over.
+    let over = matches!(budget.window, Window::Daily | Window::Monthly)
+        && span(began).map(|span| span.start) != span(now).map(|span| span.start);
+    let span = span(if over { began } else { now });
+    let projected = budget.window.project(budget.utc_offset, spent, seconds(now));
     BudgetAlert {
         budget: budget.label(),
         account: budget.whose(account).to_owned(),
@@ -26,7 +35,7 @@ pub(super) fn alert(
         starts: span.and_then(|span| instant(span.start)),
         ends: span.and_then(|span| instant(span.end)),
         at: now,
-        projected: budget.window.project(budget.utc_offset, spent, seconds(now)),
+        projected: projected.filter(|_| !over),
     }
 }
 

@@ -123,8 +123,9 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
     const NOON: u64 = 1_795_435_200;
     const NEXT_DAY: u64 = NOON + 86_400;
     let watch = Watch::at(NOON);
-    let costs =
-        config().budget(Budget::daily(picos(100_000))).clock(watch.clock()).build().unwrap();
+    let budget = Budget::daily(picos(100_000)).alert_at([40]);
+    let costs = config().budget(budget).clock(watch.clock()).build().unwrap();
+    let mut events = costs.events();
     let charge = costs.reserve(plan()).unwrap().send();
     watch.set(NEXT_DAY);
     // It leaves the new day as it is.
@@ -135,6 +136,17 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
     assert_eq!(balances(&costs), [(0, 0)]);
     watch.set(NOON);
     assert_eq!(balances(&costs), [(50_000, 0)]);
+    // And the alert is of the day it was charged in.
+    let alert = events.by_ref().take(2).find_map(|event| match event {
+        CostEvent::Alert(alert) => Some(alert),
+        _ => None,
+    });
+    let alert = alert.unwrap();
+    let time = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    assert_eq!((alert.at, alert.spent), (time(NEXT_DAY), picos(50_000)));
+    let (starts, ends) = (NOON - 12 * 3_600, NOON + 12 * 3_600);
+    assert_eq!((alert.starts, alert.ends), (Some(time(starts)), Some(time(ends))));
+    assert_eq!(alert.projected, None);
 }
 
 #[test]
