@@ -17,7 +17,7 @@ pub(crate) fn client(
     loopback: impl FnOnce() -> std::io::Result<Loopback>,
 ) -> std::io::Result<ClientBuilder> {
     let Some(provider) = provider() else {
-        println!("No key and no base URL in the environment: asking the loopback provider.\n");
+        eprintln!("No key and no base URL in the environment: asking the loopback provider.\n");
         let server = server.insert(loopback()?);
         return Ok(Client::builder()
             .provider(Provider::OpenAi)
