@@ -37,19 +37,18 @@ pub struct BudgetAlert {
 }
 
 /// One sentence: `budget "daily" (customer=acme) reached 80 %: $4.01 of $5.00; at this
-/// rate $6.10 by 2026-11-24 00:00 UTC`.
+/// rate $6.10 by 2026-11-24 00:00 UTC`. Of a [soft](Self::soft) budget it begins with
+/// `soft budget`.
 impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("budget ")?;
+        f.write_str(if self.soft { "soft budget " } else { "budget " })?;
         shown::budget(f, &self.budget, &self.account)?;
-        let (spent, limit) = (shown::money(self.spent), shown::money(self.limit));
+        let money = |amount| shown::money_beside(amount, self.limit);
+        let (spent, limit) = (money(self.spent), money(self.limit));
         write!(f, " reached {} %: {spent} of {limit}", self.threshold)?;
-        if self.soft {
-            f.write_str(", which it only warns of")?;
-        }
         match (self.projected, self.ends) {
             (Some(projected), Some(ends)) => {
-                let (projected, ends) = (shown::money(projected), moment::minute(ends));
+                let (projected, ends) = (money(projected), moment::minute(ends));
                 write!(f, "; at this rate {projected} by {ends}")
             }
             _ => Ok(()),
@@ -93,7 +92,7 @@ mod tests {
         };
         assert_eq!(
             alert.to_string(),
-            "budget \"a\\n\\u{1b}[31m\" reached 80 %: $4.01 of $5.00, which it only warns of"
+            "soft budget \"a\\n\\u{1b}[31m\" reached 80 %: $4.01 of $5.00"
         );
     }
 

@@ -38,22 +38,40 @@ pub struct BudgetRefusal {
 }
 
 /// One sentence: `budget "daily" (customer=acme) refused a call of gpt-4o that may cost
-/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved`.
+/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved`. Where nothing is reserved that could
+/// come back sooner, it ends with `; more from 2026-11-24 00:00 UTC`.
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("budget ")?;
         shown::budget(f, &self.budget, &self.account)?;
         let (model, needed) = (shown::name(&self.model), shown::money(self.needed));
         write!(f, " refused a call of {model} that may cost {needed}: ")?;
-        let (limit, spent) = (shown::money(self.limit), shown::money(self.spent));
-        write!(f, "of {limit}, {spent} is spent and {} reserved", shown::money(self.reserved))
+        // With so many digits that one can see that they do not fit together.
+        let money = |amount| shown::money_beside(amount, self.needed.min(self.limit));
+        let (limit, spent, reserved) = (self.limit, self.spent, self.reserved);
+        match (spent.is_zero(), reserved.is_zero()) {
+            (true, true) => write!(f, "the limit is {}", money(limit))?,
+            (false, true) => write!(f, "of {}, {} is spent", money(limit), money(spent))?,
+            (true, false) => write!(f, "of {}, {} is reserved", money(limit), money(reserved))?,
+            (false, false) => {
+                let (limit, spent, reserved) = (money(limit), money(spent), money(reserved));
+                write!(f, "of {limit}, {spent} is spent and {reserved} reserved")?;
+            }
+        }
+        match self.ends {
+            // Where the call is more than the limit itself, no waiting helps.
+            Some(ends) if reserved.is_zero() && self.needed <= limit => {
+                write!(f, "; more from {}", moment::minute(ends))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn a_refusal_is_one_sentence_and_read_back_as_it_was_stored() {
@@ -75,6 +93,20 @@ mod tests {
             "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.30: \
              of $5.00, $4.60 is spent and $0.20 reserved"
         );
+        for (spent, reserved, needed, end) in [
+            (0, 0, 501, "$5.01: the limit is $5.00"),
+            (480, 0, 30, "$0.30: of $5.00, $4.80 is spent; more from 1970-01-02 00:00 UTC"),
+            (0, 480, 30, "$0.30: of $5.00, $4.80 is reserved"),
+        ] {
+            let refusal = BudgetRefusal {
+                spent: Money::cents(spent),
+                reserved: Money::cents(reserved),
+                needed: Money::cents(needed),
+                ends: Some(UNIX_EPOCH + Duration::from_secs(86_400)),
+                ..refusal.clone()
+            };
+            assert!(refusal.to_string().ends_with(end), "{refusal}");
+        }
         let stored = serde_json::to_string(&refusal).unwrap();
         assert_eq!(serde_json::from_str::<BudgetRefusal>(&stored).unwrap(), refusal);
     }

@@ -86,7 +86,13 @@ pub(super) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) ->
 /// An amount in a sentence: cents, and of less than a dollar as many more digits as tell
 /// something: `$12.35`, `$0.30`, `$0.0042`.
 pub(super) fn money(amount: Money) -> String {
-    let digits = digits(amount);
+    money_beside(amount, amount)
+}
+
+/// An amount in a sentence beside another one, with as many digits as tell something of
+/// that: `$0.0063` beside `$0.01`.
+pub(super) fn money_beside(amount: Money, other: Money) -> String {
+    let digits = digits(other);
     let text = money_to(amount, digits);
     let zeros = text.len() - text.trim_end_matches('0').len();
     let cut = zeros.min(digits.saturating_sub(2));
@@ -188,6 +194,15 @@ mod tests {
             ("-0.3", "-$0.30"),
         ] {
             assert_eq!(money(amount.parse().unwrap()), shown, "{amount}");
+        }
+        for (amount, other, shown) in [
+            ("0.006341", "0.01", "$0.0063"),
+            ("0.01", "0.006341", "$0.01"),
+            ("0.006", "5", "<$0.01"),
+            ("4.99951", "0.0018", "$4.99951"),
+            ("0", "0.0018", "$0.00"),
+        ] {
+            assert_eq!(money_beside(amount.parse().unwrap(), other.parse().unwrap()), shown);
         }
         assert_eq!(money_to(Money::picos(1), 2), "<$0.01");
         assert_eq!(money_to(Money::picos(-1), 4), "<$0.0001");

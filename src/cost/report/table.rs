@@ -165,14 +165,15 @@ impl fmt::Display for BudgetStatus {
         let bar = "#".repeat(spent) + &"=".repeat(committed - spent);
         let percent = part(self.spent, self.limit, 100);
         write!(f, "\n  [{bar:.<BAR$}] {percent:>3} %  ")?;
-        write!(f, "{} of {}", shown::money(self.spent), shown::money(self.limit))?;
+        let money = |amount| shown::money_beside(amount, self.limit);
+        write!(f, "{} of {}", money(self.spent), money(self.limit))?;
         if !self.reserved.is_zero() {
-            write!(f, ", {} reserved", shown::money(self.reserved))?;
+            write!(f, ", {} reserved", money(self.reserved))?;
         }
-        writeln!(f, ", {} left", shown::money(self.left))?;
+        writeln!(f, ", {} left", money(self.left))?;
         if let Some(projected) = self.projected {
             let warning = if projected > self.limit { "! " } else { "" };
-            let projected = shown::money(projected);
+            let projected = money(projected);
             let spaces = BAR + 12;
             writeln!(f, "{:spaces$}{warning}at this rate {projected} by the end", "")?;
         }
