@@ -1,5 +1,5 @@
-//! A conversation in the terminal. Answers appear as they are written; Ctrl-C stops
-//! the answer and not the program.
+//! A conversation in the terminal. Answers appear as they are written, and below each
+//! stands what it cost; Ctrl-C stops the answer and not the program.
 //!
 //! ```text
 //! cargo run --example chat
@@ -18,7 +18,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{CancelToken, ChatRequest, Client, Message, StreamEvent, UsageSource};
+use tollgate::{
+    CancelToken, ChatRequest, ChatResponse, Client, CostSource, Message, StreamEvent, UsageSource,
+};
 
 /// What Ctrl-C stops: the answer under way, if there is one.
 type Current = Arc<Mutex<Option<CancelToken>>>;
@@ -109,16 +111,26 @@ fn answer(
         }
     }
     let response = stream.partial();
-    let usage = response.usage;
-    let about = if usage.source == UsageSource::Estimated { "about " } else { "" };
-    let tokens = format!("{about}{} + {}", usage.prompt_tokens, usage.completion_tokens);
+    let used = used(&response, client);
     let (first, all) = (first.as_secs_f64(), response.latency.as_secs_f64());
     match end {
-        None => writeln!(out, "\n[{tokens} tokens, {first:.2} s to the first, {all:.2} s]\n")?,
-        Some(error) if error.is_cancelled() => writeln!(out, "\n[stopped; {tokens} tokens]\n")?,
-        Some(error) => writeln!(out, "\n[{error}; {tokens} tokens]\n")?,
+        None => writeln!(out, "\n[{used}; {first:.2} s to the first, {all:.2} s]\n")?,
+        Some(error) if error.is_cancelled() => writeln!(out, "\n[stopped; {used}]\n")?,
+        Some(error) => writeln!(out, "\n[{error}; {used}]\n")?,
     }
     Ok(if response.message.content.is_empty() { None } else { Some(response.message) })
+}
+
+/// What an answer used and cost, and what all answers so far have cost together.
+fn used(response: &ChatResponse, client: &Client) -> String {
+    let usage = response.usage;
+    let about = if usage.source == UsageSource::Estimated { "about " } else { "" };
+    let tokens = format!("{about}{} + {} tokens", usage.prompt_tokens, usage.completion_tokens);
+    let Some(cost) = response.cost else { return tokens };
+    // Of an answer that was stopped, the provider has not said what it used.
+    let told = matches!(cost.source, CostSource::Priced | CostSource::Reported);
+    let about = if told { "" } else { "about " };
+    format!("{tokens}, {about}{cost:.6}, {:.6} in all", client.costs().total.cost)
 }
 
 fn loopback() -> io::Result<Loopback> {

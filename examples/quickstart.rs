@@ -1,4 +1,4 @@
-//! Asks one question and prints the answer, what it used and how long it took.
+//! Asks one question and prints the answer, what it used and cost and how long it took.
 //!
 //! ```text
 //! cargo run --example quickstart -- "What is the capital of France?"
@@ -42,6 +42,9 @@ fn ask(question: &str) -> Result<(), Box<dyn Error>> {
         "usage   {} prompt + {} completion = {} tokens",
         usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     );
+    if let Some(cost) = response.cost {
+        println!("cost    {cost}");
+    }
     println!("finish  {}", response.finish_reason);
     println!("time    {:.1?}, {} attempt(s)", response.latency, response.attempts().len());
     Ok(())
