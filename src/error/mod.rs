@@ -208,14 +208,24 @@ impl Error {
         self.0.rate_limit.as_ref()
     }
 
-    /// Whether the provider said to try again (`x-should-retry`).
     /// The budget that does not bear the call, for an error of kind
     /// [`Budget`](ErrorKind::Budget): what it has left, what the call could have cost,
-    /// and when there is more.
+    /// and when there is more. `None` where no price is known, nothing bounds what the
+    /// call can cost, or a stream was stopped at the limit per request.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// if let Err(error) = client.chat("Hello") {
+    ///     if let Some(refusal) = error.budget() {
+    ///         println!("{} of {} is spent", refusal.spent, refusal.limit);
+    ///     }
+    /// }
+    /// ```
     pub fn budget(&self) -> Option<&BudgetRefusal> {
         self.0.budget.as_ref()
     }
 
+    /// Whether the provider said to try again (`x-should-retry`).
     pub(crate) fn should_retry(&self) -> Option<bool> {
         self.0.should_retry
     }

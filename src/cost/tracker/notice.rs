@@ -84,7 +84,8 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
     Error::new(
         ErrorKind::Budget,
         format!(
-            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set              one by Prices::set, or choose what to do by CostConfig::unknown_model"
+            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set \
+             one by Prices::set, or choose what to do by CostConfig::unknown_model"
         ),
     )
 }
