@@ -180,11 +180,14 @@ impl Client {
     /// What calls have cost so far, by model, provider, tag and day, how far the budgets
     /// are used up, and the last calls.
     ///
-    /// ```no_run
-    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// ```
+    /// # use tollgate::{Client, Provider};
+    /// # let builder = Client::builder().provider(Provider::OpenAi).api_key("sk-…");
+    /// # let client = builder.build()?;
     /// let costs = client.costs();
     /// println!("{} for {} calls", costs.total.cost, costs.total.calls);
-    /// println!("{costs}"); // a table
+    /// println!("{costs}"); // a table; csv() and json() are for programs
+    /// # Ok::<(), tollgate::Error>(())
     /// ```
     pub fn costs(&self) -> CostReport {
         self.cost_tracker().report()

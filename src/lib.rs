@@ -104,9 +104,10 @@ pub use chat::{
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
+#[doc(inline)]
 pub use cost::{
-    Bill, Budget, BudgetAlert, BudgetRefusal, CallPlan, Cost, CostConfig, CostEvent, CostEvents,
-    CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
+    Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents, CostReport,
+    CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
 };
 pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};

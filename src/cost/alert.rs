@@ -5,6 +5,10 @@ use std::time::SystemTime;
 use super::{Money, moment, shown};
 
 /// Tells that what is spent on a budget has reached a share of its limit.
+///
+/// It is told to [`CostConfig::on_alert`](crate::CostConfig::on_alert) and an
+/// [event](crate::CostEvent::Alert), in each window once for each
+/// [threshold](crate::Budget::alert_at). Its `Display` is a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetAlert {

@@ -20,8 +20,7 @@ use crate::error::{Error, ErrorKind};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tollgate::Money;
-/// use tollgate::cost::Budget;
+/// use tollgate::{Budget, Money};
 ///
 /// let budgets = [
 ///     // All calls of a day together.
@@ -38,10 +37,20 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A budget for several accounts ([`per_tag`](Self::per_tag) and the like) has its limit
 /// in each of them. A call falls under a budget if it fits all that the budget is
-/// restricted to.
+/// restricted to. Set them by [`ClientBuilder::budget`](crate::ClientBuilder::budget) or
+/// [`CostConfig::budget`](crate::CostConfig::budget).
 ///
-/// It can be stored and loaded, from a file of settings, say. What is misspelled there is
-/// refused, for it would be a limit that is not kept.
+/// It can be stored and loaded, from a file of settings, say, by the names of the fields.
+/// What is misspelled there is refused, for it would be a limit that is not kept.
+///
+/// ```
+/// # use tollgate::{Budget, Money};
+/// let budget: Budget = serde_json::from_str(
+///     r#"{"window": "daily", "limit": "0.50", "per_tags": ["customer"], "utc_offset": "+01:00"}"#,
+/// )?;
+/// assert_eq!(budget.limit, Money::cents(50));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -55,7 +64,9 @@ pub struct Budget {
     /// window, what it is restricted to, and what it has accounts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The only provider whose calls fall under it, by its name. Default: any.
+    /// The only provider whose calls fall under it, by the name that reports have for it,
+    /// such as `groq`; see [`price_provider`](crate::ClientBuilder::price_provider). Default:
+    /// any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The only model whose calls fall under it, by the name in the request. Default: any.
@@ -145,7 +156,9 @@ impl Budget {
         Self::new(Window::Rolling(length), limit)
     }
 
-    /// So much for each single request.
+    /// So much for each attempt of each request: one that may cost more is refused, and a stream
+    /// that comes to cost more all the same is stopped. It sums nothing up, so that it has no
+    /// alerts and is in no report; [soft](Self::soft), it does nothing.
     pub fn per_request(limit: Money) -> Self {
         Self::new(Window::Request, limit)
     }
@@ -176,7 +189,8 @@ impl Budget {
         self
     }
 
-    /// Restricts it to the calls of one provider, by its [name](crate::Provider::name).
+    /// Restricts it to the calls of one provider, by the name that reports have for it, such
+    /// as `openai` or `groq`; see [`price_provider`](crate::ClientBuilder::price_provider).
     /// Default: any.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {

@@ -15,14 +15,25 @@ pub(super) type OnAlert = Arc<dyn Fn(&BudgetAlert) + Send + Sync>;
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// What to do about a model whose price is not known.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tollgate::{CostConfig, Money, Price, UnknownModel};
+///
+/// // Whatever it is, it is no dearer than this.
+/// let dear = Price::per_million(Money::dollars(30), Money::dollars(180));
+/// let costs = CostConfig::default().unknown_model(UnknownModel::Assume(Arc::new(dear)));
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum UnknownModel {
-    /// Refuse the call: no budget can hold what it cannot price.
+    /// Refuse the call, with an error of kind [`Budget`](ErrorKind::Budget): no budget can
+    /// hold what it cannot price.
     Refuse,
     /// Take it to cost so much.
     Assume(Arc<Price>),
-    /// Let it through, and count it as unpriced.
+    /// Let it through, unpriced: it costs nothing that any budget knows of, and is
+    /// [counted](crate::cost::Tally::unpriced) in the report.
     Allow,
 }
 
@@ -52,7 +63,46 @@ pub enum Unreported {
     Nothing,
 }
 
-/// Sets up a [`CostTracker`].
+/// Sets up a [`CostTracker`]: that of a client by [`ClientBuilder::costs`], one for several
+/// clients or other programs by [`build`](Self::build).
+///
+/// | setting | default |
+/// |---|---|
+/// | [`budget`](Self::budget) | none |
+/// | [`prices`](Self::prices) | [`Prices::builtin`] |
+/// | [`unknown_model`](Self::unknown_model) | refuse with budgets, allow without |
+/// | [`unreported`](Self::unreported) | the most it can have cost |
+/// | [`believe_reported_costs`](Self::believe_reported_costs) | no |
+/// | [`limit_output`](Self::limit_output) | yes |
+/// | [`default_output_tokens`](Self::default_output_tokens) | what the model can write, or 16,384 |
+/// | [`least_output_tokens`](Self::least_output_tokens) | 256 |
+/// | [`tokenizer`](Self::tokenizer) | none: a token for every byte |
+/// | [`on_alert`](Self::on_alert) | nobody is told |
+/// | [`ledger`](Self::ledger) | [`MemoryLedger`] |
+/// | [`last_calls`](Self::last_calls) | 100 |
+/// | [`clock`](Self::clock) | the system's |
+///
+/// ```
+/// use tollgate::{Budget, Client, CostConfig, Money, Price, Prices, Provider};
+///
+/// let prices = Prices::builtin()
+///     .set("openai", "our-finetune", Price::per_million(Money::dollars(3), Money::dollars(6)));
+/// let costs = CostConfig::default()
+///     .budget(Budget::monthly(Money::dollars(50)))
+///     .budget(Budget::daily(Money::dollars(1)).per_tag("customer"))
+///     .prices(prices)
+///     .default_output_tokens(2_000)
+///     .on_alert(|alert| eprintln!("{alert}"));
+/// let client = Client::builder()
+///     .provider(Provider::OpenAi)
+///     .model("our-finetune")
+///     .api_key("sk-…")
+///     .costs(costs)
+///     .build()?;
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// [`ClientBuilder::costs`]: crate::ClientBuilder::costs
 #[derive(Clone)]
 #[must_use]
 pub struct CostConfig {
@@ -92,25 +142,28 @@ impl Default for CostConfig {
 }
 
 impl CostConfig {
-    /// Adds a budget. Default: none.
+    /// Adds a budget. Default: none. Two that would keep the same account, as two daily ones
+    /// over everything would, need [names](Budget::name).
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budgets.push(budget);
         self
     }
 
-    /// Adds budgets.
+    /// Adds budgets, those of a file, say: they are read by serde. Default: none.
     pub fn budgets(mut self, budgets: impl IntoIterator<Item = Budget>) -> Self {
         self.budgets.extend(budgets);
         self
     }
 
-    /// Where the books of the budgets are kept. Default: in memory, a
-    /// [`MemoryLedger`].
+    /// Where the books of the budgets are kept. Default: in memory, a [`MemoryLedger`], which
+    /// begins with nothing spent in every process.
     pub fn ledger(self, ledger: impl Ledger + 'static) -> Self {
         self.shared_ledger(Arc::new(ledger))
     }
 
-    /// Keeps the books of the budgets in a ledger that others keep theirs in too.
+    /// Keeps the books of the budgets in a ledger that others keep theirs in too. Budgets
+    /// whose accounts have the same name are then held together. Default: as of
+    /// [`ledger`](Self::ledger).
     pub fn shared_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
         self
@@ -147,9 +200,14 @@ impl CostConfig {
     }
 
     /// Sends an output limit with every request that has none and that a budget bears on:
-    /// as many tokens as the budgets bear, at most what the model can write. Only with it does the
-    /// provider itself see to it that a call costs no more than was reserved.
-    /// Default: yes.
+    /// as many tokens as the budgets bear, at most
+    /// [`default_output_tokens`](Self::default_output_tokens) and at least
+    /// [`least_output_tokens`](Self::least_output_tokens). Only with it does the provider
+    /// itself see to it that a call costs no more than was reserved. Default: yes.
+    ///
+    /// A request has a limit of its own by
+    /// [`max_output_tokens`](crate::ChatRequest::max_output_tokens); that is never changed,
+    /// and the call refused where the budgets do not bear it.
     ///
     /// Without, such a request reserves what the model can write at most, and its
     /// answer is cut off only when a stream of it reaches a limit
@@ -160,15 +218,18 @@ impl CostConfig {
     }
 
     /// The most output tokens to reserve for a request that has no limit of its own.
-    /// Default: the most that the model can write, or 16,384 where that is not known.
-    /// A lower one lets more calls run at once on a small budget.
+    /// Default: the most that the model can write, or 16,384 where that is not known; of the
+    /// formats that have a default of their own (Anthropic's, text completions), that.
+    /// A lower one lets more calls run at once on a small budget: what one has reserved,
+    /// others have to do without until it is answered.
     pub fn default_output_tokens(mut self, tokens: u64) -> Self {
         self.default_output = Some(tokens);
         self
     }
 
     /// The fewest output tokens worth a call: where the budgets do not bear as many, a
-    /// request that has no limit of its own is refused. Default: 256.
+    /// request that has no limit of its own is refused rather than answered in half a
+    /// sentence. Not zero. Default: 256.
     pub fn least_output_tokens(mut self, tokens: u64) -> Self {
         self.least_output = tokens;
         self
@@ -183,13 +244,14 @@ impl CostConfig {
         self
     }
 
-    /// Counts input tokens, for tighter reservations. Default: bytes bound them.
+    /// Counts input tokens, for tighter reservations. Default: none; then a text has at most
+    /// as many tokens as bytes, for English some four times too many.
     pub fn tokenizer(mut self, tokenizer: impl Tokenizer + 'static) -> Self {
         self.tokenizer = Some(Arc::new(tokenizer));
         self
     }
 
-    /// How many calls the report lists. Default: 100.
+    /// How many calls the report [lists](crate::CostReport::last), the latest. Default: 100.
     pub fn last_calls(mut self, calls: usize) -> Self {
         self.last_calls = calls;
         self
@@ -201,12 +263,26 @@ impl CostConfig {
         self
     }
 
-    /// Checks everything and makes the tracker.
+    /// Checks everything and makes the tracker, to use [on its own](CostTracker) or to share
+    /// between clients:
+    ///
+    /// ```
+    /// use tollgate::{Budget, Client, CostConfig, Money, Provider};
+    ///
+    /// let costs = CostConfig::default().budget(Budget::daily(Money::dollars(5))).build()?;
+    /// for provider in [Provider::OpenAi, Provider::Anthropic] {
+    ///     let client =
+    ///         Client::builder().provider(provider).api_key("sk-…").cost_tracker(costs.clone());
+    /// #   client.build()?;
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
-    /// sentence each.
+    /// sentence each: with a [budget](Budget::check), two budgets with one account, or a
+    /// setting.
     pub fn build(mut self) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
         if self.least_output == 0 {

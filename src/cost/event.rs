@@ -30,7 +30,23 @@ pub enum CostEvent {
     Refused(BudgetRefusal),
 }
 
-/// What happens to the money, as it happens.
+/// What happens to the money, as it happens: made by
+/// [`CostTracker::events`](crate::CostTracker::events).
+///
+/// ```
+/// use tollgate::{CostEvent, CostTracker, Usage};
+///
+/// let costs = CostTracker::new();
+/// let mut events = costs.events();
+/// costs.track_usage("openai", "gpt-4o-mini", &Usage::reported(1_000, 200))?;
+/// match events.try_next() {
+///     Some(CostEvent::Spent(call)) => println!("{}: {:?}", call.model, call.cost),
+///     Some(CostEvent::Alert(alert)) => println!("{alert}"),
+///     Some(CostEvent::Refused(refusal)) => println!("{refusal}"),
+///     _ => {}
+/// }
+/// # Ok::<(), tollgate::Error>(())
+/// ```
 ///
 /// An iterator that waits for the next event, and ends when the client and all its clones
 /// are gone; a loop over it belongs into a thread that holds none of them. A reader that

@@ -1,4 +1,98 @@
 //! What calls cost, and limits to it.
+//!
+//! ```
+//! use tollgate::{Budget, Client, Money, Provider};
+//!
+//! let client = Client::builder()
+//!     .provider(Provider::OpenAi)
+//!     .model("gpt-4o-mini")
+//!     .api_key("sk-…")
+//!     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
+//!     .build()?;
+//! println!("{}", client.costs());
+//! # Ok::<(), tollgate::Error>(())
+//! ```
+//!
+//! # How the pieces fit
+//!
+//! ```text
+//! prices    Prices::find(provider, model)       → Price
+//! plan      request as it is sent               → CallPlan: who, for whom, the most it can use
+//! reserve   CallPlan × Price → the most it can cost, set aside in every Budget that bears
+//!           on it, in the Ledger, or in none    → Reservation | Error of kind Budget
+//! send      Reservation::send                   → Charge
+//! settle    Charge::settle(Bill)                → Cost; what was set aside beyond it is free
+//! books     CallRecord → CostReport, CostEvents, BudgetAlert
+//! ```
+//!
+//! A [`Client`](crate::Client) goes this way with every attempt of every call, and a program
+//! with requests of its own can: see [`CostTracker`]. Types keep it in order. A
+//! [`Reservation`] that is dropped gives the money back, since nothing was sent. A
+//! [`Charge`] that is dropped is charged, since something was. And what ends either consumes
+//! it, so that nothing is booked twice.
+//!
+//! [`Money`] is whole pico-dollars, so that sums are exact; nothing is decided on a float.
+//! Prices are of the moment at which a call was reserved, also if another holds when it is
+//! settled, so that it does not become dearer meanwhile.
+//!
+//! # What is reserved
+//!
+//! The most that a call can cost, by the request as it is sent:
+//!
+//! | part | at most |
+//! |---|---|
+//! | text | a token for each byte, or what a [`Tokenizer`] counts; and what providers put around messages and tools |
+//! | images | by the provider's published rule |
+//! | what enters the prompt unseen: documents, files by id, media by URL, results of searches | the model's context window |
+//! | output | the output limit, for each choice |
+//! | web searches | the `max_uses` of the tool |
+//!
+//! each at the dearest rate that it may be billed at: cached or not, in the standard tier or
+//! the one asked for, above or below a size of the prompt. A request that has no such bound,
+//! for an unknown context window, say, is refused where a budget bears on it, and the error
+//! says what to set. One that has no output limit
+//! [gets one](CostConfig::limit_output).
+//!
+//! # What is charged
+//!
+//! | the attempt | is charged |
+//! |---|---|
+//! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::believe_reported_costs), the provider's own bill |
+//! | got no connection, or was answered with an error | nothing: no provider bills a failed request |
+//! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`Unreported`]: all that was reserved |
+//! | was answered in part, or without its usage | by [`Unreported`]: what was reported, and for the rest the most that it can have been |
+//! | was of a model without a price | nothing, and [counted](Tally::unpriced) as such; only where [`UnknownModel`] lets it through |
+//!
+//! A call that is tried again is charged for every attempt that may have been billed.
+//!
+//! # What holds, and what does not
+//!
+//! On every account of a hard budget, what is spent and what is reserved are together at most
+//! the limit, whatever the number of threads, and with a ledger that processes share, of
+//! processes. It does not hold against:
+//!
+//! - a provider that does not keep to the output limit it was sent, or bills what its
+//!   published rules do not say: what a call did cost is booked even if that is more than was
+//!   reserved, and from then on calls are refused;
+//! - prices that have changed since the [date](Prices::date) of the table, or were never
+//!   [set](Prices::set) right, and context windows likewise;
+//! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
+//!   containers, minimum charges, taxes;
+//! - what is charged by a rule other than [`Unreported::AtMost`], models
+//!   [let through](UnknownModel::Allow) without a price, and a [`Tokenizer`] that counts too
+//!   few;
+//! - what [`CostTracker::track`] books, since it is spent already.
+//!
+//! # Where things are
+//!
+//! `price` finds prices and prices usage, `bound` reckons the most that a request can use,
+//! `budget` and `window` decide where and when a budget charges, and `charge` what: all pure.
+//! [`ledger`] keeps what is reserved and spent. `tracker` leads through the steps, and
+//! `reservation` has the types between them. `books` sums up, `report` shows.
+//!
+//! What programs name that make their calls by a [`Client`](crate::Client) is at the root of
+//! the crate, too; what is only here is for those that make them by other means, and the rows
+//! of reports.
 
 mod alert;
 mod books;
@@ -28,7 +122,6 @@ pub(crate) use bound::output_limit;
 pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};
-pub use ledger::MemoryLedger;
 pub use money::Money;
 pub use plan::CallPlan;
 pub use price::{Cost, CostSource, Price, Prices};

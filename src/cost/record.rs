@@ -14,7 +14,8 @@ pub struct CallRecord {
     /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
     #[serde(with = "moment::text")]
     pub at: SystemTime,
-    /// The [name](crate::Provider::name) of the provider.
+    /// The provider, by its name in the price table, such as `openai` or `groq`; see
+    /// [`price_provider`](crate::ClientBuilder::price_provider).
     pub provider: String,
     /// The model, as it was asked for.
     pub model: String,

@@ -6,13 +6,16 @@ use std::time::SystemTime;
 use super::{Money, moment, shown};
 
 /// Tells of a call that a budget refused. It was not sent and cost nothing.
+///
+/// It is in the error, [`Error::budget`](crate::Error::budget), and an
+/// [event](crate::CostEvent::Refused).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetRefusal {
     /// When. Stored as RFC 3339 text, as all moments.
     #[serde(with = "moment::text")]
     pub at: SystemTime,
-    /// The [name](crate::Provider::name) of the provider it would have gone to.
+    /// The provider it would have gone to, by the name it has in reports.
     pub provider: String,
     /// The model it asked for.
     pub model: String,
@@ -32,7 +35,8 @@ pub struct BudgetRefusal {
     pub reserved: Money,
     /// What the call would have needed at least.
     pub needed: Money,
-    /// When the window ends, if it does.
+    /// When the window ends, if it does; of a rolling one, when some of what is spent may
+    /// count no longer.
     #[serde(default, with = "moment::optional")]
     pub ends: Option<SystemTime>,
 }

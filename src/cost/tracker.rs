@@ -55,7 +55,8 @@ const DEFAULT_OUTPUT: u64 = 16_384;
 /// With budgets, money is [reserved](Self::reserve) before a call is sent:
 ///
 /// ```
-/// use tollgate::{Bill, Budget, CallPlan, CostConfig, Money, Usage};
+/// use tollgate::cost::{Bill, CallPlan};
+/// use tollgate::{Budget, CostConfig, Money, Usage};
 ///
 /// let costs = CostConfig::default()
 ///     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))

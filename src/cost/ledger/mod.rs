@@ -32,6 +32,25 @@ pub use sqlite::SqliteLedger;
 ///
 /// Implement it to keep the books elsewhere, in a server that many machines share, say:
 /// an operation needs no more than one script that runs atomically there.
+///
+/// ```
+/// use tollgate::Money;
+/// use tollgate::cost::ledger::{Hold, HoldError, Ledger, Line, MemoryLedger};
+///
+/// let ledger = MemoryLedger::new();
+/// let limit = Some(Money::cents(10));
+/// let line = Line { account: "total", slot: 0, from: 0, until: i64::MAX, limit };
+/// let (least, most, now) = (Money::cents(6), Money::cents(8), 1_795_478_400);
+/// let hold = Hold { lines: &[line], least, most, now };
+///
+/// let call = ledger.reserve(&hold)?;
+/// assert_eq!(call.amount, Money::cents(8));
+/// // While it is under way, two cents are left.
+/// assert!(matches!(ledger.reserve(&hold), Err(HoldError::Refused { line: 0, .. })));
+/// ledger.settle(call.id, Money::cents(3), now)?;
+/// assert_eq!(ledger.reserve(&hold)?.amount, Money::cents(7));
+/// # Ok::<(), HoldError>(())
+/// ```
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Reserves the same amount on every line, or on none.
     ///

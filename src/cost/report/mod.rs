@@ -16,7 +16,29 @@ pub(super) use row::{NONE, OTHER};
 pub use status::BudgetStatus;
 pub use what_if::{UsageClass, WhatIf, WhatIfRow};
 
-/// What calls have cost so far, at one moment.
+/// What calls have cost so far, at one moment: made by
+/// [`Client::costs`](crate::Client::costs) and
+/// [`CostTracker::report`](crate::CostTracker::report).
+///
+/// ```
+/// use tollgate::cost::{Bill, CallPlan};
+/// use tollgate::{CostTracker, Usage};
+///
+/// let costs = CostTracker::new();
+/// let call = CallPlan::new("openai", "gpt-4o-mini").tag("customer", "acme");
+/// costs.track(call, Bill::new(Usage::reported(10_000, 2_000)))?;
+///
+/// let report = costs.report();
+/// assert_eq!(report.total.cost.total, "0.0027".parse()?);
+/// for row in &report.by_tag["customer"] {
+///     println!("{}: {} for {} calls", row.key, row.tally.cost, row.tally.calls);
+/// }
+/// println!("{report}");
+/// # Ok::<(), tollgate::Error>(())
+/// ```
+///
+/// It is about the calls of this tracker since it was made, whatever the
+/// [ledger](crate::cost::ledger) has kept from before; the budgets are as the ledger has them.
 ///
 /// Its `Display` is a text table for a terminal of 80 columns, with the first rows of each
 /// table; `{:#}` has them all. [`csv`](Self::csv) and [`calls_csv`](Self::calls_csv) are
@@ -43,7 +65,7 @@ pub struct CostReport {
     pub by_tag: BTreeMap<String, Vec<Row>>,
     /// By the day on which they ended, in order. `(other)` are those before the first.
     pub by_day: Vec<Row>,
-    /// How far each budget is used up.
+    /// How far each budget is used up: an account each, of those that calls were booked on.
     pub budgets: Vec<BudgetStatus>,
     /// The latest calls, the latest last.
     pub last: Vec<CallRecord>,
