@@ -22,10 +22,13 @@
 //! ```text
 //! client.chat(request)                                                   client
 //!   │  encode             request → JSON, or refused unsent       (pure) provider
+//!   │  measure            JSON → the most it can use              (pure) cost
 //!   │  ┌─ attempt ──────────────────────────────────────────────┐
+//!   │  │ reserve          the most it can cost, or refused      │        cost
 //!   │  │ lease            idle → open → wait in line            │        pool
 //!   │  │ exchange         bytes → status, headers, body         │        transport
 //!   │  │ decode           body → answer | failure               │ (pure) provider
+//!   │  │ settle           usage → cost; the rest is free again  │        cost
 //!   │  └ decide           again after a wait | give up ─────────┘ (pure) retry
 //!   ▼
 //! ChatResponse | Error
@@ -33,11 +36,23 @@
 //!
 //! [`Client::stream`] goes the same way up to the first event, which is awaited within
 //! the attempt. Then a thread reads the body through the push decoder and hands the
-//! events over by a bounded channel; [`ChatStream`] is its other end.
+//! events over by a bounded channel; [`ChatStream`] is its other end. It is settled when it
+//! has ended or is dropped.
 //!
 //! Everything on that way is bounded by one deadline, set when the call begins, and
 //! can be ended from another thread by a [`CancelToken`]. The retries of all calls of
 //! a client draw on one [`RetryBudget`].
+//!
+//! # What calls cost
+//!
+//! Every answer has its [`cost`](ChatResponse::cost), where the price of the model is known,
+//! and [`Client::costs`] reports on all of them. A [`Budget`] is a limit to what calls cost, for
+//! all or for each customer, model or provider: before an attempt is sent, the most that
+//! it can cost is set aside in every budget that bears on it, or the call is refused with
+//! [`ErrorKind::Budget`]; afterwards what it did cost is booked, and the rest is free again.
+//! So no number of threads spends more than the limit. A request without an output limit
+//! gets one that its budgets bear. The module [`cost`] says what is charged when, and what
+//! budgets do not hold against.
 //!
 //! # What is shown and logged
 //!
@@ -46,7 +61,8 @@
 //! not their text. An error repeats a provider's message as it came, which may quote
 //! the request. This crate logs nothing; ureq below it logs through the `log` crate,
 //! and its protocol layer (target `ureq_proto`) writes the bytes of responses at
-//! `trace`.
+//! `trace`. Reports, and the events and alerts of budgets, have names, tags, counts and
+//! amounts, and nothing of what was asked and answered.
 //!
 //! # Where things are
 //!
@@ -55,6 +71,9 @@
 //!   [`ndjson`], and around them `decoder`, public for programs that bring their own
 //!   transport;
 //! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
+//! - [`cost`]: `price` finds prices, `bound` reckons the most a request can use, `budget` and
+//!   `charge` decide, all pure; the [`ledger`](cost::ledger) keeps what is reserved and spent,
+//!   `tracker.rs` leads a call through them, `report` shows what came of it;
 //! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
 //!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
 //! - `stream`: the iterator; `reader.rs` is the thread that reads ahead of it, from a
