@@ -17,8 +17,8 @@ use tollgate::{
     Budget, ChatRequest, CostConfig, ErrorKind, Money, PoolConfig, Price, Prices, Provider,
 };
 
-const THREADS: u64 = 64;
-const RUNS: u64 = 1_000;
+const THREADS: usize = 64;
+const RUNS: usize = 1_000;
 
 /// A dollar for a million tokens of input, two for output: 10⁶ and 2 · 10⁶ pico-dollars
 /// a token.
@@ -110,7 +110,7 @@ fn no_number_of_threads_overruns_a_budget() {
         .unwrap();
 
     let refused = AtomicU64::new(0);
-    let barrier = Barrier::new(THREADS as usize);
+    let barrier = Barrier::new(THREADS);
     thread::scope(|scope| {
         for thread in 0..THREADS {
             let (client, refused, barrier) = (&client, &refused, &barrier);
@@ -118,11 +118,11 @@ fn no_number_of_threads_overruns_a_budget() {
                 for run in 0..RUNS {
                     barrier.wait();
                     let mut request =
-                        ChatRequest::from(format!("{run}:{}", "x".repeat((thread * 7) as usize)))
+                        ChatRequest::from(format!("{run}:{}", "x".repeat(thread * 7)))
                             .tag("run", run.to_string());
                     // Half of them leave the limit to the budget.
                     if thread % 2 == 0 {
-                        request = request.max_output_tokens(200 + (thread * run % 900) as u32);
+                        request = request.max_output_tokens(fastrand::u32(200..1_100));
                     }
                     match client.chat(request) {
                         Ok(response) => assert!(response.cost.is_some()),
@@ -138,15 +138,15 @@ fn no_number_of_threads_overruns_a_budget() {
 
     let report = client.costs();
     let refused = refused.into_inner();
-    assert_eq!(report.budgets.len() as u64, RUNS);
+    assert_eq!(report.budgets.len(), RUNS);
     for budget in &report.budgets {
         let run: usize = budget.account.strip_prefix("run=").unwrap().parse().unwrap();
         let counted = Money::picos(counted[run].load(Ordering::SeqCst).into());
         assert_eq!((budget.reserved, budget.spent), (Money::ZERO, counted), "{budget:?}");
         assert!(budget.spent <= limit());
     }
-    assert_eq!((report.refused, report.total.calls + refused), (refused, THREADS * RUNS));
+    assert_eq!((report.refused, report.total.calls + refused), (refused, (THREADS * RUNS) as u64));
     // It was put to the test: calls were refused, and others were not.
-    assert!(refused > RUNS && report.total.calls > RUNS, "{refused} refused");
+    assert!(refused > RUNS as u64 && report.total.calls > RUNS as u64, "{refused} refused");
     assert!(ledger.observations.load(Ordering::Relaxed) > 2 * report.total.calls);
 }

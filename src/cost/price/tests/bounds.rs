@@ -1,5 +1,5 @@
-use super::super::bound::Bound;
 use super::*;
+use crate::cost::bound::Bound;
 use fastrand::Rng;
 
 const TIERS: [Option<&str>; 5] = [None, Some("default"), Some("batch"), Some("flex"), Some("auto")];
@@ -56,6 +56,7 @@ fn any_bound(rng: &mut Rng) -> Bound {
         input_images: rng.bool(),
         output_audio: rng.bool(),
         output_images: rng.bool(),
+        ..Bound::default()
     }
 }
 
