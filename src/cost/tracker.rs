@@ -147,18 +147,7 @@ impl CostTracker {
         let at = self.now();
         let price = self.price(&plan.provider, &plan.model);
         let charges = self.charges(&plan, at);
-        let lines: Vec<_> =
-            charges.iter().map(|(_, charge)| Line { limit: None, ..charge.line() }).collect();
-        let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
-        let id = match lines.is_empty() {
-            true => None,
-            false => match self.inner.ledger.reserve(&hold) {
-                Ok(grant) => Some(grant.id),
-                Err(HoldError::Failed(error)) => return Err(unkept(error)),
-                // There are no limits on these lines.
-                Err(HoldError::Refused { .. }) => None,
-            },
-        };
+        let id = self.open(&charges, at)?;
         let unknown = unknown(&plan);
         let held = self.held(plan, price, Money::ZERO, None, at, id, charges);
         let cost = Reservation::new(held).send().settle(bill.tracked());
@@ -196,7 +185,10 @@ impl CostTracker {
             if self.inner.unknown_model == UnknownModel::Refuse {
                 return Err(unknown(&plan));
             }
-            let held = self.held(plan, None, Money::ZERO, None, at, None, Vec::new());
+            // Nothing can be set aside, but the provider may send a bill.
+            let charges = self.charges(&plan, at);
+            let id = self.open(&charges, at)?;
+            let held = self.held(plan, None, Money::ZERO, None, at, id, charges);
             return Ok(Reservation::new(held));
         };
         let tier = plan.service_tier.clone();
@@ -433,6 +425,27 @@ impl CostTracker {
             budget.matches(&facts).then_some((place, charge))
         };
         self.budgets().iter().enumerate().filter_map(line).collect()
+    }
+
+    /// Reserves nothing, so that whatever a call has cost can be booked. That is never
+    /// refused.
+    fn open(
+        &self,
+        charges: &[(usize, Charge)],
+        at: SystemTime,
+    ) -> Result<Option<ReservationId>, Error> {
+        let lines: Vec<_> =
+            charges.iter().map(|(_, charge)| Line { limit: None, ..charge.line() }).collect();
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
+        match self.inner.ledger.reserve(&hold) {
+            Ok(grant) => Ok(Some(grant.id)),
+            Err(HoldError::Failed(error)) => Err(unkept(error)),
+            // There are no limits on these lines.
+            Err(HoldError::Refused { .. }) => Ok(None),
+        }
     }
 
     /// The budget with the least hard limit per request.

@@ -115,6 +115,14 @@ fn an_unknown_model_is_treated_as_was_chosen() {
     drop(reservation.send());
     assert_eq!((balances(&costs), costs.report().total.unpriced), (vec![(0, 0)], 1));
 
+    // A bill of the provider's own is booked, and so is the price of who served it.
+    let reported_cost = Some(picos(7));
+    let billed = Bill::new(Usage { reported_cost, ..Usage::reported(10, 1) });
+    assert_eq!(costs.reserve(new()).unwrap().send().settle(billed).unwrap().total, picos(7));
+    assert_eq!(balances(&costs), [(7, 0)]);
+    costs.reserve(new()).unwrap().send().settle(bill(10, 1).served_model("m"));
+    assert_eq!(balances(&costs), [(1_017, 0)]);
+
     let refusing = config().unknown_model(UnknownModel::Refuse).build().unwrap();
     assert!(refusing.reserve(new()).is_err());
     assert!(refusing.track(new(), bill(1, 1)).is_err());
