@@ -46,13 +46,7 @@ impl Terms<'_> {
 
     /// The cost of a call that was sent and got no answer.
     pub(super) fn unanswered(&self) -> Option<Cost> {
-        let price = self.price?;
-        let (input, output) = match self.unreported {
-            Unreported::AtMost => (self.bound.input_tokens, self.bound.output_tokens),
-            Unreported::Estimate => (self.expected_input, 0),
-            Unreported::Nothing => (0, 0),
-        };
-        let cost = price.cost(&Usage::reported(input, output), self.service_tier, self.at);
+        let cost = self.price?.cost(&self.lost(), self.service_tier, self.at);
         Some(match self.unreported {
             // Whatever it was that made it the most: a cache written, a dearer tier.
             Unreported::AtMost => {
@@ -62,8 +56,18 @@ impl Terms<'_> {
         })
     }
 
-    /// The usage that is charged where not all of it was reported.
-    fn charged(&self, usage: &Usage) -> (Usage, CostSource) {
+    /// The usage that is charged of a call that was sent and got no answer.
+    pub(super) fn lost(&self) -> Usage {
+        let (input, output) = match self.unreported {
+            Unreported::AtMost => (self.bound.input_tokens, self.bound.output_tokens),
+            Unreported::Estimate => (self.expected_input, 0),
+            Unreported::Nothing => (0, 0),
+        };
+        Usage { source: UsageSource::Estimated, ..Usage::reported(input, output) }
+    }
+
+    /// The usage that is charged, where not all of it was reported, and how it was found.
+    pub(super) fn charged(&self, usage: &Usage) -> (Usage, CostSource) {
         let input_reported = match usage.source {
             UsageSource::Reported => return (*usage, CostSource::Priced),
             UsageSource::EstimatedOutput => true,

@@ -350,8 +350,8 @@ impl CostTracker {
             }
             Ending::Unanswered => {
                 let tier = plan.service_tier.as_deref();
-                let cost = basis.terms(basis.price.as_deref(), tier).unanswered();
-                (Usage::default(), cost, None)
+                let terms = basis.terms(basis.price.as_deref(), tier);
+                (terms.lost(), terms.unanswered(), None)
             }
             Ending::Answered(bill) => {
                 let served = bill.served_model.as_deref().filter(|model| *model != plan.model);
@@ -359,13 +359,13 @@ impl CostTracker {
                     .and_then(|model| self.prices().find(&plan.provider, model))
                     .or_else(|| basis.price.clone());
                 let tier = bill.service_tier.as_deref().or(plan.service_tier.as_deref());
-                let cost = basis.terms(price.as_deref(), tier).answered(&bill.usage);
-                (bill.usage, cost, Some(bill))
+                let terms = basis.terms(price.as_deref(), tier);
+                (terms.charged(&bill.usage).0, terms.answered(&bill.usage), Some(bill))
             }
         };
         let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
         let (served_model, tier) =
-            bill.map_or((None, None), |bill| (bill.served_model, bill.service_tier));
+            bill.map_or((Some(String::new()), None), |bill| (bill.served_model, bill.service_tier));
         let record = CallRecord {
             at: now,
             provider: plan.provider.clone(),

@@ -28,7 +28,10 @@ fn a_call_that_is_dropped_is_charged_by_the_rule() {
         assert_eq!(balances(&costs), [(spent, 0)], "{rule:?}");
         let report = costs.report();
         let last = &report.last[0];
-        assert_eq!(last.outcome, CallOutcome::Unanswered);
+        assert_eq!((last.outcome, last.served_model.as_str()), (CallOutcome::Unanswered, ""));
+        // The usage in the report is what was charged.
+        let priced = price().cost(&last.usage, None, last.at);
+        assert_eq!(priced.total, picos(spent));
         assert_eq!(last.cost.unwrap().source, source);
         assert_eq!(report.total.bound, u64::from(rule == Unreported::AtMost));
     }
@@ -63,7 +66,8 @@ fn a_broken_answer_is_charged_for_what_came() {
     costs.reserve(plan()).unwrap().send().settle(Bill::new(usage).broken());
     assert_eq!(balances(&costs), [(80 + 12_000, 0)]);
     let report = costs.report();
-    assert_eq!(report.last[0].outcome, CallOutcome::Broken);
+    let last = &report.last[0];
+    assert_eq!((last.outcome, last.usage.completion_tokens), (CallOutcome::Broken, 12));
 }
 
 #[test]
