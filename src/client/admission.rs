@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Usage};
 use crate::config::Settings;
 use crate::cost::{CallPlan, Reservation, output_limit};
 use crate::error::Error;
@@ -9,6 +9,8 @@ use crate::provider::{self, Delivery, Wire};
 /// A request, encoded and admitted by the budgets.
 pub(super) struct Admission {
     pub(super) body: Vec<u8>,
+    /// How much of it is text, to estimate its tokens from.
+    pub(super) text_bytes: usize,
     /// What every further attempt is admitted by.
     pub(super) plan: CallPlan,
     /// What is set aside for the first.
@@ -25,11 +27,14 @@ pub(super) fn admit(
     delivery: Delivery,
 ) -> Result<Admission, Error> {
     let costs = &settings.costs;
-    let mut body = wire.encode(request, model, delivery)?;
+    let body = wire.encode(request, model, delivery)?;
     let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
+    let mut written = provider::write(&body)?;
+    let text_bytes = written.len().saturating_sub(request.media_bytes());
+    plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
     costs.measure(&mut plan, &body, wire)?;
     let least = costs.least_output().filter(|_| !has_limit(request));
     let reservation = costs.reserve(match least {
@@ -40,11 +45,11 @@ pub(super) fn admit(
         if output_limit(&body) != Some(limit) {
             let most = u32::try_from(limit).unwrap_or(u32::MAX);
             let limited = ChatRequest { max_output_tokens: Some(most), ..request.clone() };
-            body = wire.encode(&limited, model, delivery)?;
+            written = provider::write(&wire.encode(&limited, model, delivery)?)?;
         }
         plan = plan.output_tokens(reservation.output_tokens());
     }
-    Ok(Admission { body: provider::write(&body)?, plan, reservation })
+    Ok(Admission { body: written, text_bytes, plan, reservation })
 }
 
 /// Whether a request has an output limit of its own.

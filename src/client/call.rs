@@ -82,12 +82,12 @@ impl Call {
         };
         let uri = endpoint(&settings.base, wire)?;
         let idempotency_key = idempotency_key(settings, request)?;
-        let Admission { body, plan, reservation } =
+        let Admission { body, text_bytes, plan, reservation } =
             admit(settings, wire, request, model, delivery)?;
         let call = Self {
             wire,
             uri,
-            text_bytes: body.len().saturating_sub(request.media_bytes()),
+            text_bytes,
             body,
             plan,
             model: model.clone(),

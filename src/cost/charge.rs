@@ -47,7 +47,7 @@ impl Terms<'_> {
     /// The cost of a call that was sent and got no answer.
     pub(super) fn unanswered(&self) -> Option<Cost> {
         let cost = self.price?.cost(&self.lost(), self.service_tier, self.at);
-        Some(match self.unreported {
+        Some(match self.rule() {
             // Whatever it was that made it the most: a cache written, a dearer tier.
             Unreported::AtMost => {
                 Cost { total: cost.total.max(self.reserved), source: CostSource::Bound, ..cost }
@@ -56,9 +56,19 @@ impl Terms<'_> {
         })
     }
 
+    /// What is charged that was not reported. Where no bound was reckoned, since no budget
+    /// bears on the call, there is no most that it can have cost.
+    fn rule(&self) -> Unreported {
+        let unbounded = self.bound.input_tokens == 0 && self.bound.output_tokens == 0;
+        match self.unreported {
+            Unreported::AtMost if unbounded => Unreported::Estimate,
+            rule => rule,
+        }
+    }
+
     /// The usage that is charged of a call that was sent and got no answer.
     pub(super) fn lost(&self) -> Usage {
-        let (input, output) = match self.unreported {
+        let (input, output) = match self.rule() {
             Unreported::AtMost => (self.bound.input_tokens, self.bound.output_tokens),
             Unreported::Estimate => (self.expected_input, 0),
             Unreported::Nothing => (0, 0),
@@ -75,7 +85,7 @@ impl Terms<'_> {
         };
         let missing = usage.source == UsageSource::Missing;
         let mut charged = *usage;
-        let source = match self.unreported {
+        let source = match self.rule() {
             Unreported::AtMost => {
                 if !input_reported {
                     charged.prompt_tokens = self.bound.input_tokens.max(usage.prompt_tokens);

@@ -52,7 +52,11 @@ pub enum UnknownModel {
 pub enum Unreported {
     /// The most it can have cost: without an answer, all that was reserved; of an answer
     /// that came in part, its input at the bound, where the provider had not reported it
-    /// yet, and a token of output for every byte that came. Budgets hold with this.
+    /// yet, and a token of output for every byte that came. Budgets hold with this, but
+    /// for reasoning that is billed and was not shown before a stream broke off.
+    ///
+    /// Where no budget bears on a call, nothing bounds it, and it is charged as by
+    /// [`Estimate`](Self::Estimate).
     #[default]
     AtMost,
     /// What it is estimated to have used, see

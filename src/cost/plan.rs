@@ -3,9 +3,6 @@ use std::collections::BTreeMap;
 use super::bound::Bound;
 use super::budget::Facts;
 
-/// OpenAI's rule of thumb for English (platform.openai.com/tokenizer).
-const BYTES_PER_TOKEN: u64 = 4;
-
 /// What a call is about to ask for: who and what is asked, for whom, and the most it can
 /// use.
 ///
@@ -21,6 +18,8 @@ pub struct CallPlan {
     /// The output of least use, where the output limit may be lowered to what the
     /// budgets bear.
     pub(super) least_output: Option<u64>,
+    /// The input tokens it takes by estimate, where that is not its bound.
+    pub(super) expected_input: Option<u64>,
 }
 
 impl CallPlan {
@@ -34,6 +33,7 @@ impl CallPlan {
             service_tier: None,
             bound: Bound::default(),
             least_output: None,
+            expected_input: None,
         }
     }
 
@@ -105,8 +105,14 @@ impl CallPlan {
         Facts { provider: &self.provider, model: &self.model, tags: &self.tags }
     }
 
-    /// The input tokens it takes by estimate, of a bound in bytes.
+    /// The input is likely of so many tokens.
+    pub(crate) fn expecting(mut self, input_tokens: u64) -> Self {
+        self.expected_input = Some(input_tokens);
+        self
+    }
+
+    /// The input tokens it takes by estimate.
     pub(super) fn expected_input(&self) -> u64 {
-        self.bound.input_tokens.div_ceil(BYTES_PER_TOKEN)
+        self.expected_input.unwrap_or(self.bound.input_tokens)
     }
 }

@@ -171,7 +171,7 @@ fn a_reader_of_events_sees_calls_alerts_and_refusals() {
 fn many_threads_are_told_of_a_threshold_once() {
     let told = Told::default();
     let budget =
-        Budget::total(picos(1_000_000)).alert_at([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+        Budget::total(picos(1_200_000)).alert_at([10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
     let costs = told.by(config()).budget(budget).build().unwrap();
     std::thread::scope(|scope| {
         for _ in 0..8 {

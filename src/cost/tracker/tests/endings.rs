@@ -20,6 +20,7 @@ fn a_reservation_that_is_dropped_gives_the_money_back() {
 fn a_call_that_is_dropped_is_charged_by_the_rule() {
     for (rule, spent, source) in [
         (Unreported::AtMost, 50_100, CostSource::Bound),
+        (Unreported::Estimate, 100, CostSource::Estimated),
         (Unreported::Nothing, 0, CostSource::Estimated),
     ] {
         let config = config().unreported(rule).budget(Budget::total(picos(100_000)));
@@ -35,6 +36,20 @@ fn a_call_that_is_dropped_is_charged_by_the_rule() {
         assert_eq!(last.cost.unwrap().source, source);
         assert_eq!(report.total.bound, u64::from(rule == Unreported::AtMost));
     }
+}
+
+#[test]
+fn where_nothing_bounds_a_call_it_is_charged_by_estimate() {
+    let costs = tracker([]);
+    let sent = || costs.reserve(CallPlan::new("openai", "m").expecting(30)).unwrap().send();
+    drop(sent());
+    let usage = Usage { source: crate::UsageSource::EstimatedOutput, ..Usage::reported(80, 3) };
+    sent().settle(Bill::new(usage).broken());
+    let report = costs.report();
+    let charged = report.last.iter().map(|call| call.cost.unwrap());
+    let charged: Vec<_> = charged.map(|cost| (cost.total.as_picos(), cost.source)).collect();
+    assert_eq!(charged, [(30, CostSource::Estimated), (3_080, CostSource::Estimated)]);
+    assert_eq!(report.total.bound, 0);
 }
 
 #[test]
