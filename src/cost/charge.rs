@@ -124,11 +124,13 @@ impl Terms<'_> {
 /// that did: 408, 502 and 504 (RFC 9110, section 15.6), and 520 and 524 of Cloudflare's
 /// (developers.cloudflare.com/support, "5xx errors").
 pub(super) fn may_be_billed(error: &Error) -> bool {
-    if matches!(
-        error.phase(),
-        Some(Phase::Encode | Phase::PoolWait | Phase::Resolve | Phase::Connect | Phase::Tls)
-    ) {
-        return false;
+    match error.phase() {
+        Some(Phase::Encode | Phase::PoolWait | Phase::Resolve | Phase::Connect | Phase::Tls) => {
+            return false;
+        }
+        // Cut off within the body. One that is cancelled may have been sent whole.
+        Some(Phase::Send) if !error.is_cancelled() => return false,
+        _ => {}
     }
     match (error.kind(), error.status()) {
         (_, Some(408 | 502 | 504 | 520 | 524)) => true,
@@ -145,6 +147,8 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
         ) => true,
         // Told so in place of an answer.
         (_, Some(_)) => false,
+        // Refused by this crate.
+        (ErrorKind::InvalidRequest | ErrorKind::Configuration, None) => false,
         (_, None) => true,
     }
 }

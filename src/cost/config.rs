@@ -32,8 +32,9 @@ pub enum UnknownModel {
     Refuse,
     /// Take it to cost so much.
     Assume(Arc<Price>),
-    /// Let it through, unpriced: it costs nothing that any budget knows of, and is
-    /// [counted](crate::cost::Tally::unpriced) in the report.
+    /// Let it through, unpriced: it is [counted](crate::cost::Tally::unpriced) in the
+    /// report, and budgets know nothing of what it costs unless the provider sends a bill
+    /// or a model with a price has served it.
     Allow,
 }
 

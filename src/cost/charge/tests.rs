@@ -133,11 +133,18 @@ fn what_was_never_sent_is_not_billed_however_it_failed() {
             assert!(!may_be_billed(&error), "{kind} {phase:?}");
         }
     }
+    for kind in [ErrorKind::Timeout, ErrorKind::Connection] {
+        assert!(!may_be_billed(&Error::new(kind, "").with_phase(Phase::Send)), "{kind}");
+    }
+    assert!(may_be_billed(&Error::cancelled().with_phase(Phase::Send)), "after the last byte?");
+    for kind in [ErrorKind::InvalidRequest, ErrorKind::Configuration] {
+        assert!(!may_be_billed(&Error::new(kind, "")), "{kind}");
+    }
 }
 
 #[test]
 fn what_was_sent_and_lost_may_be_billed() {
-    for phase in [Phase::Send, Phase::FirstByte, Phase::Body, Phase::FirstToken, Phase::NextToken] {
+    for phase in [Phase::FirstByte, Phase::Body, Phase::FirstToken, Phase::NextToken] {
         for kind in [
             ErrorKind::Timeout,
             ErrorKind::Cancelled,
