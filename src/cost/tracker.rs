@@ -266,8 +266,10 @@ impl CostTracker {
             context_window: price.context_window_tokens(),
             tokenizer: config.tokenizer.as_deref(),
         };
-        plan.bound = Bound::of(body, &known)
-            .map_err(|unbounded| Error::new(ErrorKind::Budget, unbounded.to_string()))?;
+        plan.bound = Bound::of(body, &known).map_err(|unbounded| {
+            self.inner.live.lock().books.refused();
+            Error::new(ErrorKind::Budget, unbounded.to_string())
+        })?;
         Ok(())
     }
 

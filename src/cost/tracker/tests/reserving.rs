@@ -98,6 +98,22 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
 }
 
 #[test]
+fn a_request_that_nothing_bounds_is_refused_and_counted() {
+    let body = serde_json::json!({
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}],
+    });
+    let body = body.as_object().unwrap();
+    let costs = tracker([Budget::total(picos(100_000))]);
+    let error = costs.measure(&mut plan(), body, Wire::OpenAiChat).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    assert_eq!(costs.report().refused, 1);
+    // Where no budget bears on it, nobody asks.
+    let costs = tracker([Budget::total(picos(100_000)).model("another")]);
+    costs.measure(&mut plan(), body, Wire::OpenAiChat).unwrap();
+}
+
+#[test]
 fn an_unknown_model_is_treated_as_was_chosen() {
     let new = || CallPlan::new("openai", "new").input_tokens(100).output_tokens(50);
     let with = |policy: UnknownModel| {
