@@ -196,7 +196,13 @@ impl Meter {
     /// The limit per request, once it is passed.
     pub(crate) fn passed(&self, usage: &Usage) -> Option<Money> {
         let limit = self.0.limit?;
-        self.cost(usage).filter(|cost| cost.total > limit).map(|_| limit)
+        let tier = self.0.plan.service_tier.as_deref();
+        let mut terms = self.0.terms(self.0.price.as_deref(), tier);
+        // Whatever is charged if it breaks off: it is to end well, and cost what came.
+        if terms.unreported == Unreported::Nothing {
+            terms.unreported = Unreported::Estimate;
+        }
+        terms.answered(usage).filter(|cost| cost.total > limit).map(|_| limit)
     }
 
     /// Whether there is any limit to watch.

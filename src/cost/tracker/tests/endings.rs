@@ -179,3 +179,23 @@ fn prices_are_those_of_the_moment_at_which_the_call_began() {
     watch.set(3_000);
     assert_eq!(charge.settle(bill(100, 50)).unwrap().total, picos(50_100));
 }
+
+#[test]
+fn a_stream_is_watched_by_what_came_whatever_is_charged_for_it() {
+    for rule in [Unreported::AtMost, Unreported::Estimate, Unreported::Nothing] {
+        let config = config().unreported(rule).budget(Budget::per_request(picos(50_100)));
+        let costs = config.build().unwrap();
+        let charge = costs.reserve(plan()).unwrap().send();
+        let meter = charge.meter();
+        let came = |output| Usage {
+            source: crate::UsageSource::EstimatedOutput,
+            ..Usage::reported(100, output)
+        };
+        assert_eq!(meter.passed(&came(50)), None, "{rule:?}");
+        assert_eq!(meter.passed(&came(51)), Some(picos(50_100)), "{rule:?}");
+    }
+    let costs = tracker([Budget::total(picos(50_100))]);
+    let meter = costs.reserve(plan()).unwrap().send().meter();
+    assert!(!meter.is_limited());
+    assert_eq!(meter.passed(&Usage::reported(0, u64::MAX)), None);
+}
