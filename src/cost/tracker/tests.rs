@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::cost::{CostSource, UtcOffset};
+use crate::cost::{BudgetAlert, CallOutcome, CostSource, UtcOffset};
 
 /// A pico-dollar for a token of input, a thousand for one of output.
 fn price() -> Price {

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::*;
-use crate::cost::ledger::{Grant, Line, Posting};
+use crate::cost::ledger::{Grant, LedgerError, Posting};
 
 /// Books that fail when they are told to.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,79 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::CostTracker;
+use crate::cost::ledger::LedgerError;
+use crate::cost::moment::seconds;
+use crate::cost::reservation::{Ending, Held};
+use crate::cost::{BudgetAlert, CallOutcome, CallRecord, Cost, CostEvent, Money};
+
+impl CostTracker {
+    /// Books the end of a call.
+    pub(in crate::cost) fn end(&self, held: &Held, ending: Ending) -> Option<Cost> {
+        let basis = &*held.basis;
+        let now = self.now();
+        let plan = &basis.plan;
+        let (usage, cost, bill) = match ending {
+            Ending::Released => {
+                if let Some(id) = held.id {
+                    let released = self.inner.ledger.release(id, seconds(now));
+                    self.booked(released);
+                }
+                return None;
+            }
+            Ending::Unanswered => {
+                let tier = plan.service_tier.as_deref();
+                let terms = basis.terms(basis.price.as_deref(), tier);
+                (terms.lost(), terms.unanswered(), None)
+            }
+            Ending::Answered(bill) => {
+                let served = bill.served_model.as_deref().filter(|model| *model != plan.model);
+                let price = served
+                    .and_then(|model| self.prices().find(&plan.provider, model))
+                    .or_else(|| basis.price.clone());
+                let tier = bill.service_tier.as_deref().or(plan.service_tier.as_deref());
+                let terms = basis.terms(price.as_deref(), tier);
+                (terms.charged(&bill.usage).0, terms.answered(&bill.usage), Some(bill))
+            }
+        };
+        let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
+        let (served_model, tier) =
+            bill.map_or((Some(String::new()), None), |bill| (bill.served_model, bill.service_tier));
+        let record = CallRecord {
+            at: now,
+            provider: plan.provider.clone(),
+            model: plan.model.clone(),
+            served_model: served_model.unwrap_or_else(|| plan.model.clone()),
+            service_tier: tier.or_else(|| plan.service_tier.clone()),
+            tags: plan.tags.clone(),
+            usage,
+            cost,
+            outcome,
+        };
+        let total = cost.map_or(Money::ZERO, |cost| cost.total);
+        let postings = held
+            .id
+            .and_then(|id| self.booked(self.inner.ledger.settle(id, total, seconds(now))))
+            .unwrap_or_default();
+        self.inner.events.send(|| CostEvent::Spent(record.clone()));
+        let (budgets, accounts) = (self.budgets(), &held.accounts);
+        let mut live = self.inner.live.lock();
+        let alerts = live.record(record, budgets, accounts, &postings, basis.at);
+        drop(live);
+        alerts.iter().for_each(|alert| self.alert(alert));
+        cost
+    }
+
+    /// Tells of an alert, outside all locks.
+    fn alert(&self, alert: &BudgetAlert) {
+        if let Some(tell) = &self.inner.config.on_alert {
+            // A caller's panic must not end the call that reached the threshold.
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));
+        }
+        self.inner.events.send(|| CostEvent::Alert(alert.clone()));
+    }
+
+    /// Keeps in mind that the ledger failed. The money stays reserved there.
+    fn booked<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
+        outcome.inspect_err(|error| self.inner.live.lock().failed(error)).ok()
+    }
+}
