@@ -157,8 +157,9 @@ impl Budget {
     }
 
     /// So much for each attempt of each request: one that may cost more is refused, and a stream
-    /// that comes to cost more all the same is stopped. It sums nothing up, so that it has no
-    /// alerts and is in no report; [soft](Self::soft), it does nothing.
+    /// that comes to cost more all the same is stopped. It sums nothing up, so that it is in
+    /// no report, and has no alerts unless it is [soft](Self::soft): then it refuses and
+    /// stops nothing, and alerts tell of each request that reaches a share of it.
     pub fn per_request(limit: Money) -> Self {
         Self::new(Window::Request, limit)
     }

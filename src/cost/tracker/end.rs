@@ -1,10 +1,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::SystemTime;
 
 use super::CostTracker;
+use super::notice::alert;
 use crate::cost::ledger::LedgerError;
 use crate::cost::moment::seconds;
 use crate::cost::reservation::{Ending, Held};
-use crate::cost::{BudgetAlert, CallOutcome, CallRecord, Cost, CostEvent, Money};
+use crate::cost::{
+    Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
+};
 
 impl CostTracker {
     /// Books the end of a call.
@@ -60,7 +64,20 @@ impl CostTracker {
         let alerts = live.record(record, budgets, accounts, &postings, basis.at);
         drop(live);
         alerts.iter().for_each(|alert| self.alert(alert));
+        self.warn_of(&basis.plan, total, now);
         cost
+    }
+
+    /// Tells of soft limits per request that a call has passed: they have no books.
+    fn warn_of(&self, plan: &CallPlan, total: Money, now: SystemTime) {
+        let facts = plan.facts();
+        let soft = |budget: &&Budget| budget.soft && budget.window == Window::Request;
+        for budget in self.budgets().iter().filter(soft).filter(|budget| budget.matches(&facts)) {
+            let account = budget.account(&facts);
+            for percent in budget.reached(Money::ZERO, total) {
+                self.alert(&alert(budget, &account, percent, total, now, now));
+            }
+        }
     }
 
     /// Tells of an alert, outside all locks.

@@ -98,6 +98,23 @@ fn a_soft_budget_warns_and_lets_pass() {
 }
 
 #[test]
+fn a_soft_limit_per_request_warns_of_each_that_passes_it() {
+    let told = Told::default();
+    let budget = Budget::per_request(picos(30_000)).soft().alert_at([100]).per_tag("customer");
+    let costs = told.by(config()).budget(budget).build().unwrap();
+    for output in [30, 29, 31, 0] {
+        spend(&costs, plan().tag("customer", "acme"), output);
+    }
+    let passed = || ("customer=acme".to_owned(), 100);
+    assert_eq!(told.take(), [passed(), passed()]);
+    // A hard one refuses, and needs not warn.
+    let hard = Budget::per_request(picos(100_000)).alert_at([10]);
+    let costs = told.by(config()).budget(hard).build().unwrap();
+    spend(&costs, plan(), 50);
+    assert_eq!(told.take(), []);
+}
+
+#[test]
 fn the_one_who_is_told_may_use_the_tracker() {
     let seen: Arc<OnceLock<CostTracker>> = Arc::default();
     let (heard, tracker) = (Arc::new(AtomicU64::new(0)), Arc::clone(&seen));
