@@ -207,7 +207,10 @@ fn usage_is_overwritten_and_never_added() {
             reported(115, 37, 5),
         ),
         // Nothing but the start's count of what was written by then.
-        (vec![ended(json!(null))], Usage { source: UsageSource::Estimated, ..reported(15, 1, 5) }),
+        (
+            vec![ended(json!(null))],
+            Usage { source: UsageSource::EstimatedOutput, ..reported(15, 1, 5) },
+        ),
     ] {
         let mut events = vec![start()];
         events.extend(deltas);
@@ -223,8 +226,8 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
     // 40 bytes of request; 10 of answer.
     for (events, prompt, completion, source) in [
         (vec![], 10, 0, UsageSource::Estimated),
-        (vec![start()], 15, 1, UsageSource::Estimated),
-        ([&[start()][..], &block()].concat(), 15, 3, UsageSource::Estimated),
+        (vec![start()], 15, 1, UsageSource::EstimatedOutput),
+        ([&[start()][..], &block()].concat(), 15, 3, UsageSource::EstimatedOutput),
         (
             [&[start()][..], &block(), std::slice::from_ref(&ended)].concat(),
             15,
