@@ -6,6 +6,7 @@
 //! `model_prices_and_context_window_backup.json` with that one's limits, else with those
 //! of the present table. Otherwise the test demands that nothing would change.
 
+mod differences;
 mod generate;
 mod oracle;
 mod patterns;
