@@ -5,6 +5,8 @@
 //! - Rates finer than a pico-dollar a token are rounded here ([`ROUNDED`]).
 //! - Models without any price that is taken over ([`UNPRICED`]) cost no tokens there
 //!   and are not known here, so that nobody takes them for free.
+//! - Some models are listed by names that their matchers do not know ([`LISTED`]). By
+//!   these they are found here, so that what is listed can be found.
 //! - Claude Instant is not known there ([`ADDED`](crate::generate::ADDED)).
 //! - Searches by Perplexity's `search_type` and OpenRouter's `route` cannot be told
 //!   here; both take the standard price.
@@ -66,4 +68,84 @@ pub(crate) const UNPRICED: [&str; 26] = [
     "x-ai/grok-voice-latest",                        // hours of audio, messages
     "x-ai/grok-voice-think-fast-1.0",                // hours of audio, messages
     "x-ai/grok-voice-think-fast-2.0",                // hours of audio, messages
+];
+
+/// The models that are found here alone, by the names that they are listed by.
+pub(crate) const LISTED: [&str; 76] = [
+    "aws/regional.amazon.nova-2-lite-v1:0",
+    "aws/regional.anthropic.claude-fable-5-1-v1:0",
+    "aws/regional.anthropic.claude-fable-5-v1:0",
+    "aws/regional.anthropic.claude-haiku-4-5-20251001-v1:0",
+    "aws/regional.anthropic.claude-haiku-5-5",
+    "aws/regional.anthropic.claude-opus-4-1-20250805-v1:0",
+    "aws/regional.anthropic.claude-opus-4-20250514-v1:0",
+    "aws/regional.anthropic.claude-opus-4-5-v1:0",
+    "aws/regional.anthropic.claude-opus-4-6-v1:0",
+    "aws/regional.anthropic.claude-opus-4-7-v1:0",
+    "aws/regional.anthropic.claude-opus-4-8-v1:0",
+    "aws/regional.anthropic.claude-opus-5",
+    "aws/regional.anthropic.claude-opus-5-5",
+    "aws/regional.anthropic.claude-sonnet-4-20250514-v1:0",
+    "aws/regional.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "aws/regional.anthropic.claude-sonnet-4-6-v1:0",
+    "aws/regional.anthropic.claude-sonnet-5-5",
+    "aws/regional.anthropic.claude-sonnet-5-v1:0",
+    "aws/regional.openai.gpt-5.6-luna",
+    "aws/regional.openai.gpt-5.6-sol",
+    "aws/regional.openai.gpt-5.6-terra",
+    "aws/regional.openai.gpt-6-astra",
+    "aws/regional.openai.gpt-6-luna",
+    "aws/regional.openai.gpt-6-sol",
+    "aws/regional.openai.gpt-6.1-sol",
+    "fireworks/deepseek-r1-0528",
+    "fireworks/deepseek-v3-0324",
+    "fireworks/deepseek-v3p2",
+    "fireworks/deepseek-v4-flash",
+    "fireworks/deepseek-v4-pro",
+    "fireworks/deepseek-v4p1-flash",
+    "fireworks/deepseek-v4p1-flash-1017",
+    "fireworks/deepseek-v4p1-flash-1017-us",
+    "fireworks/deepseek-v4p1-flash-us",
+    "fireworks/ember-1",
+    "fireworks/gemma-3-27b-it",
+    "fireworks/glm-4p7",
+    "fireworks/glm-5p1",
+    "fireworks/glm-5p1-fast",
+    "fireworks/glm-5p2",
+    "fireworks/glm-5p2-fast",
+    "fireworks/glm-5p3",
+    "fireworks/glm-5p3-fast",
+    "fireworks/glm-5p3-flash",
+    "fireworks/glm-5p3-flash-us",
+    "fireworks/glm-5p3-us",
+    "fireworks/gpt-oss-120b",
+    "fireworks/gpt-oss-20b",
+    "fireworks/inkling",
+    "fireworks/kimi-k2p5",
+    "fireworks/kimi-k2p6",
+    "fireworks/kimi-k2p6-fast",
+    "fireworks/kimi-k2p7-code",
+    "fireworks/kimi-k2p7-code-fast",
+    "fireworks/kimi-k3",
+    "fireworks/kimi-k3-fast",
+    "fireworks/kimi-k3-us",
+    "fireworks/llama-v3p1-8b-instruct",
+    "fireworks/llama4-maverick-instruct-basic",
+    "fireworks/minimax-m2p1",
+    "fireworks/minimax-m2p7",
+    "fireworks/minimax-m3",
+    "fireworks/muse-spark-open",
+    "fireworks/nemotron-3-ultra-nvfp4",
+    "fireworks/nemotron-lightning-3p5-30b-a3b",
+    "fireworks/qwen2p5-vl-72b-instruct",
+    "fireworks/qwen3-235b-a22b",
+    "fireworks/qwen3p6-plus",
+    "fireworks/qwen3p7-plus",
+    "fireworks/qwen3p8-max",
+    "mistral/codestral",
+    "mistral/magistral-small",
+    "mistral/mistral-medium-3-1",
+    "mistral/pixtral-large",
+    "openai/ft:gpt-4o",
+    "openai/ft:gpt-4o-mini",
 ];

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 use tollgate::{Money, Price, Prices, Usage};
 
-use crate::differences::{ROUNDED, UNPRICED};
+use crate::differences::{LISTED, ROUNDED, UNPRICED};
 use crate::generate::ADDED;
 
 const TIERS: [Option<&str>; 7] = [
@@ -276,6 +276,7 @@ fn every_name_means_the_model_that_it_means_there() {
     let prices = Prices::builtin();
     let probe = with_parts(99_991, 70_001);
     let mut compared = 0;
+    let mut listed = BTreeSet::new();
     // Of whichever provider: some have models of another.
     let name_of = |model: &str| model.split_once('/').map(|(_, name)| name.to_owned());
     let unpriced = |model: &str| UNPRICED.iter().any(|known| name_of(known) == name_of(model));
@@ -304,12 +305,16 @@ fn every_name_means_the_model_that_it_means_there() {
                     assert!(same, "{id} {name:?}: {ours:?} {theirs:?}");
                 }
                 (Some((model, _)), None) if unpriced(model) => {}
+                (None, Some(_)) => {
+                    listed.insert(format!("{id}/{name}"));
+                }
                 _ => panic!("{id} {name:?}: {theirs:?} there, {ours:?} here"),
             }
             compared += 1;
         }
     }
     assert!(compared > 10_000, "only {compared} names compared");
+    assert_eq!(listed.iter().map(String::as_str).collect::<Vec<_>>(), LISTED);
 }
 
 #[test]

@@ -1,15 +1,15 @@
 //! Dates and times of day, in UTC, as they stand in the table and in files of prices.
 
+use crate::civil::{DAY, civil_from_days, days_from_civil, month_length};
+
 /// The seconds of a day.
-pub(super) const LENGTH: u64 = 86_400;
+pub(super) const LENGTH: u64 = DAY.unsigned_abs();
 
 /// The first second that can be written, of the year 1.
 pub(super) const FIRST: i64 = -62_135_596_800;
 
 /// The last one, of the year 9999.
 pub(super) const LAST: i64 = 253_402_300_799;
-
-const DAY: i64 = 86_400;
 
 /// The seconds since the Unix epoch at `2026-12-01` or `2026-12-01T08:30:00Z`.
 pub(super) fn read(text: &str) -> Option<i64> {
@@ -18,7 +18,7 @@ pub(super) fn read(text: &str) -> Option<i64> {
         None => (text, 0),
     };
     let [year, month, date] = fields(date, '-', [4, 2, 2])?;
-    is_date(year, month, date).then(|| days(year, month, date) * DAY + time)
+    is_date(year, month, date).then(|| days_from_civil(year, month, date) * DAY + time)
 }
 
 /// The second of the day at `08:30` or `08:30:15`.
@@ -33,7 +33,7 @@ pub(super) fn read_time(text: &str) -> Option<u32> {
 
 /// The reverse of [`read`].
 pub(super) fn write(seconds: i64) -> String {
-    let (year, month, date) = civil(seconds.div_euclid(DAY));
+    let (year, month, date) = civil_from_days(seconds.div_euclid(DAY));
     let day = format!("{year:04}-{month:02}-{date:02}");
     match u32::try_from(seconds.rem_euclid(DAY)) {
         Ok(0) | Err(_) => day,
@@ -55,13 +55,7 @@ fn write_minute(second: u32) -> String {
 
 /// Whether there is such a day in the Gregorian calendar.
 pub(super) fn is_date(year: i64, month: i64, day: i64) -> bool {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    year >= 1 && (1..=12).contains(&month) && (1..=length).contains(&day)
+    year >= 1 && month_length(year, month).is_some_and(|length| (1..=length).contains(&day))
 }
 
 /// Numbers of so many digits between separators.
@@ -74,29 +68,6 @@ fn fields<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> O
         *number = digits.then(|| part.parse().ok())??;
     }
     parts.next().is_none().then_some(numbers)
-}
-
-/// Days since the Unix epoch (Howard Hinnant, "chrono-Compatible Low-Level Date
-/// Algorithms", `days_from_civil`).
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-/// The reverse (the same, `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::Rates;
 use super::ceiling::Ceiling;
+use crate::civil::DAY;
 use crate::cost::bound::Bound;
 
 /// The rates of one service tier.
@@ -55,7 +56,7 @@ impl When {
             Self::Since(start) => now >= start,
             Self::Daily(from, until) => {
                 let (from, until) = (i64::from(from), i64::from(until));
-                let second = now.rem_euclid(86_400);
+                let second = now.rem_euclid(DAY);
                 match from <= until {
                     true => (from..until).contains(&second),
                     false => second >= from || second < until,

@@ -102,13 +102,13 @@ impl Section {
         self.lines.lines().filter_map(move |line| Entry::read(provider, line))
     }
 
-    /// The model of that name, in lower case, here or at one of the fallbacks; then once
-    /// more with dashes in the name's dates.
+    /// The model of that name, in lower case, here or at one of the fallbacks; then with
+    /// dashes in the name's dates; then the one that is listed so, which need not be a
+    /// name that the provider knows.
     pub(super) fn find(&self, model: &str) -> Option<Entry> {
-        self.find_as_written(model).or_else(|| {
-            let dashed = pattern::with_dashes(model)?;
-            self.find_as_written(&dashed)
-        })
+        let dashed = || self.find_as_written(&pattern::with_dashes(model)?);
+        let listed = || self.entries().find(|entry| pattern::fold(entry.name) == model);
+        self.find_as_written(model).or_else(dashed).or_else(listed)
     }
 
     fn find_as_written(&self, model: &str) -> Option<Entry> {
