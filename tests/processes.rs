@@ -1,0 +1,150 @@
+//! Budgets hold for processes that share the file of a ledger, some of which are killed.
+//! The processes are this program itself, run again with [`PROCESS`] set.
+
+mod support;
+
+use std::env;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use support::{builder_at, loopback};
+use tollgate::cost::ledger::SqliteLedger;
+use tollgate::testing::{Reply, Request};
+use tollgate::{
+    Budget, ChatRequest, CostConfig, CostReport, CostTracker, ErrorKind, Money, Price, Prices,
+    Provider,
+};
+
+/// Which process it is, for one started by the test.
+const PROCESS: &str = "TOLLGATE_TEST_PROCESS";
+const FILE: &str = "TOLLGATE_TEST_PROCESS_FILE";
+const SERVER: &str = "TOLLGATE_TEST_PROCESS_SERVER";
+
+const PROCESSES: usize = 8;
+const KILLED: usize = 4;
+
+/// Enough for some hundred calls.
+fn limit() -> Money {
+    Money::cents(30)
+}
+
+/// What a process keeps its costs by: all share a limit, and what each of them spends is
+/// counted.
+fn costs(file: &str, ahead: Duration) -> CostTracker {
+    let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(1_000);
+    let ledger = SqliteLedger::open(file).unwrap().busy_timeout(Duration::from_secs(60));
+    CostConfig::default()
+        .prices(Prices::empty().set("openai", "m", price))
+        .ledger(ledger.survive_power_loss(false))
+        .budget(Budget::total(limit()))
+        .budget(Budget::total(limit()).name("each").per_tag("process"))
+        .clock(move || SystemTime::now() + ahead)
+        .build()
+        .unwrap()
+}
+
+/// Nothing, unless the other test runs this program again.
+#[test]
+fn what_a_process_does() {
+    let Ok(process) = env::var(PROCESS) else { return };
+    let client = builder_at(&env::var(SERVER).unwrap())
+        .model("m")
+        .cost_tracker(costs(&env::var(FILE).unwrap(), Duration::ZERO))
+        .build()
+        .unwrap();
+    loop {
+        let request = ChatRequest::from(format!("{process}:")).tag("process", process.as_str());
+        match client.chat(request.max_output_tokens(fastrand::u32(300..800))) {
+            Ok(response) => assert!(response.cost.is_some()),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+                return;
+            }
+        }
+    }
+}
+
+/// What is spent and reserved of the limit that all share, and what each has spent.
+fn books(report: &CostReport) -> (Money, Money) {
+    let shared = report.budgets.iter().find(|budget| budget.account.is_empty()).unwrap();
+    assert!(shared.spent + shared.reserved <= limit(), "{shared:?}");
+    (shared.spent, shared.reserved)
+}
+
+#[test]
+fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
+    let folder = env::temp_dir().join(format!("tollgate-{}", fastrand::u64(..)));
+    std::fs::create_dir(&folder).unwrap();
+    let file = folder.join("costs.db").into_os_string().into_string().unwrap();
+    let server = loopback();
+    server.record(false);
+    // What each process was billed, as the provider sees it, in pico-dollars.
+    let billed: Arc<Vec<AtomicU64>> = Arc::new((0..PROCESSES).map(|_| 0.into()).collect());
+    server.respond({
+        let billed = Arc::clone(&billed);
+        move |request: &Request| {
+            let content = request.messages()[0]["content"].as_str().unwrap();
+            let process: usize = content.trim_end_matches(':').parse().unwrap();
+            let most = request.json()["max_tokens"].as_u64().unwrap();
+            let (input, output) = (fastrand::u64(..100), fastrand::u64(..=most));
+            let picos = input * 1_000_000 + output * 2_000_000;
+            billed[process].fetch_add(picos, Ordering::SeqCst);
+            Some(Reply::text("ok").model("m").usage(input, output))
+        }
+    });
+
+    let mut children: Vec<Child> = (0..PROCESSES)
+        .map(|process| {
+            Command::new(env::current_exe().unwrap())
+                .args(["--exact", "what_a_process_does"])
+                .env(PROCESS, process.to_string())
+                .env(FILE, &file)
+                .env(SERVER, server.base_url(Provider::OpenAi))
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    let watcher = costs(&file, Duration::ZERO);
+    // Killed in the midst of it, whatever they are doing then.
+    for (killed, child) in children[..KILLED].iter_mut().enumerate() {
+        let enough = 20 * (killed as u64 + 1) + fastrand::u64(..20);
+        assert!(server.wait_for_requests(enough, Duration::from_secs(60)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        books(&watcher.report());
+    }
+    for child in &mut children[KILLED..] {
+        loop {
+            books(&watcher.report());
+            if let Some(status) = child.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                break;
+            }
+        }
+    }
+
+    // What the killed ones had reserved is taken to be spent after a quarter of an hour.
+    let later = costs(&file, Duration::from_secs(3_600));
+    let plan = tollgate::cost::CallPlan::new("openai", "m");
+    drop(later.reserve(plan.clone()).unwrap());
+    let (spent, reserved) = books(&later.report());
+    assert_eq!(reserved, Money::ZERO);
+    let billed: Vec<Money> =
+        billed.iter().map(|billed| Money::picos(billed.load(Ordering::SeqCst).into())).collect();
+    assert!(billed.iter().sum::<Money>() <= spent, "{billed:?} {spent}");
+    for (process, billed) in billed.iter().enumerate() {
+        // Seen by this tracker once it has had a call of that process.
+        drop(later.reserve(plan.clone().tag("process", process.to_string())).unwrap());
+        let account = format!("process={process}");
+        let report = later.report();
+        let booked = report.budgets.iter().find(|budget| budget.account == account).unwrap();
+        match process < KILLED {
+            true => assert!(booked.spent >= *billed, "{booked:?} {billed}"),
+            false => assert_eq!(booked.spent, *billed, "{booked:?}"),
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
