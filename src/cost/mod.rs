@@ -63,7 +63,9 @@
 //! | was answered in part, or without its usage | by [`Unreported`]: what was reported, and for the rest the most that it can have been |
 //! | was of a model without a price | nothing, and [counted](Tally::unpriced) as such; only where [`UnknownModel`] lets it through |
 //!
-//! A call that is tried again is charged for every attempt that may have been billed.
+//! A call that is tried again is charged for every attempt that may have been billed. The
+//! most is only reckoned where a budget bears on a call; where none does, one without an
+//! answer counts for nothing, and one in part for what was estimated of it.
 //!
 //! # What holds, and what does not
 //!
