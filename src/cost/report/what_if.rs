@@ -170,7 +170,7 @@ impl fmt::Display for WhatIf {
     }
 }
 
-/// How much less or more, such as `90 % less`; `None` of nothing.
+/// How much less or more, such as `90 % less`, or `17 times as much`; `None` of nothing.
 fn percent(actual: Money, would_be: Money) -> Option<String> {
     let (actual, would_be) = (actual.as_picos(), would_be.as_picos());
     if actual <= 0 {
@@ -181,6 +181,7 @@ fn percent(actual: Money, would_be: Money) -> Option<String> {
     Some(match (percent, difference < 0) {
         (0, _) => "the same".to_owned(),
         (percent, true) => format!("{percent} % less"),
+        (1_000.., false) => format!("{} times as much", percent / 100 + 1 + (percent % 100) / 50),
         (percent, false) => format!("{percent} % more"),
     })
 }

@@ -94,7 +94,7 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
 pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
     let message = format!(
-        "{refusal} (it may take {input} tokens of input and at least {output_tokens} of output)"
+        "{refusal} (the call may take {input} tokens of input and at least {output_tokens} of output)"
     );
     Error::new(ErrorKind::Budget, message).with_budget(refusal)
 }

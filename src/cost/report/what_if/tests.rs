@@ -157,6 +157,9 @@ fn a_change_is_told_in_percent() {
         (0, 5, None),
         (200, 20, Some("90 % less")),
         (20, 200, Some("900 % more")),
+        (20, 219, Some("995 % more")),
+        (20, 220, Some("11 times as much")),
+        (20, 330, Some("17 times as much")),
         (1_000, 1_004, Some("the same")),
         (1_000, 1_005, Some("1 % more")),
         (5, 0, Some("100 % less")),
@@ -164,7 +167,7 @@ fn a_change_is_told_in_percent() {
         let found = percent(Money::picos(actual), Money::picos(would_be));
         assert_eq!(found.as_deref(), expected, "{actual} → {would_be}");
     }
-    assert!(percent(Money::picos(1), Money::MAX).unwrap().ends_with(" % more"));
+    assert!(percent(Money::picos(1), Money::MAX).unwrap().ends_with(" times as much"));
 }
 
 #[test]
