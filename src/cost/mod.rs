@@ -58,14 +58,14 @@
 //! | the attempt | is charged |
 //! |---|---|
 //! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::believe_reported_costs), the provider's own bill |
-//! | got no connection, or was answered with an error | nothing: no provider bills a failed request |
+//! | was not sent whole, or was answered with an error | nothing: no provider bills a failed request |
 //! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`Unreported`]: all that was reserved |
 //! | was answered in part, or without its usage | by [`Unreported`]: what was reported, and for the rest the most that it can have been |
 //! | was of a model without a price | nothing, and [counted](Tally::unpriced) as such; only where [`UnknownModel`] lets it through |
 //!
 //! A call that is tried again is charged for every attempt that may have been billed. The
-//! most is only reckoned where a budget bears on a call; where none does, one without an
-//! answer counts for nothing, and one in part for what was estimated of it.
+//! most is only reckoned where a budget bears on a call; where none does,
+//! [`Unreported::Estimate`] holds in place of `AtMost`.
 //!
 //! # What holds, and what does not
 //!
@@ -76,6 +76,7 @@
 //! - a provider that does not keep to the output limit it was sent, or bills what its
 //!   published rules do not say: what a call did cost is booked even if that is more than was
 //!   reserved, and from then on calls are refused;
+//! - reasoning that is billed and was not shown before a stream broke off;
 //! - prices that have changed since the [date](Prices::date) of the table, or were never
 //!   [set](Prices::set) right, and context windows likewise;
 //! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
