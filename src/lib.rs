@@ -105,9 +105,11 @@ mod decoder;
 mod error;
 mod histogram;
 mod key;
+mod moment;
 mod pool;
 mod provider;
 mod retry;
+mod shown;
 mod stream;
 mod sync;
 #[cfg(feature = "testing")]

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::SystemTime;
 
-use super::{Money, moment, shown};
+use super::Money;
+use crate::{moment, shown};
 
 /// Tells that what is spent on a budget has reached a share of its limit.
 ///

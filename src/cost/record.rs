@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::{Cost, moment};
+use super::Cost;
 use crate::chat::Usage;
+use crate::moment;
 
 /// One attempt that was billed, or may have been, as it is kept in the books. Nothing of
 /// what was asked and answered is in it.

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::{Money, moment, shown};
+use super::Money;
+use crate::{moment, shown};
 
 /// Tells of a call that a budget refused. It was not sent and cost nothing.
 ///

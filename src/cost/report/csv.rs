@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
-use crate::cost::{CallRecord, Cost, CostSource, Money, moment};
+use crate::cost::{CallRecord, Cost, CostSource, Money};
+use crate::moment;
 
 const USAGE: [&str; 11] = [
     "prompt_tokens",

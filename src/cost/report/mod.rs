@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::{CallRecord, Tally, moment};
+use super::{CallRecord, Tally};
+use crate::moment;
 pub use row::Row;
 pub(super) use row::{NONE, OTHER};
 pub use status::BudgetStatus;

@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
-use crate::cost::{Money, moment};
+use crate::cost::Money;
+use crate::moment;
 
 /// How far a budget is used up: one of its accounts, in the window that is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{BudgetStatus, CostReport, Row};
-use crate::cost::{Money, Tally, moment, shown};
+use crate::cost::{Money, Tally};
+use crate::{moment, shown};
 
 /// How many rows of a table are shown.
 const ROWS: usize = 20;

@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::CostReport;
-use crate::cost::{Cost, Money, Tally, shown};
+use crate::cost::{Cost, Money, Tally};
+use crate::shown;
 
 /// What calls used that any price treats alike: of one model, in one service tier, with
 /// prompts on the same side of every size at which prices are known to change. Prices

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Deserializer, Serializer, de};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::UtcOffset;
 use crate::civil::{self, civil_from_days, days_from_civil};
+use crate::cost::UtcOffset;
 
 /// How many milliseconds a day has.
 const DAY: i64 = civil::DAY * 1_000;
@@ -14,7 +14,7 @@ const DAY: i64 = civil::DAY * 1_000;
 const RANGE: (i64, i64) = (-62_167_219_200_000, 253_402_300_799_999);
 
 /// Such as `2026-11-23T17:08:00.250Z`; without the fraction where there is none.
-pub(super) fn rfc3339(at: SystemTime) -> String {
+pub(crate) fn rfc3339(at: SystemTime) -> String {
     let millis = since_epoch(at);
     let second = millis.rem_euclid(DAY) / 1_000;
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
@@ -26,18 +26,18 @@ pub(super) fn rfc3339(at: SystemTime) -> String {
 }
 
 /// For people, to the minute: `2026-11-24 00:00 UTC`.
-pub(super) fn minute(at: SystemTime) -> String {
+pub(crate) fn minute(at: SystemTime) -> String {
     let text = rfc3339(at);
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
 /// The day that `at` lies in, counted from 1970-01-01.
-pub(super) fn day(at: SystemTime, offset: UtcOffset) -> i64 {
+pub(crate) fn day(at: SystemTime, offset: UtcOffset) -> i64 {
     (since_epoch(at) + offset.seconds() * 1_000).div_euclid(DAY)
 }
 
 /// A day counted from 1970-01-01, as `2026-11-23`.
-pub(super) fn date(day: i64) -> String {
+pub(crate) fn date(day: i64) -> String {
     let (year, month, day) = civil_from_days(day);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -108,17 +108,17 @@ pub(super) fn instant(seconds: i64) -> Option<SystemTime> {
 }
 
 /// For serde: `#[serde(with = "moment::text")]`.
-pub(super) mod text {
+pub(crate) mod text {
     use super::*;
 
-    pub(in crate::cost) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         at: &SystemTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&rfc3339(*at))
     }
 
-    pub(in crate::cost) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         source: D,
     ) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(source)?;
@@ -127,10 +127,10 @@ pub(super) mod text {
 }
 
 /// For serde: `#[serde(with = "moment::optional")]`.
-pub(super) mod optional {
+pub(crate) mod optional {
     use super::*;
 
-    pub(in crate::cost) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         at: &Option<SystemTime>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -140,7 +140,7 @@ pub(super) mod optional {
         }
     }
 
-    pub(in crate::cost) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         source: D,
     ) -> Result<Option<SystemTime>, D::Error> {
         let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };

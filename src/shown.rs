@@ -2,17 +2,17 @@
 
 use std::fmt;
 
-use super::Money;
+use crate::cost::Money;
 
 /// A name that came from outside, on one line: characters that are not printable, which
 /// could steer a terminal or break a table, stand as their escapes, such as `\n`.
-pub(super) fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     text.chars().map(piece).map(|(piece, _)| piece).collect()
 }
 
 /// A [`name`] in exactly so many columns, which are at least three: filled up with spaces,
 /// or with its middle left out.
-pub(super) fn name_in(text: &str, columns: usize) -> String {
+pub(crate) fn name_in(text: &str, columns: usize) -> String {
     let pieces: Vec<(String, usize)> = text.chars().map(piece).collect();
     let width: usize = pieces.iter().map(|(_, width)| width).sum();
     if width <= columns {
@@ -75,7 +75,7 @@ fn is_wide(char: char) -> bool {
 }
 
 /// A budget in a sentence: `"daily" (customer=acme)`.
-pub(super) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) -> fmt::Result {
+pub(crate) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) -> fmt::Result {
     write!(f, "\"{}\"", name(budget).replace('"', "\\\""))?;
     if account.is_empty() || account == budget {
         return Ok(());
@@ -85,13 +85,13 @@ pub(super) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) ->
 
 /// An amount in a sentence: cents, and of less than a dollar as many more digits as tell
 /// something: `$12.35`, `$0.30`, `$0.0042`.
-pub(super) fn money(amount: Money) -> String {
+pub(crate) fn money(amount: Money) -> String {
     money_beside(amount, amount)
 }
 
 /// An amount in a sentence beside another one, with as many digits as tell something of
 /// that: `$0.0063` beside `$0.01`.
-pub(super) fn money_beside(amount: Money, other: Money) -> String {
+pub(crate) fn money_beside(amount: Money, other: Money) -> String {
     let digits = digits(other);
     let text = money_to(amount, digits);
     let zeros = text.len() - text.trim_end_matches('0').len();
@@ -101,7 +101,7 @@ pub(super) fn money_beside(amount: Money, other: Money) -> String {
 
 /// An amount with so many digits; one that would look like nothing, as less than the
 /// least of them.
-pub(super) fn money_to(amount: Money, digits: usize) -> String {
+pub(crate) fn money_to(amount: Money, digits: usize) -> String {
     let least = Money::picos(10_i128.pow(12 - u32::try_from(digits.min(12)).unwrap_or(12)));
     if !amount.is_zero() && amount < least && -amount < least {
         return format!("<{least:.digits$}");
@@ -110,7 +110,7 @@ pub(super) fn money_to(amount: Money, digits: usize) -> String {
 }
 
 /// How many digits tell the size of an amount.
-pub(super) fn digits(amount: Money) -> usize {
+pub(crate) fn digits(amount: Money) -> usize {
     let size = amount.max(-amount);
     if size >= Money::dollars(1) || size.is_zero() {
         2
@@ -122,7 +122,7 @@ pub(super) fn digits(amount: Money) -> usize {
 }
 
 /// A count with its thousands set off: `1,234,567`.
-pub(super) fn count(count: u64) -> String {
+pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -135,7 +135,7 @@ pub(super) fn count(count: u64) -> String {
 }
 
 /// A number of tokens, shortened: `999`, `1.2 k`, `34.5 M`.
-pub(super) fn tokens(count: u64) -> String {
+pub(crate) fn tokens(count: u64) -> String {
     if count < 1_000 {
         return count.to_string();
     }
