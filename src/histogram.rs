@@ -1,43 +1,68 @@
+mod measure;
+
 use serde::{Deserialize, Serialize};
+use std::iter;
+use std::marker::PhantomData;
 use std::time::Duration;
+
+pub use measure::Measure;
 
 /// How finely each doubling is divided, as a power of two.
 const BITS: u32 = 5;
 const DIVISIONS: u64 = 1 << BITS;
 
-/// How long something took, over many times: count, sum, greatest, and quantiles.
+/// How values are distributed, over many times: count, sum, greatest, and quantiles. Of
+/// durations, where nothing else is said.
 ///
-/// Durations are counted in microseconds in buckets that double in 32 steps, so a
-/// quantile is at most 1/32 (3.2 %) above the true one and never below; it takes a
-/// few hundred buckets at most, however many durations are recorded. (The layout
-/// is that of HdrHistogram, <http://hdrhistogram.org>.)
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Histogram {
-    /// Grows to the greatest bucket in use.
+/// Values are counted in buckets that double in 32 steps, so a quantile is at most 1/32
+/// (3.2 %) above the true one and never below; it takes a few hundred buckets at most,
+/// however many values are recorded. (The layout is that of HdrHistogram,
+/// <http://hdrhistogram.org>.) Durations are counted in microseconds,
+/// [`Money`](crate::Money) in pico-dollars, `u64` in ones and `f64` in thousandths; what
+/// lies between them is rounded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Histogram<M = Duration> {
+    /// The bucket that the first of `buckets` is.
+    #[serde(default)]
+    first: usize,
+    /// From the least bucket in use to the greatest.
     buckets: Vec<u64>,
     count: u64,
     sum: u64,
     max: u64,
+    #[serde(skip)]
+    of: PhantomData<M>,
 }
 
-impl Histogram {
-    pub(crate) fn record(&mut self, duration: Duration) {
-        let value = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+impl<M> Default for Histogram<M> {
+    fn default() -> Self {
+        Self { first: 0, buckets: Vec::new(), count: 0, sum: 0, max: 0, of: PhantomData }
+    }
+}
+
+impl<M: Measure> Histogram<M> {
+    pub(crate) fn record(&mut self, value: M) {
+        let value = value.to_count();
         let at = bucket(value);
-        if self.buckets.len() <= at {
-            self.buckets.resize(at + 1, 0);
-        }
-        self.buckets[at] += 1;
+        self.reach(at, at);
+        self.buckets[at - self.first] += 1;
         self.count += 1;
         self.sum = self.sum.saturating_add(value);
         self.max = self.max.max(value);
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        if self.buckets.len() < other.buckets.len() {
-            self.buckets.resize(other.buckets.len(), 0);
+        if other.buckets.is_empty() {
+            return;
         }
-        for (ours, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+        if self.buckets.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        self.reach(other.first, other.first + other.buckets.len() - 1);
+        let from = other.first - self.first;
+        for (ours, theirs) in self.buckets[from..].iter_mut().zip(&other.buckets) {
             *ours += theirs;
         }
         self.count += other.count;
@@ -45,37 +70,76 @@ impl Histogram {
         self.max = self.max.max(other.max);
     }
 
-    /// How many durations were recorded.
+    /// Makes room from one bucket to another, both included.
+    #[inline]
+    fn reach(&mut self, least: usize, greatest: usize) {
+        if self.buckets.is_empty() {
+            self.first = least;
+        }
+        if least < self.first {
+            self.buckets.splice(0..0, iter::repeat_n(0, self.first - least));
+            self.first = least;
+        }
+        if greatest - self.first >= self.buckets.len() {
+            self.buckets.resize(greatest - self.first + 1, 0);
+        }
+    }
+
+    /// How many values were recorded.
     pub fn count(&self) -> u64 {
         self.count
     }
 
     /// The sum of them all.
-    pub fn sum(&self) -> Duration {
-        Duration::from_micros(self.sum)
+    pub fn sum(&self) -> M {
+        M::from_count(self.sum)
     }
 
     /// The greatest; zero when there are none.
-    pub fn max(&self) -> Duration {
-        Duration::from_micros(self.max)
+    pub fn max(&self) -> M {
+        M::from_count(self.max)
     }
 
-    /// The duration that the share `quantile` of all, 0 to 1, did not exceed: 0.5
-    /// is the median. Zero when there are none.
-    pub fn quantile(&self, quantile: f64) -> Duration {
+    /// The value that the share `quantile` of all, 0 to 1, did not exceed: 0.5 is the
+    /// median. At most 3.2 % above the true one, and not below it. Zero when there are
+    /// none.
+    pub fn quantile(&self, quantile: f64) -> M {
         let share = if quantile.is_nan() { 1.0 } else { quantile.clamp(0.0, 1.0) };
         // Exact for any count that fits a float, which is more than can happen.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         #[expect(clippy::cast_precision_loss)]
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
-        let mut seen = 0;
-        for (at, count) in self.buckets.iter().enumerate() {
-            seen += count;
+        let mut seen: u64 = 0;
+        for (at, count) in self.counts() {
+            seen = seen.saturating_add(count);
             if seen >= rank {
-                return Duration::from_micros(greatest(at).min(self.max));
+                return M::from_count(greatest(at).min(self.max));
             }
         }
-        Duration::ZERO
+        M::from_count(0)
+    }
+
+    /// How many did not exceed a bound, in seconds, dollars or ones. Those that lie up to
+    /// 3.2 % above it may be counted too.
+    pub(crate) fn up_to(&self, bound: f64) -> u64 {
+        // A cast from a float stops at the ends of the range.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let last = bucket((bound * M::PER_UNIT).round() as u64);
+        self.counts()
+            .take_while(|(at, _)| *at <= last)
+            .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
+    }
+
+    /// The sum of them all, in seconds, dollars or ones.
+    #[expect(clippy::cast_precision_loss)]
+    pub(crate) fn total(&self) -> f64 {
+        self.sum as f64 / M::PER_UNIT
+    }
+
+    /// The buckets and what is in each.
+    fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
+        // One that was stored by somebody else may begin anywhere.
+        self.buckets.iter().enumerate().map(|(at, count)| (self.first.saturating_add(at), *count))
     }
 }
 
@@ -89,6 +153,9 @@ fn bucket(value: u64) -> usize {
 
 /// The greatest value in a bucket.
 fn greatest(bucket: usize) -> u64 {
+    if bucket >= self::bucket(u64::MAX) {
+        return u64::MAX;
+    }
     let bucket = bucket as u64;
     let doublings = (bucket / DIVISIONS).saturating_sub(1);
     let first = (bucket - doublings * DIVISIONS) << doublings;
@@ -96,64 +163,4 @@ fn greatest(bucket: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn micros(value: u64) -> Duration {
-        Duration::from_micros(value)
-    }
-
-    #[test]
-    fn every_value_lies_in_a_bucket_that_ends_at_most_a_32nd_above_it() {
-        let mut random = fastrand::Rng::with_seed(1);
-        let few = 0..100_000;
-        let many = (0..100_000).map(|_| random.u64(..) >> random.u32(0..64));
-        for value in few.chain(many).chain([u64::MAX]) {
-            let end = greatest(bucket(value));
-            assert!(end >= value, "{value}");
-            assert!(end - value <= value / DIVISIONS, "{value}: {end}");
-        }
-        assert!((1..100_000).all(|value| bucket(value) - bucket(value - 1) <= 1));
-    }
-
-    #[test]
-    fn quantiles_are_close_to_exact_ones() {
-        let mut random = fastrand::Rng::with_seed(2);
-        let mut exact: Vec<u64> = (0..100_000).map(|_| 1 << random.u32(0..30)).collect();
-        for value in &mut exact {
-            *value += random.u64(0..*value);
-        }
-        let mut histogram = Histogram::default();
-        exact.iter().for_each(|value| histogram.record(micros(*value)));
-        exact.sort_unstable();
-        for (share, rank) in [(0.0, 0), (0.5, 49_999), (0.9, 89_999), (0.99, 98_999), (1.0, 99_999)]
-        {
-            let (found, true_one) = (histogram.quantile(share), micros(exact[rank]));
-            assert!(found >= true_one && found <= true_one + true_one / 32, "{share}");
-        }
-        assert_eq!(histogram.max(), micros(exact[99_999]));
-        assert_eq!(histogram.count(), 100_000);
-        assert_eq!(histogram.sum(), micros(exact.iter().sum()));
-    }
-
-    #[test]
-    fn adding_is_recording_both() {
-        let (mut left, mut right, mut both) =
-            (Histogram::default(), Histogram::default(), Histogram::default());
-        for value in 0..1000 {
-            if value % 3 == 0 { &mut left } else { &mut right }.record(micros(value * value));
-            both.record(micros(value * value));
-        }
-        left.add(&right);
-        assert_eq!(left, both);
-    }
-
-    #[test]
-    fn an_empty_one_is_all_zero() {
-        let empty = Histogram::default();
-        assert_eq!((empty.quantile(0.5), empty.max(), empty.count()), (micros(0), micros(0), 0));
-        let mut endless = Histogram::default();
-        endless.record(Duration::MAX);
-        assert_eq!(endless.quantile(f64::NAN), micros(u64::MAX));
-    }
-}
+mod tests;

@@ -132,7 +132,7 @@ pub use cost::{
 };
 pub use decoder::StreamDecoder;
 pub use error::{Error, ErrorKind, Phase};
-pub use histogram::Histogram;
+pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
 pub use provider::Provider;
