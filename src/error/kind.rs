@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What went wrong, as far as a caller would act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -120,7 +120,7 @@ impl fmt::Display for ErrorKind {
 }
 
 /// A stage in the life of a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
@@ -149,6 +149,23 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// A short name in `snake_case`, for labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Encode => "encode",
+            Self::PoolWait => "pool_wait",
+            Self::Resolve => "resolve",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::Send => "send",
+            Self::FirstByte => "first_byte",
+            Self::Body => "body",
+            Self::FirstToken => "first_token",
+            Self::NextToken => "next_token",
+            Self::Backoff => "backoff",
+        }
+    }
+
     pub(super) fn doing(self) -> &'static str {
         match self {
             Self::Encode => "preparing the request",

@@ -27,7 +27,7 @@ pub enum Decision {
 }
 
 /// Where the length of a wait comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Wait {
@@ -44,7 +44,7 @@ pub enum Wait {
 }
 
 /// Why there is no further attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GiveUp {
@@ -70,6 +70,35 @@ pub enum GiveUp {
     BudgetSpent,
     /// The stream had begun, so that another attempt would say again what was said.
     StreamBegun,
+}
+
+impl Wait {
+    /// A short name in `snake_case`, for labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backoff => "backoff",
+            Self::RetryAfter => "retry_after",
+            Self::RateLimitReset => "rate_limit_reset",
+        }
+    }
+}
+
+impl GiveUp {
+    /// A short name in `snake_case`, for labels and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lasting => "lasting",
+            Self::Cancelled => "cancelled",
+            Self::Forbidden => "forbidden",
+            Self::Ambiguous => "ambiguous",
+            Self::PoolFull => "pool_full",
+            Self::RetriesSpent => "retries_spent",
+            Self::WaitTooLong => "wait_too_long",
+            Self::DeadlineTooNear => "deadline_too_near",
+            Self::BudgetSpent => "budget_spent",
+            Self::StreamBegun => "stream_begun",
+        }
+    }
 }
 
 impl fmt::Display for Decision {
