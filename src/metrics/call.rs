@@ -1,0 +1,76 @@
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use super::Target;
+use crate::chat::{Usage, UsageSource};
+use crate::cost::Money;
+use crate::error::{Error, ErrorKind};
+use crate::histogram::Histogram;
+use crate::retry::Attempt;
+
+/// All that is known of a call when it has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallEnd<'a> {
+    pub(crate) target: Target<'a>,
+    /// The model that answered, as the provider calls it.
+    pub(crate) response_model: Option<&'a str>,
+    /// Whether the answer was streamed.
+    pub(crate) streamed: bool,
+    /// When it ended.
+    pub(crate) at: SystemTime,
+    /// From the call to its end, waiting and retries included.
+    pub(crate) latency: Duration,
+    /// From the call to the first token of a stream.
+    pub(crate) time_to_first_token: Option<Duration>,
+    /// The times between the pieces of a stream's output.
+    pub(crate) gaps: Option<&'a Histogram>,
+    pub(crate) usage: Usage,
+    /// What it cost; `None` where no price is known.
+    pub(crate) cost: Option<Money>,
+    pub(crate) attempts: &'a [Attempt],
+    pub(crate) outcome: Result<(), &'a Error>,
+    pub(crate) request_id: Option<&'a str>,
+    pub(crate) tags: &'a BTreeMap<String, String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    Answered,
+    Failed,
+    /// By the caller.
+    Cancelled,
+    /// By a budget, unsent.
+    Refused,
+}
+
+impl CallEnd<'_> {
+    pub(super) fn ending(&self) -> Ending {
+        match self.outcome {
+            Ok(()) => Ending::Answered,
+            Err(error) if error.is_cancelled() => Ending::Cancelled,
+            Err(error) if error.kind() == ErrorKind::Budget && self.attempts.is_empty() => {
+                Ending::Refused
+            }
+            Err(_) => Ending::Failed,
+        }
+    }
+
+    /// Whether anything is known of the tokens.
+    pub(super) fn counts_tokens(&self) -> bool {
+        self.usage.source != UsageSource::Missing
+    }
+
+    /// How many tokens a second came, over the attempt that was answered: its wait for
+    /// the first token is part of it.
+    pub(super) fn output_rate(&self) -> Option<f64> {
+        if self.usage.source != UsageSource::Reported || self.usage.completion_tokens == 0 {
+            return None;
+        }
+        let began = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.began);
+        let took = self.latency.checked_sub(began).filter(|took| !took.is_zero())?;
+        #[expect(clippy::cast_precision_loss)]
+        let tokens = self.usage.completion_tokens as f64;
+        Some(tokens / took.as_secs_f64())
+    }
+}

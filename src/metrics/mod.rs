@@ -1,0 +1,39 @@
+//! What calls did: how many, how long, how they failed, what they used.
+//!
+//! [`Snapshot`] is what there is to read; its `Display` is for a terminal, and
+//! [`prometheus`](Snapshot::prometheus) for a scraper. `names` has every name that is
+//! shown to other programs.
+//!
+//! ```text
+//! begin ─► InFlight ─► end ─► shard: the slice of 10 s that is open      recorder, shard
+//!                               │  when it is over, or somebody looks
+//!                               ▼
+//!                             store: 10 s ─► 1 min ─► since the start    (pure) store, timeline
+//!                               │
+//!                               ▼
+//!                             Snapshot                                    snapshot
+//! ```
+
+mod call;
+mod names;
+mod prometheus;
+mod recorder;
+mod sample;
+mod shard;
+mod snapshot;
+mod stats;
+mod store;
+mod table;
+mod target;
+mod timeline;
+
+pub(crate) use call::CallEnd;
+pub(crate) use names::{CHAT, TEXT_COMPLETION};
+pub(crate) use recorder::{InFlight, Recorder};
+pub use sample::CallSample;
+pub use snapshot::{Costs, ModelStats, Snapshot, Window, Windows};
+pub use stats::{ErrorStats, Stats, Tokens};
+pub(crate) use target::Target;
+
+#[cfg(test)]
+mod tests;

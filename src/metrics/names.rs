@@ -1,0 +1,218 @@
+//! Every name that other programs see, so that a renaming is a change of this file.
+//!
+//! Those that begin with `gen_ai`, `server` and `error` are OpenTelemetry's, with their
+//! units and bounds: github.com/open-telemetry/semantic-conventions-genai,
+//! `docs/gen-ai/gen-ai-metrics.md` at commit 004902b8, in status "development". (A draft
+//! after that makes the tokens counters named `gen_ai.client.inference.tokens`.) What they
+//! have no name for is ours, under `tollgate`.
+
+/// `gen_ai.operation.name` of a call to a chat API.
+pub(crate) const CHAT: &str = "chat";
+
+/// `gen_ai.operation.name` of a call to OpenAI's text completions.
+pub(crate) const TEXT_COMPLETION: &str = "text_completion";
+
+pub(super) const OPERATION: &str = "gen_ai.operation.name";
+pub(super) const PROVIDER: &str = "gen_ai.provider.name";
+pub(super) const REQUEST_MODEL: &str = "gen_ai.request.model";
+pub(super) const RESPONSE_MODEL: &str = "gen_ai.response.model";
+pub(super) const TOKEN_TYPE: &str = "gen_ai.token.type";
+pub(super) const SERVER_ADDRESS: &str = "server.address";
+pub(super) const SERVER_PORT: &str = "server.port";
+/// [`ErrorKind::as_str`](crate::ErrorKind::as_str).
+pub(super) const ERROR_TYPE: &str = "error.type";
+
+/// How a call ended: `answered`, `failed`, `cancelled` or `refused`.
+pub(super) const OUTCOME: &str = "tollgate.outcome";
+/// Tokens apart, so that they sum up: `input` neither from nor into a cache,
+/// `cached_input`, `cache_write`, `output` without reasoning, `reasoning`.
+pub(super) const TOKEN_CLASS: &str = "tollgate.token.class";
+/// [`Phase::as_str`](crate::Phase::as_str), or `unknown`.
+pub(super) const PHASE: &str = "tollgate.phase";
+/// [`Wait::as_str`](crate::Wait::as_str).
+pub(super) const WAIT: &str = "tollgate.wait";
+/// Why something was given up or closed.
+pub(super) const REASON: &str = "tollgate.reason";
+/// An origin of the pool, such as `https://api.openai.com:443`.
+pub(super) const ORIGIN: &str = "tollgate.origin";
+/// What a connection does: `active`, `opening` or `idle`.
+pub(super) const STATE: &str = "tollgate.state";
+pub(super) const BUDGET: &str = "tollgate.budget";
+pub(super) const ACCOUNT: &str = "tollgate.account";
+pub(super) const WINDOW: &str = "tollgate.window";
+
+/// `{token}` histograms: the conventions' bounds.
+const TOKENS: &[f64] = &[
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
+];
+
+/// The conventions' bounds of all durations, in seconds.
+const SECONDS: &[f64] =
+    &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
+
+const RATES: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0, 2_000.0];
+
+const DOLLARS: &[f64] =
+    &[0.000_01, 0.000_03, 0.000_1, 0.000_3, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
+
+/// The UCUM unit of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    /// Things, `{call}`, which are no unit to Prometheus.
+    Count(&'static str),
+    Seconds,
+    Dollars,
+    /// A share of 1.
+    Ratio,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    Counter,
+    Gauge,
+    /// With the bounds of its buckets.
+    Histogram(&'static [f64]),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) unit: Unit,
+    pub(super) kind: Kind,
+    pub(super) about: &'static str,
+}
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal, $kind:expr, $unit:expr, $about:literal;)*) => {
+        $(pub(super) const $id: Metric =
+            Metric { name: $name, unit: $unit, kind: $kind, about: $about };)*
+
+        /// All of them.
+        #[cfg(test)]
+        pub(super) const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+use Kind::{Counter, Gauge, Histogram};
+use Unit::{Count, Dollars, Ratio, Seconds};
+
+metrics! {
+    DURATION = "gen_ai.client.operation.duration", Histogram(SECONDS), Seconds,
+        "Duration of calls, retries included.";
+    TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk",
+        Histogram(SECONDS), Seconds, "Time from the call to the first token of a stream.";
+    TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk",
+        Histogram(SECONDS), Seconds, "Time between the pieces of the output of a stream.";
+    TOKEN_USAGE = "gen_ai.client.token.usage", Histogram(TOKENS), Count("{token}"),
+        "Tokens used by an answered call.";
+
+    OUTPUT_RATE = "tollgate.client.output_tokens_per_second", Histogram(RATES),
+        Count("{token}/s"), "Output tokens a second of an answered call.";
+    COST = "tollgate.client.cost", Histogram(DOLLARS), Dollars,
+        "Cost of a call, in US dollars.";
+    CALLS = "tollgate.client.calls", Counter, Count("{call}"), "Calls that ended.";
+    IN_FLIGHT = "tollgate.client.in_flight", Gauge, Count("{call}"), "Calls under way.";
+    ERRORS = "tollgate.client.errors", Counter, Count("{call}"),
+        "Calls that were not answered, by error and stage.";
+    RESPONSES = "tollgate.client.responses", Counter, Count("{call}"),
+        "Calls that a model answered, as the provider calls it.";
+    ATTEMPTS = "tollgate.client.attempts", Counter, Count("{attempt}"),
+        "Attempts, over all calls.";
+    RESENT = "tollgate.client.resent", Counter, Count("{attempt}"),
+        "Attempts that were sent twice, for a dead connection.";
+    RETRIES = "tollgate.client.retries", Counter, Count("{attempt}"),
+        "Attempts beyond the first of a call, by the error before.";
+    RETRY_WAITS = "tollgate.client.retry_waits", Counter, Count("{wait}"),
+        "Waits before retries, by where their length came from.";
+    GIVEN_UP = "tollgate.client.given_up", Counter, Count("{call}"),
+        "Calls given up after an attempt, by reason.";
+    TOKENS_USED = "tollgate.client.tokens", Counter, Count("{token}"),
+        "Tokens used, failed calls included.";
+    UNPRICED = "tollgate.client.unpriced", Counter, Count("{call}"),
+        "Answered calls whose cost is not known.";
+    RETRIES_LEFT = "tollgate.client.retries_left", Gauge, Count("{attempt}"),
+        "Retries left in the retry budget.";
+    UPTIME = "tollgate.client.uptime", Gauge, Seconds, "Time since the client was made.";
+
+    POOL_CONNECTIONS = "tollgate.pool.connections", Gauge, Count("{connection}"),
+        "Connections, by what they do.";
+    POOL_WAITING = "tollgate.pool.waiting", Gauge, Count("{call}"),
+        "Calls in line for a connection.";
+    POOL_OPENED = "tollgate.pool.opened", Counter, Count("{connection}"), "Connections opened.";
+    POOL_REUSED = "tollgate.pool.reused", Counter, Count("{connection}"),
+        "Times that a connection was used again.";
+    POOL_CLOSED = "tollgate.pool.closed", Counter, Count("{connection}"),
+        "Connections closed, by reason.";
+    POOL_FAILED = "tollgate.pool.connect_failures", Counter, Count("{connection}"),
+        "Connections that could not be opened, by what failed.";
+    POOL_WAIT = "tollgate.pool.wait", Histogram(SECONDS), Seconds,
+        "Time in line for a connection, of those that had to wait.";
+
+    REFUSED = "tollgate.budget.refused", Counter, Count("{call}"), "Calls refused by a budget.";
+    UNBOOKED = "tollgate.budget.unbooked", Counter, Count("{call}"),
+        "Calls that the ledger failed to book.";
+    BUDGET_LIMIT = "tollgate.budget.limit", Gauge, Dollars,
+        "The most that may be spent in the window, in US dollars.";
+    BUDGET_SPENT = "tollgate.budget.spent", Gauge, Dollars,
+        "Spent in the window, in US dollars.";
+    BUDGET_RESERVED = "tollgate.budget.reserved", Gauge, Dollars,
+        "Reserved for calls under way, in US dollars.";
+    BUDGET_UTILISATION = "tollgate.budget.utilisation", Gauge, Ratio,
+        "Spent, as a share of the limit.";
+}
+
+impl Metric {
+    /// Its name for Prometheus, without the `_total` of a counter: by the rules of
+    /// opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics, and `_usd`
+    /// for dollars.
+    pub(super) fn prometheus(&self) -> String {
+        let suffix = match self.unit {
+            Unit::Count(_) => "",
+            Unit::Seconds => "_seconds",
+            Unit::Dollars => "_usd",
+            Unit::Ratio => "_ratio",
+        };
+        label(self.name) + suffix
+    }
+}
+
+/// The name of an attribute for Prometheus.
+pub(super) fn label(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_valid_and_bounds_ascend() {
+        let mut names = BTreeSet::new();
+        for metric in ALL {
+            let name = metric.prometheus();
+            let is_valid = |char: char| char.is_ascii_lowercase() || char == '_';
+            assert!(name.chars().all(is_valid), "{name}");
+            assert!(names.insert(name), "{}", metric.name);
+            assert!(metric.about.ends_with('.'), "{}", metric.about);
+            if let Kind::Histogram(bounds) = metric.kind {
+                assert!(bounds.windows(2).all(|pair| pair[0] < pair[1]), "{}", metric.name);
+            }
+        }
+        assert_eq!(DURATION.prometheus(), "gen_ai_client_operation_duration_seconds");
+        assert_eq!(TOKEN_USAGE.prometheus(), "gen_ai_client_token_usage");
+    }
+}

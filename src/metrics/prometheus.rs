@@ -1,0 +1,376 @@
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::fmt::{Display, Write as _};
+
+use super::names::{self, Kind, Metric, Unit, label};
+use super::snapshot::{ModelStats, Snapshot};
+use crate::cost::BudgetStatus;
+use crate::histogram::{Histogram, Measure};
+use crate::pool::OriginStats;
+
+/// How many accounts of budgets, and origins of the pool, are shown.
+const MOST: usize = 100;
+
+impl Snapshot {
+    /// The numbers since the start in Prometheus' text format, version 0.0.4, to be
+    /// served as `text/plain; version=0.0.4`
+    /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+    ///
+    /// Names and labels are those of OpenTelemetry's GenAI conventions where these have
+    /// any, and begin with `tollgate` elsewhere. The bounds of the buckets are fixed; a
+    /// value up to 3.2 % above a bound may be counted as within it. Labels take a bounded
+    /// number of values: there are at most 201 models, and of the accounts of budgets the
+    /// 100 that are used up most.
+    pub fn prometheus(&self) -> String {
+        self.exposition(false)
+    }
+
+    /// The same in OpenMetrics' text format, version 1.0.0, to be served as
+    /// `application/openmetrics-text; version=1.0.0; charset=utf-8`
+    /// (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
+    pub fn openmetrics(&self) -> String {
+        self.exposition(true)
+    }
+
+    fn exposition(&self, open: bool) -> String {
+        let mut page = Page { text: String::new(), open };
+        let models: Vec<(Labels, &ModelStats)> =
+            self.by_model.iter().map(|model| (of_model(model), model)).collect();
+        operations(&mut page, &models);
+        ours(&mut page, &models);
+        page.one(&names::RETRIES_LEFT, &self.retries_left);
+        page.one(&names::UPTIME, &self.uptime.as_secs_f64());
+        let origins: Vec<(Labels, &OriginStats)> = (self.pool.origins.iter())
+            .take(MOST)
+            .map(|(name, origin)| (Labels::default().with(names::ORIGIN, name), origin))
+            .collect();
+        pool(&mut page, &origins);
+        page.one(&names::REFUSED, &self.costs.refused);
+        page.one(&names::UNBOOKED, &self.costs.unbooked);
+        budgets(&mut page, &self.costs.budgets);
+        if open {
+            page.text.push_str("# EOF\n");
+        }
+        page.text
+    }
+}
+
+/// What the conventions have names for.
+fn operations(page: &mut Page, models: &[(Labels, &ModelStats)]) {
+    let mut family = page.family(&names::DURATION);
+    for (labels, model) in models {
+        // Without an answer, the label is the reason.
+        if model.total.latency.count() > 0 {
+            family.histogram(labels, &model.total.latency, None);
+        }
+        for (kind, errors) in &model.total.errors {
+            let labels = labels.with(names::ERROR_TYPE, kind.as_str());
+            family.histogram(&labels, &errors.latency, None);
+        }
+    }
+    let mut family = page.family(&names::TIME_TO_FIRST_CHUNK);
+    for (labels, model) in models {
+        family.histogram(labels, &model.total.time_to_first_token, None);
+    }
+    let mut family = page.family(&names::TIME_PER_OUTPUT_CHUNK);
+    for (labels, model) in models {
+        family.histogram(labels, &model.total.time_between_tokens, None);
+    }
+    let mut family = page.family(&names::TOKEN_USAGE);
+    for (labels, model) in models {
+        let labels = |name| labels.with(names::TOKEN_TYPE, name);
+        family.histogram(&labels("input"), &model.total.input_tokens, None);
+        family.histogram(&labels("output"), &model.total.output_tokens, None);
+    }
+}
+
+/// The rest of what is counted by model.
+fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
+    let mut family = page.family(&names::OUTPUT_RATE);
+    for (labels, model) in models {
+        family.histogram(labels, &model.total.output_rate, None);
+    }
+    let mut family = page.family(&names::COST);
+    for (labels, model) in models {
+        family.histogram(labels, &model.total.costs, Some(model.total.cost.as_dollars()));
+    }
+    page.counts(&names::CALLS, models, |model, count| {
+        let total = &model.total;
+        for (outcome, calls) in [
+            ("answered", total.answered),
+            ("failed", total.failed),
+            ("cancelled", total.cancelled),
+            ("refused", total.refused),
+        ] {
+            count(&[(names::OUTCOME, outcome)], calls);
+        }
+    });
+    page.counts(&names::IN_FLIGHT, models, |model, count| count(&[], model.in_flight));
+    page.counts(&names::ERRORS, models, |model, count| {
+        for (kind, errors) in &model.total.errors {
+            let kind = (names::ERROR_TYPE, kind.as_str());
+            let mut unknown = errors.calls;
+            for (phase, calls) in &errors.phases {
+                count(&[kind, (names::PHASE, phase.as_str())], *calls);
+                unknown = unknown.saturating_sub(*calls);
+            }
+            if unknown > 0 {
+                count(&[kind, (names::PHASE, "unknown")], unknown);
+            }
+        }
+    });
+    page.counts(&names::RESPONSES, models, |model, count| {
+        for (answered_by, calls) in &model.answered_by {
+            count(&[(names::RESPONSE_MODEL, answered_by)], *calls);
+        }
+    });
+    page.counts(&names::ATTEMPTS, models, |model, count| count(&[], model.total.attempts));
+    page.counts(&names::RESENT, models, |model, count| count(&[], model.total.resent));
+    page.counts(&names::RETRIES, models, |model, count| {
+        for (kind, retries) in &model.total.retries {
+            count(&[(names::ERROR_TYPE, kind.as_str())], *retries);
+        }
+    });
+    page.counts(&names::RETRY_WAITS, models, |model, count| {
+        for (wait, waits) in &model.total.waits {
+            count(&[(names::WAIT, wait.as_str())], *waits);
+        }
+    });
+    page.counts(&names::GIVEN_UP, models, |model, count| {
+        for (reason, calls) in &model.total.given_up {
+            count(&[(names::REASON, reason.as_str())], *calls);
+        }
+    });
+    page.counts(&names::TOKENS_USED, models, |model, count| {
+        let tokens = &model.total.tokens;
+        let fresh = tokens.input.saturating_sub(tokens.cached).saturating_sub(tokens.cache_write);
+        for (class, tokens) in [
+            ("input", fresh),
+            ("cached_input", tokens.cached),
+            ("cache_write", tokens.cache_write),
+            ("output", tokens.output.saturating_sub(tokens.reasoning)),
+            ("reasoning", tokens.reasoning),
+        ] {
+            count(&[(names::TOKEN_CLASS, class)], tokens);
+        }
+    });
+    page.counts(&names::UNPRICED, models, |model, count| count(&[], model.total.unpriced));
+}
+
+fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
+    page.counts(&names::POOL_CONNECTIONS, origins, |origin, count| {
+        for (state, connections) in
+            [("active", origin.active), ("opening", origin.opening), ("idle", origin.idle)]
+        {
+            count(&[(names::STATE, state)], connections as u64);
+        }
+    });
+    page.counts(&names::POOL_WAITING, origins, |origin, count| count(&[], origin.waiting as u64));
+    page.counts(&names::POOL_OPENED, origins, |origin, count| count(&[], origin.opened));
+    page.counts(&names::POOL_REUSED, origins, |origin, count| count(&[], origin.reused));
+    page.counts(&names::POOL_CLOSED, origins, |origin, count| {
+        let closed = &origin.closed;
+        for (reason, connections) in [
+            ("idle", closed.idle),
+            ("lifetime", closed.lifetime),
+            ("broken", closed.broken),
+            ("ended", closed.ended),
+            ("cancelled", closed.cancelled),
+            ("evicted", closed.evicted),
+            ("shutdown", closed.shutdown),
+        ] {
+            count(&[(names::REASON, reason)], connections);
+        }
+    });
+    page.counts(&names::POOL_FAILED, origins, |origin, count| {
+        let failed = &origin.failed;
+        for (kind, connections) in [
+            ("resolve", failed.resolve),
+            ("connect", failed.connect),
+            ("tls", failed.tls),
+            ("timeout", failed.timeout),
+            ("cancelled", failed.cancelled),
+        ] {
+            count(&[(names::ERROR_TYPE, kind)], connections);
+        }
+    });
+    let mut family = page.family(&names::POOL_WAIT);
+    for (labels, origin) in origins {
+        family.histogram(labels, &origin.waits, None);
+    }
+}
+
+/// Those that are used up most.
+fn budgets(page: &mut Page, budgets: &[BudgetStatus]) {
+    let mut fullest: Vec<&BudgetStatus> = budgets.iter().collect();
+    let fuller = |left: &&BudgetStatus, right: &&BudgetStatus| {
+        right.utilisation().partial_cmp(&left.utilisation()).unwrap_or(Ordering::Equal)
+    };
+    fullest.sort_by(fuller);
+    let mut seen = BTreeSet::new();
+    fullest.retain(|status| seen.insert((&status.budget, &status.account, &status.window)));
+    fullest.truncate(MOST);
+    let value = |metric: &Metric, value: fn(&BudgetStatus) -> f64, page: &mut Page| {
+        let mut family = page.family(metric);
+        for status in &fullest {
+            let labels = Labels::default()
+                .with(names::BUDGET, &status.budget)
+                .with(names::ACCOUNT, &status.account)
+                .with(names::WINDOW, &status.window);
+            family.sample("", &labels, &value(status));
+        }
+    };
+    value(&names::BUDGET_LIMIT, |status| status.limit.as_dollars(), page);
+    value(&names::BUDGET_SPENT, |status| status.spent.as_dollars(), page);
+    value(&names::BUDGET_RESERVED, |status| status.reserved.as_dollars(), page);
+    value(&names::BUDGET_UTILISATION, BudgetStatus::utilisation, page);
+}
+
+fn of_model(model: &ModelStats) -> Labels {
+    let labels = Labels::default()
+        .with(names::OPERATION, &model.operation)
+        .with(names::PROVIDER, &model.provider)
+        .with(names::REQUEST_MODEL, &model.model);
+    if model.server_address.is_empty() {
+        return labels;
+    }
+    labels
+        .with(names::SERVER_ADDRESS, &model.server_address)
+        .with(names::SERVER_PORT, &model.server_port.to_string())
+}
+
+/// Labels as they are written, without the braces.
+#[derive(Debug, Clone, Default)]
+struct Labels(String);
+
+impl Labels {
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut text = self.0.clone();
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&label(name));
+        text.push_str("=\"");
+        for char in value.chars() {
+            match char {
+                '\\' => text.push_str("\\\\"),
+                '"' => text.push_str("\\\""),
+                '\n' => text.push_str("\\n"),
+                char => text.push(char),
+            }
+        }
+        text.push('"');
+        Self(text)
+    }
+}
+
+struct Page {
+    text: String,
+    open: bool,
+}
+
+/// One metric with all its series.
+struct Family<'a> {
+    page: &'a mut Page,
+    name: String,
+    metric: &'a Metric,
+    has_head: bool,
+}
+
+impl Page {
+    fn family<'a>(&'a mut self, metric: &'a Metric) -> Family<'a> {
+        Family { page: self, name: metric.prometheus(), metric, has_head: false }
+    }
+
+    /// A metric without labels.
+    fn one(&mut self, metric: &Metric, value: &dyn Display) {
+        self.family(metric).value(&Labels::default(), value);
+    }
+
+    /// A metric of whole numbers: `count` is called for each thing to write what there is
+    /// to count of it.
+    fn counts<T>(
+        &mut self,
+        metric: &Metric,
+        things: &[(Labels, &T)],
+        count: impl Fn(&T, &mut dyn FnMut(&[(&str, &str)], u64)),
+    ) {
+        let mut family = self.family(metric);
+        for (labels, thing) in things {
+            count(thing, &mut |more, value| {
+                let labels = more
+                    .iter()
+                    .fold(labels.clone(), |labels, (name, value)| labels.with(name, value));
+                family.value(&labels, &value);
+            });
+        }
+    }
+}
+
+impl Family<'_> {
+    /// The one value of a series of a counter or gauge.
+    fn value(&mut self, labels: &Labels, value: &dyn Display) {
+        let suffix = if self.metric.kind == Kind::Counter { "_total" } else { "" };
+        self.sample(suffix, labels, value);
+    }
+
+    /// A series of a histogram; `sum` is in place of the histogram's own.
+    fn histogram<M: Measure>(
+        &mut self,
+        labels: &Labels,
+        histogram: &Histogram<M>,
+        sum: Option<f64>,
+    ) {
+        let Kind::Histogram(bounds) = self.metric.kind else { return };
+        if histogram.count() == 0 {
+            return;
+        }
+        for bound in bounds {
+            // OpenMetrics wants a float there to look like one.
+            let text = if self.page.open { format!("{bound:?}") } else { bound.to_string() };
+            self.sample("_bucket", &labels.with("le", &text), &histogram.up_to(*bound));
+        }
+        self.sample("_bucket", &labels.with("le", "+Inf"), &histogram.count());
+        self.sample("_sum", labels, &sum.unwrap_or_else(|| histogram.total()));
+        self.sample("_count", labels, &histogram.count());
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &Labels, value: &dyn Display) {
+        self.head();
+        let (text, name) = (&mut self.page.text, &self.name);
+        let braces = if labels.0.is_empty() { ["", ""] } else { ["{", "}"] };
+        // Writing into a string does not fail. An infinite number is `inf` to Rust.
+        let value = value.to_string().replace("inf", "+Inf");
+        let _ = writeln!(text, "{name}{suffix}{}{}{} {value}", braces[0], labels.0, braces[1]);
+    }
+
+    /// What stands before the first sample; nothing where there is none.
+    fn head(&mut self) {
+        if std::mem::replace(&mut self.has_head, true) {
+            return;
+        }
+        let kind = match self.metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        // In the older format a counter's family is named as its samples are.
+        let total =
+            if self.metric.kind == Kind::Counter && !self.page.open { "_total" } else { "" };
+        let (text, name) = (&mut self.page.text, &self.name);
+        let _ = writeln!(text, "# HELP {name}{total} {}", self.metric.about);
+        let _ = writeln!(text, "# TYPE {name}{total} {kind}");
+        let unit = match self.metric.unit {
+            Unit::Count(_) => return,
+            Unit::Seconds => "seconds",
+            Unit::Dollars => "usd",
+            Unit::Ratio => "ratio",
+        };
+        if self.page.open {
+            let _ = writeln!(text, "# UNIT {name} {unit}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

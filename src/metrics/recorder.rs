@@ -1,0 +1,193 @@
+use parking_lot::{Mutex, MutexGuard};
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::call::CallEnd;
+use super::shard::{Shard, place};
+use super::snapshot::{Costs, Snapshot};
+use super::store::Store;
+use super::target::{Target, Targets};
+use super::timeline;
+use crate::pool::PoolStats;
+
+/// How many shards there are: more than there are threads that end a call at the same
+/// moment, mostly.
+const SHARDS: usize = 8;
+
+/// Records the calls of a client and all its clones.
+///
+/// A call is booked in one critical section of one shard, which a thread finds free
+/// unless more threads end a call at once than there are shards. Every 10 seconds, and
+/// whenever somebody looks, the shards are emptied into the store.
+///
+/// The locks are taken in the order store, shards by their index, targets. Who records
+/// holds one shard at a time, and nothing when it asks for the store.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    start: Instant,
+    shards: [Alone; SHARDS],
+    /// Guards that a target has one id and an id one target.
+    targets: Mutex<Targets>,
+    /// Guards that every slice that is out of a shard is in here: whoever takes slices
+    /// holds it until they are in.
+    store: Mutex<Store>,
+}
+
+/// Guards that a call is booked whole. Two in one cache line would slow each other down.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Alone(Mutex<Shard>);
+
+/// A call that has begun. When it is dropped without [`end`](Self::end), it is in flight
+/// no more, and nothing else is known of it.
+#[derive(Debug)]
+#[must_use = "a call that is dropped at once was never in flight"]
+pub(crate) struct InFlight {
+    recorder: Arc<Recorder>,
+    id: usize,
+    ended: bool,
+}
+
+impl Recorder {
+    pub(crate) fn new(start: Instant) -> Arc<Self> {
+        Arc::new(Self {
+            start,
+            shards: Default::default(),
+            targets: Mutex::new(Targets::new()),
+            store: Mutex::default(),
+        })
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(self: &Arc<Self>, target: &Target<'_>) -> InFlight {
+        let mut shard = self.shard();
+        let id = self.id(&mut shard, target);
+        shard.add_in_flight(id, 1);
+        drop(shard);
+        InFlight { recorder: self.clone(), id, ended: false }
+    }
+
+    /// Books a call that was never in flight: one that a budget refused before it began,
+    /// say.
+    pub(crate) fn record(&self, call: &CallEnd<'_>, now: Instant) {
+        self.book(call, now, None);
+    }
+
+    fn book(&self, call: &CallEnd<'_>, now: Instant, in_flight: Option<usize>) {
+        let slice = timeline::slice(self.since_start(now));
+        let mut shard = self.shard();
+        if let Some(id) = in_flight {
+            shard.add_in_flight(id, -1);
+        }
+        let id = self.id(&mut shard, &call.target);
+        let is_full = shard.record(slice, id, call);
+        drop(shard);
+        // If it is busy, the next call will find the shard as full.
+        if let Some(mut store) = is_full.then(|| self.store.try_lock()).flatten() {
+            self.collect(&mut store);
+            store.roll(self.since_start(now));
+        }
+    }
+
+    /// The thread's own shard or, when that is busy, any that is free.
+    fn shard(&self) -> MutexGuard<'_, Shard> {
+        let own = own_shard();
+        (0..SHARDS)
+            .find_map(|next| self.shards[(own + next) % SHARDS].0.try_lock())
+            .unwrap_or_else(|| self.shards[own].0.lock())
+    }
+
+    fn id(&self, shard: &mut Shard, target: &Target<'_>) -> usize {
+        if let Some(id) = shard.id(target) {
+            return id;
+        }
+        match self.targets.lock().id(target) {
+            Some((id, known)) => {
+                shard.learn(id, known);
+                id
+            }
+            None => Targets::OTHER,
+        }
+    }
+
+    /// Empties the shards into the store, all as they are at one moment. Returns the
+    /// calls in flight then, by target.
+    fn collect(&self, store: &mut Store) -> Vec<i64> {
+        let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.lock()).collect();
+        let mut in_flight = Vec::new();
+        let mut slices = Vec::new();
+        for shard in &mut shards {
+            for (id, calls) in shard.in_flight().iter().enumerate() {
+                *place(&mut in_flight, id) += calls;
+            }
+            slices.append(&mut shard.take());
+        }
+        drop(shards);
+        slices.into_iter().for_each(|slice| store.add(slice));
+        in_flight
+    }
+
+    /// All numbers, as they are at one moment: every call that ended before is in it, and
+    /// every call is in it as a whole or not at all.
+    pub(crate) fn snapshot(
+        &self,
+        now: Instant,
+        at: SystemTime,
+        pool: PoolStats,
+        costs: Costs,
+        retries_left: u32,
+    ) -> Snapshot {
+        let uptime = self.since_start(now);
+        let mut store = self.store.lock();
+        let in_flight = self.collect(&mut store);
+        store.roll(uptime);
+        let read = store.read(uptime, &self.targets.lock(), &in_flight);
+        drop(store);
+        let (total, windows) = read.total.split(uptime);
+        Snapshot {
+            at,
+            uptime,
+            in_flight: read.models.iter().map(|model| model.in_flight).sum(),
+            total,
+            windows,
+            by_model: read.models,
+            pool,
+            costs,
+            retries_left,
+            slowest: read.slowest,
+            failed: read.failed,
+        }
+    }
+
+    fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+}
+
+impl InFlight {
+    /// The call has ended.
+    pub(crate) fn end(mut self, call: &CallEnd<'_>, now: Instant) {
+        self.ended = true;
+        self.recorder.book(call, now, Some(self.id));
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.recorder.shard().add_in_flight(self.id, -1);
+        }
+    }
+}
+
+/// The index of the thread's own shard.
+fn own_shard() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS);
+    }
+    // A thread that is ending has none any more.
+    OWN.try_with(Cell::get).unwrap_or_default()
+}

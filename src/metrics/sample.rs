@@ -1,0 +1,117 @@
+use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use super::call::{CallEnd, Ending};
+use super::target::bounded;
+use crate::moment;
+use crate::retry::{self, Attempt, AttemptFailure};
+
+/// How many of the latest failed calls, and of the slowest of each time, are kept.
+pub(super) const KEPT: usize = 10;
+
+/// How many attempts of a call are kept: the last.
+const MAX_ATTEMPTS: usize = 20;
+
+/// How many tags of a call are kept.
+const MAX_TAGS: usize = 20;
+
+/// One call in more detail: what just happened? Nothing of what was asked and answered is
+/// in it; but a provider's error message, which is repeated, may quote the request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CallSample {
+    /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
+    #[serde(with = "moment::text")]
+    pub at: SystemTime,
+    /// The [name](crate::Provider::name) of the provider.
+    pub provider: String,
+    /// The model, as it was asked for.
+    pub model: String,
+    /// The model that answered, as the provider calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_model: Option<String>,
+    /// From the call to its end.
+    pub latency: Duration,
+    /// From the call to the first token of a stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_token: Option<Duration>,
+    /// How it failed; `None` when it was answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<AttemptFailure>,
+    /// What was tried, in order: the last 20 attempts.
+    #[serde(default, deserialize_with = "retry::known")]
+    pub attempts: Vec<Attempt>,
+    /// The provider's id of the request, to quote to its support.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The first 20 of the call's tags, each cut at 200 bytes.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl CallSample {
+    fn of(call: &CallEnd<'_>) -> Self {
+        let dropped = call.attempts.len().saturating_sub(MAX_ATTEMPTS);
+        let tags = call.tags.iter().take(MAX_TAGS);
+        Self {
+            at: call.at,
+            provider: bounded(call.target.provider).to_owned(),
+            model: bounded(call.target.model).to_owned(),
+            response_model: call.response_model.map(|model| bounded(model).to_owned()),
+            latency: call.latency,
+            time_to_first_token: call.time_to_first_token,
+            failure: call.outcome.err().map(AttemptFailure::from),
+            attempts: call.attempts[dropped..].to_vec(),
+            request_id: call.request_id.map(|id| bounded(id).to_owned()),
+            tags: tags
+                .map(|(name, value)| (bounded(name).to_owned(), bounded(value).to_owned()))
+                .collect(),
+        }
+    }
+}
+
+/// The samples of some time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Samples {
+    /// The slowest, the slowest first.
+    pub(super) slowest: Vec<CallSample>,
+    /// The latest that failed, the latest first once they are put in order.
+    pub(super) failed: Vec<CallSample>,
+    /// Where in `failed` the next one goes once it is full.
+    next: usize,
+}
+
+impl Samples {
+    pub(super) fn record(&mut self, call: &CallEnd<'_>) {
+        if call.ending() == Ending::Failed {
+            let sample = CallSample::of(call);
+            if self.failed.len() < KEPT {
+                self.failed.push(sample);
+            } else {
+                self.failed[self.next % KEPT] = sample;
+                self.next += 1;
+            }
+        }
+        let least = self.slowest.last().map_or(Duration::ZERO, |sample| sample.latency);
+        if self.slowest.len() < KEPT || call.latency > least {
+            let place = self.slowest.partition_point(|sample| sample.latency >= call.latency);
+            self.slowest.insert(place, CallSample::of(call));
+            self.slowest.truncate(KEPT);
+        }
+    }
+
+    pub(super) fn add_slowest(&mut self, slowest: Vec<CallSample>) {
+        self.slowest.extend(slowest);
+        self.slowest.sort_by_key(|sample| Reverse(sample.latency));
+        self.slowest.truncate(KEPT);
+    }
+
+    pub(super) fn add_failed(&mut self, failed: Vec<CallSample>) {
+        self.failed.extend(failed);
+        self.failed.sort_by_key(|sample| Reverse(sample.at));
+        self.failed.truncate(KEPT);
+        self.next = 0;
+    }
+}

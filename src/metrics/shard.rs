@@ -1,0 +1,128 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::call::CallEnd;
+use super::sample::Samples;
+use super::stats::Stats;
+use super::target::{Known, OTHER, Target, bounded};
+
+/// How many slices a shard holds when nobody collects them.
+const MAX_SLICES: usize = 4;
+
+/// How many models that answered are told apart, for each that was asked for.
+const MAX_ANSWERED_BY: usize = 8;
+
+/// A part of the books, of which each thread writes into one, so that threads rarely meet.
+#[derive(Debug, Default)]
+pub(super) struct Shard {
+    /// The targets that were seen here, by model.
+    known: HashMap<Box<str>, Vec<(usize, Arc<Known>)>>,
+    /// How many calls have begun here, less those that have ended here, by target. They
+    /// need not end where they began, so only the sum over all shards means anything.
+    in_flight: Vec<i64>,
+    /// What has not been collected, the latest last.
+    slices: Vec<Slice>,
+}
+
+/// What happened in a slice of time.
+#[derive(Debug, Default)]
+pub(super) struct Slice {
+    pub(super) number: u64,
+    /// By target.
+    pub(super) books: Vec<Option<Box<Book>>>,
+    pub(super) samples: Samples,
+}
+
+/// What happened to one target.
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    pub(super) stats: Stats,
+    pub(super) answered_by: AnsweredBy,
+}
+
+impl Shard {
+    /// The id of a target that was seen here.
+    pub(super) fn id(&self, target: &Target<'_>) -> Option<usize> {
+        let known = self.known.get(bounded(target.model))?;
+        known.iter().find(|(_, known)| known.is(target)).map(|(id, _)| *id)
+    }
+
+    /// From now on, a target is seen here.
+    pub(super) fn learn(&mut self, id: usize, known: Arc<Known>) {
+        self.known.entry(known.model.as_str().into()).or_default().push((id, known));
+    }
+
+    pub(super) fn add_in_flight(&mut self, id: usize, calls: i64) {
+        *place(&mut self.in_flight, id) += calls;
+    }
+
+    /// Books a call. Returns whether slices have ended that can be collected.
+    pub(super) fn record(&mut self, number: u64, id: usize, call: &CallEnd<'_>) -> bool {
+        // A thread may come late with a time that it has read before: its call is then
+        // booked on the slice that is open.
+        let is_new = self.slices.last().is_none_or(|slice| slice.number < number);
+        if is_new && self.slices.len() < MAX_SLICES {
+            self.slices.push(Slice { number, ..Slice::default() });
+        }
+        if let Some(slice) = self.slices.last_mut() {
+            let book = place(&mut slice.books, id).get_or_insert_default();
+            book.stats.record(call);
+            if let Some(model) = call.response_model {
+                book.answered_by.count(model, 1);
+            }
+            slice.samples.record(call);
+        }
+        self.slices.len() > 1
+    }
+
+    pub(super) fn in_flight(&self) -> &[i64] {
+        &self.in_flight
+    }
+
+    /// All that has not been collected.
+    pub(super) fn take(&mut self) -> Vec<Slice> {
+        std::mem::take(&mut self.slices)
+    }
+}
+
+/// How many calls each model answered, as the provider calls it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct AnsweredBy(Vec<(Box<str>, u64)>);
+
+impl AnsweredBy {
+    fn count(&mut self, model: &str, calls: u64) {
+        let model = bounded(model);
+        let known = self.0.iter().position(|(known, _)| **known == *model);
+        let place = known.unwrap_or_else(|| {
+            match self.0.len() {
+                ..MAX_ANSWERED_BY => self.0.push((model.into(), 0)),
+                MAX_ANSWERED_BY => self.0.push((OTHER.into(), 0)),
+                _ => {}
+            }
+            self.0.len() - 1
+        });
+        self.0[place].1 += calls;
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        for (model, calls) in &other.0 {
+            self.count(model, *calls);
+        }
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let mut counts = BTreeMap::new();
+        for (model, calls) in &self.0 {
+            *counts.entry(model.to_string()).or_default() += calls;
+        }
+        counts
+    }
+}
+
+/// The place of an id in a list that grows with the ids.
+pub(super) fn place<T: Default>(list: &mut Vec<T>, id: usize) -> &mut T {
+    if list.len() <= id {
+        list.resize_with(id + 1, T::default);
+    }
+    &mut list[id]
+}

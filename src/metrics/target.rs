@@ -1,0 +1,131 @@
+use std::sync::Arc;
+
+/// How many targets are told apart. Calls to any further one are booked on "(other)".
+pub(super) const MOST: usize = 200;
+
+/// The longest name kept, in bytes.
+const MAX_NAME: usize = 200;
+
+/// What stands for all that has no row of its own.
+pub(super) const OTHER: &str = "(other)";
+
+/// What a call goes to: each has a row of its own in the books.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Target<'a> {
+    /// The [name](crate::Provider::name) of the provider.
+    pub(crate) provider: &'a str,
+    /// The model, as it is asked for.
+    pub(crate) model: &'a str,
+    /// [`CHAT`](super::CHAT) or [`TEXT_COMPLETION`](super::TEXT_COMPLETION).
+    pub(crate) operation: &'a str,
+    /// The host that serves it, without a port.
+    pub(crate) server_address: &'a str,
+    /// The port there.
+    pub(crate) server_port: u16,
+}
+
+/// A [`Target`], kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) provider: String,
+    pub(super) model: String,
+    pub(super) operation: String,
+    pub(super) server_address: String,
+    pub(super) server_port: u16,
+}
+
+impl Known {
+    fn of(target: &Target<'_>) -> Self {
+        Self {
+            provider: bounded(target.provider).to_owned(),
+            model: bounded(target.model).to_owned(),
+            operation: bounded(target.operation).to_owned(),
+            server_address: bounded(target.server_address).to_owned(),
+            server_port: target.server_port,
+        }
+    }
+
+    pub(super) fn is(&self, target: &Target<'_>) -> bool {
+        self.server_port == target.server_port
+            && self.model == bounded(target.model)
+            && self.provider == bounded(target.provider)
+            && self.operation == bounded(target.operation)
+            && self.server_address == bounded(target.server_address)
+    }
+}
+
+/// All targets known, each at the index that is its id.
+#[derive(Debug)]
+pub(super) struct Targets(Vec<Arc<Known>>);
+
+impl Targets {
+    /// The id of "(other)".
+    pub(super) const OTHER: usize = 0;
+
+    pub(super) fn new() -> Self {
+        let other = Known {
+            provider: OTHER.to_owned(),
+            model: OTHER.to_owned(),
+            operation: OTHER.to_owned(),
+            ..Known::default()
+        };
+        Self(vec![Arc::new(other)])
+    }
+
+    /// Finds a target, or takes it in; `None` where there is no more room.
+    pub(super) fn id(&mut self, target: &Target<'_>) -> Option<(usize, Arc<Known>)> {
+        let found = self.0.iter().position(|known| known.is(target));
+        let id = match found {
+            Some(id) => id,
+            None if self.0.len() <= MOST => {
+                self.0.push(Arc::new(Known::of(target)));
+                self.0.len() - 1
+            }
+            None => return None,
+        };
+        Some((id, self.0[id].clone()))
+    }
+
+    pub(super) fn get(&self, id: usize) -> &Known {
+        &self.0[id]
+    }
+}
+
+/// A name from outside, cut at the most that is kept.
+pub(super) fn bounded(name: &str) -> &str {
+    if name.len() <= MAX_NAME {
+        return name;
+    }
+    let end = (0..=MAX_NAME).rev().find(|at| name.is_char_boundary(*at));
+    &name[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many_and_each_keeps_its_id() {
+        let mut targets = Targets::new();
+        let names: Vec<String> = (0..MOST + 3).map(|number| number.to_string()).collect();
+        for _ in 0..2 {
+            for (number, name) in names.iter().enumerate() {
+                let target = Target { model: name, ..Target::default() };
+                let id = targets.id(&target).map(|(id, _)| id);
+                assert_eq!(id, (number < MOST).then_some(number + 1));
+            }
+        }
+        assert_eq!(targets.get(Targets::OTHER).model, "(other)");
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        let long = "é".repeat(5_000);
+        let target = Target { model: &long, ..Target::default() };
+        let mut targets = Targets::new();
+        let (id, known) = targets.id(&target).unwrap();
+        assert_eq!(known.model.len(), 200);
+        assert_eq!(targets.id(&target).unwrap().0, id);
+        assert_eq!(bounded(&format!("a{long}")).len(), 199);
+    }
+}
