@@ -15,7 +15,6 @@ use super::bound::{self, Bound};
 use super::budget::Charge;
 use super::event::Events;
 use super::ledger::{Balance, Hold, HoldError, Ledger, Line, MemoryLedger, ReservationId};
-use super::moment::seconds;
 use super::reservation::{Basis, Held};
 use super::{
     Bill, Budget, CallPlan, Cost, CostConfig, CostEvent, CostEvents, CostReport, Money, Price,
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
+use crate::moment::seconds;
 use crate::provider::Wire;
 use live::Live;
 use notice::{refusal, refused, status, unkept, unknown};

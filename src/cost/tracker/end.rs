@@ -4,11 +4,11 @@ use std::time::SystemTime;
 use super::CostTracker;
 use super::notice::alert;
 use crate::cost::ledger::LedgerError;
-use crate::cost::moment::seconds;
 use crate::cost::reservation::{Ending, Held};
 use crate::cost::{
     Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
 };
+use crate::moment::seconds;
 
 impl CostTracker {
     /// Books the end of a call.

@@ -4,8 +4,8 @@ use std::time::SystemTime;
 use super::notice::alert;
 use crate::cost::books::{Books, BooksConfig};
 use crate::cost::ledger::{LedgerError, Posting};
-use crate::cost::moment::seconds;
 use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, Window};
+use crate::moment::seconds;
 
 /// How many accounts of budgets the report knows.
 const MAX_ACCOUNTS: usize = 10_000;

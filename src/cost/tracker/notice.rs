@@ -4,9 +4,9 @@ use std::time::SystemTime;
 
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, LedgerError};
-use crate::cost::moment::{instant, seconds};
 use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window};
 use crate::error::{Error, ErrorKind};
+use crate::moment::{instant, seconds};
 
 /// That an account has reached a share of its limit by a call that began at `began` and
 /// ended now.
