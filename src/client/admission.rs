@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, Usage};
 use crate::config::Settings;
-use crate::cost::{CallPlan, Reservation, output_limit};
+use crate::cost::{CallPlan, Reservation, output_limit, thinking_budget};
 use crate::error::Error;
 use crate::provider::{self, Delivery, Wire};
 
@@ -36,7 +36,11 @@ pub(super) fn admit(
     let text_bytes = written.len().saturating_sub(request.media_bytes());
     plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
     costs.measure(&mut plan, &body, wire)?;
-    let least = costs.least_output().filter(|_| !has_limit(request));
+    // A limit has to be above the budget for thoughts that is in the body.
+    let least = costs
+        .least_output()
+        .filter(|_| !has_limit(request))
+        .map(|least| least.saturating_add(thinking_budget(&body)));
     let reservation = costs.reserve(match least {
         Some(each) => plan.clone().at_least_each(each),
         None => plan.clone(),

@@ -99,7 +99,7 @@ impl Bound {
                 .saturating_mul(prompt.steps),
         };
         let limit = output_limit(body).or(basis.output_tokens).or(basis.context_window);
-        let limit = limit.ok_or(Unbounded::Output)?.max(thinking(body));
+        let limit = limit.ok_or(Unbounded::Output)?.max(thinking_budget(body));
         let limit = limit.min(basis.context_window.unwrap_or(u64::MAX));
         let answers = choices.saturating_mul(prompt.prompts).saturating_mul(prompt.steps);
         Ok(Self {
@@ -145,7 +145,7 @@ pub(crate) fn output_limit(body: &Map<String, Value>) -> Option<u64> {
 /// The budget of thoughts, which lies within `max_tokens` but with interleaved
 /// thinking, where it is that of all thoughts in a turn and may be more (Anthropic's
 /// page "Extended thinking", "Interleaved thinking").
-fn thinking(body: &Map<String, Value>) -> u64 {
+pub(crate) fn thinking_budget(body: &Map<String, Value>) -> u64 {
     body.get("thinking")
         .and_then(|thinking| thinking.get("budget_tokens"))
         .and_then(whole)

@@ -119,7 +119,7 @@ mod window;
 
 pub use alert::BudgetAlert;
 pub use bound::Tokenizer;
-pub(crate) use bound::output_limit;
+pub(crate) use bound::{output_limit, thinking_budget};
 pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};

@@ -1,0 +1,281 @@
+//! Every call is priced, and held to its budgets.
+
+mod support;
+
+use serde_json::json;
+use support::costs::{ample, client, config, prices, spent, usd};
+use support::loopback;
+use support::stream::BOTH;
+use tollgate::testing::Reply;
+use tollgate::{
+    Budget, ChatRequest, CostSource, ErrorKind, Money, Price, Provider, ReasoningEffort,
+};
+
+#[test]
+fn an_answer_carries_its_cost() {
+    for provider in BOTH {
+        let server = loopback();
+        server.otherwise(Reply::text("Paris").usage(1_000, 500).cached(200));
+        let client = client(&server, provider, config([]));
+        let cost = client.chat("hi").unwrap().cost.unwrap();
+        assert_eq!((cost.total, cost.source), (usd("0.002"), CostSource::Priced), "{provider}");
+        assert_eq!((cost.input, cost.cached_input), (usd("0.0008"), usd("0.0002")));
+        let mut stream = client.stream("hi").unwrap();
+        assert_eq!(stream.finish().unwrap().cost, Some(cost));
+        assert_eq!(stream.partial().cost, Some(cost));
+        let report = client.costs();
+        assert_eq!((report.total.calls, report.total.cost.total), (2, usd("0.004")));
+        // Nothing bears on it, so nothing limits it.
+        let limits = |provider| if provider == Provider::Anthropic { Some(4_096) } else { None };
+        for request in server.requests() {
+            assert_eq!(request.json()["max_tokens"].as_u64(), limits(provider));
+        }
+    }
+}
+
+#[test]
+fn a_call_that_a_budget_does_not_bear_is_not_sent() {
+    let server = loopback();
+    let client = client(&server, Provider::OpenAi, config([Budget::total(usd("0.0005"))]));
+    for refused in [client.chat("hi").unwrap_err(), client.stream("hi").map(drop).unwrap_err()] {
+        assert_eq!(
+            (refused.kind(), refused.provider()),
+            (ErrorKind::Budget, Some(Provider::OpenAi))
+        );
+        let refusal = refused.budget().unwrap();
+        assert_eq!((refusal.limit, refusal.spent), (usd("0.0005"), Money::ZERO));
+        assert!(refused.attempts().len() <= 1 && !refused.is_retryable());
+    }
+    assert_eq!((server.request_count(), client.costs().refused), (0, 2));
+    assert_eq!(spent(&client), Money::ZERO);
+}
+
+#[test]
+fn the_output_is_limited_to_what_the_budget_bears() {
+    for provider in BOTH {
+        let server = loopback();
+        server.otherwise(Reply::text("Paris").usage(100, 10));
+        let client = client(&server, provider, config([Budget::total(usd("0.0015"))]));
+        client.chat("hi").unwrap();
+        let sent = server.requests()[0].json()["max_tokens"].as_u64().unwrap();
+        assert!((256..1_000).contains(&sent), "{sent}");
+        assert_eq!(spent(&client), usd("0.00012"));
+        // One with a limit of its own is sent as it is or not at all.
+        client.chat(ChatRequest::from("hi").max_output_tokens(300)).unwrap();
+        assert_eq!(server.requests()[1].json()["max_tokens"], 300);
+        client.chat(ChatRequest::from("hi").max_output_tokens(900)).unwrap_err();
+        client.chat(ChatRequest::from("hi").extra("max_tokens", 900)).unwrap_err();
+        assert_eq!(server.request_count(), 2);
+    }
+}
+
+#[test]
+fn the_limit_goes_out_under_the_name_that_the_model_knows() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let budget = Budget::per_request(usd("0.0015"));
+    let client = client(&server, Provider::OpenAi, config([budget]));
+    client.chat(ChatRequest::from("hi").model("gpt-5")).unwrap();
+    client.complete(ChatRequest::from("hi").model("gpt-3.5-turbo-instruct")).unwrap();
+    let requests = server.requests();
+    let sent: Vec<_> = requests.iter().map(|request| request.json()).collect();
+    assert!(sent[0]["max_completion_tokens"].as_u64().unwrap() < 1_000, "{}", sent[0]);
+    assert!(sent[0].get("max_tokens").is_none());
+    assert!(sent[1]["max_tokens"].as_u64().unwrap() < 1_000, "{}", sent[1]);
+}
+
+#[test]
+fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let free = client(&server, Provider::OpenAi, config([ample()]).limit_output(false));
+    let other = client(&server, Provider::OpenAi, config([ample().model("another")]));
+    for client in [free, other] {
+        client.chat("hi").unwrap();
+    }
+    assert!(server.requests().iter().all(|request| request.json().get("max_tokens").is_none()));
+    // The most that the model can write is reserved then.
+    let tight = config([Budget::total(usd("0.0015"))]).limit_output(false);
+    let tight = client(&server, Provider::OpenAi, tight);
+    assert_eq!(tight.chat("hi").unwrap_err().kind(), ErrorKind::Budget);
+}
+
+#[test]
+fn all_answers_together_are_within_the_limit() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let budget = Budget::per_request(usd("0.004"));
+    let client = client(&server, Provider::OpenAi, config([budget]));
+    client.chat(ChatRequest::from("hi").extra("n", 3)).unwrap();
+    let text = ChatRequest::from("hi").model("gpt-3.5-turbo-instruct");
+    client.complete(text.clone().extra("best_of", 4).extra("n", 2)).unwrap();
+    for (request, answers) in server.requests().iter().zip([3, 4]) {
+        let each = request.json()["max_tokens"].as_u64().unwrap();
+        let most = Money::picos(2_000_000) * (each * answers);
+        assert!(most < usd("0.004") && most > usd("0.003"), "{answers} of {each}");
+    }
+    client.complete(text.extra("best_of", 20)).unwrap_err();
+}
+
+#[test]
+fn thoughts_that_do_not_fit_under_the_limit_are_refused_as_too_dear() {
+    let server = loopback();
+    let thinking = || {
+        let budget = json!({"type": "enabled", "budget_tokens": 2_000});
+        [
+            ChatRequest::from("hi").reasoning_effort(ReasoningEffort::Low),
+            ChatRequest::from("hi").extra("thinking", budget),
+        ]
+    };
+    for request in thinking() {
+        // Bears some output, but less than the thoughts alone.
+        let tight = client(&server, Provider::Anthropic, config([Budget::total(usd("0.002"))]));
+        let error = tight.chat(request).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    }
+    assert_eq!(server.request_count(), 0);
+    for request in thinking() {
+        let client = client(&server, Provider::Anthropic, config([Budget::total(usd("0.006"))]));
+        client.chat(request).unwrap();
+        let sent = server.requests().pop().unwrap();
+        let sent = sent.json();
+        let thoughts = sent["thinking"]["budget_tokens"].as_u64().unwrap();
+        assert!(thoughts < sent["max_tokens"].as_u64().unwrap(), "{sent}");
+    }
+}
+
+#[test]
+fn a_stream_is_stopped_at_the_limit_per_request() {
+    for provider in BOTH {
+        let server = loopback();
+        server.otherwise(Reply::pieces(vec!["word "; 2_000]).usage(100, 2_500));
+        // More is written than was reserved for.
+        let costs = config([Budget::per_request(usd("0.001")), ample()]);
+        let client =
+            client(&server, provider, costs.limit_output(false).default_output_tokens(300));
+        let request = match provider {
+            // It has a limit always, and this server does not keep to it.
+            Provider::Anthropic => ChatRequest::from("hi").max_output_tokens(300),
+            _ => ChatRequest::from("hi"),
+        };
+        let mut stream = client.stream(request).unwrap();
+        let error = stream.finish().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert!(error.message().contains("$0.001"), "{error}");
+        let partial = stream.partial();
+        assert!((1_000..5_000).contains(&partial.text().len()), "{}", partial.text().len());
+        assert!(partial.cost.unwrap().total > usd("0.001"));
+        assert_eq!(spent(&client), partial.cost.unwrap().total);
+        assert!(stream.next().is_none());
+        support::stream::at_rest(&client);
+    }
+}
+
+#[test]
+fn an_answer_beyond_the_limit_is_charged_and_handed_out() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(1_000, 5_000));
+    let budgets = [Budget::per_request(usd("0.001")), Budget::total(usd("0.005"))];
+    let client = client(&server, Provider::OpenAi, config(budgets));
+    // Too late to stop it: it came at once, or its usage with its end.
+    assert_eq!(client.chat("hi").unwrap().cost.unwrap().total, usd("0.011"));
+    assert_eq!(spent(&client), usd("0.011"));
+    assert_eq!(client.chat("hi").unwrap_err().budget().unwrap().spent, usd("0.011"));
+}
+
+#[test]
+fn an_unknown_model_is_refused_once_there_is_a_budget() {
+    let server = loopback();
+    let held = client(&server, Provider::OpenAi, config([ample()]));
+    let new = || ChatRequest::from("hi").model("new");
+    let error = held.chat(new()).unwrap_err();
+    assert_eq!((error.kind(), server.request_count()), (ErrorKind::Budget, 0), "{error}");
+    let free = client(&server, Provider::OpenAi, config([]));
+    assert_eq!(free.chat(new()).unwrap().cost, None);
+    assert_eq!(free.stream(new()).unwrap().finish().unwrap().cost, None);
+    assert_eq!(free.costs().total.unpriced, 2);
+}
+
+#[test]
+fn the_model_and_the_tier_that_served_decide_the_price() {
+    let dear = Price::per_million(Money::dollars(10), Money::dollars(20));
+    let tiered = Price::per_million(Money::dollars(1), Money::dollars(2))
+        .service_tier("priority", Price::per_million(Money::dollars(3), Money::dollars(6)));
+    let prices = || {
+        prices().set("openai", "gpt-4o-mini", tiered.clone()).set("openai", "dear", dear.clone())
+    };
+    for streamed in [false, true] {
+        let server = loopback();
+        let client = client(&server, Provider::OpenAi, config([ample()]).prices(prices()));
+        let ask = |reply: Reply| {
+            server.reply(reply);
+            let answer = match streamed {
+                true => client.stream("hi").unwrap().finish().unwrap(),
+                false => client.chat("hi").unwrap(),
+            };
+            answer.cost.unwrap().total
+        };
+        let reply = || Reply::text("Paris").usage(1_000, 500);
+        assert_eq!(ask(reply()), usd("0.002"));
+        assert_eq!(ask(reply().model("dear")), usd("0.02"));
+        assert_eq!(ask(reply().model("gpt-4o-mini-2024-07-18")), usd("0.002"));
+        assert_eq!(ask(reply().model("never heard of")), usd("0.002"));
+        if !streamed {
+            let served = json!({
+                "model": "gpt-4o-mini", "service_tier": "priority",
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}],
+                "usage": {"prompt_tokens": 1_000, "completion_tokens": 500},
+            });
+            let tier = Reply::raw(200, "application/json", served.to_string());
+            assert_eq!(ask(tier), usd("0.006"));
+        }
+        let report = client.costs();
+        assert_eq!(report.last[1].served_model, "dear");
+        assert_eq!(report.by_model.len(), 1, "by the model that was asked for");
+    }
+}
+
+#[test]
+fn a_bill_of_the_providers_own_is_believed_where_it_is_to_be() {
+    let answer = json!({
+        "model": "gpt-4o-mini",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}],
+        "usage": {"prompt_tokens": 1_000, "completion_tokens": 500, "cost": 0.0125},
+    });
+    for (believe, total, source) in
+        [(true, "0.0125", CostSource::Reported), (false, "0.002", CostSource::Priced)]
+    {
+        let server = loopback();
+        server.reply(Reply::raw(200, "application/json", answer.to_string()));
+        let costs = config([ample()]).believe_reported_costs(believe);
+        let client = client(&server, Provider::OpenAi, costs);
+        let cost = client.chat("hi").unwrap().cost.unwrap();
+        assert_eq!((cost.total, cost.source), (usd(total), source));
+        assert_eq!(spent(&client), usd(total));
+    }
+}
+
+#[test]
+fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
+    for provider in BOTH {
+        for streamed in [false, true] {
+            let server = loopback();
+            server.otherwise(Reply::text("eight by").no_usage());
+            let of = |costs| {
+                let client = client(&server, provider, costs);
+                let request = ChatRequest::from("hi").max_output_tokens(100);
+                let answer = match streamed {
+                    true => client.stream(request).unwrap().finish().unwrap(),
+                    false => client.chat(request).unwrap(),
+                };
+                (answer.cost.unwrap(), client)
+            };
+            let (cost, held) = of(config([ample()]));
+            assert_eq!((cost.output, cost.source), (usd("0.000016"), CostSource::Bound));
+            assert_eq!(spent(&held), cost.total, "{provider} {streamed}");
+            let (cost, _) = of(config([]));
+            assert_eq!((cost.output, cost.source), (usd("0.000004"), CostSource::Estimated));
+            assert!(cost.input < usd("0.0001") && !cost.input.is_zero(), "{cost:?}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What the tests of costs share.
+
+use tollgate::testing::Loopback;
+use tollgate::{Budget, Client, CostConfig, Money, Price, Prices, Provider};
+
+use super::builder;
+
+/// A dollar for a million tokens of input, two for output: of both models that the client
+/// of `support::builder` asks, and of newer ones.
+pub(crate) fn prices() -> Prices {
+    let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(1_000);
+    Prices::empty()
+        .set("openai", "gpt-4o-mini", price.clone())
+        .set("openai", "gpt-5", price.clone())
+        .set("openai", "gpt-3.5-turbo-instruct", price.clone())
+        .set("anthropic", "claude-haiku-4-5", price)
+}
+
+pub(crate) fn config(budgets: impl IntoIterator<Item = Budget>) -> CostConfig {
+    CostConfig::default().prices(prices()).budgets(budgets)
+}
+
+pub(crate) fn client(server: &Loopback, provider: Provider, costs: CostConfig) -> Client {
+    builder(server, provider).costs(costs).build().expect("a valid configuration")
+}
+
+/// Enough for any call here.
+pub(crate) fn ample() -> Budget {
+    Budget::total(Money::dollars(1))
+}
+
+pub(crate) fn usd(text: &str) -> Money {
+    text.parse().expect("dollars")
+}
+
+/// What is spent, where nothing is reserved any more.
+pub(crate) fn spent(client: &Client) -> Money {
+    let report = client.costs();
+    let total: Money = report.budgets.iter().map(|budget| budget.spent).sum();
+    assert!(report.budgets.iter().all(|budget| budget.reserved.is_zero()), "{report}");
+    assert_eq!((report.unbooked, report.ledger_error), (0, None));
+    total
+}
