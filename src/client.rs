@@ -233,6 +233,11 @@ impl Client {
         if call.bounds.deadline.is_past(Instant::now()) {
             return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
         }
+        // Later it could have been sent, and would be charged.
+        if call.bounds.is_cancelled() {
+            let cancelled = Error::cancelled().with_phase(Phase::Encode);
+            return Err(cancelled.with_provider(settings.provider));
+        }
         let retrier = Retrier {
             policy: &settings.retry,
             bucket,

@@ -1,0 +1,281 @@
+//! What calls are charged that failed, or answered in part.
+
+mod support;
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use support::costs::{ample, client, config, spent, usd};
+use support::stream::{BOTH, first_word_and_end};
+use support::{builder, cancelled, loopback, quick_retries};
+use tollgate::cost::{CallOutcome, CallRecord};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{
+    Budget, CancelToken, ChatRequest, Client, CostSource, Error, ErrorKind, Money, Provider,
+    StreamEvent, Unreported,
+};
+
+/// May bring a hundred tokens of output, and is not waited for.
+fn question() -> ChatRequest {
+    ChatRequest::from("hi").max_output_tokens(100)
+}
+
+/// The call that is in the books, if any is.
+fn booked(client: &Client) -> Option<CallRecord> {
+    let report = client.costs();
+    assert!(report.total.calls <= 1, "{report}");
+    assert_eq!(spent(client), report.total.cost.total);
+    report.last.into_iter().next()
+}
+
+/// All that was reserved is charged.
+fn assert_in_full(client: &Client, case: &str) {
+    let call = booked(client).unwrap_or_else(|| panic!("{case}: not charged"));
+    let cost = call.cost.unwrap();
+    assert_eq!((call.outcome, cost.source), (CallOutcome::Unanswered, CostSource::Bound), "{case}");
+    assert_eq!(cost.output, usd("0.0002"), "{case}");
+    assert!(cost.input > Money::ZERO && call.served_model.is_empty(), "{case}");
+}
+
+/// Asks in both ways, and expects both to fail before anything of an answer came.
+fn fails(client: &Client, request: &ChatRequest, streamed: bool) -> Error {
+    match streamed {
+        false => client.chat(request.clone()).unwrap_err(),
+        true => client.stream(request.clone()).map(drop).unwrap_err(),
+    }
+}
+
+fn both_ways() -> impl Iterator<Item = (Provider, bool)> {
+    BOTH.into_iter().flat_map(|provider| [(provider, false), (provider, true)])
+}
+
+#[test]
+fn an_error_in_place_of_an_answer_costs_nothing() {
+    for (provider, streamed) in both_ways() {
+        for status in [400, 401, 404, 429, 500, 503, 529] {
+            let server = loopback();
+            server.reply(Reply::status(status));
+            let client = client(&server, provider, config([ample()]));
+            let error = fails(&client, &question(), streamed);
+            assert_eq!(error.status(), Some(status));
+            assert_eq!(booked(&client), None, "{provider} {status}");
+        }
+    }
+}
+
+#[test]
+fn an_error_under_a_good_status_costs_nothing() {
+    let said = r#"{"error":{"message":"no","type":"server_error","code":null}}"#;
+    for streamed in [false, true] {
+        let server = loopback();
+        server.reply(Reply::raw(200, "application/json", said));
+        let client = client(&server, Provider::OpenAi, config([ample()]));
+        assert_eq!(fails(&client, &question(), streamed).kind(), ErrorKind::Server);
+        assert_eq!(booked(&client), None);
+    }
+}
+
+#[test]
+fn a_call_that_was_lost_on_the_way_is_charged_in_full() {
+    let lost = [
+        ("reset", Reply::reset()),
+        ("closed", Reply::disconnect()),
+        ("bad gateway", Reply::status(502)),
+        ("gateway timeout", Reply::status(504)),
+        ("nonsense", Reply::raw(200, "text/html", "<html>welcome</html>")),
+        ("cut", Reply::text("Paris").cut_after(5)),
+        ("reset within", Reply::text("Paris").reset_after(5)),
+    ];
+    for (provider, streamed) in both_ways() {
+        for (case, reply) in &lost {
+            let server = loopback();
+            server.reply(reply.clone());
+            let client = client(&server, provider, config([ample()]));
+            fails(&client, &question(), streamed);
+            assert_in_full(&client, &format!("{provider} {case} {streamed}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_is_charged_by_the_rule() {
+    for (rule, least, most) in [
+        (Unreported::AtMost, "0.0002", "1"),
+        // Only the input, by its size.
+        (Unreported::Estimate, "0.000001", "0.0001"),
+        (Unreported::Nothing, "0", "0"),
+    ] {
+        let server = loopback();
+        server.reply(Reply::reset());
+        let client = client(&server, Provider::OpenAi, config([ample()]).unreported(rule));
+        client.chat(question()).unwrap_err();
+        let charged = booked(&client).unwrap().cost.unwrap().total;
+        assert!((usd(least)..=usd(most)).contains(&charged), "{rule:?}: {charged}");
+    }
+}
+
+#[test]
+fn a_call_that_ran_out_of_time_or_was_cancelled_is_charged_in_full() {
+    for (provider, streamed) in both_ways() {
+        let server = loopback();
+        server.otherwise(Reply::hang());
+        let client = client(&server, provider, config([ample()]));
+        let late = question().timeout(Duration::from_millis(100));
+        assert!(fails(&client, &late, streamed).is_timeout());
+        // Where the request was still being sent, it is not charged.
+        if server.request_count() == 1 {
+            assert_in_full(&client, &format!("{provider}"));
+        }
+    }
+    let server = loopback();
+    server.otherwise(Reply::hang());
+    let client = client(&server, Provider::OpenAi, config([ample()]));
+    cancelled(&client, || {
+        assert!(server.wait_for_requests(1, Duration::from_secs(60)));
+        // What is under way is in the report.
+        assert!(client.costs().budgets[0].reserved > Money::ZERO);
+    });
+    assert_eq!(booked(&client).unwrap().outcome, CallOutcome::Unanswered);
+}
+
+#[test]
+fn what_never_reached_the_provider_costs_nothing() {
+    for streamed in [false, true] {
+        let server = loopback();
+        let client = client(&server, Provider::OpenAi, config([ample()]));
+        server.refuse().unwrap();
+        assert_eq!(fails(&client, &question(), streamed).kind(), ErrorKind::Connection);
+        server.accept().unwrap();
+        let token = CancelToken::new();
+        token.cancel();
+        let cancelled = question().cancel_token(&token);
+        assert!(fails(&client, &cancelled, streamed).is_cancelled());
+        let bad = question().temperature(f64::NAN);
+        assert_eq!(fails(&client, &bad, streamed).kind(), ErrorKind::InvalidRequest);
+        assert_eq!((booked(&client), server.request_count()), (None, 0));
+    }
+}
+
+/// How a stream ends before its time.
+const ENDS: [&str; 6] = ["dropped", "cancelled", "cut", "reset", "truncated", "error event"];
+
+/// Streams an answer that ends so after its first word, "one ".
+fn broken(server: &Loopback, client: &Client, provider: Provider, end: &str) -> Option<Error> {
+    let reply = || Reply::text("one two three four five six seven eight nine ten").usage(80, 10);
+    let (first_word, _) = first_word_and_end(provider, reply());
+    let events = if provider == Provider::OpenAi { 2 } else { 4 };
+    server.reply(match end {
+        "cut" => reply().cut_after(first_word),
+        "reset" => reply().reset_after(first_word),
+        "truncated" => reply().end_after(events),
+        "error event" => reply().stream_error(events, "overloaded_error", "Overloaded"),
+        _ => reply().stall_after(first_word),
+    });
+    let token = CancelToken::new();
+    let mut stream = client.stream(question().cancel_token(&token)).unwrap();
+    let first = stream.by_ref().find(|event| matches!(event, Ok(StreamEvent::TextDelta(_))));
+    assert!(first.is_some(), "{provider} {end}");
+    // While it comes, it costs what came.
+    assert!(stream.partial().cost.unwrap().total > Money::ZERO);
+    match end {
+        "dropped" => return None,
+        "cancelled" => token.cancel(),
+        _ => {}
+    }
+    let error = stream.finish().unwrap_err();
+    assert_eq!(stream.partial().cost, client.costs().last[0].cost, "{provider} {end}");
+    Some(error)
+}
+
+#[test]
+fn a_stream_that_breaks_off_is_charged_for_what_came() {
+    for provider in BOTH {
+        for end in ENDS {
+            let case = format!("{provider} {end}");
+            let server = loopback();
+            let client = client(&server, provider, config([ample()]));
+            let error = broken(&server, &client, provider, end);
+            assert_eq!(error.is_none(), end == "dropped", "{case}");
+            let call = booked(&client).unwrap();
+            let cost = call.cost.unwrap();
+            assert_eq!((call.outcome, cost.source), (CallOutcome::Broken, CostSource::Bound));
+            // A token for each of the four bytes; a reset may lose some.
+            if end != "reset" {
+                assert_eq!(cost.output, usd("0.000008"), "{case}");
+            }
+            // The input is what Anthropic reported at the start, or at its bound.
+            match provider {
+                Provider::Anthropic => assert_eq!(cost.input, usd("0.00008"), "{case}"),
+                _ => assert!(cost.input > usd("0.0002"), "{case}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_came_whole_is_charged_as_reported_whoever_reads_it() {
+    for provider in BOTH {
+        let server = loopback();
+        server.otherwise(Reply::text("one two").usage(80, 10));
+        let client = client(&server, provider, config([ample()]));
+        let whole = client.stream(question()).unwrap().finish().unwrap();
+        assert_eq!(whole.cost.unwrap().total, usd("0.0001"), "{provider}");
+        for event in client.stream(question()).unwrap() {
+            event.unwrap();
+        }
+        let report = client.costs();
+        assert_eq!(spent(&client), usd("0.0002"));
+        assert!(report.last.iter().all(|call| call.outcome == CallOutcome::Answered));
+    }
+}
+
+#[test]
+fn every_attempt_is_reserved_and_charged_by_itself() {
+    for (provider, streamed) in both_ways() {
+        let server = loopback();
+        for status in [500, 502, 429] {
+            server.reply(Reply::status(status));
+        }
+        server.reply(Reply::text("Paris").usage(80, 10));
+        let costs = config([ample()]);
+        let client =
+            builder(&server, provider).costs(costs).retry(quick_retries(5)).build().unwrap();
+        let answer = match streamed {
+            true => client.stream(question()).unwrap().finish().unwrap(),
+            false => client.chat(question()).unwrap(),
+        };
+        assert_eq!((answer.attempts().len(), answer.cost.unwrap().total), (4, usd("0.0001")));
+        // The second may have been billed, and the last was.
+        let report = client.costs();
+        let outcomes: Vec<_> = report.last.iter().map(|call| call.outcome).collect();
+        assert_eq!(outcomes, [CallOutcome::Unanswered, CallOutcome::Answered], "{provider}");
+        assert_eq!(spent(&client), report.total.cost.total);
+        assert_eq!(report.total.bound, 1);
+    }
+}
+
+#[test]
+fn a_retry_that_the_budget_no_longer_bears_ends_the_call() {
+    for streamed in [false, true] {
+        // What one such attempt is charged.
+        let server = loopback();
+        server.otherwise(Reply::status(502));
+        let probe = client(&server, Provider::OpenAi, config([ample()]));
+        fails(&probe, &question(), streamed);
+        let one = spent(&probe);
+
+        let costs = config([Budget::total(one + one - Money::picos(1))]);
+        let client = builder(&server, Provider::OpenAi)
+            .costs(costs)
+            .retry(quick_retries(5))
+            .build()
+            .unwrap();
+        let error = fails(&client, &question(), streamed);
+        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert_eq!(error.budget().unwrap().spent, one);
+        let before: &Error = error.source().unwrap().downcast_ref().unwrap();
+        assert_eq!(before.status(), Some(502));
+        assert_eq!((server.request_count(), spent(&client)), (2, one));
+        assert_eq!(client.costs().refused, 1);
+    }
+}
