@@ -101,6 +101,24 @@ fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
 }
 
 #[test]
+fn the_limit_leaves_room_for_the_prompt_in_the_context_window() {
+    let whole = Price::per_million(Money::dollars(1), Money::dollars(2))
+        .context_window(8_192)
+        .max_output(8_192);
+    let prices = || prices().set("openai", "gpt-4o-mini", whole.clone());
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let client = client(&server, Provider::OpenAi, config([ample()]).prices(prices()));
+    for (prompt, least, most) in [(4, 8_000, 8_188), (4_000, 5_900, 6_200), (9_000, 4_096, 4_096)] {
+        client.chat("x".repeat(prompt)).unwrap();
+        let sent = server.requests().pop().unwrap();
+        let limit = sent.json()["max_tokens"].as_u64().unwrap();
+        assert!((least..=most).contains(&limit), "{prompt}: {limit}");
+    }
+    assert_eq!(spent(&client), usd("0.00036"));
+}
+
+#[test]
 fn all_answers_together_are_within_the_limit() {
     let server = loopback();
     server.otherwise(Reply::text("Paris").usage(100, 10));

@@ -41,6 +41,9 @@ pub(super) fn admit(
         .least_output()
         .filter(|_| !has_limit(request))
         .map(|least| least.saturating_add(thinking_budget(&body)));
+    if least.is_some() && output_limit(&body).is_none() {
+        costs.leave_room(&mut plan);
+    }
     let reservation = costs.reserve(match least {
         Some(each) => plan.clone().at_least_each(each),
         None => plan.clone(),

@@ -270,6 +270,24 @@ impl CostTracker {
         Ok(())
     }
 
+    /// Lowers the output of a measured call to what the model's context window leaves
+    /// beside the prompt, for a limit that is about to be sent: models are listed that may
+    /// write as much as the window holds, and servers refuse a limit that does not fit in it
+    /// beside the prompt (vLLM; OpenAI for its older models).
+    ///
+    /// The prompt is taken to be half its bound, which is far more than text mostly is, and no
+    /// more than half the window.
+    pub(crate) fn leave_room(&self, plan: &mut CallPlan) {
+        let price = self.price(&plan.provider, &plan.model);
+        let Some(window) = price.and_then(|price| price.context_window_tokens()) else { return };
+        let bound = &mut plan.bound;
+        if bound.answers > 0 {
+            let room = window - (bound.input_tokens / 2).min(window / 2);
+            let limit = room.max(self.inner.config.least_output);
+            bound.output_tokens = bound.output_tokens.min(bound.output_of(limit));
+        }
+    }
+
     /// The fewest output tokens worth a call, where the client may set the limit.
     pub(crate) fn least_output(&self) -> Option<u64> {
         let config = &self.inner.config;
