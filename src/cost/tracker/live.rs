@@ -15,7 +15,7 @@ pub(super) struct Live {
     pub(super) books: Books,
     /// The accounts seen, each with its budget's place.
     accounts: HashMap<String, usize>,
-    /// When an alert of a rolling window was last given.
+    /// Until when an alert of a rolling window is not given again.
     alerted: HashMap<(String, u16), i64>,
     /// Reservations that the ledger could not end, and what it said last.
     unbooked: u64,
@@ -102,14 +102,13 @@ impl Live {
         let Window::Rolling(length) = budget.window else { return true };
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
         if self.alerted.len() >= MAX_ACCOUNTS {
-            self.alerted.retain(|_, told| now.saturating_sub(*told) < length);
+            self.alerted.retain(|_, until| now < *until);
         }
-        match self.alerted.get(&(account.to_owned(), percent)) {
-            Some(told) if now.saturating_sub(*told) < length => false,
-            _ => {
-                self.alerted.insert((account.to_owned(), percent), now);
-                true
-            }
+        let key = (account.to_owned(), percent);
+        if self.alerted.get(&key).is_some_and(|until| now < *until) {
+            return false;
         }
+        self.alerted.insert(key, now.saturating_add(length));
+        true
     }
 }
