@@ -190,8 +190,8 @@ impl fmt::Display for Unbounded {
         match self {
             Self::Input(what) => write!(
                 f,
-                "the request holds {what}, whose tokens cannot be counted before it is sent, and \
-                 the model's context window, which would bound them, is not known; set the \
+                "the request holds {what}; its tokens cannot be counted before it is sent, and \
+                 the model's context window, which would bound them, is not known: set the \
                  context window in the model's price, or leave it out"
             ),
             Self::Output => f.write_str(

@@ -84,8 +84,8 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
     Error::new(
         ErrorKind::Budget,
         format!(
-            "there is no price for {model:?} of {provider:?}, so that no budget could hold; set \
-             one by Prices::set, or choose what to do by CostConfig::unknown_model"
+            "there is no price for the model {model:?} of {provider:?}, so that no budget could \
+             hold; set one by Prices::set, or choose what to do by CostConfig::unknown_model"
         ),
     )
 }
@@ -93,9 +93,11 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
 /// The error of a call that a budget does not bear.
 pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
-    let message = format!(
-        "{refusal} (the call may take {input} tokens of input and at least {output_tokens} of output)"
-    );
+    let output = match plan.least_output {
+        Some(_) => format!("no more than {output_tokens} of output"),
+        None => format!("{output_tokens} of output; a lower max_output_tokens needs less"),
+    };
+    let message = format!("{refusal} (with up to {input} tokens of input and {output})");
     Error::new(ErrorKind::Budget, message).with_budget(refusal)
 }
 

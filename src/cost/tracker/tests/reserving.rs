@@ -63,6 +63,27 @@ fn the_output_is_lowered_to_what_is_left() {
 }
 
 #[test]
+fn a_refusal_says_what_it_was_reckoned_with_and_what_would_help() {
+    let costs = tracker([Budget::total(picos(50_000_000))]);
+    let large = || plan().output_tokens(70_000);
+    for (plan, end) in [
+        (
+            large(),
+            "(with up to 100 tokens of input and 70000 of output; a lower max_output_tokens \
+                   needs less)",
+        ),
+        (
+            large().at_least(60_000),
+            "(with up to 100 tokens of input and no more than 60000 of \
+                                    output)",
+        ),
+    ] {
+        let error = costs.reserve(plan).unwrap_err();
+        assert!(error.message().ends_with(end), "{error}");
+    }
+}
+
+#[test]
 fn the_limit_per_request_lowers_the_output_or_refuses() {
     let limits = [
         Budget::per_request(picos(20_100)),
@@ -90,6 +111,11 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.reserve(new()).unwrap_err();
     assert_eq!((error.kind(), error.budget()), (ErrorKind::Budget, None));
+    assert_eq!(
+        error.message(),
+        "there is no price for the model \"new\" of \"openai\", so that no budget could hold; set \
+         one by Prices::set, or choose what to do by CostConfig::unknown_model"
+    );
     assert_eq!(costs.report().refused, 1);
     let costs = tracker([]);
     assert_eq!(costs.reserve(new()).unwrap().send().settle(bill(1, 1)), None);
