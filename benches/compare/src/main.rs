@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- streams [--json]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! ```
 //!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
@@ -11,6 +12,11 @@
 //! the last line.
 //!
 //! `streams` measures the memory of open streams.
+//!
+//! `costs` measures what keeping count of costs takes: reserving and settling against
+//! what people write instead, pricing and loading the table against the crate
+//! `genai-prices`. With `--features allocations` (before `--`) it counts allocations
+//! too.
 
 // The pool is private to the crate. Its sources are compiled in here as they are,
 // so that nothing has to become public in order to be measured.
@@ -32,6 +38,7 @@ mod sync;
 
 mod call;
 mod contended;
+mod costs;
 mod idle;
 mod peer;
 mod report;
@@ -45,7 +52,8 @@ mod uncontended;
 use std::env;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: compare pool [--json] [--quick] | compare streams [--json]";
+const USAGE: &str = "usage: compare pool [--json] [--quick] | compare streams [--json] \
+                     | compare costs [--json] [--quick]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -61,6 +69,13 @@ fn main() -> ExitCode {
                 return ExitCode::FAILURE;
             }
         }
+        ["costs", ref flags @ ..]
+            if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
+        {
+            costs::costs(flags.contains(&"--quick"), flags.contains(&"--json"));
+        }
+        // What `costs` runs in processes of their own.
+        ["start", arm] => costs::start(arm),
         // What `streams` runs in a process of its own.
         ["open", arm, address] => streams::open(arm, address),
         // What `pool` runs under strace.

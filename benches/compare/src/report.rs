@@ -153,7 +153,7 @@ fn print_syscalls(found: &Syscalls) {
     }
 }
 
-fn print_targets(targets: &[Target]) {
+pub fn print_targets(targets: &[Target]) {
     println!("\nTargets:");
     for Target { target, measured, holds } in targets {
         let verdict = match holds {

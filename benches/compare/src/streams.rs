@@ -79,11 +79,8 @@ pub fn open(arm: &str, address: &str) {
 }
 
 fn open_streams(address: &str) -> f64 {
-    let pool = PoolConfig {
-        max_size: STREAMS + 1,
-        max_per_origin: STREAMS + 1,
-        ..PoolConfig::default()
-    };
+    let pool =
+        PoolConfig { max_size: STREAMS + 1, max_per_origin: STREAMS + 1, ..PoolConfig::default() };
     let client = Client::builder()
         .provider(Provider::OpenAi)
         .model("gpt-4o-mini")

@@ -14,7 +14,7 @@ pub struct Target {
 }
 
 impl Target {
-    fn at_most(target: impl Into<String>, measured: Option<f64>, limit: f64) -> Self {
+    pub fn at_most(target: impl Into<String>, measured: Option<f64>, limit: f64) -> Self {
         Self { target: target.into(), measured, holds: measured.map(|value| value <= limit) }
     }
 

@@ -1,0 +1,12 @@
+//! What keeping count of costs takes: of each call, and once at the start.
+
+mod allocations;
+mod calls;
+mod naive;
+mod overshoot;
+mod pricing;
+mod report;
+mod starting;
+
+pub use report::costs;
+pub use starting::start;
