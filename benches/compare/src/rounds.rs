@@ -43,9 +43,10 @@ pub fn ratio<T>(ours: &[T], theirs: &[T], value: impl Fn(&T) -> f64) -> f64 {
     median(ours.iter().zip(theirs).map(|(ours, theirs)| value(ours) / value(theirs)))
 }
 
-/// How far the least and the most of them lie apart, of their median.
+/// How far the middle half of them lies apart, of their median.
 pub fn spread(values: &[f64]) -> f64 {
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    (most - least) / median(values.iter().copied())
+    let mut values = values.to_vec();
+    values.sort_unstable_by(f64::total_cmp);
+    let (low, high) = (values.len() / 4, values.len() - 1 - values.len() / 4);
+    (values[high] - values[low]) / median(values)
 }

@@ -94,7 +94,7 @@ pub struct Calls {
     pub threads: usize,
     /// In the order of the names: time for each call of all threads together.
     pub nanos: [f64; 3],
-    /// How far the rounds lie apart, of their median.
+    /// How far the middle half of the rounds lies apart, of their median.
     pub spread: [f64; 3],
     pub ledger_to_naive: f64,
     pub tracker_to_ledger: f64,
@@ -102,7 +102,7 @@ pub struct Calls {
 }
 
 pub fn measure(effort: Effort, threads: usize) -> Calls {
-    let times = if effort.quick { 20_000 } else { 200_000 };
+    let times = if threads == 1 { 20_000 } else { 64_000 };
     let found = effort.rotate(&ALL, |new| {
         let account = new();
         turns(&*account, 1, 1_000);
@@ -123,24 +123,19 @@ pub fn measure(effort: Effort, threads: usize) -> Calls {
 /// Makes so many calls in all; returns how many nanoseconds each took.
 fn turns(account: &dyn Account, threads: usize, times: usize) -> f64 {
     let each = times / threads;
-    let ready = Barrier::new(threads + 1);
-    let took = thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    ready.wait();
-                    for _ in 0..each {
-                        account.call();
-                    }
-                })
-            })
-            .collect();
-        ready.wait();
-        let begun = Instant::now();
-        for worker in workers {
-            worker.join().expect("no call is refused");
-        }
-        begun.elapsed()
+    let ready = Barrier::new(threads);
+    let spans: Vec<(Instant, Instant)> = thread::scope(|scope| {
+        let work = || {
+            ready.wait();
+            let begun = Instant::now();
+            (0..each).for_each(|_| account.call());
+            (begun, Instant::now())
+        };
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().expect("no call is refused")).collect()
     });
+    let begun = spans.iter().map(|(begun, _)| *begun).min();
+    let ended = spans.iter().map(|(_, ended)| *ended).max();
+    let took = ended.zip(begun).map(|(ended, begun)| ended - begun).unwrap_or_default();
     took.as_secs_f64() * 1e9 / (each * threads) as f64
 }

@@ -35,11 +35,11 @@ struct Complete<'a> {
 
 /// Measures all that has to do with costs and prints it as it comes.
 pub fn costs(quick: bool, json: bool) {
-    // A single round is soon spoiled by what else the machine does, and these are
-    // short.
-    let effort = Effort { rounds: if quick { 3 } else { 9 }, ..Effort::new(quick) };
+    // A round is soon spoiled by what else the machine does: so there are many, and they
+    // are short.
+    let effort = Effort { rounds: if quick { 5 } else { 25 }, quick };
     println!(
-        "Medians of {} rounds, ± half of what lies between the least and the most.\n",
+        "Medians of {} rounds; spread is how far the middle half of them lies apart.\n",
         effort.rounds
     );
     println!("A call reserved for and settled in {} accounts:", naive::SCOPES);
@@ -79,7 +79,7 @@ fn print_calls(calls: &Calls) {
     let plural = if calls.threads == 1 { "thread" } else { "threads" };
     print!("  {:>2} {plural:8}", calls.threads);
     for ((name, nanos), spread) in calls::NAMES.iter().zip(calls.nanos).zip(calls.spread) {
-        print!("{name} {nanos:.0} ns ±{:.0} %, ", spread * 50.0);
+        print!("{name} {nanos:.0} ns (spread {:.0} %), ", spread * 100.0);
     }
     println!(
         "ratios: ledger to map {:.2}, tracker to ledger {:.2}, tracker to map {:.2}",
@@ -88,10 +88,10 @@ fn print_calls(calls: &Calls) {
 }
 
 fn print_pricing(found: &Pricing) {
-    let [ours, theirs] = found.spread.map(|spread| spread * 50.0);
+    let [ours, theirs] = found.spread.map(|spread| spread * 100.0);
     println!(
-        "\nPricing one usage ({} models): tollgate {:.0} ns ±{ours:.0} %, genai-prices {:.0} ns \
-         ±{theirs:.0} %, ratio {:.3}; by a name for the first time {:.0} ns",
+        "\nPricing one usage ({} models): tollgate {:.0} ns (spread {ours:.0} %), genai-prices {:.0} ns \
+         (spread {theirs:.0} %), ratio {:.3}; by a name for the first time {:.0} ns",
         found.models,
         found.tollgate_ns,
         found.genai_prices_ns,
@@ -101,11 +101,11 @@ fn print_pricing(found: &Pricing) {
 }
 
 fn print_starting(found: &Starting) {
-    let [first, theirs, all] = found.spread.map(|spread| spread * 50.0);
+    let [first, theirs, all] = found.spread.map(|spread| spread * 100.0);
     println!(
-        "\nLoading the table, until the first price: tollgate {:.0} µs ±{first:.0} % ({} models), \
-         genai-prices {:.0} µs ±{theirs:.0} % ({} models), ratio {:.4}\n\
-         reading all of it: {:.0} µs ±{all:.0} %, ratio {:.4}",
+        "\nLoading the table, until the first price: tollgate {:.0} µs (spread {first:.0} %) ({} models), \
+         genai-prices {:.0} µs (spread {theirs:.0} %) ({} models), ratio {:.4};\n\
+         reading all of it: {:.0} µs (spread {all:.0} %), ratio {:.4}",
         found.tollgate_us,
         found.models,
         found.genai_prices_us,

@@ -24,7 +24,7 @@ pub struct Starting {
     pub genai_prices_us: f64,
     /// Until every price is read.
     pub tollgate_all_us: f64,
-    /// How far the rounds lie apart, of their median.
+    /// How far the middle half of the rounds lies apart, of their median.
     pub spread: [f64; 3],
     pub to_genai_prices: f64,
     pub all_to_genai_prices: f64,
