@@ -76,6 +76,11 @@ fn main() -> ExitCode {
         }
         // What `costs` runs in processes of their own.
         ["start", arm] => costs::start(arm),
+        // For a profiler.
+        ["repeat", name, times] => match times.parse() {
+            Ok(times) => costs::repeat(name, times),
+            Err(_) => return usage(),
+        },
         // What `streams` runs in a process of its own.
         ["open", arm, address] => streams::open(arm, address),
         // What `pool` runs under strace.

@@ -8,5 +8,6 @@ mod pricing;
 mod report;
 mod starting;
 
+pub use calls::repeat;
 pub use report::costs;
 pub use starting::start;

@@ -3,7 +3,7 @@
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use tollgate::Money;
+use tollgate::cost::Money;
 
 /// How many accounts a call is charged to.
 pub const SCOPES: usize = 3;

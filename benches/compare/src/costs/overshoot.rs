@@ -3,7 +3,7 @@
 use serde::Serialize;
 use std::thread;
 use std::time::Duration;
-use tollgate::Money;
+use tollgate::cost::Money;
 use tollgate::cost::ledger::{Hold, Ledger, MemoryLedger};
 
 use super::calls::lines;

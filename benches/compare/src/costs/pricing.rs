@@ -3,7 +3,8 @@
 use serde::Serialize;
 use std::hint::black_box;
 use std::time::{Instant, SystemTime};
-use tollgate::{Prices, Usage};
+use tollgate::Usage;
+use tollgate::cost::Prices;
 
 use genai_prices::{Calculator, PriceRequest, UsageKey};
 

@@ -51,13 +51,13 @@ pub fn costs(quick: bool, json: bool) {
     let allocations = allocations::count();
     match allocations {
         Some([naive, ledger, tracker]) => println!(
-            "  allocations of each: naive map {naive:.1}, ledger {ledger:.1}, tracker {tracker:.1}"
+            "  allocations of each: map {naive:.1}, ledger {ledger:.1}, tracker {tracker:.1}"
         ),
         None => println!("  allocations: not counted; build it with --features allocations"),
     }
     let overshoot = overshoot::measure();
     println!(
-        "  64 threads spend until they are refused: naive map {:.3} of the limit, ledger {:.3}",
+        "  64 threads spend until they are refused: map {:.3} of the limit, ledger {:.3}",
         overshoot.naive, overshoot.ledger
     );
     let pricing = pricing::measure(effort);

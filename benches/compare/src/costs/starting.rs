@@ -6,7 +6,8 @@ use std::env;
 use std::hint::black_box;
 use std::process::Command;
 use std::time::{Instant, SystemTime};
-use tollgate::{Prices, Usage};
+use tollgate::Usage;
+use tollgate::cost::Prices;
 
 use genai_prices::{Calculator, PriceRequest, UsageKey};
 
