@@ -2,13 +2,15 @@
 //! from outside, and whoever shares it locks it.
 
 mod account;
+mod number;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use super::super::{Balance, Grant, Hold, HoldError, LedgerError, Line, Posting, ReservationId};
 use crate::cost::Money;
-use account::{Accounts, Key, Slot};
+use account::{Accounts, Key, NONE, Slot};
+use number::ByNumber;
 
 /// The most that one reservation books: more than there is, and so much less than
 /// [`Money::MAX`] that the sum of 2³² of them is exact.
@@ -32,7 +34,7 @@ pub(super) struct State {
     /// How many slots are kept though they may be forgotten.
     keep: usize,
     accounts: Accounts,
-    open: HashMap<ReservationId, Reservation>,
+    open: ByNumber<ReservationId, Reservation>,
     last_id: u64,
     /// When slots may be forgotten, the earliest first: each slot that ever may be is in
     /// it once, or was looked at in vain and has a reservation open.
@@ -65,7 +67,7 @@ impl State {
         Self {
             keep,
             accounts: Accounts::default(),
-            open: HashMap::new(),
+            open: ByNumber::default(),
             last_id: 0,
             due: BinaryHeap::new(),
             forgot_at: None,
@@ -76,16 +78,33 @@ impl State {
     /// As [`Ledger::reserve`](super::Ledger::reserve).
     pub(super) fn reserve(&mut self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
         check(hold)?;
+        let mut entries = self.spare.pop().unwrap_or_default();
+        // Each name is looked up once: that takes more time than all the rest.
+        entries.extend(hold.lines.iter().map(|line| {
+            let account = self.accounts.find(line.account).unwrap_or(NONE);
+            Entry { key: Key { account, slot: line.slot }, from: line.from, until: line.until }
+        }));
+        match self.greatest(hold, &entries) {
+            Ok(amount) => Ok(Grant { id: self.book(hold, entries, amount), amount }),
+            Err(error) => {
+                self.spare(entries);
+                Err(error)
+            }
+        }
+    }
+
+    /// The greatest amount that fits on every line.
+    fn greatest(&self, hold: &Hold<'_>, entries: &[Entry]) -> Result<Money, HoldError> {
         let mut amount = hold.most.min(MOST);
         let mut tightest = None;
-        for (number, line) in hold.lines.iter().enumerate() {
+        for (number, (line, entry)) in hold.lines.iter().zip(entries).enumerate() {
             let Some(limit) = line.limit else { continue };
             if let Some(forgot_at) = self.forgot_at {
                 if may_be_forgotten(line, hold.now, forgot_at) {
                     return Err(gone(line, hold.now, forgot_at).into());
                 }
             }
-            let balance = self.balance(line);
+            let balance = self.balance_of(entry.key.account, line);
             // Nothing always fits.
             let left = limit.saturating_sub(balance.committed());
             if left < amount {
@@ -93,32 +112,39 @@ impl State {
                 tightest = Some((number, balance));
             }
         }
-        if let Some((line, balance)) = tightest.filter(|_| amount < hold.least) {
-            return Err(HoldError::Refused { line, balance });
+        match tightest.filter(|_| amount < hold.least) {
+            Some((line, balance)) => Err(HoldError::Refused { line, balance }),
+            None => Ok(amount),
         }
-        Ok(Grant { id: self.book(hold.lines, amount, hold.now), amount })
     }
 
-    fn book(&mut self, lines: &[Line<'_>], amount: Money, now: i64) -> ReservationId {
-        let mut entries = self.spare.pop().unwrap_or_default();
-        entries.reserve(lines.len());
-        for line in lines {
-            let (account, slot) = self.accounts.slot(line.account, line.slot);
+    fn book(&mut self, hold: &Hold<'_>, mut entries: Vec<Entry>, amount: Money) -> ReservationId {
+        for (line, Entry { key, .. }) in hold.lines.iter().zip(&mut entries) {
+            if key.account == NONE {
+                key.account = self.accounts.begin(line.account);
+            }
+            let slot = self.accounts.slot(key.account, line.account, line.slot);
             slot.reserved += amount;
             slot.open += 1;
-            let key = Key { account, slot: line.slot };
             if line.until > slot.until {
                 slot.until = line.until;
                 slot.kept_until = line.kept_until();
             }
-            queue(&mut self.due, key, slot);
-            entries.push(Entry { key, from: line.from, until: line.until });
+            queue(&mut self.due, *key, slot);
         }
         self.last_id += 1;
         let id = ReservationId(self.last_id);
         self.open.insert(id, Reservation { amount, entries });
-        self.sweep(now, lines.len() + SWEEP);
+        self.sweep(hold.now, hold.lines.len() + SWEEP);
         id
+    }
+
+    /// Keeps an empty list of entries for the next reservation.
+    fn spare(&mut self, mut entries: Vec<Entry>) {
+        if self.spare.len() < SPARE {
+            entries.clear();
+            self.spare.push(entries);
+        }
     }
 
     /// As [`Ledger::settle`](super::Ledger::settle); tells `post` of each line.
@@ -131,13 +157,13 @@ impl State {
         if amount.is_negative() {
             return Err(LedgerError::new(format!("{amount} cannot be booked: it is negative")));
         }
-        let Some(Reservation { amount: reserved, mut entries }) = self.open.remove(&id) else {
+        let Some(Reservation { amount: reserved, entries }) = self.open.remove(&id) else {
             return Err(LedgerError::new(format!(
                 "there is no reservation {}; it was ended before, or made by another ledger",
                 id.0
             )));
         };
-        for Entry { key, from, until } in entries.drain(..) {
+        for &Entry { key, from, until } in &entries {
             // There is one: a slot is not forgotten while something is reserved in it.
             let Some(account) = self.accounts.get_mut(key.account) else { continue };
             let before = account.balance(from, until).spent;
@@ -148,15 +174,17 @@ impl State {
             queue(&mut self.due, key, slot);
             post(Posting { before, after: account.balance(from, until) });
         }
-        if self.spare.len() < SPARE {
-            self.spare.push(entries);
-        }
+        self.spare(entries);
         Ok(())
     }
 
     /// What is spent and reserved on a line.
     pub(super) fn balance(&self, line: &Line<'_>) -> Balance {
-        let account = self.accounts.find(line.account);
+        self.balance_of(self.accounts.find(line.account).unwrap_or(NONE), line)
+    }
+
+    fn balance_of(&self, account: u64, line: &Line<'_>) -> Balance {
+        let account = self.accounts.get(account);
         account.map(|account| account.balance(line.from, line.until)).unwrap_or_default()
     }
 

@@ -2,11 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::number::ByNumber;
 use crate::cost::Money;
 use crate::cost::ledger::Balance;
 
 /// Of so many places for names the table does not let go, however few it holds.
 const SMALL: usize = 64;
+
+/// The number of no account.
+pub(super) const NONE: u64 = 0;
 
 /// Names a slot: the number of its account, and when it starts. An account that was
 /// forgotten and begins anew has another number.
@@ -94,36 +98,40 @@ impl Account {
 pub(super) struct Accounts {
     numbers: HashMap<Box<str>, u64>,
     /// By their numbers, those that `numbers` has.
-    accounts: HashMap<u64, Account>,
-    /// The number of the account that was begun last.
+    accounts: ByNumber<u64, Account>,
+    /// The number of the account that was begun last; the first is 1.
     last: u64,
 }
 
 impl Accounts {
-    pub(super) fn find(&self, name: &str) -> Option<&Account> {
-        self.accounts.get(self.numbers.get(name)?)
+    /// The number of an account; `None` where it has no slots.
+    pub(super) fn find(&self, name: &str) -> Option<u64> {
+        self.numbers.get(name).copied()
+    }
+
+    pub(super) fn get(&self, number: u64) -> Option<&Account> {
+        self.accounts.get(&number)
     }
 
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut Account> {
         self.accounts.get_mut(&number)
     }
 
-    /// The slot of an account and the account's number. Both are begun if there are none.
-    pub(super) fn slot(&mut self, name: &str, start: i64) -> (u64, &mut Slot) {
-        let number = match self.numbers.get(name) {
-            Some(number) => *number,
-            None => {
-                self.last += 1;
-                self.numbers.insert(name.into(), self.last);
-                self.last
-            }
-        };
+    /// Begins an account that has no slots yet, and returns its number.
+    pub(super) fn begin(&mut self, name: &str) -> u64 {
+        self.last += 1;
+        self.numbers.insert(name.into(), self.last);
+        self.last
+    }
+
+    /// The slot of an account of that number and name. Both are begun if there are none.
+    pub(super) fn slot(&mut self, number: u64, name: &str, start: i64) -> &mut Slot {
         let account = self.accounts.entry(number).or_insert_with(|| Account::new(name));
         let index = account.place(start).unwrap_or_else(|index| {
             account.slots.insert(index, Slot::new(start));
             index
         });
-        (number, &mut account.slots[index])
+        &mut account.slots[index]
     }
 
     /// Forgets a slot, and its account if it was the last.
