@@ -1,6 +1,8 @@
 //! The running totals of what calls cost.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::time::SystemTime;
 
 use super::record::CallRecord;
@@ -136,10 +138,8 @@ impl Books {
         let most = self.config.max_rows;
 
         self.record_tags(&record.tags, tally);
-        *self.models.row((record.provider.clone(), record.model.clone()), most) += tally;
-        *self.providers.row(record.provider.clone(), most) += tally;
         self.days.add(moment::day(record.at, self.config.utc_offset), tally, most);
-        self.record_class(&record, tally);
+        self.record_names(&mut record, tally);
 
         self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));
         self.total += tally;
@@ -153,47 +153,64 @@ impl Books {
 
     fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: Tally) {
         // A name that has no table is counted under `OTHER`, once however many there are.
-        let mut named: BTreeMap<String, String> = BTreeMap::new();
+        let mut named: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, value) in tags {
             let (mut name, mut value) = (clipped(name), clipped(value));
-            if self.tags.len() >= TAGS && !self.tags.contains_key(&name) {
-                (name, value) = (OTHER.to_owned(), OTHER.to_owned());
+            if !self.tags.contains_key(name) {
+                if self.tags.len() >= TAGS {
+                    (name, value) = (OTHER, OTHER);
+                }
+                // The calls so far did not have it.
+                let before = self.total;
+                let new = || Tags { values: Table::default(), none: before };
+                self.tags.entry(name.to_owned()).or_insert_with(new);
             }
-            // The calls so far did not have it.
-            let before = self.total;
-            let new = || Tags { values: Table::default(), none: before };
-            self.tags.entry(name.clone()).or_insert_with(new);
             named.insert(name, value);
         }
         for (name, tags) in &mut self.tags {
-            match named.remove(name) {
-                Some(value) => *tags.values.row(value, self.config.max_rows) += tally,
+            match named.remove(name.as_str()) {
+                Some(value) => tags.values.add(value, tally, self.config.max_rows),
                 None => tags.none += tally,
             }
         }
     }
 
-    fn record_class(&mut self, record: &CallRecord, tally: Tally) {
-        let prompt = record.usage.prompt_tokens;
-        let mut key = ClassKey {
-            provider: record.provider.clone(),
-            model: record.model.clone(),
-            service_tier: record.service_tier.clone(),
+    /// In the tables by provider, by model and by what must be kept apart. The record lends
+    /// its names to the keys: a call whose rows are there copies none.
+    fn record_names(&mut self, record: &mut CallRecord, tally: Tally) {
+        let most = self.config.max_rows;
+        let names = (mem::take(&mut record.provider), mem::take(&mut record.model));
+        self.providers.add(&names.0, tally, most);
+        self.models.add(&names, tally, most);
+        let (provider, model) = names;
+        let key = ClassKey {
+            provider,
+            model,
+            service_tier: record.service_tier.take(),
             comparable: record.cost.is_some_and(|cost| {
                 matches!(cost.source, CostSource::Priced | CostSource::Reported)
             }),
-            size: self.config.borders.partition_point(|border| *border < prompt),
+            size: self.config.borders.partition_point(|b| *b < record.usage.prompt_tokens),
         };
-        if self.classes.len() >= self.config.max_rows && !self.classes.contains_key(&key) {
+        self.record_class(&key, record.usage, tally);
+        (record.provider, record.model) = (key.provider, key.model);
+        record.service_tier = key.service_tier;
+    }
+
+    fn record_class(&mut self, key: &ClassKey, usage: Usage, tally: Tally) {
+        let tally = Tally { usage: fitted(usage), ..tally };
+        if let Some(class) = self.classes.get_mut(key) {
+            return class.add(usage.prompt_tokens, tally);
+        }
+        let mut key = key.clone();
+        if self.classes.len() >= self.config.max_rows {
             // The size is kept, for it decides the price on any other model.
             (key.provider, key.model) = (OTHER.to_owned(), OTHER.to_owned());
             key.service_tier = None;
         }
+        let prompt = usage.prompt_tokens;
         let new = Class { least: prompt, most: prompt, tally: Tally::default() };
-        let class = self.classes.entry(key).or_insert(new);
-        class.least = class.least.min(prompt);
-        class.most = class.most.max(prompt);
-        class.tally += Tally { usage: fitted(record.usage), ..tally };
+        self.classes.entry(key).or_insert(new).add(prompt, tally);
     }
 
     /// Keeps a call among the latest.
@@ -204,7 +221,10 @@ impl Books {
         if record.tags.len() > TAGS || record.tags.iter().any(|(k, v)| k.len().max(v.len()) > NAME)
         {
             let tags = record.tags.iter().take(TAGS);
-            record.tags = tags.map(|(name, value)| (clipped(name), clipped(value))).collect();
+            let cut = |(name, value): (&String, &String)| {
+                (clipped(name).to_owned(), clipped(value).to_owned())
+            };
+            record.tags = tags.map(cut).collect();
         }
         if self.last.len() >= self.config.last {
             self.last.pop_front();
@@ -243,12 +263,20 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Ord> Table<K> {
-    /// The row of `key`; that of all others where there are `most` rows without it.
-    fn row(&mut self, key: K, most: usize) -> &mut Tally {
-        if self.rows.len() >= most && !self.rows.contains_key(&key) {
-            return &mut self.other;
+    /// Adds to the row of `key`; to that of all others where there are `most` rows without
+    /// it.
+    fn add<Q>(&mut self, key: &Q, tally: Tally, most: usize)
+    where
+        K: Borrow<Q>,
+        Q: Ord + ToOwned<Owned = K> + ?Sized,
+    {
+        if let Some(row) = self.rows.get_mut(key) {
+            *row += tally;
+        } else if self.rows.len() >= most {
+            self.other += tally;
+        } else {
+            *self.rows.entry(key.to_owned()).or_default() += tally;
         }
-        self.rows.entry(key).or_default()
     }
 
     /// The rows, dearest first; then the calls that belong to none, and all others.
@@ -282,6 +310,12 @@ impl Days {
 }
 
 impl Class {
+    fn add(&mut self, prompt: u64, tally: Tally) {
+        self.least = self.least.min(prompt);
+        self.most = self.most.max(prompt);
+        self.tally += tally;
+    }
+
     fn shown(&self, key: &ClassKey) -> UsageClass {
         UsageClass {
             provider: key.provider.clone(),
@@ -315,20 +349,23 @@ fn fitted(usage: Usage) -> Usage {
     }
 }
 
-fn clipped(name: &str) -> String {
-    let mut name = name.to_owned();
-    clip(&mut name);
-    name
+/// The beginning of what is longer than any sensible name.
+fn clipped(name: &str) -> &str {
+    if name.len() <= NAME {
+        return name;
+    }
+    let mut end = NAME;
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
 }
 
 /// Cuts what is longer than any sensible name.
 fn clip(name: &mut String) {
-    if name.len() > NAME {
-        let mut end = NAME;
-        while !name.is_char_boundary(end) {
-            end -= 1;
-        }
-        name.truncate(end);
+    let length = clipped(name).len();
+    if length < name.len() {
+        name.truncate(length);
         name.shrink_to_fit();
     }
 }
