@@ -2,12 +2,13 @@
 
 mod admission;
 mod call;
+mod watch;
 
 use std::env;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
@@ -15,12 +16,15 @@ use crate::config::{ClientBuilder, Settings};
 use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
+use crate::metrics::{Recorder, Snapshot};
 use crate::pool::PoolStats;
 use crate::provider::{Delivery, Provider, Wire};
 use crate::retry::{Bucket, Retrier, SecondSending, Tried};
 use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
 use call::{Call, Means};
+use watch::Watch;
+pub(crate) use watch::{Answer, Ended, Watched};
 
 /// A client of one provider.
 ///
@@ -48,11 +52,24 @@ struct Inner {
     transport: Transport,
     /// The retries left to all calls together.
     bucket: Bucket,
+    watch: Arc<Watch>,
 }
 
 /// Makes one attempt with what was set aside for it.
 type Attempt<T> =
     fn(&Call, Means<'_>, u32, &mut SecondSending<'_>, Reservation) -> Result<T, Error>;
+
+/// How a call is delivered, and what an attempt at it is.
+struct Way<T> {
+    delivery: Delivery,
+    attempt: Attempt<T>,
+}
+
+/// Ends a call that failed.
+fn failed(watched: Watched, error: Error) -> Error {
+    watched.end(&Ended { error: Some(&error), attempts: error.attempts(), ..Ended::default() });
+    error
+}
 
 impl Client {
     /// Begins to set up a client.
@@ -199,6 +216,25 @@ impl Client {
         &self.inner.settings.costs
     }
 
+    /// What calls did, all at this moment: how many, how long, how they failed, what they
+    /// used; since the start and of late, by model; the pool, the budgets, and the calls
+    /// that failed last and took longest.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// let metrics = client.metrics();
+    /// println!("{metrics}"); // a table
+    /// println!("99 % took at most {:?}", metrics.total.latency.quantile(0.99));
+    /// println!("{}", metrics.prometheus()); // for a scraper
+    /// ```
+    pub fn metrics(&self) -> Snapshot {
+        let Inner { settings, transport, bucket, watch, .. } = &*self.inner;
+        let (pool, costs) = (transport.pool_stats(), settings.costs.report().into());
+        let (now, at) = (Instant::now(), SystemTime::now());
+        let recorder = watch.recorder.clone().unwrap_or_else(|| Recorder::new(now));
+        recorder.snapshot(now, at, pool, costs, bucket.left())
+    }
+
     /// How many retries the client's [budget](crate::RetryBudget) has left.
     pub fn retries_left(&self) -> u32 {
         self.inner.bucket.left()
@@ -206,37 +242,73 @@ impl Client {
 
     fn call(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
-        let (_, tried) = self.run(&request, wire, Delivery::Whole, begun, Call::attempt)?;
+        let way = Way { delivery: Delivery::Whole, attempt: Call::attempt };
+        let (watched, ran) = self.watched(&request, wire, way, begun);
+        let tried = match ran {
+            Ok((_, tried)) => tried,
+            Err(error) => return Err(failed(watched, error)),
+        };
         let latency = begun.elapsed();
-        Ok(ChatResponse { latency, attempts: tried.attempts, ..tried.value })
+        let response = ChatResponse { latency, attempts: tried.attempts, ..tried.value };
+        watched.end(&Ended {
+            answer: Some(Answer::from(&response)),
+            attempts: &response.attempts,
+            ..Ended::default()
+        });
+        Ok(response)
     }
 
     fn open(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatStream, Error> {
         let begun = Instant::now();
-        let (call, tried) = self.run(&request, wire, Delivery::Stream, begun, Call::begin)?;
+        let way = Way { delivery: Delivery::Stream, attempt: Call::begin };
+        let (watched, ran) = self.watched(&request, wire, way, begun);
+        let (call, tried) = match ran {
+            Ok(ran) => ran,
+            Err(error) => return Err(failed(watched, error)),
+        };
         let (provider, model) = (self.inner.settings.provider, call.into_model());
-        ChatStream::new(tried, provider, model, request.cancel_token, begun)
+        ChatStream::new(tried, provider, model, request.cancel_token, begun, watched)
+    }
+
+    /// Runs a call, and has it watched.
+    fn watched<T>(
+        &self,
+        request: &ChatRequest,
+        wire: Option<Wire>,
+        way: Way<T>,
+        begun: Instant,
+    ) -> (Watched, Result<(Call, Tried<T>), Error>) {
+        let settings = &self.inner.settings;
+        let model = request.model.as_ref().or(settings.model.as_ref());
+        let wire = wire.unwrap_or_else(|| Call::wire(settings.provider, model));
+        let streamed = way.delivery == Delivery::Stream;
+        let model = model.map(String::as_str);
+        let watch = &self.inner.watch;
+        let watched = watch.begin(model.unwrap_or_default(), wire, streamed, &request.tags, begun);
+        let ran = self
+            .run(request, model, wire, way, begun, &watched)
+            .map_err(|error| error.with_provider(settings.provider));
+        (watched, ran)
     }
 
     /// Runs a call, attempt after attempt.
     fn run<T>(
         &self,
         request: &ChatRequest,
-        wire: Option<Wire>,
-        delivery: Delivery,
+        model: Option<&str>,
+        wire: Wire,
+        Way { delivery, attempt }: Way<T>,
         begun: Instant,
-        attempt: Attempt<T>,
+        watched: &Watched,
     ) -> Result<(Call, Tried<T>), Error> {
-        let Inner { settings, headers, transport, bucket } = &*self.inner;
-        let (call, reservation) = Call::prepare(settings, request, wire, delivery, begun)
-            .map_err(|error| error.with_provider(settings.provider))?;
+        let Inner { settings, headers, transport, bucket, .. } = &*self.inner;
+        let (call, reservation) = Call::prepare(settings, request, model, wire, delivery, begun)?;
         if call.bounds.deadline.is_past(Instant::now()) {
-            return Err(Error::timeout(Phase::Encode).with_provider(settings.provider));
+            return Err(Error::timeout(Phase::Encode));
         }
         // Later it could have been sent, and would be charged.
         if call.bounds.is_cancelled() {
-            let cancelled = Error::cancelled().with_phase(Phase::Encode);
-            return Err(cancelled.with_provider(settings.provider));
+            return Err(Error::cancelled().with_phase(Phase::Encode));
         }
         let retrier = Retrier {
             policy: &settings.retry,
@@ -246,15 +318,20 @@ impl Client {
             clock: &Instant::now,
             bounds: &call.bounds,
             begun,
+            // The attempt that is answered by a stream ends with that.
+            ended: &|attempt| {
+                if delivery == Delivery::Whole || attempt.failure.is_some() {
+                    watched.attempt_ended(attempt);
+                }
+            },
         };
         let means = Means { settings, headers, transport };
         let mut first = Some(reservation);
-        let tried = retrier
-            .run(|retries, second| {
-                let reservation = first.take().map_or_else(|| call.admit_again(settings), Ok)?;
-                attempt(&call, means, retries, second, reservation)
-            })
-            .map_err(|error| error.with_provider(settings.provider))?;
+        let tried = retrier.run(|retries, second| {
+            watched.attempt_begun(retries);
+            let reservation = first.take().map_or_else(|| call.admit_again(settings), Ok)?;
+            attempt(&call, means, retries, second, reservation)
+        })?;
         Ok((call, tried))
     }
 }
@@ -287,10 +364,18 @@ impl ClientBuilder {
             proxy: settings.proxy.as_ref(),
             tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
+            observers: &settings.observers,
         })?;
         let headers = Headers::new(mem::take(&mut settings.headers));
         let bucket = Bucket::new(settings.retry.budget);
-        Ok(Client { inner: Arc::new(Inner { settings, headers, transport, bucket }) })
+        settings.costs.add_observers(&settings.observers);
+        let watch = Arc::new(Watch::new(
+            settings.metrics.then(|| Recorder::new(Instant::now())),
+            settings.observers.clone(),
+            settings.price_provider.clone(),
+            transport::host_and_port(&settings.base),
+        ));
+        Ok(Client { inner: Arc::new(Inner { settings, headers, transport, bucket, watch }) })
     }
 }
 

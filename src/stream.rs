@@ -18,8 +18,10 @@ use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, RateLimit, StreamEvent};
+use crate::client::{Answer, Ended, Watched};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::histogram::Histogram;
 use crate::provider::{self, Decoder, Provider};
 use crate::retry::{Attempt, Decision, GiveUp, Tried};
 use reader::{BATCHES, Batch, LastWord};
@@ -73,6 +75,9 @@ pub struct ChatStream {
     /// Until it has ended.
     charge: Option<Charge>,
     meter: Meter,
+    /// Until it has ended.
+    watched: Option<Watched>,
+    gaps: Arc<Mutex<Histogram>>,
     about: About,
 }
 
@@ -89,6 +94,8 @@ struct About {
     latency: Option<Duration>,
     /// What it cost, once it has ended.
     cost: Option<Cost>,
+    /// How long the first token took.
+    first_token: Duration,
 }
 
 impl ChatStream {
@@ -99,8 +106,11 @@ impl ChatStream {
         model: String,
         cancel: Option<CancelToken>,
         begun: Instant,
+        watched: Watched,
     ) -> Result<Self, Error> {
         let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
+        let first_token = Instant::now().saturating_duration_since(begun);
+        watched.first_token(first_token);
         let reply = reader.source.incoming.reply();
         let about = About {
             provider,
@@ -112,7 +122,9 @@ impl ChatStream {
             begun,
             latency: None,
             cost: None,
+            first_token,
         };
+        let gaps = Arc::clone(&reader.source.gaps);
         let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
         let (sender, receiver) = bounded(BATCHES);
         let last_word = LastWord::default();
@@ -144,6 +156,8 @@ impl ChatStream {
             decoder,
             meter: charge.meter(),
             charge: Some(charge),
+            watched: Some(watched),
+            gaps,
             about,
         })
     }
@@ -270,6 +284,7 @@ impl ChatStream {
                     self.end = Some(Ok(()));
                     self.about.latency = Some(self.about.begun.elapsed());
                     self.settle_cost();
+                    self.end_watch(None);
                 }
                 return Poll::Ready(Some(Ok(event)));
             }
@@ -309,6 +324,7 @@ impl ChatStream {
         self.end = Some(Err(error.clone()));
         self.stop();
         self.settle_cost();
+        self.end_watch(Some(&error));
         error
     }
 
@@ -324,6 +340,45 @@ impl ChatStream {
             if decoder.is_done() { bill } else { bill.broken() }
         };
         self.about.cost = charge.settle(bill);
+    }
+
+    /// Ends the call for those who watch it.
+    fn end_watch(&mut self, error: Option<&Error>) {
+        let Some(watched) = self.watched.take() else { return };
+        let about = &mut self.about;
+        if let Some(last) = about.attempts.last_mut() {
+            if error.is_none() {
+                last.took = about.begun.elapsed().saturating_sub(last.began);
+            }
+            watched.attempt_ended(last);
+        }
+        // Copied, for nobody is told anything under a lock.
+        let (model, id, finish_reason, usage) = {
+            let decoder = self.decoder.lock();
+            let whole = decoder.whole();
+            (
+                decoder.served().0.unwrap_or(&about.model).to_owned(),
+                whole.and_then(|whole| whole.id.clone()),
+                whole.map(|whole| whole.finish_reason),
+                decoder.usage(),
+            )
+        };
+        let gaps = std::mem::take(&mut *self.gaps.lock());
+        let answer = Answer {
+            model: &model,
+            id: id.as_deref(),
+            request_id: about.request_id.as_deref(),
+            finish_reason,
+            usage,
+            cost: about.cost,
+        };
+        watched.end(&Ended {
+            answer: Some(answer),
+            error,
+            attempts: &about.attempts,
+            time_to_first_token: Some(about.first_token),
+            gaps: Some(&gaps),
+        });
     }
 
     /// Awaits the end of the body behind a whole answer for a moment. The reader, which
@@ -372,6 +427,10 @@ impl Drop for ChatStream {
             _ => self.stop(),
         }
         self.settle_cost();
+        if self.watched.is_some() {
+            // The caller wants no more of it.
+            self.end_watch(Some(&Error::cancelled().with_phase(Phase::NextToken)));
+        }
     }
 }
 

@@ -43,16 +43,27 @@ pub(super) struct Means<'a> {
 }
 
 impl Call {
+    /// The format a model is asked in.
+    pub(super) fn wire(provider: Provider, model: Option<&String>) -> Wire {
+        let completes = model.is_some_and(|model| completions::serves(model));
+        match provider {
+            Provider::OpenAi if completes => Wire::OpenAiCompletions,
+            Provider::OpenAi => Wire::OpenAiChat,
+            Provider::Anthropic => Wire::Anthropic,
+        }
+    }
+
     /// Everything that can be refused is refused here, and what the first attempt can
     /// cost is set aside.
     pub(super) fn prepare(
         settings: &Settings,
         request: &ChatRequest,
-        wire: Option<Wire>,
+        model: Option<&str>,
+        wire: Wire,
         delivery: Delivery,
         begun: Instant,
     ) -> Result<(Self, Reservation), Error> {
-        let model = request.model.as_ref().or(settings.model.as_ref()).ok_or_else(|| {
+        let model = model.ok_or_else(|| {
             Error::invalid_request(
                 "no model; name one in the request, or for all requests by \
                  ClientBuilder::model",
@@ -70,11 +81,6 @@ impl Call {
                 )));
             }
         }
-        let wire = wire.unwrap_or(match settings.provider {
-            Provider::OpenAi if completions::serves(model) => Wire::OpenAiCompletions,
-            Provider::OpenAi => Wire::OpenAiChat,
-            Provider::Anthropic => Wire::Anthropic,
-        });
         let end = Deadline::after(begun, whole_stream);
         let deadline = match delivery {
             Delivery::Whole => Deadline::after(begun, timeout),
@@ -90,7 +96,7 @@ impl Call {
             text_bytes,
             body,
             plan,
-            model: model.clone(),
+            model: model.to_owned(),
             idempotency_key,
             bounds: Bounds { deadline, cancel: request.cancel_token.clone() },
             pace: Pace { gap: settings.gap_timeout, end },
@@ -208,6 +214,7 @@ impl Call {
             secrets: Arc::clone(&settings.secrets),
             pace: self.pace,
             meter: Some(meter).filter(Meter::is_limited),
+            gaps: Arc::default(),
         };
         source.begin()
     }

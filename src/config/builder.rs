@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{PoolConfig, Proxy, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
+use crate::observe::Observer;
 use crate::provider::Provider;
 use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
@@ -29,6 +30,8 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`budget`](Self::budget) | none |
 /// | [`costs`](Self::costs), [`cost_tracker`](Self::cost_tracker) | [`CostConfig::default`], the client's own |
 /// | [`price_provider`](Self::price_provider) | by the base URL |
+/// | [`observer`](Self::observer) | none |
+/// | [`metrics`](Self::metrics) | on |
 /// | [`header`](Self::header) | none |
 /// | [`tls`](Self::tls) | see [`Tls`] |
 /// | [`sleeper`](Self::sleeper) | real time |
@@ -80,6 +83,8 @@ pub struct ClientBuilder {
     pub(super) costs: Option<CostConfig>,
     pub(super) cost_tracker: Option<CostTracker>,
     pub(super) price_provider: Option<String>,
+    pub(super) observers: Vec<Arc<dyn Observer>>,
+    pub(super) metrics: bool,
 }
 
 /// Shows neither the key nor what else may hold one: the values of headers, and
@@ -107,6 +112,8 @@ impl fmt::Debug for ClientBuilder {
             .field("budgets", &self.budgets)
             .field("costs", &self.costs)
             .field("price_provider", &self.price_provider)
+            .field("observers", &self.observers.len())
+            .field("metrics", &self.metrics)
             .finish_non_exhaustive()
     }
 }
@@ -139,6 +146,8 @@ impl Default for ClientBuilder {
             costs: None,
             cost_tracker: None,
             price_provider: None,
+            observers: Vec::new(),
+            metrics: true,
         }
     }
 }
@@ -337,6 +346,25 @@ impl ClientBuilder {
     /// [name](Provider::name) of the wire format's provider.
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
         self.price_provider = Some(name.into());
+        self
+    }
+
+    /// Adds one who is told what the client does, while it does it; see [`Observer`].
+    /// Default: none.
+    pub fn observer(self, observer: impl Observer + 'static) -> Self {
+        self.shared_observer(Arc::new(observer))
+    }
+
+    /// Adds an observer that is kept elsewhere, too.
+    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Whether calls are counted and measured for
+    /// [`Client::metrics`](crate::Client::metrics). Default: they are.
+    pub fn metrics(mut self, on: bool) -> Self {
+        self.metrics = on;
         self
     }
 }

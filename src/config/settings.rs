@@ -8,6 +8,7 @@ use super::{ClientBuilder, PoolConfig, Tls, base_url};
 use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
 use crate::key::{ApiKey, Secrets};
+use crate::observe::Observers;
 use crate::provider::{Provider, anthropic};
 use crate::retry::{RetryConfig, Sleeper};
 
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) costs: CostTracker,
     /// Whose prices hold.
     pub(crate) price_provider: String,
+    pub(crate) observers: Observers,
+    pub(crate) metrics: bool,
 }
 
 /// What a provider needs to be reached.
@@ -201,6 +204,8 @@ impl ClientBuilder {
                 tls: self.tls,
                 costs,
                 price_provider,
+                observers: Observers::new(self.observers),
+                metrics: self.metrics,
             }),
             _ => Err(wrong(&problems)),
         }

@@ -23,6 +23,7 @@ use super::{
 use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::moment::seconds;
+use crate::observe::Observers;
 use crate::provider::Wire;
 use live::Live;
 use notice::{refusal, refused, status, unkept, unknown};
@@ -81,6 +82,9 @@ struct Inner {
     /// locked, called or written while it is held.
     live: Mutex<Live>,
     events: Events,
+    /// Those of the clients that share it. Locked to look them up, not while they are
+    /// told.
+    observers: Mutex<Vec<Observers>>,
 }
 
 impl CostTracker {
@@ -104,6 +108,7 @@ impl CostTracker {
             unknown_model,
             live: Mutex::new(live),
             events: Events::default(),
+            observers: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -111,6 +116,13 @@ impl CostTracker {
     /// The prices it goes by.
     pub fn prices(&self) -> &Prices {
         &self.inner.config.prices
+    }
+
+    /// Has a client's observers told of alerts, too.
+    pub(crate) fn add_observers(&self, observers: &Observers) {
+        if !observers.is_empty() {
+            self.inner.observers.lock().push(observers.clone());
+        }
     }
 
     /// Its budgets.

@@ -71,6 +71,8 @@ impl Recorder {
 
     /// Books a call that was never in flight: one that a budget refused before it began,
     /// say.
+    #[cfg(test)]
+    #[allow(dead_code)]
     pub(crate) fn record(&self, call: &CallEnd<'_>, now: Instant) {
         self.book(call, now, None);
     }

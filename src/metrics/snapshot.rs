@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::sample::CallSample;
 use super::stats::Stats;
-use crate::cost::{BudgetStatus, Tally};
+use crate::cost::{BudgetStatus, CostReport, Tally};
 use crate::moment;
 use crate::pool::PoolStats;
 
@@ -113,6 +113,17 @@ pub struct Costs {
     pub unbooked: u64,
     /// How far each budget is used up.
     pub budgets: Vec<BudgetStatus>,
+}
+
+impl From<CostReport> for Costs {
+    fn from(report: CostReport) -> Self {
+        Self {
+            total: report.total,
+            refused: report.refused,
+            unbooked: report.unbooked,
+            budgets: report.budgets,
+        }
+    }
 }
 
 impl Window {

@@ -16,6 +16,8 @@ pub(crate) struct Retrier<'a> {
     pub(crate) bounds: &'a Bounds,
     /// When the call began.
     pub(crate) begun: Instant,
+    /// Is told of every attempt that has ended.
+    pub(crate) ended: &'a dyn Fn(&Attempt),
 }
 
 /// What an attempt brought, and the attempts it took, itself the last of them.
@@ -55,6 +57,7 @@ impl Retrier<'_> {
             let error = match outcome {
                 Ok(value) => {
                     self.bucket.deposit(retries > 0 || resent);
+                    (self.ended)(&entry);
                     attempts.push(entry);
                     return Ok(Tried { value, attempts });
                 }
@@ -63,6 +66,7 @@ impl Retrier<'_> {
             let decision = self.decide(&error, retries, now);
             entry.failure = Some((&error).into());
             entry.decision = Some(decision);
+            (self.ended)(&entry);
             attempts.push(entry);
             let after = match decision {
                 Decision::Retry { after, .. } => after,
@@ -170,6 +174,7 @@ mod tests {
                     cancel: Some(CancelToken::new()),
                 },
                 begun: self.begun,
+                ended: &|_| {},
             };
             retrier.run(|retries, _| attempt(retries))
         }
@@ -301,6 +306,7 @@ mod tests {
             clock: &clock,
             bounds: &bounds,
             begun: world.begun,
+            ended: &|_| {},
         };
         let error = retrier.run(|_, _| -> Result<(), _> { Err(server_error()) }).unwrap_err();
         assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 1));

@@ -43,6 +43,8 @@ pub(super) struct Reader {
     pub(super) source: Source,
     buffer: Box<[u8]>,
     begun: bool,
+    /// When the last piece of the answer came.
+    last: Instant,
     /// Whether the last step brought the answer on, so that the gap begins anew with
     /// the next. Not sooner: in between, the caller may take its time.
     progressed: bool,
@@ -51,7 +53,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(source: Source) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { source, buffer, begun: false, progressed: false }
+        Self { source, buffer, begun: false, last: Instant::now(), progressed: false }
     }
 
     /// Waits for the first event.
@@ -71,6 +73,7 @@ impl Reader {
             }
         };
         self.begun = true;
+        self.last = Instant::now();
         self.progressed = true;
         Ok(Begun { reader: self, events, end })
     }
@@ -159,6 +162,11 @@ impl Reader {
             (read, decoder.is_done(), passed)
         };
         self.progressed = read.map_err(|failure| self.failed(failure))?;
+        if self.progressed && self.begun {
+            let now = Instant::now();
+            self.source.gaps.lock().record(now.saturating_duration_since(self.last));
+            self.last = now;
+        }
         passed.map_or(Ok(done), |limit| Err(self.too_dear(limit)))
     }
 

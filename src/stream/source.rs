@@ -9,6 +9,7 @@ use crate::chat::StreamEvent;
 use crate::cost::Meter;
 use crate::deadline::Deadline;
 use crate::error::Error;
+use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::provider::Decoder;
 use crate::transport::{Body, Incoming, Watch};
@@ -37,6 +38,9 @@ pub(crate) struct Source {
     pub(crate) pace: Pace,
     /// Where what it costs is limited.
     pub(crate) meter: Option<Meter>,
+    /// The times between the pieces of the answer. Guards nothing but itself; written by
+    /// the reader, and read when the stream has ended.
+    pub(crate) gaps: Arc<Mutex<Histogram>>,
 }
 
 /// A stream whose first event is there.

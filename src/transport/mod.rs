@@ -30,6 +30,7 @@ use crate::config::{PoolConfig, Tls};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
+use crate::observe::{self, Observers};
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
@@ -39,6 +40,7 @@ use dial::dial;
 use exchange::{Handoff, NoLookup};
 use fault::Fault;
 pub(crate) use headers::Headers;
+pub(crate) use open::host_and_port;
 use open::{Connection, Opener};
 pub(crate) use watch::Watch;
 
@@ -59,6 +61,9 @@ pub(crate) struct Transport {
     config: Config,
     retry_stale: bool,
     max_response_bytes: usize,
+    observers: Observers,
+    /// Where all connections lead.
+    origin_name: Arc<str>,
 }
 
 /// How a [`Transport`] is set up.
@@ -72,6 +77,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
+    pub(crate) observers: &'a Observers,
 }
 
 /// What is sent.
@@ -104,18 +110,22 @@ impl Transport {
             idle_timeout: settings.pool.idle_timeout,
         };
         let pool = Pool::new(limits, settings.pool.cleanup_period);
+        let origin_name: Arc<str> = open::origin(settings.base).into();
         Ok(Self {
-            origin: pool.register(&open::origin(settings.base)),
+            origin: pool.register(&origin_name),
             pool,
             pool_config: *settings.pool,
             opener: Arc::new(Opener::new(
                 settings.base.clone(),
                 config.clone(),
                 settings.connect_timeout,
+                settings.observers.clone(),
             )),
             config,
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
+            observers: settings.observers.clone(),
+            origin_name,
         })
     }
 
@@ -200,19 +210,31 @@ impl Transport {
         second: &mut SecondSending<'_>,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
+        let begun = Instant::now();
         let (lease, reused) = self.lease(bounds)?;
+        self.leased(begun, reused);
         let outcome = match exchange(lease) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
             Err(fault)
                 if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
             {
+                let begun = Instant::now();
                 let lease = self.fresh_lease(bounds).inspect_err(|_| second.put_back())?;
+                self.leased(begun, false);
                 exchange(lease)
             }
             outcome => outcome,
         };
         outcome.map_err(Fault::explain)
+    }
+
+    fn leased(&self, begun: Instant, reused: bool) {
+        if !self.observers.is_empty() {
+            let (origin, took) = (&*self.origin_name, begun.elapsed());
+            let lease = observe::Lease::new(origin, took, reused);
+            self.observers.tell(|observer| observer.connection_leased(&lease));
+        }
     }
 
     /// A connection, and whether it was used before.

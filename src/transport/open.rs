@@ -20,6 +20,7 @@ use crate::cancel::{CancelToken, Listening};
 use crate::config::Tls;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::observe::Observers;
 
 /// ureq's default is 128 KiB for each direction of each connection; requests and
 /// responses here are small, and response headers beyond this are an error.
@@ -131,6 +132,11 @@ pub(super) fn origin(uri: &Uri) -> String {
     format!("{scheme}://{host}:{}", port(uri))
 }
 
+/// The host, as the conventions for metrics name a server, and its port.
+pub(crate) fn host_and_port(uri: &Uri) -> (String, u16) {
+    (uri.host().unwrap_or_default().to_ascii_lowercase(), port(uri))
+}
+
 fn port(uri: &Uri) -> u16 {
     let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     uri.port_u16().unwrap_or(default)
@@ -158,6 +164,20 @@ pub(super) struct Connection {
     used: bool,
     /// Whether a read can be taken up again after it timed out.
     resumes: bool,
+    /// After the socket, so that it is told when that is closed.
+    _closing: Option<Closing>,
+}
+
+/// Tells that a connection is closed.
+struct Closing {
+    observers: Observers,
+    origin: Arc<str>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.observers.tell(|observer| observer.connection_closed(&self.origin));
+    }
 }
 
 impl Connection {
@@ -200,12 +220,30 @@ pub(super) struct Opener {
     steps: Steps,
     resolver: Arc<Resolver>,
     connect_timeout: Duration,
+    observers: Observers,
+    origin: Arc<str>,
 }
 
 impl Opener {
-    pub(super) fn new(base: Uri, config: Config, connect_timeout: Duration) -> Self {
+    pub(super) fn new(
+        base: Uri,
+        config: Config,
+        connect_timeout: Duration,
+        observers: Observers,
+    ) -> Self {
         let (steps, resolver) = (Steps::default(), Arc::default());
-        Self { base, config, steps, resolver, connect_timeout }
+        let origin = origin(&base).into();
+        Self { base, config, steps, resolver, connect_timeout, observers, origin }
+    }
+
+    /// Tells that a connection was opened, and when it is closed.
+    fn opened(&self, took: Duration) -> Option<Closing> {
+        if self.observers.is_empty() {
+            return None;
+        }
+        let (observers, origin) = (self.observers.clone(), Arc::clone(&self.origin));
+        observers.tell(|observer| observer.connection_opened(&origin, took));
+        Some(Closing { observers, origin })
     }
 
     /// By when a connection must be open that is begun now.
@@ -219,6 +257,7 @@ impl Opener {
         progress: &Arc<Progress>,
         bounds: &Bounds,
     ) -> Result<Connection, Error> {
+        let begun = Instant::now();
         let lookup = Lookup {
             resolver: Arc::clone(&self.resolver),
             progress: Arc::clone(progress),
@@ -277,7 +316,8 @@ impl Opener {
             Ok(transport) => {
                 progress.is_done();
                 let resumes = !transport.is_tls() || resumes_reads(&self.config);
-                Ok(Connection { transport, socket, used: false, resumes })
+                let _closing = self.opened(begun.elapsed());
+                Ok(Connection { transport, socket, used: false, resumes, _closing })
             }
             Err(cause) => Err(self.failed(cause, progress.phase())),
         }

@@ -82,6 +82,10 @@ impl CostTracker {
 
     /// Tells of an alert, outside all locks.
     fn alert(&self, alert: &BudgetAlert) {
+        let observers: Vec<_> = self.inner.observers.lock().clone();
+        for observers in observers {
+            observers.tell(|observer| observer.budget_alert(alert));
+        }
         if let Some(tell) = &self.inner.config.on_alert {
             // A caller's panic must not end the call that reached the threshold.
             let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));

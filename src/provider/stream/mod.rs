@@ -371,6 +371,11 @@ impl Decoder {
         (Some(model).filter(|model| !model.is_empty()), tier.filter(|tier| !tier.is_empty()))
     }
 
+    /// The answer, once it is whole.
+    pub(crate) fn whole(&self) -> Option<&Decoded> {
+        self.answer.whole.as_ref()
+    }
+
     /// What has come so far, also of a stream that failed.
     pub(crate) fn partial(&self) -> Decoded {
         match &self.answer.whole {

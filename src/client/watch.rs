@@ -1,0 +1,211 @@
+//! What is seen of calls from outside: metrics and observers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::chat::{ChatResponse, FinishReason, Usage};
+use crate::cost::Cost;
+use crate::error::Error;
+use crate::histogram::Histogram;
+use crate::metrics::{self, InFlight, Recorder, Target};
+use crate::observe::{Call, CallEnd, Observers};
+use crate::provider::Wire;
+use crate::retry::{Attempt, Decision};
+
+/// Watches the calls of a client.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// None where metrics are off.
+    pub(crate) recorder: Option<Arc<Recorder>>,
+    pub(crate) observers: Observers,
+    pub(crate) provider: String,
+    pub(crate) server_address: String,
+    pub(crate) server_port: u16,
+    /// The id of the next call.
+    next: AtomicU64,
+}
+
+/// Watches one call. Dropped without [`end`](Self::end), it is in flight no more.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    watch: Arc<Watch>,
+    id: u64,
+    model: String,
+    operation: &'static str,
+    streamed: bool,
+    tags: BTreeMap<String, String>,
+    begun: Instant,
+    in_flight: Option<InFlight>,
+}
+
+/// What came of an answer, whole or in part.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Answer<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) request_id: Option<&'a str>,
+    /// Of a whole one.
+    pub(crate) finish_reason: Option<FinishReason>,
+    pub(crate) usage: Usage,
+    pub(crate) cost: Option<Cost>,
+}
+
+impl<'a> From<&'a ChatResponse> for Answer<'a> {
+    fn from(response: &'a ChatResponse) -> Self {
+        Self {
+            model: &response.model,
+            id: response.id.as_deref(),
+            request_id: response.request_id.as_deref(),
+            finish_reason: Some(response.finish_reason),
+            usage: response.usage,
+            cost: response.cost,
+        }
+    }
+}
+
+/// How a call has ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ended<'a> {
+    pub(crate) answer: Option<Answer<'a>>,
+    pub(crate) error: Option<&'a Error>,
+    pub(crate) attempts: &'a [Attempt],
+    pub(crate) time_to_first_token: Option<Duration>,
+    pub(crate) gaps: Option<&'a Histogram>,
+}
+
+impl Watch {
+    pub(crate) fn new(
+        recorder: Option<Arc<Recorder>>,
+        observers: Observers,
+        provider: String,
+        (server_address, server_port): (String, u16),
+    ) -> Self {
+        let next = AtomicU64::new(0);
+        Self { recorder, observers, provider, server_address, server_port, next }
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        model: &str,
+        wire: Wire,
+        streamed: bool,
+        tags: &BTreeMap<String, String>,
+        begun: Instant,
+    ) -> Watched {
+        let operation = match wire {
+            Wire::OpenAiCompletions => metrics::TEXT_COMPLETION,
+            Wire::OpenAiChat | Wire::Anthropic => metrics::CHAT,
+        };
+        let mut watched = Watched {
+            watch: Arc::clone(self),
+            id: self.next.fetch_add(1, Ordering::Relaxed),
+            model: model.to_owned(),
+            operation,
+            streamed,
+            tags: tags.clone(),
+            begun,
+            in_flight: None,
+        };
+        watched.in_flight =
+            self.recorder.as_ref().map(|recorder| recorder.begin(&watched.target()));
+        self.observers.tell(|observer| observer.call_begun(&watched.call()));
+        watched
+    }
+}
+
+impl Watched {
+    pub(crate) fn attempt_begun(&self, number: u32) {
+        self.watch.observers.tell(|observer| observer.attempt_begun(&self.call(), number));
+    }
+
+    /// An attempt has ended, and it may be that another follows.
+    pub(crate) fn attempt_ended(&self, attempt: &Attempt) {
+        let call = self.call();
+        self.watch.observers.tell(|observer| observer.attempt_ended(&call, attempt));
+        if let Some(Decision::Retry { after, wait }) = attempt.decision {
+            self.watch.observers.tell(|observer| observer.retry_scheduled(&call, after, wait));
+        }
+    }
+
+    pub(crate) fn first_token(&self, after: Duration) {
+        self.watch.observers.tell(|observer| observer.first_token(&self.call(), after));
+    }
+
+    /// The call has ended.
+    pub(crate) fn end(mut self, ended: &Ended<'_>) {
+        let (now, at) = (Instant::now(), SystemTime::now());
+        let latency = now.saturating_duration_since(self.begun);
+        let Ended { answer, error, attempts, time_to_first_token, gaps } = *ended;
+        let request_id = match (answer, error) {
+            (Some(answer), _) => answer.request_id,
+            (None, Some(error)) => error.request_id(),
+            (None, None) => None,
+        };
+        let usage = answer.map_or_else(Usage::default, |answer| answer.usage);
+        let cost = answer.and_then(|answer| answer.cost);
+        let response_model = answer.map(|answer| answer.model);
+        if let Some(in_flight) = self.in_flight.take() {
+            in_flight.end(
+                &metrics::CallEnd {
+                    target: self.target(),
+                    response_model,
+                    streamed: self.streamed,
+                    at,
+                    latency,
+                    time_to_first_token,
+                    gaps,
+                    usage,
+                    cost: cost.map(|cost| cost.total),
+                    attempts,
+                    outcome: error.map_or(Ok(()), Err),
+                    request_id,
+                    tags: &self.tags,
+                },
+                now,
+            );
+        }
+        if self.watch.observers.is_empty() {
+            return;
+        }
+        let end = CallEnd {
+            at,
+            latency,
+            time_to_first_token,
+            response_model,
+            response_id: answer.and_then(|answer| answer.id),
+            request_id,
+            finish_reason: answer.and_then(|answer| answer.finish_reason),
+            usage,
+            cost,
+            attempts,
+            error,
+        };
+        self.watch.observers.tell(|observer| observer.call_ended(&self.call(), &end));
+    }
+
+    fn call(&self) -> Call<'_> {
+        Call {
+            id: self.id,
+            provider: &self.watch.provider,
+            model: &self.model,
+            operation: self.operation,
+            server_address: &self.watch.server_address,
+            server_port: self.watch.server_port,
+            streamed: self.streamed,
+            tags: &self.tags,
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target {
+            provider: &self.watch.provider,
+            model: &self.model,
+            operation: self.operation,
+            server_address: &self.watch.server_address,
+            server_port: self.watch.server_port,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Who is told what a client does, while it does it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::chat::{FinishReason, Usage};
+use crate::cost::{BudgetAlert, Cost};
+use crate::error::Error;
+use crate::retry::{Attempt, Wait};
+
+/// Is told what a client does, while it does it.
+///
+/// For what [`Client::metrics`](crate::Client::metrics) does not count, and for bringing
+/// it to where a program keeps its own: with the features `tracing` and `metrics` there
+/// are observers for those crates. Every method does nothing unless it is written.
+///
+/// They run in the thread that makes the call, outside all locks, so what takes long in
+/// them holds up the call. A panic in one is caught. No prompt and no answer is among the
+/// facts.
+///
+/// ```
+/// use tollgate::observe::{Call, CallEnd, Observer};
+///
+/// struct Slow;
+///
+/// impl Observer for Slow {
+///     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
+///         if end.latency.as_secs() > 10 {
+///             eprintln!("{} took {:?} in {} attempts", call.model, end.latency, end.attempts.len());
+///         }
+///     }
+/// }
+///
+/// # use tollgate::{Client, Provider};
+/// let client =
+///     Client::builder().provider(Provider::OpenAi).api_key("sk-…").observer(Slow).build();
+/// ```
+pub trait Observer: Send + Sync {
+    /// A call begins. Every one that begins [ends](Self::call_ended).
+    fn call_begun(&self, call: &Call<'_>) {
+        let _ = call;
+    }
+
+    /// An attempt begins, the `number`th of the call, from 0.
+    fn attempt_begun(&self, call: &Call<'_>, number: u32) {
+        let _ = (call, number);
+    }
+
+    /// An attempt has ended: with an answer, or a failure and what was decided then. That
+    /// of a stream ends with the stream.
+    fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
+        let _ = (call, attempt);
+    }
+
+    /// Another attempt is to follow, after so long.
+    fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
+        let _ = (call, after, wait);
+    }
+
+    /// A connection is lent to an attempt.
+    fn connection_leased(&self, lease: &Lease<'_>) {
+        let _ = lease;
+    }
+
+    /// A connection was opened, to `origin` (`https://api.openai.com:443`), which took so
+    /// long: the look-up of the name, connecting, and TLS.
+    fn connection_opened(&self, origin: &str, took: Duration) {
+        let _ = (origin, took);
+    }
+
+    /// A connection to `origin` is closed; [`Closed`](crate::Closed) counts the reasons.
+    fn connection_closed(&self, origin: &str) {
+        let _ = origin;
+    }
+
+    /// The first token of a stream is there, so long after the call began.
+    fn first_token(&self, call: &Call<'_>, after: Duration) {
+        let _ = (call, after);
+    }
+
+    /// A call has ended, whichever way: a stream also when it is dropped.
+    fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
+        let _ = (call, end);
+    }
+
+    /// A budget has reached one of its thresholds. Of a
+    /// [shared](crate::ClientBuilder::cost_tracker) tracker's, all clients are told.
+    fn budget_alert(&self, alert: &BudgetAlert) {
+        let _ = alert;
+    }
+}
+
+/// What is known of a call from its beginning.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Call<'a> {
+    /// Tells it from the other calls of the client.
+    pub id: u64,
+    /// Who is asked, by its name in the price table; see
+    /// [`price_provider`](crate::ClientBuilder::price_provider).
+    pub provider: &'a str,
+    /// The model that is asked for; empty where none was named.
+    pub model: &'a str,
+    /// `chat` or `text_completion`.
+    pub operation: &'a str,
+    /// The host of the base URL.
+    pub server_address: &'a str,
+    /// Its port.
+    pub server_port: u16,
+    /// Whether the answer is streamed.
+    pub streamed: bool,
+    /// What the caller has labelled it with.
+    pub tags: &'a BTreeMap<String, String>,
+}
+
+/// What is known of a call once it has ended.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CallEnd<'a> {
+    /// When.
+    pub at: SystemTime,
+    /// From the call to its end, waiting and retries included.
+    pub latency: Duration,
+    /// From the call to the first token of a stream.
+    pub time_to_first_token: Option<Duration>,
+    /// The model that answered.
+    pub response_model: Option<&'a str>,
+    /// The provider's id of the response body.
+    pub response_id: Option<&'a str>,
+    /// The provider's id of the HTTP request.
+    pub request_id: Option<&'a str>,
+    /// Why the model stopped.
+    pub finish_reason: Option<FinishReason>,
+    /// What it used, of a stream as far as it came.
+    pub usage: Usage,
+    /// What it cost; `None` where no price is known or nothing came.
+    pub cost: Option<Cost>,
+    /// What was tried.
+    pub attempts: &'a [Attempt],
+    /// How it failed. A stream that was dropped before its end was cancelled.
+    pub error: Option<&'a Error>,
+}
+
+/// A connection that is lent to an attempt.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Lease<'a> {
+    /// Where it leads, such as `https://api.openai.com:443`.
+    pub origin: &'a str,
+    /// How long it took to get it: waiting in line for it, and opening it.
+    pub took: Duration,
+    /// Whether it was at rest, from an earlier attempt.
+    pub reused: bool,
+}
+
+impl<'a> Lease<'a> {
+    pub(crate) fn new(origin: &'a str, took: Duration, reused: bool) -> Self {
+        Self { origin, took, reused }
+    }
+}
+
+/// All who observe a client.
+#[derive(Clone, Default)]
+pub(crate) struct Observers(Arc<Vec<Arc<dyn Observer>>>);
+
+impl Observers {
+    pub(crate) fn new(observers: Vec<Arc<dyn Observer>>) -> Self {
+        Self(Arc::new(observers))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Tells all of them. What panics in one neither ends the call nor keeps the others
+    /// from being told.
+    pub(crate) fn tell(&self, tell: impl Fn(&dyn Observer)) {
+        for observer in self.0.iter() {
+            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer)));
+        }
+    }
+}
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} observers", self.0.len())
+    }
+}
