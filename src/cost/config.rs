@@ -79,7 +79,7 @@ pub enum Unreported {
 /// | [`unreported`](Self::unreported) | the most it can have cost |
 /// | [`believe_reported_costs`](Self::believe_reported_costs) | no |
 /// | [`limit_output`](Self::limit_output) | yes |
-/// | [`default_output_tokens`](Self::default_output_tokens) | what the model can write, or 16,384 |
+/// | [`default_output_tokens`](Self::default_output_tokens) | what the model can write, or 4,096 |
 /// | [`least_output_tokens`](Self::least_output_tokens) | 256 |
 /// | [`tokenizer`](Self::tokenizer) | none: a token for every byte |
 /// | [`on_alert`](Self::on_alert) | nobody is told |
@@ -223,7 +223,7 @@ impl CostConfig {
     }
 
     /// The most output tokens to reserve for a request that has no limit of its own.
-    /// Default: the most that the model can write, or 16,384 where that is not known; of the
+    /// Default: the most that the model can write, or 4,096 where that is not known; of the
     /// formats that have a default of their own (Anthropic's, text completions), that.
     /// A lower one lets more calls run at once on a small budget: what one has reserved,
     /// others have to do without until it is answered.

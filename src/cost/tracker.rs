@@ -28,9 +28,10 @@ use crate::provider::Wire;
 use live::Live;
 use notice::{refusal, refused, status, unkept, unknown};
 
-/// The output that is reserved where neither the request nor the price says how much
-/// there can be.
-const DEFAULT_OUTPUT: u64 = 16_384;
+/// The output that is reserved, and sent as the limit, where neither the request nor the
+/// price says how much there can be. A server refuses a limit beyond what its model can
+/// write, and the older ones that are asked for still write this much.
+const DEFAULT_OUTPUT: u64 = 4_096;
 
 /// Keeps track of what calls cost, and holds budgets.
 ///

@@ -80,7 +80,7 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     }
     if bound > 0 {
         let calls = counted(bound, "call");
-        writeln!(f, "! {calls} of unknown usage, charged at the most they may have cost")?;
+        writeln!(f, "! {calls} of unknown usage, charged at the most possible")?;
     }
     if estimated > 0 {
         let calls = counted(estimated, "call");

@@ -85,7 +85,7 @@ Prices of 2026-11-20
 ! NOT IN THE COST: 4 calls of models without a known price
 ! NOT BOOKED IN THE LEDGER: 1 call, reserved there still
 ! The ledger failed: disk full\n
-! 2 calls of unknown usage, charged at the most they may have cost
+! 2 calls of unknown usage, charged at the most possible
 ! 1 call of unknown usage, whose cost is estimated
 ! 12 calls refused by a budget
 
