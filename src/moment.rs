@@ -31,6 +31,11 @@ pub(crate) fn minute(at: SystemTime) -> String {
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
+/// For people, the time of the day in UTC: `17:08:00`.
+pub(crate) fn time(at: SystemTime) -> String {
+    rfc3339(at)[11..19].to_owned()
+}
+
 /// The day that `at` lies in, counted from 1970-01-01.
 pub(crate) fn day(at: SystemTime, offset: UtcOffset) -> i64 {
     (since_epoch(at) + offset.seconds() * 1_000).div_euclid(DAY)
@@ -176,6 +181,7 @@ mod tests {
         assert_eq!(rfc3339(at(i64::MAX)), "9999-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(at(i64::MIN + 1)), "0000-01-01T00:00:00Z");
         assert_eq!(minute(at(1_696_004_797_000)), "2023-09-29 16:26 UTC");
+        assert_eq!(time(at(1_696_004_797_999)), "16:26:37");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Names, amounts and counts as people read them.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::cost::Money;
 
@@ -36,6 +37,30 @@ pub(crate) fn name_in(text: &str, columns: usize) -> String {
     let text = |pieces: Vec<(String, usize)>| pieces.into_iter().map(|(piece, _)| piece);
     let shown: String = text(front).chain(["…".to_owned()]).chain(text(back)).collect();
     shown + &" ".repeat(columns - front_used - 1 - back_used)
+}
+
+/// The beginning of a text from outside, on one line in at most so many columns: spaces of
+/// any kind are one each, and characters that are not printable stand as their escapes.
+pub(crate) fn start(text: &str, columns: usize) -> String {
+    let mut shown = String::new();
+    let mut used = 0;
+    // Where it is cut if it turns out to be too long: the ellipsis takes a column.
+    let mut cut = 0;
+    for (number, word) in text.split_whitespace().enumerate() {
+        let space = if number == 0 { "" } else { " " };
+        for (piece, width) in space.chars().chain(word.chars()).map(piece) {
+            used += width;
+            if used > columns {
+                shown.truncate(cut);
+                return shown + "…";
+            }
+            shown.push_str(&piece);
+            if used < columns {
+                cut = shown.len();
+            }
+        }
+    }
+    shown
 }
 
 /// A character as it is shown, and how many columns it takes.
@@ -149,6 +174,39 @@ pub(crate) fn tokens(count: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// A duration in at most six columns: `850µs`, `12.3ms`, `4.21s`, `2m05s`, `1h02m`,
+/// `4d03h`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let (micros, seconds) = (duration.as_micros(), duration.as_secs());
+    // Three digits, as long as they do not round up to the next unit.
+    let digits = |value: f64, unit: &str| {
+        let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+        format!("{value:.digits$}{unit}")
+    };
+    match micros {
+        ..1_000 => format!("{micros}µs"),
+        ..999_500 => digits(duration.as_secs_f64() * 1e3, "ms"),
+        ..59_950_000 => digits(duration.as_secs_f64(), "s"),
+        _ if seconds < 3_600 => {
+            let seconds = seconds.max(60);
+            format!("{}m{:02}s", seconds / 60, seconds % 60)
+        }
+        _ if seconds < 86_400 => format!("{}h{:02}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// Such as `1 call`, `1,234 calls`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    let plural = match (number, noun.ends_with("ch"), noun.strip_suffix('y')) {
+        (1, _, _) => noun.to_owned(),
+        (_, true, _) => format!("{noun}es"),
+        (_, _, Some(stem)) => format!("{stem}ies"),
+        (_, _, None) => format!("{noun}s"),
+    };
+    format!("{} {plural}", count(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -177,6 +235,24 @@ mod tests {
             ("", 3, "   "),
         ] {
             assert_eq!(name_in(text, columns), shown, "{text:?} in {columns}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_at_their_end() {
+        for (text, columns, shown) in [
+            ("all of it", 9, "all of it"),
+            ("one\ntwo  \tthree ", 13, "one two three"),
+            ("one two three", 12, "one two thr…"),
+            ("東京東京", 8, "東京東京"),
+            ("東京東京", 7, "東京東…"),
+            ("東京東京", 6, "東京…"),
+            ("a\u{1b}b", 7, "a\\u{1b}…"),
+            ("a\u{1b}b", 8, "a\\u{1b}b"),
+            ("a\u{1b}b", 5, "a…"),
+            ("", 5, ""),
+        ] {
+            assert_eq!(start(text, columns), shown, "{text:?} in {columns}");
         }
     }
 
@@ -224,6 +300,40 @@ mod tests {
             (u64::MAX, "18,446,744,073,709,551,615", "18446744.1 T"),
         ] {
             assert_eq!((count(number).as_str(), tokens(number).as_str()), (whole, short));
+        }
+    }
+
+    #[test]
+    fn durations_have_three_digits_or_two_units() {
+        for (micros, shown) in [
+            (0, "0µs"),
+            (999, "999µs"),
+            (1_000, "1.00ms"),
+            (9_994, "9.99ms"),
+            (9_996, "10.0ms"),
+            (99_960, "100ms"),
+            (999_499, "999ms"),
+            (999_500, "1.00s"),
+            (59_949_999, "59.9s"),
+            (59_950_000, "1m00s"),
+            (125_900_000, "2m05s"),
+            (3_599_999_999, "59m59s"),
+            (3_720_000_000, "1h02m"),
+            (356_400_000_000, "4d03h"),
+        ] {
+            assert_eq!(duration(Duration::from_micros(micros)), shown, "{micros}");
+        }
+    }
+
+    #[test]
+    fn nouns_agree_with_their_counts() {
+        for (number, noun, shown) in [
+            (1, "call", "1 call"),
+            (0, "call", "0 calls"),
+            (1_234, "web search", "1,234 web searches"),
+            (2, "retry", "2 retries"),
+        ] {
+            assert_eq!(counted(number, noun), shown);
         }
     }
 }

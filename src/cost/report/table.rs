@@ -47,7 +47,7 @@ impl fmt::Display for CostReport {
 /// The total in words, and whatever makes it less than exact.
 fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     let Tally { calls, unpriced, bound, estimated, usage, cost } = report.total;
-    write!(f, "{} for {}", shown::money(cost.total), counted(calls, "call"))?;
+    write!(f, "{} for {}", shown::money(cost.total), shown::counted(calls, "call"))?;
     if let Some(since) = report.since {
         write!(f, " since {}", moment::minute(since))?;
     }
@@ -58,7 +58,7 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     }
     write!(f, ", {} output tokens", tokens(usage.completion_tokens))?;
     if usage.web_searches > 0 {
-        write!(f, ", {}", counted(usage.web_searches, "web search"))?;
+        write!(f, ", {}", shown::counted(usage.web_searches, "web search"))?;
     }
     f.write_str("\n")?;
     if !report.prices_date.is_empty() {
@@ -68,26 +68,26 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
         writeln!(
             f,
             "! NOT IN THE COST: {} of models without a known price",
-            counted(unpriced, "call")
+            shown::counted(unpriced, "call")
         )?;
     }
     if report.unbooked > 0 {
-        let calls = counted(report.unbooked, "call");
+        let calls = shown::counted(report.unbooked, "call");
         writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}, reserved there still")?;
     }
     if let Some(error) = &report.ledger_error {
         writeln!(f, "! The ledger failed: {}", shown::name(error))?;
     }
     if bound > 0 {
-        let calls = counted(bound, "call");
+        let calls = shown::counted(bound, "call");
         writeln!(f, "! {calls} of unknown usage, charged at the most possible")?;
     }
     if estimated > 0 {
-        let calls = counted(estimated, "call");
+        let calls = shown::counted(estimated, "call");
         writeln!(f, "! {calls} of unknown usage, whose cost is estimated")?;
     }
     if report.refused > 0 {
-        writeln!(f, "! {} refused by a budget", counted(report.refused, "call"))?;
+        writeln!(f, "! {} refused by a budget", shown::counted(report.refused, "call"))?;
     }
     Ok(())
 }
@@ -200,16 +200,6 @@ fn left_out(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
         0 => Ok(()),
         _ => writeln!(f, "({} more)", shown::count(rows.try_into().unwrap_or(u64::MAX))),
     }
-}
-
-/// Such as `1 call`, `1,234 calls`.
-fn counted(count: u64, noun: &str) -> String {
-    let plural = match (count, noun.ends_with("ch")) {
-        (1, _) => "",
-        (_, true) => "es",
-        (_, false) => "s",
-    };
-    format!("{} {noun}{plural}", shown::count(count))
 }
 
 #[cfg(test)]
