@@ -21,67 +21,108 @@ const DIVISIONS: u64 = 1 << BITS;
 /// [`Money`](crate::Money) in pico-dollars, `u64` in ones and `f64` in thousandths; what
 /// lies between them is rounded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(bound = "")]
+#[serde(bound = "M: Measure", try_from = "Stored", into = "Stored")]
 pub struct Histogram<M = Duration> {
-    /// The bucket that the first of `buckets` is.
+    /// The bucket that the first of `low` is.
+    first: usize,
+    /// From the least bucket in use to the greatest, the lower half of each count: mostly
+    /// all of it, and half as much to copy and to add up.
+    low: Vec<u32>,
+    /// The upper halves, as far as there are any.
+    high: Vec<u32>,
+    count: u64,
+    sum: u64,
+    max: u64,
+    of: PhantomData<M>,
+}
+
+/// A [`Histogram`] as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
     #[serde(default)]
     first: usize,
-    /// From the least bucket in use to the greatest.
     buckets: Vec<u64>,
     count: u64,
     sum: u64,
     max: u64,
-    #[serde(skip)]
-    of: PhantomData<M>,
 }
 
 impl<M> Default for Histogram<M> {
     fn default() -> Self {
-        Self { first: 0, buckets: Vec::new(), count: 0, sum: 0, max: 0, of: PhantomData }
+        Self {
+            first: 0,
+            low: Vec::new(),
+            high: Vec::new(),
+            count: 0,
+            sum: 0,
+            max: 0,
+            of: PhantomData,
+        }
     }
 }
 
 impl<M: Measure> Histogram<M> {
     pub(crate) fn record(&mut self, value: M) {
         let value = value.to_count();
-        let at = bucket(value);
-        self.reach(at, at);
-        self.buckets[at - self.first] += 1;
-        self.count += 1;
+        self.put(bucket(value), 1);
+        self.count = self.count.saturating_add(1);
         self.sum = self.sum.saturating_add(value);
         self.max = self.max.max(value);
     }
 
     pub(crate) fn add(&mut self, other: &Self) {
-        if other.buckets.is_empty() {
+        if other.low.is_empty() {
             return;
         }
-        if self.buckets.is_empty() {
+        if self.low.is_empty() {
             self.clone_from(other);
             return;
         }
-        self.reach(other.first, other.first + other.buckets.len() - 1);
-        let from = other.first - self.first;
-        for (ours, theirs) in self.buckets[from..].iter_mut().zip(&other.buckets) {
-            *ours += theirs;
-        }
-        self.count += other.count;
+        self.reach(other.first, other.first + other.low.len() - 1);
+        self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
+        // Where all of them fit one half, those in a bucket do.
+        if self.count <= u32::MAX.into() {
+            let from = other.first - self.first;
+            for (ours, theirs) in self.low[from..].iter_mut().zip(&other.low) {
+                *ours = ours.wrapping_add(*theirs);
+            }
+        } else {
+            other.counts().for_each(|(at, count)| self.put(at, count));
+        }
+    }
+
+    /// Adds to the count of a bucket.
+    #[inline]
+    fn put(&mut self, at: usize, count: u64) {
+        self.reach(at, at);
+        let place = at - self.first;
+        let sum = u64::from(self.low[place]).saturating_add(count);
+        let [high, low] = halves(sum);
+        self.low[place] = low;
+        if high > 0 {
+            self.high.resize(self.high.len().max(place + 1), 0);
+            self.high[place] = self.high[place].saturating_add(high);
+        }
     }
 
     /// Makes room from one bucket to another, both included.
     #[inline]
     fn reach(&mut self, least: usize, greatest: usize) {
-        if self.buckets.is_empty() {
+        if self.low.is_empty() {
             self.first = least;
         }
         if least < self.first {
-            self.buckets.splice(0..0, iter::repeat_n(0, self.first - least));
+            let more = self.first - least;
+            self.low.splice(0..0, iter::repeat_n(0, more));
+            if !self.high.is_empty() {
+                self.high.splice(0..0, iter::repeat_n(0, more));
+            }
             self.first = least;
         }
-        if greatest - self.first >= self.buckets.len() {
-            self.buckets.resize(greatest - self.first + 1, 0);
+        if greatest - self.first >= self.low.len() {
+            self.low.resize(greatest - self.first + 1, 0);
         }
     }
 
@@ -138,8 +179,50 @@ impl<M: Measure> Histogram<M> {
 
     /// The buckets and what is in each.
     fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
-        // One that was stored by somebody else may begin anywhere.
-        self.buckets.iter().enumerate().map(|(at, count)| (self.first.saturating_add(at), *count))
+        let high = self.high.iter().copied().chain(iter::repeat(0));
+        let counts = self.low.iter().zip(high);
+        counts
+            .map(|(low, high)| (u64::from(high) << 32) | u64::from(*low))
+            .enumerate()
+            .map(|(at, count)| (self.first + at, count))
+    }
+}
+
+/// The upper and the lower half of a count.
+#[expect(clippy::cast_possible_truncation)]
+fn halves(count: u64) -> [u32; 2] {
+    [(count >> 32) as u32, count as u32]
+}
+
+impl<M: Measure> From<Histogram<M>> for Stored {
+    fn from(histogram: Histogram<M>) -> Self {
+        let Histogram { first, count, sum, max, .. } = histogram;
+        Self {
+            first,
+            buckets: histogram.counts().map(|(_, count)| count).collect(),
+            count,
+            sum,
+            max,
+        }
+    }
+}
+
+impl<M: Measure> TryFrom<Stored> for Histogram<M> {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { first, buckets, count, sum, max } = stored;
+        let end = first.checked_add(buckets.len()).filter(|end| *end <= bucket(u64::MAX) + 1);
+        let all = buckets.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+        if end.is_none() || all != Some(count) {
+            return Err("not a histogram");
+        }
+        let mut histogram = Self { first, sum, max, count, ..Self::default() };
+        histogram.low = buckets.iter().map(|count| halves(*count)[1]).collect();
+        if buckets.iter().any(|count| halves(*count)[0] > 0) {
+            histogram.high = buckets.iter().map(|count| halves(*count)[0]).collect();
+        }
+        Ok(histogram)
     }
 }
 
@@ -153,9 +236,6 @@ fn bucket(value: u64) -> usize {
 
 /// The greatest value in a bucket.
 fn greatest(bucket: usize) -> u64 {
-    if bucket >= self::bucket(u64::MAX) {
-        return u64::MAX;
-    }
     let bucket = bucket as u64;
     let doublings = (bucket / DIVISIONS).saturating_sub(1);
     let first = (bucket - doublings * DIVISIONS) << doublings;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cost::Money;
 
 fn micros(value: u64) -> Duration {
     Duration::from_micros(value)
@@ -55,4 +56,122 @@ fn an_empty_one_is_all_zero() {
     let mut endless = Histogram::default();
     endless.record(Duration::MAX);
     assert_eq!(endless.quantile(f64::NAN), micros(u64::MAX));
+}
+
+#[test]
+fn a_million_values_of_any_kind_have_quantiles_within_the_stated_error() {
+    let mut random = fastrand::Rng::with_seed(3);
+    // Latencies as they are: around a second, with a long tail.
+    let mut exact: Vec<u64> = (0..1_000_000)
+        .map(|_| {
+            let normal = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
+            (normal.exp() * 1e6) as u64
+        })
+        .collect();
+    let mut durations = Histogram::<Duration>::default();
+    let mut amounts = Histogram::<Money>::default();
+    let mut rates = Histogram::<f64>::default();
+    let mut tokens = Histogram::<u64>::default();
+    for value in &exact {
+        durations.record(micros(*value));
+        amounts.record(Money::picos((*value).into()));
+        rates.record(*value as f64 / 1e3);
+        tokens.record(*value);
+    }
+    exact.sort_unstable();
+    for share in [0.5, 0.9, 0.99, 0.999] {
+        let true_one = exact[(1_000_000.0 * share) as usize - 1];
+        for found in [
+            durations.quantile(share).as_micros() as u64,
+            amounts.quantile(share).as_picos() as u64,
+            (rates.quantile(share) * 1e3).round() as u64,
+            tokens.quantile(share),
+        ] {
+            assert!(found >= true_one && found <= true_one + true_one / 32, "{share}: {found}");
+        }
+    }
+    let max = exact[999_999];
+    assert_eq!((durations.max(), tokens.max()), (micros(max), max));
+    assert_eq!(amounts.sum(), Money::picos(exact.iter().map(|value| i128::from(*value)).sum()));
+}
+
+#[test]
+fn what_does_not_exceed_a_bound_is_counted() {
+    let mut tokens = Histogram::<u64>::default();
+    for count in [0, 1, 4, 5, 256, 1_024, 1_100, 4_096, 100_000] {
+        tokens.record(count);
+    }
+    for (bound, count) in
+        [(1.0, 2), (4.0, 3), (255.0, 4), (256.0, 5), (1_024.0, 6), (4_096.0, 8), (1e9, 9)]
+    {
+        assert_eq!(tokens.up_to(bound), count, "{bound}");
+    }
+    let mut times = Histogram::<Duration>::default();
+    [9_000, 10_000, 10_500, 20_000].into_iter().for_each(|time| times.record(micros(time)));
+    assert_eq!([0.001, 0.01, 0.02, 81.92].map(|bound| times.up_to(bound)), [0, 2, 4, 4]);
+    assert_eq!(Histogram::<u64>::default().up_to(1e300), 0);
+}
+
+#[test]
+fn order_does_not_matter_and_the_stored_form_is_read_back() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut values: Vec<u64> = (0..1_000).map(|_| random.u64(..) >> random.u32(0..64)).collect();
+    let of = |values: &[u64]| {
+        let mut histogram = Histogram::<u64>::default();
+        values.iter().for_each(|value| histogram.record(*value));
+        histogram
+    };
+    let first = of(&values);
+    random.shuffle(&mut values);
+    assert_eq!(of(&values), first);
+    let stored = serde_json::to_string(&first).unwrap();
+    assert_eq!(serde_json::from_str::<Histogram<u64>>(&stored).unwrap(), first);
+    // As it was stored when the buckets began at zero.
+    let old = r#"{"buckets":[0,2],"count":2,"sum":2,"max":1}"#;
+    assert_eq!(serde_json::from_str::<Histogram>(old).unwrap().quantile(0.5), micros(1));
+    for odd in [
+        r#"{"first":18446744073709551615,"buckets":[1],"count":1,"sum":2,"max":1}"#,
+        r#"{"first":1900,"buckets":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"count":0,"sum":2,"max":1}"#,
+        r#"{"buckets":[1,18446744073709551615],"count":0,"sum":2,"max":1}"#,
+        r#"{"buckets":[1,2],"count":4,"sum":2,"max":1}"#,
+    ] {
+        assert!(serde_json::from_str::<Histogram>(odd).is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn counts_beyond_half_a_word_are_kept() {
+    let stored = format!(
+        r#"{{"first":3,"buckets":[{},0,7],"count":{},"sum":9,"max":5}}"#,
+        1_u64 << 40,
+        (1_u64 << 40) + 7
+    );
+    let large: Histogram<u64> = serde_json::from_str(&stored).unwrap();
+    assert_eq!(serde_json::to_string(&large).unwrap(), stored);
+    assert_eq!((large.quantile(0.5), large.quantile(1.0), large.up_to(4.0)), (3, 5, 1 << 40));
+    let mut sum = Histogram::<u64>::default();
+    sum.record(1);
+    (0..8).for_each(|_| sum.add(&large));
+    sum.record(0);
+    assert_eq!((sum.count(), sum.up_to(3.0)), ((8 << 40) + 58, (8 << 40) + 2));
+    // One more fits no half.
+    let stored = r#"{"first":1,"buckets":[4294967295],"count":4294967295,"sum":0,"max":1}"#;
+    let mut full: Histogram<u64> = serde_json::from_str(stored).unwrap();
+    full.record(1);
+    assert_eq!((full.up_to(1.0), full.quantile(0.5)), (1 << 32, 1));
+    full.add(&full.clone());
+    assert_eq!(full.up_to(1.0), 2 << 32);
+}
+
+#[test]
+fn what_cannot_be_counted_counts_as_the_nearest() {
+    let mut rates = Histogram::<f64>::default();
+    [f64::NAN, -1.0, f64::INFINITY].into_iter().for_each(|rate| rates.record(rate));
+    assert_eq!((rates.count(), rates.up_to(0.0)), (3, 2));
+    let mut amounts = Histogram::<Money>::default();
+    [Money::cents(-1), Money::MAX].into_iter().for_each(|amount| amounts.record(amount));
+    assert_eq!(
+        (amounts.quantile(0.5), amounts.max()),
+        (Money::ZERO, Money::picos(u64::MAX.into()))
+    );
 }
