@@ -1,9 +1,9 @@
-use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
 use super::names::{self, Kind, Metric, Unit, label};
 use super::snapshot::{ModelStats, Snapshot};
+use super::table::fullest;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
@@ -202,11 +202,7 @@ fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
 
 /// Those that are used up most.
 fn budgets(page: &mut Page, budgets: &[BudgetStatus]) {
-    let mut fullest: Vec<&BudgetStatus> = budgets.iter().collect();
-    let fuller = |left: &&BudgetStatus, right: &&BudgetStatus| {
-        right.utilisation().partial_cmp(&left.utilisation()).unwrap_or(Ordering::Equal)
-    };
-    fullest.sort_by(fuller);
+    let mut fullest = fullest(budgets);
     let mut seen = BTreeSet::new();
     fullest.retain(|status| seen.insert((&status.budget, &status.account, &status.window)));
     fullest.truncate(MOST);

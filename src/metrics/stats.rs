@@ -219,17 +219,23 @@ impl Stats {
             costs,
             unpriced,
         } = other;
-        self.calls += calls;
-        self.answered += answered;
-        self.failed += failed;
-        self.cancelled += cancelled;
-        self.refused += refused;
-        self.streamed += streamed;
+        // What was stored by somebody else may have any counts, and a server say any.
+        for (sum, count) in [
+            (&mut self.calls, calls),
+            (&mut self.answered, answered),
+            (&mut self.failed, failed),
+            (&mut self.cancelled, cancelled),
+            (&mut self.refused, refused),
+            (&mut self.streamed, streamed),
+            (&mut self.attempts, attempts),
+            (&mut self.resent, resent),
+            (&mut self.unpriced, unpriced),
+        ] {
+            *sum = sum.saturating_add(*count);
+        }
         for (kind, errors) in errors {
             self.errors.entry(*kind).or_default().add(errors);
         }
-        self.attempts += attempts;
-        self.resent += resent;
         add_counts(&mut self.retries, retries);
         add_counts(&mut self.waits, waits);
         add_counts(&mut self.given_up, given_up);
@@ -242,14 +248,13 @@ impl Stats {
         self.output_tokens.add(output_tokens);
         self.cost += *cost;
         self.costs.add(costs);
-        self.unpriced += unpriced;
     }
 }
 
 impl ErrorStats {
     fn add(&mut self, other: &Self) {
         let Self { calls, phases, latency } = other;
-        self.calls += calls;
+        self.calls = self.calls.saturating_add(*calls);
         add_counts(&mut self.phases, phases);
         self.latency.add(latency);
     }
@@ -279,7 +284,6 @@ impl Tokens {
             (&mut self.output_audio, output_audio),
             (&mut self.output_image, output_image),
         ] {
-            // A server may say any number.
             *sum = sum.saturating_add(count);
         }
     }
@@ -303,6 +307,7 @@ impl From<Usage> for Tokens {
 
 fn add_counts<K: Ord + Copy>(sums: &mut BTreeMap<K, u64>, counts: &BTreeMap<K, u64>) {
     for (key, count) in counts {
-        *sums.entry(*key).or_default() += count;
+        let sum = sums.entry(*key).or_default();
+        *sum = sum.saturating_add(*count);
     }
 }

@@ -11,6 +11,8 @@ use super::timeline::{self, Reading, Timeline, is_recent, minute};
 pub(super) struct Store {
     /// By target.
     series: Vec<Series>,
+    /// All of them together.
+    total: Timeline,
     /// The latest that failed.
     failed: Samples,
     /// The slowest of each minute.
@@ -37,7 +39,8 @@ impl Store {
             if let Some(book) = book {
                 let Book { stats, answered_by } = *book;
                 let series = place(&mut self.series, id);
-                series.timeline.add(slice.number, stats);
+                self.total.add(slice.number, &stats);
+                series.timeline.add(slice.number, &stats);
                 series.answered_by.add(&answered_by);
             }
         }
@@ -60,24 +63,22 @@ impl Store {
         for series in &mut self.series {
             series.timeline.roll(now);
         }
+        self.total.roll(now);
         self.slowest.retain(|(of, _)| is_recent(*of, minute(now)));
     }
 
     /// What there is so long after the start, to which it was [rolled](Self::roll), with
     /// the calls in flight by target.
     pub(super) fn read(&self, since_start: Duration, targets: &Targets, in_flight: &[i64]) -> Read {
-        let now = timeline::slice(since_start);
-        let mut total = Reading::default();
         let mut models = Vec::new();
         let none = Series::default();
         for id in 0..self.series.len().max(in_flight.len()) {
             let series = self.series.get(id).unwrap_or(&none);
             let in_flight = in_flight.get(id).copied().unwrap_or_default();
-            let reading = series.timeline.read(now);
+            let reading = series.timeline.read();
             if reading.total.calls == 0 && in_flight == 0 {
                 continue;
             }
-            total.add(&reading);
             let known = targets.get(id);
             let (total, windows) = reading.split(since_start);
             models.push(ModelStats {
@@ -102,6 +103,11 @@ impl Store {
         for (_, samples) in &self.slowest {
             slowest.add_slowest(samples.slowest.clone());
         }
-        Read { total, models, slowest: slowest.slowest, failed: self.failed.failed.clone() }
+        Read {
+            total: self.total.read(),
+            models,
+            slowest: slowest.slowest,
+            failed: self.failed.failed.clone(),
+        }
     }
 }

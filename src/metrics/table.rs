@@ -1,1 +1,276 @@
+//! Snapshots for terminals.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::sample::CallSample;
+use super::snapshot::Snapshot;
+use super::stats::Stats;
+use crate::cost::{BudgetStatus, Money};
+use crate::histogram::Histogram;
+use crate::shown::{self, counted};
+use crate::{ErrorKind, moment};
+
+/// How many models are shown, and how many calls and budgets.
+const MODELS: usize = 20;
+const FEW: usize = 5;
+
+/// How many columns a name has.
+const NAME: usize = 22;
+
+/// How many columns there are.
+const COLUMNS: usize = 80;
+
+/// Tables of at most 80 columns, in plain text.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = f.alternate();
+        let (models, few) = if all { (usize::MAX, usize::MAX) } else { (MODELS, FEW) };
+        summary(f, self)?;
+        head(f, "")?;
+        row(f, "last minute", &self.windows.one_minute.stats)?;
+        row(f, "last 5 minutes", &self.windows.five_minutes.stats)?;
+        row(f, "last 15 minutes", &self.windows.fifteen_minutes.stats)?;
+        row(f, "since the start", &self.total)?;
+        if !self.by_model.is_empty() {
+            head(f, "Model, since the start")?;
+            for model in self.by_model.iter().take(models) {
+                row(f, &target(&model.provider, &model.model), &model.total)?;
+            }
+            left_out(f, self.by_model.len().saturating_sub(models))?;
+        }
+        errors(f, &self.total)?;
+        samples(f, "Failed last (UTC)", &self.failed, few, all)?;
+        samples(f, "Slowest of 15 minutes (UTC)", &self.slowest, few, all)?;
+        budgets(f, &self.costs.budgets, few)
+    }
+}
+
+/// The whole in words.
+fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let (total, tokens) = (&snapshot.total, shown::tokens);
+    write!(f, "{} for {}", counted(total.calls, "call"), shown::money(total.cost))?;
+    write!(f, " in {}", shown::duration(snapshot.uptime))?;
+    writeln!(f, ", {} in flight", shown::count(snapshot.in_flight))?;
+    let mut sign = "";
+    for (calls, how) in [
+        (total.failed, "failed"),
+        (total.cancelled, "cancelled"),
+        (total.refused, "refused by a budget"),
+    ] {
+        if calls > 0 {
+            write!(f, "{sign}{} {how}", shown::count(calls))?;
+            sign = ", ";
+        }
+    }
+    f.write_str(if sign.is_empty() { "" } else { "\n" })?;
+    write!(f, "{} input tokens", tokens(total.tokens.input))?;
+    if total.tokens.cached > 0 {
+        write!(f, " ({} cached)", tokens(total.tokens.cached))?;
+    }
+    write!(f, ", {} output tokens", tokens(total.tokens.output))?;
+    if total.tokens.reasoning > 0 {
+        write!(f, " ({} reasoning)", tokens(total.tokens.reasoning))?;
+    }
+    f.write_str("\n")?;
+    if total.unpriced > 0 {
+        let calls = counted(total.unpriced, "call");
+        writeln!(f, "! NOT IN THE COST: {calls} of models without a known price")?;
+    }
+    if snapshot.costs.unbooked > 0 {
+        let calls = counted(snapshot.costs.unbooked, "call");
+        writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}")?;
+    }
+    write!(f, "{}", counted(total.retried(), "retry"))?;
+    let mut sign = " after ";
+    for (kind, retries) in most_first(&total.retries).into_iter().take(2) {
+        write!(f, "{sign}{kind} ({})", tokens(retries))?;
+        sign = ", ";
+    }
+    writeln!(f, "; {} left", left(snapshot.retries_left))?;
+    let pool = &snapshot.pool.total;
+    write!(f, "Pool: {} active, {} idle, {} waiting", pool.active, pool.idle, pool.waiting)?;
+    if pool.waits.count() > 0 {
+        write!(f, " (p99 {})", shown::duration(pool.waits.quantile(0.99)))?;
+    }
+    write!(f, "; {} opened, {} reused", tokens(pool.opened), tokens(pool.reused))?;
+    if pool.failed.total() > 0 {
+        write!(f, ", {} failed", tokens(pool.failed.total()))?;
+    }
+    f.write_str("\n")
+}
+
+/// Retries left; without a bound there are ever so many.
+fn left(retries: u32) -> String {
+    if retries == u32::MAX { "any number".to_owned() } else { shown::count(retries.into()) }
+}
+
+fn head(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+    let title = shown::name_in(title, NAME);
+    let [calls, errors, first, rate, cost] = ["Calls", "Errors", "First", "Tok/s", "Cost"];
+    let [p50, p90, p99] = ["p50", "p90", "p99"];
+    writeln!(
+        f,
+        "\n{title} {calls:>7} {errors:>6} {p50:>6} {p90:>6} {p99:>6} {first:>6} {rate:>5} {cost:>8}"
+    )
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, stats: &Stats) -> fmt::Result {
+    let calls = match stats.calls {
+        ..1_000_000 => shown::count(stats.calls),
+        calls => shown::tokens(calls),
+    };
+    let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| quantile(&stats.latency, share));
+    let first = quantile(&stats.time_to_first_token, 0.5);
+    let rate = match stats.output_rate.count() {
+        0 => "-".to_owned(),
+        _ => rate(stats.output_rate.quantile(0.5)),
+    };
+    let cost = if stats.costs.count() == 0 { "-".to_owned() } else { cost(stats.cost) };
+    writeln!(
+        f,
+        "{} {calls:>7} {:>6} {p50:>6} {p90:>6} {p99:>6} {first:>6} {rate:>5} {cost:>8}",
+        shown::name_in(name, NAME),
+        error_rate(stats),
+    )
+}
+
+fn quantile(histogram: &Histogram, share: f64) -> String {
+    match histogram.count() {
+        0 => "-".to_owned(),
+        _ => shown::duration(histogram.quantile(share)),
+    }
+}
+
+fn error_rate(stats: &Stats) -> String {
+    if stats.answered == 0 && stats.failed == 0 {
+        return "-".to_owned();
+    }
+    match stats.error_rate() * 100.0 {
+        percent if stats.failed > 0 && percent < 0.05 => "<0.1 %".to_owned(),
+        percent if percent >= 99.95 => format!("{percent:.0} %"),
+        percent => format!("{percent:.1} %"),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn rate(rate: f64) -> String {
+    if rate < 99.95 { format!("{rate:.1}") } else { shown::tokens(rate.round() as u64) }
+}
+
+fn cost(amount: Money) -> String {
+    let digits = match amount {
+        amount if amount >= Money::dollars(10_000) => 0,
+        amount if amount >= Money::dollars(1) || amount.is_zero() => 2,
+        _ => 4,
+    };
+    shown::money_to(amount, digits)
+}
+
+/// The calls that were not answered.
+fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
+    if stats.errors.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{} {:>7}", shown::name_in("Not answered", NAME), "Calls")?;
+    let calls: BTreeMap<ErrorKind, u64> =
+        stats.errors.iter().map(|(kind, errors)| (*kind, errors.calls)).collect();
+    for (kind, calls) in most_first(&calls) {
+        write!(f, "{} {:>7}", shown::name_in(kind.as_str(), NAME), shown::count(calls))?;
+        let phases = &stats.errors[&kind].phases;
+        let mut sign = " ";
+        for (phase, calls) in most_first(phases).into_iter().take(2) {
+            write!(f, "{sign} {} {}", shown::count(calls), phase.as_str())?;
+            sign = ",";
+        }
+        f.write_str("\n")?;
+    }
+    Ok(())
+}
+
+/// Counts by size, the greatest first.
+fn most_first<K: Ord + Copy>(counts: &BTreeMap<K, u64>) -> Vec<(K, u64)> {
+    let mut counts: Vec<(K, u64)> = counts.iter().map(|(key, count)| (*key, *count)).collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts
+}
+
+fn samples(
+    f: &mut fmt::Formatter<'_>,
+    title: &str,
+    samples: &[CallSample],
+    most: usize,
+    all: bool,
+) -> fmt::Result {
+    if samples.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    for sample in samples.iter().take(most) {
+        let latency = shown::duration(sample.latency);
+        let name = shown::name_in(&target(&sample.provider, &sample.model), NAME);
+        let how = shown::start(&how(sample), COLUMNS - NAME - 19);
+        writeln!(f, "{}  {latency:>6}  {name} {how}", moment::time(sample.at))?;
+        if let Some(failure) = &sample.failure {
+            if !failure.message.is_empty() {
+                writeln!(f, "{:10}{}", "", shown::start(&failure.message, COLUMNS - 10))?;
+            }
+        }
+        if all {
+            sample.attempts.iter().try_for_each(|attempt| writeln!(f, "{:10}{attempt}", ""))?;
+        }
+    }
+    left_out(f, samples.len().saturating_sub(most))
+}
+
+/// How a call ended, without the provider's words.
+fn how(sample: &CallSample) -> String {
+    let mut how = match &sample.failure {
+        None => "answered".to_owned(),
+        Some(failure) => failure.kind.to_string(),
+    };
+    // Under 2xx it was not the status that failed.
+    let status = sample.failure.as_ref().and_then(|failure| failure.status);
+    if let Some(status @ (..200 | 300..)) = status {
+        how += &format!(" ({status})");
+    }
+    if sample.attempts.len() > 1 {
+        how += &format!(", {} attempts", sample.attempts.len());
+    }
+    how
+}
+
+/// Those that are used up most.
+fn budgets(f: &mut fmt::Formatter<'_>, budgets: &[BudgetStatus], most: usize) -> fmt::Result {
+    if budgets.is_empty() {
+        return Ok(());
+    }
+    f.write_str("\nBudgets\n")?;
+    for status in fullest(budgets).into_iter().take(most) {
+        write!(f, "{status}")?;
+    }
+    left_out(f, budgets.len().saturating_sub(most))
+}
+
+/// Budgets by how far they are used up, the fullest first.
+pub(super) fn fullest(budgets: &[BudgetStatus]) -> Vec<&BudgetStatus> {
+    let mut fullest: Vec<&BudgetStatus> = budgets.iter().collect();
+    // No share is NaN.
+    fullest.sort_by(|left, right| right.utilisation().total_cmp(&left.utilisation()));
+    fullest
+}
+
+fn target(provider: &str, model: &str) -> String {
+    if provider == model { model.to_owned() } else { format!("{provider} {model}") }
+}
+
+/// Tells of rows that are not shown.
+fn left_out(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
+    match rows {
+        0 => Ok(()),
+        _ => writeln!(f, "({rows} more)"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,10 @@ pub(super) fn is_recent(minute: u64, now: u64) -> bool {
     minute.saturating_add(FIFTEEN) >= now
 }
 
+fn is_of_five(minute: u64, now: u64) -> bool {
+    minute.saturating_add(FIVE) >= now
+}
+
 /// How long each of the windows is that end so long after the start: what they are named
 /// after, and as much of the slice before that as is counted with them.
 fn spans(since_start: Duration) -> [Duration; 3] {
@@ -52,6 +56,12 @@ pub(super) struct Timeline {
     before: Stats,
     slices: Vec<(u64, Stats)>,
     minutes: Vec<(u64, Stats)>,
+    /// The minute that is open.
+    minute: u64,
+    /// The sum of those of `minutes` that are within the last five, and of the others, so
+    /// that reading does not add them up each time.
+    five: Stats,
+    ten: Stats,
 }
 
 /// What a [`Timeline`] reads: since the start, and over the three windows.
@@ -64,54 +74,55 @@ pub(super) struct Reading {
 }
 
 impl Timeline {
-    pub(super) fn add(&mut self, slice: u64, stats: Stats) {
+    pub(super) fn add(&mut self, slice: u64, stats: &Stats) {
         add(&mut self.slices, slice, stats);
     }
 
     /// Moves on to the slice that is open now.
     pub(super) fn roll(&mut self, now: u64) {
-        let (before, minutes) = (&mut self.before, &mut self.minutes);
-        self.slices.retain_mut(|(slice, stats)| {
-            let stays = slice.saturating_add(SLICES) >= now;
-            if !stays {
-                before.add(stats);
-                add(minutes, minute(*slice), std::mem::take(stats));
+        let open = minute(now).max(self.minute);
+        if open > self.minute {
+            self.minute = open;
+            self.minutes.retain(|(of, _)| is_recent(*of, open));
+            (self.five, self.ten) = <(Stats, Stats)>::default();
+            for (of, stats) in &self.minutes {
+                let sum = if is_of_five(*of, open) { &mut self.five } else { &mut self.ten };
+                sum.add(stats);
             }
-            stays
+        }
+        let Self { before, minutes, five, ten, .. } = self;
+        self.slices.retain_mut(|(slice, stats)| {
+            if slice.saturating_add(SLICES) >= now {
+                return true;
+            }
+            before.add(stats);
+            let of = minute(*slice);
+            if is_recent(of, open) {
+                let sum = if is_of_five(of, open) { &mut *five } else { &mut *ten };
+                sum.add(stats);
+                add(minutes, of, stats);
+            }
+            false
         });
-        minutes.retain(|(of, _)| is_recent(*of, minute(now)));
     }
 
-    /// What there is at a moment in the slice to which it was [rolled](Self::roll).
-    pub(super) fn read(&self, now: u64) -> Reading {
-        let mut reading = Reading::default();
+    /// What there is at the moment to which it was [rolled](Self::roll).
+    pub(super) fn read(&self) -> Reading {
+        // Each window is in all greater ones, and what is in a slice is in the least.
+        let mut reading = Reading { total: self.before.clone(), ..Reading::default() };
         for (_, stats) in &self.slices {
             reading.one_minute.add(stats);
         }
-        // Every minute is added to the least window that has it, for each is in all
-        // greater ones: what is still in slices is in the least.
-        let five = |of: u64| of.saturating_add(FIVE) >= minute(now);
-        for (of, stats) in &self.minutes {
-            let window =
-                if five(*of) { &mut reading.five_minutes } else { &mut reading.fifteen_minutes };
-            window.add(stats);
-        }
-        reading.five_minutes.add(&reading.one_minute);
-        reading.fifteen_minutes.add(&reading.five_minutes);
-        reading.total = self.before.clone();
         reading.total.add(&reading.one_minute);
+        reading.five_minutes = self.five.clone();
+        reading.five_minutes.add(&reading.one_minute);
+        reading.fifteen_minutes = self.ten.clone();
+        reading.fifteen_minutes.add(&reading.five_minutes);
         reading
     }
 }
 
 impl Reading {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.total.add(&other.total);
-        self.one_minute.add(&other.one_minute);
-        self.five_minutes.add(&other.five_minutes);
-        self.fifteen_minutes.add(&other.fifteen_minutes);
-    }
-
     /// As it is shown, so long after the start.
     pub(super) fn split(self, since_start: Duration) -> (Stats, Windows) {
         let [one, five, fifteen] = spans(since_start);
@@ -124,9 +135,9 @@ impl Reading {
     }
 }
 
-fn add(times: &mut Vec<(u64, Stats)>, time: u64, stats: Stats) {
+fn add(times: &mut Vec<(u64, Stats)>, time: u64, stats: &Stats) {
     match times.iter_mut().find(|(of, _)| *of == time) {
-        Some((_, sum)) => sum.add(&stats),
-        None => times.push((time, stats)),
+        Some((_, sum)) => sum.add(stats),
+        None => times.push((time, stats.clone())),
     }
 }
