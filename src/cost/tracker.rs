@@ -158,12 +158,12 @@ impl CostTracker {
         let price = self.price(&plan.provider, &plan.model);
         let charges = self.charges(&plan, at);
         let id = self.open(&charges, at)?;
-        let unknown = unknown(&plan);
+        let unknown = price.is_none().then(|| unknown(&plan));
         let held = self.held(plan, price, Money::ZERO, None, at, id, charges);
         let cost = Reservation::new(held).send().settle(bill.tracked());
-        match cost {
-            None if self.inner.unknown_model == UnknownModel::Refuse => Err(unknown),
-            cost => Ok(cost),
+        match (cost, unknown) {
+            (None, Some(error)) if self.inner.unknown_model == UnknownModel::Refuse => Err(error),
+            (cost, _) => Ok(cost),
         }
     }
 
@@ -379,10 +379,13 @@ impl CostTracker {
 
     /// Where the budgets charge a call.
     fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
-        let facts = plan.facts();
+        let (facts, now) = (plan.facts(), seconds(at));
         let line = |(place, budget): (usize, &Budget)| {
-            let charge = budget.line(&facts, seconds(at))?;
-            budget.matches(&facts).then_some((place, charge))
+            // First, since most programs have many budgets that a call does not fall under.
+            if !budget.matches(&facts) {
+                return None;
+            }
+            budget.line(&facts, now).map(|charge| (place, charge))
         };
         self.budgets().iter().enumerate().filter_map(line).collect()
     }
@@ -433,10 +436,10 @@ impl CostTracker {
         let accounts: Vec<_> =
             charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
         // The report shows what is reserved as well.
-        for (place, account) in &accounts {
-            if self.budgets()[*place].is_split() {
-                self.inner.live.lock().meet(*place, account);
-            }
+        let split = |(place, _): &&(usize, String)| self.budgets()[*place].is_split();
+        if accounts.iter().any(|account| split(&account)) {
+            let mut live = self.inner.live.lock();
+            accounts.iter().filter(split).for_each(|(place, account)| live.meet(*place, account));
         }
         let tracker = self.clone();
         Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }

@@ -49,7 +49,8 @@ impl Budget {
     }
 
     fn prefix(&self) -> String {
-        let mut text = String::new();
+        // Long enough for most accounts, since each call names some.
+        let mut text = String::with_capacity(64);
         if let Some(name) = &self.name {
             word(&mut text, name);
             text.push_str(": ");
