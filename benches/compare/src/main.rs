@@ -84,6 +84,7 @@ fn main() -> ExitCode {
         }
         // What `costs` runs in processes of their own.
         ["start", arm] => costs::start(arm),
+        ["sqlite", arm, flush, path] => costs::child(arm, flush, path),
         // For a profiler.
         ["repeat", name, times] => match times.parse() {
             Ok(times) => costs::repeat(name, times),

@@ -6,8 +6,10 @@ mod naive;
 mod overshoot;
 mod pricing;
 mod report;
+mod sqlite;
 mod starting;
 
 pub use calls::repeat;
 pub use report::costs;
+pub use sqlite::child;
 pub use starting::start;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::calls::{self, Calls};
 use super::overshoot::{self, Overshoot};
 use super::pricing::{self, Pricing};
+use super::sqlite::{self, CROWDS, Sqlite};
 use super::starting::{self, Starting};
 use super::{allocations, naive};
 use crate::report::print_targets;
@@ -24,6 +25,7 @@ struct Report {
     overshoot: Overshoot,
     pricing: Pricing,
     starting: Starting,
+    sqlite: Vec<Sqlite>,
 }
 
 #[derive(Serialize)]
@@ -64,9 +66,22 @@ pub fn costs(quick: bool, json: bool) {
     print_pricing(&pricing);
     let starting = starting::measure(effort);
     print_starting(&starting);
+    println!(
+        "\nIn a file of SQLite's, in WAL mode: calls against transactions that change one row:"
+    );
+    let sqlite = [true, false].into_iter().flat_map(|flush| CROWDS.map(|crowd| (crowd, flush)));
+    // Each round takes most of a second.
+    let few = Effort { rounds: if quick { 1 } else { 5 }, quick };
+    let measured = sqlite.map(|(crowd, flush)| {
+        let found = sqlite::measure(few, crowd, flush);
+        print_sqlite(&found);
+        found
+    });
+    let sqlite = measured.collect();
     let scopes = naive::SCOPES;
     let bench = "costs";
-    let report = Report { bench, effort, scopes, calls, allocations, overshoot, pricing, starting };
+    let report =
+        Report { bench, effort, scopes, calls, allocations, overshoot, pricing, starting, sqlite };
     let targets = targets(&report);
     print_targets(&targets);
     if json {
@@ -113,6 +128,20 @@ fn print_starting(found: &Starting) {
         found.to_genai_prices,
         found.tollgate_all_us,
         found.all_to_genai_prices
+    );
+}
+
+fn print_sqlite(found: &Sqlite) {
+    let [ours, theirs] = found.spread.map(|spread| spread * 100.0);
+    println!(
+        "  {} threads in each of {} processes, {:16} {:.0} calls/s (spread {ours:.0} %), {:.0} \
+         transactions/s (spread {theirs:.0} %), ratio {:.2}",
+        found.crowd.threads,
+        found.crowd.processes,
+        if found.flush { "flushed to disk:" } else { "not flushed:" },
+        found.calls_per_second,
+        found.updates_per_second,
+        found.to_updates
     );
 }
 
