@@ -94,8 +94,8 @@ struct About {
     latency: Option<Duration>,
     /// What it cost, once it has ended.
     cost: Option<Cost>,
-    /// How long the first token took.
-    first_token: Duration,
+    /// How long the first token took, of an answer that has any.
+    first_token: Option<Duration>,
 }
 
 impl ChatStream {
@@ -109,8 +109,13 @@ impl ChatStream {
         watched: Watched,
     ) -> Result<Self, Error> {
         let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
-        let first_token = Instant::now().saturating_duration_since(begun);
-        watched.first_token(first_token);
+        let first_token = events
+            .first()
+            .filter(|event| !matches!(event, StreamEvent::Finished(_)))
+            .map(|_| begun.elapsed());
+        if let Some(after) = first_token {
+            watched.first_token(after);
+        }
         let reply = reader.source.incoming.reply();
         let about = About {
             provider,
@@ -127,30 +132,12 @@ impl ChatStream {
         let gaps = Arc::clone(&reader.source.gaps);
         let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
         let (sender, receiver) = bounded(BATCHES);
-        let last_word = LastWord::default();
-        let thread = match end {
-            // It ended with its first events.
-            Some(Err(error)) => {
-                *last_word.lock() = Some(error);
-                None
-            }
-            end => {
-                let last_word = Arc::clone(&last_word);
-                let thread = reader.spawn(end.is_some(), sender, cancel.clone(), last_word);
-                Some(thread.map_err(|cause| {
-                    Error::new(ErrorKind::Connection, "cannot start a thread to read a stream in")
-                        .with_provider(about.provider)
-                        .with_attempts(about.attempts.clone())
-                        .with_source(cause)
-                })?)
-            }
-        };
-        Ok(Self {
+        let mut stream = Self {
             receiver,
             batch: events.into_iter(),
             end: None,
-            last_word,
-            reader: thread,
+            last_word: LastWord::default(),
+            reader: None,
             stop,
             cancel,
             decoder,
@@ -159,7 +146,23 @@ impl ChatStream {
             watched: Some(watched),
             gaps,
             about,
-        })
+        };
+        match end {
+            // It ended with its first events.
+            Some(Err(error)) => *stream.last_word.lock() = Some(error),
+            end => {
+                let (cancel, last_word) = (stream.cancel.clone(), Arc::clone(&stream.last_word));
+                match reader.spawn(end.is_some(), sender, cancel, last_word) {
+                    Ok(thread) => stream.reader = Some(thread),
+                    Err(cause) => {
+                        let message = "cannot start a thread to read a stream in";
+                        let error = Error::new(ErrorKind::Connection, message).with_source(cause);
+                        return Err(stream.fail(error));
+                    }
+                }
+            }
+        }
+        Ok(stream)
     }
 
     /// The pieces of the text alone, for those who only want to print it. An answer that
@@ -273,11 +276,7 @@ impl ChatStream {
         loop {
             // Ends at once, whatever else has come.
             if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-                let error = Error::cancelled()
-                    .with_phase(Phase::NextToken)
-                    .with_status(self.about.status)
-                    .with_request_id(self.about.request_id.clone());
-                return Poll::Ready(Some(Err(self.fail(error))));
+                return Poll::Ready(Some(Err(self.cancel())));
             }
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {
@@ -304,6 +303,15 @@ impl ChatStream {
                 }
             }
         }
+    }
+
+    /// Ends the stream before its end, for the caller wants no more of it.
+    fn cancel(&mut self) -> Error {
+        let error = Error::cancelled()
+            .with_phase(Phase::NextToken)
+            .with_status(self.about.status)
+            .with_request_id(self.about.request_id.clone());
+        self.fail(error)
     }
 
     /// Ends the stream with its error, and returns that.
@@ -376,7 +384,7 @@ impl ChatStream {
             answer: Some(answer),
             error,
             attempts: &about.attempts,
-            time_to_first_token: Some(about.first_token),
+            time_to_first_token: about.first_token,
             gaps: Some(&gaps),
         });
     }
@@ -424,12 +432,10 @@ impl Drop for ChatStream {
     fn drop(&mut self) {
         match self.end {
             Some(Ok(())) => self.settle(None),
-            _ => self.stop(),
-        }
-        self.settle_cost();
-        if self.watched.is_some() {
-            // The caller wants no more of it.
-            self.end_watch(Some(&Error::cancelled().with_phase(Phase::NextToken)));
+            Some(Err(_)) => {}
+            None => {
+                self.cancel();
+            }
         }
     }
 }

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Wire;
 use crate::retry::{Attempt, Decision};
+
+/// The id of the next call. Of the process, since an observer may watch several clients.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Watches the calls of a client.
 #[derive(Debug)]
@@ -23,11 +26,10 @@ pub(crate) struct Watch {
     pub(crate) provider: String,
     pub(crate) server_address: String,
     pub(crate) server_port: u16,
-    /// The id of the next call.
-    next: AtomicU64,
 }
 
-/// Watches one call. Dropped without [`end`](Self::end), it is in flight no more.
+/// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
+/// ended, too.
 #[derive(Debug)]
 pub(crate) struct Watched {
     watch: Arc<Watch>,
@@ -38,6 +40,7 @@ pub(crate) struct Watched {
     tags: BTreeMap<String, String>,
     begun: Instant,
     in_flight: Option<InFlight>,
+    ended: bool,
 }
 
 /// What came of an answer, whole or in part.
@@ -82,8 +85,7 @@ impl Watch {
         provider: String,
         (server_address, server_port): (String, u16),
     ) -> Self {
-        let next = AtomicU64::new(0);
-        Self { recorder, observers, provider, server_address, server_port, next }
+        Self { recorder, observers, provider, server_address, server_port }
     }
 
     /// A call begins.
@@ -101,13 +103,14 @@ impl Watch {
         };
         let mut watched = Watched {
             watch: Arc::clone(self),
-            id: self.next.fetch_add(1, Ordering::Relaxed),
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
             model: model.to_owned(),
             operation,
             streamed,
             tags: tags.clone(),
             begun,
             in_flight: None,
+            ended: false,
         };
         watched.in_flight =
             self.recorder.as_ref().map(|recorder| recorder.begin(&watched.target()));
@@ -136,6 +139,11 @@ impl Watched {
 
     /// The call has ended.
     pub(crate) fn end(mut self, ended: &Ended<'_>) {
+        self.tell_end(ended);
+    }
+
+    fn tell_end(&mut self, ended: &Ended<'_>) {
+        self.ended = true;
         let (now, at) = (Instant::now(), SystemTime::now());
         let latency = now.saturating_duration_since(self.begun);
         let Ended { answer, error, attempts, time_to_first_token, gaps } = *ended;
@@ -206,6 +214,15 @@ impl Watched {
             operation: self.operation,
             server_address: &self.watch.server_address,
             server_port: self.watch.server_port,
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if !self.ended {
+            let error = Error::new(ErrorKind::Cancelled, "a panic ended the call");
+            self.tell_end(&Ended { error: Some(&error), ..Ended::default() });
         }
     }
 }
