@@ -105,6 +105,9 @@ pub(super) fn stop<C: Send + 'static>(shared: &Arc<Shared<C>>) {
 
 fn join<C>(shared: &Shared<C>) {
     let handle = shared.cleaner.thread.lock().take();
+    // Who is told that it closes a connection may drop the pool there; then it ends by
+    // itself.
+    let handle = handle.filter(|handle| handle.thread().id() != thread::current().id());
     if let Some(handle) = handle {
         // It ends by panic only if closing a connection panics; nothing is left to
         // be done about that here.
