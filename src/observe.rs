@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::chat::{FinishReason, Usage};
@@ -17,9 +18,14 @@ use crate::retry::{Attempt, Wait};
 /// it to where a program keeps its own: with the features `tracing` and `metrics` there
 /// are observers for those crates. Every method does nothing unless it is written.
 ///
-/// They run in the thread that makes the call, outside all locks, so what takes long in
-/// them holds up the call. A panic in one is caught. No prompt and no answer is among the
-/// facts.
+/// They run outside all locks, so that they may ask the client for anything, and in the
+/// thread that makes the call or reads the stream, so that what takes long in them holds
+/// that up. A connection may be opened and closed in a thread of the client's own. A panic
+/// is caught. A client that its observer holds is never dropped.
+///
+/// No prompt, answer or key is among the facts, save that the message of an
+/// [`Error`](CallEnd::error) and of an [attempt's failure](Attempt::failure) is the
+/// provider's and may quote the request.
 ///
 /// ```
 /// use tollgate::observe::{Call, CallEnd, Observer};
@@ -39,7 +45,7 @@ use crate::retry::{Attempt, Wait};
 ///     Client::builder().provider(Provider::OpenAi).api_key("sk-…").observer(Slow).build();
 /// ```
 pub trait Observer: Send + Sync {
-    /// A call begins. Every one that begins [ends](Self::call_ended).
+    /// A call begins. Every one that begins [ends](Self::call_ended), also by a panic.
     fn call_begun(&self, call: &Call<'_>) {
         let _ = call;
     }
@@ -50,17 +56,18 @@ pub trait Observer: Send + Sync {
     }
 
     /// An attempt has ended: with an answer, or a failure and what was decided then. That
-    /// of a stream ends with the stream.
+    /// of a stream ends with the stream; one that is dropped before its end is cancelled.
     fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
         let _ = (call, attempt);
     }
 
-    /// Another attempt is to follow, after so long.
+    /// Another attempt is to follow, after so long, unless the call is cancelled meanwhile.
     fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
         let _ = (call, after, wait);
     }
 
-    /// A connection is lent to an attempt.
+    /// A connection is lent to an attempt: between its beginning and its end, in the same
+    /// thread.
     fn connection_leased(&self, lease: &Lease<'_>) {
         let _ = lease;
     }
@@ -87,7 +94,8 @@ pub trait Observer: Send + Sync {
     }
 
     /// A budget has reached one of its thresholds. Of a
-    /// [shared](crate::ClientBuilder::cost_tracker) tracker's, all clients are told.
+    /// [shared](crate::ClientBuilder::cost_tracker) tracker's, the observers of all its
+    /// clients are told, each once.
     fn budget_alert(&self, alert: &BudgetAlert) {
         let _ = alert;
     }
@@ -97,7 +105,7 @@ pub trait Observer: Send + Sync {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Call<'a> {
-    /// Tells it from the other calls of the client.
+    /// Tells it from all other calls of the process.
     pub id: u64,
     /// Who is asked, by its name in the price table; see
     /// [`price_provider`](crate::ClientBuilder::price_provider).
@@ -179,8 +187,39 @@ impl Observers {
     /// from being told.
     pub(crate) fn tell(&self, tell: impl Fn(&dyn Observer)) {
         for observer in self.0.iter() {
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(&**observer)));
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(&**observer))) {
+                // What it panicked with may panic again when dropped.
+                mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
+            }
         }
+    }
+
+    /// Those of all clients that are still there, each observer once.
+    pub(crate) fn of(clients: &[WeakObservers]) -> Self {
+        let mut all: Vec<Arc<dyn Observer>> = Vec::new();
+        for observers in clients.iter().filter_map(|client| client.0.upgrade()) {
+            for observer in observers.iter() {
+                let is_known = all.iter().any(|known| Arc::ptr_eq(known, observer));
+                if !is_known {
+                    all.push(Arc::clone(observer));
+                }
+            }
+        }
+        Self::new(all)
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakObservers {
+        WeakObservers(Arc::downgrade(&self.0))
+    }
+}
+
+/// All who observe a client, without keeping them.
+#[derive(Clone)]
+pub(crate) struct WeakObservers(Weak<Vec<Arc<dyn Observer>>>);
+
+impl WeakObservers {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 

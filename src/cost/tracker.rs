@@ -23,7 +23,7 @@ use super::{
 use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
 use crate::moment::seconds;
-use crate::observe::Observers;
+use crate::observe::{Observers, WeakObservers};
 use crate::provider::Wire;
 use live::Live;
 use notice::{refusal, refused, status, unkept, unknown};
@@ -83,9 +83,9 @@ struct Inner {
     /// locked, called or written while it is held.
     live: Mutex<Live>,
     events: Events,
-    /// Those of the clients that share it. Locked to look them up, not while they are
-    /// told.
-    observers: Mutex<Vec<Observers>>,
+    /// Those of the clients that share it, as long as these are there. Locked to look them
+    /// up, not while they are told.
+    observers: Mutex<Vec<WeakObservers>>,
 }
 
 impl CostTracker {
@@ -122,7 +122,9 @@ impl CostTracker {
     /// Has a client's observers told of alerts, too.
     pub(crate) fn add_observers(&self, observers: &Observers) {
         if !observers.is_empty() {
-            self.inner.observers.lock().push(observers.clone());
+            let mut known = self.inner.observers.lock();
+            known.retain(WeakObservers::is_alive);
+            known.push(observers.downgrade());
         }
     }
 

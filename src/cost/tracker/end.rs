@@ -9,6 +9,7 @@ use crate::cost::{
     Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
 };
 use crate::moment::seconds;
+use crate::observe::Observers;
 
 impl CostTracker {
     /// Books the end of a call.
@@ -82,10 +83,8 @@ impl CostTracker {
 
     /// Tells of an alert, outside all locks.
     fn alert(&self, alert: &BudgetAlert) {
-        let observers: Vec<_> = self.inner.observers.lock().clone();
-        for observers in observers {
-            observers.tell(|observer| observer.budget_alert(alert));
-        }
+        let observers = self.inner.observers.lock().clone();
+        Observers::of(&observers).tell(|observer| observer.budget_alert(alert));
         if let Some(tell) = &self.inner.config.on_alert {
             // A caller's panic must not end the call that reached the threshold.
             let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));
