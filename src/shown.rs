@@ -185,8 +185,8 @@ pub(crate) fn duration(duration: Duration) -> String {
     };
     match micros {
         ..1_000 => format!("{micros}µs"),
-        ..999_500 => digits(duration.as_secs_f64() * 1e3, "ms"),
-        ..59_950_000 => digits(duration.as_secs_f64(), "s"),
+        1_000..999_500 => digits(duration.as_secs_f64() * 1e3, "ms"),
+        999_500..59_950_000 => digits(duration.as_secs_f64(), "s"),
         _ if seconds < 3_600 => {
             let seconds = seconds.max(60);
             format!("{}m{:02}s", seconds / 60, seconds % 60)
