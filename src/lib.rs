@@ -80,9 +80,11 @@
 //!   `source.rs`;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
-//! - `bounds`, `cancel`, `civil`, `histogram`, `sync`: what ends a call early, the
-//!   calendar, distributions of durations, and the locks as they are or as loom models
-//!   them;
+//! - `metrics`: what calls did; `recorder.rs` locks, `timeline.rs` is pure, `names.rs` has
+//!   all names that other programs see;
+//! - `bounds`, `cancel`, `civil`, `moment`, `shown`, `histogram`, `sync`: what ends a call
+//!   early, the calendar, how moments and amounts are written, distributions, and the
+//!   locks as they are or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
 //!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
