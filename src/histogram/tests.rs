@@ -1,3 +1,4 @@
+use super::measure::Scale as _;
 use super::*;
 use crate::cost::Money;
 
@@ -65,7 +66,7 @@ fn a_million_values_of_any_kind_have_quantiles_within_the_stated_error() {
     let mut exact: Vec<u64> = (0..1_000_000)
         .map(|_| {
             let normal = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
-            (normal.exp() * 1e6) as u64
+            (normal.exp() * 1e3).to_count()
         })
         .collect();
     let mut durations = Histogram::<Duration>::default();
@@ -79,12 +80,13 @@ fn a_million_values_of_any_kind_have_quantiles_within_the_stated_error() {
         tokens.record(*value);
     }
     exact.sort_unstable();
-    for share in [0.5, 0.9, 0.99, 0.999] {
-        let true_one = exact[(1_000_000.0 * share) as usize - 1];
+    for per_mille in [500_u16, 900, 990, 999] {
+        let share = f64::from(per_mille) / 1e3;
+        let true_one = exact[usize::from(per_mille) * 1_000 - 1];
         for found in [
-            durations.quantile(share).as_micros() as u64,
-            amounts.quantile(share).as_picos() as u64,
-            (rates.quantile(share) * 1e3).round() as u64,
+            durations.quantile(share).to_count(),
+            amounts.quantile(share).to_count(),
+            rates.quantile(share).to_count(),
             tokens.quantile(share),
         ] {
             assert!(found >= true_one && found <= true_one + true_one / 32, "{share}: {found}");
