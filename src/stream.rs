@@ -111,7 +111,7 @@ impl ChatStream {
         let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
         let first_token = events
             .first()
-            .filter(|event| !matches!(event, StreamEvent::Finished(_)))
+            .filter(|event| !matches!(event, StreamEvent::Usage(_) | StreamEvent::Finished(_)))
             .map(|_| begun.elapsed());
         if let Some(after) = first_token {
             watched.first_token(after);

@@ -5,6 +5,7 @@ pub(crate) mod costs;
 #[cfg(unix)]
 pub(crate) mod front;
 pub(crate) mod listener;
+pub(crate) mod observer;
 pub(crate) mod server;
 pub(crate) mod stream;
 #[cfg(feature = "rustls")]

@@ -1,0 +1,123 @@
+//! An observer that writes down what it is told.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tollgate::observe::{Call, CallEnd, Lease, Observer};
+use tollgate::{Attempt, BudgetAlert, Client, ClientBuilder, Wait};
+
+#[derive(Default)]
+pub(crate) struct Watcher {
+    told: Mutex<Vec<String>>,
+    ids: Mutex<Vec<u64>>,
+    /// All facts, as their `Debug` shows them.
+    shown: Mutex<String>,
+    /// Asked for everything it knows, whenever something is told.
+    client: Mutex<Option<Client>>,
+    drop_at_close: Mutex<bool>,
+}
+
+/// A client, and who is told of it and asks it for everything each time.
+pub(crate) fn watched(builder: ClientBuilder) -> (Arc<Watcher>, Client) {
+    let watcher = Arc::new(Watcher::default());
+    let client = builder.shared_observer(watcher.clone()).build().expect("a valid configuration");
+    *watcher.client.lock().unwrap() = Some(client.clone());
+    (watcher, client)
+}
+
+impl Watcher {
+    /// What was told since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.told.lock().unwrap())
+    }
+
+    /// The ids of the calls that began.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        self.ids.lock().unwrap().clone()
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        self.shown.lock().unwrap().clone()
+    }
+
+    /// Lets go of the client, which would otherwise stay.
+    pub(crate) fn let_go(&self) {
+        drop(self.client.lock().unwrap().take());
+    }
+
+    /// Drops the client when it is told of a connection that is closed.
+    pub(crate) fn drop_at_close(&self, client: Client) {
+        *self.client.lock().unwrap() = Some(client);
+        *self.drop_at_close.lock().unwrap() = true;
+    }
+
+    fn told(&self, what: impl Into<String>) {
+        let client = self.client.lock().unwrap().clone();
+        if let Some(client) = client {
+            // Each of them takes all the locks there are.
+            let _ = (client.metrics(), client.costs(), client.pool(), client.retries_left());
+        }
+        self.told.lock().unwrap().push(what.into());
+    }
+
+    fn show(&self, facts: &dyn std::fmt::Debug) {
+        let _ = writeln!(self.shown.lock().unwrap(), "{facts:?}");
+    }
+}
+
+impl Observer for Watcher {
+    fn call_begun(&self, call: &Call<'_>) {
+        self.show(call);
+        self.ids.lock().unwrap().push(call.id);
+        self.told("call begun");
+    }
+
+    fn attempt_begun(&self, _: &Call<'_>, number: u32) {
+        self.told(format!("attempt {number} begun"));
+    }
+
+    fn attempt_ended(&self, _: &Call<'_>, attempt: &Attempt) {
+        self.show(attempt);
+        let how = attempt.failure.as_ref().map_or("answered", |failure| failure.kind.as_str());
+        self.told(format!("attempt ended: {how}"));
+    }
+
+    fn retry_scheduled(&self, _: &Call<'_>, _: Duration, wait: Wait) {
+        self.told(format!("retry by {}", wait.as_str()));
+    }
+
+    fn connection_leased(&self, lease: &Lease<'_>) {
+        self.show(lease);
+        self.told(if lease.reused { "leased again" } else { "leased" });
+    }
+
+    fn connection_opened(&self, origin: &str, _: Duration) {
+        self.show(&origin);
+        self.told("opened");
+    }
+
+    fn connection_closed(&self, origin: &str) {
+        self.show(&origin);
+        if *self.drop_at_close.lock().unwrap() {
+            self.let_go();
+            self.told.lock().unwrap().push("dropped".to_owned());
+            return;
+        }
+        self.told("closed");
+    }
+
+    fn first_token(&self, _: &Call<'_>, _: Duration) {
+        self.told("first token");
+    }
+
+    fn call_ended(&self, _: &Call<'_>, end: &CallEnd<'_>) {
+        self.show(end);
+        let how = end.error.map_or("answered", |error| error.kind().as_str());
+        self.told(format!("call ended: {how}"));
+    }
+
+    fn budget_alert(&self, alert: &BudgetAlert) {
+        self.show(alert);
+        self.told(format!("alert at {} %", alert.threshold));
+    }
+}
