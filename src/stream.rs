@@ -1,5 +1,6 @@
 //! An answer that is read while it is written.
 
+mod about;
 mod reader;
 mod select;
 mod source;
@@ -17,13 +18,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
-use crate::chat::{ChatResponse, RateLimit, StreamEvent};
-use crate::client::{Answer, Ended, Watched};
-use crate::cost::{Bill, Charge, Cost, Meter};
+use crate::chat::{ChatResponse, StreamEvent};
+use crate::client::Watched;
+use crate::cost::Charge;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::histogram::Histogram;
 use crate::provider::{self, Decoder, Provider};
-use crate::retry::{Attempt, Decision, GiveUp, Tried};
+use crate::retry::{Attempt, Tried};
+use about::About;
 use reader::{BATCHES, Batch, LastWord};
 pub use select::select;
 pub(crate) use source::{Begun, Pace, Source};
@@ -72,30 +73,7 @@ pub struct ChatStream {
     /// The caller's.
     cancel: Option<CancelToken>,
     decoder: Arc<Mutex<Decoder>>,
-    /// Until it has ended.
-    charge: Option<Charge>,
-    meter: Meter,
-    /// Until it has ended.
-    watched: Option<Watched>,
-    gaps: Arc<Mutex<Histogram>>,
     about: About,
-}
-
-/// What a client knows of an answer beside its body.
-struct About {
-    provider: Provider,
-    model: String,
-    request_id: Option<String>,
-    rate_limit: RateLimit,
-    attempts: Vec<Attempt>,
-    status: u16,
-    begun: Instant,
-    /// How long it took, once it has ended.
-    latency: Option<Duration>,
-    /// What it cost, once it has ended.
-    cost: Option<Cost>,
-    /// How long the first token took, of an answer that has any.
-    first_token: Option<Duration>,
 }
 
 impl ChatStream {
@@ -125,11 +103,14 @@ impl ChatStream {
             attempts,
             status: reply.status,
             begun,
+            first_token,
+            gaps: Arc::clone(&reader.source.gaps),
+            meter: charge.meter(),
+            charge: Some(charge),
+            watched: Some(watched),
             latency: None,
             cost: None,
-            first_token,
         };
-        let gaps = Arc::clone(&reader.source.gaps);
         let (stop, decoder) = (reader.source.stop.clone(), Arc::clone(&reader.source.decoder));
         let (sender, receiver) = bounded(BATCHES);
         let mut stream = Self {
@@ -141,10 +122,6 @@ impl ChatStream {
             stop,
             cancel,
             decoder,
-            meter: charge.meter(),
-            charge: Some(charge),
-            watched: Some(watched),
-            gaps,
             about,
         };
         match end {
@@ -205,23 +182,8 @@ impl ChatStream {
     /// [complete](StreamEvent::ToolCallComplete), and its usage is estimated until the
     /// provider reports it ([`UsageSource`](crate::UsageSource)).
     pub fn partial(&self) -> ChatResponse {
-        let mut decoded = self.decoder.lock().partial();
-        let about = &self.about;
-        let cost = match self.charge {
-            Some(_) => self.meter.cost(&decoded.usage),
-            None => about.cost,
-        };
-        if decoded.model.is_empty() {
-            decoded.model.clone_from(&about.model);
-        }
-        ChatResponse {
-            request_id: about.request_id.clone(),
-            rate_limit: about.rate_limit.clone(),
-            latency: about.latency.unwrap_or_else(|| about.begun.elapsed()),
-            attempts: about.attempts.clone(),
-            cost,
-            ..decoded.into_response(about.provider)
-        }
+        let decoded = self.decoder.lock().partial();
+        self.about.response(decoded)
     }
 
     /// What was tried until the stream began. The last attempt is the stream; if that
@@ -281,9 +243,8 @@ impl ChatStream {
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {
                     self.end = Some(Ok(()));
-                    self.about.latency = Some(self.about.begun.elapsed());
-                    self.settle_cost();
-                    self.end_watch(None);
+                    self.about.stop_the_clock(None);
+                    self.about.end(&self.decoder, None);
                 }
                 return Poll::Ready(Some(Ok(event)));
             }
@@ -318,75 +279,12 @@ impl ChatStream {
     fn fail(&mut self, error: Error) -> Error {
         self.batch = Vec::new().into_iter();
         let about = &mut self.about;
-        let latency = about.begun.elapsed();
-        about.latency = Some(latency);
-        if let Some(last) = about.attempts.last_mut() {
-            last.took = latency.saturating_sub(last.began);
-            last.failure = Some((&error).into());
-            last.decision = Some(Decision::GiveUp(match error.is_cancelled() {
-                true => GiveUp::Cancelled,
-                false => GiveUp::StreamBegun,
-            }));
-        }
+        about.stop_the_clock(Some(&error));
         let error = error.with_provider(about.provider).with_attempts(about.attempts.clone());
         self.end = Some(Err(error.clone()));
         self.stop();
-        self.settle_cost();
-        self.end_watch(Some(&error));
+        self.about.end(&self.decoder, Some(&error));
         error
-    }
-
-    /// Charges what came.
-    fn settle_cost(&mut self) {
-        let Some(charge) = self.charge.take() else { return };
-        let bill = {
-            let decoder = self.decoder.lock();
-            let (model, tier) = decoder.served();
-            let mut bill = Bill::new(decoder.usage());
-            bill = model.map_or(bill.clone(), |model| bill.served_model(model));
-            bill = tier.map_or(bill.clone(), |tier| bill.service_tier(tier));
-            if decoder.is_done() { bill } else { bill.broken() }
-        };
-        self.about.cost = charge.settle(bill);
-    }
-
-    /// Ends the call for those who watch it.
-    fn end_watch(&mut self, error: Option<&Error>) {
-        let Some(watched) = self.watched.take() else { return };
-        let about = &mut self.about;
-        if let Some(last) = about.attempts.last_mut() {
-            if error.is_none() {
-                last.took = about.begun.elapsed().saturating_sub(last.began);
-            }
-            watched.attempt_ended(last);
-        }
-        // Copied, for nobody is told anything under a lock.
-        let (model, id, finish_reason, usage) = {
-            let decoder = self.decoder.lock();
-            let whole = decoder.whole();
-            (
-                decoder.served().0.unwrap_or(&about.model).to_owned(),
-                whole.and_then(|whole| whole.id.clone()),
-                whole.map(|whole| whole.finish_reason),
-                decoder.usage(),
-            )
-        };
-        let gaps = std::mem::take(&mut *self.gaps.lock());
-        let answer = Answer {
-            model: &model,
-            id: id.as_deref(),
-            request_id: about.request_id.as_deref(),
-            finish_reason,
-            usage,
-            cost: about.cost,
-        };
-        watched.end(&Ended {
-            answer: Some(answer),
-            error,
-            attempts: &about.attempts,
-            time_to_first_token: about.first_token,
-            gaps: Some(&gaps),
-        });
     }
 
     /// Awaits the end of the body behind a whole answer for a moment. The reader, which

@@ -54,6 +54,13 @@ impl Bill {
         self
     }
 
+    /// Who served it, as far as that was told.
+    pub(crate) fn served_by(mut self, model: Option<String>, tier: Option<String>) -> Self {
+        self.served_model = model;
+        self.service_tier = tier;
+        self
+    }
+
     /// The answer broke off, and this is what came.
     #[must_use]
     pub fn broken(mut self) -> Self {

@@ -1,0 +1,115 @@
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::chat::{ChatResponse, RateLimit};
+use crate::client::{Answer, Ended, Watched};
+use crate::cost::{Bill, Charge, Cost, Meter};
+use crate::error::Error;
+use crate::histogram::Histogram;
+use crate::provider::{Decoded, Decoder, Provider};
+use crate::retry::{Attempt, Decision, GiveUp};
+
+/// What a client knows of an answer beside its body: whose it is, what was tried for it,
+/// what it costs, and who watches.
+pub(super) struct About {
+    pub(super) provider: Provider,
+    pub(super) model: String,
+    pub(super) request_id: Option<String>,
+    pub(super) rate_limit: RateLimit,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) status: u16,
+    pub(super) begun: Instant,
+    /// How long the first token took, of an answer that has any.
+    pub(super) first_token: Option<Duration>,
+    /// The times between its pieces; the reader's until it has ended.
+    pub(super) gaps: Arc<Mutex<Histogram>>,
+    pub(super) meter: Meter,
+    /// Until it has ended.
+    pub(super) charge: Option<Charge>,
+    /// Until it has ended.
+    pub(super) watched: Option<Watched>,
+    /// How long it took, once it has ended.
+    pub(super) latency: Option<Duration>,
+    /// What it cost, once it has ended.
+    pub(super) cost: Option<Cost>,
+}
+
+impl About {
+    /// The response that this much of an answer is.
+    pub(super) fn response(&self, mut decoded: Decoded) -> ChatResponse {
+        let cost = match self.charge {
+            Some(_) => self.meter.cost(&decoded.usage),
+            None => self.cost,
+        };
+        if decoded.model.is_empty() {
+            decoded.model.clone_from(&self.model);
+        }
+        ChatResponse {
+            request_id: self.request_id.clone(),
+            rate_limit: self.rate_limit.clone(),
+            latency: self.latency.unwrap_or_else(|| self.begun.elapsed()),
+            attempts: self.attempts.clone(),
+            cost,
+            ..decoded.into_response(self.provider)
+        }
+    }
+
+    /// It takes no longer. The last attempt is the stream: it ends with it, and as it does.
+    pub(super) fn stop_the_clock(&mut self, error: Option<&Error>) {
+        let latency = self.begun.elapsed();
+        self.latency = Some(latency);
+        let Some(last) = self.attempts.last_mut() else { return };
+        last.took = latency.saturating_sub(last.began);
+        if let Some(error) = error {
+            last.failure = Some(error.into());
+            last.decision = Some(Decision::GiveUp(match error.is_cancelled() {
+                true => GiveUp::Cancelled,
+                false => GiveUp::StreamBegun,
+            }));
+        }
+    }
+
+    /// Charges what came, and ends the call for those who watch it.
+    pub(super) fn end(&mut self, decoder: &Mutex<Decoder>, error: Option<&Error>) {
+        // Copied, for nobody is told anything under a lock.
+        let (model, tier, usage, id, finish_reason) = {
+            let decoder = decoder.lock();
+            let (model, tier) = decoder.served();
+            let whole = decoder.whole();
+            (
+                model.map(str::to_owned),
+                tier.map(str::to_owned),
+                decoder.usage(),
+                whole.and_then(|whole| whole.id.clone()),
+                whole.map(|whole| whole.finish_reason),
+            )
+        };
+        if let Some(charge) = self.charge.take() {
+            let bill = Bill::new(usage).served_by(model.clone(), tier);
+            self.cost = charge.settle(match finish_reason {
+                Some(_) => bill,
+                None => bill.broken(),
+            });
+        }
+        let Some(watched) = self.watched.take() else { return };
+        if let Some(last) = self.attempts.last() {
+            watched.attempt_ended(last);
+        }
+        let gaps = std::mem::take(&mut *self.gaps.lock());
+        watched.end(&Ended {
+            answer: Some(Answer {
+                model: model.as_deref().unwrap_or(&self.model),
+                id: id.as_deref(),
+                request_id: self.request_id.as_deref(),
+                finish_reason,
+                usage,
+                cost: self.cost,
+            }),
+            error,
+            attempts: &self.attempts,
+            time_to_first_token: self.first_token,
+            gaps: Some(&gaps),
+        });
+    }
+}
