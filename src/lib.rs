@@ -62,7 +62,9 @@
 //! the request. This crate logs nothing; ureq below it logs through the `log` crate,
 //! and its protocol layer (target `ureq_proto`) writes the bytes of responses at
 //! `trace`. Reports, and the events and alerts of budgets, have names, tags, counts and
-//! amounts, and nothing of what was asked and answered.
+//! amounts, and nothing of what was asked and answered. The same holds for the spans and
+//! metrics that the [observers](observe) of the features `tracing` and `metrics` make, which
+//! leave out tags, too, unless these are asked for.
 //!
 //! # Where things are
 //!
@@ -78,6 +80,7 @@
 //!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
 //! - `stream`: the iterator; `reader.rs` is the thread that reads ahead of it, from a
 //!   `source.rs`;
+//! - [`observe`]: who is told what happens, and the observers for other crates;
 //! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `metrics`: what calls did; `recorder.rs` locks, `timeline.rs` is pure, `names.rs` has

@@ -1,5 +1,10 @@
 //! Who is told what a client does, while it does it.
 
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(feature = "tracing")]
+mod tracing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::mem;
@@ -11,12 +16,16 @@ use crate::chat::{FinishReason, Usage};
 use crate::cost::{BudgetAlert, Cost};
 use crate::error::Error;
 use crate::retry::{Attempt, Wait};
+#[cfg(feature = "metrics")]
+pub use metrics::MetricsObserver;
+#[cfg(feature = "tracing")]
+pub use tracing::TracingObserver;
 
 /// Is told what a client does, while it does it.
 ///
 /// For what [`Client::metrics`](crate::Client::metrics) does not count, and for bringing
 /// it to where a program keeps its own: with the features `tracing` and `metrics` there
-/// are observers for those crates. Every method does nothing unless it is written.
+/// are a `TracingObserver` and a `MetricsObserver` for those crates. Every method does nothing unless it is written.
 ///
 /// They run outside all locks, so that they may ask the client for anything, and in the
 /// thread that makes the call or reads the stream, so that what takes long in them holds

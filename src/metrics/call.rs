@@ -35,7 +35,7 @@ pub(crate) struct CallEnd<'a> {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(crate) enum Ending {
     Answered,
     Failed,
     /// By the caller.
@@ -44,16 +44,32 @@ pub(super) enum Ending {
     Refused,
 }
 
+impl Ending {
+    pub(crate) fn of(error: Option<&Error>, attempts: &[Attempt]) -> Self {
+        match error {
+            None => Self::Answered,
+            Some(error) if error.is_cancelled() => Self::Cancelled,
+            Some(error) if error.kind() == ErrorKind::Budget && attempts.is_empty() => {
+                Self::Refused
+            }
+            Some(_) => Self::Failed,
+        }
+    }
+
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl CallEnd<'_> {
     pub(super) fn ending(&self) -> Ending {
-        match self.outcome {
-            Ok(()) => Ending::Answered,
-            Err(error) if error.is_cancelled() => Ending::Cancelled,
-            Err(error) if error.kind() == ErrorKind::Budget && self.attempts.is_empty() => {
-                Ending::Refused
-            }
-            Err(_) => Ending::Failed,
-        }
+        Ending::of(self.outcome.err(), self.attempts)
     }
 
     /// Whether anything is known of the tokens.

@@ -15,7 +15,7 @@
 //! ```
 
 mod call;
-mod names;
+pub(crate) mod names;
 mod prometheus;
 mod recorder;
 mod sample;
@@ -28,12 +28,16 @@ mod target;
 mod timeline;
 
 pub(crate) use call::CallEnd;
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) use call::Ending;
 pub(crate) use names::{CHAT, TEXT_COMPLETION};
 pub(crate) use recorder::{InFlight, Recorder};
 pub use sample::CallSample;
 pub use snapshot::{Costs, ModelStats, Snapshot, Window, Windows};
 pub use stats::{ErrorStats, Stats, Tokens};
 pub(crate) use target::Target;
+#[cfg(feature = "metrics")]
+pub(crate) use target::{MOST, OTHER, bounded};
 
 #[cfg(test)]
 mod tests;

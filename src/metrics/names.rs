@@ -4,7 +4,8 @@
 //! units and bounds: github.com/open-telemetry/semantic-conventions-genai,
 //! `docs/gen-ai/gen-ai-metrics.md` at commit 004902b8, in status "development". (A draft
 //! after that makes the tokens counters named `gen_ai.client.inference.tokens`.) What they
-//! have no name for is ours, under `tollgate`.
+//! have no name for is ours, under `tollgate`. Those of spans are in `gen-ai-spans.md`
+//! beside it.
 
 /// `gen_ai.operation.name` of a call to a chat API.
 pub(crate) const CHAT: &str = "chat";
@@ -12,34 +13,87 @@ pub(crate) const CHAT: &str = "chat";
 /// `gen_ai.operation.name` of a call to OpenAI's text completions.
 pub(crate) const TEXT_COMPLETION: &str = "text_completion";
 
-pub(super) const OPERATION: &str = "gen_ai.operation.name";
-pub(super) const PROVIDER: &str = "gen_ai.provider.name";
-pub(super) const REQUEST_MODEL: &str = "gen_ai.request.model";
-pub(super) const RESPONSE_MODEL: &str = "gen_ai.response.model";
-pub(super) const TOKEN_TYPE: &str = "gen_ai.token.type";
-pub(super) const SERVER_ADDRESS: &str = "server.address";
-pub(super) const SERVER_PORT: &str = "server.port";
+pub(crate) const OPERATION: &str = "gen_ai.operation.name";
+pub(crate) const PROVIDER: &str = "gen_ai.provider.name";
+pub(crate) const REQUEST_MODEL: &str = "gen_ai.request.model";
+pub(crate) const RESPONSE_MODEL: &str = "gen_ai.response.model";
+pub(crate) const TOKEN_TYPE: &str = "gen_ai.token.type";
+pub(crate) const SERVER_ADDRESS: &str = "server.address";
+pub(crate) const SERVER_PORT: &str = "server.port";
 /// [`ErrorKind::as_str`](crate::ErrorKind::as_str).
-pub(super) const ERROR_TYPE: &str = "error.type";
+pub(crate) const ERROR_TYPE: &str = "error.type";
 
 /// How a call ended: `answered`, `failed`, `cancelled` or `refused`.
-pub(super) const OUTCOME: &str = "tollgate.outcome";
+pub(crate) const OUTCOME: &str = "tollgate.outcome";
 /// Tokens apart, so that they sum up: `input` neither from nor into a cache,
 /// `cached_input`, `cache_write`, `output` without reasoning, `reasoning`.
-pub(super) const TOKEN_CLASS: &str = "tollgate.token.class";
+pub(crate) const TOKEN_CLASS: &str = "tollgate.token.class";
 /// [`Phase::as_str`](crate::Phase::as_str), or `unknown`.
-pub(super) const PHASE: &str = "tollgate.phase";
+pub(crate) const PHASE: &str = "tollgate.phase";
 /// [`Wait::as_str`](crate::Wait::as_str).
-pub(super) const WAIT: &str = "tollgate.wait";
+pub(crate) const WAIT: &str = "tollgate.wait";
 /// Why something was given up or closed.
-pub(super) const REASON: &str = "tollgate.reason";
+pub(crate) const REASON: &str = "tollgate.reason";
 /// An origin of the pool, such as `https://api.openai.com:443`.
-pub(super) const ORIGIN: &str = "tollgate.origin";
+pub(crate) const ORIGIN: &str = "tollgate.origin";
 /// What a connection does: `active`, `opening` or `idle`.
-pub(super) const STATE: &str = "tollgate.state";
-pub(super) const BUDGET: &str = "tollgate.budget";
-pub(super) const ACCOUNT: &str = "tollgate.account";
-pub(super) const WINDOW: &str = "tollgate.window";
+pub(crate) const STATE: &str = "tollgate.state";
+pub(crate) const BUDGET: &str = "tollgate.budget";
+pub(crate) const ACCOUNT: &str = "tollgate.account";
+pub(crate) const WINDOW: &str = "tollgate.window";
+/// At how many percent of a budget an alert is told.
+#[cfg(any(feature = "tracing", feature = "metrics"))]
+pub(crate) const THRESHOLD: &str = "tollgate.budget.threshold";
+
+/// Those of spans and their events alone.
+#[cfg(feature = "tracing")]
+pub(crate) mod span {
+    /// What filters know them by.
+    pub(crate) const TARGET: &str = "tollgate";
+
+    // What docs.rs/tracing-opentelemetry ("Special Fields") makes of a span: its name, which
+    // is `{gen_ai.operation.name} {gen_ai.request.model}` by the conventions, `client`, and
+    // `ERROR`.
+    pub(crate) const NAME: &str = "otel.name";
+    pub(crate) const KIND: &str = "otel.kind";
+    pub(crate) const STATUS: &str = "otel.status_code";
+
+    pub(crate) const REQUEST_STREAM: &str = "gen_ai.request.stream";
+    pub(crate) const RESPONSE_ID: &str = "gen_ai.response.id";
+    pub(crate) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
+    /// In seconds.
+    pub(crate) const TIME_TO_FIRST_CHUNK: &str = "gen_ai.response.time_to_first_chunk";
+    pub(crate) const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
+    pub(crate) const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
+    pub(crate) const CACHE_CREATION_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
+    pub(crate) const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
+    pub(crate) const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
+    // OpenTelemetry's general conventions, v1.41.1: `registry/attributes/error.md` and
+    // `http.md`.
+    pub(crate) const ERROR_MESSAGE: &str = "error.message";
+    pub(crate) const STATUS_CODE: &str = "http.response.status_code";
+    /// How many attempts came before, of those that had any before them.
+    pub(crate) const RESEND_COUNT: &str = "http.request.resend_count";
+
+    /// In US dollars.
+    pub(crate) const COST: &str = "tollgate.cost";
+    pub(crate) const ATTEMPTS: &str = "tollgate.attempts";
+    /// The provider's id of the HTTP request.
+    pub(crate) const REQUEST_ID: &str = "tollgate.request_id";
+    /// As a JSON object.
+    pub(crate) const TAGS: &str = "tollgate.tags";
+    /// Whether an attempt's request was sent twice, for a dead connection.
+    pub(crate) const RESENT: &str = "tollgate.resent";
+    /// How long until the next attempt, in seconds.
+    pub(crate) const AFTER: &str = "tollgate.retry.after";
+    /// Whether a connection was used before.
+    pub(crate) const REUSED: &str = "tollgate.connection.reused";
+    /// How long something took, in seconds.
+    pub(crate) const TOOK: &str = "tollgate.took";
+    /// In US dollars, both.
+    pub(crate) const SPENT: &str = "tollgate.budget.spent";
+    pub(crate) const LIMIT: &str = "tollgate.budget.limit";
+}
 
 /// `{token}` histograms: the conventions' bounds.
 const TOKENS: &[f64] = &[
@@ -70,7 +124,7 @@ const DOLLARS: &[f64] =
 
 /// The UCUM unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unit {
+pub(crate) enum Unit {
     /// Things, `{call}`, which are no unit to Prometheus.
     Count(&'static str),
     Seconds,
@@ -80,7 +134,7 @@ pub(super) enum Unit {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Counter,
     Gauge,
     /// With the bounds of its buckets.
@@ -88,21 +142,21 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) unit: Unit,
-    pub(super) kind: Kind,
-    pub(super) about: &'static str,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) kind: Kind,
+    pub(crate) about: &'static str,
 }
 
 macro_rules! metrics {
-    ($($id:ident = $name:literal, $kind:expr, $unit:expr, $about:literal;)*) => {
-        $(pub(super) const $id: Metric =
+    ($($(#[$when:meta])? $id:ident = $name:literal, $kind:expr, $unit:expr, $about:literal;)*) => {
+        $($(#[$when])? pub(crate) const $id: Metric =
             Metric { name: $name, unit: $unit, kind: $kind, about: $about };)*
 
         /// All of them.
         #[cfg(test)]
-        pub(super) const ALL: &[Metric] = &[$($id),*];
+        pub(crate) const ALL: &[Metric] = &[$($(#[$when])? $id),*];
     };
 }
 
@@ -160,6 +214,12 @@ metrics! {
         "Connections that could not be opened, by what failed.";
     POOL_WAIT = "tollgate.pool.wait", Histogram(SECONDS), Seconds,
         "Time in line for a connection, of those that had to wait.";
+    #[cfg(feature = "metrics")]
+    POOL_LEASE = "tollgate.pool.lease", Histogram(SECONDS), Seconds,
+        "Time to get a connection: in line for it, and opening it.";
+    #[cfg(feature = "metrics")]
+    POOL_OPEN = "tollgate.pool.open", Histogram(SECONDS), Seconds,
+        "Time to open a connection.";
 
     REFUSED = "tollgate.budget.refused", Counter, Count("{call}"), "Calls refused by a budget.";
     UNBOOKED = "tollgate.budget.unbooked", Counter, Count("{call}"),
@@ -172,13 +232,16 @@ metrics! {
         "Reserved for calls under way, in US dollars.";
     BUDGET_UTILISATION = "tollgate.budget.utilisation", Gauge, Ratio,
         "Spent, as a share of the limit.";
+    #[cfg(feature = "metrics")]
+    ALERTS = "tollgate.budget.alerts", Counter, Count("{alert}"),
+        "Times that a budget reached one of its thresholds.";
 }
 
 impl Metric {
     /// Its name for Prometheus, without the `_total` of a counter: by the rules of
     /// opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics, and `_usd`
     /// for dollars.
-    pub(super) fn prometheus(&self) -> String {
+    pub(crate) fn prometheus(&self) -> String {
         let suffix = match self.unit {
             Unit::Count(_) => "",
             Unit::Seconds => "_seconds",
@@ -190,7 +253,7 @@ impl Metric {
 }
 
 /// The name of an attribute for Prometheus.
-pub(super) fn label(name: &str) -> String {
+pub(crate) fn label(name: &str) -> String {
     name.replace('.', "_")
 }
 

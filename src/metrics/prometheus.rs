@@ -142,15 +142,7 @@ fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
         }
     });
     page.counts(&names::TOKENS_USED, models, |model, count| {
-        let tokens = &model.total.tokens;
-        let fresh = tokens.input.saturating_sub(tokens.cached).saturating_sub(tokens.cache_write);
-        for (class, tokens) in [
-            ("input", fresh),
-            ("cached_input", tokens.cached),
-            ("cache_write", tokens.cache_write),
-            ("output", tokens.output.saturating_sub(tokens.reasoning)),
-            ("reasoning", tokens.reasoning),
-        ] {
+        for (class, tokens) in model.total.tokens.classes() {
             count(&[(names::TOKEN_CLASS, class)], tokens);
         }
     });

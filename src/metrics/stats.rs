@@ -261,6 +261,18 @@ impl ErrorStats {
 }
 
 impl Tokens {
+    /// Apart, so that they sum up, by the name of each class.
+    pub(crate) fn classes(&self) -> [(&'static str, u64); 5] {
+        let fresh = self.input.saturating_sub(self.cached).saturating_sub(self.cache_write);
+        [
+            ("input", fresh),
+            ("cached_input", self.cached),
+            ("cache_write", self.cache_write),
+            ("output", self.output.saturating_sub(self.reasoning)),
+            ("reasoning", self.reasoning),
+        ]
+    }
+
     fn add(&mut self, other: &Self) {
         let Self {
             input,

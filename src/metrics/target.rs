@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 /// How many targets are told apart. Calls to any further one are booked on "(other)".
-pub(super) const MOST: usize = 200;
+pub(crate) const MOST: usize = 200;
 
 /// The longest name kept, in bytes.
 const MAX_NAME: usize = 200;
 
 /// What stands for all that has no row of its own.
-pub(super) const OTHER: &str = "(other)";
+pub(crate) const OTHER: &str = "(other)";
 
 /// What a call goes to: each has a row of its own in the books.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Targets {
 }
 
 /// A name from outside, cut at the most that is kept.
-pub(super) fn bounded(name: &str) -> &str {
+pub(crate) fn bounded(name: &str) -> &str {
     if name.len() <= MAX_NAME {
         return name;
     }

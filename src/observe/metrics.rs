@@ -1,0 +1,320 @@
+//! An observer that counts and measures for the `metrics` crate.
+
+use metrics::{Label, Unit as FacadeUnit};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Call, CallEnd, Lease, Observer};
+use crate::chat::UsageSource;
+use crate::cost::BudgetAlert;
+use crate::metrics::names::{self, Kind, Metric, Unit};
+use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
+use crate::retry::{Attempt, Decision};
+
+/// What stands for a tag that a call does not have.
+const NONE: &str = "(none)";
+
+/// Counts and measures for the recorder that a program has installed for the
+/// [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
+///
+/// The names are those of [`Snapshot::prometheus`](crate::Snapshot::prometheus):
+/// OpenTelemetry's GenAI conventions'
+/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>) where these have
+/// any, and under `tollgate` elsewhere. Show one or the other, not both on one page.
+///
+/// | Histograms | |
+/// |---|---|
+/// | `gen_ai.client.operation.duration` | seconds of a call; `error.type` where it failed |
+/// | `gen_ai.client.operation.time_to_first_chunk` | seconds to the first token of a stream |
+/// | `gen_ai.client.token.usage` | tokens of an answered call, by `gen_ai.token.type` |
+/// | `tollgate.client.cost` | US dollars |
+/// | `tollgate.pool.lease`, `.open` | seconds to get a connection, and to open one |
+///
+/// | Counters | by |
+/// |---|---|
+/// | `tollgate.client.calls` | `tollgate.outcome` |
+/// | `tollgate.client.errors` | `error.type`, `tollgate.phase` |
+/// | `tollgate.client.attempts`, `.resent`, `.unpriced` | |
+/// | `tollgate.client.retries` | the `error.type` before |
+/// | `tollgate.client.retry_waits` | `tollgate.wait` |
+/// | `tollgate.client.given_up` | `tollgate.reason` |
+/// | `tollgate.client.tokens` | `tollgate.token.class` |
+/// | `tollgate.pool.opened`, `.reused`, `.closed` | `tollgate.origin` alone |
+/// | `tollgate.budget.alerts` | `tollgate.budget`, `tollgate.budget.threshold` alone |
+///
+/// The gauge `tollgate.client.in_flight` has the calls under way. What is of calls is also
+/// by provider, model asked for, operation, and host and port of the server.
+///
+/// Every label has a bounded number of values: the first 200 models, and values of a
+/// [tag](Self::tag_label), have series of their own, all others are `(other)` together. No
+/// prompt, answer, key or message is in them.
+///
+/// Recorders have buckets of their own; the conventions' for durations are 0.01 s, 0.02 s
+/// and so on, doubling up to 81.92 s, and for tokens the powers of 4.
+///
+/// ```
+/// use tollgate::observe::MetricsObserver;
+/// use tollgate::testing::{Loopback, Reply};
+/// use tollgate::{ChatRequest, Client, Provider};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // First of all the recorder, PrometheusBuilder::new().install()? for instance.
+/// let server = Loopback::start()?;
+/// let client = Client::builder()
+///     .provider(Provider::OpenAi)
+///     .base_url(server.base_url(Provider::OpenAi))
+///     .api_key("sk-…")
+///     .model("gpt-4o-mini")
+///     .observer(MetricsObserver::new().tag_label("customer"))
+///     .build()?;
+///
+/// server.reply(Reply::text("Paris"));
+/// let request = ChatRequest::from("What is the capital of France?").tag("customer", "acme");
+/// let answer = client.chat(request)?; // counted, by customer too
+/// # assert_eq!(answer.text(), "Paris");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct MetricsObserver {
+    models: Names,
+    tags: BTreeMap<String, Names>,
+}
+
+impl MetricsObserver {
+    /// One without tags. Tells the recorder what it is going to record, in which units; so
+    /// install that before.
+    pub fn new() -> Self {
+        DESCRIBED.iter().for_each(describe);
+        Self { models: Names::default(), tags: BTreeMap::new() }
+    }
+
+    /// Makes the [tag](crate::ChatRequest::tag) of this name a label of what is recorded of
+    /// calls, under the same name. A call without it has `(none)`. Default: none, for tags
+    /// may name customers.
+    #[must_use]
+    pub fn tag_label(mut self, name: impl Into<String>) -> Self {
+        self.tags.insert(name.into(), Names::default());
+        self
+    }
+
+    /// What all that is recorded of a call is labelled with.
+    fn of_call(&self, call: &Call<'_>) -> Labels {
+        let mut labels = Labels(Vec::with_capacity(8 + self.tags.len()))
+            .with(names::OPERATION, call.operation)
+            .with(names::PROVIDER, call.provider)
+            .with(names::REQUEST_MODEL, self.models.known(call.model))
+            .with(names::SERVER_ADDRESS, call.server_address)
+            .with(names::SERVER_PORT, call.server_port.to_string());
+        for (name, values) in &self.tags {
+            let value = call.tags.get(name).map_or(NONE, |value| values.known(value));
+            labels.0.push(Label::new(name.clone(), value.to_owned()));
+        }
+        labels
+    }
+}
+
+impl Default for MetricsObserver {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer for MetricsObserver {
+    fn call_begun(&self, call: &Call<'_>) {
+        metrics::gauge!(names::IN_FLIGHT.name, self.of_call(call).0).increment(1.0);
+    }
+
+    fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
+        let labels = self.of_call(call);
+        metrics::gauge!(names::IN_FLIGHT.name, labels.0.clone()).decrement(1.0);
+        let outcome = Ending::of(end.error, end.attempts).as_str();
+        count(&names::CALLS, labels.and(names::OUTCOME, outcome), 1);
+        match end.error {
+            None => record(&names::DURATION, labels.clone(), end.latency.as_secs_f64()),
+            Some(error) => {
+                let labels = labels.and(names::ERROR_TYPE, error.kind().as_str());
+                record(&names::DURATION, labels.clone(), end.latency.as_secs_f64());
+                let phase = error.phase().map_or("unknown", |phase| phase.as_str());
+                count(&names::ERRORS, labels.with(names::PHASE, phase), 1);
+            }
+        }
+        if let Some(time) = end.time_to_first_token {
+            record(&names::TIME_TO_FIRST_CHUNK, labels.clone(), time.as_secs_f64());
+        }
+        match end.cost {
+            Some(cost) => record(&names::COST, labels.clone(), cost.total.as_dollars()),
+            None if end.error.is_none() => count(&names::UNPRICED, labels.clone(), 1),
+            None => {}
+        }
+        attempts(&labels, end.attempts);
+        tokens(&labels, end);
+    }
+
+    fn connection_leased(&self, lease: &Lease<'_>) {
+        if lease.reused {
+            count(&names::POOL_REUSED, of_origin(lease.origin), 1);
+        }
+        record(&names::POOL_LEASE, of_origin(lease.origin), lease.took.as_secs_f64());
+    }
+
+    fn connection_opened(&self, origin: &str, took: Duration) {
+        count(&names::POOL_OPENED, of_origin(origin), 1);
+        record(&names::POOL_OPEN, of_origin(origin), took.as_secs_f64());
+    }
+
+    fn connection_closed(&self, origin: &str) {
+        count(&names::POOL_CLOSED, of_origin(origin), 1);
+    }
+
+    fn budget_alert(&self, alert: &BudgetAlert) {
+        let labels = Labels::default()
+            .with(names::BUDGET, bounded(&alert.budget))
+            .with(names::THRESHOLD, alert.threshold.to_string());
+        count(&names::ALERTS, labels, 1);
+    }
+}
+
+fn attempts(labels: &Labels, attempts: &[Attempt]) {
+    count(&names::ATTEMPTS, labels.clone(), attempts.len() as u64);
+    let resent = attempts.iter().filter(|attempt| attempt.resent).count();
+    if resent > 0 {
+        count(&names::RESENT, labels.clone(), resent as u64);
+    }
+    let Some((last, before)) = attempts.split_last() else { return };
+    // After the last there was no other, whatever was decided.
+    for attempt in before {
+        if let Some(failure) = &attempt.failure {
+            count(&names::RETRIES, labels.and(names::ERROR_TYPE, failure.kind.as_str()), 1);
+        }
+        if let Some(Decision::Retry { wait, .. }) = attempt.decision {
+            count(&names::RETRY_WAITS, labels.and(names::WAIT, wait.as_str()), 1);
+        }
+    }
+    if let Some(Decision::GiveUp(reason)) = last.decision {
+        count(&names::GIVEN_UP, labels.and(names::REASON, reason.as_str()), 1);
+    }
+}
+
+#[expect(clippy::cast_precision_loss)]
+fn tokens(labels: &Labels, end: &CallEnd<'_>) {
+    if end.usage.source == UsageSource::Missing {
+        return;
+    }
+    for (class, tokens) in Tokens::from(end.usage).classes() {
+        if tokens > 0 {
+            count(&names::TOKENS_USED, labels.and(names::TOKEN_CLASS, class), tokens);
+        }
+    }
+    // The conventions want no failed operations here.
+    if end.error.is_none() {
+        let usage = &end.usage;
+        for (name, tokens) in [("input", usage.prompt_tokens), ("output", usage.completion_tokens)]
+        {
+            record(&names::TOKEN_USAGE, labels.and(names::TOKEN_TYPE, name), tokens as f64);
+        }
+    }
+}
+
+/// The first names of a kind; those that come later share one.
+#[derive(Debug, Default)]
+struct Names(
+    /// Guards that no more are told apart than there may be.
+    Mutex<BTreeSet<String>>,
+);
+
+impl Names {
+    fn known<'a>(&self, name: &'a str) -> &'a str {
+        let name = bounded(name);
+        let mut known = self.0.lock();
+        if known.contains(name) || (known.len() < MOST && known.insert(name.to_owned())) {
+            return name;
+        }
+        OTHER
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Labels(Vec<Label>);
+
+impl Labels {
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.0.push(Label::new(name, value.into()));
+        self
+    }
+
+    fn and(&self, name: &'static str, value: &'static str) -> Self {
+        let mut labels = self.clone();
+        labels.0.push(Label::from_static_parts(name, value));
+        labels
+    }
+}
+
+fn of_origin(origin: &str) -> Labels {
+    Labels::default().with(names::ORIGIN, origin)
+}
+
+fn count(metric: &Metric, labels: Labels, count: u64) {
+    metrics::counter!(metric.name, labels.0).increment(count);
+}
+
+fn record(metric: &Metric, labels: Labels, value: f64) {
+    metrics::histogram!(metric.name, labels.0).record(value);
+}
+
+/// All that it records.
+const DESCRIBED: &[Metric] = &[
+    names::DURATION,
+    names::TIME_TO_FIRST_CHUNK,
+    names::TOKEN_USAGE,
+    names::COST,
+    names::CALLS,
+    names::IN_FLIGHT,
+    names::ERRORS,
+    names::ATTEMPTS,
+    names::RESENT,
+    names::RETRIES,
+    names::RETRY_WAITS,
+    names::GIVEN_UP,
+    names::TOKENS_USED,
+    names::UNPRICED,
+    names::POOL_OPENED,
+    names::POOL_REUSED,
+    names::POOL_CLOSED,
+    names::POOL_LEASE,
+    names::POOL_OPEN,
+    names::ALERTS,
+];
+
+fn describe(metric: &Metric) {
+    let (name, about) = (metric.name, metric.about);
+    let unit = match metric.unit {
+        Unit::Seconds => Some(FacadeUnit::Seconds),
+        Unit::Count(_) => Some(FacadeUnit::Count),
+        // Dollars it has no unit for.
+        Unit::Dollars | Unit::Ratio => None,
+    };
+    metrics::with_recorder(|recorder| match metric.kind {
+        Kind::Counter => recorder.describe_counter(name.into(), unit, about.into()),
+        Kind::Gauge => recorder.describe_gauge(name.into(), unit, about.into()),
+        Kind::Histogram(_) => recorder.describe_histogram(name.into(), unit, about.into()),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_bound_share_one() {
+        let names = Names::default();
+        for number in 0..MOST {
+            let name = number.to_string();
+            assert_eq!(names.known(&name), name);
+        }
+        assert_eq!(names.known("one more"), "(other)");
+        assert_eq!(names.known("7"), "7");
+        assert_eq!(names.known(&"7".repeat(1_000)), "(other)");
+    }
+}

@@ -1,0 +1,362 @@
+//! An observer that makes spans for the `tracing` crate.
+
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Level, Span, event};
+
+use super::{Call, CallEnd, Lease, Observer};
+use crate::chat::UsageSource;
+use crate::cost::BudgetAlert;
+use crate::metrics::Ending;
+use crate::metrics::names::{self, span};
+use crate::retry::{Attempt, Wait};
+
+/// Makes spans of calls and their attempts for the [`tracing`](https://docs.rs/tracing)
+/// crate (feature `tracing`).
+///
+/// A call is a span named `call` at level `INFO`, a child of the span in which the caller
+/// is, and each of its attempts a span `attempt` within it. Their fields have the names of
+/// OpenTelemetry's GenAI conventions
+/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>) where these have
+/// any, and begin with `tollgate` elsewhere; the name of the span by the conventions,
+/// `chat gpt-4o-mini`, is the field `otel.name`, from which `tracing-opentelemetry` takes
+/// it.
+///
+/// - `call` has from its beginning `otel.name`, `otel.kind`, `gen_ai.operation.name`,
+///   `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream` (of a stream),
+///   `server.address`, `server.port`;
+/// - at its end `tollgate.outcome`, `tollgate.attempts`, `tollgate.cost` (in US dollars),
+///   `tollgate.request_id`, `gen_ai.response.model`, `gen_ai.response.id`,
+///   `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`,
+///   `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens` and those of them that were
+///   cached or spent on reasoning;
+/// - where it failed `error.type` (the [`ErrorKind`](crate::ErrorKind)), `tollgate.phase` and,
+///   unless the caller cancelled it, `otel.status_code`;
+/// - `attempt` has `http.request.resend_count` from the second on, `tollgate.resent` where
+///   its request was [sent twice](Attempt::resent), and where it failed `error.type`,
+///   `tollgate.phase`, `http.response.status_code` and `tollgate.request_id`.
+///
+/// Events, all with the target `tollgate`: a retry (`INFO`), the first token (`DEBUG`), a
+/// connection opened or closed (`DEBUG`) or lent (`TRACE`), an alert of a budget (`WARN`).
+/// A connection's are in the span of the attempt that needed it, unless a thread of the
+/// client's own opened or closed it. Durations are in seconds.
+///
+/// Prompts and answers are in none of them, nor is the key. What may name a customer or
+/// quote a request is left out unless it is asked for: [tags](Self::tag),
+/// [accounts](Self::accounts) and [messages](Self::error_messages).
+///
+/// ```
+/// use tollgate::observe::TracingObserver;
+/// use tollgate::testing::{Loopback, Reply};
+/// use tollgate::{Client, Provider};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// // tracing_subscriber::fmt().init(), or whatever the program collects spans with.
+/// let server = Loopback::start()?;
+/// let client = Client::builder()
+///     .provider(Provider::OpenAi)
+///     .base_url(server.base_url(Provider::OpenAi))
+///     .api_key("sk-…")
+///     .model("gpt-4o-mini")
+///     .observer(TracingObserver::new().tag("customer"))
+///     .build()?;
+///
+/// server.reply(Reply::text("Paris"));
+/// let answer = client.chat("What is the capital of France?")?; // in a span of its own
+/// # assert_eq!(answer.text(), "Paris");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+pub struct TracingObserver {
+    tags: BTreeSet<String>,
+    accounts: bool,
+    messages: bool,
+    /// Guards which spans are open, by the call's id. Locked to look them up; the subscriber
+    /// is asked for nothing under it.
+    open: Mutex<HashMap<u64, Open>>,
+}
+
+/// The spans of a call under way.
+#[derive(Clone)]
+struct Open {
+    call: Arc<Span>,
+    attempt: Option<Arc<Span>>,
+}
+
+thread_local! {
+    /// The call for which this thread makes an attempt. What is told of a connection then,
+    /// is told of it.
+    static ATTEMPTING: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+fn attempting(call: Option<u64>) {
+    // A thread that is ending has none any more.
+    let _ = ATTEMPTING.try_with(|attempting| attempting.set(call));
+}
+
+impl TracingObserver {
+    /// One that records nothing that may name a customer or quote a request.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Records the [tag](crate::ChatRequest::tag) of this name, too. All that are named are
+    /// one field of a call's span, `tollgate.tags`, as a JSON object. Default: none.
+    #[must_use]
+    pub fn tag(mut self, name: impl Into<String>) -> Self {
+        self.tags.insert(name.into());
+        self
+    }
+
+    /// Whether alerts say whose [account](BudgetAlert::account) of the budget they are
+    /// about: it holds the values of the tags that the budget has accounts for. Default: no.
+    #[must_use]
+    pub fn accounts(mut self, recorded: bool) -> Self {
+        self.accounts = recorded;
+        self
+    }
+
+    /// Whether the [message](crate::Error::message) of an error is recorded, as
+    /// `error.message`: it is the provider's own and may quote the request. Default: no.
+    #[must_use]
+    pub fn error_messages(mut self, recorded: bool) -> Self {
+        self.messages = recorded;
+        self
+    }
+
+    fn open(&self, id: u64) -> Option<Open> {
+        self.open.lock().get(&id).cloned()
+    }
+
+    /// Records within the attempt that this thread makes, if it makes one.
+    fn in_attempt(&self, record: impl FnOnce()) {
+        let id = ATTEMPTING.try_with(Cell::get).ok().flatten();
+        let attempt = id.and_then(|id| self.open(id)).and_then(|open| open.attempt);
+        match attempt {
+            Some(attempt) => attempt.in_scope(record),
+            None => record(),
+        }
+    }
+
+    /// The tags that were asked for, if the call has any of them.
+    fn tags_of(&self, call: &Call<'_>) -> Option<String> {
+        let asked = call.tags.iter().filter(|(name, _)| self.tags.contains(*name));
+        let asked: BTreeMap<_, _> = asked.collect();
+        if asked.is_empty() { None } else { serde_json::to_string(&asked).ok() }
+    }
+}
+
+impl Observer for TracingObserver {
+    fn call_begun(&self, call: &Call<'_>) {
+        let opened = tracing::span!(
+            target: span::TARGET,
+            Level::INFO,
+            "call",
+            { span::NAME } = format!("{} {}", call.operation, call.model).trim_end(),
+            { span::KIND } = "client",
+            { span::STATUS } = Empty,
+            { names::OPERATION } = call.operation,
+            { names::PROVIDER } = call.provider,
+            { names::REQUEST_MODEL } = Some(call.model).filter(|model| !model.is_empty()),
+            { span::REQUEST_STREAM } = Some(true).filter(|_| call.streamed),
+            { names::SERVER_ADDRESS } = call.server_address,
+            { names::SERVER_PORT } = call.server_port,
+            { span::TAGS } = self.tags_of(call),
+            { names::RESPONSE_MODEL } = Empty,
+            { span::RESPONSE_ID } = Empty,
+            { span::FINISH_REASONS } = Empty,
+            { span::TIME_TO_FIRST_CHUNK } = Empty,
+            { span::INPUT_TOKENS } = Empty,
+            { span::CACHE_READ_TOKENS } = Empty,
+            { span::CACHE_CREATION_TOKENS } = Empty,
+            { span::OUTPUT_TOKENS } = Empty,
+            { span::REASONING_TOKENS } = Empty,
+            { names::OUTCOME } = Empty,
+            { span::COST } = Empty,
+            { span::ATTEMPTS } = Empty,
+            { span::REQUEST_ID } = Empty,
+            { names::ERROR_TYPE } = Empty,
+            { span::ERROR_MESSAGE } = Empty,
+            { names::PHASE } = Empty,
+        );
+        // Nobody collects it.
+        if !opened.is_disabled() {
+            self.open.lock().insert(call.id, Open { call: Arc::new(opened), attempt: None });
+        }
+    }
+
+    fn attempt_begun(&self, call: &Call<'_>, number: u32) {
+        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        let opened = tracing::span!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::INFO,
+            "attempt",
+            { span::RESEND_COUNT } = Some(number).filter(|number| *number > 0),
+            { names::ERROR_TYPE } = Empty,
+            { span::ERROR_MESSAGE } = Empty,
+            { names::PHASE } = Empty,
+            { span::STATUS_CODE } = Empty,
+            { span::REQUEST_ID } = Empty,
+            { span::RESENT } = Empty,
+        );
+        attempting(Some(call.id));
+        let opened = Arc::new(opened);
+        if let Some(open) = self.open.lock().get_mut(&call.id) {
+            open.attempt = Some(opened);
+        }
+    }
+
+    fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
+        attempting(None);
+        let ended = self.open.lock().get_mut(&call.id).and_then(|open| open.attempt.take());
+        let Some(ended) = ended else { return };
+        if attempt.resent {
+            ended.record(span::RESENT, true);
+        }
+        let Some(failure) = &attempt.failure else { return };
+        ended
+            .record(names::ERROR_TYPE, failure.kind.as_str())
+            .record(names::PHASE, failure.phase.map(|phase| phase.as_str()))
+            .record(span::STATUS_CODE, failure.status)
+            .record(span::REQUEST_ID, failure.request_id.as_deref());
+        if self.messages {
+            ended.record(span::ERROR_MESSAGE, failure.message.as_str());
+        }
+    }
+
+    fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
+        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::INFO,
+            { { span::AFTER } = after.as_secs_f64(), { names::WAIT } = wait.as_str() },
+            "retry scheduled"
+        );
+    }
+
+    fn connection_leased(&self, lease: &Lease<'_>) {
+        self.in_attempt(|| {
+            event!(
+                target: span::TARGET,
+                Level::TRACE,
+                {
+                    { names::ORIGIN } = lease.origin,
+                    { span::REUSED } = lease.reused,
+                    { span::TOOK } = lease.took.as_secs_f64()
+                },
+                "connection leased"
+            );
+        });
+    }
+
+    fn connection_opened(&self, origin: &str, took: Duration) {
+        self.in_attempt(|| {
+            event!(
+                target: span::TARGET,
+                Level::DEBUG,
+                { { names::ORIGIN } = origin, { span::TOOK } = took.as_secs_f64() },
+                "connection opened"
+            );
+        });
+    }
+
+    fn connection_closed(&self, origin: &str) {
+        self.in_attempt(|| {
+            event!(
+                target: span::TARGET,
+                Level::DEBUG,
+                { { names::ORIGIN } = origin },
+                "connection closed"
+            );
+        });
+    }
+
+    fn first_token(&self, call: &Call<'_>, after: Duration) {
+        // From here on the caller's thread is free for other calls.
+        attempting(None);
+        let Some(Open { call, attempt }) = self.open(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*attempt.unwrap_or(call),
+            Level::DEBUG,
+            { { span::TOOK } = after.as_secs_f64() },
+            "first token"
+        );
+    }
+
+    fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
+        attempting(None);
+        let Some(open) = self.open.lock().remove(&call.id) else { return };
+        let Open { call: ended, attempt } = open;
+        drop(attempt);
+        ended
+            .record(names::RESPONSE_MODEL, end.response_model)
+            .record(span::RESPONSE_ID, end.response_id)
+            .record(span::REQUEST_ID, end.request_id)
+            .record(
+                span::TIME_TO_FIRST_CHUNK,
+                end.time_to_first_token.map(|time| time.as_secs_f64()),
+            )
+            .record(span::COST, end.cost.map(|cost| cost.total.as_dollars()))
+            .record(span::ATTEMPTS, end.attempts.len())
+            .record(names::OUTCOME, Ending::of(end.error, end.attempts).as_str());
+        if let Some(reason) = end.finish_reason {
+            // Fields have no lists.
+            ended.record(span::FINISH_REASONS, tracing::field::debug([reason.as_str()]));
+        }
+        if end.usage.source != UsageSource::Missing {
+            let usage = &end.usage;
+            ended
+                .record(span::INPUT_TOKENS, usage.prompt_tokens)
+                .record(span::CACHE_READ_TOKENS, usage.cached_tokens)
+                .record(span::CACHE_CREATION_TOKENS, usage.cache_write_tokens)
+                .record(span::OUTPUT_TOKENS, usage.completion_tokens)
+                .record(span::REASONING_TOKENS, usage.reasoning_tokens);
+        }
+        let Some(error) = end.error else { return };
+        ended
+            .record(names::ERROR_TYPE, error.kind().as_str())
+            .record(names::PHASE, error.phase().map(|phase| phase.as_str()));
+        if !error.is_cancelled() {
+            ended.record(span::STATUS, "ERROR");
+        }
+        if self.messages {
+            ended.record(span::ERROR_MESSAGE, error.message());
+        }
+    }
+
+    fn budget_alert(&self, alert: &BudgetAlert) {
+        event!(
+            target: span::TARGET,
+            Level::WARN,
+            {
+                { names::BUDGET } = alert.budget.as_str(),
+                { names::ACCOUNT } =
+                    Some(&*alert.account).filter(|account| self.accounts && !account.is_empty()),
+                { names::THRESHOLD } = alert.threshold,
+                { span::SPENT } = alert.spent.as_dollars(),
+                { span::LIMIT } = alert.limit.as_dollars()
+            },
+            "budget alert"
+        );
+    }
+}
+
+impl fmt::Debug for TracingObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TracingObserver")
+            .field("tags", &self.tags)
+            .field("accounts", &self.accounts)
+            .field("error_messages", &self.messages)
+            .field("open", &self.open.lock().len())
+            .finish()
+    }
+}

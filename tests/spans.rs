@@ -1,0 +1,300 @@
+//! The spans and events that the observer for `tracing` makes.
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use support::costs;
+use support::stream::whole;
+use support::{KEY, builder, loopback, quick_retries};
+use tollgate::observe::TracingObserver;
+use tollgate::testing::Reply;
+use tollgate::{Budget, ChatRequest, Client, Money, Provider};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+#[derive(Debug, Clone, Default)]
+struct Recorded {
+    name: String,
+    level: String,
+    parent: Option<u64>,
+    fields: BTreeMap<String, String>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Book {
+    /// The one with id 1 comes first.
+    spans: Vec<Recorded>,
+    /// How many handles there are of each.
+    handles: Vec<usize>,
+    events: Vec<Recorded>,
+}
+
+/// Writes down all spans and events.
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Book>>);
+
+thread_local! {
+    static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+fn current() -> Option<u64> {
+    ENTERED.with(|entered| entered.borrow().last().copied())
+}
+
+struct Fields<'a>(&'a mut BTreeMap<String, String>);
+
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name().to_owned(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+}
+
+fn index(id: &Id) -> usize {
+    usize::try_from(id.into_u64()).unwrap() - 1
+}
+
+impl Subscriber for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "tollgate" || metadata.target() == "spans"
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        let mut recorded = Recorded {
+            name: span.metadata().name().to_owned(),
+            level: span.metadata().level().to_string(),
+            parent: span.parent().map(Id::into_u64),
+            ..Recorded::default()
+        };
+        if span.is_contextual() {
+            recorded.parent = current();
+        }
+        span.record(&mut Fields(&mut recorded.fields));
+        let mut book = self.0.lock().unwrap();
+        book.spans.push(recorded);
+        book.handles.push(1);
+        Id::from_u64(book.spans.len() as u64)
+    }
+
+    fn record(&self, span: &Id, values: &Record<'_>) {
+        values.record(&mut Fields(&mut self.0.lock().unwrap().spans[index(span)].fields));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut recorded = Recorded {
+            level: event.metadata().level().to_string(),
+            parent: event.parent().map(Id::into_u64),
+            ..Recorded::default()
+        };
+        if event.is_contextual() {
+            recorded.parent = current();
+        }
+        event.record(&mut Fields(&mut recorded.fields));
+        recorded.name = recorded.fields.remove("message").unwrap_or_default();
+        self.0.lock().unwrap().events.push(recorded);
+    }
+
+    fn enter(&self, span: &Id) {
+        ENTERED.with(|entered| entered.borrow_mut().push(span.into_u64()));
+    }
+
+    fn exit(&self, _: &Id) {
+        ENTERED.with(|entered| entered.borrow_mut().pop());
+    }
+
+    fn clone_span(&self, span: &Id) -> Id {
+        self.0.lock().unwrap().handles[index(span)] += 1;
+        span.clone()
+    }
+
+    fn try_close(&self, span: Id) -> bool {
+        let mut book = self.0.lock().unwrap();
+        let at = index(&span);
+        book.handles[at] -= 1;
+        let closed = book.handles[at] == 0;
+        book.spans[at].closed |= closed;
+        closed
+    }
+}
+
+impl Collector {
+    /// What came of a program run under it: spans and events.
+    fn run(program: impl FnOnce()) -> (Vec<Recorded>, Vec<Recorded>) {
+        let collector = Self::default();
+        tracing::subscriber::with_default(collector.clone(), program);
+        let book = collector.0.lock().unwrap();
+        (book.spans.clone(), book.events.clone())
+    }
+}
+
+impl Recorded {
+    fn has(&self, fields: &[(&str, &str)]) {
+        for (name, value) in fields {
+            let found = self.fields.get(*name).map(String::as_str);
+            assert_eq!(found, Some(*value), "{name} in {self:#?}");
+        }
+    }
+
+    fn lacks(&self, names: &[&str]) {
+        for name in names {
+            assert!(!self.fields.contains_key(*name), "{name} in {self:#?}");
+        }
+    }
+}
+
+fn shown(events: &[Recorded]) -> Vec<(&str, Option<u64>)> {
+    events.iter().map(|event| (event.name.as_str(), event.parent)).collect()
+}
+
+#[test]
+fn a_call_is_a_span_within_the_callers_and_its_attempts_are_within_it() {
+    let server = loopback();
+    server.reply(Reply::error(500, "no", "not now").header("x-request-id", "req_1"));
+    server.reply(Reply::text("fine").usage(12, 3).cached(4).model("gpt-4o-mini-2024"));
+    let port = server.address().port().to_string();
+    let (spans, events) = Collector::run(|| {
+        let client = builder(&server, Provider::OpenAi)
+            .retry(quick_retries(1))
+            .costs(costs::config([]))
+            .price_provider("openai")
+            .observer(TracingObserver::new())
+            .build()
+            .unwrap();
+        let callers = tracing::info_span!("callers");
+        callers.in_scope(|| client.chat(ChatRequest::from("hi").tag("customer", "acme")).unwrap());
+    });
+    let [_, call, first, second] = &spans[..] else { panic!("{spans:#?}") };
+    assert_eq!((&*call.name, &*call.level, call.parent), ("call", "INFO", Some(1)));
+    call.has(&[
+        ("otel.name", "chat gpt-4o-mini"),
+        ("otel.kind", "client"),
+        ("gen_ai.operation.name", "chat"),
+        ("gen_ai.provider.name", "openai"),
+        ("gen_ai.request.model", "gpt-4o-mini"),
+        ("gen_ai.response.model", "gpt-4o-mini-2024"),
+        ("gen_ai.response.finish_reasons", "[\"stop\"]"),
+        ("gen_ai.usage.input_tokens", "12"),
+        ("gen_ai.usage.cache_read.input_tokens", "4"),
+        ("gen_ai.usage.output_tokens", "3"),
+        ("server.address", "127.0.0.1"),
+        ("server.port", &port),
+        ("tollgate.outcome", "answered"),
+        ("tollgate.attempts", "2"),
+    ]);
+    assert!(call.fields.contains_key("gen_ai.response.id"), "{call:#?}");
+    let cost: f64 = call.fields["tollgate.cost"].parse().unwrap();
+    assert!((cost - 0.000_018).abs() < 1e-9, "{cost}");
+    call.lacks(&["error.type", "otel.status_code", "gen_ai.request.stream", "tollgate.tags"]);
+    assert_eq!((&*first.name, first.parent, second.parent), ("attempt", Some(2), Some(2)));
+    first.has(&[
+        ("error.type", "server"),
+        ("http.response.status_code", "500"),
+        ("tollgate.request_id", "req_1"),
+    ]);
+    first.lacks(&["http.request.resend_count", "error.message"]);
+    second.has(&[("http.request.resend_count", "1")]);
+    second.lacks(&["error.type"]);
+    assert!(spans.iter().all(|span| span.closed), "{spans:#?}");
+    let told = [
+        ("connection opened", Some(3)),
+        ("connection leased", Some(3)),
+        ("retry scheduled", Some(2)),
+        ("connection leased", Some(4)),
+        // With the client, when there was no attempt.
+        ("connection closed", None),
+    ];
+    assert_eq!(shown(&events), told);
+    events[2].has(&[("tollgate.wait", "backoff")]);
+    events[3].has(&[("tollgate.connection.reused", "true")]);
+}
+
+#[test]
+fn the_span_of_a_stream_ends_with_the_stream() {
+    let server = loopback();
+    server.reply(Reply::text("one two three"));
+    server.reply(Reply::text("one two three").chunk_delay(Duration::from_millis(20)));
+    let (spans, events) = Collector::run(|| {
+        let client =
+            builder(&server, Provider::Anthropic).observer(TracingObserver::new()).build().unwrap();
+        whole(&mut client.stream("hi").unwrap());
+        drop(client.stream("hi").unwrap());
+    });
+    let [whole, first, dropped, second] = &spans[..] else { panic!("{spans:#?}") };
+    whole.has(&[("gen_ai.request.stream", "true"), ("tollgate.outcome", "answered")]);
+    assert!(whole.fields.contains_key("gen_ai.response.time_to_first_chunk"));
+    first.lacks(&["error.type"]);
+    dropped.has(&[("tollgate.outcome", "cancelled"), ("error.type", "cancelled")]);
+    dropped.lacks(&["otel.status_code", "gen_ai.response.finish_reasons"]);
+    second.has(&[("error.type", "cancelled"), ("tollgate.phase", "next_token")]);
+    assert!(spans.iter().all(|span| span.closed), "{spans:#?}");
+    let tokens: Vec<_> =
+        shown(&events).into_iter().filter(|(name, _)| *name == "first token").collect();
+    assert_eq!(tokens, [("first token", Some(2)), ("first token", Some(4))]);
+}
+
+#[test]
+fn what_may_name_a_customer_or_quote_a_request_is_asked_for() {
+    let program = |observer: fn() -> TracingObserver| {
+        let server = loopback();
+        let budget = Budget::total(Money::cents(10)).per_tag("customer").soft().alert_at([50]);
+        let costs = costs::config([budget]);
+        server.reply(Reply::text("xanadu").usage(60_000, 1));
+        server.reply(Reply::error(400, "bad", "\"kubla\" is no question"));
+        Collector::run(|| {
+            let client: Client = builder(&server, Provider::OpenAi)
+                .costs(costs)
+                .observer(observer())
+                .build()
+                .unwrap();
+            let request = ChatRequest::from("kubla").tag("customer", "acme").tag("team", "crimson");
+            client.chat(request.clone()).unwrap();
+            client.chat(request).unwrap_err();
+        })
+    };
+    let (spans, events) = program(TracingObserver::new);
+    let mut all = String::new();
+    for recorded in spans.iter().chain(&events) {
+        let _ = writeln!(all, "{recorded:?}");
+    }
+    for secret in ["kubla", "xanadu", KEY, "acme", "crimson"] {
+        assert!(!all.contains(secret), "{secret} in {all}");
+    }
+    spans[2].has(&[("error.type", "invalid_request"), ("otel.status_code", "ERROR")]);
+    let alert = events.iter().find(|event| event.name == "budget alert").unwrap();
+    alert.has(&[("tollgate.budget.threshold", "50"), ("tollgate.budget.limit", "0.1")]);
+    assert_eq!(alert.level, "WARN");
+
+    let (spans, events) =
+        program(|| TracingObserver::new().tag("customer").accounts(true).error_messages(true));
+    spans[0].has(&[("tollgate.tags", "{\"customer\":\"acme\"}")]);
+    spans[2].has(&[("error.message", "\"kubla\" is no question")]);
+    spans[3].has(&[("error.message", "\"kubla\" is no question")]);
+    let alert = events.iter().find(|event| event.name == "budget alert").unwrap();
+    alert.has(&[("tollgate.account", "customer=acme")]);
+}
+
+#[test]
+fn nothing_is_kept_of_a_call_that_has_ended() {
+    let server = loopback();
+    let observer = Arc::new(TracingObserver::new());
+    Collector::run(|| {
+        let client =
+            builder(&server, Provider::OpenAi).shared_observer(observer.clone()).build().unwrap();
+        let stream = client.stream("hi").unwrap();
+        client.chat("hi").unwrap();
+        assert!(format!("{observer:?}").contains("open: 1"), "{observer:?}");
+        drop(stream);
+        assert!(format!("{observer:?}").contains("open: 0"), "{observer:?}");
+    });
+}
