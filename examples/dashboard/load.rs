@@ -1,0 +1,136 @@
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tollgate::testing::{Loopback, Reply, Request};
+use tollgate::{CancelToken, ChatRequest, Client};
+
+/// How many threads call. More than the pool has connections, so that some wait in line.
+const WORKERS: usize = 48;
+
+/// Who asks, and how often of ten times.
+const CUSTOMERS: [(&str, usize); 3] = [("acme", 6), ("globex", 3), ("initech", 1)];
+
+/// The models that the loopback provider plays, how often of ten times each is asked, and
+/// how long its answers take, more or less.
+const MODELS: [(&str, usize, Duration); 3] = [
+    ("gpt-4o-mini", 5, Duration::from_millis(350)),
+    ("gpt-4o", 3, Duration::from_millis(900)),
+    ("o3-mini", 2, Duration::from_millis(2_200)),
+];
+
+/// What calls there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Calls a second, on average.
+    pub(crate) rate: f64,
+    /// Whether they are to the loopback provider: long and to several models.
+    simulated: bool,
+}
+
+impl Load {
+    pub(crate) const SIMULATED: Self = Self { rate: 10.0, simulated: true };
+    pub(crate) const REAL: Self = Self { rate: 0.1, simulated: false };
+
+    fn request(self) -> ChatRequest {
+        let customer = pick(CUSTOMERS);
+        let request = if self.simulated {
+            let question =
+                "Once upon a time there was a tollgate. ".repeat(fastrand::usize(10..200));
+            let model = pick(MODELS.map(|(model, weight, _)| (model, weight)));
+            ChatRequest::from(question).model(model).max_output_tokens(800)
+        } else {
+            ChatRequest::from("Name a colour, in one word.").max_output_tokens(64)
+        };
+        request.tag("customer", customer)
+    }
+}
+
+/// Makes calls until it is told to stop, which ends those under way.
+pub(crate) fn run(client: &Client, load: Load, stop: &CancelToken) {
+    let begun = Instant::now();
+    let next = Mutex::new(begun);
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let due = take_turn(&next, load, begun);
+                    if stop.wait_timeout(due.saturating_duration_since(Instant::now())) {
+                        break;
+                    }
+                    call(client, load.request().cancel_token(stop));
+                }
+            });
+        }
+    });
+}
+
+/// When the next call is due. They come by chance, and more and fewer by turns.
+fn take_turn(next: &Mutex<Instant>, load: Load, begun: Instant) -> Instant {
+    let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
+    // Calls that were missed because all were busy are not made up for.
+    let due = (*next).max(Instant::now());
+    let tide = 1.0 + 0.4 * (begun.elapsed().as_secs_f64() / 12.0).sin();
+    *next = due + Duration::from_secs_f64(2.0 * fastrand::f64() / (load.rate * tide));
+    due
+}
+
+/// How it ended is for the metrics to tell.
+fn call(client: &Client, request: ChatRequest) {
+    if fastrand::bool() {
+        let _ = client.chat(request);
+        return;
+    }
+    let Ok(mut stream) = client.stream(request) else { return };
+    if stream.text().all(|delta| delta.is_ok()) {
+        let _ = stream.finish();
+    }
+}
+
+/// A provider with several models, good days and bad moments.
+pub(crate) fn loopback() -> io::Result<Loopback> {
+    let server = Loopback::start()?;
+    // It is to run for long.
+    server.record(false);
+    let begun = Instant::now();
+    server.respond(move |request| {
+        // Of every two minutes twenty seconds are bad.
+        let is_bad = (30..50).contains(&(begun.elapsed().as_secs() % 120));
+        Some(reply(request, if is_bad { 6 } else { 1 }))
+    });
+    Ok(server)
+}
+
+/// An answer, or something else, and that so many times as often as usual.
+fn reply(request: &Request, misfortune: usize) -> Reply {
+    match fastrand::usize(0..1_000) / misfortune {
+        0..20 => Reply::status(429).header("retry-after", "1"),
+        20..32 => Reply::status(500).delay(Duration::from_millis(120)),
+        32..38 => answer(request).cut_after(600),
+        38..40 => Reply::hang(),
+        40..43 => Reply::error(400, "content_filter", "The prompt was flagged."),
+        _ => answer(request),
+    }
+}
+
+fn answer(request: &Request) -> Reply {
+    let model = MODELS.iter().find(|(model, _, _)| request.model() == Some(model));
+    let usual = model.map_or(Duration::ZERO, |(_, _, usual)| *usual);
+    // Half of them take 0.7 times as long as usual, and one in a hundred 3.4 times.
+    let late = usual.mul_f64(0.5 + 3.0 * fastrand::f64().powi(4));
+    let words = "toll ".repeat(fastrand::usize(30..400));
+    Reply::text(words).delay(late).chunk_delay(Duration::from_millis(3))
+}
+
+/// One of several, by their weights.
+fn pick<T, const N: usize>(choices: [(T, usize); N]) -> T {
+    let mut left = fastrand::usize(0..choices.iter().map(|(_, weight)| weight).sum());
+    for (choice, weight) in choices {
+        if left < weight {
+            return choice;
+        }
+        left -= weight;
+    }
+    unreachable!("the weights add up to more than what is left")
+}

@@ -1,0 +1,70 @@
+use oxhttp::Server;
+use oxhttp::model::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use oxhttp::model::{Body, Method, Request, Response, StatusCode};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tollgate::Client;
+
+use crate::history::History;
+
+const PAGE: &str = include_str!("page.html");
+
+/// The page loads nothing from anywhere, and asks nobody but this server.
+const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
+                      script-src 'unsafe-inline'; style-src 'unsafe-inline'";
+
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// How many may look on at once.
+const MOST: usize = 32;
+
+/// Serves on this machine, for as long as the program runs, and says where.
+pub(crate) fn serve(port: u16, client: Client, history: Arc<History>) -> io::Result<SocketAddr> {
+    // The server does not tell which port it was given, so a free one is looked for first.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?;
+    Server::new(move |request| answer(request, &client, &history))
+        .bind(address)
+        .with_max_concurrent_connections(MOST)
+        .spawn()?;
+    Ok(address)
+}
+
+fn answer(request: &Request<Body>, client: &Client, history: &History) -> Response<Body> {
+    if request.method() != Method::GET {
+        return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET is served.\n");
+    }
+    match request.uri().path() {
+        "/" => response(StatusCode::OK, "text/html; charset=utf-8", PAGE),
+        "/snapshot.json" => {
+            let body = history.json(&client.metrics(), after(request)).to_string();
+            response(StatusCode::OK, "application/json", body)
+        }
+        "/metrics" => {
+            let body = client.metrics().prometheus();
+            response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
+        }
+        _ => response(StatusCode::NOT_FOUND, TEXT, "There are /, /snapshot.json and /metrics.\n"),
+    }
+}
+
+/// The number of the last point that the page has: `?after=17`.
+fn after(request: &Request<Body>) -> u64 {
+    let query = request.uri().query().unwrap_or_default();
+    query.strip_prefix("after=").and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Body>,
+) -> Response<Body> {
+    Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, content_type)
+        .header(CONTENT_SECURITY_POLICY, POLICY)
+        .header(CACHE_CONTROL, "no-store")
+        .body(body.into())
+        .expect("names and values are valid")
+}
