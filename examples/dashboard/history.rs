@@ -95,7 +95,8 @@ impl History {
             "uptime": snapshot.uptime.as_secs_f64(),
             "in_flight": snapshot.in_flight,
             "calls": snapshot.total.calls,
-            "cost": snapshot.total.cost.as_dollars(),
+            // What budgets are charged: with attempts that were billed without an answer.
+            "cost": costs.total.cost.total.as_dollars(),
             "unpriced": snapshot.total.unpriced,
             "retries_left": snapshot.retries_left,
             "minute": window(minute),

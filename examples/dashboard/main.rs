@@ -6,14 +6,14 @@
 //! cargo run --example dashboard -- --real
 //! ```
 //!
-//! Some threads make calls, one of them the numbers of the last five minutes, and a
-//! small server shows them: `/` is the page, `/snapshot.json` what it draws, and
-//! `/metrics` is for scrapers. Ctrl-C, or the end of `--seconds`, ends the calls under
-//! way and prints the numbers as a table.
+//! Some threads make calls, another notes the numbers each second, and a small server
+//! shows those of the last five minutes: `/` is the page, `/snapshot.json` what it draws,
+//! and `/metrics` is for scrapers. Ctrl-C, or the end of `--seconds`, ends the calls
+//! under way and prints the numbers as a table.
 //!
 //! The loopback provider is asked, whatever the environment says. Only with `--real` is
 //! it the provider that the environment names (see `environment/mod.rs`): six short calls
-//! a minute, and a budget of ten cents.
+//! a minute, and no more than ten cents.
 
 mod history;
 mod load;
@@ -69,7 +69,10 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let history = Arc::new(History::new());
     let address = site::serve(options.port, client.clone(), Arc::clone(&history))?;
-    let whom = if server.is_some() { "the loopback provider" } else { "a provider, FOR MONEY" };
+    let whom = match server {
+        Some(_) => "the loopback provider",
+        None => "the provider that the environment names, for money",
+    };
     println!("Asking {whom}: {} calls a second.", load.rate);
     println!("http://{address}/ draws it, http://{address}/metrics is for Prometheus.");
     println!("Ctrl-C ends it.");
@@ -95,7 +98,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             }
         }
     });
-    println!("\n{}", client.costs());
+    println!("\n{}", client.metrics());
     Ok(())
 }
 
@@ -108,7 +111,7 @@ fn ask_loopback(base_url: String) -> ClientBuilder {
 fn to_draw(builder: ClientBuilder) -> ClientBuilder {
     let costs = CostConfig::default()
         // Tells and refuses nothing.
-        .budget(Budget::daily(Money::dollars(10)).name("everyone").soft())
+        .budget(Budget::daily(Money::dollars(20)).name("everyone").soft())
         // Each customer by itself; beyond it calls are refused until there is room again.
         .budget(
             Budget::rolling(Duration::from_secs(300), Money::cents(250))
