@@ -80,10 +80,14 @@ impl Recorder {
     fn book(&self, call: &CallEnd<'_>, now: Instant, in_flight: Option<usize>) {
         let slice = timeline::slice(self.since_start(now));
         let mut shard = self.shard();
-        if let Some(id) = in_flight {
-            shard.add_in_flight(id, -1);
-        }
-        let id = self.id(&mut shard, &call.target);
+        // A target keeps its id, so what the call began with need not be looked up again.
+        let id = match in_flight {
+            Some(id) => {
+                shard.add_in_flight(id, -1);
+                id
+            }
+            None => self.id(&mut shard, &call.target),
+        };
         let is_full = shard.record(slice, id, call);
         drop(shard);
         // If it is busy, the next call will find the shard as full.
@@ -169,7 +173,7 @@ impl Recorder {
 }
 
 impl InFlight {
-    /// The call has ended.
+    /// The call has ended. It is booked on the target that it began with.
     pub(crate) fn end(mut self, call: &CallEnd<'_>, now: Instant) {
         self.ended = true;
         self.recorder.book(call, now, Some(self.id));
