@@ -4,6 +4,7 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- streams [--json]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
 //! ```
 //!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
@@ -17,25 +18,69 @@
 //! what people write instead, pricing and loading the table against the crate
 //! `genai-prices`. With `--features allocations` (before `--`) it counts allocations
 //! too.
+//!
+//! `metrics` measures what recording calls takes, against a map behind a lock; a snapshot,
+//! against writing it down; and the processor time of a client's calls with metrics off and
+//! on.
 
-// The pool is private to the crate. Its sources are compiled in here as they are,
-// so that nothing has to become public in order to be measured.
+// The pool and the recorder are private to the crate. Their sources are compiled in here
+// as they are, so that nothing has to become public in order to be measured.
 #[allow(dead_code)]
 #[path = "../../../src/cancel.rs"]
 mod cancel;
 #[allow(dead_code)]
 #[path = "../../../src/deadline.rs"]
 mod deadline;
-/// Inline, so that what lies below the file is found where it is.
+/// Inline, so that what lies below each file is found where it is.
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src"]
 mod sources {
+    pub mod civil;
     pub mod histogram;
+    /// The recorder and what it needs, without the formats.
+    pub mod metrics {
+        mod call;
+        mod recorder;
+        mod sample;
+        mod shard;
+        mod snapshot;
+        mod stats;
+        mod store;
+        mod target;
+        mod timeline;
+
+        pub(crate) use call::CallEnd;
+        pub(crate) use recorder::Recorder;
+        pub use snapshot::{Costs, Snapshot};
+        pub(crate) use target::Target;
+    }
+    pub mod moment;
+    pub mod retry {
+        mod attempt;
+
+        pub(crate) use attempt::known;
+        pub use attempt::{Attempt, AttemptFailure};
+        pub use tollgate::{Decision, GiveUp, Wait};
+    }
 }
-use sources::histogram;
-/// What the histogram can count is public.
+use sources::{civil, histogram, moment, retry};
+/// What is recorded is public.
+use tollgate::chat;
 mod cost {
-    pub use tollgate::cost::Money;
+    pub use tollgate::cost::{BudgetStatus, CostReport, Money, Tally};
+
+    /// By which days are counted: nothing here does.
+    #[derive(Clone, Copy)]
+    pub struct UtcOffset;
+
+    impl UtcOffset {
+        pub fn seconds(self) -> i64 {
+            0
+        }
+    }
+}
+mod error {
+    pub use tollgate::{Error, ErrorKind, Phase};
 }
 #[allow(dead_code, unused_imports)]
 #[path = "../../../src/pool/mod.rs"]
@@ -48,7 +93,9 @@ mod call;
 mod contended;
 mod costs;
 mod idle;
+mod metrics;
 mod peer;
+mod processor;
 mod report;
 mod rounds;
 mod streams;
@@ -61,7 +108,7 @@ use std::env;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: compare pool [--json] [--quick] | compare streams [--json] \
-                     | compare costs [--json] [--quick]";
+                     | compare costs [--json] [--quick] | compare metrics [--json] [--quick]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -82,12 +129,22 @@ fn main() -> ExitCode {
         {
             costs::costs(flags.contains(&"--quick"), flags.contains(&"--json"));
         }
+        ["metrics", ref flags @ ..]
+            if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
+        {
+            metrics::metrics(flags.contains(&"--quick"), flags.contains(&"--json"));
+        }
+        // What `metrics` runs in a process of its own.
+        ["answer"] => metrics::answer(),
         // What `costs` runs in processes of their own.
         ["start", arm] => costs::start(arm),
         ["sqlite", arm, flush, path] => costs::child(arm, flush, path),
         // For a profiler.
         ["repeat", name, times] => match times.parse() {
-            Ok(times) => costs::repeat(name, times),
+            Ok(times) => {
+                costs::repeat(name, times);
+                metrics::repeat(name, times);
+            }
             Err(_) => return usage(),
         },
         // What `streams` runs in a process of its own.
