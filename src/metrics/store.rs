@@ -95,9 +95,9 @@ impl Store {
         }
         let other = |model: &ModelStats| model.model == OTHER;
         models.sort_by(|left: &ModelStats, right| {
-            let name = |model: &ModelStats| (model.provider.clone(), model.model.clone());
             let by_calls = right.total.calls.cmp(&left.total.calls);
-            other(left).cmp(&other(right)).then(by_calls).then_with(|| name(left).cmp(&name(right)))
+            let by_name = || (&left.provider, &left.model).cmp(&(&right.provider, &right.model));
+            other(left).cmp(&other(right)).then(by_calls).then_with(by_name)
         });
         let mut slowest = Samples::default();
         for (_, samples) in &self.slowest {
