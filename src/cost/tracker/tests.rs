@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::cost::{BudgetAlert, CallOutcome, CostSource, UtcOffset};
+use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
+use crate::cost::{BudgetAlert, CallOutcome, CostEvent, CostSource, Money, UtcOffset};
+use crate::provider::Wire;
 
 /// A pico-dollar for a token of input, a thousand for one of output.
 fn price() -> Price {
