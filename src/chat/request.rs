@@ -77,7 +77,8 @@ pub struct ChatRequest {
     /// Default: none, or the client's own for each call.
     pub idempotency_key: Option<String>,
     /// Merged into the JSON body that is sent, over what the other fields put
-    /// there: objects key by key, anything else replaced. For what is not
+    /// there: objects key by key, anything else replaced; but not another `model`, which
+    /// prices and budgets go by: that is refused. For what is not
     /// modelled here, such as Anthropic's `container`, which its code execution
     /// needs to go on: its id is `container.id` in the last response's
     /// [`raw_json`](super::ChatResponse::raw_json).

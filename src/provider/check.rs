@@ -11,10 +11,16 @@ use crate::error::Error;
 /// temperature) are left to them.
 ///
 /// Tools given by [`extra`](ChatRequest::extra) replace these, so with them the
-/// choice is not checked against the names.
-pub(super) fn check(request: &ChatRequest) -> Result<(), Error> {
+/// choice is not checked against the names. The model cannot be replaced by one: prices,
+/// budgets and reports go by the `model` that is asked for.
+pub(super) fn check(request: &ChatRequest, model: &str) -> Result<(), Error> {
     if request.messages.is_empty() {
         return refuse("the request has no messages; add at least one");
+    }
+    if request.extra.get("model").is_some_and(|other| other != model) {
+        return refuse(format!(
+            "extra has another model than {model:?}; name it by ChatRequest::model"
+        ));
     }
     // JSON has no NaN and no infinity; serde_json would write null.
     for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
@@ -105,6 +111,8 @@ mod tests {
             (hi().top_p(f64::INFINITY), "top_p is inf; it must be a finite number"),
             (hi().max_output_tokens(0), "max_output_tokens is 0; leave it unset"),
             (hi().stop("END").stop(""), "stop[1] is empty"),
+            (hi().extra("model", "dear"), "another model than \"some-model\"; name it by"),
+            (hi().extra("model", Value::Null), "another model than \"some-model\"; name it by"),
             (hi().tool(tool("f")).tool(tool("")), "tools[1] has no name"),
             (hi().tool(native(json!(""))), "tools[0] has no name"),
             (hi().tool(tool("f")).tool(tool("f")), "two tools are named \"f\""),
@@ -127,6 +135,14 @@ mod tests {
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
                 assert!(!error.message().contains("secret"));
             }
+        }
+    }
+
+    #[test]
+    fn extra_may_repeat_the_model() {
+        for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
+            let body = wire.encode(&hi().extra("model", "m"), "m", Delivery::Whole).unwrap();
+            assert_eq!(body["model"], "m");
         }
     }
 

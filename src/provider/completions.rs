@@ -72,7 +72,7 @@ pub(super) fn encode(
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
     check_supported(request, delivery)?;
-    check::check(request)?;
+    check::check(request, model)?;
     let mut stop = request.stop.clone();
     let prompt = match request.messages.as_slice() {
         [only] if only.role == Role::User => text(only)?,

@@ -22,7 +22,7 @@ pub(in crate::provider) fn encode(
     model: &str,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
-    check::check(request)?;
+    check::check(request, model)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let mut body = Map::new();
     body.insert("model".into(), model.into());

@@ -20,7 +20,7 @@ pub(in crate::provider) fn encode(
     model: &str,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
-    check::check(request)?;
+    check::check(request, model)?;
     let newer = model::is_newer(model);
     let system = if newer { "developer" } else { "system" };
     let mut body = Map::new();
