@@ -101,6 +101,75 @@ fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
 }
 
 #[test]
+fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
+    let window = Price::per_million(Money::dollars(1), Money::dollars(2)).context_window(2_000);
+    let bare = Price::per_million(Money::dollars(1), Money::dollars(2));
+    let prices =
+        || prices().set("openai", "window", window.clone()).set("openai", "bare", bare.clone());
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    // Not a tenth of what the model can write.
+    let small = |budget: &str| config([Budget::per_request(usd(budget))]).prices(prices());
+    let small = |budget| small(budget).least_output_tokens(50).default_output_tokens(50);
+    let hi = || ChatRequest::from("hi");
+    for (costs, request) in [
+        (small("0.0015").limit_output(false), hi()),
+        (small("0.0015").limit_output(false), hi().extra("max_tokens", json!(null))),
+        (small("0.0015"), hi().extra("max_tokens", -1)),
+        (small("0.0015"), hi().extra("max_completion_tokens", -1)),
+        (small("0.0015"), hi().max_output_tokens(50).extra("max_tokens", -1)),
+        (small("0.0035"), hi().model("window").extra("max_tokens", -1)),
+        (small("1000"), hi().model("bare").extra("max_tokens", -1)),
+    ] {
+        let client = client(&server, Provider::OpenAi, costs);
+        for streamed in [false, true] {
+            let error = match streamed {
+                true => client.stream(request.clone()).map(drop).unwrap_err(),
+                false => client.chat(request.clone()).unwrap_err(),
+            };
+            assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        }
+    }
+    assert_eq!(server.request_count(), 0);
+    // A null is as good as left out.
+    for provider in BOTH {
+        let client = client(&server, provider, small("0.0015"));
+        client.chat(hi().extra("max_tokens", json!(null))).unwrap();
+        assert_eq!(server.requests().pop().unwrap().json()["max_tokens"], 50);
+        client.chat(hi().max_output_tokens(60).extra("max_tokens", json!(null))).unwrap();
+        assert_eq!(server.requests().pop().unwrap().json()["max_tokens"], 60);
+    }
+}
+
+#[test]
+fn a_default_of_the_format_is_no_limit_of_the_callers() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let costs = || config([ample()]).default_output_tokens(300);
+    client(&server, Provider::Anthropic, costs()).chat("hi").unwrap();
+    let text = ChatRequest::from("hi").model("gpt-3.5-turbo-instruct");
+    client(&server, Provider::OpenAi, costs()).complete(text).unwrap();
+    assert!(server.requests().iter().all(|request| request.json()["max_tokens"] == 300));
+}
+
+#[test]
+fn a_soft_budget_refuses_nothing_and_limits_nothing() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(100, 10));
+    let soft = || Budget::total(usd("0.0001")).soft();
+    let client = client(&server, Provider::OpenAi, config([soft()]));
+    client.chat("hi").unwrap();
+    client.chat(ChatRequest::from("hi").extra("max_tokens", -1)).unwrap();
+    client.chat(ChatRequest::from("hi").model("new")).unwrap();
+    let search = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    client.chat(ChatRequest::from("hi").extra("tools", search)).unwrap();
+    let sent = server.requests();
+    let limits = sent.iter().filter_map(|request| request.json().get("max_tokens").cloned());
+    assert_eq!(limits.collect::<Vec<_>>(), [json!(-1)]);
+    assert_eq!((sent.len(), client.costs().refused, spent(&client)), (4, 0, usd("0.00036")));
+}
+
+#[test]
 fn the_limit_leaves_room_for_the_prompt_in_the_context_window() {
     let whole = Price::per_million(Money::dollars(1), Money::dollars(2))
         .context_window(8_192)
@@ -167,16 +236,11 @@ fn a_stream_is_stopped_at_the_limit_per_request() {
     for provider in BOTH {
         let server = loopback();
         server.otherwise(Reply::pieces(vec!["word "; 2_000]).usage(100, 2_500));
-        // More is written than was reserved for.
+        // More is written than was reserved for: this server does not keep to the limit.
         let costs = config([Budget::per_request(usd("0.001")), ample()]);
-        let client =
-            client(&server, provider, costs.limit_output(false).default_output_tokens(300));
-        let request = match provider {
-            // It has a limit always, and this server does not keep to it.
-            Provider::Anthropic => ChatRequest::from("hi").max_output_tokens(300),
-            _ => ChatRequest::from("hi"),
-        };
-        let mut stream = client.stream(request).unwrap();
+        let client = client(&server, provider, costs.default_output_tokens(300));
+        let mut stream = client.stream("hi").unwrap();
+        assert!(server.requests()[0].json()["max_tokens"].as_u64().unwrap() <= 300);
         let error = stream.finish().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
         assert!(error.message().contains("$0.001"), "{error}");

@@ -2,7 +2,9 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, Usage};
 use crate::config::Settings;
-use crate::cost::{CallPlan, Reservation, output_limit, thinking_budget};
+use crate::cost::{
+    CallPlan, OUTPUT_LIMITS, Reservation, output_limit, states_limit, thinking_budget,
+};
 use crate::error::Error;
 use crate::provider::{self, Delivery, Wire};
 
@@ -27,20 +29,22 @@ pub(super) fn admit(
     delivery: Delivery,
 ) -> Result<Admission, Error> {
     let costs = &settings.costs;
-    let body = wire.encode(request, model, delivery)?;
     let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
+    let least = costs.least_output(&plan);
+    let limited = least.and_then(|_| without_nulls(request));
+    let request = limited.as_ref().unwrap_or(request);
+    let body = wire.encode(request, model, delivery)?;
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
     let mut written = provider::write(&body)?;
     let text_bytes = written.len().saturating_sub(request.media_bytes());
     plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
-    costs.measure(&mut plan, &body, wire)?;
     // A limit has to be above the budget for thoughts that is in the body.
-    let least = costs
-        .least_output()
+    let least = least
         .filter(|_| !has_limit(request))
         .map(|least| least.saturating_add(thinking_budget(&body)));
+    costs.measure(&mut plan, &body, wire, least)?;
     if least.is_some() && output_limit(&body).is_none() {
         costs.leave_room(&mut plan);
     }
@@ -59,9 +63,18 @@ pub(super) fn admit(
     Ok(Admission { body: written, text_bytes, plan, reservation })
 }
 
-/// Whether a request has an output limit of its own.
+/// Whether a request has an output limit of its own, or says itself that it has none.
 fn has_limit(request: &ChatRequest) -> bool {
-    let extra = ["max_tokens", "max_completion_tokens"];
-    request.max_output_tokens.is_some()
-        || extra.iter().any(|name| request.extra.contains_key(*name))
+    request.max_output_tokens.is_some() || states_limit(&request.extra)
+}
+
+/// The request without limits that are null, so that another can be sent; `None` where it
+/// has none such. To a server they are as good as left out.
+fn without_nulls(request: &ChatRequest) -> Option<ChatRequest> {
+    let null = |name: &&str| request.extra.get(*name).is_some_and(Value::is_null);
+    OUTPUT_LIMITS.iter().any(|name| null(&name)).then(|| {
+        let mut request = request.clone();
+        request.extra.retain(|name, value| !(value.is_null() && OUTPUT_LIMITS.contains(&&**name)));
+        request
+    })
 }

@@ -70,9 +70,8 @@ pub(crate) struct Bound {
 pub(crate) struct Basis<'a> {
     pub(crate) wire: Wire,
     pub(crate) model: &'a str,
-    /// The most the model answers with where the body sets no limit. For a body that
-    /// is to get one only after the bound is known, `u64::MAX`; then see
-    /// [`Bound::limit_within`].
+    /// The most the model answers with where the body sets no limit, or the limit that it
+    /// gets after the bound is known; see [`Bound::limit_within`].
     pub(crate) output_tokens: Option<u64>,
     /// The most tokens of input and output the model takes.
     pub(crate) context_window: Option<u64>,
@@ -133,13 +132,25 @@ impl Bound {
     }
 }
 
+/// The members that limit the output of one choice.
+pub(crate) const OUTPUT_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
 /// The output limit a body states, for one choice; none where it states none, or one
-/// that is no limit, as -1 is to llama.cpp. Of two limits the greater.
+/// that is no limit, as -1 is to llama.cpp, be it beside another. Of two limits the greater.
 pub(crate) fn output_limit(body: &Map<String, Value>) -> Option<u64> {
-    ["max_tokens", "max_completion_tokens"]
-        .iter()
-        .filter_map(|name| body.get(*name).and_then(whole))
-        .max()
+    let mut limits = stated_limits(body).map(whole);
+    let first = limits.next()??;
+    limits.try_fold(first, |most, limit| Some(limit?.max(most)))
+}
+
+/// Whether a body says anything of an output limit, be it that there is none. A null says
+/// nothing.
+pub(crate) fn states_limit(body: &Map<String, Value>) -> bool {
+    stated_limits(body).next().is_some()
+}
+
+fn stated_limits(body: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    OUTPUT_LIMITS.iter().filter_map(|name| body.get(*name)).filter(|value| !value.is_null())
 }
 
 /// The budget of thoughts, which lies within `max_tokens` but with interleaved

@@ -239,7 +239,8 @@ impl Budget {
         self
     }
 
-    /// Makes it warn only: it tells what is spent and refuses nothing. Default: it refuses.
+    /// Makes it warn only: it tells what is spent and refuses nothing, not even what has no
+    /// price or no bound, and has no output limit sent. Default: it refuses.
     #[must_use]
     pub fn soft(mut self) -> Self {
         self.soft = true;

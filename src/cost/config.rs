@@ -75,7 +75,7 @@ pub enum Unreported {
 /// |---|---|
 /// | [`budget`](Self::budget) | none |
 /// | [`prices`](Self::prices) | [`Prices::builtin`] |
-/// | [`unknown_model`](Self::unknown_model) | refuse with budgets, allow without |
+/// | [`unknown_model`](Self::unknown_model) | refuse with hard budgets, allow without |
 /// | [`unreported`](Self::unreported) | the most it can have cost |
 /// | [`believe_reported_costs`](Self::believe_reported_costs) | no |
 /// | [`limit_output`](Self::limit_output) | yes |
@@ -182,7 +182,7 @@ impl CostConfig {
     }
 
     /// What to do about a model whose price is not known. Default:
-    /// [`Refuse`](UnknownModel::Refuse) where there is any budget, else
+    /// [`Refuse`](UnknownModel::Refuse) where any budget is not [soft](Budget::soft), else
     /// [`Allow`](UnknownModel::Allow).
     pub fn unknown_model(mut self, policy: UnknownModel) -> Self {
         self.unknown_model = Some(policy);
@@ -204,7 +204,7 @@ impl CostConfig {
         self
     }
 
-    /// Sends an output limit with every request that has none and that a budget bears on:
+    /// Sends an output limit with every request that has none and that a hard budget bears on:
     /// as many tokens as the budgets bear, at most
     /// [`default_output_tokens`](Self::default_output_tokens) and at least
     /// [`least_output_tokens`](Self::least_output_tokens). Only with it does the provider
@@ -214,17 +214,20 @@ impl CostConfig {
     /// [`max_output_tokens`](crate::ChatRequest::max_output_tokens); that is never changed,
     /// and the call refused where the budgets do not bear it.
     ///
-    /// Without, such a request reserves what the model can write at most, and its
-    /// answer is cut off only when a stream of it reaches a limit
-    /// [per request](Budget::per_request).
+    /// Without, such a request reserves what the model can write at most, by its price's
+    /// [`max_output`](Price::max_output) or else its context window, and is refused where the
+    /// budgets do not bear that or neither is known. So does one that says itself that it has
+    /// no limit, as by `extra("max_tokens", -1)`. A null by `extra` is as good as left out.
     pub fn limit_output(mut self, limit: bool) -> Self {
         self.limit_output = limit;
         self
     }
 
     /// The most output tokens to reserve for a request that has no limit of its own.
+    /// It is sent as the limit; without [`limit_output`](Self::limit_output) it does not hold.
     /// Default: the most that the model can write, or 4,096 where that is not known; of the
-    /// formats that have a default of their own (Anthropic's, text completions), that.
+    /// formats that have a default of their own (Anthropic's, text completions), that. No
+    /// setting raises the default of a format.
     /// A lower one lets more calls run at once on a small budget: what one has reserved,
     /// others have to do without until it is answered.
     pub fn default_output_tokens(mut self, tokens: u64) -> Self {

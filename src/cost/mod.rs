@@ -44,12 +44,12 @@
 //! | text | a token for each byte, or what a [`Tokenizer`] counts; and what providers put around messages and tools |
 //! | images | by the provider's published rule |
 //! | what enters the prompt unseen: documents, files by id, media by URL, results of searches | the model's context window |
-//! | output | the output limit, for each choice |
+//! | output | the output limit, for each choice; without one what the model can write, or its context window |
 //! | web searches | the `max_uses` of the tool |
 //!
 //! each at the dearest rate that it may be billed at: cached or not, in the standard tier or
 //! the one asked for, above or below a size of the prompt. A request that has no such bound,
-//! for an unknown context window, say, is refused where a budget bears on it, and the error
+//! for an unknown context window, say, is refused where a hard budget bears on it, and the error
 //! says what to set. One that has no output limit
 //! [gets one](CostConfig::limit_output).
 //!
@@ -119,7 +119,7 @@ mod window;
 
 pub use alert::BudgetAlert;
 pub use bound::Tokenizer;
-pub(crate) use bound::{output_limit, thinking_budget};
+pub(crate) use bound::{OUTPUT_LIMITS, output_limit, states_limit, thinking_budget};
 pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};

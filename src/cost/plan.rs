@@ -15,6 +15,9 @@ pub struct CallPlan {
     pub(super) tags: BTreeMap<String, String>,
     pub(super) service_tier: Option<String>,
     pub(super) bound: Bound,
+    /// Whether the bound's input and output tokens were ever set.
+    has_input: bool,
+    has_output: bool,
     /// The output of least use, where the output limit may be lowered to what the
     /// budgets bear.
     pub(super) least_output: Option<u64>,
@@ -32,21 +35,28 @@ impl CallPlan {
             tags: BTreeMap::new(),
             service_tier: None,
             bound: Bound::default(),
+            has_input: false,
+            has_output: false,
             least_output: None,
             expected_input: None,
         }
     }
 
-    /// The most input tokens it can take. Default: none.
+    /// The most input tokens it can take. Default: not known, so that no money can be set
+    /// aside: [`reserve`](super::CostTracker::reserve) refuses the call where a hard budget
+    /// bears on it.
     #[must_use]
     pub fn input_tokens(mut self, most: u64) -> Self {
+        self.has_input = true;
         self.bound.input_tokens = most;
         self
     }
 
-    /// The most output tokens it can bring, all choices together. Default: none.
+    /// The most output tokens it can bring, all choices together; 0 for a call that brings
+    /// none. Default: not known, as of [`input_tokens`](Self::input_tokens).
     #[must_use]
     pub fn output_tokens(mut self, most: u64) -> Self {
+        self.has_output = true;
         self.bound.output_tokens = most;
         self
     }
@@ -99,6 +109,20 @@ impl CallPlan {
     pub(crate) fn at_least_each(self, tokens: u64) -> Self {
         let least = self.bound.output_of(tokens);
         self.at_least(least)
+    }
+
+    /// The most it can use, all told.
+    pub(super) fn measured(&mut self, bound: Bound) {
+        (self.bound, self.has_input, self.has_output) = (bound, true, true);
+    }
+
+    /// The tokens of which it does not say how many it can use.
+    pub(super) fn missing(&self) -> Option<&'static str> {
+        match (self.has_input, self.has_output) {
+            (false, _) => Some("input"),
+            (true, false) => Some("output"),
+            (true, true) => None,
+        }
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use super::CostTracker;
-use super::notice::{refusal, refused, unkept, unknown};
+use super::notice::{refusal, refused, unkept, unknown, unstated};
 use crate::cost::bound::{self, Bound};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
@@ -30,8 +30,10 @@ impl CostTracker {
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::Budget) where a budget does not bear the call, or no price
-    /// is known for it and none is assumed; [`Ledger`](ErrorKind::Ledger) where the books
+    /// [`Budget`](ErrorKind::Budget) where a budget does not bear the call, where no price
+    /// is known for it and none is assumed, or where a hard budget bears on it and the plan
+    /// does not say how many [input](CallPlan::input_tokens) and
+    /// [output tokens](CallPlan::output_tokens) it can use; [`Ledger`](ErrorKind::Ledger) where the books
     /// cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.try_reserve(plan);
@@ -58,6 +60,9 @@ impl CostTracker {
             let held = self.held(self.basis(plan, None, at), id, charges);
             return Ok(Reservation::new(held));
         };
+        if let Some(missing) = plan.missing().filter(|_| self.is_held(&plan)) {
+            return Err(unstated(missing));
+        }
         let tier = plan.service_tier.clone();
         let tier = tier.as_deref();
         let most = |bound: &Bound| price.at_most(bound, tier, at);
@@ -108,36 +113,49 @@ impl CostTracker {
         Ok(Reservation::new(self.held(basis, Some(grant.id), charges)))
     }
 
-    /// Finds the most that a request can use as it is encoded, where any budget bears on
-    /// it.
+    /// Finds the most that a request can use as it is encoded, where any budget bears on it.
+    /// With `least`, the client is going to send an output limit of at least so many tokens;
+    /// without, the provider keeps to the one in the body, or to none but the model's own.
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::Budget) where there is no bound.
+    /// [`Budget`](ErrorKind::Budget) where there is no bound, and one of the budgets is hard.
     pub(crate) fn measure(
         &self,
         plan: &mut CallPlan,
         body: &Map<String, Value>,
         wire: Wire,
+        least: Option<u64>,
     ) -> Result<(), Error> {
         if !self.budgets().iter().any(|budget| budget.matches(&plan.facts())) {
             return Ok(());
         }
         let Some(price) = self.price(&plan.provider, &plan.model) else { return Ok(()) };
         let config = &self.inner.config;
-        let default = config.default_output.or(price.max_output_tokens());
+        let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
         let known = bound::Basis {
             wire,
             model: &plan.model,
-            output_tokens: Some(default.unwrap_or(DEFAULT_OUTPUT)),
+            output_tokens: least.map(|_| sent()).or(price.max_output_tokens()),
             context_window: price.context_window_tokens(),
             tokenizer: config.tokenizer.as_deref(),
         };
-        plan.bound = Bound::of(body, &known).map_err(|unbounded| {
-            self.inner.live.lock().books.refused();
-            Error::new(ErrorKind::Budget, unbounded.to_string())
-        })?;
-        Ok(())
+        match Bound::of(body, &known) {
+            Ok(mut bound) => {
+                // The default of a format that always has a limit is none of the caller's.
+                if let (Some(least), Some(default)) = (least, config.default_output) {
+                    let most = bound.output_of(default.max(least));
+                    bound.output_tokens = bound.output_tokens.min(most);
+                }
+                plan.measured(bound);
+                Ok(())
+            }
+            Err(unbounded) if self.is_held(plan) => {
+                self.inner.live.lock().books.refused();
+                Err(Error::new(ErrorKind::Budget, unbounded.to_string()))
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     /// Lowers the output of a measured call to what the model's context window leaves
@@ -158,10 +176,17 @@ impl CostTracker {
         }
     }
 
-    /// The fewest output tokens worth a call, where the client may set the limit.
-    pub(crate) fn least_output(&self) -> Option<u64> {
+    /// The fewest output tokens worth a call, where the client is to set a limit: where a hard
+    /// budget bears on it, and the limit is not left to the caller.
+    pub(crate) fn least_output(&self, plan: &CallPlan) -> Option<u64> {
         let config = &self.inner.config;
-        config.limit_output.then_some(config.least_output)
+        (config.limit_output && self.is_held(plan)).then_some(config.least_output)
+    }
+
+    /// Whether a hard budget bears on a call.
+    fn is_held(&self, plan: &CallPlan) -> bool {
+        let facts = plan.facts();
+        self.budgets().iter().any(|budget| !budget.soft && budget.matches(&facts))
     }
 
     /// Where the budgets charge a call.

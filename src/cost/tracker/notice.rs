@@ -90,6 +90,17 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
     )
 }
 
+/// The error of a plan under a budget that does not say how much of something it can use.
+pub(super) fn unstated(what: &str) -> Error {
+    Error::new(
+        ErrorKind::Budget,
+        format!(
+            "the plan does not say how many {what} tokens the call can use at most, so that no \
+             budget could hold; set them by CallPlan::{what}_tokens, 0 where there are none"
+        ),
+    )
+}
+
 /// The error of a call that a budget does not bear.
 pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;

@@ -131,12 +131,17 @@ fn a_request_that_nothing_bounds_is_refused_and_counted() {
     });
     let body = body.as_object().unwrap();
     let costs = tracker([Budget::total(picos(100_000))]);
-    let error = costs.measure(&mut plan(), body, Wire::OpenAiChat).unwrap_err();
+    let error = costs.measure(&mut super::plan(), body, Wire::OpenAiChat, Some(256)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
     assert_eq!(costs.report().refused, 1);
+    // A soft one lets it pass, with nothing reserved.
+    let costs = tracker([Budget::total(picos(1)).soft()]);
+    let mut plan = CallPlan::new("openai", "m");
+    costs.measure(&mut plan, body, Wire::OpenAiChat, None).unwrap();
+    assert_eq!(costs.reserve(plan).unwrap().amount(), Money::ZERO);
     // Where no budget bears on it, nobody asks.
     let costs = tracker([Budget::total(picos(100_000)).model("another")]);
-    costs.measure(&mut plan(), body, Wire::OpenAiChat).unwrap();
+    costs.measure(&mut super::plan(), body, Wire::OpenAiChat, Some(256)).unwrap();
 }
 
 #[test]
@@ -208,4 +213,25 @@ fn days_and_months_begin_by_the_clock_of_the_budget() {
     assert_eq!(balances(&costs), [(0, 0), (0, 0), (50_000, 0)]);
     let error = costs.reserve(plan()).unwrap_err();
     assert_eq!(error.budget().unwrap().budget, "east");
+}
+
+#[test]
+fn a_plan_that_does_not_say_what_it_can_use_is_refused_under_a_hard_budget() {
+    for budget in [Budget::total(picos(100_000)), Budget::per_request(picos(100_000))] {
+        let new = || CallPlan::new("openai", "m");
+        let costs = tracker([budget.clone()]);
+        for (plan, missing) in [
+            (new(), "CallPlan::input_tokens"),
+            (new().output_tokens(1), "CallPlan::input_tokens"),
+            (new().input_tokens(1), "CallPlan::output_tokens"),
+        ] {
+            let error = costs.reserve(plan).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Budget);
+            assert!(error.message().contains(missing), "{error}");
+        }
+        assert_eq!(costs.report().refused, 3);
+        drop(costs.reserve(new().input_tokens(0).output_tokens(0)).unwrap());
+        drop(tracker([budget.clone().soft()]).reserve(new()).unwrap());
+        drop(tracker([budget.model("another")]).reserve(new()).unwrap());
+    }
 }
