@@ -71,8 +71,8 @@ fn has_limit(request: &ChatRequest) -> bool {
 /// The request without limits that are null, so that another can be sent; `None` where it
 /// has none such. To a server they are as good as left out.
 fn without_nulls(request: &ChatRequest) -> Option<ChatRequest> {
-    let null = |name: &&str| request.extra.get(*name).is_some_and(Value::is_null);
-    OUTPUT_LIMITS.iter().any(|name| null(&name)).then(|| {
+    let null = |name: &str| request.extra.get(name).is_some_and(Value::is_null);
+    OUTPUT_LIMITS.iter().any(|name| null(name)).then(|| {
         let mut request = request.clone();
         request.extra.retain(|name, value| !(value.is_null() && OUTPUT_LIMITS.contains(&&**name)));
         request

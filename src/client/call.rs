@@ -106,7 +106,7 @@ impl Call {
 
     /// Sets aside the most that another attempt can cost.
     pub(super) fn admit_again(&self, settings: &Settings) -> Result<Reservation, Error> {
-        settings.costs.reserve(self.plan.clone())
+        settings.costs.reserve_again(self.plan.clone())
     }
 
     /// Makes one attempt, the `retries`th after the first, and reads the answer.

@@ -26,7 +26,11 @@ pub enum CostEvent {
     Spent(CallRecord),
     /// A budget reached one of its thresholds.
     Alert(BudgetAlert),
-    /// A budget refused a call.
+    /// A budget refused a call, or a further attempt of one.
+    ///
+    /// None is sent of a call that was refused because its price is not known or nothing
+    /// bounds what it can use: no budget is short of money then, and there is nothing to tell
+    /// but the error. The report [counts](crate::CostReport::refused) these, too.
     Refused(BudgetRefusal),
 }
 

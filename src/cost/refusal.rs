@@ -6,7 +6,8 @@ use std::time::SystemTime;
 use super::Money;
 use crate::{moment, shown};
 
-/// Tells of a call that a budget refused. It was not sent and cost nothing.
+/// Tells of a call that a budget refused. It was not sent and cost nothing; of a call that
+/// was to be tried again, this holds for the further attempt.
 ///
 /// It is in the error, [`Error::budget`](crate::Error::budget), and an
 /// [event](crate::CostEvent::Refused).

@@ -70,7 +70,8 @@ pub struct CostReport {
     pub budgets: Vec<BudgetStatus>,
     /// The latest calls, the latest last.
     pub last: Vec<CallRecord>,
-    /// How many calls were refused by a budget. They cost nothing.
+    /// How many calls were refused by a budget, or because no budget could hold them. They
+    /// cost nothing: one that was sent before, and not again, is not among them.
     pub refused: u64,
     /// How many calls could not be booked, because the ledger failed: what was reserved
     /// for them stays reserved there.

@@ -36,14 +36,19 @@ impl CostTracker {
     /// [output tokens](CallPlan::output_tokens) it can use; [`Ledger`](ErrorKind::Ledger) where the books
     /// cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
+        let reserved = self.reserve_again(plan);
+        if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::Budget) {
+            self.inner.live.lock().books.refused();
+        }
+        reserved
+    }
+
+    /// As [`reserve`](Self::reserve), for a further attempt. Refused, its call is not counted
+    /// among those that cost nothing.
+    pub(crate) fn reserve_again(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.try_reserve(plan);
-        if let Err(error) = &reserved {
-            if error.kind() == ErrorKind::Budget {
-                self.inner.live.lock().books.refused();
-                if let Some(refusal) = error.budget() {
-                    self.inner.events.send(|| CostEvent::Refused(refusal.clone()));
-                }
-            }
+        if let Some(refusal) = reserved.as_ref().err().and_then(Error::budget) {
+            self.inner.events.send(|| CostEvent::Refused(refusal.clone()));
         }
         reserved
     }

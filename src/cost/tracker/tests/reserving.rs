@@ -235,3 +235,17 @@ fn a_plan_that_does_not_say_what_it_can_use_is_refused_under_a_hard_budget() {
         drop(tracker([budget.model("another")]).reserve(new()).unwrap());
     }
 }
+
+#[test]
+fn a_further_attempt_that_is_refused_is_no_call_that_cost_nothing() {
+    let costs = tracker([Budget::total(picos(60_000))]);
+    let mut events = costs.events();
+    drop(costs.reserve(plan()).unwrap().send());
+    while events.try_next().is_some() {}
+    let error = costs.reserve_again(plan()).unwrap_err();
+    assert_eq!(error.budget().unwrap().spent, picos(50_100));
+    assert!(matches!(events.try_next(), Some(CostEvent::Refused(_))));
+    assert_eq!(costs.report().refused, 0);
+    costs.reserve(plan()).unwrap_err();
+    assert_eq!(costs.report().refused, 1);
+}
