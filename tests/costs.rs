@@ -361,3 +361,16 @@ fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
         }
     }
 }
+
+#[test]
+fn a_budget_holds_however_names_are_written_and_a_misspelled_one_is_refused() {
+    let server = loopback();
+    let tight = |provider: &str| {
+        config([Budget::total(usd("0.0001")).provider(provider).model("GPT-4o-Mini")])
+    };
+    let error = client(&server, Provider::OpenAi, tight("OpenAI")).chat("hi").unwrap_err();
+    assert_eq!((error.kind(), server.request_count()), (ErrorKind::Budget, 0), "{error}");
+    let error = tight("oepnai").build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.message().contains("did you mean \"openai\"?"), "{error}");
+}

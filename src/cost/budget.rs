@@ -2,12 +2,15 @@
 //! accounts it is kept.
 
 mod account;
+mod provider;
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::ledger::Line;
+use super::price::fold;
 use super::window::Span;
 use super::{Money, UtcOffset, Window};
 use crate::error::{Error, ErrorKind};
@@ -65,11 +68,11 @@ pub struct Budget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The only provider whose calls fall under it, by the name that reports have for it,
-    /// such as `groq`; see [`price_provider`](crate::ClientBuilder::price_provider). Default:
-    /// any.
+    /// such as `groq`; see [`provider`](Self::provider()). Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The only model whose calls fall under it, by the name in the request. Default: any.
+    /// The only model whose calls fall under it, by the name in the request; see
+    /// [`model`](Self::model()). Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
     /// Only calls with all of these tags fall under it. Default: any.
@@ -191,15 +194,22 @@ impl Budget {
     }
 
     /// Restricts it to the calls of one provider, by the name that reports have for it, such
-    /// as `openai` or `groq`; see [`price_provider`](crate::ClientBuilder::price_provider).
-    /// Default: any.
+    /// as `openai` or `groq`, in letters of any case; see
+    /// [`price_provider`](crate::ClientBuilder::price_provider). Default: any.
+    ///
+    /// It is one of [`Prices::providers`](super::Prices::providers), or a name of your own that
+    /// prices are [set](super::Prices::set) for; other names are refused as misspelled. Where
+    /// calls need no price ([`UnknownModel`](super::UnknownModel)), only those are that are
+    /// nearly one of the former.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Restricts it to one model, exactly as requests name it. Default: any.
+    /// Restricts it to one model, by the name that requests ask for, in letters of any case.
+    /// Its other names are other models to it: a budget for `gpt-4o` is none for
+    /// `gpt-4o-2024-08-06`. Default: any.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
@@ -316,10 +326,18 @@ impl Budget {
     }
 }
 
+/// The name of a provider or a model, as prices compare them: in lower case, without blanks
+/// around it.
+fn name(name: &str) -> Cow<'_, str> {
+    fold(name.trim())
+}
+
 impl Budget {
     /// Whether a call falls under it.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
-        let fits = |only: &Option<String>, is: &str| only.as_deref().is_none_or(|only| only == is);
+        let fits = |only: &Option<String>, is: &str| {
+            only.as_deref().is_none_or(|only| only == is || name(only) == name(is))
+        };
         fits(&self.provider, facts.provider)
             && fits(&self.model, facts.model)
             && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))

@@ -271,6 +271,14 @@ impl CostConfig {
         self
     }
 
+    /// What is done about models whose price is not known.
+    pub(super) fn unknown_models(&self) -> UnknownModel {
+        self.unknown_model.clone().unwrap_or(match self.budgets.iter().all(|budget| budget.soft) {
+            true => UnknownModel::Allow,
+            false => UnknownModel::Refuse,
+        })
+    }
+
     /// Checks everything and makes the tracker, to use [on its own](CostTracker) or to share
     /// between clients:
     ///
@@ -289,10 +297,13 @@ impl CostConfig {
     /// # Errors
     ///
     /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
-    /// sentence each: with a [budget](Budget::check), two budgets with one account, or a
-    /// setting.
+    /// sentence each: with a [budget](Budget::check), the [provider](Budget::provider()) that
+    /// one is for, two budgets with one account, or a setting.
     pub fn build(mut self) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
+        let priced = self.unknown_models() == UnknownModel::Refuse;
+        let of = |budget: &Budget| budget.provider_problem(&self.prices, priced);
+        problems.extend(self.budgets.iter().filter_map(of));
         if self.least_output == 0 {
             problems.push("least_output_tokens is zero; no answer is that short".to_owned());
         }

@@ -89,12 +89,7 @@ impl CostTracker {
     }
 
     pub(super) fn with(config: CostConfig, ledger: Arc<dyn Ledger>) -> Self {
-        let unknown_model = config.unknown_model.clone().unwrap_or(
-            match config.budgets.iter().all(|budget| budget.soft) {
-                true => UnknownModel::Allow,
-                false => UnknownModel::Refuse,
-            },
-        );
+        let unknown_model = config.unknown_models();
         let live = Live::new(&config);
         let inner = Inner {
             config,

@@ -15,7 +15,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Budget, Facts};
+use super::{Budget, Facts, name};
 use crate::cost::{UtcOffset, Window};
 
 impl Budget {
@@ -51,8 +51,8 @@ impl Budget {
     fn prefix(&self) -> String {
         // Long enough for most accounts, since each call names some.
         let mut text = String::with_capacity(64);
-        if let Some(name) = &self.name {
-            word(&mut text, name);
+        if let Some(given) = &self.name {
+            word(&mut text, given);
             text.push_str(": ");
         }
         // Writing to a string cannot fail.
@@ -114,9 +114,12 @@ fn pair(text: &mut String, dimension: Dimension<'_>, value: Option<&str>) {
         Dimension::Tag(key @ ("provider" | "model")) => quoted(text, key),
         Dimension::Tag(key) => word(text, key),
     }
-    if let Some(value) = value {
-        text.push('=');
-        word(text, value);
+    let Some(value) = value else { return };
+    text.push('=');
+    match dimension {
+        // However it is written, it is one account.
+        Dimension::Provider | Dimension::Model => word(text, &name(value)),
+        Dimension::Tag(_) => word(text, value),
     }
 }
 

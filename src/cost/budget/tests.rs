@@ -257,3 +257,19 @@ fn a_stored_budget_comes_back_the_same() {
         assert!(serde_json::from_str::<Budget>(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn names_in_letters_of_any_case_are_one_provider_one_model_and_one_account() {
+    let none = BTreeMap::new();
+    let of = |provider, model| Facts { provider, model, tags: &none };
+    let budget = Budget::daily(LIMIT).provider("OpenAI").model("gpt-4o-mini ");
+    let split = Budget::daily(LIMIT).per_provider().per_model();
+    for call in [of("openai", "gpt-4o-mini"), of(" OpenAI", "GPT-4o-mini")] {
+        assert!(budget.matches(&call));
+        assert_eq!(split.account(&call), "daily provider=openai model=gpt-4o-mini");
+        assert_eq!(budget.account(&call), "daily [provider=openai model=gpt-4o-mini]");
+    }
+    assert!(!budget.matches(&of("openai", "gpt-4o-mini-2024-07-18")));
+    let problems = Budget::problems_of(&[budget.clone(), budget.model("GPT-4O-MINI")]);
+    assert!(problems[0].contains("share the account"), "{problems:?}");
+}

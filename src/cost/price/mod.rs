@@ -28,6 +28,7 @@ use super::bound::Bound;
 use crate::chat::Usage;
 pub use cost::{Cost, CostSource};
 use form::Form;
+pub(super) use pattern::fold;
 use period::{Period, Sheet, When};
 pub use prices::Prices;
 use rates::{Rates, per_piece, per_token, times};

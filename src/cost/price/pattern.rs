@@ -54,7 +54,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// In lower case, in which names are compared.
-pub(super) fn fold(name: &str) -> Cow<'_, str> {
+pub(in crate::cost) fn fold(name: &str) -> Cow<'_, str> {
     match name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         true => Cow::Borrowed(name),
         false => Cow::Owned(name.to_lowercase()),

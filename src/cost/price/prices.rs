@@ -252,6 +252,11 @@ impl Prices {
 }
 
 impl Prices {
+    /// Whether any price is set for a provider, by its name in lower case.
+    pub(crate) fn has_own(&self, provider: &str) -> bool {
+        self.inner.own.contains_key(provider)
+    }
+
     /// The prompt sizes above which a price that is set ever changes.
     pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
         let prices = self.inner.own.values().flat_map(BTreeMap::values);
