@@ -8,6 +8,10 @@ use crate::cost::Money;
 /// tokens are part of `prompt_tokens`, reasoning tokens part of
 /// `completion_tokens`, and `total_tokens` is their sum. Providers that count
 /// apart (Anthropic's cached input, xAI's reasoning) are brought into this form.
+/// Tokens that an OpenAI-compatible server has in its total only count as output, as
+/// Gemini's thoughts behind some gateways. What the advisor tool of Anthropic's uses
+/// counts as if the model had used it; its price is that of another, so
+/// [`source`](Self::source) is then [`EstimatedOutput`](UsageSource::EstimatedOutput).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -62,6 +66,20 @@ impl Usage {
         let usage = Self::reported(tokens(input_bytes), tokens(output_bytes));
         Self { source: UsageSource::Estimated, ..usage }
     }
+
+    /// With the counts of an estimate for those that the provider left out. Where it
+    /// reported none at all, it stays so.
+    pub(crate) fn completed(mut self, estimate: &Self) -> Self {
+        let (input, output) = match self.source {
+            UsageSource::Reported | UsageSource::Missing => return self,
+            UsageSource::EstimatedOutput => (0, estimate.completion_tokens),
+            UsageSource::Estimated => (estimate.prompt_tokens, estimate.completion_tokens),
+        };
+        self.prompt_tokens = self.prompt_tokens.max(input);
+        self.completion_tokens = self.completion_tokens.max(output);
+        self.total_tokens = self.prompt_tokens.saturating_add(self.completion_tokens);
+        self
+    }
 }
 
 /// Where a [`Usage`] comes from.
@@ -80,7 +98,7 @@ pub enum UsageSource {
     /// images in a request far fewer.
     Estimated,
     /// The provider reported the input, and the output was estimated as above: a
-    /// stream broke off before its end.
+    /// stream broke off before its end, or the report has no count of it.
     EstimatedOutput,
     /// The provider reported none, so all counts are zero and mean nothing.
     #[default]

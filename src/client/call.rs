@@ -121,6 +121,7 @@ impl Call {
         let answer = self.ask(means, retries, second);
         match answer {
             Ok(mut response) => {
+                response.usage = response.usage.completed(&estimate(&response, self.text_bytes));
                 response.cost = charge.settle(bill(&response, self.text_bytes));
                 Ok(response)
             }
@@ -248,7 +249,7 @@ impl Call {
 fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
     let mut usage = response.usage;
     if usage.source == UsageSource::Missing {
-        usage = Usage::estimated(text_bytes, response.message.written_bytes());
+        usage = estimate(response, text_bytes);
         usage.reported_cost = response.usage.reported_cost;
     }
     let bill = Bill::new(usage).served_model(response.model.as_str());
@@ -256,6 +257,11 @@ fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
         Some(tier) => bill.service_tier(tier.as_str()),
         None => bill,
     }
+}
+
+/// The usage of an answer, as far as its length tells.
+fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
+    Usage::estimated(text_bytes, response.message.written_bytes())
 }
 
 /// The caller's own key, else a fresh one where the client is set to send them.

@@ -67,6 +67,21 @@ pub(super) fn event<'a, T: Deserialize<'a>>(
     })
 }
 
+/// A count of tokens. Some servers write it as a float, `500.0`; none where it is no whole
+/// number, or less than nothing.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub(super) fn count(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| {
+        let float = value.as_f64()?;
+        // Above, floats are no longer exact.
+        let is_whole = (0.0..=MOST_EXACT).contains(&float) && float.fract() == 0.0;
+        is_whole.then_some(float as u64)
+    })
+}
+
+/// The greatest whole number below which floats are exact: 2⁵³.
+const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Reads an error's body; none where it is no JSON.
 pub(super) fn detail(body: &[u8]) -> Option<Value> {
     tolerantly::<Detail>(body).ok().map(|detail| detail.value)

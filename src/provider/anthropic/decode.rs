@@ -129,8 +129,9 @@ pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
     }
 }
 
-/// Brings the counts into our form. Odd ones count as 0: an answer that is paid
-/// for is not thrown away for them.
+/// Brings the counts into our form. Odd ones count as missing: an answer that is paid
+/// for is not thrown away for them. Where `input_tokens` or `output_tokens` is missing it
+/// is to be estimated, and without both the usage is [`Missing`](UsageSource::Missing).
 ///
 /// `input_tokens` leaves the cached ones out: the whole input is the sum of
 /// `input_tokens`, `cache_creation_input_tokens` and `cache_read_input_tokens`
@@ -139,19 +140,32 @@ pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
 /// The totals leave out what compaction used, which is billed all the same and
 /// stands in `iterations` only (vercel/ai `convert-anthropic-usage.ts`; recorded
 /// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
-/// counts, cache counts too, are added. Iterations of type `advisor_message` are
-/// billed at another model's price and left out; they are in the raw body.
+/// counts, cache counts too, are added. So are those of iterations of type
+/// `advisor_message`, which the totals leave out, too, and which are billed at another
+/// model's price (Anthropic's page "Advisor tool"): that price is not known here, so that
+/// the usage is not taken for one that can be priced exactly.
 pub(super) fn usage(value: &Value) -> Usage {
     if !value.is_object() {
         return Usage::default();
     }
+    let is_there = |name| value.get(name).and_then(wire::count).is_some();
+    let source = match (is_there("input_tokens"), is_there("output_tokens")) {
+        (true, true) => UsageSource::Reported,
+        (true, false) => UsageSource::EstimatedOutput,
+        (false, true) => UsageSource::Estimated,
+        (false, false) => return Usage::default(),
+    };
+    let mut total = Usage { source, ..Usage::default() };
     let iterations = value.get("iterations").and_then(Value::as_array);
-    let compactions = iterations
-        .into_iter()
-        .flatten()
-        .filter(|iteration| iteration.get("type").is_some_and(|kind| kind == "compaction"));
-    let mut total = Usage { source: UsageSource::Reported, ..Usage::default() };
-    for counts in std::iter::once(value).chain(compactions) {
+    let of = |kind: &'static str| {
+        let is_it = move |iteration: &&Value| iteration.get("type").is_some_and(|it| it == kind);
+        iterations.into_iter().flatten().filter(is_it)
+    };
+    if source == UsageSource::Reported && of("advisor_message").next().is_some() {
+        total.source = UsageSource::EstimatedOutput;
+    }
+    let beside = of("compaction").chain(of("advisor_message"));
+    for counts in std::iter::once(value).chain(beside) {
         let input = count(counts, "/input_tokens");
         let read = count(counts, "/cache_read_input_tokens");
         let write = count(counts, "/cache_creation_input_tokens");
@@ -175,7 +189,7 @@ pub(super) fn usage(value: &Value) -> Usage {
 }
 
 fn count(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
+    value.pointer(pointer).and_then(wire::count).unwrap_or(0)
 }
 
 fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
@@ -284,12 +298,22 @@ mod tests {
 
     #[test]
     fn usage_is_brought_into_our_form() {
-        let reported = Usage::reported(0, 0);
         for (value, expected) in [
             (Value::Null, Usage::default()),
             (json!("many"), Usage::default()),
-            (json!({}), reported),
-            (json!({"input_tokens": -3, "output_tokens": 1.5}), reported),
+            (json!({}), Usage::default()),
+            (json!({"input_tokens": -3, "output_tokens": 1.5}), Usage::default()),
+            (json!({"service_tier": "standard"}), Usage::default()),
+            (json!({"input_tokens": 0, "output_tokens": 0}), Usage::reported(0, 0)),
+            (json!({"input_tokens": 1000.0, "output_tokens": 5.0}), Usage::reported(1000, 5)),
+            (
+                json!({"input_tokens": 1000}),
+                Usage { source: UsageSource::EstimatedOutput, ..Usage::reported(1000, 0) },
+            ),
+            (
+                json!({"output_tokens": 5}),
+                Usage { source: UsageSource::Estimated, ..Usage::reported(0, 5) },
+            ),
             (
                 json!({
                     "input_tokens": 10,
@@ -336,7 +360,8 @@ mod tests {
                 }),
                 Usage {
                     cache_write_tokens: 55_096,
-                    ..Usage::reported(229 + 100 + 55_096, 5 + 131)
+                    source: UsageSource::EstimatedOutput,
+                    ..Usage::reported(229 + 100 + 55_096 + 9, 5 + 131 + 9)
                 },
             ),
             (

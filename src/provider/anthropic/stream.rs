@@ -105,7 +105,7 @@ impl Stream {
                     self.stop_reason = delta.stop_reason.0.into_owned();
                 }
                 let usage = value(event.usage);
-                self.counted |= usage.get("output_tokens").is_some_and(Value::is_u64);
+                self.counted |= usage.get("output_tokens").and_then(wire::count).is_some();
                 self.count(usage);
             }
             "message_stop" => return Ok(Step::End),
@@ -151,10 +151,10 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::provider) fn usage(&self, prompt_tokens: u64) -> Usage {
-        if self.usage.is_empty() {
+        let mut usage = decode::usage(&Value::Object(self.usage.clone()));
+        if usage.source == UsageSource::Missing {
             return self.room.estimate(prompt_tokens);
         }
-        let mut usage = decode::usage(&Value::Object(self.usage.clone()));
         if !self.counted {
             // What the start reported goes on.
             let written = self.room.written_tokens();
@@ -162,7 +162,7 @@ impl Stream {
             usage.source = UsageSource::EstimatedOutput;
         }
         // llama.cpp leaves the start out where the first token is no whole character.
-        if !self.usage.get("input_tokens").is_some_and(Value::is_u64) {
+        if self.usage.get("input_tokens").and_then(wire::count).is_none() {
             usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
             usage.source = UsageSource::Estimated;
         }

@@ -49,7 +49,7 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::provider) fn usage(&self, prompt_tokens: u64) -> Usage {
-        self.outline.usage.unwrap_or_else(|| self.room.estimate(prompt_tokens))
+        self.room.usage(self.outline.usage, prompt_tokens)
     }
 
     pub(in crate::provider) fn decoded(self, prompt_tokens: u64) -> Decoded {

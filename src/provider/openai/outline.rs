@@ -98,15 +98,25 @@ impl Outline {
         Ok((step(begins || ends || reported == Some(Reported::Anew)), Some(choice)))
     }
 
-    /// Keeps the usage that a chunk reports, if it does.
+    /// Keeps the usage that a chunk reports, if it does. One that lacks a count does not
+    /// replace a whole one.
     fn usage(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
         let groq = chunk.x_groq.as_ref().and_then(|groq| groq.value.get("usage"));
         let own = chunk.usage.as_ref().map(|usage| &usage.value);
-        let mut read = own.into_iter().chain(groq).map(usage::read);
-        let usage = read.find(|usage| usage.source == UsageSource::Reported)?;
+        let read = own.into_iter().chain(groq).map(usage::read);
+        let usage = read
+            .filter(|usage| usage.source != UsageSource::Missing)
+            .reduce(|one, other| if is_whole(&one) { one } else { other })?;
+        if !is_whole(&usage) && self.usage.as_ref().is_some_and(is_whole) {
+            return Some(Reported::Again);
+        }
         let known = self.usage.replace(usage) == Some(usage);
         Some(if known { Reported::Again } else { Reported::Anew })
     }
+}
+
+fn is_whole(usage: &Usage) -> bool {
+    usage.source == UsageSource::Reported
 }
 
 /// What usage a chunk reports.

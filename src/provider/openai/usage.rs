@@ -2,9 +2,13 @@ use serde_json::Value;
 
 use crate::chat::{Usage, UsageSource};
 use crate::cost::Money;
+use crate::provider::json;
 
 /// Reads the `usage` object. Anything but an object with at least one of the two
-/// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count.
+/// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count. Where
+/// one of them is missing the total tells it, if it is greater than the other; else it is
+/// 0 and to be estimated: [`EstimatedOutput`](UsageSource::EstimatedOutput) or, without
+/// the input, [`Estimated`](UsageSource::Estimated).
 ///
 /// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
 /// reasoning inside `completion_tokens`, as [`Usage`] has them
@@ -17,13 +21,23 @@ use crate::cost::Money;
 /// openai/openai-python #2544), and Mistral the audio out of `prompt_tokens` (seen
 /// in a recording). They are told by their total, which exceeds the sum by just
 /// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
-/// file): they do not fit in it then.
+/// file): they do not fit in it then. What else a total has beyond the sum is taken for
+/// output: servers before Gemini count its thoughts in the total alone (`thoughtsTokenCount`
+/// and `totalTokenCount` in the Gemini API reference, `UsageMetadata`), and it is billed.
 pub(super) fn read(usage: &Value) -> Usage {
     let prompt = first(usage, &["/prompt_tokens"]);
     let completion = first(usage, &["/completion_tokens"]);
     if prompt.is_none() && completion.is_none() {
         return Usage::default();
     }
+    let total = first(usage, &["/total_tokens"]);
+    let rest = |known: Option<u64>| total?.checked_sub(known?).filter(|rest| *rest > 0);
+    let (prompt, completion) = (prompt.or(rest(completion)), completion.or(rest(prompt)));
+    let source = match (prompt, completion) {
+        (Some(_), Some(_)) => UsageSource::Reported,
+        (Some(_), None) => UsageSource::EstimatedOutput,
+        (None, _) => UsageSource::Estimated,
+    };
     let mut prompt = prompt.unwrap_or(0);
     let mut completion = completion.unwrap_or(0);
     let count = |pointers: &[&str]| first(usage, pointers).unwrap_or(0);
@@ -32,14 +46,6 @@ pub(super) fn read(usage: &Value) -> Usage {
         "/reasoning_tokens", // Vertex AI
     ]);
     let prompt_audio = count(&["/prompt_tokens_details/audio_tokens"]);
-    if let Some(total) = first(usage, &["/total_tokens"]) {
-        match total.saturating_sub(prompt.saturating_add(completion)) {
-            0 => {}
-            gap if gap == reasoning => completion = completion.saturating_add(gap),
-            gap if gap == prompt_audio => prompt = prompt.saturating_add(gap),
-            _ => {}
-        }
-    }
     let cached = count(&[
         "/prompt_tokens_details/cached_tokens",
         "/prompt_token_details/cached_tokens", // Mistral
@@ -49,6 +55,12 @@ pub(super) fn read(usage: &Value) -> Usage {
     ]);
     if cached > prompt {
         prompt = prompt.saturating_add(cached);
+    }
+    match total.unwrap_or(0).saturating_sub(prompt.saturating_add(completion)) {
+        0 => {}
+        gap if gap == reasoning => completion = completion.saturating_add(gap),
+        gap if gap == prompt_audio || gap == cached => prompt = prompt.saturating_add(gap),
+        gap => completion = completion.saturating_add(gap),
     }
     Usage {
         prompt_tokens: prompt,
@@ -65,7 +77,7 @@ pub(super) fn read(usage: &Value) -> Usage {
         prompt_image_tokens: count(&["/prompt_tokens_details/image_tokens"]),
         completion_image_tokens: count(&["/completion_tokens_details/image_tokens"]),
         reported_cost: reported_cost(usage),
-        source: UsageSource::Reported,
+        source,
         ..Usage::default()
     }
 }
@@ -99,7 +111,7 @@ const PICOS_PER_TICK: i128 = 100;
 
 /// The first of these places that holds a count.
 fn first(usage: &Value, pointers: &[&str]) -> Option<u64> {
-    pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(Value::as_u64))
+    pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(json::count))
 }
 
 #[cfg(test)]
@@ -146,9 +158,28 @@ mod tests {
             "prompt_tokens": 3, "completion_tokens": null, "prompt_tokens_details": null,
             "completion_tokens_details": {"reasoning_tokens": null},
         }));
-        assert_eq!(usage, Usage::reported(3, 0));
+        let output_missing = UsageSource::EstimatedOutput;
+        assert_eq!(usage, Usage { source: output_missing, ..Usage::reported(3, 0) });
         let huge = read(&json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX}));
         assert_eq!(huge.total_tokens, u64::MAX);
+    }
+
+    #[test]
+    fn a_count_that_is_missing_is_not_taken_for_zero() {
+        use UsageSource::{Estimated, EstimatedOutput, Reported};
+        for (usage, input, output, source) in [
+            (json!({"prompt_tokens": 1000}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "total_tokens": 1000}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "completion_tokens": -1}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "completion_tokens": 0.5}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "total_tokens": 1500}), 1000, 500, Reported),
+            (json!({"completion_tokens": 500, "total_tokens": 1500}), 1000, 500, Reported),
+            (json!({"completion_tokens": 500}), 0, 500, Estimated),
+            (json!({"prompt_tokens": 1000.0, "completion_tokens": 500.0}), 1000, 500, Reported),
+        ] {
+            let expected = Usage { source, ..Usage::reported(input, output) };
+            assert_eq!(read(&usage), expected, "{usage}");
+        }
     }
 
     #[test]
@@ -185,9 +216,12 @@ mod tests {
             "prompt_tokens_details": {"cached_tokens": 100},
         }));
         assert_eq!(cached, Usage { cached_tokens: 100, ..Usage::reported(104, 5) });
-        // A total that fits neither says nothing.
-        let odd = read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 9}));
-        assert_eq!((odd.prompt_tokens, odd.completion_tokens, odd.total_tokens), (1, 1, 2));
+        // What nothing accounts for is thought; a total that is too small says nothing.
+        for (total, output) in [(9, 8), (2, 1), (1, 1)] {
+            let usage =
+                read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": total}));
+            assert_eq!(usage, Usage::reported(1, output), "{total}");
+        }
     }
 
     #[test]

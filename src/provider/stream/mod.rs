@@ -199,9 +199,8 @@ impl Answer {
         for part in &decoded.message.content {
             tell(part, &mut calls, &mut room, events)?;
         }
-        if decoded.usage.source == UsageSource::Missing {
-            decoded.usage = room.estimate(self.prompt_tokens);
-        }
+        let reported = Some(decoded.usage).filter(|usage| usage.source != UsageSource::Missing);
+        decoded.usage = room.usage(reported, self.prompt_tokens);
         self.conclude(decoded, events);
         Ok(())
     }

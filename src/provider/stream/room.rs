@@ -79,6 +79,12 @@ impl Room {
         tokens(self.written)
     }
 
+    /// The usage so far: what was reported, if it was, and for the rest an estimate.
+    pub(in crate::provider) fn usage(&self, reported: Option<Usage>, prompt_tokens: u64) -> Usage {
+        let estimate = self.estimate(prompt_tokens);
+        reported.map_or(estimate, |reported| reported.completed(&estimate))
+    }
+
     /// The usage so far where none was reported.
     pub(in crate::provider) fn estimate(&self, prompt_tokens: u64) -> Usage {
         let usage = Usage::reported(prompt_tokens, self.written_tokens());
