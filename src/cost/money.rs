@@ -164,13 +164,17 @@ impl FromStr for Money {
     }
 }
 
-/// Takes the decimal number that a float is written as: `0.1` is ten cents.
+/// Takes the decimal number that a float is written as, rounded to twelve digits behind the
+/// point: `0.1` is ten cents.
 impl TryFrom<f64> for Money {
     type Error = Error;
 
     fn try_from(dollars: f64) -> Result<Self, Error> {
         // What is finer than a pico-dollar is noise of the float's own arithmetic.
-        let text = if dollars.abs() < 1e3 { format!("{dollars:.12}") } else { dollars.to_string() };
+        let mut text = dollars.to_string();
+        if text.split_once('.').is_some_and(|(_, part)| part.len() > DIGITS) {
+            text = format!("{dollars:.DIGITS$}");
+        }
         if !dollars.is_finite() {
             return Err(Error::new(
                 ErrorKind::Configuration,
@@ -342,7 +346,12 @@ mod tests {
             (5.0, "$5.00"),
             (-2.5, "-$2.50"),
             (1e-12, "$0.000000000001"),
+            (1_000.1 + 0.2, "$1000.30"),
+            (-(4_000.1 + 0.2), "-$4000.30"),
+            (1e-13, "$0.00"),
             (123_456.789, "$123456.789"),
+            (9_007_199_254_740_991.0, "$9007199254740991.00"),
+            (1e20, "$100000000000000000000.00"),
         ] {
             assert_eq!(Money::try_from(float).unwrap().to_string(), text);
             let json = serde_json::to_string(&float).unwrap();
