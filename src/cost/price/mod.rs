@@ -242,7 +242,8 @@ impl Price {
     }
 
     /// The most that a call within a bound can cost, if it asks for a tier and is served
-    /// in that or in the standard one; asking for `auto` it may be served in any. At a
+    /// in that or in the standard one; asking for `auto` or for none it may be served in any
+    /// but `batch`. At a
     /// price that holds at `at`, so what is reserved by this must be priced at the same
     /// time.
     pub(crate) fn at_most(

@@ -96,10 +96,14 @@ impl Period {
     }
 
     /// What may be served to a call that asks for a tier: that tier or the standard one,
-    /// and any where the choice is left to the provider.
+    /// and where the choice is left to the provider, any but `batch`, which is no way to
+    /// serve a call at once. A call that asks for none leaves it, too: "When not set, the
+    /// default behavior is 'auto'", which is "the service tier configured in the Project
+    /// settings" (OpenAI's API reference, `service_tier` of chat completions).
     pub(super) fn served<'a>(&'a self, asked: Option<&str>) -> impl Iterator<Item = &'a Sheet> {
-        let any = asked.is_some_and(|tier| tier.eq_ignore_ascii_case("auto"));
-        let tiers = self.tiers.iter().filter(move |_| any).map(|(_, sheet)| sheet);
+        let any = asked.is_none_or(|tier| tier.eq_ignore_ascii_case("auto"));
+        let tiers = self.tiers.iter().filter(move |(tier, _)| any && tier != "batch");
+        let tiers = tiers.map(|(_, sheet)| sheet);
         [&self.standard, self.sheet(asked)].into_iter().chain(tiers)
     }
 }

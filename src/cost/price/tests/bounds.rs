@@ -96,8 +96,8 @@ fn no_usage_within_a_bound_costs_more_than_the_bound() {
         for _ in 0..8 {
             let usage = any_usage(&mut rng, &bound);
             let mut served = vec![asked.filter(|tier| *tier != "auto"), None, Some("default")];
-            if asked == Some("auto") {
-                served.extend([Some("priority"), Some("flex"), Some("batch")]);
+            if matches!(asked, None | Some("auto")) {
+                served.extend([Some("priority"), Some("flex")]);
             }
             for tier in served {
                 let cost = price.cost(&usage, tier, now).total;
@@ -108,6 +108,24 @@ fn no_usage_within_a_bound_costs_more_than_the_bound() {
     }
     // It is a bound that is reached, not just a high number.
     assert!(met > 10_000, "{met}");
+}
+
+#[test]
+fn a_call_that_asks_for_no_tier_may_be_served_in_the_dearest_of_the_project() {
+    let price = price("1", "10")
+        .service_tier("priority", price("2", "20"))
+        .service_tier("batch", price("9", "90"));
+    let bound = Bound { input_tokens: 1_000_000, ..Bound::default() };
+    for (asked, most) in [
+        (None, "2"),
+        (Some("auto"), "2"),
+        (Some("priority"), "2"),
+        (Some("default"), "1"),
+        (Some("standard"), "1"),
+        (Some("batch"), "9"),
+    ] {
+        assert_eq!(price.at_most(&bound, asked, at(0)), dollars(most), "{asked:?}");
+    }
 }
 
 #[test]

@@ -132,9 +132,12 @@ fn a_tier_that_may_serve_the_call_is_reserved_for() {
     let prices = Prices::empty().set("openai", "m", price().service_tier("priority", dear));
     let config = CostConfig::default().prices(prices).budget(Budget::total(picos(200_000)));
     let costs = config.build().unwrap();
-    assert_eq!(costs.reserve(plan()).unwrap().amount(), picos(50_100));
-    let asked = costs.reserve(plan().service_tier("priority")).unwrap();
-    assert_eq!(asked.amount(), picos(100_200));
+    // Without one, the project's settings decide.
+    assert_eq!(costs.reserve(plan()).unwrap().amount(), picos(100_200));
+    for (asked, amount) in [("priority", 100_200), ("default", 50_100)] {
+        let reservation = costs.reserve(plan().service_tier(asked)).unwrap();
+        assert_eq!(reservation.amount(), picos(amount), "{asked}");
+    }
 }
 
 #[test]
