@@ -86,6 +86,9 @@ impl Bound {
     /// Where there is no bound, says why and what to do.
     pub(crate) fn of(body: &Map<String, Value>, basis: &Basis<'_>) -> Result<Self, Unbounded> {
         let prompt = Prompt::of(body, basis);
+        if let Some(what) = prompt.surcharge {
+            return Err(Unbounded::Price(what));
+        }
         let choices = choices(body);
         let input_tokens = match (prompt.unseen, basis.context_window) {
             (Some(what), None) => return Err(Unbounded::Input(what)),
@@ -194,6 +197,8 @@ pub(crate) enum Unbounded {
     Output,
     /// Nothing limits the web searches.
     WebSearches,
+    /// This is billed at another price than the one that is known.
+    Price(&'static str),
 }
 
 impl fmt::Display for Unbounded {
@@ -212,6 +217,11 @@ impl fmt::Display for Unbounded {
             Self::WebSearches => f.write_str(
                 "nothing limits how often the provider searches the web, and every search is \
                  billed; set max_uses in the web search tool",
+            ),
+            Self::Price(what) => write!(
+                f,
+                "the request asks for {what}, which is billed at more than the model's price, \
+                 and a budget bears on it; leave it out"
             ),
         }
     }

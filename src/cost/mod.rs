@@ -83,6 +83,12 @@
 //! - reasoning that is billed and was not shown before a stream broke off;
 //! - prices that have changed since the [date](Prices::date) of the table, or were never
 //!   [set](Prices::set) right, and context windows likewise;
+//! - settings of an account that raise the price unasked, as an Anthropic workspace's default
+//!   of inference in the US alone does; a request that asks for such, or for another speed
+//!   than standard, is refused;
+//! - what is billed at the price of a model that is not named in the answer, as of
+//!   Anthropic's advisor tool: it is charged as the model's own, its output at up to four
+//!   times;
 //! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
 //!   containers, minimum charges, taxes;
 //! - what is charged by a rule other than [`Unreported::AtMost`], models

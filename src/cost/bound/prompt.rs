@@ -58,6 +58,10 @@ pub(super) struct Prompt<'a> {
     /// Something that enters the prompt and is not in the body, or not in a form that
     /// tells its tokens.
     pub(super) unseen: Option<Cow<'static, str>>,
+    /// What is billed at more than the prices say. Anthropic's fast mode costs several times
+    /// the standard price, and inference in the US alone 1.1 times (its page "Pricing",
+    /// "Fast mode pricing" and "Data residency pricing").
+    pub(super) surcharge: Option<&'static str>,
     /// How often the model is asked.
     pub(super) steps: u64,
     /// How many prompts there are; only text completions take several.
@@ -81,7 +85,6 @@ const BESIDE: &[&str] = &[
     "echo",
     "function_call",
     "include_reasoning",
-    "inference_geo",
     "logit_bias",
     "logprobs",
     "metadata",
@@ -97,7 +100,6 @@ const BESIDE: &[&str] = &[
     "reasoning_format",
     "safety_identifier",
     "service_tier",
-    "speed",
     "stop",
     "stop_sequences",
     "store",
@@ -117,6 +119,7 @@ impl<'a> Prompt<'a> {
             basis,
             tokens: PROMPT,
             unseen: None,
+            surcharge: None,
             steps: 1,
             prompts: 1,
             beside_output: 0,
@@ -180,6 +183,12 @@ impl<'a> Prompt<'a> {
             ("mcp_servers", Value::Array(servers)) if servers.is_empty() => {}
             ("mcp_servers", _) => self.server_tool("tools of an MCP server"),
             ("container", Value::String(_)) => {}
+            ("speed", speed) if speed == "standard" => {}
+            ("speed", _) => self.surcharge = Some("another speed than standard"),
+            ("inference_geo", geo) if geo == "global" => {}
+            ("inference_geo", _) => {
+                self.surcharge = Some("another inference geography than global");
+            }
             // Sampling has many knobs; a number is one and no text.
             (_, Value::Number(_)) => {}
             (name, _) if BESIDE.contains(&name) => {}

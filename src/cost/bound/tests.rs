@@ -442,3 +442,23 @@ fn nonsense_has_a_bound_or_none_and_no_panic() {
         }
     }
 }
+
+#[test]
+fn what_is_billed_at_another_price_has_no_bound() {
+    for (members, is_bounded) in [
+        (json!({}), true),
+        (json!({"speed": null, "inference_geo": null}), true),
+        (json!({"speed": "standard", "inference_geo": "global"}), true),
+        (json!({"speed": "fast"}), false),
+        (json!({"speed": 2}), false),
+        (json!({"inference_geo": "us"}), false),
+    ] {
+        let mut body = object(json!({"max_tokens": 1, "messages": []}));
+        body.extend(object(members));
+        let bound = Bound::of(&body, &basis(Wire::Anthropic, "claude-opus-4-6"));
+        match bound {
+            Ok(_) => assert!(is_bounded, "{body:?}"),
+            Err(why) => assert!(!is_bounded && why.to_string().contains("leave it out"), "{why}"),
+        }
+    }
+}
