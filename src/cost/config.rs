@@ -298,7 +298,8 @@ impl CostConfig {
     ///
     /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
     /// sentence each: with a [budget](Budget::check), the [provider](Budget::provider()) that
-    /// one is for, two budgets with one account, or a setting.
+    /// one is for, two budgets with one account, a setting, or a price that is set and less
+    /// than nothing.
     pub fn build(mut self) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
         let priced = self.unknown_models() == UnknownModel::Refuse;
@@ -313,6 +314,11 @@ impl CostConfig {
                  be refused"
                     .to_owned(),
             );
+        }
+        problems.extend(self.prices.problems());
+        if let Some(UnknownModel::Assume(price)) = &self.unknown_model {
+            let problem = price.problem();
+            problems.extend(problem.map(|problem| format!("the price to assume {problem}")));
         }
         if !problems.is_empty() {
             return Err(Error::new(ErrorKind::Configuration, problems.join("; ")));
@@ -334,5 +340,41 @@ impl fmt::Debug for CostConfig {
             .field("default_output", &self.default_output)
             .field("least_output", &self.least_output)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Money;
+
+    #[test]
+    fn prices_less_than_nothing_are_refused() {
+        let (one, less) = (Money::dollars(1), Money::dollars(-1));
+        let good = || Price::per_million(one, one);
+        for price in [
+            Price::per_million(less, one),
+            Price::per_million(one, less),
+            good().cached_input(less),
+            good().cache_write(less).cache_write(one),
+            good().request(less),
+            good().web_search(less),
+            good().above(9, good().reasoning(less)),
+            good().service_tier("flex", good().output_audio(less)),
+            good().since(SystemTime::UNIX_EPOCH, Price::per_million(less, one)),
+        ] {
+            let set = Prices::empty().set("openai", "M", price.clone());
+            let error = CostConfig::default().prices(set).build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(
+                error.message().contains("the price of \"m\" of \"openai\" has an amount"),
+                "{error}"
+            );
+            let assume = UnknownModel::Assume(Arc::new(price));
+            let error = CostConfig::default().unknown_model(assume).build().unwrap_err();
+            assert!(error.message().contains("the price to assume has an amount"), "{error}");
+        }
+        let free = Prices::builtin().set("openai", "m", Price::free());
+        assert!(CostConfig::default().prices(free).build().is_ok());
     }
 }

@@ -48,12 +48,11 @@
 //! | web searches | the `max_uses` of the tool |
 //!
 //! each at the dearest rate that it may be billed at: cached or not, in the standard tier or
-//! the one asked for, above or below a size of the prompt. A request that has no such bound,
-//! for an unknown context window, say, is refused where a hard budget bears on it, and the error
 //! the one asked for, above or below a size of the prompt. A request that names no
 //! `service_tier` may be served in any that the model has a price for, since at OpenAI the
-//! project's settings decide; name `default` to reserve for the standard tier alone. A request that has no such bound,
-//! for an unknown context window, say, is refused where a budget bears on it, and the error
+//! project's settings decide; name `default` to reserve for the standard tier alone. A
+//! request that has no such bound, for an unknown context window, say, is refused where a
+//! hard budget bears on it, and the error
 //! says what to set. One that has no output limit
 //! [gets one](CostConfig::limit_output).
 //!

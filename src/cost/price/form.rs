@@ -145,7 +145,8 @@ impl TryFrom<Form> for Price {
     fn try_from(form: Form) -> Result<Self, String> {
         let period = form.period(When::Always, Level::Model)?;
         let (context_window, max_output) = (form.context_window, form.max_output);
-        let mut price = Self { periods: vec![period], context_window, max_output };
+        let periods = vec![period];
+        let mut price = Self { periods, context_window, max_output, negative: false };
         for (date, form) in &form.since.0 {
             let start = day::read(date).ok_or_else(|| {
                 format!("since has {date:?}, which is no date, such as \"2027-01-31\"")
@@ -203,7 +204,7 @@ impl From<&Period> for Form {
 
 impl From<Price> for Form {
     fn from(price: Price) -> Self {
-        let Price { periods, context_window, max_output } = price;
+        let Price { periods, context_window, max_output, .. } = price;
         let mut form = Self { context_window, max_output, ..(&periods[0]).into() };
         for period in &periods {
             match period.when {

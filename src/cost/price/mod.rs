@@ -36,7 +36,8 @@ use rates::{Rates, per_piece, per_token, times};
 /// What a model costs.
 ///
 /// Rates are given for a million tokens, and counted in whole pico-dollars (10⁻¹²
-/// dollars) a token: finer ones are rounded, negative ones are 0. A rate that is not set
+/// dollars) a token: finer ones are rounded. Negative ones are 0, and refused by
+/// [`CostConfig::build`](super::CostConfig::build). A rate that is not set
 /// is that of plain input or output; one that is set to nothing is free.
 ///
 /// ```
@@ -60,6 +61,8 @@ pub struct Price {
     periods: Vec<Period>,
     context_window: Option<u64>,
     max_output: Option<u64>,
+    /// Whether an amount was set that is less than nothing.
+    negative: bool,
 }
 
 impl Price {
@@ -67,7 +70,7 @@ impl Price {
     pub fn per_million(input: Money, output: Money) -> Self {
         let rates =
             Rates { input: per_token(input), output: per_token(output), ..Rates::default() };
-        Self::of(Sheet { rates, above: Vec::new() })
+        Self::of(Sheet { rates, above: Vec::new() }).noting(input).noting(output)
     }
 
     /// Nothing at all.
@@ -77,68 +80,68 @@ impl Price {
 
     fn of(standard: Sheet) -> Self {
         let periods = vec![Period::new(When::Always, standard)];
-        Self { periods, context_window: None, max_output: None }
+        Self { periods, context_window: None, max_output: None, negative: false }
     }
 
     /// For a million input tokens read from a cache. Default: as input.
     #[must_use]
     pub fn cached_input(self, per_million: Money) -> Self {
-        self.with(|rates| rates.cached_input = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.cached_input = Some(per_token(per_million)))
     }
 
     /// For a million input tokens written to a cache. Default: as input.
     #[must_use]
     pub fn cache_write(self, per_million: Money) -> Self {
-        self.with(|rates| rates.cache_write = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.cache_write = Some(per_token(per_million)))
     }
 
     /// For a million input tokens written to a cache for an hour. Default: as those
     /// [written](Self::cache_write) for a shorter time.
     #[must_use]
     pub fn cache_write_1h(self, per_million: Money) -> Self {
-        self.with(|rates| rates.cache_write_1h = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.cache_write_1h = Some(per_token(per_million)))
     }
 
     /// For a million output tokens spent on reasoning. Default: as output.
     #[must_use]
     pub fn reasoning(self, per_million: Money) -> Self {
-        self.with(|rates| rates.reasoning = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.reasoning = Some(per_token(per_million)))
     }
 
     /// For a million input tokens that are audio. Default: as input.
     #[must_use]
     pub fn input_audio(self, per_million: Money) -> Self {
-        self.with(|rates| rates.input_audio = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.input_audio = Some(per_token(per_million)))
     }
 
     /// For a million output tokens that are audio. Default: as output.
     #[must_use]
     pub fn output_audio(self, per_million: Money) -> Self {
-        self.with(|rates| rates.output_audio = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.output_audio = Some(per_token(per_million)))
     }
 
     /// For a million input tokens that are images. Default: as input.
     #[must_use]
     pub fn input_image(self, per_million: Money) -> Self {
-        self.with(|rates| rates.input_image = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.input_image = Some(per_token(per_million)))
     }
 
     /// For a million output tokens that are images. Default: as output.
     #[must_use]
     pub fn output_image(self, per_million: Money) -> Self {
-        self.with(|rates| rates.output_image = Some(per_token(per_million)))
+        self.noting(per_million).with(|rates| rates.output_image = Some(per_token(per_million)))
     }
 
     /// For every request, whatever its tokens. Default: nothing.
     #[must_use]
     pub fn request(self, each: Money) -> Self {
-        self.with(|rates| rates.request = per_piece(each))
+        self.noting(each).with(|rates| rates.request = per_piece(each))
     }
 
     /// For every web search. Default: nothing.
     #[must_use]
     pub fn web_search(self, each: Money) -> Self {
-        self.with(|rates| rates.web_search = per_piece(each))
+        self.noting(each).with(|rates| rates.web_search = per_piece(each))
     }
 
     /// For calls with more than so many input tokens: all of their tokens cost what
@@ -146,6 +149,7 @@ impl Price {
     /// its own plain input or output.
     #[must_use]
     pub fn above(mut self, prompt_tokens: u64, price: Self) -> Self {
+        self.negative |= price.negative;
         self.periods[0].standard.set_above(prompt_tokens, price.periods[0].standard.rates);
         self
     }
@@ -155,6 +159,7 @@ impl Price {
     /// price of their own cost what is standard.
     #[must_use]
     pub fn service_tier(mut self, name: &str, mut price: Self) -> Self {
+        self.negative |= price.negative;
         self.periods[0].set_tier(name, price.periods.swap_remove(0).standard);
         self
     }
@@ -285,12 +290,23 @@ impl Price {
         }
     }
 
+    /// What is wrong with it, if something is: an amount that is less than nothing.
+    pub(crate) fn problem(&self) -> Option<&'static str> {
+        self.negative.then_some("has an amount that is less than nothing; write 0 for what is free")
+    }
+
+    fn noting(mut self, amount: Money) -> Self {
+        self.negative |= amount.is_negative();
+        self
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Rates)) -> Self {
         set(&mut self.periods[0].standard.rates);
         self
     }
 
     fn then(mut self, when: When, mut price: Self) -> Self {
+        self.negative |= price.negative;
         self.insert(Period { when, ..price.periods.swap_remove(0) });
         self
     }

@@ -257,6 +257,16 @@ impl Prices {
         self.inner.own.contains_key(provider)
     }
 
+    /// What is wrong with the prices that are set, a sentence each.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = String> + '_ {
+        self.inner.own.iter().flat_map(|(provider, models)| {
+            models.iter().filter_map(move |(model, price)| {
+                let problem = price.problem()?;
+                Some(format!("the price of {model:?} of {provider:?} {problem}"))
+            })
+        })
+    }
+
     /// The prompt sizes above which a price that is set ever changes.
     pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
         let prices = self.inner.own.values().flat_map(BTreeMap::values);

@@ -145,7 +145,8 @@ impl Entry {
     pub(super) fn price(&self) -> Option<Price> {
         let periods = read_price(self.price)?;
         let context_window = self.context_window.parse().ok();
-        Some(Price { periods, context_window, max_output: self.max_output.parse().ok() })
+        let max_output = self.max_output.parse().ok();
+        Some(Price { periods, context_window, max_output, negative: false })
     }
 }
 
