@@ -90,6 +90,9 @@
 //!   times;
 //! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
 //!   containers, minimum charges, taxes;
+//! - a request that a provider served although its connection, a reused one, ended before
+//!   any byte of the answer, and that was sent again: the two are charged as one, unless
+//!   [`retry_stale`](crate::PoolConfig::retry_stale) is off;
 //! - what is charged by a rule other than [`Unreported::AtMost`], models
 //!   [let through](UnknownModel::Allow) without a price, and a [`Tokenizer`] that counts too
 //!   few;

@@ -92,7 +92,8 @@ mod tests {
         let request = |headers, retries, idempotency_key, written: &mut HeaderMap| {
             let uri = Uri::from_static("http://localhost");
             let body = b"";
-            let request = Outgoing { uri: &uri, headers, retries, idempotency_key, body };
+            let probe = false;
+            let request = Outgoing { uri: &uri, headers, retries, idempotency_key, probe, body };
             headers.write(&request, written);
         };
         let plain = Headers::new(HeaderMap::new());
