@@ -33,8 +33,6 @@ pub(crate) struct BooksConfig {
     pub(crate) last: usize,
     /// How many rows each table has at most, beside the one for all others. Default 1,000.
     pub(crate) max_rows: usize,
-    /// Where days begin. Default UTC.
-    pub(crate) utc_offset: UtcOffset,
     /// The prompt sizes at which prices change, in any order. Default [`BORDERS`].
     pub(crate) borders: Vec<u64>,
 }
@@ -48,7 +46,7 @@ impl BooksConfig {
 
 impl Default for BooksConfig {
     fn default() -> Self {
-        Self { last: 100, max_rows: 1_000, utc_offset: UtcOffset::UTC, borders: BORDERS.to_vec() }
+        Self { last: 100, max_rows: 1_000, borders: BORDERS.to_vec() }
     }
 }
 
@@ -138,7 +136,7 @@ impl Books {
         let most = self.config.max_rows;
 
         self.record_tags(&record.tags, tally);
-        self.days.add(moment::day(record.at, self.config.utc_offset), tally, most);
+        self.days.add(moment::day(record.at, UtcOffset::UTC), tally, most);
         self.record_names(&mut record, tally);
 
         self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));

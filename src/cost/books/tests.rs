@@ -102,9 +102,6 @@ fn the_latest_days_have_rows_whatever_the_order_they_are_told_in() {
     let report = booked(small(2), [on(3), on(1), on(0), on(4), on(4), on(3)]);
     assert_eq!(keys(&report.by_day), [(OTHER, 2), ("2026-11-26", 2), ("2026-11-27", 2)]);
     assert_eq!(report.since, Some(on(0).at));
-
-    let config = BooksConfig { utc_offset: UtcOffset::hours(2), ..BooksConfig::default() };
-    assert_eq!(keys(&booked(Books::new(config), [on(0)]).by_day), [("2026-11-24", 1)]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub struct CostReport {
     pub by_provider: Vec<Row>,
     /// By the values of each tag; dearest first.
     pub by_tag: BTreeMap<String, Vec<Row>>,
-    /// By the day on which they ended, in order. `(other)` are those before the first.
+    /// By the day of UTC on which they ended, in order. `(other)` are those before the first.
     pub by_day: Vec<Row>,
     /// How far each budget is used up: an account each, of those that calls were booked on.
     pub budgets: Vec<BudgetStatus>,
