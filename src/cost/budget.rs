@@ -373,7 +373,15 @@ impl Budget {
         let mut problems: Vec<String> = budgets.iter().flat_map(Self::problems).collect();
         let mut accounts = BTreeSet::new();
         for budget in budgets {
-            if !accounts.insert(budget.accounts()) {
+            if budget.window == Window::Request {
+                // It has no account. A hard one and a soft one, which warns before, go together.
+                if !accounts.insert((budget.accounts(), budget.soft)) {
+                    problems.push(format!(
+                        "two budgets would both be \"{}\"; leave one out or give it another name",
+                        budget.accounts()
+                    ));
+                }
+            } else if !accounts.insert((budget.accounts(), false)) {
                 problems.push(format!(
                     "two budgets would share the account \"{}\"; give one of them another name",
                     budget.accounts()

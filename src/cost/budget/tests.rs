@@ -191,6 +191,13 @@ fn two_budgets_may_not_share_an_account() {
         let problems = Budget::problems_of(&budgets);
         assert!(problems.len() == 1 && problems[0].contains(sentence), "{problems:?}");
     }
+    // What is for each request has none.
+    let [hard, soft] = [Budget::per_request(LIMIT), Budget::per_request(Money::cents(1)).soft()];
+    assert_eq!(Budget::problems_of(&[hard.clone(), soft.clone()]), [""; 0]);
+    for one in [hard, soft] {
+        let problems = Budget::problems_of(&[one.clone(), one]);
+        assert!(problems.len() == 1 && problems[0].contains("both be \"request\""), "{problems:?}");
+    }
     let wrong = [Budget::total(Money::picos(-1)), Budget::daily(LIMIT).name("")];
     assert_eq!(Budget::problems_of(&wrong).len(), 2);
 }
