@@ -1,4 +1,5 @@
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -14,7 +15,12 @@ const SLICES: i64 = 60;
 const FIRST_PART: i64 = 100;
 
 /// The time over which a [`Budget`](super::Budget) sums up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// It is stored as `"daily"` or, in the words of [`Duration`],
+/// `{"rolling": {"secs": 3600, "nanos": 0}}`. Of files that people write, its `Display` is
+/// read as well: `"rolling-1h"`, with `d`, `h`, `m` or `s` for the unit; and `"per_request"`
+/// for `"request"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Window {
@@ -93,6 +99,83 @@ impl Window {
         let spent = spent.as_picos();
         let (whole, rest) = (spent / elapsed, spent % elapsed);
         Some(Money::picos(whole.saturating_mul(length).saturating_add(rest * length / elapsed)))
+    }
+}
+
+impl Window {
+    /// The one of that name, as `Display` writes it.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "request" | "per_request" => return Some(Self::Request),
+            "daily" => return Some(Self::Daily),
+            "monthly" => return Some(Self::Monthly),
+            "total" => return Some(Self::Total),
+            _ => {}
+        }
+        let length = name.strip_prefix("rolling-")?;
+        let digits = length.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = match &length[digits.len()..] {
+            "d" => 86_400,
+            "h" => 3_600,
+            "m" => 60,
+            "s" => 1,
+            _ => return None,
+        };
+        // `parse` would take a sign as well.
+        let count: u64 =
+            digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())??;
+        Some(Self::Rolling(Duration::from_secs(count.checked_mul(unit)?)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// As it is stored.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Stored {
+            Request,
+            Daily,
+            Monthly,
+            Total,
+            Rolling(Duration),
+        }
+
+        /// As it may be written.
+        #[derive(Deserialize)]
+        #[serde(
+            untagged,
+            expecting = "a window is \"daily\", \"monthly\", \"total\", \"request\", one like \
+                         \"rolling-1h\", or {\"rolling\": {\"secs\": 3600, \"nanos\": 0}}"
+        )]
+        enum Written {
+            Name(String),
+            Stored(Stored),
+        }
+
+        // Other formats cannot tell of what kind a value is.
+        let stored = if deserializer.is_human_readable() {
+            match Written::deserialize(deserializer)? {
+                Written::Stored(stored) => stored,
+                Written::Name(name) => {
+                    return Self::named(&name).ok_or_else(|| {
+                        D::Error::custom(format!(
+                            "there is no window {name:?}; it is \"daily\", \"monthly\", \
+                             \"total\", \"request\" or one like \"rolling-1h\""
+                        ))
+                    });
+                }
+            }
+        } else {
+            Stored::deserialize(deserializer)?
+        };
+        Ok(match stored {
+            Stored::Request => Self::Request,
+            Stored::Daily => Self::Daily,
+            Stored::Monthly => Self::Monthly,
+            Stored::Total => Self::Total,
+            Stored::Rolling(length) => Self::Rolling(length),
+        })
     }
 }
 

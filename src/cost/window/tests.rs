@@ -200,6 +200,42 @@ fn a_projection_goes_on_at_the_windows_rate() {
 }
 
 #[test]
+fn a_window_is_read_as_it_is_stored_and_as_it_is_shown() {
+    let rolling = |seconds| Window::Rolling(Duration::from_secs(seconds));
+    let calendar = [Window::Request, Window::Daily, Window::Monthly, Window::Total];
+    for window in calendar.into_iter().chain([1, 90, 5_400, 3_600, 172_800].map(rolling)) {
+        let stored = serde_json::to_string(&window).unwrap();
+        for written in [stored, format!("\"{window}\"")] {
+            assert_eq!(serde_json::from_str::<Window>(&written).unwrap(), window, "{written}");
+        }
+    }
+    let read = |written: &str| serde_json::from_str::<Window>(written);
+    assert_eq!(read(r#""per_request""#).unwrap(), Window::Request);
+    assert_eq!(read(r#""rolling-36h""#).unwrap(), rolling(36 * 3_600));
+    for wrong in [
+        "weekly",
+        "",
+        "rolling-",
+        "rolling-h",
+        "rolling-1",
+        "rolling-1w",
+        "rolling-+1h",
+        "rolling--1h",
+        "rolling-1.5h",
+        "rolling-1hh",
+        "rolling-1é",
+        "rolling-99999999999999999d",
+    ] {
+        let error = read(&format!("{wrong:?}")).unwrap_err().to_string();
+        assert!(error.contains(&format!("no window {wrong:?}")), "{error}");
+    }
+    for wrong in ["7", r#"{"rolling":"1h"}"#, r#"{"daily":1}"#] {
+        let error = read(wrong).unwrap_err().to_string();
+        assert!(error.contains(r#"one like "rolling-1h""#), "{error}");
+    }
+}
+
+#[test]
 fn windows_have_names() {
     let rolling = |seconds| Window::Rolling(Duration::from_secs(seconds)).to_string();
     let names = [90, 60, 5_400, 7_200, 86_400, 172_800].map(rolling);
