@@ -5,7 +5,7 @@ mod memory;
 mod model;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(all(test, any(not(loom), feature = "sqlite")))]
 mod tests;
 
 use std::error::Error as StdError;

@@ -1,3 +1,4 @@
+use super::super::tests::{agrees_with_a_model, keeps_the_promises};
 use super::super::{Balance, HoldError, Line};
 use super::*;
 use std::thread;
@@ -12,6 +13,19 @@ fn hold<'a>(lines: &'a [Line<'a>], least: i64, most: i64) -> Hold<'a> {
 
 fn balance(spent: i64, reserved: i64) -> Balance {
     Balance { spent: Money::cents(spent), reserved: Money::cents(reserved) }
+}
+
+#[test]
+fn it_keeps_the_promises_of_ledgers() {
+    keeps_the_promises(&MemoryLedger::new());
+    keeps_the_promises(&MemoryLedger::keeping(0));
+}
+
+#[test]
+fn it_agrees_with_a_simple_model() {
+    for seed in 0..16 {
+        agrees_with_a_model(&[&MemoryLedger::new()], seed, 600);
+    }
 }
 
 #[test]
