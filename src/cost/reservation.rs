@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -185,7 +186,12 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.end(if self.sent { Ending::Unanswered } else { Ending::Released });
+        let ending = if self.sent { Ending::Unanswered } else { Ending::Released };
+        // A ledger or a clock of the caller's that panics here, while another panic drops
+        // this, would end the process.
+        if catch_unwind(AssertUnwindSafe(|| self.end(ending))).is_err() {
+            self.tracker.end_failed();
+        }
     }
 }
 

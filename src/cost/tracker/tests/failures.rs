@@ -15,6 +15,7 @@ struct Mood {
     fails_to_reserve: AtomicBool,
     fails_to_settle: AtomicBool,
     fails_to_read: AtomicBool,
+    panics: AtomicBool,
 }
 
 fn mood(flag: &AtomicBool) -> Result<(), LedgerError> {
@@ -37,6 +38,7 @@ impl Ledger for Moody {
         now: i64,
     ) -> Result<Vec<Posting>, LedgerError> {
         mood(&self.0.fails_to_settle)?;
+        assert!(!self.0.panics.load(Ordering::SeqCst), "a mistake in the ledger");
         self.0.books.settle(id, amount, now)
     }
 
@@ -95,4 +97,49 @@ fn a_report_without_balances_says_why() {
     assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
     ledger.0.fails_to_read.store(false, Ordering::SeqCst);
     assert_eq!((costs.report().ledger_error, balances(&costs)), (None, vec![(5_090, 0)]));
+}
+
+#[test]
+fn a_ledger_that_panics_while_a_panic_drops_a_call_ends_no_process() {
+    let ledger = Moody::default();
+    let costs = with(&ledger);
+    ledger.0.panics.store(true, Ordering::SeqCst);
+    let calls = costs.clone();
+    let outcome = std::thread::spawn(move || {
+        let _charge = calls.reserve(plan().output_tokens(10)).unwrap().send();
+        let _reservation = calls.reserve(plan().output_tokens(20)).unwrap();
+        panic!("in between");
+    })
+    .join();
+    assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in between");
+    let report = costs.report();
+    assert_eq!(report.unbooked, 2);
+    assert!(report.ledger_error.unwrap().contains("panicked"));
+    // The money stays reserved, as with any ledger that fails.
+    assert_eq!(balances(&costs), [(0, 30_200)].to_vec());
+    ledger.0.panics.store(false, Ordering::SeqCst);
+    drop(costs.reserve(plan().output_tokens(10)).unwrap());
+    assert_eq!(costs.report().unbooked, 2);
+}
+
+#[test]
+fn a_clock_that_panics_while_a_panic_drops_a_call_ends_no_process() {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stops = Arc::clone(&stopped);
+    let clock = move || {
+        assert!(!stops.load(Ordering::SeqCst), "a mistake in the clock");
+        UNIX_EPOCH
+    };
+    let budget = Budget::total(picos(100_000));
+    let costs = config().clock(clock).budget(budget).build().unwrap();
+    let (calls, stop) = (costs.clone(), Arc::clone(&stopped));
+    let outcome = std::thread::spawn(move || {
+        let _charge = calls.reserve(plan()).unwrap().send();
+        stop.store(true, Ordering::SeqCst);
+        panic!("in between");
+    })
+    .join();
+    assert!(outcome.is_err());
+    stopped.store(false, Ordering::SeqCst);
+    assert_eq!((costs.report().unbooked, balances(&costs)), (1, vec![(0, 50_100)]));
 }
