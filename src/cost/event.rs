@@ -136,10 +136,15 @@ impl Events {
         CostEvents { receiver, missed }
     }
 
+    /// Whether anybody reads, so that an event is worth making.
+    pub(crate) fn are_read(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
     /// Hands an event to all who read, without waiting for any of them.
     /// It is made only where somebody does.
     pub(crate) fn send(&self, event: impl FnOnce() -> CostEvent) {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.are_read() {
             return;
         }
         let readers = Arc::clone(&self.readers.lock());

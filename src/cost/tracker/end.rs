@@ -59,11 +59,15 @@ impl CostTracker {
             .id
             .and_then(|id| self.booked(self.inner.ledger.settle(id, total, seconds(now))))
             .unwrap_or_default();
-        self.inner.events.send(|| CostEvent::Spent(record.clone()));
+        // Told when it is in the books, which take the record.
+        let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.clone()));
         let (budgets, accounts) = (self.budgets(), &held.accounts);
         let mut live = self.inner.live.lock();
         let alerts = live.record(record, budgets, accounts, &postings, basis.at);
         drop(live);
+        if let Some(spent) = spent {
+            self.inner.events.send(|| spent);
+        }
         alerts.iter().for_each(|alert| self.alert(alert));
         self.warn_of(&basis.plan, total, now);
         cost
@@ -90,6 +94,13 @@ impl CostTracker {
             let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));
         }
         self.inner.events.send(|| CostEvent::Alert(alert.clone()));
+    }
+
+    /// Keeps in mind that a call ended by a panic of the ledger or the clock, and may not be
+    /// booked.
+    pub(in crate::cost) fn end_failed(&self) {
+        let error = LedgerError::new("it or the clock panicked when a call was dropped");
+        self.inner.live.lock().failed(&error);
     }
 
     /// Keeps in mind that the ledger failed. The money stays reserved there.

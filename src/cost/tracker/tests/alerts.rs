@@ -185,6 +185,19 @@ fn a_reader_of_events_sees_calls_alerts_and_refusals() {
 }
 
 #[test]
+fn a_call_is_in_the_report_before_a_reader_is_told_of_it() {
+    const CALLS: u64 = 1_000;
+    let costs = tracker([]);
+    let events = costs.events();
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..CALLS).for_each(|_| spend(&costs, plan(), 1)));
+        for (seen, _) in (1..=CALLS).zip(events) {
+            assert!(costs.report().total.calls >= seen, "{seen}");
+        }
+    });
+}
+
+#[test]
 fn many_threads_are_told_of_a_threshold_once() {
     let told = Told::default();
     let budget =
