@@ -368,6 +368,22 @@ impl Budget {
             .filter(move |percent| reached(after, *percent) && !reached(before, *percent))
     }
 
+    /// Which limits are more than a ledger can hold.
+    pub(crate) fn beyond(budgets: &[Self], greatest: Money) -> impl Iterator<Item = String> {
+        // Soft ones and those per request do without the ledger.
+        let kept = |budget: &&Self| !budget.soft && budget.window != Window::Request;
+        budgets.iter().filter(kept).filter(move |budget| budget.limit > greatest).map(
+            move |budget| {
+                format!(
+                    "in the budget \"{}\" the limit is {}; the ledger can hold no more than \
+                     {greatest}",
+                    budget.label(),
+                    budget.limit
+                )
+            },
+        )
+    }
+
     /// What is wrong with any of a client's budgets, or with two of them together.
     pub(crate) fn problems_of(budgets: &[Self]) -> Vec<String> {
         let mut problems: Vec<String> = budgets.iter().flat_map(Self::problems).collect();

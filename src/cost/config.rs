@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::bound::Tokenizer;
 use super::ledger::{Ledger, MemoryLedger};
 use super::tracker::CostTracker;
-use super::{Budget, BudgetAlert, Price, Prices};
+use super::{Budget, BudgetAlert, Money, Price, Prices};
 use crate::error::{Error, ErrorKind};
 
 /// A budget's alarm, called outside all locks.
@@ -162,6 +162,12 @@ impl CostConfig {
 
     /// Where the books of the budgets are kept. Default: in memory, a [`MemoryLedger`], which
     /// begins with nothing spent in every process.
+    ///
+    /// A call waits for its ledger before it is sent and when it has ended, whatever its timeout
+    /// and its [`CancelToken`](crate::CancelToken) say: how long, is the ledger's affair,
+    /// such as [`SqliteLedger::busy_timeout`].
+    ///
+    /// [`SqliteLedger::busy_timeout`]: https://docs.rs/tollgate/latest/tollgate/cost/ledger/struct.SqliteLedger.html#method.busy_timeout
     pub fn ledger(self, ledger: impl Ledger + 'static) -> Self {
         self.shared_ledger(Arc::new(ledger))
     }
@@ -298,8 +304,9 @@ impl CostConfig {
     ///
     /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
     /// sentence each: with a [budget](Budget::check), the [provider](Budget::provider()) that
-    /// one is for, two budgets with one account, a setting, or a price that is set and less
-    /// than nothing.
+    /// one is for, two budgets with one account, a limit that the ledger
+    /// [cannot hold](Ledger::greatest), a setting, or a price that is set and less than
+    /// nothing.
     pub fn build(mut self) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
         let priced = self.unknown_models() == UnknownModel::Refuse;
@@ -320,6 +327,8 @@ impl CostConfig {
             let problem = price.problem();
             problems.extend(problem.map(|problem| format!("the price to assume {problem}")));
         }
+        let greatest = self.ledger.as_ref().map_or(Money::MAX, |ledger| ledger.greatest());
+        problems.extend(Budget::beyond(&self.budgets, greatest));
         if !problems.is_empty() {
             return Err(Error::new(ErrorKind::Configuration, problems.join("; ")));
         }

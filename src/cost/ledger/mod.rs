@@ -103,6 +103,12 @@ pub trait Ledger: Send + Sync + fmt::Debug {
     ///
     /// Where the books cannot be read.
     fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError>;
+
+    /// The greatest limit that a line may have; a tracker with a budget above it is not
+    /// [built](crate::CostConfig::build). Default: [`Money::MAX`].
+    fn greatest(&self) -> Money {
+        Money::MAX
+    }
 }
 
 /// What is to be reserved.

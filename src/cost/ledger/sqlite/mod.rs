@@ -120,7 +120,7 @@ impl SqliteLedger {
             let message = format!("{} cannot be the name of a ledger's file", path.display());
             Error::new(ErrorKind::Configuration, message).with_source(error)
         })?;
-        let busy_timeout = Duration::from_secs(10);
+        let busy_timeout = Duration::from_secs(5);
         let connection = patiently(deadline(busy_timeout), || connect(&path))
             .map_err(|fault| fault.on_open(&path))?;
         Ok(Self {
@@ -151,8 +151,13 @@ impl SqliteLedger {
         self
     }
 
-    /// For how long an operation waits for other processes before it fails.
-    /// Default: 10 seconds.
+    /// For how long an operation waits for other threads and processes before it fails.
+    /// Default: 5 seconds.
+    ///
+    /// A call waits so long at most before it is sent, and once more when it has ended. Neither
+    /// its timeout nor its [`CancelToken`](crate::CancelToken) shortens that: choose it
+    /// shorter than the timeouts of calls where these must be kept to. What could not be
+    /// booked in time stays reserved, and is booked in full when it is taken for abandoned.
     #[must_use]
     pub fn busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
@@ -237,6 +242,11 @@ impl Ledger for SqliteLedger {
                 connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
             books::balances(&transaction, lines)
         })
+    }
+
+    /// 9.2 million dollars: whole pico-dollars in 64 bits.
+    fn greatest(&self) -> Money {
+        Money::picos(i64::MAX.into())
     }
 }
 

@@ -242,6 +242,25 @@ fn amounts_beyond_64_bits_are_refused() {
 }
 
 #[test]
+fn a_budget_that_the_file_cannot_hold_is_told_when_it_is_set_up() {
+    use crate::cost::{Budget, CostConfig};
+    let folder = Folder::new();
+    let most = folder.ledger().greatest();
+    let build = |budget| CostConfig::default().ledger(folder.ledger()).budget(budget).build();
+    let _open = folder.ledger().reserve(&hold(&[day("a", Some(most.as_picos()))], 1, 0)).unwrap();
+    build(Budget::daily(most)).unwrap();
+    let above = most + Money::picos(1);
+    let error = build(Budget::daily(above)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    let told = "in the budget \"daily\" the limit is $9223372.036854775808; the ledger can hold no";
+    assert!(error.message().contains(told), "{error}");
+    // The ledger does not see these.
+    build(Budget::daily(above).soft()).unwrap();
+    build(Budget::per_request(above)).unwrap();
+    CostConfig::default().budget(Budget::daily(above)).build().unwrap();
+}
+
+#[test]
 fn every_text_can_name_an_account() {
     let folder = Folder::new();
     let ledger = folder.ledger();
