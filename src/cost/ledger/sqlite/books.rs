@@ -15,8 +15,11 @@ const FORGOTTEN_AT_ONCE: u32 = 64;
 /// a week.
 const CORRECTABLE: i64 = 7 * 24 * 60 * 60;
 
-const PAST: &str = "SELECT account, slot, spent FROM slots
-     WHERE kept_until <= ?1 AND reserved = 0 LIMIT ?2";
+/// The earliest first: a clock that is far ahead for a moment takes all slots for past.
+const PAST: &str = "SELECT account, slot, until, spent FROM slots
+     WHERE kept_until <= ?1 AND reserved = 0 ORDER BY kept_until LIMIT ?2";
+const PAST_COUNT: &str =
+    "SELECT count(*) FROM (SELECT 1 FROM slots WHERE kept_until <= ?1 LIMIT ?2)";
 const FORGET_SLOT: &str = "DELETE FROM slots WHERE account = ?1 AND slot = ?2";
 const FORGOTTEN: &str = "SELECT latest FROM forgotten";
 const HAVE_FORGOTTEN: &str = "INSERT INTO forgotten (only, latest) VALUES (1, ?1)
@@ -29,8 +32,9 @@ const ABANDON: &str = "UPDATE reservations SET abandoned = 1 WHERE id = ?1";
 const FORGET_RESERVATIONS: &str =
     "DELETE FROM reservations WHERE abandoned = 1 AND abandon_at <= ?1";
 
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 10] = [
     PAST,
+    PAST_COUNT,
     FORGET_SLOT,
     FORGOTTEN,
     HAVE_FORGOTTEN,
@@ -121,7 +125,7 @@ pub(super) fn reserve(
         rows::add_line(connection, id, index, line)?;
     }
     if begins {
-        forget(connection, hold.now)?;
+        forget(connection, hold.now, periods.keep)?;
     }
     Ok(Held::Granted(Grant { id: ReservationId(id.unsigned_abs()), amount }))
 }
@@ -184,26 +188,35 @@ fn abandon(connection: &Connection, now: i64, periods: Periods) -> Result<(), Fa
     Ok(())
 }
 
-/// Deletes some slots of the past, and notes when anything spent was.
-fn forget(connection: &Connection, now: i64) -> Result<(), Fault> {
+/// Deletes some slots of the past beyond the `keep` latest, and notes until when those
+/// counted in which anything was spent.
+fn forget(connection: &Connection, now: i64, keep: u32) -> Result<(), Fault> {
+    let count = connection
+        .prepare_cached(PAST_COUNT)?
+        .query_row((now, keep + FORGOTTEN_AT_ONCE), |row| row.get::<_, u32>(0))?;
+    if count <= keep {
+        return Ok(());
+    }
     let mut past: Vec<(String, i64)> = Vec::new();
-    let mut anything = false;
+    let mut counted = None;
     let mut statement = connection.prepare_cached(PAST)?;
-    let mut rows = statement.query((now, FORGOTTEN_AT_ONCE))?;
+    let mut rows = statement.query((now, count - keep))?;
     while let Some(row) = rows.next()? {
         past.push((row.get(0)?, row.get(1)?));
-        anything |= row.get::<_, i64>(2)? != 0;
+        if row.get::<_, i64>(3)? != 0 {
+            counted = counted.max(Some(row.get::<_, i64>(2)?));
+        }
     }
     for slot in past {
         connection.prepare_cached(FORGET_SLOT)?.execute(slot)?;
     }
-    if anything {
-        connection.prepare_cached(HAVE_FORGOTTEN)?.execute((now,))?;
+    if let Some(until) = counted {
+        connection.prepare_cached(HAVE_FORGOTTEN)?.execute((until,))?;
     }
     Ok(())
 }
 
-/// When anything spent was last forgotten.
+/// Until when the slots counted that were forgotten though something was spent in them.
 fn forgotten(connection: &Connection) -> Result<Option<i64>, Fault> {
     let mut statement = connection.prepare_cached(FORGOTTEN)?;
     Ok(statement.query_row((), |row| row.get(0)).optional()?)
@@ -212,8 +225,8 @@ fn forgotten(connection: &Connection) -> Result<Option<i64>, Fault> {
 /// Fails where slots that count on the line at `now` may have been forgotten.
 fn look_back(line: &Line<'_>, now: i64, forgotten: Option<i64>) -> Result<(), Fault> {
     match forgotten {
-        Some(latest) if line.until < i64::MAX && now < latest.saturating_sub(line.kept()) => {
-            Err(Fault::Back(latest.saturating_sub(now)))
+        Some(until) if line.until < i64::MAX && now < until => {
+            Err(Fault::Back(until.saturating_sub(now)))
         }
         _ => Ok(()),
     }

@@ -41,8 +41,9 @@ pub(super) enum Fault {
     #[error("between {0} and {1} there is nothing to reserve")]
     Crossed(Money, Money),
     #[error(
-        "the clock is {0} seconds behind that of an earlier call, and what was spent by then may \
-         be forgotten; set the clocks right"
+        "what was spent in windows that go on for {0} seconds may be forgotten, since the clock \
+         of an earlier call was that far ahead or this one is behind; set the clocks right and \
+         wait so long, or give it up by DELETE FROM forgotten in the ledger's file"
     )]
     Back(i64),
     #[error("the account {0:?} occurs twice in one reservation")]

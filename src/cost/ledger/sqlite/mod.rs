@@ -24,6 +24,9 @@ use fault::Fault;
 use rows::Periods;
 use wal::Wal;
 
+/// So many slots that may be deleted are kept even so.
+const KEEP: u32 = 1024;
+
 /// A ledger in a SQLite file, which many threads and processes of one machine share.
 ///
 /// ```no_run
@@ -39,9 +42,12 @@ use wal::Wal;
 ///
 /// It does not grow for ever: slots of rolling windows are deleted when they were
 /// [kept](Line::kept), those of a calendar's windows (in which [`from`](Line::from) is
-/// the slot itself) after [`history`](Self::history) more; a few whenever a new slot
-/// begins. Where the clock goes back to before slots that were deleted, reserving fails
-/// on lines with a limit, since the same money might be given twice.
+/// the slot itself) after [`history`](Self::history) more; the earliest first, a few
+/// whenever a new slot begins, while there are more than 1024 of them. So a clock that is
+/// far ahead for a moment mostly does no harm. Where slots were deleted that still count
+/// once it is right again, reserving fails on lines with a limit until they would have
+/// counted no longer, since the same money might be given twice; `DELETE FROM forgotten`
+/// gives up what was spent in them and goes on at once.
 ///
 /// # Processes that die
 ///
@@ -61,7 +67,7 @@ use wal::Wal;
 /// | `slots` | `account`, `slot` (its beginning), `until` (from when on it counts for nothing; 2⁶³ − 1: never), `kept_until` (from when on it may be deleted), `spent`, `reserved` |
 /// | `reservations` | `id`, `amount`, `made`, `abandon_at`, `abandoned` (1: counted in `spent` now) |
 /// | `reservation_lines` | `reservation`, `line`, `account`, `slot`, `counted_from`, `until` |
-/// | `forgotten` | `latest` (when slots in which something was spent were last deleted) |
+/// | `forgotten` | `latest` (until when the slots counted that were deleted though something was spent in them) |
 ///
 /// For people there are the views `balances` and `pending`, in dollars and dates:
 ///
@@ -126,7 +132,7 @@ impl SqliteLedger {
         Ok(Self {
             identity: FileId::of(&path),
             owner: process::id(),
-            periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60 },
+            periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60, keep: KEEP },
             busy_timeout,
             survive_power_loss: true,
             connection: Mutex::new(Some((connection, Wal::of(&path)))),

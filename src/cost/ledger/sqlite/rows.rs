@@ -31,11 +31,13 @@ pub(super) struct Periods {
     pub(super) abandon_after: i64,
     /// Slots of calendar's windows are kept for so long when they count no more.
     pub(super) history: i64,
+    /// So many slots are kept that may be deleted, the latest.
+    pub(super) keep: u32,
 }
 
 impl Periods {
     /// Until when a line's slot is kept.
-    fn keep(self, line: &Line<'_>) -> i64 {
+    fn kept_until(self, line: &Line<'_>) -> i64 {
         // A calendar's window is one slot.
         let history = if line.from == line.slot { self.history } else { 0 };
         line.kept_until().saturating_add(history)
@@ -94,12 +96,13 @@ impl Slot {
         to_integer(self.spent + self.reserved)?;
         let (spent, reserved) = (to_integer(self.spent)?, to_integer(self.reserved)?);
         let Some(until) = self.until else {
-            let row = (line.account, line.slot, line.until, periods.keep(line), spent, reserved);
+            let row =
+                (line.account, line.slot, line.until, periods.kept_until(line), spent, reserved);
             connection.prepare_cached(INSERT_SLOT)?.execute(row)?;
             return Ok(());
         };
         if until < line.until {
-            let row = (line.account, line.slot, line.until, periods.keep(line));
+            let row = (line.account, line.slot, line.until, periods.kept_until(line));
             connection.prepare_cached(EXTEND_SLOT)?.execute(row)?;
         }
         let row = (line.account, line.slot, spent, reserved);

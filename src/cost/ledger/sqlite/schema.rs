@@ -55,7 +55,8 @@ CREATE TABLE reservation_lines (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE forgotten (
-  -- When slots in which something was spent were last deleted, if ever.
+  -- Until when the slots counted that were deleted though something was spent in them.
+  -- Before that no limit can be kept. Delete the row to give up what was spent there.
   only   INTEGER PRIMARY KEY CHECK (only = 1),
   latest INTEGER NOT NULL
 ) STRICT;

@@ -58,6 +58,12 @@ fn hold<'a>(lines: &'a [Line<'a>], amount: i128, now: i64) -> Hold<'a> {
 }
 
 impl SqliteLedger {
+    /// Keeps so many slots that may be deleted.
+    fn keeping(mut self, slots: u32) -> Self {
+        self.periods.keep = slots;
+        self
+    }
+
     fn with(&self, act: impl FnOnce(&Connection)) {
         act(&self.connection.lock().as_ref().unwrap().0);
     }
@@ -177,7 +183,7 @@ fn reservations_are_not_kept_for_ever() {
 #[test]
 fn slots_are_not_kept_for_ever() {
     let folder = Folder::new();
-    let ledger = folder.ledger().history(Duration::from_secs(5 * 86_400));
+    let ledger = folder.ledger().history(Duration::from_secs(5 * 86_400)).keeping(0);
     let minute = |now: i64| {
         let slot = now - now % 60;
         let limit = Some(Money::picos(1_000));
@@ -206,10 +212,49 @@ fn slots_are_not_kept_for_ever() {
     let then = 250 * 3_600;
     for line in [minute(then), today(then)] {
         let message = failure(ledger.reserve(&hold(&[line], 1, then)));
-        assert!(message.contains("the clock is 176400 seconds behind"), "{message}");
+        let told = format!("windows that go on for {} seconds", 298 * 3_600 + 600 - then);
+        assert!(message.contains(&told), "{message}");
         assert!(ledger.reserve(&hold(&[Line { limit: None, ..line }], 1, then)).is_ok());
     }
     assert!(ledger.reserve(&hold(&[minute(299 * 3_600 - 700)], 1, 299 * 3_600 - 60)).is_ok());
+}
+
+#[test]
+fn a_clock_that_was_far_ahead_for_a_moment_does_no_harm() {
+    let folder = Folder::new();
+    let ledger = folder.ledger();
+    let at = |slot| Line { slot, from: slot, until: slot + 86_400, ..day("a", Some(100)) };
+    let spend = |now: i64| {
+        let line = at(now - now % 86_400);
+        let grant = ledger.reserve(&hold(&[line], 10, now))?;
+        ledger.settle(grant.id, Money::picos(10), now).map_err(HoldError::from)
+    };
+    spend(0).unwrap();
+    for year in 1..5 {
+        spend(year * 366 * 86_400).unwrap();
+    }
+    spend(100).unwrap();
+    assert_eq!(ledger.balances(&[at(0)]).unwrap(), [balance(20, 0)]);
+    drop(ledger);
+    assert!(folder.ledger().reserve(&hold(&[at(0)], 10, 200)).is_ok());
+}
+
+#[test]
+fn books_that_were_deleted_too_early_are_missed_while_they_would_count_and_no_longer() {
+    let folder = Folder::new();
+    let ledger = folder.ledger().keeping(0);
+    let at = |slot| Line { slot, from: slot, until: slot + 86_400, ..day("a", Some(100)) };
+    let grant = ledger.reserve(&hold(&[at(0)], 10, 0)).unwrap();
+    ledger.settle(grant.id, Money::picos(10), 0).unwrap();
+    let ahead = 3_000 * 86_400;
+    ledger.release(ledger.reserve(&hold(&[at(ahead)], 10, ahead)).unwrap().id, ahead).unwrap();
+    let message = failure(ledger.reserve(&hold(&[at(0)], 10, 100)));
+    assert!(message.contains("go on for 86300 seconds"), "{message}");
+    assert!(message.contains("DELETE FROM forgotten"), "{message}");
+    // What is gone does not count the next day.
+    assert!(ledger.reserve(&hold(&[at(86_400)], 100, 86_400)).is_ok());
+    folder.tool().execute("DELETE FROM forgotten", ()).unwrap();
+    assert!(ledger.reserve(&hold(&[at(0)], 100, 100)).is_ok());
 }
 
 #[test]
