@@ -66,8 +66,13 @@ pub struct CostReport {
     pub by_tag: BTreeMap<String, Vec<Row>>,
     /// By the day of UTC on which they ended, in order. `(other)` are those before the first.
     pub by_day: Vec<Row>,
-    /// How far each budget is used up: an account each, of those that calls were booked on.
+    /// How far each budget is used up: an account each, of those that calls were booked on. Of
+    /// budgets with several, the 10,000 accounts that were used last.
     pub budgets: Vec<BudgetStatus>,
+    /// How often an account was left out of `budgets` while its window went on, because
+    /// others were used since; one that was used again and left out again counts twice. Their
+    /// limits are kept all the same.
+    pub budgets_left_out: u64,
     /// The latest calls, the latest last.
     pub last: Vec<CallRecord>,
     /// How many calls were refused by a budget, or because no budget could hold them. They

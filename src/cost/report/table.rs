@@ -40,7 +40,12 @@ impl fmt::Display for CostReport {
         for status in self.budgets.iter().take(most) {
             write!(f, "{status}")?;
         }
-        left_out(f, self.budgets.len().saturating_sub(most))
+        left_out(f, self.budgets.len().saturating_sub(most))?;
+        if self.budgets_left_out > 0 {
+            let accounts = shown::counted(self.budgets_left_out, "account");
+            writeln!(f, "! NOT SHOWN: {accounts} that others were used after")?;
+        }
+        Ok(())
     }
 }
 

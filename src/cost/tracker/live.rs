@@ -1,22 +1,31 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::notice::alert;
 use crate::cost::books::{Books, BooksConfig};
 use crate::cost::ledger::{LedgerError, Posting};
-use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, Window};
+use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, UtcOffset, Window};
 use crate::moment::seconds;
 
-/// How many accounts of budgets the report knows.
+/// How many accounts the report knows, of budgets that have several.
 const MAX_ACCOUNTS: usize = 10_000;
 
 /// What reports are made of.
 pub(super) struct Live {
     pub(super) books: Books,
-    /// The accounts seen, each with its budget's place.
-    accounts: HashMap<String, usize>,
+    /// The windows of the budgets, by which it is known when an account's is over.
+    windows: Vec<(Window, UtcOffset)>,
+    /// The accounts of budgets with one, each with its budget's place.
+    only: Vec<(usize, String)>,
+    /// Those of the others.
+    accounts: Accounts,
+    /// When the latest call ended, if any has: the time, as far as is known here.
+    latest: Option<i64>,
     /// Until when an alert of a rolling window is not given again.
-    alerted: HashMap<(String, u16), i64>,
+    alerted: HashMap<(Arc<str>, u16), i64>,
+    /// The same, the earliest first.
+    alerted_until: BTreeSet<(i64, (Arc<str>, u16))>,
     /// Reservations that the ledger could not end, and what it said last.
     unbooked: u64,
     ledger_error: Option<String>,
@@ -26,27 +35,34 @@ impl Live {
     pub(super) fn new(config: &CostConfig) -> Self {
         let budgets = config.budgets.iter().enumerate();
         // A budget with one account has it from the start.
-        let accounts = budgets
+        let only = budgets
             .filter(|(_, budget)| budget.window != Window::Request && !budget.is_split())
-            .map(|(place, budget)| (budget.accounts(), place))
+            .map(|(place, budget)| (place, budget.accounts()))
             .collect();
         Self {
             books: Books::new(BooksConfig {
                 last: config.last_calls,
                 ..BooksConfig::of(&config.prices)
             }),
-            accounts,
+            windows: config.budgets.iter().map(|b| (b.window, b.utc_offset)).collect(),
+            only,
+            accounts: Accounts::default(),
+            latest: None,
             alerted: HashMap::new(),
+            alerted_until: BTreeSet::new(),
             unbooked: 0,
             ledger_error: None,
         }
     }
 
-    /// Keeps in mind that an account of a budget is in use.
+    /// Keeps in mind that an account of a budget that has several is in use.
     pub(super) fn meet(&mut self, place: usize, account: &str) {
-        if !self.accounts.contains_key(account) && self.accounts.len() < MAX_ACCOUNTS {
-            self.accounts.insert(account.to_owned(), place);
-        }
+        let span = self.latest.and_then(|latest| {
+            let (window, offset) = self.windows.get(place)?;
+            window.span(*offset, latest)
+        });
+        let until = span.map_or(i64::MAX, |span| span.until);
+        self.accounts.meet(place, account, until, self.latest.unwrap_or(i64::MIN));
     }
 
     /// Adds a call to the books, and finds the alerts that are due. `accounts` are those
@@ -60,6 +76,7 @@ impl Live {
         began: SystemTime,
     ) -> Vec<BudgetAlert> {
         let now = record.at;
+        self.latest = self.latest.max(Some(seconds(now)));
         self.books.record(record);
         let mut alerts = Vec::new();
         for ((place, account), posting) in accounts.iter().zip(postings) {
@@ -83,32 +100,92 @@ impl Live {
     pub(super) fn report(&self) -> CostReport {
         let mut report = self.books.report();
         report.unbooked = self.unbooked;
+        report.budgets_left_out = self.accounts.left_out;
         report.ledger_error.clone_from(&self.ledger_error);
         report
     }
 
-    /// The accounts seen, in the order of their budgets.
+    /// The accounts known, in the order of their budgets.
     pub(super) fn accounts(&self) -> Vec<(usize, String)> {
-        let mut accounts: Vec<_> =
-            self.accounts.iter().map(|(name, place)| (*place, name.clone())).collect();
+        let used = self.accounts.by_name.iter().map(|(name, used)| (used.place, (**name).into()));
+        let mut accounts: Vec<_> = self.only.iter().cloned().chain(used).collect();
         accounts.sort();
         accounts
     }
 
-    /// Whether a threshold that is reached is to be told. A calendar's window is reached
-    /// once, since what is spent in it only grows; a rolling one tells again when its
+    /// Whether a threshold that is reached is to be told. The ledger says once that it is;
+    /// but what is spent in a rolling window sinks, and rises again. That is told when its
     /// length has passed.
     fn is_due(&mut self, budget: &Budget, account: &str, percent: u16, now: i64) -> bool {
         let Window::Rolling(length) = budget.window else { return true };
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-        if self.alerted.len() >= MAX_ACCOUNTS {
-            self.alerted.retain(|_, until| now < *until);
-        }
-        let key = (account.to_owned(), percent);
+        let key: (Arc<str>, u16) = (account.into(), percent);
         if self.alerted.get(&key).is_some_and(|until| now < *until) {
             return false;
         }
-        self.alerted.insert(key, now.saturating_add(length));
+        let until = now.saturating_add(length);
+        if let Some(before) = self.alerted.insert(key.clone(), until) {
+            self.alerted_until.remove(&(before, key.clone()));
+        }
+        self.alerted_until.insert((until, key));
+        // What is over goes first, and then what is over next.
+        while self.alerted_until.len() > MAX_ACCOUNTS {
+            let Some((_, key)) = self.alerted_until.pop_first() else { break };
+            self.alerted.remove(&key);
+        }
         true
     }
 }
+
+/// The accounts of budgets that have several: those that were used last.
+#[derive(Debug, Default)]
+struct Accounts {
+    by_name: HashMap<Arc<str>, Used>,
+    /// By when they were used, the first the longest ago.
+    by_use: BTreeMap<u64, Arc<str>>,
+    uses: u64,
+    /// How often one was dropped whose window went on.
+    left_out: u64,
+}
+
+/// When an account was used.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    /// Its budget's.
+    place: usize,
+    /// Of all uses which.
+    number: u64,
+    /// When its window is over.
+    until: i64,
+}
+
+impl Accounts {
+    /// Keeps in mind that an account is used at `now`, by a budget that counts until `until`.
+    fn meet(&mut self, place: usize, account: &str, until: i64, now: i64) {
+        self.uses += 1;
+        let number = self.uses;
+        let name = match self.by_name.get_mut(account) {
+            Some(used) => {
+                let name = self.by_use.remove(&used.number);
+                *used = Used { place, number, until: until.max(used.until) };
+                name.unwrap_or_else(|| account.into())
+            }
+            None => {
+                let name: Arc<str> = account.into();
+                self.by_name.insert(Arc::clone(&name), Used { place, number, until });
+                name
+            }
+        };
+        self.by_use.insert(number, name);
+        while self.by_use.len() > MAX_ACCOUNTS {
+            let Some((_, name)) = self.by_use.pop_first() else { break };
+            let dropped = self.by_name.remove(&name);
+            if dropped.is_some_and(|used| now < used.until) {
+                self.left_out = self.left_out.saturating_add(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

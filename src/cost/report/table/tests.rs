@@ -176,3 +176,13 @@ fn utilisation_is_the_share_that_is_spent() {
     assert_eq!(nothing.utilisation(), f64::INFINITY);
     assert_eq!(BudgetStatus { spent: Money::ZERO, ..nothing }.utilisation(), 0.0);
 }
+
+#[test]
+fn accounts_that_are_left_out_are_told() {
+    let report = CostReport { budgets: vec![status()], budgets_left_out: 1_234, ..report() };
+    let shown = report.to_string();
+    assert!(
+        shown.ends_with("\n! NOT SHOWN: 1,234 accounts that others were used after\n"),
+        "{shown}"
+    );
+}
