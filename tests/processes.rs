@@ -128,7 +128,7 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
 
     // What the killed ones had reserved is taken to be spent after a quarter of an hour.
     let later = costs(&file, Duration::from_secs(3_600));
-    let plan = tollgate::cost::CallPlan::new("openai", "m");
+    let plan = tollgate::cost::CallPlan::new("openai", "m").input_tokens(0).output_tokens(0);
     drop(later.reserve(plan.clone()).unwrap());
     let (spent, reserved) = books(&later.report());
     assert_eq!(reserved, Money::ZERO);
