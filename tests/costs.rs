@@ -9,6 +9,7 @@ use support::stream::BOTH;
 use tollgate::testing::Reply;
 use tollgate::{
     Budget, ChatRequest, CostSource, ErrorKind, Money, Price, Provider, ReasoningEffort,
+    UsageSource,
 };
 
 #[test]
@@ -373,4 +374,28 @@ fn a_budget_holds_however_names_are_written_and_a_misspelled_one_is_refused() {
     let error = tight("oepnai").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("did you mean \"openai\"?"), "{error}");
+fn an_answer_whose_usage_lacks_the_output_is_not_free() {
+    let server = loopback();
+    let client = client(&server, Provider::OpenAi, config([ample()]));
+    let text = "x".repeat(400);
+    let whole = json!({
+        "model": "gpt-4o-mini", "usage": {"prompt_tokens": 1_000},
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}}],
+    });
+    let chunk = json!({
+        "model": "gpt-4o-mini", "usage": {"prompt_tokens": 1_000.0, "completion_tokens": null},
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}],
+    });
+    server.reply(Reply::raw(200, "application/json", whole.to_string()));
+    let streamed = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+    server.reply(Reply::raw(200, "text/event-stream", streamed));
+    let whole = client.chat("hi").unwrap();
+    let streamed = client.stream("hi").unwrap().finish().unwrap();
+    for answer in [whole, streamed] {
+        assert_eq!(answer.usage.source, UsageSource::EstimatedOutput);
+        assert_eq!((answer.usage.prompt_tokens, answer.usage.completion_tokens), (1_000, 100));
+        let cost = answer.cost.unwrap();
+        // A token for every byte, at most.
+        assert_eq!((cost.output, cost.source), (usd("0.0008"), CostSource::Bound));
+    }
 }
