@@ -8,8 +8,8 @@ use crate::cost::Money;
 /// tokens are part of `prompt_tokens`, reasoning tokens part of
 /// `completion_tokens`, and `total_tokens` is their sum. Providers that count
 /// apart (Anthropic's cached input, xAI's reasoning) are brought into this form.
-/// Tokens that an OpenAI-compatible server has in its total only count as output, as
-/// Gemini's thoughts behind some gateways. What the advisor tool of Anthropic's uses
+/// Tokens that an OpenAI-compatible server has in its total only, most likely reasoning,
+/// count as output. What the advisor tool of Anthropic's uses
 /// counts as if the model had used it; its price is that of another, so
 /// [`source`](Self::source) is then [`EstimatedOutput`](UsageSource::EstimatedOutput).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

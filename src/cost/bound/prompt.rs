@@ -58,9 +58,9 @@ pub(super) struct Prompt<'a> {
     /// Something that enters the prompt and is not in the body, or not in a form that
     /// tells its tokens.
     pub(super) unseen: Option<Cow<'static, str>>,
-    /// What is billed at more than the prices say. Anthropic's fast mode costs several times
-    /// the standard price, and inference in the US alone 1.1 times (its page "Pricing",
-    /// "Fast mode pricing" and "Data residency pricing").
+    /// What is billed at more than the prices say. Anthropic's fast mode costs a multiple
+    /// of the standard price (its page "Fast mode", "Pricing"), and inference in the US alone
+    /// 1.1 times that (its page "Service tiers").
     pub(super) surcharge: Option<&'static str>,
     /// How often the model is asked.
     pub(super) steps: u64,

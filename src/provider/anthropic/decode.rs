@@ -142,8 +142,8 @@ pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
 /// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
 /// counts, cache counts too, are added. So are those of iterations of type
 /// `advisor_message`, which the totals leave out, too, and which are billed at another
-/// model's price (Anthropic's page "Advisor tool"): that price is not known here, so that
-/// the usage is not taken for one that can be priced exactly.
+/// model's price (the same file): that price is not known here, so that the usage is not
+/// taken for one that can be priced exactly.
 pub(super) fn usage(value: &Value) -> Usage {
     if !value.is_object() {
         return Usage::default();

@@ -22,8 +22,8 @@ use crate::provider::json;
 /// in a recording). They are told by their total, which exceeds the sum by just
 /// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
 /// file): they do not fit in it then. What else a total has beyond the sum is taken for
-/// output: servers before Gemini count its thoughts in the total alone (`thoughtsTokenCount`
-/// and `totalTokenCount` in the Gemini API reference, `UsageMetadata`), and it is billed.
+/// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
+/// on.
 pub(super) fn read(usage: &Value) -> Usage {
     let prompt = first(usage, &["/prompt_tokens"]);
     let completion = first(usage, &["/completion_tokens"]);
