@@ -259,6 +259,12 @@ impl Budget {
 
     /// Sets at how many percent of the limit to tell, in rising order; above 100 are of use
     /// to a [soft](Self::soft) budget. Default: 50, 80 and 100.
+    ///
+    /// Each is told once in a window, for all processes that share a ledger: by the first call
+    /// to end once so much is spent, were it another's money that went beyond, such as that
+    /// of a process that died. That the process ends before it has told is the only way to
+    /// miss one. Of a rolling window, in which what is spent sinks as well, a threshold is told
+    /// again when it is reached anew, once its length has passed since.
     #[must_use]
     pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Self {
         self.alerts = percents.into_iter().collect();

@@ -88,7 +88,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         now: i64,
     ) -> Result<Vec<Posting>, LedgerError>;
 
-    /// Ends a reservation of which nothing was spent.
+    /// Ends a reservation of which nothing was spent. It tells of no posting: a ledger that
+    /// books anything by itself must not take that for told here.
     ///
     /// # Errors
     ///
@@ -192,7 +193,10 @@ pub struct Grant {
 /// How a line's balance moved when a reservation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posting {
-    /// Spent before, in the slots that count.
+    /// Spent before, in the slots that count, as far as a posting of [`settle`](Ledger::settle)
+    /// has told of it: alerts are given for what lies between this and the balance after. So
+    /// what the ledger has booked by itself is not in it, and what was corrected downwards
+    /// still is.
     pub before: Money,
     /// The balance after.
     pub after: Balance,

@@ -61,6 +61,13 @@ pub(super) enum Held {
     Refused { line: usize, balance: Balance },
 }
 
+/// Whether somebody learns of the postings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Yes,
+    No,
+}
+
 /// Whether a hold can be written down at all.
 pub(super) fn check(hold: &Hold<'_>) -> Result<(), Fault> {
     for amount in [hold.least, hold.most] {
@@ -140,6 +147,7 @@ pub(super) fn settle(
     id: ReservationId,
     amount: Money,
     now: i64,
+    told: Told,
     periods: Periods,
 ) -> Result<Vec<Posting>, Fault> {
     if amount.is_negative() {
@@ -148,7 +156,11 @@ pub(super) fn settle(
     let reservation = Reservation::read(connection, id)?;
     let mut postings = Vec::new();
     for line in reservation.lines(connection)? {
-        postings.push(reservation.end(connection, &line.borrow(), amount, periods)?);
+        let line = line.borrow();
+        postings.push(reservation.end(connection, &line, amount, periods)?);
+        if told == Told::Yes {
+            Reservation::tell(connection, &line)?;
+        }
     }
     connection.prepare_cached(DELETE_RESERVATION)?.execute((reservation.id,))?;
     abandon(connection, now, periods)?;

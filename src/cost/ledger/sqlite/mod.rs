@@ -19,7 +19,7 @@ use super::{
     Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Money, Posting, ReservationId,
 };
 use crate::error::{Error, ErrorKind};
-use books::Held;
+use books::{Held, Told};
 use fault::Fault;
 use rows::Periods;
 use wal::Wal;
@@ -57,6 +57,9 @@ const KEEP: u32 = 1024;
 /// was only slow and settles it after all, within a week, the books are corrected to
 /// the real amount.
 ///
+/// Thresholds that are reached so are told by the next call that ends in any process, once
+/// for all of them; a correction tells none twice.
+///
 /// # What is in the file
 ///
 /// Amounts are whole pico-dollars in 64 bits, so that no number is above 9.2 million
@@ -64,7 +67,7 @@ const KEEP: u32 = 1024;
 ///
 /// | Table | Columns |
 /// |---|---|
-/// | `slots` | `account`, `slot` (its beginning), `until` (from when on it counts for nothing; 2⁶³ − 1: never), `kept_until` (from when on it may be deleted), `spent`, `reserved` |
+/// | `slots` | `account`, `slot` (its beginning), `until` (from when on it counts for nothing; 2⁶³ − 1: never), `kept_until` (from when on it may be deleted), `spent`, `reserved`, `told` (the most of `spent` that alerts were given for) |
 /// | `reservations` | `id`, `amount`, `made`, `abandon_at`, `abandoned` (1: counted in `spent` now) |
 /// | `reservation_lines` | `reservation`, `line`, `account`, `slot`, `counted_from`, `until` |
 /// | `forgotten` | `latest` (until when the slots counted that were deleted though something was spent in them) |
@@ -77,7 +80,7 @@ const KEEP: u32 = 1024;
 /// ```
 ///
 /// Any SQLite tool may read the file while it is in use. One may write too: set `spent`
-/// to 0 to begin a budget anew, say. `PRAGMA application_id` is 0x746f6c6c, and
+/// and `told` to 0 to begin a budget anew, say. `PRAGMA application_id` is 0x746f6c6c, and
 /// `user_version` the version of the tables, 1.
 ///
 /// # What SQLite asks for
@@ -208,6 +211,21 @@ impl SqliteLedger {
         operate().map_err(|fault| fault.on_use(&self.path))
     }
 
+    /// Ends a reservation.
+    fn end(
+        &self,
+        id: ReservationId,
+        amount: Money,
+        now: i64,
+        told: Told,
+    ) -> Result<Vec<Posting>, LedgerError> {
+        self.operate(|connection| {
+            let reserved = books::reserved(connection, id)?;
+            self.set_flush(connection, amount > reserved)?;
+            write(connection, |tables| books::settle(tables, id, amount, now, told, self.periods))
+        })
+    }
+
     /// Whether to flush the disk when a transaction ends.
     fn set_flush(&self, connection: &Connection, flush: bool) -> Result<(), Fault> {
         let mode = if flush && self.survive_power_loss { "FULL" } else { "NORMAL" };
@@ -234,11 +252,11 @@ impl Ledger for SqliteLedger {
         amount: Money,
         now: i64,
     ) -> Result<Vec<Posting>, LedgerError> {
-        self.operate(|connection| {
-            let reserved = books::reserved(connection, id)?;
-            self.set_flush(connection, amount > reserved)?;
-            write(connection, |tables| books::settle(tables, id, amount, now, self.periods))
-        })
+        self.end(id, amount, now, Told::Yes)
+    }
+
+    fn release(&self, id: ReservationId, now: i64) -> Result<(), LedgerError> {
+        self.end(id, Money::ZERO, now, Told::No).map(|_| ())
     }
 
     fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError> {

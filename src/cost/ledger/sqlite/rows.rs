@@ -6,14 +6,17 @@ use super::super::{Balance, Line, Posting, ReservationId};
 use super::fault::Fault;
 use crate::cost::Money;
 
-const SLOTS: &str = "SELECT slot, until, spent, reserved FROM slots
+const SLOTS: &str = "SELECT slot, until, spent, reserved, told FROM slots
      WHERE account = ?1 AND slot >= ?2 AND slot < ?3";
-const INSERT_SLOT: &str = "INSERT INTO slots (account, slot, until, kept_until, spent, reserved)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT_SLOT: &str =
+    "INSERT INTO slots (account, slot, until, kept_until, spent, reserved, told)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)";
 const UPDATE_SLOT: &str =
     "UPDATE slots SET spent = ?3, reserved = ?4 WHERE account = ?1 AND slot = ?2";
 const EXTEND_SLOT: &str = "UPDATE slots SET until = ?3, kept_until = max(kept_until, ?4)
      WHERE account = ?1 AND slot = ?2";
+const TELL: &str = "UPDATE slots SET told = spent
+     WHERE account = ?1 AND slot >= ?2 AND slot < ?3 AND (told < spent OR ?4)";
 const INSERT_LINE: &str = "INSERT INTO reservation_lines
      (reservation, line, account, slot, counted_from, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const RESERVATION: &str = "SELECT amount, abandoned FROM reservations WHERE id = ?1";
@@ -21,8 +24,8 @@ const LINES: &str = "SELECT account, slot, counted_from, until FROM reservation_
      WHERE reservation = ?1 ORDER BY line";
 
 /// All that this file prepares.
-pub(super) const STATEMENTS: [&str; 7] =
-    [SLOTS, INSERT_SLOT, UPDATE_SLOT, EXTEND_SLOT, INSERT_LINE, RESERVATION, LINES];
+pub(super) const STATEMENTS: [&str; 8] =
+    [SLOTS, INSERT_SLOT, UPDATE_SLOT, EXTEND_SLOT, TELL, INSERT_LINE, RESERVATION, LINES];
 
 /// How long things are kept, in seconds.
 #[derive(Debug, Clone, Copy)]
@@ -50,14 +53,15 @@ pub(super) struct Account {
     pub(super) balance: Balance,
     /// In the one that is charged.
     pub(super) slot: Option<Slot>,
+    /// The most of what is spent in them that a posting has told of.
+    told: Money,
 }
 
 impl Account {
     pub(super) fn read(connection: &Connection, line: &Line<'_>) -> Result<Self, Fault> {
-        let mut account = Self { balance: Balance::default(), slot: None };
+        let mut account = Self { balance: Balance::default(), slot: None, told: Money::ZERO };
         let mut statement = connection.prepare_cached(SLOTS)?;
-        // The slot that is charged counts in any case.
-        let (first, end) = (line.from.min(line.slot), line.until.max(line.slot.saturating_add(1)));
+        let (first, end) = counting(line);
         let mut rows = statement.query((line.account, first, end))?;
         while let Some(row) = rows.next()? {
             let start: i64 = row.get(0)?;
@@ -68,12 +72,19 @@ impl Account {
             };
             account.balance.spent += found.spent;
             account.balance.reserved += found.reserved;
+            account.told += Money::picos(row.get::<_, i64>(4)?.into());
             if start == line.slot {
                 account.slot = Some(found);
             }
         }
         Ok(account)
     }
+}
+
+/// Where the slots of a line begin: the first, and behind the last.
+fn counting(line: &Line<'_>) -> (i64, i64) {
+    // The slot that is charged counts in any case.
+    (line.from.min(line.slot), line.until.max(line.slot.saturating_add(1)))
 }
 
 /// A row of `slots`.
@@ -168,7 +179,17 @@ impl Reservation {
             spent: spent - before.spent + after.spent,
             reserved: reserved - before.reserved + after.reserved,
         };
-        Ok(Posting { before: spent, after })
+        Ok(Posting { before: account.told, after })
+    }
+
+    /// Keeps in mind that a posting told of all that is spent on a line.
+    pub(super) fn tell(connection: &Connection, line: &Line<'_>) -> Result<(), Fault> {
+        let (first, end) = counting(line);
+        // What is spent in a calendar's window, which is one slot, only grows, but for
+        // corrections; that in a rolling one sinks anyway.
+        let sinks = line.from != line.slot;
+        connection.prepare_cached(TELL)?.execute((line.account, first, end, sinks))?;
+        Ok(())
     }
 }
 

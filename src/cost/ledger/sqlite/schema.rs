@@ -27,6 +27,7 @@ CREATE TABLE slots (
   kept_until INTEGER NOT NULL, -- from when on it may be deleted
   spent    INTEGER NOT NULL CHECK (spent >= 0),
   reserved INTEGER NOT NULL CHECK (reserved >= 0), -- the sum of the open reservations
+  told     INTEGER NOT NULL CHECK (told >= 0), -- the most of spent that alerts were given for
   PRIMARY KEY (account, slot)
 ) STRICT, WITHOUT ROWID;
 
