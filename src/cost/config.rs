@@ -165,9 +165,7 @@ impl CostConfig {
     ///
     /// A call waits for its ledger before it is sent and when it has ended, whatever its timeout
     /// and its [`CancelToken`](crate::CancelToken) say: how long, is the ledger's affair,
-    /// such as [`SqliteLedger::busy_timeout`].
-    ///
-    /// [`SqliteLedger::busy_timeout`]: https://docs.rs/tollgate/latest/tollgate/cost/ledger/struct.SqliteLedger.html#method.busy_timeout
+    /// such as `SqliteLedger::busy_timeout`.
     pub fn ledger(self, ledger: impl Ledger + 'static) -> Self {
         self.shared_ledger(Arc::new(ledger))
     }
