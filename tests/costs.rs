@@ -374,6 +374,9 @@ fn a_budget_holds_however_names_are_written_and_a_misspelled_one_is_refused() {
     let error = tight("oepnai").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("did you mean \"openai\"?"), "{error}");
+}
+
+#[test]
 fn an_answer_whose_usage_lacks_the_output_is_not_free() {
     let server = loopback();
     let client = client(&server, Provider::OpenAi, config([ample()]));
