@@ -13,8 +13,6 @@ use crate::histogram::Histogram;
 use crate::pool::PoolStats;
 use crate::retry::{Attempt, Decision, GiveUp, Wait};
 
-mod speed;
-
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 /// 2026-11-23T17:08:00Z.
