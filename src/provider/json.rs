@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::bounded::Detail;
+use super::figure::Figure;
 use super::{Failure, repair};
 use crate::error::Error;
 
@@ -67,20 +68,10 @@ pub(super) fn event<'a, T: Deserialize<'a>>(
     })
 }
 
-/// A count of tokens. Some servers write it as a float, `500.0`; none where it is no whole
-/// number, or less than nothing.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+/// A count of tokens, as [`Figure::count`] reads it.
 pub(super) fn count(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| {
-        let float = value.as_f64()?;
-        // Above, floats are no longer exact.
-        let is_whole = (0.0..=MOST_EXACT).contains(&float) && float.fract() == 0.0;
-        is_whole.then_some(float as u64)
-    })
+    Figure::deserialize(value).ok()?.count()
 }
-
-/// The greatest whole number below which floats are exact: 2⁵³.
-const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Reads an error's body; none where it is no JSON.
 pub(super) fn detail(body: &[u8]) -> Option<Value> {

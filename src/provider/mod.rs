@@ -10,6 +10,7 @@ pub(crate) mod completions;
 mod date;
 mod delivery;
 mod failure;
+mod figure;
 mod headers;
 mod json;
 mod lines;

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::Value;
 
+use super::usage::Report;
 use crate::provider::bounded::{Content, Detail};
 use crate::provider::list::{self, Each, List};
 use crate::provider::object::{Object, members};
@@ -17,9 +18,8 @@ pub(super) struct Chunk<'a> {
     pub(super) model: Word<'a>,
     pub(super) service_tier: Word<'a>,
     pub(super) object: Word<'a>,
-    pub(super) usage: Option<Box<Detail>>,
-    /// Groq's place for the usage (console.groq.com/docs/api-reference).
-    pub(super) x_groq: Option<Box<Detail>>,
+    pub(super) usage: Option<Box<Object<Report>>>,
+    pub(super) x_groq: Option<Box<Object<Groq>>>,
     pub(super) error: Option<Box<Detail>>,
     pub(super) choices: Choices<'a>,
 }
@@ -33,6 +33,16 @@ members!(impl [] Chunk<'de> {
     "x_groq" => x_groq,
     "error" => error,
     "choices" => choices,
+});
+
+/// Groq's place for the usage (console.groq.com/docs/api-reference).
+#[derive(Default)]
+pub(super) struct Groq {
+    pub(super) usage: Object<Report>,
+}
+
+members!(Groq {
+    "usage" => usage,
 });
 
 /// The choice with index 0, or without one.

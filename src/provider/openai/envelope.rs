@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::usage;
+use super::usage::{self, Report};
 use crate::chat::Usage;
 use crate::provider::bounded::Detail;
 use crate::provider::object::{First, Members, Object, members};
@@ -32,7 +32,7 @@ impl Envelope {
                     id: json::text(body.id.value),
                     model: json::text(body.model.value),
                     service_tier: json::text(body.service_tier.value),
-                    usage: usage::read(&body.usage.value),
+                    usage: usage::read(&body.usage),
                 };
                 Ok((envelope, choice))
             }
@@ -49,7 +49,7 @@ struct Body<Choice> {
     id: Detail,
     model: Detail,
     service_tier: Detail,
-    usage: Detail,
+    usage: Object<Report>,
     error: Detail,
     choices: First<Object<Choice>>,
 }

@@ -101,8 +101,8 @@ impl Outline {
     /// Keeps the usage that a chunk reports, if it does. One that lacks a count does not
     /// replace a whole one.
     fn usage(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
-        let groq = chunk.x_groq.as_ref().and_then(|groq| groq.value.get("usage"));
-        let own = chunk.usage.as_ref().map(|usage| &usage.value);
+        let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
+        let own = chunk.usage.as_deref();
         let read = own.into_iter().chain(groq).map(usage::read);
         let usage = read
             .filter(|usage| usage.source != UsageSource::Missing)

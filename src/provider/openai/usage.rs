@@ -1,8 +1,79 @@
-use serde_json::Value;
-
 use crate::chat::{Usage, UsageSource};
 use crate::cost::Money;
-use crate::provider::json;
+use crate::provider::figure::Figure;
+use crate::provider::object::{Object, members};
+
+/// The `usage` object as servers write it. Other servers than OpenAI's have the same
+/// counts elsewhere; each such place names whose it is.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    prompt_tokens: Figure,
+    completion_tokens: Figure,
+    total_tokens: Figure,
+    prompt: Object<Details>,
+    completion: Object<Details>,
+    /// Mistral's.
+    misspelt_prompt: Object<Details>,
+    /// Mistral's.
+    num_cached_tokens: Figure,
+    /// DeepSeek's.
+    prompt_cache_hit_tokens: Figure,
+    /// Moonshot's.
+    cached_tokens: Figure,
+    /// Vertex AI's.
+    reasoning_tokens: Figure,
+    cost_in_usd_ticks: Figure,
+    cost: Figure,
+    is_byok: Figure,
+    cost_details: Object<CostDetails>,
+}
+
+members!(Report {
+    "prompt_tokens" => prompt_tokens,
+    "completion_tokens" => completion_tokens,
+    "total_tokens" => total_tokens,
+    "prompt_tokens_details" => prompt,
+    "completion_tokens_details" => completion,
+    "prompt_token_details" => misspelt_prompt,
+    "num_cached_tokens" => num_cached_tokens,
+    "prompt_cache_hit_tokens" => prompt_cache_hit_tokens,
+    "cached_tokens" => cached_tokens,
+    "reasoning_tokens" => reasoning_tokens,
+    "cost_in_usd_ticks" => cost_in_usd_ticks,
+    "cost" => cost,
+    "is_byok" => is_byok,
+    "cost_details" => cost_details,
+});
+
+/// What the tokens of one side consist of.
+#[derive(Debug, Default)]
+struct Details {
+    cached_tokens: Figure,
+    cache_write_tokens: Figure,
+    /// LiteLLM's.
+    cache_creation_tokens: Figure,
+    audio_tokens: Figure,
+    image_tokens: Figure,
+    reasoning_tokens: Figure,
+}
+
+members!(Details {
+    "cached_tokens" => cached_tokens,
+    "cache_write_tokens" => cache_write_tokens,
+    "cache_creation_tokens" => cache_creation_tokens,
+    "audio_tokens" => audio_tokens,
+    "image_tokens" => image_tokens,
+    "reasoning_tokens" => reasoning_tokens,
+});
+
+#[derive(Debug, Default)]
+struct CostDetails {
+    upstream_inference_cost: Figure,
+}
+
+members!(CostDetails {
+    "upstream_inference_cost" => upstream_inference_cost,
+});
 
 /// Reads the `usage` object. Anything but an object with at least one of the two
 /// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count. Where
@@ -13,8 +84,7 @@ use crate::provider::json;
 /// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
 /// reasoning inside `completion_tokens`, as [`Usage`] has them
 /// (developers.openai.com, prompt caching guide: writes are reported in
-/// `cache_write_tokens` since GPT-5.6). Others write the same counts elsewhere;
-/// each spelling below names whose it is.
+/// `cache_write_tokens` since GPT-5.6).
 ///
 /// Some leave a count out of the sum: xAI and Vertex AI their reasoning out of
 /// `completion_tokens` (vercel/ai, `packages/xai/src/convert-xai-chat-usage.ts`;
@@ -24,13 +94,14 @@ use crate::provider::json;
 /// file): they do not fit in it then. What else a total has beyond the sum is taken for
 /// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
 /// on.
-pub(super) fn read(usage: &Value) -> Usage {
-    let prompt = first(usage, &["/prompt_tokens"]);
-    let completion = first(usage, &["/completion_tokens"]);
+pub(super) fn read(Object(report): &Object<Report>) -> Usage {
+    let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
+    let prompt = report.prompt_tokens.count();
+    let completion = report.completion_tokens.count();
     if prompt.is_none() && completion.is_none() {
         return Usage::default();
     }
-    let total = first(usage, &["/total_tokens"]);
+    let total = report.total_tokens.count();
     let rest = |known: Option<u64>| total?.checked_sub(known?).filter(|rest| *rest > 0);
     let (prompt, completion) = (prompt.or(rest(completion)), completion.or(rest(prompt)));
     let source = match (prompt, completion) {
@@ -40,18 +111,14 @@ pub(super) fn read(usage: &Value) -> Usage {
     };
     let mut prompt = prompt.unwrap_or(0);
     let mut completion = completion.unwrap_or(0);
-    let count = |pointers: &[&str]| first(usage, pointers).unwrap_or(0);
-    let reasoning = count(&[
-        "/completion_tokens_details/reasoning_tokens",
-        "/reasoning_tokens", // Vertex AI
-    ]);
-    let prompt_audio = count(&["/prompt_tokens_details/audio_tokens"]);
-    let cached = count(&[
-        "/prompt_tokens_details/cached_tokens",
-        "/prompt_token_details/cached_tokens", // Mistral
-        "/num_cached_tokens",                  // Mistral
-        "/prompt_cache_hit_tokens",            // DeepSeek
-        "/cached_tokens",                      // Moonshot
+    let reasoning = first(&[completion_details.reasoning_tokens, report.reasoning_tokens]);
+    let prompt_audio = first(&[prompt_details.audio_tokens]);
+    let cached = first(&[
+        prompt_details.cached_tokens,
+        report.misspelt_prompt.0.cached_tokens,
+        report.num_cached_tokens,
+        report.prompt_cache_hit_tokens,
+        report.cached_tokens,
     ]);
     if cached > prompt {
         prompt = prompt.saturating_add(cached);
@@ -67,19 +134,24 @@ pub(super) fn read(usage: &Value) -> Usage {
         completion_tokens: completion,
         total_tokens: prompt.saturating_add(completion),
         cached_tokens: cached,
-        cache_write_tokens: count(&[
-            "/prompt_tokens_details/cache_write_tokens",
-            "/prompt_tokens_details/cache_creation_tokens", // LiteLLM
+        cache_write_tokens: first(&[
+            prompt_details.cache_write_tokens,
+            prompt_details.cache_creation_tokens,
         ]),
         reasoning_tokens: reasoning,
         prompt_audio_tokens: prompt_audio,
-        completion_audio_tokens: count(&["/completion_tokens_details/audio_tokens"]),
-        prompt_image_tokens: count(&["/prompt_tokens_details/image_tokens"]),
-        completion_image_tokens: count(&["/completion_tokens_details/image_tokens"]),
-        reported_cost: reported_cost(usage),
+        completion_audio_tokens: first(&[completion_details.audio_tokens]),
+        prompt_image_tokens: first(&[prompt_details.image_tokens]),
+        completion_image_tokens: first(&[completion_details.image_tokens]),
+        reported_cost: reported_cost(report),
         source,
         ..Usage::default()
     }
+}
+
+/// The first of these that is a count, else 0.
+fn first(figures: &[Figure]) -> u64 {
+    figures.iter().find_map(|figure| figure.count()).unwrap_or(0)
 }
 
 /// The provider's own bill.
@@ -89,35 +161,32 @@ pub(super) fn read(usage: &Value) -> Usage {
 /// to the account (openrouter.ai/docs/use-cases/usage-accounting); with a key of one's
 /// own (`is_byok`) these are only its fee, and what the upstream provider charges
 /// stands in `cost_details`.
-fn reported_cost(usage: &Value) -> Option<Money> {
-    if let Some(ticks) = first(usage, &["/cost_in_usd_ticks"]) {
+fn reported_cost(report: &Report) -> Option<Money> {
+    if let Some(ticks) = report.cost_in_usd_ticks.count() {
         return Some(Money::picos(PICOS_PER_TICK) * ticks);
     }
-    let dollars = |pointer| {
-        let amount = Money::try_from(usage.pointer(pointer)?.as_f64()?).ok()?;
+    let dollars = |figure: Figure| {
+        let amount = Money::try_from(figure.number()?).ok()?;
         (!amount.is_negative()).then_some(amount)
     };
-    let charged = dollars("/cost")?;
-    match usage.get("is_byok") {
-        Some(Value::Bool(true)) => {
-            Some(charged + dollars("/cost_details/upstream_inference_cost")?)
-        }
-        _ => Some(charged),
+    let charged = dollars(report.cost)?;
+    if !report.is_byok.is_yes() {
+        return Some(charged);
     }
+    Some(charged + dollars(report.cost_details.0.upstream_inference_cost)?)
 }
 
 /// 10¹² pico-dollars are a dollar, and so are 10¹⁰ ticks.
 const PICOS_PER_TICK: i128 = 100;
 
-/// The first of these places that holds a count.
-fn first(usage: &Value, pointers: &[&str]) -> Option<u64> {
-    pointers.iter().find_map(|pointer| usage.pointer(pointer).and_then(json::count))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn read(usage: &Value) -> Usage {
+        super::read(&serde_json::from_value(usage.clone()).unwrap())
+    }
 
     #[test]
     fn every_count_is_read() {
