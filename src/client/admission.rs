@@ -33,7 +33,7 @@ pub(super) fn admit(
     let least = costs.least_output(&plan);
     let limited = least.and_then(|_| without_nulls(request));
     let request = limited.as_ref().unwrap_or(request);
-    let body = wire.encode(request, model, delivery)?;
+    let mut body = wire.encode(request, model, delivery)?;
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
@@ -53,10 +53,20 @@ pub(super) fn admit(
         None => plan.clone(),
     })?;
     if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {
-        if output_limit(&body) != Some(limit) {
-            let most = u32::try_from(limit).unwrap_or(u32::MAX);
-            let limited = ChatRequest { max_output_tokens: Some(most), ..request.clone() };
-            written = provider::write(&wire.encode(&limited, model, delivery)?)?;
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX);
+        match output_limit(&body) {
+            Some(stated) if stated == u64::from(limit) => {}
+            // As most requests are: what is written stays as it is.
+            None => provider::append(&mut written, wire.limit_member(model), limit),
+            // The format has a default, and the reasoning may be a share of the limit.
+            Some(_) if request.reasoning_effort.is_some() => {
+                let limited = ChatRequest { max_output_tokens: Some(limit), ..request.clone() };
+                written = provider::write(&wire.encode(&limited, model, delivery)?)?;
+            }
+            Some(_) => {
+                body.insert(wire.limit_member(model).to_owned(), limit.into());
+                written = provider::write(&body)?;
+            }
         }
         plan = plan.output_tokens(reservation.output_tokens());
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{Reply, date, json};
+use super::{Reply, date, json, text};
 use crate::chat::{Quota, RateLimit};
 
 /// The longest wait that is kept, a hundred years: enough to mean "never", and
@@ -18,32 +18,62 @@ const MAX_REQUEST_ID: usize = 200;
 /// Anthropic's `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
 /// {limit,remaining,reset}`.
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
-    // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute
-    // are back after `7`, one of 120 requests a minute after `500`. Its
-    // renewal-period headers give it away.
-    let milliseconds = reply.header("x-ratelimit-renewalperiod-requests").is_some()
-        || reply.header("x-ratelimit-renewalperiod-tokens").is_some();
-    let quota = |what: &str| {
-        let openai = |field: &str| {
-            let bare = || reply.header(&format!("x-ratelimit-{field}"));
-            reply
-                .header(&format!("x-ratelimit-{field}-{what}"))
-                .or_else(|| (what == "requests").then(bare).flatten())
+    let mut milliseconds = false;
+    let mut quotas = [[None; FIELDS.len()]; QUOTAS.len()];
+    for (name, value) in reply.headers {
+        let name = name.as_str();
+        let (source, quota, field) = if let Some(rest) = name.strip_prefix("x-ratelimit-") {
+            match rest.split_once('-') {
+                // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute
+                // are back after `7`, one of 120 requests a minute after `500`. Its
+                // renewal-period headers give it away.
+                Some(("renewalperiod", "requests" | "tokens")) => {
+                    milliseconds = true;
+                    continue;
+                }
+                Some((field, quota)) => (Source::OpenAi, quota, field),
+                None => (Source::Bare, "requests", rest),
+            }
+        } else if let Some((quota, field)) =
+            name.strip_prefix("anthropic-ratelimit-").and_then(|rest| rest.rsplit_once('-'))
+        {
+            (Source::Anthropic, quota, field)
+        } else {
+            continue;
         };
-        let anthropic = |field: &str| reply.header(&format!("anthropic-ratelimit-{what}-{field}"));
-        let value = |field: &str| anthropic(field).or_else(|| openai(field)).map(str::trim);
-        Quota {
-            limit: value("limit").and_then(|text| text.parse().ok()),
-            remaining: value("remaining").and_then(|text| text.parse().ok()),
-            reset: value("reset").and_then(|text| reset(text, milliseconds, now)),
+        let place = |names: &[&str], name| names.iter().position(|known| *known == name);
+        let (Some(quota), Some(field)) = (place(&QUOTAS, quota), place(&FIELDS, field)) else {
+            continue;
+        };
+        let known = &mut quotas[quota][field];
+        if known.is_none_or(|(before, _)| source < before) {
+            *known = text(value).map(|value| (source, value.trim())).or(*known);
         }
-    };
-    RateLimit {
-        requests: quota("requests"),
-        tokens: quota("tokens"),
-        input_tokens: quota("input-tokens"),
-        output_tokens: quota("output-tokens"),
     }
+    let [requests, tokens, input_tokens, output_tokens] = quotas.map(|[limit, remaining, left]| {
+        let count = |known: Option<(Source, &str)>| known.and_then(|(_, text)| text.parse().ok());
+        Quota {
+            limit: count(limit),
+            remaining: count(remaining),
+            reset: left.and_then(|(_, text)| reset(text, milliseconds, now)),
+        }
+    });
+    RateLimit { requests, tokens, input_tokens, output_tokens }
+}
+
+/// The names of what is limited, in the order of [`RateLimit`].
+const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
+
+/// The names of what is said of each, in the order of [`Quota`].
+const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
+
+/// Whose header it is; the first holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Anthropic,
+    OpenAi,
+    /// OpenAI's without the last word.
+    Bare,
 }
 
 /// The time until a reset: a number, a duration as Go writes it (`6m0s`,
@@ -156,6 +186,7 @@ fn seconds(number: f64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::header_map;
 
     /// 2023-09-29 16:26:37, the moment of the SDKs' tests.
     fn now() -> SystemTime {
@@ -163,8 +194,7 @@ mod tests {
     }
 
     fn with<T>(headers: &[(&str, &str)], read: impl FnOnce(Reply<'_>) -> T) -> T {
-        let headers: Vec<_> =
-            headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let headers = header_map(headers);
         read(Reply { status: 429, headers: &headers, body: b"" })
     }
 
@@ -350,14 +380,13 @@ mod tests {
             (&[("x-litellm-call-id", "d-2")], Some("d-2")),
             (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
             (&[("x-request-id", "")], None),
-            (&[("x-request-id", "a\u{1b}[31m")], None),
             (&[("x-request-id", "a b")], None),
             (&[("x-request-id", "ü")], None),
             (&[], None),
         ] {
             assert_eq!(with(headers, request_id).as_deref(), expected, "{headers:?}");
         }
-        let headers = [("x-request-id".to_owned(), "a b".to_owned())];
+        let headers = header_map(&[("x-request-id", "a b")]);
         for (status, body, expected) in [
             (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
             (429, r#"{"request_id": "req\n1"}"#, None),

@@ -28,6 +28,14 @@ pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     })
 }
 
+/// Adds a number to an object that is written, under a name that it does not have.
+pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
+    let separator = if written.ends_with(b"{}") { "" } else { "," };
+    if written.pop().is_some() {
+        written.extend_from_slice(format!("{separator}\"{name}\":{number}}}").as_bytes());
+    }
+}
+
 /// Reads a successful response's body; nearly JSON is read [repaired](repair).
 /// What it says goes into no message, for it may hold the answer.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
@@ -111,6 +119,17 @@ mod tests {
             Value::Object(body),
             json!({"a": null, "b": {"c": [2], "d": 2, "e": 3}, "f": 4})
         );
+    }
+
+    #[test]
+    fn a_number_is_added_to_what_is_written() {
+        for (object, expected) in
+            [(json!({}), json!({"n": 7})), (json!({"a": {}}), json!({"a": {}, "n": 7}))]
+        {
+            let mut written = write(&super::tests::object(object)).unwrap();
+            append(&mut written, "n", 7);
+            assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), expected);
+        }
     }
 
     #[test]

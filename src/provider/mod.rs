@@ -30,6 +30,7 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
+use ureq::http::{HeaderMap, HeaderValue};
 
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
@@ -37,7 +38,7 @@ use crate::error::{Error, ErrorKind};
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
 pub(crate) use headers::{rate_limit, request_id};
-pub(crate) use json::write;
+pub(crate) use json::{append, write};
 pub(crate) use stream::Decoder;
 
 /// Who serves the models.
@@ -108,18 +109,34 @@ pub(crate) enum Wire {
     Anthropic,
 }
 
-/// A response as the transport hands it over: names of headers in lower case.
+/// A response as the transport hands it over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
-    pub(crate) headers: &'a [(String, String)],
+    pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> Reply<'a> {
+    /// The value of the first header of a name, given in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        text(self.headers.get(name)?)
     }
+}
+
+/// Headers for a test.
+#[cfg(test)]
+pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    use ureq::http::HeaderName;
+
+    let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap();
+    let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).unwrap();
+    headers.iter().map(|(key, text)| (name(key), value(text))).collect()
+}
+
+/// A header's value, unless it is no text.
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
 }
 
 /// What a response body says, before the client adds what it knows itself:
@@ -191,6 +208,14 @@ impl Wire {
             Self::OpenAiChat => openai::encode(request, model, delivery),
             Self::OpenAiCompletions => completions::encode(request, model, delivery),
             Self::Anthropic => anthropic::encode(request, model, delivery),
+        }
+    }
+
+    /// The member of the body that limits the output of one choice.
+    pub(crate) fn limit_member(self, model: &str) -> &'static str {
+        match self {
+            Self::OpenAiChat => openai::limit_member(model),
+            Self::OpenAiCompletions | Self::Anthropic => "max_tokens",
         }
     }
 

@@ -40,6 +40,7 @@ fn origin(location: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::provider::header_map;
 
     #[test]
     fn the_target_is_named_by_its_host_only() {
@@ -55,10 +56,8 @@ mod tests {
             (Some("https://bad host secret/"), "nowhere"),
             (None, "nowhere"),
         ] {
-            let headers: Vec<_> = location
-                .map(|value| ("location".to_owned(), value.to_owned()))
-                .into_iter()
-                .collect();
+            let headers: Vec<_> = location.map(|value| ("location", value)).into_iter().collect();
+            let headers = header_map(&headers);
             let failure = redirect(Reply { status: 308, headers: &headers, body: b"secret" });
             assert_eq!((failure.kind, failure.code), (ErrorKind::Protocol, None));
             assert!(failure.message.contains(expected), "{}", failure.message);

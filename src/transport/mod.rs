@@ -23,7 +23,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderValue, Request, Uri};
+use ureq::http::{HeaderMap, HeaderValue, Request, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, Tls};
@@ -98,8 +98,7 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
-    /// Names in lower case.
-    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
     /// Empty where it is still to come.
     pub(crate) body: Vec<u8>,
 }
@@ -330,13 +329,6 @@ impl Transport {
         let (parts, body) = response.into_parts();
         let body = Body::new(body);
         let status = parts.status.as_u16();
-        let headers = parts
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            })
-            .collect();
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),
             _ => {
@@ -345,7 +337,7 @@ impl Transport {
                 (body.read_start(), None)
             }
         };
-        Ok((Incoming { status, headers, body }, pending))
+        Ok((Incoming { status, headers: parts.headers, body }, pending))
     }
 }
 
@@ -359,9 +351,10 @@ impl Incoming {
         if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(&self.body)) {
             self.body = hidden.into_bytes();
         }
-        for (_, value) in &mut self.headers {
-            if let Cow::Owned(hidden) = secrets.hide(Cow::Borrowed(value)) {
-                *value = hidden;
+        for value in self.headers.values_mut() {
+            if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(value.as_bytes())) {
+                // What is put in its place can stand in a header.
+                *value = HeaderValue::try_from(hidden).unwrap_or(HeaderValue::from_static(""));
             }
         }
     }

@@ -1,12 +1,13 @@
 use super::*;
-use crate::provider::Wire;
+use crate::provider::{Wire, header_map};
 use ErrorKind::*;
+use ureq::http::HeaderMap;
 
 const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
 /// The failure of a body, the same whatever the format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
-    let reply = Reply { status, headers: &[], body: body.as_bytes() };
+    let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes() };
     let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply).unwrap_err());
     for failure in rest {
         assert_eq!(failure, first, "{status} {body}");
@@ -137,7 +138,7 @@ fn an_error_under_200_is_classed_by_what_it_says() {
 
 #[test]
 fn redirects_are_reported_whatever_their_status() {
-    let headers = [("location".to_owned(), "https://eu.api.test/v1/chat".to_owned())];
+    let headers = header_map(&[("location", "https://eu.api.test/v1/chat")]);
     for status in [301, 302, 307, 308] {
         for wire in WIRES {
             let failure = wire.decode(Reply { status, headers: &headers, body: b"" }).unwrap_err();

@@ -35,9 +35,8 @@ pub(in crate::provider) fn encode(
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request)?);
     set("response_format", response_format(request)?);
-    let limits = ["max_tokens", "max_completion_tokens"];
-    if !limits.iter().any(|limit| request.extra.contains_key(*limit)) {
-        set(limits[usize::from(newer)], request.max_output_tokens.map(Value::from));
+    if !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
+        set(limit_member(model), request.max_output_tokens.map(Value::from));
     }
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));
@@ -47,6 +46,14 @@ pub(in crate::provider) fn encode(
     delivery.write_with_usage(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
+}
+
+/// The two names of the output limit: the newer models take the second only.
+const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// The one that a model takes.
+pub(in crate::provider) fn limit_member(model: &str) -> &'static str {
+    LIMITS[usize::from(model::is_newer(model))]
 }
 
 fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {

@@ -21,7 +21,7 @@ mod tools;
 mod usage;
 
 pub(super) use decode::decode;
-pub(super) use encode::encode;
+pub(super) use encode::{encode, limit_member};
 pub(super) use envelope::Envelope;
 pub(super) use finish::finish_reason;
 pub(super) use outline::Outline;

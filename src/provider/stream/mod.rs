@@ -3,6 +3,7 @@
 mod room;
 
 use std::mem;
+use ureq::http::HeaderMap;
 
 use super::sse::{self, Parser};
 use super::{Decoded, Failure, Reply, Wire, anthropic, completions, openai};
@@ -193,7 +194,8 @@ impl Answer {
 
     /// Reads a body that is no event stream, as one that was not to be.
     fn read(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
-        let mut decoded = self.wire.decode(Reply { status: 200, headers: &[], body })?;
+        let headers = HeaderMap::new();
+        let mut decoded = self.wire.decode(Reply { status: 200, headers: &headers, body })?;
         let mut room = Room::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {

@@ -24,8 +24,7 @@ fn decided(error: &Error) -> Decision {
 
 /// The error of a response, as a call makes it.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
-    let headers: Vec<_> =
-        headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let headers = provider::header_map(headers);
     let reply = Reply { status, headers: &headers, body: body.as_bytes() };
     let failure = Wire::OpenAiChat.decode(reply).unwrap_err();
     // 2023-09-29 16:26:37, the moment of the SDKs' tests.
