@@ -6,9 +6,9 @@ mod stream;
 
 use serde_json::{Map, Value};
 
-use super::bounded::Detail;
 use super::object::members;
 use super::openai::{Envelope, finish_reason};
+use super::word::{Word, Written};
 use super::{Decoded, Delivery, Failure, Provider, check, json};
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
@@ -182,12 +182,12 @@ fn text(message: &Message) -> Result<String, Error> {
 }
 
 #[derive(Default)]
-struct Choice {
-    text: Detail,
-    finish_reason: Detail,
+struct Choice<'a> {
+    text: Written<'a>,
+    finish_reason: Word<'a>,
 }
 
-members!(Choice {
+members!(impl [] Choice<'de> {
     "text" => text,
     "finish_reason" => finish_reason,
 });
@@ -195,12 +195,13 @@ members!(Choice {
 /// Reads a text completion: the first choice, its text untouched, leading space
 /// and all.
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let (envelope, choice) = Envelope::read::<Choice>(body)?;
-    let content = match choice.text.value {
-        Value::String(text) if !text.is_empty() => Some(Part::text(text)),
+    let mut repaired = None;
+    let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
+    let content = match choice.text {
+        Written::Text(text) if !text.is_empty() => Some(Part::text(text)),
         _ => None,
     };
-    let finish_reason_raw = json::text(choice.finish_reason.value);
+    let finish_reason_raw = choice.finish_reason.text();
     Ok(Decoded {
         message: Message {
             role: Role::Assistant,

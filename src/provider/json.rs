@@ -1,7 +1,7 @@
 //! What the wire formats share in writing and reading JSON.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use super::bounded::Detail;
@@ -36,10 +36,14 @@ pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
     }
 }
 
-/// Reads a successful response's body; nearly JSON is read [repaired](repair).
-/// What it says goes into no message, for it may hold the answer.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
-    tolerantly(body).map_err(|cause| {
+/// Reads a successful response's body; nearly JSON is read [repaired](repair),
+/// and then kept in `repaired`. What it says goes into no message, for it may hold the
+/// answer.
+pub(super) fn read<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+    repaired: &'a mut Option<String>,
+) -> Result<T, Failure> {
+    tolerantly(body, std::str::from_utf8(body).ok(), repaired).map_err(|cause| {
         let what = match cause.classify() {
             serde_json::error::Category::Data => "is not the JSON this format promises",
             serde_json::error::Category::Eof if body.is_empty() => "is empty",
@@ -55,25 +59,39 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })
 }
 
-/// Reads the data of an event of a stream; nearly JSON is read [repaired](repair),
-/// and then kept in `repaired`. What it says goes into no message.
+/// Reads the data of an event of a stream, as [`read`] a body.
 pub(super) fn event<'a, T: Deserialize<'a>>(
     data: &'a str,
     repaired: &'a mut Option<String>,
 ) -> Result<T, Failure> {
-    serde_json::from_str(data).or_else(|cause| {
-        *repaired = repair::repair(data.as_bytes());
-        let read = repaired.as_deref().map(serde_json::from_str);
-        match read {
-            Some(Ok(read)) => Ok(read),
-            _ => Err(Failure::protocol(format!(
-                "an event of the stream is not JSON ({} bytes, line {} column {})",
-                data.len(),
-                cause.line(),
-                cause.column()
-            ))),
-        }
+    tolerantly(data.as_bytes(), Some(data), repaired).map_err(|cause| {
+        Failure::protocol(format!(
+            "an event of the stream is not JSON ({} bytes, line {} column {})",
+            data.len(),
+            cause.line(),
+            cause.column()
+        ))
     })
+}
+
+/// Reads `bytes`, which are `text` if they are any. Always from text, so that there is one
+/// parser of each type.
+fn tolerantly<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+    repaired: &'a mut Option<String>,
+) -> Result<T, serde_json::Error> {
+    let cause = match text.map(serde_json::from_str) {
+        Some(Ok(read)) => return Ok(read),
+        Some(Err(cause)) => cause,
+        None => serde_json::Error::custom("not UTF-8"),
+    };
+    *repaired = repair::repair(bytes);
+    match repaired.as_deref().map(serde_json::from_str) {
+        Some(Ok(read)) => Ok(read),
+        Some(Err(later)) if text.is_none() => Err(later),
+        _ => Err(cause),
+    }
 }
 
 /// A count of tokens, as [`Figure::count`] reads it.
@@ -83,14 +101,9 @@ pub(super) fn count(value: &Value) -> Option<u64> {
 
 /// Reads an error's body; none where it is no JSON.
 pub(super) fn detail(body: &[u8]) -> Option<Value> {
-    tolerantly::<Detail>(body).ok().map(|detail| detail.value)
-}
-
-fn tolerantly<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
-    serde_json::from_slice(body).or_else(|cause| match repair::repair(body) {
-        Some(repaired) => serde_json::from_str(&repaired).map_err(|_| cause),
-        None => Err(cause),
-    })
+    let mut repaired = None;
+    let read: Detail = tolerantly(body, std::str::from_utf8(body).ok(), &mut repaired).ok()?;
+    Some(read.value)
 }
 
 /// A name or a word: a text, or a number in digits. An empty one is none.
@@ -140,7 +153,7 @@ mod tests {
             ("secret", "is not JSON"),
             ("[1]", "is not the JSON this format promises"),
         ] {
-            let failure = read::<Map<String, Value>>(body.as_bytes()).unwrap_err();
+            let failure = read::<Map<String, Value>>(body.as_bytes(), &mut None).unwrap_err();
             assert!(failure.message.contains(expected), "{body}: {}", failure.message);
             assert!(!failure.message.contains("secret"));
         }

@@ -26,6 +26,13 @@ pub(in crate::provider) enum Written<'a> {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::provider) struct Number(pub(in crate::provider) Option<u64>);
 
+impl Word<'_> {
+    /// The word, unless it is empty.
+    pub(in crate::provider) fn text(self) -> Option<String> {
+        Some(self.0.into_owned()).filter(|text| !text.is_empty())
+    }
+}
+
 impl Default for Written<'_> {
     fn default() -> Self {
         Self::Value(None)

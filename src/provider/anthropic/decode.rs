@@ -39,7 +39,8 @@ members!(Body {
 /// Reads the body of a successful response. One of `type: error` is classed by
 /// the type of its error alone, as errors inside a stream are.
 pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let Object(body) = wire::read::<Object<Body>>(body)?;
+    let mut repaired = None;
+    let Object(body) = wire::read::<Object<Body>>(body, &mut repaired)?;
     let has_error = !body.error.value.is_null();
     let content = match body.content.value {
         _ if body.kind.value == "error" => None,

@@ -5,40 +5,42 @@ use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_cal
 use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
 use crate::provider::bounded::{Content, Detail};
 use crate::provider::object::{Object, members};
-use crate::provider::{Decoded, Failure, MAX_PARTS, json as wire};
+use crate::provider::word::{Word, Written};
+use crate::provider::{Decoded, Failure, MAX_PARTS};
 
 #[derive(Default)]
-struct Choice {
-    message: Object<Body>,
-    finish_reason: Detail,
+struct Choice<'a> {
+    message: Object<Body<'a>>,
+    finish_reason: Word<'a>,
     /// OpenRouter's, where the upstream failed in the middle of the answer.
-    error: Detail,
+    error: Option<Box<Detail>>,
 }
 
-members!(Choice {
+members!(impl [] Choice<'de> {
     "message" => message,
     "finish_reason" => finish_reason,
     "error" => error,
 });
 
+/// What most answers do not have is boxed, for all of it is moved.
 #[derive(Default)]
-struct Body {
-    content: Content,
-    refusal: Detail,
+struct Body<'a> {
+    content: Written<'a>,
+    refusal: Word<'a>,
     /// DeepSeek's, also xAI's, Z.AI's and older vLLM's.
-    reasoning_content: Detail,
+    reasoning_content: Word<'a>,
     /// OpenRouter's, Groq's, and newer vLLM's.
-    reasoning: Detail,
-    tool_calls: Content,
+    reasoning: Word<'a>,
+    tool_calls: Option<Box<Content>>,
     /// What `tool_calls` replaced; answers to `functions` still have it.
-    function_call: Content,
+    function_call: Option<Box<Content>>,
     /// The sources a search found.
-    annotations: Detail,
+    annotations: Option<Box<Detail>>,
     /// The answer of an audio model.
-    audio: Content,
+    audio: Option<Box<Content>>,
 }
 
-members!(Body {
+members!(impl [] Body<'de> {
     "content" => content,
     "refusal" => refusal,
     "reasoning_content" => reasoning_content,
@@ -52,11 +54,12 @@ members!(Body {
 /// Reads a chat completion: the first choice, with reasoning first, then the
 /// content, a refusal, and the tool calls.
 pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
-    let (envelope, choice) = Envelope::read::<Choice>(body)?;
-    if choice.error.value.is_object() {
-        return Err(Failure::inside(&choice.error.value));
+    let mut repaired = None;
+    let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
+    if let Some(error) = choice.error.filter(|error| error.value.is_object()) {
+        return Err(Failure::inside(&error.value));
     }
-    let raw = wire::text(choice.finish_reason.value);
+    let raw = choice.finish_reason.text();
     let Object(message) = choice.message;
     let content = message.answer(body)?.parts();
     Ok(Decoded {
@@ -70,24 +73,28 @@ pub(in crate::provider) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     })
 }
 
-impl Body {
+impl Body<'_> {
     /// What is in it; `body` is what calls without an id are named after.
     fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
         let mut answer = Answer::default();
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
         answer.reasoning = named.into_iter().find_map(|(field, value)| {
             let field = Some(field.to_owned());
-            Some(Reasoning { field, ..thought(wire::text(value.value)?) })
+            Some(Reasoning { field, ..thought(value.text()?) })
         });
-        match bounded(self.content)? {
-            Value::String(text) if !text.is_empty() => answer.content.push(Part::text(text)),
-            Value::Array(blocks) => answer.content.extend(blocks.into_iter().filter_map(block)),
-            _ => {}
+        match self.content {
+            Written::Text(text) if text.is_empty() => {}
+            Written::Text(text) => answer.content.push(Part::text(text)),
+            Written::Value(content) => {
+                if let Value::Array(blocks) = bounded(content)? {
+                    answer.content.extend(blocks.into_iter().filter_map(block));
+                }
+            }
         }
-        if let Value::Array(annotations) = self.annotations.value {
+        if let Some(Value::Array(annotations)) = self.annotations.map(|found| found.value) {
             answer.annotations = annotations;
         }
-        answer.refusal = wire::text(self.refusal.value).unwrap_or_default();
+        answer.refusal = self.refusal.0.into_owned();
         if let Value::Object(audio) = bounded(self.audio)? {
             answer.audio = Some(audio);
         }
@@ -114,7 +121,8 @@ impl Body {
 }
 
 /// What the model wrote, unless it is more than any model writes.
-fn bounded(content: Content) -> Result<Value, Failure> {
+fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
+    let Some(content) = content else { return Ok(Value::Null) };
     let many = content.value.as_array().is_some_and(|items| items.len() > MAX_PARTS);
     match content.exceeded || many {
         true => Err(Failure::too_many_parts()),

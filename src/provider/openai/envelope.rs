@@ -4,6 +4,7 @@ use super::usage::{self, Report};
 use crate::chat::Usage;
 use crate::provider::bounded::Detail;
 use crate::provider::object::{First, Members, Object, members};
+use crate::provider::word::Word;
 use crate::provider::{Failure, json};
 
 /// What surrounds the choices in a response body, the same for chat and text
@@ -17,44 +18,48 @@ pub(in crate::provider) struct Envelope {
 }
 
 impl Envelope {
-    /// Reads a body with status 200 and takes the first choice out of it.
+    /// Reads a body with status 200 and takes the first choice out of it. `repaired` is
+    /// where nearly JSON is kept once it is made JSON.
     ///
     /// OpenRouter sends what goes wrong after a model began to work under status
     /// 200, as `{"error": {…}}` (openrouter.ai/docs/api/errors), and proxies do
     /// alike. That is classed as the same error under its own status would be.
-    pub(in crate::provider) fn read<Choice: for<'de> Members<'de>>(
-        body: &[u8],
+    pub(in crate::provider) fn read<'a, Choice: Members<'a>>(
+        body: &'a [u8],
+        repaired: &'a mut Option<String>,
     ) -> Result<(Self, Choice), Failure> {
-        let Object(body) = json::read::<Object<Body<Choice>>>(body)?;
+        let Object(body) = json::read::<Object<Body<'a, Choice>>>(body, repaired)?;
         match body.choices {
             First(Some(Object(choice))) => {
                 let envelope = Self {
-                    id: json::text(body.id.value),
-                    model: json::text(body.model.value),
-                    service_tier: json::text(body.service_tier.value),
+                    id: body.id.text(),
+                    model: body.model.text(),
+                    service_tier: body.service_tier.text(),
                     usage: usage::read(&body.usage),
                 };
                 Ok((envelope, choice))
             }
-            First(None) if body.error.value == Value::Null => {
-                Err(Failure::protocol("the response holds no choices, so there is no answer in it"))
-            }
-            First(None) => Err(Failure::inside(&body.error.value)),
+            First(None) => Err(match body.error.map(|error| error.value) {
+                None | Some(Value::Null) => {
+                    Failure::protocol("the response holds no choices, so there is no answer in it")
+                }
+                Some(error) => Failure::inside(&error),
+            }),
         }
     }
 }
 
 #[derive(Default)]
-struct Body<Choice> {
-    id: Detail,
-    model: Detail,
-    service_tier: Detail,
+struct Body<'a, Choice> {
+    id: Word<'a>,
+    model: Word<'a>,
+    service_tier: Word<'a>,
     usage: Object<Report>,
-    error: Detail,
+    error: Option<Box<Detail>>,
     choices: First<Object<Choice>>,
 }
 
-members!(impl [Choice: Members<'de>] Body<Choice> {
+members!(impl [Choice: Members<'de>] Body<'de, Choice> {
     "id" => id,
     "model" => model,
     "service_tier" => service_tier,
