@@ -366,7 +366,7 @@ impl ClientBuilder {
             max_response_bytes: settings.max_response_bytes,
             observers: &settings.observers,
         })?;
-        let headers = Headers::new(mem::take(&mut settings.headers));
+        let headers = Headers::new(mem::take(&mut settings.headers), &settings.base);
         let bucket = Bucket::new(settings.retry.budget);
         settings.costs.add_observers(&settings.observers);
         let watch = Arc::new(Watch::new(

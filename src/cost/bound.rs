@@ -152,15 +152,25 @@ pub(crate) fn states_limit(body: &Map<String, Value>) -> bool {
     stated_limits(body).next().is_some()
 }
 
+/// The members of these names. By a look at all, for a body has few: a map hashes a name in
+/// the time of thirty such looks.
+fn members<'a, const N: usize>(
+    body: &'a Map<String, Value>,
+    names: [&'static str; N],
+) -> impl Iterator<Item = &'a Value> {
+    body.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, value)| value)
+}
+
 fn stated_limits(body: &Map<String, Value>) -> impl Iterator<Item = &Value> {
-    OUTPUT_LIMITS.iter().filter_map(|name| body.get(*name)).filter(|value| !value.is_null())
+    members(body, OUTPUT_LIMITS).filter(|value| !value.is_null())
 }
 
 /// The budget of thoughts, which lies within `max_tokens` but with interleaved
 /// thinking, where it is that of all thoughts in a turn and may be more (Anthropic's
 /// page "Extended thinking", "Interleaved thinking").
 pub(crate) fn thinking_budget(body: &Map<String, Value>) -> u64 {
-    body.get("thinking")
+    members(body, ["thinking"])
+        .next()
         .and_then(|thinking| thinking.get("budget_tokens"))
         .and_then(whole)
         .unwrap_or(0)
@@ -169,12 +179,12 @@ pub(crate) fn thinking_budget(body: &Map<String, Value>) -> u64 {
 /// How many answers are generated and billed: `n`, or `best_of` where that is more
 /// (OpenAI's API reference of completions, `best_of`).
 fn choices(body: &Map<String, Value>) -> u64 {
-    let stated = ["n", "best_of"].iter().filter_map(|name| body.get(*name).and_then(whole)).max();
+    let stated = members(body, ["n", "best_of"]).filter_map(whole).max();
     stated.unwrap_or(1).max(1)
 }
 
 fn modality(body: &Map<String, Value>, name: &str) -> bool {
-    let modalities = body.get("modalities").and_then(Value::as_array);
+    let modalities = members(body, ["modalities"]).next().and_then(Value::as_array);
     modalities.is_some_and(|all| all.iter().any(|modality| modality == name))
 }
 

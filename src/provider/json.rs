@@ -30,9 +30,12 @@ pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
 
 /// Adds a number to an object that is written, under a name that it does not have.
 pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
+    let itoa = &*number.to_string();
     let separator = if written.ends_with(b"{}") { "" } else { "," };
     if written.pop().is_some() {
-        written.extend_from_slice(format!("{separator}\"{name}\":{number}}}").as_bytes());
+        for part in [separator, "\"", name, "\":", itoa, "}"] {
+            written.extend_from_slice(part.as_bytes());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ureq::config::Config;
@@ -26,12 +27,9 @@ pub(super) struct Handoff {
 }
 
 impl Handoff {
-    pub(super) fn new(
-        lease: Lease<Connection>,
-        watch: &Arc<Watch>,
-        private_headers: &Arc<[u8]>,
-    ) -> Self {
-        let leased = Leased::new(lease, Arc::clone(watch), Arc::clone(private_headers));
+    /// `headers` are put into the head of the request, as they stand on the wire.
+    pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
+        let leased = Leased::new(lease, Arc::clone(watch), headers);
         Self { transport: Mutex::new(Some(leased)) }
     }
 }
@@ -79,16 +77,16 @@ impl Resolver for NoLookup {
 ///
 /// ureq writes the head of a request, then its body. The head waits here, in the
 /// connection's own buffer, for as much of the body as fits behind it, so that a
-/// small request is one write and one packet. The private headers join it here: ureq
-/// never sees them, for it writes every head to its log at the level `trace`.
+/// small request is one write and one packet. The client's [`Headers`](super::Headers)
+/// join it here.
 pub(super) struct Leased {
     /// Taken when the lease ends.
     lease: Option<Lease<Connection>>,
     watch: Arc<Watch>,
     /// End blocked reads and writes when the call is cancelled.
     interrupts: Vec<Listening>,
-    /// Those that hold keys, as they stand on the wire.
-    private_headers: Arc<[u8]>,
+    /// As they stand on the wire.
+    headers: Vec<u8>,
     head: Head,
     /// Whether any byte of the answer came.
     answered: bool,
@@ -112,14 +110,14 @@ enum Head {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, watch: Arc<Watch>, private_headers: Arc<[u8]>) -> Self {
+    fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
         let connection = lease.connection();
         let interrupts = watch.tokens().map(|token| connection.shut_down_on(token)).collect();
         Self {
             lease: Some(lease),
             watch,
             interrupts,
-            private_headers,
+            headers,
             head: Head::Awaited,
             answered: false,
             broken: false,
@@ -169,17 +167,17 @@ impl Leased {
         }
     }
 
-    /// Adds the private headers to the head whose first `amount` bytes are in the
+    /// Adds the client's headers to the head whose first `amount` bytes are in the
     /// output buffer, behind the request line. Returns how many there are now.
-    fn add_private_headers(&mut self, amount: usize) -> Result<usize, Fault> {
-        let private = Arc::clone(&self.private_headers);
+    fn add_headers(&mut self, amount: usize) -> Result<usize, Fault> {
+        let headers = mem::take(&mut self.headers);
         let output = self.connection_buffers().output();
         let line_end = output[..amount].iter().position(|byte| *byte == b'\n').map(|at| at + 1);
-        let longer = amount + private.len();
+        let longer = amount + headers.len();
         match line_end {
             Some(at) if longer <= output.len() => {
-                output.copy_within(at..amount, at + private.len());
-                output[at..at + private.len()].copy_from_slice(&private);
+                output.copy_within(at..amount, at + headers.len());
+                output[at..at + headers.len()].copy_from_slice(&headers);
                 Ok(longer)
             }
             _ => Err(Fault::HeadTooLarge),
@@ -288,7 +286,7 @@ impl Transport for Leased {
         _timeout: NextTimeout,
     ) -> Result<(), ureq::Error> {
         if let Head::Awaited = self.head {
-            amount = self.add_private_headers(amount)?;
+            amount = self.add_headers(amount)?;
             if self.holds_back(amount) {
                 return Ok(());
             }

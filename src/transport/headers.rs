@@ -1,8 +1,9 @@
 use std::fmt;
-use std::sync::Arc;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue};
+use ureq::http::header::{ACCEPT, Entry, HOST, USER_AGENT};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Outgoing;
+use super::open::has_default_port;
 
 /// Which attempt of a call a request is, counted from 0, as the official SDKs say it
 /// (openai-python and anthropic-sdk-python, `_base_client.py`).
@@ -11,74 +12,109 @@ const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count
 /// draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The headers of a request: those that may be seen in a log, and those that hold
-/// keys.
+/// The headers of all requests of a client.
+///
+/// ureq knows of the `host` only, and adds what frames the body. All others are put into
+/// the head behind its back: it writes every head to its log at the level `trace`, and
+/// they are the same for every request, so that they are written once.
 pub(crate) struct Headers {
-    open: HeaderMap,
     /// As they stand on the wire.
-    private: Arc<[u8]>,
-    private_names: Vec<HeaderName>,
+    written: Vec<u8>,
+    names: Vec<HeaderName>,
+    host: HeaderMap,
 }
 
 impl Headers {
-    /// Tells them apart by their [sensitivity](ureq::http::HeaderValue::is_sensitive).
-    pub(crate) fn new(mut headers: HeaderMap) -> Self {
-        let mut private = Vec::new();
-        let names: Vec<_> = headers
-            .iter()
-            .filter(|(_, value)| value.is_sensitive())
-            .map(|(name, value)| {
-                for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                    private.extend_from_slice(part);
-                }
-                name.clone()
-            })
-            .collect();
-        for name in &names {
-            headers.remove(name);
-        }
-        Self { open: headers, private: private.into(), private_names: names }
-    }
-
-    /// What ureq may see. A header set by hand goes before one of ours.
-    pub(super) fn write(&self, request: &Outgoing<'_>, headers: &mut HeaderMap) {
-        headers.clone_from(&self.open);
-        let retries = (RETRY_COUNT, HeaderValue::from(request.retries));
-        let key = request.idempotency_key.map(|key| (IDEMPOTENCY_KEY, key.clone()));
-        for (name, value) in [Some(retries), key].into_iter().flatten() {
-            if !self.private_names.contains(&name) {
-                headers.entry(name).or_insert(value);
+    /// Those set for a client, whose requests go to `base`, and ours where they are not set.
+    pub(crate) fn new(mut headers: HeaderMap, base: &Uri) -> Self {
+        let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
+        for (name, ours) in [(ACCEPT, "application/json"), (USER_AGENT, agent)] {
+            if let Entry::Vacant(place) = headers.entry(name) {
+                place.insert(HeaderValue::from_static(ours));
             }
         }
+        let mut written = Vec::new();
+        for (name, value) in &headers {
+            line(&mut written, name, value);
+        }
+        Self {
+            written,
+            names: headers.into_iter().filter_map(|(name, _)| name).collect(),
+            host: host(base),
+        }
     }
 
-    /// What it may not, as it stands on the wire.
-    pub(super) fn private(&self) -> &Arc<[u8]> {
-        &self.private
+    /// What ureq may see.
+    pub(super) fn host(&self) -> &HeaderMap {
+        &self.host
     }
+
+    /// What it does not, as it stands on the wire. A header set by hand goes before one
+    /// of ours.
+    pub(super) fn written(&self, request: &Outgoing<'_>) -> Vec<u8> {
+        let retries = HeaderValue::from(request.retries);
+        let mut written = Vec::with_capacity(self.written.len() + 128);
+        written.extend_from_slice(&self.written);
+        let ours = [(&RETRY_COUNT, Some(&retries)), (&IDEMPOTENCY_KEY, request.idempotency_key)];
+        for (name, value) in ours {
+            if let Some(value) = value.filter(|_| !self.names.contains(name)) {
+                line(&mut written, name, value);
+            }
+        }
+        written
+    }
+}
+
+fn line(written: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+        written.extend_from_slice(part);
+    }
+}
+
+/// The `host` of requests to a URL, with the port where that is not its scheme's own
+/// (RFC 9110 section 7.2). None where a header cannot hold it, and ureq says so.
+fn host(base: &Uri) -> HeaderMap {
+    let host = base.host().unwrap_or_default();
+    let value = match base.port_u16().filter(|_| !has_default_port(base)) {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+        None => HeaderValue::try_from(host),
+    };
+    value.into_iter().map(|value| (HOST, value)).collect()
 }
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Headers").field("open", &self.open).finish_non_exhaustive()
+        f.debug_struct("Headers").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ureq::http::Uri;
+
+    const LOCALHOST: &str = "http://localhost";
+
+    fn written(headers: &Headers, retries: u32, key: Option<&HeaderValue>) -> String {
+        let uri = Uri::from_static(LOCALHOST);
+        let (body, probe) = (b"", false);
+        let request = Outgoing { uri: &uri, headers, retries, idempotency_key: key, probe, body };
+        String::from_utf8(headers.written(&request)).unwrap()
+    }
 
     #[test]
-    fn what_is_sensitive_is_kept_apart() {
-        let mut headers = HeaderMap::new();
-        headers.insert("accept", HeaderValue::from_static("x/y"));
-        let mut key = HeaderValue::from_static("Bearer secret");
-        key.set_sensitive(true);
-        headers.insert("authorization", key);
-        let headers = Headers::new(headers);
-        assert_eq!(headers.open.len(), 1);
-        assert_eq!(&**headers.private(), b"authorization: Bearer secret\r\n");
+    fn values_are_on_the_wire_and_nowhere_else() {
+        let mut set = HeaderMap::new();
+        set.insert("accept", HeaderValue::from_static("x/y"));
+        set.insert("authorization", HeaderValue::from_static("Bearer secret"));
+        let headers = Headers::new(set, &Uri::from_static(LOCALHOST));
+        let agent = format!("user-agent: tollgate/{}\r\n", env!("CARGO_PKG_VERSION"));
+        assert_eq!(
+            written(&headers, 0, None),
+            format!(
+                "accept: x/y\r\nauthorization: Bearer secret\r\n{agent}\
+                 x-stainless-retry-count: 0\r\n"
+            )
+        );
         // Neither as text nor byte by byte.
         let shown = format!("{headers:?}");
         assert!(!shown.contains("secret") && !shown.contains("115"), "{shown}");
@@ -87,26 +123,29 @@ mod tests {
     #[test]
     fn a_request_says_which_attempt_it_is() {
         let key = HeaderValue::from_static("k-1");
-        let mut written = HeaderMap::new();
+        let localhost = Uri::from_static(LOCALHOST);
+        let plain = written(&Headers::new(HeaderMap::new(), &localhost), 2, Some(&key));
+        assert!(plain.ends_with("x-stainless-retry-count: 2\r\nidempotency-key: k-1\r\n"));
         let mut set = HeaderMap::new();
-        let request = |headers, retries, idempotency_key, written: &mut HeaderMap| {
-            let uri = Uri::from_static("http://localhost");
-            let body = b"";
-            let probe = false;
-            let request = Outgoing { uri: &uri, headers, retries, idempotency_key, probe, body };
-            headers.write(&request, written);
-        };
-        let plain = Headers::new(HeaderMap::new());
-        request(&plain, 2, Some(&key), &mut written);
-        assert_eq!(written["x-stainless-retry-count"], "2");
-        assert_eq!(written["idempotency-key"], "k-1");
         set.insert("x-stainless-retry-count", HeaderValue::from_static("mine"));
-        let mut private = HeaderValue::from_static("mine, too");
-        private.set_sensitive(true);
-        set.insert("idempotency-key", private);
-        let own = Headers::new(set);
-        request(&own, 0, Some(&key), &mut written);
-        assert_eq!(written["x-stainless-retry-count"], "mine");
-        assert!(!written.contains_key("idempotency-key"));
+        set.insert("idempotency-key", HeaderValue::from_static("mine, too"));
+        let own = written(&Headers::new(set, &localhost), 0, Some(&key));
+        assert_eq!(own.matches("x-stainless-retry-count").count(), 1, "{own}");
+        assert_eq!(own.matches("idempotency-key").count(), 1, "{own}");
+        assert!(own.contains("x-stainless-retry-count: mine\r\n"), "{own}");
+    }
+
+    #[test]
+    fn the_host_has_its_port_where_that_is_not_the_schemes_own() {
+        for (base, expected) in [
+            ("http://localhost/v1", "localhost"),
+            ("http://localhost:80/v1", "localhost"),
+            ("https://api.example.com:443", "api.example.com"),
+            ("http://localhost:443", "localhost:443"),
+            ("https://[::1]:8443/v1", "[::1]:8443"),
+        ] {
+            let host = host(&base.parse().unwrap());
+            assert_eq!(host["host"], expected);
+        }
     }
 }

@@ -105,7 +105,6 @@ pub(crate) struct Incoming {
 
 impl Transport {
     pub(crate) fn new(settings: &Settings<'_>) -> Result<Self, Error> {
-        let config = open::config(settings)?;
         let limits = Limits {
             max_size: settings.pool.max_size,
             max_per_origin: settings.pool.max_per_origin,
@@ -119,11 +118,11 @@ impl Transport {
             pool_config: *settings.pool,
             opener: Arc::new(Opener::new(
                 settings.base.clone(),
-                config.clone(),
+                open::config(settings)?,
                 settings.connect_timeout,
                 settings.observers.clone(),
             )),
-            config,
+            config: open::exchange_config(),
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
             observers: settings.observers.clone(),
@@ -319,12 +318,12 @@ impl Transport {
         lease: Lease<Connection>,
         watch: &Arc<Watch>,
     ) -> Result<(Incoming, Option<Body>), Fault> {
-        let connector = Handoff::new(lease, watch, request.headers.private());
+        let connector = Handoff::new(lease, watch, request.headers.written(&request));
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
         let mut outgoing = Request::post(request.uri)
             .body(request.body)
             .map_err(|cause| Fault::from(ureq::Error::from(cause)))?;
-        request.headers.write(&request, outgoing.headers_mut());
+        outgoing.headers_mut().clone_from(request.headers.host());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
         let body = Body::new(body);

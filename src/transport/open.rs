@@ -26,21 +26,33 @@ use crate::observe::Observers;
 /// responses here are small, and response headers beyond this are an error.
 const BUFFER: usize = 16 * 1024;
 
-/// ureq's settings for one origin.
+/// ureq's settings for opening connections to one origin.
 pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
     let config = Config::builder()
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        // A proxy is told who asks it to connect.
+        .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
+        .proxy(settings.proxy.cloned());
+    Ok(with_tls(config, settings.tls)?.build())
+}
+
+/// ureq's settings for an exchange over a connection that is there.
+pub(super) fn exchange_config() -> Config {
+    Config::builder()
         .http_status_as_error(false)
         // A redirect could carry the key to another host.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections(0)
-        .input_buffer_size(BUFFER)
-        .output_buffer_size(BUFFER)
         .max_response_header_size(BUFFER - 1)
-        .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
-        .accept("application/json")
-        .proxy(settings.proxy.cloned());
-    Ok(with_tls(config, settings.tls)?.build())
+        // See `Headers`.
+        .user_agent("")
+        .accept("")
+        .accept_encoding("")
+        // The connection leads through it already.
+        .proxy(None)
+        .build()
 }
 
 type ConfigBuilder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
@@ -138,8 +150,15 @@ pub(crate) fn host_and_port(uri: &Uri) -> (String, u16) {
 }
 
 fn port(uri: &Uri) -> u16 {
-    let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    uri.port_u16().unwrap_or(default)
+    uri.port_u16().unwrap_or(default_port(uri))
+}
+
+fn default_port(uri: &Uri) -> u16 {
+    if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 }
+}
+
+pub(super) fn has_default_port(uri: &Uri) -> bool {
+    port(uri) == default_port(uri)
 }
 
 /// A socket that can be shut down from another thread, once there is one.

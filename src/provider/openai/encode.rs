@@ -35,8 +35,9 @@ pub(in crate::provider) fn encode(
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request)?);
     set("response_format", response_format(request)?);
-    if !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
-        set(limit_member(model), request.max_output_tokens.map(Value::from));
+    let limit = request.max_output_tokens.map(Value::from);
+    if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
+        set(LIMITS[usize::from(newer)], limit);
     }
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));

@@ -18,6 +18,17 @@ use crate::provider::Provider;
 pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<Value>, Error> {
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
+        let role = match message.role {
+            Role::System => Some(system),
+            Role::User => Some("user"),
+            Role::Assistant => Some("assistant"),
+            Role::Tool => None,
+        };
+        // As most are.
+        if let (Some(role), [Part::Text(text)]) = (role, message.content.as_slice()) {
+            out.push(named(role, message, text.text.as_str().into()));
+            continue;
+        }
         let place = Place { index, role: message.role };
         match message.role {
             Role::System => {
