@@ -14,8 +14,9 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Failure};
 
-/// How much is read at once.
-const BUFFER: usize = 4 * 1024;
+/// How much is read at once: all that a connection reads at once, so that what came
+/// together is handed over together. Only what is touched of it takes memory.
+const BUFFER: usize = 16 * 1024;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.
@@ -114,13 +115,17 @@ impl Reader {
             let mut events = Vec::new();
             match self.step(&mut events) {
                 Ok(false) if events.is_empty() => {}
-                Ok(false) => select_biased! {
-                    send(sender, events) -> sent => if sent.is_err() {
-                        // Nobody wants it any more.
-                        return Ok(());
+                Ok(false) => match sender.try_send(events) {
+                    Ok(()) => {}
+                    // Nobody wants it any more.
+                    Err(TrySendError::Disconnected(_)) => return Ok(()),
+                    Err(TrySendError::Full(events)) => select_biased! {
+                        send(sender, events) -> sent => if sent.is_err() {
+                            return Ok(());
+                        },
+                        recv(is_cancelled) -> _ => return Err(Error::cancelled()),
+                        recv(is_over) -> _ => return Err(self.out_of_time()),
                     },
-                    recv(is_cancelled) -> _ => return Err(Error::cancelled()),
-                    recv(is_over) -> _ => return Err(self.out_of_time()),
                 },
                 // The connection is let go before a caller is waited for.
                 Ok(true) => {
