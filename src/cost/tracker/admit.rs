@@ -9,7 +9,7 @@ use super::CostTracker;
 use super::notice::{refusal, refused, unkept, unknown, unstated};
 use crate::cost::bound::{self, Bound};
 use crate::cost::budget::Charge;
-use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
+use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
 use crate::cost::reservation::{Basis, Held};
 use crate::cost::{
     Budget, CallPlan, CostConfig, CostEvent, Money, Price, Reservation, UnknownModel, Window,
@@ -207,8 +207,13 @@ impl CostTracker {
         self.budgets().iter().enumerate().filter_map(line).collect()
     }
 
-    /// Reserves nothing, so that whatever a call has cost can be booked. That is never
-    /// refused.
+    /// Reserves nothing, so that whatever a call has cost can be booked. `None` where no
+    /// budget bears on it.
+    ///
+    /// # Errors
+    ///
+    /// [`Ledger`](ErrorKind::Ledger) where the books cannot be written, or the ledger refuses
+    /// what it must not: nothing always fits, and these lines have no limits.
     pub(super) fn open(
         &self,
         charges: &[(usize, Charge)],
@@ -223,8 +228,10 @@ impl CostTracker {
         match self.inner.ledger.reserve(&hold) {
             Ok(grant) => Ok(Some(grant.id)),
             Err(HoldError::Failed(error)) => Err(unkept(error)),
-            // There are no limits on these lines.
-            Err(HoldError::Refused { .. }) => Ok(None),
+            Err(HoldError::Refused { .. }) => Err(unkept(LedgerError::new(
+                "the ledger refused to reserve nothing on lines without a limit, against the \
+                 contract of Ledger::reserve: nothing always fits",
+            ))),
         }
     }
 

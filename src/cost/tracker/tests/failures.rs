@@ -13,6 +13,7 @@ struct Moody(Arc<Mood>);
 struct Mood {
     books: MemoryLedger,
     fails_to_reserve: AtomicBool,
+    refuses: AtomicBool,
     fails_to_settle: AtomicBool,
     fails_to_read: AtomicBool,
     panics: AtomicBool,
@@ -28,6 +29,9 @@ fn mood(flag: &AtomicBool) -> Result<(), LedgerError> {
 impl Ledger for Moody {
     fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
         mood(&self.0.fails_to_reserve)?;
+        if self.0.refuses.load(Ordering::SeqCst) {
+            return Err(HoldError::Refused { line: 0, balance: Balance::default() });
+        }
         self.0.books.reserve(hold)
     }
 
@@ -65,6 +69,27 @@ fn without_books_no_call_is_let_through() {
     assert_eq!((costs.report().refused, balances(&costs)), (0, vec![(0, 0)]));
     let error = costs.track(plan(), bill(1, 1)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
+}
+
+#[test]
+fn a_ledger_that_refuses_what_always_fits_is_told_of() {
+    let ledger = Moody::default();
+    let costs = config()
+        .ledger(ledger.clone())
+        .unknown_model(UnknownModel::Allow)
+        .budget(Budget::total(picos(100_000)))
+        .build()
+        .unwrap();
+    ledger.0.refuses.store(true, Ordering::SeqCst);
+    let unpriced = CallPlan::new("openai", "unheard-of");
+    for error in
+        [costs.track(plan(), bill(90, 5)).unwrap_err(), costs.reserve(unpriced).unwrap_err()]
+    {
+        assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
+        assert!(error.to_string().contains("contract of Ledger::reserve"), "{error}");
+    }
+    // Neither is counted as if it were in the books.
+    assert_eq!(costs.report().total.calls, 0);
 }
 
 #[test]
