@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 use tollgate::Money;
@@ -148,7 +148,9 @@ fn spend(file: &Path, server: SocketAddr) {
 /// The provider: counts what is spent, and is the clock of all.
 #[derive(Default)]
 struct Provider {
-    now: AtomicI64,
+    /// How many times it was asked.
+    now: Mutex<i64>,
+    asked: Condvar,
     stop: AtomicBool,
     /// Nobody will connect any more.
     closed: AtomicBool,
@@ -158,6 +160,19 @@ struct Provider {
 }
 
 impl Provider {
+    fn now(&self) -> i64 {
+        *self.now.lock().unwrap()
+    }
+
+    /// Waits until it is asked once more.
+    fn wait(&self) {
+        let now = self.now.lock().unwrap();
+        let before = *now;
+        let limit = Duration::from_secs(60);
+        let waited = self.asked.wait_timeout_while(now, limit, |now| *now == before).unwrap();
+        assert!(!waited.1.timed_out(), "nobody asks any more");
+    }
+
     fn serve(&self, client: TcpStream) {
         let mut lines = BufReader::new(client.try_clone().unwrap());
         loop {
@@ -179,7 +194,12 @@ impl Provider {
                 }
                 _ => assert_eq!(words, ["hello"]),
             }
-            let now = self.now.fetch_add(1, Ordering::Relaxed);
+            let now = {
+                let mut next = self.now.lock().unwrap();
+                *next += 1;
+                *next - 1
+            };
+            self.asked.notify_all();
             let stop = self.stop.load(Ordering::Relaxed);
             let answer = if stop { "stop\n".to_owned() } else { format!("{now}\n") };
             if (&client).write_all(answer.as_bytes()).is_err() {
@@ -214,26 +234,26 @@ fn the_books_of_processes_some_of_which_are_killed_balance() {
     let observer = SqliteLedger::open(folder.file()).unwrap().survive_power_loss(false);
     let within = |balance: &Balance| balance.committed() <= Money::picos(LIMIT);
     let observe = || {
-        let now = provider.now.load(Ordering::Relaxed);
+        let now = provider.now();
         let recent = [lines(now)[0], lines((now - SLOT).max(0))[0]];
         let balances = observer.balances(&recent).unwrap();
         assert!(balances.iter().all(within), "{balances:?}");
     };
-    for killed in 0..24 {
-        for _ in 0..fastrand::u32(0..30) {
+    let observe_until = |time: i64| {
+        while provider.now() < time {
             observe();
-            thread::sleep(Duration::from_millis(2));
+            provider.wait();
         }
+    };
+    for killed in 0..24 {
+        observe_until(provider.now() + fastrand::i64(0..200));
         let child = &mut children[killed % 8];
         assert!(child.try_wait().unwrap().is_none(), "only who is killed ends");
         child.kill().unwrap();
         child.wait().unwrap();
         *child = start();
     }
-    while provider.now.load(Ordering::Relaxed) < 20 * SLOT {
-        observe();
-        thread::sleep(Duration::from_millis(2));
-    }
+    observe_until(20 * SLOT);
     provider.stop.store(true, Ordering::Relaxed);
     for mut child in children {
         assert!(child.wait().unwrap().success());
@@ -255,7 +275,7 @@ fn the_books_of_processes_some_of_which_are_killed_balance() {
     assert!(left.len() <= 2 * 24, "{left:?}");
 
     // A long time after, that is booked in full, and all the rest as it was counted.
-    let now = provider.now.load(Ordering::Relaxed) + 10 * SLOT;
+    let now = provider.now() + 10 * SLOT;
     let amount = Money::picos(RESERVED);
     let later = Hold { lines: &lines(now), least: amount, most: amount, now };
     let grant = observer.reserve(&later).unwrap();

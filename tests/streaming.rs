@@ -4,6 +4,7 @@
 mod support;
 
 use serde_json::json;
+use std::io::Write;
 use std::sync::mpsc::channel;
 use std::task::Poll;
 use std::thread;
@@ -159,21 +160,29 @@ fn a_body_behind_the_end_marker_that_never_ends_does_not_hold_the_loop_up() {
 #[test]
 fn a_slow_caller_makes_the_provider_wait() {
     // Far more than the sockets and the channel hold.
-    const SIZE: usize = 60_000_000;
-    let server = RawServer::start(|_, mut socket| {
+    const SIZE: usize = 30_000_000;
+    let (sender, full) = channel();
+    let server = RawServer::start(move |_, mut socket| {
         let _ = request(&mut socket);
         send(&mut socket, &head());
-        let chunk = CHUNK.repeat(1000);
-        for _ in 0..SIZE / chunk.len() {
-            if std::io::Write::write_all(&mut socket, chunk.as_bytes()).is_err() {
-                return;
-            }
+        let body = CHUNK.repeat(SIZE / CHUNK.len());
+        let mut left = body.as_bytes();
+        // As much as is taken at once.
+        socket.set_nonblocking(true).unwrap();
+        while let Ok(written @ 1..) = socket.write(left) {
+            left = &left[written..];
         }
-        send(&mut socket, "data: [DONE]\n\n");
+        let _ = sender.send(!left.is_empty());
+        socket.set_nonblocking(false).unwrap();
+        if socket.write_all(left).is_ok() {
+            send(&mut socket, "data: [DONE]\n\n");
+        }
     });
     let client = builder_at(&server.base_url()).max_response_bytes(SIZE).build().unwrap();
     let mut stream = client.stream("hi").unwrap();
-    // The reader has run as far ahead as it can when this no longer grows.
+    assert!(full.recv_timeout(AT_ONCE).unwrap(), "it was all taken, though nobody reads it");
+    // The provider has more than is taken, and the reader goes on as far ahead as it can.
+    // That it goes no further is nothing that happens, so only time can show it.
     let mut ahead = 0;
     loop {
         thread::sleep(Duration::from_millis(100));
@@ -186,7 +195,7 @@ fn a_slow_caller_makes_the_provider_wait() {
     assert!(ahead < 1_000_000, "{ahead}");
     let (text, error) = drain(&mut stream);
     assert!(error.is_none(), "{error:?}");
-    assert_eq!(text.len(), SIZE / (CHUNK.len() * 1000) * 4000);
+    assert_eq!(text.len(), SIZE / CHUNK.len() * "one ".len());
 }
 
 #[test]
