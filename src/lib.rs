@@ -109,6 +109,9 @@ mod deadline;
 mod decoder;
 mod error;
 mod histogram;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 mod key;
 pub mod metrics;
 mod moment;

@@ -4,10 +4,8 @@
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::Duration;
-use tollgate::Usage;
 use tollgate::cost::Money;
-
-use crate::histogram::Histogram;
+use tollgate::{Histogram, Usage, internals};
 
 #[derive(Debug, Default)]
 pub struct Naive {
@@ -41,7 +39,7 @@ impl Naive {
         self.book(provider, model, |book| {
             book.in_flight -= 1;
             book.calls += 1;
-            book.latency.record(latency);
+            internals::record(&mut book.latency, latency);
             match answer {
                 Some((usage, cost)) => {
                     book.input_tokens += usage.prompt_tokens;

@@ -2,101 +2,22 @@
 //! recorder is told.
 
 use serde::Serialize;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Barrier};
+use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tollgate::Usage;
 use tollgate::cost::Money;
+use tollgate::internals::Recorder;
 
 use super::naive::Naive;
-use crate::histogram::Histogram;
-use crate::pool::PoolStats;
 use crate::processor;
-use crate::retry::Attempt;
 use crate::rounds::{Effort, median, ratio, spread};
-use crate::sources::metrics::{CallEnd, Costs, Recorder, Snapshot, Target};
 
 pub const NAMES: [&str; 3] = ["map", "recorder", "recorder-streamed"];
 
 /// Those that a program asks in turn.
 const MODELS: [&str; 5] =
     ["gpt-4o-mini", "gpt-5", "gpt-5-mini", "claude-sonnet-4-5", "claude-haiku-4-5"];
-
-static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
-
-/// A call that was answered, with all there is to record.
-#[derive(Debug)]
-pub struct Answered {
-    attempts: [Attempt; 1],
-    /// Those of a stream of 500 pieces.
-    gaps: Histogram,
-    at: SystemTime,
-}
-
-impl Answered {
-    pub fn new() -> Self {
-        let mut gaps = Histogram::default();
-        (0..500).for_each(|gap| gaps.record(Duration::from_micros(8_000 + gap * 37)));
-        let attempt = Attempt {
-            began: Duration::ZERO,
-            took: Duration::from_millis(890),
-            resent: false,
-            failure: None,
-            decision: None,
-        };
-        Self { attempts: [attempt], gaps, at: SystemTime::now() }
-    }
-
-    pub fn end<'a>(&'a self, model: &'a str, latency: Duration, streamed: bool) -> CallEnd<'a> {
-        CallEnd {
-            target: Target {
-                provider: "openai",
-                model,
-                operation: "chat",
-                server_address: "api.openai.com",
-                server_port: 443,
-            },
-            response_model: Some(model),
-            streamed,
-            at: self.at,
-            latency,
-            time_to_first_token: streamed.then_some(Duration::from_millis(200)),
-            gaps: streamed.then_some(&self.gaps),
-            usage: Usage::reported(1_100, 320),
-            cost: Some(Money::picos(357_000_000)),
-            attempts: &self.attempts,
-            outcome: Ok(()),
-            request_id: Some("req_6f2b9f0c3c6d4d1f"),
-            tags: &NO_TAGS,
-        }
-    }
-}
-
-/// A recorder and the time that it is told.
-#[derive(Debug)]
-pub struct Books {
-    recorder: Arc<Recorder>,
-    start: Instant,
-    answered: Answered,
-}
-
-impl Books {
-    pub fn new() -> Self {
-        let start = Instant::now();
-        Self { recorder: Recorder::new(start), start, answered: Answered::new() }
-    }
-
-    pub fn call(&self, model: &str, latency: Duration, streamed: bool, since_start: Duration) {
-        let end = self.answered.end(model, latency, streamed);
-        self.recorder.begin(&end.target).end(&end, self.start + since_start);
-    }
-
-    pub fn snapshot(&self, since_start: Duration) -> Snapshot {
-        let (now, at) = (self.start + since_start, self.answered.at + since_start);
-        self.recorder.snapshot(now, at, PoolStats::default(), Costs::default(), 100)
-    }
-}
 
 /// One way to count a call.
 trait Count: Sync {
@@ -122,18 +43,18 @@ impl Count for Map {
 }
 
 struct Own {
-    books: Books,
+    recorder: Recorder,
     streamed: bool,
 }
 
 impl Count for Own {
     fn call(&self, number: u32) {
         let now = Duration::from_millis(number.into());
-        self.books.call(model(number), latency(number), self.streamed, now);
+        self.recorder.call(model(number), latency(number), self.streamed, now);
     }
 
     fn counted(&self) -> u64 {
-        self.books.snapshot(Duration::from_secs(1_000_000)).total.calls
+        self.recorder.snapshot(Duration::from_secs(1_000_000)).total.calls
     }
 }
 
@@ -149,8 +70,8 @@ fn latency(number: u32) -> Duration {
 /// Makes each way anew, so that no round sees what another has counted.
 const ALL: [fn() -> Box<dyn Count>; 3] = [
     || Box::new(Map(Naive::default())),
-    || Box::new(Own { books: Books::new(), streamed: false }),
-    || Box::new(Own { books: Books::new(), streamed: true }),
+    || Box::new(Own { recorder: Recorder::default(), streamed: false }),
+    || Box::new(Own { recorder: Recorder::default(), streamed: true }),
 ];
 
 #[derive(Debug, Serialize)]

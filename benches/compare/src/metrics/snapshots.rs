@@ -5,9 +5,9 @@ use serde::Serialize;
 use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
+use tollgate::internals::Recorder;
 use tollgate::{ChatRequest, Client, Provider};
 
-use super::recording::Books;
 use super::server::Server;
 use crate::processor::micros;
 use crate::rounds::{Effort, median, ratio, spread};
@@ -70,18 +70,18 @@ pub fn measure(effort: Effort) -> Snapshots {
 }
 
 /// Fifteen minutes and more of calls.
-fn filled(names: &[String], threads: usize) -> Books {
-    let books = Books::new();
+fn filled(names: &[String], threads: usize) -> Recorder {
+    let recorder = Recorder::default();
     let mut time = Duration::ZERO;
     while time < TIME {
-        calls(&books, names, threads, time, 24 / threads);
+        calls(&recorder, names, threads, time, 24 / threads);
         time += STEP;
     }
-    books
+    recorder
 }
 
 /// Each thread calls every model so many times, all at the same time of the recorder's.
-fn calls(books: &Books, names: &[String], threads: usize, time: Duration, times: usize) {
+fn calls(recorder: &Recorder, names: &[String], threads: usize, time: Duration, times: usize) {
     thread::scope(|scope| {
         for thread in 0..threads {
             scope.spawn(move || {
@@ -89,7 +89,7 @@ fn calls(books: &Books, names: &[String], threads: usize, time: Duration, times:
                 let mut random = fastrand::Rng::with_seed(seed);
                 for name in names.iter().cycle().take(names.len() * times) {
                     let latency = Duration::from_micros(random.u64(100_000..10_000_000));
-                    books.call(name, latency, true, time);
+                    recorder.call(name, latency, true, time);
                 }
             });
         }
@@ -99,10 +99,10 @@ fn calls(books: &Books, names: &[String], threads: usize, time: Duration, times:
 /// Takes a snapshot so many times, to be looked at by a profiler.
 pub fn repeat(times: usize) {
     let names = names();
-    let books = filled(&names, THREADS);
+    let recorder = filled(&names, THREADS);
     for _ in 0..times {
-        calls(&books, &names, THREADS, TIME, 1);
-        black_box(books.snapshot(TIME));
+        calls(&recorder, &names, THREADS, TIME, 1);
+        black_box(recorder.snapshot(TIME));
     }
 }
 

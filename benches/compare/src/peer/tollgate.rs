@@ -1,39 +1,27 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Connection, Peer, TIMEOUT, pause};
-use crate::deadline::Deadline;
-use crate::pool::{Acquired, Lease, Limits, OriginId, Pool};
+use tollgate::internals::{Lease, Pool};
 
-const MINUTE: Duration = Duration::from_secs(60);
+use super::{Connection, Peer, TIMEOUT, pause};
 
 /// The crate's pool, as its transport uses it.
 pub struct Tollgate {
     pool: Pool<Connection>,
-    origin: OriginId,
     opened: AtomicU64,
 }
 
 impl Tollgate {
     pub fn new(connections: usize) -> Self {
-        let limits = Limits {
-            max_size: connections,
-            max_per_origin: connections,
-            idle_timeout: 10 * MINUTE,
-        };
-        let pool = Pool::new(limits, Duration::from_secs(1));
-        Self { origin: pool.register("http://pool.test:80"), pool, opened: AtomicU64::new(0) }
+        Self { pool: Pool::new(connections), opened: AtomicU64::new(0) }
     }
 
     fn lease(&self) -> Lease<Connection> {
-        let deadline = Deadline::after(Instant::now(), TIMEOUT);
-        match self.pool.acquire(self.origin, deadline, None).expect("a place within the time") {
-            Acquired::Reused(lease, _) => lease,
-            Acquired::Open(permit) => {
-                self.opened.fetch_add(1, Ordering::Relaxed);
-                permit.fill(Connection, Instant::now().checked_add(30 * MINUTE))
-            }
-        }
+        let open = || {
+            self.opened.fetch_add(1, Ordering::Relaxed);
+            Connection
+        };
+        self.pool.lease(TIMEOUT, open).expect("a place within the time")
     }
 }
 

@@ -1,0 +1,175 @@
+//! Private parts, made callable for the project's own benchmarks (feature `internals`).
+//!
+//! No promise is made about any of it: it changes and goes as the parts do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+use ureq::http::HeaderMap;
+
+use crate::chat::{ChatRequest, ChatResponse, Usage};
+use crate::cost::Money;
+use crate::deadline::Deadline;
+use crate::error::Error;
+use crate::histogram::Histogram;
+use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
+use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
+use crate::provider::{self, Delivery, Provider, Reply, Wire};
+use crate::retry::Attempt;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The pool, for connections of any kind to one origin.
+#[derive(Debug)]
+pub struct Pool<C: Send + 'static> {
+    pool: pool::Pool<C>,
+    origin: OriginId,
+}
+
+/// A connection in use. Dropped, it is closed as broken.
+#[derive(Debug)]
+#[must_use]
+pub struct Lease<C: Send + 'static>(pool::Lease<C>);
+
+impl<C: Send + 'static> Pool<C> {
+    /// A pool of at most so many connections.
+    pub fn new(connections: usize) -> Self {
+        let limits = Limits {
+            max_size: connections,
+            max_per_origin: connections,
+            idle_timeout: 10 * MINUTE,
+        };
+        let pool = pool::Pool::new(limits, Duration::from_secs(1));
+        Self { origin: pool.register("http://pool.test:80"), pool }
+    }
+
+    /// Leases a connection that is at rest, else `open`s one, else waits in line; `None`
+    /// when none came within `timeout`.
+    #[inline]
+    pub fn lease(&self, timeout: Duration, open: impl FnOnce() -> C) -> Option<Lease<C>> {
+        let deadline = Deadline::after(Instant::now(), timeout);
+        Some(Lease(match self.pool.acquire(self.origin, deadline, None).ok()? {
+            Acquired::Reused(lease, _) => lease,
+            Acquired::Open(permit) => permit.fill(open(), Instant::now().checked_add(30 * MINUTE)),
+        }))
+    }
+}
+
+impl<C: Send + 'static> Lease<C> {
+    /// Gives the connection back, fit for another use.
+    #[inline]
+    pub fn give_back(self) {
+        self.0.give_back();
+    }
+}
+
+/// The recorder of a client's calls. It is told the time, and the same answer each time.
+#[derive(Debug)]
+pub struct Recorder {
+    recorder: Arc<metrics::Recorder>,
+    start: Instant,
+    at: SystemTime,
+    attempts: [Attempt; 1],
+    /// Those of a stream of 500 pieces.
+    gaps: Histogram,
+    tags: BTreeMap<String, String>,
+}
+
+impl Default for Recorder {
+    fn default() -> Self {
+        let mut gaps = Histogram::default();
+        (0..500).for_each(|gap| gaps.record(Duration::from_micros(8_000 + gap * 37)));
+        let attempt = Attempt {
+            began: Duration::ZERO,
+            took: Duration::from_millis(890),
+            resent: false,
+            failure: None,
+            decision: None,
+        };
+        let start = Instant::now();
+        Self {
+            recorder: metrics::Recorder::new(start),
+            start,
+            at: SystemTime::now(),
+            attempts: [attempt],
+            gaps,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
+impl Recorder {
+    /// A call begins and ends, answered, with all there is to record.
+    pub fn call(&self, model: &str, latency: Duration, streamed: bool, since_start: Duration) {
+        let end = CallEnd {
+            target: Target {
+                provider: "openai",
+                model,
+                operation: CHAT,
+                server_address: "api.openai.com",
+                server_port: 443,
+            },
+            response_model: Some(model),
+            streamed,
+            at: self.at,
+            latency,
+            time_to_first_token: streamed.then_some(Duration::from_millis(200)),
+            gaps: streamed.then_some(&self.gaps),
+            usage: Usage::reported(1_100, 320),
+            cost: Some(Money::picos(357_000_000)),
+            attempts: &self.attempts,
+            outcome: Ok(()),
+            request_id: Some("req_6f2b9f0c3c6d4d1f"),
+            tags: &self.tags,
+        };
+        self.recorder.begin(&end.target).end(&end, self.start + since_start);
+    }
+
+    /// All numbers at that time.
+    pub fn snapshot(&self, since_start: Duration) -> Snapshot {
+        let (now, at) = (self.start + since_start, self.at + since_start);
+        self.recorder.snapshot(now, at, PoolStats::default(), Costs::default(), 100)
+    }
+}
+
+/// Records one time in a histogram.
+#[inline]
+pub fn record(histogram: &mut Histogram, value: Duration) {
+    histogram.record(value);
+}
+
+/// The body that is sent for a request: of OpenAI's Chat Completions or of Anthropic's
+/// Messages.
+///
+/// # Errors
+///
+/// For a request that is refused unsent.
+pub fn encode(
+    provider: Provider,
+    request: &ChatRequest,
+    model: &str,
+    streamed: bool,
+) -> Result<Vec<u8>, Error> {
+    let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
+    provider::write(&wire(provider).encode(request, model, delivery)?)
+}
+
+/// The answer in a body that came with status 200, of the same formats.
+///
+/// # Errors
+///
+/// For a body that cannot be read.
+pub fn decode(provider: Provider, body: &[u8]) -> Result<ChatResponse, Error> {
+    let reply = Reply { status: 200, headers: &HeaderMap::new(), body };
+    match wire(provider).decode(reply) {
+        Ok(decoded) => Ok(decoded.into_response(provider)),
+        Err(failure) => Err(failure.into_error()),
+    }
+}
+
+fn wire(provider: Provider) -> Wire {
+    match provider {
+        Provider::OpenAi => Wire::OpenAiChat,
+        Provider::Anthropic => Wire::Anthropic,
+    }
+}
