@@ -1,0 +1,48 @@
+//! Whole calls, with all that a client can do: pool, deadline, retries, three budgets,
+//! metrics.
+
+use std::hint::black_box;
+use std::time::Duration;
+use tollgate::{Budget, ChatRequest, Client, Money, Provider, StreamEvent};
+
+use crate::workload::Workload;
+use crate::workload::streams::CHUNKS;
+
+/// A call by the host's name, on a connection that is kept.
+pub(crate) fn chat(address: &str) -> Workload {
+    let client = client(address);
+    Workload::new(move || {
+        let request = ChatRequest::from("What is the capital of France?").tag("customer", "acme");
+        let response = client.chat(request).expect("an answer");
+        assert_eq!(black_box(response).text(), "Paris");
+    })
+}
+
+/// A stream from the call to its end, the reading thread's work included.
+pub(crate) fn stream(address: &str) -> Workload {
+    let client = client(address);
+    Workload::new(move || {
+        let request = ChatRequest::from("What is the capital of France?").tag("customer", "acme");
+        let stream = client.stream(request).expect("a stream");
+        let pieces = stream.filter(|event| {
+            matches!(event.as_ref().expect("a whole stream"), StreamEvent::TextDelta(_))
+        });
+        assert_eq!(pieces.count(), CHUNKS);
+    })
+}
+
+fn client(address: &str) -> Client {
+    // Nothing is refused.
+    let limit = Money::dollars(1_000_000_000);
+    Client::builder()
+        .provider(Provider::OpenAi)
+        .model("gpt-4o-mini")
+        .api_key("sk-loopback")
+        .base_url(format!("http://{address}/v1"))
+        .timeout(Duration::from_secs(300))
+        .budget(Budget::daily(limit))
+        .budget(Budget::monthly(limit).per_tag("customer"))
+        .budget(Budget::total(limit).per_model())
+        .build()
+        .expect("a valid configuration")
+}

@@ -1,0 +1,41 @@
+//! The hot paths by name, and how often each is gone in a count: often enough that what
+//! comes round only now and then is in it as it comes.
+
+use tollgate::Provider::{Anthropic, OpenAi};
+
+use crate::calls;
+use crate::workload::{self, Workload};
+
+/// A hot path.
+pub(crate) struct Path {
+    pub(crate) name: &'static str,
+    /// How often it is gone while instructions are counted.
+    pub(crate) turns: u32,
+    /// Makes it ready. It is told where the server listens.
+    pub(crate) ready: fn(&str) -> Workload,
+}
+
+const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Path {
+    Path { name, turns, ready }
+}
+
+/// All of them, the shortest last.
+pub(crate) const ALL: [Path; 17] = [
+    path("call", 200, calls::chat),
+    path("stream", 3, calls::stream),
+    path("stream_decode_openai", 3, |_| workload::stream_decode(OpenAi)),
+    path("stream_decode_anthropic", 3, |_| workload::stream_decode(Anthropic)),
+    path("sse_openai", 10, |_| workload::sse(OpenAi)),
+    path("sse_anthropic", 10, |_| workload::sse(Anthropic)),
+    path("answer_decode_openai", 200, |_| workload::answer_decode(OpenAi)),
+    path("answer_decode_anthropic", 200, |_| workload::answer_decode(Anthropic)),
+    path("encode_long_openai", 20, |_| workload::encode_long(OpenAi)),
+    path("encode_long_anthropic", 20, |_| workload::encode_long(Anthropic)),
+    path("encode_small_openai", 500, |_| workload::encode_small(OpenAi)),
+    path("encode_small_anthropic", 500, |_| workload::encode_small(Anthropic)),
+    path("reserve_settle", 1_000, |_| workload::reserve_settle()),
+    path("record", 10_000, |_| workload::record(false)),
+    path("record_streamed", 10_000, |_| workload::record(true)),
+    path("price", 5_000, |_| workload::price()),
+    path("lease", 5_000, |_| workload::lease()),
+];

@@ -1,0 +1,52 @@
+//! The server of the whole calls, in a process of its own, so that nothing of it is counted.
+
+use std::env;
+use std::error::Error;
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use tollgate::testing::{Loopback, Reply};
+
+use crate::workload::streams;
+
+/// It ends when this is dropped.
+pub(crate) struct Server {
+    process: Child,
+    /// By the host's name.
+    pub(crate) address: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> io::Result<Self> {
+        let mut process = Command::new(env::current_exe()?)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut address = String::new();
+        if let Some(output) = process.stdout.take() {
+            BufReader::new(output).read_line(&mut address)?;
+        }
+        Ok(Self { process, address: address.trim().to_owned() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Says where it listens and answers until its input ends.
+pub(crate) fn serve() -> Result<bool, Box<dyn Error>> {
+    let server = Loopback::start()?;
+    server.record(false);
+    server.on(
+        |request| request.body_contains("\"stream\":true"),
+        Reply::pieces(streams::pieces()).rate_limit(10_000, 9_999),
+    );
+    server.otherwise(Reply::text("Paris").rate_limit(10_000, 9_999));
+    println!("localhost:{}", server.address().port());
+    io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(true)
+}

@@ -1,0 +1,28 @@
+//! Answers that come whole, as the providers write them: a few paragraphs and the call of
+//! a tool.
+
+use serde_json::json;
+use tollgate::Provider;
+
+/// Some 300 tokens.
+pub(crate) fn text() -> String {
+    "The capital of France is Paris, a city of more than two million.\n\nIt lies on the \
+     “Seine”, and has done so for longer than it has been a capital. "
+        .repeat(10)
+}
+
+/// The body of an answer.
+pub(crate) fn body(provider: Provider) -> Vec<u8> {
+    let text = json!(text());
+    match provider {
+        // "Create a message" in Anthropic's API reference.
+        Provider::Anthropic => format!(
+            r#"{{"model":"claude-haiku-4-5-20251001","id":"msg_01XFDUDYJgAACzvnptvVoYEL","type":"message","role":"assistant","content":[{{"type":"text","text":{text}}},{{"type":"tool_use","id":"toolu_01T1x1fJ34qAmk2tNTrN7Up6","name":"find_city","input":{{"name":"Paris","country":"FR","fields":["population","rivers"]}}}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{{"input_tokens":412,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0}},"output_tokens":340,"service_tier":"standard"}}}}"#
+        ),
+        // "The chat completion object" in OpenAI's API reference.
+        _ => format!(
+            r#"{{"id":"chatcmpl-CXz1PQmC0bYhTqkWb8Jr5yY4nVn2u","object":"chat.completion","created":1761300000,"model":"gpt-4o-mini-2024-07-18","choices":[{{"index":0,"message":{{"role":"assistant","content":{text},"tool_calls":[{{"id":"call_Zg5tQ1wlTUCcuRnWMhTKbKDu","type":"function","function":{{"name":"find_city","arguments":"{{\"name\":\"Paris\",\"country\":\"FR\",\"fields\":[\"population\",\"rivers\"]}}"}}}}],"refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"tool_calls"}}],"usage":{{"prompt_tokens":412,"completion_tokens":340,"total_tokens":752,"prompt_tokens_details":{{"cached_tokens":0,"audio_tokens":0}},"completion_tokens_details":{{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}}}},"service_tier":"default","system_fingerprint":"fp_560af6e559"}}"#
+        ),
+    }
+    .into_bytes()
+}

@@ -1,0 +1,163 @@
+//! The hot paths, each by itself and with data like that of the providers. What is timed
+//! and what is counted is the same.
+
+mod answers;
+mod requests;
+pub(crate) mod streams;
+
+use std::hint::black_box;
+use std::time::Duration;
+use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
+use tollgate::internals::{Pool, Recorder, decode, encode};
+use tollgate::sse::{ParseError, Parser};
+use tollgate::{ChatRequest, Provider, StreamDecoder, StreamEvent, Usage};
+
+use streams::CHUNKS;
+
+/// How many bytes come at once: as many as the client reads.
+const READ: usize = 4 * 1024;
+
+/// Something that a call does, over and over.
+pub(crate) struct Workload {
+    /// Does it once.
+    pub(crate) turn: Box<dyn FnMut()>,
+    /// How many bytes that reads or writes.
+    pub(crate) bytes: Option<usize>,
+}
+
+impl Workload {
+    pub(crate) fn new(turn: impl FnMut() + 'static) -> Self {
+        Self { turn: Box::new(turn), bytes: None }
+    }
+
+    fn of_bytes(bytes: usize, turn: impl FnMut() + 'static) -> Self {
+        Self { turn: Box::new(turn), bytes: Some(bytes) }
+    }
+}
+
+/// The events of a stream are told apart, and nothing is read of them.
+pub(crate) fn sse(provider: Provider) -> Workload {
+    let body = streams::body(provider);
+    Workload::of_bytes(body.len(), move || {
+        let mut parser = Parser::new();
+        let mut seen = 0;
+        for bytes in body.chunks(READ) {
+            let event = |event: tollgate::sse::Event<'_>| {
+                seen += usize::from(!black_box(event).data.is_empty());
+                Ok::<_, ParseError>(())
+            };
+            parser.push(bytes, event).expect("a stream in good order");
+        }
+        assert!(seen >= CHUNKS);
+    })
+}
+
+/// A stream is read whole.
+pub(crate) fn stream_decode(provider: Provider) -> Workload {
+    let body = streams::body(provider);
+    Workload::of_bytes(body.len(), move || {
+        let mut decoder = match provider {
+            Provider::Anthropic => StreamDecoder::anthropic(),
+            _ => StreamDecoder::openai_chat(),
+        };
+        let mut seen = 0;
+        for bytes in body.chunks(READ) {
+            // As the client does: what one read has brought is handed over together.
+            let mut events = Vec::new();
+            decoder.push(bytes, &mut events).expect("a stream in good order");
+            seen +=
+                events.iter().filter(|event| matches!(event, StreamEvent::TextDelta(_))).count();
+            black_box(events);
+        }
+        assert!(seen >= CHUNKS);
+        assert!(!black_box(decoder.into_response()).text().is_empty());
+    })
+}
+
+/// An answer that comes whole is read.
+pub(crate) fn answer_decode(provider: Provider) -> Workload {
+    let body = answers::body(provider);
+    Workload::of_bytes(body.len(), move || {
+        black_box(decode(provider, &body).expect("an answer"));
+    })
+}
+
+/// A question of one sentence is written.
+pub(crate) fn encode_small(provider: Provider) -> Workload {
+    encoding(provider, requests::small())
+}
+
+/// A conversation of many turns, with tools and their results, is written.
+pub(crate) fn encode_long(provider: Provider) -> Workload {
+    encoding(provider, requests::long())
+}
+
+fn encoding(provider: Provider, request: ChatRequest) -> Workload {
+    let write = move || encode(provider, &request, "some-model", false).expect("a valid request");
+    Workload::of_bytes(write().len(), move || {
+        black_box(write());
+    })
+}
+
+/// The price of a model is found and a usage priced by it.
+pub(crate) fn price() -> Workload {
+    let prices = Prices::builtin();
+    let mut usage = Usage::reported(1_100, 320);
+    usage.cached_tokens = 400;
+    let at = std::time::UNIX_EPOCH + Duration::from_secs(1_761_300_000);
+    Workload::new(move || {
+        let price = prices.find(black_box("openai"), black_box("gpt-4o-mini")).expect("known");
+        black_box(price.cost(&usage, None, at));
+    })
+}
+
+/// A call is reserved for and settled in three budgets.
+pub(crate) fn reserve_settle() -> Workload {
+    let tracker = tracker();
+    Workload::new(move || {
+        let plan = CallPlan::new("openai", "gpt-4o-mini")
+            .input_tokens(1_200)
+            .output_tokens(500)
+            .tag("customer", "acme");
+        let call = tracker.reserve(plan).expect("all the money there is").send();
+        black_box(call.settle(Bill::new(Usage::reported(1_100, 320))));
+    })
+}
+
+fn tracker() -> CostTracker {
+    // No call is refused.
+    let limit = Money::dollars(1_000_000_000);
+    let price = Price::per_million(Money::cents(15), Money::cents(60));
+    CostConfig::default()
+        .prices(Prices::builtin().set("openai", "gpt-4o-mini", price))
+        .budget(Budget::daily(limit))
+        .budget(Budget::monthly(limit).per_tag("customer"))
+        .budget(Budget::total(limit).per_model())
+        .build()
+        .expect("a valid configuration")
+}
+
+/// A call begins and ends, as the recorder sees it, at a thousand calls a second.
+pub(crate) fn record(streamed: bool) -> Workload {
+    const MODELS: [&str; 5] =
+        ["gpt-4o-mini", "gpt-5", "gpt-5-mini", "claude-sonnet-4-5", "claude-haiku-4-5"];
+    let recorder = Recorder::default();
+    let mut number: u32 = 0;
+    Workload::new(move || {
+        number = number.wrapping_add(1);
+        // From nothing to 1.2 s.
+        let spread = u64::from(number.wrapping_mul(2_654_435_761) >> 20);
+        let latency = Duration::from_micros(spread * 300 + 1);
+        let since_start = Duration::from_millis(number.into());
+        recorder.call(MODELS[number as usize % MODELS.len()], latency, streamed, since_start);
+    })
+}
+
+/// A connection that is at rest is leased and given back.
+pub(crate) fn lease() -> Workload {
+    let pool = Pool::new(8);
+    Workload::new(move || {
+        let lease = pool.lease(Duration::from_secs(30), || ()).expect("one for each");
+        black_box(lease).give_back();
+    })
+}

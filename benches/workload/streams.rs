@@ -1,0 +1,105 @@
+//! Streamed answers as the providers write them.
+
+use serde_json::json;
+use std::fmt::Write;
+use tollgate::Provider;
+
+/// How many pieces of text a stream has.
+pub(crate) const CHUNKS: usize = 1_000;
+
+/// Tokens of an answer, with quotation marks and line ends as code has them, and letters
+/// that are not ASCII.
+const PIECES: [&str; 16] = [
+    "The",
+    " capital",
+    " of",
+    " France",
+    " is",
+    " Paris",
+    ",",
+    " a",
+    " city",
+    " of",
+    " more",
+    " than",
+    " two",
+    " million",
+    ".\n\n",
+    " “Où”",
+];
+
+/// The pieces of text of a stream.
+pub(crate) fn pieces() -> impl Iterator<Item = &'static str> {
+    PIECES.into_iter().cycle().take(CHUNKS)
+}
+
+/// The body of a whole stream.
+pub(crate) fn body(provider: Provider) -> Vec<u8> {
+    match provider {
+        Provider::Anthropic => anthropic(),
+        _ => openai(),
+    }
+    .into_bytes()
+}
+
+/// Chunks as the API reference has them ("The chat completion chunk object").
+fn openai() -> String {
+    let mut body = String::new();
+    let mut chunk = |delta: &str, finish_reason: &str| {
+        write_event(
+            &mut body,
+            None,
+            &format!(
+                r#"{{"id":"chatcmpl-CXz1PQmC0bYhTqkWb8Jr5yY4nVn2u","object":"chat.completion.chunk","created":1761300000,"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559","choices":[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish_reason}}}],"usage":null,"obfuscation":"x7Kq2"}}"#
+            ),
+        );
+    };
+    chunk(r#"{"role":"assistant","content":"","refusal":null}"#, "null");
+    for piece in pieces() {
+        chunk(&format!(r#"{{"content":{}}}"#, json!(piece)), "null");
+    }
+    chunk("{}", "\"stop\"");
+    write_event(
+        &mut body,
+        None,
+        r#"{"id":"chatcmpl-CXz1PQmC0bYhTqkWb8Jr5yY4nVn2u","object":"chat.completion.chunk","created":1761300000,"model":"gpt-4o-mini-2024-07-18","service_tier":"default","system_fingerprint":"fp_560af6e559","choices":[],"usage":{"prompt_tokens":14,"completion_tokens":1000,"total_tokens":1014,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"accepted_prediction_tokens":0,"rejected_prediction_tokens":0}},"obfuscation":""}"#,
+    );
+    write_event(&mut body, None, "[DONE]");
+    body
+}
+
+/// Events as "Streaming messages" has them.
+fn anthropic() -> String {
+    let mut body = String::new();
+    let mut event = |name: &str, data: &str| write_event(&mut body, Some(name), data);
+    event(
+        "message_start",
+        r#"{"type":"message_start","message":{"model":"claude-haiku-4-5-20251001","id":"msg_01XFDUDYJgAACzvnptvVoYEL","type":"message","role":"assistant","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":14,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0},"output_tokens":1,"service_tier":"standard"}}}"#,
+    );
+    event(
+        "content_block_start",
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+    );
+    event("ping", r#"{"type": "ping"}"#);
+    for piece in pieces() {
+        let piece = json!(piece);
+        event(
+            "content_block_delta",
+            &format!(
+                r#"{{"type":"content_block_delta","index":0,"delta":{{"type":"text_delta","text":{piece}}}}}"#
+            ),
+        );
+    }
+    event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#);
+    event(
+        "message_delta",
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":14,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1000}}"#,
+    );
+    event("message_stop", r#"{"type":"message_stop"}"#);
+    body
+}
+
+fn write_event(body: &mut String, name: Option<&str>, data: &str) {
+    let name = name.map(|name| format!("event: {name}\n")).unwrap_or_default();
+    write!(body, "{name}data: {data}\n\n").expect("a text grows");
+}
