@@ -37,14 +37,17 @@ const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instruction
 const BLESS: &str = "cargo bench --bench instructions -- --bless";
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench`.
-    let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let mut args: Vec<String> = env::args().skip(1).collect();
+    // `cargo bench` adds it, and `cargo test` does not.
+    let is_bench = args.iter().any(|arg| arg == "--bench");
+    args.retain(|arg| arg != "--bench");
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve"] => server::serve(),
         // What valgrind is given to run.
         ["turns", name, address] => Ok(run_counted(name, address)),
         ["--bless"] => bless(),
         ["--test"] => smoke(),
+        [] if !is_bench => smoke(),
         ref filters => compare(filters),
     };
     match done {
