@@ -1,11 +1,20 @@
 //! Measures tollgate side by side with its peers.
 //!
 //! ```text
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- overhead [--json] [--quick] [--arms A,B]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- stream [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- streams [--json]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
 //! ```
+//!
+//! `overhead` measures what a small call costs each client in processor time, beside a socket
+//! and a parser of JSON alone, and `stream` what a stream of a thousand chunks costs. All of
+//! them call the same server, which is another process; each runs in a process of its own.
+//! `--arms` chooses among the clients. For a profiler, start the server with
+//! `sleep 1h | compare serve http`, which prints its port, and the client with
+//! `arm overhead tollgate http://localhost:PORT/at-once/v1 CALLS`.
 //!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
 //! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
@@ -23,15 +32,22 @@
 //! against writing it down; and the processor time of a client's calls with metrics off and
 //! on.
 
+mod arms;
 mod call;
+mod comparison;
 mod contended;
 mod costs;
+mod failure;
+mod flags;
 mod idle;
 mod metrics;
+mod overhead;
 mod peer;
 mod processor;
 mod report;
 mod rounds;
+mod server;
+mod stream;
 mod streams;
 mod switches;
 mod syscalls;
@@ -41,12 +57,20 @@ mod uncontended;
 use std::env;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: compare pool [--json] [--quick] | compare streams [--json] \
+const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
+                     | compare stream [--json] [--quick] [--arms A,B] | compare pool [--json] [--quick] | compare streams [--json] \
                      | compare costs [--json] [--quick] | compare metrics [--json] [--quick]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["overhead", ref flags @ ..] => return failure::exit(overhead::overhead(flags)),
+        ["stream", ref flags @ ..] => return failure::exit(stream::stream(flags)),
+        // What these run in processes of their own.
+        ["serve", scheme] => return failure::exit(server::serve(scheme)),
+        ["arm", bench, arm, url, calls] => {
+            return failure::exit(arms::run(bench, arm, url, calls));
+        }
         ["pool", ref flags @ ..]
             if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
         {

@@ -29,3 +29,9 @@ pub fn micros<T>(work: impl FnOnce() -> T) -> f64 {
     let took = of(work);
     took.unwrap_or_else(|| begun.elapsed()).as_secs_f64() * 1e6
 }
+
+/// Of all threads of this process so far, in the kernel included.
+pub fn process() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
+}

@@ -28,6 +28,22 @@ impl Effort {
         }
         found
     }
+
+    /// The same for any number of peers that may fail, which ends it.
+    pub fn rotate_all<P, T, E>(
+        self,
+        peers: &[P],
+        mut measure: impl FnMut(&P) -> Result<T, E>,
+    ) -> Result<Vec<Vec<T>>, E> {
+        let mut found: Vec<Vec<T>> = peers.iter().map(|_| Vec::new()).collect();
+        for round in 0..self.rounds {
+            for turn in 0..peers.len() {
+                let at = (round + turn) % peers.len();
+                found[at].push(measure(&peers[at])?);
+            }
+        }
+        Ok(found)
+    }
 }
 
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
