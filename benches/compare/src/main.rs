@@ -3,8 +3,8 @@
 //! ```text
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- overhead [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- stream [--json] [--quick] [--arms A,B]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- scale [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
-//! cargo run --release --manifest-path benches/compare/Cargo.toml -- streams [--json]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
 //! ```
@@ -16,12 +16,13 @@
 //! `sleep 1h | compare serve http`, which prints its port, and the client with
 //! `arm overhead tollgate http://localhost:PORT/at-once/v1 CALLS`.
 //!
+//! `scale` measures how near 256 calls at once come to the ideal where each takes 200 ms,
+//! and the memory of 1,000 open streams.
+//!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
 //! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
 //! and shorter rounds; `--json` prints the numbers once more as one JSON object on
 //! the last line.
-//!
-//! `streams` measures the memory of open streams.
 //!
 //! `costs` measures what keeping count of costs takes: reserving and settling against
 //! what people write instead, pricing and loading the table against the crate
@@ -46,9 +47,9 @@ mod peer;
 mod processor;
 mod report;
 mod rounds;
+mod scale;
 mod server;
 mod stream;
-mod streams;
 mod switches;
 mod syscalls;
 mod target;
@@ -58,7 +59,9 @@ use std::env;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
-                     | compare stream [--json] [--quick] [--arms A,B] | compare pool [--json] [--quick] | compare streams [--json] \
+                     | compare stream [--json] [--quick] [--arms A,B] \
+                     | compare scale [--json] [--quick] [--arms A,B] \
+                     | compare pool [--json] [--quick] \
                      | compare costs [--json] [--quick] | compare metrics [--json] [--quick]";
 
 fn main() -> ExitCode {
@@ -66,21 +69,19 @@ fn main() -> ExitCode {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["overhead", ref flags @ ..] => return failure::exit(overhead::overhead(flags)),
         ["stream", ref flags @ ..] => return failure::exit(stream::stream(flags)),
+        ["scale", ref flags @ ..] => return failure::exit(scale::scale(flags)),
         // What these run in processes of their own.
         ["serve", scheme] => return failure::exit(server::serve(scheme)),
         ["arm", bench, arm, url, calls] => {
             return failure::exit(arms::run(bench, arm, url, calls));
         }
+        ["many", bench, arm, url, count] => {
+            return failure::exit(scale::run(bench, arm, url, count));
+        }
         ["pool", ref flags @ ..]
             if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
         {
             report::pool(flags.contains(&"--quick"), flags.contains(&"--json"));
-        }
-        ["streams", ref flags @ ..] if flags.iter().all(|flag| *flag == "--json") => {
-            if let Err(error) = streams::measure(!flags.is_empty()) {
-                eprintln!("{error}");
-                return ExitCode::FAILURE;
-            }
         }
         ["costs", ref flags @ ..]
             if flags.iter().all(|flag| ["--json", "--quick"].contains(flag)) =>
@@ -92,8 +93,6 @@ fn main() -> ExitCode {
         {
             metrics::metrics(flags.contains(&"--quick"), flags.contains(&"--json"));
         }
-        // What `metrics` runs in a process of its own.
-        ["answer"] => metrics::answer(),
         // What `costs` runs in processes of their own.
         ["start", arm] => costs::start(arm),
         ["sqlite", arm, flush, path] => costs::child(arm, flush, path),
@@ -105,8 +104,6 @@ fn main() -> ExitCode {
             }
             Err(_) => return usage(),
         },
-        // What `streams` runs in a process of its own.
-        ["open", arm, address] => streams::open(arm, address),
         // What `pool` runs under strace.
         ["requests", peer, url, count] => match count.parse() {
             Ok(count) => call::requests(peer, url, count),

@@ -18,7 +18,7 @@ impl Target {
         Self { target: target.into(), measured, holds: measured.map(|value| value <= limit) }
     }
 
-    fn at_least(target: impl Into<String>, measured: Option<f64>, limit: f64) -> Self {
+    pub fn at_least(target: impl Into<String>, measured: Option<f64>, limit: f64) -> Self {
         Self { target: target.into(), measured, holds: measured.map(|value| value >= limit) }
     }
 }

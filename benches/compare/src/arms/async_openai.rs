@@ -45,7 +45,9 @@ impl Arm for AsyncOpenAi {
         self.runtime.block_on(async {
             let response = self.client.chat().create(request(false)?).await?;
             let choice = response.choices.into_iter().next();
-            Ok(choice.and_then(|choice| choice.message.content).ok_or("no text")?)
+            Ok(choice
+                .and_then(|choice| choice.message.content)
+                .ok_or("an answer without a text")?)
         })
     }
 

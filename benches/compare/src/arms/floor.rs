@@ -93,7 +93,7 @@ impl Arm for Floor {
         let length = memmem::find(&lines.unread()[..head], LENGTH).ok_or("no length")?;
         let digits = &lines.unread()[length + LENGTH.len()..];
         let digits = digits.split(|byte| *byte == b'\r').next().unwrap_or_default();
-        let length: usize = str::from_utf8(digits)?.parse()?;
+        let length: usize = std::str::from_utf8(digits)?.parse()?;
         while lines.unread().len() < head + length {
             if !lines.fill(stream)? {
                 return Err("an answer that breaks off".into());

@@ -9,6 +9,11 @@ use crate::failure::Failure;
 use crate::server::AUTHORITY;
 
 /// A runtime whose only thread is the one that calls.
+///
+/// On tokio's own default, that of many threads, the connection is on one of its workers, and
+/// the caller and it wake each other for every packet: on two cores a call then took
+/// async-openai 90 to 150 µs of processor time where it takes 30 so, and a stream 6 to 11 ms
+/// where it takes 2.5; genai likewise. With 256 calls at once the two are alike.
 pub fn new() -> Result<Runtime, Failure> {
     encryption();
     Ok(Builder::new_current_thread().enable_all().build()?)

@@ -70,7 +70,8 @@ impl Lines {
     fn size(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         loop {
             if let Some(end) = memchr(b'\n', self.unread()) {
-                let digits = str::from_utf8(&self.unread()[..end]).unwrap_or_default().trim_end();
+                let digits =
+                    std::str::from_utf8(&self.unread()[..end]).unwrap_or_default().trim_end();
                 let size = usize::from_str_radix(digits, 16).map_err(io::Error::other)?;
                 self.start += end + 1;
                 return Ok(size);

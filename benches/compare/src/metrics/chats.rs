@@ -6,9 +6,10 @@ use std::time::Duration;
 use tollgate::observe::{Call, CallEnd, Lease, Observer};
 use tollgate::{Attempt, Budget, Client, ClientBuilder, Money, Provider};
 
-use super::server::Server;
 use crate::processor;
 use crate::rounds::{Effort, median, ratio, spread};
+use crate::server::answers::{ANSWER, KEY, MODEL, QUESTION};
+use crate::server::{Manner, Server};
 
 /// The first is measured twice, so that it is known what a difference is worth.
 pub const NAMES: [&str; 5] =
@@ -78,7 +79,7 @@ const CALLS: u32 = 100;
 /// Nothing where the system does not tell.
 pub fn measure(effort: Effort) -> Option<Chats> {
     processor::mine()?;
-    let server = Server::start().expect("it runs once more");
+    let server = Server::start(false).expect("it runs once more");
     let mut found = [const { Vec::new() }; NAMES.len()];
     for _ in 0..TIMES_NEW {
         let clients = ALL.map(|watched| client(&server, watched));
@@ -100,9 +101,9 @@ pub fn measure(effort: Effort) -> Option<Chats> {
 fn client(server: &Server, watched: impl Fn(ClientBuilder) -> ClientBuilder) -> Client {
     let builder = Client::builder()
         .provider(Provider::OpenAi)
-        .model("gpt-4o-mini")
-        .api_key("sk-loopback")
-        .base_url(&server.url)
+        .model(MODEL)
+        .api_key(KEY)
+        .base_url(server.url(Manner::AtOnce))
         .timeout(Duration::from_secs(30));
     let client = watched(builder).build().expect("a valid configuration");
     // Opens the connection, and finds the price.
@@ -111,6 +112,6 @@ fn client(server: &Server, watched: impl Fn(ClientBuilder) -> ClientBuilder) -> 
 }
 
 fn ask(client: &Client) {
-    let response = client.chat("What is the capital of France?").expect("an answer");
-    assert_eq!(response.text(), "Paris");
+    let response = client.chat(QUESTION).expect("an answer");
+    assert_eq!(response.text(), ANSWER);
 }

@@ -4,11 +4,9 @@ mod chats;
 mod naive;
 mod recording;
 mod report;
-mod server;
 mod snapshots;
 
 pub use report::metrics;
-pub use server::answer;
 
 /// Does one thing so many times, to be looked at by a profiler.
 pub fn repeat(name: &str, times: usize) {

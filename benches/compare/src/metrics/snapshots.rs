@@ -8,9 +8,9 @@ use std::time::Duration;
 use tollgate::internals::Recorder;
 use tollgate::{ChatRequest, Client, Provider};
 
-use super::server::Server;
 use crate::processor::micros;
 use crate::rounds::{Effort, median, ratio, spread};
+use crate::server::{Manner, Server};
 
 pub const MODELS: usize = 100;
 
@@ -111,11 +111,11 @@ fn names() -> Vec<String> {
 }
 
 fn of_a_client(effort: Effort, names: &[String]) -> f64 {
-    let server = Server::start().expect("it runs once more");
+    let server = Server::start(false).expect("it runs once more");
     let client = Client::builder()
         .provider(Provider::OpenAi)
         .api_key("sk-loopback")
-        .base_url(&server.url)
+        .base_url(server.url(Manner::AtOnce))
         .build()
         .expect("a valid configuration");
     let taken = (0..effort.rounds).map(|_| {

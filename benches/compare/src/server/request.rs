@@ -59,6 +59,6 @@ fn length(head: &[u8]) -> io::Result<usize> {
         let name = line.get(..NAME.len())?;
         name.eq_ignore_ascii_case(NAME).then(|| &line[NAME.len()..])
     });
-    let field = field.and_then(|value| str::from_utf8(value).ok()?.trim().parse().ok());
+    let field = field.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
     field.ok_or_else(|| io::Error::other("a request without a length"))
 }
