@@ -23,6 +23,7 @@ mod redirect;
 mod repair;
 pub mod sse;
 mod stream;
+mod template;
 mod word;
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-use super::super::openai::{Outline, finish_reason};
+use super::super::openai::{Outline, Read, finish_reason};
 use super::super::stream::{Room, Step};
 use super::super::word::Written;
 use super::super::{Decoded, Failure};
@@ -25,7 +25,7 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let mut repaired = None;
-        let (step, choice) = self.outline.read(name, data, &mut repaired)?;
+        let Read { step, choice, .. } = self.outline.read(name, data, &mut repaired)?;
         match choice.map(|choice| choice.text) {
             Some(Written::Text(text)) if !text.is_empty() => {
                 self.room.write(&text)?;

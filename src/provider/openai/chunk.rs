@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::Value;
+use std::borrow::Cow;
 
 use super::usage::Report;
 use crate::provider::bounded::{Content, Detail};
@@ -22,6 +23,9 @@ pub(super) struct Chunk<'a> {
     pub(super) x_groq: Option<Box<Object<Groq>>>,
     pub(super) error: Option<Box<Detail>>,
     pub(super) choices: Choices<'a>,
+    /// Noise of changing length, so that the size of packets tells nothing of the words
+    /// (OpenAI's API reference, `stream_options.include_obfuscation`).
+    pub(super) obfuscation: Word<'a>,
 }
 
 members!(impl [] Chunk<'de> {
@@ -33,6 +37,7 @@ members!(impl [] Chunk<'de> {
     "x_groq" => x_groq,
     "error" => error,
     "choices" => choices,
+    "obfuscation" => obfuscation,
 });
 
 /// Groq's place for the usage (console.groq.com/docs/api-reference).
@@ -103,7 +108,21 @@ pub(super) struct Delta<'a> {
     unread: Option<Box<Detail>>,
 }
 
-impl Delta<'_> {
+impl<'a> Delta<'a> {
+    /// The only thing it says, where that is text as it stands in the chunk.
+    pub(super) fn only_text(&self) -> Option<&'a str> {
+        let Written::Text(Cow::Borrowed(text)) = self.content else { return None };
+        let words = [&self.refusal, &self.reasoning_content, &self.reasoning];
+        let alone = words.iter().all(|word| word.0.is_empty())
+            && self.tool_calls.items.is_empty()
+            && !self.tool_calls.exceeded
+            && self.function_call.is_none()
+            && self.annotations.is_none()
+            && self.audio.is_none()
+            && self.unread.is_none();
+        alone.then_some(text)
+    }
+
     /// Whether it holds something that is not read.
     pub(super) fn has_unread(&self) -> bool {
         self.unread.as_ref().is_some_and(|unread| match &unread.value {

@@ -24,5 +24,5 @@ pub(super) use decode::decode;
 pub(super) use encode::{encode, limit_member};
 pub(super) use envelope::Envelope;
 pub(super) use finish::finish_reason;
-pub(super) use outline::Outline;
+pub(super) use outline::{Outline, Read};
 pub(super) use stream::Stream;

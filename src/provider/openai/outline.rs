@@ -31,8 +31,7 @@ pub(in crate::provider) struct Outline {
 }
 
 impl Outline {
-    /// Reads an event: what it was to the answer beside its piece of the choice that is
-    /// followed, and that piece. `repaired` is where nearly JSON is kept once it is made JSON.
+    /// Reads an event. `repaired` is where nearly JSON is kept once it is made JSON.
     ///
     /// # Errors
     ///
@@ -45,11 +44,11 @@ impl Outline {
         name: Option<&str>,
         data: &'a str,
         repaired: &'a mut Option<String>,
-    ) -> Result<(Step, Option<Choice<'a>>), Failure> {
+    ) -> Result<Read<'a>, Failure> {
         let data = data.trim();
         if data == END {
             return match self.answered {
-                true => Ok((Step::End, None)),
+                true => Ok(Step::End.into()),
                 false => Err(Failure::protocol(
                     "the stream holds no choices, so there is no answer in it",
                 )),
@@ -59,7 +58,7 @@ impl Outline {
             return Err(failure(data));
         }
         if data.is_empty() {
-            return Ok((Step::Nothing, None));
+            return Ok(Step::Nothing.into());
         }
         let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
         let reported = self.usage(&chunk);
@@ -77,15 +76,12 @@ impl Outline {
         let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
             self.last &= !listed && reported.is_none();
-            return Ok((
-                match reported {
-                    _ if chunk.choices.others => Step::Progress,
-                    Some(Reported::Anew) => Step::Progress,
-                    None if !listed => Step::Unknown,
-                    _ => Step::Nothing,
-                },
-                None,
-            ));
+            return Ok(Read::from(match reported {
+                _ if chunk.choices.others => Step::Progress,
+                Some(Reported::Anew) => Step::Progress,
+                None if !listed => Step::Unknown,
+                _ => Step::Nothing,
+            }));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
             return Err(Failure::inside(&error.value));
@@ -95,7 +91,15 @@ impl Outline {
         let ends =
             self.finish_reason != choice.finish_reason.0 && !choice.finish_reason.0.is_empty();
         keep(&mut self.finish_reason, &choice.finish_reason);
-        Ok((step(begins || ends || reported == Some(Reported::Anew)), Some(choice)))
+        let step = step(begins || ends || reported == Some(Reported::Anew));
+        let alone = reported.is_none() && choice.finish_reason.0.is_empty();
+        Ok(Read { step, alone, obfuscation: chunk.obfuscation, choice: Some(choice) })
+    }
+
+    /// As [`read`](Self::read) does for a chunk with nothing but a piece of the choice that
+    /// is followed, where one before it was the same but for that.
+    pub(in crate::provider) fn again(&mut self) {
+        self.last = false;
     }
 
     /// Keeps the usage that a chunk reports, if it does. One that lacks a count does not
@@ -112,6 +116,23 @@ impl Outline {
         }
         let known = self.usage.replace(usage) == Some(usage);
         Some(if known { Reported::Again } else { Reported::Anew })
+    }
+}
+
+/// An event, as it is read.
+pub(in crate::provider) struct Read<'a> {
+    /// What it was to the answer beside the piece of the choice.
+    pub(in crate::provider) step: Step,
+    /// Its piece of the choice that is followed.
+    pub(in crate::provider) choice: Option<Choice<'a>>,
+    /// Whether there was nothing to it but that piece.
+    pub(super) alone: bool,
+    pub(super) obfuscation: Word<'a>,
+}
+
+impl From<Step> for Read<'_> {
+    fn from(step: Step) -> Self {
+        Self { step, choice: None, alone: false, obfuscation: Word::default() }
     }
 }
 

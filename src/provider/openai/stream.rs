@@ -9,6 +9,7 @@ use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usa
 use crate::provider::bounded::Content;
 use crate::provider::object::Object;
 use crate::provider::stream::{Room, Step};
+use crate::provider::template::Template;
 use crate::provider::word::Written;
 use crate::provider::{Decoded, Failure, MAX_PARTS};
 
@@ -22,6 +23,8 @@ pub(in crate::provider) struct Stream {
     /// after.
     seed: Option<u64>,
     closed: bool,
+    /// Of the event before, where that was text and nothing else.
+    template: Template,
     room: Room,
 }
 
@@ -33,6 +36,7 @@ impl Stream {
             calls: Calls::default(),
             seed: None,
             closed: false,
+            template: Template::default(),
             room,
         }
     }
@@ -44,10 +48,21 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let seed = *self.seed.get_or_insert_with(|| fingerprint(data.as_bytes()));
+        let data = data.trim();
+        let again = self.template.written_in(data).filter(|text| !text.is_empty());
+        if let Some(text) = again.filter(|_| name != Some("error")) {
+            self.outline.again();
+            self.write(text, events)?;
+            return Ok(Step::Progress);
+        }
+        self.template.forget();
         let mut repaired = None;
-        let (step, choice) = self.outline.read(name, data, &mut repaired)?;
-        let Some(choice) = choice else { return Ok(step) };
+        let read = self.outline.read(name, data, &mut repaired)?;
+        let (step, Some(choice)) = (read.step, read.choice) else { return Ok(read.step) };
         let (before, delta) = (self.room.left(), choice.delta());
+        if let Some(text) = delta.only_text().filter(|_| read.alone) {
+            self.template.keep(data, text, &read.obfuscation.0);
+        }
         let goes_on = delta.has_unread();
         self.delta(delta, seed, events)?;
         // A chunk may say nothing, as some servers send to keep the connection alive.

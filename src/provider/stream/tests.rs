@@ -11,7 +11,8 @@ pub(in crate::provider) struct Run {
     pub(in crate::provider) decoded: Decoded,
 }
 
-/// Reads a body, whole and byte by byte, with the same result.
+/// Reads a body, whole and byte by byte and with no event as the one before it, with the
+/// same result.
 pub(in crate::provider) fn run(wire: Wire, body: &str) -> Run {
     let read = |pieces: std::slice::Chunks<'_, u8>| {
         let mut decoder = Decoder::new(wire, 40, LIMIT);
@@ -33,7 +34,20 @@ pub(in crate::provider) fn run(wire: Wire, body: &str) -> Run {
     assert_eq!(whole.end, bytes.end, "{body}");
     assert_eq!(format!("{:?}", whole.decoded), format!("{:?}", bytes.decoded), "{body}");
     assert_eq!(whole.decoded.message, bytes.decoded.message, "{body}");
+    let unlike = read(unlike(body).as_bytes().chunks(body.len().max(1)));
+    assert_eq!(whole.events, unlike.events, "{body}");
+    assert_eq!(whole.end.is_ok(), unlike.end.is_ok(), "{body}");
+    assert_eq!(whole.decoded.message, unlike.decoded.message, "{body}");
+    assert_eq!(whole.decoded.usage, unlike.decoded.usage, "{body}");
     whole
+}
+
+/// The same, with a space more in the JSON of every other event.
+fn unlike(body: &str) -> String {
+    let mut events = body.split("data: {");
+    let first = events.next().unwrap_or_default().to_owned();
+    let space = |number| if number % 2 == 1 { " " } else { "" };
+    events.enumerate().fold(first, |all, (number, event)| all + "data: {" + space(number) + event)
 }
 
 /// A stream of these data, without an end marker.

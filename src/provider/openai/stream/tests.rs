@@ -27,6 +27,50 @@ fn text(text: &str) -> StreamEvent {
 }
 
 #[test]
+fn chunks_of_the_same_form_are_read_by_the_first_of_them() {
+    let piece = |text: &str, more: Value| {
+        let mut chunk = choice(json!({"content": text}));
+        chunk["choices"][0].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        chunk["obfuscation"] = "x".repeat(text.len()).into();
+        chunk
+    };
+    let plain = |text: &str| piece(text, json!({}));
+    let mut stream = Stream::new(Room::new(1 << 20));
+    let mut events = Vec::new();
+    let mut read = |chunk: &Value| {
+        let before = stream.template.clone();
+        stream.event(None, &chunk.to_string(), &mut events).unwrap();
+        before.written_in(&chunk.to_string()).is_some()
+    };
+    assert!(!read(&plain("a")));
+    assert!(read(&plain(" b")) && read(&plain("\"é\"\n")));
+    // What says more is read whole, and so is what follows it.
+    let end = |text: &str| piece(text, json!({"finish_reason": "stop"}));
+    let counted = |text: &str| {
+        let mut chunk = plain(text);
+        chunk["usage"] = json!({"prompt_tokens": 1, "completion_tokens": 2});
+        chunk
+    };
+    for more in [&end as &dyn Fn(&str) -> Value, &counted] {
+        assert!(!read(&more("c")) && !read(&more("d")) && !read(&plain("e")));
+        assert!(read(&plain("f")));
+    }
+    let mut other = plain("g");
+    other["id"] = "y".into();
+    assert!(!read(&other) && read(&other));
+    assert_eq!(stream.outline.id, "y");
+    assert!(stream.event(Some("error"), &other.to_string(), &mut events).is_err());
+    let text: String = events
+        .iter()
+        .map(|event| match event {
+            StreamEvent::TextDelta(text) => text.as_str(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(text, "a b\"é\"\ncdefcdefgg");
+}
+
+#[test]
 fn a_stream_folds_into_what_would_have_come_at_once() {
     let annotation = json!({"type": "url_citation", "url_citation": {"url": "u"}});
     let audio = json!({"id": "audio_1", "data": "YWI=", "transcript": "ab", "expires_at": 9});
