@@ -4,6 +4,7 @@
 use super::super::bounded::{Content, Detail};
 use super::super::object::{Object, members};
 use super::super::word::{Number, Word};
+use std::borrow::Cow;
 
 /// An event of any kind (`raw_message_stream_event.py`); each has some of these.
 #[derive(Default)]
@@ -39,6 +40,16 @@ pub(super) struct Delta<'a> {
     pub(super) signature: Word<'a>,
     pub(super) citation: Option<Box<Detail>>,
     pub(super) stop_reason: Word<'a>,
+}
+
+impl<'a> Delta<'a> {
+    /// What the model thought, or said.
+    pub(super) fn words(&mut self) -> &mut Cow<'a, str> {
+        match &*self.kind.0 {
+            "thinking_delta" => &mut self.thinking.0,
+            _ => &mut self.text.0,
+        }
+    }
 }
 
 members!(impl [] Delta<'de> {

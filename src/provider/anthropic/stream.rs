@@ -1,12 +1,15 @@
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 use super::super::bounded::Detail;
 use super::super::object::Object;
 use super::super::stream::{Room, Step};
+use super::super::template::Template;
+use super::super::word::Word;
 use super::super::{Decoded, Failure, json as wire};
 use super::blocks::Blocks;
 use super::decode;
-use super::event::Event;
+use super::event::{Delta, Event};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
 
 /// The kinds that say something here; others may come at any time ("Versions").
@@ -45,8 +48,15 @@ pub(in crate::provider) struct Stream {
     /// Whether the output was counted at its end. What the start has is no more than
     /// was written by then.
     counted: bool,
+    /// Of the event before, where that was words, to `index` and in a delta of this kind.
+    template: Template,
+    index: Option<u64>,
+    kind: &'static str,
     room: Room,
 }
+
+/// The deltas that are words, and nothing beside them.
+const WORDS: [&str; 2] = ["text_delta", "thinking_delta"];
 
 impl Stream {
     pub(in crate::provider) fn new(room: Room) -> Self {
@@ -57,6 +67,9 @@ impl Stream {
             blocks: Blocks::default(),
             usage: Map::new(),
             counted: false,
+            template: Template::default(),
+            index: None,
+            kind: WORDS[0],
             room,
         }
     }
@@ -81,6 +94,13 @@ impl Stream {
         if name == Some("error") {
             return Err(failure(data));
         }
+        if let Some(words) = self.template.written_in(data) {
+            let mut delta = Delta { kind: Word(self.kind.into()), ..Delta::default() };
+            *delta.words() = words;
+            self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
+            return Ok(Step::Progress);
+        }
+        self.template.forget();
         let mut repaired = None;
         let Object(event) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
         let kind = match &*event.kind.0 {
@@ -90,7 +110,14 @@ impl Stream {
         let index = event.index.0;
         match kind {
             "content_block_delta" => {
-                let Object(delta) = event.delta;
+                let Object(mut delta) = event.delta;
+                let words = WORDS.into_iter().find(|kind| delta.kind.0 == *kind);
+                if let (Some(kind), Cow::Borrowed(words)) = (words, &*delta.words()) {
+                    if !event.kind.0.is_empty() {
+                        self.template.keep(data, words, "");
+                        (self.index, self.kind) = (index, kind);
+                    }
+                }
                 self.blocks.extend(index, delta, data, &mut self.room, events)?;
             }
             "content_block_start" => {

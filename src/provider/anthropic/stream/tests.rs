@@ -436,3 +436,37 @@ fn no_value_in_any_place_panics() {
         }
     }
 }
+
+#[test]
+fn words_of_the_same_form_are_read_by_the_first_of_them() {
+    let mut stream = Stream::new(Room::new(1 << 20));
+    let mut events = Vec::new();
+    let mut read = |kind: &str, name: &str, index: u64, words: &str| {
+        let event = json!({
+            "type": "content_block_delta",
+            "index": index,
+            "delta": {"type": kind, name: words},
+        });
+        let (event, before) = (event.to_string(), stream.template.clone());
+        stream.event(Some("content_block_delta"), &event, &mut events).unwrap();
+        before.written_in(&event).is_some()
+    };
+    assert!(!read("thinking_delta", "thinking", 0, "a"));
+    assert!(read("thinking_delta", "thinking", 0, "\"b\"\n"));
+    assert!(!read("text_delta", "text", 1, "c") && read("text_delta", "text", 1, "é"));
+    assert!(!read("text_delta", "text", 2, "e") && read("text_delta", "text", 2, "f"));
+    let mut data = r#"{"index": 2, "delta": {"type": "text_delta", "text": "g"}}"#;
+    for _ in 0..2 {
+        // Without a kind of its own, it is what its name says.
+        stream.event(Some("ping"), data, &mut events).unwrap();
+        data = r#"{"type": "ping"}"#;
+    }
+    let words: Vec<_> = stream.blocks.parts().iter().map(|part| format!("{part:?}")).collect();
+    assert_eq!(words.len(), 3);
+    let expected = ["a", "\"b\"\n", "c", "é", "e", "f"];
+    let told = events.iter().map(|event| match event {
+        StreamEvent::TextDelta(words) | StreamEvent::ReasoningDelta(words) => words.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
