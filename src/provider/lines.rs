@@ -1,6 +1,8 @@
 //! Lines out of pieces of a byte stream, for [`sse`](super::sse) and
 //! [`ndjson`](super::ndjson).
 
+use std::io::BufRead;
+
 use super::Failure;
 use crate::error::{Error, ErrorKind};
 
@@ -8,9 +10,6 @@ use crate::error::{Error, ErrorKind};
 /// events needs is not allocated again and again, and one huge event does not hold
 /// its memory until the stream ends.
 pub(super) const KEPT: usize = 64 * 1024;
-
-/// The bytes that are searched for the end of a line at once.
-const BLOCK: usize = 16;
 
 /// Why a stream is not read any further.
 ///
@@ -69,8 +68,8 @@ pub(super) enum Line<'b> {
 
 /// Splits a stream into lines.
 ///
-/// Every byte is looked at once and, where its line is not whole in one piece,
-/// copied once, so the work is linear in the length of the stream however it is cut.
+/// Every byte is looked at once for each of its two endings and, where its line is not
+/// whole in one piece, copied once, so the work is linear in the length of the stream however it is cut.
 pub(super) struct Lines {
     ending: Ending,
     limit: usize,
@@ -80,11 +79,23 @@ pub(super) struct Lines {
     after_cr: bool,
     /// No line has ended yet, so the byte order mark may stand before the next.
     first: bool,
+    /// Kept while lines are taken off the same bytes, so that these are searched for it
+    /// once, however many lines end by CR before it.
+    lf: Lf,
+}
+
+/// Where the next LF is.
+#[derive(Clone, Copy)]
+enum Lf {
+    Unknown,
+    /// Before so many bytes at the end.
+    Before(usize),
+    Nowhere,
 }
 
 impl Lines {
     pub(super) fn new(ending: Ending, limit: usize) -> Self {
-        Self { ending, limit, partial: Vec::new(), after_cr: false, first: true }
+        Self { ending, limit, partial: Vec::new(), after_cr: false, first: true, lf: Lf::Unknown }
     }
 
     /// Takes the next line off `bytes`. None when no line ends in them; they are
@@ -97,10 +108,7 @@ impl Lines {
             self.after_cr = false;
             *bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        let end = match self.ending {
-            Ending::Any => position(bytes, |byte| byte == b'\n' || byte == b'\r'),
-            Ending::Lf => position(bytes, |byte| byte == b'\n'),
-        };
+        let end = self.end(bytes);
         let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
         if piece.len() > self.limit - self.partial.len() {
             return Err(ParseError::LineTooLong { limit: self.limit });
@@ -108,6 +116,7 @@ impl Lines {
         let Some((ending, rest)) = rest.split_first() else {
             append(&mut self.partial, piece);
             *bytes = rest;
+            self.lf = Lf::Unknown;
             return Ok(None);
         };
         *bytes = rest;
@@ -117,6 +126,20 @@ impl Lines {
         }
         append(&mut self.partial, piece);
         Ok(self.last().map(Line::Joined))
+    }
+
+    /// Where the next line ends.
+    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        let lf = match self.lf {
+            Lf::Nowhere => None,
+            Lf::Before(rest) if rest < bytes.len() => Some(bytes.len() - rest - 1),
+            Lf::Before(_) | Lf::Unknown => position(b'\n', bytes),
+        };
+        self.lf = lf.map_or(Lf::Nowhere, |at| Lf::Before(bytes.len() - at - 1));
+        match self.ending {
+            Ending::Any => position(b'\r', &bytes[..lf.unwrap_or(bytes.len())]).or(lf),
+            Ending::Lf => lf,
+        }
     }
 
     /// Takes the line whose end has not come; none where it has no bytes.
@@ -169,21 +192,14 @@ fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
 }
 
-/// Where the first byte that ends a line is.
-fn position(bytes: &[u8], ends: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut start = 0;
-    for block in bytes.chunks_exact(BLOCK) {
-        // Without a way out in the middle, so that the compiler looks at all the
-        // bytes of a block at once.
-        if block.iter().fold(false, |found, byte| found | ends(*byte)) {
-            break;
-        }
-        start += BLOCK;
-    }
-    let at = bytes[start..].iter().position(|byte| ends(*byte)).map(|at| start + at);
+/// Where a byte is first. The search that std has for a slice of bytes, which looks at many
+/// at once, is to be had as that of a reader only.
+fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    let read = rest.skip_until(byte).unwrap_or_default();
     #[cfg(test)]
-    work::add(at.map_or(bytes.len(), |at| at + 1));
-    at
+    work::add(read);
+    read.checked_sub(1).filter(|at| bytes[*at] == byte)
 }
 
 /// Counts the bytes that are looked at and copied.
@@ -238,10 +254,10 @@ mod tests {
                 bytes.extend(b"\n");
                 bytes[at] = b'\r';
                 let cr = bytes.iter().position(|byte| *byte == b'\r');
-                assert_eq!(position(&bytes, |byte| byte == b'\r'), cr);
-                assert_eq!(position(&bytes[..at], |byte| byte == b'\r'), None);
+                assert_eq!(position(b'\r', &bytes), cr);
+                assert_eq!(position(b'\r', &bytes[..at]), None);
                 let lf = bytes.iter().position(|byte| *byte == b'\n');
-                assert_eq!(position(&bytes, |byte| byte == b'\n'), lf);
+                assert_eq!(position(b'\n', &bytes), lf);
             }
         }
     }
