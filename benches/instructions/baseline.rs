@@ -2,20 +2,25 @@
 
 use std::fmt;
 
-use crate::callgrind::Count;
+use crate::callgrind::{Count, Function};
 
 /// A path may grow by as much.
 const TOLERANCE: f64 = 0.1;
 
-/// A function is kept whose share of its path is at least one in so many.
-const SHARE: u64 = 100;
+/// A function is kept whose own share of its path is at least one in so many.
+const OWN: u64 = 100;
+
+/// And one of tollgate's whose share with all that it calls is.
+const WHOLE: u64 = 25;
 
 /// How many functions are named of a path that has grown.
 const NAMED: usize = 8;
 
 const ABOUT: &str = "\
-# Instructions in user mode of one turn of each hot path, and of the functions that have
-# at least 1 % of them. Made and compared by benches/instructions.
+# Instructions in user mode of one turn of each hot path. Below it, functions: their own
+# instructions, those with all that they call, and the name. There are those that have at
+# least 1 % themselves, or are tollgate's and have 4 % with what they call.
+# Made and compared by benches/instructions.
 ";
 
 #[derive(Debug, PartialEq, Eq)]
@@ -28,8 +33,10 @@ pub(crate) struct Baseline {
 impl Baseline {
     pub(crate) fn new(made_with: String, mut counts: Vec<(String, Count)>) -> Self {
         for (_, count) in &mut counts {
-            let least = count.total / SHARE;
-            count.functions.retain(|(_, cost)| *cost >= least);
+            let (own, whole) = (count.total / OWN, count.total / WHOLE);
+            count.functions.retain(|function| {
+                function.own >= own || function.is_tollgates() && function.whole >= whole
+            });
         }
         Self { made_with, counts }
     }
@@ -43,14 +50,14 @@ impl Baseline {
                 baseline.made_with = made_with.to_owned();
                 continue;
             }
-            let (cost, name) = line.trim_start().split_once(' ').ok_or_else(wrong)?;
-            let cost = cost.parse().map_err(|_| wrong())?;
+            let (number, rest) = number(line).ok_or_else(wrong)?;
             if line.starts_with(' ') {
                 let (_, count) = baseline.counts.last_mut().ok_or_else(wrong)?;
-                count.functions.push((name.to_owned(), cost));
+                let (whole, name) = self::number(rest).ok_or_else(wrong)?;
+                count.functions.push(Function { name: name.to_owned(), own: number, whole });
             } else {
-                let count = Count { total: cost, functions: Vec::new() };
-                baseline.counts.push((name.to_owned(), count));
+                let count = Count { total: number, functions: Vec::new() };
+                baseline.counts.push((rest.to_owned(), count));
             }
         }
         Ok(baseline)
@@ -70,12 +77,18 @@ impl fmt::Display for Baseline {
         writeln!(f, "{ABOUT}with {}", self.made_with)?;
         for (name, Count { total, functions }) in &self.counts {
             write!(f, "\n{total} {name}\n")?;
-            for (function, cost) in functions {
-                writeln!(f, "{cost:>12} {function}")?;
+            for Function { name, own, whole } in functions {
+                writeln!(f, "{own:>9} {whole:>9} {name}")?;
             }
         }
         Ok(())
     }
+}
+
+/// The number that a line begins with, and what follows.
+fn number(line: &str) -> Option<(u64, &str)> {
+    let (number, rest) = line.trim_start().split_once(' ')?;
+    Some((number.parse().ok()?, rest))
 }
 
 /// A path's count beside that of the baseline.
@@ -105,21 +118,30 @@ impl Change {
         self.growth() < -TOLERANCE
     }
 
-    /// Those that have grown the most, a line for each.
+    /// Those that have grown the most: functions by themselves, and tollgate's with all that
+    /// they call.
     pub(crate) fn functions(&self) -> String {
+        let own = self.most(OWN, |function| Some(function.own));
+        let whole = self.most(WHOLE, |function| function.is_tollgates().then_some(function.whole));
+        format!("most by themselves\n{own}and of tollgate's, with all that they call\n{whole}")
+    }
+
+    /// A line for each that has grown.
+    fn most(&self, share: u64, size: impl Fn(&Function) -> Option<u64>) -> String {
         let empty = Count::default();
         let before = self.before.as_ref().unwrap_or(&empty);
         let mut grown: Vec<_> = self
             .now
             .functions
             .iter()
-            .filter_map(|(function, now)| {
-                let known = before.functions.iter().find(|(name, _)| name == function);
+            .filter_map(|function| {
+                let known = before.functions.iter().find(|known| known.name == function.name);
                 // One that is not in the baseline may have been as large as this.
-                let was = known.map_or(before.total / SHARE, |(_, cost)| *cost);
+                let was = known.and_then(&size).unwrap_or(before.total / share);
+                let now = size(function)?;
                 let grown = now.checked_sub(was).filter(|grown| *grown > 0)?;
                 let below = if known.is_none() { "under " } else { "" };
-                Some((grown, format!("  {grown:+10} {function}: {below}{was} → {now}\n")))
+                Some((grown, format!("  {grown:+9} {}: {below}{was} → {now}\n", function.name)))
             })
             .collect();
         grown.sort_by_key(|(grown, _)| std::cmp::Reverse(*grown));

@@ -15,8 +15,23 @@ pub(crate) const DIRECTORY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instru
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Count {
     pub(crate) total: u64,
-    /// Those that each function has itself, the most first.
-    pub(crate) functions: Vec<(String, u64)>,
+    /// The largest first.
+    pub(crate) functions: Vec<Function>,
+}
+
+/// The instructions of a function.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Function {
+    pub(crate) name: String,
+    pub(crate) own: u64,
+    /// With all that it calls.
+    pub(crate) whole: u64,
+}
+
+impl Function {
+    pub(crate) fn is_tollgates(&self) -> bool {
+        self.name.contains("tollgate::")
+    }
 }
 
 /// Where callgrind ends a part of its profile and begins the next.
@@ -34,6 +49,10 @@ pub(crate) fn is_installed() -> bool {
 pub(crate) fn count(path: &Path, address: &str) -> io::Result<Count> {
     fs::create_dir_all(DIRECTORY)?;
     let profile = format!("{DIRECTORY}/{}", path.name);
+    // The first part ends at the first mark, the second at the second.
+    let part = format!("{profile}.2");
+    // None of an earlier run is taken for this one's.
+    let _ = fs::remove_file(&part);
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--dump-before=*callgrind::mark*"])
         .args(["--compress-strings=no", "--compress-pos=no", "--dump-line=no"])
@@ -48,9 +67,7 @@ pub(crate) fn count(path: &Path, address: &str) -> io::Result<Count> {
         let said = String::from_utf8_lossy(&run.stderr);
         return Err(io::Error::other(format!("{} could not be counted:\n{said}", path.name)));
     }
-    // The first part ends at the first mark, the second at the second.
-    let part = fs::read_to_string(format!("{profile}.2")).unwrap_or_default();
-    let count = read(&part, path.turns.into());
+    let count = read(&fs::read_to_string(part).unwrap_or_default(), path.turns.into());
     match count.total {
         0 => Err(io::Error::other(format!("nothing of {} was counted", path.name))),
         _ => Ok(count),
@@ -59,35 +76,50 @@ pub(crate) fn count(path: &Path, address: &str) -> io::Result<Count> {
 
 /// Reads a profile of so many turns.
 fn read(profile: &str, turns: u64) -> Count {
-    let mut functions: HashMap<String, u64> = HashMap::new();
-    let mut name = String::new();
+    let mut functions: HashMap<String, Function> = HashMap::new();
+    let (mut name, mut is_outermost) = (String::new(), true);
     let mut is_call = false;
     for line in profile.lines() {
         if let Some(function) = line.strip_prefix("fn=") {
-            name = plain(function);
+            (name, is_outermost) = plain(function);
         } else if line.starts_with("calls=") {
-            // The next line is what was called, which is counted there.
+            // The next line is what was called.
             is_call = true;
-        } else if line.starts_with(|first: char| first.is_ascii_digit())
-            && !std::mem::take(&mut is_call)
-        {
+        } else if line.starts_with(|first: char| first.is_ascii_digit()) {
             let cost = line.split(' ').nth(1).and_then(|cost| cost.parse::<u64>().ok());
-            *functions.entry(name.clone()).or_default() += cost.unwrap_or_default();
+            let cost = cost.unwrap_or_default();
+            let function = functions.entry(name.clone()).or_default();
+            if !std::mem::take(&mut is_call) {
+                function.own += cost;
+            }
+            // What recurs is a part of the outermost call.
+            if is_outermost {
+                function.whole += cost;
+            }
         }
     }
-    let total = functions.values().sum::<u64>() / turns;
-    let mut functions: Vec<_> =
-        functions.into_iter().map(|(name, cost)| (name, cost / turns)).collect();
-    functions.sort_by(|(one, cost), (other, most)| (most, one).cmp(&(cost, other)));
+    let total = functions.values().map(|function| function.own).sum::<u64>() / turns;
+    let mut functions: Vec<_> = functions
+        .into_iter()
+        .map(|(name, Function { own, whole, .. })| Function {
+            name,
+            own: own / turns,
+            whole: whole / turns,
+        })
+        .collect();
+    functions.sort_by(|one, other| {
+        (other.own, other.whole, &one.name).cmp(&(one.own, one.whole, &other.name))
+    });
     Count { total, functions }
 }
 
 /// A function's name without what callgrind adds for its recursions, `'2`, and without the
-/// hashes of crates that Rust's newer symbols have, `serde[1f2e3d4c5b6a7980]`.
-fn plain(function: &str) -> String {
-    let name = function.rsplit_once('\'').map_or(function, |(name, recursion)| {
-        if recursion.bytes().all(|byte| byte.is_ascii_digit()) { name } else { function }
-    });
+/// hashes of crates that Rust's newer symbols have, `serde[1f2e3d4c5b6a7980]`. And whether
+/// it is the outermost of the recursions.
+fn plain(function: &str) -> (String, bool) {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let recursion = function.rsplit_once('\'').filter(|(_, number)| is_number(number));
+    let name = recursion.map_or(function, |(name, _)| name);
     let mut parts = name.split('[');
     let mut plain = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -96,7 +128,7 @@ fn plain(function: &str) -> String {
             _ => plain.extend(["[", part]),
         }
     }
-    plain
+    (plain, recursion.is_none())
 }
 
 fn is_hash(text: &str) -> bool {

@@ -115,10 +115,10 @@ fn compare(filters: &[&str]) -> Result<bool, Box<dyn Error>> {
     println!("The profiles are in {}.", callgrind::DIRECTORY);
     let grown: Vec<_> = changes.iter().filter(|(_, change)| change.has_grown()).collect();
     for (name, change) in &grown {
-        println!("\n{name} has grown by more than a tenth, most in\n{}", change.functions());
+        print!("\n{name} has grown by more than a tenth:\n{}", change.functions());
     }
     if !grown.is_empty() {
-        println!("What is inlined into a function is counted as that function's.");
+        println!("\nWhat is inlined into a function is counted as that function's.");
     }
     if changes.iter().any(|(_, change)| change.has_shrunk()) {
         println!("\nSome are better by more than a tenth. To keep them so: {BLESS}");
