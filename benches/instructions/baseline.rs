@@ -110,6 +110,11 @@ impl Change {
         self.now.total as f64 / before as f64 - 1.0
     }
 
+    /// Whether the path is not in the baseline.
+    pub(crate) fn is_new(&self) -> bool {
+        self.before.is_none()
+    }
+
     pub(crate) fn has_grown(&self) -> bool {
         self.growth() > TOLERANCE
     }

@@ -101,10 +101,18 @@ fn compare(filters: &[&str]) -> Result<bool, Box<dyn Error>> {
     }
     let baseline = Baseline::read(&fs::read_to_string(BASELINE)?)?;
     let made_with = made_with()?;
+    let target = |made_with: &str| made_with.split(", ").nth(1).map(str::to_owned);
+    if target(&made_with) != target(baseline.made_with()) {
+        println!("nothing is compared: the baseline is of another target, and this is {made_with}");
+        return Ok(true);
+    }
     let chosen: Vec<&Path> = paths::ALL
         .iter()
         .filter(|path| filters.is_empty() || filters.iter().any(|name| path.name.contains(name)))
         .collect();
+    if chosen.is_empty() {
+        return Err(format!("no path has {} in its name", filters.join(" or ")).into());
+    }
     let mut changes = Vec::new();
     println!("{:26} {:>14} {:>14} {:>8}", "instructions a turn", "baseline", "now", "change");
     for (name, now) in count(&chosen)? {
@@ -115,6 +123,10 @@ fn compare(filters: &[&str]) -> Result<bool, Box<dyn Error>> {
     println!("The profiles are in {}.", callgrind::DIRECTORY);
     let grown: Vec<_> = changes.iter().filter(|(_, change)| change.has_grown()).collect();
     for (name, change) in &grown {
+        if change.is_new() {
+            println!("\n{name} is not in the baseline: {BLESS}");
+            continue;
+        }
         print!("\n{name} has grown by more than a tenth:\n{}", change.functions());
     }
     if !grown.is_empty() {
