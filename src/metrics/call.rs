@@ -11,6 +11,7 @@ use crate::retry::Attempt;
 /// All that is known of a call when it has ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallEnd<'a> {
+    /// What it began with.
     pub(crate) target: Target<'a>,
     /// The model that answered, as the provider calls it.
     pub(crate) response_model: Option<&'a str>,

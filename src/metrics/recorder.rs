@@ -69,25 +69,11 @@ impl Recorder {
         InFlight { recorder: self.clone(), id, ended: false }
     }
 
-    /// Books a call that was never in flight: one that a budget refused before it began,
-    /// say.
-    #[cfg(test)]
-    #[allow(dead_code)]
-    pub(crate) fn record(&self, call: &CallEnd<'_>, now: Instant) {
-        self.book(call, now, None);
-    }
-
-    fn book(&self, call: &CallEnd<'_>, now: Instant, in_flight: Option<usize>) {
+    /// A call ends that began on this id.
+    fn book(&self, call: &CallEnd<'_>, now: Instant, id: usize) {
         let slice = timeline::slice(self.since_start(now));
         let mut shard = self.shard();
-        // A target keeps its id, so what the call began with need not be looked up again.
-        let id = match in_flight {
-            Some(id) => {
-                shard.add_in_flight(id, -1);
-                id
-            }
-            None => self.id(&mut shard, &call.target),
-        };
+        shard.add_in_flight(id, -1);
         let is_full = shard.record(slice, id, call);
         drop(shard);
         // If it is busy, the next call will find the shard as full.
@@ -176,7 +162,7 @@ impl InFlight {
     /// The call has ended. It is booked on the target that it began with.
     pub(crate) fn end(mut self, call: &CallEnd<'_>, now: Instant) {
         self.ended = true;
-        self.recorder.book(call, now, Some(self.id));
+        self.recorder.book(call, now, self.id);
     }
 }
 

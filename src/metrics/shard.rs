@@ -17,8 +17,9 @@ const MAX_ANSWERED_BY: usize = 8;
 pub(super) struct Shard {
     /// The targets that were seen here, by model.
     known: HashMap<Box<str>, Vec<(usize, Arc<Known>)>>,
-    /// How many calls have begun here, less those that have ended here, by target. They
-    /// need not end where they began, so only the sum over all shards means anything.
+    /// How many calls have begun here, less those that have ended here, by target. A call
+    /// ends on the target that it began with, but often in the shard of another thread: only
+    /// the sum over all shards means anything.
     in_flight: Vec<i64>,
     /// What has not been collected, the latest last.
     slices: Vec<Slice>,

@@ -89,7 +89,8 @@ impl Clock {
     }
 
     pub(super) fn record(&self, seconds: u64, call: &CallEnd<'_>) {
-        self.recorder.record(call, self.start + Duration::from_secs(seconds));
+        let now = self.start + Duration::from_secs(seconds);
+        self.recorder.begin(&call.target).end(call, now);
     }
 
     pub(super) fn snapshot(&self, seconds: u64) -> Snapshot {
