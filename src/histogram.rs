@@ -1,3 +1,4 @@
+mod buckets;
 mod measure;
 
 use serde::{Deserialize, Serialize};
@@ -5,6 +6,7 @@ use std::iter;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+use buckets::Buckets;
 pub use measure::Measure;
 
 /// How finely each doubling is divided, as a power of two.
@@ -27,7 +29,7 @@ pub struct Histogram<M = Duration> {
     first: usize,
     /// From the least bucket in use to the greatest, the lower half of each count: mostly
     /// all of it, and half as much to copy and to add up.
-    low: Vec<u32>,
+    low: Buckets,
     /// The upper halves, as far as there are any.
     high: Vec<u32>,
     count: u64,
@@ -51,7 +53,7 @@ impl<M> Default for Histogram<M> {
     fn default() -> Self {
         Self {
             first: 0,
-            low: Vec::new(),
+            low: Buckets::new(),
             high: Vec::new(),
             count: 0,
             sum: 0,
@@ -75,17 +77,20 @@ impl<M: Measure> Histogram<M> {
             return;
         }
         if self.low.is_empty() {
-            self.clone_from(other);
+            // Not by `clone_from`, which would be other memory.
+            self.first = other.first;
+            self.low.own().extend_from_slice(&other.low);
+            self.high.extend_from_slice(&other.high);
+            (self.count, self.sum, self.max) = (other.count, other.sum, other.max);
             return;
         }
-        self.reach(other.first, other.first + other.low.len() - 1);
         self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
         // Where all of them fit one half, those in a bucket do.
         if self.count <= u32::MAX.into() {
-            let from = other.first - self.first;
-            for (ours, theirs) in self.low[from..].iter_mut().zip(&other.low) {
+            let ours = self.reach(other.first, other.first + other.low.len() - 1);
+            for (ours, theirs) in ours.iter_mut().zip(&*other.low) {
                 *ours = ours.wrapping_add(*theirs);
             }
         } else {
@@ -93,37 +98,53 @@ impl<M: Measure> Histogram<M> {
         }
     }
 
+    /// From now on, a copy has the memory of this one, until either is added to.
+    pub(crate) fn share(&mut self) {
+        self.low.share();
+    }
+
+    /// Forgets all values, and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        let Self { first, low, high, count, sum, max, of: _ } = self;
+        low.own().clear();
+        high.clear();
+        *first = 0;
+        (*count, *sum, *max) = (0, 0, 0);
+    }
+
     /// Adds to the count of a bucket.
     #[inline]
     fn put(&mut self, at: usize, count: u64) {
-        self.reach(at, at);
-        let place = at - self.first;
-        let sum = u64::from(self.low[place]).saturating_add(count);
-        let [high, low] = halves(sum);
-        self.low[place] = low;
+        let sum = &mut self.reach(at, at)[0];
+        let [high, low] = halves(u64::from(*sum).saturating_add(count));
+        *sum = low;
         if high > 0 {
+            let place = at - self.first;
             self.high.resize(self.high.len().max(place + 1), 0);
             self.high[place] = self.high[place].saturating_add(high);
         }
     }
 
-    /// Makes room from one bucket to another, both included.
+    /// Makes room from one bucket to another, both included. Returns the counts from the
+    /// first of them on.
     #[inline]
-    fn reach(&mut self, least: usize, greatest: usize) {
-        if self.low.is_empty() {
+    fn reach(&mut self, least: usize, greatest: usize) -> &mut [u32] {
+        let low = self.low.own();
+        if low.is_empty() {
             self.first = least;
         }
         if least < self.first {
             let more = self.first - least;
-            self.low.splice(0..0, iter::repeat_n(0, more));
+            put_zeros(low, more);
             if !self.high.is_empty() {
-                self.high.splice(0..0, iter::repeat_n(0, more));
+                put_zeros(&mut self.high, more);
             }
             self.first = least;
         }
-        if greatest - self.first >= self.low.len() {
-            self.low.resize(greatest - self.first + 1, 0);
+        if greatest - self.first >= low.len() {
+            low.resize(greatest - self.first + 1, 0);
         }
+        &mut low[least - self.first..]
     }
 
     /// How many values were recorded.
@@ -188,6 +209,14 @@ impl<M: Measure> Histogram<M> {
     }
 }
 
+/// Puts so many zeros in front.
+fn put_zeros(counts: &mut Vec<u32>, zeros: usize) {
+    let before = counts.len();
+    counts.resize(before + zeros, 0);
+    counts.copy_within(..before, zeros);
+    counts[..zeros.min(before)].fill(0);
+}
+
 /// The upper and the lower half of a count.
 #[expect(clippy::cast_possible_truncation)]
 fn halves(count: u64) -> [u32; 2] {
@@ -218,7 +247,7 @@ impl<M: Measure> TryFrom<Stored> for Histogram<M> {
             return Err("not a histogram");
         }
         let mut histogram = Self { first, sum, max, count, ..Self::default() };
-        histogram.low = buckets.iter().map(|count| halves(*count)[1]).collect();
+        histogram.low = Buckets::Own(buckets.iter().map(|count| halves(*count)[1]).collect());
         if buckets.iter().any(|count| halves(*count)[0] > 0) {
             histogram.high = buckets.iter().map(|count| halves(*count)[0]).collect();
         }

@@ -109,15 +109,21 @@ impl Recorder {
     fn collect(&self, store: &mut Store) -> Vec<i64> {
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.lock()).collect();
         let mut in_flight = Vec::new();
-        let mut slices = Vec::new();
+        let mut taken = Vec::with_capacity(SHARDS);
         for shard in &mut shards {
             for (id, calls) in shard.in_flight().iter().enumerate() {
                 *place(&mut in_flight, id) += calls;
             }
-            slices.append(&mut shard.take());
+            taken.push(shard.take());
         }
         drop(shards);
-        slices.into_iter().for_each(|slice| store.add(slice));
+        store.add(taken.iter_mut().flatten());
+        for (shard, mut slices) in self.shards.iter().zip(taken) {
+            let emptied = slices.pop().map_or_else(Vec::new, |slice| slice.books);
+            let unused = shard.0.lock().reuse(emptied);
+            // Not while the shard is locked.
+            drop(unused);
+        }
         in_flight
     }
 
@@ -137,13 +143,12 @@ impl Recorder {
         store.roll(uptime);
         let read = store.read(uptime, &self.targets.lock(), &in_flight);
         drop(store);
-        let (total, windows) = read.total.split(uptime);
         Snapshot {
             at,
             uptime,
             in_flight: read.models.iter().map(|model| model.in_flight).sum(),
-            total,
-            windows,
+            total: read.total,
+            windows: read.windows,
             by_model: read.models,
             pool,
             costs,

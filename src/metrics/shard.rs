@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::Arc;
 
 use super::call::CallEnd;
@@ -23,14 +24,18 @@ pub(super) struct Shard {
     in_flight: Vec<i64>,
     /// What has not been collected, the latest last.
     slices: Vec<Slice>,
+    /// Those that were collected last, emptied, so that their memory is used again.
+    spare: Books,
 }
+
+/// What happened, by target.
+pub(super) type Books = Vec<Option<Box<Book>>>;
 
 /// What happened in a slice of time.
 #[derive(Debug, Default)]
 pub(super) struct Slice {
     pub(super) number: u64,
-    /// By target.
-    pub(super) books: Vec<Option<Box<Book>>>,
+    pub(super) books: Books,
     pub(super) samples: Samples,
 }
 
@@ -39,6 +44,18 @@ pub(super) struct Slice {
 pub(super) struct Book {
     pub(super) stats: Stats,
     pub(super) answered_by: AnsweredBy,
+}
+
+impl Book {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.stats.add(&other.stats);
+        self.answered_by.add(&other.answered_by);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.stats.clear();
+        self.answered_by.0.clear();
+    }
 }
 
 impl Shard {
@@ -66,7 +83,8 @@ impl Shard {
             self.slices.push(Slice { number, ..Slice::default() });
         }
         if let Some(slice) = self.slices.last_mut() {
-            let book = place(&mut slice.books, id).get_or_insert_default();
+            let spare = || self.spare.get_mut(id).and_then(Option::take).unwrap_or_default();
+            let book = place(&mut slice.books, id).get_or_insert_with(spare);
             book.stats.record(call);
             if let Some(model) = call.response_model {
                 book.answered_by.count(model, 1);
@@ -82,7 +100,13 @@ impl Shard {
 
     /// All that has not been collected.
     pub(super) fn take(&mut self) -> Vec<Slice> {
-        std::mem::take(&mut self.slices)
+        mem::take(&mut self.slices)
+    }
+
+    /// Takes back the memory of books that were collected. Gives up what it has not used
+    /// since the last time, so that nothing is kept of targets that are called no more.
+    pub(super) fn reuse(&mut self, emptied: Books) -> Books {
+        mem::replace(&mut self.spare, emptied)
     }
 }
 

@@ -193,6 +193,65 @@ impl Stats {
         }
     }
 
+    /// From now on, a copy has the memory of this one, until either is added to: that of the
+    /// histograms, which are most of it.
+    pub(super) fn share(&mut self) {
+        self.latency.share();
+        self.time_to_first_token.share();
+        self.time_between_tokens.share();
+        self.output_rate.share();
+        self.input_tokens.share();
+        self.output_tokens.share();
+        self.costs.share();
+    }
+
+    /// Forgets all calls, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        // All by name, so that no field that is added later is forgotten here.
+        let Self {
+            calls,
+            answered,
+            failed,
+            cancelled,
+            refused,
+            streamed,
+            errors,
+            attempts,
+            resent,
+            retries,
+            waits,
+            given_up,
+            latency,
+            time_to_first_token,
+            time_between_tokens,
+            output_rate,
+            tokens,
+            input_tokens,
+            output_tokens,
+            cost,
+            costs,
+            unpriced,
+        } = self;
+        for count in
+            [calls, answered, failed, cancelled, refused, streamed, attempts, resent, unpriced]
+        {
+            *count = 0;
+        }
+        errors.clear();
+        retries.clear();
+        waits.clear();
+        given_up.clear();
+        for times in [latency, time_to_first_token, time_between_tokens] {
+            times.clear();
+        }
+        output_rate.clear();
+        *tokens = Tokens::default();
+        input_tokens.clear();
+        output_tokens.clear();
+        *cost = Money::ZERO;
+        costs.clear();
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         // All by name, so that no field that is added later is forgotten here.
         let Self {

@@ -1,10 +1,13 @@
+use std::cmp::Reverse;
+use std::mem;
 use std::time::Duration;
 
-use super::sample::{CallSample, Samples};
-use super::shard::{AnsweredBy, Book, Slice, place};
-use super::snapshot::ModelStats;
-use super::target::{OTHER, Targets};
-use super::timeline::{self, Reading, Timeline, is_recent, minute};
+use super::sample::{CallSample, KEPT, Samples};
+use super::shard::{AnsweredBy, Slice, place};
+use super::snapshot::{ModelStats, Windows};
+use super::stats::Stats;
+use super::target::{Known, OTHER, Targets};
+use super::timeline::{self, Timeline, is_recent, minute};
 
 /// All that was collected from the shards.
 #[derive(Debug, Default)]
@@ -27,33 +30,54 @@ struct Series {
 
 /// What a [`Store`] reads.
 pub(super) struct Read {
-    pub(super) total: Reading,
+    pub(super) total: Stats,
+    pub(super) windows: Windows,
     pub(super) models: Vec<ModelStats>,
     pub(super) slowest: Vec<CallSample>,
     pub(super) failed: Vec<CallSample>,
 }
 
 impl Store {
-    pub(super) fn add(&mut self, slice: Slice) {
-        for (id, book) in slice.books.into_iter().enumerate() {
-            if let Some(book) = book {
-                let Book { stats, answered_by } = *book;
-                let series = place(&mut self.series, id);
-                self.total.add(slice.number, &stats);
-                series.timeline.add(slice.number, &stats);
-                series.answered_by.add(&answered_by);
-            }
+    /// Takes in what shards had, of any times, and leaves the books empty.
+    pub(super) fn add<'a>(&mut self, slices: impl Iterator<Item = &'a mut Slice>) {
+        let mut slices: Vec<_> = slices.collect();
+        slices.sort_by_key(|slice| slice.number);
+        for slices in slices.chunk_by_mut(|one, next| one.number == next.number) {
+            self.add_at(slices[0].number, slices);
         }
-        let of = minute(slice.number);
-        let Samples { slowest, failed, .. } = slice.samples;
-        self.failed.add_failed(failed);
-        match self.slowest.iter_mut().find(|(minute, _)| *minute == of) {
-            Some((_, samples)) => samples.add_slowest(slowest),
-            None => {
-                let mut samples = Samples::default();
-                samples.add_slowest(slowest);
-                self.slowest.push((of, samples));
+    }
+
+    /// Takes in slices of one time. They are summed up first: what is kept of a target
+    /// stretches over far more memory.
+    fn add_at(&mut self, number: u64, slices: &mut [&mut Slice]) {
+        let mut total = Stats::default();
+        let ids = slices.iter().map(|slice| slice.books.len()).max().unwrap_or_default();
+        for id in 0..ids {
+            let mut books =
+                slices.iter_mut().filter_map(|slice| slice.books.get_mut(id)?.as_deref_mut());
+            let Some(sum) = books.next() else { continue };
+            for book in books {
+                sum.add(book);
+                book.clear();
             }
+            total.add(&sum.stats);
+            let series = place(&mut self.series, id);
+            series.timeline.add(number, &sum.stats);
+            series.answered_by.add(&sum.answered_by);
+            sum.clear();
+        }
+        self.total.add(number, &total);
+        let of = minute(number);
+        let place = self.slowest.iter().position(|(minute, _)| *minute == of);
+        let place = place.unwrap_or_else(|| {
+            self.slowest.push((of, Samples::default()));
+            self.slowest.len() - 1
+        });
+        let (_, slowest) = &mut self.slowest[place];
+        for slice in slices {
+            let samples = mem::take(&mut slice.samples);
+            self.failed.add_failed(samples.failed);
+            slowest.add_slowest(samples.slowest);
         }
     }
 
@@ -70,43 +94,44 @@ impl Store {
     /// What there is so long after the start, to which it was [rolled](Self::roll), with
     /// the calls in flight by target.
     pub(super) fn read(&self, since_start: Duration, targets: &Targets, in_flight: &[i64]) -> Read {
-        let mut models = Vec::new();
         let none = Series::default();
-        for id in 0..self.series.len().max(in_flight.len()) {
-            let series = self.series.get(id).unwrap_or(&none);
-            let in_flight = in_flight.get(id).copied().unwrap_or_default();
-            let reading = series.timeline.read();
-            if reading.total.calls == 0 && in_flight == 0 {
-                continue;
-            }
+        let series = |id: usize| self.series.get(id).unwrap_or(&none);
+        let under_way = |id: usize| in_flight.get(id).copied().unwrap_or_default();
+        let is_shown = |id: &usize| series(*id).timeline.calls() > 0 || under_way(*id) != 0;
+        let known = 0..self.series.len().max(in_flight.len());
+        let mut ids: Vec<usize> = known.filter(is_shown).collect();
+        // Not the rows, which are far greater.
+        ids.sort_by_cached_key(|id| {
+            let Known { provider, model, .. } = targets.get(*id);
+            let calls = Reverse(series(*id).timeline.calls());
+            (model == OTHER, calls, provider, model)
+        });
+        let model = |id: usize| {
             let known = targets.get(id);
-            let (total, windows) = reading.split(since_start);
-            models.push(ModelStats {
+            let (total, windows) = series(id).timeline.read(since_start);
+            ModelStats {
                 provider: known.provider.clone(),
                 model: known.model.clone(),
                 operation: known.operation.clone(),
                 server_address: known.server_address.clone(),
                 server_port: known.server_port,
-                answered_by: series.answered_by.counts(),
-                in_flight: u64::try_from(in_flight).unwrap_or_default(),
+                answered_by: series(id).answered_by.counts(),
+                in_flight: u64::try_from(under_way(id)).unwrap_or_default(),
                 total,
                 windows,
-            });
-        }
-        let other = |model: &ModelStats| model.model == OTHER;
-        models.sort_by(|left: &ModelStats, right| {
-            let by_calls = right.total.calls.cmp(&left.total.calls);
-            let by_name = || (&left.provider, &left.model).cmp(&(&right.provider, &right.model));
-            other(left).cmp(&other(right)).then(by_calls).then_with(by_name)
-        });
-        let mut slowest = Samples::default();
-        for (_, samples) in &self.slowest {
-            slowest.add_slowest(samples.slowest.clone());
-        }
+            }
+        };
+        let models = ids.into_iter().map(model).collect();
+        let mut slowest: Vec<_> =
+            self.slowest.iter().flat_map(|(_, samples)| &samples.slowest).collect();
+        slowest.sort_by_key(|sample| Reverse(sample.latency));
+        slowest.truncate(KEPT);
+        let (total, windows) = self.total.read(since_start);
         Read {
-            total: self.total.read(),
+            total,
+            windows,
             models,
-            slowest: slowest.slowest,
+            slowest: slowest.into_iter().cloned().collect(),
             failed: self.failed.failed.clone(),
         }
     }

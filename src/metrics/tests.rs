@@ -168,6 +168,9 @@ fn a_call_is_counted_in_all_that_it_tells() {
     assert_eq!(snapshot.by_provider()["openai"], *total);
     assert_eq!(snapshot.windows.one_minute.stats, *total);
     assert_eq!(snapshot.windows.one_minute.span, Duration::from_secs(4));
+    let mut cleared = total.clone();
+    cleared.clear();
+    assert_eq!(cleared, Stats::default());
 
     let kinds = |samples: &[CallSample]| -> Vec<_> {
         samples.iter().map(|sample| sample.failure.as_ref().map(|failure| failure.kind)).collect()

@@ -48,91 +48,91 @@ fn spans(since_start: Duration) -> [Duration; 3] {
 /// and by slices of 10 seconds for the last one.
 ///
 /// Each number is in one slice first; when that is more than a minute old, it is added to
-/// its minute and to the sum since the start, and the minutes that are more than fifteen
-/// old are forgotten.
+/// its minute, and the minutes that are more than fifteen old are forgotten. The sums that
+/// are read are kept with them, so that reading does not add up anything: it copies, and
+/// the copies share the memory of the sums until more is added.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
-    /// Of all slices that are not in `slices` any more.
-    before: Stats,
     slices: Vec<(u64, Stats)>,
+    /// What was in slices that are over.
     minutes: Vec<(u64, Stats)>,
     /// The minute that is open.
     minute: u64,
-    /// The sum of those of `minutes` that are within the last five, and of the others, so
-    /// that reading does not add them up each time.
-    five: Stats,
-    ten: Stats,
-}
-
-/// What a [`Timeline`] reads: since the start, and over the three windows.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) total: Stats,
-    pub(super) one_minute: Stats,
-    pub(super) five_minutes: Stats,
-    pub(super) fifteen_minutes: Stats,
+    /// Since the start.
+    total: Stats,
+    /// Of `slices`.
+    one_minute: Stats,
+    /// Of `slices` and those of `minutes` that are within the last five.
+    five_minutes: Stats,
+    /// Of all of both.
+    fifteen_minutes: Stats,
 }
 
 impl Timeline {
+    /// How many calls ended since the start.
+    pub(super) fn calls(&self) -> u64 {
+        self.total.calls
+    }
+
     pub(super) fn add(&mut self, slice: u64, stats: &Stats) {
         add(&mut self.slices, slice, stats);
+        let Self { total, one_minute, five_minutes, fifteen_minutes, .. } = self;
+        for sum in [total, one_minute, five_minutes, fifteen_minutes] {
+            sum.add(stats);
+            sum.share();
+        }
     }
 
     /// Moves on to the slice that is open now.
     pub(super) fn roll(&mut self, now: u64) {
         let open = minute(now).max(self.minute);
-        if open > self.minute {
-            self.minute = open;
-            self.minutes.retain(|(of, _)| is_recent(*of, open));
-            (self.five, self.ten) = <(Stats, Stats)>::default();
-            for (of, stats) in &self.minutes {
-                let sum = if is_of_five(*of, open) { &mut self.five } else { &mut self.ten };
-                sum.add(stats);
-            }
-        }
-        let Self { before, minutes, five, ten, .. } = self;
-        self.slices.retain_mut(|(slice, stats)| {
-            if slice.saturating_add(SLICES) >= now {
-                return true;
-            }
-            before.add(stats);
+        // Whether a window has lost something.
+        let mut is_less = open > self.minute;
+        self.minute = open;
+        self.minutes.retain(|(of, _)| is_recent(*of, open));
+        let Self { slices, minutes, .. } = self;
+        let before = slices.len();
+        slices.retain(|(slice, stats)| {
+            let is_open = slice.saturating_add(SLICES) >= now;
             let of = minute(*slice);
-            if is_recent(of, open) {
-                let sum = if is_of_five(of, open) { &mut *five } else { &mut *ten };
-                sum.add(stats);
+            if !is_open && is_recent(of, open) {
                 add(minutes, of, stats);
             }
-            false
+            // Of a thread that is late with what it has recorded.
+            is_less |= !is_open && !is_of_five(of, open);
+            is_open
         });
+        if slices.len() < before {
+            self.one_minute = sum(&*slices, &Stats::default());
+        }
+        // Else each of these has in minutes what it had in slices.
+        if is_less {
+            let (five, ten): (Vec<_>, Vec<_>) =
+                minutes.iter().partition(|(of, _)| is_of_five(*of, open));
+            self.five_minutes = sum(five, &self.one_minute);
+            self.fifteen_minutes = sum(ten, &self.five_minutes);
+        }
     }
 
-    /// What there is at the moment to which it was [rolled](Self::roll).
-    pub(super) fn read(&self) -> Reading {
-        // Each window is in all greater ones, and what is in a slice is in the least.
-        let mut reading = Reading { total: self.before.clone(), ..Reading::default() };
-        for (_, stats) in &self.slices {
-            reading.one_minute.add(stats);
-        }
-        reading.total.add(&reading.one_minute);
-        reading.five_minutes = self.five.clone();
-        reading.five_minutes.add(&reading.one_minute);
-        reading.fifteen_minutes = self.ten.clone();
-        reading.fifteen_minutes.add(&reading.five_minutes);
-        reading
+    /// What there is, since the start and lately, at the moment to which it was
+    /// [rolled](Self::roll), so long after the start.
+    pub(super) fn read(&self, since_start: Duration) -> (Stats, Windows) {
+        let [one, five, fifteen] = spans(since_start);
+        let windows = Windows {
+            one_minute: Window { span: one, stats: self.one_minute.clone() },
+            five_minutes: Window { span: five, stats: self.five_minutes.clone() },
+            fifteen_minutes: Window { span: fifteen, stats: self.fifteen_minutes.clone() },
+        };
+        (self.total.clone(), windows)
     }
 }
 
-impl Reading {
-    /// As it is shown, so long after the start.
-    pub(super) fn split(self, since_start: Duration) -> (Stats, Windows) {
-        let [one, five, fifteen] = spans(since_start);
-        let windows = Windows {
-            one_minute: Window { span: one, stats: self.one_minute },
-            five_minutes: Window { span: five, stats: self.five_minutes },
-            fifteen_minutes: Window { span: fifteen, stats: self.fifteen_minutes },
-        };
-        (self.total, windows)
-    }
+/// Adds up, to be read.
+fn sum<'a>(times: impl IntoIterator<Item = &'a (u64, Stats)>, first: &Stats) -> Stats {
+    let mut sum = first.clone();
+    times.into_iter().for_each(|(_, stats)| sum.add(stats));
+    sum.share();
+    sum
 }
 
 fn add(times: &mut Vec<(u64, Stats)>, time: u64, stats: &Stats) {
