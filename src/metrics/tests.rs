@@ -1,5 +1,8 @@
 //! The recorder as a whole: many threads, virtual time, bounds.
 
+mod example;
+mod windows;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +15,7 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::histogram::Histogram;
 use crate::pool::PoolStats;
 use crate::retry::{Attempt, Decision, GiveUp, Wait};
+pub(super) use example::{example, sparse};
 
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
@@ -185,69 +189,6 @@ fn a_call_is_counted_in_all_that_it_tells() {
 }
 
 #[test]
-fn windows_forget_what_is_older_and_the_total_does_not() {
-    let clock = Clock::new();
-    let calls = |seconds| {
-        let snapshot = clock.snapshot(seconds);
-        assert_eq!(sum(&snapshot), snapshot.total);
-        let windows = &snapshot.windows;
-        [&windows.one_minute, &windows.five_minutes, &windows.fifteen_minutes]
-            .map(|window| window.stats.calls)
-    };
-    clock.record(5, &answered("a", millis(1)));
-    assert_eq!(calls(5), [1, 1, 1]);
-    assert_eq!(calls(69), [1, 1, 1]);
-    assert_eq!(calls(70), [0, 1, 1]);
-    clock.record(70, &answered("a", millis(1)));
-    clock.record(71, &answered("b", millis(1)));
-    assert_eq!(calls(130), [2, 3, 3]);
-    assert_eq!(calls(140), [0, 3, 3]);
-    assert_eq!(calls(359), [0, 3, 3]);
-    assert_eq!(calls(360), [0, 2, 3]);
-    assert_eq!(calls(420), [0, 0, 3]);
-    assert_eq!(calls(959), [0, 0, 3]);
-    assert_eq!(calls(960), [0, 0, 2]);
-    assert_eq!(calls(1_020), [0, 0, 0]);
-    assert_eq!(clock.snapshot(1_000_000).total.calls, 3);
-}
-
-/// Against a list of all calls.
-#[test]
-fn windows_have_what_ended_within_their_spans() {
-    let mut random = fastrand::Rng::with_seed(5);
-    let clock = Clock::new();
-    let mut ended = Vec::new();
-    let mut now = 0;
-    for _ in 0..3_000 {
-        now += random.u64(0..8) * u64::from(random.u8(0..40) == 0) * 20 + random.u64(0..4);
-        // Somebody may come late.
-        let second: u64 = if random.u8(0..10) == 0 { now.saturating_sub(3) } else { now };
-        clock.record(second, &answered(["a", "b"][random.usize(0..2)], millis(now)));
-        // It is booked on its own slice, or on the one that is open.
-        ended.push((second, if second / 10 < now / 10 { now } else { second }));
-        if random.u8(0..10) == 0 {
-            let snapshot = clock.snapshot(now);
-            let windows = &snapshot.windows;
-            for (least, window) in [
-                (60, &windows.one_minute),
-                (300, &windows.five_minutes),
-                (900, &windows.fifteen_minutes),
-            ] {
-                let span = window.span.as_secs();
-                assert!(span >= least.min(now) && span < least + 60, "{span} of {least}");
-                let first = now - span;
-                let within = |place: fn(&(u64, u64)) -> u64| {
-                    ended.iter().filter(|ended| place(ended) >= first).count() as u64
-                };
-                let expected = within(|ended| ended.0)..=within(|ended| ended.1);
-                assert!(expected.contains(&window.stats.calls), "{least} at {now}");
-            }
-            assert_eq!(snapshot.total.calls, ended.len() as u64);
-        }
-    }
-}
-
-#[test]
 fn nothing_is_lost_with_64_threads_and_every_snapshot_adds_up() {
     const EACH: u64 = 500;
     let clock = Clock::new();
@@ -365,87 +306,4 @@ fn what_a_sample_keeps_is_bounded() {
     assert_eq!((sample.attempts.len(), sample.attempts[0].began), (20, millis(480)));
     assert_eq!((sample.tags.len(), sample.tags["019"].len()), (20, 200));
     assert!(sample.failure.as_ref().unwrap().message.len() < 2_010);
-}
-
-/// A snapshot with some of everything.
-pub(super) fn example() -> Snapshot {
-    let clock = Clock::new();
-    let busy = Error::new(ErrorKind::RateLimited, "Rate limit reached for gpt-4o").with_status(429);
-    let again = Decision::Retry { after: Duration::from_secs(2), wait: Wait::Backoff };
-    let stop = Decision::GiveUp(GiveUp::RetriesSpent);
-    let tried = [attempt(Some(&busy), Some(again)), attempt(Some(&busy), Some(stop))];
-    let retried = [attempt(Some(&busy), Some(again)), attempt(None, None)];
-    let mut gaps = Histogram::default();
-    (1..40).for_each(|gap| gaps.record(millis(gap)));
-    for second in 0..600 {
-        let latency = millis(500 + second * 3);
-        let mut usage = Usage::reported(1_000, 50);
-        (usage.cached_tokens, usage.reasoning_tokens) = (200, 10);
-        let call = CallEnd {
-            at: at(second),
-            usage,
-            attempts: &retried[1..],
-            ..answered("gpt-4o", latency)
-        };
-        clock.record(second, &call);
-        let streamed = CallEnd {
-            streamed: true,
-            time_to_first_token: Some(latency / 4),
-            gaps: Some(&gaps),
-            cost: Some(Money::picos(420_000_000)),
-            attempts: if second % 100 == 0 { &retried } else { &retried[1..] },
-            target: Target {
-                provider: "anthropic",
-                server_address: "api.anthropic.com",
-                ..target("claude-sonnet-4-20250514")
-            },
-            response_model: Some("claude-sonnet-4-20250514"),
-            ..call
-        };
-        if second % 2 == 0 {
-            clock.record(second, &streamed);
-        }
-    }
-    let name = "odd \"name\"\\\n\u{1b}[31m";
-    clock.record(601, &CallEnd { cost: None, at: at(601), ..answered(name, millis(90)) });
-    clock.record(602, &CallEnd { at: at(602), ..failed("gpt-4o", &busy, &tried) });
-    let timeout = Error::timeout(Phase::FirstByte);
-    let stopped = [attempt(Some(&timeout), Some(Decision::GiveUp(GiveUp::DeadlineTooNear)))];
-    let late =
-        CallEnd { latency: millis(30_000), at: at(603), ..failed("gpt-4o", &timeout, &stopped) };
-    clock.record(603, &late);
-    let cut = Error::new(
-        ErrorKind::Truncated,
-        "the stream\nended \u{1b}[31mearly, with a message that is long",
-    );
-    clock.record(604, &CallEnd { at: at(604), ..failed("gpt-4o", &cut, &retried[1..]) });
-    clock.record(605, &failed("gpt-4o", &Error::cancelled(), &[]));
-    clock.record(606, &failed("gpt-4o", &Error::new(ErrorKind::Budget, ""), &[]));
-    std::mem::forget(clock.recorder.begin(&target("gpt-4o")));
-
-    let mut pool = PoolStats::default();
-    let origin = pool.origins.entry("https://api.openai.com:443".into()).or_default();
-    (origin.active, origin.idle, origin.waiting) = (3, 5, 1);
-    (origin.opened, origin.reused) = (9, 1_893);
-    (origin.closed.idle, origin.failed.connect) = (1, 2);
-    origin.waits.record(millis(12));
-    pool.total = origin.clone();
-    let budget = |account: &str, spent| {
-        serde_json::from_value(serde_json::json!({
-            "budget": "customers", "account": account, "window": "daily", "limit": "10",
-            "spent": spent, "reserved": "0.5", "left": "1",
-        }))
-        .unwrap()
-    };
-    let costs = Costs {
-        refused: 1,
-        budgets: vec![budget("customer=acme", "2.5"), budget("customer=tiny", "9.25")],
-        ..Costs::default()
-    };
-    clock.snapshot_with(607, pool, costs)
-}
-
-/// A snapshot of nothing.
-pub(super) fn sparse() -> Snapshot {
-    Clock::new().snapshot(0)
 }

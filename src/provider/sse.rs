@@ -22,6 +22,8 @@
 //! # Ok::<_, ParseError>(())
 //! ```
 
+mod unfinished;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
@@ -29,6 +31,7 @@ use std::time::Duration;
 pub use super::lines::ParseError;
 use super::lines::{Ending, KEPT, Line, Lines, append, empty};
 use crate::chat::Hidden;
+pub use unfinished::Unfinished;
 
 /// Whether the value of a `Content-Type` header says that the body is an event
 /// stream: `text/event-stream` in any case, whatever its parameters. A charset
@@ -349,37 +352,6 @@ impl Parser {
             data: self.has_data.then(|| text(self.data)),
             id: if self.has_next_id { self.next_id } else { self.id },
         }))
-    }
-}
-
-/// What a stream ended with in place of a blank line.
-///
-/// `Debug` shows the size of the data, not the data.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Unfinished {
-    name: String,
-    data: Option<String>,
-    id: String,
-}
-
-impl Unfinished {
-    /// The event as it would be if the stream had ended with a blank line; none
-    /// where it has no data.
-    ///
-    /// The standard drops it, and so do OpenAI's SDKs for Python, JavaScript and Go
-    /// (`_streaming.py`, `streaming.ts`, `ssestream.go`). Readers that go by lines
-    /// and not by events take it, and so do not notice a server that leaves the last
-    /// blank line out. A caller that takes it must be able to tell from the data
-    /// whether it is whole: `[DONE]` and JSON objects can be told, plain text cannot.
-    pub fn event(&self) -> Option<Event<'_>> {
-        let name = (!self.name.is_empty()).then_some(self.name.as_str());
-        self.data.as_deref().map(|data| Event { name, data, id: &self.id })
-    }
-}
-
-impl fmt::Debug for Unfinished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unfinished").field(&self.event()).finish()
     }
 }
 

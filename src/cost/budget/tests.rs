@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::ErrorKind;
 
 const LIMIT: Money = Money::dollars(10);
 

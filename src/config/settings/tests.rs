@@ -1,0 +1,126 @@
+use super::*;
+
+fn openai() -> ClientBuilder {
+    ClientBuilder::default().provider(Provider::OpenAi).model("gpt-4o-mini").api_key("sk-test")
+}
+
+fn nothing(_: &str) -> Option<String> {
+    None
+}
+
+fn problem(builder: ClientBuilder) -> String {
+    let error = builder.check(nothing).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    error.to_string()
+}
+
+#[test]
+fn each_mistake_gets_its_own_sentence() {
+    for (builder, sentence) in [
+        (ClientBuilder::default(), "no provider is set"),
+        (
+            ClientBuilder::default().provider(Provider::OpenAi),
+            "set the environment variable OPENAI_API_KEY",
+        ),
+        (
+            ClientBuilder::default().provider(Provider::Anthropic),
+            "set the environment variable ANTHROPIC_API_KEY",
+        ),
+        (openai().api_key("  "), "the API key is empty"),
+        (openai().api_key("sk-\u{7f}x"), "the API key holds a character that cannot be sent"),
+        (openai().model(" "), "the model is empty"),
+        (openai().timeout(Duration::ZERO), "the timeout is zero"),
+        (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
+        (openai().max_response_bytes(0), "max_response_bytes is zero"),
+        (openai().base_url("http://example.com/v1"), "plain http to example.com"),
+        (
+            openai().base_url("http://localhost.example.com/v1"),
+            "plain http to localhost.example.com",
+        ),
+        (openai().header("bad name", "x"), "\"bad name\" is not a header name"),
+        (openai().header("x-good", "bad\nvalue"), "the value of the header x-good"),
+        (openai().header("Host", "example.com"), "the header host cannot be set"),
+        (
+            openai().retry(RetryConfig { jitter: 2.0, ..RetryConfig::default() }),
+            "the retry jitter is 2",
+        ),
+        (openai().provider(Provider::Anthropic).project("p"), "Anthropic has none"),
+    ] {
+        let text = problem(builder);
+        assert!(text.contains(sentence), "{sentence:?} is not in {text:?}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = problem(openai().model("").timeout(Duration::ZERO).base_url("http://a.b"));
+    assert!(text.contains("model") && text.contains("timeout") && text.contains("plain http"));
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn a_key_shows_nowhere() {
+    let builder = openai()
+        .api_key("sk-very-secret")
+        .header("x-gateway", "sk-very-secret")
+        .base_url("http://u:sk-very-secret@localhost");
+    assert!(!format!("{builder:?}").contains("sk-very-secret"));
+    let builder = openai().api_key("sk-very-secret");
+    assert!(!format!("{builder:?}").contains("sk-very-secret"));
+    let settings = builder.check(nothing).unwrap();
+    assert!(!format!("{settings:?}").contains("sk-very-secret"));
+    assert!(!problem(openai().api_key("sk-very-secret\nx")).contains("sk-very-secret"));
+    assert!(!problem(openai().base_url("sk-very-secret")).contains("sk-very-secret"));
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn the_environment_fills_in_what_is_not_set() {
+    let environment = |name: &str| {
+        match name {
+            "OPENAI_API_KEY" => Some("sk-env\n"),
+            "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1/"),
+            "OPENAI_ORG_ID" => Some("org-1"),
+            "ANTHROPIC_API_KEY" => Some(""),
+            _ => None,
+        }
+        .map(str::to_owned)
+    };
+    let builder = ClientBuilder::default().provider(Provider::OpenAi);
+    let settings = builder.clone().check(environment).unwrap();
+    assert_eq!(settings.base, "http://127.0.0.1:9/v1");
+    assert_eq!(settings.headers["authorization"], "Bearer sk-env");
+    assert_eq!(settings.headers["openai-organization"], "org-1");
+    let given = builder.clone().api_key("sk-given").base_url("https://example.com");
+    let settings = given.check(environment).unwrap();
+    assert_eq!(settings.base, "https://example.com");
+    assert_eq!(settings.headers["authorization"], "Bearer sk-given");
+    let without = builder.clone().without_api_key().check(environment).unwrap();
+    assert!(!without.headers.contains_key("authorization"));
+    // An empty variable is an unset one.
+    assert!(builder.provider(Provider::Anthropic).check(environment).is_err());
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn each_provider_gets_its_own_headers() {
+    let settings = openai().provider(Provider::Anthropic).check(nothing).unwrap();
+    assert_eq!(settings.base, "https://api.anthropic.com");
+    assert_eq!(settings.headers["x-api-key"], "sk-test");
+    assert_eq!(settings.headers["anthropic-version"], "2023-06-01");
+    assert!(!settings.headers.contains_key("authorization"));
+    let settings = openai().header("X-Gateway", "g").project("p").check(nothing).unwrap();
+    assert_eq!(settings.base, "https://api.openai.com/v1");
+    assert_eq!(settings.headers["authorization"], "Bearer sk-test");
+    assert_eq!(settings.headers["x-gateway"], "g");
+    assert_eq!(settings.headers["openai-project"], "p");
+    let settings = openai().header("content-type", "application/x").check(nothing).unwrap();
+    assert_eq!(settings.headers.get_all("content-type").iter().count(), 1);
+}
+
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+#[test]
+fn https_is_refused_by_a_build_without_tls() {
+    assert!(problem(openai()).contains("the crate is built without"));
+    assert!(openai().base_url("http://localhost").check(nothing).is_ok());
+}

@@ -1,0 +1,56 @@
+use super::*;
+use crate::retry::Wait;
+
+#[test]
+fn an_error_reads_as_one_line() {
+    let error = Error::new(ErrorKind::RateLimited, "slow\n\n  down").with_status(429);
+    let error = error
+        .with_provider(Provider::OpenAi)
+        .with_code(Some("rate_limit_exceeded".to_owned()))
+        .with_request_id(Some("req_1".to_owned()))
+        .with_retry_hints(Some(Duration::from_secs(2)), None);
+    let attempt = |decision| Attempt {
+        began: Duration::ZERO,
+        took: Duration::ZERO,
+        resent: false,
+        failure: Some((&error).into()),
+        decision: Some(decision),
+    };
+    let again = Decision::Retry { after: Duration::ZERO, wait: Wait::Backoff };
+    let attempts = vec![attempt(again), attempt(Decision::GiveUp(GiveUp::RetriesSpent))];
+    let error = error.with_attempts(attempts);
+    assert_eq!(
+        error.to_string(),
+        "rate limited: slow down (openai, status 429, code rate_limit_exceeded, \
+         request req_1, retry after 2s, 2 attempts)"
+    );
+    assert_eq!(error.message(), "slow\n\n  down");
+    assert_eq!(Error::new(ErrorKind::Cancelled, "").to_string(), "cancelled");
+    assert_eq!(Error::timeout(Phase::FirstByte).to_string(), "timed out waiting for the response");
+}
+
+#[test]
+fn messages_are_bounded() {
+    let error = Error::new(ErrorKind::Server, "é".repeat(5_000)).bounded();
+    assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
+    assert_eq!(Error::new(ErrorKind::Server, "short").bounded().message(), "short");
+}
+
+#[test]
+fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
+    let error = Error::new(ErrorKind::Server, "é".repeat(5_000))
+        .with_code(Some(format!("a\u{1b}[31m\nb{}", "é".repeat(500))))
+        .with_request_id(Some("r\0".repeat(500)))
+        .bounded();
+    assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
+    let code = error.code().unwrap();
+    assert!(code.starts_with("a [31m béé") && code.len() <= 203, "{code:?}");
+    assert_eq!(error.request_id(), Some(format!("{}…", "r ".repeat(100)).as_str()));
+}
+
+#[test]
+fn the_cause_is_chained() {
+    let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+    let error = Error::new(ErrorKind::Connection, "broke").with_source(cause);
+    assert!(error.source().is_some_and(|cause| cause.is::<std::io::Error>()));
+}
