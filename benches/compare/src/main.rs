@@ -7,6 +7,7 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- footprint [--json] [--rounds N] [--arms A,B]
 //! ```
 //!
 //! `overhead` measures what a small call costs each client in processor time, beside a socket
@@ -32,6 +33,9 @@
 //! `metrics` measures what recording calls takes, against a map behind a lock; a snapshot,
 //! against writing it down; and the processor time of a client's calls with metrics off and
 //! on.
+//!
+//! `footprint` measures what the smallest program costs to build, to ship and to start, with
+//! tollgate and with its peers.
 
 mod arms;
 mod call;
@@ -40,6 +44,7 @@ mod contended;
 mod costs;
 mod failure;
 mod flags;
+mod footprint;
 mod idle;
 mod metrics;
 mod overhead;
@@ -62,7 +67,8 @@ const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
                      | compare stream [--json] [--quick] [--arms A,B] \
                      | compare scale [--json] [--quick] [--arms A,B] \
                      | compare pool [--json] [--quick] \
-                     | compare costs [--json] [--quick] | compare metrics [--json] [--quick]";
+                     | compare costs [--json] [--quick] | compare metrics [--json] [--quick] \
+                     | compare footprint [--json] [--rounds N] [--arms A,B]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -70,6 +76,7 @@ fn main() -> ExitCode {
         ["overhead", ref flags @ ..] => return failure::exit(overhead::overhead(flags)),
         ["stream", ref flags @ ..] => return failure::exit(stream::stream(flags)),
         ["scale", ref flags @ ..] => return failure::exit(scale::scale(flags)),
+        ["footprint", ref flags @ ..] => return failure::exit(footprint::footprint(flags)),
         // What these run in processes of their own.
         ["serve", scheme] => return failure::exit(server::serve(scheme)),
         ["arm", bench, arm, url, calls] => {
