@@ -42,22 +42,6 @@ pub(super) struct Means<'a> {
     pub(super) transport: &'a Transport,
 }
 
-/// How one attempt is sent.
-#[derive(Clone, Copy)]
-struct Sending {
-    /// How many attempts came before.
-    retries: u32,
-    /// Whether the connection is probed in any case. A second sending on another connection
-    /// is not charged, so where a budget bears on the call it should hardly ever come to it.
-    probe: bool,
-}
-
-impl Sending {
-    fn new(retries: u32, reservation: &Reservation) -> Self {
-        Self { retries, probe: !reservation.amount().is_zero() }
-    }
-}
-
 impl Call {
     /// The format a model is asked in.
     pub(super) fn wire(provider: Provider, model: Option<&String>) -> Wire {
@@ -133,9 +117,8 @@ impl Call {
         second: &mut SecondSending<'_>,
         reservation: Reservation,
     ) -> Result<ChatResponse, Error> {
-        let sending = Sending::new(retries, &reservation);
         let charge = reservation.send();
-        let answer = self.ask(means, sending, second);
+        let answer = self.ask(means, retries, second);
         match answer {
             Ok(mut response) => {
                 response.usage = response.usage.completed(&estimate(&response, self.text_bytes));
@@ -152,13 +135,13 @@ impl Call {
     fn ask(
         &self,
         means: Means<'_>,
-        sending: Sending,
+        retries: u32,
         second: &mut SecondSending<'_>,
     ) -> Result<ChatResponse, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
         let mut incoming =
-            means.transport.exchange(self.outgoing(means, sending), &bounds, second)?;
+            means.transport.exchange(self.outgoing(means, retries), &bounds, second)?;
         incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
@@ -190,9 +173,8 @@ impl Call {
         second: &mut SecondSending<'_>,
         reservation: Reservation,
     ) -> Result<(Begun, Charge), Error> {
-        let sending = Sending::new(retries, &reservation);
         let charge = reservation.send();
-        match self.open(means, sending, second, charge.meter()) {
+        match self.open(means, retries, second, charge.meter()) {
             Ok(begun) => Ok((begun, charge)),
             Err(error) => {
                 charge.fail(&error);
@@ -204,7 +186,7 @@ impl Call {
     fn open(
         &self,
         means: Means<'_>,
-        sending: Sending,
+        retries: u32,
         second: &mut SecondSending<'_>,
         meter: Meter,
     ) -> Result<Begun, Error> {
@@ -212,7 +194,7 @@ impl Call {
         let bounds = self.attempt_bounds(settings);
         let stop = CancelToken::new();
         let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
-        let outgoing = self.outgoing(means, sending);
+        let outgoing = self.outgoing(means, retries);
         let first = settings.first_token_timeout;
         let (mut incoming, body) =
             means.transport.open_stream(outgoing, &bounds, first, &watch, second)?;
@@ -243,13 +225,12 @@ impl Call {
         self.model
     }
 
-    fn outgoing<'a>(&'a self, means: Means<'a>, sending: Sending) -> Outgoing<'a> {
+    fn outgoing<'a>(&'a self, means: Means<'a>, retries: u32) -> Outgoing<'a> {
         Outgoing {
             uri: &self.uri,
             headers: means.headers,
-            retries: sending.retries,
+            retries,
             idempotency_key: self.idempotency_key.as_ref(),
-            probe: sending.probe,
             body: &self.body,
         }
     }

@@ -57,8 +57,7 @@ pub struct PoolConfig {
     /// request may have arrived, so turn this off where answering one twice would
     /// do harm. The second sending is not charged to any [budget](crate::Budget) by itself;
     /// turned off, it is an attempt of its own that is, and the first is charged as one that
-    /// may have been billed. Where a budget bears on the call, connections are probed before
-    /// every use, so that it hardly ever comes to it. Each second sending takes a token of the
+    /// may have been billed. Each second sending takes a token of the
     /// [budget](crate::RetryBudget) for retries.
     pub retry_stale: bool,
 }

@@ -142,7 +142,6 @@ impl Leased {
         let Some(lease) = &mut self.lease else {
             return Err(Fault::Broken(phase, io::ErrorKind::NotConnected.into()));
         };
-        let round = if lease.connection().can_resume() { round } else { |left| left };
         let after = left.map_or(UreqDuration::NotHappening, |left| round(left).into());
         let timeout = NextTimeout { after, ..NextTimeout::default() };
         Ok((lease.connection_mut().transport(), timeout))
@@ -218,8 +217,9 @@ impl Leased {
     /// Whether any bytes came; none do at the end of the connection.
     fn receive(&mut self) -> Result<bool, Fault> {
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
+        let round = if self.can_resume() { coarse } else { |left| left };
         let outcome = loop {
-            let (connection, timeout) = self.next(phase, coarse)?;
+            let (connection, timeout) = self.next(phase, round)?;
             let outcome = connection.await_input(timeout);
             match outcome {
                 // Before the deadline, which `next` knows to the instant.

@@ -96,8 +96,8 @@ mod tests {
 
     fn written(headers: &Headers, retries: u32, key: Option<&HeaderValue>) -> String {
         let uri = Uri::from_static(LOCALHOST);
-        let (body, probe) = (b"", false);
-        let request = Outgoing { uri: &uri, headers, retries, idempotency_key: key, probe, body };
+        let body = b"";
+        let request = Outgoing { uri: &uri, headers, retries, idempotency_key: key, body };
         String::from_utf8(headers.written(&request)).unwrap()
     }
 

@@ -45,8 +45,7 @@ use open::{Connection, Opener};
 pub(crate) use watch::Watch;
 
 /// A connection at rest for less than this is taken to be alive and silent: one
-/// that goes from call to call is not probed, unless a request may not be sent twice or
-/// a budget bears on it, which the second sending would not be charged to.
+/// that goes from call to call is not probed, unless a request may not be sent twice.
 const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 /// How long the body of an error is waited for: the status is known by then, and one
@@ -89,8 +88,6 @@ pub(crate) struct Outgoing<'a> {
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
-    /// Whether every connection is probed first, however short it was at rest.
-    pub(crate) probe: bool,
     pub(crate) body: &'a [u8],
 }
 
@@ -175,7 +172,7 @@ impl Transport {
         second: &mut SecondSending<'_>,
     ) -> Result<Incoming, Error> {
         let watch = Arc::new(Watch::new(bounds, None));
-        self.on_a_live_connection(bounds, request.probe, second, |lease| {
+        self.on_a_live_connection(bounds, second, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
             let body = match body {
                 Some(body) => body.read_whole(self.max_response_bytes)?,
@@ -196,7 +193,7 @@ impl Transport {
         watch: &Arc<Watch>,
         second: &mut SecondSending<'_>,
     ) -> Result<(Incoming, Option<Body>), Error> {
-        self.on_a_live_connection(bounds, request.probe, second, |lease| {
+        self.on_a_live_connection(bounds, second, |lease| {
             if let Some(first) = first {
                 let first = Deadline::after(Instant::now(), first);
                 watch.set_deadline(bounds.deadline.earlier(first));
@@ -208,12 +205,11 @@ impl Transport {
     fn on_a_live_connection<T>(
         &self,
         bounds: &Bounds,
-        probe: bool,
         second: &mut SecondSending<'_>,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         let begun = Instant::now();
-        let (lease, reused) = self.lease(bounds, probe)?;
+        let (lease, reused) = self.lease(bounds)?;
         self.leased(begun, reused);
         let outcome = match exchange(lease) {
             // Most likely closed by the server while it was idle, and nothing of
@@ -240,7 +236,7 @@ impl Transport {
     }
 
     /// A connection, and whether it was used before.
-    fn lease(&self, bounds: &Bounds, probe: bool) -> Result<(Lease<Connection>, bool), Error> {
+    fn lease(&self, bounds: &Bounds) -> Result<(Lease<Connection>, bool), Error> {
         let permit = match self.acquire(bounds)? {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
@@ -248,7 +244,7 @@ impl Transport {
                 let reason = if rested >= self.pool_config.idle_timeout {
                     // The cleaner has yet to come by.
                     CloseReason::Idle
-                } else if (rested < PROBE_AFTER && self.retry_stale && !probe)
+                } else if (rested < PROBE_AFTER && self.retry_stale)
                     || lease.connection_mut().is_open()
                 {
                     return Ok((lease, true));
