@@ -89,14 +89,14 @@ impl Found {
 
     pub fn print(&self, each: &str) {
         println!(
-            "\n{}, {each}, in µs:\n  {:12} {:>9} {:>7} {:>9} {:>9} {:>7} {:>9} {:>7}",
+            "\n{}, {each}, in µs:\n  {:14} {:>9} {:>7} {:>9} {:>9} {:>7} {:>9} {:>7}",
             self.wire.told, "", "CPU", "spread", "to floor", "wall p50", "spread", "p99", "spread"
         );
         for (name, samples) in &self.arms {
             let [cpu, p50, p99] = columns(samples);
             let to_floor = self.to_floor(samples);
             println!(
-                "  {name:12} {:>9.1} {:>7} {:>9} {:>9.1} {:>7} {:>9.1} {:>7}",
+                "  {name:14} {:>9.1} {:>7} {:>9} {:>9.1} {:>7} {:>9.1} {:>7}",
                 cpu.median,
                 cpu.percent(),
                 to_floor.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),

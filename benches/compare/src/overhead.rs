@@ -7,8 +7,17 @@ use crate::report::print_targets;
 use crate::rounds::Effort;
 use crate::server::Manner;
 
-const ARMS: [&str; 7] =
-    ["floor", "ureq", "ureq-timeout", "reqwest", "async-openai", "genai", "tollgate"];
+const ARMS: [&str; 9] = [
+    "floor",
+    "ureq",
+    "ureq-timeout",
+    "reqwest",
+    "async-openai",
+    "async-openai-1",
+    "genai",
+    "genai-1",
+    "tollgate",
+];
 
 const WIRES: [Wire; 2] = [
     Wire { name: "http", told: "HTTP", encrypted: false, manner: Manner::AtOnce },
@@ -32,6 +41,7 @@ pub fn overhead(flags: &[&str]) -> Result<(), Failure> {
         targets.extend([
             found.cpu_target("floor", 1.5),
             found.cpu_target("async-openai", 0.65),
+            found.cpu_target("async-openai-1", 0.65),
             found.cpu_target("ureq-timeout", 0.4),
             found.p99_target(&["floor"]),
         ]);

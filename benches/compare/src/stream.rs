@@ -13,14 +13,16 @@ use crate::rounds::Effort;
 use crate::server::Manner;
 use crate::server::answers::CHUNKS;
 
-const ARMS: [&str; 8] = [
+const ARMS: [&str; 10] = [
     "floor",
     "floor-typed",
     "ureq",
     "ureq-timeout",
     "reqwest",
     "async-openai",
+    "async-openai-1",
     "genai",
+    "genai-1",
     "tollgate",
 ];
 
@@ -52,7 +54,9 @@ pub fn stream(flags: &[&str]) -> Result<(), Failure> {
             [
                 found.cpu_target("floor-typed", 2.0),
                 found.cpu_target("async-openai", 0.25),
+                found.cpu_target("async-openai-1", 0.25),
                 found.cpu_target("genai", 0.1),
+                found.cpu_target("genai-1", 0.1),
             ]
         })
         .collect();

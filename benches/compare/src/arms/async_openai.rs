@@ -19,8 +19,7 @@ pub struct AsyncOpenAi {
 }
 
 impl AsyncOpenAi {
-    pub fn new(url: &str) -> Result<Self, Failure> {
-        let runtime = runtime::new()?;
+    pub fn new(url: &str, runtime: Runtime) -> Result<Self, Failure> {
         let config = OpenAIConfig::new().with_api_key(KEY).with_api_base(url);
         let client = Client::build(runtime::http()?.no_gzip().build()?, config);
         Ok(Self { runtime, client })

@@ -18,8 +18,7 @@ pub struct GenAi {
 }
 
 impl GenAi {
-    pub fn new(url: &str) -> Result<Self, Failure> {
-        let runtime = runtime::new()?;
+    pub fn new(url: &str, runtime: Runtime) -> Result<Self, Failure> {
         // As many idle connections as it keeps by itself.
         Ok(Self { runtime, client: client(url, 4)?, options: options() })
     }

@@ -8,7 +8,8 @@
 //!
 //! What is decided in favour of the peers:
 //! - what a program has to set up once is set up once: clients, agents, runtimes;
-//! - the runtime is the one that costs them less (see [`runtime`]);
+//! - the async ones are measured on both of tokio's runtimes (see [`runtime`]): that of their
+//!   examples and, as `…-1`, the one that costs them less;
 //! - where a program without a client of a model has to parse an answer itself, it does so
 //!   into types, without the tree of a `Value`; a stream's events it reads into `Value`s,
 //!   since this is what is written for them;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 use crate::failure::Failure;
 use crate::processor;
 use crate::server::answers::{ANSWER, streamed};
+use async_openai::AsyncOpenAi;
 
 /// Within which a call has to be done.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,14 +50,16 @@ pub trait Arm {
 /// Makes an arm that calls the server at this base URL.
 type New = fn(&str) -> Result<Box<dyn Arm>, Failure>;
 
-const ALL: [(&str, New); 8] = [
+const ALL: [(&str, New); 10] = [
     ("floor", |url| Ok(Box::new(floor::Floor::new(url, false)?))),
     ("floor-typed", |url| Ok(Box::new(floor::Floor::new(url, true)?))),
     ("ureq", |url| Ok(Box::new(ureq::Ureq::new(url, None)?))),
     ("ureq-timeout", |url| Ok(Box::new(ureq::Ureq::new(url, Some(TIMEOUT))?))),
     ("reqwest", |url| Ok(Box::new(reqwest::Reqwest::new(url)?))),
-    ("async-openai", |url| Ok(Box::new(async_openai::AsyncOpenAi::new(url)?))),
-    ("genai", |url| Ok(Box::new(genai::GenAi::new(url)?))),
+    ("async-openai", |url| Ok(Box::new(AsyncOpenAi::new(url, runtime::of_many_threads()?)?))),
+    ("async-openai-1", |url| Ok(Box::new(AsyncOpenAi::new(url, runtime::of_one_thread()?)?))),
+    ("genai", |url| Ok(Box::new(genai::GenAi::new(url, runtime::of_many_threads()?)?))),
+    ("genai-1", |url| Ok(Box::new(genai::GenAi::new(url, runtime::of_one_thread()?)?))),
     ("tollgate", |url| Ok(Box::new(tollgate::Tollgate::new(url)?))),
 ];
 

@@ -8,13 +8,16 @@ use super::TIMEOUT;
 use crate::failure::Failure;
 use crate::server::AUTHORITY;
 
-/// A runtime whose only thread is the one that calls.
-///
-/// On tokio's own default, that of many threads, the connection is on one of its workers, and
-/// the caller and it wake each other for every packet: on two cores a call then took
-/// async-openai 90 to 150 µs of processor time where it takes 30 so, and a stream 6 to 11 ms
-/// where it takes 2.5; genai likewise. With 256 calls at once the two are alike.
-pub fn new() -> Result<Runtime, Failure> {
+/// The runtime that a program has by `#[tokio::main]`, as the peers' own examples do. The
+/// connection is on one of its workers, and the caller and it wake each other.
+pub fn of_many_threads() -> Result<Runtime, Failure> {
+    encryption();
+    Ok(Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// A runtime whose only thread is the one that calls: the cheapest for one call after the
+/// other, for programs that make no others.
+pub fn of_one_thread() -> Result<Runtime, Failure> {
     encryption();
     Ok(Builder::new_current_thread().enable_all().build()?)
 }

@@ -75,7 +75,7 @@ fn threads(url: &str, waves: usize) -> Result<Calls, Failure> {
 }
 
 fn tasks(url: &str, waves: usize) -> Result<Calls, Failure> {
-    let runtime = arms::runtime::new()?;
+    let runtime = arms::runtime::of_many_threads()?;
     let client = arms::genai::client(url, CALLERS)?;
     runtime.block_on(async {
         let start = Arc::new(tokio::sync::Barrier::new(CALLERS + 1));

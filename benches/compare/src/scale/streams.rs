@@ -46,7 +46,7 @@ fn threads(url: &str, count: usize) -> Result<f64, Failure> {
 }
 
 fn tasks(url: &str, count: usize) -> Result<f64, Failure> {
-    let runtime = arms::runtime::new()?;
+    let runtime = arms::runtime::of_many_threads()?;
     let client = arms::genai::client(url, count)?;
     let options = arms::genai::options();
     runtime.block_on(async {
