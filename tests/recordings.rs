@@ -7,7 +7,7 @@
 mod support;
 
 use serde_json::Value;
-use std::path::PathBuf;
+use support::recordings::{Recordings, member};
 use support::{builder, loopback};
 use tollgate::testing::Reply;
 use tollgate::{ErrorKind, Provider, UsageSource};
@@ -29,16 +29,9 @@ impl Recording {
 
 /// The recorded responses of these formats that are not streams.
 fn recordings() -> Option<Vec<Recording>> {
-    let Some(folder) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) else {
-        eprintln!("skipped: TOLLGATE_RECORDINGS does not name the folder of recordings");
-        return None;
-    };
-    let index = std::fs::read_to_string(folder.join("index.json")).expect("index.json");
-    let index: Value = serde_json::from_str(&index).expect("a JSON index");
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
-    let found = index["entries"]
-        .as_array()
-        .expect("entries")
+    let recordings = Recordings::open()?;
+    let found = recordings
+        .entries
         .iter()
         .filter(|entry| entry["kind"] == "json")
         .filter(|entry| {
@@ -53,9 +46,9 @@ fn recordings() -> Option<Vec<Recording>> {
             }
         })
         .map(|entry| Recording {
-            file: text(entry, "file"),
-            provider: text(entry, "provider"),
-            url: text(entry, "url"),
+            file: member(entry, "file"),
+            provider: member(entry, "provider"),
+            url: member(entry, "url"),
             status: entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap(),
             headers: entry["response_headers"]
                 .as_object()
@@ -68,7 +61,7 @@ fn recordings() -> Option<Vec<Recording>> {
                         .collect()
                 })
                 .unwrap_or_default(),
-            body: std::fs::read_to_string(folder.join(text(entry, "file"))).expect("a recording"),
+            body: String::from_utf8(recordings.body(entry)).expect("a text"),
         })
         .collect::<Vec<_>>();
     Some(found)

@@ -5,9 +5,11 @@
 //! they skip. What is expected of a stream is found by a walk over its lines that
 //! shares no code with the crate.
 
+mod support;
+
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use support::recordings::{Recordings, member};
 use tollgate::{ChatResponse, ErrorKind, StreamDecoder, StreamEvent, UsageSource};
 
 struct Recording {
@@ -35,15 +37,9 @@ impl Format {
 
 /// The recorded streams of these formats, by the providers they come from.
 fn recordings(providers: &[&str]) -> Option<Vec<Recording>> {
-    let Some(folder) = std::env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) else {
-        eprintln!("skipped: TOLLGATE_RECORDINGS does not name the folder of recordings");
-        return None;
-    };
-    let index = std::fs::read_to_string(folder.join("index.json")).expect("index.json");
-    let index: Value = serde_json::from_str(&index).expect("a JSON index");
-    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_owned();
+    let recordings = Recordings::open()?;
     let recording = |entry: &Value| {
-        let url = text(entry, "url");
+        let url = member(entry, "url");
         let path = url.split('?').next().unwrap_or_default();
         let format = if path.ends_with("/chat/completions") {
             Format::Chat
@@ -54,16 +50,13 @@ fn recordings(providers: &[&str]) -> Option<Vec<Recording>> {
         } else {
             return None;
         };
-        let file = text(entry, "file");
-        let body = std::fs::read(folder.join(&file)).expect("a recording");
-        Some(Recording { file, format, body })
+        Some(Recording { file: member(entry, "file"), format, body: recordings.body(entry) })
     };
-    let found = index["entries"]
-        .as_array()
-        .expect("entries")
+    let found = recordings
+        .entries
         .iter()
         .filter(|entry| entry["kind"] == "sse" && entry["status"] == 200)
-        .filter(|entry| providers.contains(&text(entry, "provider").as_str()))
+        .filter(|entry| providers.contains(&member(entry, "provider").as_str()))
         .filter_map(recording)
         .collect();
     Some(found)

@@ -6,6 +6,7 @@ pub(crate) mod costs;
 pub(crate) mod front;
 pub(crate) mod listener;
 pub(crate) mod observer;
+pub(crate) mod recordings;
 pub(crate) mod server;
 pub(crate) mod stream;
 #[cfg(feature = "rustls")]
