@@ -335,7 +335,7 @@ fn headers_without_end() {
     });
     let error = failure(builder_at(&server.base_url()));
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    assert!(error.to_string().contains("16 KiB"), "{error}");
+    assert!(error.to_string().contains("12 KiB"), "{error}");
 }
 
 #[test]

@@ -13,6 +13,12 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// The longest request id that is kept, in bytes.
 const MAX_REQUEST_ID: usize = 200;
 
+/// Whether anything here is said by a header of this name, in lower case.
+pub(crate) fn is_read(name: &str) -> bool {
+    let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
+    name == "x-should-retry" || parts.iter().any(|part| name.contains(part))
+}
+
 /// Reads the rate limits: OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,
 /// tokens}` (which others copy, OpenRouter and Together without the last word),
 /// Anthropic's `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
@@ -366,6 +372,24 @@ mod tests {
             ("x-ratelimit-reset-requests", "never"),
         ];
         assert_eq!(read(&nonsense), RateLimit::default());
+    }
+
+    #[test]
+    fn what_is_read_is_kept() {
+        for name in [
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-renewalperiod-tokens",
+            "anthropic-ratelimit-input-tokens-reset",
+            "request-id",
+            "x-ms-request-id",
+            "x-litellm-call-id",
+            "x-ms-retry-after-ms",
+            "llm_provider-retry-after",
+            "x-should-retry",
+        ] {
+            assert!(is_read(name), "{name}");
+        }
+        assert!(!is_read("content-type") && !is_read("set-cookie"));
     }
 
     #[test]

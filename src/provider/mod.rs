@@ -38,7 +38,7 @@ use crate::error::{Error, ErrorKind};
 
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
-pub(crate) use headers::{rate_limit, request_id};
+pub(crate) use headers::{is_read, rate_limit, request_id};
 pub(crate) use json::{append, write};
 pub(crate) use stream::Decoder;
 

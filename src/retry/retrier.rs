@@ -38,7 +38,7 @@ impl Retrier<'_> {
         mut self,
         mut attempt: impl FnMut(u32, &mut SecondSending<'_>) -> Result<T, Error>,
     ) -> Result<Tried<T>, Error> {
-        let mut attempts = Vec::new();
+        let mut attempts = Vec::with_capacity(1);
         let mut before = None;
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);

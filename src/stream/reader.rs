@@ -14,9 +14,12 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::provider::{self, Failure};
 
-/// How much is read at once: all that a connection reads at once, so that what came
-/// together is handed over together. Only what is touched of it takes memory.
-const BUFFER: usize = 16 * 1024;
+/// How much is read at once. Most streams come word by word.
+const BUFFER: usize = 4 * 1024;
+
+/// How much is read at once of a stream that filled the first: all that a connection reads
+/// at once, so that what came together is handed over together.
+const FULL: usize = 12 * 1024;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.
@@ -76,6 +79,8 @@ impl Reader {
         self.begun = true;
         self.last = Instant::now();
         self.progressed = true;
+        // They may wait long for a caller who has many streams.
+        events.shrink_to_fit();
         Ok(Begun { reader: self, events, end })
     }
 
@@ -167,6 +172,9 @@ impl Reader {
             (read, decoder.is_done(), passed)
         };
         self.progressed = read.map_err(|failure| self.failed(failure))?;
+        if length == self.buffer.len() && length < FULL {
+            self.buffer = vec![0; FULL].into_boxed_slice();
+        }
         if self.progressed && self.begun {
             let now = Instant::now();
             self.source.gaps.lock().record(now.saturating_duration_since(self.last));

@@ -167,20 +167,34 @@ impl Leased {
     }
 
     /// Adds the client's headers to the head whose first `amount` bytes are in the
-    /// output buffer, behind the request line. Returns how many there are now.
-    fn add_headers(&mut self, amount: usize) -> Result<usize, Fault> {
+    /// output buffer, behind the request line. Returns how many there are now; none where
+    /// there is no room for them.
+    fn add_headers(&mut self, amount: usize) -> Option<usize> {
         let headers = mem::take(&mut self.headers);
         let output = self.connection_buffers().output();
-        let line_end = output[..amount].iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let at = line_end(&output[..amount]);
         let longer = amount + headers.len();
-        match line_end {
-            Some(at) if longer <= output.len() => {
-                output.copy_within(at..amount, at + headers.len());
-                output[at..at + headers.len()].copy_from_slice(&headers);
-                Ok(longer)
-            }
-            _ => Err(Fault::HeadTooLarge),
+        if longer > output.len() {
+            self.headers = headers;
+            return None;
         }
+        output.copy_within(at..amount, at + headers.len());
+        output[at..at + headers.len()].copy_from_slice(&headers);
+        Some(longer)
+    }
+
+    /// Sends a head that has no room for the client's headers piece by piece.
+    fn send_in_pieces(&mut self, amount: usize) -> Result<(), Fault> {
+        let headers = mem::take(&mut self.headers);
+        let output = self.connection_buffers().output();
+        let (room, at) = (output.len(), line_end(&output[..amount]));
+        let behind = output[at..amount].to_vec();
+        self.send(at)?;
+        for piece in headers.chunks(room).chain([&*behind]) {
+            self.connection_buffers().output()[..piece.len()].copy_from_slice(piece);
+            self.send(piece.len())?;
+        }
+        Ok(())
     }
 
     /// Keeps the head back if it is whole and leaves room for a body.
@@ -257,6 +271,11 @@ impl Leased {
     }
 }
 
+/// Where the first line ends, behind its ending. ureq writes a line whole or not at all.
+fn line_end(head: &[u8]) -> usize {
+    head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1)
+}
+
 impl Drop for Leased {
     fn drop(&mut self) {
         self.interrupts.clear();
@@ -286,7 +305,13 @@ impl Transport for Leased {
         _timeout: NextTimeout,
     ) -> Result<(), ureq::Error> {
         if let Head::Awaited = self.head {
-            amount = self.add_headers(amount)?;
+            match self.add_headers(amount) {
+                Some(longer) => amount = longer,
+                None => {
+                    let outcome = self.send_in_pieces(amount);
+                    return self.told(outcome, Phase::Send);
+                }
+            }
             if self.holds_back(amount) {
                 return Ok(());
             }

@@ -24,9 +24,6 @@ pub(super) enum Fault {
     /// The body is larger than the caller allows.
     #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
-    /// The head of the request does not fit into the buffer.
-    #[error("the head of the request is too large")]
-    HeadTooLarge,
     /// What ureq had to say.
     #[error("{0}")]
     Http(#[source] Box<ureq::Error>),
@@ -117,14 +114,11 @@ impl Fault {
                 ),
             )
             .with_phase(Phase::Body),
-            Self::HeadTooLarge => Error::invalid_request(
-                "the address and headers of the request are larger than 16 KiB together",
-            ),
             Self::Http(cause) => {
                 let (kind, message) = match &*cause {
                     ureq::Error::LargeResponseHeader(..) => (
                         ErrorKind::Protocol,
-                        "the response headers are larger than 16 KiB".to_owned(),
+                        "the response headers are larger than 12 KiB".to_owned(),
                     ),
                     ureq::Error::Protocol(_) | ureq::Error::Http(_) => (
                         ErrorKind::Protocol,

@@ -354,6 +354,12 @@ impl Incoming {
         }
     }
 
+    /// Lets go of the headers that nobody reads: those of a stream stay as long as it.
+    pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
+        let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
+        self.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+
     /// The response as the pure parts see it.
     pub(crate) fn reply(&self) -> crate::provider::Reply<'_> {
         crate::provider::Reply { status: self.status, headers: &self.headers, body: &self.body }

@@ -24,13 +24,17 @@ use crate::observe::Observers;
 
 /// ureq's default is 128 KiB for each direction of each connection; requests and
 /// responses here are small, and response headers beyond this are an error.
-const BUFFER: usize = 16 * 1024;
+const INPUT: usize = 12 * 1024;
+
+/// Most requests fit in it, head and body; of larger ones it is what is sent at once. It
+/// lies idle while a stream is read, which is when there are many connections.
+const OUTPUT: usize = 8 * 1024;
 
 /// ureq's settings for opening connections to one origin.
 pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
     let config = Config::builder()
-        .input_buffer_size(BUFFER)
-        .output_buffer_size(BUFFER)
+        .input_buffer_size(INPUT)
+        .output_buffer_size(OUTPUT)
         // A proxy is told who asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .proxy(settings.proxy.cloned());
@@ -45,7 +49,7 @@ pub(super) fn exchange_config() -> Config {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections(0)
-        .max_response_header_size(BUFFER - 1)
+        .max_response_header_size(INPUT - 1)
         // See `Headers`.
         .user_agent("")
         .accept("")

@@ -196,6 +196,10 @@ impl Stream {
 
     fn add(&mut self, part: Part) -> Result<(), Failure> {
         Room::one_more(self.answer.content.len())?;
+        if self.answer.content.is_empty() {
+            // Most answers are of one part, which is large.
+            self.answer.content.reserve_exact(1);
+        }
         self.answer.content.push(part);
         Ok(())
     }
