@@ -12,6 +12,7 @@ mod cost;
 mod day;
 mod form;
 mod overrides;
+mod own;
 mod pattern;
 mod period;
 mod prices;

@@ -1,9 +1,10 @@
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::own::Own;
 use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
 
@@ -44,9 +45,6 @@ struct Inner {
     found: RwLock<Found>,
 }
 
-/// By the provider's name and the model's, both in lower case.
-pub(super) type Own = BTreeMap<String, BTreeMap<String, Arc<Price>>>;
-
 /// The outcomes of lookups, by the names as they were asked for.
 #[derive(Default)]
 struct Found {
@@ -60,12 +58,12 @@ type Outcomes = HashMap<Box<str>, Option<Arc<Price>>>;
 impl Prices {
     /// The built-in table.
     pub fn builtin() -> Self {
-        Self::new(true, Own::new())
+        Self::new(true, Own::default())
     }
 
     /// No prices at all.
     pub fn empty() -> Self {
-        Self::new(false, Own::new())
+        Self::new(false, Own::default())
     }
 
     fn new(builtin: bool, own: Own) -> Self {
@@ -87,8 +85,9 @@ impl Prices {
     #[must_use]
     pub fn set(self, provider: &str, model: &str, price: Price) -> Self {
         let (provider, model) = (pattern::fold(provider.trim()), pattern::fold(model));
-        let one = BTreeMap::from([(model.into_owned(), Arc::new(price))]);
-        self.with(Own::from([(provider.into_owned(), one)]))
+        let mut one = Own::default();
+        one.set(provider.into_owned(), model.into_owned(), Arc::new(price));
+        self.with(one)
     }
 
     /// Sets the prices in a JSON file, as [`parse`](Self::parse) does.
@@ -157,9 +156,7 @@ impl Prices {
             Ok(inner) => inner.own,
             Err(shared) => shared.own.clone(),
         };
-        for (provider, models) in more {
-            own.entry(provider).or_default().extend(models);
-        }
+        own.extend(more);
         Self::new(builtin, own)
     }
 
@@ -183,7 +180,7 @@ impl Prices {
 
     /// Names in lower case.
     fn look_up(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
-        let own = |provider: &str, model: &str| self.inner.own.get(provider)?.get(model).cloned();
+        let own = |provider: &str, model: &str| self.inner.own.get(provider, model).cloned();
         let section = table::section(provider);
         let providers =
             || [Some(provider), section.map(|section| section.name)].into_iter().flatten();
@@ -239,38 +236,37 @@ impl Prices {
         let listed = section.filter(|_| self.inner.builtin).into_iter();
         let names =
             listed.flat_map(|section| section.entries()).filter(|entry| entry.price().is_some());
-        let of = |provider: &str| self.inner.own.get(provider);
-        let own = of(&provider).or_else(|| of(section?.name)).into_iter().flat_map(BTreeMap::keys);
+        let own = match section {
+            Some(section) if !self.has_own(&provider) => self.inner.own.models(section.name),
+            _ => self.inner.own.models(&provider),
+        };
         let beside = own.filter(move |name| {
             let listed = section.filter(|_| self.inner.builtin);
             !listed.is_some_and(|section| {
-                section.entries().any(|entry| pattern::fold(entry.name) == name.as_str())
+                section.entries().any(|entry| pattern::fold(entry.name) == *name)
             })
         });
-        names.map(|entry| entry.name).chain(beside.map(String::as_str))
+        names.map(|entry| entry.name).chain(beside)
     }
 }
 
 impl Prices {
     /// Whether any price is set for a provider, by its name in lower case.
     pub(crate) fn has_own(&self, provider: &str) -> bool {
-        self.inner.own.contains_key(provider)
+        self.inner.own.models(provider).next().is_some()
     }
 
     /// What is wrong with the prices that are set, a sentence each.
     pub(crate) fn problems(&self) -> impl Iterator<Item = String> + '_ {
-        self.inner.own.iter().flat_map(|(provider, models)| {
-            models.iter().filter_map(move |(model, price)| {
-                let problem = price.problem()?;
-                Some(format!("the price of {model:?} of {provider:?} {problem}"))
-            })
+        self.inner.own.iter().filter_map(|(provider, model, price)| {
+            let problem = price.problem()?;
+            Some(format!("the price of {model:?} of {provider:?} {problem}"))
         })
     }
 
     /// The prompt sizes above which a price that is set ever changes.
     pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
-        let prices = self.inner.own.values().flat_map(BTreeMap::values);
-        prices.flat_map(|price| price.all_borders())
+        self.inner.own.iter().flat_map(|(_, _, price)| price.all_borders())
     }
 }
 
@@ -292,7 +288,7 @@ impl Default for Prices {
 
 impl fmt::Debug for Prices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.inner.own.values().map(BTreeMap::len).sum::<usize>();
+        let set = self.inner.own.iter().len();
         f.debug_struct("Prices").field("builtin", &self.inner.builtin).field("set", &set).finish()
     }
 }
