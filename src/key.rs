@@ -44,13 +44,15 @@ pub(crate) struct Secrets(Vec<String>);
 impl Secrets {
     /// Values too short to be secret, such as `true`, would only garble messages.
     pub(crate) fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<_> = values
-            .into_iter()
-            .map(|value| value.strip_prefix("Bearer ").unwrap_or(&value).trim().to_owned())
-            .filter(|value| value.len() >= 8)
-            .collect();
-        // A longer one may contain a shorter one.
-        secrets.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        let mut secrets: Vec<String> = Vec::new();
+        for value in values {
+            let secret = value.strip_prefix("Bearer ").unwrap_or(&value).trim();
+            if secret.len() >= 8 {
+                // A longer one may contain a shorter one.
+                let place = secrets.partition_point(|other| other.len() >= secret.len());
+                secrets.insert(place, secret.to_owned());
+            }
+        }
         Self(secrets)
     }
 

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::mem;
 use std::time::{Duration, SystemTime};
 
 use super::call::{CallEnd, Ending};
@@ -54,7 +54,10 @@ pub struct CallSample {
 impl CallSample {
     fn of(call: &CallEnd<'_>) -> Self {
         let dropped = call.attempts.len().saturating_sub(MAX_ATTEMPTS);
-        let tags = call.tags.iter().take(MAX_TAGS);
+        let mut tags = BTreeMap::new();
+        for (name, value) in call.tags.iter().take(MAX_TAGS) {
+            tags.insert(bounded(name).to_owned(), bounded(value).to_owned());
+        }
         Self {
             at: call.at,
             provider: bounded(call.target.provider).to_owned(),
@@ -65,9 +68,7 @@ impl CallSample {
             failure: call.outcome.err().map(AttemptFailure::from),
             attempts: call.attempts[dropped..].to_vec(),
             request_id: call.request_id.map(|id| bounded(id).to_owned()),
-            tags: tags
-                .map(|(name, value)| (bounded(name).to_owned(), bounded(value).to_owned()))
-                .collect(),
+            tags,
         }
     }
 }
@@ -96,22 +97,26 @@ impl Samples {
         }
         let least = self.slowest.last().map_or(Duration::ZERO, |sample| sample.latency);
         if self.slowest.len() < KEPT || call.latency > least {
-            let place = self.slowest.partition_point(|sample| sample.latency >= call.latency);
-            self.slowest.insert(place, CallSample::of(call));
-            self.slowest.truncate(KEPT);
+            self.add_slow(CallSample::of(call));
         }
     }
 
     pub(super) fn add_slowest(&mut self, slowest: Vec<CallSample>) {
-        self.slowest.extend(slowest);
-        self.slowest.sort_by_key(|sample| Reverse(sample.latency));
+        slowest.into_iter().for_each(|sample| self.add_slow(sample));
+    }
+
+    fn add_slow(&mut self, sample: CallSample) {
+        let place = self.slowest.partition_point(|other| other.latency >= sample.latency);
+        self.slowest.insert(place, sample);
         self.slowest.truncate(KEPT);
     }
 
     pub(super) fn add_failed(&mut self, failed: Vec<CallSample>) {
-        self.failed.extend(failed);
-        self.failed.sort_by_key(|sample| Reverse(sample.at));
-        self.failed.truncate(KEPT);
+        for sample in mem::take(&mut self.failed).into_iter().chain(failed) {
+            let place = self.failed.partition_point(|other| other.at >= sample.at);
+            self.failed.insert(place, sample);
+            self.failed.truncate(KEPT);
+        }
         self.next = 0;
     }
 }

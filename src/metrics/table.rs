@@ -1,6 +1,5 @@
 //! Snapshots for terminals.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::sample::CallSample;
@@ -8,8 +7,8 @@ use super::snapshot::Snapshot;
 use super::stats::Stats;
 use crate::cost::{BudgetStatus, Money};
 use crate::histogram::Histogram;
+use crate::moment;
 use crate::shown::{self, counted};
-use crate::{ErrorKind, moment};
 
 /// How many models are shown, and how many calls and budgets.
 const MODELS: usize = 20;
@@ -173,9 +172,8 @@ fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
         return Ok(());
     }
     writeln!(f, "\n{} {:>7}", shown::name_in("Not answered", NAME), "Calls")?;
-    let calls: BTreeMap<ErrorKind, u64> =
-        stats.errors.iter().map(|(kind, errors)| (*kind, errors.calls)).collect();
-    for (kind, calls) in most_first(&calls) {
+    let calls = stats.errors.iter().map(|(kind, errors)| (kind, &errors.calls));
+    for (kind, calls) in most_first(calls) {
         write!(f, "{} {:>7}", shown::name_in(kind.as_str(), NAME), shown::count(calls))?;
         let phases = &stats.errors[&kind].phases;
         let mut sign = " ";
@@ -189,10 +187,15 @@ fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
 }
 
 /// Counts by size, the greatest first.
-fn most_first<K: Ord + Copy>(counts: &BTreeMap<K, u64>) -> Vec<(K, u64)> {
-    let mut counts: Vec<(K, u64)> = counts.iter().map(|(key, count)| (*key, *count)).collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    counts
+fn most_first<'a, K: Copy + 'a>(
+    counts: impl IntoIterator<Item = (&'a K, &'a u64)>,
+) -> Vec<(K, u64)> {
+    let mut sorted = Vec::new();
+    for (key, count) in counts {
+        let place = sorted.partition_point(|(_, other)| other >= count);
+        sorted.insert(place, (*key, *count));
+    }
+    sorted
 }
 
 fn samples(

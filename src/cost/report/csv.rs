@@ -1,7 +1,5 @@
 //! Reports for spreadsheets: CSV by RFC 4180.
 
-use std::collections::BTreeSet;
-
 use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
@@ -65,7 +63,12 @@ impl CostReport {
     /// that any of them has. Moments are RFC 3339 in UTC, amounts in dollars, and empty
     /// where no price is known. Names are written as in [`csv`](Self::csv).
     pub fn calls_csv(&self) -> String {
-        let tags: BTreeSet<&String> = self.last.iter().flat_map(|call| call.tags.keys()).collect();
+        let mut tags: Vec<&str> = Vec::new();
+        for tag in self.last.iter().flat_map(|call| call.tags.keys()) {
+            if let Err(place) = tags.binary_search(&tag.as_str()) {
+                tags.insert(place, tag);
+            }
+        }
         let mut csv = Csv::default();
         csv.words(["at", "provider", "model", "served_model", "service_tier", "outcome"]);
         csv.words(USAGE);

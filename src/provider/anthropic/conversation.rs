@@ -50,7 +50,13 @@ pub(super) fn write(messages: &[Message], body: &mut Map<String, Value>) -> Resu
         Some(_) => {}
     }
     for turn in &mut turns {
-        turn.blocks.sort_by_key(|value| !is_kind(value, "tool_result"));
+        let mut results = 0;
+        for at in 0..turn.blocks.len() {
+            if is_kind(&turn.blocks[at], "tool_result") {
+                turn.blocks[results..=at].rotate_right(1);
+                results += 1;
+            }
+        }
     }
     if let Some(turn) = turns.last_mut().filter(|turn| turn.role == "assistant") {
         trim_end(turn.blocks.last_mut());
