@@ -84,7 +84,8 @@ struct Tags {
 /// Days counted from 1970-01-01; the latest have rows.
 #[derive(Debug, Default)]
 struct Days {
-    rows: BTreeMap<i64, Tally>,
+    /// By date.
+    rows: VecDeque<(i64, Tally)>,
     earlier: Tally,
 }
 
@@ -151,7 +152,7 @@ impl Books {
 
     fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: Tally) {
         // A name that has no table is counted under `OTHER`, once however many there are.
-        let mut named: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut named: Vec<(&str, &str)> = Vec::new();
         for (name, value) in tags {
             let (mut name, mut value) = (clipped(name), clipped(value));
             if !self.tags.contains_key(name) {
@@ -163,11 +164,14 @@ impl Books {
                 let new = || Tags { values: Table::default(), none: before };
                 self.tags.entry(name.to_owned()).or_insert_with(new);
             }
-            named.insert(name, value);
+            match named.iter_mut().find(|(known, _)| *known == name) {
+                Some(known) => known.1 = value,
+                None => named.push((name, value)),
+            }
         }
         for (name, tags) in &mut self.tags {
-            match named.remove(name.as_str()) {
-                Some(value) => tags.values.add(value, tally, self.config.max_rows),
+            match named.iter().find(|(known, _)| known == name) {
+                Some((_, value)) => tags.values.add(*value, tally, self.config.max_rows),
                 None => tags.none += tally,
             }
         }
@@ -218,11 +222,11 @@ impl Books {
         }
         if record.tags.len() > TAGS || record.tags.iter().any(|(k, v)| k.len().max(v.len()) > NAME)
         {
-            let tags = record.tags.iter().take(TAGS);
-            let cut = |(name, value): (&String, &String)| {
-                (clipped(name).to_owned(), clipped(value).to_owned())
-            };
-            record.tags = tags.map(cut).collect();
+            let mut tags = BTreeMap::new();
+            for (name, value) in record.tags.iter().take(TAGS) {
+                tags.insert(clipped(name).to_owned(), clipped(value).to_owned());
+            }
+            record.tags = tags;
         }
         if self.last.len() >= self.config.last {
             self.last.pop_front();
@@ -233,18 +237,17 @@ impl Books {
     /// What calls have cost so far. Of budgets and prices the books know nothing.
     pub(crate) fn report(&self) -> CostReport {
         let model = |(provider, model): &(String, String)| Row::model(provider, model);
+        let mut by_tag = BTreeMap::new();
+        for (name, tags) in &self.tags {
+            let rows = tags.values.rows(|value| Row::new(value), Some(tags.none));
+            by_tag.insert(name.clone(), rows);
+        }
         CostReport {
             since: self.since,
             total: self.total,
             by_model: self.models.rows(model, None),
             by_provider: self.providers.rows(|name| Row::new(name), None),
-            by_tag: self
-                .tags
-                .iter()
-                .map(|(name, tags)| {
-                    (name.clone(), tags.values.rows(|value| Row::new(value), Some(tags.none)))
-                })
-                .collect(),
+            by_tag,
             by_day: self.days.rows(),
             usage_classes: self.classes.iter().map(|(key, class)| class.shown(key)).collect(),
             last: self.last.iter().cloned().collect(),
@@ -281,7 +284,7 @@ impl<K: Ord> Table<K> {
     fn rows(&self, row: impl Fn(&K) -> Row, none: Option<Tally>) -> Vec<Row> {
         let mut rows: Vec<Row> =
             self.rows.iter().map(|(key, tally)| row(key).with(*tally)).collect();
-        rows.sort_by_key(|row| std::cmp::Reverse(row.tally.cost.total));
+        dearest_first(&mut rows);
         let none = (NONE, none.unwrap_or_default());
         let extra = [none, (OTHER, self.other)].into_iter().filter(|(_, tally)| tally.calls > 0);
         rows.extend(extra.map(|(key, tally)| Row::new(key).with(tally)));
@@ -289,11 +292,18 @@ impl<K: Ord> Table<K> {
     }
 }
 
+fn dearest_first(rows: &mut [Row]) {
+    rows.sort_by_key(|row| std::cmp::Reverse(row.tally.cost.total));
+}
+
 impl Days {
     fn add(&mut self, day: i64, tally: Tally, most: usize) {
-        *self.rows.entry(day).or_default() += tally;
+        match self.rows.binary_search_by_key(&day, |(day, _)| *day) {
+            Ok(at) => self.rows[at].1 += tally,
+            Err(at) => self.rows.insert(at, (day, tally)),
+        }
         if self.rows.len() > most {
-            if let Some((_, first)) = self.rows.pop_first() {
+            if let Some((_, first)) = self.rows.pop_front() {
                 self.earlier += first;
             }
         }
