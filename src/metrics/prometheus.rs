@@ -1,9 +1,8 @@
-use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 
 use super::names::{self, Kind, Metric, Unit, label};
 use super::snapshot::{ModelStats, Snapshot};
-use super::table::fullest;
+use super::table;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
@@ -194,10 +193,16 @@ fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
 
 /// Those that are used up most.
 fn budgets(page: &mut Page, budgets: &[BudgetStatus]) {
-    let mut fullest = fullest(budgets);
-    let mut seen = BTreeSet::new();
-    fullest.retain(|status| seen.insert((&status.budget, &status.account, &status.window)));
-    fullest.truncate(MOST);
+    let mut fullest: Vec<&BudgetStatus> = Vec::new();
+    for status in table::fullest(budgets) {
+        let is_shown = fullest.iter().any(|other| {
+            (&other.budget, &other.account, &other.window)
+                == (&status.budget, &status.account, &status.window)
+        });
+        if fullest.len() < MOST && !is_shown {
+            fullest.push(status);
+        }
+    }
     let value = |metric: &Metric, value: fn(&BudgetStatus) -> f64, page: &mut Page| {
         let mut family = page.family(metric);
         for status in &fullest {

@@ -1,7 +1,6 @@
 //! What every provider would refuse, refused in one wording before it is sent.
 
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 use crate::chat::{ChatRequest, Tool, ToolChoice};
 use crate::error::Error;
@@ -42,16 +41,18 @@ pub(super) fn check(request: &ChatRequest, model: &str) -> Result<(), Error> {
         Some(_) if request.tools.is_empty() && !by_extra => {
             refuse("tool_choice is set but there are no tools; add tools or leave it unset")
         }
-        Some(ToolChoice::Function(name)) if !by_extra && !names.contains(name.as_str()) => {
+        Some(ToolChoice::Function(name))
+            if !by_extra && names.binary_search(&name.as_str()).is_err() =>
+        {
             refuse(format!("tool_choice names {name:?}, which is not among the tools"))
         }
         _ => Ok(()),
     }
 }
 
-/// The tools' names. Tools in a provider's own format may have none.
-fn names(tools: &[Tool]) -> Result<BTreeSet<&str>, Error> {
-    let mut names = BTreeSet::new();
+/// The tools' names in order. Tools in a provider's own format may have none.
+fn names(tools: &[Tool]) -> Result<Vec<&str>, Error> {
+    let mut names = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let name = match tool {
             Tool::Function(function) => {
@@ -69,14 +70,17 @@ fn names(tools: &[Tool]) -> Result<BTreeSet<&str>, Error> {
                 .into_iter()
                 .find_map(|place| value.pointer(place).and_then(Value::as_str)),
         };
-        match name {
-            Some("") => return refuse(format!("tools[{index}] has no name; give every tool one")),
-            Some(name) if !names.insert(name) => {
+        let Some(name) = name else { continue };
+        if name.is_empty() {
+            return refuse(format!("tools[{index}] has no name; give every tool one"));
+        }
+        match names.binary_search(&name) {
+            Ok(_) => {
                 return refuse(format!(
                     "two tools are named {name:?}; give every tool a name of its own"
                 ));
             }
-            _ => {}
+            Err(place) => names.insert(place, name),
         }
     }
     Ok(names)

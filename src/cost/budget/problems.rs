@@ -1,6 +1,5 @@
 //! What is wrong with a budget, or with several together.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Budget;
@@ -80,20 +79,23 @@ impl Budget {
     /// What is wrong with any of a client's budgets, or with two of them together.
     pub(crate) fn problems_of(budgets: &[Self]) -> Vec<String> {
         let mut problems: Vec<String> = budgets.iter().flat_map(Self::problems).collect();
-        let mut accounts = BTreeSet::new();
+        let mut accounts = Vec::new();
         for budget in budgets {
-            if budget.window == Window::Request {
-                // It has no account. A hard one and a soft one, which warns before, go together.
-                if !accounts.insert((budget.accounts(), budget.soft)) {
-                    problems.push(format!(
-                        "two budgets would both be \"{}\"; leave one out or give it another name",
-                        budget.accounts()
-                    ));
-                }
-            } else if !accounts.insert((budget.accounts(), false)) {
+            // A budget for requests has no account. A hard one and a soft one, which warns
+            // before, go together.
+            let is_for_requests = budget.window == Window::Request;
+            let account = (budget.accounts(), is_for_requests && budget.soft);
+            if !accounts.contains(&account) {
+                accounts.push(account);
+            } else if is_for_requests {
+                problems.push(format!(
+                    "two budgets would both be \"{}\"; leave one out or give it another name",
+                    account.0
+                ));
+            } else {
                 problems.push(format!(
                     "two budgets would share the account \"{}\"; give one of them another name",
-                    budget.accounts()
+                    account.0
                 ));
             }
         }

@@ -1,5 +1,4 @@
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 
 use super::CostReport;
@@ -103,22 +102,28 @@ impl CostReport {
         reprice: impl Fn(&UsageClass) -> Cost,
     ) -> WhatIf {
         let mut exact = true;
-        let mut rows: BTreeMap<(&str, &str, bool), WhatIfRow> = BTreeMap::new();
+        let mut rows: Vec<WhatIfRow> = Vec::new();
         for class in &self.usage_classes {
             exact &= !borders.iter().any(|border| class.straddles(*border));
-            let key = (class.provider.as_str(), class.model.as_str(), class.comparable);
-            let row = rows.entry(key).or_insert_with(|| WhatIfRow {
-                provider: class.provider.clone(),
-                model: class.model.clone(),
-                calls: 0,
-                actual: class.comparable.then_some(Money::ZERO),
-                would_be: Money::ZERO,
+            let is_of = |row: &WhatIfRow| {
+                (&row.provider, &row.model) == (&class.provider, &class.model)
+                    && row.actual.is_some() == class.comparable
+            };
+            let place = rows.iter().rposition(is_of).unwrap_or_else(|| {
+                rows.push(WhatIfRow {
+                    provider: class.provider.clone(),
+                    model: class.model.clone(),
+                    calls: 0,
+                    actual: class.comparable.then_some(Money::ZERO),
+                    would_be: Money::ZERO,
+                });
+                rows.len() - 1
             });
+            let row = &mut rows[place];
             row.calls = row.calls.saturating_add(class.tally.calls);
             row.actual = row.actual.map(|actual| actual + class.tally.cost.total);
             row.would_be += reprice(class).total;
         }
-        let mut rows: Vec<WhatIfRow> = rows.into_values().collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.actual, row.would_be)));
         let priced = || rows.iter().filter(|row| row.actual.is_some());
         let sum = |sum: u64, row: &WhatIfRow| sum.saturating_add(row.calls);

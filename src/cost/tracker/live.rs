@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ pub(super) struct Live {
     /// Until when an alert of a rolling window is not given again.
     alerted: HashMap<(Arc<str>, u16), i64>,
     /// The same, the earliest first.
-    alerted_until: BTreeSet<(i64, (Arc<str>, u16))>,
+    alerted_until: VecDeque<(i64, (Arc<str>, u16))>,
     /// Reservations that the ledger could not end, and what it said last.
     unbooked: u64,
     ledger_error: Option<String>,
@@ -49,7 +49,7 @@ impl Live {
             accounts: Accounts::default(),
             latest: None,
             alerted: HashMap::new(),
-            alerted_until: BTreeSet::new(),
+            alerted_until: VecDeque::new(),
             unbooked: 0,
             ledger_error: None,
         }
@@ -125,12 +125,16 @@ impl Live {
         }
         let until = now.saturating_add(length);
         if let Some(before) = self.alerted.insert(key.clone(), until) {
-            self.alerted_until.remove(&(before, key.clone()));
+            if let Ok(place) = self.alerted_until.binary_search(&(before, key.clone())) {
+                self.alerted_until.remove(place);
+            }
         }
-        self.alerted_until.insert((until, key));
+        let alerted = (until, key);
+        let place = self.alerted_until.partition_point(|other| *other < alerted);
+        self.alerted_until.insert(place, alerted);
         // What is over goes first, and then what is over next.
         while self.alerted_until.len() > MAX_ACCOUNTS {
-            let Some((_, key)) = self.alerted_until.pop_first() else { break };
+            let Some((_, key)) = self.alerted_until.pop_front() else { break };
             self.alerted.remove(&key);
         }
         true

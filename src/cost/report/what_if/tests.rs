@@ -2,6 +2,7 @@ use super::*;
 use crate::chat::Usage;
 use crate::cost::books::{BORDERS, Books, BooksConfig};
 use crate::cost::{CallOutcome, CallRecord, CostSource, Prices};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Dollars for a million tokens of input, above the border twice that, and cents for a
