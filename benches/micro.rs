@@ -1,4 +1,4 @@
-//! Times the hot paths, each by itself, and counts their allocations.
+//! Times the hot paths, each by itself, and counts their allocations. In `benches/`:
 //!
 //! ```text
 //! cargo bench --bench micro                  # all of them

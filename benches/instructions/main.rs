@@ -1,5 +1,5 @@
 //! Counts the instructions of the hot paths and compares them with those of the baseline,
-//! `benches/instructions.txt`. They do not depend on how busy the machine is.
+//! `benches/instructions.txt`. They do not depend on how busy the machine is. In `benches/`:
 //!
 //! ```text
 //! cargo bench --bench instructions                  # compare; fails where a path has grown
@@ -33,7 +33,7 @@ use paths::Path;
 use server::Server;
 use workload::Workload;
 
-const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
+const BASELINE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.txt");
 const BLESS: &str = "cargo bench --bench instructions -- --bless";
 
 fn main() -> ExitCode {

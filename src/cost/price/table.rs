@@ -1,6 +1,6 @@
 //! Reads the table of prices.
 //!
-//! `table.txt` is written by `tests/prices`, which also says from what. Its first lines
+//! `prices/` writes `table.txt`, and says from what. The first lines of the table
 //! name the sources; a line in brackets begins a provider and has its name, patterns of
 //! other names for it, of its base URLs, and the providers whose models it serves too.
 //! Each line below is a model:

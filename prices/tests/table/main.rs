@@ -1,10 +1,14 @@
-//! The table of prices: how it is written, and that what it says is what genai-prices
-//! says.
+//! Keeps the table of prices what the data of genai-prices makes of it, and compares our
+//! prices with the ones that genai-prices calculates.
 //!
-//! `TOLLGATE_WRITE_PRICES=1 cargo test --test prices table` writes it anew from the data
-//! of the crate genai-prices; with `TOLLGATE_LITELLM` set to the path of LiteLLM's
-//! `model_prices_and_context_window_backup.json` with that one's limits, else with those
-//! of the present table. Otherwise the test demands that nothing would change.
+//! ```text
+//! cargo test --manifest-path prices/Cargo.toml                                # check
+//! TOLLGATE_WRITE_PRICES=1 cargo test --manifest-path prices/Cargo.toml table  # write
+//! ```
+//!
+//! With `TOLLGATE_LITELLM` set to the path of LiteLLM's
+//! `model_prices_and_context_window_backup.json`, the table takes its limits from there,
+//! and otherwise from the present table.
 
 mod differences;
 mod generate;
@@ -23,13 +27,19 @@ fn known(provider: &str, model: &str) -> Option<(String, String)> {
     Some((found.provider_id, found.model_id))
 }
 
-/// Where the data is: in the sources of the crate, which cargo knows the place of.
+/// The path of the data, in the sources of the crate genai-prices.
+///
+/// Cargo downloads only what it builds: the packages of this platform. So it must not
+/// be asked for the others, which it would have to download first.
 fn data() -> PathBuf {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--offline"])
+        .args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform"])
+        .arg(host())
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")])
         .output()
         .expect("cargo runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo metadata failed: {errors}");
     let metadata: serde_json::Value =
         serde_json::from_slice(&output.stdout).expect("cargo answers in JSON");
     let packages = metadata["packages"].as_array().expect("there are packages");
@@ -39,9 +49,18 @@ fn data() -> PathBuf {
     manifest.with_file_name("data").join("prices.json")
 }
 
+/// The platform that this runs on, as cargo names it.
+fn host() -> String {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
+    let version = String::from_utf8_lossy(&output.stdout);
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("rustc names its host").to_owned()
+}
+
 #[test]
 fn the_table_is_what_the_data_makes_of_it() {
-    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cost/price/table.txt");
+    let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/cost/price/table.txt");
     let present = std::fs::read_to_string(place).expect("there is a table");
     let data = std::fs::read_to_string(data()).expect("there is data");
     let litellm = std::env::var_os("TOLLGATE_LITELLM");
