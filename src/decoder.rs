@@ -2,7 +2,8 @@ use std::fmt;
 
 use crate::chat::{ChatResponse, StreamEvent};
 use crate::error::Error;
-use crate::provider::{Decoder, Failure, Provider, Wire};
+use crate::provider::Provider;
+use crate::wire::{Decoder, Failure, Wire};
 
 /// The default limit, the same as of
 /// [`max_response_bytes`](crate::ClientBuilder::max_response_bytes).

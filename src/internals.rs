@@ -14,8 +14,9 @@ use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
-use crate::provider::{self, Delivery, Provider, Reply, Wire};
+use crate::provider::Provider;
 use crate::retry::Attempt;
+use crate::wire::{self, Delivery, Reply, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -151,7 +152,7 @@ pub fn encode(
     streamed: bool,
 ) -> Result<Vec<u8>, Error> {
     let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
-    provider::write(&wire(provider).encode(request, model, delivery)?)
+    wire::write(&wire(provider).encode(request, model, delivery)?)
 }
 
 /// The answer in a body that came with status 200, of the same formats.

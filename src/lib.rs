@@ -21,13 +21,13 @@
 //!
 //! ```text
 //! client.chat(request)                                                   client
-//!   │  encode             request → JSON, or refused unsent       (pure) provider
+//!   │  encode             request → JSON, or refused unsent       (pure) wire
 //!   │  measure            JSON → the most it can use              (pure) cost
 //!   │  ┌─ attempt ──────────────────────────────────────────────┐
 //!   │  │ reserve          the most it can cost, or refused      │        cost
 //!   │  │ lease            idle → open → wait in line            │        pool
 //!   │  │ exchange         bytes → status, headers, body         │        transport
-//!   │  │ decode           body → answer | failure               │ (pure) provider
+//!   │  │ decode           body → answer | failure               │ (pure) wire
 //!   │  │ settle           usage → cost; the rest is free again  │        cost
 //!   │  └ decide           again after a wait | give up ─────────┘ (pure) retry
 //!   ▼
@@ -69,9 +69,10 @@
 //! # Where things are
 //!
 //! - [`chat`]: requests, messages, responses, in no provider's own format;
-//! - `provider`: one file per wire format, pure; below their streams are [`sse`] and
+//! - `wire`: one folder per wire format, pure; below their streams are [`sse`] and
 //!   [`ndjson`], and around them `decoder`, public for programs that bring their own
 //!   transport;
+//! - `provider`: who serves the models;
 //! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
 //! - [`cost`]: `price` finds prices, `bound` reckons the most a request can use, `budget` and
 //!   `charge` decide, all pure; the [`ledger`](cost::ledger) keeps what is reserved and spent,
@@ -85,9 +86,10 @@
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `metrics`: what calls did; `recorder.rs` locks, `timeline.rs` is pure, `names.rs` has
 //!   all names that other programs see;
-//! - `bounds`, `cancel`, `civil`, `moment`, `shown`, `histogram`, `sync`: what ends a call
-//!   early, the calendar, how moments and amounts are written, distributions, and the
-//!   locks as they are or as loom models them;
+//! - `bounds`, `cancel`: what ends a call early;
+//! - `time`, `money`, `display`, `histogram`: the calendar, amounts, how both are written
+//!   for people, and distributions;
+//! - `sync`: the locks as they are, or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
 //!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
@@ -101,12 +103,12 @@ mod base64;
 mod bounds;
 mod cancel;
 pub mod chat;
-mod civil;
 mod client;
 mod config;
 pub mod cost;
 mod deadline;
 mod decoder;
+mod display;
 mod error;
 mod histogram;
 #[cfg(feature = "internals")]
@@ -114,17 +116,18 @@ mod histogram;
 pub mod internals;
 mod key;
 pub mod metrics;
-mod moment;
+mod money;
 pub mod observe;
 mod pool;
 mod provider;
 mod retry;
-mod shown;
 mod stream;
 mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod time;
 mod transport;
+mod wire;
 
 pub use cancel::CancelToken;
 #[doc(inline)]
@@ -148,11 +151,11 @@ pub use metrics::Snapshot;
 pub use observe::Observer;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
 pub use provider::Provider;
-pub use provider::{ndjson, sse};
 pub use retry::{
     Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,
 };
 pub use stream::{ChatStream, TextDeltas, select};
+pub use wire::framing::{ndjson, sse};
 
 /// The README's programs are compiled and, where they can, run.
 #[cfg(all(doctest, feature = "testing", feature = "rustls"))]

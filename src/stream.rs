@@ -22,8 +22,9 @@ use crate::chat::{ChatResponse, StreamEvent};
 use crate::client::Watched;
 use crate::cost::Charge;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::provider::{self, Decoder, Provider};
+use crate::provider::Provider;
 use crate::retry::{Attempt, Tried};
+use crate::wire::{self, Decoder};
 use about::About;
 use reader::{BATCHES, Batch, LastWord};
 pub use select::select;
@@ -98,8 +99,8 @@ impl ChatStream {
         let about = About {
             provider,
             model,
-            request_id: provider::request_id(reply),
-            rate_limit: provider::rate_limit(reply, SystemTime::now()),
+            request_id: wire::request_id(reply),
+            rate_limit: wire::rate_limit(reply, SystemTime::now()),
             attempts,
             status: reply.status,
             begun,

@@ -6,7 +6,7 @@ use crate::cost::{
     CallPlan, OUTPUT_LIMITS, Reservation, output_limit, states_limit, thinking_budget,
 };
 use crate::error::Error;
-use crate::provider::{self, Delivery, Wire};
+use crate::wire::{self, Delivery, Wire};
 
 /// A request, encoded and admitted by the budgets.
 pub(super) struct Admission {
@@ -37,7 +37,7 @@ pub(super) fn admit(
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
-    let mut written = provider::write(&body)?;
+    let mut written = wire::write(&body)?;
     let text_bytes = written.len().saturating_sub(request.media_bytes());
     plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
     // A limit has to be above the budget for thoughts that is in the body.
@@ -57,15 +57,15 @@ pub(super) fn admit(
         match output_limit(&body) {
             Some(stated) if stated == u64::from(limit) => {}
             // As most requests are: what is written stays as it is.
-            None => provider::append(&mut written, wire.limit_member(model), limit),
+            None => wire::append(&mut written, wire.limit_member(model), limit),
             // The format has a default, and the reasoning may be a share of the limit.
             Some(_) if request.reasoning_effort.is_some() => {
                 let limited = ChatRequest { max_output_tokens: Some(limit), ..request.clone() };
-                written = provider::write(&wire.encode(&limited, model, delivery)?)?;
+                written = wire::write(&wire.encode(&limited, model, delivery)?)?;
             }
             Some(_) => {
                 body.insert(wire.limit_member(model).to_owned(), limit.into());
-                written = provider::write(&body)?;
+                written = wire::write(&body)?;
             }
         }
         plan = plan.output_tokens(reservation.output_tokens());

@@ -12,10 +12,11 @@ use crate::config::Settings;
 use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::provider::{self, Decoder, Delivery, Failure, Provider, Wire, completions};
+use crate::provider::Provider;
 use crate::retry::SecondSending;
 use crate::stream::{Begun, Pace, Source};
 use crate::transport::{Headers, Outgoing, Transport, Watch};
+use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_completions};
 
 /// A request, checked and encoded, ready to be sent any number of times.
 pub(super) struct Call {
@@ -45,7 +46,7 @@ pub(super) struct Means<'a> {
 impl Call {
     /// The format a model is asked in.
     pub(super) fn wire(provider: Provider, model: Option<&String>) -> Wire {
-        let completes = model.is_some_and(|model| completions::serves(model));
+        let completes = model.is_some_and(|model| openai_completions::serves(model));
         match provider {
             Provider::OpenAi if completes => Wire::OpenAiCompletions,
             Provider::OpenAi => Wire::OpenAiChat,
@@ -150,8 +151,8 @@ impl Call {
                     decoded.model.clone_from(&self.model);
                 }
                 Ok(ChatResponse {
-                    request_id: provider::request_id(reply),
-                    rate_limit: provider::rate_limit(reply, now),
+                    request_id: wire::request_id(reply),
+                    rate_limit: wire::rate_limit(reply, now),
                     raw: into_text(incoming.body),
                     ..decoded.into_response(settings.provider)
                 })
@@ -159,7 +160,7 @@ impl Call {
             Err(mut failure) => {
                 // Under status 200, too, a server may repeat the key.
                 failure.hide(&settings.secrets);
-                Err(provider::error(failure, reply, now))
+                Err(wire::error(failure, reply, now))
             }
         }
     }
@@ -203,9 +204,9 @@ impl Call {
             let reply = incoming.reply();
             let mut failure = Failure::of(reply);
             failure.hide(&settings.secrets);
-            return Err(provider::error(failure, reply, SystemTime::now()));
+            return Err(wire::error(failure, reply, SystemTime::now()));
         };
-        incoming.keep_headers(provider::is_read);
+        incoming.keep_headers(wire::is_read);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         let source = Source {
             body,

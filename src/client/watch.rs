@@ -11,8 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
-use crate::provider::Wire;
 use crate::retry::{Attempt, Decision};
+use crate::wire::Wire;
 
 /// The id of the next call. Of the process, since an observer may watch several clients.
 static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -9,8 +9,9 @@ use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
 use crate::key::{ApiKey, Secrets};
 use crate::observe::Observers;
-use crate::provider::{Provider, anthropic};
+use crate::provider::Provider;
 use crate::retry::{RetryConfig, Sleeper};
+use crate::wire::anthropic;
 
 /// A checked configuration.
 #[derive(Debug)]

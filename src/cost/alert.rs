@@ -3,7 +3,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::Money;
-use crate::{moment, shown};
+use crate::display;
+use crate::time::rfc3339;
 
 /// Tells that what is spent on a budget has reached a share of its limit.
 ///
@@ -28,13 +29,13 @@ pub struct BudgetAlert {
     #[serde(default)]
     pub soft: bool,
     /// When the window began, if it began. Stored as RFC 3339 text, as all moments.
-    #[serde(default, with = "moment::optional")]
+    #[serde(default, with = "rfc3339::optional")]
     pub starts: Option<SystemTime>,
     /// When the window ends, if it does.
-    #[serde(default, with = "moment::optional")]
+    #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// When the share was reached.
-    #[serde(with = "moment::text")]
+    #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
     /// What will be spent by the end of the window if it goes on at this rate.
     #[serde(default)]
@@ -47,13 +48,13 @@ pub struct BudgetAlert {
 impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.soft { "soft budget " } else { "budget " })?;
-        shown::budget(f, &self.budget, &self.account)?;
-        let money = |amount| shown::money_beside(amount, self.limit);
+        display::budget(f, &self.budget, &self.account)?;
+        let money = |amount| display::money_beside(amount, self.limit);
         let (spent, limit) = (money(self.spent), money(self.limit));
         write!(f, " reached {} %: {spent} of {limit}", self.threshold)?;
         match (self.projected, self.ends) {
             (Some(projected), Some(ends)) => {
-                let (projected, ends) = (money(projected), moment::minute(ends));
+                let (projected, ends) = (money(projected), rfc3339::minute(ends));
                 write!(f, "; at this rate {projected} by {ends}")
             }
             _ => Ok(()),

@@ -10,7 +10,7 @@ use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::tally::Tally;
 use super::{CostSource, Prices, UtcOffset};
 use crate::chat::Usage;
-use crate::moment;
+use crate::time::rfc3339;
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
 /// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A
@@ -137,7 +137,7 @@ impl Books {
         let most = self.config.max_rows;
 
         self.record_tags(&record.tags, tally);
-        self.days.add(moment::day(record.at, UtcOffset::UTC), tally, most);
+        self.days.add(rfc3339::day(record.at, UtcOffset::UTC), tally, most);
         self.record_names(&mut record, tally);
 
         self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));
@@ -312,7 +312,7 @@ impl Days {
     /// The rows by date, after those that have none any more.
     fn rows(&self) -> Vec<Row> {
         let earlier = (self.earlier.calls > 0).then(|| Row::new(OTHER).with(self.earlier));
-        let days = self.rows.iter().map(|(day, tally)| Row::new(&moment::date(*day)).with(*tally));
+        let days = self.rows.iter().map(|(day, tally)| Row::new(&rfc3339::date(*day)).with(*tally));
         earlier.into_iter().chain(days).collect()
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::provider::Wire;
+use crate::wire::Wire;
 use prompt::Prompt;
 pub use tokenizer::Tokenizer;
 

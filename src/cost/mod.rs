@@ -117,7 +117,6 @@ mod charge;
 mod config;
 mod event;
 pub mod ledger;
-mod money;
 mod plan;
 mod price;
 mod record;
@@ -126,7 +125,6 @@ mod report;
 mod reservation;
 mod tally;
 mod tracker;
-mod utc_offset;
 mod window;
 
 pub use alert::BudgetAlert;
@@ -135,7 +133,6 @@ pub(crate) use bound::{OUTPUT_LIMITS, output_limit, states_limit, thinking_budge
 pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};
-pub use money::Money;
 pub use plan::CallPlan;
 pub use price::{Cost, CostSource, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
@@ -145,5 +142,7 @@ pub(crate) use reservation::Meter;
 pub use reservation::{Bill, Charge, Reservation};
 pub use tally::Tally;
 pub use tracker::CostTracker;
-pub use utc_offset::UtcOffset;
 pub use window::Window;
+
+pub use crate::money::Money;
+pub use crate::time::UtcOffset;

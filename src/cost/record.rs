@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::Cost;
 use crate::chat::Usage;
-use crate::moment;
+use crate::time::rfc3339;
 
 /// One attempt that was billed, or may have been, as it is kept in the books. Nothing of
 /// what was asked and answered is in it.
@@ -13,7 +13,7 @@ use crate::moment;
 #[non_exhaustive]
 pub struct CallRecord {
     /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
-    #[serde(with = "moment::text")]
+    #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
     /// The provider, by its name in the price table, such as `openai` or `groq`; see
     /// [`price_provider`](crate::ClientBuilder::price_provider).

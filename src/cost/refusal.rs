@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::Money;
-use crate::{moment, shown};
+use crate::display;
+use crate::time::rfc3339;
 
 /// Tells of a call that a budget refused. It was not sent and cost nothing; of a call that
 /// was to be tried again, this holds for the further attempt.
@@ -15,7 +16,7 @@ use crate::{moment, shown};
 #[non_exhaustive]
 pub struct BudgetRefusal {
     /// When. Stored as RFC 3339 text, as all moments.
-    #[serde(with = "moment::text")]
+    #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
     /// The provider it would have gone to, by the name it has in reports.
     pub provider: String,
@@ -39,7 +40,7 @@ pub struct BudgetRefusal {
     pub needed: Money,
     /// When the window ends, if it does; of a rolling one, when some of what is spent may
     /// count no longer.
-    #[serde(default, with = "moment::optional")]
+    #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
 }
 
@@ -49,11 +50,11 @@ pub struct BudgetRefusal {
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("budget ")?;
-        shown::budget(f, &self.budget, &self.account)?;
-        let (model, needed) = (shown::name(&self.model), shown::money(self.needed));
+        display::budget(f, &self.budget, &self.account)?;
+        let (model, needed) = (display::name(&self.model), display::money(self.needed));
         write!(f, " refused a call of {model} that may cost {needed}: ")?;
         // With so many digits that one can see that they do not fit together.
-        let money = |amount| shown::money_beside(amount, self.needed.min(self.limit));
+        let money = |amount| display::money_beside(amount, self.needed.min(self.limit));
         let (limit, spent, reserved) = (self.limit, self.spent, self.reserved);
         match (spent.is_zero(), reserved.is_zero()) {
             (true, true) => write!(f, "the limit is {}", money(limit))?,
@@ -67,7 +68,7 @@ impl fmt::Display for BudgetRefusal {
         match self.ends {
             // Where the call is more than the limit itself, no waiting helps.
             Some(ends) if reserved.is_zero() && self.needed <= limit => {
-                write!(f, "; more from {}", moment::minute(ends))
+                write!(f, "; more from {}", rfc3339::minute(ends))
             }
             _ => Ok(()),
         }

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
-use crate::moment::seconds;
 use crate::observe::{Observers, WeakObservers};
+use crate::time::rfc3339::seconds;
 use live::Live;
 use notice::{status, unknown};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Money, UtcOffset};
-use crate::civil::{DAY, civil_from_days, days_from_civil};
+use crate::time::calendar::{DAY, civil_from_days, days_from_civil};
 
 /// Into how many slices of time a rolling window is cut: its limit may be felt longer
 /// than its length by one of them.

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::call::{CallEnd, Ending};
 use super::target::bounded;
-use crate::moment;
 use crate::retry::{self, Attempt, AttemptFailure};
+use crate::time::rfc3339;
 
 /// How many of the latest failed calls, and of the slowest of each time, are kept.
 pub(super) const KEPT: usize = 10;
@@ -23,7 +23,7 @@ const MAX_TAGS: usize = 20;
 #[non_exhaustive]
 pub struct CallSample {
     /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
-    #[serde(with = "moment::text")]
+    #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
     /// The [name](crate::Provider::name) of the provider.
     pub provider: String,

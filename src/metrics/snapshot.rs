@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use super::sample::CallSample;
 use super::stats::Stats;
 use crate::cost::{BudgetStatus, CostReport, Tally};
-use crate::moment;
 use crate::pool::PoolStats;
+use crate::time::rfc3339;
 
 /// What the calls of a client and all its clones did, at one moment.
 ///
@@ -20,7 +20,7 @@ use crate::pool::PoolStats;
 #[non_exhaustive]
 pub struct Snapshot {
     /// When it was taken. Stored as RFC 3339 text in UTC, to the millisecond.
-    #[serde(with = "moment::text")]
+    #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
     /// How long there has been the client.
     pub uptime: Duration,

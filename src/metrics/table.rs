@@ -6,9 +6,9 @@ use super::sample::CallSample;
 use super::snapshot::Snapshot;
 use super::stats::Stats;
 use crate::cost::{BudgetStatus, Money};
+use crate::display::{self, counted};
 use crate::histogram::Histogram;
-use crate::moment;
-use crate::shown::{self, counted};
+use crate::time::rfc3339;
 
 /// How many models are shown, and how many calls and budgets.
 const MODELS: usize = 20;
@@ -47,10 +47,10 @@ impl fmt::Display for Snapshot {
 
 /// The whole in words.
 fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let (total, tokens) = (&snapshot.total, shown::tokens);
-    write!(f, "{} for {}", counted(total.calls, "call"), shown::money(total.cost))?;
-    write!(f, " in {}", shown::duration(snapshot.uptime))?;
-    writeln!(f, ", {} in flight", shown::count(snapshot.in_flight))?;
+    let (total, tokens) = (&snapshot.total, display::tokens);
+    write!(f, "{} for {}", counted(total.calls, "call"), display::money(total.cost))?;
+    write!(f, " in {}", display::duration(snapshot.uptime))?;
+    writeln!(f, ", {} in flight", display::count(snapshot.in_flight))?;
     let mut sign = "";
     for (calls, how) in [
         (total.failed, "failed"),
@@ -58,7 +58,7 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
         (total.refused, "refused by a budget"),
     ] {
         if calls > 0 {
-            write!(f, "{sign}{} {how}", shown::count(calls))?;
+            write!(f, "{sign}{} {how}", display::count(calls))?;
             sign = ", ";
         }
     }
@@ -90,7 +90,7 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
     let pool = &snapshot.pool.total;
     write!(f, "Pool: {} active, {} idle, {} waiting", pool.active, pool.idle, pool.waiting)?;
     if pool.waits.count() > 0 {
-        write!(f, " (p99 {})", shown::duration(pool.waits.quantile(0.99)))?;
+        write!(f, " (p99 {})", display::duration(pool.waits.quantile(0.99)))?;
     }
     write!(f, "; {} opened, {} reused", tokens(pool.opened), tokens(pool.reused))?;
     if pool.failed.total() > 0 {
@@ -101,11 +101,11 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
 
 /// Retries left; without a bound there are ever so many.
 fn left(retries: u32) -> String {
-    if retries == u32::MAX { "any number".to_owned() } else { shown::count(retries.into()) }
+    if retries == u32::MAX { "any number".to_owned() } else { display::count(retries.into()) }
 }
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
-    let title = shown::name_in(title, NAME);
+    let title = display::name_in(title, NAME);
     let [calls, errors, first, rate, cost] = ["Calls", "Errors", "First", "Tok/s", "Cost"];
     let [p50, p90, p99] = ["p50", "p90", "p99"];
     writeln!(
@@ -116,8 +116,8 @@ fn head(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
 
 fn row(f: &mut fmt::Formatter<'_>, name: &str, stats: &Stats) -> fmt::Result {
     let calls = match stats.calls {
-        ..1_000_000 => shown::count(stats.calls),
-        calls => shown::tokens(calls),
+        ..1_000_000 => display::count(stats.calls),
+        calls => display::tokens(calls),
     };
     let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|share| quantile(&stats.latency, share));
     let first = quantile(&stats.time_to_first_token, 0.5);
@@ -129,7 +129,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, stats: &Stats) -> fmt::Result {
     writeln!(
         f,
         "{} {calls:>7} {:>6} {p50:>6} {p90:>6} {p99:>6} {first:>6} {rate:>5} {cost:>8}",
-        shown::name_in(name, NAME),
+        display::name_in(name, NAME),
         error_rate(stats),
     )
 }
@@ -137,7 +137,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, stats: &Stats) -> fmt::Result {
 fn quantile(histogram: &Histogram, share: f64) -> String {
     match histogram.count() {
         0 => "-".to_owned(),
-        _ => shown::duration(histogram.quantile(share)),
+        _ => display::duration(histogram.quantile(share)),
     }
 }
 
@@ -154,7 +154,7 @@ fn error_rate(stats: &Stats) -> String {
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn rate(rate: f64) -> String {
-    if rate < 99.95 { format!("{rate:.1}") } else { shown::tokens(rate.round() as u64) }
+    if rate < 99.95 { format!("{rate:.1}") } else { display::tokens(rate.round() as u64) }
 }
 
 fn cost(amount: Money) -> String {
@@ -163,7 +163,7 @@ fn cost(amount: Money) -> String {
         amount if amount >= Money::dollars(1) || amount.is_zero() => 2,
         _ => 4,
     };
-    shown::money_to(amount, digits)
+    display::money_to(amount, digits)
 }
 
 /// The calls that were not answered.
@@ -171,14 +171,14 @@ fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
     if stats.errors.is_empty() {
         return Ok(());
     }
-    writeln!(f, "\n{} {:>7}", shown::name_in("Not answered", NAME), "Calls")?;
+    writeln!(f, "\n{} {:>7}", display::name_in("Not answered", NAME), "Calls")?;
     let calls = stats.errors.iter().map(|(kind, errors)| (kind, &errors.calls));
     for (kind, calls) in most_first(calls) {
-        write!(f, "{} {:>7}", shown::name_in(kind.as_str(), NAME), shown::count(calls))?;
+        write!(f, "{} {:>7}", display::name_in(kind.as_str(), NAME), display::count(calls))?;
         let phases = &stats.errors[&kind].phases;
         let mut sign = " ";
         for (phase, calls) in most_first(phases).into_iter().take(2) {
-            write!(f, "{sign} {} {}", shown::count(calls), phase.as_str())?;
+            write!(f, "{sign} {} {}", display::count(calls), phase.as_str())?;
             sign = ",";
         }
         f.write_str("\n")?;
@@ -210,13 +210,13 @@ fn samples(
     }
     writeln!(f, "\n{title}")?;
     for sample in samples.iter().take(most) {
-        let latency = shown::duration(sample.latency);
-        let name = shown::name_in(&target(&sample.provider, &sample.model), NAME);
-        let how = shown::start(&how(sample), COLUMNS - NAME - 19);
-        writeln!(f, "{}  {latency:>6}  {name} {how}", moment::time(sample.at))?;
+        let latency = display::duration(sample.latency);
+        let name = display::name_in(&target(&sample.provider, &sample.model), NAME);
+        let how = display::start(&how(sample), COLUMNS - NAME - 19);
+        writeln!(f, "{}  {latency:>6}  {name} {how}", rfc3339::time(sample.at))?;
         if let Some(failure) = &sample.failure {
             if !failure.message.is_empty() {
-                writeln!(f, "{:10}{}", "", shown::start(&failure.message, COLUMNS - 10))?;
+                writeln!(f, "{:10}{}", "", display::start(&failure.message, COLUMNS - 10))?;
             }
         }
         if all {

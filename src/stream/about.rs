@@ -7,8 +7,9 @@ use crate::client::{Answer, Ended, Watched};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::Error;
 use crate::histogram::Histogram;
-use crate::provider::{Decoded, Decoder, Provider};
+use crate::provider::Provider;
 use crate::retry::{Attempt, Decision, GiveUp};
+use crate::wire::{Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,
 /// what it costs, and who watches.

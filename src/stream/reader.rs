@@ -12,7 +12,7 @@ use crate::chat::StreamEvent;
 use crate::cost::Money;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::provider::{self, Failure};
+use crate::wire::{self, Failure};
 
 /// How much is read at once. Most streams come word by word.
 const BUFFER: usize = 4 * 1024;
@@ -232,13 +232,13 @@ impl Reader {
 
     fn identified(&self, error: Error) -> Error {
         let reply = self.source.incoming.reply();
-        error.with_status(reply.status).with_request_id(provider::request_id(reply)).bounded()
+        error.with_status(reply.status).with_request_id(wire::request_id(reply)).bounded()
     }
 
     /// The error that the stream told of.
     fn failed(&self, mut failure: Failure) -> Error {
         failure.hide(&self.source.secrets);
-        provider::error(failure, self.source.incoming.reply(), SystemTime::now())
+        wire::error(failure, self.source.incoming.reply(), SystemTime::now())
     }
 }
 

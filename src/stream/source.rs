@@ -11,8 +11,8 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::key::Secrets;
-use crate::provider::Decoder;
 use crate::transport::{Body, Incoming, Watch};
+use crate::wire::Decoder;
 
 /// How long a stream may take, once it has begun.
 #[derive(Debug, Clone, Copy)]

@@ -361,7 +361,7 @@ impl Incoming {
     }
 
     /// The response as the pure parts see it.
-    pub(crate) fn reply(&self) -> crate::provider::Reply<'_> {
-        crate::provider::Reply { status: self.status, headers: &self.headers, body: &self.body }
+    pub(crate) fn reply(&self) -> crate::wire::Reply<'_> {
+        crate::wire::Reply { status: self.status, headers: &self.headers, body: &self.body }
     }
 }

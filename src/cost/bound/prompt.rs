@@ -8,7 +8,8 @@ use std::borrow::Cow;
 
 use super::image::{self, Detail};
 use super::{Basis, size, text, whole};
-use crate::provider::{Provider, Wire};
+use crate::provider::Provider;
+use crate::wire::Wire;
 
 /// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
 /// tokens with tiktoken"); other vendors' templates have instructions of up to some

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::chat::{CacheTtl, ChatRequest, Image, Message, Part, Tool, ToolCall};
-use crate::provider::Delivery;
 use crate::provider::Provider;
+use crate::wire::Delivery;
 
 fn basis(wire: Wire, model: &str) -> Basis<'_> {
     Basis { wire, model, output_tokens: None, context_window: None, tokenizer: None }

@@ -1,6 +1,6 @@
 //! Dates and times of day, in UTC, as they stand in the table and in files of prices.
 
-use crate::civil::{DAY, civil_from_days, days_from_civil, month_length};
+use crate::time::calendar::{DAY, civil_from_days, days_from_civil, month_length};
 
 /// The seconds of a day.
 pub(super) const LENGTH: u64 = DAY.unsigned_abs();

@@ -1,7 +1,7 @@
 use super::Rates;
 use super::ceiling::Ceiling;
-use crate::civil::DAY;
 use crate::cost::bound::Bound;
+use crate::time::calendar::DAY;
 
 /// The rates of one service tier.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
-use crate::moment;
+use crate::time::rfc3339;
 
 const USAGE: [&str; 11] = [
     "prompt_tokens",
@@ -109,7 +109,7 @@ impl Csv {
     }
 
     fn call(&mut self, call: &CallRecord) {
-        self.words([moment::rfc3339(call.at)]);
+        self.words([rfc3339::rfc3339(call.at)]);
         self.field(&call.provider);
         self.field(&call.model);
         self.field(&call.served_model);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::{CallRecord, Tally};
-use crate::moment;
+use crate::time::rfc3339;
 pub use row::Row;
 pub(super) use row::{NONE, OTHER};
 pub use status::BudgetStatus;
@@ -54,7 +54,7 @@ pub use what_if::{UsageClass, WhatIf, WhatIfRow};
 pub struct CostReport {
     /// When the first of the calls ended. Stored as RFC 3339 text in UTC, to the
     /// millisecond, as all moments.
-    #[serde(with = "moment::optional")]
+    #[serde(with = "rfc3339::optional")]
     pub since: Option<SystemTime>,
     /// All calls.
     pub total: Tally,

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 
 use crate::cost::Money;
-use crate::moment;
+use crate::time::rfc3339;
 
 /// How far a budget is used up: one of its accounts, in the window that is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,10 +16,10 @@ pub struct BudgetStatus {
     /// The name of the window, such as `daily`.
     pub window: String,
     /// When the window began, if it began. Stored as RFC 3339 text, as all moments.
-    #[serde(default, with = "moment::optional")]
+    #[serde(default, with = "rfc3339::optional")]
     pub starts: Option<SystemTime>,
     /// When the window ends, if it does.
-    #[serde(default, with = "moment::optional")]
+    #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// The most that may be spent in the window.
     pub limit: Money,

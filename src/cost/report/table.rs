@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{BudgetStatus, CostReport, Row};
 use crate::cost::{Money, Tally};
-use crate::{moment, shown};
+use crate::display;
+use crate::time::rfc3339;
 
 /// How many rows of a table are shown.
 const ROWS: usize = 20;
@@ -21,7 +22,7 @@ impl fmt::Display for CostReport {
         summary(f, self)?;
         let most = if f.alternate() { usize::MAX } else { ROWS };
         // As many digits for all, so that the points stand below each other.
-        let digits = shown::digits(Money::picos(self.total.cost.total.as_picos() / 10));
+        let digits = display::digits(Money::picos(self.total.cost.total.as_picos() / 10));
         let table = Table { most, digits };
         table.write(f, "Model", &self.by_model)?;
         if self.by_provider.len() > 1 {
@@ -42,7 +43,7 @@ impl fmt::Display for CostReport {
         }
         left_out(f, self.budgets.len().saturating_sub(most))?;
         if self.budgets_left_out > 0 {
-            let accounts = shown::counted(self.budgets_left_out, "account");
+            let accounts = display::counted(self.budgets_left_out, "account");
             writeln!(f, "! NOT SHOWN: {accounts} that others were used after")?;
         }
         Ok(())
@@ -52,47 +53,47 @@ impl fmt::Display for CostReport {
 /// The total in words, and whatever makes it less than exact.
 fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     let Tally { calls, unpriced, bound, estimated, usage, cost } = report.total;
-    write!(f, "{} for {}", shown::money(cost.total), shown::counted(calls, "call"))?;
+    write!(f, "{} for {}", display::money(cost.total), display::counted(calls, "call"))?;
     if let Some(since) = report.since {
-        write!(f, " since {}", moment::minute(since))?;
+        write!(f, " since {}", rfc3339::minute(since))?;
     }
-    let tokens = shown::tokens;
+    let tokens = display::tokens;
     write!(f, "\n{} input tokens", tokens(usage.prompt_tokens))?;
     if usage.cached_tokens > 0 {
         write!(f, " ({} cached)", tokens(usage.cached_tokens))?;
     }
     write!(f, ", {} output tokens", tokens(usage.completion_tokens))?;
     if usage.web_searches > 0 {
-        write!(f, ", {}", shown::counted(usage.web_searches, "web search"))?;
+        write!(f, ", {}", display::counted(usage.web_searches, "web search"))?;
     }
     f.write_str("\n")?;
     if !report.prices_date.is_empty() {
-        writeln!(f, "Prices of {}", shown::name(&report.prices_date))?;
+        writeln!(f, "Prices of {}", display::name(&report.prices_date))?;
     }
     if unpriced > 0 {
         writeln!(
             f,
             "! NOT IN THE COST: {} of models without a known price",
-            shown::counted(unpriced, "call")
+            display::counted(unpriced, "call")
         )?;
     }
     if report.unbooked > 0 {
-        let calls = shown::counted(report.unbooked, "call");
+        let calls = display::counted(report.unbooked, "call");
         writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}, reserved there still")?;
     }
     if let Some(error) = &report.ledger_error {
-        writeln!(f, "! The ledger failed: {}", shown::name(error))?;
+        writeln!(f, "! The ledger failed: {}", display::name(error))?;
     }
     if bound > 0 {
-        let calls = shown::counted(bound, "call");
+        let calls = display::counted(bound, "call");
         writeln!(f, "! {calls} of unknown usage, charged at the most possible")?;
     }
     if estimated > 0 {
-        let calls = shown::counted(estimated, "call");
+        let calls = display::counted(estimated, "call");
         writeln!(f, "! {calls} of unknown usage, whose cost is estimated")?;
     }
     if report.refused > 0 {
-        writeln!(f, "! {} refused by a budget", shown::counted(report.refused, "call"))?;
+        writeln!(f, "! {} refused by a budget", display::counted(report.refused, "call"))?;
     }
     Ok(())
 }
@@ -123,7 +124,7 @@ impl Table {
     }
 
     fn head(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
-        let name = shown::name_in(title, NAME);
+        let name = display::name_in(title, NAME);
         let [calls, input, cached, output, cost] = ["Calls", "Input", "Cached", "Output", "Cost"];
         writeln!(f, "\n{name} {calls:>9} {input:>8} {cached:>8} {output:>8} {cost:>11}")
     }
@@ -137,18 +138,18 @@ impl Table {
         let known = if unpriced == calls {
             "no price".to_owned()
         } else {
-            shown::money_to(cost.total, self.digits)
+            display::money_to(cost.total, self.digits)
         };
         // Some more, of calls without a price.
         let more = if *unpriced > 0 && unpriced < calls { "+" } else { "" };
         writeln!(
             f,
             "{} {:>9} {:>8} {:>8} {:>8} {known:>11}{more}",
-            shown::name_in(&name, NAME),
-            shown::count(*calls),
-            shown::tokens(usage.prompt_tokens),
-            shown::tokens(usage.cached_tokens),
-            shown::tokens(usage.completion_tokens),
+            display::name_in(&name, NAME),
+            display::count(*calls),
+            display::tokens(usage.prompt_tokens),
+            display::tokens(usage.cached_tokens),
+            display::tokens(usage.completion_tokens),
         )
     }
 }
@@ -156,12 +157,12 @@ impl Table {
 /// A bar, `#` for what is spent and `=` for what is reserved, and what it means.
 impl fmt::Display for BudgetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        shown::budget(f, &self.budget, &self.account)?;
+        display::budget(f, &self.budget, &self.account)?;
         if !self.budget.starts_with(&self.window) {
-            write!(f, ", {}", shown::name(&self.window))?;
+            write!(f, ", {}", display::name(&self.window))?;
         }
         if let Some(ends) = self.ends {
-            write!(f, ", until {}", moment::minute(ends))?;
+            write!(f, ", until {}", rfc3339::minute(ends))?;
         }
         if self.soft {
             f.write_str(", only warns")?;
@@ -171,7 +172,7 @@ impl fmt::Display for BudgetStatus {
         let bar = "#".repeat(spent) + &"=".repeat(committed - spent);
         let percent = part(self.spent, self.limit, 100);
         write!(f, "\n  [{bar:.<BAR$}] {percent:>3} %  ")?;
-        let money = |amount| shown::money_beside(amount, self.limit);
+        let money = |amount| display::money_beside(amount, self.limit);
         write!(f, "{} of {}", money(self.spent), money(self.limit))?;
         if !self.reserved.is_zero() {
             write!(f, ", {} reserved", money(self.reserved))?;
@@ -203,7 +204,7 @@ fn part(amount: Money, limit: Money, parts: usize) -> usize {
 fn left_out(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
     match rows {
         0 => Ok(()),
-        _ => writeln!(f, "({} more)", shown::count(rows.try_into().unwrap_or(u64::MAX))),
+        _ => writeln!(f, "({} more)", display::count(rows.try_into().unwrap_or(u64::MAX))),
     }
 }
 

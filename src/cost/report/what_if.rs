@@ -3,7 +3,7 @@ use std::fmt;
 
 use super::CostReport;
 use crate::cost::{Cost, Money, Tally};
-use crate::shown;
+use crate::display;
 
 /// What calls used that any price treats alike: of one model, in one service tier, with
 /// prompts on the same side of every size at which prices are known to change. Prices
@@ -143,11 +143,11 @@ impl CostReport {
 impl fmt::Display for WhatIf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.exact { "" } else { "about " };
-        let (calls, model) = (shown::count(self.calls), shown::name(&self.model));
+        let (calls, model) = (display::count(self.calls), display::name(&self.model));
         let plural = if self.calls == 1 { "call" } else { "calls" };
-        let would_be = shown::money(self.would_be);
+        let would_be = display::money(self.would_be);
         write!(f, "{calls} {plural} on {model} would have cost {about}{would_be}")?;
-        write!(f, " instead of {}", shown::money(self.actual))?;
+        write!(f, " instead of {}", display::money(self.actual))?;
         if let Some(change) = percent(self.actual, self.would_be) {
             write!(f, " ({change})")?;
         }
@@ -157,20 +157,20 @@ impl fmt::Display for WhatIf {
                 1 => ("call is left out", "its"),
                 _ => ("calls are left out", "their"),
             };
-            let calls = shown::count(self.left_out);
+            let calls = display::count(self.left_out);
             writeln!(f, "{calls} {left_out}, since {whose} usage or price is not known.")?;
         }
         if self.rows.is_empty() {
             return Ok(());
         }
-        let digits = shown::digits(Money::picos(self.actual.max(self.would_be).as_picos() / 10));
+        let digits = display::digits(Money::picos(self.actual.max(self.would_be).as_picos() / 10));
         writeln!(f, "\n{:43} {:>9} {:>12} {:>13}", "Model", "Calls", "Cost", "Would be")?;
         for row in &self.rows {
-            let name = shown::name_in(&format!("{} {}", row.provider, row.model), 43);
-            let actual = row.actual.map(|actual| shown::money_to(actual, digits));
+            let name = display::name_in(&format!("{} {}", row.provider, row.model), 43);
+            let actual = row.actual.map(|actual| display::money_to(actual, digits));
             let actual = actual.unwrap_or_else(|| "unknown".to_owned());
-            let would_be = shown::money_to(row.would_be, digits);
-            writeln!(f, "{name} {:>9} {actual:>12} {would_be:>13}", shown::count(row.calls))?;
+            let would_be = display::money_to(row.would_be, digits);
+            writeln!(f, "{name} {:>9} {actual:>12} {would_be:>13}", display::count(row.calls))?;
         }
         Ok(())
     }

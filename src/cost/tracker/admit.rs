@@ -15,8 +15,8 @@ use crate::cost::{
     Budget, CallPlan, CostConfig, CostEvent, Money, Price, Reservation, UnknownModel, Window,
 };
 use crate::error::{Error, ErrorKind};
-use crate::moment::seconds;
-use crate::provider::Wire;
+use crate::time::rfc3339::seconds;
+use crate::wire::Wire;
 
 /// The output that is reserved, and sent as the limit, where neither the request nor the
 /// price says how much there can be. A server refuses a limit beyond what its model can

@@ -8,8 +8,8 @@ use crate::cost::reservation::{Ending, Held};
 use crate::cost::{
     Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
 };
-use crate::moment::seconds;
 use crate::observe::Observers;
+use crate::time::rfc3339::seconds;
 
 impl CostTracker {
     /// Books the end of a call.

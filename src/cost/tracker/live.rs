@@ -6,7 +6,7 @@ use super::notice::alert;
 use crate::cost::books::{Books, BooksConfig};
 use crate::cost::ledger::{LedgerError, Posting};
 use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, UtcOffset, Window};
-use crate::moment::seconds;
+use crate::time::rfc3339::seconds;
 
 /// How many accounts the report knows, of budgets that have several.
 const MAX_ACCOUNTS: usize = 10_000;

@@ -6,7 +6,7 @@ use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, LedgerError};
 use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window};
 use crate::error::{Error, ErrorKind};
-use crate::moment::{instant, seconds};
+use crate::time::rfc3339::{instant, seconds};
 
 /// That an account has reached a share of its limit by a call that began at `began` and
 /// ended now.

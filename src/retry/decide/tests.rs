@@ -1,7 +1,7 @@
 use std::time::SystemTime;
 
 use super::*;
-use crate::provider::{self, Reply, Wire};
+use crate::wire::{self, Reply, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,12 +24,12 @@ fn decided(error: &Error) -> Decision {
 
 /// The error of a response, as a call makes it.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
-    let headers = provider::header_map(headers);
+    let headers = wire::header_map(headers);
     let reply = Reply { status, headers: &headers, body: body.as_bytes() };
     let failure = Wire::OpenAiChat.decode(reply).unwrap_err();
     // 2023-09-29 16:26:37, the moment of the SDKs' tests.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
-    provider::error(failure, reply, now)
+    wire::error(failure, reply, now)
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Accounts {
         }
         self.numbers.remove(&account.name);
         self.accounts.remove(&key.account);
-        // Room for twice as many is left, so that this is paid for by what was forgotten.
+        // SizeLimit for twice as many is left, so that this is paid for by what was forgotten.
         let room = 2 * self.numbers.len();
         if self.numbers.capacity() > SMALL.max(4 * room) {
             self.numbers.shrink_to(room);

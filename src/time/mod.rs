@@ -1,0 +1,8 @@
+//! Dates and moments: the calendar, RFC 3339, the dates in headers and offsets from UTC. Pure.
+
+pub(crate) mod calendar;
+pub(crate) mod header_date;
+pub(crate) mod rfc3339;
+mod utc_offset;
+
+pub use utc_offset::UtcOffset;

@@ -1,0 +1,289 @@
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::decode;
+use super::event::Delta;
+use crate::chat::{Part, StreamEvent, ToolCall};
+use crate::wire::json::bounded::Content;
+use crate::wire::stream::SizeLimit;
+use crate::wire::{Failure, json as wire};
+
+/// The content blocks of a stream, put together.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Blocks {
+    blocks: Vec<Block>,
+    /// Where in the list the block with an index of the wire's is.
+    by_index: BTreeMap<u64, usize>,
+    /// How many of the blocks are tool calls.
+    calls: usize,
+}
+
+/// A block as it started, and what was added to it.
+#[derive(Debug, Default, Clone)]
+struct Block {
+    start: Map<String, Value>,
+    /// More of the member that is named like its kind, `text` or `thinking`.
+    text: String,
+    signature: String,
+    /// The input, in pieces of JSON text.
+    input: String,
+    call: Option<Call>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    /// Which of the tool calls it is.
+    index: usize,
+    /// Whether it was told to be whole.
+    complete: bool,
+}
+
+impl Blocks {
+    /// Begins a block. Texts it starts with count as if they came in a delta.
+    pub(super) fn start(
+        &mut self,
+        index: Option<u64>,
+        block: Content,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let value = match block.value {
+            _ if block.exceeded => return Err(Failure::too_many_parts()),
+            value @ Value::Object(_) => value,
+            _ => return Ok(()),
+        };
+        room.keep_value(&value)?;
+        let Value::Object(mut start) = value else { return Ok(()) };
+        let kind = kind(&start).to_owned();
+        let texts = ["text", "thinking"];
+        let text = match start.get_mut(&kind) {
+            Some(Value::String(text)) if texts.contains(&kind.as_str()) => std::mem::take(text),
+            _ => String::new(),
+        };
+        let call = (kind == "tool_use").then(|| decode::tool_call(&start)).flatten();
+        let mut block = Block { start, ..Block::default() };
+        if let Some(ToolCall { id, name, .. }) = call {
+            let index = self.calls;
+            self.calls += 1;
+            room.write(&name)?;
+            block.call = Some(Call { index, complete: false });
+            events.push(StreamEvent::ToolCallBegun { index, id, name });
+        }
+        let at = self.add(index, block)?;
+        let event = match kind.as_str() {
+            "thinking" => StreamEvent::ReasoningDelta,
+            _ => StreamEvent::TextDelta,
+        };
+        self.write(at, text.into(), event, room, events)
+    }
+
+    fn add(&mut self, index: Option<u64>, block: Block) -> Result<usize, Failure> {
+        let at = self.blocks.len();
+        SizeLimit::one_more(at)?;
+        self.blocks.push(block);
+        if let Some(index) = index {
+            self.by_index.insert(index, at);
+        }
+        Ok(at)
+    }
+
+    /// Adds a delta to its block. Servers that imitate the format may leave out the
+    /// index, and the start of a block of text or of thinking.
+    pub(super) fn extend(
+        &mut self,
+        index: Option<u64>,
+        delta: Delta<'_>,
+        data: &str,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let at = match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        };
+        let needed = match &*delta.kind.0 {
+            "text_delta" => Some("text"),
+            "thinking_delta" => Some("thinking"),
+            _ => None,
+        };
+        let fits = |at: &usize| needed.is_none_or(|needed| kind(&self.blocks[*at].start) == needed);
+        let at = match (at.filter(fits), needed) {
+            (Some(at), _) => at,
+            (None, Some(kind)) => self.add(index, Block::of(kind))?,
+            (None, None) => return Ok(()),
+        };
+        match &*delta.kind.0 {
+            "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events),
+            "thinking_delta" => {
+                self.write(at, delta.thinking.0, StreamEvent::ReasoningDelta, room, events)
+            }
+            "input_json_delta" => self.input(at, delta.partial_json.0, room, events),
+            "signature_delta" => {
+                room.keep(delta.signature.0.len())?;
+                self.blocks[at].signature = delta.signature.0.into_owned();
+                Ok(())
+            }
+            "citations_delta" => {
+                let citation = delta.citation.map(|citation| citation.value).unwrap_or_default();
+                room.keep_value(&citation)?;
+                self.blocks[at].cite(citation);
+                Ok(())
+            }
+            _ => self.blocks[at].merge(data, room),
+        }
+    }
+
+    /// Adds words to a block's text and tells of them by `event`.
+    fn write(
+        &mut self,
+        at: usize,
+        text: Cow<'_, str>,
+        event: fn(String) -> StreamEvent,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        if !text.is_empty() {
+            room.write(&text)?;
+            self.blocks[at].text.push_str(&text);
+            events.push(event(text.into_owned()));
+        }
+        Ok(())
+    }
+
+    /// Adds to the input of a tool's call. Only the caller's own tools have events:
+    /// what the provider runs itself is none of the caller's business.
+    fn input(
+        &mut self,
+        at: usize,
+        json: Cow<'_, str>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let block = &mut self.blocks[at];
+        if json.is_empty() || block.call.is_some_and(|call| call.complete) {
+            return Ok(());
+        }
+        room.write(&json)?;
+        block.input.push_str(&json);
+        if let Some(Call { index, .. }) = block.call {
+            events.push(StreamEvent::ToolArgumentsDelta { index, delta: json.into_owned() });
+        }
+        Ok(())
+    }
+
+    /// A block is whole.
+    pub(super) fn stop(&mut self, index: Option<u64>, events: &mut Vec<StreamEvent>) {
+        let at = match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        };
+        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
+            block.complete(events);
+        }
+    }
+
+    /// All blocks are whole.
+    pub(super) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        for block in &mut self.blocks {
+            block.complete(events);
+        }
+    }
+
+    /// The parts they make, the same as of a message that comes at once.
+    pub(super) fn parts(self) -> Vec<Part> {
+        self.blocks.into_iter().map(Block::part).collect()
+    }
+}
+
+impl Block {
+    /// A block whose start did not come.
+    fn of(kind: &str) -> Self {
+        let start = [("type".to_owned(), kind.into()), (kind.to_owned(), "".into())];
+        Self { start: start.into_iter().collect(), ..Self::default() }
+    }
+
+    fn cite(&mut self, citation: Value) {
+        if citation.is_null() {
+            return;
+        }
+        match self.start.get_mut("citations") {
+            Some(Value::Array(citations)) => citations.push(citation),
+            _ => {
+                self.start.insert("citations".to_owned(), vec![citation].into());
+            }
+        }
+    }
+
+    /// Adds a delta of a kind unknown here, such as that of compaction, to a block
+    /// that is kept as it comes, to the members of the same names: texts and lists go
+    /// on, everything else is replaced.
+    fn merge(&mut self, data: &str, room: &mut SizeLimit) -> Result<(), Failure> {
+        // What has a part of its own is made of the deltas known for it: a call must not
+        // come about without its events.
+        if matches!(kind(&self.start), "text" | "thinking" | "redacted_thinking" | "tool_use") {
+            return Ok(());
+        }
+        let delta = wire::detail(data.as_bytes()).unwrap_or_default();
+        let Some(Value::Object(members)) = delta.get("delta") else { return Ok(()) };
+        for (name, value) in members.iter().filter(|(name, _)| *name != "type") {
+            room.keep(name.len())?;
+            room.keep_value(value)?;
+            match (self.start.get_mut(name), value) {
+                (Some(Value::String(text)), Value::String(more)) => text.push_str(more),
+                (Some(Value::Array(items)), Value::Array(more)) => items.extend_from_slice(more),
+                _ => {
+                    self.start.insert(name.clone(), value.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, events: &mut Vec<StreamEvent>) {
+        let Some(Call { index, complete: false }) = self.call else { return };
+        self.call = Some(Call { index, complete: true });
+        let Some(call) = self.tool_call() else { return };
+        // Where the input came whole, in the start.
+        if self.input.is_empty() && call.arguments != "{}" {
+            let delta = call.arguments.clone();
+            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+        }
+        events.push(StreamEvent::ToolCallComplete { index, call: call.into() });
+    }
+
+    /// The call, its arguments as the model wrote them and not, as they are when
+    /// they come at once, as the provider has read them.
+    fn tool_call(&self) -> Option<ToolCall> {
+        let call = decode::tool_call(&self.start)?;
+        match self.input.trim().is_empty() {
+            true => Some(call),
+            false => Some(ToolCall { arguments: self.input.clone(), ..call }),
+        }
+    }
+
+    fn part(mut self) -> Part {
+        if let Some(call) = self.call {
+            if let Some(whole) = self.tool_call() {
+                // Before it is whole, no arguments are not yet those of none.
+                let arguments = if call.complete { whole.arguments } else { self.input };
+                return Part::ToolCall(ToolCall { arguments, ..whole });
+            }
+        }
+        if !self.text.is_empty() {
+            let kind = kind(&self.start).to_owned();
+            self.start.insert(kind, self.text.into());
+        }
+        if !self.signature.is_empty() {
+            self.start.insert("signature".to_owned(), self.signature.into());
+        }
+        if let Some(input @ Value::Object(_)) = wire::detail(self.input.as_bytes()) {
+            self.start.insert("input".to_owned(), input);
+        }
+        decode::part(self.start.into())
+    }
+}
+
+fn kind(block: &Map<String, Value>) -> &str {
+    block.get("type").and_then(Value::as_str).unwrap_or_default()
+}

@@ -1,0 +1,201 @@
+//! A response's body.
+
+use serde_json::{Map, Value, json};
+
+use crate::Provider;
+use crate::chat::{
+    FinishReason, Message, Part, Reasoning, Role, Text, ToolCall, Usage, UsageSource,
+};
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::object::{Object, members};
+use crate::wire::{Decoded, Failure, MAX_PARTS, json as wire};
+
+/// What is read of a message (`message.py`). Everything but the content may be
+/// missing, null or odd, for servers that imitate the format.
+#[derive(Default)]
+struct Body {
+    kind: Detail,
+    content: Content,
+    stop_reason: Detail,
+    usage: Detail,
+    model: Detail,
+    id: Detail,
+    error: Detail,
+    /// Some gateways' place for what is wrong.
+    message: Detail,
+}
+
+members!(Body {
+    "type" => kind,
+    "content" => content,
+    "stop_reason" => stop_reason,
+    "usage" => usage,
+    "model" => model,
+    "id" => id,
+    "error" => error,
+    "message" => message,
+});
+
+/// Reads the body of a successful response. One of `type: error` is classed by
+/// the type of its error alone, as errors inside a stream are.
+pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+    let mut repaired = None;
+    let Object(body) = wire::read::<Object<Body>>(body, &mut repaired)?;
+    let has_error = !body.error.value.is_null();
+    let content = match body.content.value {
+        _ if body.kind.value == "error" => None,
+        Value::Array(blocks) if blocks.len() <= MAX_PARTS => Some(blocks),
+        Value::Array(_) => return Err(Failure::too_many_parts()),
+        _ if body.content.exceeded => return Err(Failure::too_many_parts()),
+        _ => None,
+    };
+    let Some(content) = content else {
+        return Err(match has_error || body.kind.value == "error" {
+            true if has_error => Failure::inside(&body.error.value),
+            true => Failure::inside(&json!({"message": body.message.value})),
+            false => {
+                Failure::protocol("the response body is not a message: it has no list of content")
+            }
+        });
+    };
+    let message = Message::new(Role::Assistant, content.into_iter().map(part));
+    let stop_reason = wire::text(body.stop_reason.value);
+    Ok(Decoded {
+        message,
+        finish_reason: finish_reason(stop_reason.as_deref()),
+        finish_reason_raw: stop_reason,
+        service_tier: body.usage.value.get("service_tier").cloned().and_then(wire::text),
+        usage: usage(&body.usage.value),
+        model: wire::text(body.model.value).unwrap_or_default(),
+        id: wire::text(body.id.value),
+    })
+}
+
+/// One content block. What has no part of its own is kept as it came: server
+/// tools and their results, MCP, compaction.
+pub(super) fn part(block: Value) -> Part {
+    let own = block.as_object().and_then(|block| match text(block, "type")? {
+        "text" => Some(Part::Text(Text {
+            citations: block
+                .get("citations")
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default(),
+            ..Text::from(text(block, "text")?)
+        })),
+        "thinking" => {
+            let signature = text(block, "signature").filter(|signature| !signature.is_empty());
+            Some(Part::Reasoning(Reasoning {
+                text: text(block, "thinking")?.to_owned(),
+                signature: signature.map(str::to_owned),
+                ..reasoning()
+            }))
+        }
+        "redacted_thinking" => {
+            let encrypted = Some(text(block, "data")?.to_owned());
+            Some(Part::Reasoning(Reasoning { encrypted, ..reasoning() }))
+        }
+        "tool_use" => tool_call(block).map(Part::ToolCall),
+        _ => None,
+    });
+    own.unwrap_or_else(|| Part::Other { provider: Provider::Anthropic.name().into(), value: block })
+}
+
+fn reasoning() -> Reasoning {
+    Reasoning { provider: Some(Provider::Anthropic.name().to_owned()), ..Reasoning::default() }
+}
+
+pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
+    let arguments = match block.get("input") {
+        None | Some(Value::Null) => "{}".to_owned(),
+        Some(input) => input.to_string(),
+    };
+    let known = ["type", "id", "name", "input"];
+    let extra = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    let extra = extra.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let call = ToolCall::new(text(block, "id")?, text(block, "name")?, arguments);
+    Some(ToolCall { extra, ..call })
+}
+
+/// `stop_reason.py`; "we may add new variants to enum-like output values"
+/// (Anthropic's page "Versions").
+pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
+    match stop_reason {
+        Some("end_turn" | "stop_sequence") => FinishReason::Stop,
+        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
+        Some("tool_use") => FinishReason::ToolCalls,
+        Some("pause_turn") => FinishReason::Pause,
+        Some("refusal") => FinishReason::Refusal,
+        _ => FinishReason::Other,
+    }
+}
+
+/// Brings the counts into our form. Odd ones count as missing: an answer that is paid
+/// for is not thrown away for them. Where `input_tokens` or `output_tokens` is missing it
+/// is to be estimated, and without both the usage is [`Missing`](UsageSource::Missing).
+///
+/// `input_tokens` leaves the cached ones out: the whole input is the sum of
+/// `input_tokens`, `cache_creation_input_tokens` and `cache_read_input_tokens`
+/// (`message.py`). `output_tokens` includes thinking (`output_tokens_details.py`).
+///
+/// The totals leave out what compaction used, which is billed all the same and
+/// stands in `iterations` only (vercel/ai `convert-anthropic-usage.ts`; recorded
+/// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
+/// counts, cache counts too, are added. So are those of iterations of type
+/// `advisor_message`, which the totals leave out, too, and which are billed at another
+/// model's price (the same file): that price is not known here, so that the usage is not
+/// taken for one that can be priced exactly.
+pub(super) fn usage(value: &Value) -> Usage {
+    if !value.is_object() {
+        return Usage::default();
+    }
+    let is_there = |name| value.get(name).and_then(wire::count).is_some();
+    let source = match (is_there("input_tokens"), is_there("output_tokens")) {
+        (true, true) => UsageSource::Reported,
+        (true, false) => UsageSource::EstimatedOutput,
+        (false, true) => UsageSource::Estimated,
+        (false, false) => return Usage::default(),
+    };
+    let mut total = Usage { source, ..Usage::default() };
+    let iterations = value.get("iterations").and_then(Value::as_array);
+    let of = |kind: &'static str| {
+        let is_it = move |iteration: &&Value| iteration.get("type").is_some_and(|it| it == kind);
+        iterations.into_iter().flatten().filter(is_it)
+    };
+    if source == UsageSource::Reported && of("advisor_message").next().is_some() {
+        total.source = UsageSource::EstimatedOutput;
+    }
+    let beside = of("compaction").chain(of("advisor_message"));
+    for counts in std::iter::once(value).chain(beside) {
+        let input = count(counts, "/input_tokens");
+        let read = count(counts, "/cache_read_input_tokens");
+        let write = count(counts, "/cache_creation_input_tokens");
+        for (sum, more) in [
+            (&mut total.prompt_tokens, input.saturating_add(read).saturating_add(write)),
+            (&mut total.cached_tokens, read),
+            (&mut total.cache_write_tokens, write),
+            (
+                &mut total.cache_write_1h_tokens,
+                count(counts, "/cache_creation/ephemeral_1h_input_tokens"),
+            ),
+            (&mut total.completion_tokens, count(counts, "/output_tokens")),
+            (&mut total.reasoning_tokens, count(counts, "/output_tokens_details/thinking_tokens")),
+            (&mut total.web_searches, count(counts, "/server_tool_use/web_search_requests")),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+    total.total_tokens = total.prompt_tokens.saturating_add(total.completion_tokens);
+    total
+}
+
+fn count(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(wire::count).unwrap_or(0)
+}
+
+fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
+    object.get(key).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! A request's body.
+
+use serde_json::{Map, Value, json};
+
+use super::{conversation, thinking, tools};
+use crate::chat::{ChatRequest, JsonSchema, ResponseFormat};
+use crate::error::Error;
+use crate::wire::{Delivery, json, validate};
+
+/// The `max_tokens` of a request that sets none; the wire requires one.
+const DEFAULT_MAX_TOKENS: u32 = 4096;
+
+/// Writes the body.
+///
+/// What a field's own documentation promises only "where the provider can" is
+/// left out, so that one request can go to several providers: `seed`, the
+/// speaker's name, an image's detail. Anthropic has none of them. Everything
+/// else that cannot be said is an error that names it. What only some models
+/// refuse (temperature beside thinking, say) is left for Anthropic to refuse.
+pub(in crate::wire) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Map<String, Value>, Error> {
+    validate::validate(request, model)?;
+    let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
+    let mut body = Map::new();
+    body.insert("model".into(), model.into());
+    body.insert("max_tokens".into(), max_tokens.into());
+    conversation::write(&request.messages, &mut body)?;
+    tools::write(request, &mut body);
+    sampling(request, &mut body);
+
+    let mut output = Map::new();
+    if let Some(format) = &request.response_format {
+        if let Some(format) = response_format(format)? {
+            output.insert("format".into(), format);
+        }
+    }
+    if let Some(effort) = request.reasoning_effort {
+        thinking::write(effort, model, max_tokens, &mut body, &mut output)?;
+    }
+    if !output.is_empty() {
+        body.insert("output_config".into(), output.into());
+    }
+    delivery.write(request, &mut body)?;
+    json::merge(&mut body, &request.extra);
+    Ok(body)
+}
+
+fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) {
+    for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
+        if let Some(value) = value {
+            body.insert(name.into(), value.into());
+        }
+    }
+    if !request.stop.is_empty() {
+        body.insert("stop_sequences".into(), request.stop.clone().into());
+    }
+}
+
+/// `output_config.format`, generally available since the `output_format` of the
+/// beta `structured-outputs-2025-11-13` was deprecated (Vercel's page "Structured
+/// Outputs" of its Anthropic gateway; `output_config_param.py`).
+///
+/// The format has no place for the schema's name, and it is always strict. The
+/// description goes into the schema, where the model reads it.
+fn response_format(format: &ResponseFormat) -> Result<Option<Value>, Error> {
+    match format {
+        ResponseFormat::Text => Ok(None),
+        ResponseFormat::JsonObject => Err(Error::invalid_request(
+            "Anthropic has no JSON mode without a schema; use ResponseFormat::json_schema",
+        )),
+        ResponseFormat::JsonSchema(JsonSchema { description, schema, .. }) => {
+            let Value::Object(mut schema) = schema.clone() else {
+                return Err(Error::invalid_request("the schema of response_format is no object"));
+            };
+            if let Some(description) = description {
+                schema.entry("description").or_insert_with(|| description.as_str().into());
+            }
+            Ok(Some(json!({"type": "json_schema", "schema": schema})))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Image, Message, ReasoningEffort};
+    use crate::error::ErrorKind;
+
+    fn body(request: ChatRequest) -> Value {
+        Value::Object(encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap())
+    }
+
+    fn hi() -> ChatRequest {
+        ChatRequest::from("hi")
+    }
+
+    #[test]
+    fn a_plain_request_says_no_more_than_it_must() {
+        assert_eq!(
+            body(hi()),
+            json!({
+                "model": "claude-sonnet-4-5",
+                "max_tokens": 4096,
+                "messages": [{"role": "user", "content": "hi"}],
+            })
+        );
+    }
+
+    #[test]
+    fn every_option_has_its_place() {
+        let request = hi()
+            .max_output_tokens(10_000)
+            .temperature(0.25)
+            .top_p(0.5)
+            .stop("END")
+            .response_format(ResponseFormat::json_schema("answer", json!({"type": "object"})))
+            .reasoning_effort(ReasoningEffort::Low)
+            .extra("top_k", 5)
+            .extra("output_config", json!({"effort": "low"}));
+        assert_eq!(
+            body(request),
+            json!({
+                "model": "claude-sonnet-4-5",
+                "max_tokens": 10_000,
+                "messages": [{"role": "user", "content": "hi"}],
+                "temperature": 0.25,
+                "top_p": 0.5,
+                "top_k": 5,
+                "stop_sequences": ["END"],
+                "thinking": {"type": "enabled", "budget_tokens": 2000},
+                "output_config": {
+                    "effort": "low",
+                    "format": {"type": "json_schema", "schema": {"type": "object"}},
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn the_form_of_the_answer_follows_the_schema() {
+        for (description, schema, expected) in [
+            (None, json!({"type": "object"}), json!({"type": "object"})),
+            (
+                Some("What it is"),
+                json!({"type": "object"}),
+                json!({"type": "object", "description": "What it is"}),
+            ),
+            (
+                Some("What it is"),
+                json!({"description": "The schema's own"}),
+                json!({"description": "The schema's own"}),
+            ),
+        ] {
+            let schema = JsonSchema {
+                name: "thing".into(),
+                description: description.map(Into::into),
+                schema,
+                strict: None,
+            };
+            let body = body(hi().response_format(ResponseFormat::JsonSchema(schema)));
+            assert_eq!(
+                body["output_config"],
+                json!({"format": {"type": "json_schema", "schema": expected}})
+            );
+        }
+        assert_eq!(body(hi().response_format(ResponseFormat::Text)), body(hi()));
+    }
+
+    #[test]
+    fn what_is_promised_only_where_possible_is_left_out() {
+        let mut plain = Message::user("hi").with(Image::from_url("https://x/y.png"));
+        let expected = body(plain.clone().into());
+        plain = Message::user("hi").named("Ann");
+        plain = plain.with(Image::from_url("https://x/y.png").detail(crate::chat::Detail::High));
+        assert_eq!(body(ChatRequest::from(plain).seed(7)), expected);
+    }
+
+    #[test]
+    fn impossible_requests_are_refused_before_they_are_sent() {
+        for (request, expected) in [
+            (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
+            (hi().response_format(ResponseFormat::json_schema("x", json!(1))), "is no object"),
+        ] {
+            let error = encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(error.message().contains(expected), "{error}");
+        }
+    }
+}

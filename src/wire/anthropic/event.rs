@@ -1,0 +1,63 @@
+//! An event of a stream, as far as it is read. Texts are borrowed from it, and what
+//! most events do not have is boxed: there is one for every word, and it is moved.
+
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::object::{Object, members};
+use crate::wire::json::word::{Number, Word};
+use std::borrow::Cow;
+
+/// An event of any kind (`raw_message_stream_event.py`); each has some of these.
+#[derive(Default)]
+pub(super) struct Event<'a> {
+    pub(super) kind: Word<'a>,
+    pub(super) index: Number,
+    /// Of `message_start`; in an `error` of some gateways what is wrong.
+    pub(super) message: Option<Box<Detail>>,
+    pub(super) content_block: Option<Box<Content>>,
+    /// Of a block or, its stop reason, of the message.
+    pub(super) delta: Object<Delta<'a>>,
+    pub(super) usage: Option<Box<Detail>>,
+    pub(super) error: Option<Box<Detail>>,
+}
+
+members!(impl [] Event<'de> {
+    "type" => kind,
+    "index" => index,
+    "message" => message,
+    "content_block" => content_block,
+    "delta" => delta,
+    "usage" => usage,
+    "error" => error,
+});
+
+/// (`raw_content_block_delta.py`, `raw_message_delta_event.py`)
+#[derive(Default)]
+pub(super) struct Delta<'a> {
+    pub(super) kind: Word<'a>,
+    pub(super) text: Word<'a>,
+    pub(super) partial_json: Word<'a>,
+    pub(super) thinking: Word<'a>,
+    pub(super) signature: Word<'a>,
+    pub(super) citation: Option<Box<Detail>>,
+    pub(super) stop_reason: Word<'a>,
+}
+
+impl<'a> Delta<'a> {
+    /// What the model thought, or said.
+    pub(super) fn words(&mut self) -> &mut Cow<'a, str> {
+        match &*self.kind.0 {
+            "thinking_delta" => &mut self.thinking.0,
+            _ => &mut self.text.0,
+        }
+    }
+}
+
+members!(impl [] Delta<'de> {
+    "type" => kind,
+    "text" => text,
+    "partial_json" => partial_json,
+    "thinking" => thinking,
+    "signature" => signature,
+    "citation" => citation,
+    "stop_reason" => stop_reason,
+});

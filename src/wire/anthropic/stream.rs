@@ -1,0 +1,232 @@
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use super::blocks::Blocks;
+use super::decode;
+use super::event::{Delta, Event};
+use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::wire::json::bounded::Detail;
+use crate::wire::json::object::Object;
+use crate::wire::json::word::Word;
+use crate::wire::repeated_event::Template;
+use crate::wire::stream::{SizeLimit, Step};
+use crate::wire::{Decoded, Failure, json as wire};
+
+/// The kinds that say something here; others may come at any time ("Versions").
+const KINDS: [&str; 7] = [
+    "message_start",
+    "content_block_start",
+    "content_block_delta",
+    "content_block_stop",
+    "message_delta",
+    "message_stop",
+    "error",
+];
+
+/// The members of a usage that are kept.
+const COUNTS: [&str; 9] = [
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "output_tokens",
+    "output_tokens_details",
+    "server_tool_use",
+    "iterations",
+    "service_tier",
+];
+
+/// A message that is streamed, as far as it has come.
+#[derive(Clone)]
+pub(in crate::wire) struct Stream {
+    id: String,
+    model: String,
+    stop_reason: String,
+    blocks: Blocks,
+    /// What was reported last of every count.
+    usage: Map<String, Value>,
+    /// Whether the output was counted at its end. What the start has is no more than
+    /// was written by then.
+    counted: bool,
+    /// Of the event before, where that was words, to `index` and in a delta of this kind.
+    template: Template,
+    index: Option<u64>,
+    kind: &'static str,
+    room: SizeLimit,
+}
+
+/// The deltas that are words, and nothing beside them.
+const WORDS: [&str; 2] = ["text_delta", "thinking_delta"];
+
+impl Stream {
+    pub(in crate::wire) fn new(room: SizeLimit) -> Self {
+        Self {
+            id: String::new(),
+            model: String::new(),
+            stop_reason: String::new(),
+            blocks: Blocks::default(),
+            usage: Map::new(),
+            counted: false,
+            template: Template::default(),
+            index: None,
+            kind: WORDS[0],
+            room,
+        }
+    }
+
+    /// Takes in an event. Its kind is its JSON's `type`, or where that is missing its
+    /// name; gateways drop either.
+    pub(in crate::wire) fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let name = name.filter(|name| *name != "message");
+        let unknown = name.is_some_and(|name| !KINDS.contains(&name));
+        // Some gateways speak to every client as OpenAI does.
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
+            return Ok(Step::Nothing);
+        }
+        if unknown {
+            return Ok(Step::Unknown);
+        }
+        if name == Some("error") {
+            return Err(failure(data));
+        }
+        if let Some(words) = self.template.written_in(data) {
+            let mut delta = Delta { kind: Word(self.kind.into()), ..Delta::default() };
+            *delta.words() = words;
+            self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
+            return Ok(Step::Progress);
+        }
+        self.template.forget();
+        let mut repaired = None;
+        let Object(event) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        let kind = match &*event.kind.0 {
+            "" => name.unwrap_or_default(),
+            kind => kind,
+        };
+        let index = event.index.0;
+        match kind {
+            "content_block_delta" => {
+                let Object(mut delta) = event.delta;
+                let words = WORDS.into_iter().find(|kind| delta.kind.0 == *kind);
+                if let (Some(kind), Cow::Borrowed(words)) = (words, &*delta.words()) {
+                    if !event.kind.0.is_empty() {
+                        self.template.keep(data, words, "");
+                        (self.index, self.kind) = (index, kind);
+                    }
+                }
+                self.blocks.extend(index, delta, data, &mut self.room, events)?;
+            }
+            "content_block_start" => {
+                let block = event.content_block.map(|block| *block).unwrap_or_default();
+                self.blocks.start(index, block, &mut self.room, events)?;
+            }
+            "content_block_stop" => self.blocks.stop(index, events),
+            "message_start" => self.start(value(event.message)),
+            "message_delta" => {
+                let Object(delta) = event.delta;
+                if !delta.stop_reason.0.is_empty() {
+                    self.stop_reason = delta.stop_reason.0.into_owned();
+                }
+                let usage = value(event.usage);
+                self.counted |= usage.get("output_tokens").and_then(wire::count).is_some();
+                self.count(usage);
+            }
+            "message_stop" => return Ok(Step::End),
+            "error" => return Err(failure(data)),
+            _ if !value(event.error).is_null() => return Err(failure(data)),
+            "ping" => return Ok(Step::Nothing),
+            _ => return Ok(Step::Unknown),
+        }
+        Ok(Step::Progress)
+    }
+
+    fn start(&mut self, mut message: Value) {
+        let mut take = |name: &str| message.get_mut(name).map(Value::take).unwrap_or_default();
+        for (kept, name) in [(&mut self.id, "id"), (&mut self.model, "model")] {
+            if let Some(said) = wire::text(take(name)) {
+                *kept = said;
+            }
+        }
+        let usage = take("usage");
+        self.count(usage);
+    }
+
+    /// "The token counts shown in the `usage` field of the `message_delta` event are
+    /// cumulative" (Anthropic's page "Streaming messages"): they replace those that
+    /// came before, as far as they come again.
+    fn count(&mut self, usage: Value) {
+        let Value::Object(counts) = usage else { return };
+        for (name, count) in counts {
+            if COUNTS.contains(&name.as_str()) && !count.is_null() {
+                self.usage.insert(name, count);
+            }
+        }
+    }
+
+    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.blocks.close(events);
+    }
+
+    /// The model and the tier that serve it.
+    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+        (&self.model, self.usage.get("service_tier").and_then(Value::as_str))
+    }
+
+    /// The usage so far.
+    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+        let mut usage = decode::usage(&Value::Object(self.usage.clone()));
+        if usage.source == UsageSource::Missing {
+            return self.room.estimate(prompt_tokens);
+        }
+        if !self.counted {
+            // What the start reported goes on.
+            let written = self.room.written_tokens();
+            usage.completion_tokens = usage.completion_tokens.max(written);
+            usage.source = UsageSource::EstimatedOutput;
+        }
+        // llama.cpp leaves the start out where the first token is no whole character.
+        if self.usage.get("input_tokens").and_then(wire::count).is_none() {
+            usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
+            usage.source = UsageSource::Estimated;
+        }
+        usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+        usage
+    }
+
+    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
+        let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
+        Decoded {
+            message: Message { role: Role::Assistant, content: self.blocks.parts(), name: None },
+            finish_reason: decode::finish_reason(stop_reason.as_deref()),
+            finish_reason_raw: stop_reason,
+            service_tier: self.usage.get("service_tier").cloned().and_then(wire::text),
+            usage,
+            model: self.model,
+            id: Some(self.id).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+fn value(detail: Option<Box<Detail>>) -> Value {
+    detail.map(|detail| detail.value).unwrap_or_default()
+}
+
+/// The failure that an event tells of, as a body would.
+fn failure(data: &str) -> Failure {
+    let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
+    match body.get("error") {
+        Some(error) if !error.is_null() => Failure::inside(error),
+        _ if body.get("type").is_some_and(|kind| kind == "error") => {
+            Failure::inside(&json!({"message": body.get("message")}))
+        }
+        _ => Failure::inside(&body),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use serde_json::{Map, Value, json};
+
+use crate::chat::ChatRequest;
+use crate::error::Error;
+
+/// How an answer is to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// In one body.
+    Whole,
+    /// As a stream of events.
+    Stream,
+}
+
+impl Delivery {
+    /// Writes into a body how the answer is to come; nothing where it comes whole.
+    ///
+    /// # Errors
+    ///
+    /// Where [`extra`](ChatRequest::extra) says that it is to come the other way.
+    pub(super) fn write(
+        self,
+        request: &ChatRequest,
+        body: &mut Map<String, Value>,
+    ) -> Result<(), Error> {
+        if self == Self::Whole {
+            return match request.extra.get("stream") {
+                Some(Value::Bool(true)) => Err(Error::invalid_request(
+                    "the extra member \"stream\" asks for a stream; call stream() instead",
+                )),
+                _ => Ok(()),
+            };
+        }
+        match request.extra.get("stream") {
+            None | Some(Value::Bool(true)) => {}
+            Some(_) => {
+                return Err(Error::invalid_request(
+                    "the extra member \"stream\" says otherwise, but a stream was asked for; \
+                     leave it out",
+                ));
+            }
+        }
+        body.insert("stream".to_owned(), true.into());
+        Ok(())
+    }
+
+    /// The same for OpenAI, where a stream has usage only if that is asked for too
+    /// (API reference, `stream_options`). What `extra` has in `stream_options` is
+    /// merged into it.
+    pub(super) fn write_with_usage(
+        self,
+        request: &ChatRequest,
+        body: &mut Map<String, Value>,
+    ) -> Result<(), Error> {
+        self.write(request, body)?;
+        if self == Self::Stream {
+            body.insert("stream_options".to_owned(), json!({"include_usage": true}));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::wire::Wire;
+
+    const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
+
+    fn streamed(wire: Wire, request: &ChatRequest) -> Value {
+        Value::Object(wire.encode(request, "some-model", Delivery::Stream).unwrap())
+    }
+
+    #[test]
+    fn a_stream_is_asked_for_with_its_usage_and_nothing_else_changes() {
+        let request = ChatRequest::from("hi").extra("user", "u");
+        for wire in WIRES {
+            let whole = wire.encode(&request, "some-model", Delivery::Whole).unwrap();
+            let mut whole = Value::Object(whole);
+            assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
+            whole["stream"] = true.into();
+            if wire != Wire::Anthropic {
+                whole["stream_options"] = json!({"include_usage": true});
+            }
+            assert_eq!(streamed(wire, &request), whole, "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn the_callers_own_options_are_merged() {
+        let request = ChatRequest::from("hi").extra("stream", true);
+        let options = json!({"include_obfuscation": false});
+        let merged = json!({"include_usage": true, "include_obfuscation": false});
+        let request = request.extra("stream_options", options);
+        assert_eq!(streamed(Wire::OpenAiChat, &request)["stream_options"], merged);
+        let none = request.extra("stream_options", json!({"include_usage": false}));
+        let body = streamed(Wire::OpenAiCompletions, &none);
+        assert_eq!(body["stream_options"], json!({"include_usage": false}));
+        assert_eq!(body["stream"], true);
+    }
+
+    #[test]
+    fn what_contradicts_a_stream_is_refused() {
+        let hi = || ChatRequest::from("the secret prompt");
+        for stream in [json!(false), json!(null), json!("yes")] {
+            for wire in WIRES {
+                let request = hi().extra("stream", stream.clone());
+                let error = wire.encode(&request, "some-model", Delivery::Stream).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+                assert!(error.message().contains("\"stream\" says otherwise"), "{error}");
+                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+            }
+        }
+        for (best_of, fits) in [(json!(1), true), (json!(null), true), (json!(2), false)] {
+            let request = hi().extra("best_of", best_of);
+            let wire = Wire::OpenAiCompletions;
+            assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+            let streamed = wire.encode(&request, "some-model", Delivery::Stream);
+            assert_eq!(streamed.is_ok(), fits);
+            if let Err(error) = streamed {
+                assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+                assert!(error.message().contains("best_of"), "{error}");
+                assert!(!error.message().contains("secret"));
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the wire formats share in writing and reading JSON.
+
+pub(in crate::wire) mod bounded;
+pub(in crate::wire) mod figure;
+pub(in crate::wire) mod list;
+pub(in crate::wire) mod object;
+pub(in crate::wire) mod repair;
+pub(in crate::wire) mod word;
+
+use serde::Deserialize;
+use serde::de::Error as _;
+use serde_json::{Map, Value};
+
+use crate::error::Error;
+use crate::wire::Failure;
+use crate::wire::json::bounded::Detail;
+use crate::wire::json::figure::Figure;
+
+/// Merges `extra` into `body`: objects key by key, anything else replaced.
+pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
+    for (key, value) in extra {
+        match (body.get_mut(key), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => merge(ours, theirs),
+            _ => {
+                body.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Writes a body.
+pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(body).map_err(|cause| {
+        Error::invalid_request("the request cannot be written as JSON").with_source(cause)
+    })
+}
+
+/// Adds a number to an object that is written, under a name that it does not have.
+pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
+    let itoa = &*number.to_string();
+    let separator = if written.ends_with(b"{}") { "" } else { "," };
+    if written.pop().is_some() {
+        for part in [separator, "\"", name, "\":", itoa, "}"] {
+            written.extend_from_slice(part.as_bytes());
+        }
+    }
+}
+
+/// Reads a successful response's body; nearly JSON is read [repaired](repair),
+/// and then kept in `repaired`. What it says goes into no message, for it may hold the
+/// answer.
+pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
+    body: &'a [u8],
+    repaired: &'a mut Option<String>,
+) -> Result<T, Failure> {
+    tolerantly(body, std::str::from_utf8(body).ok(), repaired).map_err(|cause| {
+        let what = match cause.classify() {
+            serde_json::error::Category::Data => "is not the JSON this format promises",
+            serde_json::error::Category::Eof if body.is_empty() => "is empty",
+            serde_json::error::Category::Eof => "is JSON that breaks off",
+            _ => "is not JSON",
+        };
+        Failure::protocol(format!(
+            "the response body {what} ({} bytes, line {} column {})",
+            body.len(),
+            cause.line(),
+            cause.column()
+        ))
+    })
+}
+
+/// Reads the data of an event of a stream, as [`read`] a body.
+pub(in crate::wire) fn event<'a, T: Deserialize<'a>>(
+    data: &'a str,
+    repaired: &'a mut Option<String>,
+) -> Result<T, Failure> {
+    tolerantly(data.as_bytes(), Some(data), repaired).map_err(|cause| {
+        Failure::protocol(format!(
+            "an event of the stream is not JSON ({} bytes, line {} column {})",
+            data.len(),
+            cause.line(),
+            cause.column()
+        ))
+    })
+}
+
+/// Reads `bytes`, which are `text` if they are any. Always from text, so that there is one
+/// parser of each type.
+fn tolerantly<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+    repaired: &'a mut Option<String>,
+) -> Result<T, serde_json::Error> {
+    let cause = match text.map(serde_json::from_str) {
+        Some(Ok(read)) => return Ok(read),
+        Some(Err(cause)) => cause,
+        None => serde_json::Error::custom("not UTF-8"),
+    };
+    *repaired = repair::repair(bytes);
+    match repaired.as_deref().map(serde_json::from_str) {
+        Some(Ok(read)) => Ok(read),
+        Some(Err(later)) if text.is_none() => Err(later),
+        _ => Err(cause),
+    }
+}
+
+/// A count of tokens, as [`Figure::count`] reads it.
+pub(in crate::wire) fn count(value: &Value) -> Option<u64> {
+    Figure::deserialize(value).ok()?.count()
+}
+
+/// Reads an error's body; none where it is no JSON.
+pub(in crate::wire) fn detail(body: &[u8]) -> Option<Value> {
+    let mut repaired = None;
+    let read: Detail = tolerantly(body, std::str::from_utf8(body).ok(), &mut repaired).ok()?;
+    Some(read.value)
+}
+
+/// A name or a word: a text, or a number in digits. An empty one is none.
+pub(in crate::wire) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn extra_is_merged_into_objects_and_replaces_the_rest() {
+        let mut body = object(json!({"a": 1, "b": {"c": [1], "d": 2}}));
+        merge(&mut body, &object(json!({"a": null, "b": {"c": [2], "e": 3}, "f": 4})));
+        assert_eq!(
+            Value::Object(body),
+            json!({"a": null, "b": {"c": [2], "d": 2, "e": 3}, "f": 4})
+        );
+    }
+
+    #[test]
+    fn a_number_is_added_to_what_is_written() {
+        for (object, expected) in
+            [(json!({}), json!({"n": 7})), (json!({"a": {}}), json!({"a": {}, "n": 7}))]
+        {
+            let mut written = write(&super::tests::object(object)).unwrap();
+            append(&mut written, "n", 7);
+            assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn unreadable_bodies_are_told_apart_and_not_repeated() {
+        for (body, expected) in [
+            ("", "is empty"),
+            ("{\"secret\": ", "breaks off"),
+            ("secret", "is not JSON"),
+            ("[1]", "is not the JSON this format promises"),
+        ] {
+            let failure = read::<Map<String, Value>>(body.as_bytes(), &mut None).unwrap_err();
+            assert!(failure.message.contains(expected), "{body}: {}", failure.message);
+            assert!(!failure.message.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn numbers_stay_what_they_were_when_stored_and_loaded() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..10_000 {
+            let number = random.f64();
+            let stored = serde_json::to_string(&number).unwrap();
+            assert_eq!(serde_json::from_str::<f64>(&stored).unwrap(), number);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! JSON objects of which only some members matter.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::wire::json::word::Word;
+
+/// A type that is filled member by member.
+///
+/// Derived code would refuse an object that has a member twice, and an answer
+/// that was paid for is not thrown away for that: the last one holds.
+pub(in crate::wire) trait Members<'de>: Default {
+    /// Takes the member's value from `members`, or leaves it there and says so.
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error>;
+}
+
+/// Fills the fields of a type from members by these names. A type that borrows from
+/// the text does so for `'de`.
+macro_rules! members {
+    ($type:ident { $($rows:tt)* }) => {
+        members!(impl [] $type { $($rows)* });
+    };
+    (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
+        impl<'de, $($generic)*> $crate::wire::json::object::Members<'de> for $type {
+            fn take<A: serde::de::MapAccess<'de>>(
+                &mut self,
+                name: &str,
+                members: &mut A,
+            ) -> Result<bool, A::Error> {
+                match name {
+                    $($name => self.$field = members.next_value()?,)*
+                    _ => return Ok(false),
+                }
+                Ok(true)
+            }
+        }
+    };
+}
+pub(in crate::wire) use members;
+
+/// Reads a type from an object. Anything but an object holds no members.
+#[derive(Debug, Default)]
+pub(in crate::wire) struct Object<T>(pub(in crate::wire) T);
+
+/// Reads the first element of an array, and past all others. Anything but an
+/// array holds none.
+#[derive(Debug)]
+pub(in crate::wire) struct First<T>(pub(in crate::wire) Option<T>);
+
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+struct Reader<T>(PhantomData<T>);
+
+/// The methods of a visitor for which scalars hold nothing.
+macro_rules! nothing_in_scalars {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("JSON")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(Self::Value::default())
+        }
+    };
+}
+
+pub(in crate::wire) use nothing_in_scalars;
+
+impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
+    type Value = Object<T>;
+
+    nothing_in_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Object<T>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Object::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object<T>, A::Error> {
+        let mut object = T::default();
+        while let Some(Word(name)) = members.next_key()? {
+            if !object.take(&name, &mut members)? {
+                members.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Object(object))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<First<T>> {
+    type Value = First<T>;
+
+    nothing_in_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<First<T>, A::Error> {
+        let first = items.next_element()?;
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(First(first))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<First<T>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(First(None))
+    }
+}
+
+impl<'de, T: Members<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader(PhantomData::<Self>))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for First<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader(PhantomData::<Self>))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Name(String);
+
+    impl<'de> Members<'de> for Name {
+        fn take<A: MapAccess<'de>>(
+            &mut self,
+            name: &str,
+            members: &mut A,
+        ) -> Result<bool, A::Error> {
+            match name {
+                "name" => self.0 = members.next_value()?,
+                _ => return Ok(false),
+            }
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_member_holds_and_the_rest_is_read_past() {
+        for (text, expected) in [
+            (r#"{"name": "a", "other": [{}], "name": "b"}"#, "b"),
+            (r#"{"other": {"name": "a"}}"#, ""),
+            (r#"[{"name": "a"}]"#, ""),
+            ("null", ""),
+            ("1.5", ""),
+            ("\"name\"", ""),
+        ] {
+            let Object(Name(name)) = serde_json::from_str(text).unwrap();
+            assert_eq!(name, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_first_element_is_looked_at() {
+        for (text, expected) in [
+            (r#"["a", 1, {"b": []}]"#, Some("a")),
+            ("[]", None),
+            ("{\"a\": 1}", None),
+            ("null", None),
+            ("7", None),
+        ] {
+            let First::<String>(first) = serde_json::from_str(text).unwrap();
+            assert_eq!(first.as_deref(), expected, "{text}");
+        }
+    }
+}

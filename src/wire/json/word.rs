@@ -1,0 +1,259 @@
+//! Texts read out of a body without a copy where they stand in it as they are.
+
+use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::wire::json::bounded::Content;
+
+/// A name or a word, as [`json::text`](crate::wire::json::text) reads it: a text, or a
+/// number in digits. Anything else is the empty one.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(in crate::wire) struct Word<'a>(pub(in crate::wire) Cow<'a, str>);
+
+/// What a model wrote: a text, or a value that some server has in its place.
+#[derive(Debug)]
+pub(in crate::wire) enum Written<'a> {
+    Text(Cow<'a, str>),
+    /// Boxed, for it is rare.
+    Value(Option<Box<Content>>),
+}
+
+/// A count or a place in a list; none where it is not a whole number.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(in crate::wire) struct Number(pub(in crate::wire) Option<u64>);
+
+impl Word<'_> {
+    /// The word, unless it is empty.
+    pub(in crate::wire) fn text(self) -> Option<String> {
+        Some(self.0.into_owned()).filter(|text| !text.is_empty())
+    }
+}
+
+impl Default for Written<'_> {
+    fn default() -> Self {
+        Self::Value(None)
+    }
+}
+
+impl<'de> Deserialize<'de> for Word<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WordReader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Written<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WrittenReader)
+    }
+}
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NumberReader)
+    }
+}
+
+struct WordReader;
+
+impl<'de> Visitor<'de> for WordReader {
+    type Value = Word<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(number.to_string())))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Word<'de>, E> {
+        Ok(Word(Cow::Owned(Value::from(number).to_string())))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Word<'de>, E> {
+        Ok(Word::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Word<'de>, E> {
+        Ok(Word::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Word<'de>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Word::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Word<'de>, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Word::default())
+    }
+}
+
+struct WrittenReader;
+
+impl<'de> Visitor<'de> for WrittenReader {
+    type Value = Written<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Written<'de>, E> {
+        Ok(Written::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Written<'de>, E> {
+        Ok(Written::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Written<'de>, E> {
+        Ok(Written::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Written<'de>, E> {
+        Ok(Written::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Written<'de>, E> {
+        Ok(Written::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Written<'de>, E> {
+        Ok(Written::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Written<'de>, E> {
+        Ok(Written::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Written<'de>, A::Error> {
+        let content = Content::deserialize(SeqAccessDeserializer::new(items))?;
+        Ok(Written::Value(Some(content.into())))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Written<'de>, A::Error> {
+        let content = Content::deserialize(MapAccessDeserializer::new(members))?;
+        Ok(Written::Value(Some(content.into())))
+    }
+}
+
+struct NumberReader;
+
+impl<'de> Visitor<'de> for NumberReader {
+    type Value = Number;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+        Ok(Number(Some(number)))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Number, E> {
+        Ok(Number(None))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Number, E> {
+        Ok(Number(None))
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
+        Ok(Number(None))
+    }
+
+    fn visit_unit<E>(self) -> Result<Number, E> {
+        Ok(Number(None))
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Number, E> {
+        Ok(Number(None))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Number, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Number(None))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Number, A::Error> {
+        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Number(None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::json;
+    use serde_json::json;
+
+    const VALUES: [&str; 13] = [
+        "null",
+        "true",
+        "7",
+        "-7",
+        "0.5",
+        "1e3",
+        "18446744073709551616",
+        "\"\"",
+        "\"a\"",
+        "\"\\u00e9\\n\"",
+        "[\"a\", 1]",
+        "[]",
+        "{\"a\": [1]}",
+    ];
+
+    #[test]
+    fn words_are_read_as_they_are_elsewhere() {
+        for text in VALUES {
+            let Word(word) = serde_json::from_str(text).unwrap();
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(word, json::text(value).unwrap_or_default(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_text_as_it_is_is_not_copied() {
+        let borrowed = |text| matches!(serde_json::from_str(text), Ok(Word(Cow::Borrowed(_))));
+        assert!(borrowed("\"a\"") && !borrowed("\"\\n\""));
+        assert!(matches!(serde_json::from_str("\"a\""), Ok(Written::Text(Cow::Borrowed("a")))));
+    }
+
+    #[test]
+    fn what_a_model_wrote_is_a_text_or_made_of_values() {
+        for text in VALUES {
+            let value: Value = serde_json::from_str(text).unwrap();
+            match serde_json::from_str(text).unwrap() {
+                Written::Text(text) => assert_eq!(json!(text), value),
+                Written::Value(Some(read)) => assert_eq!(read.value, value),
+                Written::Value(None) => assert!(!value.is_array() && !value.is_object()),
+            }
+        }
+    }
+
+    #[test]
+    fn only_whole_numbers_are_numbers() {
+        for text in VALUES {
+            let Number(number) = serde_json::from_str(text).unwrap();
+            assert_eq!(number, (text == "7").then_some(7), "{text}");
+        }
+        let Number(most) = serde_json::from_str("18446744073709551615").unwrap();
+        assert_eq!(most, Some(u64::MAX));
+    }
+}

@@ -1,0 +1,127 @@
+//! The wire formats, a folder each: what is sent and what comes back. What they share
+//! stands beside them: `validate` refuses requests that no provider accepts, `json` reads
+//! whatever can be read, `framing` takes bodies apart into events, `reply` reads status and
+//! headers and classifies failures, `stream` puts an answer together from events.
+//! Pure: no sockets, clocks or locks.
+
+pub(crate) mod anthropic;
+mod delivery;
+pub(crate) mod framing;
+mod json;
+pub(crate) mod openai_chat;
+pub(crate) mod openai_completions;
+mod repeated_event;
+mod reply;
+mod stream;
+mod validate;
+
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+use crate::chat::{ChatRequest, ChatResponse, RateLimit};
+use crate::error::Error;
+use crate::provider::Provider;
+
+pub(crate) use delivery::Delivery;
+pub(crate) use json::{append, write};
+#[cfg(test)]
+pub(crate) use reply::header_map;
+pub(crate) use reply::{Failure, Reply, error, is_read, rate_limit, request_id};
+pub(crate) use stream::Decoder;
+
+/// The most parts an answer may have: more than any model writes, and a bound on
+/// what a broken server can make of a small body.
+const MAX_PARTS: usize = 10_000;
+
+/// A wire format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// `POST /v1/chat/completions`
+    OpenAiChat,
+    /// `POST /v1/completions`
+    OpenAiCompletions,
+    /// `POST /v1/messages`
+    Anthropic,
+}
+
+/// What a response body says, before the client adds what it knows itself:
+/// provider, request id, rate limits, latency.
+#[derive(Debug, Clone)]
+pub(crate) struct Decoded {
+    pub(crate) message: crate::chat::Message,
+    pub(crate) finish_reason: crate::chat::FinishReason,
+    pub(crate) finish_reason_raw: Option<String>,
+    pub(crate) usage: crate::chat::Usage,
+    /// Empty when the body does not name it.
+    pub(crate) model: String,
+    pub(crate) service_tier: Option<String>,
+    pub(crate) id: Option<String>,
+}
+
+impl Decoded {
+    /// What only a client knows is left empty.
+    pub(crate) fn into_response(self, provider: Provider) -> ChatResponse {
+        ChatResponse {
+            message: self.message,
+            finish_reason: self.finish_reason,
+            finish_reason_raw: self.finish_reason_raw,
+            usage: self.usage,
+            cost: None,
+            model: self.model,
+            service_tier: self.service_tier,
+            provider,
+            id: self.id,
+            request_id: None,
+            rate_limit: RateLimit::default(),
+            latency: Duration::ZERO,
+            attempts: Vec::new(),
+            raw: String::new(),
+        }
+    }
+}
+
+impl Wire {
+    /// The path below the base URL, which ends in `/v1` for OpenAI and does not
+    /// for Anthropic, as in their own SDKs.
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "/chat/completions",
+            Self::OpenAiCompletions => "/completions",
+            Self::Anthropic => "/v1/messages",
+        }
+    }
+
+    /// The body for a request, to be written by [`write`].
+    pub(crate) fn encode(
+        self,
+        request: &ChatRequest,
+        model: &str,
+        delivery: Delivery,
+    ) -> Result<Map<String, Value>, Error> {
+        match self {
+            Self::OpenAiChat => openai_chat::encode(request, model, delivery),
+            Self::OpenAiCompletions => openai_completions::encode(request, model, delivery),
+            Self::Anthropic => anthropic::encode(request, model, delivery),
+        }
+    }
+
+    /// The member of the body that limits the output of one choice.
+    pub(crate) fn limit_member(self, model: &str) -> &'static str {
+        match self {
+            Self::OpenAiChat => openai_chat::limit_member(model),
+            Self::OpenAiCompletions | Self::Anthropic => "max_tokens",
+        }
+    }
+
+    /// Reads a response of any status.
+    pub(crate) fn decode(self, reply: Reply<'_>) -> Result<Decoded, Failure> {
+        if !(200..300).contains(&reply.status) {
+            return Err(Failure::of(reply));
+        }
+        match self {
+            Self::OpenAiChat => openai_chat::decode(reply.body),
+            Self::OpenAiCompletions => openai_completions::decode(reply.body),
+            Self::Anthropic => anthropic::decode(reply.body),
+        }
+    }
+}

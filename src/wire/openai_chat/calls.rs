@@ -1,0 +1,209 @@
+use serde_json::json;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::answer::{other, tool_call};
+use super::chunk::{CallDelta, FunctionDelta};
+use crate::chat::{Part, StreamEvent, ToolCall};
+use crate::wire::Failure;
+use crate::wire::json::object::Object;
+use crate::wire::json::word::Written;
+use crate::wire::stream::SizeLimit;
+
+/// The tool calls of a stream, put together.
+///
+/// At OpenAI the first delta of a call has its `index`, id and name, and the others
+/// its index and a piece of the arguments. Other servers send id or name late, leave
+/// out the index, give every call the same, or send a call whole. When OpenAI's
+/// calls are whole is not said before the end of the stream.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Calls {
+    calls: Vec<Call>,
+    by_index: BTreeMap<u64, usize>,
+    /// How many of the calls are of functions.
+    functions: usize,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Call {
+    /// Which of the calls of functions it is; none where it is of a `custom` tool.
+    function: Option<usize>,
+    id: String,
+    name: String,
+    /// Of a custom tool, its input.
+    arguments: String,
+    /// Whether its beginning was told.
+    begun: bool,
+    /// Whether it came in `function_call`, where it has no id.
+    legacy: bool,
+}
+
+impl Calls {
+    /// Adds to the call that a delta belongs to. `seed` is what calls without an id
+    /// are named after.
+    pub(super) fn take(
+        &mut self,
+        delta: CallDelta<'_>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let Object(function) = delta.function;
+        let is_custom = delta.kind.0 == "custom" || delta.custom.is_some();
+        let Object(custom) = delta.custom.map(|custom| *custom).unwrap_or_default();
+        let FunctionDelta { name, arguments } = if is_custom { custom } else { function };
+        let arguments = text(arguments)?;
+        let (id, name) = (delta.id.0, name.0);
+        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+            return Ok(());
+        }
+        let at = match self.find(delta.index.0, &id, &name) {
+            Some(at) => at,
+            None => self.add(delta.index.0, is_custom)?,
+        };
+        self.extend(at, &id, &name, arguments, room, events)
+    }
+
+    /// Adds to what came before there were `tool_calls`. Where both come, these
+    /// hold.
+    pub(super) fn take_legacy(
+        &mut self,
+        delta: FunctionDelta<'_>,
+        seed: u64,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let arguments = text(delta.arguments)?;
+        let name = delta.name.0;
+        if name.is_empty() && arguments.is_empty() {
+            return Ok(());
+        }
+        if self.calls.is_empty() {
+            let at = self.add(None, false)?;
+            let id = tool_call(at, String::new(), String::new(), String::new(), || seed).id;
+            self.calls[at] = Call { legacy: true, id, ..std::mem::take(&mut self.calls[at]) };
+        }
+        match self.calls.as_slice() {
+            [call] if call.legacy => self.extend(0, "", &name, arguments, room, events),
+            _ => Ok(()),
+        }
+    }
+
+    /// The call that goes on, unless another one begins: where there is no index,
+    /// with another id or another name, and where there is one, with both, as
+    /// servers do that give all calls the same index.
+    fn find(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
+        let at = match index {
+            Some(index) => *self.by_index.get(&index)?,
+            None => self.calls.len().checked_sub(1)?,
+        };
+        let call = self.calls.get(at)?;
+        let other_id = !id.is_empty() && !call.id.is_empty() && id != call.id;
+        let named = !name.is_empty();
+        let other = match index {
+            Some(_) => other_id && named,
+            None => other_id || (named && !call.name.is_empty() && id != call.id),
+        };
+        (!other).then_some(at)
+    }
+
+    fn add(&mut self, index: Option<u64>, custom: bool) -> Result<usize, Failure> {
+        let at = self.calls.len();
+        SizeLimit::one_more(at)?;
+        let function = (!custom).then_some(self.functions);
+        self.functions += usize::from(!custom);
+        self.calls.push(Call { function, ..Call::default() });
+        if let Some(index) = index {
+            self.by_index.insert(index, at);
+        }
+        Ok(at)
+    }
+
+    fn extend(
+        &mut self,
+        at: usize,
+        id: &str,
+        name: &str,
+        arguments: Cow<'_, str>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let call = &mut self.calls[at];
+        room.write(&arguments)?;
+        call.arguments.push_str(&arguments);
+        if call.id.is_empty() {
+            room.keep(id.len())?;
+            call.id.push_str(id);
+        }
+        // Once it is there it is there: some servers repeat it in every chunk.
+        if call.name.is_empty() {
+            room.write(name)?;
+            call.name.push_str(name);
+        }
+        let Some(index) = call.function else { return Ok(()) };
+        if call.begun {
+            if !arguments.is_empty() {
+                let delta = arguments.into_owned();
+                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            }
+        } else if !call.id.is_empty() && !call.name.is_empty() {
+            call.begin(index, events);
+        }
+        Ok(())
+    }
+
+    /// Tells that all calls are whole.
+    pub(super) fn close(&mut self, seed: u64, events: &mut Vec<StreamEvent>) {
+        for (at, call) in self.calls.iter_mut().enumerate() {
+            let Some(index) = call.function else { continue };
+            let whole = call.whole(at, seed);
+            if !call.begun {
+                call.id.clone_from(&whole.id);
+                call.begin(index, events);
+            }
+            events.push(StreamEvent::ToolCallComplete { index, call: whole.into() });
+        }
+    }
+
+    /// The calls in order. Before the end of the stream they are as they came.
+    pub(super) fn parts(self, seed: u64, closed: bool) -> Vec<Part> {
+        let part = |(at, call): (usize, Call)| match call.function {
+            None => other(json!({
+                "id": call.id, "type": "custom",
+                "custom": {"name": call.name, "input": call.arguments},
+            })),
+            Some(_) if closed => Part::ToolCall(call.whole(at, seed)),
+            Some(_) => Part::ToolCall(ToolCall::new(call.id, call.name, call.arguments)),
+        };
+        self.calls.into_iter().enumerate().map(part).collect()
+    }
+}
+
+impl Call {
+    fn begin(&mut self, index: usize, events: &mut Vec<StreamEvent>) {
+        self.begun = true;
+        let (id, name) = (self.id.clone(), self.name.clone());
+        events.push(StreamEvent::ToolCallBegun { index, id, name });
+        if !self.arguments.is_empty() {
+            let delta = self.arguments.clone();
+            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+        }
+    }
+
+    fn whole(&self, at: usize, seed: u64) -> ToolCall {
+        let (id, name) = (self.id.clone(), self.name.clone());
+        tool_call(at, id, name, self.arguments.clone(), || seed)
+    }
+}
+
+/// Arguments that are JSON instead of text become text.
+fn text(arguments: Written<'_>) -> Result<Cow<'_, str>, Failure> {
+    match arguments {
+        Written::Text(text) => Ok(text),
+        Written::Value(None) => Ok(Cow::Borrowed("")),
+        Written::Value(Some(value)) if value.exceeded => Err(Failure::too_many_parts()),
+        Written::Value(Some(value)) => Ok(Cow::Owned(value.value.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+use super::super::stream::tests::{choice, deltas};
+use super::*;
+use crate::chat::FinishReason;
+use crate::error::ErrorKind;
+use crate::wire::Wire;
+use crate::wire::stream::tests::{lines, run};
+use serde_json::Value;
+
+fn begun(index: usize, id: &str, name: &str) -> StreamEvent {
+    StreamEvent::ToolCallBegun { index, id: id.into(), name: name.into() }
+}
+
+fn more(index: usize, delta: &str) -> StreamEvent {
+    StreamEvent::ToolArgumentsDelta { index, delta: delta.into() }
+}
+
+fn complete(index: usize, id: &str, name: &str, arguments: &str) -> StreamEvent {
+    StreamEvent::ToolCallComplete { index, call: ToolCall::new(id, name, arguments).into() }
+}
+
+#[test]
+fn tool_calls_come_in_many_forms() {
+    let part = |arguments: &str| json!({"index": 0, "function": {"arguments": arguments}});
+    let expected = || {
+        vec![
+            begun(0, "c1", "f"),
+            more(0, "{\"x\""),
+            more(0, ": 1}"),
+            complete(0, "c1", "f", "{\"x\": 1}"),
+        ]
+    };
+    let whole = |index: Value, id: &str, name: &str| json!({"index": index, "id": id, "function": {"name": name, "arguments": "{}"}});
+    let two = || {
+        vec![
+            begun(0, "c1", "f"),
+            more(0, "{}"),
+            begun(1, "c2", "g"),
+            more(1, "{}"),
+            complete(0, "c1", "f", "{}"),
+            complete(1, "c2", "g", "{}"),
+        ]
+    };
+    for (calls, expected) in [
+        // OpenAI's.
+        (
+            vec![
+                json!({"index": 0, "id": "c1", "type": "function", "function": {"name": "f", "arguments": ""}}),
+                part("{\"x\""),
+                part(": 1}"),
+            ],
+            expected(),
+        ),
+        // Id and name with every piece.
+        (
+            ["{\"x\"", ": 1}"]
+                .map(|piece| json!({"index": 0, "id": "c1", "function": {"name": "f", "arguments": piece}}))
+                .to_vec(),
+            expected(),
+        ),
+        // Late; nothing is told before they are there.
+        (
+            vec![
+                part("{"),
+                json!({"index": 0, "function": {"name": "f", "arguments": "\"x\""}}),
+                json!({"index": 0, "id": "c1", "function": {"arguments": ""}}),
+                part(": 1}"),
+            ],
+            expected(),
+        ),
+        // Without an index.
+        (
+            vec![
+                json!({"id": "c1", "function": {"name": "f", "arguments": "{\"x\""}}),
+                json!({"function": {"arguments": ": 1}"}}),
+            ],
+            expected(),
+        ),
+        // Whole, without an index, with the same for all, and in the wrong order.
+        (vec![whole(json!(null), "c1", "f"), whole(json!(null), "c2", "g")], two()),
+        (vec![whole(json!(0), "c1", "f"), whole(json!(0), "c2", "g")], two()),
+        (vec![whole(json!(7), "c1", "f"), whole(json!(3), "c2", "g")], two()),
+        (vec![whole(json!(4294967295_u64), "c1", "f"), whole(json!(-1), "c2", "g")], two()),
+        (vec![whole(json!(u64::MAX), "c1", "f"), whole(json!("1"), "c2", "g")], two()),
+        // Arguments that are JSON.
+        (
+            vec![json!({"index": 0, "id": "c1", "function": {"name": "f", "arguments": {"x": 1}}})],
+            vec![
+                begun(0, "c1", "f"),
+                more(0, "{\"x\":1}"),
+                complete(0, "c1", "f", "{\"x\":1}"),
+            ],
+        ),
+        // None at all.
+        (
+            vec![json!({"index": 0, "id": "c1", "function": {"name": "f"}}), json!(null), json!({})],
+            vec![begun(0, "c1", "f"), complete(0, "c1", "f", "{}")],
+        ),
+    ] {
+        let pieces: Vec<_> = calls.iter().map(|call| json!({"tool_calls": [call]})).collect();
+        let apart = deltas(&pieces, "tool_calls");
+        assert_eq!(apart.events[..apart.events.len() - 2], expected, "{calls:?}");
+        // In one chunk the pieces are the same.
+        let together = deltas(&[json!({"tool_calls": calls})], "stop");
+        assert_eq!(together.events[..together.events.len() - 2], expected, "{calls:?}");
+        assert_eq!(together.decoded.message, apart.decoded.message);
+        for run in [apart, together] {
+            assert_eq!(run.decoded.finish_reason, FinishReason::ToolCalls);
+            let complete = run.events.iter().filter_map(|event| match event {
+                StreamEvent::ToolCallComplete { call, .. } => Some(&**call),
+                _ => None,
+            });
+            assert!(complete.eq(run.decoded.message.tool_calls()));
+        }
+    }
+}
+
+#[test]
+fn calls_without_an_id_are_given_one() {
+    let no_id = |index: u64| json!({"index": index, "function": {"name": "f", "arguments": "{}"}});
+    for (pieces, count) in [
+        (vec![json!({"tool_calls": [no_id(0), no_id(1)]})], 2),
+        (
+            vec![
+                json!({"function_call": {"name": "f", "arguments": ""}}),
+                json!({"function_call": {"arguments": "{"}}),
+                json!({"function_call": {"arguments": "}"}}),
+            ],
+            1,
+        ),
+        // Both: the new form holds.
+        (
+            vec![
+                json!({"function_call": {"name": "f", "arguments": "{}"}, "tool_calls": [no_id(0)]}),
+            ],
+            1,
+        ),
+    ] {
+        let run = deltas(&pieces, "function_call");
+        let calls: Vec<_> = run.decoded.message.tool_calls().collect();
+        assert_eq!(calls.len(), count);
+        for (index, call) in calls.into_iter().enumerate() {
+            assert!(call.id.starts_with("call_") && call.id.ends_with(&format!("_{index}")));
+            assert_eq!((call.name.as_str(), call.arguments.as_str()), ("f", "{}"));
+            assert!(run.events.contains(&begun(index, &call.id, "f")));
+        }
+        let again = deltas(&pieces, "stop");
+        assert_eq!(again.decoded.message, run.decoded.message);
+    }
+}
+
+#[test]
+fn a_call_that_is_cut_short_is_not_complete() {
+    let call = json!({"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}});
+    let run = run(Wire::OpenAiChat, &lines(&[choice(json!({"tool_calls": [call]}))]));
+    assert_eq!(run.end.unwrap_err().kind, ErrorKind::Truncated);
+    assert_eq!(run.events, [begun(0, "c1", "f")]);
+    assert_eq!(run.decoded.message.content, [Part::ToolCall(ToolCall::new("c1", "f", ""))]);
+    assert_eq!(run.decoded.finish_reason, FinishReason::Other);
+}

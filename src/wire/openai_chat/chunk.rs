@@ -1,0 +1,236 @@
+//! A chunk of a stream, as far as it is read. Texts are borrowed from it, and what
+//! most chunks do not have is boxed: there is one for every word, and it is moved.
+
+use serde::Deserialize;
+use serde::de::Deserializer;
+use serde_json::Value;
+use std::borrow::Cow;
+
+use super::usage::Report;
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::list::{self, Each, List};
+use crate::wire::json::object::{Object, members};
+use crate::wire::json::word::{Number, Word, Written};
+
+/// A chunk of either format.
+#[derive(Default)]
+pub(super) struct Chunk<'a> {
+    pub(super) id: Word<'a>,
+    pub(super) model: Word<'a>,
+    pub(super) service_tier: Word<'a>,
+    pub(super) object: Word<'a>,
+    pub(super) usage: Option<Box<Object<Report>>>,
+    pub(super) x_groq: Option<Box<Object<Groq>>>,
+    pub(super) error: Option<Box<Detail>>,
+    pub(super) choices: Choices<'a>,
+    /// Noise of changing length, so that the size of packets tells nothing of the words
+    /// (OpenAI's API reference, `stream_options.include_obfuscation`).
+    pub(super) obfuscation: Word<'a>,
+}
+
+members!(impl [] Chunk<'de> {
+    "id" => id,
+    "model" => model,
+    "service_tier" => service_tier,
+    "object" => object,
+    "usage" => usage,
+    "x_groq" => x_groq,
+    "error" => error,
+    "choices" => choices,
+    "obfuscation" => obfuscation,
+});
+
+/// Groq's place for the usage (console.groq.com/docs/api-reference).
+#[derive(Default)]
+pub(super) struct Groq {
+    pub(super) usage: Object<Report>,
+}
+
+members!(Groq {
+    "usage" => usage,
+});
+
+/// The choice with index 0, or without one.
+#[derive(Default)]
+pub(super) struct Choices<'a> {
+    /// Whether there was a list at all.
+    pub(super) listed: bool,
+    /// Whether there were any that are not followed.
+    pub(super) others: bool,
+    pub(super) first: Option<Choice<'a>>,
+}
+
+#[derive(Default)]
+pub(in crate::wire) struct Choice<'a> {
+    index: Number,
+    pub(super) finish_reason: Word<'a>,
+    /// OpenRouter's, where the upstream failed.
+    pub(super) error: Option<Box<Detail>>,
+    /// What a text completion says.
+    pub(in crate::wire) text: Written<'a>,
+    delta: Option<Object<Delta<'a>>>,
+    message: Option<Box<Object<Delta<'a>>>>,
+}
+
+members!(impl [] Choice<'de> {
+    "index" => index,
+    "finish_reason" => finish_reason,
+    "error" => error,
+    "text" => text,
+    "delta" => delta,
+    "message" => message,
+});
+
+impl<'a> Choice<'a> {
+    /// What it adds to the message. Some gateways answer a request for a stream by a
+    /// stream of one event, the whole `message`. Perplexity has one in every chunk,
+    /// all that came so far, but with a delta beside it (recorded).
+    pub(super) fn delta(self) -> Delta<'a> {
+        let Object(delta) =
+            self.delta.or_else(|| self.message.map(|message| *message)).unwrap_or_default();
+        delta
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Delta<'a> {
+    pub(super) content: Written<'a>,
+    pub(super) refusal: Word<'a>,
+    /// The two names of [`Body`](super::decode), by the same servers.
+    pub(super) reasoning_content: Word<'a>,
+    pub(super) reasoning: Word<'a>,
+    pub(super) tool_calls: List<Object<CallDelta<'a>>>,
+    pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
+    pub(super) annotations: Option<Box<Detail>>,
+    pub(super) audio: Option<Box<Content>>,
+    /// What is not kept but shows that the answer goes on: OpenRouter's encrypted
+    /// reasoning and images, the tools that Groq runs, Gemini's signatures.
+    unread: Option<Box<Detail>>,
+}
+
+impl<'a> Delta<'a> {
+    /// The only thing it says, where that is text as it stands in the chunk.
+    pub(super) fn only_text(&self) -> Option<&'a str> {
+        let Written::Text(Cow::Borrowed(text)) = self.content else { return None };
+        let words = [&self.refusal, &self.reasoning_content, &self.reasoning];
+        let alone = words.iter().all(|word| word.0.is_empty())
+            && self.tool_calls.items.is_empty()
+            && !self.tool_calls.exceeded
+            && self.function_call.is_none()
+            && self.annotations.is_none()
+            && self.audio.is_none()
+            && self.unread.is_none();
+        alone.then_some(text)
+    }
+
+    /// Whether it holds something that is not read.
+    pub(super) fn has_unread(&self) -> bool {
+        self.unread.as_ref().is_some_and(|unread| match &unread.value {
+            Value::Null => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(items) => !items.is_empty(),
+            Value::Object(members) => !members.is_empty(),
+            _ => true,
+        })
+    }
+}
+
+members!(impl [] Delta<'de> {
+    "content" => content,
+    "refusal" => refusal,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "tool_calls" => tool_calls,
+    "function_call" => function_call,
+    "annotations" => annotations,
+    "audio" => audio,
+    "reasoning_details" => unread,
+    "images" => unread,
+    "executed_tools" => unread,
+    "extra_content" => unread,
+});
+
+#[derive(Default)]
+pub(super) struct CallDelta<'a> {
+    pub(super) index: Number,
+    pub(super) id: Word<'a>,
+    pub(super) kind: Word<'a>,
+    pub(super) function: Object<FunctionDelta<'a>>,
+    /// The call of a `custom` tool, in place of the function.
+    pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
+}
+
+members!(impl [] CallDelta<'de> {
+    "index" => index,
+    "id" => id,
+    "type" => kind,
+    "function" => function,
+    "custom" => custom,
+});
+
+#[derive(Default)]
+pub(super) struct FunctionDelta<'a> {
+    pub(super) name: Word<'a>,
+    /// A custom tool's `input`.
+    pub(super) arguments: Written<'a>,
+}
+
+members!(impl [] FunctionDelta<'de> {
+    "name" => name,
+    "arguments" => arguments,
+    "input" => arguments,
+});
+
+impl<'de> Deserialize<'de> for Choices<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let take = |made: &mut Self, Object(choice): Object<Choice<'de>>| {
+            if !matches!(choice.index, Number(None | Some(0))) {
+                made.others = true;
+            } else if made.first.is_none() {
+                made.first = Some(choice);
+            }
+        };
+        let Each { listed, made } = list::each(deserializer, take)?;
+        Ok(Self { listed, ..made })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_choice_of_index_0_or_of_none_is_taken() {
+        for (choices, expected) in [
+            (r#"[{"index": 1, "text": "b"}, {"index": 0, "text": "a"}]"#, Some("a")),
+            (r#"[{"text": "a"}, {"index": 0, "text": "b"}]"#, Some("a")),
+            (r#"[{"index": 1, "text": "b"}]"#, None),
+            (r#"[{"index": 4294967295, "text": "b"}]"#, None),
+            ("[]", None),
+            ("null", None),
+        ] {
+            let text = format!(r#"{{"choices": {choices}}}"#);
+            let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(&text).unwrap();
+            let found = chunk.choices.first.map(|choice| match choice.text {
+                Written::Text(text) => text,
+                Written::Value(_) => "".into(),
+            });
+            assert_eq!(found.as_deref(), expected, "{choices}");
+            assert_eq!(chunk.choices.listed, choices != "null");
+        }
+    }
+
+    #[test]
+    fn a_whole_message_stands_in_for_a_delta() {
+        for (choice, expected) in [
+            (r#"{"delta": {"refusal": "a"}, "message": {"refusal": "b"}}"#, "a"),
+            (r#"{"delta": null, "message": {"refusal": "b"}}"#, "b"),
+            (r#"{"delta": {}, "message": {"refusal": "b"}}"#, ""),
+            (r#"{"delta": 7}"#, ""),
+            ("{}", ""),
+        ] {
+            let Object(choice): Object<Choice<'_>> = serde_json::from_str(choice).unwrap();
+            assert_eq!(choice.delta().refusal.0, expected);
+        }
+    }
+}

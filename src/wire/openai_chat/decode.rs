@@ -1,0 +1,152 @@
+use serde_json::Value;
+
+use super::Envelope;
+use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_call};
+use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::object::{Object, members};
+use crate::wire::json::word::{Word, Written};
+use crate::wire::{Decoded, Failure, MAX_PARTS};
+
+#[derive(Default)]
+struct Choice<'a> {
+    message: Object<Body<'a>>,
+    finish_reason: Word<'a>,
+    /// OpenRouter's, where the upstream failed in the middle of the answer.
+    error: Option<Box<Detail>>,
+}
+
+members!(impl [] Choice<'de> {
+    "message" => message,
+    "finish_reason" => finish_reason,
+    "error" => error,
+});
+
+/// What most answers do not have is boxed, for all of it is moved.
+#[derive(Default)]
+struct Body<'a> {
+    content: Written<'a>,
+    refusal: Word<'a>,
+    /// DeepSeek's, also xAI's, Z.AI's and older vLLM's.
+    reasoning_content: Word<'a>,
+    /// OpenRouter's, Groq's, and newer vLLM's.
+    reasoning: Word<'a>,
+    tool_calls: Option<Box<Content>>,
+    /// What `tool_calls` replaced; answers to `functions` still have it.
+    function_call: Option<Box<Content>>,
+    /// The sources a search found.
+    annotations: Option<Box<Detail>>,
+    /// The answer of an audio model.
+    audio: Option<Box<Content>>,
+}
+
+members!(impl [] Body<'de> {
+    "content" => content,
+    "refusal" => refusal,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "tool_calls" => tool_calls,
+    "function_call" => function_call,
+    "annotations" => annotations,
+    "audio" => audio,
+});
+
+/// Reads a chat completion: the first choice, with reasoning first, then the
+/// content, a refusal, and the tool calls.
+pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+    let mut repaired = None;
+    let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
+    if let Some(error) = choice.error.filter(|error| error.value.is_object()) {
+        return Err(Failure::inside(&error.value));
+    }
+    let raw = choice.finish_reason.text();
+    let Object(message) = choice.message;
+    let content = message.answer(body)?.parts();
+    Ok(Decoded {
+        finish_reason: reason(raw.as_deref(), &content),
+        message: Message { role: Role::Assistant, content, name: None },
+        finish_reason_raw: raw,
+        usage: envelope.usage,
+        model: envelope.model.unwrap_or_default(),
+        service_tier: envelope.service_tier,
+        id: envelope.id,
+    })
+}
+
+impl Body<'_> {
+    /// What is in it; `body` is what calls without an id are named after.
+    fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
+        let mut answer = Answer::default();
+        let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
+        answer.reasoning = named.into_iter().find_map(|(field, value)| {
+            let field = Some(field.to_owned());
+            Some(Reasoning { field, ..thought(value.text()?) })
+        });
+        match self.content {
+            Written::Text(text) if text.is_empty() => {}
+            Written::Text(text) => answer.content.push(Part::text(text)),
+            Written::Value(content) => {
+                if let Value::Array(blocks) = bounded(content)? {
+                    answer.content.extend(blocks.into_iter().filter_map(block));
+                }
+            }
+        }
+        if let Some(Value::Array(annotations)) = self.annotations.map(|found| found.value) {
+            answer.annotations = annotations;
+        }
+        answer.refusal = self.refusal.0.into_owned();
+        if let Value::Object(audio) = bounded(self.audio)? {
+            answer.audio = Some(audio);
+        }
+        let calls = match bounded(self.tool_calls)? {
+            Value::Array(calls) => calls,
+            _ => Vec::new(),
+        };
+        let function_call = bounded(self.function_call)?;
+        let seed = || fingerprint(body);
+        if calls.is_empty() && function_call.is_object() {
+            answer.calls.push(Part::ToolCall(call(0, None, &function_call, seed)));
+        }
+        answer.calls.extend(calls.into_iter().enumerate().filter_map(|(index, value)| {
+            match value.get("function") {
+                Some(function) => {
+                    Some(Part::ToolCall(call(index, value.get("id"), function, seed)))
+                }
+                None if value.is_object() => Some(other(value)),
+                None => None,
+            }
+        }));
+        Ok(answer)
+    }
+}
+
+/// What the model wrote, unless it is more than any model writes.
+fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
+    let Some(content) = content else { return Ok(Value::Null) };
+    let many = content.value.as_array().is_some_and(|items| items.len() > MAX_PARTS);
+    match content.exceeded || many {
+        true => Err(Failure::too_many_parts()),
+        false => Ok(content.value),
+    }
+}
+
+/// Reads a call of a function. Arguments that are a JSON object instead of text, as
+/// Ollama has them, become text.
+fn call(
+    index: usize,
+    id: Option<&Value>,
+    function: &Value,
+    seed: impl FnOnce() -> u64,
+) -> ToolCall {
+    let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
+    let arguments = match function.get("arguments") {
+        Some(Value::String(text)) => text.clone(),
+        Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+        _ => String::new(),
+    };
+    let id = id.and_then(Value::as_str).unwrap_or_default().to_owned();
+    tool_call(index, id, name.to_owned(), arguments, seed)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+use serde_json::{Map, Value, json};
+
+use super::{messages, model, tools};
+use crate::chat::{ChatRequest, ResponseFormat};
+use crate::error::Error;
+use crate::wire::{Delivery, json, validate};
+
+/// Writes the body of a chat completion.
+///
+/// [`max_output_tokens`](ChatRequest::max_output_tokens) becomes
+/// `max_completion_tokens` for the models that need it and `max_tokens` for all
+/// others (see [`is_newer`](model::is_newer)), unless
+/// [`extra`](ChatRequest::extra) holds either: OpenAI refuses both together, and
+/// a deployment whose name does not tell its model needs that way out.
+///
+/// What would be refused by every server is refused here, in words that say what
+/// to do.
+pub(in crate::wire) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Map<String, Value>, Error> {
+    validate::validate(request, model)?;
+    let newer = model::is_newer(model);
+    let system = if newer { "developer" } else { "system" };
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", Some(model.into()));
+    set("messages", Some(messages::encode(&request.messages, system)?.into()));
+    set("tools", tools::encode(request));
+    set("tool_choice", tools::encode_choice(request));
+    set("parallel_tool_calls", tools::encode_parallel(request)?);
+    set("response_format", response_format(request)?);
+    let limit = request.max_output_tokens.map(Value::from);
+    if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
+        set(LIMITS[usize::from(newer)], limit);
+    }
+    set("temperature", request.temperature.map(Value::from));
+    set("top_p", request.top_p.map(Value::from));
+    set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
+    set("seed", request.seed.map(Value::from));
+    set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
+    delivery.write_with_usage(request, &mut body)?;
+    json::merge(&mut body, &request.extra);
+    Ok(body)
+}
+
+/// The two names of the output limit: the newer models take the second only.
+const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// The one that a model takes.
+pub(in crate::wire) fn limit_member(model: &str) -> &'static str {
+    LIMITS[usize::from(model::is_newer(model))]
+}
+
+fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
+    Ok(match &request.response_format {
+        None => None,
+        Some(ResponseFormat::Text) => Some(json!({"type": "text"})),
+        Some(ResponseFormat::JsonObject) => Some(json!({"type": "json_object"})),
+        Some(ResponseFormat::JsonSchema(format)) => {
+            if format.name.is_empty() {
+                return Err(Error::invalid_request(
+                    "the response format's JSON Schema has no name; OpenAI requires one",
+                ));
+            }
+            let mut schema = Map::new();
+            schema.insert("name".to_owned(), format.name.as_str().into());
+            if let Some(description) = &format.description {
+                schema.insert("description".to_owned(), description.as_str().into());
+            }
+            schema.insert("schema".to_owned(), format.schema.clone());
+            if let Some(strict) = format.strict {
+                schema.insert("strict".to_owned(), strict.into());
+            }
+            Some(json!({"type": "json_schema", "json_schema": schema}))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{ReasoningEffort, Tool, ToolChoice};
+    use crate::wire::Wire;
+
+    fn encoded(request: &ChatRequest, model: &str) -> Value {
+        Value::Object(encode(request, model, Delivery::Whole).unwrap())
+    }
+
+    #[test]
+    fn a_bare_prompt_is_model_and_message() {
+        assert_eq!(
+            encoded(&"Hi".into(), "gpt-4o"),
+            json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]})
+        );
+    }
+
+    #[test]
+    fn every_field_is_written() {
+        let parameters = json!({"type": "object", "properties": {}});
+        let request = ChatRequest::from("Hi")
+            .system("Be brief.")
+            .tool(Tool::function("f", "does f", parameters.clone()))
+            .tool_choice(ToolChoice::Function("f".into()))
+            .parallel_tool_calls(false)
+            .response_format(ResponseFormat::json_schema("s", json!({"type": "object"})))
+            .max_output_tokens(7)
+            .temperature(0.5)
+            .top_p(0.25)
+            .stop("a")
+            .stop("b")
+            .seed(-3)
+            .reasoning_effort(ReasoningEffort::XHigh)
+            .tag("customer", "acme")
+            .extra("seed", 4)
+            .extra("response_format", json!({"json_schema": {"strict": false}}))
+            .extra("user", "u");
+        assert_eq!(
+            encoded(&request, "gpt-4o"),
+            json!({
+                "model": "gpt-4o",
+                "messages": [
+                    {"role": "system", "content": "Be brief."},
+                    {"role": "user", "content": "Hi"},
+                ],
+                "tools": [{"type": "function", "function": {
+                    "name": "f", "description": "does f", "parameters": parameters,
+                }}],
+                "tool_choice": {"type": "function", "function": {"name": "f"}},
+                "parallel_tool_calls": false,
+                "response_format": {"type": "json_schema", "json_schema": {
+                    "name": "s", "schema": {"type": "object"}, "strict": false,
+                }},
+                "max_tokens": 7,
+                "temperature": 0.5,
+                "top_p": 0.25,
+                "stop": ["a", "b"],
+                "seed": 4,
+                "reasoning_effort": "xhigh",
+                "user": "u",
+            })
+        );
+    }
+
+    #[test]
+    fn a_schema_keeps_the_order_of_its_members() {
+        let schema = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"aside":{"type":"null"}}}"#;
+        let parsed: Value = serde_json::from_str(schema).unwrap();
+        let request = ChatRequest::from("Hi")
+            .tool(Tool::function("f", "d", parsed.clone()))
+            .response_format(ResponseFormat::json_schema("s", parsed))
+            .extra("b", 1)
+            .extra("a", 2);
+        // A stored request keeps it too.
+        let stored = serde_json::to_string(&request).unwrap();
+        let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
+        for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+            for request in [&request, &loaded] {
+                let body = wire.encode(request, "m", Delivery::Whole).unwrap();
+                let body = String::from_utf8(json::write(&body).unwrap()).unwrap();
+                assert_eq!(body.matches(schema).count(), 2, "{body}");
+                assert!(body.starts_with(r#"{"model":"m","#), "{body}");
+                assert!(body.ends_with(r#""b":1,"a":2}"#), "{body}");
+            }
+        }
+    }
+
+    #[test]
+    fn newer_models_get_their_own_limit_and_role() {
+        let request = ChatRequest::from("Hi").system("Be brief.").max_output_tokens(7);
+        let body = encoded(&request, "o3-mini");
+        assert_eq!(body["messages"][0]["role"], "developer");
+        assert_eq!(body["max_completion_tokens"], 7);
+        assert_eq!(body.get("max_tokens"), None);
+        // A deployment of a name that says nothing.
+        let body = encoded(&request.extra("max_completion_tokens", 5), "prod");
+        assert_eq!(body["max_completion_tokens"], 5);
+        assert_eq!(body.get("max_tokens"), None);
+    }
+
+    #[test]
+    fn simple_formats_are_written() {
+        for (format, expected) in [
+            (ResponseFormat::Text, json!({"type": "text"})),
+            (ResponseFormat::JsonObject, json!({"type": "json_object"})),
+        ] {
+            let request = ChatRequest::from("Hi").response_format(format);
+            assert_eq!(encoded(&request, "m")["response_format"], expected);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_before_sending() {
+        let hi = || ChatRequest::from("the secret prompt");
+        for (request, expected) in [
+            (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
+            (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
+        ] {
+            let error = encode(&request, "gpt-4o", Delivery::Whole).unwrap_err();
+            assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
+            assert!(error.message().contains(expected), "{expected}: {}", error.message());
+            assert!(!error.message().contains("secret"));
+        }
+    }
+}

@@ -1,0 +1,272 @@
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::answer::{Answer, block, fingerprint, reason, thought};
+use super::calls::Calls;
+use super::chunk::Delta;
+use super::outline::Outline;
+use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usage};
+use crate::wire::json::bounded::Content;
+use crate::wire::json::object::Object;
+use crate::wire::json::word::Written;
+use crate::wire::repeated_event::Template;
+use crate::wire::stream::{SizeLimit, Step};
+use crate::wire::{Decoded, Failure, MAX_PARTS};
+
+/// A chat completion that is streamed, as far as it has come.
+#[derive(Clone)]
+pub(in crate::wire) struct Stream {
+    outline: Outline,
+    answer: Answer,
+    calls: Calls,
+    /// The fingerprint of the first event, which calls without an id are named
+    /// after.
+    seed: Option<u64>,
+    closed: bool,
+    /// Of the event before, where that was text and nothing else.
+    template: Template,
+    room: SizeLimit,
+}
+
+impl Stream {
+    pub(in crate::wire) fn new(room: SizeLimit) -> Self {
+        Self {
+            outline: Outline::default(),
+            answer: Answer::default(),
+            calls: Calls::default(),
+            seed: None,
+            closed: false,
+            template: Template::default(),
+            room,
+        }
+    }
+
+    pub(in crate::wire) fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let seed = *self.seed.get_or_insert_with(|| fingerprint(data.as_bytes()));
+        let data = data.trim();
+        let again = self.template.written_in(data).filter(|text| !text.is_empty());
+        if let Some(text) = again.filter(|_| name != Some("error")) {
+            self.outline.again();
+            self.write(text, events)?;
+            return Ok(Step::Progress);
+        }
+        self.template.forget();
+        let mut repaired = None;
+        let read = self.outline.read(name, data, &mut repaired)?;
+        let (step, Some(choice)) = (read.step, read.choice) else { return Ok(read.step) };
+        let (before, delta) = (self.room.left(), choice.delta());
+        if let Some(text) = delta.only_text().filter(|_| read.alone) {
+            self.template.keep(data, text, &read.obfuscation.0);
+        }
+        let goes_on = delta.has_unread();
+        self.delta(delta, seed, events)?;
+        // A chunk may say nothing, as some servers send to keep the connection alive.
+        Ok(if self.room.left() == before && !goes_on { step } else { Step::Progress })
+    }
+
+    /// Whether nothing was left to come but the end marker.
+    pub(in crate::wire) fn is_whole(&self) -> bool {
+        self.outline.last
+    }
+
+    /// Takes in what a chunk adds, in the order of a message.
+    fn delta(
+        &mut self,
+        delta: Delta<'_>,
+        seed: u64,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        match (delta.reasoning_content.0, delta.reasoning.0) {
+            (text, _) if !text.is_empty() => self.think("reasoning_content", text, events)?,
+            (_, text) => self.think("reasoning", text, events)?,
+        }
+        match delta.content {
+            Written::Text(text) => self.write(text, events)?,
+            Written::Value(None) => {}
+            Written::Value(Some(content)) => self.blocks(*content, events)?,
+        }
+        self.refuse(delta.refusal.0, events)?;
+        if let Some(Value::Array(found)) = delta.annotations.map(|found| found.value) {
+            for annotation in found {
+                SizeLimit::one_more(self.answer.annotations.len())?;
+                self.room.keep_value(&annotation)?;
+                self.answer.annotations.push(annotation);
+            }
+        }
+        if let Some(audio) = delta.audio {
+            self.hear(*audio)?;
+        }
+        if delta.tool_calls.exceeded {
+            return Err(Failure::too_many_parts());
+        }
+        for Object(call) in delta.tool_calls.items {
+            self.calls.take(call, &mut self.room, events)?;
+        }
+        match delta.function_call.map(|call| *call) {
+            Some(Object(call)) => self.calls.take_legacy(call, seed, &mut self.room, events),
+            None => Ok(()),
+        }
+    }
+
+    fn think(
+        &mut self,
+        field: &str,
+        text: Cow<'_, str>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.room.write(&text)?;
+        let reasoning = self.answer.reasoning.get_or_insert_with(|| Reasoning {
+            field: Some(field.to_owned()),
+            ..thought(String::new())
+        });
+        reasoning.text.push_str(&text);
+        events.push(StreamEvent::ReasoningDelta(text.into_owned()));
+        Ok(())
+    }
+
+    fn write(&mut self, text: Cow<'_, str>, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.room.write(&text)?;
+        match self.answer.content.last_mut() {
+            Some(Part::Text(last)) => last.text.push_str(&text),
+            _ => self.add(Part::text(&*text))?,
+        }
+        events.push(StreamEvent::TextDelta(text.into_owned()));
+        Ok(())
+    }
+
+    fn refuse(&mut self, text: Cow<'_, str>, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.room.write(&text)?;
+        self.answer.refusal.push_str(&text);
+        events.push(StreamEvent::RefusalDelta(text.into_owned()));
+        Ok(())
+    }
+
+    /// Takes in content that is an array of parts, Mistral's. A part that goes on
+    /// from the one before it is joined to it.
+    fn blocks(&mut self, content: Content, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let blocks = match content.value {
+            Value::Array(blocks) if blocks.len() <= MAX_PARTS => blocks,
+            Value::Array(_) => return Err(Failure::too_many_parts()),
+            _ if content.exceeded => return Err(Failure::too_many_parts()),
+            _ => return Ok(()),
+        };
+        for part in blocks.into_iter().filter_map(block) {
+            match part {
+                Part::Text(text) => self.write(text.text.into(), events)?,
+                Part::Reasoning(Reasoning { text, .. }) => {
+                    self.room.write(&text)?;
+                    match self.answer.content.last_mut() {
+                        Some(Part::Reasoning(last)) => last.text.push_str(&text),
+                        _ => self.add(Part::Reasoning(thought(text.clone())))?,
+                    }
+                    events.push(StreamEvent::ReasoningDelta(text));
+                }
+                Part::Refusal(text) => {
+                    self.room.write(&text)?;
+                    match self.answer.content.last_mut() {
+                        Some(Part::Refusal(last)) => last.push_str(&text),
+                        _ => self.add(Part::Refusal(text.clone()))?,
+                    }
+                    events.push(StreamEvent::RefusalDelta(text));
+                }
+                part => {
+                    if let Part::Other { value, .. } = &part {
+                        self.room.keep_value(value)?;
+                    }
+                    self.add(part)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, part: Part) -> Result<(), Failure> {
+        SizeLimit::one_more(self.answer.content.len())?;
+        if self.answer.content.is_empty() {
+            // Most answers are of one part, which is large.
+            self.answer.content.reserve_exact(1);
+        }
+        self.answer.content.push(part);
+        Ok(())
+    }
+
+    /// Takes in a piece of an answer that is spoken: more of `data` (base64) and of
+    /// `transcript`, and its id and expiry.
+    fn hear(&mut self, audio: Content) -> Result<(), Failure> {
+        if audio.exceeded {
+            return Err(Failure::too_many_parts());
+        }
+        let Value::Object(pieces) = audio.value else { return Ok(()) };
+        let heard = self.answer.audio.get_or_insert_with(Map::new);
+        for (name, piece) in pieces {
+            self.room.keep(name.len())?;
+            self.room.keep_value(&piece)?;
+            match (heard.get_mut(&name), piece) {
+                (Some(Value::String(text)), Value::String(piece))
+                    if matches!(name.as_str(), "data" | "transcript") =>
+                {
+                    text.push_str(&piece);
+                }
+                (_, piece) => {
+                    heard.insert(name, piece);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.closed = true;
+        self.calls.close(self.seed.unwrap_or_default(), events);
+    }
+
+    /// The model and the tier that serve it.
+    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+        (&self.outline.model, Some(&self.outline.service_tier))
+    }
+
+    /// The usage so far.
+    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+        self.room.usage(self.outline.usage, prompt_tokens)
+    }
+
+    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
+        let mut answer = self.answer;
+        answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
+        let content = answer.parts();
+        let outline = self.outline;
+        let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
+        let finish_reason = match &raw {
+            // It has not said that the calls are whole.
+            None if !self.closed => FinishReason::Other,
+            raw => reason(raw.as_deref(), &content),
+        };
+        Decoded {
+            message: Message { role: Role::Assistant, content, name: None },
+            finish_reason,
+            finish_reason_raw: raw,
+            usage,
+            model: outline.model,
+            service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
+            id: Some(outline.id).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

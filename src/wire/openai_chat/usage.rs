@@ -1,0 +1,326 @@
+use crate::chat::{Usage, UsageSource};
+use crate::cost::Money;
+use crate::wire::json::figure::Figure;
+use crate::wire::json::object::{Object, members};
+
+/// The `usage` object as servers write it. Other servers than OpenAI's have the same
+/// counts elsewhere; each such place names whose it is.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    prompt_tokens: Figure,
+    completion_tokens: Figure,
+    total_tokens: Figure,
+    prompt: Object<Details>,
+    completion: Object<Details>,
+    /// Mistral's.
+    misspelt_prompt: Object<Details>,
+    /// Mistral's.
+    num_cached_tokens: Figure,
+    /// DeepSeek's.
+    prompt_cache_hit_tokens: Figure,
+    /// Moonshot's.
+    cached_tokens: Figure,
+    /// Vertex AI's.
+    reasoning_tokens: Figure,
+    cost_in_usd_ticks: Figure,
+    cost: Figure,
+    is_byok: Figure,
+    cost_details: Object<CostDetails>,
+}
+
+members!(Report {
+    "prompt_tokens" => prompt_tokens,
+    "completion_tokens" => completion_tokens,
+    "total_tokens" => total_tokens,
+    "prompt_tokens_details" => prompt,
+    "completion_tokens_details" => completion,
+    "prompt_token_details" => misspelt_prompt,
+    "num_cached_tokens" => num_cached_tokens,
+    "prompt_cache_hit_tokens" => prompt_cache_hit_tokens,
+    "cached_tokens" => cached_tokens,
+    "reasoning_tokens" => reasoning_tokens,
+    "cost_in_usd_ticks" => cost_in_usd_ticks,
+    "cost" => cost,
+    "is_byok" => is_byok,
+    "cost_details" => cost_details,
+});
+
+/// What the tokens of one side consist of.
+#[derive(Debug, Default)]
+struct Details {
+    cached_tokens: Figure,
+    cache_write_tokens: Figure,
+    /// LiteLLM's.
+    cache_creation_tokens: Figure,
+    audio_tokens: Figure,
+    image_tokens: Figure,
+    reasoning_tokens: Figure,
+}
+
+members!(Details {
+    "cached_tokens" => cached_tokens,
+    "cache_write_tokens" => cache_write_tokens,
+    "cache_creation_tokens" => cache_creation_tokens,
+    "audio_tokens" => audio_tokens,
+    "image_tokens" => image_tokens,
+    "reasoning_tokens" => reasoning_tokens,
+});
+
+#[derive(Debug, Default)]
+struct CostDetails {
+    upstream_inference_cost: Figure,
+}
+
+members!(CostDetails {
+    "upstream_inference_cost" => upstream_inference_cost,
+});
+
+/// Reads the `usage` object. Anything but an object with at least one of the two
+/// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count. Where
+/// one of them is missing the total tells it, if it is greater than the other; else it is
+/// 0 and to be estimated: [`EstimatedOutput`](UsageSource::EstimatedOutput) or, without
+/// the input, [`Estimated`](UsageSource::Estimated).
+///
+/// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
+/// reasoning inside `completion_tokens`, as [`Usage`] has them
+/// (developers.openai.com, prompt caching guide: writes are reported in
+/// `cache_write_tokens` since GPT-5.6).
+///
+/// Some leave a count out of the sum: xAI and Vertex AI their reasoning out of
+/// `completion_tokens` (vercel/ai, `packages/xai/src/convert-xai-chat-usage.ts`;
+/// openai/openai-python #2544), and Mistral the audio out of `prompt_tokens` (seen
+/// in a recording). They are told by their total, which exceeds the sum by just
+/// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
+/// file): they do not fit in it then. What else a total has beyond the sum is taken for
+/// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
+/// on.
+pub(super) fn read(Object(report): &Object<Report>) -> Usage {
+    let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
+    let prompt = report.prompt_tokens.count();
+    let completion = report.completion_tokens.count();
+    if prompt.is_none() && completion.is_none() {
+        return Usage::default();
+    }
+    let total = report.total_tokens.count();
+    let rest = |known: Option<u64>| total?.checked_sub(known?).filter(|rest| *rest > 0);
+    let (prompt, completion) = (prompt.or(rest(completion)), completion.or(rest(prompt)));
+    let source = match (prompt, completion) {
+        (Some(_), Some(_)) => UsageSource::Reported,
+        (Some(_), None) => UsageSource::EstimatedOutput,
+        (None, _) => UsageSource::Estimated,
+    };
+    let mut prompt = prompt.unwrap_or(0);
+    let mut completion = completion.unwrap_or(0);
+    let reasoning = first(&[completion_details.reasoning_tokens, report.reasoning_tokens]);
+    let prompt_audio = first(&[prompt_details.audio_tokens]);
+    let cached = first(&[
+        prompt_details.cached_tokens,
+        report.misspelt_prompt.0.cached_tokens,
+        report.num_cached_tokens,
+        report.prompt_cache_hit_tokens,
+        report.cached_tokens,
+    ]);
+    if cached > prompt {
+        prompt = prompt.saturating_add(cached);
+    }
+    match total.unwrap_or(0).saturating_sub(prompt.saturating_add(completion)) {
+        0 => {}
+        gap if gap == reasoning => completion = completion.saturating_add(gap),
+        gap if gap == prompt_audio || gap == cached => prompt = prompt.saturating_add(gap),
+        gap => completion = completion.saturating_add(gap),
+    }
+    Usage {
+        prompt_tokens: prompt,
+        completion_tokens: completion,
+        total_tokens: prompt.saturating_add(completion),
+        cached_tokens: cached,
+        cache_write_tokens: first(&[
+            prompt_details.cache_write_tokens,
+            prompt_details.cache_creation_tokens,
+        ]),
+        reasoning_tokens: reasoning,
+        prompt_audio_tokens: prompt_audio,
+        completion_audio_tokens: first(&[completion_details.audio_tokens]),
+        prompt_image_tokens: first(&[prompt_details.image_tokens]),
+        completion_image_tokens: first(&[completion_details.image_tokens]),
+        reported_cost: reported_cost(report),
+        source,
+        ..Usage::default()
+    }
+}
+
+/// The first of these that is a count, else 0.
+fn first(figures: &[Figure]) -> u64 {
+    figures.iter().find_map(|figure| figure.count()).unwrap_or(0)
+}
+
+/// The provider's own bill.
+///
+/// xAI writes `cost_in_usd_ticks`, of which 10¹⁰ are a dollar
+/// (docs.x.ai/developers/cost-tracking). OpenRouter writes `cost`, the dollars charged
+/// to the account (openrouter.ai/docs/use-cases/usage-accounting); with a key of one's
+/// own (`is_byok`) these are only its fee, and what the upstream provider charges
+/// stands in `cost_details`.
+fn reported_cost(report: &Report) -> Option<Money> {
+    if let Some(ticks) = report.cost_in_usd_ticks.count() {
+        return Some(Money::picos(PICOS_PER_TICK) * ticks);
+    }
+    let dollars = |figure: Figure| {
+        let amount = Money::try_from(figure.number()?).ok()?;
+        (!amount.is_negative()).then_some(amount)
+    };
+    let charged = dollars(report.cost)?;
+    if !report.is_byok.is_yes() {
+        return Some(charged);
+    }
+    Some(charged + dollars(report.cost_details.0.upstream_inference_cost)?)
+}
+
+/// 10¹² pico-dollars are a dollar, and so are 10¹⁰ ticks.
+const PICOS_PER_TICK: i128 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(usage: &Value) -> Usage {
+        super::read(&serde_json::from_value(usage.clone()).unwrap())
+    }
+
+    #[test]
+    fn every_count_is_read() {
+        let usage = read(&json!({
+            "prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+            "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 30, "audio_tokens": 4, "image_tokens": 3},
+            "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 5, "image_tokens": 6, "accepted_prediction_tokens": 0},
+        }));
+        let expected = Usage {
+            cached_tokens: 60,
+            cache_write_tokens: 30,
+            prompt_audio_tokens: 4,
+            reasoning_tokens: 20,
+            completion_audio_tokens: 5,
+            prompt_image_tokens: 3,
+            completion_image_tokens: 6,
+            ..Usage::reported(100, 50)
+        };
+        assert_eq!(usage, expected);
+    }
+
+    #[test]
+    fn usage_that_says_nothing_is_missing_and_zero_is_not() {
+        for nothing in
+            [json!(null), json!({}), json!({"prompt_tokens": null}), json!("12"), json!([])]
+        {
+            assert_eq!(read(&nothing), Usage::default(), "{nothing}");
+        }
+        assert_eq!(
+            read(&json!({"prompt_tokens": 0, "completion_tokens": 0})),
+            Usage::reported(0, 0)
+        );
+    }
+
+    #[test]
+    fn nulls_and_missing_totals_are_tolerated() {
+        let usage = read(&json!({
+            "prompt_tokens": 3, "completion_tokens": null, "prompt_tokens_details": null,
+            "completion_tokens_details": {"reasoning_tokens": null},
+        }));
+        let output_missing = UsageSource::EstimatedOutput;
+        assert_eq!(usage, Usage { source: output_missing, ..Usage::reported(3, 0) });
+        let huge = read(&json!({"prompt_tokens": u64::MAX, "completion_tokens": u64::MAX}));
+        assert_eq!(huge.total_tokens, u64::MAX);
+    }
+
+    #[test]
+    fn a_count_that_is_missing_is_not_taken_for_zero() {
+        use UsageSource::{Estimated, EstimatedOutput, Reported};
+        for (usage, input, output, source) in [
+            (json!({"prompt_tokens": 1000}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "total_tokens": 1000}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "completion_tokens": -1}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "completion_tokens": 0.5}), 1000, 0, EstimatedOutput),
+            (json!({"prompt_tokens": 1000, "total_tokens": 1500}), 1000, 500, Reported),
+            (json!({"completion_tokens": 500, "total_tokens": 1500}), 1000, 500, Reported),
+            (json!({"completion_tokens": 500}), 0, 500, Estimated),
+            (json!({"prompt_tokens": 1000.0, "completion_tokens": 500.0}), 1000, 500, Reported),
+        ] {
+            let expected = Usage { source, ..Usage::reported(input, output) };
+            assert_eq!(read(&usage), expected, "{usage}");
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_cached_tokens_are_known() {
+        for usage in [
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "prompt_token_details": {"cached_tokens": 7}}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "num_cached_tokens": 7}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 7, "prompt_cache_miss_tokens": 2}),
+            json!({"prompt_tokens": 9, "completion_tokens": 1, "cached_tokens": 7}),
+        ] {
+            assert_eq!(read(&usage).cached_tokens, 7, "{usage}");
+        }
+    }
+
+    #[test]
+    fn counts_left_out_of_the_sum_are_put_back() {
+        let xai = read(&json!({
+            "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 45,
+            "completion_tokens_details": {"reasoning_tokens": 30},
+        }));
+        assert_eq!(xai, Usage { reasoning_tokens: 30, ..Usage::reported(10, 35) });
+        let vertex = read(&json!({
+            "prompt_tokens": 2181, "completion_tokens": 57, "total_tokens": 2518,
+            "reasoning_tokens": 280,
+        }));
+        assert_eq!(vertex, Usage { reasoning_tokens: 280, ..Usage::reported(2181, 337) });
+        let mistral = read(&json!({
+            "prompt_tokens": 9, "completion_tokens": 248, "total_tokens": 632,
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 375},
+        }));
+        assert_eq!(mistral, Usage { prompt_audio_tokens: 375, ..Usage::reported(384, 248) });
+        let cached = read(&json!({
+            "prompt_tokens": 4, "completion_tokens": 5, "total_tokens": 9,
+            "prompt_tokens_details": {"cached_tokens": 100},
+        }));
+        assert_eq!(cached, Usage { cached_tokens: 100, ..Usage::reported(104, 5) });
+        // What nothing accounts for is thought; a total that is too small says nothing.
+        for (total, output) in [(9, 8), (2, 1), (1, 1)] {
+            let usage =
+                read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": total}));
+            assert_eq!(usage, Usage::reported(1, output), "{total}");
+        }
+    }
+
+    #[test]
+    fn the_providers_own_bill_is_read_exactly() {
+        let cost = |mut usage: Value| {
+            usage["prompt_tokens"] = json!(1);
+            read(&usage).reported_cost.map(|cost| cost.to_string())
+        };
+        for (usage, shown) in [
+            (json!({"cost": 0.00014}), Some("$0.00014")),
+            (json!({"cost": 1.2e-7}), Some("$0.00000012")),
+            (json!({"cost": 0}), Some("$0.00")),
+            (json!({"cost": 0.95, "cost_details": {"upstream_inference_cost": 19}}), Some("$0.95")),
+            (
+                json!({"cost": 0.95, "is_byok": true, "cost_details": {"upstream_inference_cost": 19}}),
+                Some("$19.95"),
+            ),
+            (json!({"cost": 0.95, "is_byok": true, "cost_details": null}), None),
+            (json!({"cost": 0.95, "is_byok": false}), Some("$0.95")),
+            (json!({"cost_in_usd_ticks": 37_756_000}), Some("$0.0037756")),
+            (json!({"cost_in_usd_ticks": 1}), Some("$0.0000000001")),
+            (json!({"cost_in_usd_ticks": u64::MAX}), Some("$1844674407.3709551615")),
+            (json!({"cost_in_usd_ticks": -1}), None),
+            (json!({"cost": -0.5}), None),
+            (json!({"cost": 1e300}), None),
+            (json!({"cost": "0.5"}), None),
+            (json!({"cost": {"total_cost": 1}}), None),
+            (json!({}), None),
+        ] {
+            assert_eq!(cost(usage.clone()).as_deref(), shown, "{usage}");
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! OpenAI's text completions, `POST /completions`: a prompt in, its continuation
+//! out. Deprecated there, but the only way to a few models, and widely served by
+//! local servers.
+
+mod stream;
+
+use serde_json::{Map, Value};
+
+use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
+use crate::error::Error;
+use crate::provider::Provider;
+use crate::wire::json::object::members;
+use crate::wire::json::word::{Word, Written};
+use crate::wire::openai_chat::{Envelope, finish_reason};
+use crate::wire::{Decoded, Delivery, Failure, json, validate};
+pub(super) use stream::Stream;
+
+/// The output limit where the caller sets none. The endpoint's own default is 16
+/// (`CompletionCreateParams.max_tokens` in openai-python), which cuts nearly
+/// every answer off.
+const DEFAULT_MAX_TOKENS: u32 = 1024;
+
+/// Ends an answer before the model writes the user's next turn as well.
+const NEXT_TURN: &str = "\nUser:";
+
+/// OpenAI refuses more than four stop texts (API reference, `stop`).
+const MAX_STOPS: usize = 4;
+
+/// Whether OpenAI serves `model` on this endpoint only: `gpt-3.5-turbo-instruct`
+/// (`gpt-35-…` at Azure), `davinci-002` and `babbage-002`, with their dated and
+/// fine-tuned forms, and the GPT-3 models before them, all shut down since.
+///
+/// A vendor-prefixed name (`openai/gpt-3.5-turbo-instruct`) is a gateway's, which
+/// offers it as chat too.
+pub(crate) fn serves(model: &str) -> bool {
+    let name = model.strip_prefix("ft:").unwrap_or(model);
+    let name = name.split(':').next().unwrap_or(name);
+    let prefixes = [
+        "gpt-3.5-turbo-instruct",
+        "gpt-35-turbo-instruct",
+        "text-davinci-",
+        "text-curie-",
+        "text-babbage-",
+        "text-ada-",
+        "code-davinci-",
+        "code-cushman-",
+    ];
+    let names = ["davinci-002", "babbage-002", "davinci", "curie", "babbage", "ada"];
+    names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Writes the body of a text completion.
+///
+/// A request of a single user message is sent as its text, nothing added. Any
+/// other is written out as a dialogue:
+///
+/// ```text
+/// Answer in one word.
+///
+/// User: What is the capital of France?
+/// Assistant: Paris.
+/// User: And of Italy?
+/// Assistant:
+/// ```
+///
+/// System messages stand first, wherever they were. A last message of the
+/// assistant's is left open for the model to go on with. A dialogue also stops
+/// at `"\nUser:"`, in addition to the caller's own stop texts, unless these are
+/// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
+pub(super) fn encode(
+    request: &ChatRequest,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Map<String, Value>, Error> {
+    check_supported(request, delivery)?;
+    validate::validate(request, model)?;
+    let mut stop = request.stop.clone();
+    let prompt = match request.messages.as_slice() {
+        [only] if only.role == Role::User => text(only)?,
+        messages => {
+            if stop.len() < MAX_STOPS {
+                stop.push(NEXT_TURN.to_owned());
+            }
+            dialogue(messages)?
+        }
+    };
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", Some(model.into()));
+    set("prompt", Some(prompt.into()));
+    set("max_tokens", Some(request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS).into()));
+    set("temperature", request.temperature.map(Value::from));
+    set("top_p", request.top_p.map(Value::from));
+    set("stop", (!stop.is_empty()).then(|| stop.into()));
+    set("seed", request.seed.map(Value::from));
+    delivery.write_with_usage(request, &mut body)?;
+    json::merge(&mut body, &request.extra);
+    Ok(body)
+}
+
+fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Error> {
+    let tools = !request.tools.is_empty()
+        || request.tool_choice.is_some()
+        || request.parallel_tool_calls.is_some();
+    let format = !matches!(request.response_format, None | Some(ResponseFormat::Text));
+    for (given, what) in [
+        (tools, "tools"),
+        (format, "a response format other than text"),
+        (request.reasoning_effort.is_some(), "a reasoning effort"),
+    ] {
+        if given {
+            return Err(refuse(what));
+        }
+    }
+    // "Results cannot be streamed." (API reference, `best_of`)
+    let best_of = request.extra.get("best_of").and_then(Value::as_f64).unwrap_or(1.0);
+    if delivery == Delivery::Stream && best_of > 1.0 {
+        return Err(Error::invalid_request(
+            "best_of cannot be streamed; ask for the whole answer at once, or leave it out",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse(what: &str) -> Error {
+    Error::invalid_request(format!(
+        "text completions cannot take {what}; use a chat model, or leave it out"
+    ))
+}
+
+fn dialogue(messages: &[Message]) -> Result<String, Error> {
+    let mut prompt = String::new();
+    for message in messages.iter().filter(|message| message.role == Role::System) {
+        prompt.push_str(&text(message)?);
+        prompt.push_str("\n\n");
+    }
+    let mut answering = false;
+    for message in messages {
+        let speaker = match message.role {
+            Role::System => continue,
+            Role::User => "User",
+            Role::Assistant => "Assistant",
+            Role::Tool => return Err(refuse("tool results")),
+        };
+        if answering {
+            prompt.push('\n');
+        }
+        prompt.push_str(&format!("{speaker}: {}", text(message)?));
+        answering = message.role == Role::Assistant;
+        if !answering {
+            prompt.push('\n');
+        }
+    }
+    if !answering {
+        prompt.push_str("Assistant:");
+    }
+    Ok(prompt)
+}
+
+/// The text of a message. A refusal was said in words, so it counts.
+fn text(message: &Message) -> Result<String, Error> {
+    let mut text = String::new();
+    for part in &message.content {
+        match part {
+            Part::Text(words) => text.push_str(&words.text),
+            Part::Refusal(words) => text.push_str(words),
+            Part::Other { provider, .. } if provider == Provider::OpenAi.name() => {
+                return Err(refuse("audio and other parts of OpenAI's own"));
+            }
+            // Only of use where they came from; see `Part`.
+            Part::Reasoning(_) | Part::CachePoint(_) | Part::Other { .. } => {}
+            Part::Image(_) => return Err(refuse("images")),
+            Part::Document(_) => return Err(refuse("documents")),
+            Part::ToolCall(_) => return Err(refuse("tool calls")),
+            Part::ToolResult(_) => return Err(refuse("tool results")),
+        }
+    }
+    Ok(text)
+}
+
+#[derive(Default)]
+struct Choice<'a> {
+    text: Written<'a>,
+    finish_reason: Word<'a>,
+}
+
+members!(impl [] Choice<'de> {
+    "text" => text,
+    "finish_reason" => finish_reason,
+});
+
+/// Reads a text completion: the first choice, its text untouched, leading space
+/// and all.
+pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+    let mut repaired = None;
+    let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
+    let content = match choice.text {
+        Written::Text(text) if !text.is_empty() => Some(Part::text(text)),
+        _ => None,
+    };
+    let finish_reason_raw = choice.finish_reason.text();
+    Ok(Decoded {
+        message: Message {
+            role: Role::Assistant,
+            content: content.into_iter().collect(),
+            name: None,
+        },
+        finish_reason: finish_reason(finish_reason_raw.as_deref()),
+        finish_reason_raw,
+        usage: envelope.usage,
+        model: envelope.model.unwrap_or_default(),
+        service_tier: envelope.service_tier,
+        id: envelope.id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{
+        CacheTtl, Document, FinishReason, Image, ReasoningEffort, Tool, ToolCall, ToolChoice, Usage,
+    };
+    use crate::error::ErrorKind;
+    use serde_json::json;
+
+    fn encoded(request: &ChatRequest) -> Value {
+        Value::Object(encode(request, "davinci-002", Delivery::Whole).unwrap())
+    }
+
+    #[test]
+    fn the_models_of_this_endpoint_are_known() {
+        for model in [
+            "gpt-3.5-turbo-instruct",
+            "gpt-3.5-turbo-instruct-0914",
+            "gpt-35-turbo-instruct",
+            "davinci-002",
+            "babbage-002",
+            "text-davinci-003",
+            "ada",
+            "ft:davinci-002:acme::abc",
+            "ft:babbage-002:acme:x:abc",
+            "davinci:ft-acme-2023-01-01",
+        ] {
+            assert!(serves(model), "{model}");
+        }
+        for model in [
+            "gpt-3.5-turbo",
+            "gpt-4o",
+            "ada-large",
+            "ft:gpt-3.5-turbo-0125:acme::davinci-002",
+            "openai/gpt-3.5-turbo-instruct",
+            "",
+        ] {
+            assert!(!serves(model), "{model}");
+        }
+    }
+
+    #[test]
+    fn a_single_prompt_is_sent_as_it_is() {
+        assert_eq!(
+            encoded(&" Once upon\na time ".into()),
+            json!({"model": "davinci-002", "prompt": " Once upon\na time ", "max_tokens": 1024})
+        );
+        let parts = Message::user("a").with(Part::CachePoint(CacheTtl::Short)).with("b");
+        assert_eq!(encoded(&parts.into())["prompt"], "ab");
+    }
+
+    #[test]
+    fn every_field_is_written() {
+        let request = ChatRequest::from("Hi")
+            .max_output_tokens(5)
+            .temperature(0.5)
+            .top_p(0.5)
+            .stop("x")
+            .seed(1)
+            .response_format(ResponseFormat::Text)
+            .tag("a", "b")
+            .extra("best_of", 2);
+        assert_eq!(
+            encoded(&request),
+            json!({
+                "model": "davinci-002", "prompt": "Hi", "max_tokens": 5, "temperature": 0.5,
+                "top_p": 0.5, "stop": ["x"], "seed": 1, "best_of": 2,
+            })
+        );
+    }
+
+    #[test]
+    fn a_conversation_becomes_a_dialogue() {
+        let turns = [
+            Message::user("France?"),
+            Message::assistant("Paris."),
+            Message::system("One word."),
+            Message::user("Italy?"),
+        ];
+        let request = ChatRequest::new(turns);
+        let body = encoded(&request);
+        assert_eq!(
+            body["prompt"],
+            "One word.\n\nUser: France?\nAssistant: Paris.\nUser: Italy?\nAssistant:"
+        );
+        assert_eq!(body["stop"], json!(["\nUser:"]));
+        let open = ChatRequest::new([Message::user("Count."), Message::assistant("1, 2,")]);
+        assert_eq!(encoded(&open)["prompt"], "User: Count.\nAssistant: 1, 2,");
+        let instructed = ChatRequest::from("Hi").system("Be brief.");
+        assert_eq!(encoded(&instructed)["prompt"], "Be brief.\n\nUser: Hi\nAssistant:");
+        let full = request.stop("a").stop("b").stop("c").stop("d");
+        assert_eq!(encoded(&full)["stop"], json!(["a", "b", "c", "d"]));
+    }
+
+    #[test]
+    fn what_the_endpoint_cannot_do_is_refused() {
+        let hi = || ChatRequest::from("secret");
+        let with = |part: Part| ChatRequest::from(Message::user("secret").with(part));
+        for (request, expected) in [
+            (hi().tool(Tool::function("f", "d", json!({}))), "tools"),
+            (hi().tool_choice(ToolChoice::Auto), "tools"),
+            (hi().response_format(ResponseFormat::JsonObject), "response format"),
+            (hi().reasoning_effort(ReasoningEffort::Low), "reasoning effort"),
+            (with(Image::from_url("https://secret").into()), "images"),
+            (with(Document::from_file_id("secret").into()), "documents"),
+            (with(ToolCall::new("secret", "f", "{}").into()), "tool calls"),
+            (
+                with(Part::Other { provider: "openai".into(), value: json!("secret") }),
+                "OpenAI's own",
+            ),
+            (ChatRequest::new([Message::tool_result("c", "secret")]), "tool results"),
+            (ChatRequest::new(Vec::<Message>::new()), "no messages"),
+            (hi().temperature(f64::NAN), "temperature"),
+        ] {
+            let error = encode(&request, "davinci-002", Delivery::Whole).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert!(error.message().contains(expected), "{expected}: {}", error.message());
+            assert!(!error.message().contains("secret"));
+        }
+    }
+
+    #[test]
+    fn an_answer_is_read_verbatim() {
+        let body = json!({
+            "id": "cmpl-1", "object": "text_completion", "model": "davinci-002",
+            "choices": [{"text": "\n\n there", "index": 0, "logprobs": null, "finish_reason": "length"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+        });
+        let decoded = decode(body.to_string().as_bytes()).unwrap();
+        assert_eq!(decoded.message, Message::assistant("\n\n there"));
+        assert_eq!(decoded.finish_reason, FinishReason::Length);
+        assert_eq!(decoded.finish_reason_raw.as_deref(), Some("length"));
+        assert_eq!(decoded.usage, Usage::reported(1, 2));
+        assert_eq!(
+            (decoded.model.as_str(), decoded.id.as_deref()),
+            ("davinci-002", Some("cmpl-1"))
+        );
+    }
+
+    #[test]
+    fn thin_and_failed_answers_are_told_apart() {
+        let thin = decode(br#"{"choices": [{"text": null, "finish_reason": null}]}"#).unwrap();
+        assert_eq!(thin.message.content, []);
+        assert_eq!(thin.finish_reason, FinishReason::Other);
+        let odd = decode(br#"{"id": 1, "id": 2, "choices": [{"text": "a", "finish_reason": 7}]}"#);
+        let odd = odd.unwrap();
+        assert_eq!((odd.message, odd.id.as_deref()), (Message::assistant("a"), Some("2")));
+        for (body, kind) in [
+            (r#"{"choices": []}"#, ErrorKind::Protocol),
+            (r#"{"error": {"code": 503, "message": "busy"}}"#, ErrorKind::Overloaded),
+            ("", ErrorKind::Protocol),
+        ] {
+            assert_eq!(decode(body.as_bytes()).unwrap_err().kind, kind, "{body}");
+        }
+    }
+}

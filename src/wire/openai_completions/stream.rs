@@ -1,0 +1,142 @@
+use crate::chat::{Message, Part, Role, StreamEvent, Usage};
+use crate::wire::json::word::Written;
+use crate::wire::openai_chat::{Outline, Read, finish_reason};
+use crate::wire::stream::{SizeLimit, Step};
+use crate::wire::{Decoded, Failure};
+
+/// A text completion that is streamed, as far as it has come. Its events are of the
+/// same form as a whole one.
+#[derive(Clone)]
+pub(in crate::wire) struct Stream {
+    outline: Outline,
+    text: String,
+    room: SizeLimit,
+}
+
+impl Stream {
+    pub(in crate::wire) fn new(room: SizeLimit) -> Self {
+        Self { outline: Outline::default(), text: String::new(), room }
+    }
+
+    pub(in crate::wire) fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let mut repaired = None;
+        let Read { step, choice, .. } = self.outline.read(name, data, &mut repaired)?;
+        match choice.map(|choice| choice.text) {
+            Some(Written::Text(text)) if !text.is_empty() => {
+                self.room.write(&text)?;
+                self.text.push_str(&text);
+                events.push(StreamEvent::TextDelta(text.into_owned()));
+                Ok(Step::Progress)
+            }
+            _ => Ok(step),
+        }
+    }
+
+    /// Whether nothing was left to come but the end marker.
+    pub(in crate::wire) fn is_whole(&self) -> bool {
+        self.outline.last
+    }
+
+    /// The model and the tier that serve it.
+    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+        (&self.outline.model, Some(&self.outline.service_tier))
+    }
+
+    /// The usage so far.
+    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+        self.room.usage(self.outline.usage, prompt_tokens)
+    }
+
+    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
+        let content = (!self.text.is_empty()).then(|| Part::text(self.text));
+        let outline = self.outline;
+        let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
+        Decoded {
+            message: Message {
+                role: Role::Assistant,
+                content: content.into_iter().collect(),
+                name: None,
+            },
+            finish_reason: finish_reason(raw.as_deref()),
+            finish_reason_raw: raw,
+            usage,
+            model: outline.model,
+            service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
+            id: Some(outline.id).filter(|id| !id.is_empty()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::decode;
+    use super::*;
+    use crate::chat::UsageSource;
+    use crate::error::ErrorKind;
+    use crate::wire::Wire;
+    use crate::wire::stream::tests::{lines, run};
+    use serde_json::{Value, json};
+
+    fn chunk(text: &str, finish: Value) -> Value {
+        json!({"id": "cmpl-1", "object": "text_completion", "model": "davinci-002",
+            "choices": [{"text": text, "index": 0, "logprobs": null, "finish_reason": finish}]})
+    }
+
+    #[test]
+    fn a_stream_folds_into_what_would_have_come_at_once() {
+        let chunks = [
+            chunk("\n\n", json!(null)),
+            json!({"choices": [{"index": 1, "text": "no"}]}),
+            chunk(" there", json!(null)),
+            chunk("", json!("length")),
+            json!({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}}),
+        ];
+        let mut body = chunk("\n\n there", json!("length"));
+        body["usage"] = json!({"prompt_tokens": 1, "completion_tokens": 2});
+        let whole = decode(body.to_string().as_bytes()).unwrap();
+        let run = run(Wire::OpenAiCompletions, &(lines(&chunks) + "data: [DONE]\n\n"));
+        assert_eq!(run.end, Ok(()));
+        assert_eq!(run.decoded.message, whole.message);
+        assert_eq!(run.decoded.finish_reason, whole.finish_reason);
+        assert_eq!(run.decoded.finish_reason_raw, whole.finish_reason_raw);
+        assert_eq!(run.decoded.usage, whole.usage);
+        assert_eq!((run.decoded.model, run.decoded.id), (whole.model, whole.id));
+        assert_eq!(
+            run.events,
+            [
+                StreamEvent::TextDelta("\n\n".into()),
+                StreamEvent::TextDelta(" there".into()),
+                StreamEvent::Usage(whole.usage.into()),
+                StreamEvent::Finished(whole.finish_reason),
+            ]
+        );
+    }
+
+    #[test]
+    fn thin_cut_and_failed_streams_are_told_apart() {
+        let wire = Wire::OpenAiCompletions;
+        let thin = run(wire, "data: {\"choices\": [{\"text\": null}]}\n\ndata: [DONE]\n\n");
+        assert_eq!(thin.end, Ok(()));
+        assert_eq!(thin.decoded.message.content, []);
+        assert_eq!(thin.decoded.usage.source, UsageSource::Estimated);
+        let came = lines(&[chunk("a", json!(null))]);
+        for (tail, kind) in [
+            ("", ErrorKind::Truncated),
+            (
+                "data: {\"error\": {\"code\": 503, \"message\": \"busy\"}}\n\n",
+                ErrorKind::Overloaded,
+            ),
+            ("data: {\n\n", ErrorKind::Protocol),
+        ] {
+            let run = run(wire, &(came.clone() + tail));
+            assert_eq!(run.end.unwrap_err().kind, kind, "{tail}");
+            assert_eq!(run.decoded.message, Message::assistant("a"));
+        }
+    }
+}

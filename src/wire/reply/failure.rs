@@ -1,0 +1,103 @@
+//! Why a response is not an answer.
+
+mod class;
+mod report;
+
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+use super::{Reply, html_excerpt, redirect};
+use crate::error::{Error, ErrorKind};
+use crate::key::Secrets;
+use crate::wire::json;
+use report::Report;
+
+/// Why a response is not an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: ErrorKind,
+    /// The provider's own code.
+    pub(crate) code: Option<String>,
+    /// The provider's own words, or ours where it has none.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
+    }
+
+    pub(in crate::wire) fn too_many_parts() -> Self {
+        Self::protocol("the answer has more parts than any model writes")
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        Error::new(self.kind, self.message).with_code(self.code).bounded()
+    }
+
+    /// Takes out what must not be shown.
+    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+        let hide = |text: &mut String| {
+            if let Cow::Owned(hidden) = secrets.hide(Cow::Borrowed(text)) {
+                *text = hidden;
+            }
+        };
+        hide(&mut self.message);
+        self.code.as_mut().map(hide);
+    }
+
+    /// The failure of a response of any status but 2xx.
+    ///
+    /// It is told by what the body says, the same way whatever the format: gateways
+    /// stand in front of every provider and answer in each other's forms. A body
+    /// that is no JSON is a proxy's and says no more than its status.
+    pub(crate) fn of(reply: Reply<'_>) -> Self {
+        let status = reply.status;
+        match status {
+            300..=399 => return redirect::redirect(reply),
+            400..=599 => {}
+            _ => {
+                return Self::protocol(format!(
+                    "the server answered with status {status}, which has no meaning here"
+                ));
+            }
+        }
+        let unexplained = || format!("the server answered with status {status} and no explanation");
+        match json::detail(reply.body) {
+            Some(body) => {
+                let report = Report::read(&body);
+                Self::reported(Some(status), report, unexplained)
+            }
+            None => Self {
+                kind: class::by_status(status),
+                code: None,
+                message: html_excerpt::excerpt(reply.body).unwrap_or_else(unexplained),
+            },
+        }
+    }
+
+    /// The failure that an `error` member means in a body under status 200, or in
+    /// a stream: classed by the status in its code, as OpenRouter writes it, or by
+    /// its code, type and words. One that says nothing known is
+    /// [`Server`](ErrorKind::Server), as the request was taken.
+    pub(in crate::wire) fn inside(error: &Value) -> Self {
+        let report = Report::read(&json!({ "error": error }));
+        let status = report.status;
+        Self::reported(status, report, || {
+            "the server answered with an error it does not explain".to_owned()
+        })
+    }
+
+    /// The provider's code is its `code`, or its `type` where it has no code or
+    /// one that only repeats the status.
+    fn reported(status: Option<u16>, report: Report, unexplained: impl Fn() -> String) -> Self {
+        Self {
+            kind: class::of(status, &report),
+            message: report.message.unwrap_or_else(unexplained),
+            code: report.code.or(report.kind),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+use super::*;
+use crate::wire::{Wire, header_map};
+use ErrorKind::*;
+use ureq::http::HeaderMap;
+
+const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
+
+/// The failure of a body, the same whatever the format.
+pub(super) fn failed(status: u16, body: &str) -> Failure {
+    let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes() };
+    let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply).unwrap_err());
+    for failure in rest {
+        assert_eq!(failure, first, "{status} {body}");
+    }
+    first
+}
+
+#[test]
+fn every_shape_of_error_body_gives_its_message() {
+    let unexplained = "the server answered with status 400 and no explanation";
+    for (body, message, code) in [
+        (r#"{"error": "no such thing"}"#, "no such thing", None),
+        (r#"{"message": "no"}"#, "no", None),
+        (r#"{"detail": "Invalid API Key"}"#, "Invalid API Key", None),
+        (
+            r#"{"detail": [{"loc": ["body"], "msg": "Field required", "type": "missing", "input": "secret"}, {"msg": "b"}]}"#,
+            "Field required; b",
+            None,
+        ),
+        (r#"{"detail": {"message": "deep"}}"#, "deep", None),
+        (
+            r#"{"object": "error", "message": "bad", "type": "BadRequestError", "param": null, "code": 400}"#,
+            "bad",
+            Some("BadRequestError"),
+        ),
+        (r#"[{"error": {"code": 400, "message": "bad thing", "status": "X"}}]"#, "bad thing", None),
+        (r#"{"errors": [{"code": 7003, "message": "route"}]}"#, "route", None),
+        (
+            r#"{"code": "no credits for you", "error": "Forbidden thing"}"#,
+            "Forbidden thing",
+            Some("no credits for you"),
+        ),
+        (r#"{"Message": "Not yours"}"#, "Not yours", None),
+        (r#"{"error": {"message": "slow", "type": "None", "code": "429"}}"#, "slow", None),
+        (r#"{"error": {"message": "cut \ud83d", "code": NaN}}"#, "cut \u{fffd}", None),
+        (r#"{"error": {"message": "", "code": "x"}}"#, unexplained, Some("x")),
+        (r#"{"what": "secret"}"#, unexplained, None),
+        (r#"["secret"]"#, unexplained, None),
+        ("null", unexplained, None),
+        ("", unexplained, None),
+        // Not JSON, but too much like it to be shown.
+        (r#"{"detail": [{"input": "secret"}"#, unexplained, None),
+        ("\"secret", unexplained, None),
+        ("Traceback:\n  secret", unexplained, None),
+        ("<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway", None),
+        ("upstream connect error", "upstream connect error", None),
+    ] {
+        let failure = failed(400, body);
+        assert_eq!(failure.message, message, "{body}");
+        assert_eq!(failure.code.as_deref(), code, "{body}");
+        assert_eq!(failure.kind, InvalidRequest, "{body}");
+    }
+}
+
+#[test]
+fn a_page_says_no_more_than_its_status() {
+    for (status, expected) in [
+        (400, InvalidRequest),
+        (403, Permission),
+        (429, RateLimited),
+        (502, Server),
+        (503, Overloaded),
+    ] {
+        let page = "<html><style>p{}</style><p>prompt is too long, insufficient balance</p></html>";
+        let failure = failed(status, page);
+        assert_eq!((failure.kind, failure.code), (expected, None));
+        assert_eq!(failure.message, "prompt is too long, insufficient balance");
+    }
+}
+
+#[test]
+fn a_body_larger_than_any_error_explains_nothing() {
+    let body = format!("{{\"error\": {{\"message\": \"m\", \"x\": [{}0]}}}}", "0,".repeat(20_000));
+    let failure = failed(429, &body);
+    assert_eq!(failure.kind, RateLimited);
+    assert!(failure.message.contains("no explanation"), "{}", failure.message);
+}
+
+#[test]
+fn marks_beside_the_error_are_seen() {
+    let azure = json!({"error": {
+        "message": "filtered", "type": null, "param": "prompt", "code": "BadRequest", "status": 400,
+        "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}},
+    }});
+    assert_eq!(failed(400, &azure.to_string()).kind, ContentPolicy);
+    let openrouter = json!({"error": {
+        "code": 403, "message": "Input was flagged",
+        "metadata": {"reasons": ["violence"], "flagged_input": "secret"},
+    }});
+    let failure = failed(403, &openrouter.to_string());
+    assert_eq!((failure.kind, failure.message.as_str()), (ContentPolicy, "Input was flagged"));
+    let upstream = json!({"type": "error", "error": {
+        "type": "invalid_request_error", "message": "prompt is too long: 2 tokens > 1 maximum",
+    }});
+    let openrouter = json!({"error": {
+        "code": 400, "message": "Provider returned error",
+        "metadata": {"raw": upstream.to_string(), "provider_name": "Anthropic"},
+    }});
+    let failure = failed(400, &openrouter.to_string());
+    assert_eq!(failure.kind, ContextWindowExceeded);
+    let message = "Provider returned error: prompt is too long: 2 tokens > 1 maximum";
+    assert_eq!(failure.message, message);
+}
+
+#[test]
+fn an_error_under_200_is_classed_by_what_it_says() {
+    for (error, expected) in [
+        (json!({"code": 429, "message": "m"}), RateLimited),
+        (json!({"code": 529, "message": "m"}), Overloaded),
+        (json!({"code": "502", "message": "m"}), Server),
+        (json!({"code": 503, "message": "m"}), Overloaded),
+        (json!({"code": 402, "message": "m"}), QuotaExhausted),
+        (json!({"code": 0, "message": "m"}), Server),
+        (json!({"type": "invalid_request_error", "message": "m"}), InvalidRequest),
+        (json!({"type": "rate_limit_error", "message": "m"}), RateLimited),
+        (json!({"type": "authentication_error", "message": "m"}), Authentication),
+        (json!({"type": "permission_error", "message": "m"}), Permission),
+        (json!({"type": "not_found_error", "message": "m"}), NotFound),
+        (json!({"type": "overloaded_error", "message": "m"}), Overloaded),
+        (json!({"code": "insufficient_quota", "message": "m"}), QuotaExhausted),
+        (json!({"message": "maximum context length is 5"}), ContextWindowExceeded),
+        (json!("just text"), Server),
+        (json!({}), Server),
+    ] {
+        assert_eq!(Failure::inside(&error).kind, expected, "{error}");
+    }
+}
+
+#[test]
+fn redirects_are_reported_whatever_their_status() {
+    let headers = header_map(&[("location", "https://eu.api.test/v1/chat")]);
+    for status in [301, 302, 307, 308] {
+        for wire in WIRES {
+            let failure = wire.decode(Reply { status, headers: &headers, body: b"" }).unwrap_err();
+            assert_eq!(failure.kind, Protocol);
+            assert!(failure.message.contains("https://eu.api.test"), "{}", failure.message);
+        }
+    }
+}

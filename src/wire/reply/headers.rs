@@ -1,0 +1,440 @@
+//! What the providers say in response headers. Nonsense counts as silence.
+
+use serde_json::Value;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Reply, text};
+use crate::chat::{Quota, RateLimit};
+use crate::time::header_date;
+use crate::wire::json;
+
+/// The longest wait that is kept, a hundred years: enough to mean "never", and
+/// small enough to be added to any clock.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
+
+/// The longest request id that is kept, in bytes.
+const MAX_REQUEST_ID: usize = 200;
+
+/// Whether anything here is said by a header of this name, in lower case.
+pub(crate) fn is_read(name: &str) -> bool {
+    let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
+    name == "x-should-retry" || parts.iter().any(|part| name.contains(part))
+}
+
+/// Reads the rate limits: OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,
+/// tokens}` (which others copy, OpenRouter and Together without the last word),
+/// Anthropic's `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
+/// {limit,remaining,reset}`.
+pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
+    let mut milliseconds = false;
+    let mut quotas = [[None; FIELDS.len()]; QUOTAS.len()];
+    for (name, value) in reply.headers {
+        let name = name.as_str();
+        let (source, quota, field) = if let Some(rest) = name.strip_prefix("x-ratelimit-") {
+            match rest.split_once('-') {
+                // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute
+                // are back after `7`, one of 120 requests a minute after `500`. Its
+                // renewal-period headers give it away.
+                Some(("renewalperiod", "requests" | "tokens")) => {
+                    milliseconds = true;
+                    continue;
+                }
+                Some((field, quota)) => (Source::OpenAi, quota, field),
+                None => (Source::Bare, "requests", rest),
+            }
+        } else if let Some((quota, field)) =
+            name.strip_prefix("anthropic-ratelimit-").and_then(|rest| rest.rsplit_once('-'))
+        {
+            (Source::Anthropic, quota, field)
+        } else {
+            continue;
+        };
+        let place = |names: &[&str], name| names.iter().position(|known| *known == name);
+        let (Some(quota), Some(field)) = (place(&QUOTAS, quota), place(&FIELDS, field)) else {
+            continue;
+        };
+        let known = &mut quotas[quota][field];
+        if known.is_none_or(|(before, _)| source < before) {
+            *known = text(value).map(|value| (source, value.trim())).or(*known);
+        }
+    }
+    let [requests, tokens, input_tokens, output_tokens] = quotas.map(|[limit, remaining, left]| {
+        let count = |known: Option<(Source, &str)>| known.and_then(|(_, text)| text.parse().ok());
+        Quota {
+            limit: count(limit),
+            remaining: count(remaining),
+            reset: left.and_then(|(_, text)| reset(text, milliseconds, now)),
+        }
+    });
+    RateLimit { requests, tokens, input_tokens, output_tokens }
+}
+
+/// The names of what is limited, in the order of [`RateLimit`].
+const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
+
+/// The names of what is said of each, in the order of [`Quota`].
+const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
+
+/// Whose header it is; the first holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Source {
+    Anthropic,
+    OpenAi,
+    /// OpenAI's without the last word.
+    Bare,
+}
+
+/// The time until a reset: a number, a duration as Go writes it (`6m0s`,
+/// `120ms`, `1h2m3.5s`) or an RFC 3339 date. A number so great that it can only
+/// be a date is one, in seconds or milliseconds since 1970; one even greater is
+/// nonsense.
+fn reset(text: &str, milliseconds: bool, now: SystemTime) -> Option<Duration> {
+    if let Some(number) = number(text) {
+        let since_epoch = match number {
+            1e14.. => return None,
+            1e11.. => number / 1e3,
+            1e9.. => number,
+            _ if milliseconds => return seconds(number / 1e3),
+            _ => return seconds(number),
+        };
+        let reset = UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(since_epoch).ok()?)?;
+        return Some(since(reset, now));
+    }
+    go_duration(text).or_else(|| header_date::rfc3339(text).map(|reset| since(reset, now)))
+}
+
+fn since(moment: SystemTime, now: SystemTime) -> Duration {
+    moment.duration_since(now).unwrap_or_default().min(LONGEST)
+}
+
+fn go_duration(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut total = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|character: char| !character.is_ascii_digit() && character != '.')?;
+        let (value, more) = rest.split_at(end);
+        let end = more.find(|character: char| character.is_ascii_digit()).unwrap_or(more.len());
+        let (unit, more) = more.split_at(end);
+        let unit = match unit {
+            "d" => 86_400.0,
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" | "μs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        total += number(value)? * unit;
+        rest = more;
+    }
+    (!text.is_empty()).then(|| seconds(total))?
+}
+
+/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
+/// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
+/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors repeat it in their body, for
+/// where a gateway took the header away.
+pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
+    let fits = |id: &&str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let names =
+        ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
+    let id = names.into_iter().filter_map(|name| reply.header(name).map(str::trim)).find(fits);
+    if id.is_some() || reply.status < 400 {
+        return id.map(str::to_owned);
+    }
+    let body = json::detail(reply.body)?;
+    body.get("request_id").and_then(Value::as_str).filter(fits).map(str::to_owned)
+}
+
+/// Reads how long to wait before the next attempt: `retry-after-ms` and Azure's
+/// `x-ms-retry-after-ms` in milliseconds, then `retry-after` in seconds or as an
+/// HTTP date, as the official SDKs do (openai-python and anthropic-sdk-python,
+/// `_base_client.py`). LiteLLM's proxy hands its provider's headers on with
+/// `llm_provider-` before them. What is not above 0 says nothing.
+pub(super) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration> {
+    let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms", "llm_provider-retry-after-ms"]
+        .into_iter()
+        .filter_map(|name| seconds(number(reply.header(name)?)? / 1e3))
+        .find(|wait| !wait.is_zero());
+    let plain = || {
+        let ours = reply.header("retry-after");
+        let text = ours.or_else(|| reply.header("llm_provider-retry-after"))?.trim();
+        let wait = match number(text) {
+            Some(number) => seconds(number)?,
+            None => since(header_date::http_date(text, now)?, now),
+        };
+        Some(wait).filter(|wait| !wait.is_zero())
+    };
+    milliseconds.or_else(plain)
+}
+
+/// Reads what the provider says about trying again, `x-should-retry`.
+pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
+    match reply.header("x-should-retry")?.trim().to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A number as Rust reads it, infinities and NaN included.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok()
+}
+
+/// A time of so many seconds, at most [`LONGEST`]; none for what is none.
+fn seconds(number: f64) -> Option<Duration> {
+    (number.is_finite() && number >= 0.0)
+        .then(|| Duration::try_from_secs_f64(number).map_or(LONGEST, |wait| wait.min(LONGEST)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::header_map;
+
+    /// 2023-09-29 16:26:37, the moment of the SDKs' tests.
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_696_004_797)
+    }
+
+    fn with<T>(headers: &[(&str, &str)], read: impl FnOnce(Reply<'_>) -> T) -> T {
+        let headers = header_map(headers);
+        read(Reply { status: 429, headers: &headers, body: b"" })
+    }
+
+    fn wait(headers: &[(&str, &str)]) -> Option<f64> {
+        with(headers, |reply| retry_after(reply, now())).map(|wait| wait.as_secs_f64())
+    }
+
+    /// openai-python and anthropic-sdk-python, `tests/test_client.py`,
+    /// `test_parse_retry_after_header` and `test_retry_after_max_delay`. Where
+    /// they fall back to their backoff because a wait is too long, it is kept
+    /// here: what is too long is decided where retries are.
+    #[test]
+    fn the_sdks_vectors_for_retry_after() {
+        for (value, expected) in [
+            ("20", Some(20.0)),
+            ("0", None),
+            ("-10", None),
+            ("60", Some(60.0)),
+            ("61", Some(61.0)),
+            ("120", Some(120.0)),
+            ("121", Some(121.0)),
+            ("Fri, 29 Sep 2023 16:26:57 GMT", Some(20.0)),
+            ("Fri, 29 Sep 2023 16:26:37 GMT", None),
+            ("Fri, 29 Sep 2023 16:26:27 GMT", None),
+            ("Fri, 29 Sep 2023 16:27:37 GMT", Some(60.0)),
+            ("Fri, 29 Sep 2023 16:27:38 GMT", Some(61.0)),
+            ("Fri, 29 Sep 2023 16:28:37 GMT", Some(120.0)),
+            ("Fri, 29 Sep 2023 16:28:38 GMT", Some(121.0)),
+            ("99999999999999999999999999999999999", Some(LONGEST.as_secs_f64())),
+            ("inf", None),
+            ("nan", None),
+            ("Zun, 29 Sep 2023 16:26:27 GMT", None),
+            ("Fri, 29 Sep 100000 16:26:57 GMT", None),
+            ("", None),
+        ] {
+            assert_eq!(wait(&[("retry-after", value)]), expected, "{value}");
+        }
+        assert_eq!(wait(&[("retry-after-ms", "120000")]), Some(120.0));
+        assert_eq!(wait(&[("retry-after-ms", "120001")]), Some(120.001));
+    }
+
+    #[test]
+    fn milliseconds_go_first_and_nonsense_is_passed_over() {
+        for (headers, expected) in [
+            (&[("retry-after-ms", "1.5"), ("retry-after", "9")][..], Some(0.0015)),
+            (&[("x-ms-retry-after-ms", "250"), ("retry-after", "9")], Some(0.25)),
+            (&[("retry-after-ms", "soon"), ("retry-after", " 9.5 ")], Some(9.5)),
+            (&[("retry-after-ms", "-1"), ("retry-after", "9")], Some(9.0)),
+            (&[("retry-after-ms", "0"), ("x-ms-retry-after-ms", "7")], Some(0.007)),
+            (&[("llm_provider-retry-after", "2")], Some(2.0)),
+            (&[("llm_provider-retry-after", "2"), ("retry-after", "9")], Some(9.0)),
+            (&[("retry-after-ms", "1e300")], Some(LONGEST.as_secs_f64())),
+            (&[("retry-after-ms", "NaN")], None),
+            (&[("retry-after", "-inf")], None),
+            (&[("retry-after", "1e999")], None),
+            (&[("retry-after", "1e-30")], None),
+            (&[("retry-after", "Friday, 29-Sep-23 16:26:47 GMT")], Some(10.0)),
+            (&[("retry-after", "Fri Sep 29 16:26:47 2023")], Some(10.0)),
+            (&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")], Some(LONGEST.as_secs_f64())),
+            (&[], None),
+        ] {
+            assert_eq!(wait(headers), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn resets_are_read_in_every_form() {
+        let seconds = Duration::from_secs;
+        for (text, expected) in [
+            ("6m0s", Some(seconds(360))),
+            ("120ms", Some(Duration::from_millis(120))),
+            ("1s", Some(seconds(1))),
+            ("0s", Some(seconds(0))),
+            ("11.486s", Some(Duration::from_millis(11_486))),
+            ("1h2m3.5s", Some(Duration::from_millis(3_723_500))),
+            ("1d1h", Some(seconds(90_000))),
+            ("3µs", Some(Duration::from_micros(3))),
+            ("2", Some(seconds(2))),
+            ("0.5", Some(Duration::from_millis(500))),
+            ("1696004807", Some(seconds(10))),
+            ("1696004807000", Some(seconds(10))),
+            ("1696004700", Some(seconds(0))),
+            ("2023-09-29T16:26:47Z", Some(seconds(10))),
+            ("2023-09-29T16:26:27Z", Some(seconds(0))),
+            ("9999-12-31T23:59:59Z", Some(LONGEST)),
+            ("99999999999999999999h", Some(LONGEST)),
+            ("4102444800000", Some(seconds(4_102_444_800 - 1_696_004_797))),
+            ("1e14", None),
+            ("1e300", None),
+            ("-1", None),
+            ("-1s", None),
+            ("NaN", None),
+            ("inf", None),
+            ("", None),
+            ("s", None),
+            ("1m2", None),
+            ("1.2.3s", None),
+            ("1parsec", None),
+            ("soon", None),
+        ] {
+            assert_eq!(reset(text, false, now()), expected, "{text}");
+        }
+        assert_eq!(reset("500", true, now()), Some(Duration::from_millis(500)));
+        assert_eq!(reset("6m0s", true, now()), Some(seconds(360)));
+    }
+
+    #[test]
+    fn rate_limits_of_every_dialect_are_read() {
+        let quota = |limit, remaining, reset| Quota {
+            limit: Some(limit),
+            remaining: Some(remaining),
+            reset: Some(Duration::from_millis(reset)),
+        };
+        let read = |headers: &[(&str, &str)]| with(headers, |reply| rate_limit(reply, now()));
+        assert_eq!(read(&[]), RateLimit::default());
+        assert_eq!(
+            read(&[
+                ("x-ratelimit-limit-requests", "10000"),
+                ("x-ratelimit-limit-tokens", "9223372036854767616"),
+                ("x-ratelimit-remaining-requests", "9999"),
+                ("x-ratelimit-remaining-tokens", " 7 "),
+                ("x-ratelimit-reset-requests", "8.64s"),
+                ("x-ratelimit-reset-tokens", "6m0s"),
+            ]),
+            RateLimit {
+                requests: quota(10_000, 9999, 8640),
+                tokens: quota(9_223_372_036_854_767_616, 7, 360_000),
+                ..RateLimit::default()
+            }
+        );
+        assert_eq!(
+            read(&[
+                ("anthropic-ratelimit-requests-limit", "4000"),
+                ("anthropic-ratelimit-requests-remaining", "3999"),
+                ("anthropic-ratelimit-requests-reset", "2023-09-29T16:26:38Z"),
+                ("anthropic-ratelimit-tokens-limit", "5"),
+                ("anthropic-ratelimit-input-tokens-limit", "3"),
+                ("anthropic-ratelimit-output-tokens-remaining", "2"),
+            ]),
+            RateLimit {
+                requests: quota(4000, 3999, 1000),
+                tokens: Quota { limit: Some(5), ..Quota::default() },
+                input_tokens: Quota { limit: Some(3), ..Quota::default() },
+                output_tokens: Quota { remaining: Some(2), ..Quota::default() },
+            }
+        );
+        assert_eq!(
+            read(&[
+                ("x-ratelimit-limit", "2"),
+                ("x-ratelimit-remaining", "1"),
+                ("x-ratelimit-reset", "1696004798000"),
+            ])
+            .requests,
+            quota(2, 1, 1000)
+        );
+        assert_eq!(
+            read(&[
+                ("x-ratelimit-renewalperiod-tokens", "60"),
+                ("x-ratelimit-limit-tokens", "120000"),
+                ("x-ratelimit-remaining-tokens", "119986"),
+                ("x-ratelimit-reset-tokens", "7"),
+            ])
+            .tokens,
+            quota(120_000, 119_986, 7)
+        );
+        let nonsense = [
+            ("x-ratelimit-limit-requests", "-1"),
+            ("x-ratelimit-remaining-requests", "99999999999999999999"),
+            ("x-ratelimit-reset-requests", "never"),
+        ];
+        assert_eq!(read(&nonsense), RateLimit::default());
+    }
+
+    #[test]
+    fn what_is_read_is_kept() {
+        for name in [
+            "x-ratelimit-limit-requests",
+            "x-ratelimit-renewalperiod-tokens",
+            "anthropic-ratelimit-input-tokens-reset",
+            "request-id",
+            "x-ms-request-id",
+            "x-litellm-call-id",
+            "x-ms-retry-after-ms",
+            "llm_provider-retry-after",
+            "x-should-retry",
+        ] {
+            assert!(is_read(name), "{name}");
+        }
+        assert!(!is_read("content-type") && !is_read("set-cookie"));
+    }
+
+    #[test]
+    fn request_ids_are_short_and_printable() {
+        let long = "x".repeat(MAX_REQUEST_ID + 1);
+        for (headers, expected) in [
+            (&[("x-request-id", "a-1"), ("request-id", "req_011Ce")][..], Some("req_011Ce")),
+            (&[("apim-request-id", "b"), ("x-request-id", "a-1")], Some("a-1")),
+            (&[("request-id", " req_011Ce ")], Some("req_011Ce")),
+            (&[("apim-request-id", "b")], Some("b")),
+            (&[("x-ms-request-id", "c")], Some("c")),
+            (&[("x-litellm-call-id", "d-2")], Some("d-2")),
+            (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
+            (&[("x-request-id", "")], None),
+            (&[("x-request-id", "a b")], None),
+            (&[("x-request-id", "ü")], None),
+            (&[], None),
+        ] {
+            assert_eq!(with(headers, request_id).as_deref(), expected, "{headers:?}");
+        }
+        let headers = header_map(&[("x-request-id", "a b")]);
+        for (status, body, expected) in [
+            (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
+            (429, r#"{"request_id": "req\n1"}"#, None),
+            (429, "<html>", None),
+            (200, r#"{"request_id": "req_1"}"#, None),
+        ] {
+            let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+            assert_eq!(request_id(reply).as_deref(), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn should_retry_is_a_word_in_any_case() {
+        for (value, expected) in [
+            ("true", Some(true)),
+            ("False", Some(false)),
+            (" TRUE ", Some(true)),
+            ("1", None),
+            ("", None),
+        ] {
+            assert_eq!(with(&[("x-should-retry", value)], should_retry), expected, "{value}");
+        }
+        assert_eq!(with(&[], should_retry), None);
+    }
+}

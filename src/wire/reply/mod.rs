@@ -1,0 +1,56 @@
+//! What every response has, whatever its format: status, headers, and the failures that
+//! they tell of.
+
+mod failure;
+mod headers;
+mod html_excerpt;
+mod redirect;
+
+use std::time::SystemTime;
+use ureq::http::{HeaderMap, HeaderValue};
+
+use crate::error::Error;
+
+pub(crate) use failure::Failure;
+pub(crate) use headers::{is_read, rate_limit, request_id};
+
+/// A response as the transport hands it over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reply<'a> {
+    pub(crate) status: u16,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// The value of the first header of a name, given in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        text(self.headers.get(name)?)
+    }
+}
+
+/// Headers for a test.
+#[cfg(test)]
+pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    use ureq::http::HeaderName;
+
+    let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap();
+    let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).unwrap();
+    headers.iter().map(|(key, text)| (name(key), value(text))).collect()
+}
+
+/// A header's value, unless it is no text.
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(value.as_bytes()).ok()
+}
+
+/// The error of a response that is not an answer.
+pub(crate) fn error(failure: Failure, reply: Reply<'_>, now: SystemTime) -> Error {
+    failure
+        .into_error()
+        .with_status(reply.status)
+        .with_request_id(request_id(reply))
+        .with_rate_limit(rate_limit(reply, now))
+        .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
+        .bounded()
+}

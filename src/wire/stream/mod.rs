@@ -1,0 +1,398 @@
+//! What the formats share in streaming: bytes in, events and the whole out.
+
+mod size_limit;
+
+use std::mem;
+use ureq::http::HeaderMap;
+
+use crate::chat::{Part, StreamEvent, Usage, UsageSource};
+use crate::error::ErrorKind;
+use crate::wire::framing::sse::{self, Parser};
+use crate::wire::{Decoded, Failure, Reply, Wire, anthropic, openai_chat, openai_completions};
+pub(in crate::wire) use size_limit::SizeLimit;
+
+/// What an event was to the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::wire) enum Step {
+    /// It only kept the connection alive.
+    Nothing,
+    /// It is of a kind unknown here.
+    Unknown,
+    /// It brought the answer on, be it by what has no event of ours.
+    Progress,
+    /// It was the end marker.
+    End,
+}
+
+/// The least that a line and an event may be long. Around a few words of an answer
+/// stands a multiple of them.
+const LEAST: usize = 64 * 1024;
+
+/// Reads the body of a streamed answer that is pushed into it: gives its events, and
+/// folds them into what the same answer would have been in one body.
+///
+/// A server may also answer with a body that is no event stream, xAI with an error
+/// and some gateways with the whole answer. It is told by its first byte, since no
+/// line of an event stream begins like JSON or a page, kept, and read at the end.
+pub(crate) struct Decoder {
+    body: Body,
+    answer: Answer,
+    failure: Option<Failure>,
+    /// For a body that is no event stream.
+    room: SizeLimit,
+}
+
+/// What the bytes are.
+enum Body {
+    /// Nothing but blank came yet.
+    Unknown(Parser),
+    Events(Parser),
+    /// One that is no event stream.
+    Whole(Vec<u8>),
+}
+
+struct Answer {
+    wire: Wire,
+    prompt_tokens: u64,
+    fold: Fold,
+    /// What became of it once it was whole.
+    whole: Option<Decoded>,
+    /// Whether anything brought it on.
+    progressed: bool,
+    /// How many events came that are of no kind known here.
+    strangers: u64,
+}
+
+/// The answer as far as it has come.
+#[derive(Clone)]
+enum Fold {
+    Chat(Box<openai_chat::Stream>),
+    Completion(Box<openai_completions::Stream>),
+    Message(Box<anthropic::Stream>),
+}
+
+impl Fold {
+    fn new(wire: Wire, room: SizeLimit) -> Self {
+        match wire {
+            Wire::OpenAiChat => Self::Chat(openai_chat::Stream::new(room).into()),
+            Wire::OpenAiCompletions => {
+                Self::Completion(openai_completions::Stream::new(room).into())
+            }
+            Wire::Anthropic => Self::Message(anthropic::Stream::new(room).into()),
+        }
+    }
+
+    /// Whether it may end without the end marker.
+    ///
+    /// At OpenAI, `[DONE]` is what follows a chunk with both the finish reason and
+    /// the usage, and nothing else does. HuggingFace's router before Cerebras and
+    /// Perplexity leave it out (recorded); all of an answer is there then. OpenAI
+    /// itself sends the usage in a chunk of its own, so a stream of OpenAI's that is
+    /// cut short anywhere is known to be.
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Chat(stream) => stream.is_whole(),
+            Self::Completion(stream) => stream.is_whole(),
+            Self::Message(_) => false,
+        }
+    }
+
+    fn end_marker(&self) -> &'static str {
+        match self {
+            Self::Chat(_) | Self::Completion(_) => "[DONE]",
+            Self::Message(_) => "message_stop",
+        }
+    }
+
+    fn usage(&self, prompt_tokens: u64) -> Usage {
+        match self {
+            Self::Chat(stream) => stream.usage(prompt_tokens),
+            Self::Completion(stream) => stream.usage(prompt_tokens),
+            Self::Message(stream) => stream.usage(prompt_tokens),
+        }
+    }
+
+    fn decoded(self, prompt_tokens: u64) -> Decoded {
+        match self {
+            Self::Chat(stream) => stream.decoded(prompt_tokens),
+            Self::Completion(stream) => stream.decoded(prompt_tokens),
+            Self::Message(stream) => stream.decoded(prompt_tokens),
+        }
+    }
+}
+
+impl Answer {
+    fn event(
+        &mut self,
+        event: sse::Event<'_>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<bool, Failure> {
+        if self.whole.is_some() {
+            return Ok(false);
+        }
+        let step = match &mut self.fold {
+            Fold::Chat(stream) => stream.event(event.name, event.data, events)?,
+            Fold::Completion(stream) => stream.event(event.name, event.data, events)?,
+            Fold::Message(stream) => stream.event(event.name, event.data, events)?,
+        };
+        if step == Step::End {
+            self.close(events);
+        }
+        let progress = matches!(step, Step::Progress | Step::End);
+        self.progressed |= progress;
+        self.strangers += u64::from(step == Step::Unknown);
+        Ok(progress)
+    }
+
+    /// The answer is whole.
+    fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        match &mut self.fold {
+            Fold::Chat(stream) => stream.close(events),
+            Fold::Completion(_) => {}
+            Fold::Message(stream) => stream.close(events),
+        }
+        let empty = Fold::new(self.wire, SizeLimit::new(0));
+        let decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
+        self.conclude(decoded, events);
+    }
+
+    fn conclude(&mut self, decoded: Decoded, events: &mut Vec<StreamEvent>) {
+        events.push(StreamEvent::Usage(decoded.usage.into()));
+        events.push(StreamEvent::Finished(decoded.finish_reason));
+        self.whole = Some(decoded);
+    }
+
+    /// The stream ended without its end marker.
+    fn finish(&mut self, parser: Parser, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let strangers = self.strangers;
+        if let Some(event) = parser.finish()?.as_ref().and_then(sse::Unfinished::event) {
+            match self.event(event, events) {
+                // Cut short is what it is then, and no nonsense.
+                Err(failure) if failure.kind == ErrorKind::Protocol => {}
+                read => {
+                    read?;
+                }
+            }
+        }
+        if self.whole.is_some() {
+            return Ok(());
+        }
+        if self.fold.is_whole() {
+            self.close(events);
+            return Ok(());
+        }
+        if !self.progressed && strangers > 0 {
+            return Err(Failure::protocol(format!(
+                "of the {strangers} events that came none is of the provider's format; is it the \
+                 right provider for the base URL?"
+            )));
+        }
+        Err(Failure {
+            kind: ErrorKind::Truncated,
+            code: None,
+            message: format!("the stream ended before its end marker, {}", self.fold.end_marker()),
+        })
+    }
+
+    /// Reads a body that is no event stream, as one that was not to be.
+    fn read(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let headers = HeaderMap::new();
+        let mut decoded = self.wire.decode(Reply { status: 200, headers: &headers, body })?;
+        let mut room = SizeLimit::new(usize::MAX);
+        let mut calls = 0;
+        for part in &decoded.message.content {
+            tell(part, &mut calls, &mut room, events)?;
+        }
+        let reported = Some(decoded.usage).filter(|usage| usage.source != UsageSource::Missing);
+        decoded.usage = room.usage(reported, self.prompt_tokens);
+        self.conclude(decoded, events);
+        Ok(())
+    }
+}
+
+/// The events of a part that came whole.
+fn tell(
+    part: &Part,
+    calls: &mut usize,
+    room: &mut SizeLimit,
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), Failure> {
+    let (text, event): (_, fn(String) -> StreamEvent) = match part {
+        Part::Text(text) => (&text.text, StreamEvent::TextDelta),
+        Part::Reasoning(reasoning) => (&reasoning.text, StreamEvent::ReasoningDelta),
+        Part::Refusal(text) => (text, StreamEvent::RefusalDelta),
+        Part::ToolCall(call) => {
+            let index = *calls;
+            *calls += 1;
+            room.write(&call.name)?;
+            room.write(&call.arguments)?;
+            let (id, name) = (call.id.clone(), call.name.clone());
+            events.push(StreamEvent::ToolCallBegun { index, id, name });
+            let delta = call.arguments.clone();
+            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            let call = call.clone().into();
+            events.push(StreamEvent::ToolCallComplete { index, call });
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    room.write(text)?;
+    if !text.is_empty() {
+        events.push(event(text.clone()));
+    }
+    Ok(())
+}
+
+impl Decoder {
+    /// A decoder of the answer to a request of `request_bytes`, which estimate its
+    /// tokens where the provider reports no usage. No more than `limit` bytes of the
+    /// answer are kept.
+    pub(crate) fn new(wire: Wire, request_bytes: usize, limit: usize) -> Self {
+        let room = SizeLimit::new(limit);
+        let longest = limit.max(LEAST);
+        let limits = sse::Limits { line: longest, event: longest };
+        Self {
+            body: Body::Unknown(Parser::with_limits(limits)),
+            answer: Answer {
+                wire,
+                prompt_tokens: size_limit::tokens(request_bytes),
+                fold: Fold::new(wire, room.clone()),
+                whole: None,
+                progressed: false,
+                strangers: 0,
+            },
+            failure: None,
+            room,
+        }
+    }
+
+    /// Reads the next bytes, cut anywhere. Returns whether they brought the answer
+    /// on: comments, blank lines, pings and events of an unknown kind do not.
+    /// Whatever follows the end marker is passed over.
+    ///
+    /// # Errors
+    ///
+    /// What the stream fails with, after the events before it. Every later push and
+    /// the end fail in the same way.
+    pub(crate) fn push(
+        &mut self,
+        bytes: &[u8],
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<bool, Failure> {
+        self.check()?;
+        if self.is_done() {
+            return Ok(false);
+        }
+        let bytes = self.sniff(bytes);
+        let mut progress = false;
+        let read = match &mut self.body {
+            Body::Whole(body) => self.room.keep(bytes.len()).map(|()| {
+                body.extend_from_slice(bytes);
+                progress = !bytes.is_empty();
+            }),
+            Body::Unknown(parser) | Body::Events(parser) => parser.push(bytes, |event| {
+                progress |= self.answer.event(event, events)?;
+                Ok(())
+            }),
+        };
+        self.settle(read).map(|()| progress)
+    }
+
+    /// Ends the body, where it ended in good order. After the end marker that is no
+    /// news.
+    ///
+    /// The last event counts without its blank line, where it is whole as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`Truncated`](ErrorKind::Truncated) where the end marker has not come and
+    /// something may be missing; what a body fails with that is no event stream; the
+    /// failure of an earlier push.
+    pub(crate) fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        self.check()?;
+        if self.is_done() {
+            return Ok(());
+        }
+        let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
+            Body::Whole(body) => self.answer.read(&body, events),
+            Body::Unknown(parser) | Body::Events(parser) => self.answer.finish(parser, events),
+        };
+        self.settle(read)
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Keeps a failure, unless the answer was whole before it.
+    fn settle(&mut self, read: Result<(), Failure>) -> Result<(), Failure> {
+        if !self.is_done() {
+            self.failure = read.err();
+        }
+        self.check()
+    }
+
+    /// Tells an event stream from another body. Returns the bytes that are of either.
+    fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let Body::Unknown(parser) = &mut self.body else { return bytes };
+        // A byte order mark may stand before either; the parser takes it off.
+        let first = bytes.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte));
+        match first.map(|first| bytes.split_at(first)) {
+            None => bytes,
+            Some((_, body @ [b'{' | b'[' | b'<', ..])) => {
+                self.body = Body::Whole(Vec::new());
+                body
+            }
+            Some(_) => {
+                self.body = Body::Events(mem::take(parser));
+                bytes
+            }
+        }
+    }
+
+    /// Whether the answer is whole.
+    pub(crate) fn is_done(&self) -> bool {
+        self.answer.whole.is_some()
+    }
+
+    /// The usage so far, without a copy of the answer.
+    pub(crate) fn usage(&self) -> Usage {
+        match &self.answer.whole {
+            Some(decoded) => decoded.usage,
+            None => self.answer.fold.usage(self.answer.prompt_tokens),
+        }
+    }
+
+    /// The model and the service tier that serve it, where the provider has said so.
+    pub(crate) fn served(&self) -> (Option<&str>, Option<&str>) {
+        let (model, tier) = match (&self.answer.whole, &self.answer.fold) {
+            (Some(decoded), _) => (decoded.model.as_str(), decoded.service_tier.as_deref()),
+            (None, Fold::Chat(stream)) => stream.served(),
+            (None, Fold::Completion(stream)) => stream.served(),
+            (None, Fold::Message(stream)) => stream.served(),
+        };
+        (Some(model).filter(|model| !model.is_empty()), tier.filter(|tier| !tier.is_empty()))
+    }
+
+    /// The answer, once it is whole.
+    pub(crate) fn whole(&self) -> Option<&Decoded> {
+        self.answer.whole.as_ref()
+    }
+
+    /// What has come so far, also of a stream that failed.
+    pub(crate) fn partial(&self) -> Decoded {
+        match &self.answer.whole {
+            Some(decoded) => decoded.clone(),
+            None => self.answer.fold.clone().decoded(self.answer.prompt_tokens),
+        }
+    }
+
+    /// What has come, without a copy.
+    pub(crate) fn into_decoded(self) -> Decoded {
+        let Answer { whole, fold, prompt_tokens, .. } = self.answer;
+        whole.unwrap_or_else(|| fold.decoded(prompt_tokens))
+    }
+}
+
+#[cfg(test)]
+pub(in crate::wire) mod tests;

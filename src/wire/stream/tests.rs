@@ -1,0 +1,285 @@
+use super::*;
+use crate::chat::{FinishReason, Message, Usage};
+use serde_json::{Value, json};
+
+const LIMIT: usize = 1 << 20;
+
+/// A decoder, what it gave and how it ended.
+pub(in crate::wire) struct Run {
+    pub(in crate::wire) events: Vec<StreamEvent>,
+    pub(in crate::wire) end: Result<(), Failure>,
+    pub(in crate::wire) decoded: Decoded,
+}
+
+/// Reads a body, whole and byte by byte and with no event as the one before it, with the
+/// same result.
+pub(in crate::wire) fn run(wire: Wire, body: &str) -> Run {
+    let read = |pieces: std::slice::Chunks<'_, u8>| {
+        let mut decoder = Decoder::new(wire, 40, LIMIT);
+        let mut events = Vec::new();
+        let pushed = pieces.map(|piece| decoder.push(piece, &mut events).map(|_| ()));
+        let mut end = pushed.fold(Ok(()), Result::and);
+        let finished = decoder.finish(&mut events);
+        if end.is_ok() {
+            end = finished;
+        } else {
+            assert_eq!(finished, end);
+        }
+        assert_eq!(decoder.is_done(), end.is_ok());
+        Run { events, end, decoded: decoder.partial() }
+    };
+    let whole = read(body.as_bytes().chunks(body.len().max(1)));
+    let bytes = read(body.as_bytes().chunks(1));
+    assert_eq!(whole.events, bytes.events, "{body}");
+    assert_eq!(whole.end, bytes.end, "{body}");
+    assert_eq!(format!("{:?}", whole.decoded), format!("{:?}", bytes.decoded), "{body}");
+    assert_eq!(whole.decoded.message, bytes.decoded.message, "{body}");
+    let unlike = read(unlike(body).as_bytes().chunks(body.len().max(1)));
+    assert_eq!(whole.events, unlike.events, "{body}");
+    assert_eq!(whole.end.is_ok(), unlike.end.is_ok(), "{body}");
+    assert_eq!(whole.decoded.message, unlike.decoded.message, "{body}");
+    assert_eq!(whole.decoded.usage, unlike.decoded.usage, "{body}");
+    whole
+}
+
+/// The same, with a space more in the JSON of every other event.
+fn unlike(body: &str) -> String {
+    let mut events = body.split("data: {");
+    let first = events.next().unwrap_or_default().to_owned();
+    let space = |number| if number % 2 == 1 { " " } else { "" };
+    events.enumerate().fold(first, |all, (number, event)| all + "data: {" + space(number) + event)
+}
+
+/// A stream of these data, without an end marker.
+pub(in crate::wire) fn lines<'a>(data: impl IntoIterator<Item = &'a Value>) -> String {
+    data.into_iter().map(|data| format!("data: {data}\n\n")).collect()
+}
+
+fn chunk(delta: Value, finish: Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
+}
+
+fn hello() -> String {
+    let chunks = [
+        chunk(json!({"role": "assistant", "content": ""}), json!(null)),
+        chunk(json!({"content": "Hello"}), json!(null)),
+        chunk(json!({}), json!("stop")),
+        json!({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 1}}),
+    ];
+    lines(&chunks) + "data: [DONE]\n\n"
+}
+
+#[test]
+fn a_stream_ends_with_its_end_marker_and_what_follows_is_passed_over() {
+    for tail in ["", "data: {\"error\": \"late\"}\n\n", "data: not JSON\n\n", ": c\n\n", "\n{"] {
+        let run = run(Wire::OpenAiChat, &(hello() + tail));
+        assert_eq!(run.end, Ok(()));
+        assert_eq!(
+            run.events,
+            [
+                StreamEvent::TextDelta("Hello".into()),
+                StreamEvent::Usage(Usage::reported(7, 1).into()),
+                StreamEvent::Finished(FinishReason::Stop),
+            ]
+        );
+        assert_eq!(run.decoded.message, Message::assistant("Hello"));
+    }
+    let mut decoder = Decoder::new(Wire::OpenAiChat, 0, LIMIT);
+    let mut events = Vec::new();
+    assert_eq!(decoder.push(hello().as_bytes(), &mut events), Ok(true));
+    assert!(decoder.is_done());
+    assert_eq!(decoder.push(b"data: {\"choices\": []}\n\n", &mut events), Ok(false));
+    assert_eq!(decoder.finish(&mut events), Ok(()));
+    assert_eq!(events.len(), 3);
+    assert_eq!(decoder.into_decoded().message, Message::assistant("Hello"));
+}
+
+#[test]
+fn a_stream_without_its_end_marker_is_truncated_and_what_came_is_there() {
+    let whole = hello();
+    let marker = whole.find("[DONE").unwrap() + "[DONE".len();
+    for end in 0..=marker {
+        let run = run(Wire::OpenAiChat, &whole[..end]);
+        let failure = run.end.unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Truncated, "{end}");
+        assert!(failure.message.ends_with("its end marker, [DONE]"));
+        assert!(run.events.len() <= 1);
+        assert!("Hello".starts_with(&run.decoded.message.text()));
+    }
+    // The marker is there, and its blank line is not.
+    for end in marker + 1..whole.len() {
+        assert_eq!(run(Wire::OpenAiChat, &whole[..end]).end, Ok(()));
+    }
+}
+
+#[test]
+fn servers_that_leave_the_end_marker_out_are_known_by_their_last_chunk() {
+    let usage = json!({"prompt_tokens": 7, "completion_tokens": 1});
+    let mut last = chunk(json!({}), json!("stop"));
+    last["usage"] = usage.clone();
+    let mut counted = chunk(json!({"content": "b"}), json!(null));
+    counted["usage"] = usage.clone();
+    let text = chunk(json!({"content": "a"}), json!(null));
+    let finish = chunk(json!({}), json!("stop"));
+    let usage = json!({"choices": [], "usage": usage});
+    for (chunks, whole) in [
+        (vec![&text, &last], true),
+        (vec![&text, &finish, &last], true),
+        (vec![&text, &finish], false),
+        (vec![&text, &finish, &usage], false),
+        (vec![&text, &last, &text], false),
+        (vec![&text, &counted], false),
+        (vec![&text], false),
+    ] {
+        let run = run(Wire::OpenAiChat, &lines(chunks.iter().copied()));
+        assert_eq!(run.end.is_ok(), whole, "{chunks:?}");
+        let finished = run.events.contains(&StreamEvent::Finished(FinishReason::Stop));
+        assert_eq!(finished, whole);
+    }
+}
+
+#[test]
+fn a_failure_stays_and_leaves_what_came() {
+    let broken = lines(&[chunk(json!({"content": "a"}), json!(null))]) + "data: {\"secret\": \n\n";
+    let run = run(Wire::OpenAiChat, &broken);
+    let failure = run.end.unwrap_err();
+    assert_eq!(failure.kind, ErrorKind::Protocol);
+    assert!(failure.message.contains("is not JSON") && !failure.message.contains("secret"));
+    assert_eq!(run.events, [StreamEvent::TextDelta("a".into())]);
+    assert_eq!(run.decoded.message, Message::assistant("a"));
+    assert_eq!(run.decoded.usage.source, UsageSource::Estimated);
+}
+
+#[test]
+fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
+    let answer = json!({"id": "x", "choices": [{"finish_reason": "tool_calls", "message": {
+        "reasoning_content": "hm", "content": "a", "tool_calls": [
+            {"id": "c", "function": {"name": "f", "arguments": "{\"x\": 1}"}},
+        ],
+    }}]});
+    for before in ["", "\n\n \r\n", "\u{feff}"] {
+        let run = run(Wire::OpenAiChat, &format!("{before}{answer}\n"));
+        assert_eq!(run.end, Ok(()), "{before:?}");
+        let shown = format!("{:?}", run.events);
+        let order = ["ReasoningDelta", "TextDelta", "Begun", "ArgumentsDelta", "Complete", "Usage"];
+        let places = order.map(|event| shown.find(event).unwrap());
+        assert!(places.is_sorted(), "{shown}");
+        assert_eq!(run.events.last(), Some(&StreamEvent::Finished(FinishReason::ToolCalls)));
+        // "hm", "a", "f" and the arguments: 12 bytes.
+        assert_eq!(run.decoded.usage.completion_tokens, 3);
+        assert_eq!(run.decoded.usage.source, UsageSource::Estimated);
+        assert_eq!(run.decoded.id.as_deref(), Some("x"));
+    }
+    for (body, kind) in [
+        // xAI's, under status 200 (vercel/ai, `packages/xai`).
+        (r#"{"code": "x", "error": "The service is busy"}"#, ErrorKind::Server),
+        (r#"{"error": {"code": 429, "message": "slow"}}"#, ErrorKind::RateLimited),
+        (r#"{"choices": [{"message": {"content": "half"#, ErrorKind::Protocol),
+        ("<html>maintenance</html>", ErrorKind::Protocol),
+        ("[1]", ErrorKind::Protocol),
+        ("", ErrorKind::Truncated),
+        (" \n\n", ErrorKind::Truncated),
+        ("Internal error", ErrorKind::Truncated),
+    ] {
+        let run = run(Wire::OpenAiChat, body);
+        assert_eq!(run.end.unwrap_err().kind, kind, "{body}");
+        assert_eq!(run.events, []);
+    }
+    let message = json!({"type": "message", "content": [{"type": "text", "text": "a"}],
+        "stop_reason": "end_turn", "usage": {"input_tokens": 1, "output_tokens": 2}});
+    let run = run(Wire::Anthropic, &message.to_string());
+    assert_eq!(run.end, Ok(()));
+    assert_eq!(run.decoded.usage, Usage::reported(1, 2));
+}
+
+#[test]
+fn only_what_brings_the_answer_on_is_progress() {
+    let table: &[(Wire, &[(&str, bool)])] = &[
+        (
+            Wire::OpenAiChat,
+            &[
+                (": keep-alive\n\n", false),
+                ("\n\n", false),
+                ("data:\n\n", false),
+                ("data: {\"choices\": []}\n\n", false),
+                (": OPENROUTER PROCESSING\n\n", false),
+                ("data: {}\n\n", false),
+                ("event: ping\ndata: {\"type\": \"ping\"}\n\n", false),
+                ("data: {\"choices\": [{\"delta\": {\"role\": \"assistant\"}}]}\n\n", true),
+                ("data: {\"choices\"", false),
+                (": [{\"delta\": null}]}\n", false),
+                ("\n", false),
+                ("data: {\"choices\": [{\"delta\": {\"content\": \"\"}}]}\n\n", false),
+                (
+                    "data: {\"choices\": [{\"index\": 1, \"delta\": {\"content\": \"x\"}}]}\n\n",
+                    true,
+                ),
+                ("data: {\"choices\": [{\"delta\": {\"content\": \"x\"}}]}\n\n", true),
+                ("data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n", true),
+                ("data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n", false),
+                ("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1}}\n\n", true),
+                ("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1}}\n\n", false),
+                ("data: [DONE]\n\n", true),
+                ("data: [DONE]\n\n", false),
+            ],
+        ),
+        (
+            Wire::Anthropic,
+            &[
+                ("event: message_start\ndata: {\"message\": {}}\n\n", true),
+                ("event: ping\ndata: {\"type\": \"ping\"}\n\n", false),
+                ("data: {\"type\": \"ping\"}\n\n", false),
+                ("event: novelty\ndata: not even JSON\n\n", false),
+                (
+                    "data: {\"type\": \"content_block_start\", \"index\": 0, \"content_block\": {}}\n\n",
+                    true,
+                ),
+                (
+                    "data: {\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": \"signature_delta\"}}\n\n",
+                    true,
+                ),
+                (
+                    "data: {\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": \"input_json_delta\", \"partial_json\": \"\"}}\n\n",
+                    true,
+                ),
+                ("data: {\"type\": \"content_block_stop\", \"index\": 0}\n\n", true),
+            ],
+        ),
+    ];
+    for (wire, pushes) in table {
+        let mut decoder = Decoder::new(*wire, 0, LIMIT);
+        for (bytes, progress) in *pushes {
+            assert_eq!(decoder.push(bytes.as_bytes(), &mut Vec::new()), Ok(*progress), "{bytes}");
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_bounded() {
+    let piece = lines(&[chunk(json!({"content": "x".repeat(100)}), json!(null))]);
+    let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
+    let mut events = Vec::new();
+    let failure = (0..).find_map(|_| decoder.push(piece.as_bytes(), &mut events).err()).unwrap();
+    assert_eq!((failure.kind, events.len()), (ErrorKind::Protocol, 10));
+    assert!(failure.message.contains("larger than the 1000 bytes"), "{}", failure.message);
+    assert_eq!(decoder.partial().message.text().len(), 1_000);
+    assert_eq!(decoder.push(piece.as_bytes(), &mut events), Err(failure));
+    // A body that is none, an event that does not end, comments without end.
+    let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
+    assert!((0..).any(|_| decoder.push(b"{      ", &mut events).is_err()));
+    let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
+    assert!((0..).any(|_| decoder.push(b"data: xxxxxxxxxxxxxxxxx\n", &mut events).is_err()));
+    let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
+    assert!((0..10_000).all(|_| decoder.push(b": keep-alive\n\n", &mut events).is_ok()));
+}
+
+#[test]
+fn usage_that_is_not_reported_is_estimated() {
+    let chunks = [chunk(json!({"content": "12345"}), json!("stop"))];
+    let run = run(Wire::OpenAiChat, &(lines(&chunks) + "data: [DONE]\n\n"));
+    let usage = run.decoded.usage;
+    // Of 40 bytes of request and 5 of answer.
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (10, 2, 12));
+    assert_eq!(usage.source, UsageSource::Estimated);
+    assert_eq!(run.events[1], StreamEvent::Usage(usage.into()));
+}

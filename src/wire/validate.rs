@@ -1,0 +1,166 @@
+//! What every provider would refuse, refused in one wording before it is sent.
+
+use serde_json::Value;
+
+use crate::chat::{ChatRequest, Tool, ToolChoice};
+use crate::error::Error;
+
+/// Checks a request's own sense. What a provider alone refuses is for its encoder,
+/// and limits that differ between servers (four stop texts, the range of the
+/// temperature) are left to them.
+///
+/// Tools given by [`extra`](ChatRequest::extra) replace these, so with them the
+/// choice is not checked against the names. The model cannot be replaced by one: prices,
+/// budgets and reports go by the `model` that is asked for.
+pub(super) fn validate(request: &ChatRequest, model: &str) -> Result<(), Error> {
+    if request.messages.is_empty() {
+        return refuse("the request has no messages; add at least one");
+    }
+    if request.extra.get("model").is_some_and(|other| other != model) {
+        return refuse(format!(
+            "extra has another model than {model:?}; name it by ChatRequest::model"
+        ));
+    }
+    // JSON has no NaN and no infinity; serde_json would write null.
+    for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
+        if let Some(value) = value.filter(|value| !value.is_finite()) {
+            return refuse(format!("{name} is {value}; it must be a finite number"));
+        }
+    }
+    if request.max_output_tokens == Some(0) {
+        return refuse(
+            "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
+        );
+    }
+    if let Some(index) = request.stop.iter().position(String::is_empty) {
+        return refuse(format!("stop[{index}] is empty; leave it out"));
+    }
+    let names = names(&request.tools)?;
+    let by_extra = request.extra.contains_key("tools");
+    match &request.tool_choice {
+        Some(_) if request.tools.is_empty() && !by_extra => {
+            refuse("tool_choice is set but there are no tools; add tools or leave it unset")
+        }
+        Some(ToolChoice::Function(name))
+            if !by_extra && names.binary_search(&name.as_str()).is_err() =>
+        {
+            refuse(format!("tool_choice names {name:?}, which is not among the tools"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The tools' names in order. Tools in a provider's own format may have none.
+fn names(tools: &[Tool]) -> Result<Vec<&str>, Error> {
+    let mut names = Vec::new();
+    for (index, tool) in tools.iter().enumerate() {
+        let name = match tool {
+            Tool::Function(function) => {
+                if !(function.parameters.is_object() || function.parameters.is_null()) {
+                    return refuse(format!(
+                        "the parameters of tool {:?} are not a JSON object; give the JSON Schema \
+                         of its arguments",
+                        function.name
+                    ));
+                }
+                Some(function.name.as_str())
+            }
+            // Anthropic's, then OpenAI's two kinds.
+            Tool::Native(value) => ["/name", "/function/name", "/custom/name"]
+                .into_iter()
+                .find_map(|place| value.pointer(place).and_then(Value::as_str)),
+        };
+        let Some(name) = name else { continue };
+        if name.is_empty() {
+            return refuse(format!("tools[{index}] has no name; give every tool one"));
+        }
+        match names.binary_search(&name) {
+            Ok(_) => {
+                return refuse(format!(
+                    "two tools are named {name:?}; give every tool a name of its own"
+                ));
+            }
+            Err(place) => names.insert(place, name),
+        }
+    }
+    Ok(names)
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::invalid_request(message))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::chat::{ChatRequest, Message, Tool, ToolChoice};
+    use crate::error::ErrorKind;
+    use crate::wire::{Delivery, Wire};
+    use serde_json::{Value, json};
+
+    fn hi() -> ChatRequest {
+        ChatRequest::from("the secret prompt")
+    }
+
+    fn tool(name: &str) -> Tool {
+        Tool::function(name, "", json!({}))
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_same_words_whoever_is_asked() {
+        let native = |name: Value| Tool::Native(json!({"type": "x", "name": name}));
+        let custom = || Tool::Native(json!({"type": "custom", "custom": {"name": "f"}}));
+        for (request, expected) in [
+            (ChatRequest::new(Vec::<Message>::new()), "the request has no messages"),
+            (hi().temperature(f64::NAN), "temperature is NaN; it must be a finite number"),
+            (hi().top_p(f64::INFINITY), "top_p is inf; it must be a finite number"),
+            (hi().max_output_tokens(0), "max_output_tokens is 0; leave it unset"),
+            (hi().stop("END").stop(""), "stop[1] is empty"),
+            (hi().extra("model", "dear"), "another model than \"some-model\"; name it by"),
+            (hi().extra("model", Value::Null), "another model than \"some-model\"; name it by"),
+            (hi().tool(tool("f")).tool(tool("")), "tools[1] has no name"),
+            (hi().tool(native(json!(""))), "tools[0] has no name"),
+            (hi().tool(tool("f")).tool(tool("f")), "two tools are named \"f\""),
+            (hi().tool(tool("f")).tool(native(json!("f"))), "two tools are named \"f\""),
+            (hi().tool(tool("f")).tool(custom()), "two tools are named \"f\""),
+            (hi().tool(Tool::function("f", "", json!("x"))), "tool \"f\" are not a JSON object"),
+            (hi().tool_choice(ToolChoice::None), "tool_choice is set but there are no tools"),
+            (
+                hi().tool(tool("f")).tool_choice(ToolChoice::Function("g".into())),
+                "tool_choice names \"g\", which is not among the tools",
+            ),
+        ] {
+            let about_tools = !request.tools.is_empty() || request.tool_choice.is_some();
+            for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
+                if about_tools && wire == Wire::OpenAiCompletions {
+                    continue; // It takes no tools at all.
+                }
+                let error = wire.encode(&request, "some-model", Delivery::Whole).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+                assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
+                assert!(!error.message().contains("secret"));
+            }
+        }
+    }
+
+    #[test]
+    fn extra_may_repeat_the_model() {
+        for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
+            let body = wire.encode(&hi().extra("model", "m"), "m", Delivery::Whole).unwrap();
+            assert_eq!(body["model"], "m");
+        }
+    }
+
+    #[test]
+    fn tools_without_a_name_and_choices_among_others_tools_pass() {
+        let nameless = || Tool::Native(json!({"type": "x"}));
+        let theirs = ToolChoice::Function("theirs".into());
+        for request in [
+            hi().tool(nameless()).tool(nameless()).tool_choice(ToolChoice::Required),
+            hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
+        ] {
+            for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+            }
+        }
+    }
+}
