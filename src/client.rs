@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::metrics::{Recorder, Snapshot};
 use crate::pool::PoolStats;
-use crate::provider::Provider;
+use crate::provider::{self, Format, Provider};
 use crate::retry::{Bucket, Retrier, SecondSending, Tried};
 use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
@@ -78,13 +78,48 @@ impl Client {
         ClientBuilder::default()
     }
 
+    /// A client of any provider that the crate knows, with every default: `provider/model`,
+    /// the key from the provider's usual variable.
+    ///
+    /// What stands before the first slash is the provider, by its name or an alias. All
+    /// that follows is the model's own name, slashes included.
+    ///
+    /// ```no_run
+    /// use tollgate::Client;
+    ///
+    /// let client = Client::new("groq/llama-3.3-70b-versatile")?; // key in GROQ_API_KEY
+    /// let gateway = Client::new("openrouter/anthropic/claude-sonnet-4.5")?;
+    /// let local = Client::new("ollama/llama3.2")?; // no key
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](crate::ErrorKind::Configuration) for a name without a provider or
+    /// with one that is not known, with the nearest names; else as
+    /// [`ClientBuilder::build`].
+    pub fn new(model: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder_for(model)?.build()
+    }
+
+    /// Begins to set up a client of `provider/model`, as [`new`](Self::new) reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](crate::ErrorKind::Configuration) for a name without a provider or
+    /// with one that is not known.
+    pub fn builder_for(model: impl AsRef<str>) -> Result<ClientBuilder, Error> {
+        let name = provider::split(model.as_ref())?;
+        Ok(Self::builder().provider(name.provider).model(name.model))
+    }
+
     /// A client of OpenAI with every default, the key from `OPENAI_API_KEY`.
     ///
     /// # Errors
     ///
     /// As [`ClientBuilder::build`].
     pub fn openai(model: impl Into<String>) -> Result<Self, Error> {
-        Self::builder().provider(Provider::OpenAi).model(model).build()
+        Self::builder().provider(Provider::OPENAI).model(model).build()
     }
 
     /// A client of Anthropic with every default, the key from `ANTHROPIC_API_KEY`.
@@ -93,7 +128,7 @@ impl Client {
     ///
     /// As [`ClientBuilder::build`].
     pub fn anthropic(model: impl Into<String>) -> Result<Self, Error> {
-        Self::builder().provider(Provider::Anthropic).model(model).build()
+        Self::builder().provider(Provider::ANTHROPIC).model(model).build()
     }
 
     /// Asks the model, and waits for the whole answer.
@@ -158,12 +193,13 @@ impl Client {
     }
 
     fn completions(&self) -> Result<Wire, Error> {
-        match self.inner.settings.provider {
-            Provider::OpenAi => Ok(Wire::OpenAiCompletions),
-            provider => Err(Error::invalid_request(
+        let profile = &self.inner.settings.profile;
+        match profile.format {
+            Format::OpenAiChat => Ok(Wire::OpenAiCompletions),
+            Format::Anthropic => Err(Error::invalid_request(
                 "this provider has no text completions; use chat() instead",
             )
-            .with_provider(provider)),
+            .with_provider(profile.id.as_str())),
         }
     }
 
@@ -180,7 +216,7 @@ impl Client {
         self.inner
             .transport
             .warm_up(connections, &bounds)
-            .map_err(|error| error.with_provider(settings.provider))
+            .map_err(|error| error.with_provider(settings.profile.id.as_str()))
     }
 
     /// What the pool of connections holds and has done, all at this moment.
@@ -200,7 +236,7 @@ impl Client {
     ///
     /// ```
     /// # use tollgate::{Client, Provider};
-    /// # let builder = Client::builder().provider(Provider::OpenAi).api_key("sk-…");
+    /// # let builder = Client::builder().provider(Provider::OPENAI).api_key("sk-…");
     /// # let client = builder.build()?;
     /// let costs = client.costs();
     /// println!("{} for {} calls", costs.total.cost, costs.total.calls);
@@ -267,7 +303,7 @@ impl Client {
             Ok(ran) => ran,
             Err(error) => return Err(failed(watched, error)),
         };
-        let (provider, model) = (self.inner.settings.provider, call.into_model());
+        let (provider, model) = (self.inner.settings.profile.id.clone(), call.into_model());
         ChatStream::new(tried, provider, model, request.cancel_token, begun, watched)
     }
 
@@ -281,14 +317,14 @@ impl Client {
     ) -> (Watched, Result<(Call, Tried<T>), Error>) {
         let settings = &self.inner.settings;
         let model = request.model.as_ref().or(settings.model.as_ref());
-        let wire = wire.unwrap_or_else(|| Call::wire(settings.provider, model));
+        let wire = wire.unwrap_or_else(|| Call::wire(settings.profile.format, model));
         let streamed = way.delivery == Delivery::Stream;
         let model = model.map(String::as_str);
         let watch = &self.inner.watch;
         let watched = watch.begin(model.unwrap_or_default(), wire, streamed, &request.tags, begun);
         let ran = self
             .run(request, model, wire, way, begun, &watched)
-            .map_err(|error| error.with_provider(settings.provider));
+            .map_err(|error| error.with_provider(settings.profile.id.as_str()));
         (watched, ran)
     }
 
@@ -340,7 +376,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("provider", &self.inner.settings.provider)
+            .field("provider", &self.inner.settings.profile.id)
             .field("model", &self.inner.settings.model)
             .field("base_url", &self.inner.settings.base)
             .finish_non_exhaustive()

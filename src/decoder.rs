@@ -178,13 +178,13 @@ impl StreamDecoder {
 
     fn provider(&self) -> Provider {
         match self.wire {
-            Wire::OpenAiChat | Wire::OpenAiCompletions => Provider::OpenAi,
-            Wire::Anthropic => Provider::Anthropic,
+            Wire::OpenAiChat | Wire::OpenAiCompletions => Provider::OPENAI,
+            Wire::Anthropic => Provider::ANTHROPIC,
         }
     }
 
     fn error(&self, failure: Failure) -> Error {
-        failure.into_error().with_provider(self.provider())
+        failure.into_error().with_provider(self.provider().as_str())
     }
 }
 

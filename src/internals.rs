@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
-use crate::provider::Provider;
+use crate::provider::{Dialect, Provider};
 use crate::retry::Attempt;
 use crate::wire::{self, Delivery, Reply, Wire};
 
@@ -146,13 +146,13 @@ pub fn record(histogram: &mut Histogram, value: Duration) {
 ///
 /// For a request that is refused unsent.
 pub fn encode(
-    provider: Provider,
+    provider: &str,
     request: &ChatRequest,
     model: &str,
     streamed: bool,
 ) -> Result<Vec<u8>, Error> {
     let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
-    wire::write(&wire(provider).encode(request, model, delivery)?)
+    wire::write(&wire(provider).encode(request, model, &Dialect::OPENAI, delivery)?)
 }
 
 /// The answer in a body that came with status 200, of the same formats.
@@ -160,17 +160,22 @@ pub fn encode(
 /// # Errors
 ///
 /// For a body that cannot be read.
-pub fn decode(provider: Provider, body: &[u8]) -> Result<ChatResponse, Error> {
+pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
     let reply = Reply { status: 200, headers: &HeaderMap::new(), body };
     match wire(provider).decode(reply) {
-        Ok(decoded) => Ok(decoded.into_response(provider)),
+        Ok(decoded) => Ok(decoded.into_response(of(provider))),
         Err(failure) => Err(failure.into_error()),
     }
 }
 
-fn wire(provider: Provider) -> Wire {
+/// Without a look at the registry, which no call has.
+fn of(provider: &str) -> Provider {
+    if provider == "anthropic" { Provider::ANTHROPIC } else { Provider::OPENAI }
+}
+
+fn wire(provider: &str) -> Wire {
     match provider {
-        Provider::OpenAi => Wire::OpenAiChat,
-        Provider::Anthropic => Wire::Anthropic,
+        "anthropic" => Wire::Anthropic,
+        _ => Wire::OpenAiChat,
     }
 }

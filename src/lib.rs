@@ -119,7 +119,7 @@ pub mod metrics;
 mod money;
 pub mod observe;
 mod pool;
-mod provider;
+pub mod provider;
 mod retry;
 mod stream;
 mod sync;
@@ -150,6 +150,7 @@ pub use key::ApiKey;
 pub use metrics::Snapshot;
 pub use observe::Observer;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
+#[doc(inline)]
 pub use provider::Provider;
 pub use retry::{
     Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,

@@ -281,7 +281,8 @@ impl ChatStream {
         self.batch = Vec::new().into_iter();
         let about = &mut self.about;
         about.stop_the_clock(Some(&error));
-        let error = error.with_provider(about.provider).with_attempts(about.attempts.clone());
+        let error =
+            error.with_provider(about.provider.as_str()).with_attempts(about.attempts.clone());
         self.end = Some(Err(error.clone()));
         self.stop();
         self.about.end(&self.decoder, Some(&error));

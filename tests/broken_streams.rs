@@ -9,7 +9,7 @@ use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, at_rest, drain, first_word_and_end, head, whole};
 use support::{builder, builder_at, loopback, quick_retries};
 use tollgate::testing::{Framing, Loopback, Reply};
-use tollgate::{Decision, Error, ErrorKind, GiveUp, Phase, Provider};
+use tollgate::{Decision, Error, ErrorKind, GiveUp, Phase};
 
 #[test]
 fn what_fails_before_the_first_event_is_tried_again() {
@@ -41,7 +41,7 @@ fn what_fails_before_the_first_event_is_tried_again() {
 #[test]
 fn what_cannot_be_tried_again_is_an_error_of_the_call() {
     let server = loopback();
-    let client = builder(&server, Provider::OpenAi).retry(quick_retries(3)).build().unwrap();
+    let client = builder(&server, "openai").retry(quick_retries(3)).build().unwrap();
     for (reply, kind) in [
         (Reply::error(401, "invalid_api_key", "no"), ErrorKind::Authentication),
         (Reply::error(400, "context_length_exceeded", "no"), ErrorKind::ContextWindowExceeded),
@@ -56,7 +56,7 @@ fn what_cannot_be_tried_again_is_an_error_of_the_call() {
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.attempts().len(), 1);
         assert!(error.request_id().is_some());
-        assert_eq!(error.provider(), Some(Provider::OpenAi));
+        assert_eq!(error.provider(), Some("openai"));
     }
     assert_eq!(server.requests().len(), 4);
     at_rest(&client);
@@ -64,7 +64,7 @@ fn what_cannot_be_tried_again_is_an_error_of_the_call() {
 
 /// How a stream ends that begins with "one two three" and then fails, and that its
 /// error stays the same.
-fn broken(provider: Provider, reply: Reply) -> (Error, String, Loopback) {
+fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     let server = loopback();
     server.reply(reply);
     server.otherwise(Reply::text("a second time"));
@@ -116,8 +116,7 @@ fn a_stream_that_is_cut_short_is_never_taken_for_whole() {
             assert!(words.starts_with(&text) && !text.is_empty(), "{text:?}");
         }
     }
-    let (error, text, _server) =
-        broken(Provider::Anthropic, Reply::text(words).without_end_marker());
+    let (error, text, _server) = broken("anthropic", Reply::text(words).without_end_marker());
     assert_eq!((error.kind(), text.as_str()), (ErrorKind::Truncated, words));
     assert!(error.to_string().contains("message_stop"), "{error}");
 }
@@ -138,12 +137,12 @@ fn a_stream_that_is_reset_or_stalls_or_makes_no_sense_says_so() {
 #[test]
 fn an_error_inside_a_stream_is_the_error_its_status_would_have_given() {
     for (provider, code, kind) in [
-        (Provider::OpenAi, "rate_limit_exceeded", ErrorKind::RateLimited),
-        (Provider::OpenAi, "server_error", ErrorKind::Server),
-        (Provider::OpenAi, "insufficient_quota", ErrorKind::QuotaExhausted),
-        (Provider::Anthropic, "overloaded_error", ErrorKind::Overloaded),
-        (Provider::Anthropic, "rate_limit_error", ErrorKind::RateLimited),
-        (Provider::Anthropic, "api_error", ErrorKind::Server),
+        ("openai", "rate_limit_exceeded", ErrorKind::RateLimited),
+        ("openai", "server_error", ErrorKind::Server),
+        ("openai", "insufficient_quota", ErrorKind::QuotaExhausted),
+        ("anthropic", "overloaded_error", ErrorKind::Overloaded),
+        ("anthropic", "rate_limit_error", ErrorKind::RateLimited),
+        ("anthropic", "api_error", ErrorKind::Server),
     ] {
         let reply = Reply::text("one two three four").stream_error(4, code, "it went wrong");
         let (error, text, _server) = broken(provider, reply);
@@ -173,7 +172,7 @@ fn an_error_that_comes_with_the_first_event_comes_after_it() {
 fn a_key_that_a_stream_repeats_is_taken_out() {
     let message = format!("bad key {}", support::KEY);
     let reply = Reply::text("one two three").stream_error(3, "server_error", message);
-    let (error, ..) = broken(Provider::OpenAi, reply);
+    let (error, ..) = broken("openai", reply);
     assert_eq!(error.message(), "bad key [key]");
 }
 
@@ -184,7 +183,7 @@ fn a_stream_of_another_format_says_so_and_is_not_asked_for_again() {
         send(&mut socket, &(head() + CHUNK + CHUNK + "data: [DONE]\n\n"));
     });
     let client = builder_at(&server.base_url())
-        .provider(Provider::Anthropic)
+        .provider("anthropic")
         .retry(quick_retries(3))
         .build()
         .unwrap();
@@ -210,13 +209,13 @@ fn deep_json_is_read_or_refused() {
         let deep = deep(levels);
         let mut bodies: Vec<_> = ["annotations", "content", "audio", "tool_calls", "function_call"]
             .into_iter()
-            .map(|member| (Provider::OpenAi, CHUNK.to_owned() + &openai(member, &deep)))
+            .map(|member| ("openai", CHUNK.to_owned() + &openai(member, &deep)))
             .collect();
-        bodies.push((Provider::OpenAi, format!("{CHUNK}data: {{\"error\":{deep}}}\n\n")));
+        bodies.push(("openai", format!("{CHUNK}data: {{\"error\":{deep}}}\n\n")));
         let start = "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":\
                      {\"type\":\"text\",\"text\":\"one \"}}\n\n";
         for block in [deep.clone(), format!("{{\"type\":\"new\",\"x\":{deep}}}")] {
-            bodies.push((Provider::Anthropic, start.to_owned() + &anthropic(&block)));
+            bodies.push(("anthropic", start.to_owned() + &anthropic(&block)));
         }
         for (provider, body) in bodies {
             let (word, wait) = word();

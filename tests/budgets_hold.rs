@@ -13,9 +13,7 @@ use tollgate::cost::ledger::{
     ReservationId,
 };
 use tollgate::testing::{Reply, Request};
-use tollgate::{
-    Budget, ChatRequest, CostConfig, ErrorKind, Money, PoolConfig, Price, Prices, Provider,
-};
+use tollgate::{Budget, ChatRequest, CostConfig, ErrorKind, Money, PoolConfig, Price, Prices};
 
 const THREADS: usize = 64;
 const RUNS: usize = 1_000;
@@ -102,7 +100,7 @@ fn no_number_of_threads_overruns_a_budget() {
         .prices(Prices::empty().set("openai", "m", price))
         .shared_ledger(Arc::clone(&ledger) as Arc<dyn Ledger>)
         .budget(Budget::daily(limit()).per_tag("run"));
-    let client = builder(&server, Provider::OpenAi)
+    let client = builder(&server, "openai")
         .model("m")
         .pool(PoolConfig { max_per_origin: 64, ..PoolConfig::default() })
         .costs(costs)

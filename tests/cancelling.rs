@@ -15,9 +15,7 @@ use support::listener::wait_for_the_end;
 use support::server::{RawServer, request, send};
 use support::{builder, builder_at, eventually, loopback};
 use tollgate::testing::Reply;
-use tollgate::{
-    CancelToken, ChatRequest, Client, Error, Phase, PoolConfig, Provider, Proxy, RetryConfig,
-};
+use tollgate::{CancelToken, ChatRequest, Client, Error, Phase, PoolConfig, Proxy, RetryConfig};
 
 /// Far more than cancelling takes, and far less than what is being waited for.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -110,7 +108,7 @@ fn hanging(prepare: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (RawServ
 
 fn before_it_begins() {
     let server = loopback();
-    let client = builder(&server, Provider::OpenAi).build().unwrap();
+    let client = builder(&server, "openai").build().unwrap();
     let token = CancelToken::new();
     token.cancel();
     let error = client.chat(ChatRequest::from("hi").cancel_token(&token)).unwrap_err();
@@ -123,7 +121,7 @@ fn waiting_in_line() {
     let server = loopback();
     server.otherwise(Reply::hang());
     let one = PoolConfig { max_size: 1, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(one).timeout(LONG).build().unwrap();
+    let client = builder(&server, "openai").pool(one).timeout(LONG).build().unwrap();
     let (holder, token) = (CancelToken::new(), CancelToken::new());
     thread::scope(|scope| {
         let holding =
@@ -198,7 +196,7 @@ fn sending() {
 fn waiting_for_the_answer() {
     let server = loopback();
     server.otherwise(Reply::hang());
-    let client = builder(&server, Provider::OpenAi).build().unwrap();
+    let client = builder(&server, "openai").build().unwrap();
     cancel(&client, 8, "hi", SENT, || {
         assert!(server.wait_for_requests(8, AT_ONCE));
     });
@@ -217,7 +215,7 @@ fn reading_the_answer() {
 fn waiting_to_try_again() {
     let server = loopback();
     server.otherwise(Reply::status(503).header("retry-after", "100"));
-    let client = builder(&server, Provider::OpenAi)
+    let client = builder(&server, "openai")
         .retry(RetryConfig { max_retries: 2, ..RetryConfig::default() })
         .build()
         .unwrap();

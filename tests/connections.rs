@@ -8,7 +8,7 @@ use std::time::Duration;
 use support::server::{RawServer, body, request, response, send};
 use support::{builder, builder_at, cancelled, client, loopback};
 use tollgate::testing::Reply;
-use tollgate::{CancelToken, ChatRequest, Client, ErrorKind, Phase, PoolConfig, Provider};
+use tollgate::{CancelToken, ChatRequest, Client, ErrorKind, Phase, PoolConfig};
 
 /// Far more than anything here takes.
 const LONG: Duration = Duration::from_secs(30);
@@ -63,7 +63,7 @@ fn bytes_nobody_asked_for_are_no_answer_to_the_next_call() {
 #[test]
 fn one_that_died_while_idle_is_found_out_without_sending() {
     let server = loopback();
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     client.chat("one").unwrap();
     server.close_connections();
     assert!(server.wait_for_connections(|now| now.open == 0, LONG));
@@ -188,7 +188,7 @@ fn idle_connections_are_closed_on_time_and_at_the_end() {
         cleanup_period: Duration::from_millis(1),
         ..PoolConfig::default()
     };
-    let client = builder(&server, Provider::OpenAi).pool(short).build().unwrap();
+    let client = builder(&server, "openai").pool(short).build().unwrap();
     client.chat("hi").unwrap();
     assert!(server.wait_for_connections(|now| now.open == 0 && now.opened == 1, LONG));
     while client.pool().total.closed.idle != 1 {
@@ -207,7 +207,7 @@ fn old_connections_are_replaced() {
         max_lifetime: Some(Duration::from_millis(1)),
         ..PoolConfig::default()
     };
-    let client = builder(&server, Provider::OpenAi).pool(short).build().unwrap();
+    let client = builder(&server, "openai").pool(short).build().unwrap();
     for _ in 0..3 {
         // Longer than a lifetime, so that each is too old when it comes back.
         server.reply(Reply::text("hi").delay(Duration::from_millis(5)));
@@ -221,7 +221,7 @@ fn old_connections_are_replaced() {
 fn connections_can_be_opened_ahead() {
     let server = loopback();
     let pool = PoolConfig { max_size: 4, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
     assert_eq!(client.warm_up(3).unwrap(), 3);
     assert_eq!(client.warm_up(3).unwrap(), 0, "three are at rest already");
     assert!(server.wait_for_connections(|now| now.open == 3, LONG));
@@ -231,7 +231,7 @@ fn connections_can_be_opened_ahead() {
     assert_eq!(client.warm_up(100).unwrap(), 1, "no more than the pool has room for");
 
     server.refuse().unwrap();
-    let cold = support::client(&server, Provider::OpenAi);
+    let cold = support::client(&server, "openai");
     assert_eq!(cold.warm_up(2).unwrap_err().kind(), ErrorKind::Connection);
     assert_eq!(cold.pool().total.failed.connect, 2);
     assert_at_rest(&cold);
@@ -246,11 +246,8 @@ fn a_line_too_long_fails_fast_and_is_not_queued_for_again() {
         acquire_timeout: Some(Duration::from_millis(20)),
         ..PoolConfig::default()
     };
-    let client = builder(&server, Provider::OpenAi)
-        .pool(pool)
-        .retry(support::quick_retries(5))
-        .build()
-        .unwrap();
+    let client =
+        builder(&server, "openai").pool(pool).retry(support::quick_retries(5)).build().unwrap();
     let token = CancelToken::new();
     thread::scope(|scope| {
         let hanging = scope.spawn(|| client.chat(ChatRequest::from("hi").cancel_token(&token)));
@@ -272,11 +269,8 @@ fn a_line_too_long_fails_fast_and_is_not_queued_for_again() {
 fn cancelling_ends_a_call_wherever_it_is_and_leaves_nothing_behind() {
     let server = loopback();
     let one = PoolConfig { max_size: 1, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi)
-        .pool(one)
-        .retry(support::quick_retries(1))
-        .build()
-        .unwrap();
+    let client =
+        builder(&server, "openai").pool(one).retry(support::quick_retries(1)).build().unwrap();
 
     // Waiting for the answer, on a fresh connection and on one used before.
     for round in 1..=2 {
@@ -358,7 +352,7 @@ fn cancelling_ends_a_blocked_write() {
 #[test]
 fn the_pool_tells_what_it_has_done() {
     let server = loopback();
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     let origin = format!("http://{}", server.address());
     for _ in 0..3 {
         client.chat("hi").unwrap();

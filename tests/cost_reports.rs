@@ -9,7 +9,7 @@ use support::costs::{ample, client, config, spent, usd};
 use support::stream::BOTH;
 use support::{builder, loopback};
 use tollgate::testing::Reply;
-use tollgate::{Budget, ChatRequest, CostEvent, ErrorKind, Money, Provider};
+use tollgate::{Budget, ChatRequest, CostEvent, ErrorKind, Money};
 
 fn of(customer: &str) -> ChatRequest {
     ChatRequest::from("hi").max_output_tokens(100).tag("customer", customer)
@@ -20,7 +20,7 @@ fn every_customer_has_a_budget_of_its_own() {
     let server = loopback();
     server.otherwise(Reply::text("Paris").usage(100, 100));
     let budget = Budget::daily(usd("0.0008")).per_tag("customer");
-    let client = client(&server, Provider::OpenAi, config([budget]));
+    let client = client(&server, "openai", config([budget]));
     client.chat(of("acme")).unwrap();
     client.stream(of("acme")).unwrap().finish().unwrap();
     let error = client.chat(of("acme")).unwrap_err();
@@ -82,7 +82,7 @@ fn two_clients_share_a_tracker() {
 fn a_report_sums_up_reads_and_compares() {
     let server = loopback();
     server.otherwise(Reply::text("Paris").usage(1_000, 500));
-    let client = client(&server, Provider::OpenAi, config([ample()]));
+    let client = client(&server, "openai", config([ample()]));
     for _ in 0..2 {
         client.chat("hi").unwrap();
     }
@@ -109,7 +109,7 @@ fn a_report_sums_up_reads_and_compares() {
 fn live_events_tell_what_happens_to_the_money() {
     let server = loopback();
     server.otherwise(Reply::text("Paris").usage(100, 100));
-    let client = client(&server, Provider::OpenAi, config([Budget::total(usd("0.0008"))]));
+    let client = client(&server, "openai", config([Budget::total(usd("0.0008"))]));
     let mut events = client.cost_tracker().events();
     client.chat(of("acme")).unwrap();
     client.chat(of("acme")).unwrap();
@@ -131,7 +131,7 @@ fn live_events_tell_what_happens_to_the_money() {
 fn what_makes_no_sense_is_refused_when_the_client_is_built() {
     let server = loopback();
     let wrong = |budgets: Vec<Budget>| {
-        let built = builder(&server, Provider::OpenAi).costs(config(budgets)).build();
+        let built = builder(&server, "openai").costs(config(budgets)).build();
         let error = built.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
         error.message().to_owned()
@@ -154,10 +154,10 @@ fn what_makes_no_sense_is_refused_when_the_client_is_built() {
     }
     // A shared tracker has its own.
     let tracker = config([]).build().unwrap();
-    let twice = builder(&server, Provider::OpenAi).cost_tracker(tracker).budget(ample());
+    let twice = builder(&server, "openai").cost_tracker(tracker).budget(ample());
     assert_eq!(twice.build().unwrap_err().kind(), ErrorKind::Configuration);
     // A limit of nothing lets through what is free.
-    let nothing = client(&server, Provider::OpenAi, config([Budget::total(Money::ZERO)]));
+    let nothing = client(&server, "openai", config([Budget::total(Money::ZERO)]));
     assert_eq!(nothing.chat("hi").unwrap_err().kind(), ErrorKind::Budget);
     assert_eq!(server.request_count(), 0);
 }

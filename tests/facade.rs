@@ -14,7 +14,7 @@ use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::MetricsObserver;
 use tollgate::testing::Reply;
-use tollgate::{Budget, ChatRequest, Money, Provider};
+use tollgate::{Budget, ChatRequest, Money};
 
 /// Everything recorded, by name and labels.
 #[derive(Clone, Default)]
@@ -118,7 +118,7 @@ fn calls_attempts_connections_and_alerts_are_recorded_by_the_conventions() {
     let records = Records::default();
     metrics::with_local_recorder(&records, || {
         let budget = Budget::total(Money::cents(10)).name("all").soft().alert_at([50]);
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .price_provider("openai")
             .retry(quick_retries(1))
             .costs(costs::config([budget]))
@@ -197,7 +197,7 @@ fn models_beyond_the_bound_share_a_series() {
     let records = Records::default();
     metrics::with_local_recorder(&records, || {
         // Refused unsent, which is quick.
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .budget(Budget::total(Money::ZERO))
             .observer(MetricsObserver::new())
             .build()

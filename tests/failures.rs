@@ -10,10 +10,10 @@ use support::stream::LONG;
 use support::{KEY, builder, builder_at, client, loopback};
 use tollgate::testing::{Framing, Loopback, Reply};
 use tollgate::{
-    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, Phase, PoolConfig, Provider,
+    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, Phase, PoolConfig,
 };
 
-const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
+const BOTH: [&str; 2] = ["openai", "anthropic"];
 
 /// The error of one call. It comes within the timeout, and shows neither the key
 /// nor the prompt.
@@ -33,7 +33,7 @@ fn failure_of(client: &Client) -> Error {
     error
 }
 
-fn failure_with(provider: Provider, reply: Reply) -> (Error, Loopback) {
+fn failure_with(provider: &str, reply: Reply) -> (Error, Loopback) {
     let server = loopback();
     server.reply(reply);
     let error = failure(builder(&server, provider));
@@ -55,18 +55,14 @@ fn wrong_key() {
 
 #[test]
 fn a_key_that_the_server_repeats_is_taken_out_of_the_message() {
-    let (error, _server) = failure_with(
-        Provider::OpenAi,
-        Reply::error(401, "invalid_api_key", format!("bad key {KEY}")),
-    );
+    let (error, _server) =
+        failure_with("openai", Reply::error(401, "invalid_api_key", format!("bad key {KEY}")));
     assert_eq!(error.message(), "bad key [key]");
 }
 
 #[test]
 fn unknown_model() {
-    for (provider, code) in
-        [(Provider::OpenAi, "model_not_found"), (Provider::Anthropic, "not_found_error")]
-    {
+    for (provider, code) in [("openai", "model_not_found"), ("anthropic", "not_found_error")] {
         let (error, _server) = failure_with(provider, Reply::error(404, code, "no such model"));
         assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
         assert_eq!(error.code(), Some(code));
@@ -80,7 +76,7 @@ fn dead_server() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let error = failure(
         Client::builder()
-            .provider(Provider::OpenAi)
+            .provider("openai")
             .model("gpt-4o-mini")
             .api_key(KEY)
             .base_url(format!("http://{address}/v1"))
@@ -97,8 +93,7 @@ fn dead_server() {
 fn hanging_server() {
     let server = loopback();
     server.reply(Reply::hang());
-    let client =
-        builder(&server, Provider::OpenAi).timeout(Duration::from_millis(1500)).build().unwrap();
+    let client = builder(&server, "openai").timeout(Duration::from_millis(1500)).build().unwrap();
     let error = failure_of(&client);
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(error.phase(), Some(Phase::FirstByte));
@@ -109,8 +104,7 @@ fn hanging_server() {
 fn a_server_that_stalls_in_the_middle() {
     let server = loopback();
     server.reply(Reply::text("a long answer").stall_after(20));
-    let client =
-        builder(&server, Provider::OpenAi).timeout(Duration::from_millis(1500)).build().unwrap();
+    let client = builder(&server, "openai").timeout(Duration::from_millis(1500)).build().unwrap();
     let error = failure_of(&client);
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
     assert_eq!(error.phase(), Some(Phase::Body));
@@ -121,7 +115,7 @@ fn a_full_pool() {
     let server = loopback();
     server.reply(Reply::hang());
     let one = PoolConfig { max_size: 1, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(one).build().unwrap();
+    let client = builder(&server, "openai").pool(one).build().unwrap();
     let token = CancelToken::new();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| client.chat(ChatRequest::from("hi").cancel_token(&token)));
@@ -138,16 +132,14 @@ fn a_full_pool() {
 #[test]
 fn half_a_body() {
     for framing in [Framing::ContentLength, Framing::Chunked] {
-        let (error, _server) = failure_with(
-            Provider::OpenAi,
-            Reply::text("a long answer").framing(framing).cut_after(60),
-        );
+        let (error, _server) =
+            failure_with("openai", Reply::text("a long answer").framing(framing).cut_after(60));
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
         assert_eq!(error.phase(), Some(Phase::Body));
     }
     // Where the end of the connection ends the body, only the JSON tells.
     let (error, _server) = failure_with(
-        Provider::OpenAi,
+        "openai",
         Reply::text("a long answer").framing(Framing::UntilClose).cut_after(60),
     );
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -156,14 +148,13 @@ fn half_a_body() {
 
 #[test]
 fn a_reset_in_the_middle_of_the_body() {
-    let (error, _server) =
-        failure_with(Provider::OpenAi, Reply::text("a long answer").reset_after(60));
+    let (error, _server) = failure_with("openai", Reply::text("a long answer").reset_after(60));
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
 }
 
 #[test]
 fn no_answer_at_all() {
-    let (error, _server) = failure_with(Provider::OpenAi, Reply::reset());
+    let (error, _server) = failure_with("openai", Reply::reset());
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     assert_eq!(error.phase(), Some(Phase::FirstByte));
 }
@@ -173,7 +164,7 @@ fn too_large_a_body() {
     const SIZE: usize = 20_000_000;
     for framing in [Framing::ContentLength, Framing::Chunked, Framing::UntilClose] {
         let (error, _server) = failure_with(
-            Provider::OpenAi,
+            "openai",
             Reply::raw(200, "application/json", vec![b' '; SIZE]).framing(framing),
         );
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -189,13 +180,12 @@ fn a_body_of_just_the_size_allowed() {
     for _ in 0..2 {
         server.reply(Reply::raw(200, "application/json", body.to_vec()));
     }
-    let exact = builder(&server, Provider::OpenAi).max_response_bytes(body.len()).build().unwrap();
+    let exact = builder(&server, "openai").max_response_bytes(body.len()).build().unwrap();
     assert_eq!(exact.chat("hi").unwrap().text(), "hi");
     assert_eq!(exact.chat("hi").unwrap().text(), "hi");
     assert_eq!(server.connections().opened, 1, "the connection was reused");
     server.reply(Reply::raw(200, "application/json", body.to_vec()));
-    let less =
-        builder(&server, Provider::OpenAi).max_response_bytes(body.len() - 1).build().unwrap();
+    let less = builder(&server, "openai").max_response_bytes(body.len() - 1).build().unwrap();
     assert_eq!(less.chat("hi").unwrap_err().kind(), ErrorKind::Protocol);
 }
 
@@ -229,7 +219,7 @@ fn an_error_page_of_a_proxy() {
 fn a_redirect_is_not_followed() {
     for provider in BOTH {
         let (elsewhere, server) = (loopback(), loopback());
-        let target = format!("{}/chat/completions", elsewhere.base_url(Provider::OpenAi));
+        let target = format!("{}/chat/completions", elsewhere.base_url("openai"));
         server.reply(Reply::status(307).header("location", target));
         let error = failure(builder(&server, provider));
         assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
@@ -242,7 +232,7 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn plain_http_to_the_outside() {
     let error = Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .api_key(KEY)
         .base_url("http://api.openai.com/v1")
         .build()
@@ -257,7 +247,7 @@ fn a_host_that_cannot_be_found() {
     // RFC 6761 section 6.4 reserves this top-level name.
     let error = failure(
         Client::builder()
-            .provider(Provider::OpenAi)
+            .provider("openai")
             .model("gpt-4o-mini")
             .api_key(KEY)
             .base_url("https://no-such-host.invalid/v1")
@@ -272,8 +262,8 @@ fn a_host_that_cannot_be_found() {
 #[test]
 fn encryption_that_the_server_does_not_speak() {
     let server = loopback();
-    let address = server.base_url(Provider::OpenAi).replace("http://", "https://");
-    let error = failure(builder(&server, Provider::OpenAi).base_url(address));
+    let address = server.base_url("openai").replace("http://", "https://");
+    let error = failure(builder(&server, "openai").base_url(address));
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
     assert_eq!(error.phase(), Some(Phase::Tls));
 }
@@ -343,13 +333,13 @@ fn an_error_whose_body_stalls_keeps_its_status() {
     let server = loopback();
     server.reply(Reply::error(401, "invalid_api_key", "no").stall_after(5));
     let error = failure_of(
-        &builder(&server, Provider::OpenAi).timeout(Duration::from_millis(1500)).build().unwrap(),
+        &builder(&server, "openai").timeout(Duration::from_millis(1500)).build().unwrap(),
     );
     assert_eq!((error.kind(), error.status()), (ErrorKind::Authentication, Some(401)));
 
     // It does not use up the time for another attempt either.
     server.reply(Reply::status(503).stall_after(5));
-    let client = builder(&server, Provider::OpenAi).retry(support::quick_retries(1));
+    let client = builder(&server, "openai").retry(support::quick_retries(1));
     let response = client.build().unwrap().chat("hi").unwrap();
     assert_eq!(response.attempts().len(), 2);
 }
@@ -364,7 +354,7 @@ fn a_secret_in_a_header_of_ones_own_is_hidden_too() {
         Reply::raw(200, "application/json", format!(r#"{{"error":{{"message":"{KEY}"}}}}"#)),
     ] {
         server.reply(reply);
-        let builder = builder(&server, Provider::OpenAi).without_api_key().header("api-key", KEY);
+        let builder = builder(&server, "openai").without_api_key().header("api-key", KEY);
         failure(builder);
     }
 }
@@ -373,9 +363,9 @@ fn a_secret_in_a_header_of_ones_own_is_hidden_too() {
 fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
     let server = loopback();
     let client = Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .api_key(KEY)
-        .base_url(server.base_url(Provider::OpenAi))
+        .base_url(server.base_url("openai"))
         .build()
         .unwrap();
     let nameless = client.chat("hi").unwrap_err();
@@ -383,7 +373,7 @@ fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
     assert!(nameless.to_string().contains("no model"), "{nameless}");
     let request = tollgate::ChatRequest::from("hi").model("gpt-4o-mini").timeout(Duration::ZERO);
     assert!(client.chat(request).unwrap_err().to_string().contains("timeout is zero"));
-    let anthropic = support::client(&server, Provider::Anthropic);
+    let anthropic = support::client(&server, "anthropic");
     let error = anthropic.complete("once upon a time").unwrap_err();
     assert!(error.to_string().contains("no text completions"), "{error}");
     assert_eq!(error.attempts().len(), 0);
@@ -394,6 +384,6 @@ fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
 fn the_same_mistakes_at_the_client_of_the_other_provider() {
     let server = loopback();
     server.reply(Reply::error(529, "overloaded_error", "Overloaded"));
-    let error = failure_of(&client(&server, Provider::Anthropic));
+    let error = failure_of(&client(&server, "anthropic"));
     assert_eq!(error.kind(), ErrorKind::Overloaded, "{error}");
 }

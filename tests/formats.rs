@@ -7,11 +7,11 @@ use std::time::Duration;
 use support::{KEY, builder, client, loopback};
 use tollgate::testing::{Reply, Request};
 use tollgate::{
-    ChatRequest, FinishReason, Image, Message, Part, Provider, ResponseFormat, Role, Tool,
-    ToolChoice, ToolResult, UsageSource,
+    ChatRequest, FinishReason, Image, Message, Part, ResponseFormat, Role, Tool, ToolChoice,
+    ToolResult, UsageSource,
 };
 
-const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
+const BOTH: [&str; 2] = ["openai", "anthropic"];
 
 fn weather() -> Tool {
     Tool::function(
@@ -51,7 +51,7 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
         client.chat("hi").unwrap();
     }
     // One's own in the place of ours.
-    let named = builder(&server, Provider::OpenAi).header("User-Agent", "mine/1").build().unwrap();
+    let named = builder(&server, "openai").header("User-Agent", "mine/1").build().unwrap();
     named.chat("hi").unwrap();
     let mut requests = server.requests();
     let sent = requests.pop().unwrap();
@@ -76,7 +76,7 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
 fn a_model_without_chat_is_asked_by_text_completion() {
     let server = loopback();
     server.reply(Reply::text(" Paris.").usage(5, 2));
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     let request = ChatRequest::from("The capital of France is").model("gpt-3.5-turbo-instruct");
     let response = client.chat(request).unwrap();
     assert_eq!(response.text(), " Paris.");
@@ -95,7 +95,7 @@ fn a_model_without_chat_is_asked_by_text_completion() {
 #[test]
 fn what_text_completions_cannot_do_is_refused_unsent() {
     let server = loopback();
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     for request in [
         ChatRequest::from("hi").tool(weather()),
         ChatRequest::from(Message::user("hi").with(Image::from_url("https://a.b/c.png"))),
@@ -108,13 +108,13 @@ fn what_text_completions_cannot_do_is_refused_unsent() {
 }
 
 /// The parts of a tool conversation as the server got them.
-fn tool_turn(request: &Request, provider: Provider) -> (String, String) {
+fn tool_turn(request: &Request, provider: &str) -> (String, String) {
     let body = request.json();
     let messages = body["messages"].as_array().unwrap();
     let last = messages.last().unwrap();
     let before = &messages[messages.len() - 2];
     let (call, result) = match provider {
-        Provider::Anthropic => (
+        "anthropic" => (
             before["content"]
                 .as_array()
                 .unwrap()
@@ -175,7 +175,7 @@ fn every_setting_reaches_the_wire() {
         assert_eq!(sent["temperature"], 0.5);
         assert_eq!(sent["top_p"], 0.9);
         assert_eq!(sent["metadata"]["user_id"], "u-1");
-        let stop = if provider == Provider::Anthropic { "stop_sequences" } else { "stop" };
+        let stop = if provider == "anthropic" { "stop_sequences" } else { "stop" };
         assert_eq!(sent[stop], json!(["END"]));
         assert!(!sent.to_string().contains("acme"), "tags stay here");
         assert!(sent.to_string().contains("Be brief."));
@@ -195,7 +195,7 @@ fn cached_tokens_are_inside_the_prompt_whoever_counts() {
     let server = loopback();
     server
         .reply(Reply::text("ok").usage(1000, 10).cached(600).cache_write(200).cache_write_1h(100));
-    let usage = client(&server, Provider::Anthropic).chat("hi").unwrap().usage;
+    let usage = client(&server, "anthropic").chat("hi").unwrap().usage;
     assert_eq!(usage.prompt_tokens, 1000);
     assert_eq!((usage.cache_write_tokens, usage.cache_write_1h_tokens), (300, 100));
 }
@@ -215,7 +215,7 @@ fn missing_usage_is_said_to_be_missing() {
 fn a_refusal_is_told_apart_from_an_answer() {
     let server = loopback();
     server.reply(Reply::refusal("I cannot help with that."));
-    let response = client(&server, Provider::OpenAi).chat("hi").unwrap();
+    let response = client(&server, "openai").chat("hi").unwrap();
     assert_eq!(response.message.refusal(), Some("I cannot help with that."));
     assert_eq!(response.text(), "");
 }
@@ -234,7 +234,7 @@ fn rate_limits_are_read() {
 #[test]
 fn a_conversation_can_be_stored_and_goes_on() {
     let server = loopback();
-    let client = client(&server, Provider::Anthropic);
+    let client = client(&server, "anthropic");
     server.reply(Reply::text("Paris.").reasoning("Easy."));
     let first = ChatRequest::from("Capital of France?");
     let response = client.chat(&first).unwrap();
@@ -261,6 +261,6 @@ fn debug_output_shows_no_text() {
     assert!(!format!("{request:?}").contains("launch"));
     let server = loopback();
     server.reply(Reply::text(secret).reasoning(secret));
-    let response = client(&server, Provider::OpenAi).chat(request).unwrap();
+    let response = client(&server, "openai").chat(request).unwrap();
     assert!(!format!("{response:?}").contains("launch"), "{response:?}");
 }

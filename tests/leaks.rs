@@ -11,7 +11,7 @@ use std::time::Duration;
 use support::stream::at_rest;
 use support::{builder, builder_at, eventually, loopback};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{CancelToken, ChatRequest, PoolConfig, Provider};
+use tollgate::{CancelToken, ChatRequest, PoolConfig};
 
 fn count(folder: &str) -> usize {
     fs::read_dir(folder).expect("/proc is there").count()
@@ -41,7 +41,7 @@ fn streams(server: &Loopback) {
     server.reply(story.clone().cut_after(900));
     server.reply(story.reset_after(900));
     server.reply(Reply::hang());
-    let client = builder(server, Provider::OpenAi)
+    let client = builder(server, "openai")
         .timeout(Duration::from_secs(20))
         .attempt_timeout(Duration::from_millis(100))
         .build()
@@ -75,7 +75,7 @@ fn five_hundred_streams() {
         Some(Reply::text(answer(request.messages()[0]["content"].as_str()?)))
     });
     let pool = PoolConfig { max_size: STREAMS, max_per_origin: STREAMS, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
     let mut streams: Vec<_> =
         (0..STREAMS).map(|number| client.stream(format!("question {number}")).unwrap()).collect();
     eventually("each has its reader", || readers() == STREAMS);
@@ -94,7 +94,7 @@ fn nothing_is_left_of_a_client() {
     // Whatever the first use of the network keeps for good.
     {
         let server = loopback();
-        builder(&server, Provider::OpenAi).build().unwrap().chat("hi").unwrap();
+        builder(&server, "openai").build().unwrap().chat("hi").unwrap();
     }
     let before = (threads(), descriptors());
     for _ in 0..20 {
@@ -110,7 +110,7 @@ fn nothing_is_left_of_a_client() {
             server.reply(reply);
         }
         let pool = PoolConfig { max_size: 3, ..PoolConfig::default() };
-        let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+        let client = builder(&server, "openai").pool(pool).build().unwrap();
         // By name, which takes a thread for the lookup.
         let port = server.address().port();
         let by_name = builder_at(&format!("http://localhost:{port}/v1"))

@@ -11,7 +11,7 @@ use tollgate::metrics::{ModelStats, Stats};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
     Budget, CancelToken, ChatRequest, Client, CostConfig, ErrorKind, Money, PoolConfig, Price,
-    Prices, Provider, Snapshot, StreamEvent, Wait,
+    Prices, Snapshot, StreamEvent, Wait,
 };
 
 const THREADS: u64 = 64;
@@ -73,7 +73,7 @@ fn script(server: &Loopback) -> Arc<Mutex<Seen>> {
 fn client(server: &Loopback) -> Client {
     let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(500);
     let prices = Prices::empty().set("openai", WHOLE, price.clone()).set("openai", TORN, price);
-    builder(server, Provider::OpenAi)
+    builder(server, "openai")
         .retry(quick_retries(2))
         .pool(PoolConfig { max_per_origin: 16, ..PoolConfig::default() })
         .costs(CostConfig::default().prices(prices).budget(Budget::per_request(Money::cents(2))))
@@ -216,7 +216,7 @@ fn every_number_is_what_the_server_saw_and_sent() {
 #[test]
 fn metrics_can_be_off() {
     let server = loopback();
-    let client = builder(&server, Provider::OpenAi).metrics(false).build().unwrap();
+    let client = builder(&server, "openai").metrics(false).build().unwrap();
     client.chat("hi").unwrap();
     let snapshot = client.metrics();
     assert_eq!((snapshot.total.calls, snapshot.pool.total.opened), (0, 1));

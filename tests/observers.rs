@@ -14,8 +14,8 @@ use support::{KEY, builder, eventually, loopback, quick_retries};
 use tollgate::observe::{Call, CallEnd, Lease, Observer};
 use tollgate::testing::Reply;
 use tollgate::{
-    Attempt, Budget, BudgetAlert, CancelToken, ChatRequest, ErrorKind, Money, PoolConfig, Provider,
-    Sleeper, Wait,
+    Attempt, Budget, BudgetAlert, CancelToken, ChatRequest, ErrorKind, Money, PoolConfig, Sleeper,
+    Wait,
 };
 
 const FRESH: [&str; 4] = ["call begun", "attempt 0 begun", "opened", "leased"];
@@ -46,7 +46,7 @@ fn a_call_is_told_from_begin_to_end() {
 #[test]
 fn a_retry_is_told_between_its_attempts() {
     let server = loopback();
-    let (watcher, client) = watched(builder(&server, Provider::OpenAi).retry(quick_retries(2)));
+    let (watcher, client) = watched(builder(&server, "openai").retry(quick_retries(2)));
     server.reply(Reply::error(500, "no", "not now"));
     server.reply(Reply::text("fine"));
     client.chat("hi").unwrap();
@@ -85,7 +85,7 @@ fn a_retry_is_told_between_its_attempts() {
 fn a_call_that_is_refused_begins_and_ends() {
     let server = loopback();
     let nothing = costs::config([Budget::total(Money::ZERO)]);
-    let (watcher, client) = watched(builder(&server, Provider::OpenAi).costs(nothing));
+    let (watcher, client) = watched(builder(&server, "openai").costs(nothing));
     client.chat("hi").unwrap_err();
     assert_eq!(watcher.take(), ["call begun", "call ended: budget"]);
     client.stream("hi").unwrap_err();
@@ -150,7 +150,7 @@ fn a_stream_ends_when_it_is_read_dropped_cancelled_or_broken() {
 #[test]
 fn a_stream_without_a_token_has_no_first() {
     let server = loopback();
-    let (watcher, client) = watched(builder(&server, Provider::OpenAi));
+    let (watcher, client) = watched(builder(&server, "openai"));
     server.reply(Reply::pieces([""; 0]));
     whole(&mut client.stream("hi").unwrap());
     assert_eq!(watcher.take(), fresh(&["attempt ended: answered", "call ended: answered"]));
@@ -164,7 +164,7 @@ fn a_dropped_stream_has_a_whole_last_attempt_and_its_facts() {
         fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
             assert!(call.streamed && call.tags["customer"] == "acme");
             let error = end.error.unwrap();
-            assert_eq!(error.provider(), Some(Provider::OpenAi));
+            assert_eq!(error.provider(), Some("openai"));
             assert_eq!(error.attempts(), end.attempts);
             let [last] = end.attempts else { panic!("{:?}", end.attempts) };
             assert_eq!(last.failure.as_ref().unwrap().kind, ErrorKind::Cancelled);
@@ -176,7 +176,7 @@ fn a_dropped_stream_has_a_whole_last_attempt_and_its_facts() {
     static DONE: AtomicBool = AtomicBool::new(false);
     let server = loopback();
     server.reply(Reply::text("one two three").chunk_delay(Duration::from_millis(20)));
-    let client = builder(&server, Provider::OpenAi).observer(Facts).build().unwrap();
+    let client = builder(&server, "openai").observer(Facts).build().unwrap();
     drop(client.stream(ChatRequest::from("hi").tag("customer", "acme")).unwrap());
     assert!(DONE.load(Ordering::SeqCst), "an assertion failed above");
     assert_eq!(client.metrics().total.cancelled, 1);
@@ -186,8 +186,7 @@ fn a_dropped_stream_has_a_whole_last_attempt_and_its_facts() {
 fn an_alert_is_told_before_the_attempt_ends() {
     let server = loopback();
     let budget = Budget::total(Money::cents(10)).soft().alert_at([50]);
-    let (watcher, client) =
-        watched(builder(&server, Provider::OpenAi).costs(costs::config([budget])));
+    let (watcher, client) = watched(builder(&server, "openai").costs(costs::config([budget])));
     server.reply(Reply::text("fine").usage(60_000, 0));
     client.chat("hi").unwrap();
     assert_eq!(
@@ -204,7 +203,7 @@ fn a_shared_tracker_tells_each_observer_once_and_keeps_none() {
     let tracker = costs::config([budget]).build().unwrap();
     let shared = Arc::new(Watcher::default());
     let made = || {
-        builder(&server, Provider::OpenAi)
+        builder(&server, "openai")
             .cost_tracker(tracker.clone())
             .shared_observer(shared.clone())
             .build()
@@ -224,7 +223,7 @@ fn calls_of_all_clients_have_ids_of_their_own() {
     let server = loopback();
     let shared = Arc::new(Watcher::default());
     let made = || {
-        let builder = builder(&server, Provider::OpenAi);
+        let builder = builder(&server, "openai");
         builder.shared_observer(shared.clone()).build().unwrap()
     };
     let clients = [made(), made()];
@@ -307,7 +306,7 @@ fn an_observer_that_panics_harms_nobody() {
     let server = loopback();
     let budget = Budget::total(Money::cents(10)).soft().alert_at([50]);
     let (watcher, client) = watched(
-        builder(&server, Provider::OpenAi)
+        builder(&server, "openai")
             .observer(Panics)
             .retry(quick_retries(1))
             .costs(costs::config([budget])),
@@ -335,7 +334,7 @@ fn a_call_that_panics_has_ended() {
     }
     quietly();
     let server = loopback();
-    let builder = builder(&server, Provider::OpenAi).retry(quick_retries(1)).sleeper(Asleep);
+    let builder = builder(&server, "openai").retry(quick_retries(1)).sleeper(Asleep);
     let (watcher, client) = watched(builder);
     server.reply(Reply::error(500, "no", "not now"));
     panic::catch_unwind(panic::AssertUnwindSafe(|| client.chat("hi"))).unwrap_err();
@@ -356,11 +355,8 @@ fn the_last_client_may_be_dropped_where_the_cleaner_closes() {
         ..PoolConfig::default()
     };
     let watcher = Arc::new(Watcher::default());
-    let client = builder(&server, Provider::OpenAi)
-        .pool(pool)
-        .shared_observer(watcher.clone())
-        .build()
-        .unwrap();
+    let client =
+        builder(&server, "openai").pool(pool).shared_observer(watcher.clone()).build().unwrap();
     client.chat("hi").unwrap();
     watcher.drop_at_close(client);
     eventually("the drop returned", || watcher.take().contains(&"dropped".to_owned()));

@@ -14,7 +14,6 @@ use tollgate::cost::ledger::SqliteLedger;
 use tollgate::testing::{Reply, Request};
 use tollgate::{
     Budget, ChatRequest, CostConfig, CostReport, CostTracker, ErrorKind, Money, Price, Prices,
-    Provider,
 };
 
 /// Which process it is, for one started by the test.
@@ -101,7 +100,7 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
                 .args(["--exact", "what_a_process_does"])
                 .env(PROCESS, process.to_string())
                 .env(FILE, &file)
-                .env(SERVER, server.base_url(Provider::OpenAi))
+                .env(SERVER, server.base_url("openai"))
                 .stdout(Stdio::null())
                 .spawn()
                 .unwrap()

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use support::listener::{Listener, PATIENCE, connect, relay, wait_for_the_end};
 use support::{KEY, builder, cancelled, eventually, loopback, quick_retries};
-use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Provider, Proxy};
+use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Proxy};
 
 /// A user name and a password as they stand in a URL.
 const USER_INFO: &str = "porter:p%40ss-%25word";
@@ -94,7 +94,7 @@ fn tunnel(mut client: &TcpStream, target: &TcpStream) {
 /// The setup of a client of a server that is never reached.
 fn unreachable(proxy: Proxy) -> ClientBuilder {
     Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model("gpt-4o-mini")
         .api_key(KEY)
         .base_url("http://127.0.0.1:9/v1")
@@ -140,7 +140,7 @@ fn hides_its_secrets(shown: &impl std::fmt::Debug) {
 #[test]
 fn a_proxy_that_is_set_is_used_even_for_this_machine() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
-    let client = builder(&server, Provider::OpenAi).proxy(proxy.proxy()).build().unwrap();
+    let client = builder(&server, "openai").proxy(proxy.proxy()).build().unwrap();
     client.chat("hi").unwrap();
     assert_eq!(server.request_count(), 1);
     let asked = proxy.asked();
@@ -155,7 +155,7 @@ fn a_proxy_that_is_set_is_used_even_for_this_machine() {
 fn credentials_reach_the_proxy_and_nobody_else() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
     let url = format!("http://{USER_INFO}@{}", proxy.address());
-    let builder = builder(&server, Provider::OpenAi).proxy(Proxy::Url(url));
+    let builder = builder(&server, "openai").proxy(Proxy::Url(url));
     hides_its_secrets(&builder);
     let client = builder.build().unwrap();
     client.chat("hi").unwrap();
@@ -169,7 +169,7 @@ fn credentials_reach_the_proxy_and_nobody_else() {
 #[test]
 fn many_calls_share_one_tunnel() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
-    let client = builder(&server, Provider::OpenAi).proxy(proxy.proxy()).build().unwrap();
+    let client = builder(&server, "openai").proxy(proxy.proxy()).build().unwrap();
     for _ in 0..20 {
         client.chat("hi").unwrap();
     }
@@ -183,7 +183,7 @@ fn many_calls_share_one_tunnel() {
 #[test]
 fn a_tunnel_that_ended_while_idle_is_dug_again() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
-    let client = builder(&server, Provider::OpenAi).proxy(proxy.proxy()).build().unwrap();
+    let client = builder(&server, "openai").proxy(proxy.proxy()).build().unwrap();
     client.chat("hi").unwrap();
     server.close_connections();
     assert!(server.wait_for_connections(|now| now.open == 0, PATIENCE));
@@ -197,7 +197,7 @@ fn an_encrypted_tunnel_is_shared_too() {
     use support::tls::{AUTHORITY, TlsServer};
     let (server, proxy) = (loopback(), ConnectProxy::open());
     let tls = TlsServer::start(server.address());
-    let builder = builder(&server, Provider::OpenAi)
+    let builder = builder(&server, "openai")
         .base_url(tls.base_url())
         .proxy(proxy.proxy())
         .tls(tollgate::Tls::Roots(AUTHORITY.to_vec()));
@@ -226,8 +226,8 @@ fn the_way_to_the_proxy_may_be_encrypted_as_well() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
     let (front, tls) = (TlsServer::start(proxy.address()), TlsServer::start(server.address()));
     let encrypted = |port: u16| Proxy::Url(format!("https://{USER_INFO}@localhost:{port}"));
-    let trusting = builder(&server, Provider::OpenAi).tls(tollgate::Tls::Roots(AUTHORITY.into()));
-    for base_url in [server.base_url(Provider::OpenAi), tls.base_url()] {
+    let trusting = builder(&server, "openai").tls(tollgate::Tls::Roots(AUTHORITY.into()));
+    for base_url in [server.base_url("openai"), tls.base_url()] {
         let builder = trusting.clone().base_url(base_url).proxy(encrypted(front.port()));
         let client = builder.build().unwrap();
         client.chat("hi").unwrap();

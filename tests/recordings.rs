@@ -10,7 +10,7 @@ use serde_json::Value;
 use support::recordings::{Recordings, member};
 use support::{builder, loopback};
 use tollgate::testing::Reply;
-use tollgate::{ErrorKind, Provider, UsageSource};
+use tollgate::{ErrorKind, UsageSource};
 
 struct Recording {
     file: String,
@@ -80,9 +80,9 @@ fn replayed(recording: &Recording) -> Result<tollgate::ChatResponse, tollgate::E
     }
     server.reply(reply);
     match recording.provider.as_str() {
-        "anthropic" => builder(&server, Provider::Anthropic).build()?.chat("hi"),
-        "openai_completions" => builder(&server, Provider::OpenAi).build()?.complete("hi"),
-        _ => builder(&server, Provider::OpenAi).build()?.chat("hi"),
+        "anthropic" => builder(&server, "anthropic").build()?.chat("hi"),
+        "openai_completions" => builder(&server, "openai").build()?.complete("hi"),
+        _ => builder(&server, "openai").build()?.chat("hi"),
     }
 }
 

@@ -11,10 +11,10 @@ use support::{builder, builder_at, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     CancelToken, ChatRequest, Client, ClientBuilder, Decision, Error, ErrorKind, GiveUp, Phase,
-    PoolConfig, Provider, RetryBudget, RetryConfig, Sleeper, Wait,
+    PoolConfig, RetryBudget, RetryConfig, Sleeper, Wait,
 };
 
-const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
+const BOTH: [&str; 2] = ["openai", "anthropic"];
 
 /// Remembers the waits instead of waiting.
 #[derive(Clone, Default)]
@@ -97,7 +97,7 @@ fn lasting_failures_are_not() {
     ] {
         let server = loopback();
         server.reply(reply);
-        let client = builder(&server, Provider::OpenAi).retry(quick_retries(5)).build().unwrap();
+        let client = builder(&server, "openai").retry(quick_retries(5)).build().unwrap();
         let error = client.chat("hi").unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         assert_eq!(error.attempts().len(), 1);
@@ -117,7 +117,7 @@ fn an_attempt_that_hangs_leaves_time_for_another() {
         let server = loopback();
         server.reply(reply);
         server.reply(Reply::text("at last"));
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .retry(quick_retries(1))
             .attempt_timeout(Duration::from_millis(300))
             .build()
@@ -146,8 +146,8 @@ fn what_cannot_be_reached_is_tried_again_and_bad_encryption_is_not() {
     }
     if cfg!(any(feature = "rustls", feature = "native-tls")) {
         let server = loopback();
-        let plain = server.base_url(Provider::OpenAi).replace("http://", "https://");
-        let client = builder(&server, Provider::OpenAi).base_url(plain);
+        let plain = server.base_url("openai").replace("http://", "https://");
+        let client = builder(&server, "openai").base_url(plain);
         let error = client.retry(quick_retries(2)).build().unwrap().chat("hi").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
         assert_eq!((error.attempts().len(), last(&error)), (1, GiveUp::Lasting));
@@ -161,7 +161,7 @@ fn retries_end_with_the_last_failure_and_tell_of_all() {
     server.reply(Reply::status(500));
     server.reply(Reply::reset());
     server.otherwise(Reply::error(503, "overloaded", "still busy"));
-    let client = builder(&server, Provider::OpenAi).retry(quick_retries(3));
+    let client = builder(&server, "openai").retry(quick_retries(3));
     let error = client.pool(no_second_sending()).build().unwrap().chat("hi").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overloaded);
     assert_eq!(error.message(), "still busy");
@@ -193,7 +193,7 @@ fn refused_once(status: u16, headers: &[(&str, &str)]) -> (Result<Decision, Give
     let refusal = Reply::error(status, "", "slow down");
     server.reply(headers.iter().fold(refusal, |reply, (name, value)| reply.header(*name, *value)));
     let sleeper = Recorder::default();
-    let client = builder(&server, Provider::OpenAi)
+    let client = builder(&server, "openai")
         .timeout(Duration::from_secs(60))
         .retry(even(1))
         .sleeper(sleeper.clone())
@@ -254,7 +254,7 @@ fn every_form_in_which_a_wait_is_asked_for_is_understood() {
 fn a_wait_the_server_asks_for_is_really_waited() {
     let server = loopback();
     server.reply(Reply::status(429).header("retry-after-ms", "30"));
-    let client = builder(&server, Provider::OpenAi).retry(quick_retries(1)).build().unwrap();
+    let client = builder(&server, "openai").retry(quick_retries(1)).build().unwrap();
     let response = client.chat("hi").unwrap();
     assert!(response.latency >= Duration::from_millis(30));
     assert!(response.attempts()[1].began >= Duration::from_millis(30));
@@ -265,7 +265,7 @@ fn an_error_of_time_has_the_last_real_failure_as_its_source() {
     let server = loopback();
     server.reply(Reply::error(503, "overloaded", "busy"));
     server.reply(Reply::hang());
-    let client = builder(&server, Provider::OpenAi)
+    let client = builder(&server, "openai")
         .timeout(Duration::from_millis(1500))
         .retry(quick_retries(5))
         .build()
@@ -283,7 +283,7 @@ fn a_second_sending_within_an_attempt_is_told() {
     let server = loopback();
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
-    let client = builder(&server, Provider::OpenAi).build().unwrap();
+    let client = builder(&server, "openai").build().unwrap();
     assert!(!client.chat("hi").unwrap().attempts()[0].resent);
     let response = client.chat("hi").unwrap();
     assert_eq!((response.attempts().len(), server.requests().len()), (1, 3));
@@ -309,7 +309,7 @@ fn what_may_have_been_served_is_sent_once_where_nothing_may_be_repeated() {
     ] {
         let server = loopback();
         server.reply(reply);
-        let client = builder(&server, Provider::OpenAi).retry(strict).build().unwrap();
+        let client = builder(&server, "openai").retry(strict).build().unwrap();
         match client.chat("hi") {
             Ok(response) => assert_eq!(response.attempts().len(), sent),
             Err(error) => assert_eq!(last(&error), GiveUp::Ambiguous, "{error}"),
@@ -320,7 +320,7 @@ fn what_may_have_been_served_is_sent_once_where_nothing_may_be_repeated() {
     let server = loopback();
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
-    let client = builder(&server, Provider::OpenAi).retry(strict).build().unwrap();
+    let client = builder(&server, "openai").retry(strict).build().unwrap();
     client.chat("hi").unwrap();
     assert_eq!(last(&client.chat("hi").unwrap_err()), GiveUp::Ambiguous);
     assert_eq!(server.requests().len(), 2);
@@ -363,7 +363,7 @@ fn every_attempt_says_which_it_is_and_repeats_the_key_of_its_call() {
 #[test]
 fn a_key_that_cannot_be_sent_is_refused() {
     let server = loopback();
-    let client = support::client(&server, Provider::OpenAi);
+    let client = support::client(&server, "openai");
     for key in ["", " ", "a\nb"] {
         let error = client.chat(ChatRequest::from("hi").idempotency_key(key)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
@@ -388,7 +388,7 @@ fn storm(client: &Client) -> usize {
 }
 
 fn stormy(server: &Loopback, budget: RetryBudget) -> ClientBuilder {
-    builder(server, Provider::OpenAi)
+    builder(server, "openai")
         .retry(RetryConfig { budget, ..quick_retries(4) })
         .pool(PoolConfig { max_size: 16, ..PoolConfig::default() })
 }
@@ -419,7 +419,7 @@ fn second_sendings_draw_on_the_budget_too() {
     server.record(false);
     // Every other request of a connection is hung up on.
     let budget = RetryBudget { capacity: 10, ..RetryBudget::default() };
-    let client = builder(&server, Provider::OpenAi)
+    let client = builder(&server, "openai")
         .retry(RetryConfig { budget, ..quick_retries(0) })
         .build()
         .unwrap();

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 use support::{builder, client, loopback};
-use tollgate::{Client, Provider};
+use tollgate::Client;
 
 #[test]
 fn a_small_request_is_one_write() {
@@ -22,7 +22,7 @@ fn a_small_request_is_one_write() {
         String::from_utf8(request[..length].to_vec()).unwrap()
     });
     let client = Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model("gpt-4o-mini")
         .api_key(support::KEY)
         .base_url(url)
@@ -43,7 +43,7 @@ fn bodies_of_any_size_arrive_whole() {
     // Around what the buffer of a connection holds beside the head, and far above.
     let sizes = (7_000..9_000).step_by(97).chain([1, 16_384, 32_768, 100_000, 1_000_000]);
     let server = loopback();
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     for size in sizes {
         let question = "q".repeat(size);
         client.chat(question.as_str()).unwrap();
@@ -57,7 +57,7 @@ fn heads_of_any_size_arrive_whole() {
     for size in [1, 3_000, 3_500, 4_100, 7_000, 8_100, 9_000, 15_000, 25_000] {
         let server = loopback();
         let value = "v".repeat(size);
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .header("x-first", "v".repeat(500))
             .header("x-long", value.as_str())
             .build()

@@ -7,8 +7,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 use support::{builder, client, loopback};
+use tollgate::PoolConfig;
 use tollgate::testing::Reply;
-use tollgate::{PoolConfig, Provider};
 
 #[test]
 fn ten_thousand_calls_from_64_threads_over_8_connections() {
@@ -22,7 +22,7 @@ fn ten_thousand_calls_from_64_threads_over_8_connections() {
         Some(Reply::text(format!("answer to {question}")))
     });
     let pool = PoolConfig { max_size: 8, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
     let ids = Mutex::new(HashSet::new());
     thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -46,7 +46,7 @@ fn ten_thousand_calls_from_64_threads_over_8_connections() {
 
 #[test]
 fn a_connection_is_reused_call_after_call() {
-    for provider in [Provider::OpenAi, Provider::Anthropic] {
+    for provider in ["openai", "anthropic"] {
         let server = loopback();
         let client = client(&server, provider);
         for _ in 0..5 {
@@ -64,7 +64,7 @@ fn a_connection_is_reused_call_after_call() {
 fn a_connection_the_server_says_it_closes_is_not_reused() {
     let server = loopback();
     server.reply(Reply::text("bye").close());
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     client.chat("hi").unwrap();
     client.chat("hi").unwrap();
     assert_eq!(server.connections().opened, 2);
@@ -76,7 +76,7 @@ fn a_connection_closed_while_idle_costs_no_error_and_no_retry() {
     for _ in 0..3 {
         server.reply(Reply::text("bye").close_silently());
     }
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     for _ in 0..4 {
         assert_eq!(client.chat("hi").unwrap().attempts().len(), 1);
     }
@@ -89,7 +89,7 @@ fn the_second_try_after_a_stale_connection_can_be_turned_off() {
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
     let pool = PoolConfig { retry_stale: false, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
     client.chat("hi").unwrap();
     client.chat("hi").unwrap_err();
     assert_eq!(server.requests().len(), 2);
@@ -108,7 +108,7 @@ fn a_broken_connection_gives_its_place_to_the_next() {
         server.reply(reply);
     }
     let pool = PoolConfig { max_size: 1, ..PoolConfig::default() };
-    let client = builder(&server, Provider::OpenAi).pool(pool).build().unwrap();
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
     for _ in 0..5 {
         let _ = client.chat("hi");
     }
@@ -121,7 +121,7 @@ fn a_broken_connection_gives_its_place_to_the_next() {
 #[test]
 fn dropping_the_last_clone_closes_the_connections() {
     let server = loopback();
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     let clone = client.clone();
     client.chat("hi").unwrap();
     drop(client);

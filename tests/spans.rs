@@ -12,7 +12,7 @@ use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::TracingObserver;
 use tollgate::testing::Reply;
-use tollgate::{Budget, ChatRequest, Client, Money, Provider};
+use tollgate::{Budget, ChatRequest, Client, Money};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -164,7 +164,7 @@ fn a_call_is_a_span_within_the_callers_and_its_attempts_are_within_it() {
     server.reply(Reply::text("fine").usage(12, 3).cached(4).model("gpt-4o-mini-2024"));
     let port = server.address().port().to_string();
     let (spans, events) = Collector::run(|| {
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .retry(quick_retries(1))
             .costs(costs::config([]))
             .price_provider("openai")
@@ -226,7 +226,7 @@ fn the_span_of_a_stream_ends_with_the_stream() {
     server.reply(Reply::text("one two three").chunk_delay(Duration::from_millis(20)));
     let (spans, events) = Collector::run(|| {
         let client =
-            builder(&server, Provider::Anthropic).observer(TracingObserver::new()).build().unwrap();
+            builder(&server, "anthropic").observer(TracingObserver::new()).build().unwrap();
         whole(&mut client.stream("hi").unwrap());
         drop(client.stream("hi").unwrap());
     });
@@ -252,11 +252,8 @@ fn what_may_name_a_customer_or_quote_a_request_is_asked_for() {
         server.reply(Reply::text("xanadu").usage(60_000, 1));
         server.reply(Reply::error(400, "bad", "\"kubla\" is no question"));
         Collector::run(|| {
-            let client: Client = builder(&server, Provider::OpenAi)
-                .costs(costs)
-                .observer(observer())
-                .build()
-                .unwrap();
+            let client: Client =
+                builder(&server, "openai").costs(costs).observer(observer()).build().unwrap();
             let request = ChatRequest::from("kubla").tag("customer", "acme").tag("team", "crimson");
             client.chat(request.clone()).unwrap();
             client.chat(request).unwrap_err();
@@ -289,8 +286,7 @@ fn nothing_is_kept_of_a_call_that_has_ended() {
     let server = loopback();
     let observer = Arc::new(TracingObserver::new());
     Collector::run(|| {
-        let client =
-            builder(&server, Provider::OpenAi).shared_observer(observer.clone()).build().unwrap();
+        let client = builder(&server, "openai").shared_observer(observer.clone()).build().unwrap();
         let stream = client.stream("hi").unwrap();
         client.chat("hi").unwrap();
         assert!(format!("{observer:?}").contains("open: 1"), "{observer:?}");

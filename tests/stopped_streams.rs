@@ -12,9 +12,7 @@ use support::stream::{
 };
 use support::{builder, builder_at, client, eventually, loopback, quick_retries};
 use tollgate::testing::Reply;
-use tollgate::{
-    CancelToken, ChatRequest, Decision, ErrorKind, GiveUp, Phase, PoolConfig, Provider,
-};
+use tollgate::{CancelToken, ChatRequest, Decision, ErrorKind, GiveUp, Phase, PoolConfig};
 
 #[test]
 fn the_timeout_bounds_the_first_event_and_not_the_stream() {
@@ -46,7 +44,7 @@ fn a_first_token_that_does_not_come_leaves_time_for_another_attempt() {
         let server = loopback();
         server.reply(reply);
         server.reply(Reply::text("at last"));
-        let client = builder(&server, Provider::OpenAi)
+        let client = builder(&server, "openai")
             .retry(quick_retries(1))
             .first_token_timeout(Duration::from_millis(300))
             .build()
@@ -63,7 +61,7 @@ fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     let server = loopback();
     let slow = Reply::text("one two three four five six seven eight nine ten");
     server.otherwise(slow.chunk_delay(Duration::from_millis(200)));
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     let limited = ChatRequest::from("hi").stream_timeout(Duration::from_millis(900));
     let mut stream = client.stream(limited).unwrap();
     let (text, error) = drain(&mut stream);
@@ -153,7 +151,7 @@ fn cancelling_ends_the_wait_for_the_next_event() {
 fn cancelling_goes_before_events_that_have_come() {
     let server = loopback();
     server.otherwise(Reply::text("one two three four five six"));
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     let token = CancelToken::new();
     let mut stream = client.stream(ChatRequest::from("hi").cancel_token(&token)).unwrap();
     assert!(stream.next().unwrap().is_ok());

@@ -14,9 +14,7 @@ use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, flood, head, whole};
 use support::{builder_at, client, eventually, loopback};
 use tollgate::testing::{Framing, Reply};
-use tollgate::{
-    ChatRequest, ChatStream, FinishReason, Message, Provider, StreamEvent, UsageSource, select,
-};
+use tollgate::{ChatRequest, ChatStream, FinishReason, Message, StreamEvent, UsageSource, select};
 
 #[test]
 fn a_stream_gives_what_the_whole_answer_would() {
@@ -52,7 +50,10 @@ fn a_stream_gives_what_the_whole_answer_would() {
         );
         assert_eq!(streamed.usage, whole.usage);
         assert_eq!(streamed.finish_reason, whole.finish_reason);
-        assert_eq!((streamed.model.as_str(), streamed.provider), (whole.model.as_str(), provider));
+        assert_eq!(
+            (streamed.model.as_str(), streamed.provider.as_str()),
+            (whole.model.as_str(), provider)
+        );
         assert!(streamed.request_id.is_some() && streamed.id.is_some());
         assert!(streamed.latency > Duration::ZERO);
         assert_eq!(streamed.attempts().len(), 1);
@@ -66,7 +67,7 @@ fn a_stream_gives_what_the_whole_answer_would() {
 fn text_completions_stream_too() {
     let server = loopback();
     server.otherwise(Reply::text("and they lived happily ever after").usage(5, 7));
-    let client = client(&server, Provider::OpenAi);
+    let client = client(&server, "openai");
     for mut stream in [
         client.complete_stream("Once upon a time").unwrap(),
         client.stream(ChatRequest::from("Once").model("gpt-3.5-turbo-instruct")).unwrap(),
@@ -75,7 +76,7 @@ fn text_completions_stream_too() {
         assert_eq!(stream.finish().unwrap().usage.total_tokens, 12);
     }
     assert!(server.requests().iter().all(|request| request.path() == "/v1/completions"));
-    let anthropic = support::client(&server, Provider::Anthropic);
+    let anthropic = support::client(&server, "anthropic");
     let error = anthropic.complete_stream("Once").unwrap_err();
     assert!(error.to_string().contains("no text completions"), "{error}");
 }
@@ -98,7 +99,7 @@ fn a_stream_read_to_its_end_gives_its_connection_back() {
     for framing in [Framing::Chunked, Framing::ContentLength] {
         let server = loopback();
         server.otherwise(Reply::text("one two three").framing(framing));
-        let client = client(&server, Provider::Anthropic);
+        let client = client(&server, "anthropic");
         for _ in 0..20 {
             client.stream("hi").unwrap().finish().unwrap();
         }
@@ -204,7 +205,7 @@ fn a_broken_stream_is_not_kept_waiting_by_a_busy_one() {
     let busy = builder_at(&flood.base_url()).max_response_bytes(1 << 30).build().unwrap();
     let server = loopback();
     server.otherwise(Reply::text("one two three four five six").reset_after(1000));
-    let broken = client(&server, Provider::OpenAi);
+    let broken = client(&server, "openai");
     let mut streams = [busy.stream("hi").unwrap(), broken.stream("hi").unwrap()];
     // 2⁻⁵⁰⁰ of all runs fail.
     let chosen = (0..100_000).any(|_| match select(&streams, AT_ONCE) {
@@ -219,7 +220,7 @@ fn waiting_can_be_bounded_and_loses_nothing() {
     let server = loopback();
     let slow = Reply::pieces(["one ", "two ", "three"]).chunk_delay(Duration::from_millis(150));
     server.reply(slow);
-    let mut stream = client(&server, Provider::OpenAi).stream("hi").unwrap();
+    let mut stream = client(&server, "openai").stream("hi").unwrap();
     let (mut text, mut pending) = (String::new(), 0);
     loop {
         match stream.next_timeout(Duration::from_millis(10)) {
@@ -247,7 +248,7 @@ fn several_streams_can_be_awaited_at_once() {
                 .chunk_delay(Duration::from_millis(10 * number)),
         )
     });
-    let client = client(&server, Provider::Anthropic);
+    let client = client(&server, "anthropic");
     let mut streams: Vec<_> =
         (0..8).map(|number| client.stream(number.to_string()).unwrap()).collect();
     let mut texts = vec![String::new(); streams.len()];
@@ -269,7 +270,7 @@ fn several_streams_can_be_awaited_at_once() {
     let nothing: [ChatStream; 0] = [];
     assert_eq!(select(&nothing, LONG), Poll::Ready(None));
     server.respond(|_| Some(Reply::text("one two three four five six").stall_after(1000)));
-    let mut stalled = [support::client(&server, Provider::OpenAi).stream("hi").unwrap()];
+    let mut stalled = [support::client(&server, "openai").stream("hi").unwrap()];
     while stalled[0].next_timeout(Duration::from_millis(300)).is_ready() {}
     assert_eq!(select(&stalled, Duration::from_millis(10)), Poll::Pending);
 }

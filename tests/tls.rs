@@ -13,14 +13,14 @@ use support::{builder, cancelled, eventually, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase,
-    PoolConfig, Provider, Tls,
+    PoolConfig, Tls,
 };
 
 /// A loopback provider behind TLS, and the setup of a client that trusts it.
 fn encrypted() -> (Loopback, TlsServer, ClientBuilder) {
     let server = loopback();
     let tls = TlsServer::start(server.address());
-    let builder = builder(&server, Provider::OpenAi)
+    let builder = builder(&server, "openai")
         .base_url(tls.base_url())
         .connect_timeout(PATIENCE)
         .tls(Tls::Roots(AUTHORITY.to_vec()));
@@ -30,7 +30,7 @@ fn encrypted() -> (Loopback, TlsServer, ClientBuilder) {
 /// The setup of a client of what does not come as far as a handshake.
 fn towards(listener: &Listener) -> ClientBuilder {
     Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model("gpt-4o-mini")
         .api_key(support::KEY)
         .base_url(format!("https://localhost:{}/v1", listener.address().port()))
@@ -229,7 +229,7 @@ fn roots_that_are_none_are_a_mistake_in_the_configuration() {
         include_str!("tls/server.key"),
     ] {
         let error = Client::builder()
-            .provider(Provider::OpenAi)
+            .provider("openai")
             .api_key(support::KEY)
             .tls(Tls::Roots(nonsense.into()))
             .build()

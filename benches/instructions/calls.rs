@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 use std::time::Duration;
-use tollgate::{Budget, ChatRequest, Client, Money, Provider, StreamEvent};
+use tollgate::{Budget, ChatRequest, Client, Money, StreamEvent};
 
 use crate::workload::Workload;
 use crate::workload::streams::CHUNKS;
@@ -35,7 +35,7 @@ fn client(address: &str) -> Client {
     // Nothing is refused.
     let limit = Money::dollars(1_000_000_000);
     Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model("gpt-4o-mini")
         .api_key("sk-loopback")
         .base_url(format!("http://{address}/v1"))

@@ -1,8 +1,6 @@
 //! The hot paths by name, and how often each is gone in a count: often enough that what
 //! comes round only now and then is in it as it comes.
 
-use tollgate::Provider::{Anthropic, OpenAi};
-
 use crate::calls;
 use crate::workload::{self, Workload};
 
@@ -23,16 +21,16 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 pub(crate) const ALL: [Path; 17] = [
     path("call", 200, calls::chat),
     path("stream", 3, calls::stream),
-    path("stream_decode_openai", 3, |_| workload::stream_decode(OpenAi)),
-    path("stream_decode_anthropic", 3, |_| workload::stream_decode(Anthropic)),
-    path("sse_openai", 10, |_| workload::sse(OpenAi)),
-    path("sse_anthropic", 10, |_| workload::sse(Anthropic)),
-    path("answer_decode_openai", 200, |_| workload::answer_decode(OpenAi)),
-    path("answer_decode_anthropic", 200, |_| workload::answer_decode(Anthropic)),
-    path("encode_long_openai", 20, |_| workload::encode_long(OpenAi)),
-    path("encode_long_anthropic", 20, |_| workload::encode_long(Anthropic)),
-    path("encode_small_openai", 500, |_| workload::encode_small(OpenAi)),
-    path("encode_small_anthropic", 500, |_| workload::encode_small(Anthropic)),
+    path("stream_decode_openai", 3, |_| workload::stream_decode("openai")),
+    path("stream_decode_anthropic", 3, |_| workload::stream_decode("anthropic")),
+    path("sse_openai", 10, |_| workload::sse("openai")),
+    path("sse_anthropic", 10, |_| workload::sse("anthropic")),
+    path("answer_decode_openai", 200, |_| workload::answer_decode("openai")),
+    path("answer_decode_anthropic", 200, |_| workload::answer_decode("anthropic")),
+    path("encode_long_openai", 20, |_| workload::encode_long("openai")),
+    path("encode_long_anthropic", 20, |_| workload::encode_long("anthropic")),
+    path("encode_small_openai", 500, |_| workload::encode_small("openai")),
+    path("encode_small_anthropic", 500, |_| workload::encode_small("anthropic")),
     path("reserve_settle", 1_000, |_| workload::reserve_settle()),
     path("record", 10_000, |_| workload::record(false)),
     path("record_streamed", 10_000, |_| workload::record(true)),

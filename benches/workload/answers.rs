@@ -2,7 +2,6 @@
 //! a tool.
 
 use serde_json::json;
-use tollgate::Provider;
 
 /// Some 300 tokens.
 pub(crate) fn text() -> String {
@@ -12,11 +11,11 @@ pub(crate) fn text() -> String {
 }
 
 /// The body of an answer.
-pub(crate) fn body(provider: Provider) -> Vec<u8> {
+pub(crate) fn body(provider: &str) -> Vec<u8> {
     let text = json!(text());
     match provider {
         // "Create a message" in Anthropic's API reference.
-        Provider::Anthropic => format!(
+        "anthropic" => format!(
             r#"{{"model":"claude-haiku-4-5-20251001","id":"msg_01XFDUDYJgAACzvnptvVoYEL","type":"message","role":"assistant","content":[{{"type":"text","text":{text}}},{{"type":"tool_use","id":"toolu_01T1x1fJ34qAmk2tNTrN7Up6","name":"find_city","input":{{"name":"Paris","country":"FR","fields":["population","rivers"]}}}}],"stop_reason":"tool_use","stop_sequence":null,"usage":{{"input_tokens":412,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"cache_creation":{{"ephemeral_5m_input_tokens":0,"ephemeral_1h_input_tokens":0}},"output_tokens":340,"service_tier":"standard"}}}}"#
         ),
         // "The chat completion object" in OpenAI's API reference.

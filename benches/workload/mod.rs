@@ -10,7 +10,7 @@ use std::time::Duration;
 use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
 use tollgate::internals::{Pool, Recorder, decode, encode};
 use tollgate::sse::{ParseError, Parser};
-use tollgate::{ChatRequest, Provider, StreamDecoder, StreamEvent, Usage};
+use tollgate::{ChatRequest, StreamDecoder, StreamEvent, Usage};
 
 use streams::CHUNKS;
 
@@ -36,7 +36,7 @@ impl Workload {
 }
 
 /// The events of a stream are told apart, and nothing is read of them.
-pub(crate) fn sse(provider: Provider) -> Workload {
+pub(crate) fn sse(provider: &'static str) -> Workload {
     let body = streams::body(provider);
     Workload::of_bytes(body.len(), move || {
         let mut parser = Parser::new();
@@ -53,11 +53,11 @@ pub(crate) fn sse(provider: Provider) -> Workload {
 }
 
 /// A stream is read whole.
-pub(crate) fn stream_decode(provider: Provider) -> Workload {
+pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     let body = streams::body(provider);
     Workload::of_bytes(body.len(), move || {
         let mut decoder = match provider {
-            Provider::Anthropic => StreamDecoder::anthropic(),
+            "anthropic" => StreamDecoder::anthropic(),
             _ => StreamDecoder::openai_chat(),
         };
         let mut seen = 0;
@@ -75,7 +75,7 @@ pub(crate) fn stream_decode(provider: Provider) -> Workload {
 }
 
 /// An answer that comes whole is read.
-pub(crate) fn answer_decode(provider: Provider) -> Workload {
+pub(crate) fn answer_decode(provider: &'static str) -> Workload {
     let body = answers::body(provider);
     Workload::of_bytes(body.len(), move || {
         black_box(decode(provider, &body).expect("an answer"));
@@ -83,16 +83,16 @@ pub(crate) fn answer_decode(provider: Provider) -> Workload {
 }
 
 /// A question of one sentence is written.
-pub(crate) fn encode_small(provider: Provider) -> Workload {
+pub(crate) fn encode_small(provider: &'static str) -> Workload {
     encoding(provider, requests::small())
 }
 
 /// A conversation of many turns, with tools and their results, is written.
-pub(crate) fn encode_long(provider: Provider) -> Workload {
+pub(crate) fn encode_long(provider: &'static str) -> Workload {
     encoding(provider, requests::long())
 }
 
-fn encoding(provider: Provider, request: ChatRequest) -> Workload {
+fn encoding(provider: &'static str, request: ChatRequest) -> Workload {
     let write = move || encode(provider, &request, "some-model", false).expect("a valid request");
     Workload::of_bytes(write().len(), move || {
         black_box(write());

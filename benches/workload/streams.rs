@@ -2,7 +2,6 @@
 
 use serde_json::json;
 use std::fmt::Write;
-use tollgate::Provider;
 
 /// How many pieces of text a stream has.
 pub(crate) const CHUNKS: usize = 1_000;
@@ -34,9 +33,9 @@ pub(crate) fn pieces() -> impl Iterator<Item = &'static str> {
 }
 
 /// The body of a whole stream.
-pub(crate) fn body(provider: Provider) -> Vec<u8> {
+pub(crate) fn body(provider: &str) -> Vec<u8> {
     match provider {
-        Provider::Anthropic => anthropic(),
+        "anthropic" => anthropic(),
         _ => openai(),
     }
     .into_bytes()

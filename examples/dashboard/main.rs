@@ -56,7 +56,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut server = None;
     let builder = match options.real {
         true => environment::client(&mut server, load::loopback)?,
-        false => ask_loopback(server.insert(load::loopback()?).base_url(Provider::OpenAi)),
+        false => ask_loopback(server.insert(load::loopback()?).base_url(Provider::OPENAI)),
     };
     let (builder, mut load) = match server {
         Some(_) => (to_draw(builder), Load::SIMULATED),
@@ -103,7 +103,7 @@ fn run() -> Result<(), Box<dyn Error>> {
 }
 
 fn ask_loopback(base_url: String) -> ClientBuilder {
-    let builder = Client::builder().provider(Provider::OpenAi).model("gpt-4o-mini");
+    let builder = Client::builder().provider(Provider::OPENAI).model("gpt-4o-mini");
     builder.api_key("not-a-real-key").base_url(base_url)
 }
 

@@ -1,58 +1,55 @@
 //! The client that the environment asks for, the same for all examples.
 //!
-//! With `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` set it is that provider's; with
-//! `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL` that of whatever server is there, with
-//! a key or without; with none of these that of the loopback provider, which needs
-//! no network. `TOLLGATE_MODEL` names another model than the default.
+//! - `TOLLGATE_MODEL=groq/llama-3.3-70b-versatile` asks that model, of any provider that the
+//!   crate knows, with the key from the provider's own variable.
+//! - Without it, `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` asks that provider, and
+//!   `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL` the server there, with a key or without.
+//! - With none of these, the loopback provider answers, which needs no key and no network.
 
 use std::env;
+use std::error::Error;
 
 use tollgate::testing::Loopback;
-use tollgate::{Client, ClientBuilder, Provider};
+use tollgate::{Client, ClientBuilder};
 
-/// A client to set up further. `loopback` is called only where nothing else is
-/// asked for, and what it starts is kept in `server`: dropping that stops it.
+/// A client to set up further. `loopback` is called only where nothing else is asked for;
+/// what it starts is kept in `server` and stops when that is dropped.
 pub(crate) fn client(
     server: &mut Option<Loopback>,
     loopback: impl FnOnce() -> std::io::Result<Loopback>,
-) -> std::io::Result<ClientBuilder> {
-    let Some(provider) = provider() else {
-        eprintln!("No key and no base URL in the environment: asking the loopback provider.\n");
+) -> Result<ClientBuilder, Box<dyn Error>> {
+    let named = value("TOLLGATE_MODEL");
+    // A name with a slash names its provider; another is for the provider found here.
+    if let Some(name) = named.as_deref().filter(|name| name.contains('/')) {
+        return Ok(Client::builder_for(name)?);
+    }
+    let Some((provider, usual)) = provider() else {
+        eprintln!("No model, key or base URL in the environment: asking the loopback provider.\n");
         let server = server.insert(loopback()?);
         return Ok(Client::builder()
-            .provider(Provider::OpenAi)
-            .model(model(Provider::OpenAi))
+            .provider("openai")
+            .model(named.unwrap_or_else(|| "gpt-4o-mini".to_owned()))
             .api_key("not-a-real-key")
-            .base_url(server.base_url(Provider::OpenAi)));
+            .base_url(server.base_url("openai")));
     };
-    let builder = Client::builder().provider(provider).model(model(provider));
-    let key = match provider {
-        Provider::Anthropic => "ANTHROPIC_API_KEY",
-        _ => "OPENAI_API_KEY",
-    };
+    let model = named.unwrap_or_else(|| usual.to_owned());
+    let builder = Client::builder().provider(provider).model(model);
     // A server of one's own often asks for no key.
-    Ok(if is_set(key) { builder } else { builder.without_api_key() })
+    let key = format!("{}_API_KEY", provider.to_uppercase());
+    Ok(if value(&key).is_some() { builder } else { builder.without_api_key() })
 }
 
-fn provider() -> Option<Provider> {
-    [
-        ("OPENAI_API_KEY", Provider::OpenAi),
-        ("OPENAI_BASE_URL", Provider::OpenAi),
-        ("ANTHROPIC_API_KEY", Provider::Anthropic),
-        ("ANTHROPIC_BASE_URL", Provider::Anthropic),
-    ]
-    .into_iter()
-    .find_map(|(variable, provider)| is_set(variable).then_some(provider))
-}
-
-fn is_set(variable: &str) -> bool {
-    env::var(variable).is_ok_and(|value| !value.trim().is_empty())
-}
-
-fn model(provider: Provider) -> String {
-    let default = match provider {
-        Provider::Anthropic => "claude-haiku-4-5",
-        _ => "gpt-4o-mini",
+/// The provider that has a key or an address, and a model of it.
+fn provider() -> Option<(&'static str, &'static str)> {
+    let is_set = |name: &str| {
+        let upper = name.to_uppercase();
+        ["API_KEY", "BASE_URL"].iter().any(|kind| value(&format!("{upper}_{kind}")).is_some())
     };
-    env::var("TOLLGATE_MODEL").unwrap_or_else(|_| default.to_owned())
+    [("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5")]
+        .into_iter()
+        .find(|(name, _)| is_set(name))
+}
+
+fn value(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }

@@ -39,7 +39,7 @@ pub enum Part {
     /// A block of one provider's own kind (a server-side search and its result, a
     /// spoken answer), kept as it came and sent back to that provider only.
     Other {
-        /// The [name](crate::Provider::name) of the provider it came from.
+        /// The [name](crate::Provider::as_str) of the provider it came from.
         provider: String,
         /// The block, as it came.
         value: Value,

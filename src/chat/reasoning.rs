@@ -24,7 +24,7 @@ pub struct Reasoning {
     /// The provider's id for this piece of reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The [name](crate::Provider::name) of the provider it came from.
+    /// The [name](crate::Provider::as_str) of the provider it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The member of the message it came in, where servers of one format use

@@ -45,7 +45,7 @@ pub struct ChatRequest {
     /// The most tokens it may answer with, reasoning included.
     ///
     /// Default: the provider's, save where a provider requires one
-    /// ([Anthropic](crate::Provider::Anthropic): 4096) or has a useless one
+    /// ([Anthropic](crate::Provider::ANTHROPIC): 4096) or has a useless one
     /// (text completions: 1024 instead of 16).
     pub max_output_tokens: Option<u32>,
     /// Randomness: 0 is the least, and the most is 2 or 1, by provider.

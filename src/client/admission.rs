@@ -28,12 +28,12 @@ pub(super) fn admit(
     model: &str,
     delivery: Delivery,
 ) -> Result<Admission, Error> {
-    let costs = &settings.costs;
+    let (costs, dialect) = (&settings.costs, &settings.profile.dialect);
     let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
     let least = costs.least_output(&plan);
     let limited = least.and_then(|_| without_nulls(request));
     let request = limited.as_ref().unwrap_or(request);
-    let mut body = wire.encode(request, model, delivery)?;
+    let mut body = wire.encode(request, model, dialect, delivery)?;
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
@@ -57,14 +57,14 @@ pub(super) fn admit(
         match output_limit(&body) {
             Some(stated) if stated == u64::from(limit) => {}
             // As most requests are: what is written stays as it is.
-            None => wire::append(&mut written, wire.limit_member(model), limit),
+            None => wire::append(&mut written, wire.limit_member(model, dialect), limit),
             // The format has a default, and the reasoning may be a share of the limit.
             Some(_) if request.reasoning_effort.is_some() => {
                 let limited = ChatRequest { max_output_tokens: Some(limit), ..request.clone() };
-                written = wire::write(&wire.encode(&limited, model, delivery)?)?;
+                written = wire::write(&wire.encode(&limited, model, dialect, delivery)?)?;
             }
             Some(_) => {
-                body.insert(wire.limit_member(model).to_owned(), limit.into());
+                body.insert(wire.limit_member(model, dialect).to_owned(), limit.into());
                 written = wire::write(&body)?;
             }
         }

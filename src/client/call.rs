@@ -12,7 +12,7 @@ use crate::config::Settings;
 use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::provider::Provider;
+use crate::provider::Format;
 use crate::retry::SecondSending;
 use crate::stream::{Begun, Pace, Source};
 use crate::transport::{Headers, Outgoing, Transport, Watch};
@@ -45,12 +45,12 @@ pub(super) struct Means<'a> {
 
 impl Call {
     /// The format a model is asked in.
-    pub(super) fn wire(provider: Provider, model: Option<&String>) -> Wire {
+    pub(super) fn wire(format: Format, model: Option<&String>) -> Wire {
         let completes = model.is_some_and(|model| openai_completions::serves(model));
-        match provider {
-            Provider::OpenAi if completes => Wire::OpenAiCompletions,
-            Provider::OpenAi => Wire::OpenAiChat,
-            Provider::Anthropic => Wire::Anthropic,
+        match format {
+            Format::OpenAiChat if completes => Wire::OpenAiCompletions,
+            Format::OpenAiChat => Wire::OpenAiChat,
+            Format::Anthropic => Wire::Anthropic,
         }
     }
 
@@ -154,7 +154,7 @@ impl Call {
                     request_id: wire::request_id(reply),
                     rate_limit: wire::rate_limit(reply, now),
                     raw: into_text(incoming.body),
-                    ..decoded.into_response(settings.provider)
+                    ..decoded.into_response(settings.profile.id.clone())
                 })
             }
             Err(mut failure) => {

@@ -6,18 +6,18 @@ use super::{PoolConfig, Proxy, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::observe::Observer;
-use crate::provider::Provider;
+use crate::provider::{Profile, Provider};
 use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
 /// Sets up a [`Client`](crate::Client).
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`provider`](Self::provider) | none, required |
+/// | [`provider`](Self::provider), [`profile`](Self::profile) | none, one of them required |
 /// | [`model`](Self::model) | none; then each request names its own |
-/// | [`api_key`](Self::api_key) | `OPENAI_API_KEY`, `ANTHROPIC_API_KEY` |
+/// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
 /// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
-/// | [`base_url`](Self::base_url) | `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, else the provider's own |
+/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, else the provider's own |
 /// | [`timeout`](Self::timeout) | 600 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`attempt_timeout`](Self::attempt_timeout) | none |
@@ -44,12 +44,12 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 ///
 /// # fn main() -> Result<(), tollgate::Error> {
 /// let client = Client::builder()
-///     .provider(Provider::Anthropic)
+///     .provider(Provider::ANTHROPIC)
 ///     .model("claude-haiku-4-5")
 ///     .api_key("sk-ant-…")
 ///     .timeout(Duration::from_secs(60))
 ///     .build()
-///     # .or_else(|_| Client::builder().provider(Provider::Anthropic).api_key("k").build())
+///     # .or_else(|_| Client::builder().provider(Provider::ANTHROPIC).api_key("k").build())
 ///     ?;
 /// # let _ = client;
 /// # Ok(())
@@ -59,6 +59,7 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 #[must_use]
 pub struct ClientBuilder {
     pub(super) provider: Option<Provider>,
+    pub(super) profile: Option<Profile>,
     pub(super) model: Option<String>,
     pub(super) api_key: Option<ApiKey>,
     pub(super) without_api_key: bool,
@@ -122,6 +123,7 @@ impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
             provider: None,
+            profile: None,
             model: None,
             api_key: None,
             without_api_key: false,
@@ -153,9 +155,18 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Sets who serves the models. Required.
-    pub fn provider(mut self, provider: Provider) -> Self {
-        self.provider = Some(provider);
+    /// Sets who serves the models, by a name that the crate knows, such as `"groq"`; see
+    /// [`Profile::all`](crate::provider::Profile::all). Required, unless a
+    /// [`profile`](Self::profile) is set.
+    pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Sets a provider by how it is reached, for one that the crate does not know, or knows
+    /// otherwise. Default: the crate's own profile of the [`provider`](Self::provider).
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
         self
     }
 
@@ -165,8 +176,9 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the API key. Default: from the provider's usual variable,
-    /// `OPENAI_API_KEY` or `ANTHROPIC_API_KEY`.
+    /// Sets the API key. Default: from the provider's own variable, such as
+    /// `OPENAI_API_KEY` or `GROQ_API_KEY`; see
+    /// [`Profile::key_variables`](crate::provider::Profile::key_variables).
     pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
         self.api_key = Some(key.into());
         self
@@ -181,8 +193,8 @@ impl ClientBuilder {
 
     /// Sets where the provider is, such as `http://localhost:8080/v1`. The path is
     /// given as to the provider's own SDK: OpenAI's ends in `/v1`, Anthropic's does
-    /// not. Default: from `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL`, else the
-    /// provider's own address.
+    /// not. Default: from the environment, as `OPENAI_BASE_URL` or `GROQ_BASE_URL`, else
+    /// the provider's own address.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
@@ -313,7 +325,7 @@ impl ClientBuilder {
     /// ```
     /// # use tollgate::{Budget, Client, Money, Provider};
     /// let client = Client::builder()
-    ///     .provider(Provider::OpenAi)
+    ///     .provider(Provider::OPENAI)
     ///     .model("gpt-4o-mini")
     ///     .api_key("sk-…")
     ///     .budget(Budget::monthly(Money::dollars(50)))
@@ -340,10 +352,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Whose prices hold, by the name in the price table (`openrouter`, `groq`), and what
-    /// budgets and reports know the provider by. Default: who answers at the base URL,
-    /// and where that is unknown, as for a proxy of your own, the
-    /// [name](Provider::name) of the wire format's provider.
+    /// Sets whose prices apply, by the name in the price table (`openrouter`, `groq`).
+    /// Budgets, reports and metrics know the provider by this name, too. Default: whoever
+    /// the price table says answers at the base URL; where it does not know the address,
+    /// as of a proxy of your own, the provider's own name there.
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
         self.price_provider = Some(name.into());
         self

@@ -1,5 +1,6 @@
 //! Every knob of a client, as plain data, and how they are checked together.
 
+mod access;
 mod base_url;
 mod builder;
 mod pool;

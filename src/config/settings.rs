@@ -1,22 +1,21 @@
 use std::sync::Arc;
 use std::time::Duration;
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName};
+use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
-use super::{ClientBuilder, PoolConfig, Tls, base_url};
+use super::{ClientBuilder, PoolConfig, Tls, access};
 use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
-use crate::key::{ApiKey, Secrets};
+use crate::key::Secrets;
 use crate::observe::Observers;
-use crate::provider::Provider;
+use crate::provider::{self, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
-use crate::wire::anthropic;
 
 /// A checked configuration.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) provider: Provider,
+    pub(crate) profile: Profile,
     pub(crate) model: Option<String>,
     pub(crate) base: Uri,
     pub(crate) headers: HeaderMap,
@@ -40,32 +39,6 @@ pub(crate) struct Settings {
     pub(crate) metrics: bool,
 }
 
-/// What a provider needs to be reached.
-struct Access {
-    base_url: &'static str,
-    key_variable: &'static str,
-    url_variable: &'static str,
-}
-
-fn access(provider: Provider) -> Access {
-    match provider {
-        // https://platform.openai.com/docs/api-reference/authentication and the
-        // variables of openai-python `_client.py`.
-        Provider::OpenAi => Access {
-            base_url: "https://api.openai.com/v1",
-            key_variable: "OPENAI_API_KEY",
-            url_variable: "OPENAI_BASE_URL",
-        },
-        // https://docs.anthropic.com/en/api/overview and the variables of
-        // anthropic-sdk-python `_client.py`.
-        Provider::Anthropic => Access {
-            base_url: "https://api.anthropic.com",
-            key_variable: "ANTHROPIC_API_KEY",
-            url_variable: "ANTHROPIC_BASE_URL",
-        },
-    }
-}
-
 impl ClientBuilder {
     /// Checks everything at once. `variable` looks up the environment.
     pub(crate) fn check(
@@ -74,21 +47,17 @@ impl ClientBuilder {
     ) -> Result<Settings, Error> {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let mut problems = self.problems();
-        let Some(provider) = self.provider else {
-            problems.insert(
-                0,
-                "no provider is set; call .provider(Provider::OpenAi) or another".to_owned(),
-            );
-            return Err(wrong(&problems));
+        let profile = match profile(self.provider, self.profile) {
+            Ok(profile) => profile,
+            Err(problem) => {
+                problems.insert(0, problem);
+                return Err(wrong(&problems));
+            }
         };
-        let access = access(provider);
 
-        let base = match self.base_url.or_else(|| variable(access.url_variable)) {
-            Some(url) => base_url::parse(&url, self.allow_plain_http)
-                .map_err(|problem| problems.push(problem))
-                .ok(),
-            None => Uri::try_from(access.base_url).ok(),
-        };
+        let base = access::address(&profile, self.base_url, self.allow_plain_http, &variable)
+            .map_err(|problem| problems.push(problem))
+            .ok();
         let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
         if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
             problems.push(
@@ -98,67 +67,37 @@ impl ClientBuilder {
             );
         }
 
-        let api_key = if self.without_api_key {
-            None
-        } else {
-            let key = self.api_key.or_else(|| variable(access.key_variable).map(ApiKey::from));
-            match &key {
-                None => problems.push(format!(
-                    "no API key; set the environment variable {} or call .api_key(…) \
-                     (.without_api_key() for a server that needs none)",
-                    access.key_variable
-                )),
-                Some(key) if key.expose().is_empty() => {
-                    problems.push("the API key is empty".to_owned());
-                }
-                Some(_) => {}
-            }
-            key
-        };
-
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(key) = &api_key {
-            let (name, value) = match provider {
-                Provider::OpenAi => (AUTHORIZATION, format!("Bearer {}", key.expose())),
-                Provider::Anthropic => {
-                    (HeaderName::from_static("x-api-key"), key.expose().to_owned())
-                }
-            };
-            match HeaderValue::from_str(&value) {
-                Ok(mut value) => {
-                    value.set_sensitive(true);
-                    headers.insert(name, value);
-                }
-                Err(_) => problems.push(
-                    "the API key holds a character that cannot be sent; check for line breaks \
-                     and stray symbols"
-                        .to_owned(),
-                ),
-            }
+        let key = match self.without_api_key {
+            true => Ok(None),
+            false => access::key(&profile, self.api_key, &variable),
+        };
+        let credentials = key.and_then(|key| match key {
+            Some(key) => access::credentials(&profile.auth, &key),
+            None => Ok(None),
+        });
+        match credentials {
+            Ok(header) => headers.extend(header),
+            Err(problem) => problems.push(problem),
         }
-        match provider {
-            Provider::OpenAi => {
-                for (name, set, from) in [
-                    ("openai-organization", self.organization, "OPENAI_ORG_ID"),
-                    ("openai-project", self.project, "OPENAI_PROJECT_ID"),
-                ] {
-                    if let Some(id) = set.or_else(|| variable(from)) {
-                        add_header(&mut headers, name, &id, false, &mut problems);
-                    }
+        for (name, value) in &profile.headers {
+            add_header(&mut headers, name, value, false, &mut problems);
+        }
+        if profile.id == Provider::OPENAI {
+            for (name, set, from) in [
+                ("openai-organization", self.organization, "OPENAI_ORG_ID"),
+                ("openai-project", self.project, "OPENAI_PROJECT_ID"),
+            ] {
+                if let Some(id) = set.or_else(|| variable(from)) {
+                    add_header(&mut headers, name, &id, false, &mut problems);
                 }
             }
-            Provider::Anthropic => {
-                headers.insert(
-                    HeaderName::from_static("anthropic-version"),
-                    HeaderValue::from_static(anthropic::VERSION),
-                );
-                if self.organization.is_some() || self.project.is_some() {
-                    problems.push(
-                        "organization and project are OpenAI's; Anthropic has none".to_owned(),
-                    );
-                }
-            }
+        } else if self.organization.is_some() || self.project.is_some() {
+            problems.push(format!(
+                "organization and project are OpenAI's; {} has none, so leave them out",
+                profile.id
+            ));
         }
         for (name, value) in &self.headers {
             // It may hold the key to a gateway, unless its name says otherwise.
@@ -181,12 +120,13 @@ impl ClientBuilder {
             .ok();
         let price_provider = self.price_provider.unwrap_or_else(|| {
             let base = base.as_ref().map(Uri::to_string).unwrap_or_default();
-            Prices::provider_of(&base).unwrap_or_else(|| provider.name()).to_owned()
+            let own = || profile.prices.as_deref().unwrap_or(profile.id.as_str());
+            Prices::provider_of(&base).unwrap_or_else(own).to_owned()
         });
 
         match (base, costs) {
             (Some(base), Some(costs)) if problems.is_empty() => Ok(Settings {
-                provider,
+                profile,
                 model: self.model,
                 base,
                 headers,
@@ -239,6 +179,21 @@ impl ClientBuilder {
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
         problems
+    }
+}
+
+/// The profile that was set, or the one that the crate has of the provider.
+fn profile(provider: Option<Provider>, profile: Option<Profile>) -> Result<Profile, String> {
+    match (provider, profile) {
+        (Some(provider), Some(profile)) if provider != profile.id => Err(format!(
+            "the provider is {provider}, and the profile that of {}; set one of them",
+            profile.id
+        )),
+        (_, Some(profile)) => Ok(profile),
+        (Some(provider), None) => {
+            Profile::builtin(provider.as_str()).ok_or_else(|| provider::unknown(provider.as_str()))
+        }
+        (None, None) => Err("no provider is set; call .provider(\"openai\") or another".to_owned()),
     }
 }
 

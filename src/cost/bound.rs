@@ -69,6 +69,8 @@ pub(crate) struct Bound {
 #[derive(Clone, Copy)]
 pub(crate) struct Basis<'a> {
     pub(crate) wire: Wire,
+    /// As the price table names it.
+    pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
     /// The most the model answers with where the body sets no limit, or the limit that it
     /// gets after the bound is known; see [`Bound::limit_within`].

@@ -99,7 +99,7 @@ pub enum Unreported {
 ///     .default_output_tokens(2_000)
 ///     .on_alert(|alert| eprintln!("{alert}"));
 /// let client = Client::builder()
-///     .provider(Provider::OpenAi)
+///     .provider(Provider::OPENAI)
 ///     .model("our-finetune")
 ///     .api_key("sk-…")
 ///     .costs(costs)
@@ -290,7 +290,7 @@ impl CostConfig {
     /// use tollgate::{Budget, Client, CostConfig, Money, Provider};
     ///
     /// let costs = CostConfig::default().budget(Budget::daily(Money::dollars(5))).build()?;
-    /// for provider in [Provider::OpenAi, Provider::Anthropic] {
+    /// for provider in [Provider::OPENAI, Provider::ANTHROPIC] {
     ///     let client =
     ///         Client::builder().provider(provider).api_key("sk-…").cost_tracker(costs.clone());
     /// #   client.build()?;

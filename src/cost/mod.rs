@@ -4,7 +4,7 @@
 //! use tollgate::{Budget, Client, Money, Provider};
 //!
 //! let client = Client::builder()
-//!     .provider(Provider::OpenAi)
+//!     .provider(Provider::OPENAI)
 //!     .model("gpt-4o-mini")
 //!     .api_key("sk-…")
 //!     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))

@@ -5,7 +5,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::Provider;
 use crate::chat::RateLimit;
 use crate::cost::BudgetRefusal;
 use crate::retry::{Attempt, Decision, GiveUp};
@@ -46,7 +45,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     phase: Option<Phase>,
-    provider: Option<Provider>,
+    provider: Option<Box<str>>,
     status: Option<u16>,
     request_id: Option<String>,
     code: Option<String>,
@@ -94,8 +93,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_provider(mut self, provider: Provider) -> Self {
-        self.0.provider = Some(provider);
+    pub(crate) fn with_provider(mut self, provider: &str) -> Self {
+        self.0.provider = Some(provider.into());
         self
     }
 
@@ -178,9 +177,9 @@ impl Error {
         self.0.phase
     }
 
-    /// The provider that was called.
-    pub fn provider(&self) -> Option<Provider> {
-        self.0.provider
+    /// The [name](crate::Provider::as_str) of the provider that was called.
+    pub fn provider(&self) -> Option<&str> {
+        self.0.provider.as_deref()
     }
 
     /// The HTTP status, when there was a response.
@@ -280,7 +279,7 @@ impl fmt::Display for Error {
             write!(f, "{} {word}", if colon { ":" } else { "" })?;
         }
         let mut details = Vec::new();
-        if let Some(provider) = inner.provider {
+        if let Some(provider) = &inner.provider {
             details.push(provider.to_string());
         }
         // Under 2xx it was not the status that failed.
@@ -328,8 +327,8 @@ impl fmt::Debug for Error {
         if let Some(phase) = inner.phase {
             debug.field("phase", &phase);
         }
-        if let Some(provider) = inner.provider {
-            debug.field("provider", &provider);
+        if let Some(provider) = &inner.provider {
+            debug.field("provider", provider);
         }
         if let Some(status) = inner.status {
             debug.field("status", &status);

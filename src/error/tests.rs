@@ -5,7 +5,7 @@ use crate::retry::Wait;
 fn an_error_reads_as_one_line() {
     let error = Error::new(ErrorKind::RateLimited, "slow\n\n  down").with_status(429);
     let error = error
-        .with_provider(Provider::OpenAi)
+        .with_provider("openai")
         .with_code(Some("rate_limit_exceeded".to_owned()))
         .with_request_id(Some("req_1".to_owned()))
         .with_retry_hints(Some(Duration::from_secs(2)), None);

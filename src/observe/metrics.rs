@@ -62,8 +62,8 @@ const NONE: &str = "(none)";
 /// // First of all the recorder, PrometheusBuilder::new().install()? for instance.
 /// let server = Loopback::start()?;
 /// let client = Client::builder()
-///     .provider(Provider::OpenAi)
-///     .base_url(server.base_url(Provider::OpenAi))
+///     .provider(Provider::OPENAI)
+///     .base_url(server.base_url(Provider::OPENAI))
 ///     .api_key("sk-…")
 ///     .model("gpt-4o-mini")
 ///     .observer(MetricsObserver::new().tag_label("customer"))

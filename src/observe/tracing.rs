@@ -59,8 +59,8 @@ use crate::retry::{Attempt, Wait};
 /// // tracing_subscriber::fmt().init(), or whatever the program collects spans with.
 /// let server = Loopback::start()?;
 /// let client = Client::builder()
-///     .provider(Provider::OpenAi)
-///     .base_url(server.base_url(Provider::OpenAi))
+///     .provider(Provider::OPENAI)
+///     .base_url(server.base_url(Provider::OPENAI))
 ///     .api_key("sk-…")
 ///     .model("gpt-4o-mini")
 ///     .observer(TracingObserver::new().tag("customer"))

@@ -29,7 +29,7 @@ use crate::cancel::CancelToken;
 ///
 /// let recorder = Arc::new(Recorder::default());
 /// let client = Client::builder()
-///     .provider(Provider::OpenAi)
+///     .provider(Provider::OPENAI)
 ///     .api_key("test")
 ///     .base_url("http://127.0.0.1:9/v1")
 ///     .sleeper(Arc::clone(&recorder))

@@ -52,7 +52,7 @@ impl About {
             latency: self.latency.unwrap_or_else(|| self.begun.elapsed()),
             attempts: self.attempts.clone(),
             cost,
-            ..decoded.into_response(self.provider)
+            ..decoded.into_response(self.provider.clone())
         }
     }
 

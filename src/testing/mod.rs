@@ -53,7 +53,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::Provider;
+use crate::provider::{Profile, Provider};
 use server::{Mode, Server};
 
 pub use reply::{Framing, Reply};
@@ -82,7 +82,7 @@ pub use request::Request;
 /// server.reply(Reply::status(429).header("retry-after", "1"));
 /// server.reply(Reply::text("Here you are."));
 ///
-/// let url = server.base_url(Provider::OpenAi);
+/// let url = server.base_url(Provider::OPENAI);
 /// assert_eq!(url, format!("http://{}/v1", server.address()));
 /// // … point a client at `url`, use it, then look at what it did:
 /// assert_eq!(server.request_count(), 0);
@@ -125,14 +125,16 @@ impl Loopback {
         self.server.address
     }
 
-    /// The base URL to set up a client with. It ends in `/v1` for OpenAI and does
-    /// not for Anthropic, as in their own SDKs.
-    pub fn base_url(&self, provider: Provider) -> String {
+    /// The base URL to set up a client of `provider` with: this server's address, with the
+    /// path of the provider's own base URL. Of a provider that the crate does not know, the
+    /// path is `/v1`.
+    pub fn base_url(&self, provider: impl Into<Provider>) -> String {
         let address = self.server.address;
-        match provider {
-            Provider::OpenAi => format!("http://{address}/v1"),
-            Provider::Anthropic => format!("http://{address}"),
-        }
+        let path = match Profile::builtin(provider.into().as_str()) {
+            Some(profile) => path(&profile.base_url),
+            None => "/v1".to_owned(),
+        };
+        format!("http://{address}{path}")
     }
 
     /// Adds a reply to the script. Each is used once, in this order.
@@ -270,4 +272,15 @@ impl Drop for Loopback {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// The path of a base URL, with `test` for what it leaves to the environment.
+fn path(base_url: &str) -> String {
+    let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
+    let mut path = String::new();
+    for part in rest.split('/').skip(1) {
+        path.push('/');
+        path.push_str(if part.starts_with('{') { "test" } else { part });
+    }
+    path
 }

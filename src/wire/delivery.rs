@@ -2,6 +2,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::ChatRequest;
 use crate::error::Error;
+use crate::wire::openai_chat::Dialect;
 
 /// How an answer is to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +46,16 @@ impl Delivery {
     }
 
     /// The same for OpenAI, where a stream has usage only if that is asked for too
-    /// (API reference, `stream_options`). What `extra` has in `stream_options` is
-    /// merged into it.
+    /// (API reference, `stream_options`), and for the servers that follow it and know that
+    /// member. What `extra` has in `stream_options` is merged into it.
     pub(super) fn write_with_usage(
         self,
         request: &ChatRequest,
+        dialect: &Dialect,
         body: &mut Map<String, Value>,
     ) -> Result<(), Error> {
         self.write(request, body)?;
-        if self == Self::Stream {
+        if self == Self::Stream && dialect.stream_options {
             body.insert("stream_options".to_owned(), json!({"include_usage": true}));
         }
         Ok(())
@@ -69,14 +71,17 @@ mod tests {
     const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
-        Value::Object(wire.encode(request, "some-model", Delivery::Stream).unwrap())
+        Value::Object(
+            wire.encode(request, "some-model", &Dialect::OPENAI, Delivery::Stream).unwrap(),
+        )
     }
 
     #[test]
     fn a_stream_is_asked_for_with_its_usage_and_nothing_else_changes() {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
-            let whole = wire.encode(&request, "some-model", Delivery::Whole).unwrap();
+            let whole =
+                wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole).unwrap();
             let mut whole = Value::Object(whole);
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
@@ -106,17 +111,21 @@ mod tests {
         for stream in [json!(false), json!(null), json!("yes")] {
             for wire in WIRES {
                 let request = hi().extra("stream", stream.clone());
-                let error = wire.encode(&request, "some-model", Delivery::Stream).unwrap_err();
+                let error = wire
+                    .encode(&request, "some-model", &Dialect::OPENAI, Delivery::Stream)
+                    .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains("\"stream\" says otherwise"), "{error}");
-                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+                assert!(
+                    wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole).is_ok()
+                );
             }
         }
         for (best_of, fits) in [(json!(1), true), (json!(null), true), (json!(2), false)] {
             let request = hi().extra("best_of", best_of);
             let wire = Wire::OpenAiCompletions;
-            assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
-            let streamed = wire.encode(&request, "some-model", Delivery::Stream);
+            assert!(wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole).is_ok());
+            let streamed = wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Stream);
             assert_eq!(streamed.is_ok(), fits);
             if let Err(error) = streamed {
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);

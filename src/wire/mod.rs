@@ -21,6 +21,7 @@ use std::time::Duration;
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::Error;
 use crate::provider::Provider;
+use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use json::{append, write};
@@ -96,19 +97,22 @@ impl Wire {
         self,
         request: &ChatRequest,
         model: &str,
+        dialect: &Dialect,
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error> {
         match self {
-            Self::OpenAiChat => openai_chat::encode(request, model, delivery),
-            Self::OpenAiCompletions => openai_completions::encode(request, model, delivery),
+            Self::OpenAiChat => openai_chat::encode(request, model, dialect, delivery),
+            Self::OpenAiCompletions => {
+                openai_completions::encode(request, model, dialect, delivery)
+            }
             Self::Anthropic => anthropic::encode(request, model, delivery),
         }
     }
 
     /// The member of the body that limits the output of one choice.
-    pub(crate) fn limit_member(self, model: &str) -> &'static str {
+    pub(crate) fn limit_member(self, model: &str, dialect: &Dialect) -> &'static str {
         match self {
-            Self::OpenAiChat => openai_chat::limit_member(model),
+            Self::OpenAiChat => openai_chat::limit_member(model, dialect),
             Self::OpenAiCompletions | Self::Anthropic => "max_tokens",
         }
     }

@@ -94,6 +94,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 mod tests {
     use crate::chat::{ChatRequest, Message, Tool, ToolChoice};
     use crate::error::ErrorKind;
+    use crate::wire::openai_chat::Dialect;
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
@@ -134,7 +135,9 @@ mod tests {
                 if about_tools && wire == Wire::OpenAiCompletions {
                     continue; // It takes no tools at all.
                 }
-                let error = wire.encode(&request, "some-model", Delivery::Whole).unwrap_err();
+                let error = wire
+                    .encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole)
+                    .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
                 assert!(!error.message().contains("secret"));
@@ -145,7 +148,9 @@ mod tests {
     #[test]
     fn extra_may_repeat_the_model() {
         for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
-            let body = wire.encode(&hi().extra("model", "m"), "m", Delivery::Whole).unwrap();
+            let body = wire
+                .encode(&hi().extra("model", "m"), "m", &Dialect::OPENAI, Delivery::Whole)
+                .unwrap();
             assert_eq!(body["model"], "m");
         }
     }
@@ -159,7 +164,9 @@ mod tests {
             hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
         ] {
             for wire in [Wire::OpenAiChat, Wire::Anthropic] {
-                assert!(wire.encode(&request, "some-model", Delivery::Whole).is_ok());
+                assert!(
+                    wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole).is_ok()
+                );
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What the tests of costs share.
 
 use tollgate::testing::Loopback;
-use tollgate::{Budget, Client, CostConfig, Money, Price, Prices, Provider};
+use tollgate::{Budget, Client, CostConfig, Money, Price, Prices};
 
 use super::builder;
 
@@ -20,7 +20,7 @@ pub(crate) fn config(budgets: impl IntoIterator<Item = Budget>) -> CostConfig {
     CostConfig::default().prices(prices()).budgets(budgets)
 }
 
-pub(crate) fn client(server: &Loopback, provider: Provider, costs: CostConfig) -> Client {
+pub(crate) fn client(server: &Loopback, provider: &str, costs: CostConfig) -> Client {
     builder(server, provider).costs(costs).build().expect("a valid configuration")
 }
 

@@ -15,9 +15,7 @@ pub(crate) mod tls;
 use std::thread;
 use std::time::{Duration, Instant};
 use tollgate::testing::Loopback;
-use tollgate::{
-    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, Provider, RetryConfig,
-};
+use tollgate::{CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, RetryConfig};
 
 pub(crate) const KEY: &str = "sk-loopback-secret-key";
 
@@ -26,11 +24,11 @@ pub(crate) fn loopback() -> Loopback {
 }
 
 /// A client of the loopback provider that does not try again.
-pub(crate) fn builder(server: &Loopback, provider: Provider) -> ClientBuilder {
+pub(crate) fn builder(server: &Loopback, provider: &str) -> ClientBuilder {
     Client::builder()
         .provider(provider)
         .model(match provider {
-            Provider::Anthropic => "claude-haiku-4-5",
+            "anthropic" => "claude-haiku-4-5",
             _ => "gpt-4o-mini",
         })
         .api_key(KEY)
@@ -41,14 +39,14 @@ pub(crate) fn builder(server: &Loopback, provider: Provider) -> ClientBuilder {
         .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
 }
 
-pub(crate) fn client(server: &Loopback, provider: Provider) -> Client {
+pub(crate) fn client(server: &Loopback, provider: &str) -> Client {
     builder(server, provider).build().expect("a valid configuration")
 }
 
 /// A client of a server at `url` that does not try again.
 pub(crate) fn builder_at(url: &str) -> ClientBuilder {
     Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model("gpt-4o-mini")
         .api_key(KEY)
         .base_url(url)

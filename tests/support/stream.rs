@@ -5,13 +5,13 @@ use std::io::{Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 use tollgate::testing::{Framing, Reply};
-use tollgate::{ChatStream, Client, Error, Provider};
+use tollgate::{ChatStream, Client, Error};
 
 use super::listener::connect;
 use super::loopback;
 use super::server::{RawServer, request, send};
 
-pub(crate) const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
+pub(crate) const BOTH: [&str; 2] = ["openai", "anthropic"];
 
 /// Far more than anything here takes, and far less than what is being waited for.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(20);
@@ -68,13 +68,13 @@ pub(crate) fn at_rest(client: &Client) {
 
 /// Where the body of a streamed reply has its first word whole, and where the event
 /// before its end marker begins.
-pub(crate) fn first_word_and_end(provider: Provider, reply: Reply) -> (usize, usize) {
+pub(crate) fn first_word_and_end(provider: &str, reply: Reply) -> (usize, usize) {
     let server = loopback();
     server.reply(reply.framing(Framing::UntilClose));
     let mut socket = connect(server.address()).unwrap();
     // As the client of `support::builder` asks.
     let (path, model) = match provider {
-        Provider::OpenAi => ("/v1/chat/completions", "gpt-4o-mini"),
+        "openai" => ("/v1/chat/completions", "gpt-4o-mini"),
         _ => ("/v1/messages", "claude-haiku-4-5"),
     };
     let body = json!({

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{Client, Provider};
+use tollgate::{Client};
 use ureq::Agent;
 use ureq::config::Config;
 
@@ -27,7 +27,7 @@ pub struct Tollgate {
 impl Tollgate {
     pub fn new(url: &str) -> Self {
         let client = Client::builder()
-            .provider(Provider::OpenAi)
+            .provider("openai")
             .model(MODEL)
             .api_key(KEY)
             .base_url(url)

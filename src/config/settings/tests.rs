@@ -1,7 +1,7 @@
 use super::*;
 
 fn openai() -> ClientBuilder {
-    ClientBuilder::default().provider(Provider::OpenAi).model("gpt-4o-mini").api_key("sk-test")
+    ClientBuilder::default().provider(Provider::OPENAI).model("gpt-4o-mini").api_key("sk-test")
 }
 
 fn nothing(_: &str) -> Option<String> {
@@ -19,11 +19,11 @@ fn each_mistake_gets_its_own_sentence() {
     for (builder, sentence) in [
         (ClientBuilder::default(), "no provider is set"),
         (
-            ClientBuilder::default().provider(Provider::OpenAi),
+            ClientBuilder::default().provider(Provider::OPENAI),
             "set the environment variable OPENAI_API_KEY",
         ),
         (
-            ClientBuilder::default().provider(Provider::Anthropic),
+            ClientBuilder::default().provider(Provider::ANTHROPIC),
             "set the environment variable ANTHROPIC_API_KEY",
         ),
         (openai().api_key("  "), "the API key is empty"),
@@ -44,7 +44,7 @@ fn each_mistake_gets_its_own_sentence() {
             openai().retry(RetryConfig { jitter: 2.0, ..RetryConfig::default() }),
             "the retry jitter is 2",
         ),
-        (openai().provider(Provider::Anthropic).project("p"), "Anthropic has none"),
+        (openai().provider(Provider::ANTHROPIC).project("p"), "anthropic has none"),
     ] {
         let text = problem(builder);
         assert!(text.contains(sentence), "{sentence:?} is not in {text:?}");
@@ -86,7 +86,7 @@ fn the_environment_fills_in_what_is_not_set() {
         }
         .map(str::to_owned)
     };
-    let builder = ClientBuilder::default().provider(Provider::OpenAi);
+    let builder = ClientBuilder::default().provider(Provider::OPENAI);
     let settings = builder.clone().check(environment).unwrap();
     assert_eq!(settings.base, "http://127.0.0.1:9/v1");
     assert_eq!(settings.headers["authorization"], "Bearer sk-env");
@@ -98,13 +98,13 @@ fn the_environment_fills_in_what_is_not_set() {
     let without = builder.clone().without_api_key().check(environment).unwrap();
     assert!(!without.headers.contains_key("authorization"));
     // An empty variable is an unset one.
-    assert!(builder.provider(Provider::Anthropic).check(environment).is_err());
+    assert!(builder.provider(Provider::ANTHROPIC).check(environment).is_err());
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn each_provider_gets_its_own_headers() {
-    let settings = openai().provider(Provider::Anthropic).check(nothing).unwrap();
+    let settings = openai().provider(Provider::ANTHROPIC).check(nothing).unwrap();
     assert_eq!(settings.base, "https://api.anthropic.com");
     assert_eq!(settings.headers["x-api-key"], "sk-test");
     assert_eq!(settings.headers["anthropic-version"], "2023-06-01");

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 
 use super::image::{self, Detail};
 use super::{Basis, size, text, whole};
-use crate::provider::Provider;
 use crate::wire::Wire;
 
 /// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
@@ -372,11 +371,7 @@ impl<'a> Prompt<'a> {
     }
 
     fn text(&mut self, text: &str) {
-        let Basis { wire, model, tokenizer, .. } = *self.basis;
-        let provider = match wire {
-            Wire::Anthropic => Provider::Anthropic,
-            Wire::OpenAiChat | Wire::OpenAiCompletions => Provider::OpenAi,
-        };
+        let Basis { provider, model, tokenizer, .. } = *self.basis;
         let counted = tokenizer.and_then(|tokenizer| tokenizer.count(provider, model, text));
         self.add(counted.unwrap_or_else(|| text::tokens(text)));
     }

@@ -3,11 +3,18 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::chat::{CacheTtl, ChatRequest, Image, Message, Part, Tool, ToolCall};
-use crate::provider::Provider;
 use crate::wire::Delivery;
+use crate::wire::openai_chat::Dialect;
 
 fn basis(wire: Wire, model: &str) -> Basis<'_> {
-    Basis { wire, model, output_tokens: None, context_window: None, tokenizer: None }
+    Basis {
+        wire,
+        provider: "openai",
+        model,
+        output_tokens: None,
+        context_window: None,
+        tokenizer: None,
+    }
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -135,7 +142,7 @@ const CHAT: Wire = Wire::OpenAiChat;
 const MESSAGES: Wire = Wire::Anthropic;
 
 fn encoded(wire: Wire, request: &ChatRequest) -> Map<String, Value> {
-    wire.encode(request, "m", Delivery::Whole).unwrap()
+    wire.encode(request, "m", &Dialect::OPENAI, Delivery::Whole).unwrap()
 }
 
 /// The bound of a greeting with these members besides.
@@ -196,14 +203,14 @@ fn no_random_conversation_exceeds_its_bound() {
             let tools = if wire == MESSAGES { 804 } else { 0 };
             assert!(bound >= u64::try_from(bytes).unwrap() + messages * 5 + 3 + tools, "{round}");
 
-            let counts = |_: Provider, _: &str, text: &str| Some(triples(text));
+            let counts = |_: &str, _: &str, text: &str| Some(triples(text));
             let counted = Bound::of(&body, &Basis { tokenizer: Some(&counts), ..plain }).unwrap();
             let tokens: u64 = texts.iter().map(|text| triples(text)).sum();
             assert!(counted.input_tokens >= tokens + messages * 5 + 3 + tools, "{round}");
             assert!(counted.input_tokens < bound, "{round}");
 
             // A tokenizer that does not know the model changes nothing.
-            let knows_none = |_: Provider, _: &str, _: &str| None;
+            let knows_none = |_: &str, _: &str, _: &str| None;
             let same = Bound::of(&body, &Basis { tokenizer: Some(&knows_none), ..plain }).unwrap();
             assert_eq!(same.input_tokens, bound);
 

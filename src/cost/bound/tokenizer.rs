@@ -1,5 +1,3 @@
-use crate::provider::Provider;
-
 /// Counts the tokens of a text as a model does.
 ///
 /// Without one, a text counts for as many tokens as it has bytes, which is never too
@@ -17,25 +15,25 @@ use crate::provider::Provider;
 /// A closure will do:
 ///
 /// ```
-/// use tollgate::{Provider, cost::Tokenizer};
+/// use tollgate::cost::Tokenizer;
 ///
 /// fn takes(_: impl Tokenizer) {}
-/// takes(|_: Provider, model: &str, text: &str| {
+/// takes(|_: &str, model: &str, text: &str| {
 ///     // A token of this local model is a character.
 ///     (model == "tiny-chars").then(|| text.chars().count() as u64)
 /// });
 /// ```
 pub trait Tokenizer: Send + Sync {
-    /// The tokens of `text` in `model`; none where it does not know the model, and then
-    /// the bytes are counted.
-    fn count(&self, provider: Provider, model: &str, text: &str) -> Option<u64>;
+    /// The tokens of `text` in `model` of `provider`, which is named as in the price table.
+    /// `None` for a model that it does not know; then each byte counts as a token.
+    fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64>;
 }
 
 impl<F> Tokenizer for F
 where
-    F: Fn(Provider, &str, &str) -> Option<u64> + Send + Sync,
+    F: Fn(&str, &str, &str) -> Option<u64> + Send + Sync,
 {
-    fn count(&self, provider: Provider, model: &str, text: &str) -> Option<u64> {
+    fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64> {
         self(provider, model, text)
     }
 }

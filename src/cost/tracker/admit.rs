@@ -140,6 +140,7 @@ impl CostTracker {
         let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
         let known = bound::Basis {
             wire,
+            provider: &plan.provider,
             model: &plan.model,
             output_tokens: least.map(|_| sent()).or(price.max_output_tokens()),
             context_window: price.context_window_tokens(),

@@ -21,7 +21,7 @@ pub(super) fn encode(part: &Part, role: Role) -> Result<Option<Value>, String> {
         (Part::ToolCall(call), Role::Assistant) => call::tool_use(call).map(Some),
         (Part::ToolResult(result), Role::User | Role::Tool) => call::tool_result(result).map(Some),
         (Part::Other { provider, value }, _) => {
-            Ok((provider == Provider::Anthropic.name()).then(|| value.clone()))
+            Ok((provider == Provider::ANTHROPIC.as_str()).then(|| value.clone()))
         }
         (part, role) => {
             let role = match role {
@@ -101,7 +101,7 @@ fn cited_block(text: &Text) -> Option<Value> {
 /// the first versions do not say whence their reasoning is: there what has no
 /// signature, or an id as only OpenAI gives one, came from elsewhere.
 fn thinking(reasoning: &Reasoning) -> Option<Value> {
-    let own = Provider::Anthropic.name();
+    let own = Provider::ANTHROPIC.as_str();
     if reasoning.provider.as_deref().is_some_and(|provider| provider != own) {
         return None;
     }

@@ -98,11 +98,14 @@ pub(super) fn part(block: Value) -> Part {
         "tool_use" => tool_call(block).map(Part::ToolCall),
         _ => None,
     });
-    own.unwrap_or_else(|| Part::Other { provider: Provider::Anthropic.name().into(), value: block })
+    own.unwrap_or_else(|| Part::Other {
+        provider: Provider::ANTHROPIC.as_str().into(),
+        value: block,
+    })
 }
 
 fn reasoning() -> Reasoning {
-    Reasoning { provider: Some(Provider::Anthropic.name().to_owned()), ..Reasoning::default() }
+    Reasoning { provider: Some(Provider::ANTHROPIC.as_str().to_owned()), ..Reasoning::default() }
 }
 
 pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {

@@ -69,7 +69,7 @@ pub(super) fn reason(raw: Option<&str>, parts: &[Part]) -> FinishReason {
 }
 
 pub(super) fn thought(text: String) -> Reasoning {
-    Reasoning { provider: Some(Provider::OpenAi.name().to_owned()), ..Reasoning::new(text) }
+    Reasoning { provider: Some(Provider::OPENAI.as_str().to_owned()), ..Reasoning::new(text) }
 }
 
 /// Reads a part of a content array, as Mistral's reasoning models send it:
@@ -129,7 +129,7 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
 }
 
 pub(super) fn other(value: Value) -> Part {
-    Part::Other { provider: Provider::OpenAi.name().to_owned(), value }
+    Part::Other { provider: Provider::OPENAI.as_str().to_owned(), value }
 }
 
 /// Whether a block is the call of a `custom` tool, whose input is free text and

@@ -1,5 +1,6 @@
 use serde_json::{Map, Value, json};
 
+use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
@@ -7,22 +8,19 @@ use crate::wire::{Delivery, json, validate};
 
 /// Writes the body of a chat completion.
 ///
-/// [`max_output_tokens`](ChatRequest::max_output_tokens) becomes
-/// `max_completion_tokens` for the models that need it and `max_tokens` for all
-/// others (see [`is_newer`](model::is_newer)), unless
-/// [`extra`](ChatRequest::extra) holds either: OpenAI refuses both together, and
-/// a deployment whose name does not tell its model needs that way out.
+/// [`max_output_tokens`](ChatRequest::max_output_tokens) goes into the member that the
+/// dialect names, unless [`extra`](ChatRequest::extra) holds either of the two: OpenAI
+/// refuses both together, and a deployment whose name hides its model needs that way out.
 ///
 /// What would be refused by every server is refused here, in words that say what
 /// to do.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
     model: &str,
+    dialect: &Dialect,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
     validate::validate(request, model)?;
-    let newer = model::is_newer(model);
-    let system = if newer { "developer" } else { "system" };
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -30,21 +28,23 @@ pub(in crate::wire) fn encode(
         }
     };
     set("model", Some(model.into()));
-    set("messages", Some(messages::encode(&request.messages, system)?.into()));
+    set("messages", Some(messages::encode(&request.messages, model, dialect)?.into()));
     set("tools", tools::encode(request));
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request)?);
     set("response_format", response_format(request)?);
     let limit = request.max_output_tokens.map(Value::from);
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
-        set(LIMITS[usize::from(newer)], limit);
+        set(limit_member(model, dialect), limit);
     }
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));
     set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));
-    set("seed", request.seed.map(Value::from));
+    if let Some(seed) = request.seed {
+        set(seed_member(dialect)?, Some(seed.into()));
+    }
     set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
-    delivery.write_with_usage(request, &mut body)?;
+    delivery.write_with_usage(request, dialect, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
 }
@@ -53,8 +53,31 @@ pub(in crate::wire) fn encode(
 const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
 /// The one that a model takes.
-pub(in crate::wire) fn limit_member(model: &str) -> &'static str {
-    LIMITS[usize::from(model::is_newer(model))]
+pub(in crate::wire) fn limit_member(model: &str, dialect: &Dialect) -> &'static str {
+    match dialect.output_limit {
+        OutputLimit::ByModel => LIMITS[usize::from(model::is_newer(model))],
+        OutputLimit::MaxTokens => LIMITS[0],
+        OutputLimit::MaxCompletionTokens => LIMITS[1],
+    }
+}
+
+/// The role of system messages.
+pub(super) fn instruction_role(model: &str, dialect: &Dialect) -> &'static str {
+    match dialect.instruction_role {
+        InstructionRole::ByModel if model::is_newer(model) => "developer",
+        InstructionRole::ByModel | InstructionRole::System => "system",
+    }
+}
+
+/// The member that a seed goes into.
+pub(in crate::wire) fn seed_member(dialect: &Dialect) -> Result<&'static str, Error> {
+    match dialect.seed {
+        Seed::Seed => Ok("seed"),
+        Seed::RandomSeed => Ok("random_seed"),
+        Seed::Unsupported => Err(Error::invalid_request(
+            "the request has a seed, which this provider does not support; leave it out",
+        )),
+    }
 }
 
 fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
@@ -89,7 +112,7 @@ mod tests {
     use crate::wire::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
-        Value::Object(encode(request, model, Delivery::Whole).unwrap())
+        Value::Object(encode(request, model, &Dialect::OPENAI, Delivery::Whole).unwrap())
     }
 
     #[test]
@@ -161,7 +184,7 @@ mod tests {
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
             for request in [&request, &loaded] {
-                let body = wire.encode(request, "m", Delivery::Whole).unwrap();
+                let body = wire.encode(request, "m", &Dialect::OPENAI, Delivery::Whole).unwrap();
                 let body = String::from_utf8(json::write(&body).unwrap()).unwrap();
                 assert_eq!(body.matches(schema).count(), 2, "{body}");
                 assert!(body.starts_with(r#"{"model":"m","#), "{body}");
@@ -201,7 +224,7 @@ mod tests {
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
             (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
-            let error = encode(&request, "gpt-4o", Delivery::Whole).unwrap_err();
+            let error = encode(&request, "gpt-4o", &Dialect::OPENAI, Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

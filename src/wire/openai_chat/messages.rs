@@ -1,10 +1,12 @@
 use serde_json::{Map, Value, json};
 
+use super::dialect::{Dialect, ReasoningBack};
+use super::encode::instruction_role;
 use crate::chat::{Detail, Document, Image, Message, Part, Role, Source, ToolCall, ToolResult};
 use crate::error::Error;
 use crate::provider::Provider;
 
-/// Writes the `messages` member. `system` is the role of system messages.
+/// Writes the `messages` member.
 ///
 /// Content of a single text is a plain string, which every server takes;
 /// anything else is an array of parts. Tool results become one message each, of
@@ -15,7 +17,12 @@ use crate::provider::Provider;
 /// of other providers; and of this format's own reasoning all that no server needs
 /// back (see [`reasoning`]). Blocks of this format go back as content parts, which
 /// also lets a caller send what is not modelled here, audio for example.
-pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<Value>, Error> {
+pub(super) fn encode(
+    messages: &[Message],
+    model: &str,
+    dialect: &Dialect,
+) -> Result<Vec<Value>, Error> {
+    let system = instruction_role(model, dialect);
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         let role = match message.role {
@@ -24,16 +31,16 @@ pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<V
             Role::Assistant => Some("assistant"),
             Role::Tool => None,
         };
+        let place = Place { index, role: message.role, dialect };
         // As most are.
         if let (Some(role), [Part::Text(text)]) = (role, message.content.as_slice()) {
-            out.push(named(role, message, text.text.as_str().into()));
+            out.push(place.named(role, message, text.text.as_str().into()));
             continue;
         }
-        let place = Place { index, role: message.role };
         match message.role {
             Role::System => {
                 let blocks = place.blocks(&message.content)?;
-                out.push(named(system, message, place.content(blocks)?));
+                out.push(place.named(system, message, place.content(blocks)?));
             }
             Role::User => encode_user(&place, message, &mut out)?,
             Role::Assistant => out.push(encode_assistant(&place, message)?),
@@ -45,12 +52,13 @@ pub(super) fn encode(messages: &[Message], system: &'static str) -> Result<Vec<V
 
 /// Which message is at hand. Errors name it as OpenAI's own do, `messages[3]`,
 /// and never by what it says.
-struct Place {
+struct Place<'a> {
     index: usize,
     role: Role,
+    dialect: &'a Dialect,
 }
 
-impl Place {
+impl Place<'_> {
     fn refuse(&self, what: &str) -> Error {
         let role = match self.role {
             Role::System => "system",
@@ -73,7 +81,7 @@ impl Place {
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,
             Part::Other { provider, value } => {
-                (provider == Provider::OpenAi.name()).then(|| value.clone())
+                (provider == Provider::OPENAI.as_str()).then(|| value.clone())
             }
             Part::Image(_) => {
                 return Err(self.refuse("holds an image; put images into a user message"));
@@ -143,6 +151,15 @@ impl Place {
         Ok(json!({"type": "file", "file": file}))
     }
 
+    /// A message with its name, where the server takes names.
+    fn named(&self, role: &str, message: &Message, content: Value) -> Value {
+        let mut encoded = json!({"role": role, "content": content});
+        if let Some(name) = message.name.as_ref().filter(|_| self.dialect.message_names) {
+            encoded["name"] = name.as_str().into();
+        }
+        encoded
+    }
+
     /// The `content` of a message that must have one.
     fn content(&self, blocks: Vec<Value>) -> Result<Value, Error> {
         if blocks.is_empty() {
@@ -152,7 +169,7 @@ impl Place {
     }
 }
 
-fn encode_user(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
+fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
     let mut blocks = Vec::new();
     let before = out.len();
     for part in &message.content {
@@ -162,7 +179,7 @@ fn encode_user(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
         }
     }
     if out.len() == before || !blocks.is_empty() {
-        out.push(named("user", message, place.content(blocks)?));
+        out.push(place.named("user", message, place.content(blocks)?));
     }
     Ok(())
 }
@@ -175,7 +192,7 @@ fn encode_user(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
 /// the message: the content is "one or more of type `text`, or exactly one of type
 /// `refusal`" (OpenAI's reference). Of a spoken answer only the id goes back, in
 /// `audio` (`ChatCompletionAssistantMessageParam` in openai-python).
-fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
+fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error> {
     let mut blocks = Vec::new();
     let mut refusal = String::new();
     let mut calls = Vec::new();
@@ -184,7 +201,7 @@ fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
         match part {
             Part::Refusal(text) => refusal.push_str(text),
             Part::ToolCall(call) => calls.push(encode_call(place, call)?),
-            Part::Other { provider, value } if provider == Provider::OpenAi.name() => {
+            Part::Other { provider, value } if provider == Provider::OPENAI.as_str() => {
                 match value.get("type").and_then(Value::as_str) {
                     Some("custom") => calls.push(value.clone()),
                     Some("audio") => audio = value.pointer("/audio/id").cloned(),
@@ -204,25 +221,30 @@ fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
     } else {
         Value::Null
     };
-    let mut encoded = named("assistant", message, content);
+    let mut encoded = place.named("assistant", message, content);
     if beside {
         encoded["refusal"] = refusal.into();
     }
     if let Some(id) = audio {
         encoded["audio"] = json!({"id": id});
     }
+    let goes_back = match place.dialect.reasoning_back {
+        ReasoningBack::Never => false,
+        ReasoningBack::WithToolCalls => !calls.is_empty(),
+        ReasoningBack::Always => true,
+    };
+    if let Some(text) = goes_back.then(|| reasoning(message)).flatten() {
+        encoded["reasoning_content"] = text.into();
+    }
     if !calls.is_empty() {
-        if let Some(text) = reasoning(message) {
-            encoded["reasoning_content"] = text.into();
-        }
         encoded["tool_calls"] = calls.into();
     }
     Ok(encoded)
 }
 
-/// What goes back as `reasoning_content`, beside tool calls only.
+/// What goes back as `reasoning_content`, where the [dialect](ReasoningBack) wants it.
 ///
-/// DeepSeek requires it there: without it the next request ends in "Missing
+/// DeepSeek requires it beside tool calls: without it the next request ends in "Missing
 /// `reasoning_content` field in the assistant message" (its guide "Thinking Mode",
 /// section "Tool Calls"; continuedev/continue #10193, anomalyco/opencode #24722).
 /// Elsewhere it reads past it, and its older R1 refused the request for it (its
@@ -230,7 +252,7 @@ fn encode_assistant(place: &Place, message: &Message) -> Result<Value, Error> {
 fn reasoning(message: &Message) -> Option<String> {
     let texts = message.content.iter().filter_map(|part| match part {
         Part::Reasoning(reasoning)
-            if reasoning.provider.as_deref() == Some(Provider::OpenAi.name())
+            if reasoning.provider.as_deref() == Some(Provider::OPENAI.as_str())
                 && reasoning.field.as_deref() == Some("reasoning_content") =>
         {
             Some(reasoning.text.as_str())
@@ -241,7 +263,7 @@ fn reasoning(message: &Message) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-fn encode_call(place: &Place, call: &ToolCall) -> Result<Value, Error> {
+fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
     if call.id.is_empty() {
         return Err(place.refuse("holds a tool call without an id; keep the id the call came with"));
     }
@@ -254,7 +276,7 @@ fn encode_call(place: &Place, call: &ToolCall) -> Result<Value, Error> {
     }))
 }
 
-fn encode_tool(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
+fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
     let before = out.len();
     for part in &message.content {
         match part {
@@ -262,7 +284,7 @@ fn encode_tool(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
                 out.push(encode_result(place, result, message.name.as_deref())?);
             }
             Part::CachePoint(_) | Part::Reasoning(_) => {}
-            Part::Other { provider, .. } if provider != Provider::OpenAi.name() => {}
+            Part::Other { provider, .. } if provider != Provider::OPENAI.as_str() => {}
             _ => {
                 return Err(place.refuse(
                     "holds something beside tool results; put it into the result's own content \
@@ -281,7 +303,11 @@ fn encode_tool(place: &Place, message: &Message, out: &mut Vec<Value>) -> Result
 /// a failure, and vercel/ai
 /// (`packages/openai/src/chat/`) sends the bare text too. Only text is
 /// taken (`ChatCompletionToolMessageParam` in openai-python).
-fn encode_result(place: &Place, result: &ToolResult, name: Option<&str>) -> Result<Value, Error> {
+fn encode_result(
+    place: &Place<'_>,
+    result: &ToolResult,
+    name: Option<&str>,
+) -> Result<Value, Error> {
     if result.call_id.is_empty() {
         return Err(place.refuse(
             "holds a tool result without a call id; give the id of the ToolCall it answers",
@@ -322,14 +348,6 @@ fn content(mut blocks: Vec<Value>) -> Value {
         }
         _ => Value::Array(blocks),
     }
-}
-
-fn named(role: &str, message: &Message, content: Value) -> Value {
-    let mut encoded = json!({"role": role, "content": content});
-    if let Some(name) = &message.name {
-        encoded["name"] = name.as_str().into();
-    }
-    encoded
 }
 
 fn data_url(media_type: &str, data: &str) -> String {

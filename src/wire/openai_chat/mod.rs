@@ -10,6 +10,7 @@ mod answer;
 mod calls;
 mod chunk;
 mod decode;
+mod dialect;
 mod encode;
 mod envelope;
 mod finish;
@@ -21,7 +22,8 @@ mod tools;
 mod usage;
 
 pub(super) use decode::decode;
-pub(super) use encode::{encode, limit_member};
+pub use dialect::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+pub(super) use encode::{encode, limit_member, seed_member};
 pub(super) use envelope::Envelope;
 pub(super) use finish::finish_reason;
 pub(super) use outline::{Outline, Read};

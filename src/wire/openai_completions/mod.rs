@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::provider::Provider;
 use crate::wire::json::object::members;
 use crate::wire::json::word::{Word, Written};
-use crate::wire::openai_chat::{Envelope, finish_reason};
+use crate::wire::openai_chat::{Dialect, Envelope, finish_reason, seed_member};
 use crate::wire::{Decoded, Delivery, Failure, json, validate};
 pub(super) use stream::Stream;
 
@@ -70,6 +70,7 @@ pub(crate) fn serves(model: &str) -> bool {
 pub(super) fn encode(
     request: &ChatRequest,
     model: &str,
+    dialect: &Dialect,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
     check_supported(request, delivery)?;
@@ -96,8 +97,10 @@ pub(super) fn encode(
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));
     set("stop", (!stop.is_empty()).then(|| stop.into()));
-    set("seed", request.seed.map(Value::from));
-    delivery.write_with_usage(request, &mut body)?;
+    if let Some(seed) = request.seed {
+        set(seed_member(dialect)?, Some(seed.into()));
+    }
+    delivery.write_with_usage(request, dialect, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
 }
@@ -168,7 +171,7 @@ fn text(message: &Message) -> Result<String, Error> {
         match part {
             Part::Text(words) => text.push_str(&words.text),
             Part::Refusal(words) => text.push_str(words),
-            Part::Other { provider, .. } if provider == Provider::OpenAi.name() => {
+            Part::Other { provider, .. } if provider == Provider::OPENAI.as_str() => {
                 return Err(refuse("audio and other parts of OpenAI's own"));
             }
             // Only of use where they came from; see `Part`.
@@ -228,7 +231,7 @@ mod tests {
     use serde_json::json;
 
     fn encoded(request: &ChatRequest) -> Value {
-        Value::Object(encode(request, "davinci-002", Delivery::Whole).unwrap())
+        Value::Object(encode(request, "davinci-002", &Dialect::OPENAI, Delivery::Whole).unwrap())
     }
 
     #[test]
@@ -332,7 +335,8 @@ mod tests {
             (ChatRequest::new(Vec::<Message>::new()), "no messages"),
             (hi().temperature(f64::NAN), "temperature"),
         ] {
-            let error = encode(&request, "davinci-002", Delivery::Whole).unwrap_err();
+            let error =
+                encode(&request, "davinci-002", &Dialect::OPENAI, Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

@@ -1,6 +1,6 @@
 //! tollgate with everything on: pool, retries, deadline, a budget, metrics, typed response.
 
-use tollgate::{Budget, Client, ClientBuilder, Money, Provider, StreamEvent, Tls};
+use tollgate::{Budget, Client, ClientBuilder, Money, StreamEvent, Tls};
 
 use super::{Arm, TIMEOUT};
 use crate::failure::Failure;
@@ -20,7 +20,7 @@ impl Tollgate {
 /// The setup of a client of the server at this base URL.
 pub fn builder(url: &str) -> ClientBuilder {
     Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model(MODEL)
         .api_key(KEY)
         .base_url(url)

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tollgate::observe::{Call, CallEnd, Lease, Observer};
-use tollgate::{Attempt, Budget, Client, ClientBuilder, Money, Provider};
+use tollgate::{Attempt, Budget, Client, ClientBuilder, Money};
 
 use crate::processor;
 use crate::rounds::{Effort, median, ratio, spread};
@@ -100,7 +100,7 @@ pub fn measure(effort: Effort) -> Option<Chats> {
 
 fn client(server: &Server, watched: impl Fn(ClientBuilder) -> ClientBuilder) -> Client {
     let builder = Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .model(MODEL)
         .api_key(KEY)
         .base_url(server.url(Manner::AtOnce))

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 use tollgate::internals::Recorder;
-use tollgate::{ChatRequest, Client, Provider};
+use tollgate::{ChatRequest, Client};
 
 use crate::processor::micros;
 use crate::rounds::{Effort, median, ratio, spread};
@@ -113,7 +113,7 @@ fn names() -> Vec<String> {
 fn of_a_client(effort: Effort, names: &[String]) -> f64 {
     let server = Server::start(false).expect("it runs once more");
     let client = Client::builder()
-        .provider(Provider::OpenAi)
+        .provider("openai")
         .api_key("sk-loopback")
         .base_url(server.url(Manner::AtOnce))
         .build()

@@ -1,6 +1,7 @@
 use super::*;
 use crate::chat::{FinishReason, Text, Usage, UsageSource};
 use crate::error::ErrorKind;
+use crate::wire::openai_chat::Dialect;
 use crate::wire::openai_chat::messages;
 use serde_json::json;
 
@@ -13,7 +14,9 @@ fn decoded(body: &Value) -> Decoded {
 fn choice(message: Value, finish_reason: Value) -> (Vec<Part>, FinishReason) {
     let body = json!({"choices": [{"message": message, "finish_reason": finish_reason}]});
     let decoded = decoded(&body);
-    assert!(messages::encode(std::slice::from_ref(&decoded.message), "system").is_ok());
+    assert!(
+        messages::encode(std::slice::from_ref(&decoded.message), "m", &Dialect::OPENAI).is_ok()
+    );
     (decoded.message.content, decoded.finish_reason)
 }
 

@@ -1,0 +1,259 @@
+//! How a client reaches its provider: address and key, from settings or the environment.
+//! Pure: `variable` looks up the environment.
+
+use ureq::http::Uri;
+use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+
+use super::base_url;
+use crate::key::ApiKey;
+use crate::provider::{Auth, Profile};
+
+/// Where the provider is: the address that was `set`, else the environment's, else its own.
+pub(super) fn address(
+    profile: &Profile,
+    set: Option<String>,
+    allow_plain_http: bool,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Uri, String> {
+    if let Some(url) = set {
+        return base_url::parse(&url, allow_plain_http);
+    }
+    let usual = profile.usual_url_variable();
+    let hosts = || profile.host_variables.iter().map(AsRef::as_ref);
+    let whole = [usual.as_str()].into_iter().filter(|usual| !hosts().any(|name| name == *usual));
+    let whole = whole.chain(profile.base_url_variables.iter().map(AsRef::as_ref));
+    let named = |name: &str, problem: String| format!("{name}: {problem}");
+    for name in whole {
+        if let Some(url) = variable(name) {
+            return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
+        }
+    }
+    for name in hosts() {
+        if let Some(host) = variable(name) {
+            let url = completed(&host, &profile.base_url);
+            return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
+        }
+    }
+    base_url::parse(&filled(profile, variable)?, allow_plain_http)
+}
+
+/// A host, with what it lacks of scheme, port and path taken from `base`. What has a path
+/// is a whole base URL.
+fn completed(host: &str, base: &str) -> String {
+    let host = host.trim().trim_end_matches('/');
+    let (own_scheme, own_rest) = base.split_once("://").unwrap_or(("https", base));
+    let (own_authority, own_path) = own_rest.split_once('/').unwrap_or((own_rest, ""));
+    let (scheme, rest) = host.split_once("://").unwrap_or((own_scheme, host));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, own_path));
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| {
+        !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    let own_port = own_authority.rsplit_once(':').map(|(_, port)| port);
+    // What a server binds to is no address to connect to.
+    let authority = match authority.strip_prefix("0.0.0.0") {
+        Some(port) => format!("127.0.0.1{port}"),
+        None => authority.replace("[::]", "[::1]"),
+    };
+    match own_port.filter(|_| !has_port && !host.contains("://")) {
+        Some(port) => format!("{scheme}://{authority}:{port}/{path}"),
+        None => format!("{scheme}://{authority}/{path}"),
+    }
+}
+
+/// The provider's own base URL, with the values of the variables that it names.
+fn filled(profile: &Profile, variable: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest: &str = &profile.base_url;
+    while let Some((before, after)) = rest.split_once('{') {
+        let Some((name, behind)) = after.split_once('}') else { break };
+        let Some(value) = variable(name) else {
+            let others: Vec<&str> = [name]
+                .into_iter()
+                .chain(profile.host_variables.iter().map(AsRef::as_ref))
+                .collect();
+            return Err(format!(
+                "the address of {} is not complete; set the environment variable {} or call \
+                 .base_url(…)",
+                profile.id,
+                others.join(" or "),
+            ));
+        };
+        let value = value.trim().trim_start_matches("https://").trim_end_matches('/');
+        filled.extend([before, value]);
+        rest = behind;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// The key that was `set`, else the environment's; `None` for a provider that needs none.
+pub(super) fn key(
+    profile: &Profile,
+    set: Option<ApiKey>,
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<ApiKey>, String> {
+    let names = &profile.key_variables;
+    let key = set.or_else(|| names.iter().find_map(|name| variable(name)).map(ApiKey::from));
+    match key {
+        Some(key) if key.expose().is_empty() => Err("the API key is empty".to_owned()),
+        Some(key) => Ok(Some(key)),
+        None if profile.key_optional || profile.auth == Auth::None => Ok(None),
+        None => {
+            let set = match names.as_slice() {
+                [] => String::new(),
+                names => format!("set the environment variable {} or ", names.join(" or ")),
+            };
+            Err(format!(
+                "no API key for {}; {set}call .api_key(…) (.without_api_key() for a server that \
+                 needs none)",
+                profile.id
+            ))
+        }
+    }
+}
+
+/// The header that a key is sent in.
+pub(super) fn credentials(
+    auth: &Auth,
+    key: &ApiKey,
+) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+    let (name, value) = match auth {
+        Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Auth::Header(name) => {
+            let name = HeaderName::try_from(&**name)
+                .map_err(|_| format!("{name:?}, which the key goes into, is not a header name"))?;
+            (name, key.expose().to_owned())
+        }
+        Auth::None => return Ok(None),
+    };
+    let mut value = HeaderValue::from_str(&value).map_err(|_| {
+        "the API key holds a character that cannot be sent; check for line breaks and stray \
+         symbols"
+            .to_owned()
+    })?;
+    value.set_sensitive(true);
+    Ok(Some((name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Format;
+
+    fn profile(name: &str) -> Profile {
+        Profile::builtin(name).unwrap()
+    }
+
+    /// An environment of one or no variable.
+    fn only<'a>(name: &'a str, value: &'a str) -> impl Fn(&str) -> Option<String> + 'a {
+        move |asked| (asked == name).then(|| value.to_owned())
+    }
+
+    #[test]
+    fn a_base_url_comes_from_the_settings_the_environment_or_the_row() {
+        for (provider, variable, value, expected) in [
+            ("groq", "", "", "https://api.groq.com/openai/v1"),
+            // Groq's own SDK puts only the host there; others the whole base URL.
+            (
+                "groq",
+                "GROQ_BASE_URL",
+                "https://eu.groq.example",
+                "https://eu.groq.example/openai/v1",
+            ),
+            (
+                "groq",
+                "GROQ_BASE_URL",
+                "https://a.example/openai/v1/",
+                "https://a.example/openai/v1",
+            ),
+            ("groq", "GROQ_API_BASE", "https://a.example/v9", "https://a.example/v9"),
+            ("cerebras", "CEREBRAS_BASE_URL", "https://c.example", "https://c.example/v1"),
+            ("together", "TOGETHER_BASE_URL", "https://t.example/", "https://t.example/v1"),
+            ("openai", "OPENAI_BASE_URL", "http://localhost:8080/v1", "http://localhost:8080/v1"),
+            ("openai", "OPENAI_BASE_URL", "http://localhost:8080", "http://localhost:8080/"),
+            ("mistral", "MISTRAL_BASE_URL", "https://m.example/v1", "https://m.example/v1"),
+            ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/v1"),
+            ("ollama", "OLLAMA_HOST", "127.0.0.1:9999", "http://127.0.0.1:9999/v1"),
+            ("ollama", "OLLAMA_HOST", "http://localhost:11434", "http://localhost:11434/v1"),
+            ("ollama", "OLLAMA_HOST", "https://o.example", "https://o.example/v1"),
+            ("ollama", "OLLAMA_HOST", "[::]:11434", "http://[::1]:11434/v1"),
+            ("azure", "AZURE_RESOURCE_NAME", "acme", "https://acme.openai.azure.com/openai/v1"),
+            (
+                "azure",
+                "AZURE_OPENAI_ENDPOINT",
+                "https://acme.openai.azure.com/",
+                "https://acme.openai.azure.com/openai/v1",
+            ),
+            (
+                "cloudflare",
+                "CLOUDFLARE_ACCOUNT_ID",
+                "abc123",
+                "https://api.cloudflare.com/client/v4/accounts/abc123/ai/v1",
+            ),
+            (
+                "databricks",
+                "DATABRICKS_HOST",
+                "https://adb-1.2.azuredatabricks.net/",
+                "https://adb-1.2.azuredatabricks.net/ai-gateway/mlflow/v1",
+            ),
+        ] {
+            let uri = address(&profile(provider), None, false, &only(variable, value));
+            assert_eq!(uri.unwrap(), expected, "{provider} {variable}={value}");
+        }
+        let set = Some("https://set.example/v1".to_owned());
+        let uri = address(&profile("groq"), set, false, &only("GROQ_BASE_URL", "https://x.y"));
+        assert_eq!(uri.unwrap(), "https://set.example/v1");
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_used_names_the_variable() {
+        for (provider, variable, value, expected) in [
+            ("azure", "", "", "variable AZURE_RESOURCE_NAME or AZURE_OPENAI_ENDPOINT"),
+            ("cloudflare", "", "", "variable CLOUDFLARE_ACCOUNT_ID or call .base_url"),
+            ("openai", "OPENAI_BASE_URL", "localhost:8080", "OPENAI_BASE_URL: the base URL does"),
+            ("groq", "GROQ_BASE_URL", "http://groq.example", "GROQ_BASE_URL: plain http"),
+            ("ollama", "OLLAMA_HOST", "10.0.0.7:11434", "OLLAMA_HOST: plain http to 10.0.0.7"),
+        ] {
+            let problem = address(&profile(provider), None, false, &only(variable, value));
+            let problem = problem.unwrap_err();
+            assert!(problem.contains(expected), "{provider} {variable}={value}: {problem}");
+        }
+    }
+
+    #[test]
+    fn keys_come_from_all_spellings_and_their_lack_names_them() {
+        for (provider, variable) in [
+            ("groq", "GROQ_API_KEY"),
+            ("together", "TOGETHERAI_API_KEY"),
+            ("huggingface", "HF_TOKEN"),
+            ("azure", "AZURE_OPENAI_API_KEY"),
+        ] {
+            let key = key(&profile(provider), None, &only(variable, "secret-key")).unwrap();
+            assert_eq!(key, Some(ApiKey::from("secret-key")));
+        }
+        let nothing = only("", "");
+        let missing = key(&profile("together"), None, &nothing).unwrap_err();
+        assert!(missing.contains("TOGETHER_API_KEY or TOGETHERAI_API_KEY"), "{missing}");
+        for local in ["ollama", "vllm", "llamacpp"] {
+            assert_eq!(key(&profile(local), None, &nothing), Ok(None));
+        }
+        // The key of Ollama's cloud stays at home.
+        assert_eq!(key(&profile("ollama"), None, &only("OLLAMA_API_KEY", "cloud-key")), Ok(None));
+    }
+
+    #[test]
+    fn a_key_goes_where_the_provider_wants_it() {
+        let key = ApiKey::from("secret-key");
+        for (auth, name, value) in [
+            (Auth::Bearer, "authorization", "Bearer secret-key"),
+            (Auth::header("api-key"), "api-key", "secret-key"),
+        ] {
+            let (sent_name, sent) = credentials(&auth, &key).unwrap().unwrap();
+            assert_eq!((sent_name.as_str(), sent.to_str().unwrap()), (name, value));
+            assert!(sent.is_sensitive());
+        }
+        assert_eq!(credentials(&Auth::None, &key), Ok(None));
+        let wrong = Profile::new("x", Format::OpenAiChat, "https://x.y").auth(Auth::header("a b"));
+        assert!(credentials(&wrong.auth, &key).unwrap_err().contains("not a header name"));
+    }
+}

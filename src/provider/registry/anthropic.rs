@@ -1,0 +1,57 @@
+//! Vendors that speak Anthropic's Messages.
+
+use super::Row;
+use crate::provider::Auth;
+use crate::wire::anthropic::VERSION;
+
+pub(super) static ROWS: &[Row] = &[
+    Row::anthropic("anthropic", &["claude"], "https://api.anthropic.com", |profile| {
+        profile
+            .docs("https://platform.claude.com/docs/en/api/overview")
+            .base_url_variables(["ANTHROPIC_API_BASE"])
+            .key_variables(["ANTHROPIC_API_KEY"])
+            .auth(Auth::header("x-api-key"))
+            .header("anthropic-version", VERSION)
+    }),
+    Row::anthropic("deepseek-anthropic", &[], "https://api.deepseek.com/anthropic", |profile| {
+        profile
+            .docs("https://api-docs.deepseek.com/guides/anthropic_api")
+            .key_variables(["DEEPSEEK_API_KEY"])
+            .auth(Auth::header("x-api-key"))
+            .prices("deepseek")
+            .header("anthropic-version", VERSION)
+    }),
+    Row::anthropic("minimax-anthropic", &[], "https://api.minimax.io/anthropic", |profile| {
+        profile
+            .docs("https://platform.minimax.io/docs/api-reference/text-anthropic-api")
+            .key_variables(["MINIMAX_API_KEY"])
+            .auth(Auth::header("x-api-key"))
+            .prices("minimax")
+            .header("anthropic-version", VERSION)
+    }),
+    Row::anthropic(
+        "moonshot-anthropic",
+        &["kimi-anthropic"],
+        "https://api.moonshot.ai/anthropic",
+        |profile| {
+            profile
+                .docs("https://platform.kimi.ai/docs/api/overview")
+                .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
+                .prices("moonshotai")
+                .header("anthropic-version", VERSION)
+        },
+    ),
+    Row::anthropic(
+        "zai-anthropic",
+        &["z-ai-anthropic"],
+        "https://api.z.ai/api/anthropic",
+        |profile| {
+            profile
+                .docs("https://docs.z.ai/devpack/tool/claude")
+                .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])
+                .auth(Auth::header("x-api-key"))
+                .prices("zai")
+                .header("anthropic-version", VERSION)
+        },
+    ),
+];

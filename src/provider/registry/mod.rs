@@ -1,0 +1,89 @@
+//! The vendors that the crate knows, a row each.
+
+mod anthropic;
+mod local;
+mod openai_chat;
+
+use super::{Format, Profile};
+use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit};
+
+/// A vendor. Its profile is made when somebody asks for it.
+struct Row {
+    id: &'static str,
+    aliases: &'static [&'static str],
+    format: Format,
+    base_url: &'static str,
+    /// Adds what is beside these.
+    fill: fn(Profile) -> Profile,
+}
+
+impl Row {
+    const fn chat(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Format::OpenAiChat, base_url, fill }
+    }
+
+    const fn anthropic(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Format::Anthropic, base_url, fill }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        let is = |own: &&str| own.eq_ignore_ascii_case(name);
+        is(&self.id) || self.aliases.iter().any(is)
+    }
+
+    fn profile(&self) -> Profile {
+        (self.fill)(Profile::new(super::id::known(self.id), self.format, self.base_url))
+    }
+}
+
+/// What most servers that follow OpenAI take: the older of its two output limits, and
+/// instructions as `system`. Those that know the newer ones take these, too.
+const FOLLOWER: Dialect = Dialect {
+    output_limit: OutputLimit::MaxTokens,
+    instruction_role: InstructionRole::System,
+    ..Dialect::OPENAI
+};
+
+/// What those take that have deprecated `max_tokens`.
+const MAX_COMPLETION: Dialect =
+    Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
+
+fn rows() -> impl Iterator<Item = &'static Row> {
+    [openai_chat::ROWS, anthropic::ROWS, local::ROWS].into_iter().flatten()
+}
+
+fn row(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.is(name))
+}
+
+/// The profile of a provider, by its name or an alias in any case.
+pub(crate) fn lookup(name: &str) -> Option<Profile> {
+    row(name).map(Row::profile)
+}
+
+/// The name that a provider is known by.
+pub(super) fn canonical(name: &str) -> Option<&'static str> {
+    row(name).map(|row| row.id)
+}
+
+pub(super) fn all() -> impl Iterator<Item = Profile> {
+    rows().map(Row::profile)
+}
+
+/// All names, aliases included.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    rows().flat_map(|row| [row.id].into_iter().chain(row.aliases.iter().copied()))
+}
+
+#[cfg(test)]
+mod tests;

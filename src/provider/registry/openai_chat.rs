@@ -1,0 +1,389 @@
+//! Vendors that speak OpenAI's Chat Completions, in the order of their names behind OpenAI
+//! itself. Addresses and keys are those of the page in `docs`; other facts name their source.
+
+use super::{FOLLOWER, MAX_COMPLETION, Row};
+use crate::provider::Auth;
+use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+
+pub(super) static ROWS: &[Row] = &[
+    Row::chat("openai", &[], "https://api.openai.com/v1", |profile| {
+        profile
+            .docs("https://developers.openai.com/api/reference/overview")
+            .base_url_variables(["OPENAI_API_BASE"])
+            .key_variables(["OPENAI_API_KEY"])
+    }),
+    // As OpenAI; models of partners such as Mistral want `max_tokens`
+    // (pydantic/pydantic-ai #6593).
+    Row::chat(
+        "azure",
+        &["azure-openai", "azure_openai"],
+        "https://{AZURE_RESOURCE_NAME}.openai.azure.com/openai/v1",
+        |profile| {
+            profile
+                .docs(
+                    "https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
+                )
+                .host_variables(["AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"])
+                .key_variables(["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"])
+                .auth(Auth::header("api-key"))
+                .dialect(MAX_COMPLETION)
+        },
+    ),
+    // Reads past earlier reasoning (guide "Deep thinking").
+    Row::chat(
+        "alibaba",
+        &["dashscope", "qwen"],
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        |profile| {
+            profile
+                .docs("https://www.alibabacloud.com/help/en/model-studio/base-url")
+                .base_url_variables(["DASHSCOPE_BASE_URL", "DASHSCOPE_API_BASE"])
+                .key_variables(["DASHSCOPE_API_KEY", "ALIBABA_API_KEY"])
+                .dialect(Dialect { reasoning_back: ReasoningBack::Never, ..FOLLOWER })
+        },
+    ),
+    Row::chat("baseten", &[], "https://inference.baseten.co/v1", |profile| {
+        profile
+            .docs("https://docs.baseten.co/reference/inference-api/chat-completions")
+            .base_url_variables(["BASETEN_API_BASE"])
+            .key_variables(["BASETEN_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    // `max_tokens` is deprecated there (cerebras_cloud_sdk 1.91).
+    Row::chat("cerebras", &[], "https://api.cerebras.ai/v1", |profile| {
+        profile
+            .docs("https://inference-docs.cerebras.ai/resources/openai")
+            .base_url_variables(["CEREBRAS_API_BASE"])
+            .host_variables(["CEREBRAS_BASE_URL"])
+            .key_variables(["CEREBRAS_API_KEY"])
+            .dialect(Dialect { instruction_role: InstructionRole::System, ..MAX_COMPLETION })
+    }),
+    Row::chat("chutes", &[], "https://llm.chutes.ai/v1", |profile| {
+        profile
+            .docs("https://chutes.ai/docs/guides/reasoning-models")
+            .key_variables(["CHUTES_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat(
+        "cloudflare",
+        &["cloudflare-workers-ai", "workers-ai"],
+        "https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1",
+        |profile| {
+            profile
+            .docs("https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility")
+            .key_variables(["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"])
+            .dialect(Dialect { output_limit: OutputLimit::ByModel, ..FOLLOWER })
+        },
+    ),
+    Row::chat(
+        "cohere-openai",
+        &["cohere-compat"],
+        "https://api.cohere.ai/compatibility/v1",
+        |profile| {
+            profile
+                .docs("https://docs.cohere.com/docs/compatibility-api")
+                .key_variables(["COHERE_API_KEY", "CO_API_KEY"])
+                .prices("cohere")
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("databricks", &[], "https://{DATABRICKS_HOST}/ai-gateway/mlflow/v1", |profile| {
+        profile
+            .docs("https://docs.databricks.com/aws/en/ai-gateway/query-model-services")
+            .base_url_variables(["DATABRICKS_API_BASE"])
+            .key_variables(["DATABRICKS_TOKEN", "DATABRICKS_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("deepinfra", &["deep-infra"], "https://api.deepinfra.com/v1/openai", |profile| {
+        profile
+            .docs("https://docs.deepinfra.com/chat/overview")
+            .base_url_variables(["DEEPINFRA_API_BASE"])
+            .key_variables(["DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN", "DEEPINFRA_API_TOKEN"])
+            .dialect(FOLLOWER)
+    }),
+    // V4 requires `reasoning_content` on every message of the assistant while it thinks
+    // (guide "Thinking Mode"; vercel/ai `packages/deepseek`).
+    Row::chat("deepseek", &[], "https://api.deepseek.com", |profile| {
+        profile
+            .docs("https://api-docs.deepseek.com/")
+            .base_url_variables(["DEEPSEEK_API_BASE"])
+            .key_variables(["DEEPSEEK_API_KEY"])
+            .dialect(Dialect { reasoning_back: ReasoningBack::Always, ..FOLLOWER })
+    }),
+    Row::chat(
+        "fireworks",
+        &["fireworks_ai", "fireworks-ai"],
+        "https://api.fireworks.ai/inference/v1",
+        |profile| {
+            profile
+                .docs("https://docs.fireworks.ai/tools-sdks/openai-compatibility")
+                .base_url_variables(["FIREWORKS_API_BASE"])
+                .host_variables(["FIREWORKS_BASE_URL"])
+                .key_variables([
+                    "FIREWORKS_API_KEY",
+                    "FIREWORKS_AI_API_KEY",
+                    "FIREWORKSAI_API_KEY",
+                    "FIREWORKS_AI_TOKEN",
+                ])
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("friendli", &["friendliai"], "https://api.friendli.ai/serverless/v1", |profile| {
+        profile
+            .docs("https://friendli.ai/docs/openapi/model-apis/chat-completions")
+            .base_url_variables(["FRIENDLI_API_BASE"])
+            .key_variables(["FRIENDLI_TOKEN", "FRIENDLIAI_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat(
+        "gemini-openai",
+        &["google-openai"],
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        |profile| {
+            profile
+                .docs("https://ai.google.dev/gemini-api/docs/openai")
+                .key_variables(["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
+                .prices("google")
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
+        profile
+            .docs("https://console.groq.com/docs/openai")
+            .base_url_variables(["GROQ_API_BASE"])
+            .host_variables(["GROQ_BASE_URL"])
+            .key_variables(["GROQ_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("huggingface", &["hf"], "https://router.huggingface.co/v1", |profile| {
+        profile
+            .docs("https://huggingface.co/docs/inference-providers/tasks/chat-completion")
+            .base_url_variables(["HF_API_BASE", "HUGGINGFACE_API_BASE"])
+            .key_variables(["HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_HUB_TOKEN"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat(
+        "inception",
+        &["inceptionlabs", "inception-labs"],
+        "https://api.inceptionlabs.ai/v1",
+        |profile| {
+            profile
+                .docs("https://docs.inceptionlabs.ai/api-reference/chat/create-a-chat-completion")
+                .base_url_variables(["INCEPTION_API_BASE"])
+                .key_variables(["INCEPTION_API_KEY"])
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("meta", &["meta-model-api"], "https://api.meta.ai/v1", |profile| {
+        profile
+            .docs("https://dev.meta.ai/docs/protocols/chat-completions")
+            .base_url_variables(["META_API_BASE"])
+            .key_variables(["META_API_KEY"])
+            .dialect(Dialect { instruction_role: InstructionRole::System, ..MAX_COMPLETION })
+    }),
+    // "The complete model response must be appended to the conversation": reasoning, too.
+    Row::chat("minimax", &["minimax-openai"], "https://api.minimax.io/v1", |profile| {
+        profile
+            .docs("https://platform.minimax.io/docs/api-reference/text-openai-api")
+            .base_url_variables(["MINIMAX_API_BASE"])
+            .key_variables(["MINIMAX_API_KEY"])
+            .dialect(Dialect {
+                instruction_role: InstructionRole::System,
+                reasoning_back: ReasoningBack::Always,
+                ..MAX_COMPLETION
+            })
+    }),
+    // Its schema is closed: it answers `stream_options`, `seed`, `max_completion_tokens` and
+    // a `name` on messages with 422 (mistralai/platform-docs-public, `openapi-public-doc.yaml`
+    // and "Known limitations"). Streams have usage unasked.
+    Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
+        profile
+            .docs("https://docs.mistral.ai/resources/migration-guides")
+            .base_url_variables(["MISTRAL_API_BASE"])
+            .key_variables(["MISTRAL_API_KEY"])
+            .dialect(Dialect {
+                stream_options: false,
+                seed: Seed::RandomSeed,
+                message_names: false,
+                reasoning_back: ReasoningBack::Never,
+                ..FOLLOWER
+            })
+    }),
+    // A seed is not in its schema (its OpenAPI file, in tryAGI/Moonshot).
+    Row::chat("moonshot", &["moonshotai", "kimi"], "https://api.moonshot.ai/v1", |profile| {
+        profile
+            .docs("https://platform.kimi.ai/docs/api/overview")
+            .base_url_variables(["MOONSHOT_API_BASE", "KIMI_BASE_URL"])
+            .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
+            .prices("moonshotai")
+            .dialect(Dialect { seed: Seed::Unsupported, ..FOLLOWER })
+    }),
+    Row::chat(
+        "nebius",
+        &["nebius-token-factory"],
+        "https://api.tokenfactory.nebius.com/v1",
+        |profile| {
+            profile
+                .docs("https://docs.tokenfactory.nebius.com/api-reference/introduction")
+                .base_url_variables(["NEBIUS_API_BASE"])
+                .key_variables(["NEBIUS_API_KEY"])
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("novita", &["novita-ai"], "https://api.novita.ai/openai/v1", |profile| {
+        profile
+            .docs("https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion")
+            .base_url_variables(["NOVITA_API_BASE"])
+            .key_variables(["NOVITA_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("nvidia", &["nvidia_nim", "nim"], "https://integrate.api.nvidia.com/v1", |profile| {
+        profile
+            .docs("https://docs.api.nvidia.com/nim/reference/llm-apis")
+            .base_url_variables(["NVIDIA_NIM_API_BASE"])
+            .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("ollama-cloud", &[], "https://ollama.com/v1", |profile| {
+        profile
+            .docs("https://docs.ollama.com/api/openai-compatibility")
+            .key_variables(["OLLAMA_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("openrouter", &[], "https://openrouter.ai/api/v1", |profile| {
+        profile
+            .docs("https://openrouter.ai/docs/quickstart")
+            .base_url_variables(["OPENROUTER_API_BASE"])
+            .key_variables(["OPENROUTER_API_KEY", "OR_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("ovhcloud", &[], "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1", |profile| {
+        profile
+            .docs("https://docs.ovhcloud.com/en/guides/public-cloud/ai-machine-learning/ai-endpoints-getting-started")
+            .key_variables(["OVH_AI_ENDPOINTS_ACCESS_TOKEN", "OVHCLOUD_API_KEY", "OVH_API_KEY"])
+            .key_optional()
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("poe", &[], "https://api.poe.com/v1", |profile| {
+        profile
+            .docs("https://creator.poe.com/docs/external-applications/openai-compatible-api")
+            .key_variables(["POE_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("requesty", &[], "https://router.requesty.ai/v1", |profile| {
+        profile
+            .docs("https://github.com/requestyai/skills/blob/main/requesty-api-integration/docs/api-reference.md")
+            .key_variables(["REQUESTY_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    // Names on messages are not in its schema (sambanova/sambanova-python).
+    Row::chat("sambanova", &[], "https://api.sambanova.ai/v1", |profile| {
+        profile
+            .docs("https://docs.sambanova.ai/docs/en/get-started/api-keys-urls")
+            .base_url_variables(["SAMBANOVA_API_BASE"])
+            .key_variables(["SAMBANOVA_API_KEY"])
+            .dialect(Dialect { message_names: false, ..FOLLOWER })
+    }),
+    Row::chat("scaleway", &[], "https://api.scaleway.ai/v1", |profile| {
+        profile
+            .docs("https://www.scaleway.com/en/docs/generative-apis/api-cli/using-chat-api/")
+            .key_variables(["SCW_SECRET_KEY", "SCALEWAY_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    // Usage comes with every chunk, unasked (siliconflow/langchain-siliconflow).
+    Row::chat("siliconflow", &[], "https://api.siliconflow.com/v1", |profile| {
+        profile
+            .docs("https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions")
+            .key_variables(["SILICONFLOW_API_KEY", "SILICONFLOW_CN_API_KEY"])
+            .dialect(Dialect { stream_options: false, ..FOLLOWER })
+    }),
+    Row::chat("stepfun", &[], "https://api.stepfun.ai/v1", |profile| {
+        profile
+            .docs("https://platform.stepfun.ai/docs/en/api-reference/chat/chat-completion-create")
+            .key_variables(["STEPFUN_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat(
+        "together",
+        &["together_ai", "togetherai", "together-ai"],
+        "https://api.together.ai/v1",
+        |profile| {
+            profile
+                .docs("https://docs.together.ai/docs/inference/openai-compatibility")
+                .base_url_variables(["TOGETHER_AI_API_BASE"])
+                .host_variables(["TOGETHER_BASE_URL"])
+                .key_variables([
+                    "TOGETHER_API_KEY",
+                    "TOGETHERAI_API_KEY",
+                    "TOGETHER_AI_API_KEY",
+                    "TOGETHER_AI_TOKEN",
+                ])
+                .dialect(FOLLOWER)
+        },
+    ),
+    Row::chat("upstage", &[], "https://api.upstage.ai/v1", |profile| {
+        profile
+            .docs("https://console.upstage.ai/docs/capabilities/generate/chat")
+            .key_variables(["UPSTAGE_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("venice", &["veniceai"], "https://api.venice.ai/api/v1", |profile| {
+        profile
+            .docs("https://docs.venice.ai/api-reference/endpoint/chat/completions")
+            .key_variables(["VENICE_API_KEY", "VENICE_AI_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat(
+        "vercel-ai-gateway",
+        &["vercel", "vercel_ai_gateway"],
+        "https://ai-gateway.vercel.sh/v1",
+        |profile| {
+            profile
+                .docs("https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions")
+                .key_variables([
+                    "AI_GATEWAY_API_KEY",
+                    "VERCEL_AI_GATEWAY_API_KEY",
+                    "VERCEL_OIDC_TOKEN",
+                ])
+                .dialect(FOLLOWER)
+        },
+    ),
+    // Usage comes in the last chunk, unasked (wandb/docs, `streaming.mdx`).
+    Row::chat(
+        "wandb",
+        &["wandb-inference", "weights-and-biases"],
+        "https://api.inference.wandb.ai/v1",
+        |profile| {
+            profile
+                .docs("https://docs.wandb.ai/inference/api-reference/chat-completions")
+                .key_variables(["WANDB_API_KEY"])
+                .dialect(Dialect { stream_options: false, ..FOLLOWER })
+        },
+    ),
+    // Refuses names on messages (BerriAI/litellm #9720).
+    Row::chat("xai", &["x-ai", "grok"], "https://api.x.ai/v1", |profile| {
+        profile
+            .docs("https://docs.x.ai/developers/quickstart")
+            .base_url_variables(["XAI_API_BASE"])
+            .key_variables(["XAI_API_KEY"])
+            .prices("x-ai")
+            .dialect(Dialect {
+                message_names: false,
+                reasoning_back: ReasoningBack::Never,
+                ..FOLLOWER
+            })
+    }),
+    Row::chat("xiaomi", &["xiaomi_mimo", "mimo"], "https://api.xiaomimimo.com/v1", |profile| {
+        profile
+            .docs("https://platform.xiaomimimo.com/static/docs/api/chat/openai-api.md")
+            .key_variables(["XIAOMI_API_KEY", "XIAOMI_MIMO_API_KEY", "MIMO_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+    Row::chat("zai", &["z-ai", "z.ai", "zhipu"], "https://api.z.ai/api/paas/v4", |profile| {
+        profile
+            .docs("https://docs.z.ai/api-reference/introduction")
+            .base_url_variables(["ZAI_API_BASE", "BIGMODEL_API_BASE"])
+            .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])
+            .dialect(FOLLOWER)
+    }),
+];

@@ -1,0 +1,52 @@
+use super::*;
+use crate::provider::Auth;
+
+#[test]
+fn every_name_means_one_row() {
+    let mut seen: Vec<String> = names().map(str::to_ascii_lowercase).collect();
+    let all = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen.len(), all, "two rows share a name");
+    for name in names() {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
+        assert!(name.chars().all(plain), "{name}");
+        assert!(lookup(&name.to_uppercase()).is_some(), "{name}");
+    }
+    assert!(rows().count() >= 45);
+}
+
+#[test]
+fn every_row_says_where_how_and_by_which_page() {
+    for profile in all() {
+        let id = &profile.id;
+        let local = profile.base_url.starts_with("http://localhost:");
+        assert!(local || profile.base_url.starts_with("https://"), "{id}");
+        assert!(!profile.base_url.ends_with('/'), "{id}");
+        assert!(profile.docs.as_deref().is_some_and(|page| page.starts_with("https://")), "{id}");
+        assert!(profile.key_optional || !profile.key_variables.is_empty(), "{id}");
+        let shouted = |name: &str| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+        };
+        for names in [&profile.key_variables, &profile.host_variables, &profile.base_url_variables]
+        {
+            assert!(names.iter().all(|name| shouted(name)), "{id}: {names:?}");
+        }
+        // Their SDKs take an Anthropic base URL without the version, and so do we.
+        if profile.format == Format::Anthropic {
+            assert!(!profile.base_url.ends_with("/v1"), "{id}");
+            assert_eq!(profile.headers[0].0, "anthropic-version", "{id}");
+        } else {
+            assert_ne!(profile.auth, Auth::header("x-api-key"), "{id}");
+        }
+    }
+}
+
+#[test]
+fn a_row_can_be_stored_and_read_back_whole() {
+    for profile in all() {
+        let stored = serde_json::to_string(&profile).unwrap();
+        assert_eq!(serde_json::from_str::<Profile>(&stored).unwrap(), profile, "{stored}");
+    }
+}

@@ -1,0 +1,239 @@
+//! What is sent to each vendor: the path, the headers, and the members that differ.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{KEY, loopback};
+use tollgate::testing::{Loopback, Reply, Request};
+use tollgate::{ChatRequest, Client, Message, ReasoningEffort, Tool};
+
+/// A vendor's Chat Completions.
+struct Chat {
+    name: &'static str,
+    path: &'static str,
+    /// The member that limits the output.
+    limit: &'static str,
+    /// Whether streams ask for their usage.
+    stream_options: bool,
+    /// The member that a seed goes into; `None` where a seed is refused.
+    seed: Option<&'static str>,
+    /// Whether messages keep their names.
+    names: bool,
+}
+
+const fn chat(name: &'static str, path: &'static str) -> Chat {
+    let (limit, seed) = ("max_tokens", Some("seed"));
+    Chat { name, path, limit, stream_options: true, seed, names: true }
+}
+
+const MAX_COMPLETION: &str = "max_completion_tokens";
+
+/// All of them, with the path behind the host of their own base URL.
+const CHATS: [Chat; 45] = [
+    chat("openai", "/v1"),
+    Chat { limit: MAX_COMPLETION, ..chat("azure", "/openai/v1") },
+    chat("alibaba", "/compatible-mode/v1"),
+    chat("baseten", "/v1"),
+    Chat { limit: MAX_COMPLETION, ..chat("cerebras", "/v1") },
+    chat("chutes", "/v1"),
+    chat("cloudflare", "/client/v4/accounts/test/ai/v1"),
+    chat("cohere-openai", "/compatibility/v1"),
+    chat("databricks", "/ai-gateway/mlflow/v1"),
+    chat("deepinfra", "/v1/openai"),
+    chat("deepseek", ""),
+    chat("fireworks", "/inference/v1"),
+    chat("friendli", "/serverless/v1"),
+    chat("gemini-openai", "/v1beta/openai"),
+    chat("groq", "/openai/v1"),
+    chat("huggingface", "/v1"),
+    chat("inception", "/v1"),
+    Chat { limit: MAX_COMPLETION, ..chat("meta", "/v1") },
+    Chat { limit: MAX_COMPLETION, ..chat("minimax", "/v1") },
+    Chat {
+        stream_options: false,
+        seed: Some("random_seed"),
+        names: false,
+        ..chat("mistral", "/v1")
+    },
+    Chat { seed: None, ..chat("moonshot", "/v1") },
+    chat("nebius", "/v1"),
+    chat("novita", "/openai/v1"),
+    chat("nvidia", "/v1"),
+    chat("ollama-cloud", "/v1"),
+    chat("openrouter", "/api/v1"),
+    chat("ovhcloud", "/v1"),
+    chat("poe", "/v1"),
+    chat("requesty", "/v1"),
+    Chat { names: false, ..chat("sambanova", "/v1") },
+    chat("scaleway", "/v1"),
+    Chat { stream_options: false, ..chat("siliconflow", "/v1") },
+    chat("stepfun", "/v1"),
+    chat("together", "/v1"),
+    chat("upstage", "/v1"),
+    chat("venice", "/api/v1"),
+    chat("vercel-ai-gateway", "/v1"),
+    Chat { stream_options: false, ..chat("wandb", "/v1") },
+    Chat { names: false, ..chat("xai", "/v1") },
+    chat("xiaomi", "/v1"),
+    chat("zai", "/api/paas/v4"),
+    chat("ollama", "/v1"),
+    chat("vllm", "/v1"),
+    chat("sglang", "/v1"),
+    chat("llamacpp", "/v1"),
+];
+
+fn client(server: &Loopback, name: &str) -> Client {
+    Client::builder()
+        .provider(name)
+        .model("some-model")
+        .api_key(KEY)
+        .base_url(server.base_url(name))
+        .build()
+        .unwrap()
+}
+
+/// Asks whole and streamed, and returns both requests as the server saw them.
+fn asked(server: &Loopback, client: &Client, request: &ChatRequest) -> [Request; 2] {
+    server.reply(Reply::text("fine"));
+    let response = client.chat(request).unwrap();
+    assert_eq!(response.text(), "fine");
+    server.reply(Reply::text("fine"));
+    let streamed = client.stream(request).unwrap().finish().unwrap();
+    assert_eq!((streamed.text(), &streamed.provider), ("fine".into(), &response.provider));
+    let mut requests = server.requests();
+    let last = requests.pop().unwrap();
+    [requests.pop().unwrap(), last]
+}
+
+fn request() -> ChatRequest {
+    ChatRequest::from(Message::user("What is the weather in Oslo?").named("ann"))
+        .system("Be brief.")
+        .max_output_tokens(100)
+        .reasoning_effort(ReasoningEffort::Low)
+        .tool(Tool::function("weather", "Weather of a city", json!({"type": "object"})))
+}
+
+#[test]
+fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
+    let server = loopback();
+    for vendor in CHATS {
+        let Chat { name, path, limit, stream_options, seed, names } = vendor;
+        let client = client(&server, name);
+        for (request, streamed) in asked(&server, &client, &request()).iter().zip([false, true]) {
+            assert_eq!(request.path(), format!("{path}/chat/completions"), "{name}");
+            let (header, value) = match name {
+                "azure" => ("api-key", KEY.to_owned()),
+                _ => ("authorization", format!("Bearer {KEY}")),
+            };
+            assert_eq!(request.header(header), Some(&*value), "{name}");
+            let body = request.json();
+            assert_eq!(body["model"], "some-model", "{name}");
+            assert_eq!(body[limit], 100, "{name}");
+            let other = if limit == MAX_COMPLETION { "max_tokens" } else { MAX_COMPLETION };
+            assert_eq!(body.get(other), None, "{name}");
+            assert_eq!(body["messages"][0]["role"], "system", "{name}");
+            let named = body["messages"][1].get("name").and_then(Value::as_str);
+            assert_eq!(named, names.then_some("ann"), "{name}");
+            assert_eq!(body["reasoning_effort"], "low", "{name}");
+            assert_eq!(body["tools"][0]["function"]["name"], "weather", "{name}");
+            let options = (streamed && stream_options).then(|| json!({"include_usage": true}));
+            assert_eq!(body.get("stream_options"), options.as_ref(), "{name}");
+            assert_eq!(body.get("stream"), streamed.then_some(&json!(true)), "{name}");
+        }
+        let seeded = request().seed(7);
+        match seed {
+            Some(member) => {
+                for request in asked(&server, &client, &seeded) {
+                    assert_eq!(request.json()[member], 7, "{name}");
+                }
+            }
+            None => {
+                let error = client.chat(&seeded).unwrap_err();
+                assert!(error.message().contains("does not support"), "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_vendor_of_anthropics_messages_is_asked_in_its_own_way() {
+    let server = loopback();
+    for (name, path, header, prefix) in [
+        ("anthropic", "", "x-api-key", ""),
+        ("deepseek-anthropic", "/anthropic", "x-api-key", ""),
+        ("minimax-anthropic", "/anthropic", "x-api-key", ""),
+        ("moonshot-anthropic", "/anthropic", "authorization", "Bearer "),
+        ("zai-anthropic", "/api/anthropic", "x-api-key", ""),
+    ] {
+        let client = client(&server, name);
+        let request = ChatRequest::from("hi").system("Be brief.").max_output_tokens(100);
+        for request in asked(&server, &client, &request) {
+            assert_eq!(request.path(), format!("{path}/v1/messages"), "{name}");
+            assert_eq!(request.header(header), Some(&*format!("{prefix}{KEY}")), "{name}");
+            assert_eq!(request.header("anthropic-version"), Some("2023-06-01"), "{name}");
+            assert_eq!(request.json()["max_tokens"], 100, "{name}");
+            assert_eq!(request.json()["system"], "Be brief.", "{name}");
+        }
+    }
+}
+
+#[test]
+fn errors_answers_and_metrics_name_the_vendor() {
+    let server = loopback();
+    let client = client(&server, "groq");
+    server.reply(Reply::text("fine"));
+    server.reply(Reply::error(400, "bad", "no"));
+    assert_eq!(client.chat("hi").unwrap().provider, "groq");
+    let error = client.chat("hi").unwrap_err();
+    assert_eq!(error.provider(), Some("groq"));
+    assert!(error.to_string().contains("(groq, status 400"), "{error}");
+    let metrics = client.metrics();
+    assert!(metrics.prometheus().contains("gen_ai_provider_name=\"groq\""));
+    let costs = client.costs();
+    assert_eq!(costs.by_provider.iter().map(|row| &*row.key).collect::<Vec<_>>(), ["groq"]);
+}
+
+#[test]
+fn a_vendor_of_ones_own_is_a_profile() {
+    use tollgate::provider::{Auth, Dialect, Format, OutputLimit, Profile};
+
+    let server = loopback();
+    let mut dialect = Dialect::default();
+    dialect.output_limit = OutputLimit::MaxCompletionTokens;
+    let url = format!("http://{}/gateway", server.address());
+    let profile = Profile::new("acme", Format::OpenAiChat, url)
+        .auth(Auth::header("x-acme-key"))
+        .header("x-acme-team", "search")
+        .dialect(dialect);
+    // The same from a file.
+    let stored = serde_json::to_string(&profile).unwrap();
+    for profile in [profile, serde_json::from_str(&stored).unwrap()] {
+        let client =
+            Client::builder().profile(profile).model("acme-7b").api_key(KEY).build().unwrap();
+        for request in asked(&server, &client, &ChatRequest::from("hi").max_output_tokens(9)) {
+            assert_eq!(request.path(), "/gateway/chat/completions");
+            assert_eq!(request.header("x-acme-key"), Some(KEY));
+            assert_eq!(request.header("x-acme-team"), Some("search"));
+            assert_eq!(request.json()[MAX_COMPLETION], 9);
+        }
+    }
+}
+
+#[test]
+fn a_mistake_in_a_stored_profile_is_named_with_its_place() {
+    use tollgate::provider::Profile;
+
+    for (text, expected) in [
+        ("{\n  \"id\": \"a\",\n  \"format\": \"openai\"\n}", "unknown variant `openai`, expected"),
+        ("{\"id\": \"a\", \"format\": \"openai_chat\"}", "missing field `base_url`"),
+        (
+            "{\"id\": \"a\", \"format\": \"openai_chat\", \"base_url\": \"https://a.b\",\n \
+             \"dialect\": {\"output_limits\": \"max_tokens\"}}",
+            "unknown field `output_limits`, expected",
+        ),
+    ] {
+        let error = serde_json::from_str::<Profile>(text).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.line() > 0);
+    }
+}
