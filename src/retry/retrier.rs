@@ -76,13 +76,14 @@ impl Retrier<'_> {
             if self.bounds.is_cancelled() {
                 self.bucket.put_back();
                 let cancelled = Error::cancelled().with_phase(Phase::Backoff);
-                return Err(ended(cancelled, Some(error), attempts));
+                return Err(ended(cancelled, Some(telling(before, error)), attempts));
             }
             if self.bounds.deadline.is_past((self.clock)()) {
                 self.bucket.put_back();
-                return Err(ended(Error::timeout(Phase::Backoff), Some(error), attempts));
+                let late = Error::timeout(Phase::Backoff);
+                return Err(ended(late, Some(telling(before, error)), attempts));
             }
-            before = Some(error);
+            before = Some(telling(before, error));
         }
     }
 
@@ -105,6 +106,14 @@ fn says_nothing(error: &Error) -> bool {
         error.kind(),
         ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::Budget | ErrorKind::Ledger
     )
+}
+
+/// Of two failures, the later one that says why the call was still under way.
+fn telling(before: Option<Error>, error: Error) -> Error {
+    match before {
+        Some(before) if says_nothing(&error) => before,
+        _ => error,
+    }
 }
 
 fn ended(error: Error, before: Option<Error>, attempts: Vec<Attempt>) -> Error {
@@ -281,6 +290,24 @@ mod tests {
             .unwrap_err();
         assert!(error.is_timeout());
         assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::FirstByte), 2));
+        let source = error.source().unwrap().downcast_ref::<Error>().unwrap();
+        assert_eq!(source.status(), Some(500));
+    }
+
+    #[test]
+    fn a_timed_out_attempt_in_between_does_not_hide_the_last_real_failure() {
+        let world = World::new();
+        let error = world
+            .call(even(9), &unlimited(), SECOND * 60, |retries| -> Result<(), _> {
+                match retries {
+                    0 => return Err(server_error()),
+                    1 => world.pass(SECOND),
+                    _ => world.pass(SECOND * 60),
+                }
+                Err(Error::timeout(Phase::FirstByte))
+            })
+            .unwrap_err();
+        assert_eq!((error.is_timeout(), error.attempts().len()), (true, 3));
         let source = error.source().unwrap().downcast_ref::<Error>().unwrap();
         assert_eq!(source.status(), Some(500));
     }
