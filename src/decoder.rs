@@ -1,8 +1,8 @@
 use std::fmt;
 
+use crate::chat::Provider;
 use crate::chat::{ChatResponse, StreamEvent};
 use crate::error::Error;
-use crate::provider::Provider;
 use crate::wire::{Decoder, Failure, Wire};
 
 /// The default limit, the same as of

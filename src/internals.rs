@@ -10,12 +10,12 @@ use ureq::http::HeaderMap;
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::cost::Money;
 use crate::deadline::Deadline;
+use crate::error::Attempt;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
-use crate::retry::Attempt;
 use crate::wire::{self, Delivery, Reply, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);

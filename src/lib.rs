@@ -132,9 +132,9 @@ mod wire;
 pub use cancel::CancelToken;
 #[doc(inline)]
 pub use chat::{
-    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Quota,
-    RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, StreamEvent, Text, Tool,
-    ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
+    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Provider,
+    Quota, RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, StreamEvent, Text,
+    Tool, ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
@@ -144,17 +144,13 @@ pub use cost::{
     CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
 };
 pub use decoder::StreamDecoder;
-pub use error::{Error, ErrorKind, Phase};
+pub use error::{Attempt, AttemptFailure, Decision, Error, ErrorKind, GiveUp, Phase, Wait};
 pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;
 pub use metrics::Snapshot;
 pub use observe::Observer;
 pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
-#[doc(inline)]
-pub use provider::Provider;
-pub use retry::{
-    Attempt, AttemptFailure, Backoff, Decision, GiveUp, RetryBudget, RetryConfig, Sleeper, Wait,
-};
+pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, TextDeltas, select};
 pub use wire::framing::{ndjson, sse};
 

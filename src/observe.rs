@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{BudgetAlert, Cost};
 use crate::error::Error;
-use crate::retry::{Attempt, Wait};
+use crate::error::{Attempt, Wait};
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;
 #[cfg(feature = "tracing")]

@@ -18,12 +18,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
+use crate::chat::Provider;
 use crate::chat::{ChatResponse, StreamEvent};
 use crate::client::Watched;
 use crate::cost::Charge;
+use crate::error::Attempt;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::provider::Provider;
-use crate::retry::{Attempt, Tried};
+use crate::retry::Tried;
 use crate::wire::{self, Decoder};
 use about::About;
 use reader::{BATCHES, Batch, LastWord};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Hidden, Message, ToolCall, Usage};
 use crate::Provider;
 use crate::cost::Cost;
-use crate::retry::{self, Attempt};
+use crate::error::{self, Attempt, RateLimit};
 
 /// What a model answered, and what the provider said about it.
 ///
@@ -45,7 +45,7 @@ pub struct ChatResponse {
     /// included.
     pub latency: Duration,
     /// What was tried.
-    #[serde(default, deserialize_with = "retry::known")]
+    #[serde(default, deserialize_with = "error::known")]
     pub(crate) attempts: Vec<Attempt>,
     /// The body as it came.
     pub(crate) raw: String,
@@ -144,35 +144,6 @@ impl fmt::Display for FinishReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// What a response's rate-limit headers said. Each is absent where the provider
-/// did not say.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct RateLimit {
-    /// Requests in the current window.
-    pub requests: Quota,
-    /// Tokens in the current window.
-    pub tokens: Quota,
-    /// Input tokens, where counted apart (Anthropic).
-    pub input_tokens: Quota,
-    /// Output tokens, where counted apart (Anthropic).
-    pub output_tokens: Quota,
-}
-
-/// One rate limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-#[non_exhaustive]
-pub struct Quota {
-    /// How many the window allows.
-    pub limit: Option<u64>,
-    /// How many are left of it.
-    pub remaining: Option<u64>,
-    /// How long until it is full again, from when the response came.
-    pub reset: Option<Duration>,
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
+use crate::error::{Attempt, Decision};
 use crate::error::{Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
-use crate::retry::{Attempt, Decision};
 use crate::wire::Wire;
 
 /// The id of the next call. Of the process, since an observer may watch several clients.

@@ -1,14 +1,22 @@
+//! The one error of the crate, and what it tells: plain data that every other module may
+//! use. It imports none of them.
+
+mod attempt;
+mod decision;
 mod kind;
+mod rate_limit;
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::chat::RateLimit;
 use crate::cost::BudgetRefusal;
-use crate::retry::{Attempt, Decision, GiveUp};
+pub(crate) use attempt::known;
+pub use attempt::{Attempt, AttemptFailure};
+pub use decision::{Decision, GiveUp, Wait};
 pub use kind::{ErrorKind, Phase};
+pub use rate_limit::{Quota, RateLimit};
 
 /// The longest message kept from a provider, in bytes: enough for every real
 /// one, and a bound on what a broken server can put into a log.

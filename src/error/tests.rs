@@ -1,5 +1,5 @@
 use super::*;
-use crate::retry::Wait;
+use crate::error::Wait;
 
 #[test]
 fn an_error_reads_as_one_line() {

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::call::{CallEnd, Ending};
 use super::target::bounded;
-use crate::retry::{self, Attempt, AttemptFailure};
+use crate::error::{self, Attempt, AttemptFailure};
+
 use crate::time::rfc3339;
 
 /// How many of the latest failed calls, and of the slowest of each time, are kept.
@@ -41,7 +42,7 @@ pub struct CallSample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<AttemptFailure>,
     /// What was tried, in order: the last 20 attempts.
-    #[serde(default, deserialize_with = "retry::known")]
+    #[serde(default, deserialize_with = "error::known")]
     pub attempts: Vec<Attempt>,
     /// The provider's id of the request, to quote to its support.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,10 +11,10 @@ use super::target::MOST;
 use super::*;
 use crate::chat::Usage;
 use crate::cost::Money;
+use crate::error::{Attempt, Decision, GiveUp, Wait};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::histogram::Histogram;
 use crate::pool::PoolStats;
-use crate::retry::{Attempt, Decision, GiveUp, Wait};
 pub(super) use example::{example, sparse};
 
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Call, CallEnd, Lease, Observer};
 use crate::chat::UsageSource;
 use crate::cost::BudgetAlert;
+use crate::error::{Attempt, Decision};
 use crate::metrics::names::{self, Kind, Metric, Unit};
 use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
-use crate::retry::{Attempt, Decision};
 
 /// What stands for a tag that a call does not have.
 const NONE: &str = "(none)";

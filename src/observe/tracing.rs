@@ -12,9 +12,9 @@ use tracing::{Level, Span, event};
 use super::{Call, CallEnd, Lease, Observer};
 use crate::chat::UsageSource;
 use crate::cost::BudgetAlert;
+use crate::error::{Attempt, Wait};
 use crate::metrics::Ending;
 use crate::metrics::names::{self, span};
-use crate::retry::{Attempt, Wait};
 
 /// Makes spans of calls and their attempts for the [`tracing`](https://docs.rs/tracing)
 /// crate (feature `tracing`).

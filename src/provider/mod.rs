@@ -4,13 +4,12 @@
 //! authenticates, and the wire format it speaks. The registry has a row for each vendor
 //! known by name, and a program can add its own.
 
-mod id;
 mod model_name;
 mod profile;
 mod registry;
 mod similar;
 
+pub use crate::chat::Provider;
 pub use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
-pub use id::Provider;
 pub(crate) use model_name::{split, unknown};
 pub use profile::{Auth, Format, Profile};

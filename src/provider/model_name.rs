@@ -1,6 +1,6 @@
 //! How a model is named: `provider/model`.
 
-use super::registry::{canonical, lookup, names};
+use super::registry::{canonical, names};
 use super::{Provider, similar};
 use crate::error::{Error, ErrorKind};
 
@@ -44,10 +44,10 @@ pub(crate) fn split(name: &str) -> Result<ModelName, Error> {
             "the name {name:?} has no model after the slash; write provider/model"
         ));
     }
-    if lookup(provider).is_none() {
-        return refuse(unknown(provider));
+    match canonical(provider) {
+        Some(id) => Ok(ModelName { provider: Provider::from_static(id), model: model.to_owned() }),
+        None => refuse(unknown(provider)),
     }
-    Ok(ModelName { provider: Provider::new(provider), model: model.to_owned() })
 }
 
 /// What to say of a provider that nobody knows.

@@ -1,8 +1,9 @@
 use std::time::Instant;
 
 use super::decide::decide;
-use super::{Attempt, Backoff, Bucket, Decision, GiveUp, RetryConfig, SecondSending, Sleeper};
+use super::{Backoff, Bucket, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
+use crate::error::{Attempt, Decision, GiveUp};
 use crate::error::{Error, ErrorKind, Phase};
 
 /// The loop around the attempts of one call. Clock, chance and sleep come from
@@ -130,7 +131,8 @@ mod tests {
     use crate::cancel::CancelToken;
     use crate::deadline::Deadline;
     use crate::error::ErrorKind;
-    use crate::retry::{RetryBudget, Wait};
+    use crate::error::Wait;
+    use crate::retry::RetryBudget;
     use std::cell::Cell;
     use std::error::Error as _;
     use std::sync::Mutex;

@@ -2,13 +2,14 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{ChatResponse, RateLimit};
+use crate::chat::ChatResponse;
+use crate::chat::Provider;
 use crate::client::{Answer, Ended, Watched};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::Error;
+use crate::error::RateLimit;
+use crate::error::{Attempt, Decision, GiveUp};
 use crate::histogram::Histogram;
-use crate::provider::Provider;
-use crate::retry::{Attempt, Decision, GiveUp};
 use crate::wire::{Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,

@@ -18,9 +18,10 @@ mod validate;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-use crate::chat::{ChatRequest, ChatResponse, RateLimit};
+use crate::chat::Provider;
+use crate::chat::{ChatRequest, ChatResponse};
 use crate::error::Error;
-use crate::provider::Provider;
+use crate::error::RateLimit;
 use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;

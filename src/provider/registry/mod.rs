@@ -4,7 +4,7 @@ mod anthropic;
 mod local;
 mod openai_chat;
 
-use super::{Format, Profile};
+use super::{Format, Profile, Provider};
 use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit};
 
 /// A vendor. Its profile is made when somebody asks for it.
@@ -42,7 +42,7 @@ impl Row {
     }
 
     fn profile(&self) -> Profile {
-        (self.fill)(Profile::new(super::id::known(self.id), self.format, self.base_url))
+        (self.fill)(Profile::new(Provider::from_static(self.id), self.format, self.base_url))
     }
 }
 

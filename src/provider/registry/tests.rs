@@ -13,6 +13,7 @@ fn every_name_means_one_row() {
         assert!(name.chars().all(plain), "{name}");
         assert!(lookup(&name.to_uppercase()).is_some(), "{name}");
     }
+    assert_eq!(lookup("Together_AI").map(|profile| profile.id), Some(Provider::new("together")));
     assert!(rows().count() >= 45);
 }
 

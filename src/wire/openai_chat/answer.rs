@@ -1,8 +1,8 @@
 use serde_json::{Map, Value, json};
 
 use super::finish_reason;
+use crate::chat::Provider;
 use crate::chat::{FinishReason, Part, Reasoning, ToolCall};
-use crate::provider::Provider;
 
 /// What a model answered, by the members of the message it came in.
 #[derive(Default, Clone)]

@@ -6,9 +6,9 @@ mod stream;
 
 use serde_json::{Map, Value};
 
+use crate::chat::Provider;
 use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
-use crate::provider::Provider;
 use crate::wire::json::object::members;
 use crate::wire::json::word::{Word, Written};
 use crate::wire::openai_chat::{Dialect, Envelope, finish_reason, seed_member};

@@ -4,7 +4,7 @@ use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Reply, text};
-use crate::chat::{Quota, RateLimit};
+use crate::error::{Quota, RateLimit};
 use crate::time::header_date;
 use crate::wire::json;
 

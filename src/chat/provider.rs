@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 /// Who serves the models, by a short name such as `openai`, `groq` or `ollama`.
 ///
-/// Any name is possible. The names that the crate knows are those of
-/// [`Profile::builtin`](crate::provider::Profile::builtin); their aliases, such as `together_ai`, mean the same provider.
+/// Any name is possible. Those that the crate knows are the ids of
+/// [`Profile::all`](crate::provider::Profile::all).
 ///
 /// ```
 /// use tollgate::Provider;
 ///
 /// assert_eq!(Provider::new("groq").as_str(), "groq");
-/// assert_eq!(Provider::new("together_ai"), Provider::new("together"));
 /// assert_eq!(Provider::new("openai"), Provider::OPENAI);
 /// ```
 #[derive(Clone)]
@@ -23,39 +22,33 @@ pub struct Provider(Name);
 
 #[derive(Clone)]
 enum Name {
-    /// Of the registry, so that most clones copy a reference.
-    Known(&'static str),
-    Own(Arc<str>),
+    Static(&'static str),
+    Shared(Arc<str>),
 }
 
 impl Provider {
     /// OpenAI.
-    pub const OPENAI: Self = Self(Name::Known("openai"));
+    pub const OPENAI: Self = Self(Name::Static("openai"));
     /// Anthropic.
-    pub const ANTHROPIC: Self = Self(Name::Known("anthropic"));
+    pub const ANTHROPIC: Self = Self(Name::Static("anthropic"));
 
-    /// The provider of this name. An alias that the crate knows becomes the provider's
-    /// own name; any other name stays as it is.
-    pub fn new(name: impl AsRef<str>) -> Self {
-        let name = name.as_ref();
-        Self(match super::registry::canonical(name) {
-            Some(known) => Name::Known(known),
-            None => Name::Own(name.into()),
-        })
+    /// The provider of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self(Name::Shared(name.into()))
+    }
+
+    /// The provider of a name that is part of the program, which takes no memory.
+    pub const fn from_static(name: &'static str) -> Self {
+        Self(Name::Static(name))
     }
 
     /// Its name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Name::Known(name) => name,
-            Name::Own(name) => name,
+            Name::Static(name) => name,
+            Name::Shared(name) => name,
         }
     }
-}
-
-/// The provider of a row of the registry.
-pub(super) fn known(id: &'static str) -> Provider {
-    Provider(Name::Known(id))
 }
 
 impl From<&str> for Provider {
@@ -143,10 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_known_alias_means_the_provider_and_any_other_name_stays() {
-        assert_eq!(Provider::new("fireworks_ai").as_str(), "fireworks");
-        assert_eq!(Provider::new("OpenAI"), Provider::OPENAI);
-        assert_eq!(Provider::new("my-gateway").as_str(), "my-gateway");
+    fn equal_names_are_the_same_provider_however_they_are_held() {
+        use std::collections::HashSet;
+
+        assert_eq!(Provider::new("openai"), Provider::OPENAI);
+        assert_eq!(Provider::from("my-gateway"), "my-gateway");
+        let set: HashSet<_> = [Provider::new("openai"), Provider::OPENAI].into();
+        assert_eq!(set.len(), 1);
         assert_eq!(format!("{:?}", Provider::new("my-gateway")), "Provider(\"my-gateway\")");
     }
 
@@ -154,7 +150,7 @@ mod tests {
     fn it_is_stored_as_its_name() {
         let stored = serde_json::to_string(&Provider::ANTHROPIC).unwrap();
         assert_eq!(stored, "\"anthropic\"");
-        let read: Provider = serde_json::from_str("\"claude\"").unwrap();
+        let read: Provider = serde_json::from_str("\"anthropic\"").unwrap();
         assert_eq!(read, Provider::ANTHROPIC);
         assert!(serde_json::from_str::<Provider>("7").is_err());
     }

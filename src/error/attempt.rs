@@ -1,9 +1,10 @@
+//! One attempt of a call.
+
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-use super::Decision;
-use crate::error::{Error, ErrorKind, Phase};
+use super::{Decision, Error, ErrorKind, Phase};
 
 /// One attempt of a call: when, how it ended, and what was decided then.
 ///
