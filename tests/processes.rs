@@ -88,7 +88,8 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
             let content = request.messages()[0]["content"].as_str().unwrap();
             let process: usize = content.trim_end_matches(':').parse().unwrap();
             let most = request.json()["max_tokens"].as_u64().unwrap();
-            let (input, output) = (fastrand::u64(..100), fastrand::u64(..=most));
+            // Not zero, which would not be believed.
+            let (input, output) = (fastrand::u64(1..100), fastrand::u64(1..=most));
             let picos = input * 1_000_000 + output * 2_000_000;
             billed[process].fetch_add(picos, Ordering::SeqCst);
             Some(Reply::text("ok").model("m").usage(input, output))

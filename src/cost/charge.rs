@@ -80,8 +80,8 @@ impl Terms<'_> {
     pub(super) fn charged(&self, usage: &Usage) -> (Usage, CostSource) {
         let input_reported = match usage.source {
             UsageSource::Reported => return (*usage, CostSource::Priced),
-            UsageSource::EstimatedOutput => true,
-            UsageSource::Estimated | UsageSource::Missing => false,
+            UsageSource::EstimatedOutput | UsageSource::OtherModel => true,
+            UsageSource::EstimatedInput | UsageSource::Estimated | UsageSource::Missing => false,
         };
         let missing = usage.source == UsageSource::Missing;
         let mut charged = *usage;

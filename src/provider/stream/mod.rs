@@ -146,7 +146,7 @@ impl Answer {
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
         match &mut self.fold {
             Fold::Chat(stream) => stream.close(events),
-            Fold::Completion(_) => {}
+            Fold::Completion(stream) => stream.close(),
             Fold::Message(stream) => stream.close(events),
         }
         let empty = Fold::new(self.wire, Room::new(0));
@@ -201,8 +201,13 @@ impl Answer {
         for part in &decoded.message.content {
             tell(part, &mut calls, &mut room, events)?;
         }
-        let reported = Some(decoded.usage).filter(|usage| usage.source != UsageSource::Missing);
-        decoded.usage = room.usage(reported, self.prompt_tokens);
+        let estimate = room.estimate(self.prompt_tokens);
+        decoded.usage = match decoded.usage.source {
+            UsageSource::Missing => {
+                Usage { reported_cost: decoded.usage.reported_cost, ..estimate }
+            }
+            _ => decoded.usage.completed(&estimate),
+        };
         self.conclude(decoded, events);
         Ok(())
     }
