@@ -214,6 +214,30 @@ fn usage_in_the_middle_of_a_stream_is_not_its_last() {
 }
 
 #[test]
+fn a_stream_that_fails_between_its_beginning_and_its_first_event_is_charged() {
+    let error = |kind: &str| json!({"type": "error", "error": {"type": kind, "message": "no"}});
+    let start = json!({"type": "message_start", "message":
+        {"usage": {"input_tokens": 80, "output_tokens": 1}}});
+    for (provider, begin, kind) in [
+        (Provider::OpenAi, chunk("", json!(null), json!(null)), "server_error"),
+        (Provider::Anthropic, start, "overloaded_error"),
+    ] {
+        let fail = |events: &[Value]| {
+            let server = loopback();
+            server.reply(chunks(events));
+            let client = client(&server, provider, config([ample()]));
+            client.stream(question()).map(drop).unwrap_err();
+            client
+        };
+        let begun = fail(&[begin, error(kind)]);
+        assert_eq!(charged(&begun, provider.name()).0, usd("0.002"), "{provider}");
+        // An error in place of an answer is not billed.
+        let refused = fail(&[error(kind)]);
+        assert_eq!((refused.costs().total.calls, spent(&refused)), (0, Money::ZERO));
+    }
+}
+
+#[test]
 fn without_a_budget_a_broken_stream_is_charged_by_estimate_whatever_the_rule() {
     for rule in [Unreported::AtMost, Unreported::Received] {
         for provider in BOTH {

@@ -358,6 +358,11 @@ impl Decoder {
         self.answer.whole.is_some()
     }
 
+    /// Whether the beginning of an answer came, be it without an event.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.answer.progressed
+    }
+
     /// The usage so far, without a copy of the answer.
     pub(crate) fn usage(&self) -> Usage {
         match &self.answer.whole {
