@@ -115,6 +115,7 @@
 //! of reports.
 
 mod alert;
+mod availability;
 mod books;
 mod bound;
 mod budget;
@@ -135,6 +136,7 @@ mod utc_offset;
 mod window;
 
 pub use alert::BudgetAlert;
+pub use availability::Availability;
 pub use bound::Tokenizer;
 pub(crate) use bound::{OUTPUT_LIMITS, output_limit, states_limit, thinking_budget};
 pub use budget::Budget;
