@@ -10,6 +10,7 @@
 //! under its name.
 
 use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -90,6 +91,19 @@ impl Files {
             () => Ok(()),
         }
     }
+}
+
+/// Creates the database at `path` where there is none, for its user alone (mode 0600). SQLite
+/// gives its log and the log's index the mode of the database.
+///
+/// What fails here does so again when SQLite opens the file, and is told there.
+pub(super) fn create(path: &Path) {
+    let mut options = OpenOptions::new();
+    // Never one that is there: to close it would drop the locks that SQLite holds on it.
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(target(path));
 }
 
 /// Where a link leads, be it to nothing, as SQLite follows it.

@@ -126,6 +126,11 @@ impl SqliteLedger {
     /// Opens the file, or creates it; its directory must exist. A file that is empty is
     /// a ledger in which nothing was spent.
     ///
+    /// On Unix, a file that it creates may be read and written by its user alone (mode 0600),
+    /// and so may the files beside it, which get the mode of the file. The mode of a file that
+    /// is there is not changed: where several users share a ledger, create an empty file with
+    /// the mode they need.
+    ///
     /// A file of up to 64 MiB is checked for damage.
     ///
     /// # Errors
@@ -148,6 +153,7 @@ impl SqliteLedger {
         let open = || {
             let deadline = deadline(busy_timeout);
             patiently(deadline, || files::check_before_opening(&path))?;
+            files::create(&path);
             let connection = patiently(deadline, || connect(&path))?;
             Ok((connection, Files::of(&path)?))
         };

@@ -1,7 +1,8 @@
-//! Files that are moved, deleted, replaced or linked while a ledger has them open.
+//! Files that are moved, deleted, replaced or linked while a ledger has them open, and who
+//! may read them.
 #![cfg(unix)]
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
 
@@ -220,5 +221,32 @@ fn a_log_that_a_crash_left_behind_is_read() {
         }
         let ledger = after.opened("budget.db").unwrap();
         assert_eq!(ledger.balances(&lines).unwrap(), [balance(0, 7)], "{left:?}");
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn a_file_that_is_created_is_its_users_alone_and_one_that_is_there_keeps_its_mode() {
+    let folder = Folder::new();
+    let modes = |name: &str| {
+        let ledger = folder.opened(name).unwrap();
+        let _open = ledger.reserve(&hold(&[day("a", None)], 1, 0)).unwrap();
+        ["", "-wal", "-shm"].map(|suffix| mode(&folder.path(&format!("{name}{suffix}"))))
+    };
+    assert_eq!(modes("new.db"), [0o600; 3]);
+    // Behind a link to nothing, too.
+    symlink("target.db", folder.path("link.db")).unwrap();
+    drop(folder.opened("link.db").unwrap());
+    assert_eq!(mode(&folder.path("target.db")), 0o600);
+    for shared in [0o644, 0o660] {
+        let file = folder.path("shared.db");
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, PermissionsExt::from_mode(shared)).unwrap();
+        assert_eq!(modes("shared.db"), [shared; 3]);
+        assert_eq!(modes("shared.db"), [shared; 3], "opened again");
+        fs::remove_file(&file).unwrap();
     }
 }
