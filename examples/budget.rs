@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{Budget, BudgetRefusal, ChatRequest, Client, CostConfig, Money};
+use tollgate::{Availability, Budget, BudgetRefusal, ChatRequest, Client, CostConfig, Money};
 
 /// Who asks, and how often.
 const CUSTOMERS: [(&str, usize); 3] = [("acme", 9), ("globex", 4), ("initech", 2)];
@@ -87,10 +87,16 @@ fn answer(client: &Client, customer: &str, question: &str) {
 /// all there is to say.
 fn sorry(refusal: &BudgetRefusal) -> String {
     let left = refusal.limit - refusal.spent - refusal.reserved;
-    let wait = refusal.ends.and_then(|ends| ends.duration_since(SystemTime::now()).ok());
-    let hours = wait.unwrap_or_default().as_secs().div_ceil(3_600);
+    let when = match refusal.available {
+        Availability::From(from) => {
+            let wait = from.duration_since(SystemTime::now()).unwrap_or_default();
+            format!("ask again in {} h", wait.as_secs().div_ceil(3_600))
+        }
+        Availability::OnceReleased { .. } => "ask again in a moment".to_owned(),
+        _ => "ask for a shorter one".to_owned(),
+    };
     format!(
-        "sorry, {left:.4} of your {} is left, and the answer may cost {:.4}; more in {hours} h",
+        "sorry, {left:.4} of your {} is left, and the answer may cost {:.4}; {when}",
         refusal.limit, refusal.needed
     )
 }

@@ -124,7 +124,7 @@ fn answer(
 /// What an answer used and cost, and what all answers so far have cost together.
 fn used(response: &ChatResponse, client: &Client) -> String {
     let usage = response.usage;
-    let about = if usage.source == UsageSource::Estimated { "about " } else { "" };
+    let about = if usage.source == UsageSource::Reported { "" } else { "about " };
     let tokens = format!("{about}{} + {} tokens", usage.prompt_tokens, usage.completion_tokens);
     let Some(cost) = response.cost else { return tokens };
     // Of an answer that was stopped, the provider has not said what it used.

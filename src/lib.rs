@@ -140,8 +140,8 @@ pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
 #[doc(inline)]
 pub use cost::{
-    Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents, CostReport,
-    CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
+    Availability, Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents,
+    CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
 };
 pub use decoder::StreamDecoder;
 pub use error::{Attempt, AttemptFailure, Decision, Error, ErrorKind, GiveUp, Phase, Wait};

@@ -183,6 +183,10 @@ impl ChatStream {
     /// A tool call in it may lack the rest of its arguments until it was
     /// [complete](StreamEvent::ToolCallComplete), and its usage is estimated until the
     /// provider reports it ([`UsageSource`](crate::UsageSource)).
+    ///
+    /// Its cost is that of what has come so far. Once the stream has ended it is what was
+    /// charged, which of a stream that ended early may be more; see
+    /// [`Unreported`](crate::Unreported).
     pub fn partial(&self) -> ChatResponse {
         let decoded = self.decoder.lock().partial();
         self.about.response(decoded)

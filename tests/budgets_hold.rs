@@ -86,9 +86,10 @@ fn no_number_of_threads_overruns_a_budget() {
         move |request: &Request| {
             let content = request.messages()[0]["content"].as_str().unwrap();
             let (run, _) = content.split_once(':').unwrap();
-            let input = fastrand::u64(..=content.len() as u64);
+            // Not zero, which would not be believed.
+            let input = fastrand::u64(1..=content.len() as u64);
             let most = request.json()["max_tokens"].as_u64().unwrap();
-            let output = fastrand::u64(..=most);
+            let output = fastrand::u64(1..=most);
             let picos = input * INPUT + output * OUTPUT;
             counted[run.parse::<usize>().unwrap()].fetch_add(picos, Ordering::SeqCst);
             Some(Reply::text("ok").model("m").usage(input, output))

@@ -200,25 +200,29 @@ fn broken(server: &Loopback, client: &Client, provider: &str, end: &str) -> Opti
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_charged_for_what_came() {
+fn a_stream_that_breaks_off_is_charged_its_reserved_output_or_by_choice_what_came() {
     for provider in BOTH {
         for end in ENDS {
-            let case = format!("{provider} {end}");
-            let server = loopback();
-            let client = client(&server, provider, config([ample()]));
-            let error = broken(&server, &client, provider, end);
-            assert_eq!(error.is_none(), end == "dropped", "{case}");
-            let call = booked(&client).unwrap();
-            let cost = call.cost.unwrap();
-            assert_eq!((call.outcome, cost.source), (CallOutcome::Broken, CostSource::Bound));
-            // A token for each of the four bytes; a reset may lose some.
-            if end != "reset" {
-                assert_eq!(cost.output, usd("0.000008"), "{case}");
-            }
-            // The input is what Anthropic reported at the start, or at its bound.
-            match provider {
-                "anthropic" => assert_eq!(cost.input, usd("0.00008"), "{case}"),
-                _ => assert!(cost.input > usd("0.0002"), "{case}"),
+            for (rule, output) in
+                [(Unreported::AtMost, "0.0002"), (Unreported::Received, "0.000008")]
+            {
+                let case = format!("{provider} {end} {rule:?}");
+                let server = loopback();
+                let client = client(&server, provider, config([ample()]).unreported(rule));
+                let error = broken(&server, &client, provider, end);
+                assert_eq!(error.is_none(), end == "dropped", "{case}");
+                let call = booked(&client).unwrap();
+                let cost = call.cost.unwrap();
+                assert_eq!((call.outcome, cost.source), (CallOutcome::Broken, CostSource::Bound));
+                // Of the four bytes that came, a reset may lose some.
+                if (end, rule) != ("reset", Unreported::Received) {
+                    assert_eq!(cost.output, usd(output), "{case}");
+                }
+                // The input is what Anthropic reported at the start, or at its bound.
+                match provider {
+                    "anthropic" => assert_eq!(cost.input, usd("0.00008"), "{case}"),
+                    _ => assert!(cost.input > usd("0.0002"), "{case}"),
+                }
             }
         }
     }

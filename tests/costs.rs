@@ -8,7 +8,8 @@ use support::loopback;
 use support::stream::BOTH;
 use tollgate::testing::Reply;
 use tollgate::{
-    Budget, ChatRequest, CostSource, ErrorKind, Money, Price, ReasoningEffort, UsageSource,
+    Budget, ChatRequest, CostSource, ErrorKind, Money, Price, ReasoningEffort, Unreported,
+    UsageSource,
 };
 
 #[test]
@@ -349,9 +350,13 @@ fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
                 };
                 (answer.cost.unwrap(), client)
             };
+            // What is not shown, such as reasoning, may be billed: all of the limit.
             let (cost, held) = of(config([ample()]));
-            assert_eq!((cost.output, cost.source), (usd("0.000016"), CostSource::Bound));
+            assert_eq!((cost.output, cost.source), (usd("0.0002"), CostSource::Bound));
             assert_eq!(spent(&held), cost.total, "{provider} {streamed}");
+            // By choice a token for every byte.
+            let (cost, _) = of(config([ample()]).unreported(Unreported::Received));
+            assert_eq!((cost.output, cost.source), (usd("0.000016"), CostSource::Bound));
             let (cost, _) = of(config([]));
             assert_eq!((cost.output, cost.source), (usd("0.000004"), CostSource::Estimated));
             assert!(cost.input < usd("0.0001") && !cost.input.is_zero(), "{cost:?}");
@@ -388,13 +393,14 @@ fn an_answer_whose_usage_lacks_the_output_is_not_free() {
     server.reply(Reply::raw(200, "application/json", whole.to_string()));
     let streamed = format!("data: {chunk}\n\ndata: [DONE]\n\n");
     server.reply(Reply::raw(200, "text/event-stream", streamed));
-    let whole = client.chat("hi").unwrap();
-    let streamed = client.stream("hi").unwrap().finish().unwrap();
+    let request = ChatRequest::from("hi").max_output_tokens(500);
+    let whole = client.chat(&request).unwrap();
+    let streamed = client.stream(&request).unwrap().finish().unwrap();
     for answer in [whole, streamed] {
         assert_eq!(answer.usage.source, UsageSource::EstimatedOutput);
         assert_eq!((answer.usage.prompt_tokens, answer.usage.completion_tokens), (1_000, 100));
         let cost = answer.cost.unwrap();
-        // A token for every byte, at most.
-        assert_eq!((cost.output, cost.source), (usd("0.0008"), CostSource::Bound));
+        // As many as it may have had.
+        assert_eq!((cost.output, cost.source), (usd("0.001"), CostSource::Bound));
     }
 }

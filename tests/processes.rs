@@ -4,6 +4,7 @@
 mod support;
 
 use std::env;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,9 @@ use tollgate::{
 const PROCESS: &str = "TOLLGATE_TEST_PROCESS";
 const FILE: &str = "TOLLGATE_TEST_PROCESS_FILE";
 const SERVER: &str = "TOLLGATE_TEST_PROCESS_SERVER";
+
+/// The file of a process that only opens it and spends what it may.
+const LATE: &str = "TOLLGATE_TEST_PROCESS_LATE";
 
 const PROCESSES: usize = 8;
 const KILLED: usize = 4;
@@ -87,7 +91,8 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
             let content = request.messages()[0]["content"].as_str().unwrap();
             let process: usize = content.trim_end_matches(':').parse().unwrap();
             let most = request.json()["max_tokens"].as_u64().unwrap();
-            let (input, output) = (fastrand::u64(..100), fastrand::u64(..=most));
+            // Not zero, which would not be believed.
+            let (input, output) = (fastrand::u64(1..100), fastrand::u64(1..=most));
             let picos = input * 1_000_000 + output * 2_000_000;
             billed[process].fetch_add(picos, Ordering::SeqCst);
             Some(Reply::text("ok").model("m").usage(input, output))
@@ -144,6 +149,86 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
             true => assert!(booked.spent >= *billed, "{booked:?} {billed}"),
             false => assert_eq!(booked.spent, *billed, "{booked:?}"),
         }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Spends a cent for each call, until it is refused; how many cents that were.
+fn spend(costs: &CostTracker) -> u32 {
+    let plan =
+        || tollgate::cost::CallPlan::new("openai", "m").input_tokens(10_000).output_tokens(0);
+    let bill = || tollgate::cost::Bill::new(tollgate::Usage::reported(10_000, 0));
+    let calls = (0..1_000).take_while(|_| match costs.reserve(plan().tag("process", "late")) {
+        Ok(reservation) => reservation.send().settle(bill()).is_some(),
+        Err(error) => {
+            let kind = error.kind();
+            assert!(matches!(kind, ErrorKind::Budget | ErrorKind::Ledger), "{error}");
+            false
+        }
+    });
+    u32::try_from(calls.count()).unwrap()
+}
+
+/// Nothing, unless the test below runs this program again.
+#[test]
+fn what_a_late_process_does() {
+    let Ok(file) = env::var(LATE) else { return };
+    match SqliteLedger::open(&file) {
+        Ok(ledger) => {
+            drop(ledger);
+            eprintln!("spent {}", spend(&costs(&file, Duration::ZERO)));
+        }
+        Err(error) => eprintln!("{error}"),
+    }
+}
+
+fn late(file: &Path) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args(["--exact", "what_a_late_process_does", "--nocapture"])
+        .env(LATE, file)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn told(child: Child) -> String {
+    String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+}
+
+/// The first process goes on with the files it has open, and one that starts later sees others.
+#[test]
+#[cfg(unix)]
+fn a_budget_holds_though_files_of_its_ledger_are_deleted_under_a_running_process() {
+    let folder = env::temp_dir().join(format!("tollgate-files-{}", fastrand::u64(..)));
+    std::fs::create_dir(&folder).unwrap();
+    let all = ["-wal", "-shm"];
+    let cases: Vec<_> = [("log", &all[..1]), ("index", &all[1..]), ("both", &all[..])]
+        .into_iter()
+        .map(|(case, suffixes)| {
+            let file = folder.join(format!("{case}.db"));
+            let first = costs(file.to_str().unwrap(), Duration::ZERO);
+            // Half of it, and what is under way.
+            let half = tollgate::cost::CallPlan::new("openai", "m").input_tokens(150_000);
+            let half = || half.clone().output_tokens(0);
+            let bill = tollgate::cost::Bill::new(tollgate::Usage::reported(150_000, 0));
+            first.reserve(half()).unwrap().send().settle(bill).unwrap();
+            let open = first.reserve(half().input_tokens(50_000)).unwrap();
+            for suffix in suffixes {
+                std::fs::remove_file(folder.join(format!("{case}.db{suffix}"))).unwrap();
+            }
+            (file.clone(), first, open, late(&file))
+        })
+        .collect();
+    for (file, first, open, second) in cases {
+        // The one that runs is told with its next call, and the one that starts at once.
+        assert_eq!(spend(&first), 0, "{file:?}");
+        let message = told(second);
+        assert!(message.contains("without the files that belong beside it"), "{message}");
+        // Once the first has ended, all that it has spent and reserved is there.
+        drop(open);
+        drop(first);
+        assert_eq!(told(late(&file)), "spent 10\n", "{file:?}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -414,3 +414,27 @@ fn recorded_streams_of_servers_that_follow_openai_are_read() {
     );
     assert!(recordings.len() >= 40, "only {}; is the folder whole?", recordings.len());
 }
+
+/// Whatever came last, usage counts as fully reported only if it is what the whole stream
+/// reports.
+#[test]
+fn no_recorded_stream_that_is_cut_passes_for_one_whose_usage_is_known() {
+    let Some(recordings) = recordings(&[&OWN[..], &COMPATIBLE[..]].concat()) else { return };
+    let mut cut = 0;
+    for Recording { file, format, body } in &recordings {
+        let (_, whole) = decoded(*format, [body.as_slice()]);
+        let Ok(whole) = whole else { continue };
+        let ends = (0..body.len()).filter(|at| body[..*at].ends_with(b"\n\n"));
+        for end in ends {
+            let mut decoder = format.decoder();
+            let _ = decoder.push(&body[..end], &mut Vec::new());
+            let usage = decoder.partial().usage;
+            if usage.source == UsageSource::Reported {
+                assert_eq!(usage, whole.usage, "{file} cut after {end} bytes");
+            } else {
+                cut += 1;
+            }
+        }
+    }
+    assert!(cut > 1_000, "{cut}");
+}

@@ -110,6 +110,20 @@ impl Message {
         self.content.iter().map(of).sum()
     }
 
+    /// Whether the model wrote nothing: there is no part but empty texts.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.content.iter().all(|part| match part {
+            Part::Text(text) => text.text.is_empty(),
+            Part::Refusal(text) => text.is_empty(),
+            Part::Reasoning(reasoning) => {
+                reasoning.text.is_empty()
+                    && reasoning.signature.is_none()
+                    && reasoning.encrypted.is_none()
+            }
+            _ => false,
+        })
+    }
+
     /// The reasoning the model showed, joined; empty where there is none.
     pub fn reasoning(&self) -> String {
         self.content

@@ -175,10 +175,26 @@ impl Call {
         reservation: Reservation,
     ) -> Result<(Begun, Charge), Error> {
         let charge = reservation.send();
-        match self.open(means, retries, second, charge.meter()) {
-            Ok(begun) => Ok((begun, charge)),
+        let source = match self.open(means, retries, second, charge.meter()) {
+            Ok(source) => source,
             Err(error) => {
                 charge.fail(&error);
+                return Err(error);
+            }
+        };
+        let decoder = Arc::clone(&source.decoder);
+        match source.begin() {
+            Ok(begun) => Ok((begun, charge)),
+            Err(error) => {
+                // Copied, for nothing is booked under a lock.
+                let came = began(&decoder.lock());
+                match came {
+                    // Whatever it failed with, the model was at work.
+                    Some(bill) => {
+                        let _ = charge.settle(bill.cut_off());
+                    }
+                    None => charge.fail(&error),
+                }
                 Err(error)
             }
         }
@@ -190,7 +206,7 @@ impl Call {
         retries: u32,
         second: &mut SecondSending<'_>,
         meter: Meter,
-    ) -> Result<Begun, Error> {
+    ) -> Result<Source, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
         let stop = CancelToken::new();
@@ -208,7 +224,7 @@ impl Call {
         };
         incoming.keep_headers(wire::is_read);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
-        let source = Source {
+        Ok(Source {
             body,
             incoming,
             watch,
@@ -218,8 +234,7 @@ impl Call {
             pace: self.pace,
             meter: Some(meter).filter(Meter::is_limited),
             gaps: Arc::default(),
-        };
-        source.begin()
+        })
     }
 
     /// What it asks the model of.
@@ -259,6 +274,15 @@ fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
         Some(tier) => bill.service_tier(tier.as_str()),
         None => bill,
     }
+}
+
+/// What there is to charge of a stream that failed before its first event; `None` where not
+/// even the beginning of an answer came.
+fn began(decoder: &Decoder) -> Option<Bill> {
+    let (model, tier) = decoder.served();
+    let bill = Bill::new(decoder.usage());
+    let bill = bill.served_by(model.map(str::to_owned), tier.map(str::to_owned));
+    decoder.has_begun().then_some(bill)
 }
 
 /// The usage of an answer, as far as its length tells.

@@ -31,7 +31,7 @@ pub struct BudgetAlert {
     /// When the window began, if it began. Stored as RFC 3339 text, as all moments.
     #[serde(default, with = "rfc3339::optional")]
     pub starts: Option<SystemTime>,
-    /// When the window ends, if it does.
+    /// When the window ends: of a day or month. A rolling window and a total have no end.
     #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// When the share was reached.

@@ -63,6 +63,8 @@ pub(crate) struct Bound {
     pub(crate) answers: u64,
     /// Output tokens of each answer beyond the limit.
     pub(crate) beside_limit: u64,
+    /// Whether the provider runs tools itself, whose results become input.
+    pub(crate) runs_tools: bool,
 }
 
 /// What a bound is reckoned from, beside the body.
@@ -111,6 +113,7 @@ impl Bound {
             output_tokens: limit.saturating_add(prompt.beside_output).saturating_mul(answers),
             answers,
             beside_limit: prompt.beside_output,
+            runs_tools: prompt.steps > 1,
             cache_writes: prompt.cache_writes,
             cache_writes_1h: prompt.cache_writes_1h,
             web_searches: match prompt.web_searches {
@@ -123,6 +126,11 @@ impl Bound {
             output_audio: modality(body, "audio"),
             output_images: modality(body, "image"),
         })
+    }
+
+    /// Whether the input may grow while the provider answers.
+    pub(crate) fn input_grows(&self) -> bool {
+        self.runs_tools || self.web_searches > 0
     }
 
     /// The output of all answers together, where each has this limit.

@@ -132,7 +132,12 @@ pub(crate) struct Charge {
 
 impl Charge {
     pub(crate) fn line(&self) -> Line<'_> {
-        let Span { from, slot, until, .. } = self.span;
+        self.line_in(self.span)
+    }
+
+    /// The line at another moment, whose span is this.
+    pub(crate) fn line_in(&self, span: Span) -> Line<'_> {
+        let Span { from, slot, until, .. } = span;
         Line { account: &self.account, slot, from, until, limit: self.limit }
     }
 }

@@ -3,6 +3,8 @@
 use std::time::SystemTime;
 
 use super::bound::Bound;
+use super::price::Tier;
+use super::record::CallOutcome;
 use super::{Cost, CostSource, Money, Price, Unreported};
 use crate::chat::{Usage, UsageSource};
 use crate::error::{Error, ErrorKind, Phase};
@@ -14,12 +16,16 @@ pub(super) struct Terms<'a> {
     pub(super) price: Option<&'a Price>,
     /// The most it could use.
     pub(super) bound: &'a Bound,
+    /// Whether that says how much input it could use, and how much output.
+    pub(super) stated: (bool, bool),
     /// What was reserved for it.
     pub(super) reserved: Money,
     /// Its input, as a guess.
     pub(super) expected_input: u64,
-    /// The tier that served it, or was asked for.
-    pub(super) service_tier: Option<&'a str>,
+    /// The tier that was asked for.
+    pub(super) asked_tier: Option<&'a str>,
+    /// The tier that served it, where the answer says so.
+    pub(super) served_tier: Option<&'a str>,
     /// When it began: prices of that moment hold.
     pub(super) at: SystemTime,
     pub(super) unreported: Unreported,
@@ -28,93 +34,148 @@ pub(super) struct Terms<'a> {
 
 impl Terms<'_> {
     /// The cost of an answer, whole or in part. `None` where no price is known.
-    pub(super) fn answered(&self, usage: &Usage) -> Option<Cost> {
+    pub(super) fn answered(&self, usage: &Usage, outcome: CallOutcome) -> Option<Cost> {
         let reported = usage.reported_cost.filter(|bill| !bill.is_negative());
         let Some(price) = self.price else {
             let total = reported?;
             return Some(Cost { total, source: CostSource::Reported, ..Cost::default() });
         };
-        let (charged, source) = self.charged(usage);
-        let cost = Cost { source, ..price.cost(&charged, self.service_tier, self.at) };
-        match reported {
-            Some(total) if self.believe_reported => {
-                Some(Cost { total, source: CostSource::Reported, ..cost })
-            }
-            _ => Some(cost),
+        let Charged { usage: charged, known, source } = self.charge(usage);
+        let tier = self.served_tier.or(self.asked_tier);
+        let mut cost = Cost { source, ..price.cost(&charged, tier, self.at) };
+        if source == CostSource::Bound {
+            cost.total = cost.total.max(self.most(price, &charged, known));
         }
+        let Some(total) = reported.filter(|_| self.believe_reported) else { return Some(cost) };
+        // A bill in the middle of a stream is not the last, and one of nothing beside counts
+        // that are missing is none.
+        let is_final =
+            known == (true, true) || (outcome != CallOutcome::Broken && !total.is_zero());
+        Some(match is_final {
+            true => Cost { total, source: CostSource::Reported, ..cost },
+            false => Cost { total: cost.total.max(total), ..cost },
+        })
     }
 
     /// The cost of a call that was sent and got no answer.
     pub(super) fn unanswered(&self) -> Option<Cost> {
-        let cost = self.price?.cost(&self.lost(), self.service_tier, self.at);
-        Some(match self.rule() {
-            // Whatever it was that made it the most: a cache written, a dearer tier.
-            Unreported::AtMost => {
-                Cost { total: cost.total.max(self.reserved), source: CostSource::Bound, ..cost }
-            }
-            _ => Cost { source: CostSource::Estimated, ..cost },
-        })
-    }
-
-    /// What is charged that was not reported. Where no bound was reckoned, since no budget
-    /// bears on the call, there is no most that it can have cost.
-    fn rule(&self) -> Unreported {
-        let unbounded = self.bound.input_tokens == 0 && self.bound.output_tokens == 0;
-        match self.unreported {
-            Unreported::AtMost if unbounded => Unreported::Estimate,
-            rule => rule,
+        let price = self.price?;
+        let Charged { usage, known, source } = self.charge(&Usage::default());
+        let mut cost = Cost { source, ..price.cost(&usage, self.asked_tier, self.at) };
+        if source == CostSource::Bound {
+            cost.total = cost.total.max(self.most(price, &usage, known)).max(self.reserved);
         }
+        Some(cost)
     }
 
     /// The usage that is charged of a call that was sent and got no answer.
     pub(super) fn lost(&self) -> Usage {
-        let (input, output) = match self.rule() {
-            Unreported::AtMost => (self.bound.input_tokens, self.bound.output_tokens),
-            Unreported::Estimate => (self.expected_input, 0),
-            Unreported::Nothing => (0, 0),
-        };
-        Usage { source: UsageSource::Estimated, ..Usage::reported(input, output) }
+        Usage { source: UsageSource::Estimated, ..self.charge(&Usage::default()).usage }
     }
 
-    /// The usage that is charged, where not all of it was reported, and how it was found.
-    pub(super) fn charged(&self, usage: &Usage) -> (Usage, CostSource) {
-        let input_reported = match usage.source {
-            UsageSource::Reported => return (*usage, CostSource::Priced),
-            UsageSource::EstimatedOutput => true,
-            UsageSource::Estimated | UsageSource::Missing => false,
-        };
-        let missing = usage.source == UsageSource::Missing;
-        let mut charged = *usage;
-        let source = match self.rule() {
-            Unreported::AtMost => {
-                if !input_reported {
-                    charged.prompt_tokens = self.bound.input_tokens.max(usage.prompt_tokens);
-                }
-                // A token was estimated for every four bytes, and is a byte at least.
-                let bytes = usage.completion_tokens.saturating_mul(4);
-                charged.completion_tokens = match missing {
-                    true => self.bound.output_tokens,
-                    false => bytes.min(self.bound.output_tokens.max(usage.completion_tokens)),
-                };
-                CostSource::Bound
-            }
-            Unreported::Estimate => {
-                if missing {
-                    charged.prompt_tokens = self.expected_input;
-                }
-                CostSource::Estimated
-            }
-            Unreported::Nothing => {
-                charged.completion_tokens = 0;
-                if !input_reported {
-                    charged.prompt_tokens = 0;
-                }
-                CostSource::Estimated
-            }
-        };
-        charged.total_tokens = charged.prompt_tokens.saturating_add(charged.completion_tokens);
-        (charged, source)
+    /// The usage that is charged of an answer.
+    pub(super) fn charged(&self, usage: &Usage) -> Usage {
+        self.charge(usage).usage
     }
+
+    fn charge(&self, usage: &Usage) -> Charged {
+        let mut known = usage.known();
+        if known == (true, true) {
+            return self.charge_reported(usage);
+        }
+        let is_most = self.is_most();
+        // Where the provider runs tools itself, it adds their results to the input while it
+        // answers, and counts them at the end.
+        if is_most && !known.1 && self.bound.input_grows() {
+            known.0 = false;
+        }
+        let stated = (known.0 || self.stated.0, known.1 || self.stated.1);
+        let (input, output) = (usage.prompt_tokens, usage.completion_tokens);
+        let missing = usage.source == UsageSource::Missing;
+        let guess = if missing { self.expected_input } else { input };
+        let least_output = self.bound.output_tokens.max(output);
+        let (unreported_input, unreported_output) = match self.unreported {
+            Unreported::AtMost | Unreported::Received => {
+                let all = missing || self.unreported == Unreported::AtMost;
+                let most_output = if all { least_output } else { bytes(output).min(least_output) };
+                (
+                    if stated.0 { self.bound.input_tokens.max(input) } else { guess },
+                    if stated.1 { most_output } else { output },
+                )
+            }
+            Unreported::Estimate => (guess, output),
+            Unreported::Nothing => (0, 0),
+        };
+        let mut charged = *usage;
+        charged.prompt_tokens = if known.0 { input } else { unreported_input };
+        charged.completion_tokens = if known.1 { output } else { unreported_output };
+        charged.total_tokens = charged.prompt_tokens.saturating_add(charged.completion_tokens);
+        let source = match is_most && stated == (true, true) {
+            true => CostSource::Bound,
+            false => CostSource::Estimated,
+        };
+        if is_most && !known.1 {
+            charged.web_searches = charged.web_searches.max(self.bound.web_searches);
+        }
+        Charged { usage: charged, known, source }
+    }
+
+    /// Whether what was not reported is charged at its most.
+    fn is_most(&self) -> bool {
+        matches!(self.unreported, Unreported::AtMost | Unreported::Received)
+    }
+
+    /// What is charged where the provider reported all counts.
+    fn charge_reported(&self, usage: &Usage) -> Charged {
+        let known = (true, true);
+        if usage.source != UsageSource::OtherModel {
+            return Charged { usage: *usage, known, source: CostSource::Priced };
+        }
+        if !self.is_most() || !self.stated.1 {
+            return Charged { usage: *usage, known, source: CostSource::Estimated };
+        }
+        // The other model may be dearer. How much is not known; four times is charged, up to
+        // the bound.
+        let output = usage.completion_tokens;
+        let completion_tokens = output.saturating_mul(4).min(self.bound.output_tokens.max(output));
+        let total_tokens = usage.prompt_tokens.saturating_add(completion_tokens);
+        let usage = Usage { completion_tokens, total_tokens, ..*usage };
+        Charged { usage, known, source: CostSource::Bound }
+    }
+
+    /// The most that the tokens that are charged can have cost: those that were not reported
+    /// may have been of the dearest kind, and in the dearest tier that can have served them.
+    fn most(&self, price: &Price, charged: &Usage, known: (bool, bool)) -> Money {
+        let bound = Bound {
+            input_tokens: charged.prompt_tokens,
+            output_tokens: charged.completion_tokens,
+            web_searches: charged.web_searches,
+            ..*self.bound
+        };
+        let tier = match self.served_tier {
+            Some(served) => Tier::Served(served),
+            None => Tier::Asked(self.asked_tier),
+        };
+        let most = price.at_most_beside(charged, known, &bound, tier, self.at);
+        match known == (false, false) && self.unreported == Unreported::AtMost {
+            true => most.max(self.reserved),
+            false => most,
+        }
+    }
+}
+
+/// What is charged, and how it was found.
+struct Charged {
+    usage: Usage,
+    /// Whether the input was reported for good, and the output.
+    known: (bool, bool),
+    source: CostSource,
+}
+
+/// The bytes of so many tokens that were estimated, a token for every four: each may have
+/// been a token.
+fn bytes(estimated_tokens: u64) -> u64 {
+    estimated_tokens.saturating_mul(4)
 }
 
 /// Whether a call that failed like this may have been billed.

@@ -38,33 +38,57 @@ pub enum UnknownModel {
     Allow,
 }
 
-/// What a call is charged that may have been billed, though the provider never said how
+/// What to charge for a call that may have been billed, where the provider did not report how
 /// much.
 ///
-/// That is a call that was sent and got no answer: it timed out, was cancelled, or its
-/// connection broke. Or a stream that ended early, or an answer without its usage.
+/// Such a call was sent and got no answer: it timed out, was cancelled, or its connection
+/// broke. Or its stream ended before the last report of its usage, or its answer came without
+/// usage, or with [zeros](crate::UsageSource) in place of it.
 ///
-/// A request that certainly was not served costs nothing in any case: one that could not
-/// be sent, or that the provider answered with an error, since providers bill none of
-/// those. The errors of gateways that lost their upstream (408, 502, 504, 520, 524) do
-/// not count as the provider's.
+/// A request that certainly was not served costs nothing under any rule: one that could not
+/// be sent, or that the provider answered with an error, since no provider bills those. The
+/// errors of gateways that lost their upstream (408, 502, 504, 520, 524) do not count as the
+/// provider's.
+///
+/// # Streams that end early
+///
+/// Whether a provider stops generating when its client hangs up, and whether it then bills
+/// less, depends on the provider, and on every gateway before it. None of the providers this
+/// crate knows documents it for all of its streams:
+///
+/// - Amazon Bedrock bills a dropped stream in full (BerriAI/litellm #34147), and so did
+///   Vercel's gateway (vercel/ai #8325).
+/// - OpenRouter documents that a dropped stream "immediately stops model processing and
+///   billing" for some of the providers behind it, and for others that "you will be billed
+///   for the complete response"
+///   (<https://openrouter.ai/docs/api-reference/streaming>, "Stream Cancellation"). By that
+///   page OpenAI, Azure, Anthropic and DeepSeek stop; Bedrock, Groq, Google and Mistral do
+///   not. Those providers' own pages do not say.
+/// - Novita bills "actual token usage regardless of disconnect timing"
+///   (<https://novita.ai/docs/guides/llm-billing>) and does not say whether it stops.
+///
+/// So [`AtMost`](Self::AtMost) is the default for all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Unreported {
-    /// The most it can have cost: without an answer, all that was reserved; of an answer
-    /// that came in part, its input at the bound, where the provider had not reported it
-    /// yet, and a token of output for every byte that came. Budgets hold with this, but
-    /// for reasoning that is billed and was not shown before a stream broke off.
+    /// The most the request can have cost, whatever arrived of its answer: of input and
+    /// output, what was not reported is charged as it was reserved. Budgets hold with this.
     ///
-    /// Where no budget bears on a call, nothing bounds it, and it is charged as by
+    /// Where no budget applies to a call, nothing bounds it, and it is charged as by
     /// [`Estimate`](Self::Estimate).
     #[default]
     AtMost,
-    /// What it is estimated to have used, see
-    /// [`UsageSource::Estimated`](crate::UsageSource::Estimated); without an answer, its
-    /// input. Nearer to the bill on average, and beyond a budget at times.
+    /// The most that what arrived can have cost: a token of output for every byte, and input
+    /// as by [`AtMost`](Self::AtMost). For providers that stop generating and billing when
+    /// the client hangs up. Without any answer, all that was reserved.
+    ///
+    /// With a provider that does not stop, a budget can be overrun many times over. Reasoning
+    /// that is billed and not shown is not charged.
+    Received,
+    /// What it is estimated to have used, see [`UsageSource`](crate::UsageSource); without an
+    /// answer, its input. Nearer to the bill on average, and at times beyond a budget.
     Estimate,
-    /// Nothing.
+    /// Nothing for what was not reported.
     Nothing,
 }
 
@@ -193,8 +217,8 @@ impl CostConfig {
         self
     }
 
-    /// What to charge for calls that may have been billed without a word of how much.
-    /// Default: [`AtMost`](Unreported::AtMost).
+    /// What to charge for calls that may have been billed, where the provider did not report
+    /// how much. Default: [`AtMost`](Unreported::AtMost), for every provider.
     pub fn unreported(mut self, rule: Unreported) -> Self {
         self.unreported = rule;
         self

@@ -194,6 +194,7 @@ mod tests {
             reserved: Money::ZERO,
             needed: Money::ZERO,
             ends: None,
+            available: Default::default(),
         })
     }
 

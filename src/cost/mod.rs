@@ -63,12 +63,18 @@
 //! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::believe_reported_costs), the provider's own bill |
 //! | was not sent whole, or was answered with an error | nothing: no provider bills a failed request |
 //! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`Unreported`]: all that was reserved |
-//! | was answered in part, or without its usage | by [`Unreported`]: what was reported, and for the rest the most that it can have been |
+//! | was a stream that began and ended before the last report of its usage, however it ended | by [`Unreported`]: the input as reported, and all of the output that was reserved, whatever arrived |
+//! | was answered without its usage, or with zeros in place of it | by [`Unreported`]: what was reported, and all that was reserved for the rest |
 //! | was of a model without a price | nothing, and [counted](Tally::unpriced) as such; only where [`UnknownModel`] lets it through |
 //!
+//! A report of usage is the last only if the model wrote nothing after it, and the stream
+//! ended or had its finish reason: some servers report usage with every chunk. Where the
+//! provider runs tools itself, it adds their results to the input while it answers, so that an
+//! early count of the input is not the last either.
+//!
 //! A call that is tried again is charged for every attempt that may have been billed. The
-//! most is only reckoned where a budget bears on a call; where none does,
-//! [`Unreported::Estimate`] holds in place of `AtMost`.
+//! most is only computed where a budget applies to a call; where none does,
+//! [`Unreported::Estimate`] holds in place of `AtMost` and `Received`.
 //!
 //! # What holds, and what does not
 //!
@@ -79,15 +85,14 @@
 //! - a provider that does not keep to the output limit it was sent, or bills what its
 //!   published rules do not say: what a call did cost is booked even if that is more than was
 //!   reserved, and from then on calls are refused;
-//! - reasoning that is billed and was not shown before a stream broke off;
 //! - prices that have changed since the [date](Prices::date) of the table, or were never
 //!   [set](Prices::set) right, and context windows likewise;
 //! - settings of an account that raise the price unasked, as an Anthropic workspace's default
 //!   of inference in the US alone does; a request that asks for such, or for another speed
 //!   than standard, is refused;
-//! - what is billed at the price of a model that is not named in the answer, as of
-//!   Anthropic's advisor tool: it is charged as the model's own, its output at up to four
-//!   times;
+//! - what is billed at the price of a model that the answer does not name, as Anthropic's
+//!   advisor tool is: it is charged as the model's own, its output up to four times
+//!   ([`OtherModel`](crate::UsageSource::OtherModel));
 //! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
 //!   containers, minimum charges, taxes;
 //! - a request that a provider served although its connection, a reused one, ended before
@@ -110,6 +115,7 @@
 //! of reports.
 
 mod alert;
+mod availability;
 mod books;
 mod bound;
 mod budget;
@@ -128,6 +134,7 @@ mod tracker;
 mod window;
 
 pub use alert::BudgetAlert;
+pub use availability::Availability;
 pub use bound::Tokenizer;
 pub(crate) use bound::{OUTPUT_LIMITS, output_limit, states_limit, thinking_budget};
 pub use budget::Budget;

@@ -125,6 +125,11 @@ impl CallPlan {
         }
     }
 
+    /// Whether it says how much input it can use, and how much output.
+    pub(super) fn states(&self) -> (bool, bool) {
+        (self.has_input, self.has_output)
+    }
+
     pub(super) fn facts(&self) -> Facts<'_> {
         Facts { provider: &self.provider, model: &self.model, tags: &self.tags }
     }

@@ -29,8 +29,9 @@ pub struct CallRecord {
     /// What the caller has labelled the call with: names and values.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// What was used, by what the provider has said. Where that was not all, its
-    /// [source](Usage::source) says so, and the cost may be that of more.
+    /// What was charged: the usage that the provider reported, and for what it did not
+    /// report what [`Unreported`](crate::Unreported) says. Its [source](Usage::source) says
+    /// which of it was reported.
     pub usage: Usage,
     /// What it cost; `None` where no price is known.
     #[serde(default)]
@@ -46,7 +47,8 @@ pub struct CallRecord {
 pub enum CallOutcome {
     /// With a whole answer.
     Answered,
-    /// With an answer that broke off or was not understood. What came of it is billed.
+    /// With an answer that broke off or was not understood. It may be billed in full; see
+    /// [`Unreported`](crate::Unreported).
     Broken,
     /// Without an answer, though the request was sent: whether it is billed is not known.
     Unanswered,

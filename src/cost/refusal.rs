@@ -3,14 +3,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
-use super::Money;
+use super::{Availability, Money};
 use crate::display;
 use crate::time::rfc3339;
 
-/// Tells of a call that a budget refused. It was not sent and cost nothing; of a call that
-/// was to be tried again, this holds for the further attempt.
+/// A call that a budget refused: what it needed, what was left, and when it would fit.
 ///
-/// It is in the error, [`Error::budget`](crate::Error::budget), and an
+/// The call was not sent and cost nothing. If it was to be tried again, this is about the
+/// further attempt. It is in the error, [`Error::budget`](crate::Error::budget), and in an
 /// [event](crate::CostEvent::Refused).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -38,15 +38,16 @@ pub struct BudgetRefusal {
     pub reserved: Money,
     /// What the call would have needed at least.
     pub needed: Money,
-    /// When the window ends, if it does; of a rolling one, when some of what is spent may
-    /// count no longer.
+    /// When the window ends: of a day or month. A rolling window and a total have no end.
     #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
+    /// When the call would fit into all budgets that apply to it.
+    #[serde(default)]
+    pub available: Availability,
 }
 
 /// One sentence: `budget "daily" (customer=acme) refused a call of gpt-4o that may cost
-/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved`. Where nothing is reserved that could
-/// come back sooner, it ends with `; more from 2026-11-24 00:00 UTC`.
+/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved; it fits from 2026-11-24 00:00 UTC on`.
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("budget ")?;
@@ -65,13 +66,7 @@ impl fmt::Display for BudgetRefusal {
                 write!(f, "of {limit}, {spent} is spent and {reserved} reserved")?;
             }
         }
-        match self.ends {
-            // Where the call is more than the limit itself, no waiting helps.
-            Some(ends) if reserved.is_zero() && self.needed <= limit => {
-                write!(f, "; more from {}", rfc3339::minute(ends))
-            }
-            _ => Ok(()),
-        }
+        self.available.ends(f, self.at)
     }
 }
 
@@ -94,25 +89,63 @@ mod tests {
             reserved: Money::cents(20),
             needed: Money::cents(30),
             ends: None,
+            available: Availability::Unknown,
         };
         assert_eq!(
             refusal.to_string(),
             "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.30: \
              of $5.00, $4.60 is spent and $0.20 reserved"
         );
-        for (spent, reserved, needed, end) in [
-            (0, 0, 501, "$5.01: the limit is $5.00"),
-            (480, 0, 30, "$0.30: of $5.00, $4.80 is spent; more from 1970-01-02 00:00 UTC"),
-            (0, 480, 30, "$0.30: of $5.00, $4.80 is reserved"),
+        let at = |seconds| UNIX_EPOCH + Duration::from_millis(seconds * 1_000);
+        let once = |earliest, latest: Option<u64>| Availability::OnceReleased {
+            earliest: at(earliest),
+            latest: latest.map(at),
+        };
+        let released = "$0.30: of $5.00, $4.80 is reserved; it fits once enough of what is \
+                        reserved is free again";
+        for (spent, reserved, needed, available, end) in [
+            (
+                0,
+                0,
+                501,
+                Availability::Never,
+                "$5.01: the limit is $5.00; waiting does not help".to_owned(),
+            ),
+            (
+                480,
+                0,
+                30,
+                Availability::From(at(86_400)),
+                "$0.30: of $5.00, $4.80 is spent; it fits from 1970-01-02 00:00 UTC on".to_owned(),
+            ),
+            (0, 480, 30, once(0, None), released.to_owned()),
+            (
+                0,
+                480,
+                30,
+                once(0, Some(61)),
+                format!("{released}, or else from 1970-01-01 00:01:01 UTC on"),
+            ),
+            (
+                0,
+                480,
+                30,
+                once(60, Some(120)),
+                format!(
+                    "{released}, after 1970-01-01 00:01 UTC, or else from 1970-01-01 00:02 UTC on"
+                ),
+            ),
         ] {
             let refusal = BudgetRefusal {
                 spent: Money::cents(spent),
                 reserved: Money::cents(reserved),
                 needed: Money::cents(needed),
-                ends: Some(UNIX_EPOCH + Duration::from_secs(86_400)),
+                available,
                 ..refusal.clone()
             };
-            assert!(refusal.to_string().ends_with(end), "{refusal}");
+            assert!(refusal.to_string().ends_with(&end), "{refusal}");
+            let stored = serde_json::to_string(&refusal).unwrap();
+            assert_eq!(serde_json::from_str::<BudgetRefusal>(&stored).unwrap(), refusal);
         }
         let stored = serde_json::to_string(&refusal).unwrap();
         assert_eq!(serde_json::from_str::<BudgetRefusal>(&stored).unwrap(), refusal);

@@ -62,9 +62,19 @@ impl Bill {
         self
     }
 
-    /// The answer broke off, and this is what came.
+    /// The answer broke off, and its usage counts what came until then: the output is charged
+    /// by the rule of [`Unreported`](super::Unreported).
+    ///
+    /// Where the provider reported all that it billed before the answer broke off, this is
+    /// not needed.
     #[must_use]
     pub fn broken(mut self) -> Self {
+        self.usage = self.usage.unfinished();
+        self.cut_off()
+    }
+
+    /// The answer broke off; the source of its usage says what of it the provider reported.
+    pub(crate) fn cut_off(mut self) -> Self {
         self.outcome = CallOutcome::Broken;
         self
     }
@@ -200,22 +210,35 @@ impl Drop for Held {
 pub(crate) struct Meter(Arc<Basis>);
 
 impl Meter {
-    /// What so much usage costs, by the price of the model asked for.
+    /// What so much usage costs, by the price of the model asked for, if the stream goes on
+    /// and ends well.
     pub(crate) fn cost(&self, usage: &Usage) -> Option<Cost> {
-        let tier = self.0.plan.service_tier.as_deref();
-        self.0.terms(self.0.price.as_deref(), tier).answered(usage)
+        let mut terms = self.0.terms(self.0.price.as_deref(), None);
+        if terms.unreported == Unreported::AtMost {
+            terms.unreported = Unreported::Received;
+        }
+        terms.answered(usage, CallOutcome::Broken)
     }
 
     /// The limit per request, once it is passed.
+    ///
+    /// Output that was not reported counts half of its estimate, so that only a provider that
+    /// ignores the output limit is cut off, and not text of long tokens.
     pub(crate) fn passed(&self, usage: &Usage) -> Option<Money> {
         let limit = self.0.limit?;
-        let tier = self.0.plan.service_tier.as_deref();
-        let mut terms = self.0.terms(self.0.price.as_deref(), tier);
-        // Whatever is charged if it breaks off: it is to end well, and cost what came.
-        if terms.unreported == Unreported::Nothing {
-            terms.unreported = Unreported::Estimate;
+        let mut usage = *usage;
+        if let (_, false) = usage.known() {
+            usage.completion_tokens /= 2;
         }
-        terms.answered(usage).filter(|cost| cost.total > limit).map(|_| limit)
+        let mut terms = self.0.terms(self.0.price.as_deref(), None);
+        // Whatever is charged if it breaks off: it is to end well, and cost what came.
+        terms.unreported = match terms.unreported {
+            Unreported::AtMost => Unreported::Received,
+            Unreported::Nothing => Unreported::Estimate,
+            rule => rule,
+        };
+        let cost = terms.answered(&usage, CallOutcome::Broken)?;
+        (cost.total > limit).then_some(limit)
     }
 
     /// Whether there is any limit to watch.
@@ -225,18 +248,21 @@ impl Meter {
 }
 
 impl Basis {
-    /// The terms at the `price` and in the tier of who served the call.
+    /// The terms at the `price` of who served the call, and in the tier that did, where
+    /// that is known.
     pub(super) fn terms<'a>(
         &'a self,
         price: Option<&'a Price>,
-        service_tier: Option<&'a str>,
+        served_tier: Option<&'a str>,
     ) -> Terms<'a> {
         Terms {
             price,
             bound: &self.plan.bound,
+            stated: self.plan.states(),
             reserved: self.amount,
             expected_input: self.plan.expected_input(),
-            service_tier,
+            asked_tier: self.plan.service_tier.as_deref(),
+            served_tier,
             at: self.at,
             unreported: self.unreported,
             believe_reported: self.believe_reported,

@@ -51,9 +51,8 @@ pub(crate) struct Span {
     /// From when on all that is spent counts: the start of the calendar's window, one
     /// length ago for a rolling one, ever for the total.
     pub(crate) start: i64,
-    /// When there is another span, which is when the limit leaves more at the earliest:
-    /// the end of the calendar's window, of the slice for a rolling one, never for the
-    /// total.
+    /// When there is another span: at the end of the calendar's window or of the rolling
+    /// one's slice, and never for the total.
     pub(crate) end: i64,
 }
 
@@ -80,6 +79,26 @@ impl Window {
                 Some(Span { from, slot, until: end.saturating_add(length), start, end })
             }
         }
+    }
+
+    /// When the window of a span ends, in seconds since the Unix epoch; `None` of one that
+    /// does not: the total, and a rolling window, which moves on.
+    pub(crate) fn ends(self, span: &Span) -> Option<i64> {
+        matches!(self, Self::Daily | Self::Monthly).then_some(span.end)
+    }
+
+    /// The moments after `now` from which on something that was spent by then counts no
+    /// longer, in order: the end of the calendar's window, and of a rolling one, for each of
+    /// its slices, its end and then a length of the window.
+    pub(crate) fn renewals(self, offset: UtcOffset, now: i64) -> Vec<i64> {
+        let Some(span) = self.span(offset, now) else { return Vec::new() };
+        let Self::Rolling(length) = self else { return self.ends(&span).into_iter().collect() };
+        let length = whole_seconds(length);
+        let slice = slice(length);
+        let next = |slot: &i64| slot.checked_add(slice).filter(|next| *next <= span.slot);
+        std::iter::successors(Some(span.from), next)
+            .map(|slot| slot.saturating_add(slice).saturating_add(length))
+            .collect()
     }
 
     /// What will have been spent at the end of the calendar's window if it goes on as

@@ -72,7 +72,7 @@ impl About {
         }
     }
 
-    /// Charges what came, and ends the call for those who watch it.
+    /// Charges the call, and ends it for those who watch it.
     pub(super) fn end(&mut self, decoder: &Mutex<Decoder>, error: Option<&Error>) {
         // Copied, for nobody is told anything under a lock.
         let (model, tier, usage, id, finish_reason) = {
@@ -91,7 +91,7 @@ impl About {
             let bill = Bill::new(usage).served_by(model.clone(), tier);
             self.cost = charge.settle(match finish_reason {
                 Some(_) => bill,
-                None => bill.broken(),
+                None => bill.cut_off(),
             });
         }
         let Some(watched) = self.watched.take() else { return };

@@ -31,6 +31,17 @@ pub(crate) fn minute(at: SystemTime) -> String {
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
+/// For people, the first whole second from `at` on: `2026-11-24 00:00 UTC`, and with its
+/// seconds where it has any.
+pub(crate) fn rounded_up(at: SystemTime) -> String {
+    let up = Duration::from_millis(999);
+    let text = rfc3339(at.checked_add(up).unwrap_or(at));
+    match &text[16..19] {
+        ":00" => format!("{} {} UTC", &text[..10], &text[11..16]),
+        _ => format!("{} {} UTC", &text[..10], &text[11..19]),
+    }
+}
+
 /// For people, the time of the day in UTC: `17:08:00`.
 pub(crate) fn time(at: SystemTime) -> String {
     rfc3339(at)[11..19].to_owned()

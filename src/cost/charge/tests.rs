@@ -16,9 +16,11 @@ fn terms<'a>(price: Option<&'a Price>, bound: &'a Bound, unreported: Unreported)
     Terms {
         price,
         bound,
-        reserved: Money::picos(60_000),
+        stated: (true, true),
+        reserved: Money::picos(50_400),
         expected_input: 100,
-        service_tier: None,
+        asked_tier: None,
+        served_tier: None,
         at: AT,
         unreported,
         believe_reported: false,
@@ -40,28 +42,51 @@ fn an_answer_is_charged_by_what_is_known_of_its_usage() {
         (Rule::Estimate, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Nothing, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::AtMost, Known::Reported, (900, 90), (900, 90), By::Priced),
-        // The output at a token for a byte, but no more than there can be.
-        (Rule::AtMost, Known::EstimatedOutput, (90, 9), (90, 36), By::Bound),
-        (Rule::AtMost, Known::EstimatedOutput, (90, 20), (90, 50), By::Bound),
+        // What was not reported is at its bound, whatever arrived.
+        (Rule::AtMost, Known::EstimatedOutput, (90, 9), (90, 50), By::Bound),
+        (Rule::AtMost, Known::EstimatedOutput, (90, 0), (90, 50), By::Bound),
         (Rule::AtMost, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
-        (Rule::AtMost, Known::EstimatedOutput, (90, 0), (90, 0), By::Bound),
-        (Rule::Estimate, Known::EstimatedOutput, (90, 9), (90, 9), By::Estimated),
-        (Rule::Nothing, Known::EstimatedOutput, (90, 9), (90, 0), By::Estimated),
-        // The input at its bound too.
-        (Rule::AtMost, Known::Estimated, (90, 9), (400, 36), By::Bound),
-        (Rule::AtMost, Known::Estimated, (500, 9), (500, 36), By::Bound),
-        (Rule::Estimate, Known::Estimated, (90, 9), (90, 9), By::Estimated),
-        (Rule::Nothing, Known::Estimated, (90, 9), (0, 0), By::Estimated),
-        // Nothing is known.
+        (Rule::AtMost, Known::EstimatedInput, (90, 9), (400, 9), By::Bound),
+        (Rule::AtMost, Known::EstimatedInput, (500, 90), (500, 90), By::Bound),
+        (Rule::AtMost, Known::Estimated, (90, 9), (400, 50), By::Bound),
+        (Rule::AtMost, Known::Estimated, (500, 9), (500, 50), By::Bound),
         (Rule::AtMost, Known::Missing, (0, 0), (400, 50), By::Bound),
+        // Of what arrived a token for a byte, but no more than there can be.
+        (Rule::Received, Known::EstimatedOutput, (90, 9), (90, 36), By::Bound),
+        (Rule::Received, Known::EstimatedOutput, (90, 20), (90, 50), By::Bound),
+        (Rule::Received, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
+        (Rule::Received, Known::EstimatedOutput, (90, 0), (90, 0), By::Bound),
+        (Rule::Received, Known::EstimatedInput, (90, 9), (400, 9), By::Bound),
+        (Rule::Received, Known::Estimated, (90, 9), (400, 36), By::Bound),
+        (Rule::Received, Known::Estimated, (500, 9), (500, 36), By::Bound),
+        (Rule::Received, Known::Missing, (0, 0), (400, 50), By::Bound),
+        (Rule::Estimate, Known::EstimatedOutput, (90, 9), (90, 9), By::Estimated),
+        (Rule::Estimate, Known::EstimatedInput, (90, 9), (90, 9), By::Estimated),
+        (Rule::Estimate, Known::Estimated, (90, 9), (90, 9), By::Estimated),
         (Rule::Estimate, Known::Missing, (0, 0), (100, 0), By::Estimated),
+        (Rule::Nothing, Known::EstimatedOutput, (90, 9), (90, 0), By::Estimated),
+        (Rule::Nothing, Known::EstimatedInput, (90, 9), (0, 9), By::Estimated),
+        (Rule::Nothing, Known::Estimated, (90, 9), (0, 0), By::Estimated),
         (Rule::Nothing, Known::Missing, (0, 0), (0, 0), By::Estimated),
+        // Of another model, whose price may be higher.
+        (Rule::AtMost, Known::OtherModel, (90, 9), (90, 36), By::Bound),
+        (Rule::AtMost, Known::OtherModel, (90, 20), (90, 50), By::Bound),
+        (Rule::Received, Known::OtherModel, (90, 70), (90, 70), By::Bound),
+        (Rule::Estimate, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
+        (Rule::Nothing, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
         // As many as fit into a number.
         (Rule::AtMost, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
+        (Rule::Received, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
     ] {
         let case = format!("{rule:?} {known:?} {input} {output}");
         let terms = terms(Some(&price), &bound, rule);
-        let cost = terms.answered(&usage(known, input, output)).unwrap();
+        let usage = usage(known, input, output);
+        let cost = terms.answered(&usage, CallOutcome::Broken).unwrap();
+        let charged = terms.charged(&usage);
+        assert_eq!(
+            (charged.prompt_tokens, charged.completion_tokens),
+            (charged_input, charged_output)
+        );
         let expected = price.cost(&Usage::reported(charged_input, charged_output), None, AT);
         assert_eq!(cost, Cost { source, ..expected }, "{case}");
     }
@@ -74,6 +99,7 @@ fn a_call_without_an_answer_is_charged_by_the_rule() {
         // All that was reserved, whatever made it more than the tokens come to.
         (Unreported::AtMost, 60_000, 60_000, CostSource::Bound),
         (Unreported::AtMost, 0, 400 + 50_000, CostSource::Bound),
+        (Unreported::Received, 60_000, 60_000, CostSource::Bound),
         (Unreported::Estimate, 60_000, 100, CostSource::Estimated),
         (Unreported::Nothing, 60_000, 0, CostSource::Estimated),
     ] {
@@ -91,7 +117,7 @@ fn the_providers_own_bill_is_taken_where_it_is_believed_or_there_is_no_price() {
         let terms = Terms { believe_reported, ..terms(price, &bound, Unreported::AtMost) };
         let reported_cost = bill.map(Money::picos);
         terms
-            .answered(&Usage { reported_cost, ..Usage::reported(100, 1) })
+            .answered(&Usage { reported_cost, ..Usage::reported(100, 1) }, CallOutcome::Answered)
             .map(|cost| (cost.total.as_picos(), cost.items().as_picos(), cost.source))
     };
     let priced = Some((1_100, 1_100, CostSource::Priced));
@@ -116,11 +142,120 @@ fn the_price_is_that_of_the_tier_and_of_the_moment() {
         .service_tier("priority", Price::per_million(Money::picos(3_000_000), Money::ZERO))
         .since(later, Price::per_million(Money::picos(7_000_000), Money::ZERO));
     let base = terms(Some(&price), &bound, Unreported::AtMost);
-    let of = |terms: Terms<'_>| terms.answered(&Usage::reported(10, 0)).unwrap().total.as_picos();
+    let of = |terms: Terms<'_>| {
+        let usage = Usage::reported(10, 0);
+        terms.answered(&usage, CallOutcome::Answered).unwrap().total.as_picos()
+    };
     assert_eq!(of(base), 10);
-    assert_eq!(of(Terms { service_tier: Some("priority"), ..base }), 30);
-    assert_eq!(of(Terms { service_tier: Some("default"), ..base }), 10);
+    assert_eq!(of(Terms { asked_tier: Some("priority"), ..base }), 30);
+    assert_eq!(of(Terms { served_tier: Some("priority"), ..base }), 30);
+    assert_eq!(
+        of(Terms { asked_tier: Some("priority"), served_tier: Some("default"), ..base }),
+        10
+    );
     assert_eq!(of(Terms { at: later, ..base }), 70);
+}
+
+#[test]
+fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() {
+    // A priority tier at three times the price, and audio at ten times that of text.
+    let dear = Price::per_million(Money::picos(3_000_000), Money::picos(3_000_000_000));
+    let price = price()
+        .cached_input(Money::ZERO)
+        .output_audio(Money::picos(10_000_000_000))
+        .web_search(Money::picos(7))
+        .service_tier("priority", dear);
+    let bound = Bound { output_audio: true, ..bound() };
+    let of = |source, served_tier, bound: &Bound| {
+        let terms = Terms {
+            served_tier,
+            reserved: Money::ZERO,
+            ..terms(Some(&price), bound, Unreported::AtMost)
+        };
+        let usage = Usage { cached_tokens: 80, ..usage(source, 90, 9) };
+        terms.answered(&usage, CallOutcome::Broken).unwrap().total.as_picos()
+    };
+    let standard = Some("default");
+    // The input as reported, 80 of it from a cache, and 50 tokens of audio.
+    assert_eq!(of(UsageSource::EstimatedOutput, standard, &bound), 10 + 500_000);
+    let text = Bound { output_audio: false, ..bound };
+    assert_eq!(of(UsageSource::EstimatedOutput, standard, &text), 10 + 50_000);
+    assert_eq!(of(UsageSource::EstimatedOutput, Some("priority"), &text), 270 + 150_000);
+    // No tier was asked for, and none is known yet.
+    assert_eq!(of(UsageSource::EstimatedOutput, None, &text), 270 + 150_000);
+    assert_eq!(of(UsageSource::EstimatedInput, standard, &text), 400 + 9_000);
+    assert_eq!(of(UsageSource::EstimatedInput, None, &text), 1_200 + 27_000);
+    assert_eq!(of(UsageSource::Estimated, None, &text), 1_200 + 150_000);
+    // Searches that were not counted yet, whose results become input.
+    let searching = Bound { web_searches: 2, ..text };
+    assert_eq!(of(UsageSource::EstimatedOutput, standard, &searching), 400 + 50_000 + 14);
+}
+
+#[test]
+fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
+    let price = price();
+    for (runs_tools, web_searches, input) in [(false, 0, 90), (true, 0, 400), (false, 1, 400)] {
+        let bound = Bound { runs_tools, web_searches, ..bound() };
+        let terms = terms(Some(&price), &bound, Unreported::AtMost);
+        let early = terms.charged(&usage(UsageSource::EstimatedOutput, 90, 1));
+        assert_eq!((early.prompt_tokens, early.web_searches), (input, web_searches));
+        let last = terms.charged(&usage(UsageSource::Reported, 90, 1));
+        assert_eq!((last.prompt_tokens, last.web_searches), (90, 0));
+        // The searches are in the report that counts the output.
+        let last = terms.charged(&usage(UsageSource::EstimatedInput, 90, 1));
+        assert_eq!((last.prompt_tokens, last.web_searches), (400, 0));
+        for unreported in [Unreported::Estimate, Unreported::Nothing] {
+            let terms = Terms { unreported, ..terms };
+            let early = terms.charged(&usage(UsageSource::EstimatedOutput, 90, 1));
+            assert_eq!((early.prompt_tokens, early.web_searches), (90, 0), "{unreported:?}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
+    let price = price();
+    for (stated, (input, output), source) in [
+        ((true, true), (400, 50), CostSource::Bound),
+        ((true, false), (400, 9), CostSource::Estimated),
+        ((false, true), (90, 50), CostSource::Estimated),
+        ((false, false), (90, 9), CostSource::Estimated),
+    ] {
+        let bound = Bound {
+            input_tokens: if stated.0 { 400 } else { 0 },
+            output_tokens: if stated.1 { 50 } else { 0 },
+            ..Bound::default()
+        };
+        let terms = Terms { stated, ..terms(Some(&price), &bound, Unreported::AtMost) };
+        let usage = usage(UsageSource::Estimated, 90, 9);
+        let charged = terms.charged(&usage);
+        assert_eq!((charged.prompt_tokens, charged.completion_tokens), (input, output));
+        let cost = terms.answered(&usage, CallOutcome::Broken).unwrap();
+        assert_eq!(cost.source, source, "{stated:?}");
+    }
+}
+
+#[test]
+fn a_bill_of_the_providers_own_is_not_the_last_in_the_middle_of_a_stream() {
+    let (price, bound) = (price(), bound());
+    let terms = Terms { believe_reported: true, ..terms(Some(&price), &bound, Unreported::AtMost) };
+    let most = 50_400;
+    for (source, bill, outcome, total) in [
+        (UsageSource::Reported, 7, CallOutcome::Answered, 7),
+        (UsageSource::Reported, 0, CallOutcome::Answered, 0),
+        (UsageSource::Reported, 7, CallOutcome::Broken, 7),
+        (UsageSource::EstimatedOutput, 7, CallOutcome::Broken, 90 + 50_000),
+        (UsageSource::EstimatedOutput, 90_000, CallOutcome::Broken, 90_000),
+        // Of an answer that came whole it is the last, unless it is nothing.
+        (UsageSource::Estimated, 7, CallOutcome::Answered, 7),
+        (UsageSource::Estimated, 0, CallOutcome::Answered, most),
+        (UsageSource::Estimated, 7, CallOutcome::Broken, most),
+    ] {
+        let reported_cost = Some(Money::picos(bill));
+        let usage = Usage { reported_cost, ..usage(source, 90, 9) };
+        let cost = terms.answered(&usage, outcome).unwrap();
+        assert_eq!(cost.total, Money::picos(total), "{source:?} {bill} {outcome}");
+    }
 }
 
 #[test]

@@ -98,7 +98,8 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         self.settle(id, Money::ZERO, now).map(|_| ())
     }
 
-    /// What is spent and reserved on each line at one moment.
+    /// What is spent and reserved on each line at one moment. An account may occur in several
+    /// lines, each with slots of its own, such as those that will count in an hour.
     ///
     /// # Errors
     ///

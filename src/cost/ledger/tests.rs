@@ -54,6 +54,7 @@ pub(super) fn keeps_the_promises(ledger: &dyn Ledger) {
         ids_are_not_used_again,
         postings_stand_in_the_order_of_lines,
         a_released_reservation_leaves_no_trace,
+        an_account_is_read_in_several_lines,
     ] {
         scenario(ledger);
     }
@@ -220,6 +221,23 @@ fn a_released_reservation_leaves_no_trace(ledger: &dyn Ledger) {
         ledger.release(grant.id, 11).unwrap();
     }
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(0, 0)]);
+}
+
+fn an_account_is_read_in_several_lines(ledger: &dyn Ledger) {
+    let at = |slot| Line {
+        account: "test/several",
+        slot,
+        from: slot - 10,
+        until: slot + 20,
+        limit: Some(Money::picos(100)),
+    };
+    for (slot, amount) in [(0, 1), (10, 20)] {
+        let grant = granted(ledger, &[at(slot)], amount);
+        ledger.settle(grant.id, Money::picos(amount), 20).unwrap();
+    }
+    let lines = [at(10), at(20), at(30), at(0)];
+    let spent = [21, 20, 0, 21].map(|spent| balance(spent, 0));
+    assert_eq!(ledger.balances(&lines).unwrap(), spent);
 }
 
 /// What a ledger does, said as simply as possible.

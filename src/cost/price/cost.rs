@@ -35,15 +35,17 @@ pub struct Cost {
 impl Cost {
     /// The sum of the items.
     pub fn items(&self) -> Money {
-        self.input
-            + self.cached_input
-            + self.cache_write
-            + self.input_media
-            + self.output
-            + self.reasoning
-            + self.output_media
-            + self.web_searches
-            + self.request
+        self.read() + self.written() + self.web_searches + self.request
+    }
+
+    /// What the input tokens cost.
+    pub(super) fn read(&self) -> Money {
+        self.input + self.cached_input + self.cache_write + self.input_media
+    }
+
+    /// What the output tokens cost.
+    pub(super) fn written(&self) -> Money {
+        self.output + self.reasoning + self.output_media
     }
 }
 
@@ -65,9 +67,10 @@ pub enum CostSource {
     /// The provider's own bill. The items are what its usage comes to at the price of
     /// the model, where that is known, and need not sum up to the total.
     Reported,
-    /// The provider reported no usage, or not all of it: what may have been billed, at
-    /// most, at the price of the model. Without an answer, that is all that was reserved,
-    /// and the items need not sum up to it.
+    /// The provider reported no usage, or not all of it: the most that may have been billed,
+    /// at the price of the model. Without an answer, that is all that was reserved. The
+    /// items need not sum up to the total: what was not reported may have been of a dearer
+    /// kind, or served in a dearer tier.
     Bound,
     /// The provider reported no usage, or not all of it, and this is what was estimated,
     /// at the price of the model; see [`Unreported`](crate::Unreported).

@@ -34,6 +34,15 @@ use period::{Period, Sheet, When};
 pub use prices::Prices;
 use rates::{Rates, per_piece, per_token, times};
 
+/// What is known of the service tier of a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tier<'a> {
+    /// The one that served it.
+    Served(&'a str),
+    /// The one that was asked for, or none.
+    Asked(Option<&'a str>),
+}
+
 /// What a model costs.
 ///
 /// Rates are given for a million tokens, and counted in whole pico-dollars (10⁻¹²
@@ -264,6 +273,25 @@ impl Price {
             .map(|ceiling| ceiling.at(bound.output_tokens))
             .max()
             .unwrap_or(Money::ZERO)
+    }
+
+    /// The most that a call can cost of which some counts are known. The input of `usage`,
+    /// its output, or both cost what they cost; for the other side, `bound` says of how many
+    /// tokens it is and of which kinds these may be.
+    pub(crate) fn at_most_beside(
+        &self,
+        usage: &Usage,
+        known: (bool, bool),
+        bound: &Bound,
+        tier: Tier<'_>,
+        at: SystemTime,
+    ) -> Money {
+        let period = self.period(at);
+        let most = |sheet: &Sheet| sheet.at_most_beside(usage, known, bound);
+        match tier {
+            Tier::Served(tier) => most(period.sheet(Some(tier))),
+            Tier::Asked(tier) => period.served(tier).map(most).max().unwrap_or(Money::ZERO),
+        }
     }
 
     /// The most output tokens with which [`at_most`](Self::at_most) is within an amount,

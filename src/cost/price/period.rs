@@ -1,5 +1,7 @@
 use super::Rates;
 use super::ceiling::Ceiling;
+use crate::chat::Usage;
+use crate::cost::Money;
 use crate::cost::bound::Bound;
 use crate::time::calendar::DAY;
 
@@ -27,13 +29,38 @@ impl Sheet {
     /// What bounds the cost, for every tier of size that a prompt within the bound can
     /// be in: a smaller prompt may be the dearer one, where prices fall with the size.
     pub(super) fn ceilings<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = Ceiling> + 'a {
+        self.sizes(bound).map(|(_, ceiling)| ceiling)
+    }
+
+    /// As [`Price::at_most_beside`](super::Price::at_most_beside).
+    pub(super) fn at_most_beside(
+        &self,
+        usage: &Usage,
+        (input, output): (bool, bool),
+        bound: &Bound,
+    ) -> Money {
+        let most = |rates: &Rates, ceiling: Ceiling| match output {
+            true => ceiling.at(0) + rates.cost(usage).written(),
+            false => ceiling.at(bound.output_tokens),
+        };
+        if input {
+            let rates = self.rates(usage.prompt_tokens);
+            return rates.cost(usage).read() + most(rates, Ceiling::new(rates, bound, 0));
+        }
+        let most = self.sizes(bound).map(|(rates, ceiling)| most(rates, ceiling));
+        most.max().unwrap_or(Money::ZERO)
+    }
+
+    fn sizes<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = (&'a Rates, Ceiling)> + 'a {
         let starts = self.above.iter().map(|(tokens, rates)| (Some(*tokens), rates));
         let ends = self.above.iter().map(|(tokens, _)| *tokens).chain([u64::MAX]);
         std::iter::once((None, &self.rates))
             .chain(starts)
             .zip(ends)
             .filter(|((start, _), _)| start.is_none_or(|start| bound.input_tokens > start))
-            .map(|((_, rates), end)| Ceiling::new(rates, bound, bound.input_tokens.min(end)))
+            .map(|((_, rates), end)| {
+                (rates, Ceiling::new(rates, bound, bound.input_tokens.min(end)))
+            })
     }
 }
 

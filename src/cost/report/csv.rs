@@ -118,7 +118,9 @@ impl Csv {
         self.usage(&call.usage);
         self.words([match call.usage.source {
             UsageSource::Reported => "reported",
+            UsageSource::OtherModel => "other_model",
             UsageSource::Estimated => "estimated",
+            UsageSource::EstimatedInput => "estimated_input",
             UsageSource::EstimatedOutput => "estimated_output",
             UsageSource::Missing => "missing",
         }]);

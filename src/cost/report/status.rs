@@ -18,7 +18,7 @@ pub struct BudgetStatus {
     /// When the window began, if it began. Stored as RFC 3339 text, as all moments.
     #[serde(default, with = "rfc3339::optional")]
     pub starts: Option<SystemTime>,
-    /// When the window ends, if it does.
+    /// When the window ends: of a day or month. A rolling window and a total have no end.
     #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// The most that may be spent in the window.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::CostTracker;
 use super::notice::{refusal, refused, unkept, unknown, unstated};
+use crate::cost::availability::{Availability, Fit, moments};
 use crate::cost::bound::{self, Bound};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
@@ -79,8 +80,8 @@ impl CostTracker {
         let limit = single.map(|budget| budget.limit);
         if let Some(budget) = single {
             if least > budget.limit {
-                let none = Balance::default();
-                let refusal = refusal(budget, &plan, None, none, least, at);
+                let (none, never) = (Balance::default(), Availability::Never);
+                let refusal = refusal(budget, &plan, None, none, least, never, at);
                 return Err(refused(refusal, &plan, least_output));
             }
             if most(&plan.bound) > budget.limit {
@@ -104,8 +105,9 @@ impl CostTracker {
                 Err(HoldError::Refused { line, balance }) => {
                     let (place, charge) = &charges[line.min(charges.len() - 1)];
                     let budget = &self.budgets()[*place];
+                    let available = self.available(&charges, least, at);
                     let charge = Some(charge);
-                    let refusal = refusal(budget, &plan, charge, balance, least, at);
+                    let refusal = refusal(budget, &plan, charge, balance, least, available, at);
                     return Err(refused(refusal, &plan, least_output));
                 }
             };
@@ -116,6 +118,42 @@ impl CostTracker {
         drop(lines);
         let basis = Basis { amount: grant.amount, limit, ..self.basis(plan, Some(price), at) };
         Ok(Reservation::new(self.held(basis, Some(grant.id), charges)))
+    }
+
+    /// When a call that needs so much, and was refused at `at`, would fit into the budgets.
+    fn available(
+        &self,
+        charges: &[(usize, Charge)],
+        needed: Money,
+        at: SystemTime,
+    ) -> Availability {
+        let budget = |place: usize| &self.budgets()[place];
+        let limits: Vec<_> = charges
+            .iter()
+            .filter_map(|(place, charge)| Some((budget(*place), charge, charge.limit?)))
+            .collect();
+        // Without a look at the ledger, where no time helps.
+        if limits.iter().any(|(.., limit)| needed > *limit) {
+            return Availability::Never;
+        }
+        let moments: Vec<_> = limits
+            .iter()
+            .map(|(budget, ..)| moments(budget.window, budget.utc_offset, seconds(at)))
+            .collect();
+        let mut lines = Vec::new();
+        for ((budget, charge, _), moments) in limits.iter().zip(&moments) {
+            let spans = moments.iter().filter_map(|at| budget.window.span(budget.utc_offset, *at));
+            lines.extend(spans.map(|span| charge.line_in(span)));
+        }
+        let Ok(balances) = self.inner.ledger.balances(&lines) else {
+            return Availability::Unknown;
+        };
+        let mut balances = balances.into_iter();
+        let fits = limits.iter().zip(moments).map(|((budget, _, limit), moments)| {
+            let balances = moments.into_iter().zip(balances.by_ref()).collect::<Vec<_>>();
+            Fit::of(budget.window, *limit, needed, &balances)
+        });
+        Availability::of(fits, at)
     }
 
     /// Finds the most that a request can use as it is encoded, where any budget bears on it.

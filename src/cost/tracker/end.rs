@@ -26,8 +26,7 @@ impl CostTracker {
                 return None;
             }
             Ending::Unanswered => {
-                let tier = plan.service_tier.as_deref();
-                let terms = basis.terms(basis.price.as_deref(), tier);
+                let terms = basis.terms(basis.price.as_deref(), None);
                 (terms.lost(), terms.unanswered(), None)
             }
             Ending::Answered(bill) => {
@@ -35,9 +34,9 @@ impl CostTracker {
                 let price = served
                     .and_then(|model| self.prices().find(&plan.provider, model))
                     .or_else(|| basis.price.clone());
-                let tier = bill.service_tier.as_deref().or(plan.service_tier.as_deref());
-                let terms = basis.terms(price.as_deref(), tier);
-                (terms.charged(&bill.usage).0, terms.answered(&bill.usage), Some(bill))
+                let terms = basis.terms(price.as_deref(), bill.service_tier.as_deref());
+                let cost = terms.answered(&bill.usage, bill.outcome);
+                (terms.charged(&bill.usage), cost, Some(bill))
             }
         };
         let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);

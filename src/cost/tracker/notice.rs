@@ -4,7 +4,9 @@ use std::time::SystemTime;
 
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, LedgerError};
-use crate::cost::{Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window};
+use crate::cost::{
+    Availability, Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window,
+};
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::{instant, seconds};
 
@@ -33,7 +35,7 @@ pub(super) fn alert(
         limit: budget.limit,
         soft: budget.soft,
         starts: span.and_then(|span| instant(span.start)),
-        ends: span.and_then(|span| instant(span.end)),
+        ends: span.and_then(|span| instant(budget.window.ends(&span)?)),
         at: now,
         projected: projected.filter(|_| !over),
     }
@@ -45,7 +47,7 @@ pub(super) fn status(budget: &Budget, charge: &Charge, balance: Balance, now: i6
         account: budget.whose(&charge.account).to_owned(),
         window: budget.window.to_string(),
         starts: instant(charge.span.start),
-        ends: instant(charge.span.end),
+        ends: budget.window.ends(&charge.span).and_then(instant),
         limit: budget.limit,
         soft: budget.soft,
         spent: balance.spent,
@@ -61,6 +63,7 @@ pub(super) fn refusal(
     charge: Option<&Charge>,
     balance: Balance,
     needed: Money,
+    available: Availability,
     at: SystemTime,
 ) -> BudgetRefusal {
     BudgetRefusal {
@@ -74,7 +77,8 @@ pub(super) fn refusal(
         spent: balance.spent,
         reserved: balance.reserved,
         needed,
-        ends: charge.and_then(|charge| instant(charge.span.end)),
+        ends: charge.and_then(|charge| instant(budget.window.ends(&charge.span)?)),
+        available,
     }
 }
 

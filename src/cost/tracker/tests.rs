@@ -1,4 +1,5 @@
 mod alerts;
+mod availability;
 mod endings;
 mod failures;
 mod reserving;

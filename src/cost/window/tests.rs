@@ -166,6 +166,8 @@ fn no_instant_is_too_far() {
                 let found = span(window, offset, now);
                 assert!(found.from <= found.slot && found.slot <= found.until, "{window} {now}");
                 let _ = window.project(offset, Money::MAX, now);
+                let renewals = window.renewals(offset, now);
+                assert!(renewals.len() <= 62 && renewals.is_sorted(), "{window} {now}");
             }
         }
     }

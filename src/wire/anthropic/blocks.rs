@@ -190,6 +190,14 @@ impl Blocks {
         }
     }
 
+    /// Whether there is nothing in them but empty texts.
+    pub(super) fn are_blank(&self) -> bool {
+        self.blocks.iter().all(|block| {
+            let is_text = matches!(kind(&block.start), "text" | "thinking");
+            is_text && block.text.is_empty() && block.signature.is_empty()
+        })
+    }
+
     /// The parts they make, the same as of a message that comes at once.
     pub(super) fn parts(self) -> Vec<Part> {
         self.blocks.into_iter().map(Block::part).collect()

@@ -60,12 +60,13 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     };
     let message = Message::new(Role::Assistant, content.into_iter().map(part));
     let stop_reason = wire::text(body.stop_reason.value);
+    let finish_reason = finish_reason(stop_reason.as_deref());
     Ok(Decoded {
+        usage: believed(usage(&body.usage.value), !message.is_blank(), finish_reason),
         message,
-        finish_reason: finish_reason(stop_reason.as_deref()),
+        finish_reason,
         finish_reason_raw: stop_reason,
         service_tier: body.usage.value.get("service_tier").cloned().and_then(wire::text),
-        usage: usage(&body.usage.value),
         model: wire::text(body.model.value).unwrap_or_default(),
         id: wire::text(body.id.value),
     })
@@ -146,18 +147,15 @@ pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
 /// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
 /// counts, cache counts too, are added. So are those of iterations of type
 /// `advisor_message`, which the totals leave out, too, and which are billed at another
-/// model's price (the same file): that price is not known here, so that the usage is not
-/// taken for one that can be priced exactly.
+/// model's price (the same file): [`OtherModel`](UsageSource::OtherModel).
 pub(super) fn usage(value: &Value) -> Usage {
     if !value.is_object() {
         return Usage::default();
     }
     let is_there = |name| value.get(name).and_then(wire::count).is_some();
     let source = match (is_there("input_tokens"), is_there("output_tokens")) {
-        (true, true) => UsageSource::Reported,
-        (true, false) => UsageSource::EstimatedOutput,
-        (false, true) => UsageSource::Estimated,
         (false, false) => return Usage::default(),
+        (input, output) => UsageSource::of(input, output),
     };
     let mut total = Usage { source, ..Usage::default() };
     let iterations = value.get("iterations").and_then(Value::as_array);
@@ -166,7 +164,7 @@ pub(super) fn usage(value: &Value) -> Usage {
         iterations.into_iter().flatten().filter(is_it)
     };
     if source == UsageSource::Reported && of("advisor_message").next().is_some() {
-        total.source = UsageSource::EstimatedOutput;
+        total.source = UsageSource::OtherModel;
     }
     let beside = of("compaction").chain(of("advisor_message"));
     for counts in std::iter::once(value).chain(beside) {
@@ -190,6 +188,18 @@ pub(super) fn usage(value: &Value) -> Usage {
     }
     total.total_tokens = total.prompt_tokens.saturating_add(total.completion_tokens);
     total
+}
+
+/// Usage without zeros that cannot be true; the whole input counts, so that `input_tokens`
+/// may be 0 where all of it was read from a cache. Zeros are honest for a refusal before
+/// any output, which is not billed (Claude's release notes: "you are no longer billed for a
+/// request when it returns `stop_reason: \"refusal\"` without Claude having generated any
+/// output").
+pub(super) fn believed(usage: Usage, wrote: bool, finish_reason: FinishReason) -> Usage {
+    match !wrote && finish_reason == FinishReason::Refusal {
+        true => usage,
+        false => usage.without_false_zeros(wrote),
+    }
 }
 
 fn count(value: &Value, pointer: &str) -> u64 {

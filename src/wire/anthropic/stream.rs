@@ -45,9 +45,11 @@ pub(in crate::wire) struct Stream {
     blocks: Blocks,
     /// What was reported last of every count.
     usage: Map<String, Value>,
-    /// Whether the output was counted at its end. What the start has is no more than
-    /// was written by then.
-    counted: bool,
+    /// How many bytes were written when a `message_delta` last counted the output. What the
+    /// start counts is no more than was written by then.
+    counted: Option<usize>,
+    /// Whether the end marker came.
+    closed: bool,
     /// Of the event before, where that was words, to `index` and in a delta of this kind.
     template: Template,
     index: Option<u64>,
@@ -66,7 +68,8 @@ impl Stream {
             stop_reason: String::new(),
             blocks: Blocks::default(),
             usage: Map::new(),
-            counted: false,
+            counted: None,
+            closed: false,
             template: Template::default(),
             index: None,
             kind: WORDS[0],
@@ -132,7 +135,11 @@ impl Stream {
                     self.stop_reason = delta.stop_reason.0.into_owned();
                 }
                 let usage = value(event.usage);
-                self.counted |= usage.get("output_tokens").and_then(wire::count).is_some();
+                let output = usage.get("output_tokens").and_then(wire::count);
+                // A zero next to an answer counts nothing.
+                if output.is_some_and(|tokens| tokens > 0 || !self.wrote()) {
+                    self.counted = Some(self.room.written());
+                }
                 self.count(usage);
             }
             "message_stop" => return Ok(Step::End),
@@ -157,17 +164,34 @@ impl Stream {
 
     /// "The token counts shown in the `usage` field of the `message_delta` event are
     /// cumulative" (Anthropic's page "Streaming messages"): they replace those that
-    /// came before, as far as they come again.
+    /// came before, as far as they come again. A zero replaces no main count: gateways that
+    /// do not count send zeros with one of the events and not with the other.
     fn count(&mut self, usage: Value) {
         let Value::Object(counts) = usage else { return };
+        let is_cached = |name| counts.get(name).and_then(wire::count).is_some_and(|it| it > 0);
+        let cached =
+            is_cached("cache_read_input_tokens") || is_cached("cache_creation_input_tokens");
         for (name, count) in counts {
-            if COUNTS.contains(&name.as_str()) && !count.is_null() {
+            let is_zero = wire::count(&count) == Some(0);
+            let says_nothing = match name.as_str() {
+                "input_tokens" => is_zero && !cached,
+                "output_tokens" => is_zero,
+                _ => false,
+            };
+            let known = COUNTS.contains(&name.as_str()) && !count.is_null();
+            if known && !(says_nothing && self.usage.contains_key(&name)) {
                 self.usage.insert(name, count);
             }
         }
     }
 
+    /// Whether the model wrote anything.
+    fn wrote(&self) -> bool {
+        self.room.written() > 0 || !self.blocks.are_blank()
+    }
+
     pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.closed = true;
         self.blocks.close(events);
     }
 
@@ -176,25 +200,22 @@ impl Stream {
         (&self.model, self.usage.get("service_tier").and_then(Value::as_str))
     }
 
-    /// The usage so far.
+    /// The usage so far. The output was counted to its end where nothing was written after
+    /// the count, and the message stopped.
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
-        let mut usage = decode::usage(&Value::Object(self.usage.clone()));
+        let stop_reason = Some(self.stop_reason.as_str()).filter(|reason| !reason.is_empty());
+        let reported = decode::usage(&Value::Object(self.usage.clone()));
+        let reason = decode::finish_reason(stop_reason);
+        let usage = decode::believed(reported, self.wrote(), reason);
+        let estimate = self.room.estimate(prompt_tokens);
         if usage.source == UsageSource::Missing {
-            return self.room.estimate(prompt_tokens);
+            return estimate;
         }
-        if !self.counted {
-            // What the start reported goes on.
-            let written = self.room.written_tokens();
-            usage.completion_tokens = usage.completion_tokens.max(written);
-            usage.source = UsageSource::EstimatedOutput;
+        let stopped = self.closed || stop_reason.is_some();
+        match stopped && self.counted == Some(self.room.written()) {
+            true => usage.completed(&estimate),
+            false => usage.unfinished().completed(&estimate),
         }
-        // llama.cpp leaves the start out where the first token is no whole character.
-        if self.usage.get("input_tokens").and_then(wire::count).is_none() {
-            usage.prompt_tokens = usage.prompt_tokens.max(prompt_tokens);
-            usage.source = UsageSource::Estimated;
-        }
-        usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
-        usage
     }
 
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {

@@ -62,11 +62,13 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let raw = choice.finish_reason.text();
     let Object(message) = choice.message;
     let content = message.answer(body)?.parts();
+    let finish_reason = reason(raw.as_deref(), &content);
+    let message = Message { role: Role::Assistant, content, name: None };
     Ok(Decoded {
-        finish_reason: reason(raw.as_deref(), &content),
-        message: Message { role: Role::Assistant, content, name: None },
+        usage: envelope.usage.without_false_zeros(!message.is_blank()),
+        finish_reason,
+        message,
         finish_reason_raw: raw,
-        usage: envelope.usage,
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,

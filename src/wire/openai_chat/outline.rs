@@ -5,7 +5,7 @@ use super::usage;
 use crate::chat::{Usage, UsageSource};
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Word;
-use crate::wire::stream::Step;
+use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Failure, json};
 
 /// The end marker: "the stream terminated by a `data: [DONE]` message" (OpenAI's API
@@ -21,9 +21,19 @@ pub(in crate::wire) struct Outline {
     pub(in crate::wire) model: String,
     pub(in crate::wire) service_tier: String,
     pub(in crate::wire) finish_reason: String,
-    /// The last that was reported. vLLM reports it with every chunk, for all that
-    /// came so far (`continuous_usage_stats`).
-    pub(in crate::wire) usage: Option<Usage>,
+    /// What was reported so far; see [`Outline::usage`].
+    reported: Option<Usage>,
+    /// Whether the last event reported the output tokens.
+    reports: bool,
+    /// How many bytes the model had written when they were last reported.
+    counted: usize,
+    /// Whether that report came with the finish reason, after it, or with an error: the
+    /// provider adds nothing to it.
+    settled: bool,
+    /// Whether the end marker came, or what stands in for it.
+    ended: bool,
+    /// Whether choices came that are not followed.
+    others: bool,
     /// Whether a choice came.
     pub(in crate::wire) answered: bool,
     /// Whether the last chunk was one that nothing follows but the end marker.
@@ -45,6 +55,7 @@ impl Outline {
         data: &'a str,
         repaired: &'a mut Option<String>,
     ) -> Result<Read<'a>, Failure> {
+        self.reports = false;
         let data = data.trim();
         if data == END {
             return match self.answered {
@@ -61,10 +72,12 @@ impl Outline {
             return Ok(Step::Nothing.into());
         }
         let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
-        let reported = self.usage(&chunk);
+        let reported = self.report(&chunk);
         if is_failure(&chunk) {
+            self.settled |= self.reports;
             return Err(failure(data));
         }
+        self.others |= chunk.choices.others;
         for (kept, said) in [
             (&mut self.id, &chunk.id),
             (&mut self.model, &chunk.model),
@@ -76,6 +89,8 @@ impl Outline {
         let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
             self.last &= !listed && reported.is_none();
+            let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
+            self.settled |= self.reports && finished;
             return Ok(Read::from(match reported {
                 _ if chunk.choices.others => Step::Progress,
                 Some(Reported::Anew) => Step::Progress,
@@ -84,6 +99,7 @@ impl Outline {
             }));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
+            self.settled |= self.reports;
             return Err(Failure::inside(&error.value));
         }
         let begins = !std::mem::replace(&mut self.answered, true);
@@ -91,6 +107,8 @@ impl Outline {
         let ends =
             self.finish_reason != choice.finish_reason.0 && !choice.finish_reason.0.is_empty();
         keep(&mut self.finish_reason, &choice.finish_reason);
+        // Other choices may go on when the one that is followed has finished.
+        self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
         let step = step(begins || ends || reported == Some(Reported::Anew));
         let alone = reported.is_none() && choice.finish_reason.0.is_empty();
         Ok(Read { step, alone, obfuscation: chunk.obfuscation, choice: Some(choice) })
@@ -100,22 +118,67 @@ impl Outline {
     /// is followed, where one before it was the same but for that.
     pub(in crate::wire) fn again(&mut self) {
         self.last = false;
+        self.reports = false;
     }
 
-    /// Keeps the usage that a chunk reports, if it does. One that lacks a count does not
-    /// replace a whole one.
-    fn usage(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
+    /// Notes how much the model has written by the end of an event.
+    pub(in crate::wire) fn wrote(&mut self, bytes: usize) {
+        if self.reports {
+            self.counted = bytes;
+        }
+    }
+
+    /// The stream ended, with its end marker or with what stands in for it.
+    pub(in crate::wire) fn close(&mut self) {
+        self.ended = true;
+    }
+
+    /// The usage of what came so far.
+    ///
+    /// What was reported is the last word only where nothing was written after it and the
+    /// stream ended, or the report came with the finish reason or after it: vLLM
+    /// (`continuous_usage_stats`) and Perplexity report with every chunk, for all that came
+    /// so far. `wrote` is whether the answer holds anything.
+    pub(in crate::wire) fn usage(
+        &self,
+        room: &SizeLimit,
+        prompt_tokens: u64,
+        wrote: bool,
+    ) -> Usage {
+        let estimate = room.estimate(prompt_tokens);
+        let reported = self.reported.map(|usage| usage.without_false_zeros(wrote));
+        let Some(usage) = reported.filter(|usage| usage.source != UsageSource::Missing) else {
+            let reported_cost = self.reported.and_then(|usage| usage.reported_cost);
+            return Usage { reported_cost, ..estimate };
+        };
+        let covers_all = self.counted == room.written();
+        if covers_all && (self.ended || self.settled) {
+            return usage.completed(&estimate);
+        }
+        let (_, counts_output) = usage.known();
+        let usage = usage.unfinished();
+        // A count of all that came is better than an estimate of it.
+        if covers_all && counts_output { usage } else { usage.completed(&estimate) }
+    }
+
+    /// Keeps the usage that a chunk reports, if it does. Counts that it lacks or reports as
+    /// zero do not replace those reported before: MiniMax reports zeros with most chunks
+    /// (MiniMax-AI/MiniMax-M2.5 #2).
+    fn report(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
         let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
         let own = chunk.usage.as_deref();
         let read = own.into_iter().chain(groq).map(usage::read);
         let usage = read
             .filter(|usage| usage.source != UsageSource::Missing)
             .reduce(|one, other| if is_whole(&one) { one } else { other })?;
-        if !is_whole(&usage) && self.usage.as_ref().is_some_and(is_whole) {
-            return Some(Reported::Again);
-        }
-        let known = self.usage.replace(usage) == Some(usage);
-        Some(if known { Reported::Again } else { Reported::Anew })
+        let (_, output) = usage.known();
+        let before = self.reported;
+        let counted = before.map_or(0, |before| before.completion_tokens);
+        self.reports = output && usage.completion_tokens >= counted.min(1);
+        self.settled &= !self.reports;
+        let usage = before.map_or(usage, |before| usage::merged(before, usage));
+        self.reported = Some(usage);
+        Some(if before == Some(usage) { Reported::Again } else { Reported::Anew })
     }
 }
 

@@ -23,6 +23,8 @@ pub(in crate::wire) struct Stream {
     /// after.
     seed: Option<u64>,
     closed: bool,
+    /// Whether the answer holds something that is not read.
+    goes_on: bool,
     /// Of the event before, where that was text and nothing else.
     template: Template,
     room: SizeLimit,
@@ -36,12 +38,24 @@ impl Stream {
             calls: Calls::default(),
             seed: None,
             closed: false,
+            goes_on: false,
             template: Template::default(),
             room,
         }
     }
 
     pub(in crate::wire) fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let step = self.chunk(name, data, events);
+        self.outline.wrote(self.room.written());
+        step
+    }
+
+    fn chunk(
         &mut self,
         name: Option<&str>,
         data: &str,
@@ -64,6 +78,7 @@ impl Stream {
             self.template.keep(data, text, &read.obfuscation.0);
         }
         let goes_on = delta.has_unread();
+        self.goes_on |= goes_on;
         self.delta(delta, seed, events)?;
         // A chunk may say nothing, as some servers send to keep the connection alive.
         Ok(if self.room.left() == before && !goes_on { step } else { Step::Progress })
@@ -231,6 +246,7 @@ impl Stream {
 
     pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
         self.closed = true;
+        self.outline.close();
         self.calls.close(self.seed.unwrap_or_default(), events);
     }
 
@@ -241,7 +257,11 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
-        self.room.usage(self.outline.usage, prompt_tokens)
+        let wrote = self.room.written() > 0
+            || !self.answer.content.is_empty()
+            || self.answer.audio.is_some()
+            || self.goes_on;
+        self.outline.usage(&self.room, prompt_tokens, wrote)
     }
 
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {

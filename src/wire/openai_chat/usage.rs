@@ -76,10 +76,9 @@ members!(CostDetails {
 });
 
 /// Reads the `usage` object. Anything but an object with at least one of the two
-/// main counts is [`Missing`](UsageSource::Missing); a count of zero is a count. Where
-/// one of them is missing the total tells it, if it is greater than the other; else it is
-/// 0 and to be estimated: [`EstimatedOutput`](UsageSource::EstimatedOutput) or, without
-/// the input, [`Estimated`](UsageSource::Estimated).
+/// main counts is [`Missing`](UsageSource::Missing). Where one of them is missing the total
+/// tells it, if it is greater than the other; else it is 0 and to be estimated. Whether a
+/// zero can be true depends on the answer; see [`Usage::without_false_zeros`].
 ///
 /// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
 /// reasoning inside `completion_tokens`, as [`Usage`] has them
@@ -104,11 +103,7 @@ pub(super) fn read(Object(report): &Object<Report>) -> Usage {
     let total = report.total_tokens.count();
     let rest = |known: Option<u64>| total?.checked_sub(known?).filter(|rest| *rest > 0);
     let (prompt, completion) = (prompt.or(rest(completion)), completion.or(rest(prompt)));
-    let source = match (prompt, completion) {
-        (Some(_), Some(_)) => UsageSource::Reported,
-        (Some(_), None) => UsageSource::EstimatedOutput,
-        (None, _) => UsageSource::Estimated,
-    };
+    let source = UsageSource::of(prompt.is_some(), completion.is_some());
     let mut prompt = prompt.unwrap_or(0);
     let mut completion = completion.unwrap_or(0);
     let reasoning = first(&[completion_details.reasoning_tokens, report.reasoning_tokens]);
@@ -146,6 +141,31 @@ pub(super) fn read(Object(report): &Object<Report>) -> Usage {
         reported_cost: reported_cost(report),
         source,
         ..Usage::default()
+    }
+}
+
+/// What two reports of one stream say together: the later counts, and those of the earlier
+/// that the later lacks or has as zero.
+pub(super) fn merged(before: Usage, now: Usage) -> Usage {
+    let (input_before, output_before) = before.known();
+    let (input_now, output_now) = now.known();
+    let input = match input_now && (now.prompt_tokens > 0 || before.prompt_tokens == 0) {
+        true => now,
+        false => before,
+    };
+    let output = match output_now && (now.completion_tokens > 0 || before.completion_tokens == 0) {
+        true => now,
+        false => before,
+    };
+    Usage {
+        completion_tokens: output.completion_tokens,
+        total_tokens: input.prompt_tokens.saturating_add(output.completion_tokens),
+        reasoning_tokens: output.reasoning_tokens,
+        completion_audio_tokens: output.completion_audio_tokens,
+        completion_image_tokens: output.completion_image_tokens,
+        reported_cost: now.reported_cost.or(before.reported_cost),
+        source: UsageSource::of(input_before || input_now, output_before || output_now),
+        ..input
     }
 }
 
@@ -209,16 +229,38 @@ mod tests {
     }
 
     #[test]
-    fn usage_that_says_nothing_is_missing_and_zero_is_not() {
+    fn usage_that_says_nothing_is_missing() {
         for nothing in
             [json!(null), json!({}), json!({"prompt_tokens": null}), json!("12"), json!([])]
         {
             assert_eq!(read(&nothing), Usage::default(), "{nothing}");
         }
-        assert_eq!(
-            read(&json!({"prompt_tokens": 0, "completion_tokens": 0})),
-            Usage::reported(0, 0)
-        );
+    }
+
+    #[test]
+    fn a_later_report_replaces_no_count_with_a_zero_or_with_nothing() {
+        let (input, output) = (UsageSource::EstimatedOutput, UsageSource::EstimatedInput);
+        let of =
+            |source, prompt, completion| Usage { source, ..Usage::reported(prompt, completion) };
+        let cached = Usage { cached_tokens: 3, reasoning_tokens: 2, ..Usage::reported(9, 5) };
+        for (before, now, expected) in [
+            (cached, Usage::reported(10, 6), Usage::reported(10, 6)),
+            (cached, Usage::reported(0, 0), cached),
+            (cached, of(input, 9, 0), Usage { cached_tokens: 0, ..cached }),
+            (
+                cached,
+                Usage::reported(0, 7),
+                Usage { reasoning_tokens: 0, total_tokens: 16, completion_tokens: 7, ..cached },
+            ),
+            (of(input, 9, 0), of(output, 0, 5), Usage::reported(9, 5)),
+            (Usage::reported(9, 0), Usage::reported(9, 0), Usage::reported(9, 0)),
+            (Usage::reported(0, 0), of(input, 9, 0), Usage::reported(9, 0)),
+        ] {
+            assert_eq!(merged(before, now), expected, "{before:?} {now:?}");
+        }
+        let bill = |cents| Usage { reported_cost: Some(Money::cents(cents)), ..cached };
+        assert_eq!(merged(bill(1), cached), bill(1));
+        assert_eq!(merged(bill(1), bill(2)), bill(2));
     }
 
     #[test]
@@ -235,7 +277,7 @@ mod tests {
 
     #[test]
     fn a_count_that_is_missing_is_not_taken_for_zero() {
-        use UsageSource::{Estimated, EstimatedOutput, Reported};
+        use UsageSource::{EstimatedInput, EstimatedOutput, Reported};
         for (usage, input, output, source) in [
             (json!({"prompt_tokens": 1000}), 1000, 0, EstimatedOutput),
             (json!({"prompt_tokens": 1000, "total_tokens": 1000}), 1000, 0, EstimatedOutput),
@@ -243,7 +285,7 @@ mod tests {
             (json!({"prompt_tokens": 1000, "completion_tokens": 0.5}), 1000, 0, EstimatedOutput),
             (json!({"prompt_tokens": 1000, "total_tokens": 1500}), 1000, 500, Reported),
             (json!({"completion_tokens": 500, "total_tokens": 1500}), 1000, 500, Reported),
-            (json!({"completion_tokens": 500}), 0, 500, Estimated),
+            (json!({"completion_tokens": 500}), 0, 500, EstimatedInput),
             (json!({"prompt_tokens": 1000.0, "completion_tokens": 500.0}), 1000, 500, Reported),
         ] {
             let expected = Usage { source, ..Usage::reported(input, output) };

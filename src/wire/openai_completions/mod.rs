@@ -207,6 +207,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     };
     let finish_reason_raw = choice.finish_reason.text();
     Ok(Decoded {
+        usage: envelope.usage.without_false_zeros(content.is_some()),
         message: Message {
             role: Role::Assistant,
             content: content.into_iter().collect(),
@@ -214,7 +215,6 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         },
         finish_reason: finish_reason(finish_reason_raw.as_deref()),
         finish_reason_raw,
-        usage: envelope.usage,
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,

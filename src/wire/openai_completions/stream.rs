@@ -24,6 +24,17 @@ impl Stream {
         data: &str,
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
+        let step = self.chunk(name, data, events);
+        self.outline.wrote(self.room.written());
+        step
+    }
+
+    fn chunk(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
         let mut repaired = None;
         let Read { step, choice, .. } = self.outline.read(name, data, &mut repaired)?;
         match choice.map(|choice| choice.text) {
@@ -42,6 +53,10 @@ impl Stream {
         self.outline.last
     }
 
+    pub(in crate::wire) fn close(&mut self) {
+        self.outline.close();
+    }
+
     /// The model and the tier that serve it.
     pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
         (&self.outline.model, Some(&self.outline.service_tier))
@@ -49,7 +64,7 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
-        self.room.usage(self.outline.usage, prompt_tokens)
+        self.outline.usage(&self.room, prompt_tokens, self.room.written() > 0)
     }
 
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {

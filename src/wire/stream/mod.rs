@@ -148,7 +148,7 @@ impl Answer {
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
         match &mut self.fold {
             Fold::Chat(stream) => stream.close(events),
-            Fold::Completion(_) => {}
+            Fold::Completion(stream) => stream.close(),
             Fold::Message(stream) => stream.close(events),
         }
         let empty = Fold::new(self.wire, SizeLimit::new(0));
@@ -203,8 +203,13 @@ impl Answer {
         for part in &decoded.message.content {
             tell(part, &mut calls, &mut room, events)?;
         }
-        let reported = Some(decoded.usage).filter(|usage| usage.source != UsageSource::Missing);
-        decoded.usage = room.usage(reported, self.prompt_tokens);
+        let estimate = room.estimate(self.prompt_tokens);
+        decoded.usage = match decoded.usage.source {
+            UsageSource::Missing => {
+                Usage { reported_cost: decoded.usage.reported_cost, ..estimate }
+            }
+            _ => decoded.usage.completed(&estimate),
+        };
         self.conclude(decoded, events);
         Ok(())
     }
@@ -353,6 +358,11 @@ impl Decoder {
     /// Whether the answer is whole.
     pub(crate) fn is_done(&self) -> bool {
         self.answer.whole.is_some()
+    }
+
+    /// Whether the beginning of an answer came, be it without an event.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.answer.progressed
     }
 
     /// The usage so far, without a copy of the answer.

@@ -74,15 +74,14 @@ impl SizeLimit {
         ))
     }
 
+    /// The bytes that the model has written so far.
+    pub(in crate::wire) fn written(&self) -> usize {
+        self.written
+    }
+
     /// The tokens that the model has written so far, estimated.
     pub(in crate::wire) fn written_tokens(&self) -> u64 {
         tokens(self.written)
-    }
-
-    /// The usage so far: what was reported, if it was, and for the rest an estimate.
-    pub(in crate::wire) fn usage(&self, reported: Option<Usage>, prompt_tokens: u64) -> Usage {
-        let estimate = self.estimate(prompt_tokens);
-        reported.map_or(estimate, |reported| reported.completed(&estimate))
     }
 
     /// The usage so far where none was reported.

@@ -31,6 +31,18 @@ pub(super) enum Fault {
     /// The name leads to another file or to none.
     #[error("its name leads to another file or to none")]
     Moved,
+    /// The name of a file beside it, which ends so, leads to another file or to none.
+    #[error("the name that ends in {0} leads to another file or to none")]
+    LogLost(&'static str),
+    /// Somebody has it open, but the file beside it whose name ends so is not there.
+    #[error("there is no file of its name with {0}")]
+    LogMissing(&'static str),
+    /// There is a log beside it, and nothing in it.
+    #[error("there is a file of its name with -wal")]
+    LogAlone,
+    /// It has several names.
+    #[error("it has hard links")]
+    Linked,
     /// The process that opened it is this one's parent.
     #[error("another process opened it")]
     Forked,
@@ -58,7 +70,7 @@ pub(super) enum Fault {
 impl Fault {
     /// Whether another process holds the lock, so that it may be different in a moment.
     pub(super) fn is_busy(&self) -> bool {
-        matches!(self, Self::Busy) || self.code().is_some_and(waits)
+        matches!(self, Self::Busy | Self::LogMissing(_)) || self.code().is_some_and(waits)
     }
 
     fn code(&self) -> Option<ErrorCode> {
@@ -81,6 +93,23 @@ impl Fault {
             Self::Moved => {
                 "was moved, replaced or deleted while this program had it open; put it back or \
                  start the program again"
+            }
+            Self::LogLost(_) => {
+                "lost a file beside it, which was moved, replaced or deleted while this program \
+                 had it open; stop every program that uses the ledger, and start them again"
+            }
+            Self::LogMissing(_) => {
+                "is open in another program without the files that belong beside it: they were \
+                 moved or deleted, or it is open there by another name; stop every program that \
+                 uses the ledger, and start them again"
+            }
+            Self::LogAlone => {
+                "is empty or gone, but there is a log beside it, which has the last of what was \
+                 spent; put the file back, or delete the log too to begin with empty books"
+            }
+            Self::Linked => {
+                "has several names, and each would have a log of its own; leave it one, and \
+                 symbolic links"
             }
             Self::Forked => {
                 "was opened before this process was forked off; open the ledger in each process"

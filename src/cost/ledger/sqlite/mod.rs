@@ -1,5 +1,6 @@
 mod books;
 mod fault;
+mod files;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use super::{
 use crate::error::{Error, ErrorKind};
 use books::{Held, Told};
 use fault::Fault;
+use files::Files;
 use rows::Periods;
 use wal::Wal;
 
@@ -94,12 +96,21 @@ const KEEP: u32 = 1024;
 /// - A process that forks opens its ledger after it. One opened before refuses to work
 ///   in the child.
 ///
-/// A file that is moved, replaced or deleted while it is open is noticed (on Unix), and
-/// nothing is reserved any more.
+/// # Files that are moved or deleted
+///
+/// While a ledger is open, its file and the `-wal` and `-shm` files beside it must stay where
+/// they are. On Unix, every operation sees that they do: where one was deleted, renamed or
+/// replaced, be it by a link, nothing is reserved any more, since other processes would see
+/// other books. Nor is such a file [opened](Self::open) by another process while the first
+/// one has it open. Stop every program that uses the ledger, and start them again: the last
+/// one that ends writes what is in its log into the file.
+///
+/// A hard link to the file is refused too: its log would be beside it under another name. A
+/// symbolic link is followed.
 pub struct SqliteLedger {
     path: PathBuf,
-    /// Which file it is, and who opened it.
-    identity: Option<FileId>,
+    files: Files,
+    /// The process that opened it.
     owner: u32,
     periods: Periods,
     busy_timeout: Duration,
@@ -115,30 +126,46 @@ impl SqliteLedger {
     /// Opens the file, or creates it; its directory must exist. A file that is empty is
     /// a ledger in which nothing was spent.
     ///
+    /// On Unix, a file that it creates may be read and written by its user alone (mode 0600),
+    /// and so may the files beside it, which get the mode of the file. The mode of a file that
+    /// is there is not changed: where several users share a ledger, create an empty file with
+    /// the mode they need.
+    ///
     /// A file of up to 64 MiB is checked for damage.
     ///
     /// # Errors
     ///
     /// Of kind [`Configuration`](crate::ErrorKind::Configuration) where the file cannot be
     /// opened or written, is damaged, is another program's database or was written by a
-    /// newer version of this library. The message says which and what to do.
+    /// newer version of this library; and where it was separated from the `-wal` and `-shm`
+    /// files beside it, or has a hard link. The message says which and what to do.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
+        Self::open_within(path.as_ref(), Duration::from_secs(5))
+    }
+
+    /// Opens the file, and waits no longer than `busy_timeout` for other processes.
+    fn open_within(path: &Path, busy_timeout: Duration) -> Result<Self, Error> {
         // Neither a URI nor `:memory:`, and the same file after a change of directory.
         let path = path::absolute(path).map_err(|error| {
             let message = format!("{} cannot be the name of a ledger's file", path.display());
             Error::new(ErrorKind::Configuration, message).with_source(error)
         })?;
-        let busy_timeout = Duration::from_secs(5);
-        let connection = patiently(deadline(busy_timeout), || connect(&path))
-            .map_err(|fault| fault.on_open(&path))?;
+        let open = || {
+            let deadline = deadline(busy_timeout);
+            patiently(deadline, || files::check_before_opening(&path))?;
+            files::create(&path);
+            let connection = patiently(deadline, || connect(&path))?;
+            Ok((connection, Files::of(&path)?))
+        };
+        let (connection, files) = open().map_err(|fault: Fault| fault.on_open(&path))?;
+        let wal = Wal::of(files.log());
         Ok(Self {
-            identity: FileId::of(&path),
+            files,
             owner: process::id(),
             periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60, keep: KEEP },
             busy_timeout,
             survive_power_loss: true,
-            connection: Mutex::new(Some((connection, Wal::of(&path)))),
+            connection: Mutex::new(Some((connection, wal))),
             path,
         })
     }
@@ -201,10 +228,10 @@ impl SqliteLedger {
             let mut guard = self.connection.try_lock_until(deadline).ok_or(Fault::Busy)?;
             let (connection, wal) = guard.as_mut().ok_or(Fault::Forked)?;
             // Books that nobody else sees keep no limit.
-            if self.identity != FileId::of(&self.path) {
-                return Err(Fault::Moved);
-            }
+            self.files.check()?;
             let result = patiently(deadline, || operation(connection))?;
+            // Nor do they where that happened meanwhile.
+            self.files.check()?;
             wal.shorten(connection);
             Ok(result)
         };
@@ -331,25 +358,6 @@ fn patiently<T>(
             }
             other => return other,
         }
-    }
-}
-
-/// Which file a name leads to, where the system tells: its device and its number there.
-#[derive(Debug, PartialEq)]
-struct FileId(u64, u64);
-
-impl FileId {
-    #[cfg(unix)]
-    fn of(path: &Path) -> Option<Self> {
-        use std::os::unix::fs::MetadataExt;
-        // Not opened: closing it would drop SQLite's locks.
-        path.metadata().ok().map(|metadata| Self(metadata.dev(), metadata.ino()))
-    }
-
-    /// An open file cannot be moved there.
-    #[cfg(not(unix))]
-    fn of(_: &Path) -> Option<Self> {
-        None
     }
 }
 

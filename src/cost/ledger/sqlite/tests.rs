@@ -7,6 +7,7 @@ use super::*;
 
 mod abandoned;
 mod faults;
+mod files;
 
 /// A directory of its own, removed at the end. Its file is never opened but by SQLite
 /// while a ledger is.

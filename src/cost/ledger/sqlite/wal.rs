@@ -22,13 +22,9 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// That of the file at `path`, which is there.
+    /// The one of this name.
     pub(super) fn of(path: &Path) -> Self {
-        // It is beside the file, not beside a link to it.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        let mut name = path.into_os_string();
-        name.push("-wal");
-        Self { path: name.into(), limit: LONG }
+        Self { path: path.to_owned(), limit: LONG }
     }
 
     /// Empties the log if it is long. What fails here does so at the next operation

@@ -111,6 +111,39 @@ fn no_usage_within_a_bound_costs_more_than_the_bound() {
 }
 
 #[test]
+fn no_usage_costs_more_than_what_is_known_of_it_and_the_bound_of_the_rest() {
+    let mut rng = Rng::with_seed(13);
+    for _ in 0..20_000 {
+        let (price, bound, now) = (any_price(&mut rng), any_bound(&mut rng), at(rng.u64(..3_000)));
+        let asked = rng.choice(TIERS).unwrap();
+        let mut served = vec![asked.filter(|tier| *tier != "auto"), None, Some("default")];
+        if matches!(asked, None | Some("auto")) {
+            served.extend([Some("priority"), Some("flex")]);
+        }
+        for _ in 0..4 {
+            let usage = any_usage(&mut rng, &bound);
+            for known in [(false, false), (true, false), (false, true)] {
+                let most = price.at_most_beside(&usage, known, &bound, Tier::Asked(asked), now);
+                for tier in &served {
+                    let cost = price.cost(&usage, *tier, now).total;
+                    assert!(cost <= most, "{cost} > {most}: {price:?} {bound:?} {usage:?}");
+                }
+                if let Some(tier) = rng.choice(&served).copied().flatten() {
+                    let tier = Tier::Served(tier);
+                    let most_served = price.at_most_beside(&usage, known, &bound, tier, now);
+                    let Tier::Served(tier) = tier else { unreachable!() };
+                    assert!(price.cost(&usage, Some(tier), now).total <= most_served);
+                    assert!(most_served <= most, "{most_served} > {most}: {price:?} {bound:?}");
+                }
+            }
+            // Nothing known is the whole bound.
+            let all = price.at_most_beside(&usage, (false, false), &bound, Tier::Asked(asked), now);
+            assert_eq!(all, price.at_most(&bound, asked, now));
+        }
+    }
+}
+
+#[test]
 fn a_call_that_asks_for_no_tier_may_be_served_in_the_dearest_of_the_project() {
     let price = price("1", "10")
         .service_tier("priority", price("2", "20"))

@@ -109,7 +109,7 @@ fn usage_is_brought_into_our_form() {
         ),
         (
             json!({"output_tokens": 5}),
-            Usage { source: UsageSource::Estimated, ..Usage::reported(0, 5) },
+            Usage { source: UsageSource::EstimatedInput, ..Usage::reported(0, 5) },
         ),
         (
             json!({
@@ -157,7 +157,7 @@ fn usage_is_brought_into_our_form() {
             }),
             Usage {
                 cache_write_tokens: 55_096,
-                source: UsageSource::EstimatedOutput,
+                source: UsageSource::OtherModel,
                 ..Usage::reported(229 + 100 + 55_096 + 9, 5 + 131 + 9)
             },
         ),

@@ -235,7 +235,7 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
             UsageSource::Reported,
         ),
         // llama.cpp without its start.
-        ([&block()[..], &[ended]].concat(), 10, 40, UsageSource::Estimated),
+        ([&block()[..], &[ended]].concat(), 10, 40, UsageSource::EstimatedInput),
         (block().to_vec(), 10, 3, UsageSource::Estimated),
     ] {
         let run = run(Wire::Anthropic, &lines(&events));
