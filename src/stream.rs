@@ -98,6 +98,7 @@ impl ChatStream {
         let about = About {
             provider,
             model,
+            secrets: Arc::clone(&reader.source.secrets),
             request_id: provider::request_id(reply),
             rate_limit: provider::rate_limit(reply, SystemTime::now()),
             attempts,

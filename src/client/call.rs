@@ -140,15 +140,15 @@ impl Call {
     ) -> Result<ChatResponse, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
-        let mut incoming =
-            means.transport.exchange(self.outgoing(means, retries), &bounds, second)?;
-        incoming.hide_error(&settings.secrets);
+        let mut incoming = means
+            .transport
+            .exchange(self.outgoing(means, retries), &bounds, second)
+            .map_err(|error| error.hide(&settings.secrets))?;
+        incoming.hide(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
             Ok(mut decoded) => {
-                if decoded.model.is_empty() {
-                    decoded.model.clone_from(&self.model);
-                }
+                decoded.complete(&self.model, &settings.secrets);
                 Ok(ChatResponse {
                     request_id: provider::request_id(reply),
                     rate_limit: provider::rate_limit(reply, now),
@@ -156,11 +156,7 @@ impl Call {
                     ..decoded.into_response(settings.provider)
                 })
             }
-            Err(mut failure) => {
-                // Under status 200, too, a server may repeat the key.
-                failure.hide(&settings.secrets);
-                Err(provider::error(failure, reply, now))
-            }
+            Err(failure) => Err(provider::error(failure, reply, now, &settings.secrets)),
         }
     }
 
@@ -196,16 +192,18 @@ impl Call {
         let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
         let outgoing = self.outgoing(means, retries);
         let first = settings.first_token_timeout;
-        let (mut incoming, body) =
-            means.transport.open_stream(outgoing, &bounds, first, &watch, second)?;
+        let secrets = &settings.secrets;
+        let (mut incoming, body) = means
+            .transport
+            .open_stream(outgoing, &bounds, first, &watch, second)
+            .map_err(|error| error.hide(secrets))?;
         let Some(body) = body else {
-            incoming.hide_error(&settings.secrets);
+            incoming.hide(secrets);
             let reply = incoming.reply();
-            let mut failure = Failure::of(reply);
-            failure.hide(&settings.secrets);
-            return Err(provider::error(failure, reply, SystemTime::now()));
+            return Err(provider::error(Failure::of(reply), reply, SystemTime::now(), secrets));
         };
         incoming.keep_headers(provider::is_read);
+        incoming.hide(secrets);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         let source = Source {
             body,
@@ -213,7 +211,7 @@ impl Call {
             watch,
             stop,
             decoder: Arc::new(Mutex::new(decoder)),
-            secrets: Arc::clone(&settings.secrets),
+            secrets: Arc::clone(secrets),
             pace: self.pace,
             meter: Some(meter).filter(Meter::is_limited),
             gaps: Arc::default(),

@@ -2,12 +2,14 @@ mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Provider;
 use crate::chat::RateLimit;
 use crate::cost::BudgetRefusal;
+use crate::key::Secrets;
 use crate::retry::{Attempt, Decision, GiveUp};
 pub use kind::{ErrorKind, Phase};
 
@@ -144,6 +146,22 @@ impl Error {
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
         self.0.source = Some(source.into().into());
+        self
+    }
+
+    /// Hides the secrets that a server repeats. A cause that shows one is dropped: it cannot
+    /// be changed.
+    pub(crate) fn hide(mut self, secrets: &Secrets) -> Self {
+        let inner = &mut *self.0;
+        secrets.hide_in(&mut inner.message);
+        for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
+            secrets.hide_in(word);
+        }
+        let causes = iter::successors(self.source(), |cause| (**cause).source());
+        let mut shown = causes.flat_map(|cause| [cause.to_string(), format!("{cause:?}")]);
+        if shown.any(|shown| secrets.are_in(shown.as_bytes())) {
+            self.0.source = None;
+        }
         self
     }
 

@@ -35,6 +35,7 @@ use ureq::http::{HeaderMap, HeaderValue};
 
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
+use crate::key::Secrets;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
@@ -154,18 +155,38 @@ pub(crate) struct Decoded {
     pub(crate) id: Option<String>,
 }
 
-/// The error of a response that is not an answer.
-pub(crate) fn error(failure: Failure, reply: Reply<'_>, now: SystemTime) -> Error {
+/// The error of a response that is not an answer, without the secrets that it repeats:
+/// under status 200, too, a server may quote the key.
+pub(crate) fn error(
+    failure: Failure,
+    reply: Reply<'_>,
+    now: SystemTime,
+    secrets: &Secrets,
+) -> Error {
     failure
-        .into_error()
+        .into_unbounded_error()
         .with_status(reply.status)
         .with_request_id(request_id(reply))
         .with_rate_limit(rate_limit(reply, now))
         .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
+        // Before anything is cut: half a key could be left.
+        .hide(secrets)
         .bounded()
 }
 
 impl Decoded {
+    /// Names the model where the body does not, as the one that was `asked`, and hides the
+    /// secrets that a server repeats beside the answer, whose words are the caller's: errors,
+    /// observers, metrics and the books of costs are given these.
+    pub(crate) fn complete(&mut self, asked: &str, secrets: &Secrets) {
+        if self.model.is_empty() {
+            asked.clone_into(&mut self.model);
+        }
+        secrets.hide_beside(&mut self.model, asked);
+        let words = [&mut self.id, &mut self.service_tier, &mut self.finish_reason_raw];
+        words.into_iter().flatten().for_each(|word| secrets.hide_in(word));
+    }
+
     /// What only a client knows is left empty.
     pub(crate) fn into_response(self, provider: Provider) -> ChatResponse {
         ChatResponse {

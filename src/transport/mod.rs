@@ -17,7 +17,6 @@ mod resolve;
 mod steps;
 mod watch;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -337,20 +336,18 @@ impl Transport {
 }
 
 impl Incoming {
-    /// Takes out of an error what a server repeats of what must not be shown: some
-    /// repeat the key they refuse.
-    pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
-        if (200..300).contains(&self.status) {
-            return;
-        }
-        if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(&self.body)) {
-            self.body = hidden.into_bytes();
-        }
+    /// Hides the secrets that a server repeats: in the headers of every response, and in the
+    /// body of an error, since some servers quote the key they refuse. The body of an answer
+    /// is the caller's and stays as it is; see [`Decoded::hide`](crate::provider::Decoded).
+    pub(crate) fn hide(&mut self, secrets: &Secrets) {
         for value in self.headers.values_mut() {
-            if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(value.as_bytes())) {
-                // What is put in its place can stand in a header.
-                *value = HeaderValue::try_from(hidden).unwrap_or(HeaderValue::from_static(""));
+            if secrets.are_in(value.as_bytes()) {
+                let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
+                *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
             }
+        }
+        if !(200..300).contains(&self.status) && secrets.are_in(&self.body) {
+            self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
         }
     }
 
