@@ -2,6 +2,7 @@
 
 mod room;
 
+use serde_json::Value;
 use std::mem;
 use ureq::http::HeaderMap;
 
@@ -18,10 +19,32 @@ pub(in crate::provider) enum Step {
     Nothing,
     /// It is of a kind unknown here.
     Unknown,
-    /// It brought the answer on, be it by what has no event of ours.
+    /// It is of the format, but adds nothing to the answer: a role, an empty delta, a usage
+    /// or a finish reason for the second time, other choices.
+    Known,
+    /// It brought the answer on, be it by what has no event of ours. The rule is in the
+    /// documentation of [`StreamDecoder`](crate::StreamDecoder).
     Progress,
     /// It was the end marker.
     End,
+}
+
+/// Whether a value that is not modelled holds some of the answer: a text that is not empty,
+/// other than one that only names the thing or its kind.
+pub(in crate::provider) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| !is_label(name) && says_something(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a member of this name only names the thing it is in, or its kind.
+pub(in crate::provider) fn is_label(name: &str) -> bool {
+    matches!(name, "type" | "id" | "index" | "format" | "object" | "role" | "status")
 }
 
 /// The least that a line and an event may be long. Around a few words of an answer
@@ -57,8 +80,8 @@ struct Answer {
     fold: Fold,
     /// What became of it once it was whole.
     whole: Option<Decoded>,
-    /// Whether anything brought it on.
-    progressed: bool,
+    /// Whether any event was of the format.
+    known: bool,
     /// How many events came that are of no kind known here.
     strangers: u64,
 }
@@ -137,7 +160,7 @@ impl Answer {
             self.close(events);
         }
         let progress = matches!(step, Step::Progress | Step::End);
-        self.progressed |= progress;
+        self.known |= progress || step == Step::Known;
         self.strangers += u64::from(step == Step::Unknown);
         Ok(progress)
     }
@@ -179,7 +202,7 @@ impl Answer {
             self.close(events);
             return Ok(());
         }
-        if !self.progressed && strangers > 0 {
+        if !self.known && strangers > 0 {
             return Err(Failure::protocol(format!(
                 "of the {strangers} events that came none is of the provider's format; is it the \
                  right provider for the base URL?"
@@ -256,7 +279,7 @@ impl Decoder {
                 prompt_tokens: room::tokens(request_bytes),
                 fold: Fold::new(wire, room.clone()),
                 whole: None,
-                progressed: false,
+                known: false,
                 strangers: 0,
             },
             failure: None,
@@ -265,8 +288,7 @@ impl Decoder {
     }
 
     /// Reads the next bytes, cut anywhere. Returns whether they brought the answer
-    /// on: comments, blank lines, pings and events of an unknown kind do not.
-    /// Whatever follows the end marker is passed over.
+    /// on, see [`Step::Progress`]. Whatever follows the end marker is passed over.
     ///
     /// # Errors
     ///
@@ -286,7 +308,7 @@ impl Decoder {
         let read = match &mut self.body {
             Body::Whole(body) => self.room.keep(bytes.len()).map(|()| {
                 body.extend_from_slice(bytes);
-                progress = !bytes.is_empty();
+                progress = !bytes.trim_ascii().is_empty();
             }),
             Body::Unknown(parser) | Body::Events(parser) => parser.push(bytes, |event| {
                 progress |= self.answer.event(event, events)?;
