@@ -36,6 +36,7 @@ use ureq::http::{HeaderMap, HeaderValue};
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
+use crate::shown;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
@@ -174,17 +175,32 @@ pub(crate) fn error(
         .bounded()
 }
 
+/// Makes a word that a provider wrote beside an answer fit for observers, metrics, the books
+/// of costs and a terminal: without secrets, and on one line.
+pub(crate) fn showable(word: &mut String, secrets: &Secrets) {
+    secrets.hide_in(word);
+    shown::word(word);
+}
+
+/// As [`showable`], of the model that answered where `asked` was asked for: a header may name
+/// that for a gateway, which makes it no secret.
+pub(crate) fn showable_model(model: &mut String, asked: &str, secrets: &Secrets) {
+    if model != asked {
+        secrets.hide_beside(model, asked);
+        shown::word(model);
+    }
+}
+
 impl Decoded {
-    /// Names the model where the body does not, as the one that was `asked`, and hides the
-    /// secrets that a server repeats beside the answer, whose words are the caller's: errors,
-    /// observers, metrics and the books of costs are given these.
+    /// Names the model where the body does not, as the one that was `asked`, and makes what
+    /// stands beside the answer fit to be shown.
     pub(crate) fn complete(&mut self, asked: &str, secrets: &Secrets) {
         if self.model.is_empty() {
             asked.clone_into(&mut self.model);
         }
-        secrets.hide_beside(&mut self.model, asked);
+        showable_model(&mut self.model, asked, secrets);
         let words = [&mut self.id, &mut self.service_tier, &mut self.finish_reason_raw];
-        words.into_iter().flatten().for_each(|word| secrets.hide_in(word));
+        words.into_iter().flatten().for_each(|word| showable(word, secrets));
     }
 
     /// What only a client knows is left empty.

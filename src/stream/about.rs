@@ -8,7 +8,7 @@ use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::key::Secrets;
-use crate::provider::{Decoded, Decoder, Provider};
+use crate::provider::{self, Decoded, Decoder, Provider};
 use crate::retry::{Attempt, Decision, GiveUp};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,
@@ -86,10 +86,10 @@ impl About {
             )
         };
         if let Some(model) = &mut model {
-            self.secrets.hide_beside(model, &self.model);
+            provider::showable_model(model, &self.model, &self.secrets);
         }
         for word in [&mut tier, &mut id].into_iter().flatten() {
-            self.secrets.hide_in(word);
+            provider::showable(word, &self.secrets);
         }
         if let Some(charge) = self.charge.take() {
             let bill = Bill::new(usage).served_by(model.clone(), tier);
