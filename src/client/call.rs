@@ -29,6 +29,8 @@ pub(super) struct Call {
     model: String,
     /// The same for every attempt.
     idempotency_key: Option<HeaderValue>,
+    /// Where the request asks for others than the client.
+    betas: Option<HeaderValue>,
     pub(super) bounds: Bounds,
     /// For a stream.
     pace: Pace,
@@ -88,6 +90,7 @@ impl Call {
         };
         let uri = endpoint(&settings.base, wire)?;
         let idempotency_key = idempotency_key(settings, request)?;
+        let betas = wire.betas(request, settings.betas.as_ref())?;
         let Admission { body, text_bytes, plan, reservation } =
             admit(settings, wire, request, model, delivery)?;
         let call = Self {
@@ -98,6 +101,7 @@ impl Call {
             plan,
             model: model.to_owned(),
             idempotency_key,
+            betas,
             bounds: Bounds { deadline, cancel: request.cancel_token.clone() },
             pace: Pace { gap: settings.gap_timeout, end },
         };
@@ -230,6 +234,7 @@ impl Call {
             headers: means.headers,
             retries,
             idempotency_key: self.idempotency_key.as_ref(),
+            betas: self.betas.as_ref().or(means.settings.betas.as_ref()),
             body: &self.body,
         }
     }

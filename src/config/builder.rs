@@ -275,7 +275,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a header to every request, in place of one of our own by that name.
+    /// Adds a header to every request, in place of one of our own by that name. A request's
+    /// [betas](crate::ChatRequest::betas) are added to `anthropic-beta`. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

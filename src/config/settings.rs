@@ -20,6 +20,9 @@ pub(crate) struct Settings {
     pub(crate) model: Option<String>,
     pub(crate) base: Uri,
     pub(crate) headers: HeaderMap,
+    /// The betas for all requests to Anthropic, which are not among the headers: a request may
+    /// add to them.
+    pub(crate) betas: Option<HeaderValue>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
@@ -177,6 +180,8 @@ impl ClientBuilder {
             add_header(&mut headers, name, value, sensitive, &mut problems);
         }
 
+        let betas = (provider == Provider::Anthropic).then(|| headers.remove(anthropic::BETAS));
+
         let proxy = base.as_ref().and_then(|base| {
             let proxy = self.proxy.resolve(base, variable);
             proxy.map_err(|problem| problems.push(problem)).ok().flatten()
@@ -198,6 +203,7 @@ impl ClientBuilder {
                 model: self.model,
                 base,
                 headers,
+                betas: betas.flatten(),
                 secrets: Arc::new(secrets),
                 timeout: self.timeout,
                 connect_timeout: self.connect_timeout,

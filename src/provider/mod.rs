@@ -249,6 +249,25 @@ impl Wire {
         }
     }
 
+    /// The betas that a request asks for, in the header [`anthropic::BETAS`]; none where the
+    /// one that is `set` for the client will do.
+    pub(crate) fn betas(
+        self,
+        request: &ChatRequest,
+        set: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Error> {
+        match self {
+            Self::Anthropic => anthropic::betas(request, set),
+            Self::OpenAiChat | Self::OpenAiCompletions => match request.betas.first() {
+                None => Ok(None),
+                Some(beta) => Err(Error::invalid_request(format!(
+                    "the request names the beta {beta:?}, but only Anthropic has betas; leave it \
+                     out, or set a header for all requests by ClientBuilder::header"
+                ))),
+            },
+        }
+    }
+
     /// The member of the body that limits the output of one choice.
     pub(crate) fn limit_member(self, model: &str) -> &'static str {
         match self {

@@ -87,6 +87,8 @@ pub(crate) struct Outgoing<'a> {
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
+    /// Anthropic's.
+    pub(crate) betas: Option<&'a HeaderValue>,
     pub(crate) body: &'a [u8],
 }
 
