@@ -139,20 +139,23 @@ fn find(text: &[u8], secret: &[u8]) -> Option<Range<usize>> {
     let first = *secret.first()?;
     // No form is shorter than the secret.
     let last = text.len().checked_sub(secret.len())?;
-    (0..=last).find_map(|start| {
-        let (byte, rest) = (text[start], &text[start..]);
-        if byte != first && !matches!(byte, b'%' | b'\\' | b'&') {
-            return None;
+    // Every answer is searched, and hardly any has more than a byte in common with a secret.
+    for (start, byte) in text[..=last].iter().enumerate() {
+        if *byte == first || matches!(byte, b'%' | b'\\' | b'&') {
+            if let Some(length) = length_at(&text[start..], secret) {
+                return Some(start..start + length);
+            }
         }
-        if rest.starts_with(secret) {
-            return Some(start..start + secret.len());
-        }
-        encoded(rest, secret).map(|length| start..start + length)
-    })
+    }
+    None
 }
 
-/// The length of the encoded secret that a text begins with.
-fn encoded(text: &[u8], secret: &[u8]) -> Option<usize> {
+/// The length of the secret, encoded or not, that a text begins with.
+#[inline(never)]
+fn length_at(text: &[u8], secret: &[u8]) -> Option<usize> {
+    if text.starts_with(secret) {
+        return Some(secret.len());
+    }
     secret.iter().try_fold(0, |at, byte| {
         let rest = text.get(at..)?;
         match character(rest) {

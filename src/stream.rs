@@ -99,7 +99,7 @@ impl ChatStream {
             provider,
             model,
             secrets: Arc::clone(&reader.source.secrets),
-            request_id: provider::request_id(reply),
+            request_id: provider::request_id(reply, &reader.source.secrets),
             rate_limit: provider::rate_limit(reply, SystemTime::now()),
             attempts,
             status: reply.status,

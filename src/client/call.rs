@@ -148,13 +148,13 @@ impl Call {
             .transport
             .exchange(self.outgoing(means, retries), &bounds, second)
             .map_err(|error| error.hide(&settings.secrets))?;
-        incoming.hide(&settings.secrets);
+        incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
             Ok(mut decoded) => {
                 decoded.complete(&self.model, &settings.secrets);
                 Ok(ChatResponse {
-                    request_id: provider::request_id(reply),
+                    request_id: provider::request_id(reply, &settings.secrets),
                     rate_limit: provider::rate_limit(reply, now),
                     raw: into_text(incoming.body),
                     ..decoded.into_response(settings.provider)
@@ -202,12 +202,11 @@ impl Call {
             .open_stream(outgoing, &bounds, first, &watch, second)
             .map_err(|error| error.hide(secrets))?;
         let Some(body) = body else {
-            incoming.hide(secrets);
+            incoming.hide_error(secrets);
             let reply = incoming.reply();
             return Err(provider::error(Failure::of(reply), reply, SystemTime::now(), secrets));
         };
         incoming.keep_headers(provider::is_read);
-        incoming.hide(secrets);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         let source = Source {
             body,

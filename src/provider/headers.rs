@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Reply, date, json, text};
 use crate::chat::{Quota, RateLimit};
+use crate::key::Secrets;
 
 /// The longest wait that is kept, a hundred years: enough to mean "never", and
 /// small enough to be added to any clock.
@@ -131,9 +132,16 @@ fn go_duration(text: &str) -> Option<Duration> {
 
 /// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
 /// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
-/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors repeat it in their body, for
-/// where a gateway took the header away.
-pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
+/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors
+/// repeat it in their body, for where a gateway took the header away. Secrets in it are hidden;
+/// it is the only text that is read of an answer's headers.
+pub(crate) fn request_id(reply: Reply<'_>, secrets: &Secrets) -> Option<String> {
+    let mut id = unhidden_request_id(reply)?;
+    secrets.hide_in(&mut id);
+    Some(id)
+}
+
+fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
@@ -193,6 +201,7 @@ fn seconds(number: f64) -> Option<Duration> {
 mod tests {
     use super::*;
     use crate::provider::header_map;
+    use ureq::http::HeaderMap;
 
     /// 2023-09-29 16:26:37, the moment of the SDKs' tests.
     fn now() -> SystemTime {
@@ -408,7 +417,7 @@ mod tests {
             (&[("x-request-id", "ü")], None),
             (&[], None),
         ] {
-            assert_eq!(with(headers, request_id).as_deref(), expected, "{headers:?}");
+            assert_eq!(with(headers, unhidden_request_id).as_deref(), expected, "{headers:?}");
         }
         let headers = header_map(&[("x-request-id", "a b")]);
         for (status, body, expected) in [
@@ -418,7 +427,21 @@ mod tests {
             (200, r#"{"request_id": "req_1"}"#, None),
         ] {
             let reply = Reply { status, headers: &headers, body: body.as_bytes() };
-            assert_eq!(request_id(reply).as_deref(), expected, "{status} {body}");
+            assert_eq!(unhidden_request_id(reply).as_deref(), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_request_ids_are_hidden_whatever_the_status() {
+        let secrets = Secrets::new([("x-api-key", "sk-12345678")]);
+        let headers = header_map(&[("x-request-id", "a-sk-12345678")]);
+        for (status, headers, body) in [
+            (200, &headers, ""),
+            (500, &headers, ""),
+            (429, &HeaderMap::new(), r#"{"request_id": "a-sk\u002d12345678"}"#),
+        ] {
+            let reply = Reply { status, headers, body: body.as_bytes() };
+            assert_eq!(request_id(reply, &secrets).as_deref(), Some("a-[key]"), "{status}");
         }
     }
 

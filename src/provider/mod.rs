@@ -167,7 +167,7 @@ pub(crate) fn error(
     failure
         .into_unbounded_error()
         .with_status(reply.status)
-        .with_request_id(request_id(reply))
+        .with_request_id(request_id(reply, secrets))
         .with_rate_limit(rate_limit(reply, now))
         .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
         // Before anything is cut: half a key could be left.

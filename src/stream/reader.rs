@@ -234,7 +234,7 @@ impl Reader {
         let reply = self.source.incoming.reply();
         error
             .with_status(reply.status)
-            .with_request_id(provider::request_id(reply))
+            .with_request_id(provider::request_id(reply, &self.source.secrets))
             .hide(&self.source.secrets)
             .bounded()
     }

@@ -338,17 +338,20 @@ impl Transport {
 }
 
 impl Incoming {
-    /// Hides the secrets that a server repeats: in the headers of every response, and in the
-    /// body of an error, since some servers quote the key they refuse. The body of an answer
-    /// is the caller's and stays as it is; see [`Decoded::hide`](crate::provider::Decoded).
-    pub(crate) fn hide(&mut self, secrets: &Secrets) {
+    /// Hides the secrets that a server repeats in an error, since some quote the key they
+    /// refuse. The body of an answer is the caller's, and of its headers only a few are read
+    /// ([`request_id`](crate::provider::request_id)), where they are hidden.
+    pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
+        if (200..300).contains(&self.status) {
+            return;
+        }
         for value in self.headers.values_mut() {
             if secrets.are_in(value.as_bytes()) {
                 let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
                 *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
             }
         }
-        if !(200..300).contains(&self.status) && secrets.are_in(&self.body) {
+        if secrets.are_in(&self.body) {
             self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
         }
     }
