@@ -98,9 +98,9 @@
 //!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
 //! - `metrics`: what calls did; `recorder.rs` locks, `timeline.rs` is pure, `names.rs` has
 //!   all names that other programs see;
-//! - `bounds`, `cancel`, `civil`, `moment`, `shown`, `histogram`, `sync`: what ends a call
-//!   early, the calendar, how moments and amounts are written, distributions, and the
-//!   locks as they are or as loom models them;
+//! - `bounds`, `cancel`, `civil`, `moment`, `shown`, `unseen`, `histogram`, `sync`: what ends a
+//!   call early, the calendar, how moments and amounts are written, what could steer a
+//!   terminal, distributions, and the locks as they are or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
 //!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
@@ -138,6 +138,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod transport;
+mod unseen;
 
 pub use cancel::CancelToken;
 #[doc(inline)]

@@ -11,7 +11,7 @@ use crate::chat::RateLimit;
 use crate::cost::BudgetRefusal;
 use crate::key::Secrets;
 use crate::retry::{Attempt, Decision, GiveUp};
-use crate::shown;
+use crate::unseen;
 pub use kind::{ErrorKind, Phase};
 
 /// The longest message kept from a provider, in bytes: enough for every real
@@ -171,10 +171,10 @@ impl Error {
     /// steer a terminal becomes spaces; the message keeps its ends of lines.
     pub(crate) fn bounded(mut self) -> Self {
         let inner = &mut *self.0;
-        shown::text(&mut inner.message);
+        unseen::text(&mut inner.message);
         bound(&mut inner.message, MAX_MESSAGE);
         for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
-            shown::word(word);
+            unseen::word(word);
             bound(word, MAX_WORD);
         }
         self
@@ -295,7 +295,7 @@ impl fmt::Display for Error {
         f.write_str(inner.kind.title())?;
         // On one line, and for a terminal, whoever wrote it: a log has a line for an error.
         let mut message = inner.message.clone();
-        shown::word(&mut message);
+        unseen::word(&mut message);
         for (number, word) in message.split_whitespace().enumerate() {
             let colon = number == 0 && inner.kind != ErrorKind::Timeout;
             write!(f, "{} {word}", if colon { ":" } else { "" })?;

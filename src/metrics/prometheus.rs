@@ -6,7 +6,7 @@ use super::table;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
-use crate::shown::is_unseen;
+use crate::unseen::is_unseen;
 
 /// How many accounts of budgets, and origins of the pool, are shown.
 const MOST: usize = 100;

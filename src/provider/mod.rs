@@ -21,6 +21,7 @@ pub(crate) mod openai;
 mod page;
 mod redirect;
 mod repair;
+mod request_id;
 pub mod sse;
 mod stream;
 mod template;
@@ -36,12 +37,13 @@ use ureq::http::{HeaderMap, HeaderValue};
 use crate::chat::{ChatRequest, ChatResponse, RateLimit};
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
-use crate::shown;
+use crate::unseen;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use failure::Failure;
-pub(crate) use headers::{is_read, rate_limit, request_id};
+pub(crate) use headers::{is_read, rate_limit};
 pub(crate) use json::{append, write};
+pub(crate) use request_id::request_id;
 pub(crate) use stream::Decoder;
 
 /// Who serves the models.
@@ -179,7 +181,7 @@ pub(crate) fn error(
 /// of costs and a terminal: without secrets, and on one line.
 pub(crate) fn showable(word: &mut String, secrets: &Secrets) {
     secrets.hide_in(word);
-    shown::word(word);
+    unseen::word(word);
 }
 
 /// As [`showable`], of the model that answered where `asked` was asked for: a header may name
@@ -187,7 +189,7 @@ pub(crate) fn showable(word: &mut String, secrets: &Secrets) {
 pub(crate) fn showable_model(model: &mut String, asked: &str, secrets: &Secrets) {
     if model != asked {
         secrets.hide_beside(model, asked);
-        shown::word(model);
+        unseen::word(model);
     }
 }
 

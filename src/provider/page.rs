@@ -1,6 +1,6 @@
 //! Error bodies that are no JSON: pages of proxies, lines of text.
 
-use crate::shown::is_unseen;
+use crate::unseen::is_unseen;
 
 /// How much of a body is looked at, in bytes.
 const LOOKED_AT: usize = 16 * 1024;

@@ -4,7 +4,7 @@ use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
 use crate::moment;
-use crate::shown::is_unseen;
+use crate::unseen::is_unseen;
 
 const USAGE: [&str; 11] = [
     "prompt_tokens",

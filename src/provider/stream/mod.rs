@@ -1,8 +1,8 @@
 //! What the formats share in streaming: bytes in, events and the whole out.
 
 mod room;
+mod said;
 
-use serde_json::Value;
 use std::mem;
 use ureq::http::HeaderMap;
 
@@ -11,6 +11,7 @@ use super::{Decoded, Failure, Reply, Wire, anthropic, completions, openai};
 use crate::chat::{Part, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 pub(in crate::provider) use room::Room;
+pub(in crate::provider) use said::{is_label, says_something};
 
 /// What an event was to the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,24 +28,6 @@ pub(in crate::provider) enum Step {
     Progress,
     /// It was the end marker.
     End,
-}
-
-/// Whether a value that is not modelled holds some of the answer: a text that is not empty,
-/// other than one that only names the thing or its kind.
-pub(in crate::provider) fn says_something(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty(),
-        Value::Array(items) => items.iter().any(says_something),
-        Value::Object(members) => {
-            members.iter().any(|(name, member)| !is_label(name) && says_something(member))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// Whether a member of this name only names the thing it is in, or its kind.
-pub(in crate::provider) fn is_label(name: &str) -> bool {
-    matches!(name, "type" | "id" | "index" | "format" | "object" | "role" | "status")
 }
 
 /// The least that a line and an event may be long. Around a few words of an answer
