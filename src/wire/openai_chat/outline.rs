@@ -24,6 +24,8 @@ pub(in crate::wire) struct Outline {
     /// The last that was reported. vLLM reports it with every chunk, for all that
     /// came so far (`continuous_usage_stats`).
     pub(in crate::wire) usage: Option<Usage>,
+    /// The most tokens of output that were reported.
+    most_output: Option<u64>,
     /// Whether a choice came.
     pub(in crate::wire) answered: bool,
     /// Whether the last chunk was one that nothing follows but the end marker.
@@ -62,6 +64,7 @@ impl Outline {
         }
         let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
         let reported = self.usage(&chunk);
+        let has_grown = self.has_grown();
         if is_failure(&chunk) {
             return Err(failure(data));
         }
@@ -73,26 +76,24 @@ impl Outline {
             keep(kept, said);
         }
         let listed = chunk.choices.listed;
-        let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
-            self.last &= !listed && reported.is_none();
-            return Ok(Read::from(match reported {
-                _ if chunk.choices.others => Step::Progress,
-                Some(Reported::Anew) => Step::Progress,
-                None if !listed => Step::Unknown,
-                _ => Step::Nothing,
+            self.last &= !listed && !reported;
+            return Ok(Read::from(match has_grown {
+                // It may be the usage of the other choices alone.
+                true if !chunk.choices.others => Step::Progress,
+                _ if listed || reported => Step::Known,
+                _ => Step::Unknown,
             }));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
             return Err(Failure::inside(&error.value));
         }
-        let begins = !std::mem::replace(&mut self.answered, true);
-        self.last = reported.is_some() && !choice.finish_reason.0.is_empty();
-        let ends =
-            self.finish_reason != choice.finish_reason.0 && !choice.finish_reason.0.is_empty();
+        self.answered = true;
+        self.last = reported && !choice.finish_reason.0.is_empty();
+        let ends = self.finish_reason.is_empty() && !choice.finish_reason.0.is_empty();
         keep(&mut self.finish_reason, &choice.finish_reason);
-        let step = step(begins || ends || reported == Some(Reported::Anew));
-        let alone = reported.is_none() && choice.finish_reason.0.is_empty();
+        let step = if ends || has_grown { Step::Progress } else { Step::Known };
+        let alone = !reported && choice.finish_reason.0.is_empty();
         Ok(Read { step, alone, obfuscation: chunk.obfuscation, choice: Some(choice) })
     }
 
@@ -102,20 +103,29 @@ impl Outline {
         self.last = false;
     }
 
-    /// Keeps the usage that a chunk reports, if it does. One that lacks a count does not
-    /// replace a whole one.
-    fn usage(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
+    /// Keeps the usage that a chunk reports, and returns whether it does. One that lacks a
+    /// count does not replace a whole one.
+    fn usage(&mut self, chunk: &Chunk<'_>) -> bool {
         let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
         let own = chunk.usage.as_deref();
         let read = own.into_iter().chain(groq).map(usage::read);
         let usage = read
             .filter(|usage| usage.source != UsageSource::Missing)
-            .reduce(|one, other| if is_whole(&one) { one } else { other })?;
-        if !is_whole(&usage) && self.usage.as_ref().is_some_and(is_whole) {
-            return Some(Reported::Again);
+            .reduce(|one, other| if is_whole(&one) { one } else { other });
+        let has_better = || self.usage.as_ref().is_some_and(is_whole);
+        let reported = usage.is_some();
+        if let Some(usage) = usage.filter(|usage| is_whole(usage) || !has_better()) {
+            self.usage = Some(usage);
         }
-        let known = self.usage.replace(usage) == Some(usage);
-        Some(if known { Reported::Again } else { Reported::Anew })
+        reported
+    }
+
+    /// Whether a usage was reported for the first time, or of more output than ever before.
+    fn has_grown(&mut self) -> bool {
+        let output = self.usage.as_ref().map(|usage| usage.completion_tokens);
+        let has_grown = output > self.most_output;
+        self.most_output = self.most_output.max(output);
+        has_grown
     }
 }
 
@@ -138,14 +148,6 @@ impl From<Step> for Read<'_> {
 
 fn is_whole(usage: &Usage) -> bool {
     usage.source == UsageSource::Reported
-}
-
-/// What usage a chunk reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reported {
-    /// The same as the one before.
-    Again,
-    Anew,
 }
 
 fn keep(kept: &mut String, said: &Word<'_>) {
