@@ -12,7 +12,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
-use crate::config::{ClientBuilder, Settings};
+use crate::config::{ClientBuilder, Settings, shown_url};
 use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
@@ -213,10 +213,9 @@ impl Client {
         let settings = &self.inner.settings;
         let deadline = Deadline::after(Instant::now(), settings.timeout);
         let bounds = Bounds { deadline, cancel: None };
-        self.inner
-            .transport
-            .warm_up(connections, &bounds)
-            .map_err(|error| error.with_provider(settings.profile.id.as_str()))
+        self.inner.transport.warm_up(connections, &bounds).map_err(|error| {
+            error.hide(&settings.secrets).with_provider(settings.profile.id.as_str())
+        })
     }
 
     /// What the pool of connections holds and has done, all at this moment.
@@ -373,12 +372,13 @@ impl Client {
     }
 }
 
+/// Shows the base URL without its query, which may hold a key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("provider", &self.inner.settings.profile.id)
             .field("model", &self.inner.settings.model)
-            .field("base_url", &self.inner.settings.base)
+            .field("base_url", &shown_url(&self.inner.settings.base))
             .finish_non_exhaustive()
     }
 }

@@ -75,6 +75,19 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// Usage that the server does not report is
 /// [estimated](crate::UsageSource::Estimated).
+///
+/// # What brings an answer on
+///
+/// [`push`](Self::push) tells a timer for stalled streams whether the answer has moved. It
+/// moves when the choice that is read gets more text, reasoning, refusal, audio, citations or
+/// signatures, when a tool call begins, grows or is complete, with the first finish reason, and
+/// with the first usage or one of more output tokens than before. Content that is not modelled
+/// here, such as `reasoning_details` or the delta of an unknown kind of block, moves it too, if
+/// there is a text in it.
+///
+/// Nothing else does, however often it comes: comments, blank lines, pings, events of an unknown
+/// kind, roles, empty deltas, empty blocks, other choices, and usage or finish reasons that are
+/// repeated.
 pub struct StreamDecoder {
     decoder: Decoder,
     wire: Wire,
@@ -123,10 +136,7 @@ impl StreamDecoder {
     /// Reads the next bytes of the body and appends the events that are in them to
     /// `events`.
     ///
-    /// Returns whether the bytes brought the answer on, which a timer for stalled
-    /// streams wants to know. Comments, blank lines, Anthropic's pings and events of
-    /// an unknown kind do not. What has no event of its own does: a signature, the
-    /// start of a block, the first chunk with nothing but the role.
+    /// Returns whether the bytes [brought the answer on](Self#what-brings-an-answer-on).
     ///
     /// Whatever follows the end marker is passed over.
     ///

@@ -56,12 +56,25 @@
 //!
 //! # What is shown and logged
 //!
-//! The API key, and the value of every header set by hand, show in no error, no
-//! `Debug` output and no log. `Debug` shows the shape of requests and responses and
-//! not their text. An error repeats a provider's message as it came, which may quote
-//! the request. This crate logs nothing; ureq below it logs through the `log` crate,
-//! and its protocol layer (target `ureq_proto`) writes the bytes of responses at
-//! `trace`. Reports, and the events and alerts of budgets, have names, tags, counts and
+//! No error, observer event, metric, report or `Debug` output shows the API key, the value of
+//! a header set by hand, the query of the base URL or the proxy's password. Where a server
+//! repeats one of them (in a header, in an error, beside an answer as its id, model, tier or
+//! finish reason), it reads `[key]`; so does one in the escapes of URLs, JSON and HTML. The
+//! answer's own words, and [`raw`](ChatResponse::raw), are yours and stay as they came.
+//! Values of less than 8 bytes are not hidden, nor are those that are no secrets: the ids of
+//! organisations and projects, `api-version` in the query, headers such as `accept`,
+//! `anthropic-beta` and `user-agent`.
+//!
+//! `Debug` shows the shape of requests and responses and not their text. An error repeats the
+//! provider's message, which may quote the request.
+//!
+//! This crate logs nothing. ureq below it logs through the `log` crate, and does not know
+//! what is secret. It never sees the headers that are sent. Of what comes back it logs the
+//! values of `server`, `content-type` and a few more headers at `debug`, and at `trace` the
+//! path and query of the URL and the bytes of whole responses. So keep the targets `ureq` and
+//! `ureq_proto` at `info` where a server may repeat the key, or where the URL holds it.
+//!
+//! Reports, and the events and alerts of budgets, have names, tags, counts and
 //! amounts, and nothing of what was asked and answered. The same holds for the spans and
 //! metrics that the [observers](observe) of the features `tracing` and `metrics` make, which
 //! leave out tags, too, unless these are asked for.
@@ -89,6 +102,7 @@
 //! - `bounds`, `cancel`: what ends a call early;
 //! - `time`, `money`, `display`, `histogram`: the calendar, amounts, how both are written
 //!   for people, and distributions;
+//! - `unseen`: characters that could steer a terminal;
 //! - `sync`: the locks as they are, or as loom models them;
 //! - `transport`: the only place that knows ureq. A connection is leased from our
 //!   pool first and handed to an agent made for that one exchange, so that waiting,
@@ -127,6 +141,7 @@ mod sync;
 pub mod testing;
 mod time;
 mod transport;
+mod unseen;
 mod wire;
 
 pub use cancel::CancelToken;

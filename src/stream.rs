@@ -100,7 +100,8 @@ impl ChatStream {
         let about = About {
             provider,
             model,
-            request_id: wire::request_id(reply),
+            secrets: Arc::clone(&reader.source.secrets),
+            request_id: wire::request_id(reply, &reader.source.secrets),
             rate_limit: wire::rate_limit(reply, SystemTime::now()),
             attempts,
             status: reply.status,

@@ -1,4 +1,5 @@
-//! What the crates below us log shows no key and no prompt, at any level.
+//! What the crates below us log shows no key and no prompt that is sent, at any level, and at
+//! `info` none that a server repeats.
 
 mod support;
 
@@ -17,14 +18,15 @@ impl Log for Capture {
     }
 
     fn log(&self, record: &Record<'_>) {
-        LINES.lock().unwrap().push(format!("{} {}", record.target(), record.args()));
+        let line = format!("{} {} {}", record.level(), record.target(), record.args());
+        LINES.lock().unwrap().push(line);
     }
 
     fn flush(&self) {}
 }
 
 #[test]
-fn neither_key_nor_prompt_reaches_a_log_even_at_trace() {
+fn neither_key_nor_prompt_reaches_a_log() {
     const KEY: &str = "zq7x-k93w-v55p-j21m";
     const GATEWAY: &str = "gateway-pass-phrase-0815";
     const PROMPT: &str = "the launch code is four noughts";
@@ -50,4 +52,15 @@ fn neither_key_nor_prompt_reaches_a_log_even_at_trace() {
             assert!(!log.contains(piece), "{piece:?} is in the log");
         }
     }
+    // ureq knows no secrets: what a server repeats is logged at `debug` and `trace`, as the
+    // crate's documentation says, and not above.
+    server.reply(Reply::error(400, "bad", KEY).header("server", KEY).header("x-request-id", KEY));
+    let url = format!("{}?key={KEY}", server.base_url("openai"));
+    let client = builder(&server, "openai").api_key(KEY).base_url(url).build().unwrap();
+    client.chat(PROMPT).unwrap_err();
+    let lines = LINES.lock().unwrap();
+    let shown: Vec<_> = lines.iter().filter(|line| line.contains(KEY)).collect();
+    let quiet = |line: &&String| line.starts_with("DEBUG ureq") || line.starts_with("TRACE ureq");
+    assert!(shown.iter().all(quiet), "{shown:#?}");
+    assert!(!shown.is_empty(), "the documentation warns of what does not happen");
 }

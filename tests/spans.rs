@@ -282,6 +282,30 @@ fn what_may_name_a_customer_or_quote_a_request_is_asked_for() {
 }
 
 #[test]
+fn a_key_that_a_server_repeats_is_in_no_span() {
+    let server = loopback();
+    let echo = |reply: Reply| reply.header("x-request-id", KEY).header("request-id", KEY);
+    for _ in 0..2 {
+        server.reply(echo(Reply::text("fine").model(format!("gpt-{KEY}"))));
+        server.reply(echo(Reply::error(500, KEY, format!("bad key {KEY}"))));
+        let fault = Reply::text("one two").stream_error(1, KEY, format!("bad key {KEY}"));
+        server.reply(echo(fault.model(format!("gpt-{KEY}"))));
+    }
+    let (spans, events) = Collector::run(|| {
+        for provider in ["openai", "anthropic"] {
+            let observer = TracingObserver::new().error_messages(true);
+            let client = builder(&server, provider).observer(observer).build().unwrap();
+            client.chat("hi").unwrap();
+            client.chat("hi").unwrap_err();
+            let _ = client.stream("hi").map(|mut stream| stream.finish());
+        }
+    });
+    let recorded: Vec<_> = spans.iter().chain(&events).map(|span| format!("{span:?}")).collect();
+    assert!(recorded.iter().all(|span| !span.contains(KEY)), "{recorded:#?}");
+    assert!(recorded.iter().filter(|span| span.contains("[key]")).count() >= 6, "{recorded:#?}");
+}
+
+#[test]
 fn nothing_is_kept_of_a_call_that_has_ended() {
     let server = loopback();
     let observer = Arc::new(TracingObserver::new());

@@ -3,7 +3,7 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::server::{RawServer, request, send};
@@ -73,25 +73,63 @@ fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     assert!(client.stream(nothing).unwrap_err().to_string().contains("the stream_timeout is zero"));
 }
 
-#[test]
-fn what_only_keeps_the_connection_alive_does_not_keep_the_stream_alive() {
-    for sign_of_life in [": keep-alive\n\n", "\n\n", "event: ping\ndata: {\"type\": \"ping\"}\n\n"]
-    {
-        let server = RawServer::start(move |_, mut socket| {
-            let _ = request(&mut socket);
-            send(&mut socket, &(head() + CHUNK));
-            // Until the client goes.
-            while std::io::Write::write_all(&mut socket, sign_of_life.as_bytes()).is_ok() {
-                thread::sleep(Duration::from_millis(20));
+/// The text of a stream that says "one " and then `noise` for as long as the client listens,
+/// up to ten seconds, and the phase in which it ends.
+fn drowned_in(noise: String, provider: &'static str) -> (String, Option<Phase>) {
+    let server = RawServer::start(move |_, mut socket| {
+        let _ = request(&mut socket);
+        let word = match provider {
+            "anthropic" => MESSAGE_DELTA,
+            _ => CHUNK,
+        };
+        send(&mut socket, &(head() + word));
+        for _ in 0..500 {
+            if std::io::Write::write_all(&mut socket, noise.as_bytes()).is_err() {
+                return;
             }
-        });
-        let client =
-            builder_at(&server.base_url()).gap_timeout(Duration::from_millis(400)).build().unwrap();
-        let mut stream = client.stream("hi").unwrap();
-        let (text, error) = drain(&mut stream);
-        assert_eq!(text, "one ");
-        assert_eq!(error.unwrap().phase(), Some(Phase::NextToken), "{sign_of_life:?}");
-    }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let builder = builder_at(&server.base_url()).provider(provider);
+    let client = builder.gap_timeout(Duration::from_millis(400)).build().unwrap();
+    let mut stream = client.stream("hi").unwrap();
+    let (text, error) = drain(&mut stream);
+    let error = error.expect("it does not end well");
+    (text, error.phase().filter(|_| error.is_timeout()))
+}
+
+const MESSAGE_DELTA: &str = "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":\
+                             {\"type\":\"text_delta\",\"text\":\"one \"}}\n\n";
+
+#[test]
+fn what_does_not_bring_the_answer_on_does_not_keep_the_stream_alive() {
+    let chunk = |choices: Value| format!("data: {}\n\n", json!({"choices": choices}));
+    let others = (1..=1_000).map(|index| json!({"index": index, "delta": {"content": "x"}}));
+    let event = |event: Value| format!("data: {event}\n\n");
+    let delta =
+        |delta: Value| event(json!({"type": "content_block_delta", "index": 0, "delta": delta}));
+    let noise = [
+        ("openai", ": keep-alive\n\n".to_owned()),
+        ("openai", "\n\n".to_owned()),
+        ("openai", "event: ping\ndata: {\"type\": \"ping\"}\n\n".to_owned()),
+        ("openai", chunk(json!([]))),
+        ("openai", chunk(json!([{"index": 0, "delta": {"role": "assistant"}}]))),
+        ("openai", chunk(json!([{"index": 0, "delta": {"content": ""}}]))),
+        ("openai", chunk(others.collect())),
+        ("anthropic", event(json!({"type": "ping"}))),
+        ("anthropic", delta(json!({"type": "text_delta", "text": ""}))),
+        ("anthropic", delta(json!({"type": "input_json_delta", "partial_json": ""}))),
+        ("anthropic", event(json!({"type": "message_start", "message": {}}))),
+    ];
+    thread::scope(|scope| {
+        for (provider, noise) in noise {
+            scope.spawn(move || {
+                let start = noise.chars().take(80).collect::<String>();
+                let ended = drowned_in(noise, provider);
+                assert_eq!(ended, ("one ".to_owned(), Some(Phase::NextToken)), "{start}");
+            });
+        }
+    });
 }
 
 #[test]

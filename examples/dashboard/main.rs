@@ -8,7 +8,8 @@
 //!
 //! Some threads make calls, another notes the numbers each second, and a small server
 //! shows those of the last five minutes: `/` is the page, `/snapshot.json` what it draws,
-//! and `/metrics` is for scrapers. Ctrl-C, or the end of `--seconds`, ends the calls
+//! and `/metrics` is for scrapers. It answers requests to this machine's own names alone,
+//! so that no web page can read it by a name of its own. Ctrl-C, or the end of `--seconds`, ends the calls
 //! under way and prints the numbers as a table.
 //!
 //! The loopback provider is asked, whatever the environment says. Only with `--real` is
@@ -16,6 +17,7 @@
 //! a minute, and no more than ten cents.
 
 mod history;
+mod host;
 mod load;
 mod options;
 mod site;

@@ -1,5 +1,7 @@
 use oxhttp::Server;
-use oxhttp::model::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use oxhttp::model::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, X_CONTENT_TYPE_OPTIONS,
+};
 use oxhttp::model::{Body, Method, Request, Response, StatusCode};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -8,12 +10,14 @@ use std::sync::Arc;
 use tollgate::Client;
 
 use crate::history::History;
+use crate::host;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page loads nothing from anywhere, and asks nobody but this server.
+/// The page loads nothing from anywhere, asks nobody but this server, and stands in no other.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
-                      script-src 'unsafe-inline'; style-src 'unsafe-inline'";
+                      script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                      frame-ancestors 'none'";
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
@@ -24,14 +28,32 @@ const MOST: usize = 32;
 pub(crate) fn serve(port: u16, client: Client, history: Arc<History>) -> io::Result<SocketAddr> {
     // The server does not tell which port it was given, so a free one is looked for first.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?;
-    Server::new(move |request| answer(request, &client, &history))
+    Server::new(move |request| answer(request, address, &client, &history))
         .bind(address)
         .with_max_concurrent_connections(MOST)
         .spawn()?;
     Ok(address)
 }
 
-fn answer(request: &Request<Body>, client: &Client, history: &History) -> Response<Body> {
+/// Answers a request that came to `address`.
+pub(crate) fn answer(
+    request: &Request<Body>,
+    address: SocketAddr,
+    client: &Client,
+    history: &History,
+) -> Response<Body> {
+    let mut hosts = request.headers().get_all(HOST).iter().map(|host| host.to_str());
+    let is_ours = match (hosts.next(), hosts.next()) {
+        (Some(Ok(host)), None) => host::is_ours(host, address),
+        _ => false,
+    };
+    if !is_ours {
+        let help = format!(
+            "Only http://{address}/ and http://localhost:{}/ are served.\n",
+            address.port()
+        );
+        return response(StatusCode::MISDIRECTED_REQUEST, TEXT, help);
+    }
     if request.method() != Method::GET {
         return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET is served.\n");
     }
@@ -65,6 +87,7 @@ fn response(
         .header(CONTENT_TYPE, content_type)
         .header(CONTENT_SECURITY_POLICY, POLICY)
         .header(CACHE_CONTROL, "no-store")
+        .header(X_CONTENT_TYPE_OPTIONS, "nosniff")
         .body(body.into())
         .expect("names and values are valid")
 }

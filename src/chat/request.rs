@@ -76,6 +76,14 @@ pub struct ChatRequest {
     /// [`ClientBuilder::idempotency_keys`](crate::ClientBuilder::idempotency_keys).
     /// Default: none, or the client's own for each call.
     pub idempotency_key: Option<String>,
+    /// The betas to ask for, such as `context-management-2025-06-27`: Anthropic's name for
+    /// features that are not yet general. Sent in the header `anthropic-beta`, together with
+    /// those that [`ClientBuilder::header`](crate::ClientBuilder::header) sets, each once; other
+    /// providers refuse them. Files by their id need none here: theirs is sent by itself. Budgets
+    /// know nothing of betas: where one lets a model read or write more, set its
+    /// [`context_window`](crate::Price::context_window) and
+    /// [`max_output`](crate::Price::max_output). Default: none.
+    pub betas: Vec<String>,
     /// Merged into the JSON body that is sent, over what the other fields put
     /// there: objects key by key, anything else replaced; but not another `model`, which
     /// prices and budgets go by: that is refused. For what is not
@@ -239,6 +247,23 @@ impl ChatRequest {
         self
     }
 
+    /// Asks for a beta of Anthropic's; see [`betas`](Self::betas). Default: none.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::ChatRequest;
+    ///
+    /// let request = ChatRequest::from("What is in my calendar?")
+    ///     .beta("mcp-client-2025-11-20")
+    ///     .extra("mcp_servers", json!([{"type": "url", "name": "calendar", "url": "https://…"}]));
+    /// assert_eq!(request.betas, ["mcp-client-2025-11-20"]);
+    /// ```
+    #[must_use]
+    pub fn beta(mut self, beta: impl Into<String>) -> Self {
+        self.betas.push(beta.into());
+        self
+    }
+
     /// Sets a member of the JSON body that is sent; see [`extra`](Self::extra).
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
@@ -267,6 +292,7 @@ impl fmt::Debug for ChatRequest {
             .field("stream_timeout", &self.stream_timeout)
             .field("cancel_token", &self.cancel_token)
             .field("idempotency_key", &self.idempotency_key)
+            .field("betas", &self.betas)
             .field("extra", &self.extra.keys())
             .finish()
     }

@@ -30,6 +30,8 @@ pub(super) struct Call {
     model: String,
     /// The same for every attempt.
     idempotency_key: Option<HeaderValue>,
+    /// Where the request asks for others than the client.
+    betas: Option<HeaderValue>,
     pub(super) bounds: Bounds,
     /// For a stream.
     pace: Pace,
@@ -89,6 +91,7 @@ impl Call {
         };
         let uri = endpoint(&settings.base, wire)?;
         let idempotency_key = idempotency_key(settings, request)?;
+        let betas = wire.betas(request, settings.betas.as_ref())?;
         let Admission { body, text_bytes, plan, reservation } =
             admit(settings, wire, request, model, delivery)?;
         let call = Self {
@@ -99,6 +102,7 @@ impl Call {
             plan,
             model: model.to_owned(),
             idempotency_key,
+            betas,
             bounds: Bounds { deadline, cancel: request.cancel_token.clone() },
             pace: Pace { gap: settings.gap_timeout, end },
         };
@@ -141,27 +145,23 @@ impl Call {
     ) -> Result<ChatResponse, Error> {
         let settings = means.settings;
         let bounds = self.attempt_bounds(settings);
-        let mut incoming =
-            means.transport.exchange(self.outgoing(means, retries), &bounds, second)?;
+        let mut incoming = means
+            .transport
+            .exchange(self.outgoing(means, retries), &bounds, second)
+            .map_err(|error| error.hide(&settings.secrets))?;
         incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
         match self.wire.decode(reply) {
             Ok(mut decoded) => {
-                if decoded.model.is_empty() {
-                    decoded.model.clone_from(&self.model);
-                }
+                decoded.complete(&self.model, &settings.secrets);
                 Ok(ChatResponse {
-                    request_id: wire::request_id(reply),
+                    request_id: wire::request_id(reply, &settings.secrets),
                     rate_limit: wire::rate_limit(reply, now),
                     raw: into_text(incoming.body),
                     ..decoded.into_response(settings.profile.id.clone())
                 })
             }
-            Err(mut failure) => {
-                // Under status 200, too, a server may repeat the key.
-                failure.hide(&settings.secrets);
-                Err(wire::error(failure, reply, now))
-            }
+            Err(failure) => Err(wire::error(failure, reply, now, &settings.secrets)),
         }
     }
 
@@ -213,14 +213,15 @@ impl Call {
         let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
         let outgoing = self.outgoing(means, retries);
         let first = settings.first_token_timeout;
-        let (mut incoming, body) =
-            means.transport.open_stream(outgoing, &bounds, first, &watch, second)?;
+        let secrets = &settings.secrets;
+        let (mut incoming, body) = means
+            .transport
+            .open_stream(outgoing, &bounds, first, &watch, second)
+            .map_err(|error| error.hide(secrets))?;
         let Some(body) = body else {
-            incoming.hide_error(&settings.secrets);
+            incoming.hide_error(secrets);
             let reply = incoming.reply();
-            let mut failure = Failure::of(reply);
-            failure.hide(&settings.secrets);
-            return Err(wire::error(failure, reply, SystemTime::now()));
+            return Err(wire::error(Failure::of(reply), reply, SystemTime::now(), secrets));
         };
         incoming.keep_headers(wire::is_read);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
@@ -230,7 +231,7 @@ impl Call {
             watch,
             stop,
             decoder: Arc::new(Mutex::new(decoder)),
-            secrets: Arc::clone(&settings.secrets),
+            secrets: Arc::clone(secrets),
             pace: self.pace,
             meter: Some(meter).filter(Meter::is_limited),
             gaps: Arc::default(),
@@ -248,6 +249,7 @@ impl Call {
             headers: means.headers,
             retries,
             idempotency_key: self.idempotency_key.as_ref(),
+            betas: self.betas.as_ref().or(means.settings.betas.as_ref()),
             body: &self.body,
         }
     }

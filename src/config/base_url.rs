@@ -48,6 +48,50 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
     Ok(uri)
 }
 
+/// Parameters of a query whose values are no secrets: Azure's `api-version` and the like.
+const HARMLESS: &[&str] = &["alt", "api-version", "api_version", "beta", "model", "version"];
+
+/// Calls `take` with every value in the query of a base URL that may be a secret: any may be
+/// a key, unless the name of its parameter says otherwise. Values come decoded.
+pub(super) fn query_secrets(base: Option<&Uri>, mut take: impl FnMut(&str)) {
+    let query = base.and_then(Uri::query).unwrap_or_default();
+    for parameter in query.split('&') {
+        let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
+        if !HARMLESS.contains(&&*name.to_ascii_lowercase()) {
+            take(&percent_decoded(value));
+        }
+    }
+}
+
+/// RFC 3986 section 2.1. What is no escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let escape = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let byte = escape.filter(|_| *first == b'%');
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                decoded.push(byte);
+                rest = &behind[2..];
+            }
+            None => {
+                decoded.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+/// The scheme, host, port and path of a base URL. The query is left out: it may hold a key.
+pub(crate) fn shown(base: &Uri) -> String {
+    let scheme = base.scheme_str().unwrap_or_default();
+    let host = base.host().unwrap_or_default();
+    let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{host}{port}{}", base.path())
+}
+
 /// Whether a URL names a host and, if any, a port that there is. One that
 /// cannot be read would pass for the scheme's own.
 pub(super) fn is_reachable(url: &Uri) -> bool {
@@ -78,6 +122,26 @@ mod tests {
         }
         for host in ["example.com", "10.0.0.1", "192.168.0.1", "0.0.0.0", "[::]", "localhost.x"] {
             assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_query_may_hold_secrets_and_is_not_shown() {
+        for (url, secrets, shown) in [
+            ("https://api.test/v1?api-version=2024-10-21", &[][..], "https://api.test/v1"),
+            (
+                "http://[::1]:8080/a/b?key=x%2Fy&API-Version=1&z",
+                &["x/y", "z"],
+                "http://[::1]:8080/a/b",
+            ),
+            ("https://api.test?%41=%zz%2&=b", &["%zz%2", "b"], "https://api.test/"),
+            ("https://api.test", &[""], "https://api.test/"),
+        ] {
+            let base = url.parse().unwrap();
+            let mut found = Vec::new();
+            query_secrets(Some(&base), |secret| found.push(secret.to_owned()));
+            assert_eq!(found, secrets, "{url}");
+            assert_eq!(super::shown(&base), shown);
         }
     }
 

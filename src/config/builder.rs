@@ -241,11 +241,11 @@ impl ClientBuilder {
     }
 
     /// Sets the longest that a stream, once its first event was there, may go without
-    /// bringing the answer on; until then
-    /// [`first_token_timeout`](Self::first_token_timeout) bounds it. Comments and pings that only keep the connection alive do not
-    /// count; thinking that the provider does not show can look the same from here.
-    /// The time that the caller takes over an event is not counted. Default: 600 s,
-    /// as long as the official SDKs let one read take.
+    /// [bringing the answer on](crate::StreamDecoder#what-brings-an-answer-on); until then
+    /// [`first_token_timeout`](Self::first_token_timeout) bounds it. What only keeps the
+    /// connection alive does not count, nor do other choices (`n`); thinking that the provider
+    /// does not show looks like silence. The time that the caller takes over an event is not
+    /// counted. Default: 600 s, as long as the official SDKs let one read take.
     pub fn gap_timeout(mut self, timeout: Duration) -> Self {
         self.gap_timeout = timeout;
         self
@@ -287,7 +287,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Adds a header to every request, in place of one of our own by that name.
+    /// Adds a header to every request, in place of one of our own by that name. A request's
+    /// [betas](crate::ChatRequest::betas) are added to `anthropic-beta`. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self

@@ -8,7 +8,7 @@ mod proxy;
 mod settings;
 mod tls;
 
-pub(crate) use base_url::is_loopback;
+pub(crate) use base_url::{is_loopback, shown as shown_url};
 pub use builder::ClientBuilder;
 pub use pool::PoolConfig;
 pub use proxy::Proxy;

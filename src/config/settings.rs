@@ -1,24 +1,29 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
-use super::{ClientBuilder, PoolConfig, Tls, access};
+use super::{ClientBuilder, PoolConfig, Tls, access, base_url};
+use crate::base64;
 use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::observe::Observers;
-use crate::provider::{self, Profile, Provider};
+use crate::provider::{self, Format, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
+use crate::wire::anthropic;
 
 /// A checked configuration.
-#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) profile: Profile,
     pub(crate) model: Option<String>,
     pub(crate) base: Uri,
     pub(crate) headers: HeaderMap,
+    /// The betas for all requests to Anthropic, which are not among the headers: a request may
+    /// add to them.
+    pub(crate) betas: Option<HeaderValue>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) timeout: Duration,
     pub(crate) connect_timeout: Duration,
@@ -37,6 +42,17 @@ pub(crate) struct Settings {
     pub(crate) price_provider: String,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
+}
+
+/// Shows no header, no query and no proxy: each may hold a key.
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("provider", &self.profile.id)
+            .field("model", &self.model)
+            .field("base", &base_url::shown(&self.base))
+            .finish_non_exhaustive()
+    }
 }
 
 impl ClientBuilder {
@@ -105,15 +121,14 @@ impl ClientBuilder {
             add_header(&mut headers, name, value, sensitive, &mut problems);
         }
 
+        let betas = (profile.format == Format::Anthropic).then(|| headers.remove(anthropic::BETAS));
+
         let proxy = base.as_ref().and_then(|base| {
             let proxy = self.proxy.resolve(base, variable);
             proxy.map_err(|problem| problems.push(problem)).ok().flatten()
         });
 
-        let sensitive = headers.values().filter(|value| value.is_sensitive());
-        let secrets = Secrets::new(
-            sensitive.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        );
+        let secrets = secrets(&headers, base.as_ref(), proxy.as_ref());
 
         let costs = tracker(self.cost_tracker, self.costs, self.budgets)
             .map_err(|error| problems.push(error.message().to_owned()))
@@ -130,6 +145,7 @@ impl ClientBuilder {
                 model: self.model,
                 base,
                 headers,
+                betas: betas.flatten(),
                 secrets: Arc::new(secrets),
                 timeout: self.timeout,
                 connect_timeout: self.connect_timeout,
@@ -195,6 +211,23 @@ fn profile(provider: Option<Provider>, profile: Option<Profile>) -> Result<Profi
         }
         (None, None) => Err("no provider is set; call .provider(\"openai\") or another".to_owned()),
     }
+}
+
+/// What a server, or a proxy on the way to it, may repeat and nobody may see.
+fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>) -> Secrets {
+    let sensitive = headers.iter().filter(|(_, value)| value.is_sensitive());
+    let mut secrets = Secrets::new(
+        sensitive.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
+    );
+    base_url::query_secrets(base, |secret| secrets.add(secret));
+    if let Some(proxy) = proxy {
+        let (user, password) = (proxy.username(), proxy.password());
+        secrets.add(password.unwrap_or_default());
+        // What ureq sends: RFC 7617 section 2.
+        let pair = format!("{}:{}", user.unwrap_or_default(), password.unwrap_or_default());
+        secrets.add(&base64::encode(pair.as_bytes()));
+    }
+    secrets
 }
 
 /// The tracker that is shared, or one of the client's own.

@@ -8,10 +8,13 @@ mod rate_limit;
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cost::BudgetRefusal;
+use crate::key::Secrets;
+use crate::unseen;
 pub(crate) use attempt::known;
 pub use attempt::{Attempt, AttemptFailure};
 pub use decision::{Decision, GiveUp, Wait};
@@ -29,8 +32,9 @@ const MAX_WORD: usize = 200;
 ///
 /// Callers branch on [`kind`](Error::kind); the message is for people. This crate
 /// writes neither the API key nor the prompt into it, and takes the key out of what
-/// a server wrote. The provider's own words are otherwise repeated as they are, and
-/// some providers quote from the request.
+/// a server wrote. What could steer a terminal or turn a text about, control characters
+/// above all, becomes spaces. The provider's own words are otherwise repeated as they are,
+/// and some providers quote from the request.
 ///
 /// ```no_run
 /// use tollgate::{Client, ErrorKind};
@@ -154,16 +158,30 @@ impl Error {
         self
     }
 
-    /// Bounds the message, the code and the request id, whatever a server wrote. The
-    /// latter two stand in one line of a log, and a terminal obeys escapes, so
-    /// control characters in them become spaces.
+    /// Hides the secrets that a server repeats. A cause that shows one is dropped: it cannot
+    /// be changed.
+    pub(crate) fn hide(mut self, secrets: &Secrets) -> Self {
+        let inner = &mut *self.0;
+        secrets.hide_in(&mut inner.message);
+        for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
+            secrets.hide_in(word);
+        }
+        let causes = iter::successors(self.source(), |cause| (**cause).source());
+        let mut shown = causes.flat_map(|cause| [cause.to_string(), format!("{cause:?}")]);
+        if shown.any(|shown| secrets.are_in(shown.as_bytes())) {
+            self.0.source = None;
+        }
+        self
+    }
+
+    /// Bounds the message, the code and the request id, whatever a server wrote. What could
+    /// steer a terminal becomes spaces; the message keeps its ends of lines.
     pub(crate) fn bounded(mut self) -> Self {
         let inner = &mut *self.0;
+        unseen::text(&mut inner.message);
         bound(&mut inner.message, MAX_MESSAGE);
         for word in [inner.code.as_mut(), inner.request_id.as_mut()].into_iter().flatten() {
-            if word.contains(char::is_control) {
-                *word = word.replace(char::is_control, " ");
-            }
+            unseen::word(word);
             bound(word, MAX_WORD);
         }
         self
@@ -174,7 +192,8 @@ impl Error {
         self.0.kind
     }
 
-    /// What went wrong in words: the provider's own, where it gave any.
+    /// What went wrong in words: the provider's own, where it gave any. It may have several
+    /// lines; `Display` puts them on one.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -281,8 +300,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         f.write_str(inner.kind.title())?;
-        // On one line, whatever a server wrote: a log has a line for an error.
-        for (number, word) in inner.message.split_whitespace().enumerate() {
+        // On one line, and for a terminal, whoever wrote it: a log has a line for an error.
+        let mut message = inner.message.clone();
+        unseen::word(&mut message);
+        for (number, word) in message.split_whitespace().enumerate() {
             let colon = number == 0 && inner.kind != ErrorKind::Timeout;
             write!(f, "{} {word}", if colon { ":" } else { "" })?;
         }

@@ -38,6 +38,9 @@ fn messages_are_bounded() {
 
 #[test]
 fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
+    let error = Error::new(ErrorKind::Server, "a\u{1b}]0;b\u{7}\u{9b}2J\u{202e}c\r\n\td");
+    assert_eq!(error.clone().bounded().message(), "a ]0;b  2J c \n\td");
+    assert_eq!(error.to_string(), "server error: a ]0;b 2J c d");
     let error = Error::new(ErrorKind::Server, "é".repeat(5_000))
         .with_code(Some(format!("a\u{1b}[31m\nb{}", "é".repeat(500))))
         .with_request_id(Some("r\0".repeat(500)))

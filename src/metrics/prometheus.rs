@@ -6,6 +6,7 @@ use super::table;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
+use crate::unseen::is_unseen;
 
 /// How many accounts of budgets, and origins of the pool, are shown.
 const MOST: usize = 100;
@@ -19,7 +20,7 @@ impl Snapshot {
     /// any, and begin with `tollgate` elsewhere. The bounds of the buckets are fixed; a
     /// value up to 3.2 % above a bound may be counted as within it. Labels take a bounded
     /// number of values: there are at most 201 models, and of the accounts of budgets the
-    /// 100 that are used up most.
+    /// 100 that are used up most. What could steer a terminal is escaped in them (`\u{1b}`).
     pub fn prometheus(&self) -> String {
         self.exposition(false)
     }
@@ -249,6 +250,11 @@ impl Labels {
                 '\\' => text.push_str("\\\\"),
                 '"' => text.push_str("\\\""),
                 '\n' => text.push_str("\\n"),
+                // Escaped once more, since the format has no escapes but these three.
+                char if is_unseen(char) => {
+                    text.push('\\');
+                    text.extend(char.escape_default());
+                }
                 char => text.push(char),
             }
         }

@@ -10,13 +10,15 @@ use crate::error::Error;
 use crate::error::RateLimit;
 use crate::error::{Attempt, Decision, GiveUp};
 use crate::histogram::Histogram;
-use crate::wire::{Decoded, Decoder};
+use crate::key::Secrets;
+use crate::wire::{self, Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,
 /// what it costs, and who watches.
 pub(super) struct About {
     pub(super) provider: Provider,
     pub(super) model: String,
+    pub(super) secrets: Arc<Secrets>,
     pub(super) request_id: Option<String>,
     pub(super) rate_limit: RateLimit,
     pub(super) attempts: Vec<Attempt>,
@@ -44,9 +46,7 @@ impl About {
             Some(_) => self.meter.cost(&decoded.usage),
             None => self.cost,
         };
-        if decoded.model.is_empty() {
-            decoded.model.clone_from(&self.model);
-        }
+        decoded.complete(&self.model, &self.secrets);
         ChatResponse {
             request_id: self.request_id.clone(),
             rate_limit: self.rate_limit.clone(),
@@ -74,8 +74,8 @@ impl About {
 
     /// Charges the call, and ends it for those who watch it.
     pub(super) fn end(&mut self, decoder: &Mutex<Decoder>, error: Option<&Error>) {
-        // Copied, for nobody is told anything under a lock.
-        let (model, tier, usage, id, finish_reason) = {
+        // Copied, since nothing is passed on under a lock.
+        let (mut model, mut tier, usage, mut id, finish_reason) = {
             let decoder = decoder.lock();
             let (model, tier) = decoder.served();
             let whole = decoder.whole();
@@ -87,6 +87,12 @@ impl About {
                 whole.map(|whole| whole.finish_reason),
             )
         };
+        if let Some(model) = &mut model {
+            wire::showable_model(model, &self.model, &self.secrets);
+        }
+        for word in [&mut tier, &mut id].into_iter().flatten() {
+            wire::showable(word, &self.secrets);
+        }
         if let Some(charge) = self.charge.take() {
             let bill = Bill::new(usage).served_by(model.clone(), tier);
             self.cost = charge.settle(match finish_reason {

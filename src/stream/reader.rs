@@ -232,13 +232,17 @@ impl Reader {
 
     fn identified(&self, error: Error) -> Error {
         let reply = self.source.incoming.reply();
-        error.with_status(reply.status).with_request_id(wire::request_id(reply)).bounded()
+        error
+            .with_status(reply.status)
+            .with_request_id(wire::request_id(reply, &self.source.secrets))
+            .hide(&self.source.secrets)
+            .bounded()
     }
 
     /// The error that the stream told of.
-    fn failed(&self, mut failure: Failure) -> Error {
-        failure.hide(&self.source.secrets);
-        wire::error(failure, self.source.incoming.reply(), SystemTime::now())
+    fn failed(&self, failure: Failure) -> Error {
+        let Source { incoming, secrets, .. } = &self.source;
+        wire::error(failure, incoming.reply(), SystemTime::now(), secrets)
     }
 }
 

@@ -4,6 +4,7 @@ use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Outgoing;
 use super::open::has_default_port;
+use crate::wire::anthropic;
 
 /// Which attempt of a call a request is, counted from 0, as the official SDKs say it
 /// (openai-python and anthropic-sdk-python, `_base_client.py`).
@@ -11,6 +12,8 @@ const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count
 
 /// draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+const BETAS: HeaderName = HeaderName::from_static(anthropic::BETAS);
 
 /// The headers of all requests of a client.
 ///
@@ -55,7 +58,11 @@ impl Headers {
         let retries = HeaderValue::from(request.retries);
         let mut written = Vec::with_capacity(self.written.len() + 128);
         written.extend_from_slice(&self.written);
-        let ours = [(&RETRY_COUNT, Some(&retries)), (&IDEMPOTENCY_KEY, request.idempotency_key)];
+        let ours = [
+            (&RETRY_COUNT, Some(&retries)),
+            (&IDEMPOTENCY_KEY, request.idempotency_key),
+            (&BETAS, request.betas),
+        ];
         for (name, value) in ours {
             if let Some(value) = value.filter(|_| !self.names.contains(name)) {
                 line(&mut written, name, value);
@@ -97,7 +104,8 @@ mod tests {
     fn written(headers: &Headers, retries: u32, key: Option<&HeaderValue>) -> String {
         let uri = Uri::from_static(LOCALHOST);
         let body = b"";
-        let request = Outgoing { uri: &uri, headers, retries, idempotency_key: key, body };
+        let request =
+            Outgoing { uri: &uri, headers, retries, idempotency_key: key, betas: None, body };
         String::from_utf8(headers.written(&request)).unwrap()
     }
 

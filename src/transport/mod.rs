@@ -17,7 +17,6 @@ mod resolve;
 mod steps;
 mod watch;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -88,6 +87,8 @@ pub(crate) struct Outgoing<'a> {
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
+    /// Anthropic's.
+    pub(crate) betas: Option<&'a HeaderValue>,
     pub(crate) body: &'a [u8],
 }
 
@@ -337,20 +338,21 @@ impl Transport {
 }
 
 impl Incoming {
-    /// Takes out of an error what a server repeats of what must not be shown: some
-    /// repeat the key they refuse.
+    /// Hides the secrets that a server repeats in an error, since some quote the key they
+    /// refuse. The body of an answer is the caller's, and of its headers only a few are read
+    /// ([`request_id`](crate::wire::request_id)), where they are hidden.
     pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
         if (200..300).contains(&self.status) {
             return;
         }
-        if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(&self.body)) {
-            self.body = hidden.into_bytes();
-        }
         for value in self.headers.values_mut() {
-            if let Cow::Owned(hidden) = secrets.hide(String::from_utf8_lossy(value.as_bytes())) {
-                // What is put in its place can stand in a header.
-                *value = HeaderValue::try_from(hidden).unwrap_or(HeaderValue::from_static(""));
+            if secrets.are_in(value.as_bytes()) {
+                let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
+                *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
             }
+        }
+        if secrets.are_in(&self.body) {
+            self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
         }
     }
 

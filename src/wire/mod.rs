@@ -17,11 +17,14 @@ mod validate;
 
 use serde_json::{Map, Value};
 use std::time::Duration;
+use ureq::http::HeaderValue;
 
 use crate::chat::Provider;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::error::Error;
 use crate::error::RateLimit;
+use crate::key::Secrets;
+use crate::unseen;
 use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
@@ -60,7 +63,34 @@ pub(crate) struct Decoded {
     pub(crate) id: Option<String>,
 }
 
+/// Makes a word that a provider wrote beside an answer fit for observers, metrics, the books
+/// of costs and a terminal: without secrets, and on one line.
+pub(crate) fn showable(word: &mut String, secrets: &Secrets) {
+    secrets.hide_in(word);
+    unseen::word(word);
+}
+
+/// As [`showable`], of the model that answered where `asked` was asked for: a header may name
+/// that for a gateway, which makes it no secret.
+pub(crate) fn showable_model(model: &mut String, asked: &str, secrets: &Secrets) {
+    if model != asked {
+        secrets.hide_beside(model, asked);
+        unseen::word(model);
+    }
+}
+
 impl Decoded {
+    /// Names the model where the body does not, as the one that was `asked`, and makes what
+    /// stands beside the answer fit to be shown.
+    pub(crate) fn complete(&mut self, asked: &str, secrets: &Secrets) {
+        if self.model.is_empty() {
+            asked.clone_into(&mut self.model);
+        }
+        showable_model(&mut self.model, asked, secrets);
+        let words = [&mut self.id, &mut self.service_tier, &mut self.finish_reason_raw];
+        words.into_iter().flatten().for_each(|word| showable(word, secrets));
+    }
+
     /// What only a client knows is left empty.
     pub(crate) fn into_response(self, provider: Provider) -> ChatResponse {
         ChatResponse {
@@ -107,6 +137,25 @@ impl Wire {
                 openai_completions::encode(request, model, dialect, delivery)
             }
             Self::Anthropic => anthropic::encode(request, model, delivery),
+        }
+    }
+
+    /// The betas that a request asks for, in the header [`anthropic::BETAS`]; none where the
+    /// one that is `set` for the client will do.
+    pub(crate) fn betas(
+        self,
+        request: &ChatRequest,
+        set: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, Error> {
+        match self {
+            Self::Anthropic => anthropic::betas(request, set),
+            Self::OpenAiChat | Self::OpenAiCompletions => match request.betas.first() {
+                None => Ok(None),
+                Some(beta) => Err(Error::invalid_request(format!(
+                    "the request names the beta {beta:?}, but only Anthropic has betas; leave it \
+                     out, or set a header for all requests by ClientBuilder::header"
+                ))),
+            },
         }
     }
 

@@ -69,8 +69,36 @@ fn a_key_shows_nowhere() {
     assert!(!format!("{builder:?}").contains("sk-very-secret"));
     let settings = builder.check(nothing).unwrap();
     assert!(!format!("{settings:?}").contains("sk-very-secret"));
+    let builder = openai().base_url("https://api.test/v1?key=sk-very-secret");
+    assert!(!format!("{builder:?}").contains("sk-very-secret"));
+    let client = builder.clone().build().unwrap();
+    assert!(format!("{client:?}").contains("\"https://api.test/v1\""), "{client:?}");
+    let shown = format!("{client:#?} {:?}", builder.check(nothing).unwrap());
+    assert!(!shown.contains("sk-very-secret"), "{shown}");
     assert!(!problem(openai().api_key("sk-very-secret\nx")).contains("sk-very-secret"));
     assert!(!problem(openai().base_url("sk-very-secret")).contains("sk-very-secret"));
+}
+
+#[test]
+fn keys_in_headers_the_query_and_the_proxy_are_hidden_and_harmless_values_are_not() {
+    let settings = openai()
+        .api_key("sk-test-1234")
+        .organization("org-12345678")
+        .header("x-gateway", "pass-phrase")
+        .header("anthropic-beta", "files-api-2025-04-14")
+        .base_url("http://localhost/v1?api-version=2024-10-21&sig=a%2Fb%2Fc%2Fd%2Fe")
+        .proxy(crate::config::Proxy::Url("http://porter:p%40ss-word@localhost:1".to_owned()))
+        .check(nothing)
+        .unwrap();
+    // `porter:p@ss-word`
+    let hidden =
+        ["sk-test-1234", "pass-phrase", "a/b/c/d/e", "p@ss-word", "cG9ydGVyOnBAc3Mtd29yZA=="];
+    let shown = ["org-12345678", "files-api-2025-04-14", "2024-10-21", "application/json"];
+    for (text, is_hidden) in
+        hidden.map(|text| (text, true)).into_iter().chain(shown.map(|text| (text, false)))
+    {
+        assert_eq!(settings.secrets.are_in(text.as_bytes()), is_hidden, "{text}");
+    }
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

@@ -4,6 +4,7 @@ use super::{CostReport, Row};
 use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
 use crate::time::rfc3339;
+use crate::unseen::is_unseen;
 
 const USAGE: [&str; 11] = [
     "prompt_tokens",
@@ -39,7 +40,8 @@ impl CostReport {
     ///
     /// Names come from outside, and a spreadsheet takes a field that begins with `=`, `+`,
     /// `-` or `@` for a formula: such a name has a `'` before it, as OWASP advises ("CSV
-    /// Injection"). Programs that need names to the letter read [`json`](Self::json).
+    /// Injection"). What could steer a terminal is escaped (`\u{1b}`). Programs that need names
+    /// to the letter read [`json`](Self::json).
     pub fn csv(&self) -> String {
         let mut csv = Csv::default();
         csv.words(["section", "provider", "tag", "key", "calls", "unpriced", "bound", "estimated"]);
@@ -189,7 +191,16 @@ impl Csv {
             return;
         }
         self.text.push_str(if formula { "\"'" } else { "\"" });
-        self.text.push_str(&field.replace('"', "\"\""));
+        for char in field.chars() {
+            match char {
+                '"' => self.text.push_str("\"\""),
+                // It could steer a terminal. Ends of lines and tabs may stand in quotes.
+                char if is_unseen(char) && !"\n\r\t".contains(char) => {
+                    self.text.extend(char.escape_default());
+                }
+                char => self.text.push(char),
+            }
+        }
         self.text.push('"');
     }
 

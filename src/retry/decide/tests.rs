@@ -1,6 +1,7 @@
 use std::time::SystemTime;
 
 use super::*;
+use crate::key::Secrets;
 use crate::wire::{self, Reply, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -29,7 +30,7 @@ fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
     let failure = Wire::OpenAiChat.decode(reply).unwrap_err();
     // 2023-09-29 16:26:37, the moment of the SDKs' tests.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
-    wire::error(failure, reply, now)
+    wire::error(failure, reply, now, &Secrets::default())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::decode;
 use super::event::Delta;
 use crate::chat::{Part, StreamEvent, ToolCall};
 use crate::wire::json::bounded::Content;
-use crate::wire::stream::SizeLimit;
+use crate::wire::stream::{SizeLimit, says_something};
 use crate::wire::{Failure, json as wire};
 
 /// The content blocks of a stream, put together.
@@ -89,7 +89,8 @@ impl Blocks {
     }
 
     /// Adds a delta to its block. Servers that imitate the format may leave out the
-    /// index, and the start of a block of text or of thinking.
+    /// index, and the start of a block of text or of thinking. Returns whether the delta says
+    /// something although nothing is kept of it.
     pub(super) fn extend(
         &mut self,
         index: Option<u64>,
@@ -97,7 +98,7 @@ impl Blocks {
         data: &str,
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let at = match index {
             Some(index) => self.by_index.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
@@ -111,27 +112,30 @@ impl Blocks {
         let at = match (at.filter(fits), needed) {
             (Some(at), _) => at,
             (None, Some(kind)) => self.add(index, Block::of(kind))?,
-            (None, None) => return Ok(()),
+            (None, None) => return Ok(false),
         };
         match &*delta.kind.0 {
-            "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events),
+            "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events)?,
             "thinking_delta" => {
-                self.write(at, delta.thinking.0, StreamEvent::ReasoningDelta, room, events)
+                self.write(at, delta.thinking.0, StreamEvent::ReasoningDelta, room, events)?;
             }
-            "input_json_delta" => self.input(at, delta.partial_json.0, room, events),
+            "input_json_delta" => self.input(at, delta.partial_json.0, room, events)?,
             "signature_delta" => {
-                room.keep(delta.signature.0.len())?;
-                self.blocks[at].signature = delta.signature.0.into_owned();
-                Ok(())
+                if self.blocks[at].signature != delta.signature.0 {
+                    room.keep(delta.signature.0.len())?;
+                    self.blocks[at].signature = delta.signature.0.into_owned();
+                }
             }
             "citations_delta" => {
                 let citation = delta.citation.map(|citation| citation.value).unwrap_or_default();
-                room.keep_value(&citation)?;
-                self.blocks[at].cite(citation);
-                Ok(())
+                if !citation.is_null() {
+                    room.keep_value(&citation)?;
+                    self.blocks[at].cite(citation);
+                }
             }
-            _ => self.blocks[at].merge(data, room),
+            _ => return self.blocks[at].merge(data, room),
         }
+        Ok(false)
     }
 
     /// Adds words to a block's text and tells of them by `event`.
@@ -212,9 +216,6 @@ impl Block {
     }
 
     fn cite(&mut self, citation: Value) {
-        if citation.is_null() {
-            return;
-        }
         match self.start.get_mut("citations") {
             Some(Value::Array(citations)) => citations.push(citation),
             _ => {
@@ -225,16 +226,25 @@ impl Block {
 
     /// Adds a delta of a kind unknown here, such as that of compaction, to a block
     /// that is kept as it comes, to the members of the same names: texts and lists go
-    /// on, everything else is replaced.
-    fn merge(&mut self, data: &str, room: &mut SizeLimit) -> Result<(), Failure> {
+    /// on, everything else is replaced. Returns whether it says something.
+    fn merge(&mut self, data: &str, room: &mut SizeLimit) -> Result<bool, Failure> {
+        let event = wire::detail(data.as_bytes()).unwrap_or_default();
+        let Some(delta @ Value::Object(members)) = event.get("delta") else { return Ok(false) };
+        let said = says_something(delta);
         // What has a part of its own is made of the deltas known for it: a call must not
         // come about without its events.
         if matches!(kind(&self.start), "text" | "thinking" | "redacted_thinking" | "tool_use") {
-            return Ok(());
+            return Ok(said);
         }
-        let delta = wire::detail(data.as_bytes()).unwrap_or_default();
-        let Some(Value::Object(members)) = delta.get("delta") else { return Ok(()) };
         for (name, value) in members.iter().filter(|(name, _)| *name != "type") {
+            let adds = match (self.start.get(name), value) {
+                (Some(Value::String(_)), Value::String(more)) => !more.is_empty(),
+                (Some(Value::Array(_)), Value::Array(more)) => !more.is_empty(),
+                (known, value) => known != Some(value),
+            };
+            if !adds {
+                continue;
+            }
             room.keep(name.len())?;
             room.keep_value(value)?;
             match (self.start.get_mut(name), value) {
@@ -245,7 +255,7 @@ impl Block {
                 }
             }
         }
-        Ok(())
+        Ok(said)
     }
 
     fn complete(&mut self, events: &mut Vec<StreamEvent>) {

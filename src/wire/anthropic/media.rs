@@ -40,9 +40,8 @@ pub(super) fn document(document: &Document) -> Result<Value, String> {
     Ok(block)
 }
 
-/// Sources in base64, by address and by file id. A file id also needs the
-/// header `anthropic-beta: files-api-2025-04-14` (vercel/ai
-/// `convert-to-anthropic-prompt.ts`).
+/// Sources in base64, by address and by file id. A file id also needs a
+/// [beta](super::betas).
 fn source(source: &Source) -> Value {
     match source {
         Source::Url(url) => json!({"type": "url", "url": url}),

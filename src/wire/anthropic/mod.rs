@@ -8,6 +8,7 @@
 //!     media.rs         images and documents
 //!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → thinking and effort, by model
+//! betas.rs         request → the header `anthropic-beta`
 //! decode.rs        body → message, usage, stop reason
 //! stream.rs        events → the same, piece by piece
 //!   event.rs         what is read of an event
@@ -18,6 +19,7 @@
 //! generated from Anthropic's OpenAPI file), vercel/ai `packages/anthropic/src`
 //! and recorded traffic, unless a place names another source.
 
+mod betas;
 mod block;
 mod blocks;
 mod call;
@@ -30,6 +32,8 @@ mod stream;
 mod thinking;
 mod tools;
 
+pub(crate) use betas::HEADER as BETAS;
+pub(super) use betas::header as betas;
 pub(super) use decode::decode;
 pub(super) use encode::encode;
 pub(super) use stream::Stream;

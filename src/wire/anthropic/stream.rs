@@ -9,7 +9,7 @@ use crate::wire::json::bounded::Detail;
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Word;
 use crate::wire::repeated_event::Template;
-use crate::wire::stream::{SizeLimit, Step};
+use crate::wire::stream::{SizeLimit, Step, says_something};
 use crate::wire::{Decoded, Failure, json as wire};
 
 /// The kinds that say something here; others may come at any time ("Versions").
@@ -50,6 +50,8 @@ pub(in crate::wire) struct Stream {
     counted: Option<usize>,
     /// Whether the end marker came.
     closed: bool,
+    /// The most tokens of output that were counted so.
+    most_output: Option<u64>,
     /// Of the event before, where that was words, to `index` and in a delta of this kind.
     template: Template,
     index: Option<u64>,
@@ -70,6 +72,7 @@ impl Stream {
             usage: Map::new(),
             counted: None,
             closed: false,
+            most_output: None,
             template: Template::default(),
             index: None,
             kind: WORDS[0],
@@ -98,10 +101,11 @@ impl Stream {
             return Err(failure(data));
         }
         if let Some(words) = self.template.written_in(data) {
+            let step = if words.is_empty() { Step::Known } else { Step::Progress };
             let mut delta = Delta { kind: Word(self.kind.into()), ..Delta::default() };
             *delta.words() = words;
             self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
-            return Ok(Step::Progress);
+            return Ok(step);
         }
         self.template.forget();
         let mut repaired = None;
@@ -111,6 +115,8 @@ impl Stream {
             kind => kind,
         };
         let index = event.index.0;
+        let before = (self.room.left(), events.len());
+        let mut moves = false;
         match kind {
             "content_block_delta" => {
                 let Object(mut delta) = event.delta;
@@ -121,21 +127,27 @@ impl Stream {
                         (self.index, self.kind) = (index, kind);
                     }
                 }
-                self.blocks.extend(index, delta, data, &mut self.room, events)?;
+                moves = self.blocks.extend(index, delta, data, &mut self.room, events)?;
             }
             "content_block_start" => {
                 let block = event.content_block.map(|block| *block).unwrap_or_default();
+                // That an empty one begins is not much: its words are yet to come.
+                let says_something = says_something(&block.value);
                 self.blocks.start(index, block, &mut self.room, events)?;
+                return Ok(if says_something { Step::Progress } else { Step::Known });
             }
             "content_block_stop" => self.blocks.stop(index, events),
             "message_start" => self.start(value(event.message)),
             "message_delta" => {
                 let Object(delta) = event.delta;
                 if !delta.stop_reason.0.is_empty() {
+                    moves = self.stop_reason.is_empty();
                     self.stop_reason = delta.stop_reason.0.into_owned();
                 }
                 let usage = value(event.usage);
                 let output = usage.get("output_tokens").and_then(wire::count);
+                moves |= output > self.most_output;
+                self.most_output = self.most_output.max(output);
                 // A zero next to an answer counts nothing.
                 if output.is_some_and(|tokens| tokens > 0 || !self.wrote()) {
                     self.counted = Some(self.room.written());
@@ -148,7 +160,8 @@ impl Stream {
             "ping" => return Ok(Step::Nothing),
             _ => return Ok(Step::Unknown),
         }
-        Ok(Step::Progress)
+        moves |= (self.room.left(), events.len()) != before;
+        Ok(if moves { Step::Progress } else { Step::Known })
     }
 
     fn start(&mut self, mut message: Value) {

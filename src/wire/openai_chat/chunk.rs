@@ -2,15 +2,15 @@
 //! most chunks do not have is boxed: there is one for every word, and it is moved.
 
 use serde::Deserialize;
-use serde::de::Deserializer;
-use serde_json::Value;
+use serde::de::{Deserializer, MapAccess};
 use std::borrow::Cow;
 
 use super::usage::Report;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::list::{self, Each, List};
-use crate::wire::json::object::{Object, members};
+use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::word::{Number, Word, Written};
+use crate::wire::stream::{is_label, says_something};
 
 /// A chunk of either format.
 #[derive(Default)]
@@ -82,6 +82,10 @@ members!(impl [] Choice<'de> {
 });
 
 impl<'a> Choice<'a> {
+    fn is_followed(&self) -> bool {
+        matches!(self.index, Number(None | Some(0)))
+    }
+
     /// What it adds to the message. Some gateways answer a request for a stream by a
     /// stream of one event, the whole `message`. Perplexity has one in every chunk,
     /// all that came so far, but with a delta beside it (recorded).
@@ -103,9 +107,10 @@ pub(super) struct Delta<'a> {
     pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
-    /// What is not kept but shows that the answer goes on: OpenRouter's encrypted
-    /// reasoning and images, the tools that Groq runs, Gemini's signatures.
-    unread: Option<Box<Detail>>,
+    /// Whether there is something that is not kept but shows that the answer goes on:
+    /// OpenRouter's encrypted reasoning and images, the tools that Groq runs, Gemini's
+    /// signatures, and whatever else a server adds.
+    pub(super) unread: bool,
 }
 
 impl<'a> Delta<'a> {
@@ -119,36 +124,31 @@ impl<'a> Delta<'a> {
             && self.function_call.is_none()
             && self.annotations.is_none()
             && self.audio.is_none()
-            && self.unread.is_none();
+            && !self.unread;
         alone.then_some(text)
-    }
-
-    /// Whether it holds something that is not read.
-    pub(super) fn has_unread(&self) -> bool {
-        self.unread.as_ref().is_some_and(|unread| match &unread.value {
-            Value::Null => false,
-            Value::String(text) => !text.is_empty(),
-            Value::Array(items) => !items.is_empty(),
-            Value::Object(members) => !members.is_empty(),
-            _ => true,
-        })
     }
 }
 
-members!(impl [] Delta<'de> {
-    "content" => content,
-    "refusal" => refusal,
-    "reasoning_content" => reasoning_content,
-    "reasoning" => reasoning,
-    "tool_calls" => tool_calls,
-    "function_call" => function_call,
-    "annotations" => annotations,
-    "audio" => audio,
-    "reasoning_details" => unread,
-    "images" => unread,
-    "executed_tools" => unread,
-    "extra_content" => unread,
-});
+impl<'de> Members<'de> for Delta<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "content" => self.content = members.next_value()?,
+            "refusal" => self.refusal = members.next_value()?,
+            "reasoning_content" => self.reasoning_content = members.next_value()?,
+            "reasoning" => self.reasoning = members.next_value()?,
+            "tool_calls" => self.tool_calls = members.next_value()?,
+            "function_call" => self.function_call = members.next_value()?,
+            "annotations" => self.annotations = members.next_value()?,
+            "audio" => self.audio = members.next_value()?,
+            name if is_label(name) => return Ok(false),
+            _ => {
+                let Detail { value, exceeded } = members.next_value()?;
+                self.unread |= exceeded || says_something(&value);
+            }
+        }
+        Ok(true)
+    }
+}
 
 #[derive(Default)]
 pub(super) struct CallDelta<'a> {
@@ -181,10 +181,21 @@ members!(impl [] FunctionDelta<'de> {
     "input" => arguments,
 });
 
+/// A choice that is read past as soon as its index shows that it is not followed: a request
+/// for many choices has them in every chunk.
+#[derive(Default)]
+struct Followed<'a>(Choice<'a>);
+
+impl<'de> Members<'de> for Followed<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        Ok(self.0.is_followed() && self.0.take(name, members)?)
+    }
+}
+
 impl<'de> Deserialize<'de> for Choices<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let take = |made: &mut Self, Object(choice): Object<Choice<'de>>| {
-            if !matches!(choice.index, Number(None | Some(0))) {
+        let take = |made: &mut Self, Object(Followed(choice)): Object<Followed<'de>>| {
+            if !choice.is_followed() {
                 made.others = true;
             } else if made.first.is_none() {
                 made.first = Some(choice);

@@ -34,6 +34,8 @@ pub(in crate::wire) struct Outline {
     ended: bool,
     /// Whether choices came that are not followed.
     others: bool,
+    /// The most tokens of output that were reported.
+    most_output: Option<u64>,
     /// Whether a choice came.
     pub(in crate::wire) answered: bool,
     /// Whether the last chunk was one that nothing follows but the end marker.
@@ -73,6 +75,7 @@ impl Outline {
         }
         let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
         let reported = self.report(&chunk);
+        let has_grown = self.has_grown();
         if is_failure(&chunk) {
             self.settled |= self.reports;
             return Err(failure(data));
@@ -86,31 +89,29 @@ impl Outline {
             keep(kept, said);
         }
         let listed = chunk.choices.listed;
-        let step = |something| if something { Step::Progress } else { Step::Nothing };
         let Some(choice) = chunk.choices.first else {
-            self.last &= !listed && reported.is_none();
+            self.last &= !listed && !reported;
             let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
             self.settled |= self.reports && finished;
-            return Ok(Read::from(match reported {
-                _ if chunk.choices.others => Step::Progress,
-                Some(Reported::Anew) => Step::Progress,
-                None if !listed => Step::Unknown,
-                _ => Step::Nothing,
+            return Ok(Read::from(match has_grown {
+                // It may be the usage of the other choices alone.
+                true if !chunk.choices.others => Step::Progress,
+                _ if listed || reported => Step::Known,
+                _ => Step::Unknown,
             }));
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
             self.settled |= self.reports;
             return Err(Failure::inside(&error.value));
         }
-        let begins = !std::mem::replace(&mut self.answered, true);
-        self.last = reported.is_some() && !choice.finish_reason.0.is_empty();
-        let ends =
-            self.finish_reason != choice.finish_reason.0 && !choice.finish_reason.0.is_empty();
+        self.answered = true;
+        self.last = reported && !choice.finish_reason.0.is_empty();
+        let ends = self.finish_reason.is_empty() && !choice.finish_reason.0.is_empty();
         keep(&mut self.finish_reason, &choice.finish_reason);
         // Other choices may go on when the one that is followed has finished.
         self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
-        let step = step(begins || ends || reported == Some(Reported::Anew));
-        let alone = reported.is_none() && choice.finish_reason.0.is_empty();
+        let step = if ends || has_grown { Step::Progress } else { Step::Known };
+        let alone = !reported && choice.finish_reason.0.is_empty();
         Ok(Read { step, alone, obfuscation: chunk.obfuscation, choice: Some(choice) })
     }
 
@@ -161,24 +162,32 @@ impl Outline {
         if covers_all && counts_output { usage } else { usage.completed(&estimate) }
     }
 
-    /// Keeps the usage that a chunk reports, if it does. Counts that it lacks or reports as
+    /// Keeps the usage that a chunk reports, and returns whether it does. Counts that it lacks or reports as
     /// zero do not replace those reported before: MiniMax reports zeros with most chunks
     /// (MiniMax-AI/MiniMax-M2.5 #2).
-    fn report(&mut self, chunk: &Chunk<'_>) -> Option<Reported> {
+    fn report(&mut self, chunk: &Chunk<'_>) -> bool {
         let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
         let own = chunk.usage.as_deref();
         let read = own.into_iter().chain(groq).map(usage::read);
         let usage = read
             .filter(|usage| usage.source != UsageSource::Missing)
-            .reduce(|one, other| if is_whole(&one) { one } else { other })?;
+            .reduce(|one, other| if is_whole(&one) { one } else { other });
+        let Some(usage) = usage else { return false };
         let (_, output) = usage.known();
         let before = self.reported;
         let counted = before.map_or(0, |before| before.completion_tokens);
         self.reports = output && usage.completion_tokens >= counted.min(1);
         self.settled &= !self.reports;
-        let usage = before.map_or(usage, |before| usage::merged(before, usage));
-        self.reported = Some(usage);
-        Some(if before == Some(usage) { Reported::Again } else { Reported::Anew })
+        self.reported = Some(before.map_or(usage, |before| usage::merged(before, usage)));
+        true
+    }
+
+    /// Whether a usage was reported for the first time, or of more output than ever before.
+    fn has_grown(&mut self) -> bool {
+        let output = self.reported.as_ref().map(|usage| usage.completion_tokens);
+        let has_grown = output > self.most_output;
+        self.most_output = self.most_output.max(output);
+        has_grown
     }
 }
 
@@ -201,14 +210,6 @@ impl From<Step> for Read<'_> {
 
 fn is_whole(usage: &Usage) -> bool {
     usage.source == UsageSource::Reported
-}
-
-/// What usage a chunk reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reported {
-    /// The same as the one before.
-    Again,
-    Anew,
 }
 
 fn keep(kept: &mut String, said: &Word<'_>) {

@@ -13,6 +13,9 @@ use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, MAX_PARTS};
 
+/// The members of an answer that is spoken which come in pieces.
+const GROWS: [&str; 2] = ["data", "transcript"];
+
 /// A chat completion that is streamed, as far as it has come.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
@@ -77,10 +80,10 @@ impl Stream {
         if let Some(text) = delta.only_text().filter(|_| read.alone) {
             self.template.keep(data, text, &read.obfuscation.0);
         }
-        let goes_on = delta.has_unread();
+        let goes_on = delta.unread;
         self.goes_on |= goes_on;
         self.delta(delta, seed, events)?;
-        // A chunk may say nothing, as some servers send to keep the connection alive.
+        // Whatever is kept of the choice makes the room less.
         Ok(if self.room.left() == before && !goes_on { step } else { Step::Progress })
     }
 
@@ -182,6 +185,7 @@ impl Stream {
         for part in blocks.into_iter().filter_map(block) {
             match part {
                 Part::Text(text) => self.write(text.text.into(), events)?,
+                Part::Reasoning(Reasoning { text, .. }) if text.is_empty() => {}
                 Part::Reasoning(Reasoning { text, .. }) => {
                     self.room.write(&text)?;
                     match self.answer.content.last_mut() {
@@ -190,6 +194,7 @@ impl Stream {
                     }
                     events.push(StreamEvent::ReasoningDelta(text));
                 }
+                Part::Refusal(text) if text.is_empty() => {}
                 Part::Refusal(text) => {
                     self.room.write(&text)?;
                     match self.answer.content.last_mut() {
@@ -228,12 +233,16 @@ impl Stream {
         let Value::Object(pieces) = audio.value else { return Ok(()) };
         let heard = self.answer.audio.get_or_insert_with(Map::new);
         for (name, piece) in pieces {
+            let grows = GROWS.contains(&name.as_str());
+            match heard.get(&name) {
+                Some(Value::String(_)) if grows && piece == "" => continue,
+                Some(known) if !grows && *known == piece => continue,
+                _ => {}
+            }
             self.room.keep(name.len())?;
             self.room.keep_value(&piece)?;
             match (heard.get_mut(&name), piece) {
-                (Some(Value::String(text)), Value::String(piece))
-                    if matches!(name.as_str(), "data" | "transcript") =>
-                {
+                (Some(Value::String(text)), Value::String(piece)) if grows => {
                     text.push_str(&piece);
                 }
                 (_, piece) => {

@@ -4,11 +4,9 @@ mod class;
 mod report;
 
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
 use super::{Reply, html_excerpt, redirect};
 use crate::error::{Error, ErrorKind};
-use crate::key::Secrets;
 use crate::wire::json;
 use report::Report;
 
@@ -32,18 +30,11 @@ impl Failure {
     }
 
     pub(crate) fn into_error(self) -> Error {
-        Error::new(self.kind, self.message).with_code(self.code).bounded()
+        self.into_unbounded_error().bounded()
     }
 
-    /// Takes out what must not be shown.
-    pub(crate) fn hide(&mut self, secrets: &Secrets) {
-        let hide = |text: &mut String| {
-            if let Cow::Owned(hidden) = secrets.hide(Cow::Borrowed(text)) {
-                *text = hidden;
-            }
-        };
-        hide(&mut self.message);
-        self.code.as_mut().map(hide);
+    pub(super) fn into_unbounded_error(self) -> Error {
+        Error::new(self.kind, self.message).with_code(self.code)
     }
 
     /// The failure of a response of any status but 2xx.

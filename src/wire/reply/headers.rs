@@ -1,19 +1,14 @@
 //! What the providers say in response headers. Nonsense counts as silence.
 
-use serde_json::Value;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Reply, text};
 use crate::error::{Quota, RateLimit};
 use crate::time::header_date;
-use crate::wire::json;
 
 /// The longest wait that is kept, a hundred years: enough to mean "never", and
 /// small enough to be added to any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
-
-/// The longest request id that is kept, in bytes.
-const MAX_REQUEST_ID: usize = 200;
 
 /// Whether anything here is said by a header of this name, in lower case.
 pub(crate) fn is_read(name: &str) -> bool {
@@ -129,24 +124,6 @@ fn go_duration(text: &str) -> Option<Duration> {
         rest = more;
     }
     (!text.is_empty()).then(|| seconds(total))?
-}
-
-/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
-/// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
-/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors repeat it in their body, for
-/// where a gateway took the header away.
-pub(crate) fn request_id(reply: Reply<'_>) -> Option<String> {
-    let fits = |id: &&str| {
-        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-    };
-    let names =
-        ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
-    let id = names.into_iter().filter_map(|name| reply.header(name).map(str::trim)).find(fits);
-    if id.is_some() || reply.status < 400 {
-        return id.map(str::to_owned);
-    }
-    let body = json::detail(reply.body)?;
-    body.get("request_id").and_then(Value::as_str).filter(fits).map(str::to_owned)
 }
 
 /// Reads how long to wait before the next attempt: `retry-after-ms` and Azure's
@@ -392,36 +369,6 @@ mod tests {
             assert!(is_read(name), "{name}");
         }
         assert!(!is_read("content-type") && !is_read("set-cookie"));
-    }
-
-    #[test]
-    fn request_ids_are_short_and_printable() {
-        let long = "x".repeat(MAX_REQUEST_ID + 1);
-        for (headers, expected) in [
-            (&[("x-request-id", "a-1"), ("request-id", "req_011Ce")][..], Some("req_011Ce")),
-            (&[("apim-request-id", "b"), ("x-request-id", "a-1")], Some("a-1")),
-            (&[("request-id", " req_011Ce ")], Some("req_011Ce")),
-            (&[("apim-request-id", "b")], Some("b")),
-            (&[("x-ms-request-id", "c")], Some("c")),
-            (&[("x-litellm-call-id", "d-2")], Some("d-2")),
-            (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
-            (&[("x-request-id", "")], None),
-            (&[("x-request-id", "a b")], None),
-            (&[("x-request-id", "ü")], None),
-            (&[], None),
-        ] {
-            assert_eq!(with(headers, request_id).as_deref(), expected, "{headers:?}");
-        }
-        let headers = header_map(&[("x-request-id", "a b")]);
-        for (status, body, expected) in [
-            (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
-            (429, r#"{"request_id": "req\n1"}"#, None),
-            (429, "<html>", None),
-            (200, r#"{"request_id": "req_1"}"#, None),
-        ] {
-            let reply = Reply { status, headers: &headers, body: body.as_bytes() };
-            assert_eq!(request_id(reply).as_deref(), expected, "{status} {body}");
-        }
     }
 
     #[test]

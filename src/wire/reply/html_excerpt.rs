@@ -1,5 +1,7 @@
 //! Error bodies that are no JSON: pages of proxies, lines of text.
 
+use crate::unseen::is_unseen;
+
 /// How much of a body is looked at, in bytes.
 const LOOKED_AT: usize = 16 * 1024;
 
@@ -27,7 +29,7 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     let words: Vec<_> = shown.split_whitespace().collect();
     let words = once(&words);
     let line =
-        words.join(" ").chars().filter(|c| !c.is_control()).take(LONGEST).collect::<String>();
+        words.join(" ").chars().filter(|char| !is_unseen(*char)).take(LONGEST).collect::<String>();
     (!line.is_empty()).then_some(line)
 }
 
@@ -86,6 +88,7 @@ mod tests {
                 "Blocked",
             ),
             ("\u{feff}<p>one\u{1b}[2J<br>two", "one[2J two"),
+            ("<p>one\u{202e}\u{9b}2J\u{200b}two", "one2Jtwo"),
             ("<p>seen<script>secret", "seen"),
         ] {
             assert_eq!(excerpt(page.as_bytes()).as_deref(), Some(expected));

@@ -5,14 +5,17 @@ mod failure;
 mod headers;
 mod html_excerpt;
 mod redirect;
+mod request_id;
 
 use std::time::SystemTime;
 use ureq::http::{HeaderMap, HeaderValue};
 
 use crate::error::Error;
+use crate::key::Secrets;
 
 pub(crate) use failure::Failure;
-pub(crate) use headers::{is_read, rate_limit, request_id};
+pub(crate) use headers::{is_read, rate_limit};
+pub(crate) use request_id::request_id;
 
 /// A response as the transport hands it over.
 #[derive(Debug, Clone, Copy)]
@@ -44,13 +47,21 @@ fn text(value: &HeaderValue) -> Option<&str> {
     std::str::from_utf8(value.as_bytes()).ok()
 }
 
-/// The error of a response that is not an answer.
-pub(crate) fn error(failure: Failure, reply: Reply<'_>, now: SystemTime) -> Error {
+/// The error of a response that is not an answer, without the secrets that it repeats:
+/// under status 200, too, a server may quote the key.
+pub(crate) fn error(
+    failure: Failure,
+    reply: Reply<'_>,
+    now: SystemTime,
+    secrets: &Secrets,
+) -> Error {
     failure
-        .into_error()
+        .into_unbounded_error()
         .with_status(reply.status)
-        .with_request_id(request_id(reply))
+        .with_request_id(request_id(reply, secrets))
         .with_rate_limit(rate_limit(reply, now))
         .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
+        // Before anything is cut: half a key could be left.
+        .hide(secrets)
         .bounded()
 }

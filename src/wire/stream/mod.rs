@@ -1,5 +1,6 @@
 //! What the formats share in streaming: bytes in, events and the whole out.
 
+mod said;
 mod size_limit;
 
 use std::mem;
@@ -9,6 +10,7 @@ use crate::chat::{Part, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::framing::sse::{self, Parser};
 use crate::wire::{Decoded, Failure, Reply, Wire, anthropic, openai_chat, openai_completions};
+pub(in crate::wire) use said::{is_label, says_something};
 pub(in crate::wire) use size_limit::SizeLimit;
 
 /// What an event was to the answer.
@@ -18,7 +20,11 @@ pub(in crate::wire) enum Step {
     Nothing,
     /// It is of a kind unknown here.
     Unknown,
-    /// It brought the answer on, be it by what has no event of ours.
+    /// It is of the format, but adds nothing to the answer: a role, an empty delta, a usage
+    /// or a finish reason for the second time, other choices.
+    Known,
+    /// It brought the answer on, be it by what has no event of ours. The rule is in the
+    /// documentation of [`StreamDecoder`](crate::StreamDecoder).
     Progress,
     /// It was the end marker.
     End,
@@ -57,8 +63,8 @@ struct Answer {
     fold: Fold,
     /// What became of it once it was whole.
     whole: Option<Decoded>,
-    /// Whether anything brought it on.
-    progressed: bool,
+    /// Whether any event was of the format.
+    known: bool,
     /// How many events came that are of no kind known here.
     strangers: u64,
 }
@@ -139,7 +145,7 @@ impl Answer {
             self.close(events);
         }
         let progress = matches!(step, Step::Progress | Step::End);
-        self.progressed |= progress;
+        self.known |= progress || step == Step::Known;
         self.strangers += u64::from(step == Step::Unknown);
         Ok(progress)
     }
@@ -181,7 +187,7 @@ impl Answer {
             self.close(events);
             return Ok(());
         }
-        if !self.progressed && strangers > 0 {
+        if !self.known && strangers > 0 {
             return Err(Failure::protocol(format!(
                 "of the {strangers} events that came none is of the provider's format; is it the \
                  right provider for the base URL?"
@@ -263,7 +269,7 @@ impl Decoder {
                 prompt_tokens: size_limit::tokens(request_bytes),
                 fold: Fold::new(wire, room.clone()),
                 whole: None,
-                progressed: false,
+                known: false,
                 strangers: 0,
             },
             failure: None,
@@ -272,8 +278,7 @@ impl Decoder {
     }
 
     /// Reads the next bytes, cut anywhere. Returns whether they brought the answer
-    /// on: comments, blank lines, pings and events of an unknown kind do not.
-    /// Whatever follows the end marker is passed over.
+    /// on, see [`Step::Progress`]. Whatever follows the end marker is passed over.
     ///
     /// # Errors
     ///
@@ -293,7 +298,7 @@ impl Decoder {
         let read = match &mut self.body {
             Body::Whole(body) => self.room.keep(bytes.len()).map(|()| {
                 body.extend_from_slice(bytes);
-                progress = !bytes.is_empty();
+                progress = !bytes.trim_ascii().is_empty();
             }),
             Body::Unknown(parser) | Body::Events(parser) => parser.push(bytes, |event| {
                 progress |= self.answer.event(event, events)?;
@@ -362,7 +367,7 @@ impl Decoder {
 
     /// Whether the beginning of an answer came, be it without an event.
     pub(crate) fn has_begun(&self) -> bool {
-        self.answer.progressed
+        self.answer.known
     }
 
     /// The usage so far, without a copy of the answer.

@@ -1,3 +1,5 @@
+mod progress;
+
 use super::*;
 use crate::chat::{FinishReason, Message, Usage};
 use serde_json::{Value, json};
@@ -190,68 +192,6 @@ fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
     let run = run(Wire::Anthropic, &message.to_string());
     assert_eq!(run.end, Ok(()));
     assert_eq!(run.decoded.usage, Usage::reported(1, 2));
-}
-
-#[test]
-fn only_what_brings_the_answer_on_is_progress() {
-    let table: &[(Wire, &[(&str, bool)])] = &[
-        (
-            Wire::OpenAiChat,
-            &[
-                (": keep-alive\n\n", false),
-                ("\n\n", false),
-                ("data:\n\n", false),
-                ("data: {\"choices\": []}\n\n", false),
-                (": OPENROUTER PROCESSING\n\n", false),
-                ("data: {}\n\n", false),
-                ("event: ping\ndata: {\"type\": \"ping\"}\n\n", false),
-                ("data: {\"choices\": [{\"delta\": {\"role\": \"assistant\"}}]}\n\n", true),
-                ("data: {\"choices\"", false),
-                (": [{\"delta\": null}]}\n", false),
-                ("\n", false),
-                ("data: {\"choices\": [{\"delta\": {\"content\": \"\"}}]}\n\n", false),
-                (
-                    "data: {\"choices\": [{\"index\": 1, \"delta\": {\"content\": \"x\"}}]}\n\n",
-                    true,
-                ),
-                ("data: {\"choices\": [{\"delta\": {\"content\": \"x\"}}]}\n\n", true),
-                ("data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n", true),
-                ("data: {\"choices\": [{\"delta\": {}, \"finish_reason\": \"stop\"}]}\n\n", false),
-                ("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1}}\n\n", true),
-                ("data: {\"choices\": [], \"usage\": {\"prompt_tokens\": 1}}\n\n", false),
-                ("data: [DONE]\n\n", true),
-                ("data: [DONE]\n\n", false),
-            ],
-        ),
-        (
-            Wire::Anthropic,
-            &[
-                ("event: message_start\ndata: {\"message\": {}}\n\n", true),
-                ("event: ping\ndata: {\"type\": \"ping\"}\n\n", false),
-                ("data: {\"type\": \"ping\"}\n\n", false),
-                ("event: novelty\ndata: not even JSON\n\n", false),
-                (
-                    "data: {\"type\": \"content_block_start\", \"index\": 0, \"content_block\": {}}\n\n",
-                    true,
-                ),
-                (
-                    "data: {\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": \"signature_delta\"}}\n\n",
-                    true,
-                ),
-                (
-                    "data: {\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": \"input_json_delta\", \"partial_json\": \"\"}}\n\n",
-                    true,
-                ),
-                ("data: {\"type\": \"content_block_stop\", \"index\": 0}\n\n", true),
-            ],
-        ),
-    ];
-    for (wire, pushes) in table {
-        let mut decoder = Decoder::new(*wire, 0, LIMIT);
-        for (bytes, progress) in *pushes {
-            assert_eq!(decoder.push(bytes.as_bytes(), &mut Vec::new()), Ok(*progress), "{bytes}");
-        }
-    }
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn names_from_outside_stay_in_their_fields_and_are_no_formulas() {
         ("＝1", "'＝1"),
         ("\",=1", "\",=1"),
         ("Zoë 東京", "Zoë 東京"),
-        ("\0\u{1b}", "\0\u{1b}"),
+        ("\0\u{1b}[31m\u{9b}\u{202e}", "\\u{0}\\u{1b}[31m\\u{9b}\\u{202e}"),
     ] {
         let report = CostReport {
             by_provider: vec![Row::new(name)],

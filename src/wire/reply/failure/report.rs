@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use super::json;
+use crate::wire::json;
 
 /// What an error body says, whichever way it says it.
 #[derive(Debug, Default, PartialEq)]

@@ -1,0 +1,76 @@
+//! Characters that are not seen but act on what is, kept out of what people read.
+
+/// Whether a character is not seen but acts on what is: controls, which steer a terminal (C0,
+/// DEL and C1; ECMA-48); separators of lines; what turns the direction of a text about (UAX #9:
+/// embeddings, overrides and isolates) or stands in it without a width. Those that scripts need
+/// for joining letters, and the marks of a direction, are not among them.
+pub(crate) fn is_unseen(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A text from outside with a space for every character that is [not seen](is_unseen), save
+/// ends of lines and tabs.
+pub(crate) fn text(text: &mut String) {
+    replace(text, |char| is_unseen(char) && char != '\n' && char != '\t');
+}
+
+/// A word from outside, which stands in one line, with a space for every character that is
+/// [not seen](is_unseen).
+pub(crate) fn word(word: &mut String) {
+    replace(word, is_unseen);
+}
+
+fn replace(text: &mut String, is_replaced: impl Fn(char) -> bool) {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !plain && text.contains(&is_replaced) {
+        *text = text.replace(is_replaced, " ");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::display;
+
+    #[test]
+    fn what_steers_a_terminal_or_hides_becomes_a_space() {
+        let acts = [
+            "\0\u{7}\u{8}\r\u{b}\u{1b}\u{7f}\u{80}\u{85}\u{9b}\u{9d}\u{9f}",
+            "\u{ad}\u{180e}\u{200b}\u{2028}\u{2029}\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}",
+            "\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2064}\u{2066}\u{2069}\u{206f}",
+        ];
+        for (given, expected, in_one_line) in [
+            ("plain", "plain", "plain"),
+            ("\u{1b}[31mred\u{1b}]0;title\u{7}", " [31mred ]0;title ", " [31mred ]0;title "),
+            ("one\n\ttwo\r\n", "one\n\ttwo \n", "one  two  "),
+            (
+                "Zoë, 東京, हिन्दी, می\u{200c}خواهم, 👩\u{200d}🚀",
+                "Zoë, 東京, हिन्दी, می\u{200c}خواهم, 👩\u{200d}🚀",
+                "Zoë, 東京, हिन्दी, می\u{200c}خواهم, 👩\u{200d}🚀",
+            ),
+            ("", "", ""),
+        ] {
+            let (mut long, mut short) = (given.to_owned(), given.to_owned());
+            text(&mut long);
+            word(&mut short);
+            assert_eq!((&*long, &*short), (expected, in_one_line));
+        }
+        for char in acts.iter().flat_map(|acts| acts.chars()) {
+            let mut given = format!("a{char}b");
+            text(&mut given);
+            assert_eq!(given, "a b", "{char:?}");
+            assert!(!display::name(&format!("a{char}")).contains(char), "nor is it in a table");
+        }
+    }
+}

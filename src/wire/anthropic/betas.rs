@@ -1,0 +1,146 @@
+//! Betas, which a request asks for in the header `anthropic-beta`
+//! (platform.claude.com/docs/en/api/beta-headers).
+
+use serde_json::Value;
+use ureq::http::HeaderValue;
+
+use crate::Provider;
+use crate::chat::{ChatRequest, Part, Source};
+use crate::error::Error;
+
+/// The name of the header. It takes several betas, with commas between them.
+pub(crate) const HEADER: &str = "anthropic-beta";
+
+/// The beta of files by their id. In anthropic-sdk-python 0.121 only the types of the beta
+/// interface have such sources (`beta_file_document_source_param.py`,
+/// `beta_file_image_source_param.py`). Anthropic's own API takes them without the beta since
+/// 2026-08-19, and answers a request that names it as before (its release notes of
+/// 2026-08-27); other servers of this format still ask for it.
+///
+/// It is the only one that the encoder needs. Cache points for an hour, adaptive thinking, effort,
+/// schemas and strict tools stand in the types of the general interface
+/// (`cache_control_ephemeral_param.py`, `thinking_config_adaptive_param.py`,
+/// `output_config_param.py`, `tool_param.py`), and what else has a beta (interleaved thinking
+/// before Claude 4.6, MCP servers, context editing) is asked for by the caller, who names it.
+const FILES: &str = "files-api-2025-04-14";
+
+/// The header of a request, where it needs another than the one that is `set` for the client:
+/// with the betas of that, those that the request names, and those that its content needs,
+/// each once.
+pub(in crate::wire) fn header(
+    request: &ChatRequest,
+    set: Option<&HeaderValue>,
+) -> Result<Option<HeaderValue>, Error> {
+    let has_file = request.messages.iter().flat_map(|message| &message.content).any(is_file);
+    if request.betas.is_empty() && !has_file {
+        return Ok(None);
+    }
+    if let Some(wrong) = request.betas.iter().find(|beta| !is_token(beta)) {
+        return Err(Error::invalid_request(format!(
+            "the beta {wrong:?} cannot be sent; give each one by itself, in letters, digits and \
+             dashes, such as \"{FILES}\""
+        )));
+    }
+    let set = set.and_then(|set| set.to_str().ok()).unwrap_or_default();
+    let set = set.split(',').map(str::trim).filter(|beta| !beta.is_empty());
+    let named = request.betas.iter().map(String::as_str);
+    let mut betas: Vec<&str> = Vec::new();
+    for beta in set.chain(named).chain(has_file.then_some(FILES)) {
+        if !betas.contains(&beta) {
+            betas.push(beta);
+        }
+    }
+    HeaderValue::try_from(betas.join(",")).map(Some).map_err(|cause| {
+        Error::invalid_request("the betas cannot be sent in a header").with_source(cause)
+    })
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_fit)
+}
+
+/// Whether a part is a file of which only the id is sent.
+fn is_file(part: &Part) -> bool {
+    let by_id = |source: &Source| matches!(source, Source::FileId(_));
+    match part {
+        Part::Image(image) => by_id(&image.source),
+        Part::Document(document) => by_id(&document.source),
+        Part::ToolResult(result) => result.content.iter().any(is_file),
+        Part::Other { provider, value } if provider == Provider::ANTHROPIC.as_str() => {
+            let is = |pointer: &str, kind: &str| {
+                value.pointer(pointer).and_then(Value::as_str) == Some(kind)
+            };
+            is("/type", "container_upload") || is("/source/type", "file")
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{Document, Image, Message, ToolResult};
+    use serde_json::json;
+
+    fn written(request: &ChatRequest, set: Option<&'static str>) -> Option<String> {
+        let set = set.map(HeaderValue::from_static);
+        let header = header(request, set.as_ref()).unwrap();
+        header.map(|header| header.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn files_by_id_need_their_beta_wherever_they_stand() {
+        let image = Image { source: Source::FileId("f".into()), ..Image::from_url("") };
+        let other = |value| Part::Other { provider: "anthropic".into(), value };
+        let foreign = Part::Other {
+            provider: "openai".into(),
+            value: json!({"type": "container_upload", "file_id": "f"}),
+        };
+        for (part, expected) in [
+            (Document::from_file_id("f").into(), Some(FILES)),
+            (image.clone().into(), Some(FILES)),
+            (ToolResult::new("t", "see").with(image).into(), Some(FILES)),
+            (other(json!({"type": "container_upload", "file_id": "f"})), Some(FILES)),
+            (
+                other(json!({"type": "document", "source": {"type": "file", "file_id": "f"}})),
+                Some(FILES),
+            ),
+            (other(json!({"type": "server_tool_use"})), None),
+            (foreign, None),
+            (Document::from_url("https://x/y.pdf").into(), None),
+            (Image::from_bytes("image/png", b"x").into(), None),
+        ] {
+            let part: Part = part;
+            let shown = format!("{part:?}");
+            let request = ChatRequest::from(Message::user("hi").with(part));
+            assert_eq!(written(&request, None).as_deref(), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn betas_are_merged_into_one_header_without_repetitions() {
+        let file = ChatRequest::from(Message::user("hi").with(Document::from_file_id("f")));
+        for (request, set, expected) in [
+            (ChatRequest::from("hi"), None, None),
+            // The client's own header stands as it is.
+            (ChatRequest::from("hi"), Some("a, b"), None),
+            (ChatRequest::from("hi").beta("a"), None, Some("a")),
+            (ChatRequest::from("hi").beta("b").beta("c"), Some("a , b,"), Some("a,b,c")),
+            (file.clone(), Some("a"), Some("a,files-api-2025-04-14")),
+            (file.clone(), Some(FILES), Some(FILES)),
+            (file.beta(FILES).beta("a").beta("a"), None, Some("files-api-2025-04-14,a")),
+        ] {
+            assert_eq!(written(&request, set).as_deref(), expected, "{request:?} {set:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        for beta in ["", " ", "a b", "a,b", "a\r\nx-evil: 1", "é", "a\0"] {
+            let error = header(&ChatRequest::from("hi").beta(beta), None).unwrap_err();
+            assert!(error.message().contains(&format!("{beta:?}")), "{error}");
+        }
+    }
+}

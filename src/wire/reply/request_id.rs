@@ -1,0 +1,89 @@
+//! The provider's id of a request.
+
+use serde_json::Value;
+
+use super::Reply;
+use crate::key::Secrets;
+use crate::wire::json;
+
+/// The longest request id that is kept, in bytes.
+const MAX_REQUEST_ID: usize = 200;
+
+/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
+/// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
+/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors
+/// repeat it in their body, for where a gateway took the header away. Secrets in it are hidden;
+/// it is the only text that is read of an answer's headers.
+pub(crate) fn request_id(reply: Reply<'_>, secrets: &Secrets) -> Option<String> {
+    let mut id = unhidden_request_id(reply)?;
+    secrets.hide_in(&mut id);
+    Some(id)
+}
+
+fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
+    let fits = |id: &&str| {
+        (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
+    };
+    let names =
+        ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
+    let id = names.into_iter().filter_map(|name| reply.header(name).map(str::trim)).find(fits);
+    if id.is_some() || reply.status < 400 {
+        return id.map(str::to_owned);
+    }
+    let body = json::detail(reply.body)?;
+    body.get("request_id").and_then(Value::as_str).filter(fits).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::header_map;
+    use ureq::http::HeaderMap;
+
+    #[test]
+    fn request_ids_are_short_and_printable() {
+        let id = |headers: &[(&str, &str)]| {
+            unhidden_request_id(Reply { status: 429, headers: &header_map(headers), body: b"" })
+        };
+        let long = "x".repeat(MAX_REQUEST_ID + 1);
+        for (headers, expected) in [
+            (&[("x-request-id", "a-1"), ("request-id", "req_011Ce")][..], Some("req_011Ce")),
+            (&[("apim-request-id", "b"), ("x-request-id", "a-1")], Some("a-1")),
+            (&[("request-id", " req_011Ce ")], Some("req_011Ce")),
+            (&[("apim-request-id", "b")], Some("b")),
+            (&[("x-ms-request-id", "c")], Some("c")),
+            (&[("x-litellm-call-id", "d-2")], Some("d-2")),
+            (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
+            (&[("x-request-id", "")], None),
+            (&[("x-request-id", "a b")], None),
+            (&[("x-request-id", "ü")], None),
+            (&[], None),
+        ] {
+            assert_eq!(id(headers).as_deref(), expected, "{headers:?}");
+        }
+        let headers = header_map(&[("x-request-id", "a b")]);
+        for (status, body, expected) in [
+            (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
+            (429, r#"{"request_id": "req\n1"}"#, None),
+            (429, "<html>", None),
+            (200, r#"{"request_id": "req_1"}"#, None),
+        ] {
+            let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+            assert_eq!(unhidden_request_id(reply).as_deref(), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_request_ids_are_hidden_whatever_the_status() {
+        let secrets = Secrets::new([("x-api-key", "sk-12345678")]);
+        let headers = header_map(&[("x-request-id", "a-sk-12345678")]);
+        for (status, headers, body) in [
+            (200, &headers, ""),
+            (500, &headers, ""),
+            (429, &HeaderMap::new(), r#"{"request_id": "a-sk\u002d12345678"}"#),
+        ] {
+            let reply = Reply { status, headers, body: body.as_bytes() };
+            assert_eq!(request_id(reply, &secrets).as_deref(), Some("a-[key]"), "{status}");
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What is not modelled, as far as it is told whether it holds some of the answer.
+
+use serde_json::Value;
+
+/// Whether a value that is not modelled holds some of the answer: a text that is not empty,
+/// other than one that only names the thing or its kind.
+pub(in crate::wire) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(members) => {
+            members.iter().any(|(name, member)| !is_label(name) && says_something(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a member of this name only names the thing it is in, or its kind.
+pub(in crate::wire) fn is_label(name: &str) -> bool {
+    matches!(name, "type" | "id" | "index" | "format" | "object" | "role" | "status")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn texts_say_something_and_labels_numbers_and_empty_ones_do_not() {
+        for (value, expected) in [
+            (json!("x"), true),
+            (json!([{"type": "y", "data": "x"}]), true),
+            (json!({"a": {"b": ["", "x"]}}), true),
+            (json!(""), false),
+            (json!(null), false),
+            (json!([0, 1.5, true, null, "", [], {}]), false),
+            (json!({"type": "x", "id": "x", "index": 1, "format": "x", "text": ""}), false),
+        ] {
+            assert_eq!(says_something(&value), expected, "{value}");
+        }
+    }
+}
