@@ -2,7 +2,6 @@
 
 mod admission;
 mod call;
-mod watch;
 
 use std::env;
 use std::fmt;
@@ -17,6 +16,7 @@ use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, Phase};
 use crate::metrics::{Recorder, Snapshot};
+use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
 use crate::pool::PoolStats;
 use crate::provider::{self, Format, Provider};
 use crate::retry::{Bucket, Retrier, SecondSending, Tried};
@@ -24,8 +24,6 @@ use crate::stream::ChatStream;
 use crate::transport::{self, Headers, Transport};
 use crate::wire::{Delivery, Wire};
 use call::{Call, Means};
-use watch::Watch;
-pub(crate) use watch::{Answer, Ended, Watched};
 
 /// A client of one provider.
 ///
@@ -53,7 +51,7 @@ struct Inner {
     transport: Transport,
     /// The retries left to all calls together.
     bucket: Bucket,
-    watch: Arc<Watch>,
+    watch: Arc<ObservedCalls>,
 }
 
 /// Makes one attempt with what was set aside for it.
@@ -67,7 +65,7 @@ struct Way<T> {
 }
 
 /// Ends a call that failed.
-fn failed(watched: Watched, error: Error) -> Error {
+fn failed(watched: ObservedCall, error: Error) -> Error {
     watched.end(&Ended { error: Some(&error), attempts: error.attempts(), ..Ended::default() });
     error
 }
@@ -313,7 +311,7 @@ impl Client {
         wire: Option<Wire>,
         way: Way<T>,
         begun: Instant,
-    ) -> (Watched, Result<(Call, Tried<T>), Error>) {
+    ) -> (ObservedCall, Result<(Call, Tried<T>), Error>) {
         let settings = &self.inner.settings;
         let model = request.model.as_ref().or(settings.model.as_ref());
         let wire = wire.unwrap_or_else(|| Call::wire(settings.profile.format, model));
@@ -335,7 +333,7 @@ impl Client {
         wire: Wire,
         Way { delivery, attempt }: Way<T>,
         begun: Instant,
-        watched: &Watched,
+        watched: &ObservedCall,
     ) -> Result<(Call, Tried<T>), Error> {
         let Inner { settings, headers, transport, bucket, .. } = &*self.inner;
         let (call, reservation) = Call::prepare(settings, request, model, wire, delivery, begun)?;
@@ -405,8 +403,10 @@ impl ClientBuilder {
         })?;
         let headers = Headers::new(mem::take(&mut settings.headers), &settings.base);
         let bucket = Bucket::new(settings.retry.budget);
-        settings.costs.add_observers(&settings.observers);
-        let watch = Arc::new(Watch::new(
+        if !settings.observers.is_empty() {
+            settings.costs.add_listener(settings.observers.listener());
+        }
+        let watch = Arc::new(ObservedCalls::new(
             settings.metrics.then(|| Recorder::new(Instant::now())),
             settings.observers.clone(),
             settings.price_provider.clone(),

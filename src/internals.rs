@@ -8,12 +8,12 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::HeaderMap;
 
 use crate::chat::{ChatRequest, ChatResponse, Usage};
-use crate::cost::Money;
 use crate::deadline::Deadline;
 use crate::error::Attempt;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
+use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
 use crate::wire::{self, Delivery, Reply, Wire};

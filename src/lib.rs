@@ -132,6 +132,7 @@ mod key;
 pub mod metrics;
 mod money;
 pub mod observe;
+mod observed;
 mod pool;
 pub mod provider;
 mod retry;
@@ -142,6 +143,7 @@ pub mod testing;
 mod time;
 mod transport;
 mod unseen;
+mod usage;
 mod wire;
 
 pub use cancel::CancelToken;

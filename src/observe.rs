@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::chat::{FinishReason, Usage};
-use crate::cost::{BudgetAlert, Cost};
+use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
 use crate::error::Error;
 use crate::error::{Attempt, Wait};
 #[cfg(feature = "metrics")]
@@ -203,32 +203,27 @@ impl Observers {
         }
     }
 
-    /// Those of all clients that are still there, each observer once.
-    pub(crate) fn of(clients: &[WeakObservers]) -> Self {
-        let mut all: Vec<Arc<dyn Observer>> = Vec::new();
-        for observers in clients.iter().filter_map(|client| client.0.upgrade()) {
-            for observer in observers.iter() {
-                let is_known = all.iter().any(|known| Arc::ptr_eq(known, observer));
-                if !is_known {
-                    all.push(Arc::clone(observer));
-                }
-            }
-        }
-        Self::new(all)
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakObservers {
-        WeakObservers(Arc::downgrade(&self.0))
+    /// Has them called on the alerts of budgets, as long as their client is there.
+    pub(crate) fn listener(&self) -> AlertListener {
+        AlertListener::new(WeakObservers(Arc::downgrade(&self.0)))
     }
 }
 
 /// All who observe a client, without keeping them.
-#[derive(Clone)]
-pub(crate) struct WeakObservers(Weak<Vec<Arc<dyn Observer>>>);
+struct WeakObservers(Weak<Vec<Arc<dyn Observer>>>);
 
-impl WeakObservers {
-    pub(crate) fn is_alive(&self) -> bool {
+impl Listen for WeakObservers {
+    fn is_alive(&self) -> bool {
         self.0.strong_count() > 0
+    }
+
+    fn call(&self, alert: &BudgetAlert, called: &mut Vec<usize>) {
+        let Some(observers) = self.0.upgrade() else { return };
+        let address = |observer: &Arc<dyn Observer>| Arc::as_ptr(observer).cast::<()>() as usize;
+        let is_new = |observer: &&Arc<dyn Observer>| !called.contains(&address(observer));
+        let new: Vec<_> = observers.iter().filter(is_new).cloned().collect();
+        called.extend(new.iter().map(address));
+        Observers::new(new).tell(|observer| observer.budget_alert(alert));
     }
 }
 

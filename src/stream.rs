@@ -20,10 +20,10 @@ use parking_lot::Mutex;
 use crate::cancel::CancelToken;
 use crate::chat::Provider;
 use crate::chat::{ChatResponse, StreamEvent};
-use crate::client::Watched;
 use crate::cost::Charge;
 use crate::error::Attempt;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::observed::ObservedCall;
 use crate::retry::Tried;
 use crate::wire::{self, Decoder};
 use about::About;
@@ -86,7 +86,7 @@ impl ChatStream {
         model: String,
         cancel: Option<CancelToken>,
         begun: Instant,
-        watched: Watched,
+        watched: ObservedCall,
     ) -> Result<Self, Error> {
         let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
         let first_token = events

@@ -20,7 +20,6 @@ mod request;
 mod response;
 mod text;
 mod tool;
-mod usage;
 
 pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
@@ -33,9 +32,9 @@ pub use request::ChatRequest;
 pub use response::{ChatResponse, FinishReason};
 
 pub use crate::error::{Quota, RateLimit};
+pub use crate::usage::{Usage, UsageSource};
 pub use text::Text;
 pub use tool::{Function, Tool, ToolCall, ToolChoice, ToolResult};
-pub use usage::{Usage, UsageSource};
 
 /// The size of a text in `Debug` output, in place of the text.
 pub(crate) struct Hidden(pub(crate) usize);

@@ -2,11 +2,11 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, Usage};
 use crate::config::Settings;
-use crate::cost::{
-    CallPlan, OUTPUT_LIMITS, Reservation, output_limit, states_limit, thinking_budget,
-};
+use crate::cost::{CallPlan, Reservation};
 use crate::error::Error;
-use crate::wire::{self, Delivery, Wire};
+use crate::wire::{
+    self, Delivery, OUTPUT_LIMITS, Wire, output_limit, states_limit, thinking_budget,
+};
 
 /// A request, encoded and admitted by the budgets.
 pub(super) struct Admission {

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Money;
@@ -107,5 +108,35 @@ mod tests {
         let stored = serde_json::to_string(&alert()).unwrap();
         assert!(stored.contains(r#""ends":"2026-11-24T00:00:00Z""#), "{stored}");
         assert_eq!(serde_json::from_str::<BudgetAlert>(&stored).unwrap(), alert());
+    }
+}
+
+/// Whom a client wants to be called on alerts, without keeping them.
+///
+/// Clients that share a tracker may share observers, too. So each call says who was
+/// called, by address, and calls nobody twice.
+#[derive(Clone)]
+pub(crate) struct AlertListener(Arc<dyn Listen>);
+
+/// What an [`AlertListener`] calls.
+pub(crate) trait Listen: Send + Sync {
+    /// Whether there is still somebody to call.
+    fn is_alive(&self) -> bool;
+
+    /// Calls those that are not among `called` yet, and adds them.
+    fn call(&self, alert: &BudgetAlert, called: &mut Vec<usize>);
+}
+
+impl AlertListener {
+    pub(crate) fn new(listen: impl Listen + 'static) -> Self {
+        Self(Arc::new(listen))
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    pub(super) fn call(&self, alert: &BudgetAlert, called: &mut Vec<usize>) {
+        self.0.call(alert, called);
     }
 }

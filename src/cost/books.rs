@@ -9,8 +9,8 @@ use super::record::CallRecord;
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::tally::Tally;
 use super::{CostSource, Prices, UtcOffset};
-use crate::chat::Usage;
 use crate::time::rfc3339;
+use crate::usage::Usage;
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
 /// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A

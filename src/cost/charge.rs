@@ -2,12 +2,12 @@
 
 use std::time::SystemTime;
 
-use super::bound::Bound;
 use super::price::Tier;
 use super::record::CallOutcome;
 use super::{Cost, CostSource, Money, Price, Unreported};
-use crate::chat::{Usage, UsageSource};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::usage::{Usage, UsageSource};
+use crate::wire::UpperBound;
 
 /// What there is to price a call by.
 #[derive(Debug, Clone, Copy)]
@@ -15,7 +15,7 @@ pub(super) struct Terms<'a> {
     /// Of the model that served it; `None` where that is not known.
     pub(super) price: Option<&'a Price>,
     /// The most it could use.
-    pub(super) bound: &'a Bound,
+    pub(super) bound: &'a UpperBound,
     /// Whether that says how much input it could use, and how much output.
     pub(super) stated: (bool, bool),
     /// What was reserved for it.
@@ -146,7 +146,7 @@ impl Terms<'_> {
     /// The most that the tokens that are charged can have cost: those that were not reported
     /// may have been of the dearest kind, and in the dearest tier that can have served them.
     fn most(&self, price: &Price, charged: &Usage, known: (bool, bool)) -> Money {
-        let bound = Bound {
+        let bound = UpperBound {
             input_tokens: charged.prompt_tokens,
             output_tokens: charged.completion_tokens,
             web_searches: charged.web_searches,

@@ -2,11 +2,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::bound::Tokenizer;
 use super::ledger::{Ledger, MemoryLedger};
 use super::tracker::CostTracker;
 use super::{Budget, BudgetAlert, Money, Price, Prices};
 use crate::error::{Error, ErrorKind};
+use crate::wire::Tokenizer;
 
 /// A budget's alarm, called outside all locks.
 pub(super) type OnAlert = Arc<dyn Fn(&BudgetAlert) + Send + Sync>;

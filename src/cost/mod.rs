@@ -117,7 +117,6 @@
 mod alert;
 mod availability;
 mod books;
-mod bound;
 mod budget;
 mod charge;
 mod config;
@@ -134,9 +133,8 @@ mod tracker;
 mod window;
 
 pub use alert::BudgetAlert;
+pub(crate) use alert::{AlertListener, Listen};
 pub use availability::Availability;
-pub use bound::Tokenizer;
-pub(crate) use bound::{OUTPUT_LIMITS, output_limit, states_limit, thinking_budget};
 pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, Unreported};
 pub use event::{CostEvent, CostEvents};
@@ -153,3 +151,4 @@ pub use window::Window;
 
 pub use crate::money::Money;
 pub use crate::time::UtcOffset;
+pub use crate::wire::Tokenizer;

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use super::bound::Bound;
 use super::budget::Facts;
+use crate::wire::UpperBound;
 
 /// What a call is about to ask for: who and what is asked, for whom, and the most it can
 /// use.
@@ -14,7 +14,7 @@ pub struct CallPlan {
     pub(super) model: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) service_tier: Option<String>,
-    pub(super) bound: Bound,
+    pub(super) bound: UpperBound,
     /// Whether the bound's input and output tokens were ever set.
     has_input: bool,
     has_output: bool,
@@ -34,7 +34,7 @@ impl CallPlan {
             model: model.into(),
             tags: BTreeMap::new(),
             service_tier: None,
-            bound: Bound::default(),
+            bound: UpperBound::default(),
             has_input: false,
             has_output: false,
             least_output: None,
@@ -112,7 +112,7 @@ impl CallPlan {
     }
 
     /// The most it can use, all told.
-    pub(super) fn measured(&mut self, bound: Bound) {
+    pub(super) fn measured(&mut self, bound: UpperBound) {
         (self.bound, self.has_input, self.has_output) = (bound, true, true);
     }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::SystemTime;
 
 use super::Cost;
-use crate::chat::Usage;
 use crate::time::rfc3339;
+use crate::usage::Usage;
 
 /// One attempt that was billed, or may have been, as it is kept in the books. Nothing of
 /// what was asked and answered is in it.

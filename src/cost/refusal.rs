@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use super::{Availability, Money};
 use crate::display;
+use crate::error::Error;
 use crate::time::rfc3339;
 
 /// A call that a budget refused: what it needed, what was left, and when it would fit.
@@ -67,6 +68,27 @@ impl fmt::Display for BudgetRefusal {
             }
         }
         self.available.ends(f, self.at)
+    }
+}
+
+impl std::error::Error for BudgetRefusal {}
+
+impl Error {
+    /// The budget that refused the call, for an error of kind
+    /// [`Budget`](crate::ErrorKind::Budget): what is left of it, what the call could have
+    /// cost, and when it would fit. `None` where no price is known, nothing bounds what the
+    /// call can cost, or a stream was stopped at the limit per request.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
+    /// if let Err(error) = client.chat("Hello") {
+    ///     if let Some(refusal) = error.budget() {
+    ///         println!("{} of {} is spent", refusal.spent, refusal.limit);
+    ///     }
+    /// }
+    /// ```
+    pub fn budget(&self) -> Option<&BudgetRefusal> {
+        self.refusal()?.downcast_ref()
     }
 }
 

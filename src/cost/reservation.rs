@@ -7,8 +7,8 @@ use super::ledger::ReservationId;
 use super::record::CallOutcome;
 use super::tracker::CostTracker;
 use super::{CallPlan, Cost, Money, Price, Unreported};
-use crate::chat::Usage;
 use crate::error::Error;
+use crate::usage::Usage;
 
 /// Money set aside for a call that is not sent yet.
 ///

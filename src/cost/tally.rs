@@ -3,7 +3,7 @@ use std::iter::Sum;
 use std::ops::AddAssign;
 
 use super::{CallRecord, Cost, CostSource};
-use crate::chat::{Usage, UsageSource};
+use crate::usage::{Usage, UsageSource};
 
 /// What a number of calls used and cost, summed up. Sums stop at the ends of their
 /// ranges.

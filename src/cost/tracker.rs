@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
+use super::alert::AlertListener;
 use super::budget::Charge;
 use super::event::Events;
 use super::ledger::{Ledger, MemoryLedger};
@@ -18,10 +19,9 @@ use super::{
     Bill, Budget, CallPlan, Cost, CostConfig, CostEvents, CostReport, Price, Prices, Reservation,
     Tally, UnknownModel, UsageClass, WhatIf,
 };
-use crate::chat::Usage;
 use crate::error::{Error, ErrorKind};
-use crate::observe::{Observers, WeakObservers};
 use crate::time::rfc3339::seconds;
+use crate::usage::Usage;
 use live::Live;
 use notice::{status, unknown};
 
@@ -75,9 +75,9 @@ struct Inner {
     /// locked, called or written while it is held.
     live: Mutex<Live>,
     events: Events,
-    /// Those of the clients that share it, as long as these are there. Locked to look them
-    /// up, not while they are told.
-    observers: Mutex<Vec<WeakObservers>>,
+    /// The clients that share it and want to know of alerts. Locked to look them up, not
+    /// while they are called.
+    listeners: Mutex<Vec<AlertListener>>,
 }
 
 impl CostTracker {
@@ -97,7 +97,7 @@ impl CostTracker {
             unknown_model,
             live: Mutex::new(live),
             events: Events::default(),
-            observers: Mutex::default(),
+            listeners: Mutex::default(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -107,13 +107,11 @@ impl CostTracker {
         &self.inner.config.prices
     }
 
-    /// Has a client's observers told of alerts, too.
-    pub(crate) fn add_observers(&self, observers: &Observers) {
-        if !observers.is_empty() {
-            let mut known = self.inner.observers.lock();
-            known.retain(WeakObservers::is_alive);
-            known.push(observers.downgrade());
-        }
+    /// Calls `listener` on every alert, for as long as there is one.
+    pub(crate) fn add_listener(&self, listener: AlertListener) {
+        let mut listeners = self.inner.listeners.lock();
+        listeners.retain(AlertListener::is_alive);
+        listeners.push(listener);
     }
 
     /// Its budgets.

@@ -12,7 +12,6 @@ use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cost::BudgetRefusal;
 use crate::key::Secrets;
 use crate::unseen;
 pub(crate) use attempt::known;
@@ -64,7 +63,7 @@ struct Inner {
     retry_after: Option<Duration>,
     should_retry: Option<bool>,
     rate_limit: Option<RateLimit>,
-    budget: Option<BudgetRefusal>,
+    refusal: Option<Arc<dyn StdError + Send + Sync>>,
     attempts: Vec<Attempt>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -82,7 +81,7 @@ impl Error {
             retry_after: None,
             should_retry: None,
             rate_limit: None,
-            budget: None,
+            refusal: None,
             attempts: Vec::new(),
             source: None,
         }))
@@ -140,8 +139,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_budget(mut self, refusal: BudgetRefusal) -> Self {
-        self.0.budget = Some(refusal);
+    pub(crate) fn with_refusal(mut self, refusal: impl StdError + Send + Sync + 'static) -> Self {
+        self.0.refusal = Some(Arc::new(refusal));
         self
     }
 
@@ -234,21 +233,9 @@ impl Error {
         self.0.rate_limit.as_ref()
     }
 
-    /// The budget that does not bear the call, for an error of kind
-    /// [`Budget`](ErrorKind::Budget): what it has left, what the call could have cost,
-    /// and when there is more. `None` where no price is known, nothing bounds what the
-    /// call can cost, or a stream was stopped at the limit per request.
-    ///
-    /// ```no_run
-    /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
-    /// if let Err(error) = client.chat("Hello") {
-    ///     if let Some(refusal) = error.budget() {
-    ///         println!("{} of {} is spent", refusal.spent, refusal.limit);
-    ///     }
-    /// }
-    /// ```
-    pub fn budget(&self) -> Option<&BudgetRefusal> {
-        self.0.budget.as_ref()
+    /// What refused the call before it was sent, where something of the client's own did.
+    pub(crate) fn refusal(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
+        self.0.refusal.as_deref()
     }
 
     /// Whether the provider said to try again (`x-should-retry`).
@@ -371,8 +358,8 @@ impl fmt::Debug for Error {
         if let Some(wait) = inner.retry_after {
             debug.field("retry_after", &wait);
         }
-        if let Some(refusal) = &inner.budget {
-            debug.field("budget", refusal);
+        if let Some(refusal) = &inner.refusal {
+            debug.field("refusal", refusal);
         }
         if let Some(limit) = &inner.rate_limit {
             debug.field("rate_limit", limit);
@@ -389,7 +376,8 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+        let cause = self.0.source.as_deref().or(self.0.refusal.as_deref());
+        cause.map(|cause| cause as &(dyn StdError + 'static))
     }
 }
 

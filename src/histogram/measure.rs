@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::cost::Money;
+use crate::money::Money;
 
 /// What a [`Histogram`](crate::Histogram) counts: durations, amounts of money, whole
 /// numbers or rates. Implemented for these four here, and nowhere else.

@@ -1,6 +1,6 @@
 use super::measure::Scale as _;
 use super::*;
-use crate::cost::Money;
+use crate::money::Money;
 
 fn micros(value: u64) -> Duration {
     Duration::from_micros(value)

@@ -3,10 +3,10 @@ use std::time::{Duration, SystemTime};
 
 use super::Target;
 use crate::chat::{Usage, UsageSource};
-use crate::cost::Money;
 use crate::error::Attempt;
 use crate::error::{Error, ErrorKind};
 use crate::histogram::Histogram;
+use crate::money::Money;
 
 /// All that is known of a call when it has ended.
 #[derive(Debug, Clone, Copy)]

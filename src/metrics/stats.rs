@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 
 use super::call::{CallEnd, Ending};
 use crate::chat::Usage;
-use crate::cost::Money;
 use crate::error::{Decision, GiveUp, Wait};
 use crate::error::{ErrorKind, Phase};
 use crate::histogram::Histogram;
+use crate::money::Money;
 
 /// The numbers of the calls that ended in some time.
 ///

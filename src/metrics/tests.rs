@@ -10,10 +10,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::target::MOST;
 use super::*;
 use crate::chat::Usage;
-use crate::cost::Money;
 use crate::error::{Attempt, Decision, GiveUp, Wait};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::histogram::Histogram;
+use crate::money::Money;
 use crate::pool::PoolStats;
 pub(super) use example::{example, sparse};
 

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::chat::ChatResponse;
 use crate::chat::Provider;
-use crate::client::{Answer, Ended, Watched};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::Error;
 use crate::error::RateLimit;
 use crate::error::{Attempt, Decision, GiveUp};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
+use crate::observed::{Answer, Ended, ObservedCall};
 use crate::wire::{self, Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,
@@ -32,7 +32,7 @@ pub(super) struct About {
     /// Until it has ended.
     pub(super) charge: Option<Charge>,
     /// Until it has ended.
-    pub(super) watched: Option<Watched>,
+    pub(super) watched: Option<ObservedCall>,
     /// How long it took, once it has ended.
     pub(super) latency: Option<Duration>,
     /// What it cost, once it has ended.

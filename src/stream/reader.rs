@@ -9,9 +9,9 @@ use super::source::{Begun, Pace, Source};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
-use crate::cost::Money;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::money::Money;
 use crate::wire::{self, Failure};
 
 /// How much is read at once. Most streams come word by word.

@@ -13,6 +13,7 @@ pub(crate) mod openai_completions;
 mod repeated_event;
 mod reply;
 mod stream;
+mod upper_bound;
 mod validate;
 
 use serde_json::{Map, Value};
@@ -33,6 +34,10 @@ pub(crate) use json::{append, write};
 pub(crate) use reply::header_map;
 pub(crate) use reply::{Failure, Reply, error, is_read, rate_limit, request_id};
 pub(crate) use stream::Decoder;
+pub use upper_bound::Tokenizer;
+pub(crate) use upper_bound::{
+    ModelLimits, OUTPUT_LIMITS, UpperBound, output_limit, states_limit, thinking_budget,
+};
 
 /// The most parts an answer may have: more than any model writes, and a bound on
 /// what a broken server can make of a small body.

@@ -8,11 +8,11 @@ fn price() -> Price {
     Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000_000))
 }
 
-fn bound() -> Bound {
-    Bound { input_tokens: 400, output_tokens: 50, ..Bound::default() }
+fn bound() -> UpperBound {
+    UpperBound { input_tokens: 400, output_tokens: 50, ..UpperBound::default() }
 }
 
-fn terms<'a>(price: Option<&'a Price>, bound: &'a Bound, unreported: Unreported) -> Terms<'a> {
+fn terms<'a>(price: Option<&'a Price>, bound: &'a UpperBound, unreported: Unreported) -> Terms<'a> {
     Terms {
         price,
         bound,
@@ -165,8 +165,8 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
         .output_audio(Money::picos(10_000_000_000))
         .web_search(Money::picos(7))
         .service_tier("priority", dear);
-    let bound = Bound { output_audio: true, ..bound() };
-    let of = |source, served_tier, bound: &Bound| {
+    let bound = UpperBound { output_audio: true, ..bound() };
+    let of = |source, served_tier, bound: &UpperBound| {
         let terms = Terms {
             served_tier,
             reserved: Money::ZERO,
@@ -178,7 +178,7 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
     let standard = Some("default");
     // The input as reported, 80 of it from a cache, and 50 tokens of audio.
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &bound), 10 + 500_000);
-    let text = Bound { output_audio: false, ..bound };
+    let text = UpperBound { output_audio: false, ..bound };
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &text), 10 + 50_000);
     assert_eq!(of(UsageSource::EstimatedOutput, Some("priority"), &text), 270 + 150_000);
     // No tier was asked for, and none is known yet.
@@ -187,7 +187,7 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
     assert_eq!(of(UsageSource::EstimatedInput, None, &text), 1_200 + 27_000);
     assert_eq!(of(UsageSource::Estimated, None, &text), 1_200 + 150_000);
     // Searches that were not counted yet, whose results become input.
-    let searching = Bound { web_searches: 2, ..text };
+    let searching = UpperBound { web_searches: 2, ..text };
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &searching), 400 + 50_000 + 14);
 }
 
@@ -195,7 +195,7 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
 fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
     let price = price();
     for (runs_tools, web_searches, input) in [(false, 0, 90), (true, 0, 400), (false, 1, 400)] {
-        let bound = Bound { runs_tools, web_searches, ..bound() };
+        let bound = UpperBound { runs_tools, web_searches, ..bound() };
         let terms = terms(Some(&price), &bound, Unreported::AtMost);
         let early = terms.charged(&usage(UsageSource::EstimatedOutput, 90, 1));
         assert_eq!((early.prompt_tokens, early.web_searches), (input, web_searches));
@@ -221,10 +221,10 @@ fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
         ((false, true), (90, 50), CostSource::Estimated),
         ((false, false), (90, 9), CostSource::Estimated),
     ] {
-        let bound = Bound {
+        let bound = UpperBound {
             input_tokens: if stated.0 { 400 } else { 0 },
             output_tokens: if stated.1 { 50 } else { 0 },
-            ..Bound::default()
+            ..UpperBound::default()
         };
         let terms = Terms { stated, ..terms(Some(&price), &bound, Unreported::AtMost) };
         let usage = usage(UsageSource::Estimated, 90, 9);

@@ -1,6 +1,6 @@
 use super::rates::times;
 use super::{Money, Rates};
-use crate::cost::bound::Bound;
+use crate::wire::UpperBound;
 
 /// A straight line above what a call within a bound costs in one tier of its
 /// prompt's size: what is fixed, and what an output token adds at most.
@@ -12,7 +12,7 @@ pub(super) struct Ceiling {
 
 impl Ceiling {
     /// With so many input tokens, all of the dearest kind that the bound allows.
-    pub(super) fn new(rates: &Rates, bound: &Bound, input_tokens: u64) -> Self {
+    pub(super) fn new(rates: &Rates, bound: &UpperBound, input_tokens: u64) -> Self {
         let input = [
             Some(rates.input),
             rates.cached_input,

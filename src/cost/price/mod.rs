@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 use super::Money;
-use super::bound::Bound;
-use crate::chat::Usage;
+use crate::usage::Usage;
+use crate::wire::UpperBound;
 pub use cost::{Cost, CostSource};
 use form::Form;
 pub(super) use pattern::fold;
@@ -263,7 +263,7 @@ impl Price {
     /// time.
     pub(crate) fn at_most(
         &self,
-        bound: &Bound,
+        bound: &UpperBound,
         service_tier: Option<&str>,
         at: SystemTime,
     ) -> Money {
@@ -282,7 +282,7 @@ impl Price {
         &self,
         usage: &Usage,
         known: (bool, bool),
-        bound: &Bound,
+        bound: &UpperBound,
         tier: Tier<'_>,
         at: SystemTime,
     ) -> Money {
@@ -299,7 +299,7 @@ impl Price {
     /// which also is where the input alone is too much.
     pub(crate) fn output_within(
         &self,
-        bound: &Bound,
+        bound: &UpperBound,
         amount: Money,
         service_tier: Option<&str>,
         at: SystemTime,

@@ -1,9 +1,9 @@
 use super::Rates;
 use super::ceiling::Ceiling;
-use crate::chat::Usage;
 use crate::cost::Money;
-use crate::cost::bound::Bound;
 use crate::time::calendar::DAY;
+use crate::usage::Usage;
+use crate::wire::UpperBound;
 
 /// The rates of one service tier.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,10 @@ impl Sheet {
 
     /// What bounds the cost, for every tier of size that a prompt within the bound can
     /// be in: a smaller prompt may be the dearer one, where prices fall with the size.
-    pub(super) fn ceilings<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = Ceiling> + 'a {
+    pub(super) fn ceilings<'a>(
+        &'a self,
+        bound: &'a UpperBound,
+    ) -> impl Iterator<Item = Ceiling> + 'a {
         self.sizes(bound).map(|(_, ceiling)| ceiling)
     }
 
@@ -37,7 +40,7 @@ impl Sheet {
         &self,
         usage: &Usage,
         (input, output): (bool, bool),
-        bound: &Bound,
+        bound: &UpperBound,
     ) -> Money {
         let most = |rates: &Rates, ceiling: Ceiling| match output {
             true => ceiling.at(0) + rates.cost(usage).written(),
@@ -51,7 +54,10 @@ impl Sheet {
         most.max().unwrap_or(Money::ZERO)
     }
 
-    fn sizes<'a>(&'a self, bound: &'a Bound) -> impl Iterator<Item = (&'a Rates, Ceiling)> + 'a {
+    fn sizes<'a>(
+        &'a self,
+        bound: &'a UpperBound,
+    ) -> impl Iterator<Item = (&'a Rates, Ceiling)> + 'a {
         let starts = self.above.iter().map(|(tokens, rates)| (Some(*tokens), rates));
         let ends = self.above.iter().map(|(tokens, _)| *tokens).chain([u64::MAX]);
         std::iter::once((None, &self.rates))

@@ -1,5 +1,5 @@
 use super::{Cost, Money};
-use crate::chat::Usage;
+use crate::usage::Usage;
 
 /// What tokens and other pieces cost at one moment, in one tier. In whole
 /// pico-dollars, for one token or piece: a dollar for a million tokens is 10⁶

@@ -1,10 +1,10 @@
 //! Reports for spreadsheets: CSV by RFC 4180.
 
 use super::{CostReport, Row};
-use crate::chat::{Usage, UsageSource};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
 use crate::time::rfc3339;
 use crate::unseen::is_unseen;
+use crate::usage::{Usage, UsageSource};
 
 const USAGE: [&str; 11] = [
     "prompt_tokens",

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use super::CostTracker;
 use super::notice::{refusal, refused, unkept, unknown, unstated};
 use crate::cost::availability::{Availability, Fit, moments};
-use crate::cost::bound::{self, Bound};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
 use crate::cost::reservation::{Basis, Held};
@@ -18,6 +17,7 @@ use crate::cost::{
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
 use crate::wire::Wire;
+use crate::wire::{ModelLimits, UpperBound};
 
 /// The output that is reserved, and sent as the limit, where neither the request nor the
 /// price says how much there can be. A server refuses a limit beyond what its model can
@@ -71,10 +71,10 @@ impl CostTracker {
         }
         let tier = plan.service_tier.clone();
         let tier = tier.as_deref();
-        let most = |bound: &Bound| price.at_most(bound, tier, at);
+        let most = |bound: &UpperBound| price.at_most(bound, tier, at);
         let wanted = plan.bound.output_tokens;
         let least_output = plan.least_output.unwrap_or(wanted).min(wanted);
-        let least = most(&Bound { output_tokens: least_output, ..plan.bound });
+        let least = most(&UpperBound { output_tokens: least_output, ..plan.bound });
 
         let single = self.single_limit(&plan);
         let limit = single.map(|budget| budget.limit);
@@ -176,7 +176,7 @@ impl CostTracker {
         let Some(price) = self.price(&plan.provider, &plan.model) else { return Ok(()) };
         let config = &self.inner.config;
         let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
-        let known = bound::Basis {
+        let known = ModelLimits {
             wire,
             provider: &plan.provider,
             model: &plan.model,
@@ -184,7 +184,7 @@ impl CostTracker {
             context_window: price.context_window_tokens(),
             tokenizer: config.tokenizer.as_deref(),
         };
-        match Bound::of(body, &known) {
+        match UpperBound::of(body, &known) {
             Ok(mut bound) => {
                 // The default of a format that always has a limit is none of the caller's.
                 if let (Some(least), Some(default)) = (least, config.default_output) {

@@ -8,7 +8,6 @@ use crate::cost::reservation::{Ending, Held};
 use crate::cost::{
     Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
 };
-use crate::observe::Observers;
 use crate::time::rfc3339::seconds;
 
 impl CostTracker {
@@ -86,8 +85,9 @@ impl CostTracker {
 
     /// Tells of an alert, outside all locks.
     fn alert(&self, alert: &BudgetAlert) {
-        let observers = self.inner.observers.lock().clone();
-        Observers::of(&observers).tell(|observer| observer.budget_alert(alert));
+        let listeners = self.inner.listeners.lock().clone();
+        let mut called = Vec::new();
+        listeners.iter().for_each(|listener| listener.call(alert, &mut called));
         if let Some(tell) = &self.inner.config.on_alert {
             // A caller's panic must not end the call that reached the threshold.
             let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));

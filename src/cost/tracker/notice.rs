@@ -113,7 +113,7 @@ pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u6
         None => format!("{output_tokens} of output; a lower max_output_tokens needs less"),
     };
     let message = format!("{refusal} (with up to {input} tokens of input and {output})");
-    Error::new(ErrorKind::Budget, message).with_budget(refusal)
+    Error::new(ErrorKind::Budget, message).with_refusal(refusal)
 }
 
 /// The error of books that cannot be kept.

@@ -1,5 +1,5 @@
 use crate::chat::{Usage, UsageSource};
-use crate::cost::Money;
+use crate::money::Money;
 use crate::wire::json::figure::Figure;
 use crate::wire::json::object::{Object, members};
 

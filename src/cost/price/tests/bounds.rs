@@ -1,5 +1,5 @@
 use super::*;
-use crate::cost::bound::Bound;
+use crate::wire::UpperBound;
 use fastrand::Rng;
 
 const TIERS: [Option<&str>; 5] = [None, Some("default"), Some("batch"), Some("flex"), Some("auto")];
@@ -45,8 +45,8 @@ fn any_rates(rng: &mut Rng) -> Price {
     price
 }
 
-fn any_bound(rng: &mut Rng) -> Bound {
-    Bound {
+fn any_bound(rng: &mut Rng) -> UpperBound {
+    UpperBound {
         input_tokens: rng.u64(..3_000),
         output_tokens: rng.u64(..3_000),
         cache_writes: rng.bool(),
@@ -56,12 +56,12 @@ fn any_bound(rng: &mut Rng) -> Bound {
         input_images: rng.bool(),
         output_audio: rng.bool(),
         output_images: rng.bool(),
-        ..Bound::default()
+        ..UpperBound::default()
     }
 }
 
 /// A usage within the bound, often at its edge, with parts that may exceed the whole.
-fn any_usage(rng: &mut Rng, bound: &Bound) -> Usage {
+fn any_usage(rng: &mut Rng, bound: &UpperBound) -> Usage {
     let up_to = |rng: &mut Rng, most: u64| if rng.bool() { most } else { rng.u64(..=most) };
     let prompt = up_to(rng, bound.input_tokens);
     let completion = up_to(rng, bound.output_tokens);
@@ -148,7 +148,7 @@ fn a_call_that_asks_for_no_tier_may_be_served_in_the_dearest_of_the_project() {
     let price = price("1", "10")
         .service_tier("priority", price("2", "20"))
         .service_tier("batch", price("9", "90"));
-    let bound = Bound { input_tokens: 1_000_000, ..Bound::default() };
+    let bound = UpperBound { input_tokens: 1_000_000, ..UpperBound::default() };
     for (asked, most) in [
         (None, "2"),
         (Some("auto"), "2"),
@@ -169,7 +169,8 @@ fn the_output_that_fits_is_exact() {
         let asked = rng.choice(TIERS).unwrap();
         let amount = Money::picos(i128::from(rng.u64(..200_000)));
         let tokens = price.output_within(&bound, amount, asked, now);
-        let with = |output_tokens| price.at_most(&Bound { output_tokens, ..bound }, asked, now);
+        let with =
+            |output_tokens| price.at_most(&UpperBound { output_tokens, ..bound }, asked, now);
         if tokens > 0 {
             assert!(with(tokens) <= amount, "{tokens} are too many: {price:?} {bound:?}");
         }
@@ -181,7 +182,7 @@ fn the_output_that_fits_is_exact() {
 
 #[test]
 fn free_output_fits_without_end_and_none_does_where_the_input_is_too_much() {
-    let bound = Bound { input_tokens: 1_000_000, ..Bound::default() };
+    let bound = UpperBound { input_tokens: 1_000_000, ..UpperBound::default() };
     let within = |price: &Price, amount| price.output_within(&bound, dollars(amount), None, at(0));
     assert_eq!(within(&price("1", "0"), "1"), u64::MAX);
     assert_eq!(within(&price("1", "0"), "0.99"), 0);
@@ -192,22 +193,23 @@ fn free_output_fits_without_end_and_none_does_where_the_input_is_too_much() {
 
 #[test]
 fn bounds_beyond_the_range_stop_at_its_end() {
-    let bound = Bound { input_tokens: u64::MAX, output_tokens: u64::MAX, ..Bound::default() };
+    let bound =
+        UpperBound { input_tokens: u64::MAX, output_tokens: u64::MAX, ..UpperBound::default() };
     let dear = Price::per_million(Money::MAX, Money::MAX);
     assert_eq!(dear.at_most(&bound, None, at(0)), Money::MAX);
     assert_eq!(dear.output_within(&bound, Money::dollars(1), None, at(0)), 0);
-    let one = Bound { input_tokens: 0, ..bound };
+    let one = UpperBound { input_tokens: 0, ..bound };
     assert_eq!(dear.output_within(&one, Money::MAX, None, at(0)), 9_223_372_036_854_775_808);
 }
 
 #[test]
 fn a_smaller_prompt_may_be_the_dearer_one() {
     let price = price("10", "10").above(1_000_000, super::price("1", "20"));
-    let bound = Bound { input_tokens: 2_000_000, output_tokens: 0, ..Bound::default() };
+    let bound = UpperBound { input_tokens: 2_000_000, output_tokens: 0, ..UpperBound::default() };
     assert_eq!(price.at_most(&bound, None, at(0)), Money::dollars(10));
-    let bound = Bound { output_tokens: 1_000_000, ..bound };
+    let bound = UpperBound { output_tokens: 1_000_000, ..bound };
     assert_eq!(price.at_most(&bound, None, at(0)), Money::dollars(22));
     // At the boundary itself the larger tier is out of reach.
-    let bound = Bound { input_tokens: 1_000_000, ..bound };
+    let bound = UpperBound { input_tokens: 1_000_000, ..bound };
     assert_eq!(price.at_most(&bound, None, at(0)), Money::dollars(20));
 }

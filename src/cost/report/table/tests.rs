@@ -1,6 +1,6 @@
 use super::*;
-use crate::chat::Usage;
 use crate::cost::Cost;
+use crate::usage::Usage;
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,7 +1,7 @@
 use super::*;
-use crate::chat::Usage;
 use crate::cost::books::{BORDERS, Books, BooksConfig};
 use crate::cost::{CallOutcome, CallRecord, CostSource, Prices};
+use crate::usage::Usage;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::image::{self, Detail};
-use super::{Basis, size, text, whole};
+use super::{ModelLimits, size, text, whole};
 use crate::wire::Wire;
 
 /// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
@@ -52,7 +52,7 @@ const AUDIO: u64 = 32;
 
 /// What is found in a body.
 pub(super) struct Prompt<'a> {
-    basis: &'a Basis<'a>,
+    basis: &'a ModelLimits<'a>,
     /// Tokens of what is in the body, in one step.
     pub(super) tokens: u64,
     /// Something that enters the prompt and is not in the body, or not in a form that
@@ -113,7 +113,7 @@ const BESIDE: &[&str] = &[
 ];
 
 impl<'a> Prompt<'a> {
-    pub(super) fn of(body: &Map<String, Value>, basis: &'a Basis<'a>) -> Self {
+    pub(super) fn of(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
         let openai = basis.wire != Wire::Anthropic;
         let mut prompt = Self {
             basis,
@@ -371,7 +371,7 @@ impl<'a> Prompt<'a> {
     }
 
     fn text(&mut self, text: &str) {
-        let Basis { provider, model, tokenizer, .. } = *self.basis;
+        let ModelLimits { provider, model, tokenizer, .. } = *self.basis;
         let counted = tokenizer.and_then(|tokenizer| tokenizer.count(provider, model, text));
         self.add(counted.unwrap_or_else(|| text::tokens(text)));
     }

@@ -39,7 +39,7 @@ pub use tokenizer::Tokenizer;
 /// Not in it: fees other than for tokens and web searches (Anthropic's containers, what
 /// a vendor takes for members of its own).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Bound {
+pub(crate) struct UpperBound {
     /// Input tokens; of all steps together where the provider makes several.
     pub(crate) input_tokens: u64,
     /// Output tokens, of all choices and steps together.
@@ -69,26 +69,29 @@ pub(crate) struct Bound {
 
 /// What a bound is reckoned from, beside the body.
 #[derive(Clone, Copy)]
-pub(crate) struct Basis<'a> {
+pub(crate) struct ModelLimits<'a> {
     pub(crate) wire: Wire,
     /// As the price table names it.
     pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
     /// The most the model answers with where the body sets no limit, or the limit that it
-    /// gets after the bound is known; see [`Bound::limit_within`].
+    /// gets after the bound is known; see [`UpperBound::limit_within`].
     pub(crate) output_tokens: Option<u64>,
     /// The most tokens of input and output the model takes.
     pub(crate) context_window: Option<u64>,
     pub(crate) tokenizer: Option<&'a dyn Tokenizer>,
 }
 
-impl Bound {
+impl UpperBound {
     /// Reckons the bound of a request as it is sent, whoever wrote which member.
     ///
     /// # Errors
     ///
     /// Where there is no bound, says why and what to do.
-    pub(crate) fn of(body: &Map<String, Value>, basis: &Basis<'_>) -> Result<Self, Unbounded> {
+    pub(crate) fn of(
+        body: &Map<String, Value>,
+        basis: &ModelLimits<'_>,
+    ) -> Result<Self, Unbounded> {
         let prompt = Prompt::of(body, basis);
         if let Some(what) = prompt.surcharge {
             return Err(Unbounded::Price(what));

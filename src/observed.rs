@@ -19,7 +19,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// Watches the calls of a client.
 #[derive(Debug)]
-pub(crate) struct Watch {
+pub(crate) struct ObservedCalls {
     /// None where metrics are off.
     pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) observers: Observers,
@@ -31,8 +31,8 @@ pub(crate) struct Watch {
 /// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
 /// ended, too.
 #[derive(Debug)]
-pub(crate) struct Watched {
-    watch: Arc<Watch>,
+pub(crate) struct ObservedCall {
+    watch: Arc<ObservedCalls>,
     id: u64,
     model: String,
     operation: &'static str,
@@ -78,7 +78,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) gaps: Option<&'a Histogram>,
 }
 
-impl Watch {
+impl ObservedCalls {
     pub(crate) fn new(
         recorder: Option<Arc<Recorder>>,
         observers: Observers,
@@ -96,12 +96,12 @@ impl Watch {
         streamed: bool,
         tags: &BTreeMap<String, String>,
         begun: Instant,
-    ) -> Watched {
+    ) -> ObservedCall {
         let operation = match wire {
             Wire::OpenAiCompletions => metrics::TEXT_COMPLETION,
             Wire::OpenAiChat | Wire::Anthropic => metrics::CHAT,
         };
-        let mut watched = Watched {
+        let mut watched = ObservedCall {
             watch: Arc::clone(self),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             model: model.to_owned(),
@@ -119,7 +119,7 @@ impl Watch {
     }
 }
 
-impl Watched {
+impl ObservedCall {
     pub(crate) fn attempt_begun(&self, number: u32) {
         self.watch.observers.tell(|observer| observer.attempt_begun(&self.call(), number));
     }
@@ -218,7 +218,7 @@ impl Watched {
     }
 }
 
-impl Drop for Watched {
+impl Drop for ObservedCall {
     fn drop(&mut self) {
         if !self.ended {
             let error = Error::new(ErrorKind::Cancelled, "a panic ended the call");

@@ -1,6 +1,8 @@
+//! The tokens a call used: plain data that answers carry and costs are made of.
+
 use serde::{Deserialize, Serialize};
 
-use crate::cost::Money;
+use crate::money::Money;
 
 /// The tokens a call used.
 ///
