@@ -387,8 +387,9 @@ impl ClientBuilder {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](crate::ErrorKind::Configuration), naming everything that is
-    /// missing or wrong, a sentence each.
+    /// [`Configuration`](crate::ErrorKind::Configuration), naming every mistake that it can
+    /// see, a sentence each. What depends on the provider is checked once there is one, and
+    /// root certificates once all else is right.
     pub fn build(self) -> Result<Client, Error> {
         let mut settings = self.check(|name| env::var(name).ok())?;
         let transport = Transport::new(&transport::Settings {

@@ -161,8 +161,10 @@ impl ChatStream {
     }
 
     /// Reads to the end, whatever events are left, and returns the whole answer, as
-    /// [`Client::chat`](crate::Client::chat) would have. Its
-    /// [`raw`](ChatResponse::raw) body is empty.
+    /// [`Client::chat`](crate::Client::chat) does, with two differences: its
+    /// [`raw`](ChatResponse::raw) body is empty, and usage that the provider does not report
+    /// is estimated, where `chat` says that it is
+    /// [missing](crate::UsageSource::Missing).
     ///
     /// # Errors
     ///

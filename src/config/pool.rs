@@ -22,7 +22,8 @@ pub struct PoolConfig {
     pub max_size: usize,
     /// The most connections to one origin (scheme, host and port). Default: 100.
     ///
-    /// Lower it when several origins share a client and none may take all places.
+    /// A client has one origin today, so the lower of this and
+    /// [`max_size`](Self::max_size) counts.
     pub max_per_origin: usize,
     /// How long a connection may lie idle before it is closed. Default: 90 s.
     ///

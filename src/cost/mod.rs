@@ -61,11 +61,11 @@
 //! | the attempt | is charged |
 //! |---|---|
 //! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::believe_reported_costs), the provider's own bill |
-//! | was not sent whole, or was answered with an error | nothing: no provider bills a failed request |
+//! | was never sent, or was answered with an error | nothing: no provider bills a failed request |
 //! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`Unreported`]: all that was reserved |
 //! | was a stream that began and ended before the last report of its usage, however it ended | by [`Unreported`]: the input as reported, and all of the output that was reserved, whatever arrived |
 //! | was answered without its usage, or with zeros in place of it | by [`Unreported`]: what was reported, and all that was reserved for the rest |
-//! | was of a model without a price | nothing, and [counted](Tally::unpriced) as such; only where [`UnknownModel`] lets it through |
+//! | was of a model without a price | what the provider's own bill says, or the price of the model that served it; otherwise nothing, and it is [counted](Tally::unpriced) as unpriced. Only where [`UnknownModel`] lets it through |
 //!
 //! A report of usage is the last only if the model wrote nothing after it, and the stream
 //! ended or had its finish reason: some servers report usage with every chunk. Where the

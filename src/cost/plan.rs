@@ -85,8 +85,9 @@ impl CallPlan {
         self
     }
 
-    /// The service tier asked for, such as `flex` or `priority`, or `batch`. Default: the
-    /// provider's standard.
+    /// The service tier asked for, such as `flex` or `priority`, or `batch`. Default: none;
+    /// then the dearest tier that may serve the call is reserved, and what is not used is
+    /// free again.
     #[must_use]
     pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
         self.service_tier = Some(tier.into());

@@ -42,10 +42,13 @@ pub enum ErrorKind {
     Cancelled,
     /// The client is set up wrong, or its proxy's credentials are; nothing was sent.
     Configuration,
-    /// A budget does not allow the call; see [`budget`](super::Error::budget). Nothing
-    /// was sent, or a stream was stopped at the limit per request.
+    /// A budget does not allow the call; see [`budget`](super::Error::budget). The attempt
+    /// that it refused was not sent, or a stream was stopped at the limit per request. Of a
+    /// call that was tried again, earlier attempts were sent: see
+    /// [`attempts`](super::Error::attempts).
     Budget,
-    /// The books of the budgets cannot be read or written; nothing was sent.
+    /// The books of the budgets cannot be read or written. The attempt was not sent; earlier
+    /// attempts of the same call may have been.
     Ledger,
 }
 

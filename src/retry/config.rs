@@ -6,10 +6,10 @@ use super::{Backoff, RetryBudget};
 ///
 /// Tried again are rate limits, overload, failures of the server, connections that
 /// could not be made or broke, and timeouts of a single phase, unless the provider
-/// says otherwise (`x-should-retry`). A wait the provider asks for is kept to; a
-/// wait that would pass the call's deadline, or of more than 120 seconds, is not
-/// begun, and the call fails with what made it fail last. Used-up quota is no rate
-/// limit and is not tried again. Once a stream has begun, it is never tried again.
+/// says otherwise (`x-should-retry`). A wait that the provider asks for is honoured up to
+/// 120 seconds, plus jitter. If it asks for more, or if a wait would pass the call's
+/// deadline, the call fails with its last failure instead. Used-up quota is not a rate
+/// limit and is not retried. A stream is never retried once it has begun.
 ///
 /// The defaults are those of the official SDKs (openai-python 3.54 and
 /// anthropic-sdk-python 2.12, `_base_client.py`), with a budget on top.

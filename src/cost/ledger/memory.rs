@@ -21,7 +21,9 @@ use state::{KEEP, State};
 /// or a new ledger is begun: it might give the same money twice. Lines that count for ever
 /// go on.
 ///
-/// Every operation takes one lock, once, for well under a microsecond.
+/// Every operation takes one lock, once: reserving and settling for well under a
+/// microsecond, and reading balances for as long as it takes to read as many lines as were
+/// asked for.
 pub struct MemoryLedger {
     /// Guards that on every line at every moment what is spent and what is reserved are
     /// within its limit, settled amounts above their reservations aside, and that what is

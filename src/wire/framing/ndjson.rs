@@ -2,8 +2,9 @@
 //! of a stream: one JSON text on each line, as Ollama streams its answers
 //! (docs.ollama.com, "Streaming").
 //!
-//! For programs that bring their own transport; the streams of this crate are read
-//! by the same parser. It is given bytes as they come, cut anywhere.
+//! For programs that bring their own transport. The parser takes bytes as they come, cut
+//! anywhere. None of the formats that the client speaks itself needs it: they stream
+//! [events](crate::sse).
 //!
 //! ```
 //! use tollgate::ndjson::{ParseError, Parser};
