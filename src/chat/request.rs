@@ -91,6 +91,10 @@ pub struct ChatRequest {
     /// needs to go on: its id is `container.id` in the last response's
     /// [`raw_json`](super::ChatResponse::raw_json).
     pub extra: Map<String, Value>,
+    /// Members of the JSON body that are left out although this crate would send them, for
+    /// a server that refuses them, such as `stream_options`. Those that every request needs
+    /// (`model`, `messages`, `prompt`, `stream`) cannot be left out. Default: none.
+    pub omit: Vec<String>,
 }
 
 impl ChatRequest {
@@ -270,6 +274,21 @@ impl ChatRequest {
         self.extra.insert(name.into(), value.into());
         self
     }
+
+    /// Leaves a member out of the JSON body that is sent; see [`omit`](Self::omit).
+    ///
+    /// ```
+    /// use tollgate::ChatRequest;
+    ///
+    /// // For a server with a closed schema that does not know it.
+    /// let request = ChatRequest::from("hi").omit("stream_options");
+    /// assert_eq!(request.omit, ["stream_options"]);
+    /// ```
+    #[must_use]
+    pub fn omit(mut self, name: impl Into<String>) -> Self {
+        self.omit.push(name.into());
+        self
+    }
 }
 
 impl fmt::Debug for ChatRequest {
@@ -294,6 +313,7 @@ impl fmt::Debug for ChatRequest {
             .field("idempotency_key", &self.idempotency_key)
             .field("betas", &self.betas)
             .field("extra", &self.extra.keys())
+            .field("omit", &self.omit)
             .finish()
     }
 }

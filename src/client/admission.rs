@@ -75,7 +75,9 @@ pub(super) fn admit(
 
 /// Whether a request has an output limit of its own, or says itself that it has none.
 fn has_limit(request: &ChatRequest) -> bool {
-    request.max_output_tokens.is_some() || states_limit(&request.extra)
+    request.max_output_tokens.is_some()
+        || states_limit(&request.extra)
+        || request.omit.iter().any(|name| OUTPUT_LIMITS.contains(&&**name))
 }
 
 /// The request without limits that are null, so that another can be sent; `None` where it

@@ -43,6 +43,9 @@ pub(crate) use upper_bound::{
 /// what a broken server can make of a small body.
 const MAX_PARTS: usize = 10_000;
 
+/// The members that no request is one without.
+const NEEDED: [&str; 4] = ["model", "messages", "prompt", "stream"];
+
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -136,13 +139,23 @@ impl Wire {
         dialect: &Dialect,
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error> {
-        match self {
-            Self::OpenAiChat => openai_chat::encode(request, model, dialect, delivery),
+        let mut body = match self {
+            Self::OpenAiChat => openai_chat::encode(request, model, dialect, delivery)?,
             Self::OpenAiCompletions => {
-                openai_completions::encode(request, model, dialect, delivery)
+                openai_completions::encode(request, model, dialect, delivery)?
             }
-            Self::Anthropic => anthropic::encode(request, model, delivery),
+            Self::Anthropic => anthropic::encode(request, model, delivery)?,
+        };
+        for name in &request.omit {
+            if NEEDED.contains(&&**name) {
+                return Err(Error::invalid_request(format!(
+                    "the request omits {name:?}, which every request needs; keep it"
+                )));
+            }
+            // The order of the others stays: caches compare bytes.
+            body.shift_remove(name);
         }
+        Ok(body)
     }
 
     /// The betas that a request asks for, in the header [`anthropic::BETAS`]; none where the
