@@ -1,7 +1,9 @@
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::fault::Fault;
+use super::watch::Watch;
 use crate::error::Error;
 
 /// The most that is read of the body of an error, and the most that is trusted of the
@@ -13,12 +15,16 @@ const MAX_START: usize = 64 * 1024;
 pub(crate) struct Body {
     reader: ureq::BodyReader<'static>,
     announced: Option<usize>,
+    watch: Arc<Watch>,
 }
 
 impl Body {
-    pub(super) fn new(body: ureq::Body) -> Self {
-        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        Self { reader: body.into_with_config().limit(u64::MAX).reader(), announced }
+    pub(super) fn new(body: ureq::Body, watch: &Arc<Watch>) -> Self {
+        Self {
+            announced: body.content_length().and_then(|length| usize::try_from(length).ok()),
+            reader: body.into_with_config().limit(u64::MAX).reader(),
+            watch: Arc::clone(watch),
+        }
     }
 
     /// Reads what is there, and waits where nothing is. 0 is the end.
@@ -32,12 +38,15 @@ impl Body {
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
-        loop {
+        self.watch.set_reading(true);
+        let outcome = loop {
             match self.reader.read(buffer) {
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome.map_err(|cause| ureq::Error::from(cause).into()),
+                outcome => break outcome,
             }
-        }
+        };
+        self.watch.set_reading(false);
+        outcome.map_err(|cause| ureq::Error::from(cause).into())
     }
 
     pub(super) fn read_whole(mut self, limit: usize) -> Result<Vec<u8>, Fault> {
@@ -47,7 +56,7 @@ impl Body {
         // No more than this on the server's word.
         let mut bytes = Vec::with_capacity(self.announced.unwrap_or(0).min(MAX_START));
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        self.reader.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
+        self.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
         if bytes.len() > limit {
             return Err(Fault::TooLarge { limit });
         }
@@ -58,8 +67,14 @@ impl Body {
     /// stalls meanwhile does not hide the status that already came.
     pub(super) fn read_start(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let _ = self.reader.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
+        let _ = self.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
         bytes
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_some(buffer).map_err(|fault| ureq::Error::from(fault).into_io())
     }
 }
 

@@ -1,71 +1,18 @@
-use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as UreqDuration;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
+use super::connection::Connection;
 use super::fault::{Fault, is_hangup};
-use super::open::Connection;
 use super::watch::Watch;
 use crate::cancel::Listening;
 use crate::deadline::coarse;
 use crate::error::Phase;
 use crate::pool::{CloseReason, Lease};
-
-/// Hands the one connection leased for an exchange to the agent made for it.
-pub(super) struct Handoff {
-    /// Taken by the agent when it connects, which it does once.
-    transport: Mutex<Option<Leased>>,
-}
-
-impl Handoff {
-    /// `headers` are put into the head of the request, as they stand on the wire.
-    pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
-        let leased = Leased::new(lease, Arc::clone(watch), headers);
-        Self { transport: Mutex::new(Some(leased)) }
-    }
-}
-
-impl Connector for Handoff {
-    type Out = Leased;
-
-    fn connect(
-        &self,
-        _details: &ConnectionDetails<'_>,
-        _chained: Option<()>,
-    ) -> Result<Option<Leased>, ureq::Error> {
-        Ok(self.transport.lock().take())
-    }
-}
-
-impl fmt::Debug for Handoff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handoff").finish_non_exhaustive()
-    }
-}
-
-/// No addresses: the connection is there already.
-#[derive(Debug)]
-pub(super) struct NoLookup;
-
-impl Resolver for NoLookup {
-    fn resolve(
-        &self,
-        _uri: &Uri,
-        _config: &Config,
-        _timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        Ok(self.empty())
-    }
-}
 
 /// A leased connection as ureq sees it, for one exchange.
 ///
@@ -110,7 +57,8 @@ enum Head {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
+    /// `headers` are put into the head of the request, as they stand on the wire.
+    pub(super) fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
         let connection = lease.connection();
         let interrupts = watch.tokens().map(|token| connection.shut_down_on(token)).collect();
         Self {
@@ -244,6 +192,9 @@ impl Leased {
         match outcome {
             Ok(true) => {
                 self.answered = true;
+                if let Some(lease) = &mut self.lease {
+                    lease.connection_mut().has_read();
+                }
                 Ok(true)
             }
             Ok(false) if self.answered => Ok(false),
@@ -279,11 +230,14 @@ fn line_end(head: &[u8]) -> usize {
 impl Drop for Leased {
     fn drop(&mut self) {
         self.interrupts.clear();
-        if let Some(lease) = self.lease.take() {
+        if let Some(mut lease) = self.lease.take() {
+            let unread = self.watch.is_reading() && lease.connection_mut().has_unread();
             lease.close(if self.watch.is_cancelled() {
                 CloseReason::Cancelled
             } else if self.broken || self.unsent.is_some() || std::thread::panicking() {
                 CloseReason::Broken
+            } else if unread {
+                CloseReason::Unrequested
             } else {
                 CloseReason::Ended
             });

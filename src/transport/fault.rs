@@ -3,6 +3,8 @@ use std::io;
 
 use crate::error::{Error, ErrorKind, Phase};
 
+const NO_HTTP: &str = "the server does not speak HTTP/1.1 as it should";
+
 /// How an exchange failed, more exactly than ureq tells it.
 ///
 /// It travels through ureq as `Error::Other`, or inside an `io::Error` where a
@@ -120,10 +122,9 @@ impl Fault {
                         ErrorKind::Protocol,
                         "the response headers are larger than 12 KiB".to_owned(),
                     ),
-                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => (
-                        ErrorKind::Protocol,
-                        format!("the server does not speak HTTP/1.1 as it should: {cause}"),
-                    ),
+                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+                        (ErrorKind::Protocol, format!("{NO_HTTP}: {cause}"))
+                    }
                     _ => (ErrorKind::Connection, cause.to_string()),
                 };
                 Error::new(kind, message).with_source(cause as Box<dyn StdError + Send + Sync>)

@@ -7,14 +7,19 @@
 //! once a timeout is set. Making the agent costs a few small allocations.
 
 mod body;
+mod connection;
 mod dial;
 mod exchange;
 mod fault;
+mod handoff;
 mod headers;
 mod open;
 mod progress;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod records;
 mod resolve;
 mod steps;
+mod tcp;
 mod watch;
 
 use std::borrow::Cow;
@@ -34,19 +39,17 @@ use crate::observe::{self, Observers};
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
+use crate::provider::Reply;
 use crate::retry::SecondSending;
 pub(crate) use body::Body;
+use connection::Connection;
 use dial::dial;
-use exchange::{Handoff, NoLookup};
 use fault::Fault;
+use handoff::{Handoff, NoLookup};
 pub(crate) use headers::Headers;
+use open::Opener;
 pub(crate) use open::host_and_port;
-use open::{Connection, Opener};
 pub(crate) use watch::Watch;
-
-/// A connection at rest for less than this is taken to be alive and silent: one
-/// that goes from call to call is not probed, unless a request may not be sent twice.
-const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 /// How long the body of an error is waited for: the status is known by then, and one
 /// that does not come must not use up the time for another attempt.
@@ -240,18 +243,16 @@ impl Transport {
         let permit = match self.acquire(bounds)? {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
-                let rested = since.elapsed();
-                let reason = if rested >= self.pool_config.idle_timeout {
+                let reason = match since.elapsed() >= self.pool_config.idle_timeout {
                     // The cleaner has yet to come by.
-                    CloseReason::Idle
-                } else if (rested < PROBE_AFTER && self.retry_stale)
-                    || lease.connection_mut().is_open()
-                {
-                    return Ok((lease, true));
-                } else {
-                    CloseReason::Broken
+                    true => Some(CloseReason::Idle),
+                    // However briefly it was idle.
+                    false => lease.connection_mut().unfit(),
                 };
-                lease.replace(reason)
+                match reason {
+                    None => return Ok((lease, true)),
+                    Some(reason) => lease.replace(reason),
+                }
             }
         };
         Ok((self.open(permit, bounds)?, false))
@@ -322,7 +323,7 @@ impl Transport {
         outgoing.headers_mut().clone_from(request.headers.host());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
-        let body = Body::new(body);
+        let body = Body::new(body, watch);
         let status = parts.status.as_u16();
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),
@@ -361,7 +362,7 @@ impl Incoming {
     }
 
     /// The response as the pure parts see it.
-    pub(crate) fn reply(&self) -> crate::provider::Reply<'_> {
-        crate::provider::Reply { status: self.status, headers: &self.headers, body: &self.body }
+    pub(crate) fn reply(&self) -> Reply<'_> {
+        Reply { status: self.status, headers: &self.headers, body: &self.body }
     }
 }

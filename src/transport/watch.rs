@@ -1,4 +1,5 @@
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
@@ -12,12 +13,18 @@ pub(crate) struct Watch {
     deadline: Mutex<Deadline>,
     /// Either ends it.
     tokens: [Option<CancelToken>; 2],
+    /// What the reader of the body tells the connection, on the same thread.
+    reading: AtomicBool,
 }
 
 impl Watch {
     /// `stop` ends it beside the caller's own token.
     pub(crate) fn new(bounds: &Bounds, stop: Option<CancelToken>) -> Self {
-        Self { deadline: Mutex::new(bounds.deadline), tokens: [bounds.cancel.clone(), stop] }
+        Self {
+            deadline: Mutex::new(bounds.deadline),
+            tokens: [bounds.cancel.clone(), stop],
+            reading: AtomicBool::new(false),
+        }
     }
 
     /// Moves the deadline; reads begun before keep theirs.
@@ -31,6 +38,16 @@ impl Watch {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.tokens().any(CancelToken::is_cancelled)
+    }
+
+    /// Whether the body is being read right now. If ureq drops the connection meanwhile, and
+    /// no read failed, the body was complete.
+    pub(super) fn set_reading(&self, reading: bool) {
+        self.reading.store(reading, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.load(Ordering::Relaxed)
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = &CancelToken> {
