@@ -231,8 +231,7 @@ impl Reader {
     }
 
     fn identified(&self, error: Error) -> Error {
-        let reply = self.source.incoming.reply();
-        error.with_status(reply.status).with_request_id(provider::request_id(reply)).bounded()
+        self.source.incoming.identify(error)
     }
 
     /// The error that the stream told of.

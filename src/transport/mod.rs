@@ -39,7 +39,7 @@ use crate::observe::{self, Observers};
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
-use crate::provider::Reply;
+use crate::provider::{self, Reply};
 use crate::retry::SecondSending;
 pub(crate) use body::Body;
 use connection::Connection;
@@ -177,12 +177,12 @@ impl Transport {
         let watch = Arc::new(Watch::new(bounds, None));
         self.on_a_live_connection(bounds, second, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
-            let body = match body {
-                Some(body) => body.read_whole(self.max_response_bytes)?,
-                None => return Ok(incoming),
-            };
-            Ok(Incoming { body, ..incoming })
-        })
+            let Some(body) = body else { return Ok(Ok(incoming)) };
+            Ok(match body.read_whole(self.max_response_bytes) {
+                Ok(body) => Ok(Incoming { body, ..incoming }),
+                Err(fault) => Err(incoming.identify(fault.explain())),
+            })
+        })?
     }
 
     /// Sends a request and hands out the body of the response as it comes; none where
@@ -353,6 +353,12 @@ impl Incoming {
                 *value = HeaderValue::try_from(hidden).unwrap_or(HeaderValue::from_static(""));
             }
         }
+    }
+
+    /// Adds the status and the request id to an error that came after the head.
+    pub(crate) fn identify(&self, error: Error) -> Error {
+        let reply = self.reply();
+        error.with_status(self.status).with_request_id(provider::request_id(reply)).bounded()
     }
 
     /// Lets go of the headers that nobody reads: those of a stream stay as long as it.
