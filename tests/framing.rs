@@ -1,12 +1,14 @@
-//! An error in the body of a response keeps the status and the request id of its head.
+//! A response whose framing or head breaks the rules is a protocol error, keeps its status and
+//! is not retried.
 
 mod support;
 
 use support::listener::Listener;
 use support::peer::server;
+use support::server::{body, response, word};
 use support::stream::CHUNK;
 use support::{builder_at, quick_retries};
-use tollgate::{Client, ErrorKind};
+use tollgate::{Client, Error, ErrorKind};
 
 /// A client that retries, and a server that gives this answer and then ends the connection or
 /// keeps it open.
@@ -23,14 +25,140 @@ fn answering(answer: &str, ends: bool) -> (Listener, Client) {
     (listener, builder.retry(quick_retries(2)).build().unwrap())
 }
 
+/// The error of a call and of a stream, which must be the same and not retried.
+fn failure(answer: &str) -> Error {
+    let [whole, streamed] = [false, true].map(|streams| {
+        let (listener, client) = answering(answer, false);
+        let error = match streams {
+            false => client.chat("hi").unwrap_err(),
+            true => client.stream("hi").unwrap_err(),
+        };
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{answer:?}: {error}");
+        assert_eq!(listener.accepted(), 1, "{answer:?} is not retried");
+        assert_eq!(client.pool().total.idle, 0);
+        error
+    });
+    assert_eq!(whole.to_string(), streamed.to_string());
+    whole
+}
+
+#[test]
+fn invalid_chunk_framing_is_a_protocol_error_and_not_retried() {
+    let text = body("hi");
+    let length = text.len();
+    let head = "HTTP/1.1 200 OK\r\nx-request-id: r-1\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (chunks, wrong) in [
+        (format!("{length:x}\n{text}\n0\n\n"), "bare line feed"),
+        (format!("+{length:x}\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!("-{length:x}\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!("0x{length:x}\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!(" {length:x}\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!("xyz\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!("\r\n{text}\r\n0\r\n\r\n"), "not a hexadecimal number"),
+        (format!("{:x}\r\n{text}\r\n0\r\n\r\n", length - 1), "does not end where its size says"),
+        (format!("{length:x}\r\n{text}\n0\r\n\r\n"), "does not end where its size says"),
+        (format!("{length:x}\r{text}\r\n0\r\n\r\n"), "bare carriage return"),
+        (format!("{length:x};{}\r\n{text}\r\n0\r\n\r\n", "x".repeat(100)), "longer than 20 bytes"),
+        (format!("{}{length:x}\r\n{text}\r\n0\r\n\r\n", "0".repeat(100)), "longer than 20 bytes"),
+        (format!("fffffffffffffffff\r\n{text}"), "does not fit"),
+        ("0\r\n\n".to_owned(), "bare line feed"),
+    ] {
+        let error = failure(&(head.to_owned() + &chunks));
+        assert!(error.message().contains(wrong), "{chunks:?}: {error}");
+        assert_eq!((error.status(), error.request_id()), (Some(200), Some("r-1")));
+    }
+}
+
+#[test]
+fn invalid_chunk_framing_ends_a_stream_that_has_begun() {
+    let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    let good = format!("{:x}\r\n{CHUNK}\r\n", CHUNK.len());
+    let (word, wait) = word();
+    let (listener, builder) = server(false, move |peer| {
+        while peer.request().is_some() {
+            peer.send(head.to_owned() + &good);
+            wait();
+            // Without the check, ureq would wait for the end of this line.
+            peer.send("5\nhello");
+        }
+    });
+    let client = builder.retry(quick_retries(2)).build().unwrap();
+    let mut stream = client.stream("hi").unwrap();
+    word.send(()).unwrap();
+    let error = stream.finish().unwrap_err();
+    assert_eq!((error.kind(), error.status()), (ErrorKind::Protocol, Some(200)), "{error}");
+    assert_eq!((listener.accepted(), client.pool().total.idle), (1, 0));
+}
+
+#[test]
+fn unknown_transfer_codings_are_refused() {
+    let text = body("hi");
+    let length = text.len();
+    let chunks = format!("{length:x}\r\n{text}\r\n0\r\n\r\n");
+    for coding in ["xchunked", "gzip, chunked", "chunked, gzip", "chunked, chunked", "gzip", ""] {
+        let error = failure(&format!(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: {coding}\r\ncontent-length: {}\r\n\r\n{chunks}",
+            chunks.len()
+        ));
+        assert!(error.message().contains("transfer-encoding"), "{coding}: {error}");
+    }
+    let error = failure(&format!(
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: gzip\r\n\r\n{chunks}"
+    ));
+    assert!(error.message().contains("transfer-encoding"), "{error}");
+    let error = failure(&format!("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunks}"));
+    assert!(error.message().contains("HTTP/1.0"), "{error}");
+    for coding in ["chunked", "Chunked", " CHUNKED "] {
+        let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding:{coding}\r\n\r\n{chunks}");
+        let (listener, client) = answering(&answer, false);
+        for _ in 0..3 {
+            assert_eq!(client.chat("hi").unwrap().text(), "hi");
+        }
+        assert_eq!(listener.accepted(), 1);
+    }
+    let identity = response("hi").replace("\r\n\r\n", "\r\ntransfer-encoding: identity\r\n\r\n");
+    assert_eq!(answering(&identity, false).1.chat("hi").unwrap().text(), "hi");
+}
+
+/// An intermediary may have gone by the length (RFC 9112 section 6.3).
+#[test]
+fn a_response_with_two_framings_ends_its_connection() {
+    let text = body("hi");
+    let length = text.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n\
+         {length:x}\r\n{text}\r\n0\r\n\r\n"
+    );
+    let (listener, client) = answering(&answer, false);
+    for _ in 0..3 {
+        assert_eq!(client.chat("hi").unwrap().text(), "hi");
+    }
+    assert_eq!((listener.accepted(), client.pool().total.closed.ended), (3, 3));
+}
+
+#[test]
+fn invalid_framing_does_not_hide_the_status_of_an_error() {
+    for framing in
+        ["transfer-encoding: xchunked\r\n\r\n", "transfer-encoding: chunked\r\n\r\nzz\r\n"]
+    {
+        let (listener, client) =
+            answering(&format!("HTTP/1.1 503 Service Unavailable\r\n{framing}"), false);
+        let error = client.chat("hi").unwrap_err();
+        assert_eq!((error.kind(), error.status()), (ErrorKind::Overloaded, Some(503)), "{error}");
+        assert_eq!(listener.accepted(), 3);
+    }
+}
+
 #[test]
 fn a_broken_body_keeps_status_and_request_id() {
     let head = "HTTP/1.1 200 OK\r\nx-request-id: r-2\r\n";
+    let event = format!("{:x}\r\n{CHUNK}\r\n", CHUNK.len());
     for (body, kind) in [
         ("content-length: 100\r\n\r\n{".to_owned(), ErrorKind::Connection),
         ("transfer-encoding: chunked\r\n\r\n5\r\n{".to_owned(), ErrorKind::Connection),
         ("content-length: 2\r\n\r\n[]".to_owned(), ErrorKind::Protocol),
         (format!("content-length: 40000000\r\n\r\n{CHUNK}"), ErrorKind::Protocol),
+        (format!("transfer-encoding: chunked\r\n\r\n{event}zz\r\n"), ErrorKind::Protocol),
     ] {
         let (_listener, client) = answering(&format!("{head}{body}"), true);
         let error = client.chat("hi").unwrap_err();

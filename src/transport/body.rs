@@ -1,6 +1,8 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
+use ureq::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use ureq::http::{Version, response};
 
 use super::fault::Fault;
 use super::watch::Watch;
@@ -15,14 +17,25 @@ const MAX_START: usize = 64 * 1024;
 pub(crate) struct Body {
     reader: ureq::BodyReader<'static>,
     announced: Option<usize>,
+    /// Why it cannot be read, to be returned by the first read.
+    fault: Option<Fault>,
     watch: Arc<Watch>,
 }
 
 impl Body {
-    pub(super) fn new(body: ureq::Body, watch: &Arc<Watch>) -> Self {
+    /// The body that follows `head`.
+    pub(super) fn new(body: ureq::Body, head: &response::Parts, watch: &Arc<Watch>) -> Self {
+        let framing = Framing::of(head);
+        if let Ok(Framing::Chunks { last }) = framing {
+            watch.set_chunked();
+            if last {
+                watch.set_last();
+            }
+        }
         Self {
             announced: body.content_length().and_then(|length| usize::try_from(length).ok()),
             reader: body.into_with_config().limit(u64::MAX).reader(),
+            fault: framing.err(),
             watch: Arc::clone(watch),
         }
     }
@@ -38,6 +51,9 @@ impl Body {
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
         self.watch.set_reading(true);
         let outcome = loop {
             match self.reader.read(buffer) {
@@ -75,6 +91,46 @@ impl Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_some(buffer).map_err(|fault| ureq::Error::from(fault).into_io())
+    }
+}
+
+/// What marks the end of a body (RFC 9112 section 6.3).
+#[derive(Debug, PartialEq, Eq)]
+enum Framing {
+    /// Its length or the end of the connection.
+    Other,
+    /// `last`: whether the connection must not be used again.
+    Chunks { last: bool },
+}
+
+impl Framing {
+    /// Reads it from a head.
+    ///
+    /// ureq ignores every transfer coding but `chunked`, and so would return its framing as
+    /// part of the body.
+    fn of(head: &response::Parts) -> Result<Self, Fault> {
+        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+        if let Some(coding) = codings.next() {
+            let coding = coding.as_bytes().trim_ascii();
+            let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
+            match codings.next() {
+                // Changes nothing; removed from HTTP/1.1 since (RFC 2616 section 3.6).
+                None if is(b"identity") => {}
+                // Faulty by definition (RFC 9112 section 6.1).
+                _ if head.version == Version::HTTP_10 => {
+                    return Err(Fault::Framing("an HTTP/1.0 response has a transfer-encoding"));
+                }
+                // An intermediary may have gone by the length (section 6.3).
+                None if is(b"chunked") => {
+                    return Ok(Self::Chunks { last: head.headers.contains_key(CONTENT_LENGTH) });
+                }
+                _ => {
+                    let wrong = "the transfer-encoding is not just \"chunked\"";
+                    return Err(Fault::Framing(wrong));
+                }
+            }
+        }
+        Ok(Self::Other)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use ureq::unversioned::transport::time::Duration as UreqDuration;
 use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
+use super::chunks::Chunks;
 use super::connection::Connection;
 use super::fault::{Fault, is_hangup};
 use super::watch::Watch;
@@ -39,6 +40,11 @@ pub(super) struct Leased {
     answered: bool,
     /// Whether the connection failed.
     broken: bool,
+    /// For a chunked body. ureq decodes it, but accepts sizes that are none and waits for
+    /// the rest of a line that can never become valid.
+    chunks: Option<Chunks>,
+    /// What is wrong with the chunks that came together with the head.
+    fault: Option<Fault>,
     /// Why the request could not be sent in full. Kept until the answer was looked
     /// for: a server that refuses a large request answers before it has read it
     /// all, and closes.
@@ -69,6 +75,8 @@ impl Leased {
             head: Head::Awaited,
             answered: false,
             broken: false,
+            chunks: None,
+            fault: None,
             unsent: None,
             spare: LazyBuffers::new(1, 1),
         }
@@ -213,6 +221,30 @@ impl Leased {
         }
     }
 
+    /// Checks, once, the chunks that came together with the head.
+    fn check_first_chunks(&mut self) {
+        if self.chunks.is_none() && self.watch.is_chunked() {
+            let mut chunks = Chunks::default();
+            self.fault = chunks.pass(self.connection_buffers().input()).err().map(Fault::Framing);
+            self.chunks = Some(chunks);
+        }
+    }
+
+    /// [`receive`](Self::receive), then checks the chunks in what came.
+    fn receive_checked(&mut self) -> Result<bool, Fault> {
+        let checked = match self.chunks {
+            Some(_) => self.connection_buffers().input().len(),
+            None => 0,
+        };
+        let came = self.receive()?;
+        if let Some(mut chunks) = self.chunks.take() {
+            let outcome = chunks.pass(&self.connection_buffers().input()[checked..]);
+            self.chunks = Some(chunks);
+            outcome.map_err(Fault::Framing)?;
+        }
+        Ok(came)
+    }
+
     /// Shutting the socket down looks like a broken connection or an end.
     fn told<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
         let outcome =
@@ -247,8 +279,11 @@ impl Drop for Leased {
 
 impl Transport for Leased {
     fn buffers(&mut self) -> &mut dyn Buffers {
+        self.check_first_chunks();
         match self.head {
             Head::Held(_) => self,
+            // An empty buffer makes ureq ask for more and get the error.
+            Head::Awaited | Head::Sent if self.fault.is_some() => &mut self.spare,
             Head::Awaited | Head::Sent => self.connection_buffers(),
         }
     }
@@ -281,14 +316,17 @@ impl Transport for Leased {
             self.told(outcome, Phase::Send)?;
         }
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
-        let outcome = self.receive();
+        let outcome = match self.fault.take() {
+            Some(fault) => Err(fault),
+            None => self.receive_checked(),
+        };
         self.told(outcome, phase)
     }
 
     fn is_open(&mut self) -> bool {
         // From here on it is no longer this call's to shut down.
         self.interrupts.clear();
-        if self.unsent.is_none() && !self.watch.is_cancelled() {
+        if self.unsent.is_none() && !self.watch.is_last() && !self.watch.is_cancelled() {
             if let Some(lease) = self.lease.take() {
                 lease.give_back();
             }

@@ -26,6 +26,9 @@ pub(super) enum Fault {
     /// The body is larger than the caller allows.
     #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The body's framing is invalid, so its end is unknown.
+    #[error("the framing of the body is invalid: {0}")]
+    Framing(&'static str),
     /// What ureq had to say.
     #[error("{0}")]
     Http(#[source] Box<ureq::Error>),
@@ -116,6 +119,8 @@ impl Fault {
                 ),
             )
             .with_phase(Phase::Body),
+            Self::Framing(what) => Error::new(ErrorKind::Protocol, format!("{NO_HTTP}: {what}"))
+                .with_phase(Phase::Body),
             Self::Http(cause) => {
                 let (kind, message) = match &*cause {
                     ureq::Error::LargeResponseHeader(..) => (

@@ -7,6 +7,7 @@
 //! once a timeout is set. Making the agent costs a few small allocations.
 
 mod body;
+mod chunks;
 mod connection;
 mod dial;
 mod exchange;
@@ -323,7 +324,7 @@ impl Transport {
         outgoing.headers_mut().clone_from(request.headers.host());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
-        let body = Body::new(body, watch);
+        let body = Body::new(body, &parts, watch);
         let status = parts.status.as_u16();
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),

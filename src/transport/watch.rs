@@ -13,7 +13,10 @@ pub(crate) struct Watch {
     deadline: Mutex<Deadline>,
     /// Either ends it.
     tokens: [Option<CancelToken>; 2],
-    /// What the reader of the body tells the connection, on the same thread.
+    /// What the reader of the body tells the connection. Both are on the same thread; where
+    /// a stream moves to another one, starting that thread orders the accesses.
+    chunked: AtomicBool,
+    last: AtomicBool,
     reading: AtomicBool,
 }
 
@@ -23,6 +26,8 @@ impl Watch {
         Self {
             deadline: Mutex::new(bounds.deadline),
             tokens: [bounds.cancel.clone(), stop],
+            chunked: AtomicBool::new(false),
+            last: AtomicBool::new(false),
             reading: AtomicBool::new(false),
         }
     }
@@ -38,6 +43,24 @@ impl Watch {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.tokens().any(CancelToken::is_cancelled)
+    }
+
+    /// The body is chunked.
+    pub(super) fn set_chunked(&self) {
+        self.chunked.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_chunked(&self) -> bool {
+        self.chunked.load(Ordering::Relaxed)
+    }
+
+    /// The connection must not be used again.
+    pub(super) fn set_last(&self) {
+        self.last.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_last(&self) -> bool {
+        self.last.load(Ordering::Relaxed)
     }
 
     /// Whether the body is being read right now. If ureq drops the connection meanwhile, and
