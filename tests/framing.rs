@@ -149,6 +149,71 @@ fn invalid_framing_does_not_hide_the_status_of_an_error() {
     }
 }
 
+/// A response whose head is of this size.
+fn with_head(size: usize) -> String {
+    let (head, body) = (response("hi"), body("hi"));
+    let head = head.strip_suffix(&body).unwrap().strip_suffix("\r\n").unwrap();
+    let padding = "x".repeat(size - head.len() - "x-padding: \r\n\r\n".len());
+    let head = format!("{head}x-padding: {padding}\r\n\r\n");
+    assert_eq!(head.len(), size);
+    head + &body
+}
+
+#[test]
+fn response_heads_are_read_up_to_the_limit() {
+    for limit in [None, Some(1024), Some(12_288), Some(20_000), Some(1 << 20)] {
+        let size = limit.unwrap_or(12_288);
+        for (size, fits) in [(size - 1, true), (size, true), (size + 1, false), (size * 2, false)] {
+            let answer = with_head(size);
+            let (listener, builder) = server(false, move |peer| {
+                while peer.request().is_some() {
+                    peer.send(&answer);
+                }
+            });
+            let builder = match limit {
+                Some(limit) => builder.max_response_head_bytes(limit),
+                None => builder,
+            };
+            let client = builder.retry(quick_retries(2)).build().unwrap();
+            for streams in [false, true] {
+                let outcome = match streams {
+                    false => client.chat("hi"),
+                    true => client.stream("hi").and_then(|mut stream| stream.finish()),
+                };
+                match outcome {
+                    Ok(answer) => assert_eq!((answer.text().as_str(), fits), ("hi", true)),
+                    Err(error) => {
+                        assert!(!fits, "{size} of {limit:?}: {error}");
+                        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+                        let expected = format!("{} bytes allowed", limit.unwrap_or(12_288));
+                        assert!(error.message().contains(&expected), "{error}");
+                        assert!(error.message().contains("max_response_head_bytes()"), "{error}");
+                    }
+                }
+            }
+            assert_eq!(listener.accepted(), if fits { 1 } else { 2 }, "{size} of {limit:?}");
+        }
+    }
+}
+
+#[test]
+fn more_than_128_headers_are_an_error_that_names_the_limit() {
+    for (count, fits) in [(127, true), (128, true), (129, false), (500, false)] {
+        let more = "x: y\r\n".repeat(count - 2);
+        let answer = response("hi").replacen("\r\n", &format!("\r\n{more}"), 1);
+        let (listener, client) = answering(&answer, false);
+        match client.chat("hi") {
+            Ok(answer) => assert_eq!((answer.text().as_str(), fits), ("hi", true)),
+            Err(error) => {
+                assert!(!fits, "{count}: {error}");
+                assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+                assert!(error.message().contains("more than 128 headers"), "{error}");
+            }
+        }
+        assert_eq!(listener.accepted(), 1, "it is not retried");
+    }
+}
+
 #[test]
 fn a_broken_body_keeps_status_and_request_id() {
     let head = "HTTP/1.1 200 OK\r\nx-request-id: r-2\r\n";

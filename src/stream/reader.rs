@@ -19,7 +19,7 @@ const BUFFER: usize = 4 * 1024;
 
 /// How much is read at once of a stream that filled the first: all that a connection reads
 /// at once, so that what came together is handed over together.
-const FULL: usize = 12 * 1024;
+const FULL: usize = 12 * 1024 + 1;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.

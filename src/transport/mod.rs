@@ -81,6 +81,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
+    pub(crate) max_response_head_bytes: usize,
     pub(crate) observers: &'a Observers,
 }
 
@@ -123,7 +124,7 @@ impl Transport {
                 settings.connect_timeout,
                 settings.observers.clone(),
             )),
-            config: open::exchange_config(),
+            config: open::exchange_config(settings.max_response_head_bytes),
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
             observers: settings.observers.clone(),

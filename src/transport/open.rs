@@ -28,7 +28,8 @@ const OUTPUT: usize = 8 * 1024;
 /// ureq's settings for opening connections to one origin.
 pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
     let config = Config::builder()
-        .input_buffer_size(INPUT)
+        // One byte more than a head may have, so that a larger one is noticed.
+        .input_buffer_size(INPUT.max(settings.max_response_head_bytes + 1))
         .output_buffer_size(OUTPUT)
         // A proxy is told who asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
@@ -37,14 +38,14 @@ pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
 }
 
 /// ureq's settings for an exchange over a connection that is there.
-pub(super) fn exchange_config() -> Config {
+pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
     Config::builder()
         .http_status_as_error(false)
         // A redirect could carry the key to another host.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections(0)
-        .max_response_header_size(INPUT - 1)
+        .max_response_header_size(max_response_head_bytes)
         // See `Headers`.
         .user_agent("")
         .accept("")

@@ -76,10 +76,14 @@ impl Tcp {
         let stream = Arc::new(stream);
         let handle: Weak<TcpStream> = Arc::downgrade(&stream);
         (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
-        let config = details.config;
+        // Below TLS, the buffer need not hold a whole response head.
+        let input = match details.needs_tls() {
+            true => INPUT,
+            false => details.config.input_buffer_size(),
+        };
         Ok(Self {
             stream,
-            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
+            buffers: LazyBuffers::new(input, details.config.output_buffer_size()),
             read_timeout: None,
             write_timeout: None,
             silent: false,
