@@ -221,6 +221,7 @@ fn a_broken_body_keeps_status_and_request_id() {
     for (body, kind) in [
         ("content-length: 100\r\n\r\n{".to_owned(), ErrorKind::Connection),
         ("transfer-encoding: chunked\r\n\r\n5\r\n{".to_owned(), ErrorKind::Connection),
+        ("\r\n".to_owned(), ErrorKind::Connection),
         ("content-length: 2\r\n\r\n[]".to_owned(), ErrorKind::Protocol),
         (format!("content-length: 40000000\r\n\r\n{CHUNK}"), ErrorKind::Protocol),
         (format!("transfer-encoding: chunked\r\n\r\n{event}zz\r\n"), ErrorKind::Protocol),

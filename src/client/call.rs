@@ -205,6 +205,10 @@ impl Call {
             failure.hide(&settings.secrets);
             return Err(provider::error(failure, reply, SystemTime::now()));
         };
+        if let Err(mut failure) = provider::head::check(incoming.reply()) {
+            failure.hide(&settings.secrets);
+            return Err(provider::error(failure, incoming.reply(), SystemTime::now()));
+        }
         incoming.keep_headers(provider::is_read);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         let source = Source {

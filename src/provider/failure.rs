@@ -6,7 +6,7 @@ mod report;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
-use super::{Reply, json, page, redirect};
+use super::{Reply, head, json, page, redirect};
 use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use report::Report;
@@ -24,6 +24,12 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
+    }
+
+    /// The failure of a stream without events whose body only the end of the connection ends.
+    pub(crate) fn cut_off() -> Self {
+        let message = "the connection ended before the first event of the stream".to_owned();
+        Self { kind: ErrorKind::Truncated, code: None, message }
     }
 
     pub(super) fn too_many_parts() -> Self {
@@ -47,9 +53,10 @@ impl Failure {
 
     /// The failure of a response of any status but 2xx.
     ///
-    /// It is told by what the body says, the same way whatever the format: gateways
+    /// The body decides, the same way whatever the format: gateways
     /// stand in front of every provider and answer in each other's forms. A body
-    /// that is no JSON is a proxy's and says no more than its status.
+    /// that is not JSON is a proxy's and says no more than its status; one with a
+    /// content coding, which was not requested, cannot be read.
     pub(crate) fn of(reply: Reply<'_>) -> Self {
         let status = reply.status;
         match status {
@@ -61,7 +68,17 @@ impl Failure {
                 ));
             }
         }
-        let unexplained = || format!("the server answered with status {status} and no explanation");
+        let coding = head::coding(reply);
+        let unexplained = || match &coding {
+            Some(coding) => format!(
+                "the server answered with status {status} and an explanation in the \
+                 content-encoding {coding:?}, which was not requested"
+            ),
+            None => format!("the server answered with status {status} and no explanation"),
+        };
+        if coding.is_some() {
+            return Self { kind: class::by_status(status), code: None, message: unexplained() };
+        }
         match json::detail(reply.body) {
             Some(body) => {
                 let report = Report::read(&body);

@@ -11,6 +11,7 @@ mod date;
 mod delivery;
 mod failure;
 mod figure;
+pub(crate) mod head;
 mod headers;
 mod json;
 mod lines;
@@ -225,6 +226,7 @@ impl Wire {
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));
         }
+        head::check(reply)?;
         match self {
             Self::OpenAiChat => openai::decode(reply.body),
             Self::OpenAiCompletions => completions::decode(reply.body),

@@ -24,6 +24,7 @@ macro_rules! members {
     };
     (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
         impl<'de, $($generic)*> $crate::provider::object::Members<'de> for $type {
+            #[inline]
             fn take<A: serde::de::MapAccess<'de>>(
                 &mut self,
                 name: &str,

@@ -164,7 +164,14 @@ impl Reader {
         let (read, done, passed) = {
             let mut decoder = self.source.decoder.lock();
             let read = match length {
-                0 => decoder.finish(events).map(|()| true),
+                0 => {
+                    let may_be_cut = self.source.body.is_until_close() && decoder.is_silent();
+                    let end = decoder.finish(events).map(|()| true);
+                    end.map_err(|failure| match may_be_cut && !decoder.has_begun() {
+                        true => Failure::cut_off(),
+                        false => failure,
+                    })
+                }
                 _ => decoder.push(&self.buffer[..length], events),
             };
             let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());

@@ -2,11 +2,11 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use ureq::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use ureq::http::{Version, response};
+use ureq::http::{StatusCode, Version, response};
 
 use super::fault::Fault;
 use super::watch::Watch;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 
 /// The most that is read of the body of an error, and the most that is trusted of the
 /// length a server announces.
@@ -17,6 +17,10 @@ const MAX_START: usize = 64 * 1024;
 pub(crate) struct Body {
     reader: ureq::BodyReader<'static>,
     announced: Option<usize>,
+    /// Whether only the end of the connection ends it.
+    until_close: bool,
+    /// Whether nothing was read so far.
+    empty: bool,
     /// Why it cannot be read, to be returned by the first read.
     fault: Option<Fault>,
     watch: Arc<Watch>,
@@ -25,7 +29,8 @@ pub(crate) struct Body {
 impl Body {
     /// The body that follows `head`.
     pub(super) fn new(body: ureq::Body, head: &response::Parts, watch: &Arc<Watch>) -> Self {
-        let framing = Framing::of(head);
+        let announced = body.content_length();
+        let framing = Framing::of(head, announced.is_some());
         if let Ok(Framing::Chunks { last }) = framing {
             watch.set_chunked();
             if last {
@@ -33,11 +38,19 @@ impl Body {
             }
         }
         Self {
-            announced: body.content_length().and_then(|length| usize::try_from(length).ok()),
             reader: body.into_with_config().limit(u64::MAX).reader(),
+            announced: announced.and_then(|length| usize::try_from(length).ok()),
+            until_close: matches!(framing, Ok(Framing::UntilClose)),
+            empty: true,
             fault: framing.err(),
             watch: Arc::clone(watch),
         }
+    }
+
+    /// Whether only the end of the connection ends it, so that a truncated body looks like a
+    /// complete one.
+    pub(crate) fn is_until_close(&self) -> bool {
+        self.until_close
     }
 
     /// Reads what is there, and waits where nothing is. 0 is the end.
@@ -62,7 +75,13 @@ impl Body {
             }
         };
         self.watch.set_reading(false);
-        outcome.map_err(|cause| ureq::Error::from(cause).into())
+        let length = outcome.map_err(ureq::Error::from)?;
+        // No server means to send an empty body here: the connection broke after the head.
+        if length == 0 && self.until_close && self.empty && !buffer.is_empty() {
+            return Err(Fault::Broken(Phase::Body, io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.empty &= length == 0;
+        Ok(length)
     }
 
     pub(super) fn read_whole(mut self, limit: usize) -> Result<Vec<u8>, Fault> {
@@ -97,18 +116,20 @@ impl Read for Body {
 /// What marks the end of a body (RFC 9112 section 6.3).
 #[derive(Debug, PartialEq, Eq)]
 enum Framing {
-    /// Its length or the end of the connection.
-    Other,
+    /// Its length, or that its status allows none.
+    Length,
     /// `last`: whether the connection must not be used again.
     Chunks { last: bool },
+    /// The end of the connection.
+    UntilClose,
 }
 
 impl Framing {
-    /// Reads it from a head.
+    /// Reads it from a head. `announced`: whether ureq found a length above 0.
     ///
     /// ureq ignores every transfer coding but `chunked`, and so would return its framing as
     /// part of the body.
-    fn of(head: &response::Parts) -> Result<Self, Fault> {
+    fn of(head: &response::Parts, announced: bool) -> Result<Self, Fault> {
         let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
         if let Some(coding) = codings.next() {
             let coding = coding.as_bytes().trim_ascii();
@@ -130,7 +151,10 @@ impl Framing {
                 }
             }
         }
-        Ok(Self::Other)
+        let is_known = announced
+            || head.headers.contains_key(CONTENT_LENGTH)
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(if is_known { Self::Length } else { Self::UntilClose })
     }
 }
 
