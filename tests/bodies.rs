@@ -155,3 +155,25 @@ fn an_empty_body_that_the_connection_ended_is_retried() {
         }
     }
 }
+
+#[test]
+fn only_redirects_are_called_redirects() {
+    for (status, expected) in [
+        (300, "several addresses"),
+        (304, "(Not Modified)"),
+        (305, "(Use Proxy)"),
+        (306, "no meaning"),
+        (399, "no meaning"),
+    ] {
+        let reply = Reply::status(status).header("location", "https://elsewhere.example/");
+        let error = failure(Provider::OpenAi, &reply);
+        assert_eq!(error.status(), Some(status));
+        assert!(error.message().contains(expected), "{error}");
+        assert!(!error.message().contains("redirect"), "{error}");
+    }
+    for status in [301, 302, 303, 307, 308] {
+        let reply = Reply::status(status).header("location", "https://elsewhere.example/");
+        let error = failure(Provider::OpenAi, &reply);
+        assert!(error.message().contains("points to https://elsewhere.example;"), "{error}");
+    }
+}
