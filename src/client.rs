@@ -400,6 +400,7 @@ impl ClientBuilder {
             proxy: settings.proxy.as_ref(),
             tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
+            max_response_head_bytes: settings.max_response_head_bytes,
             observers: &settings.observers,
         })?;
         let headers = Headers::new(mem::take(&mut settings.headers), &settings.base);

@@ -14,6 +14,11 @@ impl Deadline {
         Self(now.checked_add(timeout))
     }
 
+    /// No deadline.
+    pub(crate) fn never() -> Self {
+        Self(None)
+    }
+
     pub(crate) fn at(self) -> Option<Instant> {
         self.0
     }

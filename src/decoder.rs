@@ -57,7 +57,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// In OpenAI's formats `data: [DONE]` is the end, in Anthropic's `message_stop`. A
 /// body that ends without it is [`Truncated`](crate::ErrorKind::Truncated), and what
-/// came before it is still there.
+/// came before it is still there. A body without a single event is not a stream that was cut
+/// short but [`Protocol`](crate::ErrorKind::Protocol), and the error says what it is.
 ///
 /// Some servers that follow OpenAI leave `[DONE]` out: HuggingFace's router and
 /// Perplexity, in recordings of their streams. All of them end with a chunk that has
@@ -156,8 +157,9 @@ impl StreamDecoder {
     ///
     /// # Errors
     ///
-    /// [`Truncated`](crate::ErrorKind::Truncated) where something may be missing;
-    /// else as [`push`](Self::push).
+    /// [`Truncated`](crate::ErrorKind::Truncated) if the stream had begun and something may
+    /// be missing; [`Protocol`](crate::ErrorKind::Protocol) if there was no event at all; else
+    /// as for [`push`](Self::push).
     pub fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Error> {
         self.decoder.finish(events).map_err(|failure| self.error(failure))
     }

@@ -134,9 +134,10 @@ fn a_streamed_answer_is_the_same_as_one_at_once() {
 #[test]
 fn streams_with_faults_are_told_apart_and_keep_what_came() {
     type Fault = fn(Reply) -> Reply;
-    let replies: [(Fault, ErrorKind); 4] = [
+    let replies: [(Fault, ErrorKind); 5] = [
         (|reply| reply.without_end_marker(), ErrorKind::Truncated),
-        (|reply| reply.end_after(0), ErrorKind::Truncated),
+        (|reply| reply.end_after(1), ErrorKind::Truncated),
+        (|reply| reply.end_after(0), ErrorKind::Protocol),
         (|reply| reply.malformed(), ErrorKind::Protocol),
         (|reply| reply.stream_error(3, "overloaded_error", "too much to do"), {
             ErrorKind::Overloaded

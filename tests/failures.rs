@@ -325,7 +325,8 @@ fn headers_without_end() {
     });
     let error = failure(builder_at(&server.base_url()));
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    assert!(error.to_string().contains("12 KiB"), "{error}");
+    assert!(error.to_string().contains("the 12288 bytes allowed"), "{error}");
+    assert!(error.to_string().contains("max_response_head_bytes()"), "{error}");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.header("content-type"), Some("application/json"));
         assert_eq!(request.header("x-gateway"), Some("42"));
-        assert_eq!(request.header("accept-encoding"), None);
+        assert_eq!(request.header("accept-encoding"), Some("identity"));
         let agent = request.header("user-agent").unwrap();
         assert!(agent.starts_with("tollgate/"), "{agent}");
     }

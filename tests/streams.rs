@@ -349,7 +349,9 @@ fn a_stream_cut_anywhere_is_truncated_and_a_prefix() {
             random += piece.len();
             random
         });
-        for at in boundaries.chain(anywhere.filter(|at| *at <= last).step_by(9)).chain([0, last]) {
+        // A body without any event is not a stream that was cut.
+        let anywhere = anywhere.filter(|at| (1..=last).contains(at)).step_by(9);
+        for at in boundaries.chain(anywhere).chain([1, last]) {
             let (events, cut) = decoded(*format, [&body[..at]]);
             let Err((error, partial)) = cut else { panic!("{file} is whole at {at}") };
             assert_eq!(error.kind(), ErrorKind::Truncated, "{file} at {at}: {error}");

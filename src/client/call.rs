@@ -223,6 +223,9 @@ impl Call {
             let reply = incoming.reply();
             return Err(wire::error(Failure::of(reply), reply, SystemTime::now(), secrets));
         };
+        if let Err(failure) = wire::head::check(incoming.reply()) {
+            return Err(wire::error(failure, incoming.reply(), SystemTime::now(), secrets));
+        }
         incoming.keep_headers(wire::is_read);
         let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
         Ok(Source {

@@ -24,6 +24,7 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`first_token_timeout`](Self::first_token_timeout) | none |
 /// | [`gap_timeout`](Self::gap_timeout) | 600 s |
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
+/// | [`max_response_head_bytes`](Self::max_response_head_bytes) | 12 KiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
 /// | [`retry`](Self::retry) | [`RetryConfig::default`] |
 /// | [`allow_plain_http`](Self::allow_plain_http) | only to this machine |
@@ -71,6 +72,7 @@ pub struct ClientBuilder {
     pub(super) first_token_timeout: Option<Duration>,
     pub(super) gap_timeout: Duration,
     pub(super) max_response_bytes: usize,
+    pub(super) max_response_head_bytes: usize,
     pub(super) pool: PoolConfig,
     pub(super) retry: RetryConfig,
     pub(super) sleeper: Arc<dyn Sleeper>,
@@ -104,6 +106,7 @@ impl fmt::Debug for ClientBuilder {
             .field("first_token_timeout", &self.first_token_timeout)
             .field("gap_timeout", &self.gap_timeout)
             .field("max_response_bytes", &self.max_response_bytes)
+            .field("max_response_head_bytes", &self.max_response_head_bytes)
             .field("pool", &self.pool)
             .field("retry", &self.retry)
             .field("idempotency_keys", &self.idempotency_keys)
@@ -135,6 +138,7 @@ impl Default for ClientBuilder {
             first_token_timeout: None,
             gap_timeout: Duration::from_secs(600),
             max_response_bytes: 16 * 1024 * 1024,
+            max_response_head_bytes: 12 * 1024,
             pool: PoolConfig::default(),
             retry: RetryConfig::default(),
             sleeper: Arc::new(Interruptible),
@@ -254,6 +258,17 @@ impl ClientBuilder {
     /// Sets the largest response body that is read. Default: 16 MiB.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest response head (status line and headers) that is read, in bytes, from
+    /// 1 KiB to 1 MiB. A larger one is an error. Default: 12 KiB.
+    ///
+    /// Each open connection has a buffer of this size, and of at least 12 KiB, so raise it
+    /// only if a server or a proxy needs it. A head may have at most 128 headers, which
+    /// cannot be changed.
+    pub fn max_response_head_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_head_bytes = bytes;
         self
     }
 

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
@@ -31,6 +32,7 @@ pub(crate) struct Settings {
     pub(crate) first_token_timeout: Option<Duration>,
     pub(crate) gap_timeout: Duration,
     pub(crate) max_response_bytes: usize,
+    pub(crate) max_response_head_bytes: usize,
     pub(crate) pool: PoolConfig,
     pub(crate) retry: RetryConfig,
     pub(crate) sleeper: Arc<dyn Sleeper>,
@@ -153,6 +155,7 @@ impl ClientBuilder {
                 first_token_timeout: self.first_token_timeout,
                 gap_timeout: self.gap_timeout,
                 max_response_bytes: self.max_response_bytes,
+                max_response_head_bytes: self.max_response_head_bytes,
                 pool: self.pool,
                 retry: self.retry,
                 sleeper: self.sleeper,
@@ -191,6 +194,14 @@ impl ClientBuilder {
         if self.max_response_bytes == 0 {
             problems
                 .push("max_response_bytes is zero, so that no response could be read".to_owned());
+        }
+        if !HEAD_BYTES.contains(&self.max_response_head_bytes) {
+            problems.push(format!(
+                "max_response_head_bytes is {}; it must be at least {} and at most {}",
+                self.max_response_head_bytes,
+                HEAD_BYTES.start(),
+                HEAD_BYTES.end()
+            ));
         }
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
@@ -250,6 +261,10 @@ fn tracker(
 fn wrong(problems: &[String]) -> Error {
     Error::new(ErrorKind::Configuration, problems.join("; "))
 }
+
+/// The range of limits for a response head. Real heads rarely fit into less, and each
+/// connection keeps a buffer of the limit's size.
+const HEAD_BYTES: RangeInclusive<usize> = 1024..=1024 * 1024;
 
 /// Headers whose values are no secrets.
 const HARMLESS: &[&str] =

@@ -167,6 +167,7 @@ fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
             ("lifetime", closed.lifetime),
             ("broken", closed.broken),
             ("ended", closed.ended),
+            ("unrequested", closed.unrequested),
             ("cancelled", closed.cancelled),
             ("evicted", closed.evicted),
             ("shutdown", closed.shutdown),

@@ -41,8 +41,8 @@ pub struct OriginStats {
     pub waiting: usize,
     /// Connections opened.
     pub opened: u64,
-    /// Times that a connection at rest was handed out again, those included that then
-    /// turned out to be closed by the server.
+    /// How often an idle connection was taken for another call, including those that then
+    /// turned out to be closed by the server or to hold unrequested bytes.
     pub reused: u64,
     /// Connections closed, by reason.
     pub closed: Closed,
@@ -115,6 +115,10 @@ counts! {
         /// Not to be used again after an answer: the server said so or closed it,
         /// or the answer was not read to its end.
         ended: Ended,
+        /// The server sent bytes that no request had asked for; the next call would have
+        /// taken them for its answer. Some connections cannot tell them from an end and count
+        /// as `broken`: those through a SOCKS proxy.
+        unrequested: Unrequested,
         /// Because its call was cancelled.
         cancelled: Cancelled,
         /// To make way for another origin.

@@ -19,7 +19,7 @@ const BUFFER: usize = 4 * 1024;
 
 /// How much is read at once of a stream that filled the first: all that a connection reads
 /// at once, so that what came together is handed over together.
-const FULL: usize = 12 * 1024;
+const FULL: usize = 12 * 1024 + 1;
 
 /// How long, and for how many bytes, the end of the body is awaited once the answer is
 /// whole: it mostly came with it, and a connection is worth a little patience.
@@ -164,7 +164,14 @@ impl Reader {
         let (read, done, passed) = {
             let mut decoder = self.source.decoder.lock();
             let read = match length {
-                0 => decoder.finish(events).map(|()| true),
+                0 => {
+                    let may_be_cut = self.source.body.is_until_close() && decoder.is_silent();
+                    let end = decoder.finish(events).map(|()| true);
+                    end.map_err(|failure| match may_be_cut && !decoder.has_events() {
+                        true => Failure::cut_off(),
+                        false => failure,
+                    })
+                }
                 _ => decoder.push(&self.buffer[..length], events),
             };
             let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());
@@ -231,12 +238,8 @@ impl Reader {
     }
 
     fn identified(&self, error: Error) -> Error {
-        let reply = self.source.incoming.reply();
-        error
-            .with_status(reply.status)
-            .with_request_id(wire::request_id(reply, &self.source.secrets))
-            .hide(&self.source.secrets)
-            .bounded()
+        let Source { incoming, secrets, .. } = &self.source;
+        incoming.identify(error).hide(secrets).bounded()
     }
 
     /// The error that the stream told of.

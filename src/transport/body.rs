@@ -1,8 +1,12 @@
 use std::fmt;
 use std::io::{self, Read};
+use std::sync::Arc;
+use ureq::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use ureq::http::{StatusCode, Version, response};
 
 use super::fault::Fault;
-use crate::error::Error;
+use super::watch::Watch;
+use crate::error::{Error, Phase};
 
 /// The most that is read of the body of an error, and the most that is trusted of the
 /// length a server announces.
@@ -13,12 +17,40 @@ const MAX_START: usize = 64 * 1024;
 pub(crate) struct Body {
     reader: ureq::BodyReader<'static>,
     announced: Option<usize>,
+    /// Whether only the end of the connection ends it.
+    until_close: bool,
+    /// Whether nothing was read so far.
+    empty: bool,
+    /// Why it cannot be read, to be returned by the first read.
+    fault: Option<Fault>,
+    watch: Arc<Watch>,
 }
 
 impl Body {
-    pub(super) fn new(body: ureq::Body) -> Self {
-        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        Self { reader: body.into_with_config().limit(u64::MAX).reader(), announced }
+    /// The body that follows `head`.
+    pub(super) fn new(body: ureq::Body, head: &response::Parts, watch: &Arc<Watch>) -> Self {
+        let announced = body.content_length();
+        let framing = Framing::of(head, announced.is_some());
+        if let Ok(Framing::Chunks { last }) = framing {
+            watch.set_chunked();
+            if last {
+                watch.set_last();
+            }
+        }
+        Self {
+            reader: body.into_with_config().limit(u64::MAX).reader(),
+            announced: announced.and_then(|length| usize::try_from(length).ok()),
+            until_close: matches!(framing, Ok(Framing::UntilClose)),
+            empty: true,
+            fault: framing.err(),
+            watch: Arc::clone(watch),
+        }
+    }
+
+    /// Whether only the end of the connection ends it, so that a truncated body looks like a
+    /// complete one.
+    pub(crate) fn is_until_close(&self) -> bool {
+        self.until_close
     }
 
     /// Reads what is there, and waits where nothing is. 0 is the end.
@@ -32,12 +64,24 @@ impl Body {
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
-        loop {
+        if let Some(fault) = self.fault.take() {
+            return Err(fault);
+        }
+        self.watch.set_reading(true);
+        let outcome = loop {
             match self.reader.read(buffer) {
                 Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome.map_err(|cause| ureq::Error::from(cause).into()),
+                outcome => break outcome,
             }
+        };
+        self.watch.set_reading(false);
+        let length = outcome.map_err(ureq::Error::from)?;
+        // No server means to send an empty body here: the connection broke after the head.
+        if length == 0 && self.until_close && self.empty && !buffer.is_empty() {
+            return Err(Fault::Broken(Phase::Body, io::ErrorKind::UnexpectedEof.into()));
         }
+        self.empty &= length == 0;
+        Ok(length)
     }
 
     pub(super) fn read_whole(mut self, limit: usize) -> Result<Vec<u8>, Fault> {
@@ -47,7 +91,7 @@ impl Body {
         // No more than this on the server's word.
         let mut bytes = Vec::with_capacity(self.announced.unwrap_or(0).min(MAX_START));
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        self.reader.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
+        self.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
         if bytes.len() > limit {
             return Err(Fault::TooLarge { limit });
         }
@@ -58,8 +102,59 @@ impl Body {
     /// stalls meanwhile does not hide the status that already came.
     pub(super) fn read_start(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let _ = self.reader.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
+        let _ = self.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
         bytes
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_some(buffer).map_err(|fault| ureq::Error::from(fault).into_io())
+    }
+}
+
+/// What marks the end of a body (RFC 9112 section 6.3).
+#[derive(Debug, PartialEq, Eq)]
+enum Framing {
+    /// Its length, or that its status allows none.
+    Length,
+    /// `last`: whether the connection must not be used again.
+    Chunks { last: bool },
+    /// The end of the connection.
+    UntilClose,
+}
+
+impl Framing {
+    /// Reads it from a head. `announced`: whether ureq found a length above 0.
+    ///
+    /// ureq ignores every transfer coding but `chunked`, and so would return its framing as
+    /// part of the body.
+    fn of(head: &response::Parts, announced: bool) -> Result<Self, Fault> {
+        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+        if let Some(coding) = codings.next() {
+            let coding = coding.as_bytes().trim_ascii();
+            let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
+            match codings.next() {
+                // Changes nothing; removed from HTTP/1.1 since (RFC 2616 section 3.6).
+                None if is(b"identity") => {}
+                // Faulty by definition (RFC 9112 section 6.1).
+                _ if head.version == Version::HTTP_10 => {
+                    return Err(Fault::Framing("an HTTP/1.0 response has a transfer-encoding"));
+                }
+                // An intermediary may have gone by the length (section 6.3).
+                None if is(b"chunked") => {
+                    return Ok(Self::Chunks { last: head.headers.contains_key(CONTENT_LENGTH) });
+                }
+                _ => {
+                    let wrong = "the transfer-encoding is not just \"chunked\"";
+                    return Err(Fault::Framing(wrong));
+                }
+            }
+        }
+        let is_known = announced
+            || head.headers.contains_key(CONTENT_LENGTH)
+            || matches!(head.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(if is_known { Self::Length } else { Self::UntilClose })
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{bounded, select_biased};
 
-use super::open::{Connection, Opener};
+use super::connection::Connection;
+use super::open::Opener;
 use super::progress::Progress;
 use crate::bounds::Bounds;
 use crate::error::{Error, ErrorKind, Phase};

@@ -1,71 +1,19 @@
-use parking_lot::Mutex;
 use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Duration as UreqDuration;
-use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
-};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
 
+use super::chunks::Chunks;
+use super::connection::Connection;
 use super::fault::{Fault, is_hangup};
-use super::open::Connection;
 use super::watch::Watch;
 use crate::cancel::Listening;
 use crate::deadline::coarse;
 use crate::error::Phase;
 use crate::pool::{CloseReason, Lease};
-
-/// Hands the one connection leased for an exchange to the agent made for it.
-pub(super) struct Handoff {
-    /// Taken by the agent when it connects, which it does once.
-    transport: Mutex<Option<Leased>>,
-}
-
-impl Handoff {
-    /// `headers` are put into the head of the request, as they stand on the wire.
-    pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
-        let leased = Leased::new(lease, Arc::clone(watch), headers);
-        Self { transport: Mutex::new(Some(leased)) }
-    }
-}
-
-impl Connector for Handoff {
-    type Out = Leased;
-
-    fn connect(
-        &self,
-        _details: &ConnectionDetails<'_>,
-        _chained: Option<()>,
-    ) -> Result<Option<Leased>, ureq::Error> {
-        Ok(self.transport.lock().take())
-    }
-}
-
-impl fmt::Debug for Handoff {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handoff").finish_non_exhaustive()
-    }
-}
-
-/// No addresses: the connection is there already.
-#[derive(Debug)]
-pub(super) struct NoLookup;
-
-impl Resolver for NoLookup {
-    fn resolve(
-        &self,
-        _uri: &Uri,
-        _config: &Config,
-        _timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        Ok(self.empty())
-    }
-}
 
 /// A leased connection as ureq sees it, for one exchange.
 ///
@@ -92,6 +40,11 @@ pub(super) struct Leased {
     answered: bool,
     /// Whether the connection failed.
     broken: bool,
+    /// For a chunked body. ureq decodes it, but accepts sizes that are none and waits for
+    /// the rest of a line that can never become valid.
+    chunks: Option<Chunks>,
+    /// What is wrong with the chunks that came together with the head.
+    fault: Option<Fault>,
     /// Why the request could not be sent in full. Kept until the answer was looked
     /// for: a server that refuses a large request answers before it has read it
     /// all, and closes.
@@ -110,7 +63,8 @@ enum Head {
 }
 
 impl Leased {
-    fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
+    /// `headers` are put into the head of the request, as they stand on the wire.
+    pub(super) fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
         let connection = lease.connection();
         let interrupts = watch.tokens().map(|token| connection.shut_down_on(token)).collect();
         Self {
@@ -121,6 +75,8 @@ impl Leased {
             head: Head::Awaited,
             answered: false,
             broken: false,
+            chunks: None,
+            fault: None,
             unsent: None,
             spare: LazyBuffers::new(1, 1),
         }
@@ -244,6 +200,9 @@ impl Leased {
         match outcome {
             Ok(true) => {
                 self.answered = true;
+                if let Some(lease) = &mut self.lease {
+                    lease.connection_mut().has_read();
+                }
                 Ok(true)
             }
             Ok(false) if self.answered => Ok(false),
@@ -260,6 +219,30 @@ impl Leased {
             }
             Err(cause) => Err(Fault::within(phase, cause)),
         }
+    }
+
+    /// Checks, once, the chunks that came together with the head.
+    fn check_first_chunks(&mut self) {
+        if self.chunks.is_none() && self.watch.is_chunked() {
+            let mut chunks = Chunks::default();
+            self.fault = chunks.pass(self.connection_buffers().input()).err().map(Fault::Framing);
+            self.chunks = Some(chunks);
+        }
+    }
+
+    /// [`receive`](Self::receive), then checks the chunks in what came.
+    fn receive_checked(&mut self) -> Result<bool, Fault> {
+        let checked = match self.chunks {
+            Some(_) => self.connection_buffers().input().len(),
+            None => 0,
+        };
+        let came = self.receive()?;
+        if let Some(mut chunks) = self.chunks.take() {
+            let outcome = chunks.pass(&self.connection_buffers().input()[checked..]);
+            self.chunks = Some(chunks);
+            outcome.map_err(Fault::Framing)?;
+        }
+        Ok(came)
     }
 
     /// Shutting the socket down looks like a broken connection or an end.
@@ -279,11 +262,14 @@ fn line_end(head: &[u8]) -> usize {
 impl Drop for Leased {
     fn drop(&mut self) {
         self.interrupts.clear();
-        if let Some(lease) = self.lease.take() {
+        if let Some(mut lease) = self.lease.take() {
+            let unread = self.watch.is_reading() && lease.connection_mut().has_unread();
             lease.close(if self.watch.is_cancelled() {
                 CloseReason::Cancelled
             } else if self.broken || self.unsent.is_some() || std::thread::panicking() {
                 CloseReason::Broken
+            } else if unread {
+                CloseReason::Unrequested
             } else {
                 CloseReason::Ended
             });
@@ -293,8 +279,11 @@ impl Drop for Leased {
 
 impl Transport for Leased {
     fn buffers(&mut self) -> &mut dyn Buffers {
+        self.check_first_chunks();
         match self.head {
             Head::Held(_) => self,
+            // An empty buffer makes ureq ask for more and get the error.
+            Head::Awaited | Head::Sent if self.fault.is_some() => &mut self.spare,
             Head::Awaited | Head::Sent => self.connection_buffers(),
         }
     }
@@ -327,14 +316,17 @@ impl Transport for Leased {
             self.told(outcome, Phase::Send)?;
         }
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
-        let outcome = self.receive();
+        let outcome = match self.fault.take() {
+            Some(fault) => Err(fault),
+            None => self.receive_checked(),
+        };
         self.told(outcome, phase)
     }
 
     fn is_open(&mut self) -> bool {
         // From here on it is no longer this call's to shut down.
         self.interrupts.clear();
-        if self.unsent.is_none() && !self.watch.is_cancelled() {
+        if self.unsent.is_none() && !self.watch.is_last() && !self.watch.is_cancelled() {
             if let Some(lease) = self.lease.take() {
                 lease.give_back();
             }

@@ -3,6 +3,11 @@ use std::io;
 
 use crate::error::{Error, ErrorKind, Phase};
 
+const NO_HTTP: &str = "the server does not speak HTTP/1.1 as it should";
+
+/// The most headers of a response that ureq-proto reads, a constant (`MAX_RESPONSE_HEADERS`).
+const MAX_HEADERS: usize = 128;
+
 /// How an exchange failed, more exactly than ureq tells it.
 ///
 /// It travels through ureq as `Error::Other`, or inside an `io::Error` where a
@@ -24,6 +29,9 @@ pub(super) enum Fault {
     /// The body is larger than the caller allows.
     #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The body's framing is invalid, so its end is unknown.
+    #[error("the framing of the body is invalid: {0}")]
+    Framing(&'static str),
     /// What ureq had to say.
     #[error("{0}")]
     Http(#[source] Box<ureq::Error>),
@@ -114,22 +122,38 @@ impl Fault {
                 ),
             )
             .with_phase(Phase::Body),
+            Self::Framing(what) => Error::new(ErrorKind::Protocol, format!("{NO_HTTP}: {what}"))
+                .with_phase(Phase::Body),
             Self::Http(cause) => {
                 let (kind, message) = match &*cause {
-                    ureq::Error::LargeResponseHeader(..) => (
+                    ureq::Error::LargeResponseHeader(_, limit) => (
                         ErrorKind::Protocol,
-                        "the response headers are larger than 12 KiB".to_owned(),
+                        format!(
+                            "the response head is larger than the {limit} bytes allowed; \
+                             max_response_head_bytes() of the client raises that"
+                        ),
                     ),
-                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => (
+                    ureq::Error::Protocol(cause) if is_too_many_headers(cause) => (
                         ErrorKind::Protocol,
-                        format!("the server does not speak HTTP/1.1 as it should: {cause}"),
+                        format!(
+                            "the response has more than {MAX_HEADERS} headers, the most this \
+                             client reads; remove some at the server or a proxy in between"
+                        ),
                     ),
+                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
+                        (ErrorKind::Protocol, format!("{NO_HTTP}: {cause}"))
+                    }
                     _ => (ErrorKind::Connection, cause.to_string()),
                 };
                 Error::new(kind, message).with_source(cause as Box<dyn StdError + Send + Sync>)
             }
         }
     }
+}
+
+/// ureq does not export the type of this error, so its text has to do.
+fn is_too_many_headers(cause: &impl std::fmt::Display) -> bool {
+    cause.to_string().contains("too many headers")
 }
 
 /// Whether an error says that the other side is gone.

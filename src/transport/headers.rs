@@ -1,5 +1,5 @@
 use std::fmt;
-use ureq::http::header::{ACCEPT, Entry, HOST, USER_AGENT};
+use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, HOST, USER_AGENT};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use super::Outgoing;
@@ -31,7 +31,13 @@ impl Headers {
     /// Those set for a client, whose requests go to `base`, and ours where they are not set.
     pub(crate) fn new(mut headers: HeaderMap, base: &Uri) -> Self {
         let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
-        for (name, ours) in [(ACCEPT, "application/json"), (USER_AGENT, agent)] {
+        let ours = [
+            (ACCEPT, "application/json"),
+            // Without it, the server may choose any encoding (RFC 9110 section 12.5.3).
+            (ACCEPT_ENCODING, "identity"),
+            (USER_AGENT, agent),
+        ];
+        for (name, ours) in ours {
             if let Entry::Vacant(place) = headers.entry(name) {
                 place.insert(HeaderValue::from_static(ours));
             }
@@ -119,8 +125,8 @@ mod tests {
         assert_eq!(
             written(&headers, 0, None),
             format!(
-                "accept: x/y\r\nauthorization: Bearer secret\r\n{agent}\
-                 x-stainless-retry-count: 0\r\n"
+                "accept: x/y\r\nauthorization: Bearer secret\r\naccept-encoding: identity\r\n\
+                 {agent}x-stainless-retry-count: 0\r\n"
             )
         );
         // Neither as text nor byte by byte.

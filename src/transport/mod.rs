@@ -7,14 +7,20 @@
 //! once a timeout is set. Making the agent costs a few small allocations.
 
 mod body;
+mod chunks;
+mod connection;
 mod dial;
 mod exchange;
 mod fault;
+mod handoff;
 mod headers;
 mod open;
 mod progress;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod records;
 mod resolve;
 mod steps;
+mod tcp;
 mod watch;
 
 use std::sync::Arc;
@@ -34,18 +40,16 @@ use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
+use crate::wire::{self, Reply};
 pub(crate) use body::Body;
+use connection::Connection;
 use dial::dial;
-use exchange::{Handoff, NoLookup};
 use fault::Fault;
+use handoff::{Handoff, NoLookup};
 pub(crate) use headers::Headers;
+use open::Opener;
 pub(crate) use open::host_and_port;
-use open::{Connection, Opener};
 pub(crate) use watch::Watch;
-
-/// A connection at rest for less than this is taken to be alive and silent: one
-/// that goes from call to call is not probed, unless a request may not be sent twice.
-const PROBE_AFTER: Duration = Duration::from_millis(1);
 
 /// How long the body of an error is waited for: the status is known by then, and one
 /// that does not come must not use up the time for another attempt.
@@ -76,6 +80,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
+    pub(crate) max_response_head_bytes: usize,
     pub(crate) observers: &'a Observers,
 }
 
@@ -120,7 +125,7 @@ impl Transport {
                 settings.connect_timeout,
                 settings.observers.clone(),
             )),
-            config: open::exchange_config(),
+            config: open::exchange_config(settings.max_response_head_bytes),
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
             observers: settings.observers.clone(),
@@ -175,12 +180,12 @@ impl Transport {
         let watch = Arc::new(Watch::new(bounds, None));
         self.on_a_live_connection(bounds, second, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
-            let body = match body {
-                Some(body) => body.read_whole(self.max_response_bytes)?,
-                None => return Ok(incoming),
-            };
-            Ok(Incoming { body, ..incoming })
-        })
+            let Some(body) = body else { return Ok(Ok(incoming)) };
+            Ok(match body.read_whole(self.max_response_bytes) {
+                Ok(body) => Ok(Incoming { body, ..incoming }),
+                Err(fault) => Err(incoming.identify(fault.explain())),
+            })
+        })?
     }
 
     /// Sends a request and hands out the body of the response as it comes; none where
@@ -241,18 +246,16 @@ impl Transport {
         let permit = match self.acquire(bounds)? {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
-                let rested = since.elapsed();
-                let reason = if rested >= self.pool_config.idle_timeout {
+                let reason = match since.elapsed() >= self.pool_config.idle_timeout {
                     // The cleaner has yet to come by.
-                    CloseReason::Idle
-                } else if (rested < PROBE_AFTER && self.retry_stale)
-                    || lease.connection_mut().is_open()
-                {
-                    return Ok((lease, true));
-                } else {
-                    CloseReason::Broken
+                    true => Some(CloseReason::Idle),
+                    // However briefly it was idle.
+                    false => lease.connection_mut().unfit(),
                 };
-                lease.replace(reason)
+                match reason {
+                    None => return Ok((lease, true)),
+                    Some(reason) => lease.replace(reason),
+                }
             }
         };
         Ok((self.open(permit, bounds)?, false))
@@ -323,7 +326,7 @@ impl Transport {
         outgoing.headers_mut().clone_from(request.headers.host());
         let response = agent.run(outgoing)?;
         let (parts, body) = response.into_parts();
-        let body = Body::new(body);
+        let body = Body::new(body, &parts, watch);
         let status = parts.status.as_u16();
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),
@@ -356,6 +359,13 @@ impl Incoming {
         }
     }
 
+    /// Adds the status and the request id to an error that came after the head. The caller
+    /// hides the secrets in it.
+    pub(crate) fn identify(&self, error: Error) -> Error {
+        let id = wire::request_id(self.reply(), &Secrets::default());
+        error.with_status(self.status).with_request_id(id)
+    }
+
     /// Lets go of the headers that nobody reads: those of a stream stay as long as it.
     pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
         let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
@@ -363,7 +373,7 @@ impl Incoming {
     }
 
     /// The response as the pure parts see it.
-    pub(crate) fn reply(&self) -> crate::wire::Reply<'_> {
-        crate::wire::Reply { status: self.status, headers: &self.headers, body: &self.body }
+    pub(crate) fn reply(&self) -> Reply<'_> {
+        Reply { status: self.status, headers: &self.headers, body: &self.body }
     }
 }

@@ -1,5 +1,3 @@
-use parking_lot::Mutex;
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -8,23 +6,20 @@ use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as _};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
-use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle, Transport};
+use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle};
 
 use super::Settings;
+use super::connection::{Closing, Connection, Socket, shut_down_on};
 use super::fault::is_hangup;
 use super::progress::Progress;
 use super::resolve::{Resolver, Unresolved};
 use super::steps::Steps;
+use super::tcp::INPUT;
 use crate::bounds::Bounds;
-use crate::cancel::{CancelToken, Listening};
 use crate::config::Tls;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
-
-/// ureq's default is 128 KiB for each direction of each connection; requests and
-/// responses here are small, and response headers beyond this are an error.
-const INPUT: usize = 12 * 1024;
 
 /// Most requests fit in it, head and body; of larger ones it is what is sent at once. It
 /// lies idle while a stream is read, which is when there are many connections.
@@ -33,7 +28,8 @@ const OUTPUT: usize = 8 * 1024;
 /// ureq's settings for opening connections to one origin.
 pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
     let config = Config::builder()
-        .input_buffer_size(INPUT)
+        // One byte more than a head may have, so that a larger one is noticed.
+        .input_buffer_size(INPUT.max(settings.max_response_head_bytes + 1))
         .output_buffer_size(OUTPUT)
         // A proxy is told who asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
@@ -42,14 +38,14 @@ pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
 }
 
 /// ureq's settings for an exchange over a connection that is there.
-pub(super) fn exchange_config() -> Config {
+pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
     Config::builder()
         .http_status_as_error(false)
         // A redirect could carry the key to another host.
         .max_redirects(0)
         .max_redirects_will_error(false)
         .max_idle_connections(0)
-        .max_response_header_size(INPUT - 1)
+        .max_response_header_size(max_response_head_bytes)
         // See `Headers`.
         .user_agent("")
         .accept("")
@@ -128,6 +124,11 @@ fn resumes_reads(_config: &Config) -> bool {
     true
 }
 
+/// ureq itself opens the socket to such a proxy.
+fn is_socks(proxy: &ureq::Proxy) -> bool {
+    !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
+}
+
 /// Whether this is a sequence in DER from its first byte to its last, as every
 /// certificate is (RFC 5280 section 4.1, X.690 section 8.1).
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
@@ -163,77 +164,6 @@ fn default_port(uri: &Uri) -> u16 {
 
 pub(super) fn has_default_port(uri: &Uri) -> bool {
     port(uri) == default_port(uri)
-}
-
-/// A socket that can be shut down from another thread, once there is one.
-type Socket = Arc<Mutex<Option<Weak<dyn ShutdownHandle>>>>;
-
-/// Ends what blocks on a socket when `token` is cancelled.
-fn shut_down_on(token: &CancelToken, socket: &Socket) -> Listening {
-    let socket = Arc::clone(socket);
-    token.listen(move || {
-        let handle = socket.lock().as_ref().and_then(Weak::upgrade);
-        if let Some(handle) = handle {
-            handle.shutdown();
-        }
-    })
-}
-
-/// An open connection, encrypted where its origin asks for that.
-pub(super) struct Connection {
-    transport: Box<dyn Transport>,
-    socket: Socket,
-    /// Whether it was lent to a call.
-    used: bool,
-    /// Whether a read can be taken up again after it timed out.
-    resumes: bool,
-    /// After the socket, so that it is told when that is closed.
-    _closing: Option<Closing>,
-}
-
-/// Tells that a connection is closed.
-struct Closing {
-    observers: Observers,
-    origin: Arc<str>,
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        self.observers.tell(|observer| observer.connection_closed(&self.origin));
-    }
-}
-
-impl Connection {
-    pub(super) fn transport(&mut self) -> &mut dyn Transport {
-        self.used = true;
-        &mut *self.transport
-    }
-
-    /// Whether the other side still seems to be there, and has sent nothing
-    /// unasked: the bytes of a late error would be taken for the next answer.
-    ///
-    /// An encrypted connection that was never used is taken to be. Most servers
-    /// send session tickets after the handshake (RFC 8446 section 4.6.1), which
-    /// are read with the first answer and until then look like bytes unasked.
-    pub(super) fn is_open(&mut self) -> bool {
-        (self.is_tls() && !self.used) || self.transport.is_open()
-    }
-
-    pub(super) fn is_tls(&self) -> bool {
-        self.transport.is_tls()
-    }
-
-    /// Whether a read that timed out can be taken up again. Where not, it is given all
-    /// of the time at once, which the system may exceed by an eighth.
-    pub(super) fn can_resume(&self) -> bool {
-        self.resumes
-    }
-
-    /// Shuts the connection down when `token` is cancelled, until what this returns
-    /// is dropped. Blocked reads and writes then end at once.
-    pub(super) fn shut_down_on(&self, token: &CancelToken) -> Listening {
-        shut_down_on(token, &self.socket)
-    }
 }
 
 /// Opens connections to one origin.
@@ -339,8 +269,9 @@ impl Opener {
             Ok(transport) => {
                 progress.is_done();
                 let resumes = !transport.is_tls() || resumes_reads(&self.config);
-                let _closing = self.opened(begun.elapsed());
-                Ok(Connection { transport, socket, used: false, resumes, _closing })
+                let ours = !self.config.proxy().is_some_and(is_socks);
+                let closing = self.opened(begun.elapsed());
+                Ok(Connection::new(transport, socket, resumes, ours, closing))
             }
             Err(cause) => Err(self.failed(cause, progress.phase())),
         }
@@ -389,12 +320,6 @@ impl Opener {
             cause => cause.to_string(),
         };
         Error::new(kind, format!("{message} {target}: {why}")).with_phase(phase).with_source(cause)
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 

@@ -5,14 +5,17 @@ use ureq::unversioned::transport::NativeTlsConnector;
 #[cfg(feature = "rustls")]
 use ureq::unversioned::transport::RustlsConnector;
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, SocksConnector, TcpConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, SocksConnector, Transport,
 };
 
 use super::progress::{Hurried, Progress};
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use super::records::Records;
+use super::tcp::Tcp;
 use crate::error::Phase;
 
-/// The steps by which a connection is opened, ureq's own: together they are its
-/// `DefaultConnector`. Taken one by one, so that an error can say which it was.
+/// The steps that open a connection: those of ureq's `DefaultConnector`, with a socket of
+/// our own. Taken one by one, so that an error can say which of them failed.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     /// Keeps the parsed root certificates.
@@ -33,12 +36,16 @@ impl Steps {
         let there = SocksConnector::default().connect(details, None::<()>)?;
         // Has its own connection to the proxy opened by `take_to_proxy`.
         let there = ConnectProxyConnector::default().connect(details, there)?;
-        let there = TcpConnector::default().connect(details, there)?;
-        let there = there.ok_or(ureq::Error::ConnectionFailed)?.boxed();
+        let there = match there {
+            Some(there) => there.boxed(),
+            None => Tcp::connect(details)?.boxed(),
+        };
         if !details.needs_tls() {
             return Ok(there);
         }
         progress.comes_to(Phase::Tls);
+        #[cfg(any(feature = "rustls", feature = "native-tls"))]
+        let there = Records::new(there).boxed();
         #[cfg(feature = "rustls")]
         let there = opened(self.rustls.connect(details, Some(there))?)?;
         #[cfg(feature = "native-tls")]

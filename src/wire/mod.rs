@@ -32,7 +32,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use json::{append, write};
 #[cfg(test)]
 pub(crate) use reply::header_map;
-pub(crate) use reply::{Failure, Reply, error, is_read, rate_limit, request_id};
+pub(crate) use reply::{Failure, Reply, error, head, is_read, rate_limit, request_id};
 pub(crate) use stream::Decoder;
 pub use upper_bound::Tokenizer;
 pub(crate) use upper_bound::{
@@ -190,6 +190,7 @@ impl Wire {
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));
         }
+        head::check(reply)?;
         match self {
             Self::OpenAiChat => openai_chat::decode(reply.body),
             Self::OpenAiCompletions => openai_completions::decode(reply.body),

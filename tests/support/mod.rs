@@ -6,10 +6,11 @@ pub(crate) mod costs;
 pub(crate) mod front;
 pub(crate) mod listener;
 pub(crate) mod observer;
+pub(crate) mod peer;
 pub(crate) mod recordings;
 pub(crate) mod server;
 pub(crate) mod stream;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) mod tls;
 
 use std::thread;

@@ -52,7 +52,7 @@ pub(crate) fn word() -> (Sender<()>, impl Fn() + Send + Sync + 'static) {
 }
 
 /// Reads one request with its body; `None` at the end of the connection.
-pub(crate) fn request(socket: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn request(socket: &mut impl Read) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n\r\n") {

@@ -15,6 +15,21 @@ pub(crate) const AUTHORITY: &[u8] = include_bytes!("../tls/ca.pem");
 const CERTIFICATE: &[u8] = include_bytes!("../tls/server.pem");
 const KEY: &[u8] = include_bytes!("../tls/server.key");
 
+/// A server's side of TLS, with a certificate for `localhost`.
+pub(crate) fn config() -> Arc<ServerConfig> {
+    let certificates = CertificateDer::pem_slice_iter(CERTIFICATE);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            certificates.collect::<Result<_, _>>().unwrap(),
+            PrivateKeyDer::from_pem_slice(KEY).unwrap(),
+        )
+        .unwrap();
+    Arc::new(config)
+}
+
 /// Decrypts what comes for a server that speaks plainly, as a load balancer does.
 /// Its certificate is for `localhost`.
 pub(crate) struct TlsServer {
@@ -24,17 +39,7 @@ pub(crate) struct TlsServer {
 
 impl TlsServer {
     pub(crate) fn start(behind: SocketAddr) -> Self {
-        let certificates = CertificateDer::pem_slice_iter(CERTIFICATE);
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                certificates.collect::<Result<_, _>>().unwrap(),
-                PrivateKeyDer::from_pem_slice(KEY).unwrap(),
-            )
-            .unwrap();
-        let (config, handshakes) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+        let (config, handshakes) = (config(), Arc::new(AtomicUsize::new(0)));
         let listener = Listener::start({
             let handshakes = Arc::clone(&handshakes);
             move |mut socket| {

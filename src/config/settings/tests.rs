@@ -32,6 +32,8 @@ fn each_mistake_gets_its_own_sentence() {
         (openai().timeout(Duration::ZERO), "the timeout is zero"),
         (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
         (openai().max_response_bytes(0), "max_response_bytes is zero"),
+        (openai().max_response_head_bytes(1023), "max_response_head_bytes is 1023; it must be"),
+        (openai().max_response_head_bytes(usize::MAX), "it must be at least 1024 and at most"),
         (openai().base_url("http://example.com/v1"), "plain http to example.com"),
         (
             openai().base_url("http://localhost.example.com/v1"),

@@ -8,7 +8,8 @@ pub(in crate::wire) mod repair;
 pub(in crate::wire) mod word;
 
 use serde::Deserialize;
-use serde::de::Error as _;
+use serde::de::{Error as _, IgnoredAny};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
@@ -53,11 +54,21 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
     body: &'a [u8],
     repaired: &'a mut Option<String>,
 ) -> Result<T, Failure> {
+    if let Some(what) = other_than_object(body) {
+        let length = body.len();
+        return Err(Failure::protocol(format!(
+            "the response body is {what} ({length} bytes), not a JSON object"
+        )));
+    }
     tolerantly(body, std::str::from_utf8(body).ok(), repaired).map_err(|cause| {
-        let what = match cause.classify() {
-            serde_json::error::Category::Data => "is not the JSON this format promises",
-            serde_json::error::Category::Eof if body.is_empty() => "is empty",
-            serde_json::error::Category::Eof => "is JSON that breaks off",
+        let what = match (body.trim_ascii(), cause.classify()) {
+            (b"", _) if body.is_empty() => "is empty",
+            (b"", _) => "is blank",
+            _ if is_wide(body) => {
+                "is UTF-16 or UTF-32, but JSON must be UTF-8 (RFC 8259 section 8.1)"
+            }
+            (_, Category::Data) => "is not the JSON this format promises",
+            (_, Category::Eof) => "is JSON that breaks off",
             _ => "is not JSON",
         };
         Failure::protocol(format!(
@@ -67,6 +78,26 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
             cause.column()
         ))
     })
+}
+
+/// The type of a JSON body that is not an object, as every answer is.
+fn other_than_object(body: &[u8]) -> Option<&'static str> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let what = match body.trim_ascii_start().first()? {
+        b'{' => return None,
+        b'[' => "an array",
+        b'"' => "a string",
+        b'n' => "null",
+        b't' | b'f' => "a boolean",
+        _ => "a number",
+    };
+    serde_json::from_slice::<IgnoredAny>(body).is_ok().then_some(what)
+}
+
+/// Whether a body is UTF-16 or UTF-32: it has a byte order mark, or a zero among its first two
+/// bytes, since JSON begins with ASCII characters (RFC 4627 section 3).
+fn is_wide(body: &[u8]) -> bool {
+    matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..])
 }
 
 /// Reads the data of an event of a stream, as [`read`] a body.
@@ -158,13 +189,27 @@ mod tests {
     #[test]
     fn unreadable_bodies_are_told_apart_and_not_repeated() {
         for (body, expected) in [
-            ("", "is empty"),
-            ("{\"secret\": ", "breaks off"),
-            ("secret", "is not JSON"),
-            ("[1]", "is not the JSON this format promises"),
+            (&b""[..], "is empty"),
+            (b" \r\n", "is blank"),
+            (b"null\n", "is null"),
+            (b"{\"secret\": ", "breaks off"),
+            (b"secret", "is not JSON"),
+            (b"[1]", "is an array"),
+            (b" \"secret\"", "is a string"),
+            (b"-1.5", "is a number"),
+            (b"false", "is a boolean"),
+            (b"\xef\xbb\xbfnull", "is null"),
+            (b"nothing secret", "is not JSON"),
+            (b"{\"a\": 1, \"a\": }", "is not JSON"),
+            (b"\xff\xfe{\0}\0", "is UTF-16"),
+            (b"\xfe\xff\0{\0}", "is UTF-16"),
+            (b"{\0}\0", "is UTF-16"),
+            (b"\0{\0}", "is UTF-16"),
+            (b"\0\0\0{\0\0\0}", "UTF-32"),
+            (b"\xffsecret", "is not JSON"),
         ] {
-            let failure = read::<Map<String, Value>>(body.as_bytes(), &mut None).unwrap_err();
-            assert!(failure.message.contains(expected), "{body}: {}", failure.message);
+            let failure = read::<Map<String, Value>>(body, &mut None).unwrap_err();
+            assert!(failure.message.contains(expected), "{body:?}: {}", failure.message);
             assert!(!failure.message.contains("secret"));
         }
     }

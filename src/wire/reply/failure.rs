@@ -5,7 +5,7 @@ mod report;
 
 use serde_json::{Value, json};
 
-use super::{Reply, html_excerpt, redirect};
+use super::{Reply, head, html_excerpt, redirect};
 use crate::error::{Error, ErrorKind};
 use crate::wire::json;
 use report::Report;
@@ -25,6 +25,12 @@ impl Failure {
         Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
     }
 
+    /// The failure of a stream without events whose body only the end of the connection ends.
+    pub(crate) fn cut_off() -> Self {
+        let message = "the connection ended before the first event of the stream".to_owned();
+        Self { kind: ErrorKind::Truncated, code: None, message }
+    }
+
     pub(in crate::wire) fn too_many_parts() -> Self {
         Self::protocol("the answer has more parts than any model writes")
     }
@@ -39,9 +45,10 @@ impl Failure {
 
     /// The failure of a response of any status but 2xx.
     ///
-    /// It is told by what the body says, the same way whatever the format: gateways
+    /// The body decides, the same way whatever the format: gateways
     /// stand in front of every provider and answer in each other's forms. A body
-    /// that is no JSON is a proxy's and says no more than its status.
+    /// that is not JSON is a proxy's and says no more than its status; one with a
+    /// content coding, which was not requested, cannot be read.
     pub(crate) fn of(reply: Reply<'_>) -> Self {
         let status = reply.status;
         match status {
@@ -53,7 +60,17 @@ impl Failure {
                 ));
             }
         }
-        let unexplained = || format!("the server answered with status {status} and no explanation");
+        let coding = head::coding(reply);
+        let unexplained = || match &coding {
+            Some(coding) => format!(
+                "the server answered with status {status} and an explanation in the \
+                 content-encoding {coding:?}, which was not requested"
+            ),
+            None => format!("the server answered with status {status} and no explanation"),
+        };
+        if coding.is_some() {
+            return Self { kind: class::by_status(status), code: None, message: unexplained() };
+        }
         match json::detail(reply.body) {
             Some(body) => {
                 let report = Report::read(&body);

@@ -2,6 +2,7 @@
 //! they tell of.
 
 mod failure;
+pub(crate) mod head;
 mod headers;
 mod html_excerpt;
 mod redirect;

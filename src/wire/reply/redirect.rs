@@ -1,13 +1,29 @@
-//! Redirects, which are reported and never followed.
+//! Responses of status 3xx: redirects, which are reported and never followed, and others.
 
 use crate::wire::{Failure, Reply};
 
-/// The failure for a response of status 3xx. It names the place the server
-/// points to, by scheme and host only, for the rest may hold secrets.
+/// The failure for a response of status 3xx (RFC 9110 section 15.4). For a redirect it
+/// names the target by scheme and host only, since the rest may hold secrets.
 ///
 /// Redirects are not followed: the key must not travel to another host, and a
 /// body sent twice may be billed twice.
 pub(in crate::wire) fn redirect(reply: Reply<'_>) -> Failure {
+    Failure::protocol(match reply.status {
+        301..=303 | 307 | 308 => return points_elsewhere(reply),
+        300 => "the server answered with status 300 (Multiple Choices): it offers several \
+                addresses; set the base URL to one of them"
+            .to_owned(),
+        304 => "the server answered with status 304 (Not Modified), although the request set no \
+                condition; a cache in between may be at fault"
+            .to_owned(),
+        305 => "the server answered with status 305 (Use Proxy), which is obsolete and ignored; \
+                if a proxy is needed, set it with ClientBuilder::proxy"
+            .to_owned(),
+        status => format!("the server answered with status {status}, which has no meaning here"),
+    })
+}
+
+fn points_elsewhere(reply: Reply<'_>) -> Failure {
     let advice = match reply.header("location").and_then(origin) {
         Some(origin) => format!("points to {origin}; set the base URL to it"),
         None => "points elsewhere on the same server or nowhere; check the base URL".to_owned(),
@@ -42,6 +58,32 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::wire::header_map;
 
+    fn failure(status: u16, location: Option<&str>) -> Failure {
+        let headers: Vec<_> = location.map(|value| ("location", value)).into_iter().collect();
+        let headers = header_map(&headers);
+        redirect(Reply { status, headers: &headers, body: b"secret" })
+    }
+
+    #[test]
+    fn other_statuses_are_not_called_redirects() {
+        for (status, expected) in [
+            (300, "several addresses"),
+            (304, "(Not Modified)"),
+            (305, "(Use Proxy)"),
+            (306, "status 306, which has no meaning"),
+            (309, "status 309, which has no meaning"),
+            (399, "status 399, which has no meaning"),
+        ] {
+            let failure = failure(status, Some("https://elsewhere.example/secret"));
+            assert_eq!((failure.kind, failure.code), (ErrorKind::Protocol, None));
+            assert!(failure.message.contains(expected), "{}", failure.message);
+            assert!(failure.message.contains(&status.to_string()), "{}", failure.message);
+            for word in ["points", "redirect", "secret"] {
+                assert!(!failure.message.contains(word), "{}", failure.message);
+            }
+        }
+    }
+
     #[test]
     fn the_target_is_named_by_its_host_only() {
         for (location, expected) in [
@@ -56,9 +98,7 @@ mod tests {
             (Some("https://bad host secret/"), "nowhere"),
             (None, "nowhere"),
         ] {
-            let headers: Vec<_> = location.map(|value| ("location", value)).into_iter().collect();
-            let headers = header_map(&headers);
-            let failure = redirect(Reply { status: 308, headers: &headers, body: b"secret" });
+            let failure = failure(308, location);
             assert_eq!((failure.kind, failure.code), (ErrorKind::Protocol, None));
             assert!(failure.message.contains(expected), "{}", failure.message);
             assert!(failure.message.contains("base URL"));

@@ -38,11 +38,14 @@ const LEAST: usize = 64 * 1024;
 /// folds them into what the same answer would have been in one body.
 ///
 /// A server may also answer with a body that is no event stream, xAI with an error
-/// and some gateways with the whole answer. It is told by its first byte, since no
-/// line of an event stream begins like JSON or a page, kept, and read at the end.
+/// and some gateways with the whole answer. Its first byte shows that, since no
+/// line of an event stream begins like JSON or HTML. Such a body is kept and read at the end,
+/// and so is one that has no event and does not begin like an event stream.
 pub(crate) struct Decoder {
     body: Body,
     answer: Answer,
+    /// What came before any event, unless it looks like an event stream.
+    start: Vec<u8>,
     failure: Option<Failure>,
     /// For a body that is no event stream.
     room: SizeLimit,
@@ -67,7 +70,12 @@ struct Answer {
     known: bool,
     /// How many events came that are of no kind known here.
     strangers: u64,
+    /// Whether any event came.
+    begun: bool,
 }
+
+/// The most that is kept of a body that does not look like an event stream, in bytes.
+const START: usize = 64 * 1024;
 
 /// The answer as far as it has come.
 #[derive(Clone)]
@@ -133,6 +141,7 @@ impl Answer {
         event: sse::Event<'_>,
         events: &mut Vec<StreamEvent>,
     ) -> Result<bool, Failure> {
+        self.begun = true;
         if self.whole.is_some() {
             return Ok(false);
         }
@@ -171,7 +180,11 @@ impl Answer {
     /// The stream ended without its end marker.
     fn finish(&mut self, parser: Parser, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let strangers = self.strangers;
-        if let Some(event) = parser.finish()?.as_ref().and_then(sse::Unfinished::event) {
+        let unfinished = parser.finish()?;
+        if !self.begun && unfinished.is_none() {
+            return Err(Failure::protocol("the stream ended without a single event"));
+        }
+        if let Some(event) = unfinished.as_ref().and_then(sse::Unfinished::event) {
             match self.event(event, events) {
                 // Cut short is what it is then, and no nonsense.
                 Err(failure) if failure.kind == ErrorKind::Protocol => {}
@@ -271,7 +284,9 @@ impl Decoder {
                 whole: None,
                 known: false,
                 strangers: 0,
+                begun: false,
             },
+            start: Vec::new(),
             failure: None,
             room,
         }
@@ -305,7 +320,19 @@ impl Decoder {
                 Ok(())
             }),
         };
+        if !self.answer.begun {
+            self.keep_start(bytes);
+        }
         self.settle(read).map(|()| progress)
+    }
+
+    /// Keeps bytes that held no event, until they look like an event stream.
+    fn keep_start(&mut self, bytes: &[u8]) {
+        let is_whole = matches!(self.body, Body::Whole(_));
+        if !is_whole && looks_like_events(&self.start) != Some(true) {
+            let room = START.saturating_sub(self.start.len());
+            self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
     }
 
     /// Ends the body, where it ended in good order. After the end marker that is no
@@ -315,9 +342,9 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// [`Truncated`](ErrorKind::Truncated) where the end marker has not come and
-    /// something may be missing; what a body fails with that is no event stream; the
-    /// failure of an earlier push.
+    /// [`Truncated`](ErrorKind::Truncated) where the stream has begun, the end marker has
+    /// not come and something may be missing; what a body fails with that is no event
+    /// stream or has no event; the failure of an earlier push.
     pub(crate) fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         self.check()?;
         if self.is_done() {
@@ -325,6 +352,8 @@ impl Decoder {
         }
         let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
             Body::Whole(body) => self.answer.read(&body, events),
+            // Fails as the same body would if no stream had been requested.
+            _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
             Body::Unknown(parser) | Body::Events(parser) => self.answer.finish(parser, events),
         };
         self.settle(read)
@@ -358,6 +387,23 @@ impl Decoder {
                 bytes
             }
         }
+    }
+
+    /// Whether only blanks and comments came so far, which may precede an event stream.
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.answer.begun
+            && !matches!(self.body, Body::Whole(_))
+            && looks_like_events(&self.start) != Some(false)
+    }
+
+    /// Whether the bytes that held no event are blank or no event stream.
+    fn is_no_stream(&self) -> bool {
+        self.start.trim_ascii().is_empty() || looks_like_events(&self.start) == Some(false)
+    }
+
+    /// Whether any event came.
+    pub(crate) fn has_events(&self) -> bool {
+        self.answer.begun
     }
 
     /// Whether the answer is whole.
@@ -408,6 +454,21 @@ impl Decoder {
         whole.unwrap_or_else(|| fold.decoded(prompt_tokens))
     }
 }
+
+/// Whether a body begins like an event stream, with a comment or a known field (HTML Standard
+/// section 9.2.6). `None` if that is not clear yet.
+fn looks_like_events(start: &[u8]) -> Option<bool> {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    let end = start.iter().position(|byte| b"\r\n:".contains(byte));
+    let name = &start[..end.unwrap_or(start.len())];
+    match end {
+        Some(_) => Some(name.is_empty() || FIELDS.contains(&name)),
+        None if FIELDS.iter().any(|field| field.starts_with(name)) => None,
+        None => Some(false),
+    }
+}
+
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
 
 #[cfg(test)]
 pub(in crate::wire) mod tests;

@@ -100,7 +100,7 @@ fn a_stream_ends_with_its_end_marker_and_what_follows_is_passed_over() {
 fn a_stream_without_its_end_marker_is_truncated_and_what_came_is_there() {
     let whole = hello();
     let marker = whole.find("[DONE").unwrap() + "[DONE".len();
-    for end in 0..=marker {
+    for end in 1..=marker {
         let run = run(Wire::OpenAiChat, &whole[..end]);
         let failure = run.end.unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Truncated, "{end}");
@@ -179,9 +179,6 @@ fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
         (r#"{"choices": [{"message": {"content": "half"#, ErrorKind::Protocol),
         ("<html>maintenance</html>", ErrorKind::Protocol),
         ("[1]", ErrorKind::Protocol),
-        ("", ErrorKind::Truncated),
-        (" \n\n", ErrorKind::Truncated),
-        ("Internal error", ErrorKind::Truncated),
     ] {
         let run = run(Wire::OpenAiChat, body);
         assert_eq!(run.end.unwrap_err().kind, kind, "{body}");
@@ -192,6 +189,68 @@ fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
     let run = run(Wire::Anthropic, &message.to_string());
     assert_eq!(run.end, Ok(()));
     assert_eq!(run.decoded.usage, Usage::reported(1, 2));
+}
+
+#[test]
+fn a_body_without_events_fails_as_if_no_stream_had_been_requested() {
+    for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
+        for body in [
+            &b""[..],
+            b" \n\n",
+            b"null",
+            b"null\n",
+            b"true",
+            b"\"text\"",
+            b"Internal error",
+            b"error: upstream\n",
+            b"database is gone\n\n",
+            b"upstream: failed\nat: 12:00\n\n",
+            b"\xff\xfe{\0}\0",
+            b"\xfe\xff\0{\0}",
+            b"{\0}\0",
+            b"\0{\0}",
+            b"\x1f\x8b\x08\0\0\0",
+        ] {
+            let headers = HeaderMap::new();
+            let reply = Reply { status: 200, headers: &headers, body };
+            let whole = wire.decode(reply).unwrap_err();
+            assert_eq!(whole.kind, ErrorKind::Protocol, "{body:?}");
+            for size in [1, 3, body.len().max(1)] {
+                let mut decoder = Decoder::new(wire, 0, LIMIT);
+                let mut events = Vec::new();
+                for piece in body.chunks(size) {
+                    decoder.push(piece, &mut events).unwrap();
+                }
+                let failure = decoder.finish(&mut events).unwrap_err();
+                assert_eq!((failure, events), (whole.clone(), Vec::new()), "{body:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_stream_without_events_is_a_protocol_error_unless_it_breaks_off() {
+    for (body, kind) in [
+        (": keep-alive\n\n", ErrorKind::Protocol),
+        (":\n\n: keep-alive\n", ErrorKind::Protocol),
+        ("\u{feff}\n: keep-alive\n\n", ErrorKind::Protocol),
+        ("retry: 3000\n\n", ErrorKind::Protocol),
+        ("event: ping\n\n", ErrorKind::Protocol),
+        ("d", ErrorKind::Truncated),
+        ("data", ErrorKind::Truncated),
+        ("data: {", ErrorKind::Truncated),
+        (": keep-alive\n\nevent: x\nda", ErrorKind::Truncated),
+        ("event: ping\n", ErrorKind::Truncated),
+    ] {
+        for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
+            let run = run(wire, body);
+            let failure = run.end.unwrap_err();
+            assert_eq!(failure.kind, kind, "{body:?}: {}", failure.message);
+            let none = failure.message.contains("without a single event");
+            assert_eq!(none, kind == ErrorKind::Protocol, "{}", failure.message);
+            assert_eq!(run.events, []);
+        }
+    }
 }
 
 #[test]

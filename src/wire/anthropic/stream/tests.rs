@@ -225,7 +225,7 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
     let [ended, _] = end("end_turn");
     // 40 bytes of request; 10 of answer.
     for (events, prompt, completion, source) in [
-        (vec![], 10, 0, UsageSource::Estimated),
+        (vec![json!({"type": "ping"})], 10, 0, UsageSource::Estimated),
         (vec![start()], 15, 1, UsageSource::EstimatedOutput),
         ([&[start()][..], &block()].concat(), 15, 3, UsageSource::EstimatedOutput),
         (
@@ -273,7 +273,7 @@ fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
     ];
     let body = lines([&[start()][..], &events, &end("tool_use")].concat().iter());
     let marker = body.rfind("message_stop\"}").unwrap() + "message_stop\"".len();
-    for cut in 0..=marker {
+    for cut in 1..=marker {
         let run = run(Wire::Anthropic, &body[..cut]);
         assert_eq!(run.end.unwrap_err().kind, ErrorKind::Truncated, "{cut}");
         assert!("hm".starts_with(&run.decoded.message.reasoning()));

@@ -1,0 +1,59 @@
+use parking_lot::Mutex;
+use std::fmt;
+use std::sync::Arc;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
+
+use super::connection::Connection;
+use super::exchange::Leased;
+use super::watch::Watch;
+use crate::pool::Lease;
+
+/// Hands the one connection leased for an exchange to the agent made for it.
+pub(super) struct Handoff {
+    /// Taken by the agent when it connects, which it does once.
+    transport: Mutex<Option<Leased>>,
+}
+
+impl Handoff {
+    /// `headers` are put into the head of the request, as they stand on the wire.
+    pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
+        let leased = Leased::new(lease, Arc::clone(watch), headers);
+        Self { transport: Mutex::new(Some(leased)) }
+    }
+}
+
+impl Connector for Handoff {
+    type Out = Leased;
+
+    fn connect(
+        &self,
+        _details: &ConnectionDetails<'_>,
+        _chained: Option<()>,
+    ) -> Result<Option<Leased>, ureq::Error> {
+        Ok(self.transport.lock().take())
+    }
+}
+
+impl fmt::Debug for Handoff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handoff").finish_non_exhaustive()
+    }
+}
+
+/// No addresses: the connection is there already.
+#[derive(Debug)]
+pub(super) struct NoLookup;
+
+impl Resolver for NoLookup {
+    fn resolve(
+        &self,
+        _uri: &Uri,
+        _config: &Config,
+        _timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}

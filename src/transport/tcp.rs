@@ -1,0 +1,288 @@
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
+use std::net::TcpStream;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ureq::unversioned::transport::time::Duration as UreqDuration;
+use ureq::unversioned::transport::{
+    Buffers, ConnectionDetails, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
+};
+
+use crate::deadline::Deadline;
+
+/// A read with this timeout does not wait: it fails with `Error::Timeout` if nothing is
+/// there. TLS passes the timeout on to the socket.
+pub(super) const NO_WAIT: NextTimeout = NextTimeout {
+    after: UreqDuration::from_secs(0),
+    reason: ureq::Timeout::Global,
+    per_read: None,
+    per_write: None,
+};
+
+/// The most that one read of a socket returns. ureq's default is 128 KiB for each direction
+/// of each connection; requests and responses here are small.
+pub(super) const INPUT: usize = 12 * 1024;
+
+/// Each address gets at least this long to answer.
+const LEAST: Duration = Duration::from_millis(10);
+
+/// A TCP connection. Unlike ureq's own it can be read without waiting ([`NO_WAIT`]), and so
+/// be checked for unread bytes without losing any.
+pub(super) struct Tcp {
+    /// Shared with the handle that shuts it down.
+    stream: Arc<TcpStream>,
+    buffers: LazyBuffers,
+    /// The timeouts the socket has now, since setting one is a system call.
+    read_timeout: Option<Duration>,
+    write_timeout: Option<Duration>,
+    /// Whether the last operation was a read without waiting that found the connection open
+    /// and nothing to read.
+    silent: bool,
+}
+
+impl Tcp {
+    /// Connects to the first address that answers. Each address gets half of the time left,
+    /// the last one all of it.
+    pub(super) fn connect(details: &ConnectionDetails<'_>) -> Result<Self, ureq::Error> {
+        let deadline = match details.timeout.after {
+            UreqDuration::Exact(left) => Deadline::after(Instant::now(), left),
+            UreqDuration::NotHappening => Deadline::never(),
+        };
+        let mut failed = ureq::Error::ConnectionFailed;
+        let mut others = details.addrs.len();
+        for address in details.addrs.iter() {
+            others -= 1;
+            let outcome = match deadline.remaining(Instant::now()) {
+                None => TcpStream::connect(address),
+                Some(left) if left.is_zero() => break,
+                Some(left) if others == 0 => TcpStream::connect_timeout(address, left),
+                Some(left) => TcpStream::connect_timeout(address, (left / 2).max(LEAST)),
+            };
+            match outcome {
+                Ok(stream) => return Self::new(stream, details),
+                Err(cause) => failed = error(cause, details.timeout),
+            }
+        }
+        match deadline.is_past(Instant::now()) {
+            true => Err(ureq::Error::Timeout(details.timeout.reason)),
+            false => Err(failed),
+        }
+    }
+
+    fn new(stream: TcpStream, details: &ConnectionDetails<'_>) -> Result<Self, ureq::Error> {
+        stream.set_nodelay(true)?;
+        let stream = Arc::new(stream);
+        let handle: Weak<TcpStream> = Arc::downgrade(&stream);
+        (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
+        // Below TLS, the buffer need not hold a whole response head.
+        let input = match details.needs_tls() {
+            true => INPUT,
+            false => details.config.input_buffer_size(),
+        };
+        Ok(Self {
+            stream,
+            buffers: LazyBuffers::new(input, details.config.output_buffer_size()),
+            read_timeout: None,
+            write_timeout: None,
+            silent: false,
+        })
+    }
+
+    /// Takes three system calls, because std has no `MSG_DONTWAIT`.
+    fn read_without_waiting(&mut self) -> io::Result<usize> {
+        self.stream.set_nonblocking(true)?;
+        let outcome = (&*self.stream).read(self.buffers.input_append_buf());
+        self.stream.set_nonblocking(false)?;
+        self.silent = outcome.as_ref().is_err_and(|cause| cause.kind() == ErrorKind::WouldBlock);
+        outcome
+    }
+
+    fn read(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+        self.set_read_timeout(timeout)?;
+        let begun = Instant::now();
+        loop {
+            match (&*self.stream).read(self.buffers.input_append_buf()) {
+                // Linux does not resume a read with a timeout after a signal (signal(7),
+                // "Interruption of system calls").
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {
+                    if let Some(timeout) = timeout {
+                        let left = timeout.saturating_sub(begun.elapsed());
+                        if left.is_zero() {
+                            return Err(ErrorKind::TimedOut.into());
+                        }
+                        self.set_read_timeout(Some(left))?;
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.read_timeout != timeout && has_set(self.stream.set_read_timeout(timeout))? {
+            self.read_timeout = timeout;
+        }
+        Ok(())
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        if self.write_timeout != timeout && has_set(self.stream.set_write_timeout(timeout))? {
+            self.write_timeout = timeout;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a socket accepted a timeout. macOS refuses any once the peer has closed the
+/// connection without reading the whole request; the response may still be readable.
+fn has_set(outcome: io::Result<()>) -> io::Result<bool> {
+    match outcome {
+        Err(cause) if cfg!(target_os = "macos") && cause.kind() == ErrorKind::InvalidInput => {
+            Ok(false)
+        }
+        outcome => outcome.map(|()| true),
+    }
+}
+
+/// A socket's timeout is `WouldBlock` on Unix and `TimedOut` on Windows.
+fn error(cause: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match cause.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => ureq::Error::Timeout(timeout.reason),
+        _ => ureq::Error::Io(cause),
+    }
+}
+
+fn exact(after: UreqDuration) -> Option<Duration> {
+    match after {
+        UreqDuration::Exact(after) => Some(after),
+        UreqDuration::NotHappening => None,
+    }
+}
+
+impl Transport for Tcp {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        &mut self.buffers
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.silent = false;
+        if timeout.after.is_zero() {
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+        self.set_write_timeout(exact(timeout.after))?;
+        let output = &self.buffers.output()[..amount];
+        (&*self.stream).write_all(output).map_err(|cause| error(cause, timeout))
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
+        self.silent = false;
+        let outcome = match exact(timeout.after) {
+            Some(Duration::ZERO) => self.read_without_waiting(),
+            after => self.read(after),
+        };
+        let amount = outcome.map_err(|cause| error(cause, timeout))?;
+        self.buffers.input_appended(amount);
+        Ok(amount > 0)
+    }
+
+    /// Whether the connection is open and has nothing to read. Reads without waiting to find
+    /// out, unless that was the last operation.
+    fn is_open(&mut self) -> bool {
+        if !self.silent {
+            let _ = self.await_input(NO_WAIT);
+        }
+        mem::take(&mut self.silent)
+    }
+}
+
+impl fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tcp").field("peer", &self.stream.peer_addr().ok()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use ureq::config::Config;
+    use ureq::http::Uri;
+    use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+    use ureq::unversioned::transport::time::Instant as UreqInstant;
+
+    use super::*;
+
+    fn connect(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<Tcp, ureq::Error> {
+        let resolver = DefaultResolver::default();
+        let mut addrs = resolver.empty();
+        addresses.iter().for_each(|address| addrs.push(*address));
+        Tcp::connect(&ConnectionDetails {
+            uri: &Uri::from_static("http://localhost"),
+            addrs,
+            config: &Config::default(),
+            request_level: false,
+            resolver: &resolver,
+            now: UreqInstant::now(),
+            timeout,
+            current_time: Arc::new(UreqInstant::now),
+            run_connector: Arc::new(|_: &ConnectionDetails<'_>| Err(ureq::Error::ConnectionFailed)),
+            register_shutdown: Arc::new(|_| Ok(())),
+        })
+    }
+
+    /// A listener, its address, and an address that refuses connections.
+    fn addresses() -> (TcpListener, SocketAddr, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address, refusing)
+    }
+
+    #[test]
+    fn the_first_address_that_answers_is_taken() {
+        let (listener, address, refusing) = addresses();
+        let long = NextTimeout { after: UreqDuration::from_secs(30), ..NextTimeout::default() };
+        for timeout in [long, NextTimeout::default()] {
+            for addresses in [&[address][..], &[refusing, address], &[refusing, refusing, address]]
+            {
+                let tcp = connect(addresses, timeout).unwrap();
+                assert_eq!(tcp.stream.peer_addr().unwrap(), address);
+            }
+            match connect(&[refusing, refusing], timeout).unwrap_err() {
+                ureq::Error::Io(cause) => assert_eq!(cause.kind(), ErrorKind::ConnectionRefused),
+                cause => panic!("{cause}"),
+            }
+            assert!(matches!(connect(&[], timeout), Err(ureq::Error::ConnectionFailed)));
+        }
+        assert!(matches!(connect(&[address], NO_WAIT), Err(ureq::Error::Timeout(_))));
+        drop(listener);
+    }
+
+    #[test]
+    fn reading_without_waiting_loses_no_bytes() {
+        let (listener, address, _) = addresses();
+        let mut tcp = connect(&[address], NextTimeout::default()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        for _ in 0..3 {
+            assert!(matches!(tcp.await_input(NO_WAIT), Err(ureq::Error::Timeout(_))));
+            assert!(tcp.is_open());
+        }
+        server.write_all(b"abc").unwrap();
+        tcp.stream.peek(&mut [0]).unwrap();
+        assert!(tcp.await_input(NO_WAIT).unwrap());
+        assert_eq!(tcp.buffers().input(), b"abc");
+        assert!(tcp.is_open());
+        server.write_all(b"def").unwrap();
+        tcp.stream.peek(&mut [0]).unwrap();
+        assert!(!tcp.is_open());
+        assert_eq!(tcp.buffers().input(), b"abcdef");
+        // Other reads wait again.
+        let soon = NextTimeout { after: UreqDuration::from_millis(20), ..NextTimeout::default() };
+        assert!(matches!(tcp.await_input(soon), Err(ureq::Error::Timeout(_))));
+        drop(server);
+        assert!(!tcp.await_input(NextTimeout::default()).unwrap());
+        assert!(!tcp.await_input(NO_WAIT).unwrap());
+        assert!(!tcp.is_open());
+    }
+}

@@ -1,0 +1,90 @@
+//! What the head of a response says about its body.
+
+use ureq::http::header::CONTENT_ENCODING;
+
+use super::{Failure, Reply, text};
+
+/// The longest name of a coding that is shown. A longer one is not shortened: it may be a
+/// secret, and only a whole secret is recognised and hidden.
+const LONGEST: usize = 40;
+
+/// Checks whether a response of status 2xx can hold an answer.
+///
+/// # Errors
+///
+/// If it has no content (RFC 9110 section 15.3.5), or content in a coding, which cannot be
+/// read.
+pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
+    if reply.status == 204 {
+        return Err(Failure::protocol(
+            "the server answered with status 204 (No Content); check the base URL",
+        ));
+    }
+    coding(reply).map_or(Ok(()), |coding| {
+        Err(Failure::protocol(format!(
+            "the response has the content-encoding {coding:?}, although the request asked for \
+             none (accept-encoding: identity); turn it off at the server or the proxy that adds it"
+        )))
+    })
+}
+
+/// The coding that must be undone to read a body (RFC 9110 section 8.4). Some servers write
+/// a charset or `none` there, which mean none.
+pub(super) fn coding(reply: Reply<'_>) -> Option<String> {
+    let codings = reply.headers.get_all(CONTENT_ENCODING);
+    let mut codings = codings.iter().filter_map(text).flat_map(|value| value.split(','));
+    let harmless = ["", "identity", "none", "utf-8"];
+    let coding = codings.find(|coding| {
+        !harmless.iter().any(|harmless| coding.trim().eq_ignore_ascii_case(harmless))
+    })?;
+    let coding = coding.trim();
+    Some(if coding.len() <= LONGEST { coding } else { "something else" }.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::wire::header_map;
+
+    #[test]
+    fn codings_are_named_and_values_that_mean_none_are_ignored() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&["identity"][..], None),
+            (&[""][..], None),
+            (&["UTF-8"][..], None),
+            (&["none"][..], None),
+            (&["gzip"][..], Some("gzip")),
+            (&["identity, br"][..], Some("br")),
+            (&["identity", " Zstd "][..], Some("Zstd")),
+            (&["aes128gcm"][..], Some("aes128gcm")),
+        ] {
+            let headers: Vec<_> = values.iter().map(|value| ("content-encoding", *value)).collect();
+            let headers = header_map(&headers);
+            let reply = Reply { status: 200, headers: &headers, body: b"" };
+            assert_eq!(coding(reply).as_deref(), expected, "{values:?}");
+            let outcome = check(reply);
+            assert_eq!(outcome.is_err(), expected.is_some(), "{values:?}");
+            if let (Err(failure), Some(coding)) = (outcome, expected) {
+                assert_eq!(failure.kind, ErrorKind::Protocol);
+                assert!(failure.message.contains(&format!("{coding:?}")), "{}", failure.message);
+            }
+        }
+        let long = "x".repeat(1000);
+        let headers = header_map(&[("content-encoding", &long)]);
+        let reply = Reply { status: 200, headers: &headers, body: b"" };
+        assert_eq!(coding(reply).as_deref(), Some("something else"));
+    }
+
+    #[test]
+    fn status_204_holds_no_answer() {
+        let headers = header_map(&[]);
+        for status in [200, 201, 203, 206] {
+            assert_eq!(check(Reply { status, headers: &headers, body: b"" }), Ok(()));
+        }
+        let failure = check(Reply { status: 204, headers: &headers, body: b"" }).unwrap_err();
+        assert_eq!(failure.kind, ErrorKind::Protocol);
+        assert!(failure.message.contains("204"), "{}", failure.message);
+    }
+}
