@@ -404,3 +404,17 @@ fn an_answer_whose_usage_lacks_the_output_is_not_free() {
         assert_eq!((cost.output, cost.source), (usd("0.001"), CostSource::Bound));
     }
 }
+
+#[test]
+fn budgets_of_the_settings_and_of_the_client_hold_together() {
+    let server = loopback();
+    server.otherwise(Reply::text("Paris").usage(1_000, 500));
+    let builder = || support::builder(&server, "openai");
+    let (tight, wide) = (Budget::total(usd("0.0001")), Budget::daily(usd("100")));
+    for (inner, outer) in [(tight.clone(), wide.clone()), (wide, tight)] {
+        let client = builder().costs(config([inner])).budget(outer).build().unwrap();
+        let error = client.chat("hi").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Budget);
+        assert_eq!(client.cost_tracker().budgets().len(), 2);
+    }
+}

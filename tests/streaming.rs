@@ -293,3 +293,15 @@ fn a_stream_that_ends_with_its_first_read_is_whole() {
     }
     assert_eq!(server.connections(), 1);
 }
+
+#[test]
+fn a_finished_stream_is_the_answer_without_its_raw_body() {
+    let server = loopback();
+    server.reply(Reply::text("Paris").usage(12, 1));
+    server.reply(Reply::text("Paris").usage(12, 1));
+    let client = client(&server, "openai");
+    let whole = client.chat("hi").unwrap();
+    let streamed = client.stream("hi").unwrap().finish().unwrap();
+    assert_eq!((streamed.text(), streamed.usage), (whole.text(), whole.usage));
+    assert!(!whole.raw().is_empty() && streamed.raw().is_empty());
+}

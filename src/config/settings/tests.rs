@@ -154,3 +154,60 @@ fn https_is_refused_by_a_build_without_tls() {
     assert!(problem(openai()).contains("the crate is built without"));
     assert!(openai().base_url("http://localhost").check(nothing).is_ok());
 }
+
+#[test]
+fn what_is_not_set_has_the_documented_default() {
+    let settings = openai().check(nothing).unwrap();
+    let seconds = Duration::from_secs;
+    assert_eq!(
+        (settings.timeout, settings.connect_timeout, settings.gap_timeout),
+        (seconds(600), seconds(5), seconds(600))
+    );
+    assert_eq!((settings.attempt_timeout, settings.first_token_timeout), (None, None));
+    assert_eq!(settings.max_response_bytes, 16 * 1024 * 1024);
+    assert_eq!(settings.max_response_head_bytes, 12 * 1024);
+    assert!(settings.metrics && !settings.idempotency_keys && settings.proxy.is_none());
+
+    let pool = settings.pool;
+    assert_eq!((pool.max_size, pool.max_per_origin), (100, 100));
+    assert_eq!((pool.idle_timeout, pool.max_lifetime), (seconds(90), Some(seconds(30 * 60))));
+    assert_eq!((pool.cleanup_period, pool.acquire_timeout), (seconds(1), None));
+    assert!(pool.retry_stale);
+
+    let retry = settings.retry;
+    assert_eq!((retry.max_retries, retry.multiplier, retry.jitter), (2, 2.0, 0.25));
+    let half = Duration::from_millis(500);
+    assert_eq!((retry.initial_interval, retry.max_interval), (half, seconds(8)));
+    assert!(retry.retry_ambiguous);
+    assert_eq!((retry.budget.capacity, retry.budget.refill), (100, 0.2));
+}
+
+#[test]
+fn organization_and_project_go_to_openai_alone() {
+    let settings = openai().organization("org-1").check(|name| match name {
+        "OPENAI_ORG_ID" => Some("org-2".to_owned()),
+        "OPENAI_PROJECT_ID" => Some("proj-2".to_owned()),
+        _ => None,
+    });
+    let headers = settings.unwrap().headers;
+    // What is set by hand goes before the environment.
+    assert_eq!(headers["openai-organization"], "org-1");
+    assert_eq!(headers["openai-project"], "proj-2");
+    for builder in [openai().organization("org-1"), openai().project("proj-1")] {
+        let text = problem(builder.provider("groq"));
+        assert!(text.contains("groq has none"), "{text}");
+    }
+}
+
+#[test]
+fn the_price_table_names_the_provider_by_its_address() {
+    let named = |builder: ClientBuilder| builder.check(nothing).unwrap().price_provider;
+    assert_eq!(named(openai()), "openai");
+    assert_eq!(named(openai().base_url("http://localhost:9/v1")), "openai");
+    assert_eq!(named(openai().base_url("http://localhost:9/v1").price_provider("acme")), "acme");
+    assert_eq!(named(openai().provider("ollama").base_url("http://localhost:9/v1")), "ollama");
+    if cfg!(any(feature = "rustls", feature = "native-tls")) {
+        assert_eq!(named(openai().base_url("https://api.groq.com/openai/v1")), "groq");
+        assert_eq!(named(openai().provider("gemini-openai")), "google");
+    }
+}

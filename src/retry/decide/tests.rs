@@ -53,6 +53,7 @@ fn every_kind() {
         (ErrorKind::Truncated, true),
         (ErrorKind::Configuration, false),
         (ErrorKind::Budget, false),
+        (ErrorKind::Ledger, false),
     ] {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&Error::new(kind, "")), expected, "{kind}");
