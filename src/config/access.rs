@@ -172,6 +172,7 @@ mod tests {
             ("openai", "OPENAI_BASE_URL", "http://localhost:8080/v1", "http://localhost:8080/v1"),
             ("openai", "OPENAI_BASE_URL", "http://localhost:8080", "http://localhost:8080/"),
             ("mistral", "MISTRAL_BASE_URL", "https://m.example/v1", "https://m.example/v1"),
+            ("anthropic", "ANTHROPIC_BASE_URL", "http://localhost:4000", "http://localhost:4000/"),
             ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/v1"),
             ("ollama", "OLLAMA_HOST", "127.0.0.1:9999", "http://127.0.0.1:9999/v1"),
             ("ollama", "OLLAMA_HOST", "http://localhost:11434", "http://localhost:11434/v1"),
@@ -223,6 +224,8 @@ mod tests {
     #[test]
     fn keys_come_from_all_spellings_and_their_lack_names_them() {
         for (provider, variable) in [
+            ("openai", "OPENAI_API_KEY"),
+            ("anthropic", "ANTHROPIC_API_KEY"),
             ("groq", "GROQ_API_KEY"),
             ("together", "TOGETHERAI_API_KEY"),
             ("huggingface", "HF_TOKEN"),
