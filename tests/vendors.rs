@@ -29,7 +29,7 @@ const fn chat(name: &'static str, path: &'static str) -> Chat {
 const MAX_COMPLETION: &str = "max_completion_tokens";
 
 /// All of them, with the path behind the host of their own base URL.
-const CHATS: [Chat; 45] = [
+const CHATS: [Chat; 47] = [
     chat("openai", "/v1"),
     Chat { limit: MAX_COMPLETION, ..chat("azure", "/openai/v1") },
     chat("alibaba", "/compatible-mode/v1"),
@@ -80,6 +80,8 @@ const CHATS: [Chat; 45] = [
     chat("vllm", "/v1"),
     chat("sglang", "/v1"),
     chat("llamacpp", "/v1"),
+    chat("lmstudio", "/v1"),
+    chat("litellm", "/v1"),
 ];
 
 fn client(server: &Loopback, name: &str) -> Client {
@@ -153,6 +155,16 @@ fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
             }
         }
     }
+}
+
+#[test]
+fn every_vendor_is_in_these_tables() {
+    use tollgate::provider::{Format, Profile};
+
+    for profile in Profile::all().filter(|profile| profile.format == Format::OpenAiChat) {
+        assert!(CHATS.iter().any(|chat| profile.id == chat.name), "{}", profile.id);
+    }
+    assert_eq!(Profile::all().count(), CHATS.len() + 5);
 }
 
 #[test]

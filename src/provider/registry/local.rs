@@ -49,4 +49,17 @@ pub(super) static ROWS: &[Row] = &[
             .key_optional()
             .dialect(FOLLOWER)
     }),
+    Row::chat(
+        "litellm",
+        &["litellm_proxy", "litellm-proxy"],
+        "http://localhost:4000/v1",
+        |profile| {
+            profile
+                .docs("https://docs.litellm.ai/docs/providers/litellm_proxy")
+                .host_variables(["LITELLM_PROXY_API_BASE"])
+                .key_variables(["LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"])
+                .key_optional()
+                .dialect(FOLLOWER)
+        },
+    ),
 ];
