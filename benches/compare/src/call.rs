@@ -3,8 +3,8 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tollgate::Client;
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{Client};
 use ureq::Agent;
 use ureq::config::Config;
 
