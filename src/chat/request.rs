@@ -394,7 +394,7 @@ mod tests {
     #[test]
     fn a_stored_request_has_no_cancel_token_and_everything_else() {
         let request = ChatRequest::from("hi").tag("customer", "acme").omit("seed");
-        let stoppable = request.clone().cancel_token(&CancelToken::new());
+        let stoppable = request.clone().cancel_token(CancelToken::new());
         let stored = serde_json::to_string(&stoppable).unwrap();
         let read: ChatRequest = serde_json::from_str(&stored).unwrap();
         assert!(read.cancel_token.is_none());
