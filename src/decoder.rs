@@ -1,7 +1,6 @@
 use std::fmt;
 
-use crate::chat::Provider;
-use crate::chat::{ChatResponse, StreamEvent};
+use crate::chat::{ChatResponse, Provider, StreamEvent};
 use crate::error::Error;
 use crate::wire::{Decoder, Failure, Wire};
 

@@ -9,8 +9,7 @@ use ureq::http::HeaderMap;
 
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
-use crate::error::Attempt;
-use crate::error::Error;
+use crate::error::{Attempt, Error};
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
 use crate::money::Money;

@@ -14,8 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
-use crate::error::Error;
-use crate::error::{Attempt, Wait};
+use crate::error::{Attempt, Error, Wait};
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;
 #[cfg(feature = "tracing")]
@@ -203,7 +202,7 @@ impl Observers {
         }
     }
 
-    /// Has them called on the alerts of budgets, as long as their client is there.
+    /// Calls them on the alerts of budgets, for as long as their client exists.
     pub(crate) fn listener(&self) -> AlertListener {
         AlertListener::new(WeakObservers(Arc::downgrade(&self.0)))
     }

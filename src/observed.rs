@@ -7,8 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chat::{ChatResponse, FinishReason, Usage};
 use crate::cost::Cost;
-use crate::error::{Attempt, Decision};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};

@@ -18,11 +18,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
 use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
-use crate::chat::Provider;
-use crate::chat::{ChatResponse, StreamEvent};
+use crate::chat::{ChatResponse, Provider, StreamEvent};
 use crate::cost::Charge;
-use crate::error::Attempt;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Attempt, Error, ErrorKind, Phase};
 use crate::observed::ObservedCall;
 use crate::retry::Tried;
 use crate::wire::{self, Decoder};

@@ -111,10 +111,10 @@ mod tests {
     }
 }
 
-/// Whom a client wants to be called on alerts, without keeping them.
+/// Calls a client's observers on alerts, for as long as the client exists.
 ///
-/// Clients that share a tracker may share observers, too. So each call says who was
-/// called, by address, and calls nobody twice.
+/// Clients that share a tracker may also share observers. So `called` lists, by address,
+/// the observers that have been called for an alert, and nobody is called twice.
 #[derive(Clone)]
 pub(crate) struct AlertListener(Arc<dyn Listen>);
 

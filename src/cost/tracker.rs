@@ -75,8 +75,8 @@ struct Inner {
     /// locked, called or written while it is held.
     live: Mutex<Live>,
     events: Events,
-    /// The clients that share it and want to know of alerts. Locked to look them up, not
-    /// while they are called.
+    /// The listeners of the clients that share it. Locked to copy the list, and not while
+    /// they are called.
     listeners: Mutex<Vec<AlertListener>>,
 }
 

@@ -233,7 +233,7 @@ impl Error {
         self.0.rate_limit.as_ref()
     }
 
-    /// What refused the call before it was sent, where something of the client's own did.
+    /// Why the client itself refused the call before it was sent, if it did.
     pub(crate) fn refusal(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.refusal.as_deref()
     }

@@ -3,8 +3,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Target;
 use crate::chat::{Usage, UsageSource};
-use crate::error::Attempt;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Attempt, Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::money::Money;
 

@@ -3,8 +3,7 @@ use std::collections::BTreeMap;
 
 use super::call::{CallEnd, Ending};
 use crate::chat::Usage;
-use crate::error::{Decision, GiveUp, Wait};
-use crate::error::{ErrorKind, Phase};
+use crate::error::{Decision, ErrorKind, GiveUp, Phase, Wait};
 use crate::histogram::Histogram;
 use crate::money::Money;
 

@@ -3,8 +3,7 @@ use std::time::Instant;
 use super::decide::decide;
 use super::{Backoff, Bucket, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
-use crate::error::{Attempt, Decision, GiveUp};
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp, Phase};
 
 /// The loop around the attempts of one call. Clock, chance and sleep come from
 /// outside.

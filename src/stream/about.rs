@@ -2,12 +2,9 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::ChatResponse;
-use crate::chat::Provider;
+use crate::chat::{ChatResponse, Provider};
 use crate::cost::{Bill, Charge, Cost, Meter};
-use crate::error::Error;
-use crate::error::RateLimit;
-use crate::error::{Attempt, Decision, GiveUp};
+use crate::error::{Attempt, Decision, Error, GiveUp, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::observed::{Answer, Ended, ObservedCall};

@@ -20,10 +20,8 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use ureq::http::HeaderValue;
 
-use crate::chat::Provider;
-use crate::chat::{ChatRequest, ChatResponse};
-use crate::error::Error;
-use crate::error::RateLimit;
+use crate::chat::{ChatRequest, ChatResponse, Provider};
+use crate::error::{Error, RateLimit};
 use crate::key::Secrets;
 use crate::unseen;
 use openai_chat::Dialect;
@@ -43,7 +41,7 @@ pub(crate) use upper_bound::{
 /// what a broken server can make of a small body.
 const MAX_PARTS: usize = 10_000;
 
-/// The members that no request is one without.
+/// Members that every request needs.
 const NEEDED: [&str; 4] = ["model", "messages", "prompt", "stream"];
 
 /// A wire format.

@@ -16,8 +16,7 @@ use crate::cost::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
-use crate::wire::Wire;
-use crate::wire::{ModelLimits, UpperBound};
+use crate::wire::{ModelLimits, UpperBound, Wire};
 
 /// The output that is reserved, and sent as the limit, where neither the request nor the
 /// price says how much there can be. A server refuses a limit beyond what its model can

@@ -1,8 +1,7 @@
 use serde_json::{Map, Value, json};
 
 use super::finish_reason;
-use crate::chat::Provider;
-use crate::chat::{FinishReason, Part, Reasoning, ToolCall};
+use crate::chat::{FinishReason, Part, Provider, Reasoning, ToolCall};
 
 /// What a model answered, by the members of the message it came in.
 #[derive(Default, Clone)]

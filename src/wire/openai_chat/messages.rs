@@ -2,8 +2,9 @@ use serde_json::{Map, Value, json};
 
 use super::dialect::{Dialect, ReasoningBack};
 use super::encode::instruction_role;
-use crate::chat::Provider;
-use crate::chat::{Detail, Document, Image, Message, Part, Role, Source, ToolCall, ToolResult};
+use crate::chat::{
+    Detail, Document, Image, Message, Part, Provider, Role, Source, ToolCall, ToolResult,
+};
 use crate::error::Error;
 
 /// Writes the `messages` member.

@@ -6,8 +6,7 @@ mod stream;
 
 use serde_json::{Map, Value};
 
-use crate::chat::Provider;
-use crate::chat::{ChatRequest, Message, Part, ResponseFormat, Role};
+use crate::chat::{ChatRequest, Message, Part, Provider, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::json::object::members;
 use crate::wire::json::word::{Word, Written};

@@ -1,11 +1,10 @@
 use super::*;
 use crate::chat::{Text, Usage, UsageSource};
 use crate::error::ErrorKind;
-use crate::wire::Decoder;
-use crate::wire::Wire;
 use crate::wire::openai_chat::Dialect;
 use crate::wire::openai_chat::{decode, messages};
 use crate::wire::stream::tests::{Run, lines, run};
+use crate::wire::{Decoder, Wire};
 use serde_json::json;
 
 pub(in crate::wire::openai_chat) fn choice(delta: Value) -> Value {
