@@ -1,3 +1,5 @@
+//! What can end a call early: its deadline and its cancel token.
+
 use crossbeam_channel::{Receiver, never};
 
 use crate::cancel::{CancelToken, Listening};

@@ -1,3 +1,5 @@
+//! `CancelToken`, which stops calls from another thread.
+
 use crossbeam_channel::{Receiver, bounded};
 use std::collections::HashMap;
 use std::fmt;

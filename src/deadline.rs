@@ -1,3 +1,5 @@
+//! `Deadline`: the one instant that bounds every wait of a call.
+
 use crossbeam_channel::{Receiver, at, never};
 use std::time::{Duration, Instant};
 

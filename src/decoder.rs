@@ -1,3 +1,5 @@
+//! `StreamDecoder`: decodes a streamed answer from bytes, without a transport.
+
 use std::fmt;
 
 use crate::chat::{ChatResponse, Provider, StreamEvent};

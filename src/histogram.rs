@@ -1,3 +1,5 @@
+//! A histogram with bounded relative error, for durations, money, counts and rates.
+
 mod buckets;
 mod measure;
 

@@ -1,3 +1,5 @@
+//! API keys, and the removal of secrets from everything the crate shows.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;

@@ -1,3 +1,5 @@
+//! `Money`: exact amounts of US dollars.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::iter::Sum;

@@ -1,4 +1,5 @@
-//! How the crate is built: no two of its modules import each other.
+//! How the crate is built: no two of its modules import each other, and every file says what it
+//! is for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -107,6 +108,22 @@ fn no_two_modules_import_each_other() {
             .collect();
     }
     assert_eq!(below.into_iter().collect::<Vec<_>>(), ["base64", "error", "key", "unseen"]);
+}
+
+#[test]
+fn every_file_begins_with_a_sentence_about_itself() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&src, &mut found);
+    let lacking: Vec<PathBuf> = found
+        .into_iter()
+        .filter(|path| {
+            let text = fs::read_to_string(path).expect("the file can be read");
+            let line = text.lines().next().and_then(|line| line.strip_prefix("//! "));
+            line.is_none_or(|sentence| sentence.trim().is_empty())
+        })
+        .collect();
+    assert!(lacking.is_empty(), "no `//!` line at the top of {lacking:?}");
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! The events of a streamed answer.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

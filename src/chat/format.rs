@@ -1,3 +1,5 @@
+//! The response format and the reasoning effort that a request can ask for.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;

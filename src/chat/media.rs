@@ -1,3 +1,5 @@
+//! Images and documents in a message, and where their bytes come from.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

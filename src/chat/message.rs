@@ -1,3 +1,5 @@
+//! One turn of a conversation and the role that speaks in it.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

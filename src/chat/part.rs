@@ -1,3 +1,5 @@
+//! The parts a message consists of, and how they are stored.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! What a model thought before it answered, with what the provider wants back.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

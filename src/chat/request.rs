@@ -1,3 +1,5 @@
+//! A chat request: the conversation, the sampling settings and the limits of the call.
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

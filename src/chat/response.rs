@@ -1,3 +1,5 @@
+//! A whole answer: the message, its usage and cost, and why the model stopped.
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;

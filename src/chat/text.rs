@@ -1,3 +1,5 @@
+//! A text part and its citations.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;

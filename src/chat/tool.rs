@@ -1,3 +1,5 @@
+//! Tools that a model may call, its calls, and their results.
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

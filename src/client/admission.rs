@@ -1,3 +1,5 @@
+//! Encodes a request and reserves the most it can cost.
+
 use serde_json::Value;
 
 use crate::chat::{ChatRequest, Usage};

@@ -1,3 +1,5 @@
+//! Prepares one call of a client and makes its attempts.
+
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};

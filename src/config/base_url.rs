@@ -1,3 +1,5 @@
+//! Reads and checks base URLs, and finds the secrets in their queries.
+
 use std::net::IpAddr;
 use ureq::http::Uri;
 

@@ -1,3 +1,5 @@
+//! `ClientBuilder`: every setting of a client, with its default.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! The settings of the connection pool.
+
 use std::time::Duration;
 
 /// How connections are shared and kept.

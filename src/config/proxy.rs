@@ -1,3 +1,5 @@
+//! Which HTTP proxy a client uses, from its settings or the environment.
+
 use std::fmt;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;

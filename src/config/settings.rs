@@ -1,3 +1,5 @@
+//! The checked settings of a client, and the checks themselves.
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Which TLS library a client uses and whose certificates it trusts.
+
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! The alert of a budget that reached a threshold, and how observers get it.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! The settings of cost tracking: prices, budgets, and what to do without a price.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,3 +1,5 @@
+//! The subscription to cost events: spending, alerts and refusals.
+
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;

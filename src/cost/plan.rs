@@ -1,3 +1,5 @@
+//! `CallPlan`: what a call is about to ask for, and the most it can use.
+
 use std::collections::BTreeMap;
 
 use super::budget::Facts;

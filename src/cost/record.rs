@@ -1,3 +1,5 @@
+//! The record of one billed attempt, as the books keep it.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

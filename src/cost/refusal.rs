@@ -1,3 +1,5 @@
+//! A budget's refusal of a call: what it needed, what was left, and when it fits.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! Money reserved for a call, the charge after it is sent, and the bill that settles it.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -1,3 +1,5 @@
+//! The sums of calls, usage and cost in a report.
+
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::AddAssign;

@@ -1,3 +1,5 @@
+//! `CostTracker`: reserves before a call, settles after it, and reports.
+
 mod admit;
 mod end;
 mod live;

@@ -1,3 +1,5 @@
+//! The time windows over which budgets add up.
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;

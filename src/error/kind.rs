@@ -1,3 +1,5 @@
+//! The kinds of errors and the phases of a call.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

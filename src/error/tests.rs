@@ -1,3 +1,5 @@
+//! Tests of how errors read, and of their bounds and causes.
+
 use super::*;
 use crate::error::Wait;
 

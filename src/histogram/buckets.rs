@@ -1,3 +1,5 @@
+//! The bucket counts of a histogram, shared between copies until one changes.
+
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;

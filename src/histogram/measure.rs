@@ -1,3 +1,5 @@
+//! The kinds of values a histogram can count.
+
 use std::time::Duration;
 
 use crate::money::Money;

@@ -1,3 +1,5 @@
+//! Tests of quantiles against exact ones, and of addition and storage.
+
 use super::measure::Scale as _;
 use super::*;
 use crate::money::Money;

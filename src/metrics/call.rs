@@ -1,3 +1,5 @@
+//! What the metrics record of a call when it ends.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 

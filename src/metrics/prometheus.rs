@@ -1,3 +1,5 @@
+//! Writes a snapshot in Prometheus' text format and in OpenMetrics.
+
 use std::fmt::{Display, Write as _};
 
 use super::names::{self, Kind, Metric, Unit, label};

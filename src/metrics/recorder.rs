@@ -1,3 +1,5 @@
+//! Records the calls of a client in shards, and takes snapshots.
+
 use parking_lot::{Mutex, MutexGuard};
 use std::cell::Cell;
 use std::sync::Arc;

@@ -1,3 +1,5 @@
+//! Samples of single calls: the slowest and the latest failed ones.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::mem;

@@ -1,3 +1,5 @@
+//! One shard of the metrics: a thread's share of the counts until they are collected.
+
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::Arc;

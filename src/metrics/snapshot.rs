@@ -1,3 +1,5 @@
+//! A snapshot of all metrics of a client at one moment.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

@@ -1,3 +1,5 @@
+//! The numbers of the calls in some period: counts, times, tokens and costs.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

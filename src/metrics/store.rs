@@ -1,3 +1,5 @@
+//! Adds up what the shards collected, by model and over time.
+
 use std::cmp::Reverse;
 use std::mem;
 use std::time::Duration;

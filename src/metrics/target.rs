@@ -1,3 +1,5 @@
+//! The provider, model and server that metrics are counted by.
+
 use std::sync::Arc;
 
 /// How many targets are told apart. Calls to any further one are booked on "(other)".

@@ -1,3 +1,5 @@
+//! The numbers of one target over time, in slices of ten seconds and minutes.
+
 use std::time::Duration;
 
 use super::snapshot::{Window, Windows};

@@ -1,3 +1,5 @@
+//! The pool's counts, in total and by origin.
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

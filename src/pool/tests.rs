@@ -1,3 +1,5 @@
+//! Tests of the pool with threads: hand-over, waiting, cancelling and closing.
+
 use super::*;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::panic::{AssertUnwindSafe, catch_unwind};

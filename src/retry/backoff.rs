@@ -1,3 +1,5 @@
+//! The waits between retries: exponential, capped, with jitter.
+
 use std::time::Duration;
 
 use super::RetryConfig;

@@ -1,3 +1,5 @@
+//! The retry budget, which bounds the retries of all calls of a client.
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tokens are counted in millionths.

@@ -1,3 +1,5 @@
+//! The settings of retries.
+
 use std::time::Duration;
 
 use super::{Backoff, RetryBudget};

@@ -1,3 +1,5 @@
+//! Decides whether to retry after an error, and how long to wait first.
+
 use std::time::Duration;
 
 use super::RetryConfig;

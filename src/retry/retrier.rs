@@ -1,3 +1,5 @@
+//! The loop over the attempts of one call.
+
 use std::time::Instant;
 
 use super::decide::decide;

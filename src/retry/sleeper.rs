@@ -1,3 +1,5 @@
+//! How a client waits between attempts; tests can replace it.
+
 use std::fmt;
 use std::sync::Arc;
 use std::thread;

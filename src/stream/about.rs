@@ -1,3 +1,5 @@
+//! What a stream knows beside its body: attempts, timing, cost and observer.
+
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! The thread that reads a stream and hands its events to the caller.
+
 use crossbeam_channel::{Receiver, Sender, TrySendError, select_biased};
 use parking_lot::Mutex;
 use std::io;

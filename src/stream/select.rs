@@ -1,3 +1,5 @@
+//! Waits until one of several streams has an event.
+
 use std::task::Poll;
 use std::time::{Duration, Instant};
 

@@ -1,3 +1,5 @@
+//! The response of a stream before its first event, and after it.
+
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;

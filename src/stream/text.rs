@@ -1,3 +1,5 @@
+//! An iterator over the text of a stream.
+
 use std::iter::FusedIterator;
 
 use super::ChatStream;

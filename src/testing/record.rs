@@ -1,3 +1,5 @@
+//! Keeps the requests that reached the loopback provider.
+
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! What the loopback provider answers, with the faults to simulate.
+
 use serde_json::Value;
 use std::num::NonZeroUsize;
 use std::time::Duration;

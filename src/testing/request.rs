@@ -1,3 +1,5 @@
+//! A request that reached the loopback provider.
+
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, OnceLock};

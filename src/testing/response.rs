@@ -1,3 +1,5 @@
+//! The loopback provider's HTTP response: head, framing and body.
+
 use super::reply::Framing;
 
 /// What goes back to the client, before it is framed.

@@ -1,3 +1,5 @@
+//! Chooses the loopback provider's reply to a request.
+
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! A fixed offset from UTC.
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use std::str::FromStr;

@@ -1,3 +1,5 @@
+//! The body of a response; reading it to its end returns the connection to the pool.
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;

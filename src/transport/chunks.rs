@@ -1,3 +1,5 @@
+//! Checks the framing of chunked bodies.
+
 /// Checks the framing of a chunked body (RFC 9112 section 7.1). It is strict about what marks
 /// the end of a chunk: if server and client disagree on that, part of a body becomes the next
 /// response.

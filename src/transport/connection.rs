@@ -1,3 +1,5 @@
+//! An open connection of the pool, and how it is checked and shut down.
+
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::{Arc, Weak};

@@ -1,3 +1,5 @@
+//! A leased connection for one exchange, with its deadline.
+
 use std::fmt;
 use std::io;
 use std::mem;

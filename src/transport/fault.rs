@@ -1,3 +1,5 @@
+//! How an exchange failed, and the error that a caller gets for it.
+
 use std::error::Error as StdError;
 use std::io;
 

@@ -1,3 +1,5 @@
+//! Hands a leased connection to the ureq agent of one exchange.
+
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;

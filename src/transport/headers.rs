@@ -1,3 +1,5 @@
+//! The headers that every request of a client carries.
+
 use std::fmt;
 use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, HOST, USER_AGENT};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};

@@ -1,3 +1,5 @@
+//! Opens connections to one origin: TLS settings, proxies, timeouts.
+
 use std::io;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};

@@ -1,3 +1,5 @@
+//! How far the opening of a connection has come, and its deadline.
+
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,3 +1,5 @@
+//! Tracks TLS records, to know whether a connection holds part of one.
+
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
 /// The transport below TLS. It tracks where records end, which is the only way to know that

@@ -1,3 +1,5 @@
+//! Name lookup in a thread of its own, so that callers can stop waiting.
+
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;

@@ -1,3 +1,5 @@
+//! The steps that open a connection: TCP, proxy, TLS.
+
 use std::sync::Arc;
 
 #[cfg(feature = "native-tls")]

@@ -1,3 +1,5 @@
+//! A TCP connection that can be read without waiting.
+
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;

@@ -1,3 +1,5 @@
+//! The deadline and the cancel tokens of one exchange.
+
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 

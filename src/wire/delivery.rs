@@ -1,3 +1,5 @@
+//! Whether an answer comes whole or as a stream.
+
 use serde_json::{Map, Value, json};
 
 use crate::chat::ChatRequest;

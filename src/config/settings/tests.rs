@@ -1,3 +1,5 @@
+//! Tests of what `build` refuses, and of keys, environment variables and defaults.
+
 use super::*;
 
 fn openai() -> ClientBuilder {

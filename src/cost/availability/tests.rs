@@ -1,3 +1,5 @@
+//! Tests of when a refused call fits its budgets again.
+
 use super::*;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,3 +1,5 @@
+//! Tests of the running totals: their rows, bounds and sums.
+
 use super::*;
 use crate::chat::UsageSource;
 use crate::cost::{CallOutcome, Cost, CostSource, Money, Price, Prices};

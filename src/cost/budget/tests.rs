@@ -1,3 +1,5 @@
+//! Tests of which calls a budget applies to, and of its accounts.
+
 use super::*;
 use crate::error::ErrorKind;
 

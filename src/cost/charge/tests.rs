@@ -1,3 +1,5 @@
+//! Tests of what a call is charged, by how it ended.
+
 use super::*;
 use std::time::Duration;
 

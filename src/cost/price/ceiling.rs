@@ -1,3 +1,5 @@
+//! The most a call can cost in one price tier, as a function of its output.
+
 use super::rates::times;
 use super::{Money, Rates};
 use crate::wire::UpperBound;

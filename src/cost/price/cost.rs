@@ -1,3 +1,5 @@
+//! What one call cost, item by item.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

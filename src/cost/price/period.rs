@@ -1,3 +1,5 @@
+//! The rates of a model in one period of time, by service tier and prompt size.
+
 use super::Rates;
 use super::ceiling::Ceiling;
 use crate::cost::Money;

@@ -1,3 +1,5 @@
+//! The price table: built-in prices, the user's own, and lookups by model.
+
 use parking_lot::RwLock;
 use std::collections::HashMap;
 use std::fmt;

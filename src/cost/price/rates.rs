@@ -1,3 +1,5 @@
+//! The price of each kind of token and piece, and what a usage costs at these rates.
+
 use super::{Cost, Money};
 use crate::usage::Usage;
 

@@ -1,3 +1,5 @@
+//! One row of a table in a cost report.
+
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Tally;

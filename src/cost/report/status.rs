@@ -1,3 +1,5 @@
+//! How much of a budget's limit is used up in its current window.
+
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
 

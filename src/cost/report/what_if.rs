@@ -1,3 +1,5 @@
+//! What the calls of a report would have cost on another model.
+
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,3 +1,5 @@
+//! Settles a call with the ledger and records it.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 

@@ -1,3 +1,5 @@
+//! The tracker's state in memory: totals, known accounts, and alerts already sent.
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;

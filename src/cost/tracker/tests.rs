@@ -1,3 +1,5 @@
+//! A tracker with a simple price and a clock to set, for the tests below it.
+
 mod alerts;
 mod availability;
 mod endings;

@@ -1,3 +1,5 @@
+//! Tests of windows: calendars, offsets, rolling slices and projections.
+
 use super::*;
 
 /// The instant of a date and a time of day in UTC.

@@ -1,3 +1,5 @@
+//! Tests of the exported metrics, with `promtool` where it is installed.
+
 use std::env;
 use std::io::Write as _;
 use std::process::{Command, Stdio};

@@ -1,3 +1,5 @@
+//! Tests of a snapshot as a text table.
+
 use super::*;
 use crate::metrics::tests::{example, sparse};
 

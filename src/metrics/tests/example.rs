@@ -1,3 +1,5 @@
+//! Example snapshots for the tests of the output formats.
+
 use super::*;
 
 /// A snapshot with some of everything.

@@ -1,3 +1,5 @@
+//! Tests of the windows of one, five and fifteen minutes.
+
 use super::*;
 
 #[test]

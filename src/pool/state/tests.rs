@@ -1,3 +1,5 @@
+//! Tests of the pool's bookkeeping, without threads.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,3 +1,5 @@
+//! Tests that every row of the registry is complete and unambiguous.
+
 use super::*;
 use crate::provider::Auth;
 

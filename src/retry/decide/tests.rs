@@ -1,3 +1,5 @@
+//! Tests of the retry decision for every kind, status, phase and header.
+
 use std::time::SystemTime;
 
 use super::*;

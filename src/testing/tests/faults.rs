@@ -1,3 +1,5 @@
+//! Tests of simulated faults, over sockets.
+
 use serde_json::Value;
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! Tests of the loopback provider's answers in each wire format.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of how the loopback provider starts, stops and refuses connections.
+
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,3 +1,5 @@
+//! Assembles the content blocks of a streamed message.
+
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,3 +1,5 @@
+//! Decodes a streamed message of Anthropic's format.
+
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 

@@ -1,3 +1,5 @@
+//! A number or a boolean in a report on usage.
+
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;

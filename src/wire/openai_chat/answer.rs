@@ -1,3 +1,5 @@
+//! The content of a chat completion, by the members of its message.
+
 use serde_json::{Map, Value, json};
 
 use super::finish_reason;

@@ -1,3 +1,5 @@
+//! Assembles the tool calls of a streamed chat completion.
+
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;

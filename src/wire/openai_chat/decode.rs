@@ -1,3 +1,5 @@
+//! Decodes a whole chat completion.
+
 use serde_json::Value;
 
 use super::Envelope;

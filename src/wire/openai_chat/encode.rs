@@ -1,3 +1,5 @@
+//! Encodes the body of a chat completion request.
+
 use serde_json::{Map, Value, json};
 
 use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};

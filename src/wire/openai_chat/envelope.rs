@@ -1,3 +1,5 @@
+//! What surrounds the choices in a whole response: id, model, tier and usage.
+
 use serde_json::Value;
 
 use super::usage::{self, Report};

@@ -1,3 +1,5 @@
+//! Maps `finish_reason` to why the model stopped.
+
 use crate::chat::FinishReason;
 
 /// What the wire's `finish_reason` means.

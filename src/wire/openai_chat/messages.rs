@@ -1,3 +1,5 @@
+//! Encodes the `messages` member of a request.
+
 use serde_json::{Map, Value, json};
 
 use super::dialect::{Dialect, ReasoningBack};

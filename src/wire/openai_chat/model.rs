@@ -1,3 +1,5 @@
+//! Tells from its name whether a model takes OpenAI's newer parameters.
+
 /// Whether `model` is of OpenAI's newer families, which reject `max_tokens` and
 /// take instructions from the role `developer`: the o-series, and gpt-5 and
 /// later.

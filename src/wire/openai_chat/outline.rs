@@ -1,3 +1,5 @@
+//! What the chunks of a stream say beside the answer: id, model, tier, usage and end.
+
 use serde_json::Value;
 
 use super::chunk::{Choice, Chunk};

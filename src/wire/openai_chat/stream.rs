@@ -1,3 +1,5 @@
+//! Decodes a streamed chat completion.
+
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 

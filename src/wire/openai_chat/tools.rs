@@ -1,3 +1,5 @@
+//! Encodes the `tools`, `tool_choice` and `parallel_tool_calls` members.
+
 use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};

@@ -1,3 +1,5 @@
+//! Reads the `usage` object of OpenAI and of compatible servers.
+
 use crate::chat::{Usage, UsageSource};
 use crate::money::Money;
 use crate::wire::json::figure::Figure;

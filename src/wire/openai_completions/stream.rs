@@ -1,3 +1,5 @@
+//! Decodes a streamed text completion.
+
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 use crate::wire::json::word::Written;
 use crate::wire::openai_chat::{Outline, Read, finish_reason};

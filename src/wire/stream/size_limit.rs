@@ -1,3 +1,5 @@
+//! Limits how much of a stream is kept in memory.
+
 use serde_json::Value;
 
 use crate::chat::{Usage, UsageSource};

@@ -1,3 +1,5 @@
+//! Tests of streams of every format: their ends, failures and bounds.
+
 mod progress;
 
 use super::*;

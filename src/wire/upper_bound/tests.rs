@@ -1,3 +1,5 @@
+//! Tests that no request uses more tokens than its upper bound.
+
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 

@@ -1,3 +1,5 @@
+//! The trait by which a program supplies a model's tokenizer.
+
 /// Counts the tokens of a text as a model does.
 ///
 /// Without one, a text counts for as many tokens as it has bytes, which is never too

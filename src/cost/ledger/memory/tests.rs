@@ -1,3 +1,5 @@
+//! Tests of the in-memory ledger against the contract of all ledgers.
+
 use super::super::tests::{agrees_with_a_model, keeps_the_promises};
 use super::super::{Balance, HoldError, Line};
 use super::*;

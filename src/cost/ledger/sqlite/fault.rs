@@ -1,3 +1,5 @@
+//! Why an operation on the SQLite file failed, and what the user can do.
+
 use rusqlite::{Error as SqliteError, ErrorCode};
 use std::path::Path;
 

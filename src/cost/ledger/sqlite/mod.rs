@@ -1,3 +1,5 @@
+//! A ledger in a SQLite file that several processes can share.
+
 mod books;
 mod fault;
 mod files;

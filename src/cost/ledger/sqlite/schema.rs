@@ -1,3 +1,5 @@
+//! Creates the tables of the SQLite ledger and identifies existing files.
+
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 

@@ -1,3 +1,5 @@
+//! Tests of the SQLite ledger on real files.
+
 use rusqlite::types::FromSql;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};

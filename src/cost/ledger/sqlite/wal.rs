@@ -1,3 +1,5 @@
+//! Keeps the write-ahead log of the SQLite file short.
+
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Property tests: no call costs more than its upper bound.
+
 use super::*;
 use crate::wire::UpperBound;
 use fastrand::Rng;

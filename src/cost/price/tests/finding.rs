@@ -1,3 +1,5 @@
+//! Tests of how a model's price is found by its name.
+
 use super::*;
 use std::collections::HashSet;
 

@@ -1,3 +1,5 @@
+//! Tests of prices: tiers, dates, and the times of day.
+
 mod bounds;
 mod finding;
 mod overriding;

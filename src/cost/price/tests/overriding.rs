@@ -1,3 +1,5 @@
+//! Tests of prices that users load from JSON.
+
 use super::*;
 use crate::error::ErrorKind;
 use serde_json::json;

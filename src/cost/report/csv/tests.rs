@@ -1,3 +1,5 @@
+//! Tests of cost reports as CSV.
+
 use super::*;
 use crate::cost::{CallOutcome, Tally};
 use std::collections::BTreeMap;

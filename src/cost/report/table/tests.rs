@@ -1,3 +1,5 @@
+//! Tests of cost reports as text tables.
+
 use super::*;
 use crate::cost::Cost;
 use crate::usage::Usage;

@@ -1,3 +1,5 @@
+//! Tests of what-if prices against pricing call by call.
+
 use super::*;
 use crate::cost::books::{BORDERS, Books, BooksConfig};
 use crate::cost::{CallOutcome, CallRecord, CostSource, Prices};

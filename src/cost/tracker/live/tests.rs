@@ -1,3 +1,5 @@
+//! Tests of which accounts a report lists, and of alerts already sent.
+
 use super::*;
 use crate::cost::{Money, Prices};
 use std::time::Duration;

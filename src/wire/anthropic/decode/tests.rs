@@ -1,3 +1,5 @@
+//! Tests of decoding whole messages.
+
 use super::*;
 use crate::error::ErrorKind;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Tests of decoding streamed messages.
+
 use super::*;
 use crate::Usage;
 use crate::chat::{FinishReason, Part, ToolCall};

@@ -1,3 +1,5 @@
+//! Tests of the SSE parser.
+
 use super::*;
 use crate::wire::framing::lines::work;
 use crate::{Error, ErrorKind};

@@ -1,3 +1,5 @@
+//! The last event of an SSE stream that ended without a blank line.
+
 use std::fmt;
 
 use super::Event;

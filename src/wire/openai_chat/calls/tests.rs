@@ -1,3 +1,5 @@
+//! Tests of the forms in which servers stream tool calls.
+
 use super::super::stream::tests::{choice, deltas};
 use super::*;
 use crate::chat::FinishReason;

@@ -1,3 +1,5 @@
+//! Tests of decoding whole chat completions.
+
 use super::*;
 use crate::chat::{FinishReason, Text, Usage, UsageSource};
 use crate::error::ErrorKind;

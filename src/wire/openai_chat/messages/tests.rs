@@ -1,3 +1,5 @@
+//! Tests of encoding messages.
+
 use super::*;
 use crate::chat::{CacheTtl, Reasoning};
 

@@ -1,3 +1,5 @@
+//! Tests of decoding streamed chat completions.
+
 use super::*;
 use crate::chat::{Text, Usage, UsageSource};
 use crate::error::ErrorKind;

@@ -1,3 +1,5 @@
+//! Classifies provider errors by their codes, messages and status.
+
 use super::report::Report;
 use crate::error::ErrorKind::{self, *};
 

@@ -1,3 +1,5 @@
+//! Reads code, type and message out of an error body of any shape.
+
 use serde_json::Value;
 
 use crate::wire::json;

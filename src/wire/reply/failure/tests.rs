@@ -1,3 +1,5 @@
+//! Tests of the errors that bodies of failed responses become.
+
 use super::*;
 use crate::wire::{Wire, header_map};
 use ErrorKind::*;

@@ -1,3 +1,5 @@
+//! Tests of the in-memory ledger: grants, slots, clocks and bounds.
+
 mod against_a_naive_model;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Tests of the classification of provider errors.
+
 use super::*;
 use crate::wire::reply::failure::tests::failed;
 use serde_json::{Value, json};
