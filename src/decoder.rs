@@ -190,10 +190,7 @@ impl StreamDecoder {
     }
 
     fn provider(&self) -> Provider {
-        match self.wire {
-            Wire::OpenAiChat | Wire::OpenAiCompletions => Provider::OPENAI,
-            Wire::Anthropic => Provider::ANTHROPIC,
-        }
+        self.wire.founder()
     }
 
     fn error(&self, failure: Failure) -> Error {

@@ -11,11 +11,11 @@ use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error};
 use crate::histogram::Histogram;
-use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot, Target};
+use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
-use crate::wire::{self, Delivery, Reply, Wire};
+use crate::wire::{self, Delivery, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -102,7 +102,7 @@ impl Recorder {
     /// A call begins and ends, answered, with all there is to record.
     pub fn call(&self, model: &str, latency: Duration, streamed: bool, since_start: Duration) {
         let end = CallEnd {
-            target: Target {
+            target: metrics::Target {
                 provider: "openai",
                 model,
                 operation: CHAT,
@@ -151,7 +151,8 @@ pub fn encode(
     streamed: bool,
 ) -> Result<Vec<u8>, Error> {
     let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
-    wire::write(&wire(provider).encode(request, model, &Dialect::OPENAI, delivery)?)
+    let target = Target { provider: &of(provider), model, dialect: &Dialect::OPENAI };
+    wire::write(&wire(provider).encode(request, target, delivery)?)
 }
 
 /// The answer in a body that came with status 200, of the same formats.
@@ -161,7 +162,7 @@ pub fn encode(
 /// For a body that cannot be read.
 pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
     let reply = Reply { status: 200, headers: &HeaderMap::new(), body };
-    match wire(provider).decode(reply) {
+    match wire(provider).decode(reply, &of(provider)) {
         Ok(decoded) => Ok(decoded.into_response(of(provider))),
         Err(failure) => Err(failure.into_error()),
     }

@@ -7,7 +7,7 @@ use crate::config::Settings;
 use crate::cost::{CallPlan, Reservation};
 use crate::error::Error;
 use crate::wire::{
-    self, Delivery, OUTPUT_LIMITS, Wire, output_limit, states_limit, thinking_budget,
+    self, Delivery, OUTPUT_LIMITS, Target, Wire, output_limit, states_limit, thinking_budget,
 };
 
 /// A request, encoded and admitted by the budgets.
@@ -30,12 +30,14 @@ pub(super) fn admit(
     model: &str,
     delivery: Delivery,
 ) -> Result<Admission, Error> {
-    let (costs, dialect) = (&settings.costs, &settings.profile.dialect);
+    let (costs, profile) = (&settings.costs, &settings.profile);
+    let dialect = &profile.dialect;
+    let target = Target { provider: &profile.id, model, dialect };
     let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
     let least = costs.least_output(&plan);
     let limited = least.and_then(|_| without_nulls(request));
     let request = limited.as_ref().unwrap_or(request);
-    let mut body = wire.encode(request, model, dialect, delivery)?;
+    let mut body = wire.encode(request, target, delivery)?;
     if let Some(tier) = body.get("service_tier").and_then(Value::as_str) {
         plan = plan.service_tier(tier);
     }
@@ -63,7 +65,7 @@ pub(super) fn admit(
             // The format has a default, and the reasoning may be a share of the limit.
             Some(_) if request.reasoning_effort.is_some() => {
                 let limited = ChatRequest { max_output_tokens: Some(limit), ..request.clone() };
-                written = wire::write(&wire.encode(&limited, model, dialect, delivery)?)?;
+                written = wire::write(&wire.encode(&limited, target, delivery)?)?;
             }
             Some(_) => {
                 body.insert(wire.limit_member(model, dialect).to_owned(), limit.into());

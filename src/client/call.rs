@@ -153,7 +153,7 @@ impl Call {
             .map_err(|error| error.hide(&settings.secrets))?;
         incoming.hide_error(&settings.secrets);
         let (reply, now) = (incoming.reply(), SystemTime::now());
-        match self.wire.decode(reply) {
+        match self.wire.decode(reply, &settings.profile.id) {
             Ok(mut decoded) => {
                 decoded.complete(&self.model, &settings.secrets);
                 Ok(ChatResponse {
@@ -229,7 +229,8 @@ impl Call {
             return Err(wire::error(failure, incoming.reply(), SystemTime::now(), secrets));
         }
         incoming.keep_headers(wire::is_read);
-        let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes);
+        let decoder = Decoder::new(self.wire, self.text_bytes, settings.max_response_bytes)
+            .sent_by(settings.profile.id.clone());
         Ok(Source {
             body,
             incoming,

@@ -44,6 +44,28 @@ const MAX_PARTS: usize = 10_000;
 /// Members that every request needs.
 const NEEDED: [&str; 4] = ["model", "messages", "prompt", "stream"];
 
+/// Whom a request is written for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    #[allow(dead_code)] // State of other providers stays out, from the next commit on.
+    pub(crate) provider: &'a Provider,
+    pub(crate) model: &'a str,
+    pub(crate) dialect: &'a Dialect,
+}
+
+#[cfg(test)]
+impl<'a> Target<'a> {
+    /// OpenAI itself.
+    pub(crate) const fn openai(model: &'a str) -> Self {
+        Self { provider: &Provider::OPENAI, model, dialect: &Dialect::OPENAI }
+    }
+
+    /// Anthropic itself.
+    pub(crate) const fn anthropic(model: &'a str) -> Self {
+        Self { provider: &Provider::ANTHROPIC, model, dialect: &Dialect::OPENAI }
+    }
+}
+
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
@@ -119,6 +141,14 @@ impl Decoded {
 }
 
 impl Wire {
+    /// The provider whose own format it is.
+    pub(crate) const fn founder(self) -> Provider {
+        match self {
+            Self::OpenAiChat | Self::OpenAiCompletions => Provider::OPENAI,
+            Self::Anthropic => Provider::ANTHROPIC,
+        }
+    }
+
     /// The path below the base URL, which ends in `/v1` for OpenAI and does not
     /// for Anthropic, as in their own SDKs.
     pub(crate) fn path(self) -> &'static str {
@@ -133,16 +163,13 @@ impl Wire {
     pub(crate) fn encode(
         self,
         request: &ChatRequest,
-        model: &str,
-        dialect: &Dialect,
+        target: Target<'_>,
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error> {
         let mut body = match self {
-            Self::OpenAiChat => openai_chat::encode(request, model, dialect, delivery)?,
-            Self::OpenAiCompletions => {
-                openai_completions::encode(request, model, dialect, delivery)?
-            }
-            Self::Anthropic => anthropic::encode(request, model, delivery)?,
+            Self::OpenAiChat => openai_chat::encode(request, target, delivery)?,
+            Self::OpenAiCompletions => openai_completions::encode(request, target, delivery)?,
+            Self::Anthropic => anthropic::encode(request, target, delivery)?,
         };
         for name in &request.omit {
             if NEEDED.contains(&&**name) {
@@ -183,8 +210,9 @@ impl Wire {
         }
     }
 
-    /// Reads a response of any status.
-    pub(crate) fn decode(self, reply: Reply<'_>) -> Result<Decoded, Failure> {
+    /// Reads a response of any status, which `provider` sent.
+    pub(crate) fn decode(self, reply: Reply<'_>, provider: &Provider) -> Result<Decoded, Failure> {
+        let _ = provider;
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));
         }

@@ -94,7 +94,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 mod tests {
     use crate::chat::{ChatRequest, Message, Tool, ToolChoice};
     use crate::error::ErrorKind;
-    use crate::wire::openai_chat::Dialect;
+    use crate::wire::Target;
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
@@ -136,7 +136,7 @@ mod tests {
                     continue; // It takes no tools at all.
                 }
                 let error = wire
-                    .encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole)
+                    .encode(&request, Target::openai("some-model"), Delivery::Whole)
                     .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
@@ -149,7 +149,7 @@ mod tests {
     fn extra_may_repeat_the_model() {
         for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
             let body = wire
-                .encode(&hi().extra("model", "m"), "m", &Dialect::OPENAI, Delivery::Whole)
+                .encode(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole)
                 .unwrap();
             assert_eq!(body["model"], "m");
         }
@@ -165,7 +165,7 @@ mod tests {
         ] {
             for wire in [Wire::OpenAiChat, Wire::Anthropic] {
                 assert!(
-                    wire.encode(&request, "some-model", &Dialect::OPENAI, Delivery::Whole).is_ok()
+                    wire.encode(&request, Target::openai("some-model"), Delivery::Whole).is_ok()
                 );
             }
         }

@@ -29,7 +29,7 @@ fn decided(error: &Error) -> Decision {
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
     let headers = wire::header_map(headers);
     let reply = Reply { status, headers: &headers, body: body.as_bytes() };
-    let failure = Wire::OpenAiChat.decode(reply).unwrap_err();
+    let failure = Wire::OpenAiChat.decode(reply, &crate::Provider::OPENAI).unwrap_err();
     // 2023-09-29 16:26:37, the moment of the SDKs' tests.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
     wire::error(failure, reply, now, &Secrets::default())

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{conversation, thinking, tools};
 use crate::chat::{ChatRequest, JsonSchema, ResponseFormat};
 use crate::error::Error;
-use crate::wire::{Delivery, json, validate};
+use crate::wire::{Delivery, Target, json, validate};
 
 /// The `max_tokens` of a request that sets none; the wire requires one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -19,9 +19,10 @@ const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// refuse (temperature beside thinking, say) is left for Anthropic to refuse.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
-    model: &str,
+    target: Target<'_>,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
+    let model = target.model;
     validate::validate(request, model)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let mut body = Map::new();
@@ -90,7 +91,9 @@ mod tests {
     use crate::error::ErrorKind;
 
     fn body(request: ChatRequest) -> Value {
-        Value::Object(encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap())
+        Value::Object(
+            encode(&request, Target::anthropic("claude-sonnet-4-5"), Delivery::Whole).unwrap(),
+        )
     }
 
     fn hi() -> ChatRequest {
@@ -184,7 +187,8 @@ mod tests {
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
             (hi().response_format(ResponseFormat::json_schema("x", json!(1))), "is no object"),
         ] {
-            let error = encode(&request, "claude-sonnet-4-5", Delivery::Whole).unwrap_err();
+            let error = encode(&request, Target::anthropic("claude-sonnet-4-5"), Delivery::Whole)
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{error}");
         }

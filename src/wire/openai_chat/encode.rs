@@ -6,7 +6,7 @@ use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::wire::{Delivery, json, validate};
+use crate::wire::{Delivery, Target, json, validate};
 
 /// Writes the body of a chat completion.
 ///
@@ -18,10 +18,10 @@ use crate::wire::{Delivery, json, validate};
 /// to do.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
-    model: &str,
-    dialect: &Dialect,
+    target: Target<'_>,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
+    let Target { model, dialect, .. } = target;
     validate::validate(request, model)?;
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -30,7 +30,7 @@ pub(in crate::wire) fn encode(
         }
     };
     set("model", Some(model.into()));
-    set("messages", Some(messages::encode(&request.messages, model, dialect)?.into()));
+    set("messages", Some(messages::encode(&request.messages, target)?.into()));
     set("tools", tools::encode(request));
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request)?);
@@ -114,7 +114,7 @@ mod tests {
     use crate::wire::Wire;
 
     fn encoded(request: &ChatRequest, model: &str) -> Value {
-        Value::Object(encode(request, model, &Dialect::OPENAI, Delivery::Whole).unwrap())
+        Value::Object(encode(request, Target::openai(model), Delivery::Whole).unwrap())
     }
 
     #[test]
@@ -186,7 +186,7 @@ mod tests {
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
             for request in [&request, &loaded] {
-                let body = wire.encode(request, "m", &Dialect::OPENAI, Delivery::Whole).unwrap();
+                let body = wire.encode(request, Target::openai("m"), Delivery::Whole).unwrap();
                 let body = String::from_utf8(json::write(&body).unwrap()).unwrap();
                 assert_eq!(body.matches(schema).count(), 2, "{body}");
                 assert!(body.starts_with(r#"{"model":"m","#), "{body}");
@@ -226,7 +226,7 @@ mod tests {
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),
             (hi().parallel_tool_calls(true), "parallel_tool_calls is set but"),
         ] {
-            let error = encode(&request, "gpt-4o", &Dialect::OPENAI, Delivery::Whole).unwrap_err();
+            let error = encode(&request, Target::openai("gpt-4o"), Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

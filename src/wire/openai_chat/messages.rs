@@ -8,6 +8,7 @@ use crate::chat::{
     Detail, Document, Image, Message, Part, Provider, Role, Source, ToolCall, ToolResult,
 };
 use crate::error::Error;
+use crate::wire::Target;
 
 /// Writes the `messages` member.
 ///
@@ -20,11 +21,8 @@ use crate::error::Error;
 /// of other providers; and of this format's own reasoning all that no server needs
 /// back (see [`reasoning`]). Blocks of this format go back as content parts, which
 /// also lets a caller send what is not modelled here, audio for example.
-pub(super) fn encode(
-    messages: &[Message],
-    model: &str,
-    dialect: &Dialect,
-) -> Result<Vec<Value>, Error> {
+pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Value>, Error> {
+    let Target { model, dialect, .. } = target;
     let system = instruction_role(model, dialect);
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {

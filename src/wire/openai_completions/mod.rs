@@ -10,8 +10,8 @@ use crate::chat::{ChatRequest, Message, Part, Provider, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::json::object::members;
 use crate::wire::json::word::{Word, Written};
-use crate::wire::openai_chat::{Dialect, Envelope, finish_reason, seed_member};
-use crate::wire::{Decoded, Delivery, Failure, json, validate};
+use crate::wire::openai_chat::{Envelope, finish_reason, seed_member};
+use crate::wire::{Decoded, Delivery, Failure, Target, json, validate};
 pub(super) use stream::Stream;
 
 /// The output limit where the caller sets none. The endpoint's own default is 16
@@ -68,10 +68,10 @@ pub(crate) fn serves(model: &str) -> bool {
 /// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
 pub(super) fn encode(
     request: &ChatRequest,
-    model: &str,
-    dialect: &Dialect,
+    target: Target<'_>,
     delivery: Delivery,
 ) -> Result<Map<String, Value>, Error> {
+    let Target { model, dialect, .. } = target;
     check_supported(request, delivery)?;
     validate::validate(request, model)?;
     let mut stop = request.stop.clone();
@@ -230,7 +230,7 @@ mod tests {
     use serde_json::json;
 
     fn encoded(request: &ChatRequest) -> Value {
-        Value::Object(encode(request, "davinci-002", &Dialect::OPENAI, Delivery::Whole).unwrap())
+        Value::Object(encode(request, Target::openai("davinci-002"), Delivery::Whole).unwrap())
     }
 
     #[test]
@@ -335,7 +335,7 @@ mod tests {
             (hi().temperature(f64::NAN), "temperature"),
         ] {
             let error =
-                encode(&request, "davinci-002", &Dialect::OPENAI, Delivery::Whole).unwrap_err();
+                encode(&request, Target::openai("davinci-002"), Delivery::Whole).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
             assert!(error.message().contains(expected), "{expected}: {}", error.message());
             assert!(!error.message().contains("secret"));

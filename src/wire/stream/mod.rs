@@ -6,7 +6,7 @@ mod size_limit;
 use std::mem;
 use ureq::http::HeaderMap;
 
-use crate::chat::{Part, StreamEvent, Usage, UsageSource};
+use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::framing::sse::{self, Parser};
 use crate::wire::{Decoded, Failure, Reply, Wire, anthropic, openai_chat, openai_completions};
@@ -62,6 +62,8 @@ enum Body {
 
 struct Answer {
     wire: Wire,
+    /// Who sends it.
+    provider: Provider,
     prompt_tokens: u64,
     fold: Fold,
     /// What became of it once it was whole.
@@ -216,7 +218,8 @@ impl Answer {
     /// Reads a body that is no event stream, as one that was not to be.
     fn read(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let headers = HeaderMap::new();
-        let mut decoded = self.wire.decode(Reply { status: 200, headers: &headers, body })?;
+        let mut decoded =
+            self.wire.decode(Reply { status: 200, headers: &headers, body }, &self.provider)?;
         let mut room = SizeLimit::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {
@@ -279,6 +282,7 @@ impl Decoder {
             body: Body::Unknown(Parser::with_limits(limits)),
             answer: Answer {
                 wire,
+                provider: wire.founder(),
                 prompt_tokens: size_limit::tokens(request_bytes),
                 fold: Fold::new(wire, room.clone()),
                 whole: None,
@@ -290,6 +294,12 @@ impl Decoder {
             failure: None,
             room,
         }
+    }
+
+    /// Says who sends the answer. Default: the one whose format it is.
+    pub(crate) fn sent_by(mut self, provider: Provider) -> Self {
+        self.answer.provider = provider;
+        self
     }
 
     /// Reads the next bytes, cut anywhere. Returns whether they brought the answer

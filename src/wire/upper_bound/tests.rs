@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::chat::{CacheTtl, ChatRequest, Image, Message, Part, Tool, ToolCall};
 use crate::wire::Delivery;
-use crate::wire::openai_chat::Dialect;
+use crate::wire::Target;
 
 fn basis(wire: Wire, model: &str) -> ModelLimits<'_> {
     ModelLimits {
@@ -144,7 +144,7 @@ const CHAT: Wire = Wire::OpenAiChat;
 const MESSAGES: Wire = Wire::Anthropic;
 
 fn encoded(wire: Wire, request: &ChatRequest) -> Map<String, Value> {
-    wire.encode(request, "m", &Dialect::OPENAI, Delivery::Whole).unwrap()
+    wire.encode(request, Target::openai("m"), Delivery::Whole).unwrap()
 }
 
 /// The bound of a greeting with these members besides.

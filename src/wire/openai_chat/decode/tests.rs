@@ -3,7 +3,7 @@
 use super::*;
 use crate::chat::{FinishReason, Text, Usage, UsageSource};
 use crate::error::ErrorKind;
-use crate::wire::openai_chat::Dialect;
+use crate::wire::Target;
 use crate::wire::openai_chat::messages;
 use serde_json::json;
 
@@ -16,9 +16,7 @@ fn decoded(body: &Value) -> Decoded {
 fn choice(message: Value, finish_reason: Value) -> (Vec<Part>, FinishReason) {
     let body = json!({"choices": [{"message": message, "finish_reason": finish_reason}]});
     let decoded = decoded(&body);
-    assert!(
-        messages::encode(std::slice::from_ref(&decoded.message), "m", &Dialect::OPENAI).is_ok()
-    );
+    assert!(messages::encode(std::slice::from_ref(&decoded.message), Target::openai("m")).is_ok());
     (decoded.message.content, decoded.finish_reason)
 }
 

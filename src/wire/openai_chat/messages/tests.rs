@@ -5,7 +5,7 @@ use crate::chat::{CacheTtl, Reasoning};
 
 fn encoded(messages: impl IntoIterator<Item = Message>) -> Value {
     let messages: Vec<_> = messages.into_iter().collect();
-    Value::Array(encode(&messages, "m", &Dialect::OPENAI).unwrap())
+    Value::Array(encode(&messages, Target::openai("m")).unwrap())
 }
 
 fn other(provider: &str, value: Value) -> Part {
@@ -203,7 +203,7 @@ fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
         (Message::new(Role::Tool, [other("openai", json!("secret"))]), "beside tool results"),
         (Message::new(Role::Tool, [result().with(image())]), "more than text"),
     ] {
-        let error = encode(&[Message::user("x"), message], "m", &Dialect::OPENAI).unwrap_err();
+        let error = encode(&[Message::user("x"), message], Target::openai("m")).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
         assert!(error.message().starts_with("messages[1], a "), "{}", error.message());
         assert!(error.message().contains(expected), "{expected}: {}", error.message());

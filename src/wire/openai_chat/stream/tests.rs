@@ -3,7 +3,7 @@
 use super::*;
 use crate::chat::{Text, Usage, UsageSource};
 use crate::error::ErrorKind;
-use crate::wire::openai_chat::Dialect;
+use crate::wire::Target;
 use crate::wire::openai_chat::{decode, messages};
 use crate::wire::stream::tests::{Run, lines, run};
 use crate::wire::{Decoder, Wire};
@@ -166,7 +166,7 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
         assert_eq!(run.decoded.finish_reason_raw, whole.finish_reason_raw);
         assert_eq!(run.decoded.id, whole.id);
         assert_eq!(run.events.last(), Some(&StreamEvent::Finished(whole.finish_reason)));
-        assert!(messages::encode(&[run.decoded.message], "m", &Dialect::OPENAI).is_ok());
+        assert!(messages::encode(&[run.decoded.message], Target::openai("m")).is_ok());
     }
 }
 

@@ -10,7 +10,7 @@ const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthr
 /// The failure of a body, the same whatever the format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
     let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes() };
-    let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply).unwrap_err());
+    let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.founder()).unwrap_err());
     for failure in rest {
         assert_eq!(failure, first, "{status} {body}");
     }
@@ -143,7 +143,9 @@ fn redirects_are_reported_whatever_their_status() {
     let headers = header_map(&[("location", "https://eu.api.test/v1/chat")]);
     for status in [301, 302, 307, 308] {
         for wire in WIRES {
-            let failure = wire.decode(Reply { status, headers: &headers, body: b"" }).unwrap_err();
+            let failure = wire
+                .decode(Reply { status, headers: &headers, body: b"" }, &wire.founder())
+                .unwrap_err();
             assert_eq!(failure.kind, Protocol);
             assert!(failure.message.contains("https://eu.api.test"), "{}", failure.message);
         }
