@@ -3,7 +3,6 @@
 mod admission;
 mod call;
 
-use std::env;
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
@@ -11,10 +10,10 @@ use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
 use crate::chat::{ChatRequest, ChatResponse};
-use crate::config::{ClientBuilder, Settings, shown_url};
+use crate::config::{ClientBuilder, Environment, Settings, cleaned, shown_url};
 use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
-use crate::error::{Error, Phase};
+use crate::error::{Error, ErrorKind, Phase};
 use crate::metrics::{Recorder, Snapshot};
 use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
 use crate::pool::PoolStats;
@@ -107,7 +106,11 @@ impl Client {
     /// [`Configuration`](crate::ErrorKind::Configuration) for a name without a provider or
     /// with one that is not known.
     pub fn builder_for(model: impl AsRef<str>) -> Result<ClientBuilder, Error> {
-        let name = provider::split(model.as_ref())?;
+        let model = cleaned(model.as_ref()).map_err(|stray| {
+            let message = format!("the model's name holds {stray}; write provider/model");
+            Error::new(ErrorKind::Configuration, message)
+        })?;
+        let name = provider::split(&model)?;
         Ok(Self::builder().provider(name.provider).model(name.model))
     }
 
@@ -391,7 +394,7 @@ impl ClientBuilder {
     /// see, a sentence each. What depends on the provider is checked once there is one, and
     /// root certificates once all else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let mut settings = self.check(|name| env::var(name).ok())?;
+        let mut settings = self.check(&Environment::of_process())?;
         let transport = Transport::new(&transport::Settings {
             base: &settings.base,
             connect_timeout: settings.connect_timeout,

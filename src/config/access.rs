@@ -1,10 +1,10 @@
 //! How a client reaches its provider: address and key, from settings or the environment.
-//! Pure: `variable` looks up the environment.
 
 use ureq::http::Uri;
 use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::base_url;
+use super::environment::{Environment, cleaned, name_of};
 use crate::key::ApiKey;
 use crate::provider::{Auth, Profile};
 
@@ -13,7 +13,7 @@ pub(super) fn address(
     profile: &Profile,
     set: Option<String>,
     allow_plain_http: bool,
-    variable: &impl Fn(&str) -> Option<String>,
+    environment: &Environment<'_>,
 ) -> Result<Uri, String> {
     if let Some(url) = set {
         return base_url::parse(&url, allow_plain_http);
@@ -24,23 +24,23 @@ pub(super) fn address(
     let whole = whole.chain(profile.base_url_variables.iter().map(AsRef::as_ref));
     let named = |name: &str, problem: String| format!("{name}: {problem}");
     for name in whole {
-        if let Some(url) = variable(name) {
+        if let Some(url) = environment.read(name)? {
             return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
         }
     }
     for name in hosts() {
-        if let Some(host) = variable(name) {
+        if let Some(host) = environment.read(name)? {
             let url = completed(&host, &profile.base_url);
             return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
         }
     }
-    base_url::parse(&filled(profile, variable)?, allow_plain_http)
+    base_url::parse(&filled(profile, environment)?, allow_plain_http)
 }
 
 /// A host, with what it lacks of scheme, port and path taken from `base`. What has a path
 /// is a whole base URL.
 fn completed(host: &str, base: &str) -> String {
-    let host = host.trim().trim_end_matches('/');
+    let host = host.trim_end_matches('/');
     let (own_scheme, own_rest) = base.split_once("://").unwrap_or(("https", base));
     let (own_authority, own_path) = own_rest.split_once('/').unwrap_or((own_rest, ""));
     let (scheme, rest) = host.split_once("://").unwrap_or((own_scheme, host));
@@ -61,12 +61,12 @@ fn completed(host: &str, base: &str) -> String {
 }
 
 /// The provider's own base URL, with the values of the variables that it names.
-fn filled(profile: &Profile, variable: &impl Fn(&str) -> Option<String>) -> Result<String, String> {
+fn filled(profile: &Profile, environment: &Environment<'_>) -> Result<String, String> {
     let mut filled = String::new();
     let mut rest: &str = &profile.base_url;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((name, behind)) = after.split_once('}') else { break };
-        let Some(value) = variable(name) else {
+        let Some(value) = environment.read(name)? else {
             let others: Vec<&str> = [name]
                 .into_iter()
                 .chain(profile.host_variables.iter().map(AsRef::as_ref))
@@ -78,7 +78,7 @@ fn filled(profile: &Profile, variable: &impl Fn(&str) -> Option<String>) -> Resu
                 others.join(" or "),
             ));
         };
-        let value = value.trim().trim_start_matches("https://").trim_end_matches('/');
+        let value = value.trim_start_matches("https://").trim_end_matches('/');
         filled.extend([before, value]);
         rest = behind;
     }
@@ -87,28 +87,48 @@ fn filled(profile: &Profile, variable: &impl Fn(&str) -> Option<String>) -> Resu
 }
 
 /// The key that was `set`, else the environment's; `None` for a provider that needs none.
+/// The error names where a bad key came from and never shows any of it.
 pub(super) fn key(
     profile: &Profile,
     set: Option<ApiKey>,
-    variable: &impl Fn(&str) -> Option<String>,
+    environment: &Environment<'_>,
 ) -> Result<Option<ApiKey>, String> {
-    let names = &profile.key_variables;
-    let key = set.or_else(|| names.iter().find_map(|name| variable(name)).map(ApiKey::from));
-    match key {
-        Some(key) if key.expose().is_empty() => Err("the API key is empty".to_owned()),
-        Some(key) => Ok(Some(key)),
-        None if profile.key_optional || profile.auth == Auth::None => Ok(None),
-        None => {
-            let set = match names.as_slice() {
-                [] => String::new(),
-                names => format!("set the environment variable {} or ", names.join(" or ")),
-            };
-            Err(format!(
-                "no API key for {}; {set}call .api_key(…) (.without_api_key() for a server that \
-                 needs none)",
-                profile.id
-            ))
+    if let Some(key) = set {
+        return readable(key.expose(), "the API key").map(Some);
+    }
+    for name in &profile.key_variables {
+        if let Some(key) = environment.read(name)? {
+            return readable(&key, &format!("the API key in {name}")).map(Some);
         }
+    }
+    if profile.key_optional || profile.auth == Auth::None {
+        return Ok(None);
+    }
+    let set = match profile.key_variables.as_slice() {
+        [] => String::new(),
+        names => format!("set the environment variable {} or ", names.join(" or ")),
+    };
+    Err(format!(
+        "no API key for {}; {set}call .api_key(…) (.without_api_key() for a server that needs none)",
+        profile.id
+    ))
+}
+
+/// A key as it was meant, if a header can carry it. `source` says which key it is.
+fn readable(key: &str, source: &str) -> Result<ApiKey, String> {
+    let advice = "copy it again from where it was issued";
+    let key = cleaned(key).map_err(|stray| format!("{source} holds {stray}; {advice}"))?;
+    if key.is_empty() {
+        return Err(format!("{source} is empty"));
+    }
+    // RFC 9110 section 5.5; no provider issues keys with other characters.
+    match key.chars().enumerate().find(|(_, char)| !matches!(char, ' '..='~')) {
+        None => Ok(ApiKey::from(key)),
+        Some((at, char)) => Err(format!(
+            "{source} holds {} at character {}, which cannot be sent; {advice}",
+            name_of(char),
+            at + 1
+        )),
     }
 }
 
@@ -127,8 +147,7 @@ pub(super) fn credentials(
         Auth::None => return Ok(None),
     };
     let mut value = HeaderValue::from_str(&value).map_err(|_| {
-        "the API key holds a character that cannot be sent; check for line breaks and stray \
-         symbols"
+        "the API key holds a character that cannot be sent; copy it again from where it was issued"
             .to_owned()
     })?;
     value.set_sensitive(true);
@@ -145,8 +164,8 @@ mod tests {
     }
 
     /// An environment of one or no variable.
-    fn only<'a>(name: &'a str, value: &'a str) -> impl Fn(&str) -> Option<String> + 'a {
-        move |asked| (asked == name).then(|| value.to_owned())
+    fn only<'a>(name: &'a str, value: &'a str) -> Environment<'a> {
+        Environment::new(move |asked| (asked == name).then(|| value.to_owned()))
     }
 
     #[test]
@@ -242,6 +261,63 @@ mod tests {
         }
         // The key of Ollama's cloud stays at home.
         assert_eq!(key(&profile("ollama"), None, &only("OLLAMA_API_KEY", "cloud-key")), Ok(None));
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_was_meant_or_refused_by_name() {
+        let openai = profile("openai");
+        for text in
+            ["sk-1", " sk-1\r\n", "“sk-1”", "'sk-1'", "\u{feff}sk-1", "s\u{200b}k-1", "\"sk-1\n\""]
+        {
+            let set = Some(ApiKey::from(text));
+            for found in [
+                key(&openai, set, &only("", "")),
+                key(&openai, None, &only("OPENAI_API_KEY", text)),
+            ] {
+                assert_eq!(found.unwrap().unwrap().expose(), "sk-1", "{text:?}");
+            }
+        }
+        for (text, expected) in [
+            ("sk-secret\nsk-other", "a line break at character 10"),
+            ("sk-secret\tx", "a tab at character 10"),
+            ("sk-secret“x", "the character U+201C at character 10"),
+            ("sk-secret\u{a0}x", "the character U+00A0 at character 10"),
+            ("sk-secretй", "the character U+0439 at character 10"),
+        ] {
+            let set = Some(ApiKey::from(text));
+            for (found, name) in [
+                (key(&openai, set, &only("", "")), "the API key"),
+                (key(&openai, None, &only("OPENAI_API_KEY", text)), "OPENAI_API_KEY"),
+            ] {
+                let problem = found.unwrap_err();
+                assert!(problem.contains(expected) && problem.contains(name), "{problem}");
+                assert!(!problem.contains("secret"), "{problem}");
+            }
+        }
+        let blank = key(&openai, Some(ApiKey::from("\u{200b}")), &only("OPENAI_API_KEY", "sk-1"));
+        assert_eq!(blank, Err("the API key is empty".to_owned()));
+    }
+
+    #[test]
+    fn every_variable_of_a_row_is_cleaned_alike() {
+        for profile in Profile::all().filter(|profile| profile.auth != Auth::None) {
+            for name in &profile.key_variables {
+                let found = key(&profile, None, &only(name, "\u{feff}“sk-1”\r\n")).unwrap();
+                assert_eq!(found.unwrap().expose(), "sk-1", "{name}");
+                let problem = key(&profile, None, &only(name, "sk-1\nsk-2")).unwrap_err();
+                assert!(problem.contains(&**name) && !problem.contains("sk-"), "{problem}");
+            }
+            let usual = profile.usual_url_variable();
+            let urls = profile.base_url_variables.iter().chain(&profile.host_variables);
+            for name in urls.map(AsRef::as_ref).chain([usual.as_str()]) {
+                let found =
+                    address(&profile, None, false, &only(name, " 'https://a.example/v9'\n"));
+                assert_eq!(found.unwrap(), "https://a.example/v9", "{name}");
+                let problem = address(&profile, None, false, &only(name, "https://a\nb"));
+                let problem = problem.unwrap_err();
+                assert!(problem.contains(name) && problem.contains("line break"), "{problem}");
+            }
+        }
     }
 
     #[test]

@@ -3,15 +3,17 @@
 use std::net::IpAddr;
 use ureq::http::Uri;
 
+use super::environment::cleaned;
+
 /// Reads a base URL, without its trailing slash; `Err` is what is wrong with it.
 pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
     // A wrong one is not repeated: it may be a key pasted into the wrong place.
     const EXAMPLE: &str = "expected one such as https://api.openai.com/v1";
+    let url = &*cleaned(url).map_err(|stray| format!("the base URL holds {stray}; {EXAMPLE}"))?;
     if !url.contains("://") {
         return Err(format!("the base URL does not begin with http:// or https://; {EXAMPLE}"));
     }
     let uri = url
-        .trim()
         .trim_end_matches('/')
         .parse::<Uri>()
         .map_err(|_| format!("the base URL is malformed; {EXAMPLE}"))?;
@@ -152,6 +154,8 @@ mod tests {
         for (url, allowed, expected) in [
             ("https://api.openai.com/v1", false, Ok("https://api.openai.com/v1")),
             (" https://api.openai.com/v1/ ", false, Ok("https://api.openai.com/v1")),
+            ("\u{feff}“https://api.openai.com/v1”\r\n", false, Ok("https://api.openai.com/v1")),
+            ("https://a.b/v1\nhttps://c.d", false, Err("a line break at character 15")),
             ("http://[::1]:8080/v1", false, Ok("http://[::1]:8080/v1")),
             ("http://10.0.0.1", true, Ok("http://10.0.0.1/")),
             ("http://10.0.0.1", false, Err("plain http to 10.0.0.1")),

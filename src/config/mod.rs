@@ -3,6 +3,8 @@
 mod access;
 mod base_url;
 mod builder;
+mod environment;
+mod no_proxy;
 mod pool;
 mod proxy;
 mod settings;
@@ -10,6 +12,7 @@ mod tls;
 
 pub(crate) use base_url::{is_loopback, shown as shown_url};
 pub use builder::ClientBuilder;
+pub(crate) use environment::{Environment, cleaned};
 pub use pool::PoolConfig;
 pub use proxy::Proxy;
 pub(crate) use settings::Settings;

@@ -5,15 +5,21 @@ use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
 use super::base_url::{is_loopback, is_reachable};
+use super::environment::{Environment, cleaned};
+use super::no_proxy;
 
 /// Which HTTP proxy calls go through.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
-    /// The one the environment names, as other programs understand it:
-    /// `HTTPS_PROXY` for an `https` base URL, `HTTP_PROXY` for an `http` one, else
-    /// `ALL_PROXY`, in capitals or not; none for a host that `NO_PROXY` lists, nor
-    /// for this machine. The default.
+    /// The one that the environment names, as for curl and Go: `HTTPS_PROXY` for an `https`
+    /// base URL, `HTTP_PROXY` for an `http` one, else `ALL_PROXY`, in capitals or not. The
+    /// default.
+    ///
+    /// A host in `NO_PROXY` is reached directly, and so is this machine. Commas, blanks and
+    /// line breaks separate the entries: a host (`example.com`, which covers all hosts below
+    /// it), a suffix (`.example.com`, `*.example.com`), an address, a network (`10.0.0.0/8`,
+    /// `fd00::/8`), any of these with a port (`example.com:8443`), or `*` for every host.
     #[default]
     Environment,
     /// None, whatever the environment says.
@@ -25,35 +31,27 @@ pub enum Proxy {
 }
 
 impl Proxy {
-    /// The proxy for `base`, if any. `variable` looks up the environment. An error
-    /// is what is wrong, without the URL: that may hold a password.
+    /// The proxy for `base`, if any. An error says what is wrong without the URL, which may
+    /// hold a password.
     pub(super) fn resolve(
         &self,
         base: &Uri,
-        variable: impl Fn(&str) -> Option<String>,
+        environment: &Environment<'_>,
     ) -> Result<Option<ureq::Proxy>, String> {
         let (url, source) = match self {
             Self::Direct => return Ok(None),
-            Self::Url(url) => (url.clone(), "of .proxy(…)".to_owned()),
-            Self::Environment => {
-                let either =
-                    |name: &str| variable(name).or_else(|| variable(&name.to_ascii_lowercase()));
-                let host = base.host().unwrap_or_default();
-                let bypassed = either("NO_PROXY").is_some_and(|list| lists(&list, base));
-                if bypassed || is_loopback(host) {
-                    return Ok(None);
-                }
-                let encrypted = base.scheme() == Some(&Scheme::HTTPS);
-                let own = if encrypted { "HTTPS_PROXY" } else { "HTTP_PROXY" };
-                let found = [own, "ALL_PROXY"]
-                    .into_iter()
-                    .find_map(|name| Some((either(name)?, format!("in {name}"))));
-                match found {
-                    Some(found) => found,
-                    None => return Ok(None),
-                }
+            Self::Url(url) => {
+                let url = cleaned(url);
+                let url = url.map_err(|stray| format!("the proxy of .proxy(…) holds {stray}"))?;
+                (url, "of .proxy(…)".to_owned())
             }
+            Self::Environment => match named(base, environment)? {
+                Some((url, variable)) => (url, format!("in {variable}")),
+                None => return Ok(None),
+            },
         };
+        // As curl and Go read it.
+        let url = if url.contains("://") { url } else { format!("http://{url}") };
         match ureq::Proxy::new(&url) {
             Ok(proxy) if is_reachable(proxy.uri()) => Ok(Some(proxy)),
             _ => Err(format!(
@@ -61,6 +59,38 @@ impl Proxy {
             )),
         }
     }
+}
+
+/// The proxy that the environment names for `base`, and the variable that names it.
+fn named(base: &Uri, environment: &Environment<'_>) -> Result<Option<(String, String)>, String> {
+    // This machine is never behind a proxy.
+    if is_loopback(base.host().unwrap_or_default()) {
+        return Ok(None);
+    }
+    let encrypted = base.scheme() == Some(&Scheme::HTTPS);
+    let own = if encrypted { "HTTPS_PROXY" } else { "HTTP_PROXY" };
+    // Within CGI, HTTP_PROXY is the `Proxy` header of the request that the program serves,
+    // so anyone could set it (https://httpoxy.org; curl and Go ignore it as well).
+    let from_request = own == "HTTP_PROXY" && environment.read("REQUEST_METHOD")?.is_some();
+    for name in [own, "ALL_PROXY"] {
+        for name in [name.to_owned(), name.to_ascii_lowercase()] {
+            if name == "HTTP_PROXY" && from_request {
+                continue;
+            }
+            if let Some(url) = environment.read(&name)? {
+                return Ok(if is_exempt(base, environment)? { None } else { Some((url, name)) });
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn is_exempt(base: &Uri, environment: &Environment<'_>) -> Result<bool, String> {
+    let mut entries = environment.list("NO_PROXY")?;
+    if entries.is_empty() {
+        entries = environment.list("no_proxy")?;
+    }
+    Ok(no_proxy::covers(&entries, base))
 }
 
 impl fmt::Debug for Proxy {
@@ -74,82 +104,96 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Whether a `NO_PROXY` list names the host of `base`: by itself, by a domain it
-/// lies in (with or without a leading dot or `*.`), with a port of its own, or by
-/// `*` for all.
-fn lists(list: &str, base: &Uri) -> bool {
-    let host = base.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
-    let default = if base.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let port = base.port_u16().unwrap_or(default).to_string();
-    list.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
-        if entry == "*" {
-            return true;
-        }
-        let entry = entry.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
-        // An IPv6 address has colons of its own.
-        let (name, only_port) = match entry.rsplit_once(':') {
-            Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
-            _ => (entry.as_str(), None),
-        };
-        let name = name.trim_matches(['[', ']']);
-        let inside =
-            host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        !name.is_empty() && inside && only_port.is_none_or(|only| only == port)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_list_of_exceptions_is_read_as_others_read_it() {
-        for (list, url, expected) in [
-            ("example.com", "https://example.com/v1", true),
-            ("example.com", "https://api.example.com/v1", true),
-            (".example.com", "https://api.example.com", true),
-            ("*.example.com", "https://api.example.com", true),
-            ("example.com", "https://notexample.com", false),
-            ("EXAMPLE.com", "https://api.Example.COM", true),
-            ("a.b, example.com", "https://example.com", true),
-            ("example.com:443", "https://example.com", true),
-            ("example.com:8080", "https://example.com", false),
-            ("*", "https://anything.at.all", true),
-            ("10.0.0.1", "http://10.0.0.1:8080", true),
-            ("::1,fe80::1", "http://[fe80::1]:8080", true),
-            ("[fe80::1]:8080", "http://[fe80::1]:8080", true),
-            ("", "https://example.com", false),
-            (",.,", "https://example.com", false),
-        ] {
-            assert_eq!(lists(list, &url.parse().unwrap()), expected, "{list} {url}");
-        }
+    /// The host and port of the proxy for `url` in an environment of these variables.
+    fn found(variables: &[(&str, &str)], url: &str) -> Option<String> {
+        let environment = Environment::new(|name| {
+            let (_, value) = variables.iter().find(|(set, _)| *set == name)?;
+            Some((*value).to_owned())
+        });
+        let proxy = Proxy::Environment.resolve(&url.parse().unwrap(), &environment).unwrap();
+        proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port()))
     }
 
     #[test]
     fn the_environment_names_a_proxy_by_scheme() {
-        let variables = |name: &str| {
-            match name {
-                "HTTPS_PROXY" => Some("http://secure:1"),
-                "http_proxy" => Some("http://plain:2"),
-                "NO_PROXY" => Some("internal"),
-                _ => None,
-            }
-            .map(str::to_owned)
-        };
-        let all = |name: &str| (name == "ALL_PROXY").then(|| "http://all:3".to_owned());
-        let host = |proxy: Result<Option<ureq::Proxy>, String>| {
-            proxy.unwrap().map(|proxy| proxy.host().to_owned())
-        };
-        let environment = |url: &str| Proxy::Environment.resolve(&url.parse().unwrap(), variables);
-        assert_eq!(host(environment("https://example.com")).as_deref(), Some("secure"));
-        assert_eq!(host(environment("http://example.com")).as_deref(), Some("plain"));
-        assert_eq!(host(environment("https://api.internal")), None);
-        assert_eq!(host(environment("http://localhost:8080")), None);
+        let both = [("HTTPS_PROXY", "http://secure:1"), ("http_proxy", "http://plain:2")];
+        let all = [("ALL_PROXY", "http://all:3")];
+        for (variables, url, expected) in [
+            (&both[..], "https://example.com", Some("secure:1")),
+            (&both, "http://example.com", Some("plain:2")),
+            (&both, "http://localhost:8080", None),
+            (&all, "https://example.com", Some("all:3")),
+            (&[("all_proxy", "http://all:3")], "https://example.com", Some("all:3")),
+            (&[("HTTPS_PROXY", " "), ("https_proxy", "a:1")], "https://example.com", Some("a:1")),
+            (&[], "https://example.com", None),
+            // What a web server sets for a CGI program comes from its visitors.
+            (&[("HTTP_PROXY", "evil:1"), ("REQUEST_METHOD", "GET")], "http://example.com", None),
+            (
+                &[("http_proxy", "a:1"), ("REQUEST_METHOD", "GET")],
+                "http://example.com",
+                Some("a:1"),
+            ),
+            (
+                &[("HTTPS_PROXY", "a:1"), ("REQUEST_METHOD", "GET")],
+                "https://example.com",
+                Some("a:1"),
+            ),
+        ] {
+            assert_eq!(found(variables, url).as_deref(), expected, "{variables:?} {url}");
+        }
         let base = "https://example.com".parse().unwrap();
-        assert_eq!(host(Proxy::Environment.resolve(&base, all)).as_deref(), Some("all"));
-        assert_eq!(host(Proxy::Direct.resolve(&base, all)), None);
-        let given = Proxy::Url("http://given:4".to_owned());
-        assert_eq!(host(given.resolve(&base, all)).as_deref(), Some("given"));
+        let environment = Environment::new(|name| (name == "ALL_PROXY").then_some("http://all:3"));
+        assert_eq!(Proxy::Direct.resolve(&base, &environment), Ok(None));
+        let given = Proxy::Url("http://given:4".to_owned()).resolve(&base, &environment);
+        assert_eq!(given.unwrap().unwrap().host(), "given");
+    }
+
+    #[test]
+    fn a_proxy_is_read_as_it_was_meant() {
+        for value in [
+            "http://127.0.0.1:7890",
+            " http://127.0.0.1:7890\n",
+            "\"http://127.0.0.1:7890\"",
+            "‘http://127.0.0.1:7890/’\r\n",
+            "\u{feff}http://127.0.0.1:7890",
+            "http://127.0.0.1\u{200b}:7890",
+            "127.0.0.1:7890",
+            "127.0.0.1:7890/",
+            "HTTP://127.0.0.1:7890",
+        ] {
+            for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+                let proxy = found(&[(name, value)], "https://example.com");
+                assert_eq!(proxy.as_deref(), Some("127.0.0.1:7890"), "{name} {value:?}");
+            }
+            let proxy = Proxy::Url(value.to_owned());
+            let nothing = Environment::new(|_| None::<String>);
+            let proxy = proxy.resolve(&Uri::from_static("https://a.b"), &nothing).unwrap();
+            assert_eq!(proxy.unwrap().port(), 7890, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn the_exceptions_are_separated_by_all_that_people_write() {
+        for (list, url, is_direct) in [
+            ("a.b, example.com", "https://example.com", true),
+            ("a.b\nexample.com\n", "https://example.com", true),
+            ("a.b\r\n\texample.com", "https://example.com", true),
+            ("a.b\tc.d 10.0.0.0/8", "https://10.1.2.3", true),
+            ("\"a.b,\n 10.0.0.0/8\n\"", "https://10.1.2.3", true),
+            ("a.b,\u{200b}fd00::/8", "https://[fd00::1]", true),
+            ("“*”", "https://example.com", true),
+            ("a.b\tc.d", "https://example.com", false),
+            (",.,", "https://example.com", false),
+        ] {
+            for name in ["NO_PROXY", "no_proxy"] {
+                let proxy = found(&[("HTTPS_PROXY", "http://a:1"), (name, list)], url);
+                assert_eq!(proxy.is_none(), is_direct, "{name}={list:?} {url}");
+            }
+        }
     }
 
     #[test]
@@ -157,9 +201,21 @@ mod tests {
         for url in ["http://user:secret@:x", "secret://host", "http://secret:99999", "", "http://"]
         {
             let proxy = Proxy::Url(url.to_owned());
-            let problem = proxy.resolve(&"https://a.b".parse().unwrap(), |_| None).unwrap_err();
+            let nothing = Environment::new(|_| None::<String>);
+            let problem = proxy.resolve(&"https://a.b".parse().unwrap(), &nothing).unwrap_err();
             assert!(problem.contains("malformed") && !problem.contains("secret"), "{url}");
             assert!(!format!("{proxy:?}").contains("secret"));
+        }
+        let broken = "http://user:secret\nhost@proxy:1";
+        let environment = Environment::new(|name| (name == "https_proxy").then_some(broken));
+        for (proxy, name) in [
+            (Proxy::Url(broken.to_owned()), ".proxy(…)"),
+            (Proxy::Environment, "the environment variable https_proxy"),
+        ] {
+            let problem = proxy.resolve(&Uri::from_static("https://a.b"), &environment);
+            let problem = problem.unwrap_err();
+            assert!(problem.contains(name) && problem.contains("a line break"), "{problem}");
+            assert!(!problem.contains("secret"), "{problem}");
         }
     }
 }

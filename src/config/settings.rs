@@ -8,7 +8,7 @@ use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
-use super::{ClientBuilder, PoolConfig, Tls, access, base_url};
+use super::{ClientBuilder, Environment, PoolConfig, Tls, access, base_url, cleaned};
 use crate::base64;
 use crate::cost::{Budget, CostConfig, CostTracker, Prices};
 use crate::error::{Error, ErrorKind};
@@ -60,12 +60,8 @@ impl fmt::Debug for Settings {
 }
 
 impl ClientBuilder {
-    /// Checks everything at once. `variable` looks up the environment.
-    pub(crate) fn check(
-        self,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<Settings, Error> {
-        let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+    /// Checks everything at once.
+    pub(crate) fn check(self, environment: &Environment<'_>) -> Result<Settings, Error> {
         let mut problems = self.problems();
         let profile = match profile(self.provider, self.profile) {
             Ok(profile) => profile,
@@ -75,7 +71,11 @@ impl ClientBuilder {
             }
         };
 
-        let base = access::address(&profile, self.base_url, self.allow_plain_http, &variable)
+        let model = self.model.as_deref().map(cleaned).transpose().unwrap_or_else(|stray| {
+            problems.push(format!("the model holds {stray}; name one, such as \"gpt-4o-mini\""));
+            None
+        });
+        let base = access::address(&profile, self.base_url, self.allow_plain_http, environment)
             .map_err(|problem| problems.push(problem))
             .ok();
         let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
@@ -91,7 +91,7 @@ impl ClientBuilder {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let key = match self.without_api_key {
             true => Ok(None),
-            false => access::key(&profile, self.api_key, &variable),
+            false => access::key(&profile, self.api_key, environment),
         };
         let credentials = key.and_then(|key| match key {
             Some(key) => access::credentials(&profile.auth, &key),
@@ -109,8 +109,15 @@ impl ClientBuilder {
                 ("openai-organization", self.organization, "OPENAI_ORG_ID"),
                 ("openai-project", self.project, "OPENAI_PROJECT_ID"),
             ] {
-                if let Some(id) = set.or_else(|| variable(from)) {
-                    add_header(&mut headers, name, &id, false, &mut problems);
+                match set.map_or_else(
+                    || environment.read(from),
+                    |id| {
+                        cleaned(&id).map(Some).map_err(|stray| format!("the {name} holds {stray}"))
+                    },
+                ) {
+                    Ok(Some(id)) => add_header(&mut headers, name, &id, false, &mut problems),
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
                 }
             }
         } else if self.organization.is_some() || self.project.is_some() {
@@ -128,7 +135,7 @@ impl ClientBuilder {
         let betas = (profile.format == Format::Anthropic).then(|| headers.remove(anthropic::BETAS));
 
         let proxy = base.as_ref().and_then(|base| {
-            let proxy = self.proxy.resolve(base, variable);
+            let proxy = self.proxy.resolve(base, environment);
             proxy.map_err(|problem| problems.push(problem)).ok().flatten()
         });
 
@@ -146,7 +153,7 @@ impl ClientBuilder {
         match (base, costs) {
             (Some(base), Some(costs)) if problems.is_empty() => Ok(Settings {
                 profile,
-                model: self.model,
+                model,
                 base,
                 headers,
                 betas: betas.flatten(),
@@ -176,7 +183,12 @@ impl ClientBuilder {
     /// What is wrong whoever the provider is.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
-        if self.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
+        if self
+            .model
+            .as_deref()
+            .map(cleaned)
+            .is_some_and(|model| model.is_ok_and(|name| name.is_empty()))
+        {
             problems.push("the model is empty; name one, such as \"gpt-4o-mini\"".to_owned());
         }
         for (name, value) in [
@@ -300,7 +312,8 @@ fn add_header(
         problems.push(format!("the header {name} cannot be set, for the transport sets it"));
         return;
     }
-    match HeaderValue::from_str(value) {
+    // White space around a value is not part of it (RFC 9110 section 5.5).
+    match HeaderValue::from_str(value.trim()) {
         Ok(mut value) => {
             value.set_sensitive(sensitive);
             headers.insert(name, value);

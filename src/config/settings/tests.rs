@@ -11,12 +11,12 @@ fn here() -> ClientBuilder {
     openai().base_url("http://localhost:9/v1")
 }
 
-fn nothing(_: &str) -> Option<String> {
-    None
+fn nothing() -> Environment<'static> {
+    Environment::new(|_| None::<String>)
 }
 
 fn problem(builder: ClientBuilder) -> String {
-    let error = builder.check(nothing).unwrap_err();
+    let error = builder.check(&nothing()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     error.to_string()
 }
@@ -34,8 +34,10 @@ fn each_mistake_gets_its_own_sentence() {
             "set the environment variable ANTHROPIC_API_KEY",
         ),
         (openai().api_key("  "), "the API key is empty"),
-        (openai().api_key("sk-\u{7f}x"), "the API key holds a character that cannot be sent"),
+        (openai().api_key("sk-\u{7f}x"), "the API key holds the character U+007F at character 4"),
         (openai().model(" "), "the model is empty"),
+        (openai().model("gpt-4o\nmini"), "the model holds a line break"),
+        (openai().organization("org\n1"), "the openai-organization holds a line break"),
         (openai().timeout(Duration::ZERO), "the timeout is zero"),
         (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
         (openai().max_response_bytes(0), "max_response_bytes is zero"),
@@ -76,13 +78,13 @@ fn a_key_shows_nowhere() {
     assert!(!format!("{builder:?}").contains("sk-very-secret"));
     let builder = openai().api_key("sk-very-secret");
     assert!(!format!("{builder:?}").contains("sk-very-secret"));
-    let settings = builder.check(nothing).unwrap();
+    let settings = builder.check(&nothing()).unwrap();
     assert!(!format!("{settings:?}").contains("sk-very-secret"));
     let builder = openai().base_url("https://api.test/v1?key=sk-very-secret");
     assert!(!format!("{builder:?}").contains("sk-very-secret"));
     let client = builder.clone().build().unwrap();
     assert!(format!("{client:?}").contains("\"https://api.test/v1\""), "{client:?}");
-    let shown = format!("{client:#?} {:?}", builder.check(nothing).unwrap());
+    let shown = format!("{client:#?} {:?}", builder.check(&nothing()).unwrap());
     assert!(!shown.contains("sk-very-secret"), "{shown}");
     assert!(!problem(openai().api_key("sk-very-secret\nx")).contains("sk-very-secret"));
     assert!(!problem(openai().base_url("sk-very-secret")).contains("sk-very-secret"));
@@ -97,7 +99,7 @@ fn keys_in_headers_the_query_and_the_proxy_are_hidden_and_harmless_values_are_no
         .header("anthropic-beta", "files-api-2025-04-14")
         .base_url("http://localhost/v1?api-version=2024-10-21&sig=a%2Fb%2Fc%2Fd%2Fe")
         .proxy(crate::config::Proxy::Url("http://porter:p%40ss-word@localhost:1".to_owned()))
-        .check(nothing)
+        .check(&nothing())
         .unwrap();
     // `porter:p@ss-word`
     let hidden =
@@ -113,7 +115,7 @@ fn keys_in_headers_the_query_and_the_proxy_are_hidden_and_harmless_values_are_no
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn the_environment_fills_in_what_is_not_set() {
-    let environment = |name: &str| {
+    let environment = &Environment::new(|name| {
         match name {
             "OPENAI_API_KEY" => Some("sk-env\n"),
             "OPENAI_BASE_URL" => Some("http://127.0.0.1:9/v1/"),
@@ -122,7 +124,7 @@ fn the_environment_fills_in_what_is_not_set() {
             _ => None,
         }
         .map(str::to_owned)
-    };
+    });
     let builder = ClientBuilder::default().provider(Provider::OPENAI);
     let settings = builder.clone().check(environment).unwrap();
     assert_eq!(settings.base, "http://127.0.0.1:9/v1");
@@ -141,17 +143,17 @@ fn the_environment_fills_in_what_is_not_set() {
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn each_provider_gets_its_own_headers() {
-    let settings = openai().provider(Provider::ANTHROPIC).check(nothing).unwrap();
+    let settings = openai().provider(Provider::ANTHROPIC).check(&nothing()).unwrap();
     assert_eq!(settings.base, "https://api.anthropic.com");
     assert_eq!(settings.headers["x-api-key"], "sk-test");
     assert_eq!(settings.headers["anthropic-version"], "2023-06-01");
     assert!(!settings.headers.contains_key("authorization"));
-    let settings = openai().header("X-Gateway", "g").project("p").check(nothing).unwrap();
+    let settings = openai().header("X-Gateway", "g").project("p").check(&nothing()).unwrap();
     assert_eq!(settings.base, "https://api.openai.com/v1");
     assert_eq!(settings.headers["authorization"], "Bearer sk-test");
     assert_eq!(settings.headers["x-gateway"], "g");
     assert_eq!(settings.headers["openai-project"], "p");
-    let settings = openai().header("content-type", "application/x").check(nothing).unwrap();
+    let settings = openai().header("content-type", "application/x").check(&nothing()).unwrap();
     assert_eq!(settings.headers.get_all("content-type").iter().count(), 1);
 }
 
@@ -159,12 +161,12 @@ fn each_provider_gets_its_own_headers() {
 #[test]
 fn https_is_refused_by_a_build_without_tls() {
     assert!(problem(openai()).contains("the crate is built without"));
-    assert!(openai().base_url("http://localhost").check(nothing).is_ok());
+    assert!(openai().base_url("http://localhost").check(&nothing()).is_ok());
 }
 
 #[test]
 fn what_is_not_set_has_the_documented_default() {
-    let settings = here().check(nothing).unwrap();
+    let settings = here().check(&nothing()).unwrap();
     let seconds = Duration::from_secs;
     assert_eq!(
         (settings.timeout, settings.connect_timeout, settings.gap_timeout),
@@ -190,12 +192,47 @@ fn what_is_not_set_has_the_documented_default() {
 }
 
 #[test]
+fn what_is_set_in_code_is_cleaned_as_a_variable_is() {
+    let settings = here()
+        .model(" “gpt-4o-mini”\n")
+        .api_key("'sk-1'\r\n")
+        .base_url("\u{feff}http://localhost:9/v1\n")
+        .organization(" \"org-1\" ")
+        .header("x-gateway", " sk-2\n")
+        .check(&nothing())
+        .unwrap();
+    assert_eq!(settings.model.as_deref(), Some("gpt-4o-mini"));
+    assert_eq!(settings.base, "http://localhost:9/v1");
+    for (name, value) in
+        [("authorization", "Bearer sk-1"), ("openai-organization", "org-1"), ("x-gateway", "sk-2")]
+    {
+        assert_eq!(settings.headers[name], value, "{name}");
+    }
+}
+
+#[test]
+fn a_variable_that_cannot_be_used_is_a_mistake_that_names_it() {
+    let nothing = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
+    for broken in nothing {
+        let environment = Environment::new(|name| match name {
+            _ if name == broken => Some("secret\nsecret"),
+            "OPENAI_API_KEY" => Some("sk-1"),
+            _ => None,
+        });
+        let builder = ClientBuilder::default().provider(Provider::OPENAI);
+        let text = builder.check(&environment).unwrap_err().to_string();
+        assert!(text.contains(broken) && text.contains("a line break"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+#[test]
 fn organization_and_project_go_to_openai_alone() {
-    let settings = here().organization("org-1").check(|name| match name {
-        "OPENAI_ORG_ID" => Some("org-2".to_owned()),
-        "OPENAI_PROJECT_ID" => Some("proj-2".to_owned()),
+    let settings = here().organization("org-1").check(&Environment::new(|name| match name {
+        "OPENAI_ORG_ID" => Some("org-2"),
+        "OPENAI_PROJECT_ID" => Some("proj-2"),
         _ => None,
-    });
+    }));
     let headers = settings.unwrap().headers;
     // What is set by hand goes before the environment.
     assert_eq!(headers["openai-organization"], "org-1");
@@ -208,7 +245,7 @@ fn organization_and_project_go_to_openai_alone() {
 
 #[test]
 fn the_price_table_names_the_provider_by_its_address() {
-    let named = |builder: ClientBuilder| builder.check(nothing).unwrap().price_provider;
+    let named = |builder: ClientBuilder| builder.check(&nothing()).unwrap().price_provider;
     assert_eq!(named(here()), "openai");
     assert_eq!(named(here().price_provider("acme")), "acme");
     assert_eq!(named(here().provider("ollama")), "ollama");
