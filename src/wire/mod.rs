@@ -12,6 +12,7 @@ pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
 mod repeated_event;
 mod reply;
+mod schema;
 mod stream;
 mod upper_bound;
 mod validate;

@@ -55,16 +55,7 @@ fn names(tools: &[Tool]) -> Result<Vec<&str>, Error> {
     let mut names = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let name = match tool {
-            Tool::Function(function) => {
-                if !(function.parameters.is_object() || function.parameters.is_null()) {
-                    return refuse(format!(
-                        "the parameters of tool {:?} are not a JSON object; give the JSON Schema \
-                         of its arguments",
-                        function.name
-                    ));
-                }
-                Some(function.name.as_str())
-            }
+            Tool::Function(function) => Some(function.name.as_str()),
             // Anthropic's, then OpenAI's two kinds.
             Tool::Native(value) => ["/name", "/function/name", "/custom/name"]
                 .into_iter()
@@ -123,7 +114,10 @@ mod tests {
             (hi().tool(tool("f")).tool(tool("f")), "two tools are named \"f\""),
             (hi().tool(tool("f")).tool(native(json!("f"))), "two tools are named \"f\""),
             (hi().tool(tool("f")).tool(custom()), "two tools are named \"f\""),
-            (hi().tool(Tool::function("f", "", json!("x"))), "tool \"f\" are not a JSON object"),
+            (
+                hi().tool(Tool::function("f", "", json!("x"))),
+                "tool \"f\" are a string, not a JSON Schema",
+            ),
             (hi().tool_choice(ToolChoice::None), "tool_choice is set but there are no tools"),
             (
                 hi().tool(tool("f")).tool_choice(ToolChoice::Function("g".into())),

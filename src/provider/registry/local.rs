@@ -2,6 +2,11 @@
 //! one.
 
 use super::{FOLLOWER, Row};
+use crate::provider::Dialect;
+
+/// Servers that compile a schema into a grammar themselves (vLLM and SGLang by xgrammar,
+/// the others by llama.cpp's GBNF), and so take more than OpenAI does.
+const COMPILES: Dialect = Dialect { schema_subset: false, ..FOLLOWER };
 
 pub(super) static ROWS: &[Row] = &[
     // Its `/v1` reads past `max_completion_tokens`, so that a limit would not hold.
@@ -11,7 +16,7 @@ pub(super) static ROWS: &[Row] = &[
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .host_variables(["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"])
             .key_optional()
-            .dialect(FOLLOWER)
+            .dialect(COMPILES)
     }),
     Row::chat("vllm", &["hosted_vllm"], "http://localhost:8000/v1", |profile| {
         profile
@@ -19,14 +24,14 @@ pub(super) static ROWS: &[Row] = &[
             .base_url_variables(["HOSTED_VLLM_API_BASE"])
             .key_variables(["VLLM_API_KEY", "HOSTED_VLLM_API_KEY"])
             .key_optional()
-            .dialect(FOLLOWER)
+            .dialect(COMPILES)
     }),
     Row::chat("sglang", &[], "http://localhost:30000/v1", |profile| {
         profile
             .docs("https://docs.sglang.io/docs/basic_usage/openai_api_completions")
             .key_variables(["SGLANG_API_KEY"])
             .key_optional()
-            .dialect(FOLLOWER)
+            .dialect(COMPILES)
     }),
     Row::chat(
         "llamacpp",
@@ -38,7 +43,7 @@ pub(super) static ROWS: &[Row] = &[
                 .base_url_variables(["LLAMAFILE_API_BASE"])
                 .key_variables(["LLAMA_API_KEY"])
                 .key_optional()
-                .dialect(FOLLOWER)
+                .dialect(COMPILES)
         },
     ),
     Row::chat("lmstudio", &["lm_studio", "lm-studio"], "http://localhost:1234/v1", |profile| {
@@ -47,7 +52,7 @@ pub(super) static ROWS: &[Row] = &[
             .base_url_variables(["LM_STUDIO_API_BASE"])
             .key_variables(["LM_API_TOKEN", "LMSTUDIO_API_KEY", "LM_STUDIO_API_KEY"])
             .key_optional()
-            .dialect(FOLLOWER)
+            .dialect(COMPILES)
     }),
     Row::chat(
         "litellm",

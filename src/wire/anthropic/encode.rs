@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{conversation, thinking, tools};
-use crate::chat::{ChatRequest, JsonSchema, ResponseFormat};
+use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
+use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json, validate};
 
 /// The `max_tokens` of a request that sets none; the wire requires one.
@@ -29,7 +30,7 @@ pub(in crate::wire) fn encode(
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), max_tokens.into());
     conversation::write(&request.messages, &mut body)?;
-    tools::write(request, &mut body);
+    tools::write(request, &mut body)?;
     sampling(request, &mut body);
 
     let mut output = Map::new();
@@ -72,11 +73,9 @@ fn response_format(format: &ResponseFormat) -> Result<Option<Value>, Error> {
         ResponseFormat::JsonObject => Err(Error::invalid_request(
             "Anthropic has no JSON mode without a schema; use ResponseFormat::json_schema",
         )),
-        ResponseFormat::JsonSchema(JsonSchema { description, schema, .. }) => {
-            let Value::Object(mut schema) = schema.clone() else {
-                return Err(Error::invalid_request("the schema of response_format is no object"));
-            };
-            if let Some(description) = description {
+        ResponseFormat::JsonSchema(format) => {
+            let mut schema = schema::of_answer(format, true, Subset::Anthropic)?;
+            if let (Some(description), Value::Object(schema)) = (&format.description, &mut schema) {
                 schema.entry("description").or_insert_with(|| description.as_str().into());
             }
             Ok(Some(json!({"type": "json_schema", "schema": schema})))
@@ -87,7 +86,7 @@ fn response_format(format: &ResponseFormat) -> Result<Option<Value>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Image, Message, ReasoningEffort};
+    use crate::chat::{Image, JsonSchema, Message, ReasoningEffort};
     use crate::error::ErrorKind;
 
     fn body(request: ChatRequest) -> Value {
@@ -136,7 +135,8 @@ mod tests {
                 "thinking": {"type": "enabled", "budget_tokens": 2000},
                 "output_config": {
                     "effort": "low",
-                    "format": {"type": "json_schema", "schema": {"type": "object"}},
+                    "format": {"type": "json_schema", "schema": {"type": "object",
+                        "properties": {}, "required": [], "additionalProperties": false}},
                 },
             })
         );
@@ -145,16 +145,16 @@ mod tests {
     #[test]
     fn the_form_of_the_answer_follows_the_schema() {
         for (description, schema, expected) in [
-            (None, json!({"type": "object"}), json!({"type": "object"})),
+            (None, json!({"type": "string"}), json!({"type": "string"})),
             (
                 Some("What it is"),
-                json!({"type": "object"}),
-                json!({"type": "object", "description": "What it is"}),
+                json!({"type": "string"}),
+                json!({"type": "string", "description": "What it is"}),
             ),
             (
                 Some("What it is"),
-                json!({"description": "The schema's own"}),
-                json!({"description": "The schema's own"}),
+                json!({"type": "string", "description": "The schema's own"}),
+                json!({"type": "string", "description": "The schema's own"}),
             ),
         ] {
             let schema = JsonSchema {
@@ -185,7 +185,10 @@ mod tests {
     fn impossible_requests_are_refused_before_they_are_sent() {
         for (request, expected) in [
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
-            (hi().response_format(ResponseFormat::json_schema("x", json!(1))), "is no object"),
+            (
+                hi().response_format(ResponseFormat::json_schema("x", json!(1))),
+                "is a number, not a JSON Schema",
+            ),
         ] {
             let error = encode(&request, Target::anthropic("claude-sonnet-4-5"), Delivery::Whole)
                 .unwrap_err();

@@ -3,20 +3,19 @@
 use serde_json::{Map, Value, json};
 
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
+use crate::error::Error;
+use crate::wire::schema::{self, Subset};
 
 /// Writes `tools` and `tool_choice`.
 ///
 /// Tools given by `extra` replace these. Allowing parallel calls means nothing
 /// without tools and is then left out.
-pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) {
-    let tools: Vec<_> = request
-        .tools
-        .iter()
-        .map(|tool| match tool {
-            Tool::Function(function) => definition(function),
-            Tool::Native(value) => value.clone(),
-        })
-        .collect();
+pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), Error> {
+    let tools = request.tools.iter().map(|tool| match tool {
+        Tool::Function(function) => definition(function),
+        Tool::Native(value) => Ok(value.clone()),
+    });
+    let tools = tools.collect::<Result<Vec<_>, Error>>()?;
     let any_tools = !tools.is_empty() || request.extra.contains_key("tools");
     if let Some(choice) = tool_choice(request, any_tools) {
         body.insert("tool_choice".into(), choice);
@@ -24,24 +23,22 @@ pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) {
     if !tools.is_empty() {
         body.insert("tools".into(), tools.into());
     }
+    Ok(())
 }
 
-/// A function as Anthropic's custom tool. Its schema must say that it is an
-/// object's (`tool_param.py`); `{}` and null stand for no arguments elsewhere,
-/// so that is filled in.
-fn definition(function: &Function) -> Value {
-    let mut schema = function.parameters.as_object().cloned().unwrap_or_default();
-    schema.entry("type").or_insert_with(|| "object".into());
+/// A function as Anthropic's custom tool (`tool_param.py`).
+fn definition(function: &Function) -> Result<Value, Error> {
+    let schema = schema::of_tool(function, Subset::Anthropic)?;
     let mut tool = Map::new();
     tool.insert("name".into(), function.name.as_str().into());
     if let Some(description) = &function.description {
         tool.insert("description".into(), description.as_str().into());
     }
-    tool.insert("input_schema".into(), schema.into());
+    tool.insert("input_schema".into(), schema);
     if let Some(strict) = function.strict {
         tool.insert("strict".into(), strict.into());
     }
-    tool.into()
+    Ok(tool.into())
 }
 
 /// The choice, with `disable_parallel_tool_use` inside, which all kinds but
@@ -77,7 +74,7 @@ mod tests {
 
     fn written(request: &ChatRequest) -> Value {
         let mut body = Map::new();
-        write(request, &mut body);
+        write(request, &mut body).unwrap();
         body.into()
     }
 
@@ -97,16 +94,18 @@ mod tests {
                 {
                     "name": "weather",
                     "description": "Weather in a city",
-                    "input_schema": {"type": "object"},
+                    "input_schema": {"type": "object", "properties": {}},
                 },
-                {"name": "now", "input_schema": {"type": "object"}, "strict": true},
+                {"name": "now", "input_schema": {"type": "object", "properties": {},
+                    "required": [], "additionalProperties": false}, "strict": true},
                 native,
             ]})
         );
         strict.parameters = Value::Null;
         assert_eq!(
             written(&request([Tool::Function(strict)]))["tools"][0]["input_schema"],
-            json!({"type": "object"})
+            json!({"type": "object", "properties": {}, "required": [],
+                "additionalProperties": false})
         );
         assert_eq!(written(&request([])), json!({}));
     }

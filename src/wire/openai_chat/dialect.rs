@@ -33,6 +33,10 @@ pub struct Dialect {
     /// When reasoning goes back to the server. Default:
     /// [`ReasoningBack::WithToolCalls`].
     pub reasoning_back: ReasoningBack,
+    /// Whether a strict schema must keep to OpenAI's subset of JSON Schema: what it lacks
+    /// then goes into the description, and what has no equivalent is refused. Servers that
+    /// compile schemas themselves, such as vLLM, take more. Default: true.
+    pub schema_subset: bool,
 }
 
 impl Dialect {
@@ -44,6 +48,7 @@ impl Dialect {
         seed: Seed::Seed,
         message_names: true,
         reasoning_back: ReasoningBack::WithToolCalls,
+        schema_subset: true,
     };
 }
 

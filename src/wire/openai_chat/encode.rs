@@ -6,7 +6,7 @@ use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::wire::{Delivery, Target, json, validate};
+use crate::wire::{Delivery, Target, json, schema, validate};
 
 /// Writes the body of a chat completion.
 ///
@@ -31,10 +31,10 @@ pub(in crate::wire) fn encode(
     };
     set("model", Some(model.into()));
     set("messages", Some(messages::encode(&request.messages, target)?.into()));
-    set("tools", tools::encode(request));
+    set("tools", tools::encode(request, dialect)?);
     set("tool_choice", tools::encode_choice(request));
     set("parallel_tool_calls", tools::encode_parallel(request)?);
-    set("response_format", response_format(request)?);
+    set("response_format", response_format(request, dialect)?);
     let limit = request.max_output_tokens.map(Value::from);
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
         set(limit_member(model, dialect), limit);
@@ -82,7 +82,7 @@ pub(in crate::wire) fn seed_member(dialect: &Dialect) -> Result<&'static str, Er
     }
 }
 
-fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
+fn response_format(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
     Ok(match &request.response_format {
         None => None,
         Some(ResponseFormat::Text) => Some(json!({"type": "text"})),
@@ -98,7 +98,9 @@ fn response_format(request: &ChatRequest) -> Result<Option<Value>, Error> {
             if let Some(description) = &format.description {
                 schema.insert("description".to_owned(), description.as_str().into());
             }
-            schema.insert("schema".to_owned(), format.schema.clone());
+            let strict = format.strict == Some(true);
+            let answer = schema::of_answer(format, strict, tools::subset(dialect))?;
+            schema.insert("schema".to_owned(), answer);
             if let Some(strict) = format.strict {
                 schema.insert("strict".to_owned(), strict.into());
             }
@@ -159,7 +161,10 @@ mod tests {
                 "tool_choice": {"type": "function", "function": {"name": "f"}},
                 "parallel_tool_calls": false,
                 "response_format": {"type": "json_schema", "json_schema": {
-                    "name": "s", "schema": {"type": "object"}, "strict": false,
+                    "name": "s",
+                    "schema": {"type": "object", "properties": {}, "required": [],
+                        "additionalProperties": false},
+                    "strict": false,
                 }},
                 "max_tokens": 7,
                 "temperature": 0.5,
@@ -174,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_schema_keeps_the_order_of_its_members() {
-        let schema = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"aside":{"type":"null"}}}"#;
+        let schema = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"aside":{"type":"null"}},"required":["reasoning","answer","aside"],"additionalProperties":false}"#;
         let parsed: Value = serde_json::from_str(schema).unwrap();
         let request = ChatRequest::from("Hi")
             .tool(Tool::function("f", "d", parsed.clone()))

@@ -2,37 +2,38 @@
 
 use serde_json::{Map, Value, json};
 
+use super::dialect::Dialect;
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
+use crate::wire::schema::{self, Subset};
 
 /// The `tools` member; none where there are none.
-pub(super) fn encode(request: &ChatRequest) -> Option<Value> {
-    let tools: Vec<_> = request
-        .tools
-        .iter()
-        .map(|tool| match tool {
-            Tool::Native(value) => value.clone(),
-            Tool::Function(function) => encode_function(function),
-        })
-        .collect();
-    (!tools.is_empty()).then_some(Value::Array(tools))
+pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
+    let tools = request.tools.iter().map(|tool| match tool {
+        Tool::Native(value) => Ok(value.clone()),
+        Tool::Function(function) => encode_function(function, dialect),
+    });
+    let tools = tools.collect::<Result<Vec<_>, Error>>()?;
+    Ok((!tools.is_empty()).then_some(Value::Array(tools)))
 }
 
-/// OpenAI takes a function without `parameters` as one without arguments, so
-/// null is left out.
-fn encode_function(function: &Function) -> Value {
+/// The subset of JSON Schema for what is strict.
+pub(super) fn subset(dialect: &Dialect) -> Subset {
+    if dialect.schema_subset { Subset::OpenAi } else { Subset::Any }
+}
+
+fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Error> {
+    let parameters = schema::of_tool(function, subset(dialect))?;
     let mut member = Map::new();
     member.insert("name".to_owned(), function.name.as_str().into());
     if let Some(description) = &function.description {
         member.insert("description".to_owned(), description.as_str().into());
     }
-    if !function.parameters.is_null() {
-        member.insert("parameters".to_owned(), function.parameters.clone());
-    }
+    member.insert("parameters".to_owned(), parameters);
     if let Some(strict) = function.strict {
         member.insert("strict".to_owned(), strict.into());
     }
-    json!({"type": "function", "function": member})
+    Ok(json!({"type": "function", "function": member}))
 }
 
 /// The `tool_choice` member.
@@ -80,16 +81,20 @@ mod tests {
             .tool(bare(Value::Null, Some(true)))
             .tool(Tool::Native(native.clone()));
         assert_eq!(
-            encode(&request),
+            encode(&request, &Dialect::OPENAI).unwrap(),
             Some(json!([
                 {"type": "function", "function": {
-                    "name": "f", "description": "d", "parameters": {"type": "object"},
+                    "name": "f", "description": "d",
+                    "parameters": {"type": "object", "properties": {}},
                 }},
-                {"type": "function", "function": {"name": "g", "strict": true}},
+                {"type": "function", "function": {"name": "g", "parameters": {
+                    "type": "object", "properties": {}, "required": [],
+                    "additionalProperties": false,
+                }, "strict": true}},
                 native,
             ]))
         );
-        assert_eq!(encode(&"Hi".into()), None);
+        assert_eq!(encode(&"Hi".into(), &Dialect::OPENAI).unwrap(), None);
     }
 
     #[test]

@@ -1,0 +1,177 @@
+//! What a subset of JSON Schema lacks, said in words where words are enough.
+
+use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+use super::Subset;
+use super::path::Path;
+
+/// Formats of strings that both providers know.
+const FORMATS: [&str; 9] =
+    ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
+
+/// Keywords without meaning for a model.
+const IGNORED: [&str; 8] = [
+    "$schema",
+    "$id",
+    "$comment",
+    "$anchor",
+    "discriminator",
+    "deprecated",
+    "readOnly",
+    "writeOnly",
+];
+
+/// Limits that neither subset has. Their sense stays in the description.
+const LIMITS: [&str; 11] = [
+    "minLength",
+    "maxLength",
+    "minProperties",
+    "maxProperties",
+    "uniqueItems",
+    "minContains",
+    "maxContains",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "examples",
+];
+
+/// Limits that Anthropic's lacks besides. `minItems` is known, but only 0 and 1.
+const LIMITS_OF_ANTHROPICS: [&str; 7] = [
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "maxItems",
+    "minItems",
+];
+
+/// Keywords that have no equivalent, with the remedy.
+const REFUSED: [(&str, &str); 9] = [
+    ("patternProperties", "use an array of objects with a key and a value"),
+    ("not", "list what is allowed"),
+    ("if", "use anyOf with one object for each case"),
+    ("then", "use anyOf with one object for each case"),
+    ("else", "use anyOf with one object for each case"),
+    ("dependentRequired", "use anyOf with one object for each case"),
+    ("dependentSchemas", "use anyOf with one object for each case"),
+    ("dependencies", "use anyOf with one object for each case"),
+    ("additionalItems", "use an object with a member for each item"),
+];
+
+/// Takes out of a schema what the subset lacks: into the description where the model can
+/// keep to it from there, and otherwise with an error.
+pub(super) fn confine(
+    schema: &mut Map<String, Value>,
+    subset: Subset,
+    path: &Path<'_>,
+) -> Result<(), String> {
+    schema.shift_remove("$schema");
+    if subset == Subset::Any {
+        return Ok(());
+    }
+    for (keyword, remedy) in REFUSED {
+        let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+        if schema.get(keyword).is_some_and(is_empty) {
+            schema.shift_remove(keyword);
+        } else if schema.contains_key(keyword) {
+            return Err(refusal(path, &format!("{keyword:?} has no equivalent"), remedy));
+        }
+    }
+    if let Some(Value::Array(values)) = schema.get("enum") {
+        if values.iter().any(|value| value.is_object() || value.is_array()) {
+            return Err(refusal(
+                path,
+                "\"enum\" holds an object or an array",
+                "describe it by anyOf and const members",
+            ));
+        }
+    }
+    let mut notes = Vec::new();
+    for keyword in names(schema) {
+        let Some(value) = schema.get(&keyword) else { continue };
+        let keep = match keyword.as_str() {
+            "format" => {
+                let format = value.as_str().unwrap_or_default();
+                FORMATS.contains(&format) || (format == "uri" && subset == Subset::Anthropic)
+            }
+            "pattern" => value.as_str().is_some_and(|pattern| is_simple(pattern, subset)),
+            // "'default' is not permitted" (OpenAI).
+            "default" => subset == Subset::Anthropic && !value.is_null(),
+            "minItems" if subset == Subset::Anthropic => matches!(value.as_u64(), Some(0 | 1)),
+            // Objects are closed anyway.
+            "unevaluatedProperties" => false,
+            name if IGNORED.contains(&name) || name.starts_with("x-") => false,
+            name if LIMITS.contains(&name) => false,
+            name => subset != Subset::Anthropic || !LIMITS_OF_ANTHROPICS.contains(&name),
+        };
+        if keep {
+            continue;
+        }
+        let Some(value) = schema.shift_remove(&keyword) else { continue };
+        let says = match keyword.as_str() {
+            "default" => !value.is_null(),
+            // Widths of Rust's numbers, which say nothing beside the type.
+            "format" => !is_number(schema.get("type")),
+            "unevaluatedProperties" => false,
+            name => !(IGNORED.contains(&name) || name.starts_with("x-")),
+        };
+        if says {
+            notes.push((keyword, value));
+        }
+    }
+    if !notes.is_empty() {
+        describe(schema, &notes);
+    }
+    Ok(())
+}
+
+/// A complaint about a place in a schema, with the remedy.
+pub(super) fn refusal(path: &Path<'_>, problem: &str, remedy: &str) -> String {
+    format!("cannot be strict: at {path}, {problem}; {remedy}, or set strict to false")
+}
+
+/// The names of the members, so that the members may change.
+fn names(schema: &Map<String, Value>) -> Vec<String> {
+    schema.keys().cloned().collect()
+}
+
+fn is_number(kind: Option<&Value>) -> bool {
+    let number = |kind: &Value| kind == "integer" || kind == "number" || kind == "null";
+    match kind {
+        Some(Value::Array(kinds)) => kinds.iter().all(number),
+        Some(kind) => number(kind),
+        None => false,
+    }
+}
+
+/// Neither subset has lookaround; Anthropic's has no references back and no boundaries of
+/// words either.
+fn is_simple(pattern: &str, subset: Subset) -> bool {
+    let escapes = match subset {
+        Subset::Anthropic => &["\\b", "\\B", "\\1", "\\2", "\\3", "\\4", "\\k"][..],
+        _ => &[],
+    };
+    let lookaround = ["(?=", "(?!", "(?<=", "(?<!"];
+    !lookaround.iter().chain(escapes).any(|token| pattern.contains(token))
+}
+
+/// Adds what the keywords said to the description, as Anthropic's SDK does.
+fn describe(schema: &mut Map<String, Value>, notes: &[(String, Value)]) {
+    let mut text = match schema.get("description").and_then(Value::as_str) {
+        Some(description) if !description.trim().is_empty() => format!("{description} "),
+        _ => String::new(),
+    };
+    for (index, (keyword, value)) in notes.iter().enumerate() {
+        let before = if index == 0 { '(' } else { ',' };
+        let gap = if index == 0 { "" } else { " " };
+        let _ = match value.as_str() {
+            Some(value) => write!(text, "{before}{gap}{keyword}: {value}"),
+            None => write!(text, "{before}{gap}{keyword}: {value}"),
+        };
+    }
+    text.push(')');
+    schema.insert("description".to_owned(), text.into());
+}

@@ -1,0 +1,416 @@
+//! Completing a strict schema.
+
+use serde_json::{Map, Value, json};
+
+use super::arguments::{arguments, inlined, is_object};
+use super::keywords::{self, refusal};
+use super::nullable::nullable;
+use super::path::Path;
+use super::reference::{self, Definitions};
+use super::{Purpose, Subset};
+
+/// The deepest a schema may nest: deeper than any type, and a bound on the stack.
+pub(super) const DEEPEST: usize = 100;
+
+/// Keywords that do not narrow what a schema allows.
+const ANNOTATIONS: [&str; 6] =
+    ["description", "title", "default", "examples", "$comment", "deprecated"];
+
+/// Completes a schema; where `required` is false, optional members stay optional.
+pub(super) fn complete(
+    schema: &Value,
+    subset: Subset,
+    purpose: Purpose,
+    required: bool,
+) -> Result<Value, String> {
+    let root = match purpose {
+        Purpose::Arguments => match arguments(schema)? {
+            Value::Object(root) => root,
+            _ => Map::new(),
+        },
+        Purpose::Answer => match schema {
+            Value::Object(schema) => inlined(schema)?,
+            other => {
+                return Err(format!(
+                    "is {}, not a JSON Schema; give one such as {{\"type\": \"object\", \
+                     \"properties\": {{…}}}}",
+                    reference::noun(other)
+                ));
+            }
+        },
+    };
+    if subset == Subset::OpenAi {
+        check_root(&root)?;
+    }
+    let definitions = Definitions::of(&root);
+    if subset == Subset::Anthropic {
+        if let Some(pointer) = definitions.circle() {
+            return Err(format!(
+                "cannot be strict: {pointer:?} refers to itself, and Anthropic takes no recursive \
+                 schemas; bound the depth with one type for each level, or set strict to false \
+                 and use a tool"
+            ));
+        }
+    }
+    Completion { definitions, subset, required }.node(&root, &Path::ROOT)
+}
+
+/// "Root objects must not be anyOf and must be an object" (OpenAI's guide).
+fn check_root(root: &Map<String, Value>) -> Result<(), String> {
+    const WRAP: &str = "wrap it in an object with one member";
+    for keyword in ["anyOf", "oneOf"] {
+        if root.contains_key(keyword) {
+            return Err(refusal(&Path::ROOT, &format!("the root has {keyword:?}"), WRAP));
+        }
+    }
+    match root.get("type") {
+        Some(kind) if kind != "object" => {
+            Err(refusal(&Path::ROOT, &format!("the root is of type {kind}, not \"object\""), WRAP))
+        }
+        _ => Ok(()),
+    }
+}
+
+struct Completion<'a> {
+    definitions: Definitions<'a>,
+    subset: Subset,
+    required: bool,
+}
+
+impl Completion<'_> {
+    fn value(&self, value: &Value, path: &Path<'_>) -> Result<Value, String> {
+        match value {
+            Value::Object(schema) => self.node(schema, path),
+            _ if self.subset == Subset::Any => Ok(value.clone()),
+            Value::Bool(true) => Err(refusal(path, "any value is allowed", "give it a type")),
+            other => Err(refusal(
+                path,
+                &format!("there is {}, not a schema", reference::noun(other)),
+                "give it a type",
+            )),
+        }
+    }
+
+    fn node(&self, given: &Map<String, Value>, path: &Path<'_>) -> Result<Value, String> {
+        if path.depth() > DEEPEST {
+            return Err(format!("nests deeper than {DEEPEST} levels; flatten it"));
+        }
+        let mut schema = match self.subset {
+            Subset::Any => given.clone(),
+            _ => self.flat(given, path)?,
+        };
+        let one_of = schema.contains_key("oneOf") && self.subset != Subset::Any;
+        if let Some(variants) = one_of.then(|| schema.shift_remove("oneOf")).flatten() {
+            // The variants of an enumeration exclude each other, so either says the same.
+            if schema.contains_key("anyOf") {
+                return Err(refusal(path, "there are both \"anyOf\" and \"oneOf\"", "use one"));
+            }
+            schema.insert("anyOf".to_owned(), variants);
+        }
+        self.spread(&mut schema, path)?;
+        let openapi = schema.shift_remove("nullable") == Some(Value::Bool(true));
+        give_type(&mut schema);
+        keywords::confine(&mut schema, self.subset, path)?;
+        if schema.contains_key("$ref") {
+            return self.reference(schema, path);
+        }
+        self.list(&mut schema, path)?;
+        self.below(&mut schema, path)?;
+        // Beside parts of its own, a closed object would forbid their members.
+        let has_parts = ["allOf", "anyOf", "oneOf", "if", "patternProperties"]
+            .iter()
+            .any(|keyword| schema.contains_key(*keyword));
+        if is_an_object(&schema) && !has_parts {
+            self.close(&mut schema, path)?;
+        }
+        if self.subset == Subset::OpenAi && !is_typed(&schema) {
+            return Err(refusal(path, "any value is allowed", "give it a type"));
+        }
+        let schema = Value::from(schema);
+        Ok(if openapi { nullable(schema, self.definitions) } else { schema })
+    }
+
+    /// The schema with the parts of its `allOf` in it, and with what a reference points to
+    /// where more stands beside it than words.
+    fn flat(
+        &self,
+        given: &Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<Map<String, Value>, String> {
+        let mut schema = given.clone();
+        // Parts may have parts; more levels than this are a circle.
+        for _ in 0..16 {
+            let parts = match schema.shift_remove("allOf") {
+                Some(Value::Array(parts)) => parts,
+                _ => Vec::new(),
+            };
+            let beside = |name: &String| name != "$ref" && !ANNOTATIONS.contains(&name.as_str());
+            let pointer = schema.get("$ref").cloned();
+            let pointer = pointer.filter(|_| !parts.is_empty() || schema.keys().any(beside));
+            if parts.is_empty() && pointer.is_none() {
+                return Ok(schema);
+            }
+            // One reference with words beside it stays a reference: it may be recursive.
+            if let ([Value::Object(only)], None) = (parts.as_slice(), &pointer) {
+                if !schema.keys().any(beside) {
+                    for (name, value) in only {
+                        schema.entry(name.as_str()).or_insert_with(|| value.clone());
+                    }
+                    continue;
+                }
+            }
+            if let Some(pointer) = pointer {
+                schema.shift_remove("$ref");
+                self.merge(&mut schema, self.target(&pointer, path)?, path)?;
+            }
+            for part in &parts {
+                let part = part.as_object().ok_or_else(|| {
+                    refusal(path, "\"allOf\" holds what is not a schema", "leave it out")
+                })?;
+                match part.get("$ref") {
+                    Some(pointer) if part.len() == 1 => {
+                        self.merge(&mut schema, self.target(pointer, path)?, path)?;
+                    }
+                    _ => self.merge(&mut schema, part, path)?,
+                }
+            }
+        }
+        Err(refusal(path, "\"allOf\" and references form a circle", "flatten the type"))
+    }
+
+    fn merge(
+        &self,
+        schema: &mut Map<String, Value>,
+        part: &Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<(), String> {
+        reference::merge(schema, part).map_err(|keyword| {
+            refusal(
+                path,
+                &format!("the parts of \"allOf\" differ in {keyword:?}"),
+                "write the members into one schema",
+            )
+        })
+    }
+
+    fn target(&self, pointer: &Value, path: &Path<'_>) -> Result<&Map<String, Value>, String> {
+        self.definitions.resolved(pointer).ok_or_else(|| {
+            refusal(
+                path,
+                &format!("{pointer} is not in the schema"),
+                "put what it refers to into \"$defs\"",
+            )
+        })
+    }
+
+    /// A reference alone. Neither provider takes anything beside one, and both take it
+    /// beside a union ("$ref cannot have keywords {'description'}", OpenAI;
+    /// langchain-ai/langchainjs #11384).
+    fn reference(&self, mut schema: Map<String, Value>, path: &Path<'_>) -> Result<Value, String> {
+        if let Some(pointer) = schema.get("$ref") {
+            self.target(pointer, path)?;
+        }
+        if schema.len() > 1 && self.subset != Subset::Any {
+            if let Some(pointer) = schema.shift_remove("$ref") {
+                schema.insert("anyOf".to_owned(), json!([{"$ref": pointer}]));
+            }
+        }
+        Ok(schema.into())
+    }
+
+    /// Gives the members that stand beside the variants of a union to each of them, as the
+    /// common fields of a tagged enumeration do.
+    fn spread(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
+        let shared = ["properties", "required", "additionalProperties"];
+        let has_properties =
+            schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
+        let Some(Value::Array(variants)) = schema.get("anyOf") else { return Ok(()) };
+        if self.subset == Subset::Any {
+            return Ok(());
+        }
+        if has_properties {
+            let mut whole = Vec::with_capacity(variants.len());
+            for variant in variants {
+                let variant = variant.as_object().cloned().unwrap_or_default();
+                let mut variant = self.flat(&variant, path)?;
+                if let Some(pointer) = variant.shift_remove("$ref") {
+                    let target = self.target(&pointer, path)?.clone();
+                    self.merge(&mut variant, &target, path)?;
+                }
+                let common = shared
+                    .iter()
+                    .filter_map(|name| Some(((*name).to_owned(), schema.get(*name)?.clone())));
+                let common: Map<_, _> = common.collect();
+                let mut joined = common.clone();
+                self.merge(&mut joined, &variant, path)?;
+                joined.insert("type".to_owned(), "object".into());
+                whole.push(Value::from(joined));
+            }
+            schema.insert("anyOf".to_owned(), whole.into());
+        }
+        for name in shared {
+            schema.shift_remove(name);
+        }
+        // Each variant has its own.
+        if schema.get("type").is_some_and(|kind| kind == "object") {
+            schema.shift_remove("type");
+        }
+        Ok(())
+    }
+
+    /// An array whose items are listed one by one is one of equal items or has no
+    /// equivalent.
+    fn list(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
+        if self.subset == Subset::Any {
+            return Ok(());
+        }
+        let listed = match (schema.get("prefixItems"), schema.get("items")) {
+            (Some(Value::Array(items)), _) | (None, Some(Value::Array(items))) => items.clone(),
+            _ => {
+                let is_array = schema.get("type").is_some_and(|kind| kind == "array");
+                if is_array && !schema.contains_key("items") {
+                    return Err(refusal(path, "the array has no \"items\"", "give their type"));
+                }
+                return Ok(());
+            }
+        };
+        match listed.split_first() {
+            Some((first, rest)) if rest.iter().all(|other| other == first) => {
+                schema.shift_remove("prefixItems");
+                schema.insert("items".to_owned(), first.clone());
+                Ok(())
+            }
+            _ => Err(refusal(
+                path,
+                "the items of the array differ in type",
+                "use an object with a member for each",
+            )),
+        }
+    }
+
+    /// Completes what stands below.
+    fn below(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
+        for name in ["items", "additionalProperties"] {
+            if schema.get(name).is_some_and(|value| name == "items" || value.is_object()) {
+                if name == "additionalProperties" && self.subset != Subset::Any {
+                    continue;
+                }
+                let below = self.value(&schema[name], &path.to(name))?;
+                schema.insert(name.to_owned(), below);
+            }
+        }
+        for name in ["anyOf", "oneOf"] {
+            let Some(Value::Array(variants)) = schema.get_mut(name) else { continue };
+            let path = path.to(name);
+            for (index, variant) in variants.iter_mut().enumerate() {
+                *variant = self.value(variant, &path.to(&index.to_string()))?;
+            }
+        }
+        for name in ["$defs", "definitions", "properties"] {
+            let Some(Value::Object(members)) = schema.get_mut(name) else { continue };
+            let path = path.to(name);
+            for (name, member) in members {
+                *member = self.value(member, &path.to(name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes an object and requires all of its members.
+    fn close(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
+        match schema.get("additionalProperties") {
+            None | Some(Value::Bool(false)) => {}
+            Some(_) if self.subset == Subset::Any => {}
+            Some(_) => {
+                return Err(refusal(
+                    path,
+                    "the object may have any members (\"additionalProperties\")",
+                    "name them as properties, or use an array of objects with a key and a value",
+                ));
+            }
+        }
+        let optional: Vec<String> = {
+            let required = schema.get("required").and_then(Value::as_array);
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let has = |name: &Value| {
+                let name = name.as_str().unwrap_or_default();
+                properties.is_some_and(|properties| properties.contains_key(name))
+            };
+            if self.subset != Subset::Any {
+                if let Some(name) = required.into_iter().flatten().find(|name| !has(name)) {
+                    return Err(refusal(
+                        path,
+                        &format!("{name} is required but not among the properties"),
+                        "add it there",
+                    ));
+                }
+            }
+            let is_required =
+                |name: &&String| required.is_some_and(|all| all.iter().any(|one| one == *name));
+            let names = properties.into_iter().flat_map(Map::keys);
+            names.filter(|name| !is_required(name)).cloned().collect()
+        };
+        let properties = schema.entry("properties").or_insert_with(|| json!({}));
+        if let (Value::Object(properties), true) = (properties, self.required) {
+            for name in &optional {
+                if let Some(property) = properties.get_mut(name) {
+                    *property = nullable(property.take(), self.definitions);
+                }
+            }
+            let names: Vec<Value> = properties.keys().map(|name| name.as_str().into()).collect();
+            schema.insert("required".to_owned(), names.into());
+        }
+        schema.entry("additionalProperties").or_insert_with(|| false.into());
+        Ok(())
+    }
+}
+
+/// The type that other keywords imply.
+fn give_type(schema: &mut Map<String, Value>) {
+    if schema.contains_key("type") || schema.contains_key("anyOf") || schema.contains_key("$ref") {
+        return;
+    }
+    let kind = if ["properties", "additionalProperties", "required"]
+        .iter()
+        .any(|name| schema.contains_key(*name))
+    {
+        json!("object")
+    } else if schema.contains_key("items") || schema.contains_key("prefixItems") {
+        json!("array")
+    } else {
+        let values = match (schema.get("enum"), schema.get("const")) {
+            (Some(Value::Array(values)), _) => values.as_slice(),
+            (None, Some(value)) => std::slice::from_ref(value),
+            _ => return,
+        };
+        let mut kinds: Vec<Value> = Vec::new();
+        for value in values {
+            let kind = match value {
+                Value::Null => "null",
+                Value::Bool(_) => "boolean",
+                Value::Number(number) if number.is_f64() => "number",
+                Value::Number(_) => "integer",
+                Value::String(_) => "string",
+                Value::Array(_) => "array",
+                Value::Object(_) => "object",
+            };
+            if !kinds.iter().any(|known| known == kind) {
+                kinds.push(kind.into());
+            }
+        }
+        match kinds.len() {
+            0 => return,
+            1 => kinds.remove(0),
+            _ => kinds.into(),
+        }
+    };
+    schema.shift_insert(0, "type".to_owned(), kind);
+}
+
+fn is_an_object(schema: &Map<String, Value>) -> bool {
+    schema.get("type").is_some_and(is_object)
+}
+
+fn is_typed(schema: &Map<String, Value>) -> bool {
+    ["type", "anyOf", "enum", "const", "$ref"].iter().any(|name| schema.contains_key(*name))
+}
