@@ -1,3 +1,5 @@
+//! Tables of schemas and what is sent for them.
+
 use super::*;
 use serde_json::json;
 
@@ -367,7 +369,7 @@ fn the_arguments_of_a_tool_are_an_object() {
         (json!({}), empty.clone()),
         (json!({"type": "object"}), empty.clone()),
         (json!({"type": ["object"]}), empty.clone()),
-        (json!({"type": ["object", "null"], "properties": null}), empty.clone()),
+        (json!({"type": ["object", "null"], "properties": null}), empty),
         (
             json!({"properties": {"a": {"type": "string"}}}),
             json!({"type": "object", "properties": {"a": {"type": "string"}}}),
