@@ -15,7 +15,7 @@ use crate::cost::{CostReport, CostTracker, Reservation};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::metrics::{Recorder, Snapshot};
-use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
+use crate::observed::{Answer, Ended, Endpoint, ObservedCall, ObservedCalls};
 use crate::pool::PoolStats;
 use crate::provider::{self, Format, Provider};
 use crate::retry::{Bucket, Retrier, SecondSending, Tried};
@@ -51,6 +51,7 @@ struct Inner {
     /// The retries left to all calls together.
     bucket: Bucket,
     watch: Arc<ObservedCalls>,
+    endpoint: Arc<Endpoint>,
 }
 
 /// Makes one attempt with what was set aside for it.
@@ -320,8 +321,9 @@ impl Client {
         let wire = wire.unwrap_or_else(|| Call::wire(settings.profile.format, model));
         let streamed = way.delivery == Delivery::Stream;
         let model = model.map(String::as_str);
-        let watch = &self.inner.watch;
-        let watched = watch.begin(model.unwrap_or_default(), wire, streamed, &request.tags, begun);
+        let Inner { watch, endpoint, .. } = &*self.inner;
+        let named = model.unwrap_or_default();
+        let watched = watch.begin(endpoint, named, wire, streamed, &request.tags, begun);
         let ran = self
             .run(request, model, wire, way, begun, &watched)
             .map_err(|error| error.with_provider(settings.profile.id.as_str()));
@@ -414,10 +416,11 @@ impl ClientBuilder {
         let watch = Arc::new(ObservedCalls::new(
             settings.metrics.then(|| Recorder::new(Instant::now())),
             settings.observers.clone(),
-            settings.price_provider.clone(),
-            transport::host_and_port(&settings.base),
         ));
-        Ok(Client { inner: Arc::new(Inner { settings, headers, transport, bucket, watch }) })
+        let server = transport::host_and_port(&settings.base);
+        let endpoint = Arc::new(Endpoint::new(settings.profile.id.clone(), server));
+        let inner = Inner { settings, headers, transport, bucket, watch, endpoint };
+        Ok(Client { inner: Arc::new(inner) })
     }
 }
 

@@ -115,8 +115,7 @@ pub trait Observer: Send + Sync {
 pub struct Call<'a> {
     /// Tells it from all other calls of the process.
     pub id: u64,
-    /// Who is asked, by its name in the price table; see
-    /// [`price_provider`](crate::ClientBuilder::price_provider).
+    /// The provider's id, such as `groq`.
     pub provider: &'a str,
     /// The model that is asked for; empty where none was named.
     pub model: &'a str,

@@ -11,6 +11,7 @@ use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
+use crate::provider::Provider;
 use crate::wire::Wire;
 
 /// The id of the next call. Of the process, since an observer may watch several clients.
@@ -22,9 +23,20 @@ pub(crate) struct ObservedCalls {
     /// None where metrics are off.
     pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) observers: Observers,
-    pub(crate) provider: String,
+}
+
+/// Where calls go: the provider and its server, as metrics and observers name them.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) provider: Provider,
     pub(crate) server_address: String,
     pub(crate) server_port: u16,
+}
+
+impl Endpoint {
+    pub(crate) fn new(provider: Provider, (server_address, server_port): (String, u16)) -> Self {
+        Self { provider, server_address, server_port }
+    }
 }
 
 /// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
@@ -32,6 +44,7 @@ pub(crate) struct ObservedCalls {
 #[derive(Debug)]
 pub(crate) struct ObservedCall {
     watch: Arc<ObservedCalls>,
+    endpoint: Arc<Endpoint>,
     id: u64,
     model: String,
     operation: &'static str,
@@ -78,18 +91,14 @@ pub(crate) struct Ended<'a> {
 }
 
 impl ObservedCalls {
-    pub(crate) fn new(
-        recorder: Option<Arc<Recorder>>,
-        observers: Observers,
-        provider: String,
-        (server_address, server_port): (String, u16),
-    ) -> Self {
-        Self { recorder, observers, provider, server_address, server_port }
+    pub(crate) fn new(recorder: Option<Arc<Recorder>>, observers: Observers) -> Self {
+        Self { recorder, observers }
     }
 
-    /// A call begins.
+    /// Begins to watch a call.
     pub(crate) fn begin(
         self: &Arc<Self>,
+        endpoint: &Arc<Endpoint>,
         model: &str,
         wire: Wire,
         streamed: bool,
@@ -102,6 +111,7 @@ impl ObservedCalls {
         };
         let mut watched = ObservedCall {
             watch: Arc::clone(self),
+            endpoint: Arc::clone(endpoint),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             model: model.to_owned(),
             operation,
@@ -196,11 +206,11 @@ impl ObservedCall {
     fn call(&self) -> Call<'_> {
         Call {
             id: self.id,
-            provider: &self.watch.provider,
+            provider: self.endpoint.provider.as_str(),
             model: &self.model,
             operation: self.operation,
-            server_address: &self.watch.server_address,
-            server_port: self.watch.server_port,
+            server_address: &self.endpoint.server_address,
+            server_port: self.endpoint.server_port,
             streamed: self.streamed,
             tags: &self.tags,
         }
@@ -208,11 +218,11 @@ impl ObservedCall {
 
     fn target(&self) -> Target<'_> {
         Target {
-            provider: &self.watch.provider,
+            provider: self.endpoint.provider.as_str(),
             model: &self.model,
             operation: self.operation,
-            server_address: &self.watch.server_address,
-            server_port: self.watch.server_port,
+            server_address: &self.endpoint.server_address,
+            server_port: self.endpoint.server_port,
         }
     }
 }

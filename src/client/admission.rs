@@ -33,7 +33,8 @@ pub(super) fn admit(
     let (costs, profile) = (&settings.costs, &settings.profile);
     let dialect = &profile.dialect;
     let target = Target { provider: &profile.id, model, dialect };
-    let mut plan = CallPlan::new(settings.price_provider.as_str(), model).tags(&request.tags);
+    let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
+    let mut plan = CallPlan::priced_as(provider, priced_as, model).tags(&request.tags);
     let least = costs.least_output(&plan);
     let limited = least.and_then(|_| without_nulls(request));
     let request = limited.as_ref().unwrap_or(request);

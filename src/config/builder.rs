@@ -370,10 +370,11 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets whose prices apply, by the name in the price table (`openrouter`, `groq`).
-    /// Budgets, reports and metrics know the provider by this name, too. Default: whoever
-    /// the price table says answers at the base URL; where it does not know the address,
-    /// as of a proxy of your own, the provider's own name there.
+    /// Sets whose prices apply, by the name in the price table (`openrouter`, `groq`). It is
+    /// used for nothing else: budgets, reports, metrics and errors have the provider's id.
+    /// Default: the provider that the price table has for the base URL; if it has none, as for
+    /// your own gateway, the provider's name in its
+    /// [profile](crate::provider::Profile::prices), or else its id.
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
         self.price_provider = Some(name.into());
         self

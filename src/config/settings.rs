@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: Option<ureq::Proxy>,
     pub(crate) tls: Option<Tls>,
     pub(crate) costs: CostTracker,
-    /// Whose prices hold.
+    /// The provider's name in the price table, for nothing but prices.
     pub(crate) price_provider: String,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
@@ -141,7 +141,7 @@ impl ClientBuilder {
 
         let secrets = secrets(&headers, base.as_ref(), proxy.as_ref());
 
-        let costs = tracker(self.cost_tracker, self.costs, self.budgets)
+        let costs = tracker(self.cost_tracker, self.costs, self.budgets, &profile.id)
             .map_err(|error| problems.push(error.message().to_owned()))
             .ok();
         let price_provider = self.price_provider.unwrap_or_else(|| {
@@ -260,9 +260,10 @@ fn tracker(
     shared: Option<CostTracker>,
     config: Option<CostConfig>,
     budgets: Vec<Budget>,
+    provider: &Provider,
 ) -> Result<CostTracker, Error> {
     match shared {
-        None => config.unwrap_or_default().budgets(budgets).build(),
+        None => config.unwrap_or_default().budgets(budgets).build_for(&[provider.as_str()]),
         Some(shared) if config.is_none() && budgets.is_empty() => Ok(shared),
         Some(_) => Err(Error::new(
             ErrorKind::Configuration,

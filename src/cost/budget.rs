@@ -2,8 +2,8 @@
 //! accounts it is kept.
 
 mod account;
+mod known_provider;
 mod problems;
-mod provider;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -14,6 +14,7 @@ use super::ledger::Line;
 use super::price::fold;
 use super::window::Span;
 use super::{Money, UtcOffset, Window};
+use crate::provider;
 
 /// A limit to what calls cost.
 ///
@@ -67,8 +68,8 @@ pub struct Budget {
     /// window, what it is restricted to, and what it has accounts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The only provider whose calls fall under it, by the name that reports have for it,
-    /// such as `groq`; see [`provider`](Self::provider()). Default: any.
+    /// The id of the only provider whose calls it applies to, such as `groq`; see
+    /// [`provider`](Self::provider()). Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The only model whose calls fall under it, by the name in the request; see
@@ -117,6 +118,8 @@ fn default_alerts() -> Vec<u16> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
     pub(crate) provider: &'a str,
+    /// The provider's name in the price table.
+    pub(crate) price_provider: &'a str,
     pub(crate) model: &'a str,
     pub(crate) tags: &'a BTreeMap<String, String>,
 }
@@ -198,14 +201,18 @@ impl Budget {
         self
     }
 
-    /// Restricts it to the calls of one provider, by the name that reports have for it, such
-    /// as `openai` or `groq`, in letters of any case; see
-    /// [`price_provider`](crate::ClientBuilder::price_provider). Default: any.
+    /// Restricts it to the calls of one provider, by its id, such as `openai` or `groq`, or
+    /// another name that the crate has for it, in any case. Default: any provider.
     ///
-    /// It is one of [`Prices::providers`](super::Prices::providers), or a name of your own that
-    /// prices are [set](super::Prices::set) for; other names are refused as misspelled. Where
-    /// calls need no price ([`UnknownModel`](super::UnknownModel)), only those are that are
-    /// nearly one of the former.
+    /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is no
+    /// provider's id applies to all providers with these prices: `google` to `gemini-openai`,
+    /// for example. Where the name is an id, only the id counts: `openai` does not apply to a
+    /// gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
+    ///
+    /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have:
+    /// one that is not a provider's, not in the price table, and for which no price is
+    /// [set](super::Prices::set). If calls need no price
+    /// ([`UnknownModel`](super::UnknownModel)), it refuses only names that look misspelled.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {
         self.provider = Some(provider.into());
@@ -290,14 +297,24 @@ fn name(name: &str) -> Cow<'_, str> {
     fold(name.trim())
 }
 
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || name(one) == name(other)
+}
+
+/// Whether a budget for the provider `only` applies to a call.
+fn is_provider(only: &str, facts: &Facts<'_>) -> bool {
+    is_same(only, facts.provider)
+        || match provider::canonical(only.trim()) {
+            Some(id) => is_same(id, facts.provider),
+            None => is_same(only, facts.price_provider),
+        }
+}
+
 impl Budget {
-    /// Whether a call falls under it.
+    /// Whether it applies to a call.
     pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
-        let fits = |only: &Option<String>, is: &str| {
-            only.as_deref().is_none_or(|only| only == is || name(only) == name(is))
-        };
-        fits(&self.provider, facts.provider)
-            && fits(&self.model, facts.model)
+        self.provider.as_deref().is_none_or(|only| is_provider(only, facts))
+            && self.model.as_deref().is_none_or(|only| is_same(only, facts.model))
             && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))
     }
 

@@ -331,10 +331,15 @@ impl CostConfig {
     /// one is for, two budgets with one account, a limit that the ledger
     /// [cannot hold](Ledger::greatest), a setting, or a price that is set and less than
     /// nothing.
-    pub fn build(mut self) -> Result<CostTracker, Error> {
+    pub fn build(self) -> Result<CostTracker, Error> {
+        self.build_for(&[])
+    }
+
+    /// As [`build`](Self::build), for a client with providers of these ids.
+    pub(crate) fn build_for(mut self, providers: &[&str]) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
         let priced = self.unknown_models() == UnknownModel::Refuse;
-        let of = |budget: &Budget| budget.provider_problem(&self.prices, priced);
+        let of = |budget: &Budget| budget.provider_problem(providers, &self.prices, priced);
         problems.extend(self.budgets.iter().filter_map(of));
         if self.least_output == 0 {
             problems.push("least_output_tokens is zero; no answer is that short".to_owned());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::budget::Facts;
+use crate::provider;
 use crate::wire::UpperBound;
 
 /// What a call is about to ask for: who and what is asked, for whom, and the most it can
@@ -13,6 +14,8 @@ use crate::wire::UpperBound;
 #[derive(Debug, Clone)]
 pub struct CallPlan {
     pub(super) provider: String,
+    /// The provider's name in the price table, where that is another.
+    price_provider: Option<String>,
     pub(super) model: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) service_tier: Option<String>,
@@ -28,12 +31,29 @@ pub struct CallPlan {
 }
 
 impl CallPlan {
-    /// A call of `model` at `provider`, by their names in the price table, such as
-    /// `openai` and `gpt-4o`.
+    /// Plans a call of `model` at `provider`, such as `gpt-4o` at `openai`.
+    ///
+    /// Budgets and reports use the provider's id as it is given here. Prices are looked up
+    /// under the name that the provider's [profile](crate::provider::Profile::prices) has for
+    /// them, or under the id if there is no such profile;
+    /// [`price_provider`](Self::price_provider) sets another.
     pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
+        let provider = provider.into();
+        let prices = provider::price_name(&provider).map(String::from);
+        Self::with(provider, prices, model.into())
+    }
+
+    /// Plans a call whose provider has the name `prices` in the price table.
+    pub(crate) fn priced_as(provider: &str, prices: &str, model: &str) -> Self {
+        let prices = (prices != provider).then(|| prices.to_owned());
+        Self::with(provider.to_owned(), prices, model.to_owned())
+    }
+
+    fn with(provider: String, price_provider: Option<String>, model: String) -> Self {
         Self {
-            provider: provider.into(),
-            model: model.into(),
+            provider,
+            price_provider,
+            model,
             tags: BTreeMap::new(),
             service_tier: None,
             bound: UpperBound::default(),
@@ -42,6 +62,13 @@ impl CallPlan {
             least_output: None,
             expected_input: None,
         }
+    }
+
+    /// Sets the provider's name in the price table. Default: see [`new`](Self::new).
+    #[must_use]
+    pub fn price_provider(mut self, name: impl Into<String>) -> Self {
+        self.price_provider = Some(name.into());
+        self
     }
 
     /// The most input tokens it can take. Default: not known, so that no money can be set
@@ -134,7 +161,13 @@ impl CallPlan {
     }
 
     pub(super) fn facts(&self) -> Facts<'_> {
-        Facts { provider: &self.provider, model: &self.model, tags: &self.tags }
+        let (provider, price_provider) = (self.provider.as_str(), self.prices());
+        Facts { provider, price_provider, model: &self.model, tags: &self.tags }
+    }
+
+    /// The provider's name in the price table.
+    pub(super) fn prices(&self) -> &str {
+        self.price_provider.as_deref().unwrap_or(&self.provider)
     }
 
     /// The input is likely of so many tokens.

@@ -17,8 +17,7 @@ pub struct CallRecord {
     /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
-    /// The provider, by its name in the price table, such as `openai` or `groq`; see
-    /// [`price_provider`](crate::ClientBuilder::price_provider).
+    /// The provider's id, such as `openai` or `groq`.
     pub provider: String,
     /// The model, as it was asked for.
     pub model: String,

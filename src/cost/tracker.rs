@@ -145,7 +145,7 @@ impl CostTracker {
     /// unpriced. Where the books cannot be written.
     pub fn track(&self, plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
         let at = self.now();
-        let price = self.price(&plan.provider, &plan.model);
+        let price = self.price(&plan);
         let charges = self.charges(&plan, at);
         let id = self.open(&charges, at)?;
         let unknown = price.is_none().then(|| unknown(&plan));
@@ -189,7 +189,8 @@ impl CostTracker {
         report
     }
 
-    /// What the recorded usage would have cost on another model, at today's prices.
+    /// Prices the recorded usage as if another model had served it, at today's prices.
+    /// `provider` is a name of the price table ([`Prices::providers`]).
     ///
     /// # Errors
     ///
@@ -219,9 +220,9 @@ impl CostTracker {
         (self.inner.config.clock)()
     }
 
-    /// The price of a model, or the one to be assumed.
-    fn price(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
-        self.prices().find(provider, model).or_else(|| match &self.inner.unknown_model {
+    /// The price of a call's model, or the one to assume.
+    fn price(&self, plan: &CallPlan) -> Option<Arc<Price>> {
+        self.prices().find(plan.prices(), &plan.model).or_else(|| match &self.inner.unknown_model {
             UnknownModel::Assume(price) => Some(Arc::clone(price)),
             UnknownModel::Refuse | UnknownModel::Allow => None,
         })

@@ -28,7 +28,7 @@ pub struct CallSample {
     /// When it ended. Stored as RFC 3339 text in UTC, to the millisecond.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
-    /// The provider's name in the price table, such as `groq`.
+    /// The provider's id, such as `groq`.
     pub provider: String,
     /// The model, as it was asked for.
     pub model: String,

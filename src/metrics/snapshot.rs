@@ -54,7 +54,7 @@ pub struct Snapshot {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ModelStats {
-    /// The provider's name in the price table, such as `groq`.
+    /// The provider's id, such as `groq`.
     pub provider: String,
     /// The model, as it was asked for; names are cut at 200 bytes.
     pub model: String,

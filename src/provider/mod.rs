@@ -13,3 +13,5 @@ pub use crate::chat::Provider;
 pub use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
 pub(crate) use model_name::{split, unknown};
 pub use profile::{Auth, Format, Profile};
+pub(crate) use registry::{canonical, names, price_name};
+pub(crate) use similar::nearest;

@@ -3,7 +3,7 @@
 /// Up to three of `names` that `name` may stand for, the nearest first: those at most a
 /// third of its length away, counted in inserted, deleted, replaced and swapped letters,
 /// and those that begin with it.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_ascii_lowercase();
     let most = (name.chars().count() / 3).max(1);
     let mut found: Vec<(usize, &str)> = names

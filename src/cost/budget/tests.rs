@@ -10,7 +10,7 @@ fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 fn facts(tags: &BTreeMap<String, String>) -> Facts<'_> {
-    Facts { provider: "openai", model: "gpt-4o", tags }
+    Facts { provider: "openai", price_provider: "openai", model: "gpt-4o", tags }
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn a_stored_budget_comes_back_the_same() {
 #[test]
 fn names_in_letters_of_any_case_are_one_provider_one_model_and_one_account() {
     let none = BTreeMap::new();
-    let of = |provider, model| Facts { provider, model, tags: &none };
+    let of = |provider, model| Facts { provider, price_provider: provider, model, tags: &none };
     let budget = Budget::daily(LIMIT).provider("OpenAI").model("gpt-4o-mini ");
     let split = Budget::daily(LIMIT).per_provider().per_model();
     for call in [of("openai", "gpt-4o-mini"), of(" OpenAI", "GPT-4o-mini")] {
@@ -282,4 +282,40 @@ fn names_in_letters_of_any_case_are_one_provider_one_model_and_one_account() {
     assert!(!budget.matches(&of("openai", "gpt-4o-mini-2024-07-18")));
     let problems = Budget::problems_of(&[budget.clone(), budget.model("GPT-4O-MINI")]);
     assert!(problems[0].contains("share the account"), "{problems:?}");
+}
+
+#[test]
+fn a_budget_for_a_provider_goes_by_its_id_and_knows_its_other_names() {
+    let none = BTreeMap::new();
+    // The calls: the provider's id, and its name in the price table.
+    let gemini = ("gemini-openai", "google");
+    let azure = ("azure", "azure");
+    let moonshot = ("moonshot", "moonshotai");
+    let moonshot_messages = ("moonshot-anthropic", "moonshotai");
+    let gateway = ("my-gateway", "openai");
+    let calls = [gemini, azure, moonshot, moonshot_messages, gateway];
+    for (name, expected) in [
+        // The id.
+        ("gemini-openai", &[gemini][..]),
+        ("Azure ", &[azure]),
+        ("my-gateway", &[gateway]),
+        // Another name that the registry has.
+        ("google-openai", &[gemini]),
+        ("Azure_OpenAI", &[azure]),
+        ("kimi", &[moonshot]),
+        // It is also the name in the price table, but names one provider.
+        ("moonshotai", &[moonshot]),
+        // Nothing but a name in the price table.
+        ("google", &[gemini]),
+        // An id, so that the same name in the price table does not count.
+        ("openai", &[]),
+        ("groq", &[]),
+    ] {
+        let budget = Budget::daily(LIMIT).provider(name);
+        for call in calls {
+            let (provider, price_provider) = call;
+            let facts = Facts { provider, price_provider, model: "m", tags: &none };
+            assert_eq!(budget.matches(&facts), expected.contains(&call), "{name} {call:?}");
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl CostTracker {
 
     fn try_reserve(&self, mut plan: CallPlan) -> Result<Reservation, Error> {
         let at = self.now();
-        let Some(price) = self.price(&plan.provider, &plan.model) else {
+        let Some(price) = self.price(&plan) else {
             if self.inner.unknown_model == UnknownModel::Refuse {
                 return Err(unknown(&plan));
             }
@@ -172,7 +172,7 @@ impl CostTracker {
         if !self.budgets().iter().any(|budget| budget.matches(&plan.facts())) {
             return Ok(());
         }
-        let Some(price) = self.price(&plan.provider, &plan.model) else { return Ok(()) };
+        let Some(price) = self.price(plan) else { return Ok(()) };
         let config = &self.inner.config;
         let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
         let known = ModelLimits {
@@ -209,7 +209,7 @@ impl CostTracker {
     /// The prompt is taken to be half its bound, which is far more than text mostly is, and no
     /// more than half the window.
     pub(crate) fn leave_room(&self, plan: &mut CallPlan) {
-        let price = self.price(&plan.provider, &plan.model);
+        let price = self.price(plan);
         let Some(window) = price.and_then(|price| price.context_window_tokens()) else { return };
         let bound = &mut plan.bound;
         if bound.answers > 0 {

@@ -33,7 +33,7 @@ impl CostTracker {
             Ending::Answered(bill) => {
                 let served = bill.served_model.as_deref().filter(|model| *model != plan.model);
                 let price = served
-                    .and_then(|model| self.prices().find(&plan.provider, model))
+                    .and_then(|model| self.prices().find(plan.prices(), model))
                     .or_else(|| basis.price.clone());
                 let terms = basis.terms(price.as_deref(), bill.service_tier.as_deref());
                 let cost = terms.answered(&bill.usage, bill.outcome);

@@ -84,12 +84,17 @@ pub(super) fn refusal(
 
 /// The error of a call whose price is not known.
 pub(super) fn unknown(plan: &CallPlan) -> Error {
-    let CallPlan { provider, model, .. } = plan;
+    let (model, provider, prices) = (&plan.model, &plan.provider, plan.prices());
+    let known_as = match prices == provider {
+        true => String::new(),
+        false => format!(" ({prices:?} in the price table)"),
+    };
     Error::new(
         ErrorKind::Budget,
         format!(
-            "there is no price for the model {model:?} of {provider:?}, so that no budget could \
-             hold; set one by Prices::set, or choose what to do by CostConfig::unknown_model"
+            "there is no price for the model {model:?} of {provider:?}{known_as}, so no budget \
+             could hold; set one with Prices::set, or choose what to do with \
+             CostConfig::unknown_model"
         ),
     )
 }

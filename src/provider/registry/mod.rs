@@ -4,6 +4,8 @@ mod anthropic;
 mod local;
 mod openai_chat;
 
+use std::borrow::Cow;
+
 use super::{Format, Profile, Provider};
 use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit};
 
@@ -72,8 +74,13 @@ pub(crate) fn lookup(name: &str) -> Option<Profile> {
 }
 
 /// The name that a provider is known by.
-pub(super) fn canonical(name: &str) -> Option<&'static str> {
+pub(crate) fn canonical(name: &str) -> Option<&'static str> {
     row(name).map(|row| row.id)
+}
+
+/// The name that the price table has for a provider, where it is not the provider's id.
+pub(crate) fn price_name(name: &str) -> Option<Cow<'static, str>> {
+    lookup(name)?.prices
 }
 
 pub(super) fn all() -> impl Iterator<Item = Profile> {

@@ -26,7 +26,7 @@
 /// });
 /// ```
 pub trait Tokenizer: Send + Sync {
-    /// The tokens of `text` in `model` of `provider`, which is named as in the price table.
+    /// Counts the tokens of `text` in `model` of `provider`, which is a provider's id.
     /// `None` for a model that it does not know; then each byte counts as a token.
     fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64>;
 }

@@ -113,10 +113,14 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
     assert_eq!((error.kind(), error.budget()), (ErrorKind::Budget, None));
     assert_eq!(
         error.message(),
-        "there is no price for the model \"new\" of \"openai\", so that no budget could hold; set \
-         one by Prices::set, or choose what to do by CostConfig::unknown_model"
+        "there is no price for the model \"new\" of \"openai\", so no budget could hold; set one \
+         with Prices::set, or choose what to do with CostConfig::unknown_model"
     );
-    assert_eq!(costs.report().refused, 1);
+    let gemini = CallPlan::new("gemini-openai", "new").output_tokens(50);
+    let message = costs.reserve(gemini).unwrap_err().message().to_owned();
+    let expected = "the model \"new\" of \"gemini-openai\" (\"google\" in the price table)";
+    assert!(message.contains(expected), "{message}");
+    assert_eq!(costs.report().refused, 2);
     let costs = tracker([]);
     assert_eq!(costs.reserve(new()).unwrap().send().settle(bill(1, 1)), None);
     let total = costs.report().total;
