@@ -212,6 +212,7 @@ fn a_vendor_of_ones_own_is_a_profile() {
     let server = loopback();
     let mut dialect = Dialect::default();
     dialect.output_limit = OutputLimit::MaxCompletionTokens;
+    server.serve_below("/gateway");
     let url = format!("http://{}/gateway", server.address());
     let profile = Profile::new("acme", Format::OpenAiChat, url)
         .auth(Auth::header("x-acme-key"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::http::{Problem, Reader};
-use super::render::{self, Format};
+use super::render;
 use super::reply::{Ending, Fault, Framing, Reply};
 use super::request::Request;
 use super::response::{LAST_CHUNK, Response, chunk};
@@ -73,7 +73,7 @@ fn choose(server: &Server, request: &Request) -> Arc<Reply> {
     if let Some(reply) = server.script.by_rule(request) {
         return reply;
     }
-    if Format::of(request.path()).is_none() {
+    if server.paths.format(request.path()).is_none() {
         return Arc::new(render::not_found(request));
     }
     if request.method() != "POST" {

@@ -38,6 +38,7 @@ mod connection;
 mod content;
 mod http;
 mod openai;
+mod paths;
 mod record;
 mod render;
 mod reply;
@@ -53,7 +54,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::provider::{Profile, Provider};
+use crate::provider::{Format, Profile, Provider};
 use server::{Mode, Server};
 
 pub use reply::{Framing, Reply};
@@ -67,7 +68,9 @@ pub use request::Request;
 /// [`otherwise`](Loopback::otherwise) one. Requests that a provider would refuse
 /// get its error and leave the script alone: without the
 /// [required key](Loopback::require_key) (rules are not asked either), to an
-/// unknown path, or without a JSON object.
+/// unknown path, or without a JSON object. So a wrong base URL shows as a 404: the
+/// server knows the paths of OpenAI, of Anthropic, and of the providers that
+/// [`base_url`](Loopback::base_url) was asked for.
 ///
 /// Dropping it [stops](Loopback::stop) it. All methods take `&self`, so threads
 /// can share it by reference.
@@ -125,16 +128,50 @@ impl Loopback {
         self.server.address
     }
 
-    /// The base URL to set up a client of `provider` with: this server's address, with the
-    /// path of the provider's own base URL. Of a provider that the crate does not know, the
-    /// path is `/v1`.
+    /// The base URL to set up a client of `provider` with: this server's address and the path
+    /// of the provider's own base URL. The server serves that path from then on.
+    ///
+    /// A provider that the crate does not know gets the path `/v1`; see
+    /// [`serve_below`](Loopback::serve_below) for another.
     pub fn base_url(&self, provider: impl Into<Provider>) -> String {
         let address = self.server.address;
         let path = match Profile::builtin(provider.into().as_str()) {
-            Some(profile) => path(&profile.base_url),
-            None => "/v1".to_owned(),
+            Some(profile) => {
+                let path = path(&profile.base_url);
+                self.server.paths.serve(path, profile.format);
+                filled(path)
+            }
+            None => {
+                self.serve_below("/v1");
+                "/v1".to_owned()
+            }
         };
         format!("http://{address}{path}")
+    }
+
+    /// Serves the endpoints of every format below `path` as well, for a base URL such as
+    /// `http://127.0.0.1:8080/gateway`. Default: those of OpenAI, Anthropic and the providers
+    /// that [`base_url`](Loopback::base_url) was asked for.
+    ///
+    /// ```
+    /// # use tollgate::{Client, testing::Loopback};
+    /// let server = Loopback::start()?;
+    /// let client = Client::builder()
+    ///     .provider("openai")
+    ///     .model("gpt-4o-mini")
+    ///     .api_key("sk-test")
+    ///     .base_url(format!("http://{}/gateway", server.address()))
+    ///     .build()?;
+    /// // The path is wrong, as far as the server knows.
+    /// assert_eq!(client.chat("Hello").unwrap_err().status(), Some(404));
+    /// server.serve_below("/gateway");
+    /// assert!(client.chat("Hello").is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn serve_below(&self, path: &str) {
+        for format in [Format::OpenAiChat, Format::Anthropic] {
+            self.server.paths.serve(path, format);
+        }
     }
 
     /// Adds a reply to the script. Each is used once, in this order.
@@ -274,13 +311,14 @@ impl Drop for Loopback {
     }
 }
 
-/// The path of a base URL, with `test` for what it leaves to the environment.
-fn path(base_url: &str) -> String {
+/// The path of a base URL.
+fn path(base_url: &str) -> &str {
     let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
-    let mut path = String::new();
-    for part in rest.split('/').skip(1) {
-        path.push('/');
-        path.push_str(if part.starts_with('{') { "test" } else { part });
-    }
-    path
+    rest.find('/').map_or("", |at| &rest[at..])
+}
+
+/// A path with `test` for each part that a profile takes from the environment.
+fn filled(path: &str) -> String {
+    let parts = path.split('/').map(|part| if part.starts_with('{') { "test" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }

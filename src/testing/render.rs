@@ -7,39 +7,20 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::content::{Answer, Content, Failure};
+use super::paths::Format;
 use super::reply::{Framing, Reply};
 use super::request::Request;
 use super::response::Response;
 use super::{anthropic, openai};
 
-/// The wire formats it speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Format {
-    Chat,
-    Completions,
-    Messages,
-}
-
-impl Format {
-    /// The format served under a path.
-    pub(super) fn of(path: &str) -> Option<Self> {
-        if path.ends_with("/chat/completions") {
-            Some(Self::Chat)
-        } else if path.ends_with("/completions") {
-            Some(Self::Completions)
-        } else if path.ends_with("/v1/messages") {
-            Some(Self::Messages)
-        } else {
-            None
+/// The format that the client seems to expect, on any path.
+fn expected(request: &Request) -> Format {
+    Format::named(request.path()).unwrap_or_else(|| {
+        match request.header("anthropic-version").is_some() {
+            true => Format::Messages,
+            false => Format::Chat,
         }
-    }
-
-    /// The format the client seems to expect, for errors on other paths.
-    fn guess(request: &Request) -> Self {
-        Self::of(request.path()).unwrap_or_else(|| {
-            if request.header("anthropic-version").is_some() { Self::Messages } else { Self::Chat }
-        })
-    }
+    })
 }
 
 /// An answer with everything that was left open filled in.
@@ -88,7 +69,7 @@ impl Event {
 }
 
 pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: SystemTime) -> Response {
-    let format = Format::guess(request);
+    let format = expected(request);
     let echo;
     let answer = match &reply.content {
         Content::Raw { content_type, bytes } => {
@@ -290,7 +271,7 @@ pub(super) fn slices(text: &str) -> Vec<&str> {
 /// The answer to what no provider serves.
 pub(super) fn not_found(request: &Request) -> Reply {
     let message = format!("Invalid URL ({} {})", request.method(), request.path());
-    match Format::guess(request) {
+    match expected(request) {
         Format::Messages => Reply::error(404, "not_found_error", "Not found"),
         // Without a code, unlike a model that does not exist.
         Format::Chat | Format::Completions => {

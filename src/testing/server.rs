@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::Connections;
 use super::connection;
+use super::paths::Paths;
 use super::record::Record;
 use super::script::Script;
 
@@ -31,6 +32,7 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    pub(super) paths: Paths,
     pub(super) script: Script,
     pub(super) record: Record,
     pub(super) key: RwLock<Option<String>>,
@@ -74,6 +76,7 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let server = Arc::new(Self {
             address: listener.local_addr()?,
+            paths: Paths::default(),
             script: Script::default(),
             record: Record::default(),
             key: RwLock::new(None),

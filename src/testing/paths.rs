@@ -1,0 +1,130 @@
+//! The paths that the loopback provider serves.
+
+use parking_lot::RwLock;
+use std::collections::HashSet;
+
+use crate::provider;
+
+/// A wire format, by the endpoint that is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Chat,
+    Completions,
+    Messages,
+}
+
+impl Format {
+    /// The format whose endpoint a path names, wherever it lies.
+    pub(super) fn named(path: &str) -> Option<Self> {
+        endpoint(path).map(|(_, format)| format)
+    }
+}
+
+/// A path without its endpoint, and the endpoint's format.
+fn endpoint(path: &str) -> Option<(&str, Format)> {
+    [
+        ("/chat/completions", Format::Chat),
+        ("/completions", Format::Completions),
+        ("/v1/messages", Format::Messages),
+    ]
+    .into_iter()
+    .find_map(|(end, format)| Some((path.strip_suffix(end)?, format)))
+}
+
+/// Where the endpoints lie: below the path of a base URL.
+#[derive(Debug)]
+pub(super) struct Paths {
+    /// Each base path with the format that is spoken below it. Guards nothing else.
+    served: RwLock<HashSet<(String, provider::Format)>>,
+}
+
+impl Default for Paths {
+    /// Those of OpenAI and Anthropic, and the one below which Azure puts each deployment
+    /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
+    fn default() -> Self {
+        let paths = Self { served: RwLock::default() };
+        paths.serve("/v1", provider::Format::OpenAiChat);
+        paths.serve("/openai/deployments/{DEPLOYMENT}", provider::Format::OpenAiChat);
+        paths.serve("", provider::Format::Anthropic);
+        paths
+    }
+}
+
+impl Paths {
+    /// Serves the endpoints of a format below this path, too. A part of it such as
+    /// `{ACCOUNT}` stands for any one part.
+    pub(super) fn serve(&self, base: &str, format: provider::Format) {
+        self.served.write().insert((base.trim_end_matches('/').to_owned(), format));
+    }
+
+    /// The format that is served at a path.
+    pub(super) fn format(&self, path: &str) -> Option<Format> {
+        let (base, format) = endpoint(path)?;
+        let spoken = match format {
+            Format::Chat | Format::Completions => provider::Format::OpenAiChat,
+            Format::Messages => provider::Format::Anthropic,
+        };
+        let served = self.served.read();
+        served.iter().any(|(known, own)| *own == spoken && fits(base, known)).then_some(format)
+    }
+}
+
+/// Whether a path is this one, part by part.
+fn fits(path: &str, known: &str) -> bool {
+    let (mut parts, mut expected) = (path.split('/'), known.split('/'));
+    loop {
+        match (parts.next(), expected.next()) {
+            (None, None) => return true,
+            (Some(part), Some(name)) if part == name => {}
+            (Some(part), Some(name)) if name.starts_with('{') && !part.is_empty() => {}
+            _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_endpoints_below_a_known_base_path_are_served() {
+        let paths = Paths::default();
+        paths.serve("/openai/v1", provider::Format::OpenAiChat);
+        paths.serve("/accounts/{ACCOUNT_ID}/ai/v1/", provider::Format::OpenAiChat);
+        paths.serve("/anthropic", provider::Format::Anthropic);
+        for (path, expected) in [
+            ("/v1/chat/completions", Some(Format::Chat)),
+            ("/v1/completions", Some(Format::Completions)),
+            ("/v1/messages", Some(Format::Messages)),
+            ("/openai/v1/chat/completions", Some(Format::Chat)),
+            ("/accounts/abc/ai/v1/chat/completions", Some(Format::Chat)),
+            ("/openai/deployments/gpt-4o/chat/completions", Some(Format::Chat)),
+            ("/anthropic/v1/messages", Some(Format::Messages)),
+            // A base URL that lacks its path, has too much of one, or another's.
+            ("/chat/completions", None),
+            ("/completions", None),
+            ("/v2/chat/completions", None),
+            ("/V1/chat/completions", None),
+            ("/v1/v1/chat/completions", None),
+            ("/v1//chat/completions", None),
+            ("//v1/chat/completions", None),
+            ("/v1/chat/completions/", None),
+            ("/v1/chat/completions/chat/completions", None),
+            ("/openai/chat/completions", None),
+            ("/accounts//ai/v1/chat/completions", None),
+            ("/accounts/a/b/ai/v1/chat/completions", None),
+            ("/anthropic/v1/chat/completions", None),
+            ("/anthropic/chat/completions", None),
+            ("/v1/v1/messages", None),
+            ("/messages", None),
+            ("/openai/v1/messages", None),
+            ("/v1/messages/count_tokens", None),
+            ("/v1/models", None),
+            ("/", None),
+            ("", None),
+            ("v1/chat/completions", None),
+        ] {
+            assert_eq!(paths.format(path), expected, "{path}");
+        }
+    }
+}
