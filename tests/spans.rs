@@ -12,10 +12,10 @@ use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::TracingObserver;
 use tollgate::testing::Reply;
-use tollgate::{Budget, ChatRequest, Client, Money};
+use tollgate::{Budget, ChatRequest, Client, ClientBuilder, Money};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 
 #[derive(Debug, Clone, Default)]
 struct Recorded {
@@ -35,9 +35,9 @@ struct Book {
     events: Vec<Recorded>,
 }
 
-/// Writes down all spans and events.
-#[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Book>>);
+/// Writes down all spans and events up to a level.
+#[derive(Clone)]
+struct Collector(Arc<Mutex<Book>>, Level);
 
 thread_local! {
     static ENTERED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
@@ -65,7 +65,8 @@ fn index(id: &Id) -> usize {
 
 impl Subscriber for Collector {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "tollgate" || metadata.target() == "spans"
+        let is_ours = metadata.target() == "tollgate" || metadata.target() == "spans";
+        is_ours && *metadata.level() <= self.1
     }
 
     fn new_span(&self, span: &Attributes<'_>) -> Id {
@@ -131,7 +132,11 @@ impl Subscriber for Collector {
 impl Collector {
     /// What came of a program run under it: spans and events.
     fn run(program: impl FnOnce()) -> (Vec<Recorded>, Vec<Recorded>) {
-        let collector = Self::default();
+        Self::run_at(Level::TRACE, program)
+    }
+
+    fn run_at(level: Level, program: impl FnOnce()) -> (Vec<Recorded>, Vec<Recorded>) {
+        let collector = Self(Arc::default(), level);
         tracing::subscriber::with_default(collector.clone(), program);
         let book = collector.0.lock().unwrap();
         (book.spans.clone(), book.events.clone())
@@ -211,6 +216,7 @@ fn a_call_is_a_span_within_the_callers_and_its_attempts_are_within_it() {
         ("connection leased", Some(3)),
         ("retry scheduled", Some(2)),
         ("connection leased", Some(4)),
+        ("call answered", Some(2)),
         // With the client, when there was no attempt.
         ("connection closed", None),
     ];
@@ -241,6 +247,89 @@ fn the_span_of_a_stream_ends_with_the_stream() {
     let tokens: Vec<_> =
         shown(&events).into_iter().filter(|(name, _)| *name == "first token").collect();
     assert_eq!(tokens, [("first token", Some(2)), ("first token", Some(4))]);
+}
+
+/// The events that end calls, under a subscriber of this level.
+fn outcomes(level: Level, program: impl FnOnce()) -> Vec<Recorded> {
+    let (_, events) = Collector::run_at(level, program);
+    events.into_iter().filter(|event| event.name.starts_with("call ")).collect()
+}
+
+/// Calls and streams that end in every way.
+fn every_ending() {
+    let server = loopback();
+    let budget = Budget::total(Money::cents(1));
+    let observed = |builder: ClientBuilder| {
+        builder.retry(quick_retries(1)).observer(TracingObserver::new()).build().unwrap()
+    };
+    let client = observed(builder(&server, "openai"));
+    client.chat("hi").unwrap();
+    whole(&mut client.stream("hi").unwrap());
+    drop(client.stream("hi").unwrap());
+    server.reply(Reply::status(401));
+    client.chat("hi").unwrap_err();
+    server.reply(Reply::status(429));
+    server.reply(Reply::status(503).header("x-request-id", "req_9"));
+    client.stream("hi").unwrap_err();
+    server.reply(Reply::text("one two three").stream_error(2, "overloaded", "kubla"));
+    let _ = client.stream("hi").unwrap().finish();
+    // Nothing is sent of these.
+    client.chat(ChatRequest::default()).unwrap_err();
+    let poor = observed(builder(&server, "openai").costs(costs::config([budget])));
+    poor.chat("x".repeat(500_000)).unwrap_err();
+}
+
+#[test]
+fn each_call_makes_one_event_that_says_how_it_ended() {
+    let events = outcomes(Level::TRACE, every_ending);
+    let ends: Vec<_> = events.iter().map(|event| (&*event.level, &*event.name)).collect();
+    let expected = [
+        ("DEBUG", "call answered"),
+        ("DEBUG", "call answered"),
+        ("DEBUG", "call cancelled"),
+        ("WARN", "call failed"),
+        ("WARN", "call failed"),
+        ("WARN", "call failed"),
+        ("WARN", "call failed"),
+        ("WARN", "call refused"),
+    ];
+    assert_eq!(ends, expected, "{events:#?}");
+    for (at, event) in events.iter().enumerate() {
+        assert!(event.parent.is_some(), "{event:#?}");
+        event.has(&[
+            ("gen_ai.provider.name", "openai"),
+            ("gen_ai.request.model", "gpt-4o-mini"),
+            ("gen_ai.operation.name", "chat"),
+        ]);
+        assert!(event.fields["tollgate.took"].parse::<f64>().unwrap() >= 0.0);
+        assert_eq!(event.fields.contains_key("error.type"), at >= 2, "{event:#?}");
+    }
+    events[0].has(&[("tollgate.outcome", "answered"), ("tollgate.attempts", "1")]);
+    events[3].has(&[
+        ("error.type", "authentication"),
+        ("http.response.status_code", "401"),
+        ("tollgate.attempts", "1"),
+    ]);
+    events[4].has(&[
+        ("error.type", "overloaded"),
+        ("http.response.status_code", "503"),
+        ("tollgate.attempts", "2"),
+        ("tollgate.request_id", "req_9"),
+    ]);
+    events[6].has(&[("error.type", "invalid_request"), ("tollgate.attempts", "0")]);
+    events[7].has(&[("error.type", "budget"), ("tollgate.attempts", "0")]);
+}
+
+#[test]
+fn a_subscriber_with_its_defaults_hears_of_failed_calls() {
+    // `tracing_subscriber::fmt()` takes INFO and above; a filter such as "warn" drops spans.
+    for level in [Level::INFO, Level::WARN] {
+        let events = outcomes(level, every_ending);
+        assert_eq!(events.len(), 5, "{events:#?}");
+        assert!(events.iter().all(|event| event.level == "WARN"));
+        assert!(events.iter().all(|event| event.parent.is_some() == (level == Level::INFO)));
+    }
+    assert_eq!(outcomes(Level::ERROR, every_ending).len(), 0);
 }
 
 #[test]
@@ -277,6 +366,8 @@ fn what_may_name_a_customer_or_quote_a_request_is_asked_for() {
     spans[0].has(&[("tollgate.tags", "{\"customer\":\"acme\"}")]);
     spans[2].has(&[("error.message", "\"kubla\" is no question")]);
     spans[3].has(&[("error.message", "\"kubla\" is no question")]);
+    let failed = events.iter().find(|event| event.name == "call failed").unwrap();
+    failed.has(&[("error.message", "\"kubla\" is no question")]);
     let alert = events.iter().find(|event| event.name == "budget alert").unwrap();
     alert.has(&[("tollgate.account", "customer=acme")]);
 }

@@ -1,5 +1,7 @@
 //! An observer that makes spans for the `tracing` crate.
 
+mod outcome;
+
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -41,8 +43,16 @@ use crate::metrics::names::{self, span};
 ///   its request was [sent twice](Attempt::resent), and where it failed `error.type`,
 ///   `tollgate.phase`, `http.response.status_code` and `tollgate.request_id`.
 ///
-/// Events, all with the target `tollgate`: a retry (`INFO`), the first token (`DEBUG`), a
-/// connection opened or closed (`DEBUG`) or lent (`TRACE`), an alert of a budget (`WARN`).
+/// Each call also makes one event at its end, for programs that only print a log: at `DEBUG`
+/// where it was answered or cancelled, at `WARN` where it failed or a budget refused it. Its
+/// fields are `tollgate.outcome`, `gen_ai.operation.name`, `gen_ai.provider.name`,
+/// `gen_ai.request.model`, `error.type`, `tollgate.phase`, `http.response.status_code` (of
+/// errors), `tollgate.request_id`, `tollgate.attempts` and `tollgate.took`.
+/// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints
+/// all of them.
+///
+/// Further events: a retry (`INFO`), the first token (`DEBUG`), a connection opened or closed
+/// (`DEBUG`) or lent (`TRACE`), an alert of a budget (`WARN`). The target of all is `tollgate`.
 /// A connection's are in the span of the attempt that needed it, unless a thread of the
 /// client's own opened or closed it. Durations are in seconds.
 ///
@@ -294,9 +304,13 @@ impl Observer for TracingObserver {
 
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
         attempting(None);
-        let Some(open) = self.open.lock().remove(&call.id) else { return };
-        let Open { call: ended, attempt } = open;
+        let open = self.open.lock().remove(&call.id);
+        // A filter that drops spans, such as "warn", may still want the event.
+        let Some(Open { call: ended, attempt }) = open else {
+            return outcome::record(call, end, self.messages);
+        };
         drop(attempt);
+        ended.in_scope(|| outcome::record(call, end, self.messages));
         ended
             .record(names::RESPONSE_MODEL, end.response_model)
             .record(span::RESPONSE_ID, end.response_id)
