@@ -12,6 +12,7 @@
 mod event;
 mod format;
 mod media;
+pub(crate) mod media_type;
 mod message;
 mod part;
 mod provider;

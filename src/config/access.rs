@@ -117,7 +117,13 @@ pub(super) fn key(
 /// A key as it was meant, if a header can carry it. `source` says which key it is.
 fn readable(key: &str, source: &str) -> Result<ApiKey, String> {
     let advice = "copy it again from where it was issued";
-    let key = cleaned(key).map_err(|stray| format!("{source} holds {stray}; {advice}"))?;
+    let clean =
+        |key: &str| cleaned(key).map_err(|stray| format!("{source} holds {stray}; {advice}"));
+    let mut key = clean(key)?;
+    // Copied from an example's header, and twice where the code adds the scheme as well.
+    while let Some(bare) = without_scheme(&key) {
+        key = clean(bare)?;
+    }
     if key.is_empty() {
         return Err(format!("{source} is empty"));
     }
@@ -130,6 +136,18 @@ fn readable(key: &str, source: &str) -> Result<ApiKey, String> {
             at + 1
         )),
     }
+}
+
+/// What stands behind `Bearer`, or behind the name of a header that keys are sent in.
+fn without_scheme(key: &str) -> Option<&str> {
+    const SCHEMES: [&str; 4] = ["authorization:", "x-api-key:", "api-key:", "bearer "];
+    if key.eq_ignore_ascii_case("bearer") {
+        return Some("");
+    }
+    SCHEMES.iter().find_map(|scheme| {
+        let (before, behind) = key.split_at_checked(scheme.len())?;
+        before.eq_ignore_ascii_case(scheme).then_some(behind)
+    })
 }
 
 /// The header that a key is sent in.
@@ -266,9 +284,22 @@ mod tests {
     #[test]
     fn a_key_is_read_as_it_was_meant_or_refused_by_name() {
         let openai = profile("openai");
-        for text in
-            ["sk-1", " sk-1\r\n", "“sk-1”", "'sk-1'", "\u{feff}sk-1", "s\u{200b}k-1", "\"sk-1\n\""]
-        {
+        for text in [
+            "sk-1",
+            " sk-1\r\n",
+            "“sk-1”",
+            "'sk-1'",
+            "\u{feff}sk-1",
+            "s\u{200b}k-1",
+            "\"sk-1\n\"",
+            "Bearer sk-1",
+            "bearer  sk-1\n",
+            "\"Bearer sk-1\"",
+            "Bearer \"sk-1\"",
+            "Bearer Bearer sk-1",
+            "Authorization: Bearer sk-1",
+            "x-api-key: sk-1",
+        ] {
             let set = Some(ApiKey::from(text));
             for found in [
                 key(&openai, set, &only("", "")),
@@ -296,6 +327,10 @@ mod tests {
         }
         let blank = key(&openai, Some(ApiKey::from("\u{200b}")), &only("OPENAI_API_KEY", "sk-1"));
         assert_eq!(blank, Err("the API key is empty".to_owned()));
+        for empty in ["Bearer ", "bearer", "\"\"", "Authorization: Bearer"] {
+            let blank = key(&openai, Some(ApiKey::from(empty)), &only("", ""));
+            assert_eq!(blank, Err("the API key is empty".to_owned()), "{empty}");
+        }
     }
 
     #[test]

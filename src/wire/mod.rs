@@ -8,12 +8,14 @@ pub(crate) mod anthropic;
 mod delivery;
 pub(crate) mod framing;
 mod json;
+mod media;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
 mod repeated_event;
 mod reply;
 mod schema;
 mod stream;
+mod tool_turns;
 mod upper_bound;
 mod validate;
 

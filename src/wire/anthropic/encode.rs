@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{conversation, thinking, tools};
+use super::{cache_points, conversation, thinking, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::wire::schema::{self, Subset};
-use crate::wire::{Delivery, Target, json, validate};
+use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
 /// The `max_tokens` of a request that sets none; the wire requires one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
@@ -25,13 +25,14 @@ pub(in crate::wire) fn encode(
 ) -> Result<Map<String, Value>, Error> {
     let model = target.model;
     validate::validate(request, model)?;
+    tool_turns::check(&request.messages)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), max_tokens.into());
     conversation::write(&request.messages, &mut body)?;
     tools::write(request, &mut body)?;
-    sampling(request, &mut body);
+    sampling(request, &mut body)?;
 
     let mut output = Map::new();
     if let Some(format) = &request.response_format {
@@ -47,18 +48,27 @@ pub(in crate::wire) fn encode(
     }
     delivery.write(request, &mut body)?;
     json::merge(&mut body, &request.extra);
+    cache_points::check(request, &body)?;
     Ok(body)
 }
 
-fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) {
+fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), Error> {
     for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
         if let Some(value) = value {
             body.insert(name.into(), value.into());
         }
     }
+    // "each stop sequence must contain non-whitespace" (BerriAI/litellm #3286).
+    if let Some(index) = request.stop.iter().position(|text| text.trim().is_empty()) {
+        return Err(Error::invalid_request(format!(
+            "stop[{index}] is only white space, which Anthropic refuses; leave it out, or end the \
+             text where it occurs yourself"
+        )));
+    }
     if !request.stop.is_empty() {
         body.insert("stop_sequences".into(), request.stop.clone().into());
     }
+    Ok(())
 }
 
 /// `output_config.format`, generally available since the `output_format` of the
@@ -185,6 +195,8 @@ mod tests {
     fn impossible_requests_are_refused_before_they_are_sent() {
         for (request, expected) in [
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
+            (hi().stop("END").stop("\n"), "stop[1] is only white space"),
+            (hi().stop(" \t"), "stop[0] is only white space"),
             (
                 hi().response_format(ResponseFormat::json_schema("x", json!(1))),
                 "is a number, not a JSON Schema",

@@ -1,37 +1,42 @@
 //! Images and documents as blocks.
 
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
-use crate::base64;
 use crate::chat::{Document, Image, Source};
+use crate::wire::media;
+
+/// The kinds of image there are (`base64_image_source_param.py`).
+const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 pub(super) fn image(image: &Image) -> Result<Value, String> {
-    Ok(json!({"type": "image", "source": source(&*inline(&image.source)?)}))
+    let content = media::image(image)?;
+    if let Source::Base64 { media_type, .. } = &*content {
+        if !IMAGES.contains(&media_type.as_str()) {
+            return Err(format!(
+                "holds an image of type {media_type:?}, but Anthropic takes only JPEG, PNG, GIF \
+                 and WebP; convert it"
+            ));
+        }
+    }
+    Ok(json!({"type": "image", "source": source(&content)?}))
 }
 
 /// PDFs travel in base64, texts of all kinds as plain text, the only kind there
 /// is (`document_block_param.py`, `plain_text_source_param.py`).
 pub(super) fn document(document: &Document) -> Result<Value, String> {
-    let source = match &*inline(&document.source)? {
-        Source::Base64 { media_type, data } => {
-            let essence = media_type.split(';').next().unwrap_or_default().trim();
-            let essence = essence.to_ascii_lowercase();
-            if essence.starts_with("text/") {
-                let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
-                let Some(text) = text else {
-                    return Err("holds a text document that is not UTF-8 in base64".into());
-                };
-                json!({"type": "text", "media_type": "text/plain", "data": text})
-            } else if essence == "application/pdf" {
-                json!({"type": "base64", "media_type": essence, "data": data})
-            } else {
+    let source = match &*media::document(&document.source)? {
+        Source::Base64 { media_type, data } => match media::text(media_type, data) {
+            Some(text) => json!({"type": "text", "media_type": "text/plain", "data": text?}),
+            None if media_type == "application/pdf" => {
+                json!({"type": "base64", "media_type": media_type, "data": data})
+            }
+            None => {
                 return Err(format!(
                     "holds a document of type {media_type:?}, but Anthropic takes only PDF and text"
                 ));
             }
-        }
-        elsewhere => source(elsewhere),
+        },
+        elsewhere => source(elsewhere)?,
     };
     let mut block = json!({"type": "document", "source": source});
     if let Some(name) = &document.name {
@@ -42,33 +47,21 @@ pub(super) fn document(document: &Document) -> Result<Value, String> {
 
 /// Sources in base64, by address and by file id. A file id also needs a
 /// [beta](super::betas).
-fn source(source: &Source) -> Value {
-    match source {
-        Source::Url(url) => json!({"type": "url", "url": url}),
+fn source(source: &Source) -> Result<Value, String> {
+    Ok(match source {
+        Source::Url(url) => {
+            let http = |scheme| url.get(..scheme).map(str::to_ascii_lowercase);
+            if http(8).as_deref() != Some("https://") && http(7).as_deref() != Some("http://") {
+                return Err("holds an address that Anthropic cannot fetch; it must begin with \
+                            https://"
+                    .into());
+            }
+            json!({"type": "url", "url": url})
+        }
         Source::Base64 { media_type, data } => {
             json!({"type": "base64", "media_type": media_type, "data": data})
         }
         Source::FileId(id) => json!({"type": "file", "file_id": id}),
-    }
-}
-
-/// A `data:` URL (RFC 2397) as its content, which is how other providers are sent
-/// one. Anthropic fetches addresses and knows none of this kind.
-fn inline(source: &Source) -> Result<Cow<'_, Source>, String> {
-    let Source::Url(url) = source else { return Ok(Cow::Borrowed(source)) };
-    let scheme = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
-    if !scheme {
-        return Ok(Cow::Borrowed(source));
-    }
-    let content = url[5..].split_once(',').and_then(|(about, data)| {
-        let split = about.len().checked_sub(";base64".len())?;
-        let (media_type, base64) = (about.get(..split)?, about.get(split..)?);
-        let essence = media_type.split(';').next().unwrap_or_default();
-        (base64.eq_ignore_ascii_case(";base64") && essence.contains('/'))
-            .then(|| Source::Base64 { media_type: essence.to_owned(), data: data.to_owned() })
-    });
-    content.map(Cow::Owned).ok_or_else(|| {
-        "holds a data URL without a media type or not in base64; give the bytes instead".into()
     })
 }
 
@@ -127,20 +120,21 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sent_is_refused_unquoted() {
-        for url in [
-            "data:image/png,secret",
-            "data:;base64,secret",
-            "data:base64,secret",
-            "data:secret",
-            "data:é;base6,secret",
+        for given in [
+            Image::from_bytes("image/tiff", b"secret"),
+            Image::from_bytes("image/svg+xml", b"secret"),
+            Image::from_url("gs://secret/x.png"),
+            Image::from_url("/tmp/secret.png"),
         ] {
-            let error = image(&Image::from_url(url)).unwrap_err();
-            assert!(error.contains("data URL") && !error.contains("secret"), "{error}");
+            let error = image(&given).unwrap_err();
+            let named = ["convert it", "cannot fetch"].iter().any(|what| error.contains(what));
+            assert!(named && !error.contains("secret"), "{error}");
         }
         for (given, expected) in [
-            (Document::from_bytes("image/tiff", b"secret"), "only PDF and text"),
+            (Document::from_bytes("application/msword", b"secret"), "only PDF and text"),
             (Document::from_bytes("text/plain", b"\xff"), "not UTF-8"),
-            (Document::from_url("data:image/tiff;base64,Zm9v"), "only PDF and text"),
+            (Document::from_url("data:application/zip;base64,Zm9v"), "only PDF and text"),
+            (Document::from_url("ftp://secret/x.pdf"), "must begin with https://"),
         ] {
             let error = document(&given).unwrap_err();
             assert!(error.contains(expected) && !error.contains("secret"), "{error}");

@@ -22,6 +22,7 @@
 mod betas;
 mod block;
 mod blocks;
+mod cache_points;
 mod call;
 mod conversation;
 mod decode;

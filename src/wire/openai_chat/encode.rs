@@ -6,7 +6,7 @@ use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};
 use super::{messages, model, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
-use crate::wire::{Delivery, Target, json, schema, validate};
+use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 
 /// Writes the body of a chat completion.
 ///
@@ -23,6 +23,7 @@ pub(in crate::wire) fn encode(
 ) -> Result<Map<String, Value>, Error> {
     let Target { model, dialect, .. } = target;
     validate::validate(request, model)?;
+    tool_turns::check(&request.messages)?;
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

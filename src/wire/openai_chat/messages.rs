@@ -8,7 +8,7 @@ use crate::chat::{
     Detail, Document, Image, Message, Part, Provider, Role, Source, ToolCall, ToolResult,
 };
 use crate::error::Error;
-use crate::wire::Target;
+use crate::wire::{Target, media};
 
 /// Writes the `messages` member.
 ///
@@ -62,12 +62,12 @@ struct Place<'a> {
 impl Place<'_> {
     fn refuse(&self, what: &str) -> Error {
         let role = match self.role {
-            Role::System => "system",
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::Tool => "tool",
+            Role::System => "a system",
+            Role::User => "a user",
+            Role::Assistant => "an assistant",
+            Role::Tool => "a tool",
         };
-        Error::invalid_request(format!("messages[{}], a {role} message, {what}", self.index))
+        Error::invalid_request(format!("messages[{}], {role} message, {what}", self.index))
     }
 
     fn blocks<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<Vec<Value>, Error> {
@@ -105,7 +105,7 @@ impl Place<'_> {
     }
 
     fn image(&self, image: &Image) -> Result<Value, Error> {
-        let url = match &image.source {
+        let url = match &*media::image(image).map_err(|what| self.refuse(&what))? {
             Source::Url(url) => url.clone(),
             Source::Base64 { media_type, data } => data_url(media_type, data),
             Source::FileId(_) => {
@@ -129,25 +129,42 @@ impl Place<'_> {
     }
 
     /// A `file` part (`ChatCompletionContentPartFile` in OpenAI's reference): an
-    /// id, or a data URL with a file name.
+    /// id, or a data URL with a file name. Files are PDFs ("Expected a base64-encoded data URL
+    /// with an application/pdf MIME type [...] but got unsupported MIME type 'text/markdown'";
+    /// trpc-group/trpc-agent-go #1816), so a text is sent as the text that it is.
     fn document(&self, document: &Document) -> Result<Value, Error> {
-        let file = match &document.source {
-            Source::FileId(id) => json!({"file_id": id}),
-            Source::Base64 { media_type, data } => {
-                let name = document.name.as_deref().unwrap_or(match media_type.as_str() {
-                    "application/pdf" => "document.pdf",
-                    "text/plain" => "document.txt",
-                    _ => "document",
-                });
-                json!({"filename": name, "file_data": data_url(media_type, data)})
-            }
-            Source::Url(_) => {
+        let refused = |what: String| self.refuse(&what);
+        if let Source::Url(url) = &document.source {
+            if !url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+            {
                 return Err(self.refuse(
                     "holds a document by URL, which Chat Completions cannot fetch; \
                      download it and use Document::from_bytes, or upload it and use \
                      Document::from_file_id",
                 ));
             }
+        }
+        let file = match &*media::document(&document.source).map_err(refused)? {
+            Source::FileId(id) => json!({"file_id": id}),
+            Source::Base64 { media_type, data } => {
+                if let Some(text) = media::text(media_type, data) {
+                    let text = text.map_err(refused)?;
+                    let text = match &document.name {
+                        Some(name) => format!("<document name={name:?}>\n{text}\n</document>"),
+                        None => format!("<document>\n{text}\n</document>"),
+                    };
+                    return Ok(json!({"type": "text", "text": text}));
+                }
+                if media_type != "application/pdf" {
+                    return Err(self.refuse(&format!(
+                        "holds a document of type {media_type:?}, but Chat Completions take only \
+                         PDF and text; convert it, or upload it and use Document::from_file_id"
+                    )));
+                }
+                let name = document.name.as_deref().unwrap_or("document.pdf");
+                json!({"filename": name, "file_data": data_url(media_type, data)})
+            }
+            Source::Url(_) => return Err(self.refuse("holds a document by URL")),
         };
         Ok(json!({"type": "file", "file": file}))
     }
@@ -172,14 +189,17 @@ impl Place<'_> {
 
 fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
     let mut blocks = Vec::new();
-    let before = out.len();
+    let mut results = 0;
     for part in &message.content {
         match part {
-            Part::ToolResult(result) => out.push(encode_result(place, result, None)?),
+            Part::ToolResult(result) => {
+                results += 1;
+                put_behind_call(out, encode_result(place, result, None)?);
+            }
             part => blocks.extend(place.block(part)?),
         }
     }
-    if out.len() == before || !blocks.is_empty() {
+    if results == 0 || !blocks.is_empty() {
         out.push(place.named("user", message, place.content(blocks)?));
     }
     Ok(())
@@ -282,7 +302,7 @@ fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
     for part in &message.content {
         match part {
             Part::ToolResult(result) => {
-                out.push(encode_result(place, result, message.name.as_deref())?);
+                put_behind_call(out, encode_result(place, result, message.name.as_deref())?);
             }
             Part::CachePoint(_) | Part::Reasoning(_) => {}
             Part::Other { provider, .. } if provider != Provider::OPENAI.as_str() => {}
@@ -334,6 +354,21 @@ fn encode_result(
         encoded["name"] = name.into();
     }
     Ok(encoded)
+}
+
+/// Adds a result directly behind its call and the results before it, where OpenAI wants
+/// it, whatever was said in between.
+fn put_behind_call(out: &mut Vec<Value>, result: Value) {
+    let id = &result["tool_call_id"];
+    let has_call = |message: &Value| {
+        let calls = message.get("tool_calls").and_then(Value::as_array);
+        calls.is_some_and(|calls| calls.iter().any(|call| call.get("id") == Some(id)))
+    };
+    let place = out.iter().rposition(has_call).map_or(out.len(), |call| {
+        let results = out[call + 1..].iter().take_while(|message| message["role"] == "tool");
+        call + 1 + results.count()
+    });
+    out.insert(place, result);
 }
 
 /// A plain string for a single text, else an array. A text with members beside

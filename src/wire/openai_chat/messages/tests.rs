@@ -57,7 +57,7 @@ fn media_are_written() {
             {"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]},
             {"role": "user", "content": [
                 {"type": "file", "file": {"filename": "document.pdf", "file_data": "data:application/pdf;base64,YWJj"}},
-                {"type": "file", "file": {"filename": "t.csv", "file_data": "data:text/csv;base64,YWJj"}},
+                {"type": "text", "text": "<document name=\"t.csv\">\nabc\n</document>"},
             ]},
         ])
     );
@@ -205,8 +205,10 @@ fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
     ] {
         let error = encode(&[Message::user("x"), message], Target::openai("m")).unwrap_err();
         assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
-        assert!(error.message().starts_with("messages[1], a "), "{}", error.message());
+        assert!(error.message().starts_with("messages[1], a"), "{}", error.message());
         assert!(error.message().contains(expected), "{expected}: {}", error.message());
-        assert!(!error.message().contains("secret"), "{}", error.message());
+        for wrong in ["secret", "a assistant"] {
+            assert!(!error.message().contains(wrong), "{}", error.message());
+        }
     }
 }

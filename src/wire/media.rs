@@ -1,0 +1,234 @@
+//! Images and documents, checked and corrected before a format writes them.
+
+use std::borrow::Cow;
+
+use crate::base64;
+use crate::chat::{Image, Source, media_type};
+
+/// An image's source as it is sent: with a registered media type that fits its bytes, and
+/// with an address that a provider can fetch.
+///
+/// Providers compare the type with the bytes and refuse another ("the image appears to be a
+/// image/jpeg image", Anthropic; home-assistant/core #167208), so the bytes decide.
+///
+/// # Errors
+///
+/// What is wrong, to stand behind the place of the message.
+pub(super) fn image(image: &Image) -> Result<Cow<'_, Source>, String> {
+    match &image.source {
+        Source::Url(url) => match data_url(url) {
+            None => fetchable(url, "an image", "Image::from_path"),
+            Some(content) => {
+                let (media_type, data) = content.ok_or_else(bad_data_url)?;
+                Ok(Cow::Owned(typed(image_type(media_type, data)?, data)))
+            }
+        },
+        Source::Base64 { media_type, data } => {
+            let fitting = image_type(media_type, data)?;
+            match fitting == *media_type {
+                true => Ok(Cow::Borrowed(&image.source)),
+                false => Ok(Cow::Owned(typed(fitting, data))),
+            }
+        }
+        Source::FileId(_) => Ok(Cow::Borrowed(&image.source)),
+    }
+}
+
+/// A document's source as it is sent; see [`image`].
+pub(super) fn document(source: &Source) -> Result<Cow<'_, Source>, String> {
+    match source {
+        Source::Url(url) => match data_url(url) {
+            None => fetchable(url, "a document", "Document::from_path"),
+            Some(content) => {
+                let (media_type, data) = content.ok_or_else(bad_data_url)?;
+                Ok(Cow::Owned(typed(document_type(media_type, data)?, data)))
+            }
+        },
+        Source::Base64 { media_type, data } => {
+            let fitting = document_type(media_type, data)?;
+            match fitting == *media_type {
+                true => Ok(Cow::Borrowed(source)),
+                false => Ok(Cow::Owned(typed(fitting, data))),
+            }
+        }
+        Source::FileId(_) => Ok(Cow::Borrowed(source)),
+    }
+}
+
+/// The text of a document that is one.
+pub(super) fn text(media_type: &str, data: &str) -> Option<Result<String, String>> {
+    media_type::is_text(media_type).then(|| {
+        let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
+        text.ok_or_else(|| "holds a text document that is not UTF-8 in base64".to_owned())
+    })
+}
+
+fn typed(media_type: Cow<'_, str>, data: &str) -> Source {
+    Source::Base64 { media_type: media_type.into_owned(), data: data.to_owned() }
+}
+
+fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String> {
+    let found = found(data);
+    if found == Some("application/pdf") {
+        return Err("holds a PDF as an image; use Document::from_bytes".to_owned());
+    }
+    let declared = match found {
+        Some(found) => Cow::Borrowed(found),
+        None => media_type::registered(declared),
+    };
+    if declared.starts_with("image/") {
+        return Ok(declared);
+    }
+    Err(match declared.split_once('/') {
+        Some(_) => format!(
+            "holds an image of type {declared:?}, which is not an image's; use \
+             Document::from_bytes, or a type such as \"image/png\""
+        ),
+        None => format!(
+            "holds an image of type {declared:?}, which is not a media type; give one such as \
+             \"image/png\""
+        ),
+    })
+}
+
+fn document_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String> {
+    let found = found(data);
+    if let Some(image) = found.filter(|found| found.starts_with("image/")) {
+        return Err(format!("holds an image ({image}) as a document; use Image::from_bytes"));
+    }
+    let declared = match found {
+        Some(found) => Cow::Borrowed(found),
+        None => media_type::registered(declared),
+    };
+    if declared.contains('/') {
+        return Ok(declared);
+    }
+    Err(format!(
+        "holds a document of type {declared:?}, which is not a media type; give one such as \
+         \"application/pdf\" or \"text/plain\""
+    ))
+}
+
+/// What the first bytes say.
+fn found(data: &str) -> Option<&'static str> {
+    let first = data.get(..32).unwrap_or(data);
+    let first = first.get(..first.len() / 4 * 4)?;
+    media_type::of_bytes(&base64::decode(first)?)
+}
+
+fn bad_data_url() -> String {
+    "holds a data URL without a media type or not in base64; give the bytes instead".to_owned()
+}
+
+/// The media type and content of a `data:` URL (RFC 2397); `Some(None)` of one that is not
+/// in base64 or has no type, `None` of another URL.
+#[expect(clippy::option_option, reason = "another URL is not a broken data URL")]
+fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
+    let url = url.trim();
+    let scheme = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+    scheme.then(|| {
+        let (about, data) = url[5..].split_once(',')?;
+        let split = about.len().checked_sub(";base64".len())?;
+        let (media_type, base64) = (about.get(..split)?, about.get(split..)?);
+        let essence = media_type.split(';').next().unwrap_or_default();
+        (base64.eq_ignore_ascii_case(";base64") && essence.contains('/')).then_some((essence, data))
+    })
+}
+
+/// An address that a provider can fetch: one with a scheme other than `file`. Which schemes
+/// a provider knows beside `https` (`gs`, `s3`) is left to it. The address is not shown: it
+/// may hold a signature.
+fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, Source>, String> {
+    let trimmed = url.trim();
+    let scheme = trimmed.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
+    let is_scheme = |scheme: &str| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    };
+    match scheme {
+        Some((scheme, false)) if is_scheme(scheme) && !scheme.eq_ignore_ascii_case("file") => {
+            Ok(Cow::Owned(Source::Url(trimmed.to_owned())))
+        }
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => Err(format!(
+            "holds {what} by a path of this machine, which the provider cannot read; use {remedy}"
+        )),
+        _ => Err(format!(
+            "holds {what} by an address without https://, which the provider cannot fetch; use \
+             {remedy} for a file of this machine, or give the whole URL"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Document;
+
+    const PNG: &[u8] = b"\x89PNG\r\n\x1a\nsecret-secret-secret";
+
+    #[test]
+    fn the_bytes_decide_the_type_and_other_spellings_are_corrected() {
+        for (given, expected) in [
+            (Image::from_bytes("image/jpg", b"foo"), "image/jpeg"),
+            (Image::from_bytes("png", b"foo"), "image/png"),
+            (Image::from_bytes("image/png", b"\xff\xd8\xff\xe0\0\x10JFIF\0"), "image/jpeg"),
+            (Image::from_bytes("application/octet-stream", PNG), "image/png"),
+            (Image::from_bytes("", PNG), "image/png"),
+            (Image::from_url("data:image/jpg;base64,Zm9v"), "image/jpeg"),
+            (Image::from_bytes("image/tiff", b"foo"), "image/tiff"),
+        ] {
+            let source = image(&given).unwrap().into_owned();
+            let Source::Base64 { media_type, .. } = source else { panic!() };
+            assert_eq!(media_type, expected);
+        }
+        for (given, expected) in [
+            (Document::from_bytes("pdf", b"foo"), "application/pdf"),
+            (Document::from_bytes("application/octet-stream", b"%PDF-1.4 foo"), "application/pdf"),
+            (Document::from_bytes("text/x-markdown", b"# foo"), "text/markdown"),
+        ] {
+            let source = document(&given.source).unwrap().into_owned();
+            let Source::Base64 { media_type, .. } = source else { panic!() };
+            assert_eq!(media_type, expected);
+        }
+        let spaced = Image::from_url(" https://x/y.png\n");
+        assert_eq!(*image(&spaced).unwrap(), Source::Url("https://x/y.png".into()));
+    }
+
+    #[test]
+    fn what_a_provider_cannot_use_is_refused_unquoted_with_the_remedy() {
+        for (url, expected) in [
+            ("/tmp/secret.png", "Image::from_path"),
+            ("secret.png", "Image::from_path"),
+            ("./secret.png", "Image::from_path"),
+            ("~/secret.png", "Image::from_path"),
+            ("C:\\secret.png", "Image::from_path"),
+            ("file:///tmp/secret.png", "path of this machine"),
+            ("www.example.com/secret.png", "whole URL"),
+            ("//cdn.example/secret.png", "whole URL"),
+            ("https://", "whole URL"),
+            ("", "whole URL"),
+            ("data:image/png,secret", "data URL"),
+            ("data:;base64,secret", "data URL"),
+            ("data:é;base6,secret", "data URL"),
+        ] {
+            let problem = image(&Image::from_url(url)).unwrap_err();
+            assert!(problem.contains(expected) && !problem.contains("secret"), "{url}: {problem}");
+            let problem = document(&Source::Url(url.into())).unwrap_err();
+            let expected = expected.replace("Image::", "Document::");
+            assert!(problem.contains(&expected) && !problem.contains("secret"), "{problem}");
+        }
+        for (given, expected) in [
+            (Image::from_bytes("application/pdf", b"secret"), "Document::from_bytes"),
+            (Image::from_bytes("image/png", b"%PDF-1.4 secret"), "holds a PDF"),
+            (Image::from_bytes("bitmap", b"secret"), "\"bitmap\", which is not a media type"),
+            (Image::from_bytes("", b"secret"), "\"\", which is not a media type"),
+        ] {
+            let problem = image(&given).unwrap_err();
+            assert!(problem.contains(expected) && !problem.contains("secret"), "{problem}");
+        }
+        let source = Source::from_bytes("application/pdf", PNG);
+        assert!(document(&source).unwrap_err().contains("Image::from_bytes"));
+        let source = Source::from_bytes("word", b"secret");
+        assert!(document(&source).unwrap_err().contains("not a media type"));
+    }
+}
