@@ -7,8 +7,8 @@ use std::time::Duration;
 use support::{KEY, builder, client, loopback};
 use tollgate::testing::{Reply, Request};
 use tollgate::{
-    ChatRequest, FinishReason, Image, Message, Part, ResponseFormat, Role, Tool, ToolChoice,
-    ToolResult, UsageSource,
+    ChatRequest, FinishReason, Image, Message, Part, ResponseFormat, Role, Tool, ToolCall,
+    ToolChoice, ToolResult, UsageSource,
 };
 
 const BOTH: [&str; 2] = ["openai", "anthropic"];
@@ -254,7 +254,10 @@ fn debug_output_shows_no_text() {
     let request = ChatRequest::new([
         Message::user(secret).with(Image::from_bytes("image/png", secret.as_bytes()))
     ])
-    .message(Message::new(Role::Assistant, [Part::Refusal(secret.to_owned())]))
+    .message(
+        Message::new(Role::Assistant, [Part::Refusal(secret.to_owned())])
+            .with(ToolCall::new("id", "f", "{}")),
+    )
     .message(Message::new(Role::Tool, [ToolResult::new("id", secret)]))
     .stop(secret)
     .extra("note", secret);

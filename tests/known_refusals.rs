@@ -4,9 +4,9 @@ mod support;
 
 use serde_json::json;
 use support::{client, loopback};
+use tollgate::chat::CacheTtl;
 use tollgate::{
-    CacheTtl, ChatRequest, Document, ErrorKind, Image, Message, Part, Role, Tool, ToolCall,
-    ToolResult,
+    ChatRequest, Document, ErrorKind, Image, Message, Part, Role, Tool, ToolCall, ToolResult,
 };
 
 fn hi(part: impl Into<Part>) -> ChatRequest {
