@@ -93,6 +93,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub struct StreamDecoder {
     decoder: Decoder,
     wire: Wire,
+    provider: Provider,
     request_bytes: usize,
     max_bytes: usize,
     /// Whether bytes were pushed.
@@ -117,7 +118,7 @@ impl StreamDecoder {
 
     fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
         let decoder = Decoder::new(wire, request_bytes, max_bytes);
-        Self { decoder, wire, request_bytes, max_bytes, begun: false }
+        Self { decoder, wire, provider: wire.founder(), request_bytes, max_bytes, begun: false }
     }
 
     /// The size of the request in bytes, without images and the like, to estimate
@@ -125,14 +126,32 @@ impl StreamDecoder {
     /// bytes. Default: 0. Without effect once bytes were pushed.
     #[must_use]
     pub fn request_bytes(self, bytes: usize) -> Self {
-        if self.begun { self } else { Self::new(self.wire, bytes, self.max_bytes) }
+        if self.begun { self } else { self.again(bytes, self.max_bytes) }
     }
 
     /// The most bytes of the answer that are kept. Default: 16 MiB. Without effect once
     /// bytes were pushed.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
-        if self.begun { self } else { Self::new(self.wire, self.request_bytes, bytes) }
+        if self.begun { self } else { self.again(self.request_bytes, bytes) }
+    }
+
+    /// Sets who sends the answer, so that what it must get back can be sent to it, see
+    /// [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats and `anthropic` for
+    /// Anthropic's. Without effect once bytes were pushed.
+    #[must_use]
+    pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
+        if !self.begun {
+            self.provider = provider.into();
+            self = self.again(self.request_bytes, self.max_bytes);
+        }
+        self
+    }
+
+    fn again(&self, request_bytes: usize, max_bytes: usize) -> Self {
+        let mut new = Self::new(self.wire, request_bytes, max_bytes);
+        new.decoder = new.decoder.sent_by(self.provider.clone());
+        Self { provider: self.provider.clone(), ..new }
     }
 
     /// Reads the next bytes of the body and appends the events that are in them to
@@ -179,29 +198,25 @@ impl StreamDecoder {
     /// client knows (request id, rate limits, latency, attempts) is left empty, and so
     /// is the raw body.
     pub fn partial(&self) -> ChatResponse {
-        self.decoder.partial().into_response(self.provider())
+        self.decoder.partial().into_response(self.provider.clone())
     }
 
     /// What has come of the answer, as [`partial`](Self::partial) and without a
     /// copy.
     pub fn into_response(self) -> ChatResponse {
-        let provider = self.provider();
+        let provider = self.provider;
         self.decoder.into_decoded().into_response(provider)
     }
 
-    fn provider(&self) -> Provider {
-        self.wire.founder()
-    }
-
     fn error(&self, failure: Failure) -> Error {
-        failure.into_error().with_provider(self.provider().as_str())
+        failure.into_error().with_provider(self.provider.as_str())
     }
 }
 
 impl fmt::Debug for StreamDecoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamDecoder")
-            .field("provider", &self.provider())
+            .field("provider", &self.provider)
             .field("done", &self.is_done())
             .finish_non_exhaustive()
     }

@@ -149,9 +149,9 @@ mod wire;
 pub use cancel::CancelToken;
 #[doc(inline)]
 pub use chat::{
-    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Part, Provider,
-    Quota, RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role, Source, StreamEvent, Text,
-    Tool, ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
+    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Opaque, Part,
+    Provenance, Provider, Quota, RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role,
+    Source, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use super::{Hidden, Part, ToolCall, ToolResult};
+use super::{Hidden, Opaque, Part, Provider, ToolCall, ToolResult};
 
 /// Who speaks in a [`Message`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,13 +43,16 @@ pub struct Message {
     /// Tells several speakers of one role apart, where the provider can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Members of the message that this crate does not model, for the provider that sent them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Box<Opaque>>,
 }
 
 impl Message {
     /// A message of `role` with these parts.
     pub fn new(role: Role, content: impl IntoIterator<Item = impl Into<Part>>) -> Self {
         let content = content.into_iter().map(Into::into).collect();
-        Self { role, content, name: None }
+        Self { role, content, name: None, opaque: None }
     }
 
     /// Instructions for the whole conversation.
@@ -98,6 +101,25 @@ impl Message {
             Part::ToolCall(call) => Some(call),
             _ => None,
         })
+    }
+
+    /// Names the provider that sent it.
+    pub(crate) fn sent_by(&mut self, provider: &Provider) {
+        if let Some(opaque) = &mut self.opaque {
+            opaque.provenance.sent_by(provider);
+        }
+        for part in &mut self.content {
+            match part {
+                Part::Reasoning(reasoning) => {
+                    if let Some(provenance) = &mut reasoning.provenance {
+                        provenance.sent_by(provider);
+                    }
+                }
+                Part::ToolCall(call) => call.sent_by(provider),
+                Part::Other { provenance: Some(provenance), .. } => provenance.sent_by(provider),
+                _ => {}
+            }
+        }
     }
 
     /// How many bytes of it the model has written.
@@ -152,6 +174,7 @@ impl fmt::Debug for Message {
             .field("role", &self.role)
             .field("content", &self.content)
             .field("name", &self.name.as_ref().map(|name| Hidden(name.len())))
+            .field("opaque", &self.opaque)
             .finish()
     }
 }

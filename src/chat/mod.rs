@@ -14,7 +14,9 @@ mod format;
 mod media;
 pub(crate) mod media_type;
 mod message;
+mod opaque;
 mod part;
+mod provenance;
 mod provider;
 mod reasoning;
 mod request;
@@ -26,7 +28,9 @@ pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
 pub use media::{Detail, Document, Image, Source};
 pub use message::{Message, Role};
+pub use opaque::Opaque;
 pub use part::{CacheTtl, Part};
+pub use provenance::{Format, Provenance};
 pub use provider::Provider;
 pub use reasoning::Reasoning;
 pub use request::ChatRequest;
@@ -49,13 +53,15 @@ impl std::fmt::Debug for Hidden {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     #[test]
     fn debug_shows_the_shape_and_none_of_the_words() {
         let cited = Text { citations: vec![json!("secret")], ..Text::from("secret") };
         let mut call = ToolCall::new("c", "f", "secret");
-        call.extra.insert("caller".into(), json!("secret"));
+        let provenance = Provenance::any(Format::OpenAiChat);
+        let members = [("caller".to_owned(), json!("secret"))].into_iter().collect();
+        call.opaque = Some(Opaque::new(provenance.clone(), members).into());
         let request = ChatRequest::new([
             Message::user("secret")
                 .named("secret")
@@ -63,7 +69,7 @@ mod tests {
                 .with(Image::from_url("https://secret")),
             Message::new(Role::Assistant, [Part::Text(cited), Reasoning::new("secret").into()])
                 .with(call)
-                .with(Part::Other { provider: "p".into(), value: json!({"a": "secret"}) }),
+                .with(Part::Other { provenance: Some(provenance), value: json!({"a": "secret"}) }),
             Message::tool_result("c", "secret"),
         ])
         .tool(Tool::function("f", "secret", json!({"secret": 1})))
@@ -80,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_first_versions_stored_is_loaded_and_stored_no_longer() {
+    fn a_stored_message_is_as_short_as_it_can_be() {
         for stored in [
             json!({"role": "user", "content": [{"text": "hi"}], "name": "ann"}),
             json!({"role": "assistant", "content": [
@@ -97,14 +103,20 @@ mod tests {
     #[test]
     fn what_an_answer_came_with_is_stored_with_it() {
         let mut call = ToolCall::new("c", "f", "{}");
-        call.extra.insert("caller".into(), json!({"type": "direct"}));
+        let provenance = Provenance::new("deepseek", Format::OpenAiChat);
+        let members = Map::from_iter([("caller".to_owned(), json!({"type": "direct"}))]);
+        let opaque = Opaque::new(provenance.clone(), members.clone());
+        call.opaque = Some(opaque.clone().into());
         let thought = Reasoning {
-            provider: Some("openai".into()),
+            provenance: Some(provenance),
             field: Some("reasoning_content".into()),
+            extra: members,
             ..Reasoning::new("hm")
         };
         let cited = Text { citations: vec![json!({"type": "x"})], ..Text::from("a") };
-        let message = Message::new(Role::Assistant, [Part::Text(cited), thought.into()]).with(call);
+        let mut message =
+            Message::new(Role::Assistant, [Part::Text(cited), thought.into()]).with(call);
+        message.opaque = Some(opaque.into());
         let stored = serde_json::to_string(&message).unwrap();
         assert_eq!(serde_json::from_str::<Message>(&stored).unwrap(), message);
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
 
-use super::{Document, Hidden, Image, Reasoning, Text, ToolCall, ToolResult};
+use super::{Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCall, ToolResult};
 
 /// A piece of a [`Message`](super::Message).
 ///
@@ -16,7 +16,7 @@ use super::{Document, Hidden, Image, Reasoning, Text, ToolCall, ToolResult};
 /// automatic. Blank texts, which Anthropic refuses, are left out there too.
 ///
 /// Parts of a kind that a later version stored are loaded as
-/// [`Other`](Part::Other) of no provider, and stored again as they were.
+/// [`Other`](Part::Other) without provenance, and stored again as they were.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
 #[non_exhaustive]
@@ -41,8 +41,10 @@ pub enum Part {
     /// A block of one provider's own kind (a server-side search and its result, a
     /// spoken answer), kept as it came and sent back to that provider only.
     Other {
-        /// The [name](crate::Provider::as_str) of the provider it came from.
-        provider: String,
+        /// Who sent it, or whom it is for. `None` for what a later version stored, which goes
+        /// nowhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provenance: Option<Provenance>,
         /// The block, as it came.
         value: Value,
     },
@@ -65,7 +67,7 @@ impl Serialize for Part {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             // Of a kind unknown here; see the type.
-            Self::Other { provider, value } if provider.is_empty() && is_unknown(value) => {
+            Self::Other { provenance: None, value } if is_unknown(value) => {
                 value.serialize(serializer)
             }
             // The derived one, for `remote` makes it a function of its own.
@@ -78,7 +80,7 @@ impl<'de> Deserialize<'de> for Part {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
         if is_unknown(&value) {
-            return Ok(Self::Other { provider: String::new(), value });
+            return Ok(Self::Other { provenance: None, value });
         }
         Self::deserialize(value).map_err(de::Error::custom)
     }
@@ -101,6 +103,12 @@ impl Part {
         Self::Text(text.into().into())
     }
 
+    /// A block in a provider's own format, for every provider that speaks it, such as audio for
+    /// Chat Completions.
+    pub fn native(format: Format, value: Value) -> Self {
+        Self::Other { provenance: Some(Provenance::any(format)), value }
+    }
+
     /// The text of a text part.
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -121,9 +129,9 @@ impl fmt::Debug for Part {
             Self::ToolCall(call) => call.fmt(f),
             Self::ToolResult(result) => result.fmt(f),
             Self::CachePoint(ttl) => f.debug_tuple("CachePoint").field(ttl).finish(),
-            Self::Other { provider, value } => f
+            Self::Other { provenance, value } => f
                 .debug_struct("Other")
-                .field("provider", provider)
+                .field("provenance", provenance)
                 .field("type", &value.get("type").and_then(Value::as_str))
                 .finish_non_exhaustive(),
         }
@@ -183,8 +191,8 @@ mod tests {
             ToolCall::new("c", "f", "{}").into(),
             ToolResult::new("c", "x").into(),
             Part::CachePoint(CacheTtl::Short),
-            Part::Other { provider: "openai".into(), value: other.clone() },
-            Part::Other { provider: String::new(), value: other },
+            Part::native(Format::OpenAiChat, other.clone()),
+            Part::Other { provenance: None, value: other },
         ];
         for part in parts {
             let stored = serde_json::to_value(&part).unwrap();
@@ -199,7 +207,7 @@ mod tests {
     fn kinds_of_later_versions_are_kept_and_nonsense_is_refused() {
         for stored in [json!({"hologram": {"data": [1]}}), json!("separator")] {
             let part: Part = serde_json::from_value(stored.clone()).unwrap();
-            assert_eq!(part, Part::Other { provider: String::new(), value: stored.clone() });
+            assert_eq!(part, Part::Other { provenance: None, value: stored.clone() });
             assert_eq!(serde_json::to_value(&part).unwrap(), stored);
         }
         for stored in [json!(1), json!({}), json!({"image": 1}), json!({"a": 1, "b": 2})] {

@@ -1,9 +1,10 @@
 //! What a model thought before it answered, with what the provider wants back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use std::fmt;
 
-use super::Hidden;
+use super::{Hidden, Provenance};
 
 /// What a model thought before it answered.
 ///
@@ -26,13 +27,16 @@ pub struct Reasoning {
     /// The provider's id for this piece of reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The [name](crate::Provider::as_str) of the provider it came from.
+    /// Who sent it. Without it, the reasoning goes nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub provider: Option<String>,
+    pub provenance: Option<Provenance>,
     /// The member of the message it came in, where servers of one format use
     /// several (`reasoning_content`, `reasoning`): it goes back in the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// Members of its block that this crate does not model.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
 }
 
 impl Reasoning {
@@ -48,7 +52,7 @@ impl fmt::Debug for Reasoning {
             .field("text", &Hidden(self.text.len()))
             .field("signed", &self.signature.is_some())
             .field("encrypted", &self.encrypted.is_some())
-            .field("provider", &self.provider)
+            .field("provenance", &self.provenance)
             .finish()
     }
 }

@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::fmt;
 
-use super::{Hidden, Part};
+use super::{Hidden, Opaque, Part, Provider};
 use crate::error::{Error, ErrorKind};
 
 /// A tool the model may call.
@@ -114,11 +114,10 @@ pub struct ToolCall {
     /// A provider's signature to be sent back with the call (Gemini).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// What else Anthropic's block of the call holds, such as `caller`, which says
-    /// whether the model called the tool itself or out of code it ran. Sent back
-    /// with the call, to Anthropic only.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub extra: Map<String, Value>,
+    /// Members of the call that this crate does not model, for the provider that sent them:
+    /// a signature of Gemini's, or Anthropic's `caller`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Box<Opaque>>,
 }
 
 impl ToolCall {
@@ -133,7 +132,14 @@ impl ToolCall {
             name: name.into(),
             arguments: arguments.into(),
             signature: None,
-            extra: Map::new(),
+            opaque: None,
+        }
+    }
+
+    /// Names the provider that sent it.
+    pub(crate) fn sent_by(&mut self, provider: &Provider) {
+        if let Some(opaque) = &mut self.opaque {
+            opaque.provenance.sent_by(provider);
         }
     }
 
@@ -162,7 +168,7 @@ impl fmt::Debug for ToolCall {
             .field("id", &self.id)
             .field("name", &self.name)
             .field("arguments", &Hidden(self.arguments.len()))
-            .field("extra", &self.extra.keys().collect::<Vec<_>>())
+            .field("opaque", &self.opaque)
             .finish()
     }
 }

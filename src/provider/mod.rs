@@ -9,9 +9,11 @@ mod profile;
 mod registry;
 mod similar;
 
-pub use crate::chat::Provider;
-pub use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+pub use crate::chat::{Format, Provider};
+pub use crate::wire::openai_chat::{
+    CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
+};
 pub(crate) use model_name::{split, unknown};
-pub use profile::{Auth, Format, Profile};
+pub use profile::{Auth, Profile};
 pub(crate) use registry::{canonical, names, price_name};
 pub(crate) use similar::nearest;

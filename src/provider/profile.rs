@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::{Provider, registry};
+use super::{Format, Provider, registry};
 use crate::wire::openai_chat::Dialect;
 
 /// A text of the registry or of the program.
@@ -75,19 +75,6 @@ fn is_false(value: &bool) -> bool {
 
 fn is_openai(dialect: &Dialect) -> bool {
     *dialect == Dialect::OPENAI
-}
-
-/// A wire format, by what it is sent to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum Format {
-    /// OpenAI's Chat Completions, and its text completions for the models that have no
-    /// others: `POST /chat/completions`, `POST /completions` below the base URL.
-    #[serde(rename = "openai_chat")]
-    OpenAiChat,
-    /// Anthropic's Messages: `POST /v1/messages` below the base URL.
-    #[serde(rename = "anthropic")]
-    Anthropic,
 }
 
 /// How a key is sent.

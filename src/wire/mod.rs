@@ -15,6 +15,7 @@ mod repeated_event;
 mod reply;
 mod schema;
 mod stream;
+mod tool_input;
 mod tool_turns;
 mod upper_bound;
 mod validate;
@@ -23,7 +24,7 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use ureq::http::HeaderValue;
 
-use crate::chat::{ChatRequest, ChatResponse, Provider};
+use crate::chat::{ChatRequest, ChatResponse, Format, Provenance, Provider};
 use crate::error::{Error, RateLimit};
 use crate::key::Secrets;
 use crate::unseen;
@@ -50,10 +51,16 @@ const NEEDED: [&str; 4] = ["model", "messages", "prompt", "stream"];
 /// Whom a request is written for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
-    #[allow(dead_code)] // State of other providers stays out, from the next commit on.
     pub(crate) provider: &'a Provider,
     pub(crate) model: &'a str,
     pub(crate) dialect: &'a Dialect,
+}
+
+impl Target<'_> {
+    /// Whether the request may hold what was sent by this provider in this format.
+    fn sent(&self, provenance: &Provenance, format: Format) -> bool {
+        provenance.allows(self.provider, format)
+    }
 }
 
 #[cfg(test)]
@@ -215,15 +222,16 @@ impl Wire {
 
     /// Reads a response of any status, which `provider` sent.
     pub(crate) fn decode(self, reply: Reply<'_>, provider: &Provider) -> Result<Decoded, Failure> {
-        let _ = provider;
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));
         }
         head::check(reply)?;
-        match self {
+        let mut decoded = match self {
             Self::OpenAiChat => openai_chat::decode(reply.body),
             Self::OpenAiCompletions => openai_completions::decode(reply.body),
             Self::Anthropic => anthropic::decode(reply.body),
-        }
+        }?;
+        decoded.message.sent_by(provider);
+        Ok(decoded)
     }
 }

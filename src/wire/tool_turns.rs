@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn ids_may_come_again_and_own_kinds_of_calls_need_no_result() {
-        let own = |value: Value| Part::Other { provider: "openai".into(), value };
+        let own = |value: Value| Part::native(crate::chat::Format::OpenAiChat, value);
         for messages in [
             vec![hi(), calls(["a"]), result("a"), calls(["a"]), result("a")],
             vec![hi(), calls(["a", "a"]), result("a"), result("a")],

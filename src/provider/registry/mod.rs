@@ -7,7 +7,7 @@ mod openai_chat;
 use std::borrow::Cow;
 
 use super::{Format, Profile, Provider};
-use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit};
+use crate::wire::openai_chat::{CallIds, Dialect, InstructionRole, OutputLimit};
 
 /// A vendor. Its profile is made when somebody asks for it.
 struct Row {
@@ -47,6 +47,9 @@ impl Row {
         (self.fill)(Profile::new(Provider::from_static(self.id), self.format, self.base_url))
     }
 }
+
+/// OpenAI's own: the default, with what only OpenAI itself refuses.
+const OPENAI: Dialect = Dialect { call_ids: CallIds::UpTo40, ..Dialect::OPENAI };
 
 /// What most servers that follow OpenAI take: the older of its two output limits, and
 /// instructions as `system`. Those that know the newer ones take these, too.

@@ -1,9 +1,11 @@
 //! Vendors that speak OpenAI's Chat Completions, in the order of their names behind OpenAI
 //! itself. Addresses and keys are those of the page in `docs`; other facts name their source.
 
-use super::{FOLLOWER, MAX_COMPLETION, Row};
+use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
 use crate::provider::Auth;
-use crate::wire::openai_chat::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+use crate::wire::openai_chat::{
+    CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
+};
 
 pub(super) static ROWS: &[Row] = &[
     Row::chat("openai", &[], "https://api.openai.com/v1", |profile| {
@@ -11,6 +13,7 @@ pub(super) static ROWS: &[Row] = &[
             .docs("https://developers.openai.com/api/reference/overview")
             .base_url_variables(["OPENAI_API_BASE"])
             .key_variables(["OPENAI_API_KEY"])
+            .dialect(OPENAI)
     }),
     // As OpenAI; models of partners such as Mistral want `max_tokens`
     // (pydantic/pydantic-ai #6593).
@@ -26,7 +29,7 @@ pub(super) static ROWS: &[Row] = &[
                 .host_variables(["AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"])
                 .key_variables(["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"])
                 .auth(Auth::header("api-key"))
-                .dialect(MAX_COMPLETION)
+                .dialect(Dialect { call_ids: CallIds::UpTo40, ..MAX_COMPLETION })
         },
     ),
     // Reads past earlier reasoning (guide "Deep thinking").
@@ -147,13 +150,15 @@ pub(super) static ROWS: &[Row] = &[
                 .dialect(FOLLOWER)
         },
     ),
+    // Refuses members of messages that are not in its schema, even those of its own answers:
+    // "property 'reasoning' is unsupported" (karthink/gptel #774).
     Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
         profile
             .docs("https://console.groq.com/docs/openai")
             .base_url_variables(["GROQ_API_BASE"])
             .host_variables(["GROQ_BASE_URL"])
             .key_variables(["GROQ_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect { unknown_members: false, ..FOLLOWER })
     }),
     Row::chat("huggingface", &["hf"], "https://router.huggingface.co/v1", |profile| {
         profile
@@ -206,6 +211,7 @@ pub(super) static ROWS: &[Row] = &[
                 seed: Seed::RandomSeed,
                 message_names: false,
                 reasoning_back: ReasoningBack::Never,
+                call_ids: CallIds::Nine,
                 ..FOLLOWER
             })
     }),

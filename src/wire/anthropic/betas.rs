@@ -4,8 +4,7 @@
 use serde_json::Value;
 use ureq::http::HeaderValue;
 
-use crate::Provider;
-use crate::chat::{ChatRequest, Part, Source};
+use crate::chat::{ChatRequest, Format, Part, Source};
 use crate::error::Error;
 
 /// The name of the header. It takes several betas, with commas between them.
@@ -68,7 +67,7 @@ fn is_file(part: &Part) -> bool {
         Part::Image(image) => by_id(&image.source),
         Part::Document(document) => by_id(&document.source),
         Part::ToolResult(result) => result.content.iter().any(is_file),
-        Part::Other { provider, value } if provider == Provider::ANTHROPIC.as_str() => {
+        Part::Other { provenance: Some(sender), value } if sender.format == Format::Anthropic => {
             let is = |pointer: &str, kind: &str| {
                 value.pointer(pointer).and_then(Value::as_str) == Some(kind)
             };
@@ -93,11 +92,9 @@ mod tests {
     #[test]
     fn files_by_id_need_their_beta_wherever_they_stand() {
         let image = Image { source: Source::FileId("f".into()), ..Image::from_url("") };
-        let other = |value| Part::Other { provider: "anthropic".into(), value };
-        let foreign = Part::Other {
-            provider: "openai".into(),
-            value: json!({"type": "container_upload", "file_id": "f"}),
-        };
+        let other = |value| Part::native(Format::Anthropic, value);
+        let foreign =
+            Part::native(Format::OpenAiChat, json!({"type": "container_upload", "file_id": "f"}));
         for (part, expected) in [
             (Document::from_file_id("f").into(), Some(FILES)),
             (image.clone().into(), Some(FILES)),

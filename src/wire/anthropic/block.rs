@@ -3,25 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::{call, media};
-use crate::Provider;
-use crate::chat::{CacheTtl, Part, Reasoning, Role, Text};
+use crate::chat::{CacheTtl, Format, Part, Provenance, Reasoning, Role, Text};
+use crate::wire::Target;
 
 /// The block for a part in a message of `role`, or none where the part is to be
 /// left out. The error says what is wrong, to go after the message's place.
 ///
 /// Cache points are no blocks of their own; see [`mark`].
-pub(super) fn encode(part: &Part, role: Role) -> Result<Option<Value>, String> {
+pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Option<Value>, String> {
     match (part, role) {
         (Part::Text(text), Role::System | Role::User) => Ok(text_block(&text.text)),
         (Part::Text(text), Role::Assistant) => Ok(cited_block(text)),
         (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
         (Part::Image(image), Role::User) => media::image(image).map(Some),
         (Part::Document(document), Role::User) => media::document(document).map(Some),
-        (Part::Reasoning(reasoning), Role::Assistant) => Ok(thinking(reasoning)),
-        (Part::ToolCall(call), Role::Assistant) => call::tool_use(call).map(Some),
-        (Part::ToolResult(result), Role::User | Role::Tool) => call::tool_result(result).map(Some),
-        (Part::Other { provider, value }, _) => {
-            Ok((provider == Provider::ANTHROPIC.as_str()).then(|| value.clone()))
+        (Part::Reasoning(reasoning), Role::Assistant) => Ok(thinking(reasoning, target)),
+        (Part::ToolCall(call), Role::Assistant) => call::tool_use(call, target).map(Some),
+        (Part::ToolResult(result), Role::User | Role::Tool) => {
+            call::tool_result(result, target).map(Some)
+        }
+        (Part::Other { provenance, value }, _) => {
+            Ok(allows(provenance.as_ref(), target).then(|| value.clone()))
         }
         (part, role) => {
             let role = match role {
@@ -96,24 +98,38 @@ fn cited_block(text: &Text) -> Option<Value> {
     Some(block)
 }
 
-/// Thinking goes back where it stood, unchanged, even when its text was
-/// withheld. What came from another provider is left out. Conversations stored by
-/// the first versions do not say whence their reasoning is: there what has no
-/// signature, or an id as only OpenAI gives one, came from elsewhere.
-fn thinking(reasoning: &Reasoning) -> Option<Value> {
-    let own = Provider::ANTHROPIC.as_str();
-    if reasoning.provider.as_deref().is_some_and(|provider| provider != own) {
+/// Thinking goes back where it stood, unchanged, even when its text was withheld. What came
+/// from another provider is left out.
+///
+/// The Anthropic addresses of DeepSeek and Kimi may send thinking without a signature and
+/// refuse the next turn of a tool loop without it. Anthropic itself signs all of it, and refuses
+/// what is not signed: "messages.1.content.0.thinking.signature: Field required". Thinking that
+/// is incomplete, because the answer was cut off, has no provenance and stays out everywhere.
+fn thinking(reasoning: &Reasoning, target: Target<'_>) -> Option<Value> {
+    if !allows(reasoning.provenance.as_ref(), target) {
         return None;
     }
-    match (&reasoning.signature, &reasoning.encrypted, &reasoning.id) {
-        (Some(signature), _, _) => Some(json!({
+    let mut block = match (&reasoning.signature, &reasoning.encrypted) {
+        (None, Some(data)) => json!({"type": "redacted_thinking", "data": data}),
+        (None, None) if !target.dialect.unsigned_thinking => return None,
+        (None, None) => json!({"type": "thinking", "thinking": reasoning.text}),
+        (Some(signature), _) => json!({
             "type": "thinking",
             "thinking": reasoning.text,
             "signature": signature,
-        })),
-        (None, Some(data), None) => Some(json!({"type": "redacted_thinking", "data": data})),
-        _ => None,
+        }),
+    };
+    for (name, value) in &reasoning.extra {
+        if block.get(name).is_none() {
+            block[name.as_str()] = value.clone();
+        }
     }
+    Some(block)
+}
+
+/// Whether the request may hold what has this provenance.
+pub(super) fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
+    provenance.is_some_and(|it| target.sent(it, Format::Anthropic))
 }
 
 pub(super) fn noun(part: &Part) -> &'static str {
@@ -137,15 +153,22 @@ mod tests {
 
     #[test]
     fn parts_become_blocks() {
-        let foreign = Reasoning { encrypted: Some("x".into()), ..Reasoning::new("") };
-        let openai = Reasoning { id: Some("rs_1".into()), ..foreign.clone() };
-        let signed = |text| Reasoning { signature: Some("s".into()), ..Reasoning::new(text) };
-        let other = |provider: &str| Part::Other {
-            provider: provider.into(),
+        let own = || Some(Provenance::new("anthropic", Format::Anthropic));
+        let of = |provenance, signature: Option<&str>, text| Reasoning {
+            provenance,
+            signature: signature.map(str::to_owned),
+            ..Reasoning::new(text)
+        };
+        let redacted = Reasoning { encrypted: Some("x".into()), ..of(own(), None, "") };
+        let marked = Reasoning {
+            extra: Map::from_iter([("type".to_owned(), json!("no")), ("m".to_owned(), json!(1))]),
+            ..of(own(), Some("s"), "hm")
+        };
+        let deepseek = Provenance::new("deepseek-anthropic", Format::Anthropic);
+        let other = |provenance| Part::Other {
+            provenance: Some(provenance),
             value: json!({"type": "server_tool_use", "id": "srv_1"}),
         };
-        let from =
-            |provider: &str| Reasoning { provider: Some(provider.to_owned()), ..signed("hm") };
         let found =
             json!({"type": "web_search_result_location", "url": "u", "encrypted_index": "E"});
         let cited = Text {
@@ -174,23 +197,27 @@ mod tests {
             ),
             (
                 Role::Assistant,
-                from("anthropic").into(),
-                json!({"type": "thinking", "thinking": "hm", "signature": "s"}),
-            ),
-            (Role::Assistant, from("openai").into(), Value::Null),
-            (
-                Role::Assistant,
-                signed("hm").into(),
+                of(own(), Some("s"), "hm").into(),
                 json!({"type": "thinking", "thinking": "hm", "signature": "s"}),
             ),
             (
                 Role::Assistant,
-                signed("").into(),
+                of(own(), Some("s"), "").into(),
                 json!({"type": "thinking", "thinking": "", "signature": "s"}),
             ),
-            (Role::Assistant, foreign.into(), json!({"type": "redacted_thinking", "data": "x"})),
-            (Role::Assistant, openai.into(), Value::Null),
-            (Role::Assistant, Reasoning::new("unsigned").into(), Value::Null),
+            (
+                Role::Assistant,
+                of(own(), None, "hm").into(),
+                json!({"type": "thinking", "thinking": "hm"}),
+            ),
+            (
+                Role::Assistant,
+                marked.into(),
+                json!({"type": "thinking", "thinking": "hm", "signature": "s", "m": 1}),
+            ),
+            (Role::Assistant, redacted.into(), json!({"type": "redacted_thinking", "data": "x"})),
+            (Role::Assistant, of(Some(deepseek.clone()), Some("s"), "hm").into(), Value::Null),
+            (Role::Assistant, of(None, Some("s"), "hm").into(), Value::Null),
             (
                 Role::Assistant,
                 ToolCall::new("t1", "f", " ").into(),
@@ -198,12 +225,13 @@ mod tests {
             ),
             (
                 Role::Assistant,
-                other("anthropic"),
+                other(own().unwrap()),
                 json!({"type": "server_tool_use", "id": "srv_1"}),
             ),
-            (Role::Assistant, other("openai"), Value::Null),
+            (Role::Assistant, other(deepseek), Value::Null),
+            (Role::Assistant, other(Provenance::any(Format::OpenAiChat)), Value::Null),
         ] {
-            let block = encode(&part, role).unwrap();
+            let block = encode(&part, role, Target::anthropic("m")).unwrap();
             assert_eq!(block.unwrap_or_default(), expected, "{part:?}");
         }
     }
@@ -219,8 +247,6 @@ mod tests {
             (Role::Assistant, ToolResult::new("t", secret).into(), "a tool result, which an"),
             (Role::Tool, secret.into(), "text, which a tool message"),
             (Role::Assistant, ToolCall::new("", "f", "{}").into(), "without an id or a name"),
-            (Role::Assistant, ToolCall::new("t9", "f", secret).into(), "the call \"t9\" of tool"),
-            (Role::Assistant, ToolCall::new("t9", "f", "[1]").into(), "no JSON object"),
             (Role::Tool, ToolResult::new("", secret).into(), "without the id of its call"),
             (
                 Role::Tool,
@@ -235,7 +261,7 @@ mod tests {
             (Role::User, Document::from_bytes("image/tiff", b"").into(), "only PDF and text"),
             (Role::User, Image::from_url("data:,").into(), "data URL"),
         ] {
-            let error = encode(&part, role).unwrap_err();
+            let error = encode(&part, role, Target::anthropic("m")).unwrap_err();
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains(secret));
         }

@@ -4,49 +4,46 @@ use serde_json::{Map, Value, json};
 
 use super::block;
 use crate::chat::{Part, Role, ToolCall, ToolResult};
+use crate::wire::Target;
+use crate::wire::tool_input::{self, Ids};
 
-/// The block of a call. Members it came with beside these, such as `caller`, go
-/// back with it.
-pub(super) fn tool_use(call: &ToolCall) -> Result<Value, String> {
+/// The block of a call. Members it came with beside these, such as `caller`, go back with it
+/// to the provider that sent them.
+pub(super) fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
         return Err("holds a tool call without an id or a name".into());
     }
-    check_id(&call.id)?;
-    let arguments = call.arguments.trim();
-    let input = if arguments.is_empty() { "{}" } else { arguments };
-    let Ok(Value::Object(input)) = serde_json::from_str(input) else {
-        return Err(format!(
-            "holds the call {:?} of tool {:?} with arguments that are no JSON object",
-            call.id, call.name
-        ));
-    };
     let mut block = Map::new();
     block.insert("type".into(), "tool_use".into());
-    block.insert("id".into(), call.id.as_str().into());
+    block.insert("id".into(), tool_input::id(&call.id, Ids::Word).into());
     block.insert("name".into(), call.name.as_str().into());
-    block.insert("input".into(), input.into());
-    for (name, value) in &call.extra {
-        block.entry(name.as_str()).or_insert_with(|| value.clone());
+    block.insert("input".into(), tool_input::object(&call.arguments).into());
+    if let Some(opaque) = &call.opaque {
+        if block::allows(Some(&opaque.provenance), target) {
+            for (name, value) in &opaque.members {
+                block.entry(name.as_str()).or_insert_with(|| value.clone());
+            }
+        }
     }
     Ok(block.into())
 }
 
-pub(super) fn tool_result(result: &ToolResult) -> Result<Value, String> {
+pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Value, String> {
     if result.call_id.is_empty() {
         return Err("holds a tool result without the id of its call".into());
     }
-    check_id(&result.call_id)?;
     let mut content = Vec::with_capacity(result.content.len());
     for part in &result.content {
         match part {
             Part::CachePoint(ttl) => block::mark(content.last_mut(), *ttl)?,
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Other { .. } => {
-                content.extend(block::encode(part, Role::User)?);
+                content.extend(block::encode(part, Role::User, target)?);
             }
             _ => return Err(format!("holds a tool result with {} in it", block::noun(part))),
         }
     }
-    let mut block = json!({"type": "tool_result", "tool_use_id": result.call_id});
+    let mut block =
+        json!({"type": "tool_result", "tool_use_id": tool_input::id(&result.call_id, Ids::Word)});
     if !content.is_empty() {
         block["content"] = block::shorthand(content);
     }
@@ -56,58 +53,48 @@ pub(super) fn tool_result(result: &ToolResult) -> Result<Value, String> {
     Ok(block)
 }
 
-/// "String should match pattern '^[a-zA-Z0-9_-]+$'" (RooCodeInc/Roo-Code #10649).
-/// Ids of other providers may not, Moonshot's `functions.name:0` for one. They are
-/// refused and not rewritten: what else the caller keeps by the id would come apart.
-fn check_id(id: &str) -> Result<(), String> {
-    let fits = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-    if fits {
-        return Ok(());
-    }
-    Err(format!(
-        "holds the tool call id {id:?}, but Anthropic takes only letters, digits, `_` and `-`; \
-         give the call and its result another id"
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{CacheTtl, Image};
+    use crate::chat::{CacheTtl, Format, Image, Opaque, Provenance};
+
+    const TARGET: Target<'static> = Target::anthropic("m");
 
     #[test]
     fn calls_go_back_with_all_they_came_with() {
         let mut call = ToolCall::new("t1", "f", "{\"a\": [1]}");
-        call.extra = [("id", json!("no")), ("caller", json!({"type": "direct"}))]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        let members = json!({"id": "no", "caller": {"type": "direct"}});
+        let provenance = Provenance::new("anthropic", Format::Anthropic);
+        let members = members.as_object().unwrap().clone();
+        call.opaque = Some(Opaque::new(provenance, members).into());
+        let mut foreign = call.clone();
+        foreign.sent_by(&crate::Provider::new("deepseek-anthropic"));
         for (call, expected) in [
             (
                 call,
                 json!({"type": "tool_use", "id": "t1", "name": "f", "input": {"a": [1]},
                     "caller": {"type": "direct"}}),
             ),
+            (foreign, json!({"type": "tool_use", "id": "t1", "name": "f", "input": {"a": [1]}})),
             (
                 ToolCall::new("t1", "f", " "),
                 json!({"type": "tool_use", "id": "t1", "name": "f", "input": {}}),
             ),
         ] {
-            assert_eq!(tool_use(&call).unwrap(), expected);
+            assert_eq!(tool_use(&call, TARGET).unwrap(), expected);
         }
     }
 
     #[test]
-    fn ids_that_anthropic_refuses_are_named() {
-        for id in ["functions.weather:0", "a b", "é", "a\n"] {
-            for error in [
-                tool_use(&ToolCall::new(id, "f", "{}")).unwrap_err(),
-                tool_result(&ToolResult::new(id, "secret")).unwrap_err(),
-            ] {
-                assert!(error.contains(&format!("{id:?}")) && !error.contains("secret"), "{error}");
-            }
-        }
-        assert!(tool_use(&ToolCall::new("toolu_01-Ab", "f", "{}")).is_ok());
+    fn a_call_that_was_cut_off_and_a_strange_id_are_valid_input() {
+        let call =
+            tool_use(&ToolCall::new("functions.weather:0", "weather", "{\"city\": \"Os"), TARGET);
+        let result = tool_result(&ToolResult::error("functions.weather:0", "bad"), TARGET).unwrap();
+        let call = call.unwrap();
+        assert_eq!(call["input"], json!({"invalid_arguments": "{\"city\": \"Os"}));
+        let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        assert!(call["id"].as_str().unwrap().bytes().all(is_fit));
+        assert_eq!(call["id"], result["tool_use_id"]);
     }
 
     #[test]
@@ -134,8 +121,8 @@ mod tests {
             ),
         ] {
             let part = Part::from(result);
-            assert_eq!(block::encode(&part, Role::Tool).unwrap(), Some(expected.clone()));
-            assert_eq!(block::encode(&part, Role::User).unwrap(), Some(expected));
+            assert_eq!(block::encode(&part, Role::Tool, TARGET).unwrap(), Some(expected.clone()));
+            assert_eq!(block::encode(&part, Role::User, TARGET).unwrap(), Some(expected));
         }
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::block;
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
+use crate::wire::Target;
 
 /// Writes `system` and `messages`.
 ///
@@ -27,15 +28,21 @@ use crate::error::Error;
 ///   refuse such a turn at all.
 /// - An assistant message of which nothing is left is left out, as one that
 ///   holds another provider's reasoning only.
-pub(super) fn write(messages: &[Message], body: &mut Map<String, Value>) -> Result<(), Error> {
+pub(super) fn write(
+    messages: &[Message],
+    target: Target<'_>,
+    body: &mut Map<String, Value>,
+) -> Result<(), Error> {
     let mut system: Vec<Value> = Vec::new();
     let mut turns: Vec<Turn> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let result = match message.role {
-            Role::System => blocks(message, system.last_mut()).map(|more| system.extend(more)),
+            Role::System => {
+                blocks(message, target, system.last_mut()).map(|more| system.extend(more))
+            }
             _ => {
                 let before = turns.last_mut().and_then(|turn| turn.blocks.last_mut());
-                blocks(message, before).and_then(|more| take(&mut turns, message, more))
+                blocks(message, target, before).and_then(|more| take(&mut turns, message, more))
             }
         };
         result.map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
@@ -79,7 +86,11 @@ struct Turn {
 
 /// The blocks of one message. `before` is the block its first one will follow,
 /// for a cache point that comes first.
-fn blocks(message: &Message, before: Option<&mut Value>) -> Result<Vec<Value>, String> {
+fn blocks(
+    message: &Message,
+    target: Target<'_>,
+    before: Option<&mut Value>,
+) -> Result<Vec<Value>, String> {
     let mut before = before;
     let mut blocks = Vec::with_capacity(message.content.len());
     for part in &message.content {
@@ -87,7 +98,7 @@ fn blocks(message: &Message, before: Option<&mut Value>) -> Result<Vec<Value>, S
             Part::CachePoint(ttl) => {
                 block::mark(blocks.last_mut().or(before.as_deref_mut()), *ttl)?;
             }
-            _ => blocks.extend(block::encode(part, message.role)?),
+            _ => blocks.extend(block::encode(part, message.role, target)?),
         }
     }
     Ok(blocks)
@@ -126,7 +137,7 @@ mod tests {
 
     fn written(messages: &[Message]) -> Result<Value, Error> {
         let mut body = Map::new();
-        write(messages, &mut body)?;
+        write(messages, Target::anthropic("m"), &mut body)?;
         Ok(body.into())
     }
 
@@ -242,7 +253,11 @@ mod tests {
 
     #[test]
     fn reasoning_keeps_its_place_and_foreign_reasoning_leaves_no_trace() {
-        let signed = Reasoning { signature: Some("s".into()), ..Reasoning::new("hm") };
+        let signed = Reasoning {
+            provenance: Some(crate::chat::Provenance::any(crate::chat::Format::Anthropic)),
+            signature: Some("s".into()),
+            ..Reasoning::new("hm")
+        };
         let messages = [
             Message::user("a"),
             Message::new(Role::Assistant, [Reasoning::new("foreign")]),

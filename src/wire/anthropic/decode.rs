@@ -2,13 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::Provider;
 use crate::chat::{
-    FinishReason, Message, Part, Reasoning, Role, Text, ToolCall, Usage, UsageSource,
+    FinishReason, Format, Message, Opaque, Part, Provenance, Reasoning, Role, Text, ToolCall,
+    Usage, UsageSource,
 };
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::{Decoded, Failure, MAX_PARTS, json as wire};
+
+/// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
+const PROVENANCE: Provenance = Provenance::founder(Format::Anthropic);
 
 /// What is read of a message (`message.py`). Everything but the content may be
 /// missing, null or odd, for servers that imitate the format.
@@ -58,9 +61,10 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
             }
         });
     };
-    let message = Message::new(Role::Assistant, content.into_iter().map(part));
+    let mut message = Message::new(Role::Assistant, content.into_iter().map(part));
     let stop_reason = wire::text(body.stop_reason.value);
     let finish_reason = finish_reason(stop_reason.as_deref());
+    keep_unfinished(&mut message.content, finish_reason);
     Ok(Decoded {
         usage: believed(usage(&body.usage.value), !message.is_blank(), finish_reason),
         message,
@@ -70,6 +74,17 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         model: wire::text(body.model.value).unwrap_or_default(),
         id: wire::text(body.id.value),
     })
+}
+
+/// Marks thinking that the end of the answer cut off before its signature came, so that it is
+/// kept but never sent: Anthropic refuses it, and no other server needs the half of it.
+pub(super) fn keep_unfinished(parts: &mut [Part], finish_reason: FinishReason) {
+    let cut_off = matches!(finish_reason, FinishReason::Length | FinishReason::Other);
+    if let (true, Some(Part::Reasoning(last))) = (cut_off, parts.last_mut()) {
+        if last.signature.is_none() && last.encrypted.is_none() {
+            last.provenance = None;
+        }
+    }
 }
 
 /// One content block. What has no part of its own is kept as it came: server
@@ -89,24 +104,22 @@ pub(super) fn part(block: Value) -> Part {
             Some(Part::Reasoning(Reasoning {
                 text: text(block, "thinking")?.to_owned(),
                 signature: signature.map(str::to_owned),
-                ..reasoning()
+                ..reasoning(block)
             }))
         }
         "redacted_thinking" => {
             let encrypted = Some(text(block, "data")?.to_owned());
-            Some(Part::Reasoning(Reasoning { encrypted, ..reasoning() }))
+            Some(Part::Reasoning(Reasoning { encrypted, ..reasoning(block) }))
         }
         "tool_use" => tool_call(block).map(Part::ToolCall),
         _ => None,
     });
-    own.unwrap_or_else(|| Part::Other {
-        provider: Provider::ANTHROPIC.as_str().into(),
-        value: block,
-    })
+    own.unwrap_or_else(|| Part::Other { provenance: Some(PROVENANCE), value: block })
 }
 
-fn reasoning() -> Reasoning {
-    Reasoning { provider: Some(Provider::ANTHROPIC.as_str().to_owned()), ..Reasoning::default() }
+fn reasoning(block: &Map<String, Value>) -> Reasoning {
+    let extra = beside(block, &["type", "thinking", "signature", "data"]);
+    Reasoning { provenance: Some(PROVENANCE), extra, ..Reasoning::default() }
 }
 
 pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
@@ -114,11 +127,16 @@ pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
         None | Some(Value::Null) => "{}".to_owned(),
         Some(input) => input.to_string(),
     };
-    let known = ["type", "id", "name", "input"];
-    let extra = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
-    let extra = extra.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let members = beside(block, &["type", "id", "name", "input"]);
+    let opaque = (!members.is_empty()).then(|| Opaque::new(PROVENANCE, members).into());
     let call = ToolCall::new(text(block, "id")?, text(block, "name")?, arguments);
-    Some(ToolCall { extra, ..call })
+    Some(ToolCall { opaque, ..call })
+}
+
+/// The members of a block that are not modelled.
+fn beside(block: &Map<String, Value>, known: &[&str]) -> Map<String, Value> {
+    let others = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
+    others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// `stop_reason.py`; "we may add new variants to enum-like output values"

@@ -30,7 +30,7 @@ pub(in crate::wire) fn encode(
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), max_tokens.into());
-    conversation::write(&request.messages, &mut body)?;
+    conversation::write(&request.messages, target, &mut body)?;
     tools::write(request, &mut body)?;
     sampling(request, &mut body)?;
 

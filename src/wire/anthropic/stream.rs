@@ -236,9 +236,12 @@ impl Stream {
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
         let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
+        let finish_reason = decode::finish_reason(stop_reason.as_deref());
+        let mut message = Message::new(Role::Assistant, self.blocks.parts());
+        decode::keep_unfinished(&mut message.content, finish_reason);
         Decoded {
-            message: Message { role: Role::Assistant, content: self.blocks.parts(), name: None },
-            finish_reason: decode::finish_reason(stop_reason.as_deref()),
+            message,
+            finish_reason,
             finish_reason_raw: stop_reason,
             service_tier: self.usage.get("service_tier").cloned().and_then(wire::text),
             usage,

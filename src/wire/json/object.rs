@@ -23,6 +23,13 @@ macro_rules! members {
         members!(impl [] $type { $($rows)* });
     };
     (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
+        members!(impl [$($generic)*] $type { $($name => $field,)* _ => |_, _, _| Ok(false), });
+    };
+    // What takes the members of all other names.
+    (impl [$($generic:tt)*] $type:ty {
+        $($name:literal => $field:ident,)*
+        _ => $rest:expr,
+    }) => {
         impl<'de, $($generic)*> $crate::wire::json::object::Members<'de> for $type {
             #[inline]
             fn take<A: serde::de::MapAccess<'de>>(
@@ -32,7 +39,7 @@ macro_rules! members {
             ) -> Result<bool, A::Error> {
                 match name {
                     $($name => self.$field = members.next_value()?,)*
-                    _ => return Ok(false),
+                    _ => return ($rest)(self, name, members),
                 }
                 Ok(true)
             }

@@ -3,7 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::finish_reason;
-use crate::chat::{FinishReason, Part, Provider, Reasoning, ToolCall};
+use super::opaque::Unknown;
+use crate::chat::{FinishReason, Format, Part, Provenance, Reasoning, ToolCall};
+
+/// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
+pub(super) const PROVENANCE: Provenance = Provenance::founder(Format::OpenAiChat);
 
 /// What a model answered, by the members of the message it came in.
 #[derive(Default, Clone)]
@@ -16,6 +20,8 @@ pub(super) struct Answer {
     /// The answer of an audio model.
     pub(super) audio: Option<Map<String, Value>>,
     pub(super) calls: Vec<Part>,
+    /// What else the message holds.
+    pub(super) unknown: Unknown,
 }
 
 impl Answer {
@@ -70,7 +76,7 @@ pub(super) fn reason(raw: Option<&str>, parts: &[Part]) -> FinishReason {
 }
 
 pub(super) fn thought(text: String) -> Reasoning {
-    Reasoning { provider: Some(Provider::OPENAI.as_str().to_owned()), ..Reasoning::new(text) }
+    Reasoning { provenance: Some(PROVENANCE), ..Reasoning::new(text) }
 }
 
 /// Reads a part of a content array, as Mistral's reasoning models send it:
@@ -123,14 +129,14 @@ pub(super) fn tool_call(
 
 /// FNV-1a (datatracker.ietf.org/doc/html/draft-eastlake-fnv), the same on every
 /// machine.
-pub(super) fn fingerprint(bytes: &[u8]) -> u64 {
+pub(in crate::wire) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
 pub(super) fn other(value: Value) -> Part {
-    Part::Other { provider: Provider::OPENAI.as_str().to_owned(), value }
+    Part::Other { provenance: Some(PROVENANCE), value }
 }
 
 /// Whether a block is the call of a `custom` tool, whose input is free text and

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::answer::{other, tool_call};
 use super::chunk::{CallDelta, FunctionDelta};
+use super::opaque::Unknown;
 use crate::chat::{Part, StreamEvent, ToolCall};
 use crate::wire::Failure;
 use crate::wire::json::object::Object;
@@ -34,6 +35,8 @@ struct Call {
     name: String,
     /// Of a custom tool, its input.
     arguments: String,
+    /// What else it holds, such as a signature.
+    unknown: Unknown,
     /// Whether its beginning was told.
     begun: bool,
     /// Whether it came in `function_call`, where it has no id.
@@ -52,16 +55,24 @@ impl Calls {
         let Object(function) = delta.function;
         let is_custom = delta.kind.0 == "custom" || delta.custom.is_some();
         let Object(custom) = delta.custom.map(|custom| *custom).unwrap_or_default();
-        let FunctionDelta { name, arguments } = if is_custom { custom } else { function };
+        let FunctionDelta { name, arguments, unknown: inner } =
+            if is_custom { custom } else { function };
+        let mut unknown = delta.unknown;
+        unknown.nest(if is_custom { "custom" } else { "function" }, inner);
         let arguments = text(arguments)?;
         let (id, name) = (delta.id.0, name.0);
-        if id.is_empty() && name.is_empty() && arguments.is_empty() {
+        let adds_nothing = id.is_empty() && name.is_empty() && arguments.is_empty();
+        if adds_nothing && unknown.is_empty() {
             return Ok(());
         }
         let at = match self.find(delta.index.0, &id, &name) {
             Some(at) => at,
+            None if adds_nothing => return Ok(()),
             None => self.add(delta.index.0, is_custom)?,
         };
+        if !unknown.is_empty() {
+            self.calls[at].unknown.extend(unknown, room)?;
+        }
         self.extend(at, &id, &name, arguments, room, events)
     }
 
@@ -169,12 +180,19 @@ impl Calls {
     /// The calls in order. Before the end of the stream they are as they came.
     pub(super) fn parts(self, seed: u64, closed: bool) -> Vec<Part> {
         let part = |(at, call): (usize, Call)| match call.function {
-            None => other(json!({
-                "id": call.id, "type": "custom",
-                "custom": {"name": call.name, "input": call.arguments},
-            })),
+            None => {
+                let mut value = json!({
+                    "id": call.id, "type": "custom",
+                    "custom": {"name": call.name, "input": call.arguments},
+                });
+                call.unknown.write_into(&mut value);
+                other(value)
+            }
             Some(_) if closed => Part::ToolCall(call.whole(at, seed)),
-            Some(_) => Part::ToolCall(ToolCall::new(call.id, call.name, call.arguments)),
+            Some(_) => Part::ToolCall(ToolCall {
+                opaque: call.unknown.streamed(),
+                ..ToolCall::new(call.id, call.name, call.arguments)
+            }),
         };
         self.calls.into_iter().enumerate().map(part).collect()
     }
@@ -193,7 +211,8 @@ impl Call {
 
     fn whole(&self, at: usize, seed: u64) -> ToolCall {
         let (id, name) = (self.id.clone(), self.name.clone());
-        tool_call(at, id, name, self.arguments.clone(), || seed)
+        let call = tool_call(at, id, name, self.arguments.clone(), || seed);
+        ToolCall { opaque: self.unknown.clone().streamed(), ..call }
     }
 }
 

@@ -5,12 +5,12 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 use std::borrow::Cow;
 
+use super::opaque::Unknown;
 use super::usage::Report;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::list::{self, Each, List};
 use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::word::{Number, Word, Written};
-use crate::wire::stream::{is_label, says_something};
 
 /// A chunk of either format.
 #[derive(Default)]
@@ -107,10 +107,9 @@ pub(super) struct Delta<'a> {
     pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
-    /// Whether there is something that is not kept but shows that the answer goes on:
-    /// OpenRouter's encrypted reasoning and images, the tools that Groq runs, Gemini's
-    /// signatures, and whatever else a server adds.
-    pub(super) unread: bool,
+    /// What is not modelled: OpenRouter's encrypted reasoning and images, the tools that Groq
+    /// runs, Gemini's signatures, and whatever else a server adds.
+    pub(super) unknown: Unknown,
 }
 
 impl<'a> Delta<'a> {
@@ -124,31 +123,22 @@ impl<'a> Delta<'a> {
             && self.function_call.is_none()
             && self.annotations.is_none()
             && self.audio.is_none()
-            && !self.unread;
+            && self.unknown.is_empty();
         alone.then_some(text)
     }
 }
 
-impl<'de> Members<'de> for Delta<'de> {
-    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
-        match name {
-            "content" => self.content = members.next_value()?,
-            "refusal" => self.refusal = members.next_value()?,
-            "reasoning_content" => self.reasoning_content = members.next_value()?,
-            "reasoning" => self.reasoning = members.next_value()?,
-            "tool_calls" => self.tool_calls = members.next_value()?,
-            "function_call" => self.function_call = members.next_value()?,
-            "annotations" => self.annotations = members.next_value()?,
-            "audio" => self.audio = members.next_value()?,
-            name if is_label(name) => return Ok(false),
-            _ => {
-                let Detail { value, exceeded } = members.next_value()?;
-                self.unread |= exceeded || says_something(&value);
-            }
-        }
-        Ok(true)
-    }
-}
+members!(impl [] Delta<'de> {
+    "content" => content,
+    "refusal" => refusal,
+    "reasoning_content" => reasoning_content,
+    "reasoning" => reasoning,
+    "tool_calls" => tool_calls,
+    "function_call" => function_call,
+    "annotations" => annotations,
+    "audio" => audio,
+    _ => |delta: &mut Self, name, members| delta.unknown.take(name, members),
+});
 
 #[derive(Default)]
 pub(super) struct CallDelta<'a> {
@@ -158,6 +148,7 @@ pub(super) struct CallDelta<'a> {
     pub(super) function: Object<FunctionDelta<'a>>,
     /// The call of a `custom` tool, in place of the function.
     pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
+    pub(super) unknown: Unknown,
 }
 
 members!(impl [] CallDelta<'de> {
@@ -166,6 +157,7 @@ members!(impl [] CallDelta<'de> {
     "type" => kind,
     "function" => function,
     "custom" => custom,
+    _ => |call: &mut Self, name, members| call.unknown.take(name, members),
 });
 
 #[derive(Default)]
@@ -173,12 +165,14 @@ pub(super) struct FunctionDelta<'a> {
     pub(super) name: Word<'a>,
     /// A custom tool's `input`.
     pub(super) arguments: Written<'a>,
+    pub(super) unknown: Unknown,
 }
 
 members!(impl [] FunctionDelta<'de> {
     "name" => name,
     "arguments" => arguments,
     "input" => arguments,
+    _ => |function: &mut Self, name, members| function.unknown.take(name, members),
 });
 
 /// A choice that is read past as soon as its index shows that it is not followed: a request

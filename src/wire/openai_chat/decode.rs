@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Envelope;
 use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_call};
-use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
+use super::opaque::Unknown;
+use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::word::{Word, Written};
@@ -40,6 +41,8 @@ struct Body<'a> {
     annotations: Option<Box<Detail>>,
     /// The answer of an audio model.
     audio: Option<Box<Content>>,
+    /// What else is in it, such as state that goes back.
+    unknown: Unknown,
 }
 
 members!(impl [] Body<'de> {
@@ -51,6 +54,7 @@ members!(impl [] Body<'de> {
     "function_call" => function_call,
     "annotations" => annotations,
     "audio" => audio,
+    _ => |body: &mut Self, name, members| body.unknown.take(name, members),
 });
 
 /// Reads a chat completion: the first choice, with reasoning first, then the
@@ -63,9 +67,11 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     }
     let raw = choice.finish_reason.text();
     let Object(message) = choice.message;
-    let content = message.answer(body)?.parts();
+    let mut answer = message.answer(body)?;
+    let opaque = std::mem::take(&mut answer.unknown).opaque()?;
+    let content = answer.parts();
     let finish_reason = reason(raw.as_deref(), &content);
-    let message = Message { role: Role::Assistant, content, name: None };
+    let message = Message { role: Role::Assistant, content, name: None, opaque };
     Ok(Decoded {
         usage: envelope.usage.without_false_zeros(!message.is_blank()),
         finish_reason,
@@ -80,7 +86,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 impl Body<'_> {
     /// What is in it; `body` is what calls without an id are named after.
     fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
-        let mut answer = Answer::default();
+        let mut answer = Answer { unknown: self.unknown, ..Answer::default() };
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
         answer.reasoning = named.into_iter().find_map(|(field, value)| {
             let field = Some(field.to_owned());
@@ -114,7 +120,8 @@ impl Body<'_> {
         answer.calls.extend(calls.into_iter().enumerate().filter_map(|(index, value)| {
             match value.get("function") {
                 Some(function) => {
-                    Some(Part::ToolCall(call(index, value.get("id"), function, seed)))
+                    let call = call(index, value.get("id"), function, seed);
+                    Some(Part::ToolCall(ToolCall { opaque: beside(&value, function), ..call }))
                 }
                 None if value.is_object() => Some(other(value)),
                 None => None,
@@ -122,6 +129,13 @@ impl Body<'_> {
         }));
         Ok(answer)
     }
+}
+
+/// What a call holds beside id, name and arguments.
+fn beside(call: &Value, function: &Value) -> Option<Box<Opaque>> {
+    let mut unknown = Unknown::beside(call, &["function", "custom"]);
+    unknown.nest("function", Unknown::beside(function, &["name", "arguments"]));
+    unknown.streamed()
 }
 
 /// What the model wrote, unless it is more than any model writes.

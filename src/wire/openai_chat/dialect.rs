@@ -37,6 +37,16 @@ pub struct Dialect {
     /// then goes into the description, and what has no equivalent is refused. Servers that
     /// compile schemas themselves, such as vLLM, take more. Default: true.
     pub schema_subset: bool,
+    /// Whether members of an answer that this crate does not model go back to the provider that
+    /// sent them, see [`Opaque`](crate::Opaque). Servers that refuse what they do not know may
+    /// refuse even their own. Default: true.
+    pub unknown_members: bool,
+    /// Which ids of tool calls it takes. Others, of another provider, are replaced in the
+    /// request. Default: [`CallIds::Any`].
+    pub call_ids: CallIds,
+    /// Of Anthropic's format: whether thinking that has no signature goes back to the provider
+    /// that sent it. Default: true.
+    pub unsigned_thinking: bool,
 }
 
 impl Dialect {
@@ -49,6 +59,9 @@ impl Dialect {
         message_names: true,
         reasoning_back: ReasoningBack::WithToolCalls,
         schema_subset: true,
+        unknown_members: true,
+        call_ids: CallIds::Any,
+        unsigned_thinking: true,
     };
 }
 
@@ -95,6 +108,19 @@ pub enum Seed {
     RandomSeed,
     /// Not at all: a request with a seed is refused before it is sent.
     Unsupported,
+}
+
+/// Which ids of tool calls a server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CallIds {
+    /// Any text.
+    Any,
+    /// At most 40 bytes, as OpenAI.
+    UpTo40,
+    /// Nine letters and digits, as Mistral.
+    Nine,
 }
 
 /// When the reasoning in an answer goes back to the server with the conversation.

@@ -1,13 +1,16 @@
 //! Encodes the `messages` member of a request.
 
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
-use super::dialect::{Dialect, ReasoningBack};
+use super::dialect::{CallIds, Dialect, ReasoningBack};
 use super::encode::instruction_role;
+use super::opaque;
 use crate::chat::{
-    Detail, Document, Image, Message, Part, Provider, Role, Source, ToolCall, ToolResult,
+    Detail, Document, Format, Image, Message, Part, Provenance, Role, Source, ToolCall, ToolResult,
 };
 use crate::error::Error;
+use crate::wire::tool_input::{self, Ids};
 use crate::wire::{Target, media};
 
 /// Writes the `messages` member.
@@ -32,7 +35,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
             Role::Assistant => Some("assistant"),
             Role::Tool => None,
         };
-        let place = Place { index, role: message.role, dialect };
+        let place = Place { index, role: message.role, target, dialect };
         // As most are.
         if let (Some(role), [Part::Text(text)]) = (role, message.content.as_slice()) {
             out.push(place.named(role, message, text.text.as_str().into()));
@@ -56,6 +59,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
 struct Place<'a> {
     index: usize,
     role: Role,
+    target: Target<'a>,
     dialect: &'a Dialect,
 }
 
@@ -70,6 +74,20 @@ impl Place<'_> {
         Error::invalid_request(format!("messages[{}], {role} message, {what}", self.index))
     }
 
+    /// The id of a call as the server takes it.
+    fn call_id<'a>(&self, id: &'a str) -> Cow<'a, str> {
+        match self.dialect.call_ids {
+            CallIds::Any => Cow::Borrowed(id),
+            CallIds::UpTo40 => tool_input::id(id, Ids::UpTo40),
+            CallIds::Nine => tool_input::id(id, Ids::Nine),
+        }
+    }
+
+    /// Whether the request may hold what has this provenance.
+    fn allows(&self, provenance: &Option<Provenance>) -> bool {
+        provenance.as_ref().is_some_and(|it| self.target.sent(it, Format::OpenAiChat))
+    }
+
     fn blocks<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<Vec<Value>, Error> {
         parts.into_iter().filter_map(|part| self.block(part).transpose()).collect()
     }
@@ -81,9 +99,7 @@ impl Place<'_> {
             Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,
-            Part::Other { provider, value } => {
-                (provider == Provider::OPENAI.as_str()).then(|| value.clone())
-            }
+            Part::Other { provenance, value } => self.allows(provenance).then(|| value.clone()),
             Part::Image(_) => {
                 return Err(self.refuse("holds an image; put images into a user message"));
             }
@@ -175,6 +191,9 @@ impl Place<'_> {
         if let Some(name) = message.name.as_ref().filter(|_| self.dialect.message_names) {
             encoded["name"] = name.as_str().into();
         }
+        if message.opaque.is_some() {
+            opaque::send_back(message.opaque.as_deref(), self.target, &mut encoded);
+        }
         encoded
     }
 
@@ -222,7 +241,7 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
         match part {
             Part::Refusal(text) => refusal.push_str(text),
             Part::ToolCall(call) => calls.push(encode_call(place, call)?),
-            Part::Other { provider, value } if provider == Provider::OPENAI.as_str() => {
+            Part::Other { provenance, value } if place.allows(provenance) => {
                 match value.get("type").and_then(Value::as_str) {
                     Some("custom") => calls.push(value.clone()),
                     Some("audio") => audio = value.pointer("/audio/id").cloned(),
@@ -254,7 +273,7 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
         ReasoningBack::WithToolCalls => !calls.is_empty(),
         ReasoningBack::Always => true,
     };
-    if let Some(text) = goes_back.then(|| reasoning(message)).flatten() {
+    if let Some(text) = goes_back.then(|| reasoning(place, message)).flatten() {
         encoded["reasoning_content"] = text.into();
     }
     if !calls.is_empty() {
@@ -270,10 +289,10 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
 /// section "Tool Calls"; continuedev/continue #10193, anomalyco/opencode #24722).
 /// Elsewhere it reads past it, and its older R1 refused the request for it (its
 /// guide "Reasoning Model"). What came as `reasoning` is no server's to require.
-fn reasoning(message: &Message) -> Option<String> {
+fn reasoning(place: &Place<'_>, message: &Message) -> Option<String> {
     let texts = message.content.iter().filter_map(|part| match part {
         Part::Reasoning(reasoning)
-            if reasoning.provider.as_deref() == Some(Provider::OPENAI.as_str())
+            if place.allows(&reasoning.provenance)
                 && reasoning.field.as_deref() == Some("reasoning_content") =>
         {
             Some(reasoning.text.as_str())
@@ -288,13 +307,13 @@ fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
     if call.id.is_empty() {
         return Err(place.refuse("holds a tool call without an id; keep the id the call came with"));
     }
-    // Servers that render prompts from the arguments parse them as JSON.
-    let arguments = if call.arguments.trim().is_empty() { "{}" } else { &call.arguments };
-    Ok(json!({
-        "id": call.id,
+    let mut encoded = json!({
+        "id": place.call_id(&call.id),
         "type": "function",
-        "function": {"name": call.name, "arguments": arguments},
-    }))
+        "function": {"name": call.name, "arguments": tool_input::text(&call.arguments)},
+    });
+    opaque::send_back(call.opaque.as_deref(), place.target, &mut encoded);
+    Ok(encoded)
 }
 
 fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
@@ -305,7 +324,7 @@ fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
                 put_behind_call(out, encode_result(place, result, message.name.as_deref())?);
             }
             Part::CachePoint(_) | Part::Reasoning(_) => {}
-            Part::Other { provider, .. } if provider != Provider::OPENAI.as_str() => {}
+            Part::Other { provenance, .. } if !place.allows(provenance) => {}
             _ => {
                 return Err(place.refuse(
                     "holds something beside tool results; put it into the result's own content \
@@ -349,7 +368,8 @@ fn encode_result(
         }
     }
     let content = if blocks.is_empty() { "".into() } else { content(blocks) };
-    let mut encoded = json!({"role": "tool", "tool_call_id": result.call_id, "content": content});
+    let mut encoded =
+        json!({"role": "tool", "tool_call_id": place.call_id(&result.call_id), "content": content});
     if let Some(name) = name {
         encoded["name"] = name.into();
     }

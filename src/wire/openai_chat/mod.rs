@@ -16,13 +16,15 @@ mod envelope;
 mod finish;
 mod messages;
 mod model;
+mod opaque;
 mod outline;
 mod stream;
 mod tools;
 mod usage;
 
+pub(super) use answer::fingerprint;
 pub(super) use decode::decode;
-pub use dialect::{Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+pub use dialect::{CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
 pub(super) use encode::{encode, limit_member, seed_member};
 pub(super) use envelope::Envelope;
 pub(super) use finish::finish_reason;

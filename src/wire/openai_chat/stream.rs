@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::mem;
 
 use super::answer::{Answer, block, fingerprint, reason, thought};
 use super::calls::Calls;
@@ -78,11 +79,16 @@ impl Stream {
         let mut repaired = None;
         let read = self.outline.read(name, data, &mut repaired)?;
         let (step, Some(choice)) = (read.step, read.choice) else { return Ok(read.step) };
-        let (before, delta) = (self.room.left(), choice.delta());
+        let mut delta = choice.delta();
         if let Some(text) = delta.only_text().filter(|_| read.alone) {
             self.template.keep(data, text, &read.obfuscation.0);
         }
-        let goes_on = delta.unread;
+        let mut goes_on = false;
+        if !delta.unknown.is_empty() {
+            goes_on = delta.unknown.says_something();
+            self.answer.unknown.extend(mem::take(&mut delta.unknown), &mut self.room)?;
+        }
+        let before = self.room.left();
         self.goes_on |= goes_on;
         self.delta(delta, seed, events)?;
         // Whatever is kept of the choice makes the room less.
@@ -279,6 +285,7 @@ impl Stream {
         let usage = self.usage(prompt_tokens);
         let mut answer = self.answer;
         answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
+        let opaque = mem::take(&mut answer.unknown).streamed();
         let content = answer.parts();
         let outline = self.outline;
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
@@ -288,7 +295,7 @@ impl Stream {
             raw => reason(raw.as_deref(), &content),
         };
         Decoded {
-            message: Message { role: Role::Assistant, content, name: None },
+            message: Message { role: Role::Assistant, content, name: None, opaque },
             finish_reason,
             finish_reason_raw: raw,
             usage,

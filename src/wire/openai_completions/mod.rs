@@ -6,7 +6,7 @@ mod stream;
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ChatRequest, Message, Part, Provider, ResponseFormat, Role};
+use crate::chat::{ChatRequest, Format, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::json::object::members;
 use crate::wire::json::word::{Word, Written};
@@ -170,7 +170,9 @@ fn text(message: &Message) -> Result<String, Error> {
         match part {
             Part::Text(words) => text.push_str(&words.text),
             Part::Refusal(words) => text.push_str(words),
-            Part::Other { provider, .. } if provider == Provider::OPENAI.as_str() => {
+            Part::Other { provenance: Some(provenance), .. }
+                if provenance.format == Format::OpenAiChat =>
+            {
                 return Err(refuse("audio and other parts of OpenAI's own"));
             }
             // Only of use where they came from; see `Part`.
@@ -207,11 +209,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let finish_reason_raw = choice.finish_reason.text();
     Ok(Decoded {
         usage: envelope.usage.without_false_zeros(content.is_some()),
-        message: Message {
-            role: Role::Assistant,
-            content: content.into_iter().collect(),
-            name: None,
-        },
+        message: Message::new(Role::Assistant, content),
         finish_reason: finish_reason(finish_reason_raw.as_deref()),
         finish_reason_raw,
         model: envelope.model.unwrap_or_default(),
@@ -326,10 +324,7 @@ mod tests {
             (with(Image::from_url("https://secret").into()), "images"),
             (with(Document::from_file_id("secret").into()), "documents"),
             (with(ToolCall::new("secret", "f", "{}").into()), "tool calls"),
-            (
-                with(Part::Other { provider: "openai".into(), value: json!("secret") }),
-                "OpenAI's own",
-            ),
+            (with(Part::native(Format::OpenAiChat, json!("secret"))), "OpenAI's own"),
             (ChatRequest::new([Message::tool_result("c", "secret")]), "tool results"),
             (ChatRequest::new(Vec::<Message>::new()), "no messages"),
             (hi().temperature(f64::NAN), "temperature"),

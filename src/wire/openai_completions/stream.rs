@@ -75,11 +75,7 @@ impl Stream {
         let outline = self.outline;
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         Decoded {
-            message: Message {
-                role: Role::Assistant,
-                content: content.into_iter().collect(),
-                name: None,
-            },
+            message: Message::new(Role::Assistant, content),
             finish_reason: finish_reason(raw.as_deref()),
             finish_reason_raw: raw,
             usage,

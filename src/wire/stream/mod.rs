@@ -147,6 +147,7 @@ impl Answer {
         if self.whole.is_some() {
             return Ok(false);
         }
+        let before = events.len();
         let step = match &mut self.fold {
             Fold::Chat(stream) => stream.event(event.name, event.data, events)?,
             Fold::Completion(stream) => stream.event(event.name, event.data, events)?,
@@ -154,6 +155,8 @@ impl Answer {
         };
         if step == Step::End {
             self.close(events);
+        } else {
+            self.label(&mut events[before..]);
         }
         let progress = matches!(step, Step::Progress | Step::End);
         self.known |= progress || step == Step::Known;
@@ -163,14 +166,33 @@ impl Answer {
 
     /// The answer is whole.
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        let before = events.len();
         match &mut self.fold {
             Fold::Chat(stream) => stream.close(events),
             Fold::Completion(stream) => stream.close(),
             Fold::Message(stream) => stream.close(events),
         }
+        self.label(&mut events[before..]);
         let empty = Fold::new(self.wire, SizeLimit::new(0));
-        let decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
+        let mut decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
+        decoded.message.sent_by(&self.provider);
         self.conclude(decoded, events);
+    }
+
+    /// Names the provider in the calls that these events hold.
+    fn label(&self, events: &mut [StreamEvent]) {
+        for event in events {
+            if let StreamEvent::ToolCallComplete { call, .. } = event {
+                call.sent_by(&self.provider);
+            }
+        }
+    }
+
+    /// What came of an answer that is not whole.
+    fn partial(&self, fold: Fold) -> Decoded {
+        let mut decoded = fold.decoded(self.prompt_tokens);
+        decoded.message.sent_by(&self.provider);
+        decoded
     }
 
     fn conclude(&mut self, decoded: Decoded, events: &mut Vec<StreamEvent>) {
@@ -454,14 +476,18 @@ impl Decoder {
     pub(crate) fn partial(&self) -> Decoded {
         match &self.answer.whole {
             Some(decoded) => decoded.clone(),
-            None => self.answer.fold.clone().decoded(self.answer.prompt_tokens),
+            None => self.answer.partial(self.answer.fold.clone()),
         }
     }
 
     /// What has come, without a copy.
     pub(crate) fn into_decoded(self) -> Decoded {
-        let Answer { whole, fold, prompt_tokens, .. } = self.answer;
-        whole.unwrap_or_else(|| fold.decoded(prompt_tokens))
+        let Answer { whole, fold, prompt_tokens, provider, .. } = self.answer;
+        whole.unwrap_or_else(|| {
+            let mut decoded = fold.decoded(prompt_tokens);
+            decoded.message.sent_by(&provider);
+            decoded
+        })
     }
 }
 

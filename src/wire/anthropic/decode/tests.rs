@@ -30,17 +30,18 @@ fn a_message_is_read_whole() {
         "usage": {"input_tokens": 3, "output_tokens": 5, "service_tier": "priority"},
     }));
     let mut called = ToolCall::new("t2", "g", "{}");
-    called.extra.insert("caller".into(), json!({"type": "direct"}));
+    let members = Map::from_iter([("caller".to_owned(), json!({"type": "direct"}))]);
+    called.opaque = Some(Opaque::new(PROVENANCE, members).into());
     let signature = Some("s".to_owned());
     let expected = Message::new(
         Role::Assistant,
         [
-            Part::from(Reasoning { signature, text: "hm".into(), ..reasoning() }),
-            reasoning().into(),
-            Reasoning { encrypted: Some("x".into()), ..reasoning() }.into(),
+            Part::from(Reasoning { signature, text: "hm".into(), ..reasoning(&Map::new()) }),
+            reasoning(&Map::new()).into(),
+            Reasoning { encrypted: Some("x".into()), ..reasoning(&Map::new()) }.into(),
             "Hello".into(),
             Text { citations: vec![found], ..Text::from("World") }.into(),
-            Part::Other { provider: "anthropic".into(), value: search },
+            Part::Other { provenance: Some(PROVENANCE), value: search },
             ToolCall::new("t1", "f", r#"{"a":[1,"ü"]}"#).into(),
             called.into(),
             ToolCall::new("t3", "h", "{}").into(),
@@ -58,7 +59,7 @@ fn a_message_is_read_whole() {
 fn what_other_servers_leave_out_may_be_missing() {
     let broken = json!({"type": "tool_use", "name": "f"});
     let answer = decoded(json!({"content": [broken], "stop_reason": null, "usage": null}));
-    let other = Part::Other { provider: "anthropic".into(), value: broken };
+    let other = Part::Other { provenance: Some(PROVENANCE), value: broken };
     assert_eq!(answer.message.content, [other]);
     assert_eq!(answer.usage.source, UsageSource::Missing);
     assert_eq!((answer.finish_reason, answer.finish_reason_raw), (FinishReason::Other, None));

@@ -8,8 +8,12 @@ fn encoded(messages: impl IntoIterator<Item = Message>) -> Value {
     Value::Array(encode(&messages, Target::openai("m")).unwrap())
 }
 
+fn provenance(provider: &str) -> Option<Provenance> {
+    Some(Provenance::new(provider, Format::OpenAiChat))
+}
+
 fn other(provider: &str, value: Value) -> Part {
-    Part::Other { provider: provider.to_owned(), value }
+    Part::Other { provenance: provenance(provider), value }
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
 #[test]
 fn reasoning_goes_back_where_a_server_requires_it_and_nowhere_else() {
     let thought = |provider: &str, field: Option<&str>| Reasoning {
-        provider: Some(provider.to_owned()),
+        provenance: provenance(provider),
         field: field.map(str::to_owned),
         ..Reasoning::new("hm")
     };

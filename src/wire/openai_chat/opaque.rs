@@ -1,0 +1,359 @@
+//! Members of an answer that are not modelled: read, joined when they are streamed, sent back.
+
+use serde::de::MapAccess;
+use serde_json::{Map, Value};
+
+use super::answer::PROVENANCE;
+use crate::chat::{Format, Opaque};
+use crate::wire::json::bounded::Content;
+use crate::wire::stream::{SizeLimit, is_label, says_something};
+use crate::wire::{Failure, MAX_PARTS, Target};
+
+/// The members of one object that are not modelled.
+///
+/// Left out are nulls and empty values, which say nothing, and the names of the object and of
+/// its kind, which are the same in every answer. Boxed, because most objects have none.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Unknown {
+    members: Option<Box<Map<String, Value>>>,
+    /// Whether there was more than is kept.
+    exceeded: bool,
+}
+
+impl Unknown {
+    /// Takes a member of a name that is not known.
+    #[cold]
+    pub(super) fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        if is_label(name) {
+            return Ok(false);
+        }
+        let Content { value, exceeded } = members.next_value()?;
+        self.exceeded |= exceeded;
+        self.insert(name, value);
+        Ok(true)
+    }
+
+    fn insert(&mut self, name: &str, value: Value) {
+        if !is_empty(&value) && !is_label(name) {
+            self.members.get_or_insert_default().insert(name.to_owned(), value);
+        }
+    }
+
+    /// What is left of an object beside the members of these names.
+    pub(super) fn beside(object: &Value, known: &[&str]) -> Self {
+        let mut unknown = Self::default();
+        for (name, value) in object.as_object().into_iter().flatten() {
+            if !known.contains(&name.as_str()) {
+                unknown.insert(name, value.clone());
+            }
+        }
+        unknown
+    }
+
+    /// Puts what is in a member of an object, such as the `function` of a call, under its name.
+    pub(super) fn nest(&mut self, name: &str, inner: Self) {
+        self.exceeded |= inner.exceeded;
+        if let Some(members) = inner.members {
+            let members = Value::Object(*members);
+            self.members.get_or_insert_default().insert(name.to_owned(), members);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_none() && !self.exceeded
+    }
+
+    /// Whether there is a text in it that is part of the answer.
+    pub(super) fn says_something(&self) -> bool {
+        let mut members = self.members.iter().flat_map(|members| members.values());
+        self.exceeded || members.any(says_something)
+    }
+
+    /// Adds what a later piece of a stream holds.
+    ///
+    /// # Errors
+    ///
+    /// Where that is more than is kept of an answer.
+    pub(super) fn extend(&mut self, more: Self, room: &mut SizeLimit) -> Result<(), Failure> {
+        if more.exceeded {
+            return Err(Failure::too_many_parts());
+        }
+        let Some(more) = more.members else { return Ok(()) };
+        let kept = self.members.get_or_insert_default();
+        for (name, piece) in *more {
+            let is_repeated = kept.get(&name) == Some(&piece) && !grows(&name);
+            if is_repeated && !piece.is_array() && !piece.is_object() {
+                continue;
+            }
+            room.keep(name.len())?;
+            room.keep_value(&piece)?;
+            join_member(kept, name, piece)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the members into an object that has all that is known.
+    pub(super) fn write_into(self, object: &mut Value) {
+        if let (Some(members), Value::Object(object)) = (self.members, object) {
+            add_missing(object, &members);
+        }
+    }
+
+    /// As they are kept in a message.
+    ///
+    /// # Errors
+    ///
+    /// Where there were more than are kept.
+    pub(super) fn opaque(self) -> Result<Option<Box<Opaque>>, Failure> {
+        match self.exceeded {
+            true => Err(Failure::too_many_parts()),
+            false => Ok(self.members.map(|members| Opaque::new(PROVENANCE, *members).into())),
+        }
+    }
+
+    /// As [`opaque`](Self::opaque), of a stream, whose pieces were all kept.
+    pub(super) fn streamed(self) -> Option<Box<Opaque>> {
+        self.opaque().unwrap_or_default()
+    }
+}
+
+/// Puts members that `target` sent itself into an object of a request. What the request says
+/// there already stays.
+pub(super) fn send_back(opaque: Option<&Opaque>, target: Target<'_>, object: &mut Value) {
+    let own = opaque.filter(|opaque| {
+        target.dialect.unknown_members && target.sent(&opaque.provenance, Format::OpenAiChat)
+    });
+    if let (Some(opaque), Value::Object(object)) = (own, object) {
+        add_missing(object, &opaque.members);
+    }
+}
+
+fn add_missing(object: &mut Map<String, Value>, members: &Map<String, Value>) {
+    for (name, value) in members {
+        match (object.get_mut(name), value) {
+            (Some(Value::Object(known)), Value::Object(more)) => add_missing(known, more),
+            (Some(_), _) => {}
+            (None, value) => {
+                object.insert(name.clone(), value.clone());
+            }
+        }
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether a text of this name comes in pieces; all others, such as `signature` and `format`,
+/// come whole. `text`, `summary` and `data` are OpenRouter's (its page "Reasoning Tokens"),
+/// `thinking` is LiteLLM's.
+fn grows(name: &str) -> bool {
+    let names = ["text", "summary", "data", "thinking", "content", "arguments", "input"];
+    names.contains(&name)
+        || matches!(name, "transcript" | "reasoning" | "reasoning_content" | "reasoning_text")
+}
+
+fn join_member(kept: &mut Map<String, Value>, name: String, piece: Value) -> Result<(), Failure> {
+    match kept.get_mut(&name) {
+        Some(known) => join(&name, known, piece),
+        // An array of pieces may already hold several of one element.
+        None => match piece {
+            Value::Array(pieces) => {
+                let mut items = Vec::with_capacity(pieces.len());
+                pieces.into_iter().try_for_each(|piece| add(&mut items, piece))?;
+                kept.insert(name, items.into());
+                Ok(())
+            }
+            piece => {
+                kept.insert(name, piece);
+                Ok(())
+            }
+        },
+    }
+}
+
+/// Adds a piece to what is known of a member: texts that come in pieces go on, objects are
+/// joined member by member and arrays element by element; everything else is replaced.
+fn join(name: &str, known: &mut Value, piece: Value) -> Result<(), Failure> {
+    match (known, piece) {
+        (_, piece) if is_empty(&piece) => {}
+        (Value::String(text), Value::String(more)) if grows(name) => text.push_str(&more),
+        (Value::Object(known), Value::Object(more)) => {
+            for (name, piece) in more {
+                join_member(known, name, piece)?;
+            }
+        }
+        (Value::Array(items), Value::Array(more)) => {
+            more.into_iter().try_for_each(|piece| add(items, piece))?;
+        }
+        (known, piece) => *known = piece,
+    }
+    Ok(())
+}
+
+/// Adds a piece of an array: to the element that it goes on from, else as a new one. An element
+/// that is repeated, as by servers that send all there is with every chunk, is kept once.
+fn add(items: &mut Vec<Value>, piece: Value) -> Result<(), Failure> {
+    if let Some(at) = items.iter().rposition(|item| goes_on(item, &piece)) {
+        // Only the last is open where nothing numbers them.
+        if piece.get("index").is_some() || at + 1 == items.len() {
+            return join("", &mut items[at], piece);
+        }
+    }
+    let is_repeated = !piece.is_number() && items.contains(&piece);
+    if !is_repeated {
+        if items.len() >= MAX_PARTS {
+            return Err(Failure::too_many_parts());
+        }
+        items.push(piece);
+    }
+    Ok(())
+}
+
+/// Whether `piece` is more of the element `item`. OpenRouter numbers the elements of
+/// `reasoning_details` by `index`, but gives a summary and its encrypted form, or the encrypted
+/// thoughts of several tool calls, the same one; so type and id decide, too. Without an index
+/// only thoughts come in pieces. A signature closes an element.
+fn goes_on(item: &Value, piece: &Value) -> bool {
+    let differ = |name: &str| match (item.get(name), piece.get(name)) {
+        (Some(one), Some(other)) => !one.is_null() && !other.is_null() && one != other,
+        _ => false,
+    };
+    if !item.is_object() || !piece.is_object() || ["type", "id", "index"].into_iter().any(differ) {
+        return false;
+    }
+    let has = |value: &Value, name: &str| value.get(name).is_some_and(|member| !is_empty(member));
+    let texts = ["text", "thinking", "summary", "data"];
+    if has(item, "signature") && texts.iter().any(|name| has(piece, name)) {
+        return false;
+    }
+    let is_numbered = piece.get("index").is_some_and(Value::is_number);
+    let kind = piece.get("type").and_then(Value::as_str);
+    is_numbered || matches!(kind, Some("thinking" | "reasoning.text" | "reasoning.summary"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn joined(pieces: &[Value]) -> Value {
+        let mut unknown = Unknown::default();
+        for piece in pieces {
+            let piece = Unknown::beside(piece, &[]);
+            unknown.extend(piece, &mut SizeLimit::new(1 << 20)).unwrap();
+        }
+        unknown.members.map_or(Value::Null, |members| Value::Object(*members))
+    }
+
+    #[test]
+    fn pieces_are_joined_to_what_came_whole_would_be() {
+        for (pieces, expected) in [
+            (vec![json!({"a": null, "b": "", "c": [], "d": {}, "role": "assistant"})], json!(null)),
+            // OpenRouter, before Anthropic (recorded).
+            (
+                vec![
+                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "", "format": "anthropic-claude-v1", "index": 0}]}),
+                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "ha", "format": "anthropic-claude-v1", "index": 0}]}),
+                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "ha", "format": "anthropic-claude-v1", "index": 0}]}),
+                    json!({"reasoning_details": []}),
+                    json!({"reasoning_details": [{"type": "reasoning.text", "signature": "Et0B", "format": "anthropic-claude-v1", "index": 0}]}),
+                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "then", "index": 1}]}),
+                ],
+                json!({"reasoning_details": [
+                    {"type": "reasoning.text", "text": "haha", "signature": "Et0B", "format": "anthropic-claude-v1", "index": 0},
+                    {"type": "reasoning.text", "text": "then", "index": 1},
+                ]}),
+            ),
+            // OpenRouter, before OpenAI and Gemini: one index for different elements.
+            (
+                vec![
+                    json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "a", "index": 0}]}),
+                    json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "b", "index": 0}]}),
+                    json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "X", "id": "t1", "index": 0}, {"type": "reasoning.encrypted", "data": "Y", "id": "t2", "index": 0}]}),
+                ],
+                json!({"reasoning_details": [
+                    {"type": "reasoning.summary", "summary": "ab", "index": 0},
+                    {"type": "reasoning.encrypted", "data": "X", "id": "t1", "index": 0},
+                    {"type": "reasoning.encrypted", "data": "Y", "id": "t2", "index": 0},
+                ]}),
+            ),
+            // LiteLLM, without an index.
+            (
+                vec![
+                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": null}]}),
+                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": null}]}),
+                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "S"}]}),
+                    json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "R"}]}),
+                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "b", "signature": "T"}]}),
+                ],
+                json!({"thinking_blocks": [
+                    {"type": "thinking", "thinking": "aa", "signature": "S"},
+                    {"type": "redacted_thinking", "data": "R"},
+                    {"type": "thinking", "thinking": "b", "signature": "T"},
+                ]}),
+            ),
+            (
+                vec![
+                    json!({"provider_specific_fields": {"thought_signatures": ["A"]}, "channel": "analysis"}),
+                    json!({"provider_specific_fields": {"thought_signatures": ["A", "B"]}, "channel": "analysis"}),
+                    json!({"channel": "final", "extra_content": {"google": {"thought_signature": "S"}}}),
+                    json!({"extra_content": {"google": {"thought_signature": "S"}}, "n": 1}),
+                ],
+                json!({
+                    "provider_specific_fields": {"thought_signatures": ["A", "B"]},
+                    "channel": "final",
+                    "extra_content": {"google": {"thought_signature": "S"}},
+                    "n": 1,
+                }),
+            ),
+            // Two images of a kind are two images.
+            (
+                vec![
+                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "a"}}]}),
+                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "b"}}]}),
+                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "b"}}]}),
+                ],
+                json!({"pictures": [
+                    {"type": "image_url", "image_url": {"url": "a"}},
+                    {"type": "image_url", "image_url": {"url": "b"}},
+                ]}),
+            ),
+        ] {
+            assert_eq!(joined(&pieces), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let piece = || Unknown::beside(&json!({"state": "x".repeat(60)}), &[]);
+        let mut unknown = Unknown::default();
+        let mut room = SizeLimit::new(100);
+        unknown.extend(piece(), &mut room).unwrap();
+        // Repeated, it takes no more.
+        unknown.extend(piece(), &mut room).unwrap();
+        let other = Unknown::beside(&json!({"more": "x".repeat(60)}), &[]);
+        assert!(unknown.extend(other, &mut room).is_err());
+    }
+
+    #[test]
+    fn what_a_request_says_stays() {
+        let members = json!({"content": "no", "function": {"name": "no", "mark": 1}, "state": "s"});
+        let mut object = json!({"content": "hi", "function": {"name": "f"}});
+        Unknown::beside(&members, &[]).write_into(&mut object);
+        assert_eq!(
+            object,
+            json!({"content": "hi", "function": {"name": "f", "mark": 1}, "state": "s"})
+        );
+    }
+}
