@@ -61,12 +61,13 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// came before it is still there. A body without a single event is not a stream that was cut
 /// short but [`Protocol`](crate::ErrorKind::Protocol), and the error says what it is.
 ///
-/// Some servers that follow OpenAI leave `[DONE]` out: HuggingFace's router and
-/// Perplexity, in recordings of their streams. All of them end with a chunk that has
-/// both the finish reason and the usage, behind which there is nothing left to send.
-/// A body that ends right behind such a chunk is therefore whole. OpenAI itself never
-/// sends such a chunk, so that a stream of its own is not taken for whole without
-/// its end marker.
+/// Some servers that follow OpenAI leave `[DONE]` out: ik_llama.cpp, text-generation-inference,
+/// vllm-mlx, HuggingFace's router and Perplexity. A stream in one of OpenAI's formats is
+/// therefore also complete if the choice that is read has a finish reason, nothing was added
+/// to it afterwards, and the body ends in good order, with or without a usage chunk.
+///
+/// A [`Client`](crate::Client) waits at most 2 seconds for the usage and the end of a stream
+/// once its answer has a finish reason.
 ///
 /// # What is read
 ///

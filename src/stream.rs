@@ -145,7 +145,7 @@ impl ChatStream {
 
     /// The pieces of the text alone, for those who only want to print it. An answer that
     /// only refuses or calls tools has none. To look at the stream afterwards, keep it in
-    /// a variable.
+    /// a variable. If the stream broke off before, its error is the first item.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();

@@ -134,8 +134,7 @@ fn a_streamed_answer_is_the_same_as_one_at_once() {
 #[test]
 fn streams_with_faults_are_told_apart_and_keep_what_came() {
     type Fault = fn(Reply) -> Reply;
-    let replies: [(Fault, ErrorKind); 5] = [
-        (|reply| reply.without_end_marker(), ErrorKind::Truncated),
+    let replies: [(Fault, ErrorKind); 4] = [
         (|reply| reply.end_after(1), ErrorKind::Truncated),
         (|reply| reply.end_after(0), ErrorKind::Protocol),
         (|reply| reply.malformed(), ErrorKind::Protocol),
@@ -156,6 +155,20 @@ fn streams_with_faults_are_told_apart_and_keep_what_came() {
             assert_ne!(partial.usage.source, UsageSource::Missing);
             assert_eq!(error.provider(), Some(partial.provider.as_str()));
         }
+    }
+}
+
+#[test]
+fn openais_formats_need_no_end_marker_once_the_answer_has_finished() {
+    for format in FORMATS {
+        let server = loopback();
+        let reply = Reply::text("one two").usage(9, 4).without_end_marker();
+        server.reply(reply.framing(Framing::UntilClose));
+        let (_, end, response) = decoded(format, &streamed(&server, format));
+        let kind = end.err().map(|error| error.kind());
+        let expected = (format == Format::Anthropic).then_some(ErrorKind::Truncated);
+        assert_eq!(kind, expected, "{format:?}");
+        assert_eq!((response.text().as_str(), response.usage.total_tokens), ("one two", 13));
     }
 }
 

@@ -61,7 +61,7 @@ fn script(server: &Loopback) -> Arc<Mutex<Seen>> {
                 "answered" | "streamed" | "retried" => answer(),
                 "invalid" => Reply::error(400, "bad_request", "no"),
                 "unauthorized" => Reply::error(401, "invalid_api_key", "who?"),
-                "broken" => Reply::pieces(["one ", "two "]).without_end_marker().no_usage(),
+                "broken" => Reply::pieces(["one ", "two "]).end_after(2).no_usage(),
                 "dropped" | "cancelled" => Reply::pieces(["more "; 50]).no_usage(),
                 other => panic!("{other}"),
             })

@@ -28,6 +28,11 @@ const FULL: usize = 12 * 1024 + 1;
 const DRAIN: Duration = Duration::from_millis(500);
 const MAX_DRAIN: usize = 64 * 1024;
 
+/// How long usage and the end of a stream are awaited once the answer has finished, if the
+/// server neither sends the end marker nor closes. Usage follows within milliseconds
+/// wherever streams were recorded; gateways that count tokens themselves take longer.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// How many batches of events may wait for the caller before the reader waits, and
 /// then the provider. A batch is what one read of the socket brought.
 pub(super) const BATCHES: usize = 4;
@@ -54,12 +59,14 @@ pub(super) struct Reader {
     /// Whether the last step brought the answer on, so that the gap begins anew with
     /// the next. Not sooner: in between, the caller may take its time.
     progressed: bool,
+    /// Until when usage and the end are awaited, once the answer has finished.
+    grace: Option<Deadline>,
 }
 
 impl Reader {
     pub(super) fn new(source: Source) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { source, buffer, begun: false, last: Instant::now(), progressed: false }
+        Self { source, buffer, begun: false, last: Instant::now(), progressed: false, grace: None }
     }
 
     /// Waits for the first event.
@@ -160,10 +167,14 @@ impl Reader {
     fn step(&mut self, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let Pace { gap, end } = self.source.pace;
         if std::mem::take(&mut self.progressed) && self.begun {
-            self.source.watch.set_deadline(Deadline::after(Instant::now(), gap).earlier(end));
+            let limit = Deadline::after(Instant::now(), gap).earlier(end);
+            self.source.watch.set_deadline(self.grace.map_or(limit, |grace| grace.earlier(limit)));
         }
-        let length = self.source.body.read(&mut self.buffer).map_err(|error| self.broken(error))?;
-        let (read, done, passed) = {
+        let length = match self.source.body.read(&mut self.buffer) {
+            Ok(length) => length,
+            Err(error) => return self.without_end(error, events),
+        };
+        let (read, done, finished, passed) = {
             let mut decoder = self.source.decoder.lock();
             let read = match length {
                 0 => {
@@ -178,9 +189,10 @@ impl Reader {
             };
             let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());
             let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
-            (read, decoder.is_done(), passed)
+            (read, decoder.is_done(), decoder.has_finished(), passed)
         };
         self.progressed = read.map_err(|failure| self.failed(failure))?;
+        self.await_end(finished && !done);
         if length == self.buffer.len() && length < FULL {
             self.buffer = vec![0; FULL].into_boxed_slice();
         }
@@ -190,6 +202,29 @@ impl Reader {
             self.last = now;
         }
         passed.map_or(Ok(done), |limit| Err(self.too_dear(limit)))
+    }
+
+    /// Starts the grace period when the answer finishes, and ends it if it goes on.
+    fn await_end(&mut self, finished: bool) {
+        match (finished, self.grace) {
+            (true, None) => {
+                let until = Deadline::after(Instant::now(), GRACE);
+                self.source.watch.tighten_deadline(until);
+                self.grace = Some(until);
+            }
+            (false, Some(_)) => self.grace = None,
+            _ => {}
+        }
+    }
+
+    /// Ends a stream that could not be read on. Returns whether the answer is whole: it is if
+    /// it has finished and only the wait for its end took too long.
+    fn without_end(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
+        let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
+        if is_late && self.source.decoder.lock().finish(events).is_ok() {
+            return Ok(true);
+        }
+        Err(self.broken(error))
     }
 
     /// Reads what is left of the body behind the end of the answer, so that the

@@ -11,11 +11,17 @@ use crate::error::Error;
 #[must_use = "iterators are lazy"]
 pub struct TextDeltas<'a> {
     stream: &'a mut ChatStream,
+    /// What the stream broke off with before, so that it does not look like an empty answer.
+    broken: Option<Error>,
 }
 
 impl<'a> TextDeltas<'a> {
     pub(super) fn new(stream: &'a mut ChatStream) -> Self {
-        Self { stream }
+        let broken = match &stream.end {
+            Some(Err(error)) => Some(error.clone()),
+            _ => None,
+        };
+        Self { stream, broken }
     }
 }
 
@@ -23,6 +29,9 @@ impl Iterator for TextDeltas<'_> {
     type Item = Result<String, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.broken.take() {
+            return Some(Err(error));
+        }
         self.stream.find_map(|event| match event {
             Ok(StreamEvent::TextDelta(text)) => Some(Ok(text)),
             Ok(_) => None,

@@ -359,7 +359,8 @@ impl Reply {
         self
     }
 
-    /// Leaves out the end marker of a stream: `[DONE]` or `message_stop`.
+    /// Leaves out the end marker of a stream: `[DONE]`, without which an answer that has finished
+    /// is whole all the same, or `message_stop`.
     pub fn without_end_marker(mut self) -> Self {
         self.without_end = true;
         self

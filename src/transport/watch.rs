@@ -39,6 +39,12 @@ impl Watch {
         *self.deadline.lock() = deadline;
     }
 
+    /// Moves the deadline unless an earlier one holds.
+    pub(crate) fn tighten_deadline(&self, deadline: Deadline) {
+        let mut current = self.deadline.lock();
+        *current = current.earlier(deadline);
+    }
+
     pub(super) fn deadline(&self) -> Deadline {
         *self.deadline.lock()
     }

@@ -6,6 +6,8 @@
 
 pub(crate) mod anthropic;
 mod delivery;
+mod failed;
+mod finish_reason;
 pub(crate) mod framing;
 mod json;
 mod media;

@@ -196,6 +196,11 @@ impl Blocks {
         }
     }
 
+    /// Whether none has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty()
+    }
+
     /// Whether there is nothing in them but empty texts.
     pub(super) fn are_blank(&self) -> bool {
         self.blocks.iter().all(|block| {

@@ -6,9 +6,10 @@ use crate::chat::{
     FinishReason, Format, Message, Opaque, Part, Provenance, Reasoning, Role, Text, ToolCall,
     Usage, UsageSource,
 };
+use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
-use crate::wire::{Decoded, Failure, MAX_PARTS, json as wire};
+use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 const PROVENANCE: Provenance = Provenance::founder(Format::Anthropic);
@@ -41,10 +42,12 @@ members!(Body {
 
 /// Reads the body of a successful response. One of `type: error` is classed by
 /// the type of its error alone, as errors inside a stream are.
-pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
-    let Object(body) = wire::read::<Object<Body>>(body, &mut repaired)?;
-    let has_error = !body.error.value.is_null();
+    let Object(body) = wire::read::<Object<Body>>(bytes, &mut repaired)?;
+    if failed::is_error(&body.error.value) {
+        return Err(Failure::inside(&body.error.value));
+    }
     let content = match body.content.value {
         _ if body.kind.value == "error" => None,
         Value::Array(blocks) if blocks.len() <= MAX_PARTS => Some(blocks),
@@ -53,16 +56,23 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         _ => None,
     };
     let Some(content) = content else {
-        return Err(match has_error || body.kind.value == "error" {
-            true if has_error => Failure::inside(&body.error.value),
-            true => Failure::inside(&json!({"message": body.message.value})),
-            false => {
-                Failure::protocol("the response body is not a message: it has no list of content")
-            }
-        });
+        if body.kind.value == "error" {
+            return Err(Failure::inside(&json!({"message": body.message.value})));
+        }
+        return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
+            Failure::protocol("the response body is not a message: it has no list of content")
+        }));
     };
-    let mut message = Message::new(Role::Assistant, content.into_iter().map(part));
+    let is_empty = |block: &Value| block.is_null() || block.as_object().is_some_and(Map::is_empty);
+    let blocks = content.into_iter().filter(|block| !is_empty(block));
+    let mut message = Message::new(Role::Assistant, blocks.map(part));
     let stop_reason = wire::text(body.stop_reason.value);
+    if let Some(failure) = stop_reason.as_deref().and_then(|raw| failed::ending(raw, "")) {
+        return Err(failure);
+    }
+    if message.is_blank() && stop_reason.is_none() {
+        return Err(Failure::protocol(failed::NO_ANSWER));
+    }
     let finish_reason = finish_reason(stop_reason.as_deref());
     keep_unfinished(&mut message.content, finish_reason);
     Ok(Decoded {
@@ -137,19 +147,6 @@ pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
 fn beside(block: &Map<String, Value>, known: &[&str]) -> Map<String, Value> {
     let others = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// `stop_reason.py`; "we may add new variants to enum-like output values"
-/// (Anthropic's page "Versions").
-pub(super) fn finish_reason(stop_reason: Option<&str>) -> FinishReason {
-    match stop_reason {
-        Some("end_turn" | "stop_sequence") => FinishReason::Stop,
-        Some("max_tokens" | "model_context_window_exceeded") => FinishReason::Length,
-        Some("tool_use") => FinishReason::ToolCalls,
-        Some("pause_turn") => FinishReason::Pause,
-        Some("refusal") => FinishReason::Refusal,
-        _ => FinishReason::Other,
-    }
 }
 
 /// Brings the counts into our form. Odd ones count as missing: an answer that is paid

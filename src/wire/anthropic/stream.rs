@@ -7,12 +7,13 @@ use super::blocks::Blocks;
 use super::decode;
 use super::event::{Delta, Event};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
-use crate::wire::json::bounded::Detail;
-use crate::wire::json::object::Object;
+use crate::wire::finish_reason::finish_reason;
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::object::{Object, members};
 use crate::wire::json::word::Word;
 use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step, says_something};
-use crate::wire::{Decoded, Failure, json as wire};
+use crate::wire::{Decoded, Failure, failed, json as wire};
 
 /// The kinds that say something here; others may come at any time ("Versions").
 const KINDS: [&str; 7] = [
@@ -142,20 +143,9 @@ impl Stream {
             "message_start" => self.start(value(event.message)),
             "message_delta" => {
                 let Object(delta) = event.delta;
-                if !delta.stop_reason.0.is_empty() {
-                    moves = self.stop_reason.is_empty();
-                    self.stop_reason = delta.stop_reason.0.into_owned();
-                }
-                let usage = value(event.usage);
-                let output = usage.get("output_tokens").and_then(wire::count);
-                moves |= output > self.most_output;
-                self.most_output = self.most_output.max(output);
-                // A zero next to an answer counts nothing.
-                if output.is_some_and(|tokens| tokens > 0 || !self.wrote()) {
-                    self.counted = Some(self.room.written());
-                }
-                self.count(usage);
+                moves = self.end(&delta.stop_reason.0, value(event.usage))?;
             }
+            "message" => self.whole(data, events)?,
             "message_stop" => return Ok(Step::End),
             "error" => return Err(failure(data)),
             _ if !value(event.error).is_null() => return Err(failure(data)),
@@ -164,6 +154,46 @@ impl Stream {
         }
         moves |= (self.room.left(), events.len()) != before;
         Ok(if moves { Step::Progress } else { Step::Known })
+    }
+
+    /// Takes in why the message stops and what it used so far. Returns whether that is news.
+    fn end(&mut self, stop_reason: &str, usage: Value) -> Result<bool, Failure> {
+        let mut moves = false;
+        if !stop_reason.is_empty() {
+            moves = self.stop_reason.is_empty();
+            stop_reason.clone_into(&mut self.stop_reason);
+        }
+        let output = usage.get("output_tokens").and_then(wire::count);
+        moves |= output > self.most_output;
+        self.most_output = self.most_output.max(output);
+        // A zero next to an answer counts nothing.
+        if output.is_some_and(|tokens| tokens > 0 || !self.wrote()) {
+            self.counted = Some(self.room.written());
+        }
+        self.count(usage);
+        failed::ending(stop_reason, "").map_or(Ok(moves), Err)
+    }
+
+    /// Takes in a whole message, which some gateways send as an event. Once blocks have come
+    /// it only repeats them.
+    fn whole(&mut self, data: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let mut repaired = None;
+        let Object(Whole { content }) = wire::event(data, &mut repaired)?;
+        if content.exceeded {
+            return Err(Failure::too_many_parts());
+        }
+        if let (Value::Array(blocks), true) = (content.value, self.blocks.is_empty()) {
+            for block in blocks {
+                let block = Content { value: block, exceeded: false };
+                self.blocks.start(None, block, &mut self.room, events)?;
+                self.blocks.stop(None, events);
+            }
+        }
+        let mut message = wire::detail(data.as_bytes()).unwrap_or_default();
+        let stop_reason = message.get_mut("stop_reason").map(Value::take).and_then(wire::text);
+        let usage = message.get_mut("usage").map(Value::take).unwrap_or_default();
+        self.start(message);
+        self.end(&stop_reason.unwrap_or_default(), usage).map(|_| ())
     }
 
     fn start(&mut self, mut message: Value) {
@@ -200,6 +230,11 @@ impl Stream {
         }
     }
 
+    /// Whether it neither says anything nor why it stopped.
+    pub(in crate::wire) fn is_no_answer(&self) -> bool {
+        self.stop_reason.is_empty() && !self.wrote()
+    }
+
     /// Whether the model wrote anything.
     fn wrote(&self) -> bool {
         self.room.written() > 0 || !self.blocks.are_blank()
@@ -220,7 +255,7 @@ impl Stream {
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
         let stop_reason = Some(self.stop_reason.as_str()).filter(|reason| !reason.is_empty());
         let reported = decode::usage(&Value::Object(self.usage.clone()));
-        let reason = decode::finish_reason(stop_reason);
+        let reason = finish_reason(stop_reason);
         let usage = decode::believed(reported, self.wrote(), reason);
         let estimate = self.room.estimate(prompt_tokens);
         if usage.source == UsageSource::Missing {
@@ -236,7 +271,7 @@ impl Stream {
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
         let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
-        let finish_reason = decode::finish_reason(stop_reason.as_deref());
+        let finish_reason = finish_reason(stop_reason.as_deref());
         let mut message = Message::new(Role::Assistant, self.blocks.parts());
         decode::keep_unfinished(&mut message.content, finish_reason);
         Decoded {
@@ -250,6 +285,16 @@ impl Stream {
         }
     }
 }
+
+/// The content of a message that comes in one event.
+#[derive(Default)]
+struct Whole {
+    content: Content,
+}
+
+members!(Whole {
+    "content" => content,
+});
 
 fn value(detail: Option<Box<Detail>>) -> Value {
     detail.map(|detail| detail.value).unwrap_or_default()

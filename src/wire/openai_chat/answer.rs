@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::finish_reason;
 use super::opaque::Unknown;
 use crate::chat::{FinishReason, Format, Part, Provenance, Reasoning, ToolCall};
+use crate::wire::finish_reason::finish_reason;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 pub(super) const PROVENANCE: Provenance = Provenance::founder(Format::OpenAiChat);
@@ -85,6 +85,7 @@ pub(super) fn thought(text: String) -> Reasoning {
 pub(super) fn block(value: Value) -> Option<Part> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
+        Value::Object(ref members) if members.is_empty() => None,
         Value::Object(_) => {
             let member = |name: &str| value.get(name).map(joined).filter(|text| !text.is_empty());
             match value.get("type").and_then(Value::as_str) {

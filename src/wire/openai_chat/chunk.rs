@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 use std::borrow::Cow;
 
+use super::envelope::Groq;
 use super::opaque::Unknown;
 use super::usage::Report;
 use crate::wire::json::bounded::{Content, Detail};
@@ -22,6 +23,8 @@ pub(super) struct Chunk<'a> {
     pub(super) usage: Option<Box<Object<Report>>>,
     pub(super) x_groq: Option<Box<Object<Groq>>>,
     pub(super) error: Option<Box<Detail>>,
+    /// MiniMax's.
+    pub(super) base_resp: Option<Box<Detail>>,
     pub(super) choices: Choices<'a>,
     /// Noise of changing length, so that the size of packets tells nothing of the words
     /// (OpenAI's API reference, `stream_options.include_obfuscation`).
@@ -36,18 +39,9 @@ members!(impl [] Chunk<'de> {
     "usage" => usage,
     "x_groq" => x_groq,
     "error" => error,
+    "base_resp" => base_resp,
     "choices" => choices,
     "obfuscation" => obfuscation,
-});
-
-/// Groq's place for the usage (console.groq.com/docs/api-reference).
-#[derive(Default)]
-pub(super) struct Groq {
-    pub(super) usage: Object<Report>,
-}
-
-members!(Groq {
-    "usage" => usage,
 });
 
 /// The choice with index 0, or without one.
@@ -64,8 +58,12 @@ pub(super) struct Choices<'a> {
 pub(in crate::wire) struct Choice<'a> {
     index: Number,
     pub(super) finish_reason: Word<'a>,
+    /// OpenRouter's: the word of the provider behind it.
+    pub(super) native: Word<'a>,
     /// OpenRouter's, where the upstream failed.
     pub(super) error: Option<Box<Detail>>,
+    /// Moonshot's place for it.
+    pub(super) usage: Option<Box<Object<Report>>>,
     /// What a text completion says.
     pub(in crate::wire) text: Written<'a>,
     delta: Option<Object<Delta<'a>>>,
@@ -75,7 +73,9 @@ pub(in crate::wire) struct Choice<'a> {
 members!(impl [] Choice<'de> {
     "index" => index,
     "finish_reason" => finish_reason,
+    "native_finish_reason" => native,
     "error" => error,
+    "usage" => usage,
     "text" => text,
     "delta" => delta,
     "message" => message,

@@ -14,15 +14,10 @@ use crate::wire::{Decoded, Failure, MAX_PARTS};
 #[derive(Default)]
 struct Choice<'a> {
     message: Object<Body<'a>>,
-    finish_reason: Word<'a>,
-    /// OpenRouter's, where the upstream failed in the middle of the answer.
-    error: Option<Box<Detail>>,
 }
 
 members!(impl [] Choice<'de> {
     "message" => message,
-    "finish_reason" => finish_reason,
-    "error" => error,
 });
 
 /// What most answers do not have is boxed, for all of it is moved.
@@ -57,26 +52,23 @@ members!(impl [] Body<'de> {
     _ => |body: &mut Self, name, members| body.unknown.take(name, members),
 });
 
-/// Reads a chat completion: the first choice, with reasoning first, then the
+/// Reads a chat completion: one choice, with reasoning first, then the
 /// content, a refusal, and the tool calls.
 pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
-    if let Some(error) = choice.error.filter(|error| error.value.is_object()) {
-        return Err(Failure::inside(&error.value));
-    }
-    let raw = choice.finish_reason.text();
     let Object(message) = choice.message;
     let mut answer = message.answer(body)?;
     let opaque = std::mem::take(&mut answer.unknown).opaque()?;
     let content = answer.parts();
-    let finish_reason = reason(raw.as_deref(), &content);
+    let finish_reason = reason(envelope.finish_reason.as_deref(), &content);
     let message = Message { role: Role::Assistant, content, name: None, opaque };
+    envelope.check_answer(message.is_blank() && message.opaque.is_none())?;
     Ok(Decoded {
         usage: envelope.usage.without_false_zeros(!message.is_blank()),
         finish_reason,
         message,
-        finish_reason_raw: raw,
+        finish_reason_raw: envelope.finish_reason,
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,

@@ -1,13 +1,15 @@
-//! What surrounds the choices in a whole response: id, model, tier and usage.
+//! What surrounds the answer in a response body.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess};
 
 use super::usage::{self, Report};
 use crate::chat::Usage;
 use crate::wire::json::bounded::Detail;
-use crate::wire::json::object::{First, Members, Object, members};
-use crate::wire::json::word::Word;
-use crate::wire::{Failure, json};
+use crate::wire::json::list::{self, Each};
+use crate::wire::json::object::{Members, Object, members};
+use crate::wire::json::word::{Number, Word};
+use crate::wire::{Failure, failed, json};
 
 /// What surrounds the choices in a response body, the same for chat and text
 /// completions. Every field may be missing, null or odd on one server or another.
@@ -16,56 +18,158 @@ pub(in crate::wire) struct Envelope {
     pub(in crate::wire) id: Option<String>,
     pub(in crate::wire) model: Option<String>,
     pub(in crate::wire) service_tier: Option<String>,
+    pub(in crate::wire) finish_reason: Option<String>,
     pub(in crate::wire) usage: Usage,
 }
 
 impl Envelope {
-    /// Reads a body with status 200 and takes the first choice out of it. `repaired` is
-    /// where nearly JSON is kept once it is made JSON.
+    /// Reads a body with status 200 and takes one choice out of it: that of index 0, as from a
+    /// stream, or the first where none has it. `repaired` keeps the body where it was nearly
+    /// JSON and had to be repaired.
     ///
-    /// OpenRouter sends what goes wrong after a model began to work under status
-    /// 200, as `{"error": {…}}` (openrouter.ai/docs/api/errors), and proxies do
-    /// alike. That is classed as the same error under its own status would be.
-    pub(in crate::wire) fn read<'a, Choice: Members<'a>>(
+    /// # Errors
+    ///
+    /// Servers that have begun to answer report what goes wrong afterwards under status 200:
+    /// OpenRouter as `{"error": {…}}` (openrouter.ai/docs/api/errors), in the choice, or by the
+    /// finish reason alone; Groq in `x_groq.error`; MiniMax in `base_resp`. Each becomes the
+    /// error that it would be under a status of its own.
+    pub(in crate::wire) fn read<'a, Said: Members<'a>>(
         body: &'a [u8],
         repaired: &'a mut Option<String>,
-    ) -> Result<(Self, Choice), Failure> {
-        let Object(body) = json::read::<Object<Body<'a, Choice>>>(body, repaired)?;
-        match body.choices {
-            First(Some(Object(choice))) => {
-                let envelope = Self {
-                    id: body.id.text(),
-                    model: body.model.text(),
-                    service_tier: body.service_tier.text(),
-                    usage: usage::read(&body.usage),
-                };
-                Ok((envelope, choice))
+    ) -> Result<(Self, Said), Failure> {
+        let Object(envelope) = json::read::<Object<Body<'a, Said>>>(body, repaired)?;
+        let Some(Object(choice)) = envelope.choices.chosen else {
+            return Err(json::detail(body).as_ref().and_then(failed::report).unwrap_or_else(
+                || Failure::protocol("the response holds no choices, so there is no answer in it"),
+            ));
+        };
+        let groq = envelope.x_groq.map(|groq| groq.0).unwrap_or_default();
+        for error in [envelope.error, groq.error, choice.error].into_iter().flatten() {
+            if failed::is_error(&error.value) {
+                return Err(Failure::inside(&error.value));
             }
-            First(None) => Err(match body.error.map(|error| error.value) {
-                None | Some(Value::Null) => {
-                    Failure::protocol("the response holds no choices, so there is no answer in it")
-                }
-                Some(error) => Failure::inside(&error),
-            }),
         }
+        if let Some(failure) = envelope.base_resp.and_then(|it| failed::base_resp(&it.value)) {
+            return Err(failure);
+        }
+        if let Some(failure) = failed::ending(&choice.finish_reason.0, &choice.native.0) {
+            return Err(failure);
+        }
+        let beside = choice.usage.as_deref().into_iter().chain([&groq.usage]);
+        let usage = beside.chain([&envelope.usage]).map(usage::read).reduce(usage::merged);
+        let envelope = Self {
+            id: envelope.id.text(),
+            model: envelope.model.text(),
+            service_tier: envelope.service_tier.text(),
+            finish_reason: choice.finish_reason.text(),
+            usage: usage.unwrap_or_default(),
+        };
+        Ok((envelope, choice.said))
+    }
+
+    /// Checks that the server said anything.
+    ///
+    /// # Errors
+    ///
+    /// If the choice `is_blank` and does not say why it ended either: a model that has nothing
+    /// to say finishes all the same.
+    pub(in crate::wire) fn check_answer(&self, is_blank: bool) -> Result<(), Failure> {
+        if is_blank && self.finish_reason.is_none() {
+            return Err(Failure::protocol(failed::NO_ANSWER));
+        }
+        Ok(())
     }
 }
 
 #[derive(Default)]
-struct Body<'a, Choice> {
+struct Body<'a, Said> {
     id: Word<'a>,
     model: Word<'a>,
     service_tier: Word<'a>,
     usage: Object<Report>,
+    x_groq: Option<Box<Object<Groq>>>,
     error: Option<Box<Detail>>,
-    choices: First<Object<Choice>>,
+    base_resp: Option<Box<Detail>>,
+    choices: Choices<'a, Said>,
 }
 
-members!(impl [Choice: Members<'de>] Body<'de, Choice> {
+members!(impl [Said: Members<'de>] Body<'de, Said> {
     "id" => id,
     "model" => model,
     "service_tier" => service_tier,
     "usage" => usage,
+    "x_groq" => x_groq,
     "error" => error,
+    "base_resp" => base_resp,
     "choices" => choices,
 });
+
+/// Groq's place for the usage of a stream, and for what goes wrong
+/// (console.groq.com/docs/api-reference).
+#[derive(Default)]
+pub(super) struct Groq {
+    pub(super) usage: Object<Report>,
+    pub(super) error: Option<Box<Detail>>,
+}
+
+members!(Groq {
+    "usage" => usage,
+    "error" => error,
+});
+
+/// A choice, and what is `Said` in it.
+#[derive(Default)]
+struct Choice<'a, Said> {
+    index: Number,
+    finish_reason: Word<'a>,
+    /// OpenRouter's: the word of the provider behind it.
+    native: Word<'a>,
+    /// OpenRouter's, where the upstream failed in the middle of the answer.
+    error: Option<Box<Detail>>,
+    /// Moonshot's place for it.
+    usage: Option<Box<Object<Report>>>,
+    said: Said,
+}
+
+impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
+    fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "index" => self.index = members.next_value()?,
+            "finish_reason" => self.finish_reason = members.next_value()?,
+            "native_finish_reason" => self.native = members.next_value()?,
+            "error" => self.error = members.next_value()?,
+            "usage" => self.usage = members.next_value()?,
+            name => return self.said.take(name, members),
+        }
+        Ok(true)
+    }
+}
+
+/// The choice of index 0 or of none, else the first.
+struct Choices<'a, Said> {
+    chosen: Option<Object<Choice<'a, Said>>>,
+}
+
+impl<Said> Default for Choices<'_, Said> {
+    fn default() -> Self {
+        Self { chosen: None }
+    }
+}
+
+impl<'de, Said: Members<'de>> Deserialize<'de> for Choices<'de, Said> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_first =
+            |choice: &Object<Choice<'de, Said>>| matches!(choice.0.index.0, None | Some(0));
+        let take = |made: &mut Self, choice: Object<Choice<'de, Said>>| {
+            let is_better = match &made.chosen {
+                None => true,
+                Some(chosen) => !is_first(chosen) && is_first(&choice),
+            };
+            if is_better {
+                made.chosen = Some(choice);
+            }
+        };
+        let Each { made, .. } = list::each(deserializer, take)?;
+        Ok(made)
+    }
+}

@@ -13,7 +13,6 @@ mod decode;
 mod dialect;
 mod encode;
 mod envelope;
-mod finish;
 mod messages;
 mod model;
 mod opaque;
@@ -27,6 +26,6 @@ pub(super) use decode::decode;
 pub use dialect::{CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
 pub(super) use encode::{encode, limit_member, seed_member};
 pub(super) use envelope::Envelope;
-pub(super) use finish::finish_reason;
+
 pub(super) use outline::{Outline, Read};
 pub(super) use stream::Stream;

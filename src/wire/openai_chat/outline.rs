@@ -8,7 +8,7 @@ use crate::chat::{Usage, UsageSource};
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Word;
 use crate::wire::stream::{SizeLimit, Step};
-use crate::wire::{Failure, json};
+use crate::wire::{Failure, failed, json};
 
 /// The end marker: "the stream terminated by a `data: [DONE]` message" (OpenAI's API
 /// reference, `stream`).
@@ -40,8 +40,9 @@ pub(in crate::wire) struct Outline {
     most_output: Option<u64>,
     /// Whether a choice came.
     pub(in crate::wire) answered: bool,
-    /// Whether the last chunk was one that nothing follows but the end marker.
-    pub(in crate::wire) last: bool,
+    /// Whether the choice that is followed has finished, so that only usage and the end marker
+    /// are to come.
+    pub(in crate::wire) finished: bool,
 }
 
 impl Outline {
@@ -78,9 +79,9 @@ impl Outline {
         let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
         let reported = self.report(&chunk);
         let has_grown = self.has_grown();
-        if is_failure(&chunk) {
+        if let Some(failure) = failure_in(&chunk, data) {
             self.settled |= self.reports;
-            return Err(failure(data));
+            return Err(failure);
         }
         self.others |= chunk.choices.others;
         for (kept, said) in [
@@ -92,7 +93,6 @@ impl Outline {
         }
         let listed = chunk.choices.listed;
         let Some(choice) = chunk.choices.first else {
-            self.last &= !listed && !reported;
             let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
             self.settled |= self.reports && finished;
             return Ok(Read::from(match has_grown {
@@ -102,25 +102,22 @@ impl Outline {
                 _ => Step::Unknown,
             }));
         };
-        if let Some(error) = choice.error.as_ref().filter(|error| error.value.is_object()) {
-            self.settled |= self.reports;
-            return Err(Failure::inside(&error.value));
-        }
         self.answered = true;
-        self.last = reported && !choice.finish_reason.0.is_empty();
-        let ends = self.finish_reason.is_empty() && !choice.finish_reason.0.is_empty();
+        let finishes = !choice.finish_reason.0.is_empty();
+        let ends = self.finish_reason.is_empty() && finishes;
+        self.finished |= finishes;
         keep(&mut self.finish_reason, &choice.finish_reason);
         // Other choices may go on when the one that is followed has finished.
         self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
         let step = if ends || has_grown { Step::Progress } else { Step::Known };
-        let alone = !reported && choice.finish_reason.0.is_empty();
-        Ok(Read { step, alone, obfuscation: chunk.obfuscation, choice: Some(choice) })
+        let alone = !reported && !finishes;
+        Ok(Read { step, alone, finishes, obfuscation: chunk.obfuscation, choice: Some(choice) })
     }
 
     /// As [`read`](Self::read) does for a chunk with nothing but a piece of the choice that
     /// is followed, where one before it was the same but for that.
     pub(in crate::wire) fn again(&mut self) {
-        self.last = false;
+        self.finished = false;
         self.reports = false;
     }
 
@@ -129,6 +126,11 @@ impl Outline {
         if self.reports {
             self.counted = bytes;
         }
+    }
+
+    /// More of the answer came: if it had finished, it goes on.
+    pub(in crate::wire) fn resume(&mut self) {
+        self.finished = false;
     }
 
     /// The stream ended, with its end marker or with what stands in for it.
@@ -169,12 +171,10 @@ impl Outline {
     /// (MiniMax-AI/MiniMax-M2.5 #2).
     fn report(&mut self, chunk: &Chunk<'_>) -> bool {
         let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
-        let own = chunk.usage.as_deref();
-        let read = own.into_iter().chain(groq).map(usage::read);
-        let usage = read
-            .filter(|usage| usage.source != UsageSource::Missing)
-            .reduce(|one, other| if is_whole(&one) { one } else { other });
-        let Some(usage) = usage else { return false };
+        let choice = chunk.choices.first.as_ref().and_then(|choice| choice.usage.as_deref());
+        let places = choice.into_iter().chain(groq).chain(chunk.usage.as_deref());
+        let reported = places.map(usage::read).filter(|usage| usage.source != UsageSource::Missing);
+        let Some(usage) = reported.reduce(usage::merged) else { return false };
         let (_, output) = usage.known();
         let before = self.reported;
         let counted = before.map_or(0, |before| before.completion_tokens);
@@ -201,17 +201,15 @@ pub(in crate::wire) struct Read<'a> {
     pub(in crate::wire) choice: Option<Choice<'a>>,
     /// Whether there was nothing to it but that piece.
     pub(super) alone: bool,
+    /// Whether it has a finish reason.
+    pub(in crate::wire) finishes: bool,
     pub(super) obfuscation: Word<'a>,
 }
 
 impl From<Step> for Read<'_> {
     fn from(step: Step) -> Self {
-        Self { step, choice: None, alone: false, obfuscation: Word::default() }
+        Self { step, choice: None, alone: false, finishes: false, obfuscation: Word::default() }
     }
-}
-
-fn is_whole(usage: &Usage) -> bool {
-    usage.source == UsageSource::Reported
 }
 
 fn keep(kept: &mut String, said: &Word<'_>) {
@@ -221,15 +219,30 @@ fn keep(kept: &mut String, said: &Word<'_>) {
     }
 }
 
-/// Whether a chunk is an error. Beside choices some servers have an empty one.
-fn is_failure(chunk: &Chunk<'_>) -> bool {
-    match chunk.error.as_ref().map(|error| &error.value) {
-        None | Some(Value::Null | Value::Bool(false)) => {
-            chunk.object.0 == "error" && !chunk.choices.listed
-        }
-        Some(Value::Object(error)) => !error.is_empty() || !chunk.choices.listed,
-        Some(Value::String(error)) => !error.is_empty() || !chunk.choices.listed,
-        Some(_) => !chunk.choices.listed,
+/// The failure that a chunk reports, in any of the forms that
+/// [`Envelope::read`](super::Envelope::read) knows, or as a body of an error.
+fn failure_in(chunk: &Chunk<'_>, data: &str) -> Option<Failure> {
+    let choice = chunk.choices.first.as_ref();
+    let error = chunk.error.as_ref().map(|error| &error.value);
+    if error.is_some_and(failed::is_error) {
+        return Some(failure(data));
+    }
+    let groq = chunk.x_groq.as_ref().and_then(|groq| groq.0.error.as_ref());
+    let inner = groq.or_else(|| choice?.error.as_ref());
+    if let Some(error) = inner.filter(|error| failed::is_error(&error.value)) {
+        return Some(Failure::inside(&error.value));
+    }
+    if let Some(failure) = chunk.base_resp.as_ref().and_then(|it| failed::base_resp(&it.value)) {
+        return Some(failure);
+    }
+    match choice {
+        Some(choice) => failed::ending(&choice.finish_reason.0, &choice.native.0),
+        // `{"error": {}}` says no more than that.
+        None if chunk.choices.listed => None,
+        None => match error {
+            None | Some(Value::Null | Value::Bool(false)) if chunk.object.0 != "error" => None,
+            _ => Some(failure(data)),
+        },
     }
 }
 

@@ -78,7 +78,8 @@ impl Stream {
         self.template.forget();
         let mut repaired = None;
         let read = self.outline.read(name, data, &mut repaired)?;
-        let (step, Some(choice)) = (read.step, read.choice) else { return Ok(read.step) };
+        let (step, finishes) = (read.step, read.finishes);
+        let Some(choice) = read.choice else { return Ok(step) };
         let mut delta = choice.delta();
         if let Some(text) = delta.only_text().filter(|_| read.alone) {
             self.template.keep(data, text, &read.obfuscation.0);
@@ -92,12 +93,30 @@ impl Stream {
         self.goes_on |= goes_on;
         self.delta(delta, seed, events)?;
         // Whatever is kept of the choice makes the room less.
-        Ok(if self.room.left() == before && !goes_on { step } else { Step::Progress })
+        if self.room.left() == before && !goes_on {
+            return Ok(step);
+        }
+        if !finishes {
+            self.outline.resume();
+        }
+        Ok(Step::Progress)
     }
 
-    /// Whether nothing was left to come but the end marker.
-    pub(in crate::wire) fn is_whole(&self) -> bool {
-        self.outline.last
+    /// Whether it has finished, so that only usage and the end marker are to come.
+    pub(in crate::wire) fn has_finished(&self) -> bool {
+        self.outline.finished
+    }
+
+    /// Whether it neither says anything nor why it ended.
+    pub(in crate::wire) fn is_no_answer(&self) -> bool {
+        self.outline.finish_reason.is_empty() && !self.wrote()
+    }
+
+    fn wrote(&self) -> bool {
+        self.room.written() > 0
+            || !self.answer.content.is_empty()
+            || self.answer.audio.is_some()
+            || self.goes_on
     }
 
     /// Takes in what a chunk adds, in the order of a message.
@@ -274,11 +293,7 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
-        let wrote = self.room.written() > 0
-            || !self.answer.content.is_empty()
-            || self.answer.audio.is_some()
-            || self.goes_on;
-        self.outline.usage(&self.room, prompt_tokens, wrote)
+        self.outline.usage(&self.room, prompt_tokens, self.wrote())
     }
 
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {

@@ -14,6 +14,9 @@ pub(super) struct Report {
     total_tokens: Figure,
     prompt: Object<Details>,
     completion: Object<Details>,
+    /// The names of OpenAI's Responses and of Anthropic, which some gateways pass on.
+    input_tokens: Figure,
+    output_tokens: Figure,
     /// Mistral's.
     misspelt_prompt: Object<Details>,
     /// Mistral's.
@@ -34,6 +37,10 @@ members!(Report {
     "prompt_tokens" => prompt_tokens,
     "completion_tokens" => completion_tokens,
     "total_tokens" => total_tokens,
+    "input_tokens" => input_tokens,
+    "output_tokens" => output_tokens,
+    "input_tokens_details" => prompt,
+    "output_tokens_details" => completion,
     "prompt_tokens_details" => prompt,
     "completion_tokens_details" => completion,
     "prompt_token_details" => misspelt_prompt,
@@ -97,8 +104,8 @@ members!(CostDetails {
 /// on.
 pub(super) fn read(Object(report): &Object<Report>) -> Usage {
     let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
-    let prompt = report.prompt_tokens.count();
-    let completion = report.completion_tokens.count();
+    let prompt = report.prompt_tokens.count().or(report.input_tokens.count());
+    let completion = report.completion_tokens.count().or(report.output_tokens.count());
     if prompt.is_none() && completion.is_none() {
         return Usage::default();
     }
@@ -146,28 +153,44 @@ pub(super) fn read(Object(report): &Object<Report>) -> Usage {
     }
 }
 
-/// What two reports of one stream say together: the later counts, and those of the earlier
-/// that the later lacks or has as zero.
+/// What two reports of one answer say together: the later counts, and those of the earlier
+/// that the later lacks or has as zero. MiniMax reports zeros with most chunks
+/// (MiniMax-AI/MiniMax-M2.5 #2).
 pub(super) fn merged(before: Usage, now: Usage) -> Usage {
     let (input_before, output_before) = before.known();
     let (input_now, output_now) = now.known();
-    let input = match input_now && (now.prompt_tokens > 0 || before.prompt_tokens == 0) {
-        true => now,
-        false => before,
-    };
-    let output = match output_now && (now.completion_tokens > 0 || before.completion_tokens == 0) {
-        true => now,
-        false => before,
-    };
+    let latest = |before: u64, now: u64| if now == 0 { before } else { now };
+    let prompt_tokens = latest(before.prompt_tokens, now.prompt_tokens);
+    let completion_tokens = latest(before.completion_tokens, now.completion_tokens);
+    // What is part of a count is no more than that.
+    let input = |before: u64, now: u64| latest(before.min(prompt_tokens), now);
+    let output = |before: u64, now: u64| latest(before.min(completion_tokens), now);
     Usage {
-        completion_tokens: output.completion_tokens,
-        total_tokens: input.prompt_tokens.saturating_add(output.completion_tokens),
-        reasoning_tokens: output.reasoning_tokens,
-        completion_audio_tokens: output.completion_audio_tokens,
-        completion_image_tokens: output.completion_image_tokens,
-        reported_cost: now.reported_cost.or(before.reported_cost),
-        source: UsageSource::of(input_before || input_now, output_before || output_now),
-        ..input
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: prompt_tokens.saturating_add(completion_tokens),
+        cached_tokens: input(before.cached_tokens, now.cached_tokens),
+        cache_write_tokens: input(before.cache_write_tokens, now.cache_write_tokens),
+        reasoning_tokens: output(before.reasoning_tokens, now.reasoning_tokens),
+        prompt_audio_tokens: input(before.prompt_audio_tokens, now.prompt_audio_tokens),
+        completion_audio_tokens: output(
+            before.completion_audio_tokens,
+            now.completion_audio_tokens,
+        ),
+        prompt_image_tokens: input(before.prompt_image_tokens, now.prompt_image_tokens),
+        completion_image_tokens: output(
+            before.completion_image_tokens,
+            now.completion_image_tokens,
+        ),
+        reported_cost: match (before.reported_cost, now.reported_cost) {
+            (Some(before), Some(now)) if now.is_zero() => Some(before),
+            (before, now) => now.or(before),
+        },
+        source: match (input_before || input_now, output_before || output_now) {
+            (false, false) => UsageSource::Missing,
+            (input, output) => UsageSource::of(input, output),
+        },
+        ..now
     }
 }
 
@@ -246,13 +269,25 @@ mod tests {
             |source, prompt, completion| Usage { source, ..Usage::reported(prompt, completion) };
         let cached = Usage { cached_tokens: 3, reasoning_tokens: 2, ..Usage::reported(9, 5) };
         for (before, now, expected) in [
-            (cached, Usage::reported(10, 6), Usage::reported(10, 6)),
+            (
+                cached,
+                Usage::reported(10, 6),
+                Usage { prompt_tokens: 10, completion_tokens: 6, total_tokens: 16, ..cached },
+            ),
+            (
+                cached,
+                Usage { cached_tokens: 4, ..Usage::reported(10, 1) },
+                Usage { cached_tokens: 4, reasoning_tokens: 1, ..Usage::reported(10, 1) },
+            ),
+            (Usage::default(), cached, cached),
+            (cached, Usage::default(), cached),
+            (Usage::default(), Usage::default(), Usage::default()),
             (cached, Usage::reported(0, 0), cached),
-            (cached, of(input, 9, 0), Usage { cached_tokens: 0, ..cached }),
+            (cached, of(input, 9, 0), cached),
             (
                 cached,
                 Usage::reported(0, 7),
-                Usage { reasoning_tokens: 0, total_tokens: 16, completion_tokens: 7, ..cached },
+                Usage { total_tokens: 16, completion_tokens: 7, ..cached },
             ),
             (of(input, 9, 0), of(output, 0, 5), Usage::reported(9, 5)),
             (Usage::reported(9, 0), Usage::reported(9, 0), Usage::reported(9, 0)),
@@ -263,6 +298,7 @@ mod tests {
         let bill = |cents| Usage { reported_cost: Some(Money::cents(cents)), ..cached };
         assert_eq!(merged(bill(1), cached), bill(1));
         assert_eq!(merged(bill(1), bill(2)), bill(2));
+        assert_eq!(merged(bill(1), bill(0)), bill(1));
     }
 
     #[test]

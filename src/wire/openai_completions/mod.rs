@@ -8,9 +8,10 @@ use serde_json::{Map, Value};
 
 use crate::chat::{ChatRequest, Format, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
+use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::object::members;
-use crate::wire::json::word::{Word, Written};
-use crate::wire::openai_chat::{Envelope, finish_reason, seed_member};
+use crate::wire::json::word::Written;
+use crate::wire::openai_chat::{Envelope, seed_member};
 use crate::wire::{Decoded, Delivery, Failure, Target, json, validate};
 pub(super) use stream::Stream;
 
@@ -189,15 +190,13 @@ fn text(message: &Message) -> Result<String, Error> {
 #[derive(Default)]
 struct Choice<'a> {
     text: Written<'a>,
-    finish_reason: Word<'a>,
 }
 
 members!(impl [] Choice<'de> {
     "text" => text,
-    "finish_reason" => finish_reason,
 });
 
-/// Reads a text completion: the first choice, its text untouched, leading space
+/// Reads a text completion: one choice, its text untouched, leading space
 /// and all.
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
@@ -206,7 +205,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         Written::Text(text) if !text.is_empty() => Some(Part::text(text)),
         _ => None,
     };
-    let finish_reason_raw = choice.finish_reason.text();
+    envelope.check_answer(content.is_none())?;
+    let finish_reason_raw = envelope.finish_reason;
     Ok(Decoded {
         usage: envelope.usage.without_false_zeros(content.is_some()),
         message: Message::new(Role::Assistant, content),
@@ -357,9 +357,9 @@ mod tests {
 
     #[test]
     fn thin_and_failed_answers_are_told_apart() {
-        let thin = decode(br#"{"choices": [{"text": null, "finish_reason": null}]}"#).unwrap();
+        let thin = decode(br#"{"choices": [{"text": null, "finish_reason": "stop"}]}"#).unwrap();
         assert_eq!(thin.message.content, []);
-        assert_eq!(thin.finish_reason, FinishReason::Other);
+        assert_eq!(thin.finish_reason, FinishReason::Stop);
         let odd = decode(br#"{"id": 1, "id": 2, "choices": [{"text": "a", "finish_reason": 7}]}"#);
         let odd = odd.unwrap();
         assert_eq!((odd.message, odd.id.as_deref()), (Message::assistant("a"), Some("2")));

@@ -1,8 +1,9 @@
 //! Decodes a streamed text completion.
 
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
+use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::word::Written;
-use crate::wire::openai_chat::{Outline, Read, finish_reason};
+use crate::wire::openai_chat::{Outline, Read};
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure};
 
@@ -38,21 +39,29 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let mut repaired = None;
-        let Read { step, choice, .. } = self.outline.read(name, data, &mut repaired)?;
+        let Read { step, choice, finishes, .. } = self.outline.read(name, data, &mut repaired)?;
         match choice.map(|choice| choice.text) {
             Some(Written::Text(text)) if !text.is_empty() => {
                 self.room.write(&text)?;
                 self.text.push_str(&text);
                 events.push(StreamEvent::TextDelta(text.into_owned()));
+                if !finishes {
+                    self.outline.resume();
+                }
                 Ok(Step::Progress)
             }
             _ => Ok(step),
         }
     }
 
-    /// Whether nothing was left to come but the end marker.
-    pub(in crate::wire) fn is_whole(&self) -> bool {
-        self.outline.last
+    /// Whether it has finished, so that only usage and the end marker are to come.
+    pub(in crate::wire) fn has_finished(&self) -> bool {
+        self.outline.finished
+    }
+
+    /// Whether it neither says anything nor why it ended.
+    pub(in crate::wire) fn is_no_answer(&self) -> bool {
+        self.outline.finish_reason.is_empty() && self.text.is_empty()
     }
 
     pub(in crate::wire) fn close(&mut self) {
@@ -134,7 +143,8 @@ mod tests {
     #[test]
     fn thin_cut_and_failed_streams_are_told_apart() {
         let wire = Wire::OpenAiCompletions;
-        let thin = run(wire, "data: {\"choices\": [{\"text\": null}]}\n\ndata: [DONE]\n\n");
+        let ended = json!({"choices": [{"text": null, "finish_reason": "stop"}]});
+        let thin = run(wire, &(lines(&[ended]) + "data: [DONE]\n\n"));
         assert_eq!(thin.end, Ok(()));
         assert_eq!(thin.decoded.message.content, []);
         assert_eq!(thin.decoded.usage.source, UsageSource::Estimated);

@@ -89,7 +89,12 @@ impl Failure {
     /// its code, type and words. One that says nothing known is
     /// [`Server`](ErrorKind::Server), as the request was taken.
     pub(in crate::wire) fn inside(error: &Value) -> Self {
-        let report = Report::read(&json!({ "error": error }));
+        Self::of_body(&json!({ "error": error }))
+    }
+
+    /// As [`inside`](Self::inside), of a body that is the error itself.
+    pub(in crate::wire) fn of_body(body: &Value) -> Self {
+        let report = Report::read(body);
         let status = report.status;
         Self::reported(status, report, || {
             "the server answered with an error it does not explain".to_owned()

@@ -9,7 +9,9 @@ use ureq::http::HeaderMap;
 use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::framing::sse::{self, Parser};
-use crate::wire::{Decoded, Failure, Reply, Wire, anthropic, openai_chat, openai_completions};
+use crate::wire::{
+    Decoded, Failure, Reply, Wire, anthropic, failed, openai_chat, openai_completions,
+};
 pub(in crate::wire) use said::{is_label, says_something};
 pub(in crate::wire) use size_limit::SizeLimit;
 
@@ -98,18 +100,25 @@ impl Fold {
         }
     }
 
-    /// Whether it may end without the end marker.
+    /// Whether it has said why it ended, and may end without the end marker.
     ///
-    /// At OpenAI, `[DONE]` is what follows a chunk with both the finish reason and
-    /// the usage, and nothing else does. HuggingFace's router before Cerebras and
-    /// Perplexity leave it out (recorded); all of an answer is there then. OpenAI
-    /// itself sends the usage in a chunk of its own, so a stream of OpenAI's that is
-    /// cut short anywhere is known to be.
-    fn is_whole(&self) -> bool {
+    /// Everything but usage is there then. ik_llama.cpp, text-generation-inference, vllm-mlx,
+    /// Perplexity and HuggingFace's router before Cerebras leave `[DONE]` out. Nobody is known
+    /// to leave out Anthropic's `message_stop`.
+    fn has_finished(&self) -> bool {
         match self {
-            Self::Chat(stream) => stream.is_whole(),
-            Self::Completion(stream) => stream.is_whole(),
+            Self::Chat(stream) => stream.has_finished(),
+            Self::Completion(stream) => stream.has_finished(),
             Self::Message(_) => false,
+        }
+    }
+
+    /// Whether it neither says anything nor why it ended.
+    fn is_no_answer(&self) -> bool {
+        match self {
+            Self::Chat(stream) => stream.is_no_answer(),
+            Self::Completion(stream) => stream.is_no_answer(),
+            Self::Message(stream) => stream.is_no_answer(),
         }
     }
 
@@ -154,6 +163,9 @@ impl Answer {
             Fold::Message(stream) => stream.event(event.name, event.data, events)?,
         };
         if step == Step::End {
+            if self.fold.is_no_answer() {
+                return Err(Failure::protocol(failed::NO_ANSWER));
+            }
             self.close(events);
         } else {
             self.label(&mut events[before..]);
@@ -208,19 +220,22 @@ impl Answer {
         if !self.begun && unfinished.is_none() {
             return Err(Failure::protocol("the stream ended without a single event"));
         }
-        if let Some(event) = unfinished.as_ref().and_then(sse::Unfinished::event) {
+        let mut breaks_off = unfinished.is_some();
+        let event = unfinished.as_ref().and_then(sse::Unfinished::event);
+        if let Some(event) = event.filter(|event| !event.data.trim().is_empty()) {
             match self.event(event, events) {
                 // Cut short is what it is then, and no nonsense.
                 Err(failure) if failure.kind == ErrorKind::Protocol => {}
                 read => {
                     read?;
+                    breaks_off = false;
                 }
             }
         }
         if self.whole.is_some() {
             return Ok(());
         }
-        if self.fold.is_whole() {
+        if self.fold.has_finished() && !breaks_off {
             self.close(events);
             return Ok(());
         }
@@ -441,6 +456,11 @@ impl Decoder {
     /// Whether the answer is whole.
     pub(crate) fn is_done(&self) -> bool {
         self.answer.whole.is_some()
+    }
+
+    /// Whether the answer has said why it ended, so that only usage and the end are to come.
+    pub(crate) fn has_finished(&self) -> bool {
+        self.is_done() || self.answer.fold.has_finished()
     }
 
     /// Whether the beginning of an answer came, be it without an event.

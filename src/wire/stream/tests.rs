@@ -1,5 +1,6 @@
 //! Tests of streams of every format: their ends, failures and bounds.
 
+mod failed_answers;
 mod progress;
 
 use super::*;
@@ -99,16 +100,26 @@ fn a_stream_ends_with_its_end_marker_and_what_follows_is_passed_over() {
 }
 
 #[test]
-fn a_stream_without_its_end_marker_is_truncated_and_what_came_is_there() {
+fn a_stream_that_breaks_off_is_truncated_and_what_came_is_there() {
     let whole = hello();
     let marker = whole.find("[DONE").unwrap() + "[DONE".len();
+    // Behind the finish reason, and behind the usage.
+    let finished = whole.find("\"stop\"}]}").unwrap() + "\"stop\"}]}".len();
+    let counted = whole.find("data: [DONE").unwrap() - 2;
+    let between = |end: usize, from: usize| (from..=from + 2 + "data".len()).contains(&end);
     for end in 1..=marker {
         let run = run(Wire::OpenAiChat, &whole[..end]);
+        if between(end, finished) || between(end, counted) {
+            continue;
+        }
         let failure = run.end.unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Truncated, "{end}");
         assert!(failure.message.ends_with("its end marker, [DONE]"));
         assert!(run.events.len() <= 1);
         assert!("Hello".starts_with(&run.decoded.message.text()));
+    }
+    for end in [finished, finished + 2, counted, counted + 2] {
+        assert_eq!(run(Wire::OpenAiChat, &whole[..end]).end, Ok(()), "{end}");
     }
     // The marker is there, and its blank line is not.
     for end in marker + 1..whole.len() {
@@ -117,7 +128,7 @@ fn a_stream_without_its_end_marker_is_truncated_and_what_came_is_there() {
 }
 
 #[test]
-fn servers_that_leave_the_end_marker_out_are_known_by_their_last_chunk() {
+fn a_stream_is_whole_without_its_end_marker_once_it_has_finished() {
     let usage = json!({"prompt_tokens": 7, "completion_tokens": 1});
     let mut last = chunk(json!({}), json!("stop"));
     last["usage"] = usage.clone();
@@ -126,19 +137,46 @@ fn servers_that_leave_the_end_marker_out_are_known_by_their_last_chunk() {
     let text = chunk(json!({"content": "a"}), json!(null));
     let finish = chunk(json!({}), json!("stop"));
     let usage = json!({"choices": [], "usage": usage});
+    let role = chunk(json!({"role": "assistant", "content": ""}), json!(null));
+    let both = chunk(json!({"content": "a"}), json!("stop"));
+    let others = json!({"choices": [{"index": 1, "delta": {}, "finish_reason": "stop"}]});
     for (chunks, whole) in [
         (vec![&text, &last], true),
         (vec![&text, &finish, &last], true),
-        (vec![&text, &finish], false),
-        (vec![&text, &finish, &usage], false),
+        (vec![&text, &finish], true),
+        (vec![&text, &finish, &usage], true),
+        (vec![&text, &usage, &finish], true),
+        (vec![&text, &finish, &finish], true),
+        (vec![&finish], true),
+        (vec![&text, &finish, &role, &others], true),
+        (vec![&both], true),
+        // What goes on has not finished.
         (vec![&text, &last, &text], false),
+        (vec![&text, &finish, &text, &text], false),
+        (vec![&text, &finish, &text, &finish], true),
+        (vec![&text, &others], false),
+        (vec![&text, &usage], false),
         (vec![&text, &counted], false),
         (vec![&text], false),
     ] {
-        let run = run(Wire::OpenAiChat, &lines(chunks.iter().copied()));
-        assert_eq!(run.end.is_ok(), whole, "{chunks:?}");
-        let finished = run.events.contains(&StreamEvent::Finished(FinishReason::Stop));
+        let chat = run(Wire::OpenAiChat, &lines(chunks.iter().copied()));
+        assert_eq!(chat.end.is_ok(), whole, "{chunks:?}");
+        let finished = chat.events.contains(&StreamEvent::Finished(FinishReason::Stop));
         assert_eq!(finished, whole);
+        let counts = chunks.iter().any(|chunk| chunk["usage"].is_object());
+        if whole && counts {
+            assert_eq!(chat.decoded.usage, Usage::reported(7, 1), "{chunks:?}");
+        }
+        let said = |chunk: &&Value| {
+            let mut said = (*chunk).clone();
+            if let Some(choice) = said["choices"].get_mut(0) {
+                choice["text"] = choice["delta"]["content"].take();
+            }
+            said
+        };
+        let chunks: Vec<_> = chunks.iter().map(said).collect();
+        let completion = run(Wire::OpenAiCompletions, &lines(&chunks));
+        assert_eq!(completion.end.is_ok(), whole, "{chunks:?}");
     }
 }
 

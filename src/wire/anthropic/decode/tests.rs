@@ -64,7 +64,8 @@ fn what_other_servers_leave_out_may_be_missing() {
     assert_eq!(answer.usage.source, UsageSource::Missing);
     assert_eq!((answer.finish_reason, answer.finish_reason_raw), (FinishReason::Other, None));
     assert_eq!((answer.model.as_str(), answer.id, answer.service_tier), ("", None, None));
-    assert!(decoded(json!({"content": []})).message.content.is_empty());
+    let nothing = json!({"content": [], "stop_reason": "end_turn"});
+    assert!(decoded(nothing).message.content.is_empty());
 }
 
 #[test]

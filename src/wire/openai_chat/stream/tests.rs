@@ -174,6 +174,10 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
 fn usage_is_that_reported_last_wherever_it_stands() {
     let usage = |prompt: u64, completion: u64| json!({"prompt_tokens": prompt, "completion_tokens": completion});
     let said = |content: &str, usage: Value| json!({"choices": [{"index": 0, "delta": {"content": content}}], "usage": usage});
+    let ended = |content: &str, usage: Value| {
+        let choice = json!({"index": 0, "delta": {"content": content}, "finish_reason": "stop"});
+        json!({"choices": [choice], "usage": usage})
+    };
     let estimated =
         |prompt, completion, source| Usage { source, ..Usage::reported(prompt, completion) };
     for (chunks, expected) in [
@@ -202,7 +206,7 @@ fn usage_is_that_reported_last_wherever_it_stands() {
         (vec![said("a", usage(0, 0))], estimated(10, 1, UsageSource::Estimated)),
         (vec![said("a", usage(5, 0))], estimated(5, 1, UsageSource::EstimatedOutput)),
         (vec![said("a", usage(0, 2))], estimated(10, 2, UsageSource::EstimatedInput)),
-        (vec![said("", usage(5, 0))], Usage::reported(5, 0)),
+        (vec![ended("", usage(5, 0))], Usage::reported(5, 0)),
         // Nor do they replace counts; MiniMax has them in most chunks.
         (vec![said("a", usage(5, 2)), said("", usage(0, 0))], Usage::reported(5, 2)),
         (vec![said("", usage(0, 0)), said("a", usage(5, 2))], Usage::reported(5, 2)),

@@ -42,15 +42,16 @@ impl Report {
             .or_else(|| body.get("detail").and_then(detail))
             .or_else(|| body.get("message").and_then(words))
             .or_else(|| body.get("Message").and_then(words));
-        let number = within.get("code").and_then(Value::as_u64);
-        let code = member("code").or_else(|| number.map(|number| number.to_string()));
+        let number = within.get("code").filter(|code| code.is_number()).map(Value::to_string);
+        let code = member("code").or(number);
         let status = code.as_deref().and_then(|code| code.parse().ok());
         let own = within.pointer("/details/error_code").and_then(words);
         let inner = within.pointer("/innererror/code").and_then(words);
         let mut report = Self {
             status: status.filter(|status| (400..600).contains(status)),
-            // LiteLLM writes the status here, as text.
-            code: own.or(code.filter(|code| !code.bytes().all(|byte| byte.is_ascii_digit()))),
+            // Zhipu, MiniMax and Cloudflare number their codes. LiteLLM writes the status here,
+            // as text, and 0 says nothing.
+            code: own.or(code.filter(|code| !repeats_status(code))),
             // Anthropic's whole body is of type `error`; LiteLLM writes `None`.
             kind: member("type").filter(|kind| kind != "error" && kind != "None"),
             inner: inner.into_iter().collect(),
@@ -86,6 +87,11 @@ impl Report {
         let said = self.code.iter().chain(&self.kind).chain(&self.inner);
         said.into_iter().any(|said| said.eq_ignore_ascii_case(word))
     }
+}
+
+/// Whether a code is an HTTP status, or none.
+fn repeats_status(code: &str) -> bool {
+    matches!(code.parse(), Ok(0 | 100..=599))
 }
 
 fn words(value: &Value) -> Option<String> {

@@ -36,7 +36,12 @@ fn every_shape_of_error_body_gives_its_message() {
             Some("BadRequestError"),
         ),
         (r#"[{"error": {"code": 400, "message": "bad thing", "status": "X"}}]"#, "bad thing", None),
-        (r#"{"errors": [{"code": 7003, "message": "route"}]}"#, "route", None),
+        (r#"{"errors": [{"code": 7003, "message": "route"}]}"#, "route", Some("7003")),
+        (r#"{"error": {"code": "1302", "message": "busy"}}"#, "busy", Some("1302")),
+        (r#"{"error": {"code": 1302, "message": "busy"}}"#, "busy", Some("1302")),
+        (r#"{"code": -7, "message": "bad"}"#, "bad", Some("-7")),
+        (r#"{"error": {"code": 0, "message": "bad", "type": "x"}}"#, "bad", Some("x")),
+        (r#"{"error": {"code": 1302, "message": "bad", "type": "x"}}"#, "bad", Some("1302")),
         (
             r#"{"code": "no credits for you", "error": "Forbidden thing"}"#,
             "Forbidden thing",

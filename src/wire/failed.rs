@@ -1,0 +1,166 @@
+//! What says, in an answer of status 200, that the provider failed.
+
+use serde_json::{Value, json};
+
+use super::finish_reason;
+use crate::error::ErrorKind;
+use crate::wire::Failure;
+
+/// What is wrong with an answer that says nothing. A model with nothing to say finishes all
+/// the same.
+pub(in crate::wire) const NO_ANSWER: &str =
+    "the response has neither content nor a finish reason, so there is no answer in it";
+
+/// Whether the value of a member `error` reports one. Beside a good answer some servers write
+/// null, `false`, an empty text, `{}` or `{"code": 0, "message": ""}`.
+pub(in crate::wire) fn is_error(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.trim().is_empty(),
+        Value::Array(errors) => errors.iter().any(is_error),
+        Value::Object(members) => members.values().any(is_error),
+    }
+}
+
+/// The failure that an answer ends with, if its finish reason names one: OpenRouter's and
+/// vLLM's `error`, Z.AI's `network_error`. `native` is the reason of the provider behind
+/// OpenRouter, which says more.
+pub(in crate::wire) fn ending(raw: &str, native: &str) -> Option<Failure> {
+    if !finish_reason::is_failure(raw) {
+        return None;
+    }
+    let message = match native {
+        "" => format!("the provider ended the answer with the finish reason {raw:?}"),
+        _ => format!("the provider ended the answer with the finish reason {raw:?} ({native})"),
+    };
+    let code = if native.is_empty() { raw } else { native };
+    Some(Failure { kind: ErrorKind::Server, code: Some(code.to_owned()), message })
+}
+
+/// The failure that MiniMax reports in `base_resp`, with a code of its own
+/// (platform.minimax.io/docs/api-reference/errorcode); 0 is success.
+pub(in crate::wire) fn base_resp(value: &Value) -> Option<Failure> {
+    let code = value.get("status_code")?.as_i64().filter(|code| *code != 0)?;
+    let message = value.get("status_msg").and_then(Value::as_str).unwrap_or_default();
+    let failure = Failure::inside(&json!({"code": code, "message": message}));
+    let kind = match code {
+        1002 | 1039 | 1041 | 2045 | 2056 => ErrorKind::RateLimited,
+        1004 | 2049 => ErrorKind::Authentication,
+        1008 => ErrorKind::QuotaExhausted,
+        1026 | 1027 => ErrorKind::ContentPolicy,
+        1042 | 1043 | 1044 | 2013 => ErrorKind::InvalidRequest,
+        2042 => ErrorKind::Permission,
+        _ => failure.kind,
+    };
+    Some(Failure { kind, code: Some(code.to_string()), ..failure })
+}
+
+/// The failure of a body or an event without an answer, if it reports one in any of the forms
+/// that bodies of errors have.
+pub(in crate::wire) fn report(body: &Value) -> Option<Failure> {
+    if let Some(failure) = body.get("base_resp").and_then(base_resp) {
+        return Some(failure);
+    }
+    if let Some(error) = body.get("error").filter(|error| is_error(error)) {
+        return Some(Failure::inside(error));
+    }
+    if let Some(error) = body.pointer("/x_groq/error").filter(|error| is_error(error)) {
+        return Some(Failure::inside(error));
+    }
+    let lists_errors = body.pointer("/errors/0").is_some_and(is_error);
+    let is_named =
+        ["object", "type"].iter().any(|name| body.get(*name).is_some_and(|it| it == "error"));
+    let refuses = body.get("success").is_some_and(|it| it == false);
+    // FastAPI's, AWS's, SiliconFlow's, Z.AI's, Baidu's.
+    let explains = ["detail", "message", "Message", "msg", "error_msg"].iter().any(|name| {
+        body.get(*name).is_some_and(|it| it.is_array() || it.is_string()) && is_error(&body[*name])
+    });
+    (lists_errors || is_named || refuses || explains).then(|| Failure::of_body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_member_that_says_nothing_is_none() {
+        for error in [
+            json!(null),
+            json!(false),
+            json!(0),
+            json!(""),
+            json!(" "),
+            json!([]),
+            json!({}),
+            json!({"code": 0, "message": ""}),
+            json!({"message": null}),
+        ] {
+            assert!(!is_error(&error), "{error}");
+        }
+        for error in [
+            json!(true),
+            json!("over capacity"),
+            json!(["x"]),
+            json!({"code": 502}),
+            json!({"message": "x"}),
+            json!({"code": "x", "message": ""}),
+            json!({"type": "rate_limit_error", "message": ""}),
+        ] {
+            assert!(is_error(&error), "{error}");
+        }
+    }
+
+    #[test]
+    fn bodies_without_an_answer_explain_themselves_in_many_forms() {
+        use ErrorKind::*;
+        for (body, kind, code) in [
+            (json!({"error": {"code": 429, "message": "slow"}}), RateLimited, None),
+            (json!({"error": "busy"}), Server, None),
+            (json!({"choices": [], "x_groq": {"id": "r", "error": "over capacity"}}), Server, None),
+            (json!({"errors": [{"code": 7003, "message": "route"}]}), Server, Some("7003")),
+            (json!({"object": "error", "message": "bad", "code": 400}), InvalidRequest, None),
+            (json!({"type": "error", "message": "bad"}), Server, None),
+            (json!({"detail": "Not Found"}), Server, None),
+            (json!({"code": 500, "msg": "404 NOT_FOUND", "success": false}), Server, None),
+            (json!({"code": 20012, "message": "no model", "data": null}), Server, Some("20012")),
+            (
+                json!({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}),
+                Authentication,
+                Some("1004"),
+            ),
+            (
+                json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
+                QuotaExhausted,
+                Some("1008"),
+            ),
+            (
+                json!({"base_resp": {"status_code": 1002}, "choices": null}),
+                RateLimited,
+                Some("1002"),
+            ),
+        ] {
+            let failure = report(&body).unwrap_or_else(|| panic!("{body}"));
+            assert_eq!((failure.kind, failure.code.as_deref()), (kind, code), "{body}");
+        }
+        for body in [
+            json!({}),
+            json!({"choices": []}),
+            json!({"base_resp": {"status_code": 0, "status_msg": "success"}, "error": null}),
+            json!({"object": "chat.completion", "message": {"content": "a"}}),
+        ] {
+            assert_eq!(report(&body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_native_reason_is_the_code_of_an_answer_that_failed() {
+        let failure = ending("error", "MALFORMED_FUNCTION_CALL").unwrap();
+        assert_eq!(failure.kind, ErrorKind::Server);
+        assert_eq!(failure.code.as_deref(), Some("MALFORMED_FUNCTION_CALL"));
+        assert_eq!(ending("network_error", "").unwrap().code.as_deref(), Some("network_error"));
+        assert_eq!(ending("stop", "MALFORMED_FUNCTION_CALL"), None);
+        assert_eq!(ending("", ""), None);
+    }
+}
