@@ -25,7 +25,7 @@ use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::sync::{Condvar, Mutex};
 use cleaner::Cleaner;
-use state::{Grant, Idle, State, Taken, Ticket};
+use state::{Evicted, Grant, Idle, State, Taken, Ticket};
 
 pub(crate) use state::{Limits, OriginId};
 pub(crate) use stats::{CloseReason, ConnectFailure};
@@ -103,6 +103,11 @@ impl<C: Send + 'static> Pool<C> {
         self.shared.inner.lock().state.register(name)
     }
 
+    /// How many connections to an origin are at rest.
+    pub(crate) fn idle(&self, origin: OriginId) -> usize {
+        self.shared.inner.lock().state.idle(origin)
+    }
+
     /// Waits in line for a connection, until the deadline or until cancelled.
     pub(crate) fn acquire(
         &self,
@@ -125,7 +130,12 @@ impl<C: Send + 'static> Pool<C> {
             }
             Grant::Open(evicted) => {
                 let place = self.place(origin, None);
-                drop(evicted);
+                if let Some(Evicted { connection, origin }) = evicted {
+                    drop(connection);
+                    let mut inner = self.shared.inner.lock();
+                    let served = inner.state.evicted(origin);
+                    inner.wake(&served);
+                }
                 Acquired::Open(Permit { place })
             }
         })

@@ -4,7 +4,10 @@
 //! What is counted against the caps is a *place*: an idle connection, a lease, or
 //! a permit to open one. What travels to a caller is a [`Grant`]: a connection, or
 //! the permit to open one. Whoever holds a grant ends it exactly once, by
-//! [`put`](State::put) or by [`release`](State::release).
+//! [`put`](State::put) or by [`release`](State::release). A connection that is evicted for
+//! another origin counts against its own origin's cap until it was closed and
+//! [said to be](State::evicted), and against the pool's no longer: its place is the permit of
+//! the other, which opens nothing before.
 //!
 //! After every event:
 //! - places never exceed `max_size`, nor those of an origin `max_per_origin`;
@@ -52,7 +55,14 @@ pub(crate) enum Grant<C> {
     Reuse(Idle<C>),
     /// A permit to open one, and the other origin's connection that makes way for
     /// it: to be closed first, so that the cap holds for sockets, too.
-    Open(Option<C>),
+    Open(Option<Evicted<C>>),
+}
+
+/// A connection that makes way for one to another origin.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Evicted<C> {
+    pub(crate) connection: C,
+    pub(crate) origin: OriginId,
 }
 
 /// A place in the line.
@@ -75,6 +85,8 @@ struct Origin<C> {
     held: usize,
     /// Those of them that are permits.
     opening: usize,
+    /// Evicted connections that are not closed yet.
+    closing: usize,
     /// Oldest first.
     waiters: VecDeque<Ticket>,
     stats: OriginStats,
@@ -82,7 +94,7 @@ struct Origin<C> {
 
 impl<C> Origin<C> {
     fn places(&self) -> usize {
-        self.idle.len() + self.held
+        self.idle.len() + self.held + self.closing
     }
 }
 
@@ -123,6 +135,7 @@ impl<C> State<C> {
                 idle: VecDeque::new(),
                 held: 0,
                 opening: 0,
+                closing: 0,
                 waiters: VecDeque::new(),
                 stats: OriginStats::default(),
             });
@@ -207,6 +220,12 @@ impl<C> State<C> {
         self.dispatch()
     }
 
+    /// An evicted connection was closed. Returns whose grants can be collected now.
+    pub(crate) fn evicted(&mut self, id: OriginId) -> Vec<Ticket> {
+        self.origins[id.0].closing -= 1;
+        self.dispatch()
+    }
+
     /// A waiter looks whether it was served.
     pub(crate) fn collect(&mut self, ticket: Ticket) -> Option<Grant<C>> {
         self.granted.remove(&ticket)
@@ -288,6 +307,11 @@ impl<C> State<C> {
         self.limits.idle_timeout
     }
 
+    /// How many connections to an origin are at rest.
+    pub(crate) fn idle(&self, id: OriginId) -> usize {
+        self.origins[id.0].idle.len()
+    }
+
     pub(crate) fn has_idle(&self) -> bool {
         self.idle > 0
     }
@@ -363,17 +387,19 @@ impl<C> State<C> {
     }
 
     /// Takes out the connection that has been idle longest.
-    fn evict(&mut self) -> Option<C> {
-        let origin = self
+    fn evict(&mut self) -> Option<Evicted<C>> {
+        let (at, origin) = self
             .origins
             .iter_mut()
-            .filter(|origin| !origin.idle.is_empty())
-            .min_by_key(|origin| origin.idle.front().map(|idle| idle.since))?;
+            .enumerate()
+            .filter(|(_, origin)| !origin.idle.is_empty())
+            .min_by_key(|(_, origin)| origin.idle.front().map(|idle| idle.since))?;
         let oldest = origin.idle.pop_front()?;
+        origin.closing += 1;
         origin.stats.closed.count(CloseReason::Evicted);
         self.idle -= 1;
         self.places -= 1;
-        Some(oldest.connection)
+        Some(Evicted { connection: oldest.connection, origin: OriginId(at) })
     }
 }
 

@@ -46,6 +46,10 @@ fn reused(grant: Option<Grant<u32>>) -> u32 {
     }
 }
 
+fn evicted(origin: OriginId, connection: u32) -> Evicted<u32> {
+    Evicted { connection, origin }
+}
+
 #[test]
 fn the_newest_idle_connection_is_reused_first() {
     let (mut pool, a, _, _, now) = pool();
@@ -134,7 +138,7 @@ fn another_origins_oldest_idle_connection_makes_way() {
     }
     let _ = pool.put(a, idle(1, now));
     let _ = pool.put(b, idle(2, now + SECOND));
-    assert_eq!(pool.take(c), Taken::Granted(Grant::Open(Some(1))));
+    assert_eq!(pool.take(c), Taken::Granted(Grant::Open(Some(evicted(a, 1)))));
 }
 
 #[test]
@@ -145,7 +149,7 @@ fn a_returned_connection_makes_way_for_a_waiter_of_another_origin() {
     }
     let waiting = ticket(&mut pool, c);
     assert_eq!(pool.put(a, idle(1, now)), Ok(vec![waiting]));
-    assert_eq!(pool.collect(waiting), Some(Grant::Open(Some(1))));
+    assert_eq!(pool.collect(waiting), Some(Grant::Open(Some(evicted(a, 1)))));
 }
 
 #[test]
@@ -221,19 +225,39 @@ fn a_shut_down_pool_gives_keeps_and_lets_wait_nothing() {
     assert_eq!((stats.opened, stats.closed.total(), stats.closed.shutdown), (3, 3, 2));
 }
 
+#[test]
+fn an_evicted_connection_counts_against_its_origins_cap_until_it_is_closed() {
+    let now = Instant::now();
+    let mut pool = Pool::new(Limits { max_size: 2, max_per_origin: 1, idle_timeout: SECOND });
+    let (a, b, c) = (pool.register("a"), pool.register("b"), pool.register("c"));
+    open(&mut pool, a);
+    open(&mut pool, b);
+    let _ = pool.put(a, idle(1, now));
+    assert_eq!(pool.take(c), Taken::Granted(Grant::Open(Some(evicted(a, 1)))));
+    let _ = pool.release(b, Some(CloseReason::Ended));
+    // There is room in the pool, but the socket to `a` is still open.
+    let waiting = ticket(&mut pool, a);
+    assert_eq!(pool.collect(waiting), None);
+    assert_eq!(pool.evicted(a), [waiting]);
+    assert_eq!(pool.collect(waiting), Some(Grant::Open(None)));
+}
+
 /// What the rules say, found anew each time by looking through everything.
 struct Model {
     limits: Limits,
     idle: Vec<(usize, Idle<u32>)>,
     /// Leases and permits: their origin, and the connection if there is one.
     held: Vec<(usize, Option<u32>)>,
+    /// The origins of evicted connections that are not closed yet.
+    closing: Vec<usize>,
     line: Vec<(Ticket, usize)>,
 }
 
 impl Model {
     fn places(&self, origin: usize) -> usize {
         let idle = self.idle.iter().filter(|(at, _)| *at == origin).count();
-        idle + self.held.iter().filter(|(at, _)| *at == origin).count()
+        let closing = self.closing.iter().filter(|at| **at == origin).count();
+        idle + closing + self.held.iter().filter(|(at, _)| *at == origin).count()
     }
 
     fn serve(&mut self, origin: usize) -> Option<Grant<u32>> {
@@ -249,7 +273,9 @@ impl Model {
         let mut evicted = None;
         if self.idle.len() + self.held.len() >= self.limits.max_size {
             let oldest = (0..self.idle.len()).min_by_key(|at| self.idle[*at].1.since)?;
-            evicted = Some(self.idle.remove(oldest).1.connection);
+            let (at, idle) = self.idle.remove(oldest);
+            self.closing.push(at);
+            evicted = Some(Evicted { connection: idle.connection, origin: OriginId(at) });
         }
         self.held.push((origin, None));
         Some(Grant::Open(evicted))
@@ -283,7 +309,13 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
         };
         let mut pool = Pool::new(limits);
         let ids = ["a", "b", "c"].map(|name| pool.register(name));
-        let mut model = Model { limits, idle: Vec::new(), held: Vec::new(), line: Vec::new() };
+        let mut model = Model {
+            limits,
+            idle: Vec::new(),
+            held: Vec::new(),
+            closing: Vec::new(),
+            line: Vec::new(),
+        };
         let mut serial = 0;
         let mut now = Instant::now();
         for step in 0..250 {
@@ -291,7 +323,7 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
             now += Duration::from_millis(random.u64(1..2500));
             let some_held =
                 if model.held.is_empty() { 0 } else { random.usize(0..model.held.len()) };
-            let served = match random.u8(0..8) {
+            let served = match random.u8(0..9) {
                 0..=2 => {
                     let at = random.usize(0..3);
                     let in_line = model.line.iter().any(|(_, waiting)| *waiting == at);
@@ -332,6 +364,10 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
                     let (ticket, at) = model.line.remove(random.usize(0..model.line.len()));
                     assert_eq!(pool.give_up(ids[at], ticket), None);
                     Vec::new()
+                }
+                7 if !model.closing.is_empty() => {
+                    let at = model.closing.swap_remove(random.usize(0..model.closing.len()));
+                    pool.evicted(ids[at])
                 }
                 _ => {
                     let expired = |idle: &Idle<u32>| {
@@ -374,6 +410,12 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
             check(&pool, &model);
         }
         // Nothing is left at rest.
+        while let Some(at) = model.closing.pop() {
+            let _ = pool.evicted(ids[at]);
+            for (ticket, grant) in model.dispatch() {
+                assert_eq!(pool.collect(ticket), Some(grant));
+            }
+        }
         while let Some((at, connection)) = model.held.pop() {
             let _ = pool.release(ids[at], connection.map(|_| CloseReason::Ended));
             for (ticket, grant) in model.dispatch() {
@@ -403,7 +445,8 @@ fn check(pool: &Pool, model: &Model) {
     assert_eq!(total.opened, open + total.closed.total());
     for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
         let origin = &stats.origins[name];
-        let own = origin.idle + origin.active + origin.opening;
+        let closing = model.closing.iter().filter(|evicted| **evicted == at).count();
+        let own = origin.idle + origin.active + origin.opening + closing;
         assert!(own <= model.limits.max_per_origin);
         if model.line.iter().any(|(_, waiting)| *waiting == at) {
             assert_eq!(origin.idle, 0, "a waiter exists only if nothing could serve it");
