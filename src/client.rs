@@ -1,33 +1,30 @@
-//! The life of a call, from top to bottom.
-
-mod admission;
-mod call;
+//! The client, and how it is made from its settings.
 
 use std::fmt;
-use std::mem;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
+use crate::call::{Caller, Endpoint, Endpoints};
 use crate::chat::{ChatRequest, ChatResponse};
-use crate::config::{ClientBuilder, Environment, Settings, cleaned, shown_url};
-use crate::cost::{CostReport, CostTracker, Reservation};
+use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
+use crate::cost::{CostReport, CostTracker};
 use crate::deadline::Deadline;
-use crate::error::{Error, ErrorKind, Phase};
+use crate::error::{Error, ErrorKind};
 use crate::metrics::{Recorder, Snapshot};
-use crate::observed::{Answer, Ended, Endpoint, ObservedCall, ObservedCalls};
+use crate::observed::ObservedCalls;
 use crate::pool::PoolStats;
-use crate::provider::{self, Format, Provider};
-use crate::retry::{Bucket, Retrier, SecondSending, Tried};
+use crate::provider::{self, Provider};
+use crate::retry::Bucket;
 use crate::stream::ChatStream;
-use crate::transport::{self, Headers, Transport};
-use crate::wire::{Delivery, Wire};
-use call::{Call, Means};
+use crate::transport::{self, Transport};
 
-/// A client of one provider.
+/// A client of one provider or many.
 ///
 /// Cheap to clone; all clones share one pool of connections, and calls may be made
-/// from any number of threads at once.
+/// from any number of threads at once. A request's
+/// [model](ChatRequest::model) may name another provider than the client's own; all providers
+/// share the pool, the retries, the ledger and the metrics.
 ///
 /// ```no_run
 /// use tollgate::Client;
@@ -41,33 +38,7 @@ use call::{Call, Means};
 /// ```
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    settings: Settings,
-    headers: Headers,
-    transport: Transport,
-    /// The retries left to all calls together.
-    bucket: Bucket,
-    watch: Arc<ObservedCalls>,
-    endpoint: Arc<Endpoint>,
-}
-
-/// Makes one attempt with what was set aside for it.
-type Attempt<T> =
-    fn(&Call, Means<'_>, u32, &mut SecondSending<'_>, Reservation) -> Result<T, Error>;
-
-/// How a call is delivered, and what an attempt at it is.
-struct Way<T> {
-    delivery: Delivery,
-    attempt: Attempt<T>,
-}
-
-/// Ends a call that failed.
-fn failed(watched: ObservedCall, error: Error) -> Error {
-    watched.end(&Ended { error: Some(&error), attempts: error.attempts(), ..Ended::default() });
-    error
+    caller: Arc<Caller>,
 }
 
 impl Client {
@@ -144,7 +115,7 @@ impl Client {
     /// the request asks for what the provider cannot do; otherwise what the last
     /// attempt ended with, see [`Error::kind`].
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
-        self.call(request.into(), None)
+        self.caller.whole(&request.into(), false)
     }
 
     /// Completes a prompt by OpenAI's text completions, whatever the model.
@@ -159,7 +130,7 @@ impl Client {
     /// As [`chat`](Self::chat); tools, images and the like are refused before
     /// sending, and so is a provider that has no text completions.
     pub fn complete(&self, prompt: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
-        self.call(prompt.into(), Some(self.completions()?))
+        self.caller.whole(&prompt.into(), true)
     }
 
     /// Asks the model, and hands out the answer while it is written.
@@ -181,7 +152,7 @@ impl Client {
     ///
     /// As [`chat`](Self::chat), until the first event.
     pub fn stream(&self, request: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
-        self.open(request.into(), None)
+        self.caller.stream(&request.into(), false)
     }
 
     /// Completes a prompt as [`complete`](Self::complete), and hands out the answer
@@ -191,31 +162,29 @@ impl Client {
     ///
     /// As [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
-        self.open(prompt.into(), Some(self.completions()?))
+        self.caller.stream(&prompt.into(), true)
     }
 
-    fn completions(&self) -> Result<Wire, Error> {
-        let profile = &self.inner.settings.profile;
-        match profile.format {
-            Format::OpenAiChat => Ok(Wire::OpenAiCompletions),
-            Format::Anthropic => Err(Error::invalid_request(
-                "this provider has no text completions; use chat() instead",
-            )
-            .with_provider(profile.id.as_str())),
-        }
-    }
-
-    /// Opens connections ahead of the first call, all at once, until `connections`
+    /// Opens connections to the client's own provider ahead of the first call, all at once, until `connections`
     /// are at rest or the pool has no room for more. Returns how many it opened.
     ///
     /// # Errors
     ///
     /// As for a call that cannot connect. Those that could be opened stay open.
+    /// [`Configuration`](crate::ErrorKind::Configuration) for a client without a provider of
+    /// its own.
     pub fn warm_up(&self, connections: usize) -> Result<usize, Error> {
-        let settings = &self.inner.settings;
-        let deadline = Deadline::after(Instant::now(), settings.timeout);
+        let Caller { endpoints, transport, .. } = &*self.caller;
+        let Some(Endpoint { settings, origin, .. }) = endpoints.own().map(|own| &**own) else {
+            return Err(Error::new(
+                ErrorKind::Configuration,
+                "the client has no provider of its own to connect to; call \
+                 ClientBuilder::provider",
+            ));
+        };
+        let deadline = Deadline::after(Instant::now(), settings.timeouts.call);
         let bounds = Bounds { deadline, cancel: None };
-        self.inner.transport.warm_up(connections, &bounds).map_err(|error| {
+        transport.warm_up(origin, connections, &bounds).map_err(|error| {
             error.hide(&settings.secrets).with_provider(settings.profile.id.as_str())
         })
     }
@@ -229,7 +198,7 @@ impl Client {
     /// println!("99 % waited at most {:?}", pool.waits.quantile(0.99));
     /// ```
     pub fn pool(&self) -> PoolStats {
-        self.inner.transport.pool_stats()
+        self.caller.transport.pool_stats()
     }
 
     /// What calls have cost so far, by model, provider, tag and day, how far the budgets
@@ -251,7 +220,7 @@ impl Client {
     /// What keeps track of the costs: for live [events](CostTracker::events), prices on
     /// [other models](CostTracker::what_if), and to share it with other clients.
     pub fn cost_tracker(&self) -> &CostTracker {
-        &self.inner.settings.costs
+        &self.caller.settings.costs
     }
 
     /// What calls did, all at this moment: how many, how long, how they failed, what they
@@ -266,122 +235,28 @@ impl Client {
     /// println!("{}", metrics.prometheus()); // for a scraper
     /// ```
     pub fn metrics(&self) -> Snapshot {
-        let Inner { settings, transport, bucket, watch, .. } = &*self.inner;
+        let Caller { settings, transport, bucket, observed, .. } = &*self.caller;
         let (pool, costs) = (transport.pool_stats(), settings.costs.report().into());
         let (now, at) = (Instant::now(), SystemTime::now());
-        let recorder = watch.recorder.clone().unwrap_or_else(|| Recorder::new(now));
+        let recorder = observed.recorder.clone().unwrap_or_else(|| Recorder::new(now));
         recorder.snapshot(now, at, pool, costs, bucket.left())
     }
 
     /// How many retries the client's [budget](crate::RetryBudget) has left.
     pub fn retries_left(&self) -> u32 {
-        self.inner.bucket.left()
-    }
-
-    fn call(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatResponse, Error> {
-        let begun = Instant::now();
-        let way = Way { delivery: Delivery::Whole, attempt: Call::attempt };
-        let (watched, ran) = self.watched(&request, wire, way, begun);
-        let tried = match ran {
-            Ok((_, tried)) => tried,
-            Err(error) => return Err(failed(watched, error)),
-        };
-        let latency = begun.elapsed();
-        let response = ChatResponse { latency, attempts: tried.attempts, ..tried.value };
-        watched.end(&Ended {
-            answer: Some(Answer::from(&response)),
-            attempts: &response.attempts,
-            ..Ended::default()
-        });
-        Ok(response)
-    }
-
-    fn open(&self, request: ChatRequest, wire: Option<Wire>) -> Result<ChatStream, Error> {
-        let begun = Instant::now();
-        let way = Way { delivery: Delivery::Stream, attempt: Call::begin };
-        let (watched, ran) = self.watched(&request, wire, way, begun);
-        let (call, tried) = match ran {
-            Ok(ran) => ran,
-            Err(error) => return Err(failed(watched, error)),
-        };
-        let (provider, model) = (self.inner.settings.profile.id.clone(), call.into_model());
-        ChatStream::new(tried, provider, model, request.cancel_token, begun, watched)
-    }
-
-    /// Runs a call, and has it watched.
-    fn watched<T>(
-        &self,
-        request: &ChatRequest,
-        wire: Option<Wire>,
-        way: Way<T>,
-        begun: Instant,
-    ) -> (ObservedCall, Result<(Call, Tried<T>), Error>) {
-        let settings = &self.inner.settings;
-        let model = request.model.as_ref().or(settings.model.as_ref());
-        let wire = wire.unwrap_or_else(|| Call::wire(settings.profile.format, model));
-        let streamed = way.delivery == Delivery::Stream;
-        let model = model.map(String::as_str);
-        let Inner { watch, endpoint, .. } = &*self.inner;
-        let named = model.unwrap_or_default();
-        let watched = watch.begin(endpoint, named, wire, streamed, &request.tags, begun);
-        let ran = self
-            .run(request, model, wire, way, begun, &watched)
-            .map_err(|error| error.with_provider(settings.profile.id.as_str()));
-        (watched, ran)
-    }
-
-    /// Runs a call, attempt after attempt.
-    fn run<T>(
-        &self,
-        request: &ChatRequest,
-        model: Option<&str>,
-        wire: Wire,
-        Way { delivery, attempt }: Way<T>,
-        begun: Instant,
-        watched: &ObservedCall,
-    ) -> Result<(Call, Tried<T>), Error> {
-        let Inner { settings, headers, transport, bucket, .. } = &*self.inner;
-        let (call, reservation) = Call::prepare(settings, request, model, wire, delivery, begun)?;
-        if call.bounds.deadline.is_past(Instant::now()) {
-            return Err(Error::timeout(Phase::Encode));
-        }
-        // Later it could have been sent, and would be charged.
-        if call.bounds.is_cancelled() {
-            return Err(Error::cancelled().with_phase(Phase::Encode));
-        }
-        let retrier = Retrier {
-            policy: &settings.retry,
-            bucket,
-            backoff: settings.retry.backoff(),
-            sleeper: &*settings.sleeper,
-            clock: &Instant::now,
-            bounds: &call.bounds,
-            begun,
-            // The attempt that is answered by a stream ends with that.
-            ended: &|attempt| {
-                if delivery == Delivery::Whole || attempt.failure.is_some() {
-                    watched.attempt_ended(attempt);
-                }
-            },
-        };
-        let means = Means { settings, headers, transport };
-        let mut first = Some(reservation);
-        let tried = retrier.run(|retries, second| {
-            watched.attempt_begun(retries);
-            let reservation = first.take().map_or_else(|| call.admit_again(settings), Ok)?;
-            attempt(&call, means, retries, second, reservation)
-        })?;
-        Ok((call, tried))
+        self.caller.bucket.left()
     }
 }
 
 /// Shows the base URL without its query, which may hold a key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Caller { settings, endpoints, .. } = &*self.caller;
+        let own = endpoints.own().map(|own| &own.settings);
         f.debug_struct("Client")
-            .field("provider", &self.inner.settings.profile.id)
-            .field("model", &self.inner.settings.model)
-            .field("base_url", &shown_url(&self.inner.settings.base))
+            .field("provider", &own.map(|own| own.profile.id.as_str()))
+            .field("model", &settings.model)
+            .field("base_url", &own.map(|own| shown_url(&own.base)))
             .finish_non_exhaustive()
     }
 }
@@ -396,31 +271,22 @@ impl ClientBuilder {
     /// see, a sentence each. What depends on the provider is checked once there is one, and
     /// root certificates once all else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let mut settings = self.check(&Environment::of_process())?;
+        let Checked { settings, own, others } = self.check(&Environment::of_process())?;
         let transport = Transport::new(&transport::Settings {
-            base: &settings.base,
-            connect_timeout: settings.connect_timeout,
             pool: &settings.pool,
             retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,
-            proxy: settings.proxy.as_ref(),
-            tls: settings.tls.as_ref(),
             max_response_bytes: settings.max_response_bytes,
             max_response_head_bytes: settings.max_response_head_bytes,
             observers: &settings.observers,
-        })?;
-        let headers = Headers::new(mem::take(&mut settings.headers), &settings.base);
+        });
+        let endpoints = Endpoints::new(own, others, &settings, &transport)?;
         let bucket = Bucket::new(settings.retry.budget);
         if !settings.observers.is_empty() {
             settings.costs.add_listener(settings.observers.listener());
         }
-        let watch = Arc::new(ObservedCalls::new(
-            settings.metrics.then(|| Recorder::new(Instant::now())),
-            settings.observers.clone(),
-        ));
-        let server = transport::host_and_port(&settings.base);
-        let endpoint = Arc::new(Endpoint::new(settings.profile.id.clone(), server));
-        let inner = Inner { settings, headers, transport, bucket, watch, endpoint };
-        Ok(Client { inner: Arc::new(inner) })
+        let recorder = settings.metrics.then(|| Recorder::new(Instant::now()));
+        let observed = Arc::new(ObservedCalls::new(recorder, settings.observers.clone()));
+        Ok(Client { caller: Arc::new(Caller { settings, transport, endpoints, bucket, observed }) })
     }
 }
 

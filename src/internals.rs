@@ -80,6 +80,8 @@ impl Default for Recorder {
         let mut gaps = Histogram::default();
         (0..500).for_each(|gap| gaps.record(Duration::from_micros(8_000 + gap * 37)));
         let attempt = Attempt {
+            provider: "openai".to_owned(),
+            model: "gpt-4o".to_owned(),
             began: Duration::ZERO,
             took: Duration::from_millis(890),
             resent: false,

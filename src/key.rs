@@ -59,26 +59,31 @@ impl Secrets {
     pub(crate) fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut secrets = Self::default();
         for (name, value) in headers {
-            let value = value.trim();
-            let scheme = value.split_once(' ').filter(|(scheme, _)| {
-                name.ends_with("authorization")
-                    || ["basic", "bearer"].contains(&&*scheme.to_ascii_lowercase())
-            });
-            let Some((scheme, credentials)) = scheme else {
-                secrets.add(value);
-                continue;
-            };
-            let credentials = credentials.trim();
-            secrets.add(credentials);
-            if scheme.eq_ignore_ascii_case("basic") {
-                let decoded = base64::decode(credentials);
-                if let Some(decoded) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
-                    secrets.add(&decoded);
-                    secrets.add(decoded.split_once(':').map_or("", |(_, password)| password));
-                }
-            }
+            secrets.add_header(name, value);
         }
         secrets
+    }
+
+    /// Adds the secret in a header.
+    pub(crate) fn add_header(&mut self, name: &str, value: &str) {
+        let value = value.trim();
+        let scheme = value.split_once(' ').filter(|(scheme, _)| {
+            name.ends_with("authorization")
+                || ["basic", "bearer"].contains(&&*scheme.to_ascii_lowercase())
+        });
+        let Some((scheme, credentials)) = scheme else {
+            self.add(value);
+            return;
+        };
+        let credentials = credentials.trim();
+        self.add(credentials);
+        if scheme.eq_ignore_ascii_case("basic") {
+            let decoded = base64::decode(credentials);
+            if let Some(decoded) = decoded.and_then(|bytes| String::from_utf8(bytes).ok()) {
+                self.add(&decoded);
+                self.add(decoded.split_once(':').map_or("", |(_, password)| password));
+            }
+        }
     }
 
     pub(crate) fn add(&mut self, secret: &str) {

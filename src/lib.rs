@@ -115,6 +115,7 @@
 
 mod base64;
 mod bounds;
+mod call;
 mod cancel;
 pub mod chat;
 mod client;
@@ -154,7 +155,7 @@ pub use chat::{
     Source, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
 };
 pub use client::Client;
-pub use config::{ClientBuilder, PoolConfig, Proxy, Tls};
+pub use config::{ClientBuilder, PoolConfig, ProviderConfig, Proxy, Tls};
 #[doc(inline)]
 pub use cost::{
     Availability, Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents,

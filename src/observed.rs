@@ -12,7 +12,6 @@ use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
-use crate::wire::Wire;
 
 /// The id of the next call. Of the process, since an observer may watch several clients.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -25,18 +24,12 @@ pub(crate) struct ObservedCalls {
     pub(crate) observers: Observers,
 }
 
-/// Where calls go: the provider and its server, as metrics and observers name them.
+/// Who is called, and where.
 #[derive(Debug)]
-pub(crate) struct Endpoint {
+pub(crate) struct Server {
     pub(crate) provider: Provider,
-    pub(crate) server_address: String,
-    pub(crate) server_port: u16,
-}
-
-impl Endpoint {
-    pub(crate) fn new(provider: Provider, (server_address, server_port): (String, u16)) -> Self {
-        Self { provider, server_address, server_port }
-    }
+    pub(crate) address: String,
+    pub(crate) port: u16,
 }
 
 /// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
@@ -44,8 +37,8 @@ impl Endpoint {
 #[derive(Debug)]
 pub(crate) struct ObservedCall {
     watch: Arc<ObservedCalls>,
-    endpoint: Arc<Endpoint>,
     id: u64,
+    server: Arc<Server>,
     model: String,
     operation: &'static str,
     streamed: bool,
@@ -95,24 +88,35 @@ impl ObservedCalls {
         Self { recorder, observers }
     }
 
-    /// Begins to watch a call.
-    pub(crate) fn begin(
+    /// A call begins that finds no server.
+    pub(crate) fn begin_nowhere(
         self: &Arc<Self>,
-        endpoint: &Arc<Endpoint>,
+        provider: &str,
         model: &str,
-        wire: Wire,
+        operation: &'static str,
         streamed: bool,
         tags: &BTreeMap<String, String>,
         begun: Instant,
     ) -> ObservedCall {
-        let operation = match wire {
-            Wire::OpenAiCompletions => metrics::TEXT_COMPLETION,
-            Wire::OpenAiChat | Wire::Anthropic => metrics::CHAT,
-        };
+        let provider = Provider::new(provider);
+        let server = Arc::new(Server { provider, address: String::new(), port: 0 });
+        self.begin(&server, model, operation, streamed, tags, begun)
+    }
+
+    /// A call begins.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        model: &str,
+        operation: &'static str,
+        streamed: bool,
+        tags: &BTreeMap<String, String>,
+        begun: Instant,
+    ) -> ObservedCall {
         let mut watched = ObservedCall {
             watch: Arc::clone(self),
-            endpoint: Arc::clone(endpoint),
             id: NEXT.fetch_add(1, Ordering::Relaxed),
+            server: Arc::clone(server),
             model: model.to_owned(),
             operation,
             streamed,
@@ -206,11 +210,11 @@ impl ObservedCall {
     fn call(&self) -> Call<'_> {
         Call {
             id: self.id,
-            provider: self.endpoint.provider.as_str(),
+            provider: self.server.provider.as_str(),
             model: &self.model,
             operation: self.operation,
-            server_address: &self.endpoint.server_address,
-            server_port: self.endpoint.server_port,
+            server_address: &self.server.address,
+            server_port: self.server.port,
             streamed: self.streamed,
             tags: &self.tags,
         }
@@ -218,11 +222,11 @@ impl ObservedCall {
 
     fn target(&self) -> Target<'_> {
         Target {
-            provider: self.endpoint.provider.as_str(),
+            provider: self.server.provider.as_str(),
             model: &self.model,
             operation: self.operation,
-            server_address: &self.endpoint.server_address,
-            server_port: self.endpoint.server_port,
+            server_address: &self.server.address,
+            server_port: self.server.port,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Message, Part, ReasoningEffort, ResponseFormat, Source, Tool, ToolChoice};
+use super::{Message, Part, Provider, ReasoningEffort, ResponseFormat, Source, Tool, ToolChoice};
 use crate::cancel::CancelToken;
 
 /// A conversation and how to answer it.
@@ -34,8 +34,34 @@ use crate::cancel::CancelToken;
 pub struct ChatRequest {
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
-    /// The model. Default: the client's.
+    /// The model: a name of the client's own provider, or `provider/model` for another, such
+    /// as `groq/llama-3.3-70b-versatile`. Default: the client's.
+    ///
+    /// Where a name can be read both ways, it stays with the client's own provider; name the
+    /// [`provider`](Self::provider) to say otherwise. In full, the first rule that fits
+    /// decides:
+    ///
+    /// 1. Without a slash, it is a model of the client's own provider.
+    /// 2. If the part before the first slash names the client's own provider, the rest is the
+    ///    model.
+    /// 3. If the own provider is a [gateway](crate::provider::ModelNames::Gateway), such as
+    ///    OpenRouter, it is the gateway's name for the model.
+    /// 4. If the own provider's names may have
+    ///    [slashes](crate::provider::ModelNames::Slashes), as Together's have, and it begins
+    ///    with a publisher of open-weight models (`Qwen/`, `nvidia/`, `mistralai/`,
+    ///    `moonshotai/`, `openai/gpt-oss`), it is the own provider's name.
+    /// 5. If the part before the first slash names a provider, that provider is asked for the
+    ///    rest.
+    /// 6. If the own provider's names may have slashes, it is the own provider's name, unless
+    ///    the part before the first slash looks like a misspelled provider.
+    ///
+    /// Anything else is an error before anything is sent. A server at another address than the
+    /// provider's own may have any names, with slashes, too.
     pub model: Option<String>,
+    /// The provider, by its name or an alias; the [`model`](Self::model) is then its own name
+    /// for it, slashes included. Default: by the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Provider>,
     /// The tools the model may call. Default: none.
     pub tools: Vec<Tool>,
     /// Which of them it may or must call. Default: its choice.
@@ -141,7 +167,24 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the model. Default: the client's.
+    /// Sets the provider, whose own name for it the [`model`](Self::model) then is. Default:
+    /// by the model.
+    pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
+
+    /// Sets the model: a name of the client's own provider, or `provider/model` for another.
+    /// Default: the client's.
+    ///
+    /// ```no_run
+    /// # use tollgate::{ChatRequest, Client};
+    /// let client = Client::openai("gpt-4o-mini")?;
+    /// let request = ChatRequest::from("Hello");
+    /// client.chat(request.clone().model("gpt-4o"))?; // OpenAI
+    /// client.chat(request.model("groq/llama-3.3-70b-versatile"))?; // Groq, GROQ_API_KEY
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());

@@ -4,19 +4,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{PoolConfig, Proxy, Tls};
+use super::{PoolConfig, ProviderConfig, Proxy, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::observe::Observer;
-use crate::provider::{Profile, Provider};
+use crate::provider::{Credentials, Profile, Provider};
 use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
 /// Sets up a [`Client`](crate::Client).
 ///
 /// | setting | default |
 /// |---|---|
-/// | [`provider`](Self::provider), [`profile`](Self::profile) | none, one of them required |
+/// | [`provider`](Self::provider), [`profile`](Self::profile) | none; then models are named `provider/model` |
+/// | [`add_provider`](Self::add_provider), [`profiles`](Self::profiles) | none |
 /// | [`model`](Self::model) | none; then each request names its own |
+/// | [`credentials`](Self::credentials) | the key |
 /// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
 /// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
 /// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, else the provider's own |
@@ -61,13 +63,11 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 #[derive(Clone)]
 #[must_use]
 pub struct ClientBuilder {
-    pub(super) provider: Option<Provider>,
-    pub(super) profile: Option<Profile>,
+    /// Of the provider that is asked where a request names no other.
+    pub(super) own: ProviderConfig,
+    pub(super) providers: Vec<ProviderConfig>,
+    pub(super) profiles: Vec<Profile>,
     pub(super) model: Option<String>,
-    pub(super) api_key: Option<ApiKey>,
-    pub(super) without_api_key: bool,
-    pub(super) base_url: Option<String>,
-    pub(super) allow_plain_http: bool,
     pub(super) timeout: Duration,
     pub(super) connect_timeout: Duration,
     pub(super) attempt_timeout: Option<Duration>,
@@ -79,15 +79,11 @@ pub struct ClientBuilder {
     pub(super) retry: RetryConfig,
     pub(super) sleeper: Arc<dyn Sleeper>,
     pub(super) idempotency_keys: bool,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) organization: Option<String>,
-    pub(super) project: Option<String>,
     pub(super) proxy: Proxy,
     pub(super) tls: Option<Tls>,
     pub(super) budgets: Vec<Budget>,
     pub(super) costs: Option<CostConfig>,
     pub(super) cost_tracker: Option<CostTracker>,
-    pub(super) price_provider: Option<String>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) metrics: bool,
 }
@@ -96,12 +92,11 @@ pub struct ClientBuilder {
 /// the base URL before it was checked.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("ClientBuilder")
-            .field("provider", &self.provider)
+            .field("own", &self.own)
+            .field("providers", &self.providers)
+            .field("profiles", &self.profiles)
             .field("model", &self.model)
-            .field("api_key", &self.api_key)
-            .field("base_url", &self.base_url.as_ref().map(|_| "[hidden]"))
             .field("timeout", &self.timeout)
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
@@ -112,12 +107,10 @@ impl fmt::Debug for ClientBuilder {
             .field("pool", &self.pool)
             .field("retry", &self.retry)
             .field("idempotency_keys", &self.idempotency_keys)
-            .field("headers", &headers)
             .field("proxy", &self.proxy)
             .field("tls", &self.tls)
             .field("budgets", &self.budgets)
             .field("costs", &self.costs)
-            .field("price_provider", &self.price_provider)
             .field("observers", &self.observers.len())
             .field("metrics", &self.metrics)
             .finish_non_exhaustive()
@@ -127,13 +120,10 @@ impl fmt::Debug for ClientBuilder {
 impl Default for ClientBuilder {
     fn default() -> Self {
         Self {
-            provider: None,
-            profile: None,
+            own: ProviderConfig::default(),
+            providers: Vec::new(),
+            profiles: Vec::new(),
             model: None,
-            api_key: None,
-            without_api_key: false,
-            base_url: None,
-            allow_plain_http: false,
             timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
@@ -145,15 +135,11 @@ impl Default for ClientBuilder {
             retry: RetryConfig::default(),
             sleeper: Arc::new(Interruptible),
             idempotency_keys: false,
-            headers: Vec::new(),
-            organization: None,
-            project: None,
             proxy: Proxy::default(),
             tls: None,
             budgets: Vec::new(),
             costs: None,
             cost_tracker: None,
-            price_provider: None,
             observers: Vec::new(),
             metrics: true,
         }
@@ -161,22 +147,51 @@ impl Default for ClientBuilder {
 }
 
 impl ClientBuilder {
-    /// Sets who serves the models, by a name that the crate knows, such as `"groq"`; see
-    /// [`Profile::all`](crate::provider::Profile::all). Required, unless a
-    /// [`profile`](Self::profile) is set.
+    /// Sets the provider for requests that name none, by its name or an alias, such as
+    /// `"groq"`; see [`Profile::all`](crate::provider::Profile::all). Default: none; then the
+    /// [`model`](Self::model), or that of each request, names its own as `provider/model`.
+    ///
+    /// The [`api_key`](Self::api_key), [`base_url`](Self::base_url), [`header`](Self::header)s,
+    /// [`organization`](Self::organization), [`project`](Self::project) and
+    /// [`price_provider`](Self::price_provider) of this builder are this provider's alone. All
+    /// other settings hold for every provider of the client.
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
-        self.provider = Some(provider.into());
+        self.own.provider = Some(provider.into());
         self
     }
 
     /// Sets a provider by how it is reached, for one that the crate does not know, or knows
     /// otherwise. Default: the crate's own profile of the [`provider`](Self::provider).
     pub fn profile(mut self, profile: Profile) -> Self {
-        self.profile = Some(profile);
+        self.own.profile = Some(profile);
         self
     }
 
-    /// Sets the model for requests that name none. Default: none.
+    /// Adds the settings of another provider, for requests whose model names it, such as
+    /// `groq/llama-3.3-70b-versatile`. Providers that are not added are reached with their
+    /// defaults: the crate's own profile, and the key from the environment. Default: none.
+    pub fn add_provider(mut self, provider: ProviderConfig) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Adds profiles of providers that the crate does not know, or knows otherwise, such as
+    /// those of a file that [`Profile::load`] has read. One that has the id of a built-in
+    /// provider stands in its place. Default: none.
+    pub fn profiles(mut self, profiles: impl IntoIterator<Item = Profile>) -> Self {
+        self.profiles.extend(profiles);
+        self
+    }
+
+    /// Sets what signs each attempt, in place of a key: for tokens that expire and
+    /// signatures over the request. Default: the key.
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.own = self.own.credentials(credentials);
+        self
+    }
+
+    /// Sets the model for requests that name none. With a [`provider`](Self::provider) it is
+    /// that provider's own name for it, else `provider/model`. Default: none.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
         self
@@ -186,14 +201,14 @@ impl ClientBuilder {
     /// `OPENAI_API_KEY` or `GROQ_API_KEY`; see
     /// [`Profile::key_variables`](crate::provider::Profile::key_variables).
     pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
-        self.api_key = Some(key.into());
+        self.own.api_key = Some(key.into());
         self
     }
 
     /// Sends no key, for a server that asks for none. A key in the environment is
     /// then not used either.
     pub fn without_api_key(mut self) -> Self {
-        self.without_api_key = true;
+        self.own.without_api_key = true;
         self
     }
 
@@ -202,14 +217,14 @@ impl ClientBuilder {
     /// not. Default: from the environment, as `OPENAI_BASE_URL` or `GROQ_BASE_URL`, else
     /// the provider's own address.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.base_url = Some(url.into());
+        self.own.base_url = Some(url.into());
         self
     }
 
     /// Allows `http` to hosts other than this machine. Default: false, for key and
     /// prompts would cross the network in the clear.
     pub fn allow_plain_http(mut self, allowed: bool) -> Self {
-        self.allow_plain_http = allowed;
+        self.own.allow_plain_http = allowed;
         self
     }
 
@@ -307,21 +322,21 @@ impl ClientBuilder {
     /// Adds a header to every request, in place of one of our own by that name. A request's
     /// [betas](crate::ChatRequest::betas) are added to `anthropic-beta`. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.own.headers.push((name.into(), value.into()));
         self
     }
 
     /// Sets the organisation to bill (`OpenAI-Organization`). Default: from
     /// `OPENAI_ORG_ID`. OpenAI only.
     pub fn organization(mut self, id: impl Into<String>) -> Self {
-        self.organization = Some(id.into());
+        self.own.organization = Some(id.into());
         self
     }
 
     /// Sets the project to bill (`OpenAI-Project`). Default: from
     /// `OPENAI_PROJECT_ID`. OpenAI only.
     pub fn project(mut self, id: impl Into<String>) -> Self {
-        self.project = Some(id.into());
+        self.own.project = Some(id.into());
         self
     }
 
@@ -376,7 +391,7 @@ impl ClientBuilder {
     /// your own gateway, the provider's name in its
     /// [profile](crate::provider::Profile::prices), or else its id.
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
-        self.price_provider = Some(name.into());
+        self.own.price_provider = Some(name.into());
         self
     }
 

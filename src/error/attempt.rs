@@ -21,6 +21,12 @@ use super::{Decision, Error, ErrorKind, Phase};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
+    /// The provider that it was sent to, by its id.
+    #[serde(default)]
+    pub provider: String,
+    /// The model that it asked for, as the provider names it.
+    #[serde(default)]
+    pub model: String,
     /// When it began, from the beginning of the call.
     pub began: Duration,
     /// How long it took: waiting for a connection, opening it, and the exchange.

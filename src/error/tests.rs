@@ -12,6 +12,8 @@ fn an_error_reads_as_one_line() {
         .with_request_id(Some("req_1".to_owned()))
         .with_retry_hints(Some(Duration::from_secs(2)), None);
     let attempt = |decision| Attempt {
+        provider: "openai".to_owned(),
+        model: "gpt-4o".to_owned(),
         began: Duration::ZERO,
         took: Duration::ZERO,
         resent: false,

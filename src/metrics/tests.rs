@@ -71,6 +71,8 @@ pub(super) fn failed<'a>(model: &'a str, error: &'a Error, attempts: &'a [Attemp
 
 pub(super) fn attempt(error: Option<&Error>, decision: Option<Decision>) -> Attempt {
     Attempt {
+        provider: "openai".to_owned(),
+        model: "gpt-4o".to_owned(),
         began: Duration::ZERO,
         took: millis(10),
         resent: false,

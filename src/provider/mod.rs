@@ -4,6 +4,7 @@
 //! authenticates, and the wire format it speaks. The registry has a row for each vendor
 //! known by name, and a program can add its own.
 
+mod credentials;
 mod model_name;
 mod profile;
 mod registry;
@@ -13,7 +14,8 @@ pub use crate::chat::{Format, Provider};
 pub use crate::wire::openai_chat::{
     CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
 };
-pub(crate) use model_name::{split, unknown};
-pub use profile::{Auth, Profile};
+pub use credentials::{Credentials, Unsigned};
+pub(crate) use model_name::{ModelName, Own, find, id, resolve, split, unknown};
+pub use profile::{Auth, ModelNames, Profile};
 pub(crate) use registry::{canonical, names, price_name};
 pub(crate) use similar::nearest;

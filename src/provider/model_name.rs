@@ -1,21 +1,109 @@
 //! How a model is named: `provider/model`.
 
-use super::registry::{canonical, names};
-use super::{Provider, similar};
+use super::registry::{canonical, lookup, names};
+use super::{ModelNames, Profile, Provider, similar};
 use crate::error::{Error, ErrorKind};
 
 /// A model of a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ModelName {
+pub(crate) struct ModelName<'a> {
     pub(crate) provider: Provider,
     /// As the provider itself names it.
-    pub(crate) model: String,
+    pub(crate) model: &'a str,
+}
+
+/// The provider that a client asks where a request names no other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own<'a> {
+    pub(crate) id: &'a Provider,
+    pub(crate) names: ModelNames,
+}
+
+/// Publishers of open-weight models whose names are also names of providers. Many providers
+/// serve these models under the publisher's name (Hugging Face's model ids, which Together,
+/// Groq, DeepInfra and others use as they are: <https://huggingface.co/models>).
+const PUBLISHERS: [&str; 5] = ["openai/gpt-oss", "qwen/", "nvidia/", "mistralai/", "moonshotai/"];
+
+/// Reads the name of a model in a request.
+///
+/// `own` is the client's own provider, and `profiles` are known beside the built-in ones.
+/// The first rule that fits decides:
+///
+/// 1. Without a slash, it is a model of the client's own provider.
+/// 2. If the part before the first slash is the name or an alias of the client's own
+///    provider, the rest is the model.
+/// 3. If the own provider is a gateway ([`ModelNames::Gateway`]), it is that gateway's name
+///    for the model.
+/// 4. If the own provider's names may have slashes ([`ModelNames::Slashes`]) and it begins
+///    with a publisher of open-weight models, it is the own provider's name.
+/// 5. If the part before the first slash is the name or an alias of a provider, that provider
+///    is asked for the rest.
+/// 6. If the own provider's names may have slashes, and the part before the first slash is
+///    not a provider's name but for one letter, it is the own provider's name.
+///
+/// Anything else is an error. So where two readings are possible, the request stays with the
+/// client's own provider.
+///
+/// # Errors
+///
+/// [`Configuration`](ErrorKind::Configuration), with the nearest names.
+pub(crate) fn resolve<'a>(
+    name: &'a str,
+    own: Option<Own<'_>>,
+    profiles: &[Profile],
+) -> Result<ModelName<'a>, Error> {
+    let name = name.trim();
+    let refuse = |message: String| Err(Error::new(ErrorKind::Configuration, message));
+    let Some((first, model)) = name.split_once('/') else {
+        return match own {
+            Some(own) => Ok(ModelName { provider: own.id.clone(), model: name }),
+            None => refuse(format!(
+                "the model {name:?} names no provider; write provider/model, such as \
+                 \"openai/gpt-4o-mini\" or \"groq/llama-3.3-70b-versatile\""
+            )),
+        };
+    };
+    let provider = id(first, profiles);
+    if let Some(own) = own {
+        let is_publisher = || {
+            PUBLISHERS.iter().any(|publisher| {
+                name.get(..publisher.len()).is_some_and(|of| of.eq_ignore_ascii_case(publisher))
+            })
+        };
+        let is_own = match (own.names, &provider) {
+            (_, Some(id)) if id == own.id => false,
+            (ModelNames::Gateway, _) => true,
+            (ModelNames::Slashes, Some(_)) => is_publisher(),
+            (ModelNames::Slashes, None) => {
+                is_publisher() || !similar::is_misspelled(first, all_names(profiles))
+            }
+            (ModelNames::Plain, _) => false,
+        };
+        if is_own {
+            return Ok(ModelName { provider: own.id.clone(), model: name });
+        }
+    }
+    match provider {
+        Some(_) if model.trim().is_empty() => {
+            refuse(format!("the name {name:?} has no model after the slash; write provider/model"))
+        }
+        Some(provider) => Ok(ModelName { provider, model }),
+        None => refuse(match own {
+            Some(own) => format!(
+                "{} in the model {name:?}; if it is a name of {}'s own, write \"{}/{name}\"",
+                unknown(first, profiles),
+                own.id,
+                own.id
+            ),
+            None => unknown(first, profiles),
+        }),
+    }
 }
 
 /// Reads `provider/model`.
 ///
-/// What stands before the first slash is the provider, by its name or an alias. All that
-/// follows is the model's own name, slashes included:
+/// The part before the first slash is the provider, by its name or an alias. The rest is the
+/// model's own name, slashes included:
 ///
 /// | name | provider | model |
 /// |---|---|---|
@@ -29,31 +117,44 @@ pub(crate) struct ModelName {
 /// # Errors
 ///
 /// [`Configuration`](ErrorKind::Configuration), with the nearest names, for a name without
-/// a provider, without a model, or with a provider that nobody knows.
-pub(crate) fn split(name: &str) -> Result<ModelName, Error> {
-    let name = name.trim();
-    let refuse = |message: String| Err(Error::new(ErrorKind::Configuration, message));
-    let Some((provider, model)) = name.split_once('/') else {
-        return refuse(format!(
-            "the model {name:?} names no provider; write provider/model, such as \
-             \"openai/gpt-4o-mini\" or \"groq/llama-3.3-70b-versatile\""
-        ));
-    };
-    if model.trim().is_empty() {
-        return refuse(format!(
-            "the name {name:?} has no model after the slash; write provider/model"
-        ));
-    }
-    match canonical(provider) {
-        Some(id) => Ok(ModelName { provider: Provider::from_static(id), model: model.to_owned() }),
-        None => refuse(unknown(provider)),
-    }
+/// a provider, without a model, or with a provider that is not known.
+pub(crate) fn split(name: &str) -> Result<ModelName<'_>, Error> {
+    resolve(name, None, &[])
 }
 
-/// What to say of a provider that nobody knows.
-pub(crate) fn unknown(provider: &str) -> String {
-    let mut nearest: Vec<_> =
-        similar::nearest(provider, names()).into_iter().filter_map(canonical).collect();
+/// The profile of a provider, by its name or an alias; one of `profiles` rather than a
+/// built-in one.
+pub(crate) fn find(name: &str, profiles: &[Profile]) -> Option<Profile> {
+    let added = profiles.iter().find(|profile| named(profile, name));
+    added.cloned().or_else(|| {
+        let builtin = lookup(name)?;
+        // An alias of one that was replaced.
+        let replaced = profiles.iter().find(|profile| profile.id == builtin.id);
+        Some(replaced.cloned().unwrap_or(builtin))
+    })
+}
+
+/// The id of a provider, by its name or an alias.
+pub(crate) fn id(name: &str, profiles: &[Profile]) -> Option<Provider> {
+    let added = profiles.iter().find(|profile| named(profile, name));
+    added.map(|profile| profile.id.clone()).or_else(|| canonical(name).map(Provider::from_static))
+}
+
+fn named(profile: &Profile, name: &str) -> bool {
+    profile.id.as_str().eq_ignore_ascii_case(name)
+}
+
+fn all_names<'a>(profiles: &'a [Profile]) -> impl Iterator<Item = &'a str> {
+    let added = profiles.iter().map(|profile| profile.id.as_str());
+    added.chain(names().map(|name| -> &'a str { name }))
+}
+
+/// What to say of a provider that is not known.
+pub(crate) fn unknown(provider: &str, profiles: &[Profile]) -> String {
+    let mut nearest: Vec<_> = similar::nearest(provider, all_names(profiles))
+        .into_iter()
+        .map(|name| canonical(name).unwrap_or(name))
+        .collect();
     nearest.dedup();
     let hint = match nearest.as_slice() {
         [] => "; see tollgate::provider for the names, or add a profile of your own".to_owned(),
@@ -81,8 +182,68 @@ mod tests {
             ("Mistral/mistral-small", "mistral", "mistral-small"),
         ] {
             let split = split(name).unwrap();
-            assert_eq!((split.provider.as_str(), split.model.as_str()), (provider, model));
+            assert_eq!((split.provider.as_str(), split.model), (provider, model));
         }
+    }
+
+    #[test]
+    fn a_request_stays_with_the_clients_own_provider_where_both_readings_are_possible() {
+        use ModelNames::{Gateway, Plain, Slashes};
+
+        for (own, names, name, provider, model) in [
+            ("openai", Plain, "gpt-4o", "openai", "gpt-4o"),
+            ("openai", Plain, "openai/gpt-4o", "openai", "gpt-4o"),
+            ("openai", Plain, "groq/llama-3.3-70b", "groq", "llama-3.3-70b"),
+            ("openai", Plain, "groq/openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
+            ("anthropic", Plain, "claude/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
+            ("anthropic", Plain, "qwen/qwen-max", "alibaba", "qwen-max"),
+            // A gateway's models have the names of other providers in front.
+            ("openrouter", Gateway, "anthropic/claude-x", "openrouter", "anthropic/claude-x"),
+            ("openrouter", Gateway, "openrouter/openai/gpt-4o", "openrouter", "openai/gpt-4o"),
+            ("openrouter", Gateway, "some-lab/some-model", "openrouter", "some-lab/some-model"),
+            ("litellm", Gateway, "gpt-4o", "litellm", "gpt-4o"),
+            // These serve open-weight models under their publishers' names, and nothing else.
+            ("together", Slashes, "meta-llama/Llama-3.3", "together", "meta-llama/Llama-3.3"),
+            ("together", Slashes, "Qwen/Qwen3-32B", "together", "Qwen/Qwen3-32B"),
+            ("groq", Slashes, "openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
+            ("groq", Slashes, "openai/gpt-4o-mini", "openai", "gpt-4o-mini"),
+            ("groq", Slashes, "anthropic/claude-x", "anthropic", "claude-x"),
+            ("groq", Slashes, "groq/llama-3.3-70b", "groq", "llama-3.3-70b"),
+            ("groq", Slashes, "moonshotai/kimi-k2", "groq", "moonshotai/kimi-k2"),
+            ("huggingface", Slashes, "mistralai/Mixtral", "huggingface", "mistralai/Mixtral"),
+            ("fireworks", Slashes, "accounts/x/models/y", "fireworks", "accounts/x/models/y"),
+            ("ollama", Slashes, "deepseek-ai/x", "ollama", "deepseek-ai/x"),
+        ] {
+            let own = Provider::new(own);
+            let found = resolve(name, Some(Own { id: &own, names }), &[]).unwrap();
+            assert_eq!((found.provider.as_str(), found.model), (provider, model), "{own} {name}");
+        }
+        for (own, names, name, expected) in [
+            ("openai", Plain, "gorq/llama", "did you mean groq?"),
+            ("openai", Plain, "meta-llama/Llama-3", "write \"openai/meta-llama/Llama-3\""),
+            ("together", Slashes, "gorq/llama", "did you mean groq?"),
+            ("together", Slashes, "openai/", "has no model after the slash"),
+        ] {
+            let own = Provider::new(own);
+            let error = resolve(name, Some(Own { id: &own, names }), &[]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Configuration);
+            assert!(error.message().contains(expected), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn profiles_that_were_added_come_before_the_built_in_ones() {
+        use crate::provider::Format;
+
+        let acme = Profile::new("acme", Format::OpenAiChat, "https://a.example");
+        let groq = Profile::new("groq", Format::OpenAiChat, "https://g.example");
+        let profiles = [acme, groq];
+        let found = resolve("Acme/acme-7b", None, &profiles).unwrap();
+        assert_eq!((found.provider.as_str(), found.model), ("acme", "acme-7b"));
+        assert_eq!(find("groq", &profiles).unwrap().base_url, "https://g.example");
+        assert_eq!(find("mistral", &profiles).unwrap().id, "mistral");
+        let error = resolve("acmee/x", None, &profiles).unwrap_err();
+        assert!(error.message().contains("did you mean acme?"), "{error}");
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct Profile {
     /// How its Chat Completions differ from OpenAI's; nothing for other formats.
     #[serde(default, skip_serializing_if = "is_openai")]
     pub dialect: Dialect,
+    /// What its own names of models look like. Default: [`ModelNames::Slashes`].
+    #[serde(default, skip_serializing_if = "has_slashes")]
+    pub model_names: ModelNames,
     /// What the table of prices knows it by. Default: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prices: Option<Text>,
@@ -73,8 +76,29 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn has_slashes(names: &ModelNames) -> bool {
+    *names == ModelNames::Slashes
+}
+
 fn is_openai(dialect: &Dialect) -> bool {
     *dialect == Dialect::OPENAI
+}
+
+/// What a provider's own names of its models look like, by which a request's model is read
+/// as its own or as `provider/model` of another; see
+/// [`ChatRequest::model`](crate::ChatRequest::model).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelNames {
+    /// None contains a slash, such as `gpt-4o-mini`.
+    Plain,
+    /// Some contain slashes, such as `meta-llama/Llama-3.3-70B-Instruct`.
+    #[default]
+    Slashes,
+    /// All of them are models of other providers, with the provider in front, such as
+    /// `anthropic/claude-sonnet-4.5` at OpenRouter.
+    Gateway,
 }
 
 /// How a key is sent.
@@ -113,6 +137,7 @@ impl Profile {
             key_optional: false,
             headers: Vec::new(),
             dialect: Dialect::OPENAI,
+            model_names: ModelNames::Slashes,
             prices: None,
             docs: None,
         }
@@ -174,6 +199,12 @@ impl Profile {
     /// Sets how its Chat Completions differ from OpenAI's.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self
+    }
+
+    /// Sets what its own names of models look like.
+    pub fn model_names(mut self, names: ModelNames) -> Self {
+        self.model_names = names;
         self
     }
 

@@ -17,6 +17,13 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> V
     found.into_iter().map(|(_, known)| known).take(3).collect()
 }
 
+/// Whether a name is one of `names` but for one letter: inserted, deleted, replaced or
+/// swapped with the next.
+pub(super) fn is_misspelled<'a>(name: &str, mut names: impl Iterator<Item = &'a str>) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.len() >= 4 && names.any(|known| known.len() >= 4 && distance(&name, known) == 1)
+}
+
 /// The optimal string alignment distance (Damerau-Levenshtein without repeated edits of
 /// one place).
 fn distance(one: &str, other: &str) -> usize {

@@ -22,6 +22,23 @@ pub(crate) struct Retrier<'a> {
     pub(crate) ended: &'a dyn Fn(&Attempt),
 }
 
+/// What an attempt is sent to.
+pub(crate) trait Target {
+    fn provider(&self) -> &str;
+    /// As the provider names it.
+    fn model(&self) -> &str;
+}
+
+impl<T: Target> Target for &T {
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
+    fn model(&self) -> &str {
+        (**self).model()
+    }
+}
+
 /// What an attempt brought, and the attempts it took, itself the last of them.
 #[derive(Debug)]
 pub(crate) struct Tried<T> {
@@ -30,26 +47,31 @@ pub(crate) struct Tried<T> {
 }
 
 impl Retrier<'_> {
-    /// Tries until an attempt succeeds or there is reason to give up. `attempt` is
-    /// told how many retries came before it, and takes the right to send twice if it has to.
+    /// Tries until an attempt succeeds or there is reason to give up. `choose` returns the
+    /// target of the next attempt, after those that came before it. `attempt` gets this
+    /// target, the number of retries before it, and the right to send twice if it has to.
     ///
     /// The error is that of the last attempt, with all of them listed. Where time
     /// ran out or the caller cancelled after earlier failures, the last of those is
     /// its source.
-    pub(crate) fn run<T>(
+    pub(crate) fn run<G: Target, T>(
         mut self,
-        mut attempt: impl FnMut(u32, &mut SecondSending<'_>) -> Result<T, Error>,
+        mut choose: impl FnMut(&[Attempt]) -> G,
+        mut attempt: impl FnMut(&G, u32, &mut SecondSending<'_>) -> Result<T, Error>,
     ) -> Result<Tried<T>, Error> {
         let mut attempts = Vec::with_capacity(1);
         let mut before = None;
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+            let target = choose(&attempts);
             let began = (self.clock)();
             let mut second = self.bucket.second_sending();
-            let outcome = attempt(retries, &mut second);
+            let outcome = attempt(&target, retries, &mut second);
             let resent = second.is_taken();
             let now = (self.clock)();
             let mut entry = Attempt {
+                provider: target.provider().to_owned(),
+                model: target.model().to_owned(),
                 began: began.saturating_duration_since(self.begun),
                 took: now.saturating_duration_since(began),
                 resent,
@@ -188,7 +210,20 @@ mod tests {
                 begun: self.begun,
                 ended: &|_| {},
             };
-            retrier.run(|retries, _| attempt(retries))
+            retrier.run(|_| Somewhere, |_, retries, _| attempt(retries))
+        }
+    }
+
+    /// The one target of these tests.
+    struct Somewhere;
+
+    impl Target for Somewhere {
+        fn provider(&self) -> &str {
+            "acme"
+        }
+
+        fn model(&self) -> &str {
+            "acme-7b"
         }
     }
 
@@ -338,7 +373,9 @@ mod tests {
             begun: world.begun,
             ended: &|_| {},
         };
-        let error = retrier.run(|_, _| -> Result<(), _> { Err(server_error()) }).unwrap_err();
+        let error = retrier
+            .run(|_| Somewhere, |_, _, _| -> Result<(), _> { Err(server_error()) })
+            .unwrap_err();
         assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 1));
         assert!(error.source().is_some());
     }

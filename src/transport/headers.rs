@@ -76,6 +76,11 @@ impl Headers {
                 line(&mut written, name, value);
             }
         }
+        for (name, value) in request.credentials {
+            if !self.names.contains(name) {
+                line(&mut written, name, value);
+            }
+        }
         written
     }
 }
@@ -112,8 +117,15 @@ mod tests {
     fn written(headers: &Headers, retries: u32, key: Option<&HeaderValue>) -> String {
         let uri = Uri::from_static(LOCALHOST);
         let body = b"";
-        let request =
-            Outgoing { uri: &uri, headers, retries, idempotency_key: key, betas: None, body };
+        let request = Outgoing {
+            uri: &uri,
+            headers,
+            credentials: &[],
+            retries,
+            idempotency_key: key,
+            betas: None,
+            body,
+        };
         String::from_utf8(headers.written(&request)).unwrap()
     }
 

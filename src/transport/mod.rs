@@ -28,7 +28,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, HeaderValue, Request, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, Tls};
@@ -55,33 +55,41 @@ pub(crate) use watch::Watch;
 /// that does not come must not use up the time for another attempt.
 const ERROR_BODY: Duration = Duration::from_secs(2);
 
-/// Sends requests to one origin.
+/// Sends requests to any number of origins, over one pool of connections.
 pub(crate) struct Transport {
     pool: Pool<Connection>,
     pool_config: PoolConfig,
-    origin: OriginId,
-    opener: Arc<Opener>,
     config: Config,
     retry_stale: bool,
     max_response_bytes: usize,
+    max_response_head_bytes: usize,
     observers: Observers,
-    /// Where all connections lead.
-    origin_name: Arc<str>,
 }
 
 /// How a [`Transport`] is set up.
 pub(crate) struct Settings<'a> {
-    /// An absolute URL at the origin to reach.
-    pub(crate) base: &'a Uri,
-    pub(crate) connect_timeout: Duration,
     pub(crate) pool: &'a PoolConfig,
     /// Whether to send once more when a reused connection turns out to be dead.
     pub(crate) retry_stale: bool,
-    pub(crate) proxy: Option<&'a ureq::Proxy>,
-    pub(crate) tls: Option<&'a Tls>,
     pub(crate) max_response_bytes: usize,
     pub(crate) max_response_head_bytes: usize,
     pub(crate) observers: &'a Observers,
+}
+
+/// Scheme, host and port that requests go to, and how connections to them are opened.
+pub(crate) struct Origin {
+    id: OriginId,
+    opener: Arc<Opener>,
+    name: Arc<str>,
+}
+
+/// How an [`Origin`] is reached.
+pub(crate) struct OriginSettings<'a> {
+    /// An absolute URL there.
+    pub(crate) base: &'a Uri,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Option<&'a ureq::Proxy>,
+    pub(crate) tls: Option<&'a Tls>,
 }
 
 /// What is sent.
@@ -89,6 +97,8 @@ pub(crate) struct Settings<'a> {
 pub(crate) struct Outgoing<'a> {
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a Headers,
+    /// Those of this attempt alone.
+    pub(crate) credentials: &'a [(HeaderName, HeaderValue)],
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
@@ -107,30 +117,38 @@ pub(crate) struct Incoming {
 }
 
 impl Transport {
-    pub(crate) fn new(settings: &Settings<'_>) -> Result<Self, Error> {
+    pub(crate) fn new(settings: &Settings<'_>) -> Self {
         let limits = Limits {
             max_size: settings.pool.max_size,
             max_per_origin: settings.pool.max_per_origin,
             idle_timeout: settings.pool.idle_timeout,
         };
-        let pool = Pool::new(limits, settings.pool.cleanup_period);
-        let origin_name: Arc<str> = open::origin(settings.base).into();
-        Ok(Self {
-            origin: pool.register(&origin_name),
-            pool,
+        Self {
+            pool: Pool::new(limits, settings.pool.cleanup_period),
             pool_config: *settings.pool,
-            opener: Arc::new(Opener::new(
-                settings.base.clone(),
-                open::config(settings)?,
-                settings.connect_timeout,
-                settings.observers.clone(),
-            )),
             config: open::exchange_config(settings.max_response_head_bytes),
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
+            max_response_head_bytes: settings.max_response_head_bytes,
             observers: settings.observers.clone(),
-            origin_name,
-        })
+        }
+    }
+
+    /// Makes an origin known to the pool. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) for root certificates that cannot be used.
+    pub(crate) fn origin(&self, settings: &OriginSettings<'_>) -> Result<Origin, Error> {
+        let name: Arc<str> = open::origin(settings.base).into();
+        let config = open::config(settings, self.max_response_head_bytes)?;
+        let opener = Opener::new(
+            settings.base.clone(),
+            config,
+            settings.connect_timeout,
+            self.observers.clone(),
+        );
+        Ok(Origin { id: self.pool.register(&name), opener: Arc::new(opener), name })
     }
 
     pub(crate) fn pool_stats(&self) -> PoolStats {
@@ -139,15 +157,22 @@ impl Transport {
 
     /// Opens connections ahead of their use until `wanted` are at rest or there is
     /// no room for more, all at the same time. Returns how many it opened.
-    pub(crate) fn warm_up(&self, wanted: usize, bounds: &Bounds) -> Result<usize, Error> {
-        let idle = self.pool.stats().total.idle;
-        let permits: Vec<_> = (idle..wanted).map_while(|_| self.pool.spare(self.origin)).collect();
+    pub(crate) fn warm_up(
+        &self,
+        origin: &Origin,
+        wanted: usize,
+        bounds: &Bounds,
+    ) -> Result<usize, Error> {
+        let idle = self.pool.idle(origin.id);
+        let permits: Vec<_> = (idle..wanted).map_while(|_| self.pool.spare(origin.id)).collect();
         let outcomes: Vec<_> = thread::scope(|scope| {
             let threads: Vec<_> = permits
                 .into_iter()
                 .map(|permit| {
                     thread::Builder::new()
-                        .spawn_scoped(scope, || self.open(permit, bounds).map(Lease::give_back))
+                        .spawn_scoped(scope, || {
+                            self.open(origin, permit, bounds).map(Lease::give_back)
+                        })
                         .map_err(|cause| {
                             Error::new(ErrorKind::Connection, "cannot start a thread")
                                 .with_source(cause)
@@ -173,12 +198,13 @@ impl Transport {
     /// again where a reused connection turns out to be dead.
     pub(crate) fn exchange(
         &self,
+        origin: &Origin,
         request: Outgoing<'_>,
         bounds: &Bounds,
         second: &mut SecondSending<'_>,
     ) -> Result<Incoming, Error> {
         let watch = Arc::new(Watch::new(bounds, None));
-        self.on_a_live_connection(bounds, second, |lease| {
+        self.on_a_live_connection(origin, bounds, second, |lease| {
             let (incoming, body) = self.send(request, lease, &watch)?;
             let Some(body) = body else { return Ok(Ok(incoming)) };
             Ok(match body.read_whole(self.max_response_bytes) {
@@ -193,13 +219,14 @@ impl Transport {
     /// sending the deadline is, if that is earlier than the one in `bounds`.
     pub(crate) fn open_stream(
         &self,
+        origin: &Origin,
         request: Outgoing<'_>,
         bounds: &Bounds,
         first: Option<Duration>,
         watch: &Arc<Watch>,
         second: &mut SecondSending<'_>,
     ) -> Result<(Incoming, Option<Body>), Error> {
-        self.on_a_live_connection(bounds, second, |lease| {
+        self.on_a_live_connection(origin, bounds, second, |lease| {
             if let Some(first) = first {
                 let first = Deadline::after(Instant::now(), first);
                 watch.set_deadline(bounds.deadline.earlier(first));
@@ -210,13 +237,14 @@ impl Transport {
 
     fn on_a_live_connection<T>(
         &self,
+        origin: &Origin,
         bounds: &Bounds,
         second: &mut SecondSending<'_>,
         exchange: impl Fn(Lease<Connection>) -> Result<T, Fault>,
     ) -> Result<T, Error> {
         let begun = Instant::now();
-        let (lease, reused) = self.lease(bounds)?;
-        self.leased(begun, reused);
+        let (lease, reused) = self.lease(origin, bounds)?;
+        self.leased(origin, begun, reused);
         let outcome = match exchange(lease) {
             // Most likely closed by the server while it was idle, and nothing of
             // the answer has come: once more, on a socket that was not idle.
@@ -224,8 +252,9 @@ impl Transport {
                 if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
             {
                 let begun = Instant::now();
-                let lease = self.fresh_lease(bounds).inspect_err(|_| second.put_back())?;
-                self.leased(begun, false);
+                let lease = self.fresh_lease(origin, bounds);
+                let lease = lease.inspect_err(|_| second.put_back())?;
+                self.leased(origin, begun, false);
                 exchange(lease)
             }
             outcome => outcome,
@@ -233,17 +262,16 @@ impl Transport {
         outcome.map_err(Fault::explain)
     }
 
-    fn leased(&self, begun: Instant, reused: bool) {
+    fn leased(&self, origin: &Origin, begun: Instant, reused: bool) {
         if !self.observers.is_empty() {
-            let (origin, took) = (&*self.origin_name, begun.elapsed());
-            let lease = observe::Lease::new(origin, took, reused);
+            let lease = observe::Lease::new(&origin.name, begun.elapsed(), reused);
             self.observers.tell(|observer| observer.connection_leased(&lease));
         }
     }
 
     /// A connection, and whether it was used before.
-    fn lease(&self, bounds: &Bounds) -> Result<(Lease<Connection>, bool), Error> {
-        let permit = match self.acquire(bounds)? {
+    fn lease(&self, origin: &Origin, bounds: &Bounds) -> Result<(Lease<Connection>, bool), Error> {
+        let permit = match self.acquire(origin, bounds)? {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
                 let reason = match since.elapsed() >= self.pool_config.idle_timeout {
@@ -258,20 +286,20 @@ impl Transport {
                 }
             }
         };
-        Ok((self.open(permit, bounds)?, false))
+        Ok((self.open(origin, permit, bounds)?, false))
     }
 
     /// A connection that was never used. One at rest is closed for it: it has been
     /// there as long as the one just found dead.
-    fn fresh_lease(&self, bounds: &Bounds) -> Result<Lease<Connection>, Error> {
-        let permit = match self.acquire(bounds)? {
+    fn fresh_lease(&self, origin: &Origin, bounds: &Bounds) -> Result<Lease<Connection>, Error> {
+        let permit = match self.acquire(origin, bounds)? {
             Acquired::Open(permit) => permit,
             Acquired::Reused(lease, _) => lease.replace(CloseReason::Broken),
         };
-        self.open(permit, bounds)
+        self.open(origin, permit, bounds)
     }
 
-    fn acquire(&self, bounds: &Bounds) -> Result<Acquired<Connection>, Error> {
+    fn acquire(&self, origin: &Origin, bounds: &Bounds) -> Result<Acquired<Connection>, Error> {
         if bounds.is_cancelled() {
             return Err(Error::cancelled());
         }
@@ -279,7 +307,7 @@ impl Transport {
             Some(timeout) => bounds.deadline.earlier(Deadline::after(Instant::now(), timeout)),
             None => bounds.deadline,
         };
-        let acquired = self.pool.acquire(self.origin, deadline, bounds.cancel.as_ref());
+        let acquired = self.pool.acquire(origin.id, deadline, bounds.cancel.as_ref());
         match acquired {
             // Granted at the last moment, too late to be of use here: the next in
             // line may have more time.
@@ -300,6 +328,7 @@ impl Transport {
 
     fn open(
         &self,
+        origin: &Origin,
         permit: Permit<Connection>,
         bounds: &Bounds,
     ) -> Result<Lease<Connection>, Error> {
@@ -308,7 +337,7 @@ impl Transport {
             let shorter = lifetime?.as_secs_f64() * (1.0 - 0.1 * fastrand::f64());
             Instant::now().checked_add(Duration::try_from_secs_f64(shorter).ok()?)
         };
-        dial(&self.opener, permit, retire_at, bounds)
+        dial(&origin.opener, permit, retire_at, bounds)
     }
 
     /// Sends a request. The body of an error is read; another is yet to be.

@@ -10,7 +10,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as _};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle};
 
-use super::Settings;
+use super::OriginSettings;
 use super::connection::{Closing, Connection, Socket, shut_down_on};
 use super::fault::is_hangup;
 use super::progress::Progress;
@@ -28,10 +28,13 @@ use crate::observe::Observers;
 const OUTPUT: usize = 8 * 1024;
 
 /// ureq's settings for opening connections to one origin.
-pub(super) fn config(settings: &Settings<'_>) -> Result<Config, Error> {
+pub(super) fn config(
+    settings: &OriginSettings<'_>,
+    max_response_head_bytes: usize,
+) -> Result<Config, Error> {
     let config = Config::builder()
         // One byte more than a head may have, so that a larger one is noticed.
-        .input_buffer_size(INPUT.max(settings.max_response_head_bytes + 1))
+        .input_buffer_size(INPUT.max(max_response_head_bytes + 1))
         .output_buffer_size(OUTPUT)
         // A proxy is told who asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))

@@ -1,6 +1,8 @@
 //! Tests of what `build` refuses, and of keys, environment variables and defaults.
 
 use super::*;
+use crate::config::ProviderSettings;
+use std::time::Duration;
 
 fn openai() -> ClientBuilder {
     ClientBuilder::default().provider(Provider::OPENAI).model("gpt-4o-mini").api_key("sk-test")
@@ -15,6 +17,10 @@ fn nothing() -> Environment<'static> {
     Environment::new(|_| None::<String>)
 }
 
+fn own(builder: ClientBuilder, environment: &Environment<'_>) -> ProviderSettings {
+    builder.check(environment).unwrap().own.unwrap()
+}
+
 fn problem(builder: ClientBuilder) -> String {
     let error = builder.check(&nothing()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -24,7 +30,17 @@ fn problem(builder: ClientBuilder) -> String {
 #[test]
 fn each_mistake_gets_its_own_sentence() {
     for (builder, sentence) in [
-        (ClientBuilder::default(), "no provider is set"),
+        (ClientBuilder::default().api_key("k"), "api_key is set, but no provider"),
+        (ClientBuilder::default().model("gpt-4o"), "the model \"gpt-4o\" names no provider"),
+        (ClientBuilder::default().model("gorq/llama"), "did you mean groq?"),
+        (openai().add_provider(ProviderConfig::new("gorq")), "did you mean groq?"),
+        (openai().add_provider(ProviderConfig::new("groq")), "variable GROQ_API_KEY"),
+        (
+            here().add_provider(
+                ProviderConfig::new("openai").base_url("http://localhost").api_key("k"),
+            ),
+            "set twice",
+        ),
         (
             ClientBuilder::default().provider(Provider::OPENAI),
             "set the environment variable OPENAI_API_KEY",
@@ -92,15 +108,14 @@ fn a_key_shows_nowhere() {
 
 #[test]
 fn keys_in_headers_the_query_and_the_proxy_are_hidden_and_harmless_values_are_not() {
-    let settings = openai()
+    let builder = openai()
         .api_key("sk-test-1234")
         .organization("org-12345678")
         .header("x-gateway", "pass-phrase")
         .header("anthropic-beta", "files-api-2025-04-14")
         .base_url("http://localhost/v1?api-version=2024-10-21&sig=a%2Fb%2Fc%2Fd%2Fe")
-        .proxy(crate::config::Proxy::Url("http://porter:p%40ss-word@localhost:1".to_owned()))
-        .check(&nothing())
-        .unwrap();
+        .proxy(crate::config::Proxy::Url("http://porter:p%40ss-word@localhost:1".to_owned()));
+    let settings = own(builder, &nothing());
     // `porter:p@ss-word`
     let hidden =
         ["sk-test-1234", "pass-phrase", "a/b/c/d/e", "p@ss-word", "cG9ydGVyOnBAc3Mtd29yZA=="];
@@ -126,15 +141,15 @@ fn the_environment_fills_in_what_is_not_set() {
         .map(str::to_owned)
     });
     let builder = ClientBuilder::default().provider(Provider::OPENAI);
-    let settings = builder.clone().check(environment).unwrap();
+    let settings = own(builder.clone(), environment);
     assert_eq!(settings.base, "http://127.0.0.1:9/v1");
     assert_eq!(settings.headers["authorization"], "Bearer sk-env");
     assert_eq!(settings.headers["openai-organization"], "org-1");
     let given = builder.clone().api_key("sk-given").base_url("https://example.com");
-    let settings = given.check(environment).unwrap();
+    let settings = own(given, environment);
     assert_eq!(settings.base, "https://example.com");
     assert_eq!(settings.headers["authorization"], "Bearer sk-given");
-    let without = builder.clone().without_api_key().check(environment).unwrap();
+    let without = own(builder.clone().without_api_key(), environment);
     assert!(!without.headers.contains_key("authorization"));
     // An empty variable is an unset one.
     assert!(builder.provider(Provider::ANTHROPIC).check(environment).is_err());
@@ -143,17 +158,17 @@ fn the_environment_fills_in_what_is_not_set() {
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn each_provider_gets_its_own_headers() {
-    let settings = openai().provider(Provider::ANTHROPIC).check(&nothing()).unwrap();
+    let settings = own(openai().provider(Provider::ANTHROPIC), &nothing());
     assert_eq!(settings.base, "https://api.anthropic.com");
     assert_eq!(settings.headers["x-api-key"], "sk-test");
     assert_eq!(settings.headers["anthropic-version"], "2023-06-01");
     assert!(!settings.headers.contains_key("authorization"));
-    let settings = openai().header("X-Gateway", "g").project("p").check(&nothing()).unwrap();
+    let settings = own(openai().header("X-Gateway", "g").project("p"), &nothing());
     assert_eq!(settings.base, "https://api.openai.com/v1");
     assert_eq!(settings.headers["authorization"], "Bearer sk-test");
     assert_eq!(settings.headers["x-gateway"], "g");
     assert_eq!(settings.headers["openai-project"], "p");
-    let settings = openai().header("content-type", "application/x").check(&nothing()).unwrap();
+    let settings = own(openai().header("content-type", "application/x"), &nothing());
     assert_eq!(settings.headers.get_all("content-type").iter().count(), 1);
 }
 
@@ -166,16 +181,17 @@ fn https_is_refused_by_a_build_without_tls() {
 
 #[test]
 fn what_is_not_set_has_the_documented_default() {
-    let settings = here().check(&nothing()).unwrap();
+    let Checked { settings, own, .. } = here().check(&nothing()).unwrap();
+    let own = own.unwrap();
     let seconds = Duration::from_secs;
     assert_eq!(
-        (settings.timeout, settings.connect_timeout, settings.gap_timeout),
+        (own.timeouts.call, own.timeouts.connect, own.timeouts.gap),
         (seconds(600), seconds(5), seconds(600))
     );
-    assert_eq!((settings.attempt_timeout, settings.first_token_timeout), (None, None));
+    assert_eq!((own.timeouts.attempt, own.timeouts.first_token), (None, None));
     assert_eq!(settings.max_response_bytes, 16 * 1024 * 1024);
     assert_eq!(settings.max_response_head_bytes, 12 * 1024);
-    assert!(settings.metrics && !settings.idempotency_keys && settings.proxy.is_none());
+    assert!(settings.metrics && !settings.idempotency_keys && own.proxy.is_none());
 
     let pool = settings.pool;
     assert_eq!((pool.max_size, pool.max_per_origin), (100, 100));
@@ -193,7 +209,7 @@ fn what_is_not_set_has_the_documented_default() {
 
 #[test]
 fn what_is_set_in_code_is_cleaned_as_a_variable_is() {
-    let settings = here()
+    let Checked { settings, own, .. } = here()
         .model(" “gpt-4o-mini”\n")
         .api_key("'sk-1'\r\n")
         .base_url("\u{feff}http://localhost:9/v1\n")
@@ -201,12 +217,13 @@ fn what_is_set_in_code_is_cleaned_as_a_variable_is() {
         .header("x-gateway", " sk-2\n")
         .check(&nothing())
         .unwrap();
+    let own = own.unwrap();
     assert_eq!(settings.model.as_deref(), Some("gpt-4o-mini"));
-    assert_eq!(settings.base, "http://localhost:9/v1");
+    assert_eq!(own.base, "http://localhost:9/v1");
     for (name, value) in
         [("authorization", "Bearer sk-1"), ("openai-organization", "org-1"), ("x-gateway", "sk-2")]
     {
-        assert_eq!(settings.headers[name], value, "{name}");
+        assert_eq!(own.headers[name], value, "{name}");
     }
 }
 
@@ -228,12 +245,12 @@ fn a_variable_that_cannot_be_used_is_a_mistake_that_names_it() {
 
 #[test]
 fn organization_and_project_go_to_openai_alone() {
-    let settings = here().organization("org-1").check(&Environment::new(|name| match name {
+    let environment = Environment::new(|name| match name {
         "OPENAI_ORG_ID" => Some("org-2"),
         "OPENAI_PROJECT_ID" => Some("proj-2"),
         _ => None,
-    }));
-    let headers = settings.unwrap().headers;
+    });
+    let headers = own(here().organization("org-1"), &environment).headers;
     // What is set by hand goes before the environment.
     assert_eq!(headers["openai-organization"], "org-1");
     assert_eq!(headers["openai-project"], "proj-2");
@@ -245,7 +262,7 @@ fn organization_and_project_go_to_openai_alone() {
 
 #[test]
 fn the_price_table_names_the_provider_by_its_address() {
-    let named = |builder: ClientBuilder| builder.check(&nothing()).unwrap().price_provider;
+    let named = |builder: ClientBuilder| own(builder, &nothing()).price_provider;
     assert_eq!(named(here()), "openai");
     assert_eq!(named(here().price_provider("acme")), "acme");
     assert_eq!(named(here().provider("ollama")), "ollama");
@@ -254,4 +271,49 @@ fn the_price_table_names_the_provider_by_its_address() {
         assert_eq!(named(openai().base_url("https://api.groq.com/openai/v1")), "groq");
         assert_eq!(named(openai().provider("gemini-openai")), "google");
     }
+}
+
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+#[test]
+fn settings_of_one_provider_are_those_of_no_other() {
+    let seconds = Duration::from_secs;
+    let builder = openai()
+        .header("x-gateway", "pass-phrase")
+        .timeout(seconds(60))
+        .gap_timeout(seconds(9))
+        .add_provider(
+            ProviderConfig::new("groq")
+                .api_key("gsk-test-1")
+                .header("x-team", "blue")
+                .base_url("http://localhost:7/openai/v1")
+                .timeout(seconds(20)),
+        );
+    let Checked { settings, own, others } = builder.check(&nothing()).unwrap();
+    let (own, groq) = (own.unwrap(), &others[0]);
+    assert_eq!((own.timeouts.call, groq.timeouts.call), (seconds(60), seconds(20)));
+    assert_eq!((own.timeouts.gap, groq.timeouts.gap), (seconds(9), seconds(9)));
+    assert_eq!(groq.base, "http://localhost:7/openai/v1");
+    assert_eq!(own.base, "https://api.openai.com/v1");
+    assert_eq!(groq.headers["authorization"], "Bearer gsk-test-1");
+    assert_eq!((groq.headers.get("x-gateway"), own.headers.get("x-team")), (None, None));
+    assert!(!groq.secrets.are_in(b"pass-phrase") && groq.secrets.are_in(b"gsk-test-1"));
+    // One that is asked for and was not set up has its defaults.
+    let error = settings.provider(&Provider::new("mistral")).unwrap_err();
+    assert!(error.message().contains("MISTRAL_API_KEY"), "{error}");
+    let ollama = settings.provider(&Provider::new("ollama")).unwrap();
+    assert_eq!((ollama.timeouts.call, ollama.headers.get("x-gateway")), (seconds(60), None));
+}
+
+#[test]
+fn the_model_names_the_provider_where_none_is_set() {
+    let builder = ClientBuilder::default().model("ollama/hf.co/unsloth/gemma");
+    let Checked { settings, own, .. } = builder.check(&nothing()).unwrap();
+    assert_eq!(settings.model.as_deref(), Some("hf.co/unsloth/gemma"));
+    assert_eq!(own.unwrap().profile.id, "ollama");
+    // With a provider, it is that provider's own name for it.
+    let builder = here().model("groq/llama");
+    let Checked { settings, .. } = builder.check(&nothing()).unwrap();
+    assert_eq!(settings.model.as_deref(), Some("groq/llama"));
+    let Checked { own, .. } = ClientBuilder::default().check(&nothing()).unwrap();
+    assert!(own.is_none());
 }

@@ -1,12 +1,13 @@
 //! Vendors that speak Anthropic's Messages.
 
 use super::Row;
-use crate::provider::Auth;
+use crate::provider::{Auth, ModelNames};
 use crate::wire::anthropic::VERSION;
 
 pub(super) static ROWS: &[Row] = &[
     Row::anthropic("anthropic", &["claude"], "https://api.anthropic.com", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.claude.com/docs/en/api/overview")
             .base_url_variables(["ANTHROPIC_API_BASE"])
             .key_variables(["ANTHROPIC_API_KEY"])
@@ -15,6 +16,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::anthropic("deepseek-anthropic", &[], "https://api.deepseek.com/anthropic", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://api-docs.deepseek.com/guides/anthropic_api")
             .key_variables(["DEEPSEEK_API_KEY"])
             .auth(Auth::header("x-api-key"))
@@ -23,6 +25,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::anthropic("minimax-anthropic", &[], "https://api.minimax.io/anthropic", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.minimax.io/docs/api-reference/text-anthropic-api")
             .key_variables(["MINIMAX_API_KEY"])
             .auth(Auth::header("x-api-key"))
@@ -35,6 +38,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.moonshot.ai/anthropic",
         |profile| {
             profile
+                .model_names(ModelNames::Plain)
                 .docs("https://platform.kimi.ai/docs/api/overview")
                 .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
                 .prices("moonshotai")
@@ -47,6 +51,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.z.ai/api/anthropic",
         |profile| {
             profile
+                .model_names(ModelNames::Plain)
                 .docs("https://docs.z.ai/devpack/tool/claude")
                 .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])
                 .auth(Auth::header("x-api-key"))

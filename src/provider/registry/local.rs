@@ -2,7 +2,7 @@
 //! one.
 
 use super::{FOLLOWER, Row};
-use crate::provider::Dialect;
+use crate::provider::{Dialect, ModelNames};
 
 /// Servers that compile a schema into a grammar themselves (vLLM and SGLang by xgrammar,
 /// the others by llama.cpp's GBNF), and so take more than OpenAI does.
@@ -60,6 +60,7 @@ pub(super) static ROWS: &[Row] = &[
         "http://localhost:4000/v1",
         |profile| {
             profile
+                .model_names(ModelNames::Gateway)
                 .docs("https://docs.litellm.ai/docs/providers/litellm_proxy")
                 .host_variables(["LITELLM_PROXY_API_BASE"])
                 .key_variables(["LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"])

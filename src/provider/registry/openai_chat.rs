@@ -2,7 +2,7 @@
 //! itself. Addresses and keys are those of the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
-use crate::provider::Auth;
+use crate::provider::{Auth, ModelNames};
 use crate::wire::openai_chat::{
     CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
 };
@@ -10,6 +10,7 @@ use crate::wire::openai_chat::{
 pub(super) static ROWS: &[Row] = &[
     Row::chat("openai", &[], "https://api.openai.com/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://developers.openai.com/api/reference/overview")
             .base_url_variables(["OPENAI_API_BASE"])
             .key_variables(["OPENAI_API_KEY"])
@@ -23,6 +24,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://{AZURE_RESOURCE_NAME}.openai.azure.com/openai/v1",
         |profile| {
             profile
+                .model_names(ModelNames::Plain)
                 .docs(
                     "https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
                 )
@@ -55,6 +57,7 @@ pub(super) static ROWS: &[Row] = &[
     // `max_tokens` is deprecated there (cerebras_cloud_sdk 1.91).
     Row::chat("cerebras", &[], "https://api.cerebras.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://inference-docs.cerebras.ai/resources/openai")
             .base_url_variables(["CEREBRAS_API_BASE"])
             .host_variables(["CEREBRAS_BASE_URL"])
@@ -84,6 +87,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.cohere.ai/compatibility/v1",
         |profile| {
             profile
+                .model_names(ModelNames::Plain)
                 .docs("https://docs.cohere.com/docs/compatibility-api")
                 .key_variables(["COHERE_API_KEY", "CO_API_KEY"])
                 .prices("cohere")
@@ -108,6 +112,7 @@ pub(super) static ROWS: &[Row] = &[
     // (guide "Thinking Mode"; vercel/ai `packages/deepseek`).
     Row::chat("deepseek", &[], "https://api.deepseek.com", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://api-docs.deepseek.com/")
             .base_url_variables(["DEEPSEEK_API_BASE"])
             .key_variables(["DEEPSEEK_API_KEY"])
@@ -173,6 +178,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.inceptionlabs.ai/v1",
         |profile| {
             profile
+                .model_names(ModelNames::Plain)
                 .docs("https://docs.inceptionlabs.ai/api-reference/chat/create-a-chat-completion")
                 .base_url_variables(["INCEPTION_API_BASE"])
                 .key_variables(["INCEPTION_API_KEY"])
@@ -181,6 +187,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::chat("meta", &["meta-model-api"], "https://api.meta.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://dev.meta.ai/docs/protocols/chat-completions")
             .base_url_variables(["META_API_BASE"])
             .key_variables(["META_API_KEY"])
@@ -189,6 +196,7 @@ pub(super) static ROWS: &[Row] = &[
     // "The complete model response must be appended to the conversation": reasoning, too.
     Row::chat("minimax", &["minimax-openai"], "https://api.minimax.io/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.minimax.io/docs/api-reference/text-openai-api")
             .base_url_variables(["MINIMAX_API_BASE"])
             .key_variables(["MINIMAX_API_KEY"])
@@ -203,6 +211,7 @@ pub(super) static ROWS: &[Row] = &[
     // and "Known limitations"). Streams have usage unasked.
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://docs.mistral.ai/resources/migration-guides")
             .base_url_variables(["MISTRAL_API_BASE"])
             .key_variables(["MISTRAL_API_KEY"])
@@ -218,6 +227,7 @@ pub(super) static ROWS: &[Row] = &[
     // A seed is not in its schema (its OpenAPI file, in tryAGI/Moonshot).
     Row::chat("moonshot", &["moonshotai", "kimi"], "https://api.moonshot.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.kimi.ai/docs/api/overview")
             .base_url_variables(["MOONSHOT_API_BASE", "KIMI_BASE_URL"])
             .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
@@ -238,6 +248,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::chat("novita", &["novita-ai"], "https://api.novita.ai/openai/v1", |profile| {
         profile
+            .model_names(ModelNames::Gateway)
             .docs("https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion")
             .base_url_variables(["NOVITA_API_BASE"])
             .key_variables(["NOVITA_API_KEY"])
@@ -245,6 +256,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("nvidia", &["nvidia_nim", "nim"], "https://integrate.api.nvidia.com/v1", |profile| {
         profile
+            .model_names(ModelNames::Gateway)
             .docs("https://docs.api.nvidia.com/nim/reference/llm-apis")
             .base_url_variables(["NVIDIA_NIM_API_BASE"])
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
@@ -258,6 +270,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("openrouter", &[], "https://openrouter.ai/api/v1", |profile| {
         profile
+            .model_names(ModelNames::Gateway)
             .docs("https://openrouter.ai/docs/quickstart")
             .base_url_variables(["OPENROUTER_API_BASE"])
             .key_variables(["OPENROUTER_API_KEY", "OR_API_KEY"])
@@ -278,6 +291,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("requesty", &[], "https://router.requesty.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Gateway)
             .docs("https://github.com/requestyai/skills/blob/main/requesty-api-integration/docs/api-reference.md")
             .key_variables(["REQUESTY_API_KEY"])
             .dialect(FOLLOWER)
@@ -285,6 +299,7 @@ pub(super) static ROWS: &[Row] = &[
     // Names on messages are not in its schema (sambanova/sambanova-python).
     Row::chat("sambanova", &[], "https://api.sambanova.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://docs.sambanova.ai/docs/en/get-started/api-keys-urls")
             .base_url_variables(["SAMBANOVA_API_BASE"])
             .key_variables(["SAMBANOVA_API_KEY"])
@@ -305,6 +320,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("stepfun", &[], "https://api.stepfun.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.stepfun.ai/docs/en/api-reference/chat/chat-completion-create")
             .key_variables(["STEPFUN_API_KEY"])
             .dialect(FOLLOWER)
@@ -329,6 +345,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::chat("upstage", &[], "https://api.upstage.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://console.upstage.ai/docs/capabilities/generate/chat")
             .key_variables(["UPSTAGE_API_KEY"])
             .dialect(FOLLOWER)
@@ -345,6 +362,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://ai-gateway.vercel.sh/v1",
         |profile| {
             profile
+                .model_names(ModelNames::Gateway)
                 .docs("https://vercel.com/docs/ai-gateway/sdks-and-apis/openai-chat-completions")
                 .key_variables([
                     "AI_GATEWAY_API_KEY",
@@ -369,6 +387,7 @@ pub(super) static ROWS: &[Row] = &[
     // Refuses names on messages (BerriAI/litellm #9720).
     Row::chat("xai", &["x-ai", "grok"], "https://api.x.ai/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://docs.x.ai/developers/quickstart")
             .base_url_variables(["XAI_API_BASE"])
             .key_variables(["XAI_API_KEY"])
@@ -381,12 +400,14 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("xiaomi", &["xiaomi_mimo", "mimo"], "https://api.xiaomimimo.com/v1", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://platform.xiaomimimo.com/static/docs/api/chat/openai-api.md")
             .key_variables(["XIAOMI_API_KEY", "XIAOMI_MIMO_API_KEY", "MIMO_API_KEY"])
             .dialect(FOLLOWER)
     }),
     Row::chat("zai", &["z-ai", "z.ai", "zhipu"], "https://api.z.ai/api/paas/v4", |profile| {
         profile
+            .model_names(ModelNames::Plain)
             .docs("https://docs.z.ai/api-reference/introduction")
             .base_url_variables(["ZAI_API_BASE", "BIGMODEL_API_BASE"])
             .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])

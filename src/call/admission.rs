@@ -1,13 +1,15 @@
 //! Encodes a request and reserves the most it can cost.
 
 use serde_json::Value;
+use ureq::http::HeaderValue;
 
+use super::Caller;
+use super::target::Target;
 use crate::chat::{ChatRequest, Usage};
-use crate::config::Settings;
 use crate::cost::{CallPlan, Reservation};
 use crate::error::Error;
 use crate::wire::{
-    self, Delivery, OUTPUT_LIMITS, Target, Wire, output_limit, states_limit, thinking_budget,
+    self, Delivery, OUTPUT_LIMITS, Wire, output_limit, states_limit, thinking_budget,
 };
 
 /// A request, encoded and admitted by the budgets.
@@ -15,6 +17,8 @@ pub(super) struct Admission {
     pub(super) body: Vec<u8>,
     /// How much of it is text, to estimate its tokens from.
     pub(super) text_bytes: usize,
+    /// The betas that the request asks for, where they are others than the client's.
+    pub(super) betas: Option<HeaderValue>,
     /// What every further attempt is admitted by.
     pub(super) plan: CallPlan,
     /// What is set aside for the first.
@@ -24,15 +28,16 @@ pub(super) struct Admission {
 /// Encodes a request and sets aside the most that it can cost, with the output limit
 /// that the budgets bear where it has none of its own.
 pub(super) fn admit(
-    settings: &Settings,
+    caller: &Caller,
+    target: &Target,
     wire: Wire,
     request: &ChatRequest,
-    model: &str,
     delivery: Delivery,
 ) -> Result<Admission, Error> {
-    let (costs, profile) = (&settings.costs, &settings.profile);
-    let dialect = &profile.dialect;
-    let target = Target { provider: &profile.id, model, dialect };
+    let (costs, settings) = (&caller.settings.costs, &target.endpoint.settings);
+    let (model, dialect) = (target.model.as_str(), &settings.profile.dialect);
+    let betas = wire.betas(request, settings.betas.as_ref())?;
+    let target = wire::Target { provider: &settings.profile.id, model, dialect };
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
     let mut plan = CallPlan::priced_as(provider, priced_as, model).tags(&request.tags);
     let least = costs.least_output(&plan);
@@ -75,7 +80,7 @@ pub(super) fn admit(
         }
         plan = plan.output_tokens(reservation.output_tokens());
     }
-    Ok(Admission { body: written, text_bytes, plan, reservation })
+    Ok(Admission { body: written, text_bytes, betas, plan, reservation })
 }
 
 /// Whether a request has an output limit of its own, or says itself that it has none.

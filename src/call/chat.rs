@@ -1,0 +1,263 @@
+//! Chat, whole and streamed: what an attempt at it is.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::Caller;
+use super::admission::{Admission, admit};
+use super::operation::{Attempting, Operation, Options, Sending};
+use super::prepared::Signature;
+use super::target::{Asked, Target};
+use crate::cancel::CancelToken;
+use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
+use crate::cost::{Bill, Charge, Meter};
+use crate::error::Error;
+use crate::metrics;
+use crate::provider::Format;
+use crate::stream::{Begun, Source};
+use crate::transport::Watch;
+use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_completions};
+
+/// A chat, or the completion of a prompt.
+#[derive(Clone, Copy)]
+pub(crate) struct Chat<'a> {
+    pub(crate) request: &'a ChatRequest,
+    /// Whether text completions are asked for, whatever the model.
+    pub(crate) completion: bool,
+}
+
+impl Chat<'_> {
+    fn options(&self) -> Options<'_> {
+        let request = self.request;
+        Options {
+            asked: Asked { provider: request.provider.as_ref(), model: request.model.as_deref() },
+            tags: &request.tags,
+            timeout: request.timeout,
+            stream_timeout: request.stream_timeout,
+            cancel: request.cancel_token.as_ref(),
+            idempotency_key: request.idempotency_key.as_deref(),
+        }
+    }
+
+    fn wire(&self, target: &Target) -> Result<Wire, Error> {
+        match target.endpoint.settings.profile.format {
+            Format::OpenAiChat if self.completion || openai_completions::serves(&target.model) => {
+                Ok(Wire::OpenAiCompletions)
+            }
+            Format::OpenAiChat => Ok(Wire::OpenAiChat),
+            Format::Anthropic if self.completion => Err(Error::invalid_request(
+                "this provider has no text completions; use chat() instead",
+            )),
+            Format::Anthropic => Ok(Wire::Anthropic),
+        }
+    }
+
+    fn name(&self, target: Option<&Target>) -> &'static str {
+        match target.and_then(|target| self.wire(target).ok()) {
+            Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
+            Some(Wire::OpenAiChat | Wire::Anthropic) => metrics::CHAT,
+            None if self.completion => metrics::TEXT_COMPLETION,
+            None => metrics::CHAT,
+        }
+    }
+}
+
+/// A chat whose answer comes whole.
+pub(crate) struct Whole<'a>(pub(crate) Chat<'a>);
+
+/// A chat whose answer comes as a stream.
+pub(crate) struct Streamed<'a>(pub(crate) Chat<'a>);
+
+impl Operation for Whole<'_> {
+    type Output = ChatResponse;
+    const DELIVERY: Delivery = Delivery::Whole;
+
+    fn options(&self) -> Options<'_> {
+        self.0.options()
+    }
+
+    fn wire(&self, target: &Target) -> Result<Wire, Error> {
+        self.0.wire(target)
+    }
+
+    fn name(&self, target: Option<&Target>) -> &'static str {
+        self.0.name(target)
+    }
+
+    fn admit(&self, caller: &Caller, target: &Target, wire: Wire) -> Result<Admission, Error> {
+        admit(caller, target, wire, self.0.request, Self::DELIVERY)
+    }
+
+    fn attempt(&self, mut sending: Sending<'_, '_>) -> Result<ChatResponse, Error> {
+        let signature = sending.attempt.prepared.sign()?;
+        let (charge, text_bytes) =
+            (sending.reservation.send(), sending.attempt.prepared.text_bytes);
+        match ask(&mut sending.attempt, &signature) {
+            Ok(mut response) => {
+                response.usage = response.usage.completed(&estimate(&response, text_bytes));
+                response.cost = charge.settle(bill(&response, text_bytes));
+                Ok(response)
+            }
+            Err(error) => {
+                charge.fail(&error);
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Operation for Streamed<'_> {
+    type Output = (Begun, Charge);
+    const DELIVERY: Delivery = Delivery::Stream;
+
+    fn options(&self) -> Options<'_> {
+        self.0.options()
+    }
+
+    fn wire(&self, target: &Target) -> Result<Wire, Error> {
+        self.0.wire(target)
+    }
+
+    fn name(&self, target: Option<&Target>) -> &'static str {
+        self.0.name(target)
+    }
+
+    fn admit(&self, caller: &Caller, target: &Target, wire: Wire) -> Result<Admission, Error> {
+        admit(caller, target, wire, self.0.request, Self::DELIVERY)
+    }
+
+    /// Ends when the first event is there.
+    fn attempt(&self, mut sending: Sending<'_, '_>) -> Result<(Begun, Charge), Error> {
+        let signature = sending.attempt.prepared.sign()?;
+        let charge = sending.reservation.send();
+        let source = match open(&mut sending.attempt, &signature, charge.meter()) {
+            Ok(source) => source,
+            Err(error) => {
+                charge.fail(&error);
+                return Err(error);
+            }
+        };
+        let decoder = Arc::clone(&source.decoder);
+        match source.begin() {
+            Ok(begun) => Ok((begun, charge)),
+            Err(error) => {
+                // Copied, since nothing is booked under a lock.
+                let came = began(&decoder.lock());
+                match came {
+                    // Whatever it failed with, the model was at work.
+                    Some(bill) => {
+                        let _ = charge.settle(bill.cut_off());
+                    }
+                    None => charge.fail(&error),
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Sends a request and reads the whole answer.
+fn ask(attempt: &mut Attempting<'_, '_>, signature: &Signature) -> Result<ChatResponse, Error> {
+    let Attempting { caller, prepared, limits, retries, second } = attempt;
+    let endpoint = &prepared.target.endpoint;
+    let (settings, secrets) = (&endpoint.settings, &signature.secrets);
+    let bounds = limits.attempt_bounds(&settings.timeouts);
+    let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+    let mut incoming = caller
+        .transport
+        .exchange(&endpoint.origin, outgoing, &bounds, second)
+        .map_err(|error| error.hide(secrets))?;
+    incoming.hide_error(secrets);
+    let (reply, now) = (incoming.reply(), SystemTime::now());
+    match prepared.wire.decode(reply, endpoint.id()) {
+        Ok(mut decoded) => {
+            decoded.complete(&prepared.target.model, secrets);
+            Ok(ChatResponse {
+                request_id: wire::request_id(reply, secrets),
+                rate_limit: wire::rate_limit(reply, now),
+                raw: into_text(incoming.body),
+                ..decoded.into_response(endpoint.id().clone())
+            })
+        }
+        Err(failure) => Err(wire::error(failure, reply, now, secrets)),
+    }
+}
+
+/// Sends a request whose answer comes as a stream.
+fn open(
+    attempt: &mut Attempting<'_, '_>,
+    signature: &Signature,
+    meter: Meter,
+) -> Result<Source, Error> {
+    let Attempting { caller, prepared, limits, retries, second } = attempt;
+    let endpoint = &prepared.target.endpoint;
+    let (settings, secrets) = (&endpoint.settings, &signature.secrets);
+    let bounds = limits.attempt_bounds(&settings.timeouts);
+    let stop = CancelToken::new();
+    let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
+    let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+    let first = settings.timeouts.first_token;
+    let (mut incoming, body) = caller
+        .transport
+        .open_stream(&endpoint.origin, outgoing, &bounds, first, &watch, second)
+        .map_err(|error| error.hide(secrets))?;
+    let Some(body) = body else {
+        incoming.hide_error(secrets);
+        let reply = incoming.reply();
+        return Err(wire::error(Failure::of(reply), reply, SystemTime::now(), secrets));
+    };
+    if let Err(failure) = wire::head::check(incoming.reply()) {
+        return Err(wire::error(failure, incoming.reply(), SystemTime::now(), secrets));
+    }
+    incoming.keep_headers(wire::is_read);
+    let largest = caller.settings.max_response_bytes;
+    let decoder =
+        Decoder::new(prepared.wire, prepared.text_bytes, largest).sent_by(endpoint.id().clone());
+    Ok(Source {
+        body,
+        incoming,
+        watch,
+        stop,
+        decoder: Arc::new(Mutex::new(decoder)),
+        secrets: Arc::clone(secrets),
+        pace: limits.pace,
+        meter: Some(meter).filter(Meter::is_limited),
+        gaps: Arc::default(),
+    })
+}
+
+/// What an answer is charged by. Where the provider reported no usage, it is estimated, as
+/// for a stream.
+fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
+    let mut usage = response.usage;
+    if usage.source == UsageSource::Missing {
+        usage = estimate(response, text_bytes);
+        usage.reported_cost = response.usage.reported_cost;
+    }
+    let bill = Bill::new(usage).served_model(response.model.as_str());
+    match &response.service_tier {
+        Some(tier) => bill.service_tier(tier.as_str()),
+        None => bill,
+    }
+}
+
+/// What there is to charge of a stream that failed before its first event; `None` where not
+/// even the beginning of an answer came.
+fn began(decoder: &Decoder) -> Option<Bill> {
+    let (model, tier) = decoder.served();
+    let bill = Bill::new(decoder.usage());
+    let bill = bill.served_by(model.map(str::to_owned), tier.map(str::to_owned));
+    decoder.has_begun().then_some(bill)
+}
+
+/// The usage of an answer, as far as its length tells.
+fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
+    Usage::estimated(text_bytes, response.message.written_bytes())
+}
+
+/// A body as text, without a copy where it is text, as JSON always is.
+fn into_text(body: Vec<u8>) -> String {
+    String::from_utf8(body)
+        .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())
+}

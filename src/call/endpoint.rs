@@ -1,0 +1,98 @@
+//! The providers of a client, each prepared on its first use.
+
+use parking_lot::RwLock;
+use std::sync::Arc;
+
+use crate::config::{ProviderSettings, Settings};
+use crate::error::Error;
+use crate::observed::Server;
+use crate::provider::Provider;
+use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
+
+/// A provider, ready to be called.
+pub(crate) struct Endpoint {
+    pub(crate) settings: ProviderSettings,
+    pub(super) headers: Headers,
+    pub(crate) origin: Origin,
+    pub(super) server: Arc<Server>,
+}
+
+impl Endpoint {
+    fn new(
+        mut settings: ProviderSettings,
+        shared: &Settings,
+        transport: &Transport,
+    ) -> Result<Self, Error> {
+        let origin = transport.origin(&OriginSettings {
+            base: &settings.base,
+            connect_timeout: settings.timeouts.connect,
+            proxy: settings.proxy.as_ref(),
+            tls: shared.tls.as_ref(),
+        })?;
+        let headers = Headers::new(std::mem::take(&mut settings.headers), &settings.base);
+        let (address, port) = transport::host_and_port(&settings.base);
+        let provider = settings.profile.id.clone();
+        let server = Arc::new(Server { provider, address, port });
+        Ok(Self { settings, headers, origin, server })
+    }
+
+    pub(crate) fn id(&self) -> &Provider {
+        &self.settings.profile.id
+    }
+}
+
+/// All providers that a client has settings for, or was asked for.
+pub(crate) struct Endpoints {
+    own: Option<Arc<Endpoint>>,
+    /// Guards the list and nothing else; no other lock is taken under it.
+    others: RwLock<Vec<Arc<Endpoint>>>,
+}
+
+impl Endpoints {
+    /// Those that the client has settings for.
+    pub(crate) fn new(
+        own: Option<ProviderSettings>,
+        others: Vec<ProviderSettings>,
+        shared: &Settings,
+        transport: &Transport,
+    ) -> Result<Self, Error> {
+        let prepare = |settings| Endpoint::new(settings, shared, transport).map(Arc::new);
+        let others = others.into_iter().map(prepare).collect::<Result<_, _>>()?;
+        Ok(Self { own: own.map(prepare).transpose()?, others: RwLock::new(others) })
+    }
+
+    /// That of requests which name no provider.
+    pub(crate) fn own(&self) -> Option<&Arc<Endpoint>> {
+        self.own.as_ref()
+    }
+
+    /// That of a provider.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](crate::ErrorKind::Configuration) for a provider that is not known, or
+    /// one whose key or address is not there. The next use tries again.
+    pub(super) fn get(
+        &self,
+        provider: &Provider,
+        shared: &Settings,
+        transport: &Transport,
+    ) -> Result<Arc<Endpoint>, Error> {
+        if let Some(own) = self.own.as_ref().filter(|own| own.id() == provider) {
+            return Ok(Arc::clone(own));
+        }
+        let known = |list: &[Arc<Endpoint>]| {
+            list.iter().find(|endpoint| endpoint.id() == provider).map(Arc::clone)
+        };
+        if let Some(endpoint) = known(&self.others.read()) {
+            return Ok(endpoint);
+        }
+        let made = Arc::new(Endpoint::new(shared.provider(provider)?, shared, transport)?);
+        let mut others = self.others.write();
+        // Another thread may have been faster.
+        Ok(known(&others).unwrap_or_else(|| {
+            others.push(Arc::clone(&made));
+            made
+        }))
+    }
+}

@@ -1,0 +1,81 @@
+//! The life of a call. [`run`] reads from top to bottom.
+
+mod admission;
+mod chat;
+mod endpoint;
+mod limits;
+mod operation;
+mod prepared;
+mod run;
+mod target;
+mod url;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::chat::{ChatRequest, ChatResponse};
+use crate::config::Settings;
+use crate::error::Error;
+use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
+use crate::retry::Bucket;
+use crate::stream::ChatStream;
+use crate::transport::Transport;
+use chat::{Chat, Streamed, Whole};
+pub(crate) use endpoint::{Endpoint, Endpoints};
+use run::{Ran, run};
+
+/// What all calls of a client share.
+pub(crate) struct Caller {
+    pub(crate) settings: Settings,
+    pub(crate) transport: Transport,
+    pub(crate) endpoints: Endpoints,
+    /// The retries left to all calls together.
+    pub(crate) bucket: Bucket,
+    pub(crate) observed: Arc<ObservedCalls>,
+}
+
+impl Caller {
+    /// Asks, and waits for the whole answer; by text completions if `completion`.
+    pub(crate) fn whole(
+        &self,
+        request: &ChatRequest,
+        completion: bool,
+    ) -> Result<ChatResponse, Error> {
+        let begun = Instant::now();
+        let (observed, ran) = run(self, &Whole(Chat { request, completion }), begun);
+        let tried = match ran {
+            Ok(Ran { tried, .. }) => tried,
+            Err(error) => return Err(failed(observed, error)),
+        };
+        let latency = begun.elapsed();
+        let response = ChatResponse { latency, attempts: tried.attempts, ..tried.value };
+        observed.end(&Ended {
+            answer: Some(Answer::from(&response)),
+            attempts: &response.attempts,
+            ..Ended::default()
+        });
+        Ok(response)
+    }
+
+    /// Asks, and waits for the first event of the answer; by text completions if `completion`.
+    pub(crate) fn stream(
+        &self,
+        request: &ChatRequest,
+        completion: bool,
+    ) -> Result<ChatStream, Error> {
+        let begun = Instant::now();
+        let (observed, ran) = run(self, &Streamed(Chat { request, completion }), begun);
+        let Ran { target, tried } = match ran {
+            Ok(ran) => ran,
+            Err(error) => return Err(failed(observed, error)),
+        };
+        let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
+        ChatStream::new(tried, provider, target.model, cancel, begun, observed)
+    }
+}
+
+/// Ends a call that failed.
+fn failed(observed: ObservedCall, error: Error) -> Error {
+    observed.end(&Ended { error: Some(&error), attempts: error.attempts(), ..Ended::default() });
+    error
+}

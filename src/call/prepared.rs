@@ -1,0 +1,104 @@
+//! A request, checked and encoded for one target.
+
+use std::sync::Arc;
+use ureq::http::{HeaderName, HeaderValue, Uri};
+
+use super::target::Target;
+use crate::cost::CallPlan;
+use crate::error::{Error, ErrorKind, Phase};
+use crate::key::Secrets;
+use crate::provider::Unsigned;
+use crate::retry;
+use crate::transport::Outgoing;
+use crate::wire::Wire;
+
+/// A request for one target, ready to be sent any number of times.
+pub(super) struct Prepared {
+    pub(super) target: Target,
+    pub(super) wire: Wire,
+    pub(super) uri: Uri,
+    pub(super) body: Vec<u8>,
+    /// What every further attempt is admitted by.
+    pub(super) plan: CallPlan,
+    /// How much of the body is text, to estimate its tokens from.
+    pub(super) text_bytes: usize,
+    /// Where the request asks for others than the client.
+    pub(super) betas: Option<HeaderValue>,
+}
+
+/// The credentials of one attempt.
+pub(super) struct Signature {
+    /// Beside the headers that are the same for every request.
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What a server may repeat and nobody may see.
+    pub(super) secrets: Arc<Secrets>,
+}
+
+impl retry::Target for Prepared {
+    fn provider(&self) -> &str {
+        self.target.endpoint.id().as_str()
+    }
+
+    fn model(&self) -> &str {
+        &self.target.model
+    }
+}
+
+impl Prepared {
+    /// Makes the credentials of an attempt, over what is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Authentication`](ErrorKind::Authentication) where there are none to be had.
+    pub(super) fn sign(&self) -> Result<Signature, Error> {
+        let settings = &self.target.endpoint.settings;
+        let Some(credentials) = &settings.credentials else {
+            return Ok(Signature { headers: Vec::new(), secrets: Arc::clone(&settings.secrets) });
+        };
+        let url = self.uri.to_string();
+        let made = credentials.headers(&Unsigned { method: "POST", url: &url, body: &self.body });
+        let refused = |message: String| {
+            Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
+        };
+        let made = made.map_err(|cause| {
+            let message = format!("there are no credentials for {}", settings.profile.id);
+            refused(message).with_source(cause)
+        })?;
+        let mut secrets = Secrets::clone(&settings.secrets);
+        let mut headers = Vec::with_capacity(made.len());
+        for (name, value) in &made {
+            secrets.add_header(name, value.expose());
+            let name = HeaderName::try_from(name).map_err(|_| {
+                refused(format!("the credentials have a header {name:?}, which is not a name"))
+            })?;
+            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+                refused(format!(
+                    "the value of the header {name} of the credentials holds a character that \
+                     cannot be sent"
+                ))
+            })?;
+            value.set_sensitive(true);
+            headers.push((name, value));
+        }
+        Ok(Signature { headers, secrets: Arc::new(secrets) })
+    }
+
+    /// What is sent with an attempt, the `retries`th after the first.
+    pub(super) fn outgoing<'a>(
+        &'a self,
+        retries: u32,
+        idempotency_key: Option<&'a HeaderValue>,
+        signature: &'a Signature,
+    ) -> Outgoing<'a> {
+        let endpoint = &self.target.endpoint;
+        Outgoing {
+            uri: &self.uri,
+            headers: &endpoint.headers,
+            credentials: &signature.headers,
+            retries,
+            idempotency_key,
+            betas: self.betas.as_ref().or(endpoint.settings.betas.as_ref()),
+            body: &self.body,
+        }
+    }
+}

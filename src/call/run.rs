@@ -1,0 +1,127 @@
+//! The loop: a call from its request to its answer.
+//!
+//! ```text
+//! resolve     the model's name → a provider and its model
+//! prepare     request → path, headers, body, the most it can cost
+//! ┌ attempt
+//! │ choose    the target of this attempt
+//! │ reserve   that most, in all budgets at once
+//! │ sign      credentials, over exactly these bytes
+//! │ exchange  over a leased connection: bytes → status, headers, body
+//! │ decode    body → answer or failure
+//! │ settle    usage → cost; what is left of the reservation is free again
+//! └ decide    again after a wait, or stop
+//! record      metrics, observers
+//! ```
+
+use std::time::Instant;
+
+use super::Caller;
+use super::admission::Admission;
+use super::limits::Limits;
+use super::operation::{Attempting, Operation, Options, Sending};
+use super::prepared::Prepared;
+use super::target::{self, Target};
+use super::url::endpoint;
+use crate::cost::Reservation;
+use crate::error::{Attempt, Error, Phase};
+use crate::observed::ObservedCall;
+use crate::retry::{Retrier, Tried};
+use crate::wire::Delivery;
+
+/// What answered a call, and with what.
+pub(super) struct Ran<T> {
+    pub(super) target: Target,
+    pub(super) tried: Tried<T>,
+}
+
+/// Runs a call that began at `begun`, and has it observed.
+pub(super) fn run<O: Operation>(
+    caller: &Caller,
+    operation: &O,
+    begun: Instant,
+) -> (ObservedCall, Result<Ran<O::Output>, Error>) {
+    let options = operation.options();
+    let asked = options.asked;
+    let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);
+    let name = operation.name(target.as_ref().ok());
+    let streamed = O::DELIVERY == Delivery::Stream;
+    let observed = match &target {
+        Ok(target) => {
+            let (server, model) = (&target.endpoint.server, &target.model);
+            caller.observed.begin(server, model, name, streamed, options.tags, begun)
+        }
+        Err(_) => {
+            let (provider, model) = asked.names();
+            caller.observed.begin_nowhere(provider, model, name, streamed, options.tags, begun)
+        }
+    };
+    let ran = target.and_then(|target| {
+        let provider = target.endpoint.id().clone();
+        let ran = attempts(caller, operation, &options, target, begun, &observed);
+        ran.map_err(|error| error.with_provider(provider.as_str()))
+    });
+    (observed, ran)
+}
+
+/// Makes attempt after attempt, until one succeeds or there is reason to stop.
+fn attempts<O: Operation>(
+    caller: &Caller,
+    operation: &O,
+    options: &Options<'_>,
+    target: Target,
+    begun: Instant,
+    observed: &ObservedCall,
+) -> Result<Ran<O::Output>, Error> {
+    let settings = &caller.settings;
+    let timeouts = &target.endpoint.settings.timeouts;
+    let limits = Limits::new(options, timeouts, settings.idempotency_keys, O::DELIVERY, begun)?;
+    let (prepared, reservation) = prepare(caller, operation, target)?;
+    if limits.bounds.deadline.is_past(Instant::now()) {
+        return Err(Error::timeout(Phase::Encode));
+    }
+    // Later it could have been sent, and would be charged.
+    if limits.bounds.is_cancelled() {
+        return Err(Error::cancelled().with_phase(Phase::Encode));
+    }
+    let retrier = Retrier {
+        policy: &settings.retry,
+        bucket: &caller.bucket,
+        backoff: settings.retry.backoff(),
+        sleeper: &*settings.sleeper,
+        clock: &Instant::now,
+        bounds: &limits.bounds,
+        begun,
+        // The attempt that is answered by a stream ends with that.
+        ended: &|attempt| {
+            if O::DELIVERY == Delivery::Whole || attempt.failure.is_some() {
+                observed.attempt_ended(attempt);
+            }
+        },
+    };
+    let mut first = Some(reservation);
+    // A call has one target.
+    let choose = |_: &[Attempt]| &prepared;
+    let tried = retrier.run(choose, |&prepared, retries, second| {
+        observed.attempt_begun(retries);
+        let again = || settings.costs.reserve_again(prepared.plan.clone());
+        let reservation = first.take().map_or_else(again, Ok)?;
+        let attempt = Attempting { caller, prepared, limits: &limits, retries, second };
+        operation.attempt(Sending { attempt, reservation })
+    })?;
+    Ok(Ran { target: prepared.target, tried })
+}
+
+/// Everything that can be refused is refused here, and what the first attempt can cost is set
+/// aside.
+fn prepare<O: Operation>(
+    caller: &Caller,
+    operation: &O,
+    target: Target,
+) -> Result<(Prepared, Reservation), Error> {
+    let wire = operation.wire(&target)?;
+    let uri = endpoint(&target.endpoint.settings.base, wire)?;
+    let Admission { body, text_bytes, betas, plan, reservation } =
+        operation.admit(caller, &target, wire)?;
+    Ok((Prepared { target, wire, uri, body, plan, text_bytes, betas }, reservation))
+}

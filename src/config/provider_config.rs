@@ -1,0 +1,219 @@
+//! The settings of one provider, as they are set.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::key::ApiKey;
+use crate::provider::{Credentials, Profile, Provider};
+
+/// The settings of one provider of a [`Client`](crate::Client), for
+/// [`ClientBuilder::add_provider`](crate::ClientBuilder::add_provider).
+///
+/// They apply to this provider only: its key, base URL and headers never reach another. A
+/// client needs none for a provider whose defaults are right, which are its profile and the
+/// environment.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
+/// | [`credentials`](Self::credentials) | the key |
+/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, else the provider's own |
+/// | [`allow_plain_http`](Self::allow_plain_http) | only to this machine |
+/// | [`header`](Self::header) | none |
+/// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
+/// | [`timeout`](Self::timeout) and the other time limits | those of the client |
+/// | [`price_provider`](Self::price_provider) | by the base URL |
+///
+/// ```
+/// use std::time::Duration;
+/// use tollgate::{ChatRequest, Client, ProviderConfig};
+///
+/// # fn main() -> Result<(), tollgate::Error> {
+/// let client = Client::builder()
+///     .provider("openai")
+///     .model("gpt-4o-mini")
+///     .api_key("sk-…")
+///     .add_provider(ProviderConfig::new("groq").api_key("gsk_…").timeout(Duration::from_secs(20)))
+///     .build()
+///     # .or_else(|_| Client::builder().build())
+///     ?;
+/// let request = ChatRequest::from("Hello").model("groq/llama-3.3-70b-versatile");
+/// # let _ = (client, request);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct ProviderConfig {
+    pub(super) provider: Option<Provider>,
+    pub(super) profile: Option<Profile>,
+    pub(super) api_key: Option<ApiKey>,
+    pub(super) without_api_key: bool,
+    pub(super) credentials: Option<Arc<dyn Credentials>>,
+    pub(super) base_url: Option<String>,
+    pub(super) allow_plain_http: bool,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) organization: Option<String>,
+    pub(super) project: Option<String>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) attempt_timeout: Option<Duration>,
+    pub(super) first_token_timeout: Option<Duration>,
+    pub(super) gap_timeout: Option<Duration>,
+    pub(super) price_provider: Option<String>,
+}
+
+impl ProviderConfig {
+    /// The settings of the provider of this name or alias, every one with its default.
+    pub fn new(provider: impl Into<Provider>) -> Self {
+        Self { provider: Some(provider.into()), ..Self::default() }
+    }
+
+    /// The settings of a provider that is reached as `profile` says.
+    pub fn of(profile: Profile) -> Self {
+        Self { profile: Some(profile), ..Self::default() }
+    }
+
+    /// Sets the API key. Default: from the provider's own variable, such as
+    /// `GROQ_API_KEY`; see
+    /// [`Profile::key_variables`](crate::provider::Profile::key_variables).
+    pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends no key, for a server that asks for none. A key in the environment is not used
+    /// either.
+    pub fn without_api_key(mut self) -> Self {
+        self.without_api_key = true;
+        self
+    }
+
+    /// Sets what signs each attempt, in place of a key: for tokens that expire and
+    /// signatures over the request. Default: the key.
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// Sets where the provider is, as
+    /// [`ClientBuilder::base_url`](crate::ClientBuilder::base_url) does. Default: from the
+    /// environment, such as `GROQ_BASE_URL`, else the provider's own address.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows `http` to hosts other than this machine. Default: false, because the key and
+    /// the prompts would cross the network unencrypted.
+    pub fn allow_plain_http(mut self, allowed: bool) -> Self {
+        self.allow_plain_http = allowed;
+        self
+    }
+
+    /// Adds a header to every request to this provider, in place of one of ours by that name.
+    /// Default: none.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the organisation to bill (`OpenAI-Organization`). OpenAI only. Default: from
+    /// `OPENAI_ORG_ID`.
+    pub fn organization(mut self, id: impl Into<String>) -> Self {
+        self.organization = Some(id.into());
+        self
+    }
+
+    /// Sets the project to bill (`OpenAI-Project`). OpenAI only. Default: from
+    /// `OPENAI_PROJECT_ID`.
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.project = Some(id.into());
+        self
+    }
+
+    /// Sets the longest a whole call may take. Default: the client's
+    /// [`timeout`](crate::ClientBuilder::timeout).
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that opening one connection may take. Default: the client's
+    /// [`connect_timeout`](crate::ClientBuilder::connect_timeout).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that one attempt may take. Default: the client's
+    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that a stream may take from the sending of the request to its first
+    /// event. Default: the client's
+    /// [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
+    pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
+        self.first_token_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that a stream, once begun, may go without progress. Default: the
+    /// client's [`gap_timeout`](crate::ClientBuilder::gap_timeout).
+    pub fn gap_timeout(mut self, timeout: Duration) -> Self {
+        self.gap_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets whose prices apply, by the name in the price table (`openrouter`, `groq`).
+    /// Default: as of [`ClientBuilder::price_provider`](crate::ClientBuilder::price_provider).
+    pub fn price_provider(mut self, name: impl Into<String>) -> Self {
+        self.price_provider = Some(name.into());
+        self
+    }
+
+    /// A setting that is set and needs a provider.
+    pub(super) fn set(&self) -> Option<&'static str> {
+        [
+            ("api_key", self.api_key.is_some()),
+            ("without_api_key", self.without_api_key),
+            ("credentials", self.credentials.is_some()),
+            ("base_url", self.base_url.is_some()),
+            ("header", !self.headers.is_empty()),
+            ("organization", self.organization.is_some()),
+            ("project", self.project.is_some()),
+            ("price_provider", self.price_provider.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_set)| is_set.then_some(name))
+    }
+
+    /// The provider that it sets up, where one is named.
+    pub(super) fn id(&self) -> Option<&Provider> {
+        self.profile.as_ref().map(|profile| &profile.id).or(self.provider.as_ref())
+    }
+}
+
+/// Shows no key and nothing else that may hold one: the values of headers, and the base URL
+/// before it was checked.
+impl fmt::Debug for ProviderConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ProviderConfig")
+            .field("provider", &self.id())
+            .field("api_key", &self.api_key)
+            .field("base_url", &self.base_url.as_ref().map(|_| "[hidden]"))
+            .field("headers", &headers)
+            .field("timeout", &self.timeout)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("first_token_timeout", &self.first_token_timeout)
+            .field("gap_timeout", &self.gap_timeout)
+            .field("price_provider", &self.price_provider)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,277 @@
+//! The settings of one provider, checked together with the environment.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use ureq::http::header::{CONTENT_TYPE, HeaderName};
+use ureq::http::uri::Scheme;
+use ureq::http::{HeaderMap, HeaderValue, Uri};
+
+use super::{Environment, ProviderConfig, Proxy, access, base_url, cleaned};
+use crate::base64;
+use crate::cost::Prices;
+use crate::key::Secrets;
+use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
+use crate::wire::anthropic;
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// A whole call; of a stream, up to its first event.
+    pub(crate) call: Duration,
+    pub(crate) connect: Duration,
+    pub(crate) attempt: Option<Duration>,
+    pub(crate) first_token: Option<Duration>,
+    pub(crate) gap: Duration,
+}
+
+/// The checked settings of one provider.
+pub(crate) struct ProviderSettings {
+    pub(crate) profile: Profile,
+    pub(crate) base: Uri,
+    /// What the names of models look like there: any server may be at another address than
+    /// the provider's own.
+    pub(crate) model_names: ModelNames,
+    pub(crate) headers: HeaderMap,
+    /// The betas for all requests to Anthropic, which are not among the headers: a request may
+    /// add to them.
+    pub(crate) betas: Option<HeaderValue>,
+    /// What makes the credentials of each attempt; `None` where they are among the headers.
+    pub(crate) credentials: Option<Arc<dyn Credentials>>,
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) proxy: Option<ureq::Proxy>,
+    /// The provider's name in the price table, for nothing but prices.
+    pub(crate) price_provider: String,
+}
+
+/// Shows no header, no query and no proxy: each may hold a key.
+impl fmt::Debug for ProviderSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProviderSettings")
+            .field("provider", &self.profile.id)
+            .field("base", &base_url::shown(&self.base))
+            .finish_non_exhaustive()
+    }
+}
+
+impl ProviderConfig {
+    /// Checks everything at once, and returns what is wrong, a sentence each. `profiles` are
+    /// those that the client knows beside the built-in ones, `timeouts` and `proxy` its own.
+    pub(super) fn check(
+        self,
+        profiles: &[Profile],
+        timeouts: &Timeouts,
+        proxy: &Proxy,
+        environment: &Environment<'_>,
+    ) -> Result<ProviderSettings, Vec<String>> {
+        let profile = profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
+        let mut problems = Vec::new();
+        let timeouts = Timeouts {
+            call: self.timeout.unwrap_or(timeouts.call),
+            connect: self.connect_timeout.unwrap_or(timeouts.connect),
+            attempt: self.attempt_timeout.or(timeouts.attempt),
+            first_token: self.first_token_timeout.or(timeouts.first_token),
+            gap: self.gap_timeout.unwrap_or(timeouts.gap),
+        };
+        problems.extend(timeouts.problems());
+        if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
+            problems.push("the price_provider is empty; name one, or leave it out".to_owned());
+        }
+
+        let base = access::address(&profile, self.base_url, self.allow_plain_http, environment)
+            .map_err(|problem| problems.push(problem))
+            .ok();
+        let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
+        if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
+            problems.push(
+                "https needs TLS, and the crate is built without; turn on its feature \
+                 \"rustls\" or \"native-tls\""
+                    .to_owned(),
+            );
+        }
+
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let key = match self.without_api_key || self.credentials.is_some() {
+            true => Ok(None),
+            false => access::key(&profile, self.api_key, environment),
+        };
+        let header = key.and_then(|key| match key {
+            Some(key) => access::credentials(&profile.auth, &key),
+            None => Ok(None),
+        });
+        match header {
+            Ok(header) => headers.extend(header),
+            Err(problem) => problems.push(problem),
+        }
+        for (name, value) in &profile.headers {
+            add_header(&mut headers, name, value, false, &mut problems);
+        }
+        if profile.id == Provider::OPENAI {
+            for (name, set, from) in [
+                ("openai-organization", self.organization, "OPENAI_ORG_ID"),
+                ("openai-project", self.project, "OPENAI_PROJECT_ID"),
+            ] {
+                match set.map_or_else(
+                    || environment.read(from),
+                    |id| {
+                        cleaned(&id).map(Some).map_err(|stray| format!("the {name} holds {stray}"))
+                    },
+                ) {
+                    Ok(Some(id)) => add_header(&mut headers, name, &id, false, &mut problems),
+                    Ok(None) => {}
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        } else if self.organization.is_some() || self.project.is_some() {
+            problems.push(format!(
+                "organization and project are OpenAI's; {} has none, so leave them out",
+                profile.id
+            ));
+        }
+        for (name, value) in &self.headers {
+            // It may hold the key to a gateway, unless its name says otherwise.
+            let sensitive = !HARMLESS.contains(&&*name.to_ascii_lowercase());
+            add_header(&mut headers, name, value, sensitive, &mut problems);
+        }
+
+        let betas = (profile.format == Format::Anthropic).then(|| headers.remove(anthropic::BETAS));
+
+        let proxy = base.as_ref().and_then(|base| {
+            let proxy = proxy.resolve(base, environment);
+            proxy.map_err(|problem| problems.push(problem)).ok().flatten()
+        });
+
+        let secrets = secrets(&headers, base.as_ref(), proxy.as_ref());
+        let price_provider = self.price_provider.unwrap_or_else(|| {
+            let base = base.as_ref().map(Uri::to_string).unwrap_or_default();
+            let own = || profile.prices.as_deref().unwrap_or(profile.id.as_str());
+            Prices::provider_of(&base).unwrap_or_else(own).to_owned()
+        });
+
+        match base {
+            Some(base) if problems.is_empty() => Ok(ProviderSettings {
+                model_names: match profile.model_names {
+                    ModelNames::Plain if !is_at_home(&base, &profile) => ModelNames::Slashes,
+                    names => names,
+                },
+                profile,
+                base,
+                headers,
+                betas: betas.flatten(),
+                credentials: self.credentials,
+                secrets: Arc::new(secrets),
+                timeouts,
+                proxy,
+                price_provider,
+            }),
+            _ => Err(problems),
+        }
+    }
+}
+
+impl Timeouts {
+    /// What is wrong, a sentence each.
+    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
+        [
+            ("timeout", Some(self.call)),
+            ("connect_timeout", Some(self.connect)),
+            ("attempt_timeout", self.attempt),
+            ("first_token_timeout", self.first_token),
+            ("gap_timeout", Some(self.gap)),
+        ]
+        .into_iter()
+        .filter(|(_, value)| value.is_some_and(|value| value.is_zero()))
+        .map(|(name, _)| format!("the {name} is zero, so that no call could succeed"))
+    }
+}
+
+/// Whether a base URL is the provider's own.
+fn is_at_home(base: &Uri, profile: &Profile) -> bool {
+    let host = base.host().unwrap_or_default();
+    let (_, suffix) = profile.base_url.rsplit_once('}').unwrap_or(("", &profile.base_url));
+    match suffix.strip_prefix("https://").or_else(|| suffix.strip_prefix("http://")) {
+        Some(own) => own.split(['/', ':']).next() == Some(host),
+        // What stands behind the last placeholder, such as `.openai.azure.com`.
+        None => suffix.split('/').next().is_some_and(|own| host.ends_with(own)),
+    }
+}
+
+/// The profile that was set, or the one that is known of the provider.
+fn profile(
+    provider: Option<Provider>,
+    profile: Option<Profile>,
+    profiles: &[Profile],
+) -> Result<Profile, String> {
+    match (provider, profile) {
+        (Some(provider), Some(profile)) if provider != profile.id => Err(format!(
+            "the provider is {provider}, and the profile that of {}; set one of them",
+            profile.id
+        )),
+        (_, Some(profile)) => Ok(profile),
+        (Some(provider), None) => provider::find(provider.as_str(), profiles)
+            .ok_or_else(|| provider::unknown(provider.as_str(), profiles)),
+        (None, None) => Err("no provider is set; call .provider(\"openai\") or another".to_owned()),
+    }
+}
+
+/// What a server, or a proxy on the way to it, may repeat and nobody may see.
+fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>) -> Secrets {
+    let sensitive = headers.iter().filter(|(_, value)| value.is_sensitive());
+    let mut secrets = Secrets::new(
+        sensitive.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
+    );
+    base_url::query_secrets(base, |secret| secrets.add(secret));
+    if let Some(proxy) = proxy {
+        let (user, password) = (proxy.username(), proxy.password());
+        secrets.add(password.unwrap_or_default());
+        // What ureq sends: RFC 7617 section 2.
+        let pair = format!("{}:{}", user.unwrap_or_default(), password.unwrap_or_default());
+        secrets.add(&base64::encode(pair.as_bytes()));
+    }
+    secrets
+}
+
+/// Headers whose values are no secrets.
+const HARMLESS: &[&str] =
+    &["accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "user-agent"];
+
+fn add_header(
+    headers: &mut HeaderMap,
+    name: &str,
+    value: &str,
+    sensitive: bool,
+    problems: &mut Vec<String>,
+) {
+    let Ok(name) = HeaderName::try_from(name) else {
+        problems.push(format!("{name:?} is not a header name"));
+        return;
+    };
+    // These frame the message and belong to the transport.
+    const OURS: &[&str] = &[
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    if OURS.contains(&name.as_str()) {
+        problems.push(format!("the header {name} cannot be set, for the transport sets it"));
+        return;
+    }
+    // White space around a value is not part of it (RFC 9110 section 5.5).
+    match HeaderValue::from_str(value.trim()) {
+        Ok(mut value) => {
+            value.set_sensitive(sensitive);
+            headers.insert(name, value);
+        }
+        Err(_) => problems
+            .push(format!("the value of the header {name} holds a character that cannot be sent")),
+    }
+}
