@@ -237,7 +237,8 @@ impl ClientBuilder {
     }
 
     /// Sets the longest that opening one connection may take: looking up the host
-    /// name, connecting and the TLS handshake. Default: 5 s.
+    /// name, connecting and the TLS handshake. An address that does not answer within 250 ms
+    /// is joined by the host's next one, within this same time. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self

@@ -20,13 +20,17 @@ use crate::pool::{CloseReason, ConnectFailure, Lease, Permit};
 /// thread of its own, and who waits leaves when the token is cancelled; the place
 /// stays taken until the system has given up too, for there is a socket until then.
 /// That is bounded by the deadline and the connect timeout.
+///
+/// A place is for one established connection. While several addresses of a host race, more
+/// than one socket may be connecting for it, and those that lose may be connecting until the
+/// connect timeout after the winner is in use. A loser that connects is closed at once.
 pub(super) fn dial(
     opener: &Arc<Opener>,
     permit: Permit<Connection>,
     retire_at: impl FnOnce() -> Option<Instant> + Send + 'static,
     bounds: &Bounds,
 ) -> Result<Lease<Connection>, Error> {
-    let progress = Arc::new(Progress::new(opener.deadline(bounds)));
+    let progress = Arc::new(Progress::new(opener.deadline(bounds), bounds.cancel.clone()));
     let work = {
         let (opener, progress, bounds) =
             (Arc::clone(opener), Arc::clone(&progress), bounds.clone());

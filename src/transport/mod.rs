@@ -16,11 +16,14 @@ mod handoff;
 mod headers;
 mod open;
 mod progress;
+mod race;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 mod records;
 mod resolve;
 mod steps;
 mod tcp;
+#[cfg(all(test, target_os = "linux", not(loom)))]
+mod tests;
 mod watch;
 
 use std::sync::Arc;

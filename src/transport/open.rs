@@ -14,6 +14,7 @@ use super::OriginSettings;
 use super::connection::{Closing, Connection, Socket, shut_down_on};
 use super::fault::is_hangup;
 use super::progress::Progress;
+use super::race;
 use super::resolve::{Resolver, Unresolved};
 use super::steps::Steps;
 use super::tcp::INPUT;
@@ -176,7 +177,7 @@ pub(super) struct Opener {
     base: Uri,
     config: Config,
     steps: Steps,
-    resolver: Arc<Resolver>,
+    pub(super) resolver: Arc<Resolver>,
     connect_timeout: Duration,
     observers: Observers,
     origin: Arc<str>,
@@ -343,8 +344,9 @@ impl Lookup {
     fn addresses(&self, host: &str, port: u16) -> Result<ResolvedSocketAddrs, Unresolved> {
         self.progress.comes_to(Phase::Resolve);
         let mut addresses = self.empty();
-        // ureq has room for so many.
-        for address in self.resolver.resolve(host, port, &self.bounds)?.into_iter().take(16) {
+        let found = race::interleaved(self.resolver.resolve(host, port, &self.bounds)?);
+        // ureq has room for so many. Cut last, so that no family is cut off.
+        for address in found.into_iter().take(16) {
             addresses.push(address);
         }
         self.progress.comes_to(Phase::Connect);

@@ -6,6 +6,7 @@ use std::time::Instant;
 use ureq::unversioned::transport::time::Duration as UreqDuration;
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
+use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::error::Phase;
 
@@ -13,13 +14,18 @@ use crate::error::Phase;
 #[derive(Debug)]
 pub(super) struct Progress {
     deadline: Deadline,
+    cancel: Option<CancelToken>,
     /// What is being done; `None` once the connection is open.
     phase: Mutex<Option<Phase>>,
 }
 
 impl Progress {
-    pub(super) fn new(deadline: Deadline) -> Self {
-        Self { deadline, phase: Mutex::new(Some(Phase::Connect)) }
+    pub(super) fn new(deadline: Deadline, cancel: Option<CancelToken>) -> Self {
+        Self { deadline, cancel, phase: Mutex::new(Some(Phase::Connect)) }
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(CancelToken::is_cancelled)
     }
 
     pub(super) fn deadline(&self) -> Deadline {
@@ -106,12 +112,12 @@ mod tests {
     #[test]
     fn no_step_gets_more_time_than_is_left_until_the_connection_is_open() {
         let hour = Duration::from_secs(3600);
-        let progress = Progress::new(Deadline::after(Instant::now(), hour));
+        let progress = Progress::new(Deadline::after(Instant::now(), hour), None);
         assert!(progress.bound(timeout(hour * 2)).unwrap().after <= UreqDuration::Exact(hour));
         assert_eq!(progress.bound(timeout(hour / 2)).unwrap(), timeout(hour / 2));
         assert!(!progress.bound(NextTimeout::default()).unwrap().after.is_not_happening());
 
-        let late = Progress::new(Deadline::after(Instant::now(), Duration::ZERO));
+        let late = Progress::new(Deadline::after(Instant::now(), Duration::ZERO), None);
         assert!(matches!(late.bound(timeout(hour)), Err(ureq::Error::Timeout(_))));
         late.is_done();
         assert_eq!(late.bound(timeout(hour)).unwrap(), timeout(hour));
@@ -119,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_latest_phase_is_told() {
-        let progress = Progress::new(Deadline::after(Instant::now(), Duration::ZERO));
+        let progress = Progress::new(Deadline::after(Instant::now(), Duration::ZERO), None);
         assert_eq!(progress.phase(), Phase::Connect);
         progress.comes_to(Phase::Tls);
         assert_eq!(progress.phase(), Phase::Tls);

@@ -48,7 +48,7 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    fn new(look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
+    pub(super) fn new(look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
         Self { look_up, waiting: Arc::default() }
     }
 

@@ -40,7 +40,7 @@ impl Steps {
         let there = ConnectProxyConnector::default().connect(details, there)?;
         let there = match there {
             Some(there) => there.boxed(),
-            None => Tcp::connect(details)?.boxed(),
+            None => Tcp::connect(details, progress)?.boxed(),
         };
         if !details.needs_tls() {
             return Ok(there);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
 };
 
+use super::progress::Progress;
+use super::race;
 use crate::deadline::Deadline;
 
 /// A read with this timeout does not wait: it fails with `Error::Timeout` if nothing is
@@ -26,9 +28,6 @@ pub(super) const NO_WAIT: NextTimeout = NextTimeout {
 /// The most that one read of a socket returns. ureq's default is 128 KiB for each direction
 /// of each connection; requests and responses here are small.
 pub(super) const INPUT: usize = 12 * 1024;
-
-/// Each address gets at least this long to answer.
-const LEAST: Duration = Duration::from_millis(10);
 
 /// A TCP connection. Unlike ureq's own it can be read without waiting ([`NO_WAIT`]), and so
 /// be checked for unread bytes without losing any.
@@ -45,32 +44,19 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    /// Connects to the first address that answers. Each address gets half of the time left,
-    /// the last one all of it.
-    pub(super) fn connect(details: &ConnectionDetails<'_>) -> Result<Self, ureq::Error> {
+    /// Connects to the first address that answers, see [`race`].
+    pub(super) fn connect(
+        details: &ConnectionDetails<'_>,
+        progress: &Progress,
+    ) -> Result<Self, ureq::Error> {
         let deadline = match details.timeout.after {
             UreqDuration::Exact(left) => Deadline::after(Instant::now(), left),
             UreqDuration::NotHappening => Deadline::never(),
         };
-        let mut failed = ureq::Error::ConnectionFailed;
-        let mut others = details.addrs.len();
-        for address in details.addrs.iter() {
-            others -= 1;
-            let outcome = match deadline.remaining(Instant::now()) {
-                None => TcpStream::connect(address),
-                Some(left) if left.is_zero() => break,
-                Some(left) if others == 0 => TcpStream::connect_timeout(address, left),
-                Some(left) => TcpStream::connect_timeout(address, (left / 2).max(LEAST)),
-            };
-            match outcome {
-                Ok(stream) => return Self::new(stream, details),
-                Err(cause) => failed = error(cause, details.timeout),
-            }
-        }
-        match deadline.is_past(Instant::now()) {
-            true => Err(ureq::Error::Timeout(details.timeout.reason)),
-            false => Err(failed),
-        }
+        let addresses = details.addrs.iter().copied();
+        let is_cancelled = || progress.is_cancelled();
+        let stream = race::connect(addresses, deadline, race::DELAY, is_cancelled, dial);
+        Self::new(stream.map_err(|cause| error(cause, details.timeout))?, details)
     }
 
     fn new(stream: TcpStream, details: &ConnectionDetails<'_>) -> Result<Self, ureq::Error> {
@@ -134,6 +120,13 @@ impl Tcp {
             self.write_timeout = timeout;
         }
         Ok(())
+    }
+}
+
+fn dial(address: SocketAddr, time: Option<Duration>) -> io::Result<TcpStream> {
+    match time {
+        Some(time) => TcpStream::connect_timeout(&address, time),
+        None => TcpStream::connect(address),
     }
 }
 
@@ -207,7 +200,7 @@ impl fmt::Debug for Tcp {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{SocketAddr, TcpListener};
+    use std::net::TcpListener;
     use ureq::config::Config;
     use ureq::http::Uri;
     use ureq::unversioned::resolver::{DefaultResolver, Resolver};
@@ -219,7 +212,8 @@ mod tests {
         let resolver = DefaultResolver::default();
         let mut addrs = resolver.empty();
         addresses.iter().for_each(|address| addrs.push(*address));
-        Tcp::connect(&ConnectionDetails {
+        let progress = Progress::new(Deadline::never(), None);
+        let details = ConnectionDetails {
             uri: &Uri::from_static("http://localhost"),
             addrs,
             config: &Config::default(),
@@ -230,7 +224,8 @@ mod tests {
             current_time: Arc::new(UreqInstant::now),
             run_connector: Arc::new(|_: &ConnectionDetails<'_>| Err(ureq::Error::ConnectionFailed)),
             register_shutdown: Arc::new(|_| Ok(())),
-        })
+        };
+        Tcp::connect(&details, &progress)
     }
 
     /// A listener, its address, and an address that refuses connections.
@@ -255,7 +250,10 @@ mod tests {
                 ureq::Error::Io(cause) => assert_eq!(cause.kind(), ErrorKind::ConnectionRefused),
                 cause => panic!("{cause}"),
             }
-            assert!(matches!(connect(&[], timeout), Err(ureq::Error::ConnectionFailed)));
+            match connect(&[], timeout).unwrap_err() {
+                ureq::Error::Io(cause) => assert_eq!(cause.kind(), ErrorKind::NotFound),
+                cause => panic!("{cause}"),
+            }
         }
         assert!(matches!(connect(&[address], NO_WAIT), Err(ureq::Error::Timeout(_))));
         drop(listener);
