@@ -5,7 +5,9 @@ mod support;
 use serde_json::{Value, json};
 use support::{KEY, loopback};
 use tollgate::testing::{Loopback, Reply, Request};
-use tollgate::{ChatRequest, Client, Message, ReasoningEffort, Tool};
+use tollgate::{
+    ChatRequest, Client, Document, Image, Message, Part, ReasoningEffort, ResponseFormat, Tool,
+};
 
 /// A vendor's Chat Completions.
 struct Chat {
@@ -111,7 +113,6 @@ fn request() -> ChatRequest {
     ChatRequest::from(Message::user("What is the weather in Oslo?").named("ann"))
         .system("Be brief.")
         .max_output_tokens(100)
-        .reasoning_effort(ReasoningEffort::Low)
         .tool(Tool::function("weather", "Weather of a city", json!({"type": "object"})))
 }
 
@@ -136,7 +137,6 @@ fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
             assert_eq!(body["messages"][0]["role"], "system", "{name}");
             let named = body["messages"][1].get("name").and_then(Value::as_str);
             assert_eq!(named, names.then_some("ann"), "{name}");
-            assert_eq!(body["reasoning_effort"], "low", "{name}");
             assert_eq!(body["tools"][0]["function"]["name"], "weather", "{name}");
             let options = (streamed && stream_options).then(|| json!({"include_usage": true}));
             assert_eq!(body.get("stream_options"), options.as_ref(), "{name}");
@@ -153,6 +153,197 @@ fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
                 let error = client.chat(&seeded).unwrap_err();
                 assert!(error.message().contains("does not support"), "{name}: {error}");
             }
+        }
+    }
+}
+
+/// The members by which a vendor is asked for little reasoning and for none; `None` where such a
+/// request is refused.
+fn reasoning(name: &str) -> Option<[Value; 2]> {
+    let kind =
+        |on: &str| [json!({"thinking": {"type": on}}), json!({"thinking": {"type": "disabled"}})];
+    let switch = |on: bool| json!({"enable_thinking": on});
+    let template = |on: bool| json!({"chat_template_kwargs": switch(on)});
+    let effort = |word: &str| json!({"reasoning_effort": word});
+    let both = |word: &str, on: bool| json!({"reasoning_effort": word, "chat_template_kwargs": switch(on)});
+    Some(match name {
+        "openrouter" | "vercel-ai-gateway" => {
+            ["low", "none"].map(|word| json!({"reasoning": {"effort": word}}))
+        }
+        "alibaba" | "novita" | "siliconflow" => [switch(true), switch(false)],
+        "wandb" => [template(true), template(false)],
+        "vllm" | "sglang" | "llamacpp" => [both("low", true), both("none", false)],
+        "zai" | "xiaomi" => kind("enabled"),
+        "minimax" => kind("adaptive"),
+        "deepseek" | "moonshot" => [
+            json!({"thinking": {"type": "enabled"}, "reasoning_effort": "low"}),
+            json!({"thinking": {"type": "disabled"}}),
+        ],
+        "poe" => return None,
+        _ => [effort("low"), effort("none")],
+    })
+}
+
+#[test]
+fn each_vendor_is_asked_for_reasoning_in_its_own_way() {
+    let server = loopback();
+    let members =
+        ["reasoning_effort", "reasoning", "enable_thinking", "chat_template_kwargs", "thinking"];
+    for Chat { name, .. } in CHATS {
+        let client = client(&server, name);
+        for (at, effort) in [ReasoningEffort::Low, ReasoningEffort::None].into_iter().enumerate() {
+            let request = ChatRequest::from("hi").reasoning_effort(effort);
+            let Some(expected) = reasoning(name) else {
+                let error = client.chat(&request).unwrap_err();
+                assert!(error.message().contains("has no control of reasoning"), "{name}: {error}");
+                continue;
+            };
+            for request in asked(&server, &client, &request) {
+                let mut body = request.json().as_object().unwrap().clone();
+                body.retain(|member, _| members.contains(&member.as_str()));
+                assert_eq!(Value::Object(body), expected[at], "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn each_vendor_of_anthropics_messages_is_asked_for_reasoning_in_its_own_way() {
+    let server = loopback();
+    let budget = json!({"type": "enabled", "budget_tokens": 1024});
+    for (name, thinking, effort) in [
+        ("anthropic", budget.clone(), Value::Null),
+        ("zai-anthropic", budget, Value::Null),
+        ("deepseek-anthropic", json!({"type": "enabled"}), json!("low")),
+        ("moonshot-anthropic", json!({"type": "enabled"}), json!("low")),
+        ("minimax-anthropic", json!({"type": "adaptive"}), Value::Null),
+    ] {
+        let client = client(&server, name);
+        let request = ChatRequest::from("hi").reasoning_effort(ReasoningEffort::Low);
+        for request in asked(&server, &client, &request) {
+            assert_eq!(request.json()["thinking"], thinking, "{name}");
+            assert_eq!(request.json()["output_config"]["effort"], effort, "{name}");
+        }
+        let request = request.reasoning_effort(ReasoningEffort::None);
+        for request in asked(&server, &client, &request) {
+            assert_eq!(request.json()["thinking"], json!({"type": "disabled"}), "{name}");
+            assert_eq!(request.json().get("output_config"), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn tools_go_to_each_vendor_with_what_it_knows() {
+    let server = loopback();
+    let unknown = |name: &str| {
+        let no_parallel = [
+            "cohere-openai",
+            "deepinfra",
+            "huggingface",
+            "moonshot",
+            "ollama",
+            "ollama-cloud",
+            "zai",
+        ];
+        let no_strict = ["deepinfra", "huggingface", "ollama", "ollama-cloud", "together"];
+        (no_parallel.contains(&name), no_strict.contains(&name))
+    };
+    for Chat { name, .. } in CHATS {
+        let client = client(&server, name);
+        let (no_parallel, no_strict) = unknown(name);
+        let mut tool = Tool::function("weather", "Weather of a city", json!({"type": "object"}));
+        if let Tool::Function(function) = &mut tool {
+            function.strict = Some(true);
+        }
+        let request = ChatRequest::from("hi").tool(tool).parallel_tool_calls(true);
+        for request in asked(&server, &client, &request) {
+            let body = request.json();
+            let strict = body["tools"][0]["function"].get("strict");
+            assert_eq!(strict, (!no_strict).then_some(&json!(true)), "{name}");
+            let parallel = body.get("parallel_tool_calls");
+            assert_eq!(parallel, (!no_parallel).then_some(&json!(true)), "{name}");
+        }
+        let request = request.parallel_tool_calls(false);
+        if no_parallel {
+            let error = client.chat(&request).unwrap_err();
+            assert!(error.message().contains("forbids parallel tool calls"), "{name}: {error}");
+        } else {
+            for request in asked(&server, &client, &request) {
+                assert_eq!(request.json()["parallel_tool_calls"], false, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_vendor_does_not_take_is_refused_before_it_is_sent() {
+    let server = loopback();
+    let schema = || {
+        ChatRequest::from("hi")
+            .response_format(ResponseFormat::json_schema("s", json!({"type": "object"})))
+    };
+    let object = || ChatRequest::from("hi").response_format(ResponseFormat::JsonObject);
+    let with = |part: Part| ChatRequest::from(Message::user("hi").with(part));
+    let by_url = || with(Image::from_url("https://x.example/y.png").into());
+    let by_bytes = || with(Image::from_bytes("image/png", b"x").into());
+    let file = || with(Document::from_bytes("application/pdf", b"%PDF-1.4 x").into());
+    for Chat { name, .. } in CHATS {
+        let client = client(&server, name);
+        let json_only = ["deepseek", "siliconflow", "xiaomi", "zai"].contains(&name);
+        let bytes_only = ["ollama", "ollama-cloud", "xiaomi"].contains(&name);
+        let no_images = name == "inception";
+        let no_files = ["ollama", "ollama-cloud"].contains(&name);
+        for (request, refused, expected) in [
+            (schema(), json_only, "cannot keep answers to a JSON Schema"),
+            (object(), name == "lmstudio", "no JSON mode without a schema"),
+            (by_url(), bytes_only || no_images, "holds an image"),
+            (by_bytes(), no_images, "holds an image"),
+            (file(), no_files, "holds a file"),
+        ] {
+            if refused {
+                let error = client.chat(&request).unwrap_err();
+                assert_eq!(error.kind(), tollgate::ErrorKind::InvalidRequest, "{name}");
+                assert!(error.message().contains(expected), "{name}: {error}");
+            } else {
+                asked(&server, &client, &request);
+            }
+        }
+    }
+}
+
+#[test]
+fn reasoning_goes_back_in_the_member_it_came_in_where_the_vendor_takes_it() {
+    let server = loopback();
+    for (name, came_in, expected) in [
+        ("deepseek", "reasoning_content", json!({"reasoning_content": "hm"})),
+        // What another provider or the caller wrote has a blank.
+        ("deepseek", "none", json!({"reasoning_content": " "})),
+        ("moonshot", "none", json!({"reasoning_content": " "})),
+        ("moonshot", "reasoning_content", json!({"reasoning_content": "hm"})),
+        ("openai", "reasoning_content", json!({"reasoning_content": "hm"})),
+        ("groq", "reasoning", json!({})),
+        ("mistral", "reasoning_content", json!({})),
+        ("cerebras", "reasoning", json!({"reasoning": "hm"})),
+        ("openrouter", "reasoning", json!({"reasoning": "hm"})),
+        ("vllm", "reasoning", json!({"reasoning": "hm"})),
+        ("ollama", "reasoning", json!({"reasoning": "hm"})),
+    ] {
+        let client = client(&server, name);
+        let mut message = json!({"role": "assistant", "content": "", "tool_calls": [
+            {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+        if came_in != "none" {
+            message[came_in] = json!("hm");
+        }
+        let body =
+            json!({"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]});
+        server.reply(Reply::raw(200, "application/json", body.to_string().into_bytes()));
+        let answer = client.chat("go").unwrap().message;
+        let request =
+            ChatRequest::new([Message::user("go"), answer, Message::tool_result("call_1", "x")]);
+        for request in asked(&server, &client, &request) {
+            let mut sent = request.json()["messages"][1].as_object().unwrap().clone();
+            sent.retain(|member, _| member.starts_with("reasoning"));
+            assert_eq!(Value::Object(sent), expected, "{name} {came_in}");
         }
     }
 }

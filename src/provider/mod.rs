@@ -12,7 +12,8 @@ mod similar;
 
 pub use crate::chat::{Format, Provider};
 pub use crate::wire::openai_chat::{
-    CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
+    CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
+    ReasoningMember, ResponseFormats, Seed,
 };
 pub use credentials::{Credentials, Unsigned};
 pub(crate) use model_name::{ModelName, Own, find, id, resolve, split, unknown};

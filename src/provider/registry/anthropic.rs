@@ -3,6 +3,7 @@
 use super::Row;
 use crate::provider::{Auth, ModelNames};
 use crate::wire::anthropic::VERSION;
+use crate::wire::openai_chat::{Dialect, ReasoningControl};
 
 pub(super) static ROWS: &[Row] = &[
     Row::anthropic("anthropic", &["claude"], "https://api.anthropic.com", |profile| {
@@ -14,6 +15,7 @@ pub(super) static ROWS: &[Row] = &[
             .auth(Auth::header("x-api-key"))
             .header("anthropic-version", VERSION)
     }),
+    // `output_config.effort`; budgets are ignored (the same page).
     Row::anthropic("deepseek-anthropic", &[], "https://api.deepseek.com/anthropic", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -22,7 +24,12 @@ pub(super) static ROWS: &[Row] = &[
             .auth(Auth::header("x-api-key"))
             .prices("deepseek")
             .header("anthropic-version", VERSION)
+            .dialect(Dialect {
+                reasoning_control: ReasoningControl::OutputConfig,
+                ..Dialect::OPENAI
+            })
     }),
+    // `thinking.type` is `adaptive` or `disabled` (the same page).
     Row::anthropic("minimax-anthropic", &[], "https://api.minimax.io/anthropic", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -31,7 +38,12 @@ pub(super) static ROWS: &[Row] = &[
             .auth(Auth::header("x-api-key"))
             .prices("minimax")
             .header("anthropic-version", VERSION)
+            .dialect(Dialect {
+                reasoning_control: ReasoningControl::AdaptiveThinking,
+                ..Dialect::OPENAI
+            })
     }),
+    // `output_config.effort` (guide "Use Thinking Effort").
     Row::anthropic(
         "moonshot-anthropic",
         &["kimi-anthropic"],
@@ -43,6 +55,10 @@ pub(super) static ROWS: &[Row] = &[
                 .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
                 .prices("moonshotai")
                 .header("anthropic-version", VERSION)
+                .dialect(Dialect {
+                    reasoning_control: ReasoningControl::OutputConfig,
+                    ..Dialect::OPENAI
+                })
         },
     ),
     Row::anthropic(

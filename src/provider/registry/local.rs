@@ -2,7 +2,9 @@
 //! one.
 
 use super::{FOLLOWER, Row};
-use crate::provider::{Dialect, ModelNames};
+use crate::provider::{
+    Dialect, ImageInput, ModelNames, ReasoningControl, ReasoningMember, ResponseFormats,
+};
 
 /// Servers that compile a schema into a grammar themselves (vLLM and SGLang by xgrammar,
 /// the others by llama.cpp's GBNF), and so take more than OpenAI does.
@@ -11,28 +13,48 @@ const COMPILES: Dialect = Dialect { schema_subset: false, ..FOLLOWER };
 pub(super) static ROWS: &[Row] = &[
     // Its `/v1` reads past `max_completion_tokens`, so that a limit would not hold.
     // `OLLAMA_API_KEY` is the key of Ollama's cloud, and is not sent to one's own server.
+    // It reads past `parallel_tool_calls` and `strict`, takes images by their bytes only, and no other
+    // parts (ollama/ollama, `openai/openai.go`). Reasoning comes and goes back as `reasoning`.
     Row::chat("ollama", &["ollama_chat"], "http://localhost:11434/v1", |profile| {
         profile
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .host_variables(["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"])
             .key_optional()
-            .dialect(COMPILES)
+            .dialect(Dialect {
+                reasoning_member: ReasoningMember::Received,
+                parallel_tool_calls: false,
+                strict_tools: false,
+                images: ImageInput::Bytes,
+                files: false,
+                ..COMPILES
+            })
     }),
+    // Templates know either `reasoning_effort` (gpt-oss) or `enable_thinking` (Qwen); reasoning comes
+    // and goes back as `reasoning` (`vllm/entrypoints/openai/chat_completion/protocol.py`).
     Row::chat("vllm", &["hosted_vllm"], "http://localhost:8000/v1", |profile| {
         profile
             .docs("https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html")
             .base_url_variables(["HOSTED_VLLM_API_BASE"])
             .key_variables(["VLLM_API_KEY", "HOSTED_VLLM_API_KEY"])
             .key_optional()
-            .dialect(COMPILES)
+            .dialect(Dialect {
+                reasoning_member: ReasoningMember::Received,
+                reasoning_control: ReasoningControl::EffortAndChatTemplate,
+                ..COMPILES
+            })
     }),
+    // As vLLM, with `reasoning_content` (docs.sglang.io, "Reasoning Parser").
     Row::chat("sglang", &[], "http://localhost:30000/v1", |profile| {
         profile
             .docs("https://docs.sglang.io/docs/basic_usage/openai_api_completions")
             .key_variables(["SGLANG_API_KEY"])
             .key_optional()
-            .dialect(COMPILES)
+            .dialect(Dialect {
+                reasoning_control: ReasoningControl::EffortAndChatTemplate,
+                ..COMPILES
+            })
     }),
+    // As SGLang (`tools/server/README.md`, `chat_template_kwargs`).
     Row::chat(
         "llamacpp",
         &["llama.cpp", "llama_cpp", "llama-cpp", "llamafile"],
@@ -43,16 +65,20 @@ pub(super) static ROWS: &[Row] = &[
                 .base_url_variables(["LLAMAFILE_API_BASE"])
                 .key_variables(["LLAMA_API_KEY"])
                 .key_optional()
-                .dialect(COMPILES)
+                .dialect(Dialect {
+                    reasoning_control: ReasoningControl::EffortAndChatTemplate,
+                    ..COMPILES
+                })
         },
     ),
+    // Answers `json_object` with 400 (lmstudio-ai/docs, `openai-compat`).
     Row::chat("lmstudio", &["lm_studio", "lm-studio"], "http://localhost:1234/v1", |profile| {
         profile
             .docs("https://lmstudio.ai/docs/developer/openai-compat")
             .base_url_variables(["LM_STUDIO_API_BASE"])
             .key_variables(["LM_API_TOKEN", "LMSTUDIO_API_KEY", "LM_STUDIO_API_KEY"])
             .key_optional()
-            .dialect(COMPILES)
+            .dialect(Dialect { response_formats: ResponseFormats::JsonSchema, ..COMPILES })
     }),
     Row::chat(
         "litellm",

@@ -4,7 +4,8 @@
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
 use crate::provider::{Auth, ModelNames};
 use crate::wire::openai_chat::{
-    CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed,
+    CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
+    ReasoningMember, ResponseFormats, Seed,
 };
 
 pub(super) static ROWS: &[Row] = &[
@@ -35,6 +36,8 @@ pub(super) static ROWS: &[Row] = &[
         },
     ),
     // Reads past earlier reasoning (guide "Deep thinking").
+    // Thinking is switched by `enable_thinking`; only a few models know `reasoning_effort`, and refuse
+    // it beside a budget (the same guide).
     Row::chat(
         "alibaba",
         &["dashscope", "qwen"],
@@ -44,7 +47,11 @@ pub(super) static ROWS: &[Row] = &[
                 .docs("https://www.alibabacloud.com/help/en/model-studio/base-url")
                 .base_url_variables(["DASHSCOPE_BASE_URL", "DASHSCOPE_API_BASE"])
                 .key_variables(["DASHSCOPE_API_KEY", "ALIBABA_API_KEY"])
-                .dialect(Dialect { reasoning_back: ReasoningBack::Never, ..FOLLOWER })
+                .dialect(Dialect {
+                    reasoning_back: ReasoningBack::Never,
+                    reasoning_control: ReasoningControl::EnableThinking,
+                    ..FOLLOWER
+                })
         },
     ),
     Row::chat("baseten", &[], "https://inference.baseten.co/v1", |profile| {
@@ -55,6 +62,8 @@ pub(super) static ROWS: &[Row] = &[
             .dialect(FOLLOWER)
     }),
     // `max_tokens` is deprecated there (cerebras_cloud_sdk 1.91).
+    // Takes earlier reasoning as `reasoning` and refuses `reasoning_content` (vercel/ai
+    // `packages/cerebras`).
     Row::chat("cerebras", &[], "https://api.cerebras.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -62,7 +71,11 @@ pub(super) static ROWS: &[Row] = &[
             .base_url_variables(["CEREBRAS_API_BASE"])
             .host_variables(["CEREBRAS_BASE_URL"])
             .key_variables(["CEREBRAS_API_KEY"])
-            .dialect(Dialect { instruction_role: InstructionRole::System, ..MAX_COMPLETION })
+            .dialect(Dialect {
+                instruction_role: InstructionRole::System,
+                reasoning_member: ReasoningMember::Received,
+                ..MAX_COMPLETION
+            })
     }),
     Row::chat("chutes", &[], "https://llm.chutes.ai/v1", |profile| {
         profile
@@ -81,6 +94,7 @@ pub(super) static ROWS: &[Row] = &[
             .dialect(Dialect { output_limit: OutputLimit::ByModel, ..FOLLOWER })
         },
     ),
+    // `parallel_tool_calls` is in its list of unsupported parameters.
     Row::chat(
         "cohere-openai",
         &["cohere-compat"],
@@ -91,7 +105,7 @@ pub(super) static ROWS: &[Row] = &[
                 .docs("https://docs.cohere.com/docs/compatibility-api")
                 .key_variables(["COHERE_API_KEY", "CO_API_KEY"])
                 .prices("cohere")
-                .dialect(FOLLOWER)
+                .dialect(Dialect { parallel_tool_calls: false, ..FOLLOWER })
         },
     ),
     Row::chat("databricks", &[], "https://{DATABRICKS_HOST}/ai-gateway/mlflow/v1", |profile| {
@@ -101,22 +115,32 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["DATABRICKS_TOKEN", "DATABRICKS_API_KEY"])
             .dialect(FOLLOWER)
     }),
+    // Neither `parallel_tool_calls` nor a function's `strict` is in its schema (its OpenAPI file, in
+    // tryAGI/DeepInfra).
     Row::chat("deepinfra", &["deep-infra"], "https://api.deepinfra.com/v1/openai", |profile| {
         profile
             .docs("https://docs.deepinfra.com/chat/overview")
             .base_url_variables(["DEEPINFRA_API_BASE"])
             .key_variables(["DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN", "DEEPINFRA_API_TOKEN"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect { parallel_tool_calls: false, strict_tools: false, ..FOLLOWER })
     }),
     // V4 requires `reasoning_content` on every message of the assistant while it thinks
     // (guide "Thinking Mode"; vercel/ai `packages/deepseek`).
+    // `thinking.type` switches it on, `reasoning_effort` sets how much. It has JSON mode without a
+    // schema (guide "JSON Output").
     Row::chat("deepseek", &[], "https://api.deepseek.com", |profile| {
         profile
             .model_names(ModelNames::Plain)
             .docs("https://api-docs.deepseek.com/")
             .base_url_variables(["DEEPSEEK_API_BASE"])
             .key_variables(["DEEPSEEK_API_KEY"])
-            .dialect(Dialect { reasoning_back: ReasoningBack::Always, ..FOLLOWER })
+            .dialect(Dialect {
+                reasoning_back: ReasoningBack::Always,
+                reasoning_required: true,
+                reasoning_control: ReasoningControl::ThinkingTypeAndEffort,
+                response_formats: ResponseFormats::JsonObject,
+                ..FOLLOWER
+            })
     }),
     Row::chat(
         "fireworks",
@@ -165,13 +189,15 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["GROQ_API_KEY"])
             .dialect(Dialect { unknown_members: false, ..FOLLOWER })
     }),
+    // Neither `parallel_tool_calls` nor a function's `strict` is on its page.
     Row::chat("huggingface", &["hf"], "https://router.huggingface.co/v1", |profile| {
         profile
             .docs("https://huggingface.co/docs/inference-providers/tasks/chat-completion")
             .base_url_variables(["HF_API_BASE", "HUGGINGFACE_API_BASE"])
             .key_variables(["HF_TOKEN", "HUGGINGFACE_API_KEY", "HUGGING_FACE_HUB_TOKEN"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect { parallel_tool_calls: false, strict_tools: false, ..FOLLOWER })
     }),
+    // Answers images with 400 (juspay/neurolink, `catalog/inception-labs.json`).
     Row::chat(
         "inception",
         &["inceptionlabs", "inception-labs"],
@@ -182,7 +208,7 @@ pub(super) static ROWS: &[Row] = &[
                 .docs("https://docs.inceptionlabs.ai/api-reference/chat/create-a-chat-completion")
                 .base_url_variables(["INCEPTION_API_BASE"])
                 .key_variables(["INCEPTION_API_KEY"])
-                .dialect(FOLLOWER)
+                .dialect(Dialect { images: ImageInput::Unsupported, ..FOLLOWER })
         },
     ),
     Row::chat("meta", &["meta-model-api"], "https://api.meta.ai/v1", |profile| {
@@ -194,6 +220,7 @@ pub(super) static ROWS: &[Row] = &[
             .dialect(Dialect { instruction_role: InstructionRole::System, ..MAX_COMPLETION })
     }),
     // "The complete model response must be appended to the conversation": reasoning, too.
+    // `thinking.type` is `adaptive` or `disabled` (the same page).
     Row::chat("minimax", &["minimax-openai"], "https://api.minimax.io/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -203,6 +230,7 @@ pub(super) static ROWS: &[Row] = &[
             .dialect(Dialect {
                 instruction_role: InstructionRole::System,
                 reasoning_back: ReasoningBack::Always,
+                reasoning_control: ReasoningControl::AdaptiveThinking,
                 ..MAX_COMPLETION
             })
     }),
@@ -225,6 +253,9 @@ pub(super) static ROWS: &[Row] = &[
             })
     }),
     // A seed is not in its schema (its OpenAPI file, in tryAGI/Moonshot).
+    // Kimi K2.5 and K2.6 know `thinking.type`, K3 `reasoning_effort`, and each reads past the other
+    // (guides "Use Thinking Effort" and "Use Kimi K2 Thinking Model"). Beside tool calls it requires
+    // `reasoning_content`. `parallel_tool_calls` is not in its schema.
     Row::chat("moonshot", &["moonshotai", "kimi"], "https://api.moonshot.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -232,7 +263,13 @@ pub(super) static ROWS: &[Row] = &[
             .base_url_variables(["MOONSHOT_API_BASE", "KIMI_BASE_URL"])
             .key_variables(["MOONSHOT_API_KEY", "MOONSHOTAI_API_KEY", "KIMI_API_KEY"])
             .prices("moonshotai")
-            .dialect(Dialect { seed: Seed::Unsupported, ..FOLLOWER })
+            .dialect(Dialect {
+                seed: Seed::Unsupported,
+                reasoning_required: true,
+                reasoning_control: ReasoningControl::ThinkingTypeAndEffort,
+                parallel_tool_calls: false,
+                ..FOLLOWER
+            })
     }),
     Row::chat(
         "nebius",
@@ -246,13 +283,14 @@ pub(super) static ROWS: &[Row] = &[
                 .dialect(FOLLOWER)
         },
     ),
+    // `enable_thinking` (the same page).
     Row::chat("novita", &["novita-ai"], "https://api.novita.ai/openai/v1", |profile| {
         profile
             .model_names(ModelNames::Gateway)
             .docs("https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion")
             .base_url_variables(["NOVITA_API_BASE"])
             .key_variables(["NOVITA_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect { reasoning_control: ReasoningControl::EnableThinking, ..FOLLOWER })
     }),
     Row::chat("nvidia", &["nvidia_nim", "nim"], "https://integrate.api.nvidia.com/v1", |profile| {
         profile
@@ -262,19 +300,33 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
             .dialect(FOLLOWER)
     }),
+    // As `ollama`.
     Row::chat("ollama-cloud", &[], "https://ollama.com/v1", |profile| {
         profile
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .key_variables(["OLLAMA_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect {
+                reasoning_member: ReasoningMember::Received,
+                parallel_tool_calls: false,
+                strict_tools: false,
+                images: ImageInput::Bytes,
+                files: false,
+                ..FOLLOWER
+            })
     }),
+    // `reasoning: {effort}`; earlier reasoning goes back as `reasoning_details`, or as `reasoning` where
+    // there are none (guide "Reasoning Tokens").
     Row::chat("openrouter", &[], "https://openrouter.ai/api/v1", |profile| {
         profile
             .model_names(ModelNames::Gateway)
             .docs("https://openrouter.ai/docs/quickstart")
             .base_url_variables(["OPENROUTER_API_BASE"])
             .key_variables(["OPENROUTER_API_KEY", "OR_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect {
+                reasoning_member: ReasoningMember::Received,
+                reasoning_control: ReasoningControl::ReasoningObject,
+                ..FOLLOWER
+            })
     }),
     Row::chat("ovhcloud", &[], "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1", |profile| {
         profile
@@ -283,11 +335,12 @@ pub(super) static ROWS: &[Row] = &[
             .key_optional()
             .dialect(FOLLOWER)
     }),
+    // Ignores a `reasoning_effort` in Chat Completions (its page, "Known issues").
     Row::chat("poe", &[], "https://api.poe.com/v1", |profile| {
         profile
             .docs("https://creator.poe.com/docs/external-applications/openai-compatible-api")
             .key_variables(["POE_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect { reasoning_control: ReasoningControl::Unsupported, ..FOLLOWER })
     }),
     Row::chat("requesty", &[], "https://router.requesty.ai/v1", |profile| {
         profile
@@ -312,11 +365,17 @@ pub(super) static ROWS: &[Row] = &[
             .dialect(FOLLOWER)
     }),
     // Usage comes with every chunk, unasked (siliconflow/langchain-siliconflow).
+    // `enable_thinking`, and JSON mode without a schema (docs.siliconflow.cn/docs/api/chat-completions-post).
     Row::chat("siliconflow", &[], "https://api.siliconflow.com/v1", |profile| {
         profile
             .docs("https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions")
             .key_variables(["SILICONFLOW_API_KEY", "SILICONFLOW_CN_API_KEY"])
-            .dialect(Dialect { stream_options: false, ..FOLLOWER })
+            .dialect(Dialect {
+                stream_options: false,
+                reasoning_control: ReasoningControl::EnableThinking,
+                response_formats: ResponseFormats::JsonObject,
+                ..FOLLOWER
+            })
     }),
     Row::chat("stepfun", &[], "https://api.stepfun.ai/v1", |profile| {
         profile
@@ -325,6 +384,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["STEPFUN_API_KEY"])
             .dialect(FOLLOWER)
     }),
+    // `strict` is in its schema of response formats only (togethercomputer/openapi).
     Row::chat(
         "together",
         &["together_ai", "togetherai", "together-ai"],
@@ -340,7 +400,7 @@ pub(super) static ROWS: &[Row] = &[
                     "TOGETHER_AI_API_KEY",
                     "TOGETHER_AI_TOKEN",
                 ])
-                .dialect(FOLLOWER)
+                .dialect(Dialect { strict_tools: false, ..FOLLOWER })
         },
     ),
     Row::chat("upstage", &[], "https://api.upstage.ai/v1", |profile| {
@@ -356,6 +416,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["VENICE_API_KEY", "VENICE_AI_API_KEY"])
             .dialect(FOLLOWER)
     }),
+    // `reasoning: {effort}` (its page "Reasoning").
     Row::chat(
         "vercel-ai-gateway",
         &["vercel", "vercel_ai_gateway"],
@@ -369,10 +430,15 @@ pub(super) static ROWS: &[Row] = &[
                     "VERCEL_AI_GATEWAY_API_KEY",
                     "VERCEL_OIDC_TOKEN",
                 ])
-                .dialect(FOLLOWER)
+                .dialect(Dialect {
+                    reasoning_member: ReasoningMember::Received,
+                    reasoning_control: ReasoningControl::ReasoningObject,
+                    ..FOLLOWER
+                })
         },
     ),
     // Usage comes in the last chunk, unasked (wandb/docs, `streaming.mdx`).
+    // `chat_template_kwargs.enable_thinking` (anomalyco/models.dev, `providers/wandb`).
     Row::chat(
         "wandb",
         &["wandb-inference", "weights-and-biases"],
@@ -381,7 +447,11 @@ pub(super) static ROWS: &[Row] = &[
             profile
                 .docs("https://docs.wandb.ai/inference/api-reference/chat-completions")
                 .key_variables(["WANDB_API_KEY"])
-                .dialect(Dialect { stream_options: false, ..FOLLOWER })
+                .dialect(Dialect {
+                    stream_options: false,
+                    reasoning_control: ReasoningControl::ChatTemplate,
+                    ..FOLLOWER
+                })
         },
     ),
     // Refuses names on messages (BerriAI/litellm #9720).
@@ -398,19 +468,32 @@ pub(super) static ROWS: &[Row] = &[
                 ..FOLLOWER
             })
     }),
+    // `thinking.type`, and JSON mode without a schema (docs.agno.com/models/providers/native/xiaomi).
     Row::chat("xiaomi", &["xiaomi_mimo", "mimo"], "https://api.xiaomimimo.com/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
             .docs("https://platform.xiaomimimo.com/static/docs/api/chat/openai-api.md")
             .key_variables(["XIAOMI_API_KEY", "XIAOMI_MIMO_API_KEY", "MIMO_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect {
+                reasoning_control: ReasoningControl::ThinkingType,
+                response_formats: ResponseFormats::JsonObject,
+                images: ImageInput::Bytes,
+                ..FOLLOWER
+            })
     }),
+    // `thinking.type` is `enabled` or `disabled` (guide "Deep Thinking"). It has JSON mode without a
+    // schema, and `parallel_tool_calls` is not in its schema (zai-sdk 0.2.3).
     Row::chat("zai", &["z-ai", "z.ai", "zhipu"], "https://api.z.ai/api/paas/v4", |profile| {
         profile
             .model_names(ModelNames::Plain)
             .docs("https://docs.z.ai/api-reference/introduction")
             .base_url_variables(["ZAI_API_BASE", "BIGMODEL_API_BASE"])
             .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])
-            .dialect(FOLLOWER)
+            .dialect(Dialect {
+                reasoning_control: ReasoningControl::ThinkingType,
+                response_formats: ResponseFormats::JsonObject,
+                parallel_tool_calls: false,
+                ..FOLLOWER
+            })
     }),
 ];

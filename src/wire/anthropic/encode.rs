@@ -41,7 +41,7 @@ pub(in crate::wire) fn encode(
         }
     }
     if let Some(effort) = request.reasoning_effort {
-        thinking::write(effort, model, max_tokens, &mut body, &mut output)?;
+        thinking::write(effort, target, max_tokens, &mut body, &mut output)?;
     }
     if !output.is_empty() {
         body.insert("output_config".into(), output.into());

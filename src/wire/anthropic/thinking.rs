@@ -4,6 +4,8 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
+use crate::wire::Target;
+use crate::wire::openai_chat::ReasoningControl;
 
 /// The least budget Anthropic takes (`message_create_params.py`, `thinking`).
 const MIN_BUDGET: u32 = 1024;
@@ -24,20 +26,33 @@ const MIN_BUDGET: u32 = 1024;
 ///   "Reasoning Tokens"), 10 % for minimal and 95 % above high. The limit the
 ///   caller set on all output thus holds.
 ///
+/// A server of this format that controls it in another way says so in its
+/// [dialect](crate::provider::Dialect::reasoning_control): by the type of thinking alone (MiniMax), or by that and
+/// `output_config.effort`, with no budget (DeepSeek's page "Anthropic API": `budget_tokens` is
+/// ignored).
+///
 /// Effort `None` switches thinking off, for later models think unasked. Whether
 /// the thoughts are shown (`thinking.display`) is left to the model's default
 /// and can be set by `extra`. For a budget of one's own, leave the effort out
 /// and set `thinking` by `extra`.
 pub(super) fn write(
     effort: ReasoningEffort,
-    model: &str,
+    target: Target<'_>,
     max_tokens: u32,
     body: &mut Map<String, Value>,
     output: &mut Map<String, Value>,
 ) -> Result<(), Error> {
+    let control = target.dialect.reasoning_control;
     let thinking = if effort == ReasoningEffort::None {
         json!({"type": "disabled"})
-    } else if is_adaptive(model) {
+    } else if control == ReasoningControl::OutputConfig {
+        output.insert("effort".into(), effort.as_str().into());
+        json!({"type": "enabled"})
+    } else if control == ReasoningControl::ThinkingType {
+        json!({"type": "enabled"})
+    } else if control == ReasoningControl::AdaptiveThinking {
+        json!({"type": "adaptive"})
+    } else if is_adaptive(target.model) {
         if effort == ReasoningEffort::Minimal {
             return Err(Error::invalid_request(
                 "Anthropic has no reasoning effort \"minimal\"; the least is \"low\"",
@@ -96,7 +111,7 @@ mod tests {
 
     fn written(effort: ReasoningEffort, model: &str, max_tokens: u32) -> Result<Value, Error> {
         let (mut body, mut output) = (Map::new(), Map::new());
-        write(effort, model, max_tokens, &mut body, &mut output)?;
+        write(effort, Target::anthropic(model), max_tokens, &mut body, &mut output)?;
         Ok(json!({"thinking": body["thinking"], "effort": output.get("effort")}))
     }
 

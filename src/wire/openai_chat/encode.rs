@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::dialect::{Dialect, InstructionRole, OutputLimit, Seed};
-use super::{messages, model, tools};
+use super::dialect::{Dialect, InstructionRole, OutputLimit, ResponseFormats, Seed};
+use super::{messages, model, reasoning, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
@@ -34,7 +34,7 @@ pub(in crate::wire) fn encode(
     set("messages", Some(messages::encode(&request.messages, target)?.into()));
     set("tools", tools::encode(request, dialect)?);
     set("tool_choice", tools::encode_choice(request));
-    set("parallel_tool_calls", tools::encode_parallel(request)?);
+    set("parallel_tool_calls", tools::encode_parallel(request, dialect)?);
     set("response_format", response_format(request, dialect)?);
     let limit = request.max_output_tokens.map(Value::from);
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
@@ -46,7 +46,9 @@ pub(in crate::wire) fn encode(
     if let Some(seed) = request.seed {
         set(seed_member(dialect)?, Some(seed.into()));
     }
-    set("reasoning_effort", request.reasoning_effort.map(|effort| effort.as_str().into()));
+    if let Some(effort) = request.reasoning_effort {
+        reasoning::write(effort, dialect.reasoning_control, &mut body)?;
+    }
     delivery.write_with_usage(request, dialect, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
@@ -84,6 +86,19 @@ pub(in crate::wire) fn seed_member(dialect: &Dialect) -> Result<&'static str, Er
 }
 
 fn response_format(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
+    let refused = match (&request.response_format, dialect.response_formats) {
+        (Some(ResponseFormat::JsonSchema(_)), ResponseFormats::JsonObject) => Some(
+            "this provider cannot keep answers to a JSON Schema; use ResponseFormat::JsonObject \
+             and describe the schema in the prompt",
+        ),
+        (Some(ResponseFormat::JsonObject), ResponseFormats::JsonSchema) => {
+            Some("this provider has no JSON mode without a schema; use ResponseFormat::json_schema")
+        }
+        _ => None,
+    };
+    if let Some(refused) = refused {
+        return Err(Error::invalid_request(refused));
+    }
     Ok(match &request.response_format {
         None => None,
         Some(ResponseFormat::Text) => Some(json!({"type": "text"})),

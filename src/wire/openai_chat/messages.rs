@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-use super::dialect::{CallIds, Dialect, ReasoningBack};
+use super::dialect::{CallIds, Dialect, ImageInput, ReasoningBack, ReasoningMember};
 use super::encode::instruction_role;
 use super::opaque;
 use crate::chat::{
@@ -37,7 +37,8 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
         };
         let place = Place { index, role: message.role, target, dialect };
         // As most are.
-        if let (Some(role), [Part::Text(text)]) = (role, message.content.as_slice()) {
+        let is_bare = message.role != Role::Assistant || !dialect.reasoning_required;
+        if let (Some(role), [Part::Text(text)], true) = (role, &*message.content, is_bare) {
             out.push(place.named(role, message, text.text.as_str().into()));
             continue;
         }
@@ -121,7 +122,19 @@ impl Place<'_> {
     }
 
     fn image(&self, image: &Image) -> Result<Value, Error> {
+        if self.dialect.images == ImageInput::Unsupported {
+            return Err(self.refuse(
+                "holds an image, which this provider does not take; choose another model, or \
+                 describe the image in text",
+            ));
+        }
         let url = match &*media::image(image).map_err(|what| self.refuse(&what))? {
+            Source::Url(_) if self.dialect.images == ImageInput::Bytes => {
+                return Err(self.refuse(
+                    "holds an image by URL, which this provider does not fetch; download it and \
+                     give its bytes",
+                ));
+            }
             Source::Url(url) => url.clone(),
             Source::Base64 { media_type, data } => data_url(media_type, data),
             Source::FileId(_) => {
@@ -182,6 +195,11 @@ impl Place<'_> {
             }
             Source::Url(_) => return Err(self.refuse("holds a document by URL")),
         };
+        if !self.dialect.files {
+            return Err(self.refuse(
+                "holds a file, which this provider does not take; put its text into the message",
+            ));
+        }
         Ok(json!({"type": "file", "file": file}))
     }
 
@@ -273,8 +291,8 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
         ReasoningBack::WithToolCalls => !calls.is_empty(),
         ReasoningBack::Always => true,
     };
-    if let Some(text) = goes_back.then(|| reasoning(place, message)).flatten() {
-        encoded["reasoning_content"] = text.into();
+    if goes_back {
+        add_reasoning(place, message, &mut encoded);
     }
     if !calls.is_empty() {
         encoded["tool_calls"] = calls.into();
@@ -282,25 +300,39 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
     Ok(encoded)
 }
 
-/// What goes back as `reasoning_content`, where the [dialect](ReasoningBack) wants it.
+/// Adds the reasoning that the server itself sent, in the member it came in.
 ///
-/// DeepSeek requires it beside tool calls: without it the next request ends in "Missing
-/// `reasoning_content` field in the assistant message" (its guide "Thinking Mode",
-/// section "Tool Calls"; continuedev/continue #10193, anomalyco/opencode #24722).
-/// Elsewhere it reads past it, and its older R1 refused the request for it (its
-/// guide "Reasoning Model"). What came as `reasoning` is no server's to require.
-fn reasoning(place: &Place<'_>, message: &Message) -> Option<String> {
-    let texts = message.content.iter().filter_map(|part| match part {
-        Part::Reasoning(reasoning)
-            if place.allows(&reasoning.provenance)
-                && reasoning.field.as_deref() == Some("reasoning_content") =>
-        {
-            Some(reasoning.text.as_str())
+/// DeepSeek requires it: without it the next request ends in "Missing `reasoning_content` field
+/// in the assistant message" (its guide "Thinking Mode", section "Tool Calls";
+/// continuedev/continue #10193, anomalyco/opencode #24722), and so does Moonshot beside tool
+/// calls. Both take a blank for an answer of another provider.
+fn add_reasoning(place: &Place<'_>, message: &Message, encoded: &mut Value) {
+    for member in ["reasoning_content", "reasoning"] {
+        let is_sent = match member {
+            "reasoning_content" => true,
+            // OpenRouter's `reasoning_details` hold the same and more.
+            _ => {
+                place.dialect.reasoning_member == ReasoningMember::Received
+                    && encoded.get("reasoning_details").is_none()
+            }
+        };
+        let texts = message.content.iter().filter_map(|part| match part {
+            Part::Reasoning(reasoning)
+                if place.allows(&reasoning.provenance)
+                    && reasoning.field.as_deref() == Some(member) =>
+            {
+                Some(reasoning.text.as_str())
+            }
+            _ => None,
+        });
+        let text: String = texts.filter(|_| is_sent).collect();
+        if !text.is_empty() {
+            encoded[member] = text.into();
         }
-        _ => None,
-    });
-    let text: String = texts.collect();
-    (!text.is_empty()).then_some(text)
+    }
+    if place.dialect.reasoning_required && encoded.get("reasoning_content").is_none() {
+        encoded["reasoning_content"] = " ".into();
+    }
 }
 
 fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {

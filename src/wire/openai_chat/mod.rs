@@ -7,6 +7,7 @@
 //! those about others are named where they are used.
 
 mod answer;
+mod bill;
 mod calls;
 mod chunk;
 mod decode;
@@ -17,13 +18,17 @@ mod messages;
 mod model;
 mod opaque;
 mod outline;
+mod reasoning;
 mod stream;
 mod tools;
 mod usage;
 
 pub(super) use answer::fingerprint;
 pub(super) use decode::decode;
-pub use dialect::{CallIds, Dialect, InstructionRole, OutputLimit, ReasoningBack, Seed};
+pub use dialect::{
+    CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
+    ReasoningMember, ResponseFormats, Seed,
+};
 pub(super) use encode::{encode, limit_member, seed_member};
 pub(super) use envelope::Envelope;
 

@@ -30,7 +30,7 @@ fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Erro
         member.insert("description".to_owned(), description.as_str().into());
     }
     member.insert("parameters".to_owned(), parameters);
-    if let Some(strict) = function.strict {
+    if let Some(strict) = function.strict.filter(|_| dialect.strict_tools) {
         member.insert("strict".to_owned(), strict.into());
     }
     Ok(json!({"type": "function", "function": member}))
@@ -48,8 +48,11 @@ pub(super) fn encode_choice(request: &ChatRequest) -> Option<Value> {
 
 /// The `parallel_tool_calls` member, which is "only allowed when 'tools' are
 /// specified" (openai/swarm #30). Tools given by [`extra`](ChatRequest::extra)
-/// count.
-pub(super) fn encode_parallel(request: &ChatRequest) -> Result<Option<Value>, Error> {
+/// count. See [`Dialect::parallel_tool_calls`] for servers that do not know it.
+pub(super) fn encode_parallel(
+    request: &ChatRequest,
+    dialect: &Dialect,
+) -> Result<Option<Value>, Error> {
     if request.tools.is_empty()
         && request.parallel_tool_calls.is_some()
         && !request.extra.contains_key("tools")
@@ -58,7 +61,14 @@ pub(super) fn encode_parallel(request: &ChatRequest) -> Result<Option<Value>, Er
             "parallel_tool_calls is set but there are no tools; add tools or leave it unset",
         ));
     }
-    Ok(request.parallel_tool_calls.map(Value::from))
+    match request.parallel_tool_calls {
+        Some(true) if !dialect.parallel_tool_calls => Ok(None),
+        Some(false) if !dialect.parallel_tool_calls => Err(Error::invalid_request(
+            "the request forbids parallel tool calls, but this provider cannot be told so; leave \
+             parallel_tool_calls unset and expect several calls in an answer",
+        )),
+        allowed => Ok(allowed.map(Value::from)),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Reads the `usage` object of OpenAI and of compatible servers.
 
+use super::bill::Bill;
 use crate::chat::{Usage, UsageSource};
 use crate::money::Money;
 use crate::wire::json::figure::Figure;
@@ -28,7 +29,9 @@ pub(super) struct Report {
     /// Vertex AI's.
     reasoning_tokens: Figure,
     cost_in_usd_ticks: Figure,
-    cost: Figure,
+    cost: Bill,
+    /// DeepInfra's.
+    estimated_cost: Figure,
     is_byok: Figure,
     cost_details: Object<CostDetails>,
 }
@@ -50,6 +53,7 @@ members!(Report {
     "reasoning_tokens" => reasoning_tokens,
     "cost_in_usd_ticks" => cost_in_usd_ticks,
     "cost" => cost,
+    "estimated_cost" => estimated_cost,
     "is_byok" => is_byok,
     "cost_details" => cost_details,
 });
@@ -205,7 +209,8 @@ fn first(figures: &[Figure]) -> u64 {
 /// (docs.x.ai/developers/cost-tracking). OpenRouter writes `cost`, the dollars charged
 /// to the account (openrouter.ai/docs/use-cases/usage-accounting); with a key of one's
 /// own (`is_byok`) these are only its fee, and what the upstream provider charges
-/// stands in `cost_details`.
+/// stands in `cost_details`. Perplexity's `cost` is an object, see [`Bill`]. DeepInfra writes
+/// dollars as `estimated_cost` (docs.deepinfra.com/chat/overview).
 fn reported_cost(report: &Report) -> Option<Money> {
     if let Some(ticks) = report.cost_in_usd_ticks.count() {
         return Some(Money::picos(PICOS_PER_TICK) * ticks);
@@ -214,7 +219,7 @@ fn reported_cost(report: &Report) -> Option<Money> {
         let amount = Money::try_from(figure.number()?).ok()?;
         (!amount.is_negative()).then_some(amount)
     };
-    let charged = dollars(report.cost)?;
+    let charged = dollars(report.cost.0).or_else(|| dollars(report.estimated_cost))?;
     if !report.is_byok.is_yes() {
         return Some(charged);
     }
@@ -397,7 +402,10 @@ mod tests {
             (json!({"cost": -0.5}), None),
             (json!({"cost": 1e300}), None),
             (json!({"cost": "0.5"}), None),
-            (json!({"cost": {"total_cost": 1}}), None),
+            (json!({"cost": {"input_tokens_cost": 0.25, "total_cost": 1}}), Some("$1.00")),
+            (json!({"cost": {"total_cost": "1"}}), None),
+            (json!({"cost": [1]}), None),
+            (json!({"estimated_cost": 0.0000268}), Some("$0.0000268")),
             (json!({}), None),
         ] {
             assert_eq!(cost(usage.clone()).as_deref(), shown, "{usage}");

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::request_id::OTHERS;
 use super::{Reply, text};
 use crate::error::{Quota, RateLimit};
 use crate::time::header_date;
@@ -13,11 +14,15 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// Whether anything here is said by a header of this name, in lower case.
 pub(crate) fn is_read(name: &str) -> bool {
     let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
-    name == "x-should-retry" || parts.iter().any(|part| name.contains(part))
+    name == "x-should-retry"
+        || parts.iter().any(|part| name.contains(part))
+        || OTHERS.contains(&name)
 }
 
 /// Reads the rate limits: OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,
-/// tokens}` (which others copy, OpenRouter and Together without the last word),
+/// tokens}` (which others copy, OpenRouter and Together without the last word; Mistral as
+/// `req-minute` and `tokens-minute`, Hugging Face and Cerebras as `requests-minute` and
+/// `tokens-minute`, of which those for days and months are left out),
 /// Anthropic's `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
 /// {limit,remaining,reset}`.
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
@@ -44,6 +49,11 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
         } else {
             continue;
         };
+        let (source, quota) = match quota.strip_suffix("-minute") {
+            Some(quota) => (source.max(Source::Bare), quota),
+            None => (source, quota),
+        };
+        let quota = if quota == "req" { "requests" } else { quota };
         let place = |names: &[&str], name| names.iter().position(|known| *known == name);
         let (Some(quota), Some(field)) = (place(&QUOTAS, quota), place(&FIELDS, field)) else {
             continue;
@@ -75,7 +85,7 @@ const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
 enum Source {
     Anthropic,
     OpenAi,
-    /// OpenAI's without the last word.
+    /// OpenAI's without the last word, or with a period behind it.
     Bare,
 }
 
@@ -345,6 +355,21 @@ mod tests {
             .tokens,
             quota(120_000, 119_986, 7)
         );
+        // Mistral, then Hugging Face and Cerebras.
+        for names in [
+            ["x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute"],
+            ["x-ratelimit-limit-requests-minute", "x-ratelimit-remaining-requests-minute"],
+        ] {
+            let limit = read(&[
+                ("x-ratelimit-limit-requests-day", "9"),
+                (names[0], "60"),
+                (names[1], "59"),
+                ("x-ratelimit-limit-tokens-minute", "500000"),
+                ("x-ratelimit-limit-tokens-month", "7"),
+            ]);
+            assert_eq!((limit.requests.limit, limit.requests.remaining), (Some(60), Some(59)));
+            assert_eq!(limit.tokens.limit, Some(500_000));
+        }
         let nonsense = [
             ("x-ratelimit-limit-requests", "-1"),
             ("x-ratelimit-remaining-requests", "99999999999999999999"),

@@ -9,9 +9,24 @@ use crate::wire::json;
 /// The longest request id that is kept, in bytes.
 const MAX_REQUEST_ID: usize = 200;
 
+/// Vendors' own names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA, and
+/// Cloudflare's of the edge that Cerebras and Venice name for support, each seen in a response or
+/// on the vendor's page of errors.
+pub(super) const OTHERS: &[&str] = &[
+    "mistral-correlation-id",
+    "x-ds-trace-id",
+    "x-generation-id",
+    "msh-request-id",
+    "x-siliconcloud-trace-id",
+    "nvcf-reqid",
+    "inference-id",
+    "cf-ray",
+];
+
 /// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
 /// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
-/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy). Anthropic's errors
+/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy), and those in [`OTHERS`].
+/// Anthropic's errors
 /// repeat it in their body, for where a gateway took the header away. Secrets in it are hidden;
 /// it is the only text that is read of an answer's headers.
 pub(crate) fn request_id(reply: Reply<'_>, secrets: &Secrets) -> Option<String> {
@@ -26,7 +41,8 @@ fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
     };
     let names =
         ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
-    let id = names.into_iter().filter_map(|name| reply.header(name).map(str::trim)).find(fits);
+    let names = names.iter().chain(OTHERS);
+    let id = names.filter_map(|name| reply.header(name).map(str::trim)).find(fits);
     if id.is_some() || reply.status < 400 {
         return id.map(str::to_owned);
     }
@@ -53,6 +69,11 @@ mod tests {
             (&[("apim-request-id", "b")], Some("b")),
             (&[("x-ms-request-id", "c")], Some("c")),
             (&[("x-litellm-call-id", "d-2")], Some("d-2")),
+            (&[("mistral-correlation-id", "e"), ("cf-ray", "f")], Some("e")),
+            (&[("x-ds-trace-id", "e")], Some("e")),
+            (&[("x-generation-id", "gen-1")], Some("gen-1")),
+            (&[("cf-ray", "f")], Some("f")),
+            (&[("x-request-id", "a-1"), ("cf-ray", "f")], Some("a-1")),
             (&[("x-request-id", &long), ("request-id", "d")], Some("d")),
             (&[("x-request-id", "")], None),
             (&[("x-request-id", "a b")], None),
