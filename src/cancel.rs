@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::sync::{AtomicBool, Mutex, Ordering};
+use crate::sync::{AtomicBool, Lock, Mutex, Ordering};
 
 /// Stops calls from another thread.
 ///
@@ -28,13 +28,19 @@ pub struct CancelToken {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     /// Set before the listeners are called, so that whoever begins to listen
     /// meanwhile sees it.
     cancelled: AtomicBool,
-    /// Guards who is to be told. Listeners are called outside it.
+    /// Guards who listens ([`Lock::CancelListeners`]). Listeners are called outside it.
     listeners: Mutex<Listeners>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let listeners = Mutex::new(Lock::CancelListeners, Listeners::default());
+        Self { cancelled: AtomicBool::default(), listeners }
+    }
 }
 
 #[derive(Default)]
@@ -43,8 +49,8 @@ struct Listeners {
     calls: HashMap<u64, Arc<Listener>>,
 }
 
-/// Emptied when nobody listens any more. Guards against a call after that: the
-/// socket to shut down may be another call's by then. Held while it is called.
+/// Emptied when nobody listens any more ([`Lock::CancelListener`]). Guards against a call
+/// after that: the socket to shut down may be another call's by then. Held while it is called.
 type Listener = Mutex<Option<Box<dyn Fn() + Send + Sync>>>;
 
 fn tell(listener: &Listener) {
@@ -109,7 +115,8 @@ impl CancelToken {
     /// Dropping waits for a call that is under way, so it must not happen under a
     /// lock that the listener takes.
     pub(crate) fn listen(&self, listener: impl Fn() + Send + Sync + 'static) -> Listening {
-        let listener: Arc<Listener> = Arc::new(Mutex::new(Some(Box::new(listener))));
+        let listener: Arc<Listener> =
+            Arc::new(Mutex::new(Lock::CancelListener, Some(Box::new(listener))));
         let id = {
             let mut listeners = self.shared.listeners.lock();
             listeners.next += 1;

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
 use crate::error::{Attempt, Error, Wait};
+use crate::sync::none_held;
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;
 #[cfg(feature = "tracing")]
@@ -193,6 +194,9 @@ impl Observers {
     /// Tells all of them. What panics in one neither ends the call nor keeps the others
     /// from being told.
     pub(crate) fn tell(&self, tell: impl Fn(&dyn Observer)) {
+        if !self.is_empty() {
+            none_held("observers are called");
+        }
         for observer in self.0.iter() {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(&**observer))) {
                 // What it panicked with may panic again when dropped.

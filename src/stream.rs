@@ -15,7 +15,6 @@ use std::time::{Duration, Instant, SystemTime};
 use std::vec;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, never};
-use parking_lot::Mutex;
 
 use crate::cancel::CancelToken;
 use crate::chat::{ChatResponse, Provider, StreamEvent};
@@ -23,6 +22,8 @@ use crate::cost::Charge;
 use crate::error::{Attempt, Error, ErrorKind, Phase};
 use crate::observed::ObservedCall;
 use crate::retry::Tried;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
 use about::About;
 use reader::{BATCHES, Batch, LastWord};
@@ -118,7 +119,7 @@ impl ChatStream {
             receiver,
             batch: events.into_iter(),
             end: None,
-            last_word: LastWord::default(),
+            last_word: Arc::new(Mutex::new(Lock::StreamError, None)),
             reader: None,
             stop,
             cancel,

@@ -1,6 +1,5 @@
 //! Chat, whole and streamed: what an attempt at it is.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,9 +12,12 @@ use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::cost::{Bill, Charge, Meter};
 use crate::error::Error;
+use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
 use crate::stream::{Begun, Source};
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 use crate::transport::Watch;
 use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_completions};
 
@@ -219,11 +221,11 @@ fn open(
         incoming,
         watch,
         stop,
-        decoder: Arc::new(Mutex::new(decoder)),
+        decoder: Arc::new(Mutex::new(Lock::StreamDecoder, decoder)),
         secrets: Arc::clone(secrets),
         pace: limits.pace,
         meter: Some(meter).filter(Meter::is_limited),
-        gaps: Arc::default(),
+        gaps: Arc::new(Mutex::new(Lock::StreamGaps, Histogram::default())),
     })
 }
 

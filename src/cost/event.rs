@@ -8,10 +8,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::{BudgetAlert, BudgetRefusal, CallRecord};
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// How many events may wait for a reader before further ones are dropped: some seconds
 /// of a busy client, in about a mebibyte.
@@ -108,14 +109,21 @@ impl fmt::Debug for CostEvents {
 }
 
 /// Where events are handed to those who read them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Events {
-    /// Guards who reads. Held to look the readers up and to change them, never while
+    /// Guards who reads ([`Lock::CostReaders`]). Held to look the readers up and to change them, never while
     /// something is sent: senders work on the list as it was.
     readers: Mutex<Arc<Vec<Reader>>>,
     /// Whether there are readers, so that without them nothing is locked. A hint: it may
     /// lag behind the list for those who do not hold the lock.
     any: AtomicBool,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        let readers = Mutex::new(Lock::CostReaders, Arc::default());
+        Self { readers, any: AtomicBool::new(false) }
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -11,8 +11,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use parking_lot::Mutex;
-
 use super::alert::AlertListener;
 use super::budget::Charge;
 use super::event::Events;
@@ -22,6 +20,8 @@ use super::{
     Tally, UnknownModel, UsageClass, WhatIf,
 };
 use crate::error::{Error, ErrorKind};
+use crate::sync::ordered::Mutex;
+use crate::sync::{Lock, none_held};
 use crate::time::rfc3339::seconds;
 use crate::usage::Usage;
 use live::Live;
@@ -73,12 +73,12 @@ struct Inner {
     config: CostConfig,
     ledger: Arc<dyn Ledger>,
     unknown_model: UnknownModel,
-    /// Guards what reports are made of: the sums agree with each other. Nothing else is
-    /// locked, called or written while it is held.
+    /// Guards what reports are made of ([`Lock::CostBooks`]): the sums agree with each other.
+    /// Nothing else is locked, called or written while it is held.
     live: Mutex<Live>,
     events: Events,
-    /// The listeners of the clients that share it. Locked to copy the list, and not while
-    /// they are called.
+    /// The listeners of the clients that share it ([`Lock::AlertListeners`]). Locked to change
+    /// or copy the list, and not while they are called.
     listeners: Mutex<Vec<AlertListener>>,
 }
 
@@ -97,9 +97,9 @@ impl CostTracker {
             config,
             ledger,
             unknown_model,
-            live: Mutex::new(live),
+            live: Mutex::new(Lock::CostBooks, live),
             events: Events::default(),
-            listeners: Mutex::default(),
+            listeners: Mutex::new(Lock::AlertListeners, Vec::new()),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -174,7 +174,7 @@ impl CostTracker {
             })
             .collect();
         let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
-        match self.inner.ledger.balances(&lines) {
+        match self.ledger().balances(&lines) {
             Ok(balances) => {
                 report.budgets = charges
                     .iter()
@@ -214,6 +214,11 @@ impl CostTracker {
     /// Tells every call, alert and refusal from now on, as it happens.
     pub fn events(&self) -> CostEvents {
         self.inner.events.subscribe()
+    }
+
+    fn ledger(&self) -> &dyn Ledger {
+        none_held("the ledger is used");
+        &*self.inner.ledger
     }
 
     fn now(&self) -> SystemTime {

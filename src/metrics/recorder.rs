@@ -1,6 +1,5 @@
 //! Records the calls of a client in shards, and takes snapshots.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +12,8 @@ use super::store::Store;
 use super::target::{Target, Targets};
 use super::timeline;
 use crate::pool::PoolStats;
+use crate::sync::Lock;
+use crate::sync::ordered::{Mutex, MutexGuard};
 
 /// How many shards there are: more than there are threads that end a call at the same
 /// moment, mostly.
@@ -24,8 +25,8 @@ const SHARDS: usize = 8;
 /// unless more threads end a call at once than there are shards. Every 10 seconds, and
 /// whenever somebody looks, the shards are emptied into the store.
 ///
-/// The locks are taken in the order store, shards by their index, targets. Who records
-/// holds one shard at a time, and nothing when it asks for the store.
+/// The locks are taken in the order store, shards by their index, targets (see `sync.rs`). Who
+/// records holds one shard at a time, and nothing when it asks for the store.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     start: Instant,
@@ -38,9 +39,15 @@ pub(crate) struct Recorder {
 }
 
 /// Guards that a call is booked whole. Two in one cache line would slow each other down.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Alone(Mutex<Shard>);
+
+impl Default for Alone {
+    fn default() -> Self {
+        Self(Mutex::new(Lock::MetricsShard, Shard::default()))
+    }
+}
 
 /// A call that has begun. When it is dropped without [`end`](Self::end), it is in flight
 /// no more, and nothing else is known of it.
@@ -57,8 +64,8 @@ impl Recorder {
         Arc::new(Self {
             start,
             shards: Default::default(),
-            targets: Mutex::new(Targets::new()),
-            store: Mutex::default(),
+            targets: Mutex::new(Lock::MetricsTargets, Targets::new()),
+            store: Mutex::new(Lock::MetricsStore, Store::default()),
         })
     }
 

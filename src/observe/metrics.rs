@@ -1,7 +1,6 @@
 //! An observer that counts and measures for the `metrics` crate.
 
 use metrics::{Label, Unit as FacadeUnit};
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -11,6 +10,8 @@ use crate::cost::BudgetAlert;
 use crate::error::{Attempt, Decision};
 use crate::metrics::names::{self, Kind, Metric, Unit};
 use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// What stands for a tag that a call does not have.
 const NONE: &str = "(none)";
@@ -218,11 +219,17 @@ fn tokens(labels: &Labels, end: &CallEnd<'_>) {
 }
 
 /// The first names of a kind; those that come later share one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Names(
-    /// Guards that no more are told apart than there may be.
+    /// Guards that no more are told apart than there may be ([`Lock::MetricsLabels`]).
     Mutex<BTreeSet<String>>,
 );
+
+impl Default for Names {
+    fn default() -> Self {
+        Self(Mutex::new(Lock::MetricsLabels, BTreeSet::new()))
+    }
+}
 
 impl Names {
     fn known<'a>(&self, name: &'a str) -> &'a str {

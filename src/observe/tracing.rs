@@ -2,7 +2,6 @@
 
 mod outcome;
 
-use parking_lot::Mutex;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -17,6 +16,8 @@ use crate::cost::BudgetAlert;
 use crate::error::{Attempt, Wait};
 use crate::metrics::Ending;
 use crate::metrics::names::{self, span};
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// Makes spans of calls and their attempts for the [`tracing`](https://docs.rs/tracing)
 /// crate (feature `tracing`).
@@ -82,14 +83,20 @@ use crate::metrics::names::{self, span};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Default)]
 pub struct TracingObserver {
     tags: BTreeSet<String>,
     accounts: bool,
     messages: bool,
-    /// Guards which spans are open, by the call's id. Locked to look them up; the subscriber
-    /// is asked for nothing under it.
+    /// Guards which spans are open, by the call's id ([`Lock::TracingSpans`]). Locked to look
+    /// them up; the subscriber is asked for nothing under it.
     open: Mutex<HashMap<u64, Open>>,
+}
+
+impl Default for TracingObserver {
+    fn default() -> Self {
+        let open = Mutex::new(Lock::TracingSpans, HashMap::new());
+        Self { tags: BTreeSet::new(), accounts: false, messages: false, open }
+    }
 }
 
 /// The spans of a call under way.
@@ -218,9 +225,10 @@ impl Observer for TracingObserver {
         );
         attempting(Some(call.id));
         let opened = Arc::new(opened);
-        if let Some(open) = self.open.lock().get_mut(&call.id) {
-            open.attempt = Some(opened);
-        }
+        let before =
+            self.open.lock().get_mut(&call.id).and_then(|open| open.attempt.replace(opened));
+        // Asks the subscriber to close it.
+        drop(before);
     }
 
     fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {

@@ -4,13 +4,12 @@
 //! and ends with the pool. While nothing is at rest it sleeps without an end; a
 //! connection that comes to rest wakes it only if it would oversleep.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use crate::sync::Condvar;
+use crate::sync::{Condvar, Lock, ordered};
 
 pub(super) struct Cleaner {
     /// The least time between two sweeps, so that expiries close together cost one
@@ -18,13 +17,14 @@ pub(super) struct Cleaner {
     period: Duration,
     /// Rung when it must not sleep on. Waits under the pool's lock.
     alarm: Condvar,
-    /// Guards who joins the thread.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Guards who joins the thread ([`Lock::Cleaner`]). A failed start takes the pool's lock
+    /// under it.
+    thread: ordered::Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Cleaner {
     pub(super) fn new(period: Duration) -> Self {
-        Self { period, alarm: Condvar::new(), thread: Mutex::new(None) }
+        Self { period, alarm: Condvar::new(), thread: ordered::Mutex::new(Lock::Cleaner, None) }
     }
 }
 

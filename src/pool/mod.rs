@@ -5,8 +5,9 @@
 //! `C` is. What a caller holds is a [`Lease`] or a [`Permit`]; both give their place
 //! back when dropped, on every path, panics included.
 //!
-//! There is one lock, around the bookkeeping. Connections are opened, probed and
-//! closed outside it.
+//! One lock guards all bookkeeping. Connections are opened, probed and closed outside it. Two
+//! other locks are held while it is taken: the cleaner's, when its thread cannot be started,
+//! and that of a cancel listener that wakes a waiter. `sync.rs` has the order of all locks.
 
 mod cleaner;
 #[cfg(all(test, loom))]
@@ -23,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Lock, Mutex};
 use cleaner::Cleaner;
 use state::{Evicted, Grant, Idle, State, Taken, Ticket};
 
@@ -38,7 +39,7 @@ pub(crate) struct Pool<C: Send + 'static> {
 }
 
 struct Shared<C> {
-    /// Guards who holds what. Held for bookkeeping only, never across I/O, a
+    /// Guards who holds what ([`Lock::Pool`]). Held for bookkeeping only, never across I/O, a
     /// callback or the closing of a connection.
     inner: Mutex<Inner<C>>,
     cleaner: Cleaner,
@@ -94,7 +95,8 @@ impl<C: Send + 'static> Pool<C> {
             signals: HashMap::new(),
             cleaning: cleaner::Schedule::default(),
         };
-        let shared = Shared { inner: Mutex::new(inner), cleaner: Cleaner::new(cleanup_period) };
+        let shared =
+            Shared { inner: Mutex::new(Lock::Pool, inner), cleaner: Cleaner::new(cleanup_period) };
         Self { shared: Arc::new(shared) }
     }
 

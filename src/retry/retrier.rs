@@ -6,6 +6,7 @@ use super::decide::decide;
 use super::{Backoff, Bucket, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp, Phase};
+use crate::sync::none_held;
 
 /// The loop around the attempts of one call. Clock, chance and sleep come from
 /// outside.
@@ -96,6 +97,7 @@ impl Retrier<'_> {
                 Decision::Retry { after, .. } => after,
                 Decision::GiveUp(_) => return Err(ended(error, before, attempts)),
             };
+            none_held("a call waits for its next attempt");
             self.sleeper.sleep(after, self.bounds.cancel.as_ref());
             if self.bounds.is_cancelled() {
                 self.bucket.put_back();

@@ -1,6 +1,5 @@
 //! What a stream knows beside its body: attempts, timing, cost and observer.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use crate::error::{Attempt, Decision, Error, GiveUp, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::observed::{Answer, Ended, ObservedCall};
+use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,

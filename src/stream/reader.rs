@@ -1,7 +1,6 @@
 //! The thread that reads a stream and hands its events to the caller.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select_biased};
-use parking_lot::Mutex;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -14,6 +13,7 @@ use crate::chat::StreamEvent;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::money::Money;
+use crate::sync::ordered::Mutex;
 use crate::wire::{self, Failure};
 
 /// How much is read at once. Most streams come word by word.
@@ -45,8 +45,8 @@ const STACK: usize = 1024 * 1024;
 /// The events a reader hands over. It hangs up when it is done.
 pub(super) type Batch = Vec<StreamEvent>;
 
-/// Why a reader has hung up, where the answer was not whole. Guards nothing but
-/// itself; written by the reader before it hangs up, and read after.
+/// Why a reader has hung up, where the answer was not whole ([`Lock::StreamError`]). Guards
+/// nothing but itself; written by the reader before it hangs up, and read after.
 pub(super) type LastWord = Arc<Mutex<Option<Error>>>;
 
 /// Reads a source, step by step.

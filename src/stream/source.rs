@@ -1,6 +1,5 @@
 //! The response of a stream before its first event, and after it.
 
-use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::deadline::Deadline;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::key::Secrets;
+use crate::sync::ordered::Mutex;
 use crate::transport::{Body, Incoming, Watch};
 use crate::wire::Decoder;
 

@@ -1,10 +1,11 @@
 //! Keeps the requests that reached the loopback provider.
 
-use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::request::Request;
+use crate::sync::Lock;
+use crate::sync::ordered::{Condvar, Mutex};
 
 /// Bounds on what is kept, so that a long benchmark does not fill the memory.
 const MAX_REQUESTS: usize = 65_536;
@@ -13,7 +14,7 @@ const MAX_BYTES: usize = 256 * 1024 * 1024;
 /// The requests that came, the latest of them in full.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Guards the book: `bytes` is the bodies' total, `count` never falls.
+    /// Guards the book ([`Lock::LoopbackRecord`]): `bytes` is the bodies' total, `count` never falls.
     book: Mutex<Book>,
     arrived: Condvar,
 }
@@ -29,7 +30,7 @@ struct Book {
 impl Default for Record {
     fn default() -> Self {
         let book = Book { on: true, count: 0, bytes: 0, requests: VecDeque::new() };
-        Self { book: Mutex::new(book), arrived: Condvar::new() }
+        Self { book: Mutex::new(Lock::LoopbackRecord, book), arrived: Condvar::new() }
     }
 }
 

@@ -1,6 +1,5 @@
 //! Chooses the loopback provider's reply to a request.
 
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -8,6 +7,8 @@ use std::sync::Arc;
 use super::content::Content;
 use super::reply::Reply;
 use super::request::Request;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 type Rule = Arc<dyn Fn(&Request) -> Option<Arc<Reply>> + Send + Sync>;
 
@@ -26,7 +27,7 @@ struct Lines {
 
 impl Default for Script {
     fn default() -> Self {
-        Self { lines: Mutex::new(Lines::default()) }
+        Self { lines: Mutex::new(Lock::LoopbackScript, Lines::default()) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The accept loop, the connections it has open, and how all of it ends.
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::RwLock;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,6 +14,8 @@ use super::connection;
 use super::paths::Paths;
 use super::record::Record;
 use super::script::Script;
+use crate::sync::Lock;
+use crate::sync::ordered::{Condvar, Mutex};
 
 /// What becomes of a client that connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +29,8 @@ pub(super) enum Mode {
     Silent,
 }
 
-/// What the handle and all threads share. The locks in here are never held
-/// together, save `control`, which comes first.
+/// What the handle and all threads share. `control` is the only lock in here that is held
+/// while another is taken; see `sync.rs`.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -74,24 +76,26 @@ struct Open {
 impl Server {
     pub(super) fn start() -> io::Result<Arc<Self>> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        let state = State {
+            mode: Mode::Serve,
+            switch: None,
+            listening: true,
+            listener: Some(listener),
+            connections: Connections::default(),
+            open: HashMap::new(),
+            ended: VecDeque::new(),
+            acceptor: None,
+        };
         let server = Arc::new(Self {
-            address: listener.local_addr()?,
+            address,
             paths: Paths::default(),
             script: Script::default(),
             record: Record::default(),
             key: RwLock::new(None),
-            control: Mutex::new(()),
+            control: Mutex::new(Lock::LoopbackControl, ()),
             stopping: AtomicBool::new(false),
-            state: Mutex::new(State {
-                mode: Mode::Serve,
-                switch: None,
-                listening: true,
-                listener: Some(listener),
-                connections: Connections::default(),
-                open: HashMap::new(),
-                ended: VecDeque::new(),
-                acceptor: None,
-            }),
+            state: Mutex::new(Lock::Loopback, state),
             changed: Condvar::new(),
             stopped: Condvar::new(),
         });

@@ -1,6 +1,5 @@
 //! An open connection of the pool, and how it is checked and shut down.
 
-use parking_lot::Mutex;
 use std::fmt;
 use std::sync::{Arc, Weak};
 use ureq::unversioned::transport::{ShutdownHandle, Transport};
@@ -9,6 +8,8 @@ use super::tcp::NO_WAIT;
 use crate::cancel::{CancelToken, Listening};
 use crate::observe::Observers;
 use crate::pool::CloseReason;
+use crate::sync::ordered::Mutex;
+use crate::sync::{Lock, none_held};
 
 /// An open connection, encrypted where its origin asks for that.
 pub(super) struct Connection {
@@ -114,12 +115,18 @@ pub(super) struct Closing {
 
 impl Drop for Closing {
     fn drop(&mut self) {
+        none_held("a connection is closed");
         self.observers.tell(|observer| observer.connection_closed(&self.origin));
     }
 }
 
-/// A socket that can be shut down from another thread, once there is one.
+/// A socket that can be shut down from another thread, once there is one ([`Lock::Socket`]).
 pub(super) type Socket = Arc<Mutex<Option<Weak<dyn ShutdownHandle>>>>;
+
+/// A place for the handle of a socket that is not open yet.
+pub(super) fn socket() -> Socket {
+    Arc::new(Mutex::new(Lock::Socket, None))
+}
 
 /// Ends what blocks on a socket when `token` is cancelled.
 pub(super) fn shut_down_on(token: &CancelToken, socket: &Socket) -> Listening {

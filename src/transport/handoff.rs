@@ -1,6 +1,5 @@
 //! Hands a leased connection to the ureq agent of one exchange.
 
-use parking_lot::Mutex;
 use std::fmt;
 use std::sync::Arc;
 use ureq::config::Config;
@@ -12,10 +11,12 @@ use super::connection::Connection;
 use super::exchange::Leased;
 use super::watch::Watch;
 use crate::pool::Lease;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// Hands the one connection leased for an exchange to the agent made for it.
 pub(super) struct Handoff {
-    /// Taken by the agent when it connects, which it does once.
+    /// Taken by the agent when it connects, which it does once ([`Lock::Handoff`]).
     transport: Mutex<Option<Leased>>,
 }
 
@@ -23,7 +24,7 @@ impl Handoff {
     /// `headers` are put into the head of the request, as they stand on the wire.
     pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
         let leased = Leased::new(lease, Arc::clone(watch), headers);
-        Self { transport: Mutex::new(Some(leased)) }
+        Self { transport: Mutex::new(Lock::Handoff, Some(leased)) }
     }
 }
 

@@ -11,7 +11,7 @@ use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as Ur
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle};
 
 use super::OriginSettings;
-use super::connection::{Closing, Connection, Socket, shut_down_on};
+use super::connection::{self, Closing, Connection, shut_down_on};
 use super::fault::is_hangup;
 use super::progress::Progress;
 use super::race;
@@ -23,6 +23,7 @@ use crate::config::Tls;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
+use crate::sync::none_held;
 
 /// Most requests fit in it, head and body; of larger ones it is what is sent at once. It
 /// lies idle while a stream is read, which is when there are many connections.
@@ -216,6 +217,7 @@ impl Opener {
         progress: &Arc<Progress>,
         bounds: &Bounds,
     ) -> Result<Connection, Error> {
+        none_held("a connection is opened");
         let begun = Instant::now();
         let lookup = Lookup {
             resolver: Arc::clone(&self.resolver),
@@ -237,7 +239,7 @@ impl Opener {
             Some(left) => UreqDuration::Exact(left),
         };
         // ureq registers the socket as soon as it is connected, before TLS.
-        let socket = Socket::default();
+        let socket = connection::socket();
         let interrupt = bounds.cancel.as_ref().map(|token| shut_down_on(token, &socket));
         let details = ConnectionDetails {
             uri: &self.base,

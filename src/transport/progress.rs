@@ -1,6 +1,5 @@
 //! How far the opening of a connection has come, and its deadline.
 
-use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Instant;
 use ureq::unversioned::transport::time::Duration as UreqDuration;
@@ -9,6 +8,8 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
 use crate::error::Phase;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// How far the opening of one connection has come, and by when it must be done.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(deadline: Deadline, cancel: Option<CancelToken>) -> Self {
-        Self { deadline, cancel, phase: Mutex::new(Some(Phase::Connect)) }
+        Self { deadline, cancel, phase: Mutex::new(Lock::ConnectPhase, Some(Phase::Connect)) }
     }
 
     pub(super) fn is_cancelled(&self) -> bool {

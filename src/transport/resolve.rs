@@ -1,6 +1,5 @@
 //! Name lookup in a thread of its own, so that callers can stop waiting.
 
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -13,6 +12,8 @@ use crossbeam_channel::{Sender, bounded, select_biased};
 
 use crate::bounds::Bounds;
 use crate::config::is_loopback;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// Why there are no addresses.
 #[derive(Debug, Clone)]
@@ -34,8 +35,8 @@ type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
 /// call over a connection that is there already looks nothing up.
 pub(super) struct Resolver {
     look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
-    /// Who waits for which host. Guards against a second thread for one host: an
-    /// entry is there as long as its thread will still answer those in it.
+    /// Who waits for which host ([`Lock::NameLookups`]). Guards against a second thread for one
+    /// host: an entry is there as long as its thread will still answer those in it.
     waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
@@ -49,7 +50,7 @@ impl Default for Resolver {
 
 impl Resolver {
     pub(super) fn new(look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>) -> Self {
-        Self { look_up, waiting: Arc::default() }
+        Self { look_up, waiting: Arc::new(Mutex::new(Lock::NameLookups, HashMap::new())) }
     }
 
     /// The addresses of a host. An address in the place of a name needs no lookup.
@@ -220,7 +221,7 @@ mod tests {
     /// Lookups that hang until they are let go.
     mod hanging {
         use super::*;
-        use parking_lot::{Condvar, MutexGuard};
+        use parking_lot::{Condvar, Mutex, MutexGuard};
 
         static GATE: Mutex<bool> = Mutex::new(false);
         static OPENED: Condvar = Condvar::new();

@@ -1,17 +1,18 @@
 //! The deadline and the cancel tokens of one exchange.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::deadline::Deadline;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 
 /// What bounds one exchange, seen from both of its ends: by the connection, deep in
 /// ureq, and by whoever reads a stream and moves the deadline on as it goes.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// Guards nothing but itself.
+    /// Guards nothing but itself ([`Lock::ExchangeDeadline`]).
     deadline: Mutex<Deadline>,
     /// Either ends it.
     tokens: [Option<CancelToken>; 2],
@@ -26,7 +27,7 @@ impl Watch {
     /// `stop` ends it beside the caller's own token.
     pub(crate) fn new(bounds: &Bounds, stop: Option<CancelToken>) -> Self {
         Self {
-            deadline: Mutex::new(bounds.deadline),
+            deadline: Mutex::new(Lock::ExchangeDeadline, bounds.deadline),
             tokens: [bounds.cancel.clone(), stop],
             chunked: AtomicBool::new(false),
             last: AtomicBool::new(false),

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::{Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Posting, ReservationId};
 use crate::cost::Money;
-use crate::sync::Mutex;
+use crate::sync::{Lock, Mutex};
 use state::{KEEP, State};
 
 /// Books in memory: for the threads of one process, gone when it ends.
@@ -25,7 +25,7 @@ use state::{KEEP, State};
 /// microsecond, and reading balances for as long as it takes to read as many lines as were
 /// asked for.
 pub struct MemoryLedger {
-    /// Guards that on every line at every moment what is spent and what is reserved are
+    /// [`Lock::MemoryLedger`]. Guards that on every line at every moment what is spent and what is reserved are
     /// within its limit, settled amounts above their reservations aside, and that what is
     /// reserved is the sum of the open reservations. Held for bookkeeping only.
     state: Mutex<State>,
@@ -39,7 +39,7 @@ impl MemoryLedger {
 
     /// Books that keep so many slots that may be forgotten.
     pub(super) fn keeping(slots: usize) -> Self {
-        Self { state: Mutex::new(State::new(slots)) }
+        Self { state: Mutex::new(Lock::MemoryLedger, State::new(slots)) }
     }
 }
 

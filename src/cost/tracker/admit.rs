@@ -97,8 +97,7 @@ impl CostTracker {
         let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
         let most = most(&plan.bound);
         let grant =
-            match self.inner.ledger.reserve(&Hold { lines: &lines, least, most, now: seconds(at) })
-            {
+            match self.ledger().reserve(&Hold { lines: &lines, least, most, now: seconds(at) }) {
                 Ok(grant) => grant,
                 Err(HoldError::Failed(error)) => return Err(unkept(error)),
                 Err(HoldError::Refused { line, balance }) => {
@@ -144,7 +143,7 @@ impl CostTracker {
             let spans = moments.iter().filter_map(|at| budget.window.span(budget.utc_offset, *at));
             lines.extend(spans.map(|span| charge.line_in(span)));
         }
-        let Ok(balances) = self.inner.ledger.balances(&lines) else {
+        let Ok(balances) = self.ledger().balances(&lines) else {
             return Availability::Unknown;
         };
         let mut balances = balances.into_iter();
@@ -263,7 +262,7 @@ impl CostTracker {
             return Ok(None);
         }
         let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
-        match self.inner.ledger.reserve(&hold) {
+        match self.ledger().reserve(&hold) {
             Ok(grant) => Ok(Some(grant.id)),
             Err(HoldError::Failed(error)) => Err(unkept(error)),
             Err(HoldError::Refused { .. }) => Err(unkept(LedgerError::new(

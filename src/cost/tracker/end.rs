@@ -10,6 +10,7 @@ use crate::cost::reservation::{Ending, Held};
 use crate::cost::{
     Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
 };
+use crate::sync::none_held;
 use crate::time::rfc3339::seconds;
 
 impl CostTracker {
@@ -21,7 +22,7 @@ impl CostTracker {
         let (usage, cost, bill) = match ending {
             Ending::Released => {
                 if let Some(id) = held.id {
-                    let released = self.inner.ledger.release(id, seconds(now));
+                    let released = self.ledger().release(id, seconds(now));
                     self.booked(released);
                 }
                 return None;
@@ -57,7 +58,7 @@ impl CostTracker {
         let total = cost.map_or(Money::ZERO, |cost| cost.total);
         let postings = held
             .id
-            .and_then(|id| self.booked(self.inner.ledger.settle(id, total, seconds(now))))
+            .and_then(|id| self.booked(self.ledger().settle(id, total, seconds(now))))
             .unwrap_or_default();
         // Told when it is in the books, which take the record.
         let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.clone()));
@@ -88,6 +89,7 @@ impl CostTracker {
     /// Tells of an alert, outside all locks.
     fn alert(&self, alert: &BudgetAlert) {
         let listeners = self.inner.listeners.lock().clone();
+        none_held("an alert is passed on");
         let mut called = Vec::new();
         listeners.iter().for_each(|listener| listener.call(alert, &mut called));
         if let Some(tell) = &self.inner.config.on_alert {

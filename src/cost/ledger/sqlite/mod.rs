@@ -9,7 +9,6 @@ mod schema;
 mod tests;
 mod wal;
 
-use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fmt;
 use std::mem;
@@ -22,6 +21,8 @@ use super::{
     Balance, Grant, Hold, HoldError, Ledger, LedgerError, Line, Money, Posting, ReservationId,
 };
 use crate::error::{Error, ErrorKind};
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
 use books::{Held, Told};
 use fault::Fault;
 use files::Files;
@@ -117,7 +118,7 @@ pub struct SqliteLedger {
     periods: Periods,
     busy_timeout: Duration,
     survive_power_loss: bool,
-    /// Guards the one connection of the process: whoever holds it is in the only
+    /// Guards the one connection of the process ([`Lock::SqliteLedger`]): whoever holds it is in the only
     /// transaction. Unlike our other locks it is held over I/O and over waiting for
     /// other processes, since that is what the others would have to wait for as well; in
     /// line here they are woken in turn and do not poll. `None` while the ledger is dropped.
@@ -167,7 +168,7 @@ impl SqliteLedger {
             periods: Periods { abandon_after: 15 * 60, history: 400 * 24 * 60 * 60, keep: KEEP },
             busy_timeout,
             survive_power_loss: true,
-            connection: Mutex::new(Some((connection, wal))),
+            connection: Mutex::new(Lock::SqliteLedger, Some((connection, wal))),
             path,
         })
     }

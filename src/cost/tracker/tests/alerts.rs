@@ -1,5 +1,6 @@
 //! Thresholds are told once, outside all locks, and whoever is told harms nobody.
 
+use parking_lot::Mutex;
 use std::sync::OnceLock;
 
 use super::*;

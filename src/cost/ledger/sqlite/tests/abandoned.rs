@@ -1,5 +1,7 @@
 //! What dead processes had reserved.
 
+use parking_lot::Mutex;
+
 use super::*;
 
 #[test]
