@@ -21,10 +21,12 @@
 //!
 //! ```text
 //! client.chat(request)                                                   client
+//!   │  resolve            the model's name → provider, model      (pure) provider
 //!   │  encode             request → JSON, or refused unsent       (pure) wire
-//!   │  measure            JSON → the most it can use              (pure) cost
+//!   │  measure            JSON → the most it can use              (pure) wire
 //!   │  ┌─ attempt ──────────────────────────────────────────────┐
 //!   │  │ reserve          the most it can cost, or refused      │        cost
+//!   │  │ sign             credentials, over what is sent        │        call
 //!   │  │ lease            idle → open → wait in line            │        pool
 //!   │  │ exchange         bytes → status, headers, body         │        transport
 //!   │  │ decode           body → answer | failure               │ (pure) wire

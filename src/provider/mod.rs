@@ -5,6 +5,7 @@
 //! known by name, and a program can add its own.
 
 mod credentials;
+mod file;
 mod model_name;
 mod profile;
 mod registry;

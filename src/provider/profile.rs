@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::{Format, Provider, registry};
+use super::{Format, Provider, file, registry};
 use crate::wire::openai_chat::Dialect;
 
 /// A text of the registry or of the program.
@@ -26,8 +26,7 @@ type Text = Cow<'static, str>;
 /// # let _ = client;
 /// # Ok::<(), tollgate::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Profile {
     /// Who it is.
@@ -39,36 +38,35 @@ pub struct Profile {
     pub base_url: Text,
     /// Environment variables that hold another base URL, the first that is set counts.
     /// `<ID>_BASE_URL` counts after them, `GROQ_BASE_URL` for example.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub base_url_variables: Vec<Text>,
     /// Environment variables that hold only a host, as some vendors' own tools write them,
     /// or a whole base URL. What a host lacks (scheme, port, path) is that of
     /// [`base_url`](Self::base_url).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host_variables: Vec<Text>,
     /// Environment variables that hold the key, the first that is set counts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub key_variables: Vec<Text>,
     /// How the key is sent. Default: as a bearer token.
-    #[serde(default)]
     pub auth: Auth,
     /// Whether it also answers without a key. Default: false.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(skip_serializing_if = "is_false")]
     pub key_optional: bool,
     /// Headers that every request needs, beside the key.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "file::write_headers")]
     pub headers: Vec<(Text, Text)>,
     /// How its Chat Completions differ from OpenAI's; nothing for other formats.
-    #[serde(default, skip_serializing_if = "is_openai")]
+    #[serde(skip_serializing_if = "is_openai")]
     pub dialect: Dialect,
     /// What its own names of models look like. Default: [`ModelNames::Slashes`].
-    #[serde(default, skip_serializing_if = "has_slashes")]
+    #[serde(skip_serializing_if = "has_slashes")]
     pub model_names: ModelNames,
     /// What the table of prices knows it by. Default: its id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub prices: Option<Text>,
     /// The page of its documentation that shows how to reach it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub docs: Option<Text>,
 }
 
