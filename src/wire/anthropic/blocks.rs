@@ -8,6 +8,7 @@ use super::decode;
 use super::event::Delta;
 use crate::chat::{Part, StreamEvent, ToolCall};
 use crate::wire::json::bounded::Content;
+use crate::wire::stream::arguments::Arguments;
 use crate::wire::stream::{SizeLimit, says_something};
 use crate::wire::{Failure, json as wire};
 
@@ -28,8 +29,10 @@ struct Block {
     /// More of the member that is named like its kind, `text` or `thinking`.
     text: String,
     signature: String,
+    /// How long the text was that the block started with, until a delta came.
+    opening: usize,
     /// The input, in pieces of JSON text.
-    input: String,
+    input: Arguments,
     call: Option<Call>,
 }
 
@@ -72,6 +75,7 @@ impl Blocks {
             block.call = Some(Call { index, complete: false });
             events.push(StreamEvent::ToolCallBegun { index, id, name });
         }
+        block.opening = text.len();
         let at = self.add(index, block)?;
         let event = match kind.as_str() {
             "thinking" => StreamEvent::ReasoningDelta,
@@ -117,6 +121,9 @@ impl Blocks {
             (None, None) => return Ok(false),
         };
         match &*delta.kind.0 {
+            // MiniMax's first delta repeats what the block starts with (cline/cline #9215).
+            "text_delta" if self.blocks[at].repeats(&delta.text.0) => {}
+            "thinking_delta" if self.blocks[at].repeats(&delta.thinking.0) => {}
             "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events)?,
             "thinking_delta" => {
                 self.write(at, delta.thinking.0, StreamEvent::ReasoningDelta, room, events)?;
@@ -151,7 +158,8 @@ impl Blocks {
     ) -> Result<(), Failure> {
         if !text.is_empty() {
             room.write(&text)?;
-            self.blocks[at].text.push_str(&text);
+            let block = &mut self.blocks[at];
+            block.text.push_str(&text);
             events.push(event(text.into_owned()));
         }
         Ok(())
@@ -171,8 +179,8 @@ impl Blocks {
             return Ok(());
         }
         room.write(&json)?;
-        block.input.push_str(&json);
-        if let Some(Call { index, .. }) = block.call {
+        let json = block.input.push(json);
+        if let Some(Call { index, .. }) = block.call.filter(|_| !json.is_empty()) {
             events.push(StreamEvent::ToolArgumentsDelta { index, delta: json.into_owned() });
         }
         Ok(())
@@ -220,6 +228,13 @@ impl Block {
     fn of(kind: &str) -> Self {
         let start = [("type".to_owned(), kind.into()), (kind.to_owned(), "".into())];
         Self { start: start.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Whether a first delta says again what the block started with.
+    fn repeats(&mut self, text: &str) -> bool {
+        let opening = std::mem::take(&mut self.opening);
+        // A single letter may well come twice.
+        opening > 1 && self.text == text
     }
 
     fn cite(&mut self, citation: Value) {
@@ -270,7 +285,8 @@ impl Block {
         self.call = Some(Call { index, complete: true });
         let Some(call) = self.tool_call() else { return };
         // Where the input came whole, in the start.
-        if self.input.is_empty() && call.arguments != "{}" {
+        let in_start = self.input.as_str().is_empty() && call.arguments != "{}";
+        if in_start || self.input.is_held() {
             let delta = call.arguments.clone();
             events.push(StreamEvent::ToolArgumentsDelta { index, delta });
         }
@@ -281,9 +297,9 @@ impl Block {
     /// they come at once, as the provider has read them.
     fn tool_call(&self) -> Option<ToolCall> {
         let call = decode::tool_call(&self.start)?;
-        match self.input.trim().is_empty() {
-            true => Some(call),
-            false => Some(ToolCall { arguments: self.input.clone(), ..call }),
+        match self.input.as_str() {
+            blank if blank.trim().is_empty() => Some(call),
+            input => Some(ToolCall { arguments: input.to_owned(), ..call }),
         }
     }
 
@@ -291,7 +307,8 @@ impl Block {
         if let Some(call) = self.call {
             if let Some(whole) = self.tool_call() {
                 // Before it is whole, no arguments are not yet those of none.
-                let arguments = if call.complete { whole.arguments } else { self.input };
+                let arguments =
+                    if call.complete { whole.arguments } else { self.input.into_text() };
                 return Part::ToolCall(ToolCall { arguments, ..whole });
             }
         }
@@ -302,7 +319,7 @@ impl Block {
         if !self.signature.is_empty() {
             self.start.insert("signature".to_owned(), self.signature.into());
         }
-        if let Some(input @ Value::Object(_)) = wire::detail(self.input.as_bytes()) {
+        if let Some(input @ Value::Object(_)) = wire::detail(self.input.as_str().as_bytes()) {
             self.start.insert("input".to_owned(), input);
         }
         decode::part(self.start.into())

@@ -1,10 +1,12 @@
 //! The content of a chat completion, by the members of its message.
 
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 use super::opaque::Unknown;
 use crate::chat::{FinishReason, Format, Part, Provenance, Reasoning, ToolCall};
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::stream::arguments::without_placeholder;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 pub(super) const PROVENANCE: Provenance = Provenance::founder(Format::OpenAiChat);
@@ -124,7 +126,11 @@ pub(super) fn tool_call(
     seed: impl FnOnce() -> u64,
 ) -> ToolCall {
     let id = if id.is_empty() { format!("call_{:016x}_{index}", seed()) } else { id };
-    let arguments = if arguments.trim().is_empty() { "{}".to_owned() } else { arguments };
+    let arguments = match without_placeholder(&arguments) {
+        Cow::Owned(real) => real,
+        Cow::Borrowed(blank) if blank.trim().is_empty() => "{}".to_owned(),
+        Cow::Borrowed(_) => arguments,
+    };
     ToolCall::new(id, name, arguments)
 }
 

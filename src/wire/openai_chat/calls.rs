@@ -1,5 +1,7 @@
 //! Assembles the tool calls of a streamed chat completion.
 
+mod belongs;
+
 use serde_json::json;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,17 +14,23 @@ use crate::wire::Failure;
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Written;
 use crate::wire::stream::SizeLimit;
+use crate::wire::stream::arguments::{Arguments, State, is_complete};
+use belongs::{Open, Piece, begins_another};
 
 /// The tool calls of a stream, put together.
 ///
 /// At OpenAI the first delta of a call has its `index`, id and name, and the others
 /// its index and a piece of the arguments. Other servers send id or name late, leave
-/// out the index, give every call the same, or send a call whole. When OpenAI's
-/// calls are whole is not said before the end of the stream.
+/// out the index, give every call the same, or send a call whole; [`belongs`] has the rule.
+/// When OpenAI's calls are whole is not said before the end of the stream.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Calls {
     calls: Vec<Call>,
     by_index: BTreeMap<u64, usize>,
+    /// The call that the last delta belonged to.
+    last: usize,
+    /// Which chunk is read.
+    chunk: u64,
     /// How many of the calls are of functions.
     functions: usize,
 }
@@ -34,13 +42,25 @@ struct Call {
     id: String,
     name: String,
     /// Of a custom tool, its input.
-    arguments: String,
+    arguments: Arguments,
+    /// The chunk that named it last.
+    named_in: u64,
     /// What else it holds, such as a signature.
     unknown: Unknown,
     /// Whether its beginning was told.
     begun: bool,
     /// Whether it came in `function_call`, where it has no id.
     legacy: bool,
+}
+
+/// Where a delta belongs.
+enum Place {
+    Of(usize),
+    /// The call of this id, which has these arguments already.
+    Repeats(usize),
+    Another,
+    /// Another call, although its id is that of a known one.
+    SameId,
 }
 
 impl Calls {
@@ -65,15 +85,28 @@ impl Calls {
         if adds_nothing && unknown.is_empty() {
             return Ok(());
         }
-        let at = match self.find(delta.index.0, &id, &name) {
-            Some(at) => at,
-            None if adds_nothing => return Ok(()),
-            None => self.add(delta.index.0, is_custom)?,
+        let piece = Piece { id: &id, name: &name, arguments: &arguments };
+        let place = self.find(delta.index.0, piece);
+        let at = match place {
+            Place::Of(at) | Place::Repeats(at) => at,
+            Place::Another if adds_nothing => return Ok(()),
+            Place::Another | Place::SameId => self.add(delta.index.0, is_custom)?,
+        };
+        let (id, arguments) = match place {
+            Place::Repeats(_) => (&*id, Cow::Borrowed("")),
+            // The results of two calls of one id could not be told apart.
+            Place::SameId => ("", arguments),
+            _ => (&*id, arguments),
         };
         if !unknown.is_empty() {
             self.calls[at].unknown.extend(unknown, room)?;
         }
-        self.extend(at, &id, &name, arguments, room, events)
+        self.extend(at, id, &name, arguments, room, events)
+    }
+
+    /// Another chunk begins. Two calls that one chunk names are not the same.
+    pub(super) fn next_chunk(&mut self) {
+        self.chunk += 1;
     }
 
     /// Adds to what came before there were `tool_calls`. Where both come, these
@@ -101,22 +134,37 @@ impl Calls {
         }
     }
 
-    /// The call that goes on, unless another one begins: where there is no index,
-    /// with another id or another name, and where there is one, with both, as
-    /// servers do that give all calls the same index.
-    fn find(&self, index: Option<u64>, id: &str, name: &str) -> Option<usize> {
+    /// The call that a delta belongs to. A known id wins; see [`begins_another`] for the rest.
+    fn find(&mut self, index: Option<u64>, piece: Piece<'_>) -> Place {
+        let known = |call: &Call| !piece.id.is_empty() && call.id == piece.id;
+        if let Some(at) = self.calls.iter().position(known) {
+            let (call, arguments) = (&self.calls[at], piece.arguments.trim());
+            if call.arguments.state() == State::Complete && is_complete(arguments) {
+                return match call.arguments.as_str().trim() == arguments {
+                    true => Place::Repeats(at),
+                    false if piece.name.is_empty() => Place::Of(at),
+                    false => Place::SameId,
+                };
+            }
+            if let Some(index) = index {
+                self.by_index.entry(index).or_insert(at);
+            }
+            return Place::Of(at);
+        }
         let at = match index {
-            Some(index) => *self.by_index.get(&index)?,
-            None => self.calls.len().checked_sub(1)?,
+            Some(index) => self.by_index.get(&index).copied(),
+            None => Some(self.last),
         };
-        let call = self.calls.get(at)?;
-        let other_id = !id.is_empty() && !call.id.is_empty() && id != call.id;
-        let named = !name.is_empty();
-        let other = match index {
-            Some(_) => other_id && named,
-            None => other_id || (named && !call.name.is_empty() && id != call.id),
+        let Some((at, call)) = at.and_then(|at| Some((at, self.calls.get(at)?))) else {
+            return Place::Another;
         };
-        (!other).then_some(at)
+        let open = Open {
+            id: &call.id,
+            name: &call.name,
+            state: call.arguments.state(),
+            named_here: call.named_in == self.chunk,
+        };
+        if begins_another(open, piece) { Place::Another } else { Place::Of(at) }
     }
 
     fn add(&mut self, index: Option<u64>, custom: bool) -> Result<usize, Failure> {
@@ -140,9 +188,13 @@ impl Calls {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
+        self.last = at;
         let call = &mut self.calls[at];
         room.write(&arguments)?;
-        call.arguments.push_str(&arguments);
+        let arguments = call.arguments.push(arguments);
+        if !name.is_empty() {
+            call.named_in = self.chunk;
+        }
         if call.id.is_empty() {
             room.keep(id.len())?;
             call.id.push_str(id);
@@ -173,6 +225,10 @@ impl Calls {
                 call.id.clone_from(&whole.id);
                 call.begin(index, events);
             }
+            if call.arguments.is_held() {
+                let delta = call.arguments.as_str().to_owned();
+                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            }
             events.push(StreamEvent::ToolCallComplete { index, call: whole.into() });
         }
     }
@@ -183,7 +239,7 @@ impl Calls {
             None => {
                 let mut value = json!({
                     "id": call.id, "type": "custom",
-                    "custom": {"name": call.name, "input": call.arguments},
+                    "custom": {"name": call.name, "input": call.arguments.into_text()},
                 });
                 call.unknown.write_into(&mut value);
                 other(value)
@@ -191,7 +247,7 @@ impl Calls {
             Some(_) if closed => Part::ToolCall(call.whole(at, seed)),
             Some(_) => Part::ToolCall(ToolCall {
                 opaque: call.unknown.streamed(),
-                ..ToolCall::new(call.id, call.name, call.arguments)
+                ..ToolCall::new(call.id, call.name, call.arguments.into_text())
             }),
         };
         self.calls.into_iter().enumerate().map(part).collect()
@@ -203,15 +259,15 @@ impl Call {
         self.begun = true;
         let (id, name) = (self.id.clone(), self.name.clone());
         events.push(StreamEvent::ToolCallBegun { index, id, name });
-        if !self.arguments.is_empty() {
-            let delta = self.arguments.clone();
+        if !self.arguments.as_str().is_empty() && !self.arguments.is_held() {
+            let delta = self.arguments.as_str().to_owned();
             events.push(StreamEvent::ToolArgumentsDelta { index, delta });
         }
     }
 
     fn whole(&self, at: usize, seed: u64) -> ToolCall {
         let (id, name) = (self.id.clone(), self.name.clone());
-        let call = tool_call(at, id, name, self.arguments.clone(), || seed);
+        let call = tool_call(at, id, name, self.arguments.as_str().to_owned(), || seed);
         ToolCall { opaque: self.unknown.clone().streamed(), ..call }
     }
 }

@@ -86,6 +86,11 @@ impl<'a> Choice<'a> {
         matches!(self.index, Number(None | Some(0)))
     }
 
+    /// Whether it has a whole message in place of a delta.
+    pub(super) fn is_message(&self) -> bool {
+        self.delta.is_none() && self.message.is_some()
+    }
+
     /// What it adds to the message. Some gateways answer a request for a stream by a
     /// stream of one event, the whole `message`. Perplexity has one in every chunk,
     /// all that came so far, but with a delta beside it (recorded).

@@ -33,4 +33,4 @@ pub(super) use encode::{encode, limit_member, seed_member};
 pub(super) use envelope::Envelope;
 
 pub(super) use outline::{Outline, Read};
-pub(super) use stream::Stream;
+pub(super) use stream::{LEAST_REPEATED, Stream};

@@ -19,6 +19,9 @@ use crate::wire::{Decoded, Failure, MAX_PARTS};
 /// The members of an answer that is spoken which come in pieces.
 const GROWS: [&str; 2] = ["data", "transcript"];
 
+/// The shortest text in bytes that is taken for a repetition if the last delta says it again.
+pub(in crate::wire) const LEAST_REPEATED: usize = 16;
+
 /// A chat completion that is streamed, as far as it has come.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
@@ -31,6 +34,8 @@ pub(in crate::wire) struct Stream {
     closed: bool,
     /// Whether the answer holds something that is not read.
     goes_on: bool,
+    /// Whether pieces of it came as deltas.
+    has_deltas: bool,
     /// Of the event before, where that was text and nothing else.
     template: Template,
     room: SizeLimit,
@@ -45,6 +50,7 @@ impl Stream {
             seed: None,
             closed: false,
             goes_on: false,
+            has_deltas: false,
             template: Template::default(),
             room,
         }
@@ -72,6 +78,7 @@ impl Stream {
         let again = self.template.written_in(data).filter(|text| !text.is_empty());
         if let Some(text) = again.filter(|_| name != Some("error")) {
             self.outline.again();
+            self.has_deltas = true;
             self.write(text, events)?;
             return Ok(Step::Progress);
         }
@@ -80,7 +87,14 @@ impl Stream {
         let read = self.outline.read(name, data, &mut repaired)?;
         let (step, finishes) = (read.step, read.finishes);
         let Some(choice) = read.choice else { return Ok(step) };
+        let is_message = choice.is_message();
         let mut delta = choice.delta();
+        // MiniMax ends a stream with the whole message (GCWing/OpenBitFun #792), others with a
+        // delta that repeats it all (infiniflow/ragflow #15286).
+        let repeats = finishes && self.is_repeated(&delta, is_message);
+        if repeats || (is_message && self.has_deltas) {
+            return Ok(step);
+        }
         if let Some(text) = delta.only_text().filter(|_| read.alone) {
             self.template.keep(data, text, &read.obfuscation.0);
         }
@@ -99,7 +113,18 @@ impl Stream {
         if !finishes {
             self.outline.resume();
         }
+        self.has_deltas |= !is_message;
         Ok(Step::Progress)
+    }
+
+    /// Whether a last piece says all of the text again. A delta may also be a short word that
+    /// the model said twice.
+    fn is_repeated(&self, delta: &Delta<'_>, is_message: bool) -> bool {
+        let (Written::Text(text), [Part::Text(kept)]) = (&delta.content, &*self.answer.content)
+        else {
+            return false;
+        };
+        (is_message || text.len() >= LEAST_REPEATED) && *text == *kept.text
     }
 
     /// Whether it has finished, so that only usage and the end marker are to come.
@@ -148,6 +173,9 @@ impl Stream {
         }
         if delta.tool_calls.exceeded {
             return Err(Failure::too_many_parts());
+        }
+        if !delta.tool_calls.items.is_empty() {
+            self.calls.next_chunk();
         }
         for Object(call) in delta.tool_calls.items {
             self.calls.take(call, &mut self.room, events)?;

@@ -3,7 +3,7 @@
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::word::Written;
-use crate::wire::openai_chat::{Outline, Read};
+use crate::wire::openai_chat::{LEAST_REPEATED, Outline, Read};
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure};
 
@@ -41,6 +41,12 @@ impl Stream {
         let mut repaired = None;
         let Read { step, choice, finishes, .. } = self.outline.read(name, data, &mut repaired)?;
         match choice.map(|choice| choice.text) {
+            // A last frame that repeats it all.
+            Some(Written::Text(text))
+                if finishes && text.len() >= LEAST_REPEATED && *text == self.text =>
+            {
+                Ok(step)
+            }
             Some(Written::Text(text)) if !text.is_empty() => {
                 self.room.write(&text)?;
                 self.text.push_str(&text);

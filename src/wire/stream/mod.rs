@@ -1,5 +1,6 @@
 //! What the formats share in streaming: bytes in, events and the whole out.
 
+pub(in crate::wire) mod arguments;
 mod said;
 mod size_limit;
 
@@ -513,7 +514,7 @@ impl Decoder {
 
 /// Whether a body begins like an event stream, with a comment or a known field (HTML Standard
 /// section 9.2.6). `None` if that is not clear yet.
-fn looks_like_events(start: &[u8]) -> Option<bool> {
+pub(in crate::wire) fn looks_like_events(start: &[u8]) -> Option<bool> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let end = start.iter().position(|byte| b"\r\n:".contains(byte));
     let name = &start[..end.unwrap_or(start.len())];

@@ -2,6 +2,7 @@
 
 mod failed_answers;
 mod progress;
+mod repeated;
 
 use super::*;
 use crate::chat::{FinishReason, Message, Usage};

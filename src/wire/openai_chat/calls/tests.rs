@@ -35,10 +35,11 @@ fn tool_calls_come_in_many_forms() {
     let two = || {
         vec![
             begun(0, "c1", "f"),
-            more(0, "{}"),
             begun(1, "c2", "g"),
-            more(1, "{}"),
+            // Until then it may be a placeholder.
+            more(0, "{}"),
             complete(0, "c1", "f", "{}"),
+            more(1, "{}"),
             complete(1, "c2", "g", "{}"),
         ]
     };
@@ -114,6 +115,110 @@ fn tool_calls_come_in_many_forms() {
             assert!(complete.eq(run.decoded.message.tool_calls()));
         }
     }
+}
+
+/// The names and arguments of the calls in deltas that come each in its chunk.
+fn assembled(calls: &[Value]) -> Vec<(String, String)> {
+    let pieces: Vec<_> = calls.iter().map(|call| json!({"tool_calls": [call]})).collect();
+    let run = deltas(&pieces, "tool_calls");
+    assert_eq!(run.end, Ok(()));
+    let calls = run.decoded.message.tool_calls();
+    calls.map(|call| (call.name.clone(), call.arguments.clone())).collect()
+}
+
+#[test]
+fn a_delta_goes_to_the_call_that_it_goes_on_with() {
+    let delta = |index: Option<u64>, id: &str, name: &str, arguments: &str| {
+        let mut delta = json!({"function": {"arguments": arguments}});
+        if let Some(index) = index {
+            delta["index"] = index.into();
+        }
+        if !id.is_empty() {
+            delta["id"] = id.into();
+        }
+        if !name.is_empty() {
+            delta["function"]["name"] = name.into();
+        }
+        delta
+    };
+    let (oslo, rome) = ("{\"city\":\"Oslo\"}", "{\"city\":\"Rome\"}");
+    let start = "{\"city\":";
+    for index in [None, Some(0)] {
+        for (deltas, expected) in [
+            // Whole calls without ids.
+            (vec![("", "f", oslo), ("", "g", rome)], vec![("f", oslo), ("g", rome)]),
+            (vec![("", "f", oslo), ("", "f", rome)], vec![("f", oslo), ("f", rome)]),
+            (vec![("", "f", oslo), ("", "f", oslo)], vec![("f", oslo), ("f", oslo)]),
+            (vec![("", "f", ""), ("", "g", "")], vec![("f", "{}"), ("g", "{}")]),
+            (vec![("", "f", "{}"), ("", "f", rome)], vec![("f", "{}"), ("f", rome)]),
+            // Several pieces each.
+            (
+                vec![
+                    ("", "f", start),
+                    ("", "", "\"Oslo\"}"),
+                    ("", "g", start),
+                    ("", "", "\"Rome\"}"),
+                ],
+                vec![("f", oslo), ("g", rome)],
+            ),
+            // Interleaved, with ids.
+            (
+                vec![
+                    ("a", "f", start),
+                    ("b", "f", start),
+                    ("a", "f", "\"Oslo\"}"),
+                    ("b", "f", "\"Rome\"}"),
+                ],
+                vec![("f", oslo), ("f", rome)],
+            ),
+            (
+                vec![("a", "f", ""), ("b", "g", ""), ("a", "", oslo), ("b", "", rome)],
+                vec![("f", oslo), ("g", rome)],
+            ),
+            // A new id in every delta.
+            (
+                vec![("a", "f", "{\"ci"), ("b", "f", "ty\":\"Os"), ("c", "f", "lo\"}")],
+                vec![("f", oslo)],
+            ),
+            (
+                vec![
+                    ("a", "f", ""),
+                    ("b", "", "{\"ci"),
+                    ("c", "", "ty\":\"Oslo\"}"),
+                    ("d", "", ""),
+                ],
+                vec![("f", oslo)],
+            ),
+            // The same id, and what it said before once more.
+            (vec![("a", "f", oslo), ("a", "f", oslo)], vec![("f", oslo)]),
+            (vec![("a", "f", oslo), ("a", "g", rome)], vec![("f", oslo), ("g", rome)]),
+            // A placeholder.
+            (
+                vec![("a", "f", "{}"), ("", "", "{\"city\""), ("", "", ":\"Oslo\"}")],
+                vec![("f", oslo)],
+            ),
+            (vec![("a", "f", "{}"), ("a", "f", start), ("a", "f", "\"Oslo\"}")], vec![("f", oslo)]),
+            (vec![("a", "f", "{}")], vec![("f", "{}")]),
+        ] {
+            let deltas: Vec<_> = deltas
+                .into_iter()
+                .map(|(id, name, arguments)| delta(index, id, name, arguments))
+                .collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(name, text)| (name.to_owned(), text.to_owned()))
+                .collect();
+            assert_eq!(assembled(&deltas), expected, "{deltas:?}");
+        }
+    }
+    // An index that is right wins over what looks like another call.
+    let mixed = [
+        delta(Some(0), "a", "f", "{}"),
+        delta(Some(1), "b", "f", "{}"),
+        delta(Some(0), "", "", oslo),
+        delta(Some(1), "", "", rome),
+    ];
+    assert_eq!(assembled(&mixed), [("f".into(), oslo.into()), ("f".into(), rome.into())]);
 }
 
 #[test]
