@@ -13,6 +13,7 @@ mod json;
 mod media;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
+mod other_form;
 mod repeated_event;
 mod reply;
 mod schema;
@@ -228,10 +229,14 @@ impl Wire {
             return Err(Failure::of(reply));
         }
         head::check(reply)?;
+        let body = match other_form::form(reply.body) {
+            other_form::Form::Json(body) => body,
+            other_form::Form::Events => return other_form::events(self, reply.body, provider),
+        };
         let mut decoded = match self {
-            Self::OpenAiChat => openai_chat::decode(reply.body),
-            Self::OpenAiCompletions => openai_completions::decode(reply.body),
-            Self::Anthropic => anthropic::decode(reply.body),
+            Self::OpenAiChat => openai_chat::decode(body),
+            Self::OpenAiCompletions => openai_completions::decode(body),
+            Self::Anthropic => anthropic::decode(body),
         }?;
         decoded.message.sent_by(provider);
         Ok(decoded)

@@ -1,0 +1,176 @@
+//! Answers to a request for a whole answer that come in another form.
+
+use crate::chat::{Provider, UsageSource};
+use crate::wire::stream::looks_like_events;
+use crate::wire::{Decoded, Decoder, Failure, Wire};
+
+/// What the body of a whole answer is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Form<'a> {
+    /// JSON, or what claims to be, without what some servers put around it: a byte order mark,
+    /// comments that keep the connection alive before it, and the end marker of a stream
+    /// behind it.
+    Json(&'a [u8]),
+    /// An event stream: a request that does not say `"stream": false` is answered so by
+    /// servers that stream by default.
+    Events,
+}
+
+/// Tells what a body is.
+pub(super) fn form(body: &[u8]) -> Form<'_> {
+    if let [b'{', .., b'}'] = body {
+        return Form::Json(body);
+    }
+    let text = behind_comments(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
+    match text.first() {
+        Some(b'{') => Form::Json(before_end_marker(text)),
+        _ if looks_like_events(text) == Some(true) => Form::Events,
+        _ => Form::Json(body),
+    }
+}
+
+/// Decodes an event stream that has come to its end.
+pub(super) fn events(wire: Wire, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
+    // What is kept of a stream is not larger than the stream, ids that are made up aside.
+    let limit = body.len().saturating_mul(2);
+    let mut decoder = Decoder::new(wire, 0, limit).sent_by(provider.clone());
+    let mut events = Vec::new();
+    decoder.push(body, &mut events)?;
+    decoder.finish(&mut events)?;
+    let mut decoded = decoder.into_decoded();
+    // Nothing is estimated of whole answers here, since the size of the request is not known.
+    if decoded.usage.source == UsageSource::Estimated {
+        let reported_cost = decoded.usage.reported_cost;
+        decoded.usage = crate::chat::Usage { reported_cost, ..Default::default() };
+    }
+    Ok(decoded)
+}
+
+/// What follows blanks and lines that begin with a colon.
+fn behind_comments(body: &[u8]) -> &[u8] {
+    let mut rest = body.trim_ascii_start();
+    while rest.first() == Some(&b':') {
+        let end = rest.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(rest.len());
+        rest = rest[end..].trim_ascii_start();
+    }
+    rest
+}
+
+/// What precedes `data: [DONE]`.
+fn before_end_marker(body: &[u8]) -> &[u8] {
+    let body = body.trim_ascii_end();
+    let Some(rest) = body.strip_suffix(b"[DONE]") else { return body };
+    let rest = rest.trim_ascii_end();
+    rest.strip_suffix(b"data:").unwrap_or(rest).trim_ascii_end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::{FinishReason, Message, Usage};
+    use crate::error::ErrorKind;
+    use crate::wire::Reply;
+    use serde_json::{Value, json};
+    use ureq::http::HeaderMap;
+
+    #[test]
+    fn what_stands_around_json_is_taken_off() {
+        for body in [
+            "{\"a\":1}",
+            "\u{feff}{\"a\":1}",
+            "\u{feff}\r\n {\"a\":1}",
+            "{\"a\":1}\n",
+            "{\"a\":1}\n\ndata: [DONE]\n\n",
+            "{\"a\":1}data: [DONE]",
+            "{\"a\":1}\ndata:[DONE]",
+            "{\"a\":1}\n[DONE]\n",
+            ": keep-alive\n\n: keep-alive\n\n{\"a\":1}\n\ndata: [DONE]",
+            ": OPENROUTER PROCESSING\r\n\r\n{\"a\":1}",
+        ] {
+            let Form::Json(json) = form(body.as_bytes()) else { panic!("{body:?}") };
+            assert_eq!(json.trim_ascii(), b"{\"a\":1}", "{body:?}");
+        }
+        for body in
+            ["data: {}", "\u{feff}data: {}", "\n\nevent: x\ndata: {}", ": c\n\ndata: {}", "id: 1\n"]
+        {
+            assert_eq!(form(body.as_bytes()), Form::Events, "{body:?}");
+        }
+        for body in ["", " ", "null", "[1]", "<html>", "Internal error", "error: gone\n", "{\"a"] {
+            assert_eq!(form(body.as_bytes()), Form::Json(body.as_bytes()), "{body:?}");
+        }
+    }
+
+    fn decode(wire: Wire, body: &str) -> Result<Decoded, Failure> {
+        let headers = HeaderMap::new();
+        wire.decode(
+            Reply { status: 200, headers: &headers, body: body.as_bytes() },
+            &wire.founder(),
+        )
+    }
+
+    fn events_of(data: &[Value]) -> String {
+        data.iter().map(|data| format!("data: {data}\n\n")).collect()
+    }
+
+    #[test]
+    fn every_wire_reads_an_event_stream_as_a_whole_answer() {
+        let usage = json!({"prompt_tokens": 5, "completion_tokens": 2});
+        let choice = |text: &str, finish: Value| {
+            json!({"choices": [
+            {"index": 0, "delta": {"content": text}, "text": text, "finish_reason": finish}]})
+        };
+        let chunks = [
+            choice("Hi", json!(null)),
+            choice(" there", json!("stop")),
+            json!({"choices": [], "usage": usage}),
+        ];
+        let message = [
+            json!({"type": "message_start", "message": {"id": "m", "usage": {"input_tokens": 5}}}),
+            json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+            json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi there"}}),
+            json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
+            json!({"type": "message_stop"}),
+        ];
+        let whole = json!({"choices": [{"index": 0, "finish_reason": "stop",
+            "message": {"content": "Hi there"}, "text": "Hi there"}], "usage": usage});
+        let done = "data: [DONE]\n\n";
+        for (wire, body) in [
+            (Wire::OpenAiChat, events_of(&chunks) + done),
+            (Wire::OpenAiChat, events_of(&chunks)),
+            (Wire::OpenAiChat, format!("\u{feff}: hello\n\n{}{done}", events_of(&chunks))),
+            (Wire::OpenAiChat, events_of(std::slice::from_ref(&whole)) + done),
+            (Wire::OpenAiChat, format!("{whole}\n\n{done}")),
+            (Wire::OpenAiChat, format!("\u{feff}{whole}")),
+            (Wire::OpenAiCompletions, events_of(&chunks) + done),
+            (Wire::OpenAiCompletions, format!("{whole}{done}")),
+            (Wire::Anthropic, events_of(&message)),
+        ] {
+            let decoded =
+                decode(wire, &body).unwrap_or_else(|failure| panic!("{body}: {failure:?}"));
+            assert_eq!(decoded.message, Message::assistant("Hi there"), "{body}");
+            assert_eq!(decoded.finish_reason, FinishReason::Stop);
+            assert_eq!(decoded.usage, Usage::reported(5, 2), "{body}");
+        }
+        let uncounted = decode(Wire::OpenAiChat, &events_of(&chunks[..2])).unwrap();
+        assert_eq!(uncounted.usage, Usage::default());
+    }
+
+    #[test]
+    fn an_event_stream_in_place_of_an_answer_fails_as_a_stream_does() {
+        let cut = json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "text": "Hi"}]});
+        for (body, kind) in [
+            (events_of(std::slice::from_ref(&cut)), ErrorKind::Truncated),
+            (
+                "data: {\"error\": {\"code\": 429, \"message\": \"slow\"}}\n\n".into(),
+                ErrorKind::RateLimited,
+            ),
+            ("event: error\ndata: {\"message\": \"gone\"}\n\n".into(), ErrorKind::Server),
+            (": keep-alive\n\n".into(), ErrorKind::Protocol),
+            ("data: [DONE]\n\n".into(), ErrorKind::Protocol),
+        ] {
+            for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions] {
+                assert_eq!(decode(wire, &body).unwrap_err().kind, kind, "{body}");
+            }
+        }
+    }
+}
