@@ -163,7 +163,7 @@ pub fn encode(
 ///
 /// For a body that cannot be read.
 pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
-    let reply = Reply { status: 200, headers: &HeaderMap::new(), body };
+    let reply = Reply { status: 200, headers: &HeaderMap::new(), body, sent: None };
     match wire(provider).decode(reply, &of(provider)) {
         Ok(decoded) => Ok(decoded.into_response(of(provider))),
         Err(failure) => Err(failure.into_error()),

@@ -259,3 +259,14 @@ fn streams_come_encrypted_and_give_their_connection_back() {
     assert!(error.is_cancelled(), "{error}");
     assert_eq!((client.pool().total.active, client.pool().total.idle), (0, 0));
 }
+
+#[test]
+fn a_server_without_tls_is_named_as_one() {
+    let server = loopback();
+    let address = server.address();
+    let builder = builder(&server, "openai").base_url(format!("https://{address}/v1"));
+    let (error, _pool) = failure(builder);
+    assert_eq!(error.kind(), ErrorKind::Tls);
+    assert!(error.message().contains("should the base URL begin with http://"), "{error}");
+    assert!(!error.is_retryable());
+}

@@ -55,6 +55,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
+    /// What to do, behind a message in the provider's own words.
+    advice: Option<String>,
     phase: Option<Phase>,
     provider: Option<Box<str>>,
     status: Option<u16>,
@@ -73,6 +75,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             message: message.into(),
+            advice: None,
             phase: None,
             provider: None,
             status: None,
@@ -139,6 +142,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_advice(mut self, advice: Option<String>) -> Self {
+        self.0.advice = advice;
+        self
+    }
+
     pub(crate) fn with_refusal(mut self, refusal: impl StdError + Send + Sync + 'static) -> Self {
         self.0.refusal = Some(Arc::new(refusal));
         self
@@ -192,7 +200,7 @@ impl Error {
     }
 
     /// What went wrong in words: the provider's own, where it gave any. It may have several
-    /// lines; `Display` puts them on one.
+    /// lines; `Display` puts them on one, and adds what to do where this crate knows that.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -294,6 +302,9 @@ impl fmt::Display for Error {
             let colon = number == 0 && inner.kind != ErrorKind::Timeout;
             write!(f, "{} {word}", if colon { ":" } else { "" })?;
         }
+        if let Some(advice) = &inner.advice {
+            write!(f, "; {advice}")?;
+        }
         let mut details = Vec::new();
         if let Some(provider) = &inner.provider {
             details.push(provider.to_string());
@@ -340,6 +351,9 @@ impl fmt::Debug for Error {
         let inner = &*self.0;
         let mut debug = f.debug_struct("Error");
         debug.field("kind", &inner.kind).field("message", &inner.message);
+        if let Some(advice) = &inner.advice {
+            debug.field("advice", advice);
+        }
         if let Some(phase) = inner.phase {
             debug.field("phase", &phase);
         }

@@ -43,7 +43,7 @@ use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
-use crate::wire::{self, Reply};
+use crate::wire::{self, Reply, Sent};
 pub(crate) use body::Body;
 use connection::Connection;
 use dial::dial;
@@ -117,6 +117,8 @@ pub(crate) struct Incoming {
     pub(crate) headers: HeaderMap,
     /// Empty where it is still to come.
     pub(crate) body: Vec<u8>,
+    /// What it answers.
+    pub(crate) sent: Sent,
 }
 
 impl Transport {
@@ -368,7 +370,8 @@ impl Transport {
                 (body.read_start(), None)
             }
         };
-        Ok((Incoming { status, headers: parts.headers, body }, pending))
+        let sent = Sent { url: request.uri.clone(), bytes: request.body.len() };
+        Ok((Incoming { status, headers: parts.headers, body, sent }, pending))
     }
 }
 
@@ -406,6 +409,11 @@ impl Incoming {
 
     /// The response as the pure parts see it.
     pub(crate) fn reply(&self) -> Reply<'_> {
-        Reply { status: self.status, headers: &self.headers, body: &self.body }
+        Reply {
+            status: self.status,
+            headers: &self.headers,
+            body: &self.body,
+            sent: Some(&self.sent),
+        }
     }
 }

@@ -327,8 +327,31 @@ impl Opener {
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
             cause => cause.to_string(),
         };
-        Error::new(kind, format!("{message} {target}: {why}")).with_phase(phase).with_source(cause)
+        let message = match kind {
+            ErrorKind::Tls if is_plain(&why) => format!(
+                "{message} {target}: the server answers without TLS; should the base URL begin \
+                 with http:// ({why})?"
+            ),
+            _ => format!("{message} {target}: {why}"),
+        };
+        Error::new(kind, message).with_phase(phase).with_source(cause)
     }
+}
+
+/// Whether the reason of a failed handshake is an answer that is no TLS record: as rustls says
+/// it (`InvalidMessage::InvalidContentType`), OpenSSL (`SSL_R_WRONG_VERSION_NUMBER`,
+/// `SSL_R_HTTP_REQUEST`), Secure Transport (`errSSLRecordOverflow`) and SChannel
+/// (`SEC_E_INVALID_TOKEN`).
+fn is_plain(why: &str) -> bool {
+    let signs = [
+        "InvalidContentType",
+        "wrong version number",
+        "packet length too long",
+        "http request",
+        "record overflow",
+        "token supplied to the function is invalid",
+    ];
+    signs.iter().any(|sign| why.contains(sign))
 }
 
 /// Name lookup for one connection. ureq uses it for the host of a proxy and for

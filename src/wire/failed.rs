@@ -36,7 +36,7 @@ pub(in crate::wire) fn ending(raw: &str, native: &str) -> Option<Failure> {
         _ => format!("the provider ended the answer with the finish reason {raw:?} ({native})"),
     };
     let code = if native.is_empty() { raw } else { native };
-    Some(Failure { kind: ErrorKind::Server, code: Some(code.to_owned()), message })
+    Some(Failure { kind: ErrorKind::Server, code: Some(code.to_owned()), message, wait: None })
 }
 
 /// The failure that MiniMax reports in `base_resp`, with a code of its own
@@ -118,13 +118,17 @@ mod tests {
         for (body, kind, code) in [
             (json!({"error": {"code": 429, "message": "slow"}}), RateLimited, None),
             (json!({"error": "busy"}), Server, None),
-            (json!({"choices": [], "x_groq": {"id": "r", "error": "over capacity"}}), Server, None),
+            (
+                json!({"choices": [], "x_groq": {"id": "r", "error": "over capacity"}}),
+                Overloaded,
+                None,
+            ),
             (json!({"errors": [{"code": 7003, "message": "route"}]}), Server, Some("7003")),
             (json!({"object": "error", "message": "bad", "code": 400}), InvalidRequest, None),
             (json!({"type": "error", "message": "bad"}), Server, None),
             (json!({"detail": "Not Found"}), Server, None),
             (json!({"code": 500, "msg": "404 NOT_FOUND", "success": false}), Server, None),
-            (json!({"code": 20012, "message": "no model", "data": null}), Server, Some("20012")),
+            (json!({"code": 20012, "message": "no model", "data": null}), NotFound, Some("20012")),
             (
                 json!({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}),
                 Authentication,

@@ -37,7 +37,7 @@ pub(crate) use delivery::Delivery;
 pub(crate) use json::{append, write};
 #[cfg(test)]
 pub(crate) use reply::header_map;
-pub(crate) use reply::{Failure, Reply, error, head, is_read, rate_limit, request_id};
+pub(crate) use reply::{Failure, Reply, Sent, error, head, is_read, rate_limit, request_id};
 pub(crate) use stream::Decoder;
 pub use upper_bound::Tokenizer;
 pub(crate) use upper_bound::{

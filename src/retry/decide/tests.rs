@@ -28,7 +28,7 @@ fn decided(error: &Error) -> Decision {
 /// The error of a response, as a call makes it.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
     let headers = wire::header_map(headers);
-    let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+    let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: None };
     let failure = Wire::OpenAiChat.decode(reply, &crate::Provider::OPENAI).unwrap_err();
     // 2023-09-29 16:26:37, the moment of the SDKs' tests.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
@@ -355,4 +355,28 @@ fn no_wait_breaks_its_bounds() {
             }
         }
     }
+}
+
+#[test]
+fn a_wait_that_only_the_body_states_is_honoured() {
+    let retry = |millis| {
+        let after = Duration::from_millis(millis) + OURS.spread;
+        Decision::Retry { after, wait: Wait::RetryAfter }
+    };
+    let gemini = r#"[{"error": {"code": 429, "message": "Quota exceeded.", "status": "RESOURCE_EXHAUSTED",
+        "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "2.5s"}]}}]"#;
+    for (body, expected) in [
+        (gemini, retry(2500)),
+        (r#"{"error": {"message": "Rate limit reached. Please retry in 2.5s."}}"#, retry(2500)),
+        (r#"{"error": {"message": "Please try again in 20ms."}}"#, retry(20)),
+        (r#"{"error": {"message": "Try again in 1h2m3s."}}"#, stop(GiveUp::WaitTooLong)),
+        (r#"{"error": {"message": "no"}}"#, BACKOFF),
+    ] {
+        assert_eq!(decided(&answered(429, &[], body)), expected, "{body}");
+    }
+    // The header is the more exact.
+    let error = answered(429, &[("retry-after", "1")], gemini);
+    assert_eq!(decided(&error), retry(1000));
+    let error = answered(503, &[], r#"{"error": {"message": "Overloaded, retry in 3 seconds"}}"#);
+    assert_eq!(decided(&error), retry(3000));
 }

@@ -1,9 +1,12 @@
 //! Why a response is not an answer.
 
 mod class;
+mod phrases;
 mod report;
+mod wait;
 
 use serde_json::{Value, json};
+use std::time::Duration;
 
 use super::{Reply, head, html_excerpt, redirect};
 use crate::error::{Error, ErrorKind};
@@ -18,17 +21,19 @@ pub(crate) struct Failure {
     pub(crate) code: Option<String>,
     /// The provider's own words, or ours where it has none.
     pub(crate) message: String,
+    /// How long the body asks to wait.
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Failure {
     pub(crate) fn protocol(message: impl Into<String>) -> Self {
-        Self { kind: ErrorKind::Protocol, code: None, message: message.into() }
+        Self { kind: ErrorKind::Protocol, code: None, message: message.into(), wait: None }
     }
 
     /// The failure of a stream without events whose body only the end of the connection ends.
     pub(crate) fn cut_off() -> Self {
         let message = "the connection ended before the first event of the stream".to_owned();
-        Self { kind: ErrorKind::Truncated, code: None, message }
+        Self { kind: ErrorKind::Truncated, code: None, message, wait: None }
     }
 
     pub(in crate::wire) fn too_many_parts() -> Self {
@@ -40,7 +45,7 @@ impl Failure {
     }
 
     pub(super) fn into_unbounded_error(self) -> Error {
-        Error::new(self.kind, self.message).with_code(self.code)
+        Error::new(self.kind, self.message).with_code(self.code).with_retry_hints(self.wait, None)
     }
 
     /// The failure of a response of any status but 2xx.
@@ -69,9 +74,10 @@ impl Failure {
             None => format!("the server answered with status {status} and no explanation"),
         };
         if coding.is_some() {
-            return Self { kind: class::by_status(status), code: None, message: unexplained() };
+            let kind = class::by_status(status);
+            return Self { kind, code: None, message: unexplained(), wait: None };
         }
-        match json::detail(reply.body) {
+        match explanation(reply.body) {
             Some(body) => {
                 let report = Report::read(&body);
                 Self::reported(Some(status), report, unexplained)
@@ -80,6 +86,7 @@ impl Failure {
                 kind: class::by_status(status),
                 code: None,
                 message: html_excerpt::excerpt(reply.body).unwrap_or_else(unexplained),
+                wait: None,
             },
         }
     }
@@ -108,8 +115,24 @@ impl Failure {
             kind: class::of(status, &report),
             message: report.message.unwrap_or_else(unexplained),
             code: report.code.or(report.kind),
+            wait: report.wait,
         }
     }
+}
+
+/// An error body as JSON. Some servers answer a request for a stream with an error inside
+/// an event stream.
+fn explanation(body: &[u8]) -> Option<Value> {
+    let found = json::detail(body);
+    if found.as_ref().is_some_and(|found| found.is_object() || found.is_array()) {
+        return found;
+    }
+    let text = std::str::from_utf8(body.get(..16 * 1024).unwrap_or(body)).ok()?;
+    if !["data:", "event:", ":"].iter().any(|start| text.trim_start().starts_with(start)) {
+        return found;
+    }
+    let mut data = text.lines().filter_map(|line| line.strip_prefix("data:"));
+    data.find_map(|data| json::detail(data.trim().as_bytes()).filter(Value::is_object))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use ureq::http::header::CONTENT_ENCODING;
 
-use super::{Failure, Reply, text};
+use super::{Failure, Reply, misdirected, text};
 
 /// The longest name of a coding that is shown. A longer one is not shortened: it may be a
 /// secret, and only a whole secret is recognised and hidden.
@@ -19,6 +19,9 @@ pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
         return Err(Failure::protocol(
             "the server answered with status 204 (No Content); check the base URL",
         ));
+    }
+    if misdirected::is_markup(reply.body) {
+        return Err(Failure::protocol("the response body is not JSON but an HTML page"));
     }
     coding(reply).map_or(Ok(()), |coding| {
         Err(Failure::protocol(format!(
@@ -62,7 +65,7 @@ mod tests {
         ] {
             let headers: Vec<_> = values.iter().map(|value| ("content-encoding", *value)).collect();
             let headers = header_map(&headers);
-            let reply = Reply { status: 200, headers: &headers, body: b"" };
+            let reply = Reply { status: 200, headers: &headers, body: b"", sent: None };
             assert_eq!(coding(reply).as_deref(), expected, "{values:?}");
             let outcome = check(reply);
             assert_eq!(outcome.is_err(), expected.is_some(), "{values:?}");
@@ -73,7 +76,7 @@ mod tests {
         }
         let long = "x".repeat(1000);
         let headers = header_map(&[("content-encoding", &long)]);
-        let reply = Reply { status: 200, headers: &headers, body: b"" };
+        let reply = Reply { status: 200, headers: &headers, body: b"", sent: None };
         assert_eq!(coding(reply).as_deref(), Some("something else"));
     }
 
@@ -81,9 +84,10 @@ mod tests {
     fn status_204_holds_no_answer() {
         let headers = header_map(&[]);
         for status in [200, 201, 203, 206] {
-            assert_eq!(check(Reply { status, headers: &headers, body: b"" }), Ok(()));
+            assert_eq!(check(Reply { status, headers: &headers, body: b"", sent: None }), Ok(()));
         }
-        let failure = check(Reply { status: 204, headers: &headers, body: b"" }).unwrap_err();
+        let failure =
+            check(Reply { status: 204, headers: &headers, body: b"", sent: None }).unwrap_err();
         assert_eq!(failure.kind, ErrorKind::Protocol);
         assert!(failure.message.contains("204"), "{}", failure.message);
     }

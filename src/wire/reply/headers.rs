@@ -15,6 +15,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub(crate) fn is_read(name: &str) -> bool {
     let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
     name == "x-should-retry"
+        || name == "content-type"
         || parts.iter().any(|part| name.contains(part))
         || OTHERS.contains(&name)
 }
@@ -190,7 +191,7 @@ mod tests {
 
     fn with<T>(headers: &[(&str, &str)], read: impl FnOnce(Reply<'_>) -> T) -> T {
         let headers = header_map(headers);
-        read(Reply { status: 429, headers: &headers, body: b"" })
+        read(Reply { status: 429, headers: &headers, body: b"", sent: None })
     }
 
     fn wait(headers: &[(&str, &str)]) -> Option<f64> {
@@ -393,7 +394,7 @@ mod tests {
         ] {
             assert!(is_read(name), "{name}");
         }
-        assert!(!is_read("content-type") && !is_read("set-cookie"));
+        assert!(is_read("content-type") && !is_read("content-length") && !is_read("set-cookie"));
     }
 
     #[test]

@@ -5,11 +5,12 @@ mod failure;
 pub(crate) mod head;
 mod headers;
 mod html_excerpt;
+mod misdirected;
 mod redirect;
 mod request_id;
 
 use std::time::SystemTime;
-use ureq::http::{HeaderMap, HeaderValue};
+use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use crate::error::Error;
 use crate::key::Secrets;
@@ -24,6 +25,16 @@ pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
+    /// What it answers; `None` in tests and for what does not come from the network.
+    pub(crate) sent: Option<&'a Sent>,
+}
+
+/// What was sent, for errors that say what may be wrong with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) url: Uri,
+    /// The length of the body.
+    pub(crate) bytes: usize,
 }
 
 impl<'a> Reply<'a> {
@@ -56,12 +67,15 @@ pub(crate) fn error(
     now: SystemTime,
     secrets: &Secrets,
 ) -> Error {
+    let wait = headers::retry_after(reply, now).or(failure.wait);
+    let (failure, advice) = misdirected::explain(failure, reply);
     failure
         .into_unbounded_error()
+        .with_advice(advice)
         .with_status(reply.status)
         .with_request_id(request_id(reply, secrets))
         .with_rate_limit(rate_limit(reply, now))
-        .with_retry_hints(headers::retry_after(reply, now), headers::should_retry(reply))
+        .with_retry_hints(wait, headers::should_retry(reply))
         // Before anything is cut: half a key could be left.
         .hide(secrets)
         .bounded()

@@ -61,7 +61,7 @@ mod tests {
     fn failure(status: u16, location: Option<&str>) -> Failure {
         let headers: Vec<_> = location.map(|value| ("location", value)).into_iter().collect();
         let headers = header_map(&headers);
-        redirect(Reply { status, headers: &headers, body: b"secret" })
+        redirect(Reply { status, headers: &headers, body: b"secret", sent: None })
     }
 
     #[test]

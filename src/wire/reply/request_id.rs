@@ -59,7 +59,12 @@ mod tests {
     #[test]
     fn request_ids_are_short_and_printable() {
         let id = |headers: &[(&str, &str)]| {
-            unhidden_request_id(Reply { status: 429, headers: &header_map(headers), body: b"" })
+            unhidden_request_id(Reply {
+                status: 429,
+                headers: &header_map(headers),
+                body: b"",
+                sent: None,
+            })
         };
         let long = "x".repeat(MAX_REQUEST_ID + 1);
         for (headers, expected) in [
@@ -89,7 +94,7 @@ mod tests {
             (429, "<html>", None),
             (200, r#"{"request_id": "req_1"}"#, None),
         ] {
-            let reply = Reply { status, headers: &headers, body: body.as_bytes() };
+            let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: None };
             assert_eq!(unhidden_request_id(reply).as_deref(), expected, "{status} {body}");
         }
     }
@@ -103,7 +108,7 @@ mod tests {
             (500, &headers, ""),
             (429, &HeaderMap::new(), r#"{"request_id": "a-sk\u002d12345678"}"#),
         ] {
-            let reply = Reply { status, headers, body: body.as_bytes() };
+            let reply = Reply { status, headers, body: body.as_bytes(), sent: None };
             assert_eq!(request_id(reply, &secrets).as_deref(), Some("a-[key]"), "{status}");
         }
     }

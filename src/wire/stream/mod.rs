@@ -250,14 +250,16 @@ impl Answer {
             kind: ErrorKind::Truncated,
             code: None,
             message: format!("the stream ended before its end marker, {}", self.fold.end_marker()),
+            wait: None,
         })
     }
 
     /// Reads a body that is no event stream, as one that was not to be.
     fn read(&mut self, body: &[u8], events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let headers = HeaderMap::new();
-        let mut decoded =
-            self.wire.decode(Reply { status: 200, headers: &headers, body }, &self.provider)?;
+        let mut decoded = self
+            .wire
+            .decode(Reply { status: 200, headers: &headers, body, sent: None }, &self.provider)?;
         let mut room = SizeLimit::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {

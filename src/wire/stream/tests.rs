@@ -253,7 +253,7 @@ fn a_body_without_events_fails_as_if_no_stream_had_been_requested() {
             b"\x1f\x8b\x08\0\0\0",
         ] {
             let headers = HeaderMap::new();
-            let reply = Reply { status: 200, headers: &headers, body };
+            let reply = Reply { status: 200, headers: &headers, body, sent: None };
             let whole = wire.decode(reply, &wire.founder()).unwrap_err();
             assert_eq!(whole.kind, ErrorKind::Protocol, "{body:?}");
             for size in [1, 3, body.len().max(1)] {

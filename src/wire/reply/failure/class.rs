@@ -1,5 +1,6 @@
 //! Classifies provider errors by their codes, messages and status.
 
+use super::phrases;
 use super::report::Report;
 use crate::error::ErrorKind::{self, *};
 
@@ -13,6 +14,10 @@ enum Says {
     Start(&'static str),
     /// OpenRouter's mark of moderation.
     Flagged,
+    /// That the request does not fit into the context window.
+    Overflow,
+    /// That there is no such model.
+    UnknownModel,
 }
 
 /// The statuses under which a row holds. Words are only believed where they
@@ -23,13 +28,15 @@ enum Under {
     Money,
     /// 400, 403, 413, 422, 500 or none.
     Content,
+    /// 400, 403, 422, 500 or none: where gateways put what has a status of its own.
+    Wrong,
     Only(u16),
     /// None: an error inside an answer or a stream.
     Nothing,
 }
 
-use Says::{Flagged, Start, Text, Word};
-use Under::{Any, Content, Money, Nothing, Only};
+use Says::{Flagged, Overflow, Start, Text, UnknownModel, Word};
+use Under::{Any, Content, Money, Nothing, Only, Wrong};
 
 /// The table, for every format; the first row that holds decides, and after it the
 /// status.
@@ -63,22 +70,49 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("used all available credits"), Money, QuotaExhausted),
     (Text("run out of credits"), Money, QuotaExhausted),
 
+    (Word("budget_exceeded"), Any, QuotaExhausted), // LiteLLM
+    (Text("budget has been exceeded"), Money, QuotaExhausted), // LiteLLM
+    (Word("Arrearage"), Any, QuotaExhausted), // Alibaba
+    (Word("insufficient_balance"), Any, QuotaExhausted),
+    (Word("not_enough_balance"), Any, QuotaExhausted), // Novita
+    (Word("insufficient_credits"), Any, QuotaExhausted),
+    (Word("blocked_api_access"), Any, QuotaExhausted), // Groq, a spend limit
+    (Word("1113"), Any, QuotaExhausted), // Z.AI and Zhipu, under 429
+    (Word("1304"), Any, QuotaExhausted), // Zhipu, the day's calls
+    (Word("1308"), Any, QuotaExhausted), // Z.AI, the plan's hours
+    (Word("1309"), Any, QuotaExhausted), // Z.AI, the plan has ended
+    (Word("1310"), Any, QuotaExhausted), // Z.AI, the plan's week or month
+    (Word("1008"), Any, QuotaExhausted), // MiniMax
+    (Word("30001"), Any, QuotaExhausted), // SiliconFlow
+    (Word("3036"), Any, QuotaExhausted), // Cloudflare, the day's free neurons
+    (Text("daily free allocation"), Money, QuotaExhausted), // Cloudflare
+    (Text("insufficient credits"), Money, QuotaExhausted), // OpenRouter
+    (Text("requires more credits"), Money, QuotaExhausted), // OpenRouter
+    (Text("not enough credits"), Money, QuotaExhausted),
+    (Text("insufficient account balance"), Money, QuotaExhausted),
+    (Text("insufficient funds"), Money, QuotaExhausted),
+    (Text("balance is insufficient"), Money, QuotaExhausted), // SiliconFlow
+    (Text("not enough balance"), Money, QuotaExhausted), // Novita
+    (Text("monthly included credits"), Money, QuotaExhausted), // Hugging Face
+    (Text("account is in good standing"), Money, QuotaExhausted), // Alibaba
+    (Text("exceeded your monthly spending limit"), Money, QuotaExhausted),
+    (Text("余额不足"), Money, QuotaExhausted), // Zhipu, "balance insufficient"
+    (Text("欠费"), Money, QuotaExhausted), // Zhipu, "in arrears"
+
     // The context window.
     (Word("context_length_exceeded"), Any, ContextWindowExceeded), // OpenAI
+    (Word("context_window_exceeded"), Any, ContextWindowExceeded),
+    (Word("model_context_window_exceeded"), Any, ContextWindowExceeded), // Anthropic
     (Word("exceed_context_size_error"), Any, ContextWindowExceeded), // llama.cpp
     (Word("too_many_prompt_tokens"), Any, ContextWindowExceeded), // Perplexity (recorded)
-    (Text("prompt is too long"), Content, ContextWindowExceeded), // Anthropic (recorded)
-    // Anthropic: the input fits, but not with `max_tokens` behind it.
-    (Text("exceed context limit"), Content, ContextWindowExceeded),
-    (Text("input is too long for requested model"), Content, ContextWindowExceeded), // Bedrock
-    (Text("maximum context length"), Content, ContextWindowExceeded), // OpenAI, DeepSeek, vLLM before 0.16
-    (Text("model's context length"), Content, ContextWindowExceeded), // vLLM (harbor-framework/harbor #996)
-    (Text("exceeds the available context size"), Content, ContextWindowExceeded), // llama.cpp
-    (Text("maximum prompt length"), Content, ContextWindowExceeded), // xAI (cline/cline #3120)
-    (Text("exceeded model token limit"), Content, ContextWindowExceeded), // Moonshot (MoonshotAI/kimi-cli #2011)
-    // text-generation-inference
-    (Text("`inputs` tokens + `max_new_tokens` must be"), Content, ContextWindowExceeded),
-    (Text("contextwindowexceedederror"), Content, ContextWindowExceeded), // LiteLLM's proxy
+    (Word("max_tokens_exceeded"), Content, ContextWindowExceeded), // gateways, under 422
+    (Word("tokens_limit_reached"), Any, ContextWindowExceeded), // GitHub, under 413
+    (Word("model_max_prompt_tokens_exceeded"), Any, ContextWindowExceeded), // GitHub Copilot
+    (Word("prompt_too_long"), Any, ContextWindowExceeded),
+    (Word("input_too_long"), Any, ContextWindowExceeded),
+    (Word("1261"), Any, ContextWindowExceeded), // Z.AI and Zhipu
+    (Word("1039"), Any, ContextWindowExceeded), // MiniMax
+    (Overflow, Content, ContextWindowExceeded),
 
     // The content policy.
     (Flagged, Any, ContentPolicy), // OpenRouter
@@ -92,6 +126,23 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     // OpenAI, `invalid_prompt` again (microsoft/PyRIT #1463); the code has other causes too.
     (Text("limited access to this content for safety reasons"), Content, ContentPolicy),
     (Text("result of our safety system"), Content, ContentPolicy), // OpenAI
+    (Word("moderation_blocked"), Any, ContentPolicy), // OpenAI
+    (Word("content_filtered"), Any, ContentPolicy),
+    (Word("PROHIBITED_CONTENT"), Any, ContentPolicy), // Gemini
+    (Word("SensitiveContentDetected"), Any, ContentPolicy), // Volcengine
+    (Word("InputTextSensitiveContentDetected"), Any, ContentPolicy), // Volcengine
+    (Word("OutputTextSensitiveContentDetected"), Any, ContentPolicy), // Volcengine
+    (Word("1301"), Any, ContentPolicy), // Z.AI and Zhipu
+    (Word("1026"), Any, ContentPolicy), // MiniMax, the input
+    (Word("1027"), Any, ContentPolicy), // MiniMax, the output
+    (Text("content exists risk"), Content, ContentPolicy), // DeepSeek
+    (Text("content violates usage guidelines"), Content, ContentPolicy), // xAI
+    (Text("safety_check_type"), Content, ContentPolicy), // xAI
+    (Text("considered high risk"), Content, ContentPolicy), // Moonshot
+    (Text("may contain inappropriate content"), Content, ContentPolicy), // Alibaba
+    (Text("content management policy"), Content, ContentPolicy), // Azure
+    (Text("contentpolicyviolationerror"), Content, ContentPolicy), // LiteLLM's proxy
+    (Text("敏感内容"), Content, ContentPolicy), // Zhipu, "sensitive content"
 
     // A request larger than a whole minute's tokens, at OpenAI under 429; waiting
     // never helps. Groq has 413 for it, which says the same by itself.
@@ -101,7 +152,38 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("model_not_found"), Any, NotFound), // OpenAI, Groq
     (Word("DeploymentNotFound"), Any, NotFound), // Azure
     (Word("invalid_api_key"), Any, Authentication), // OpenAI, Perplexity
-    (Text("api key not valid"), Only(400), Authentication), // Gemini's compatible endpoint (recorded)
+    (Word("API_KEY_INVALID"), Any, Authentication), // Gemini
+    (Word("UNAUTHENTICATED"), Any, Authentication), // Gemini
+    (Word("InvalidApiKey"), Any, Authentication), // Alibaba
+    (Word("invalid_authentication_error"), Any, Authentication), // Moonshot
+    (Word("2049"), Any, Authentication), // MiniMax
+    (Text("api key not valid"), Wrong, Authentication), // Gemini's compatible endpoint (recorded)
+    (Text("incorrect api key"), Wrong, Authentication), // xAI, 400 (continuedev/continue #10778)
+    (Text("invalid api key"), Wrong, Authentication),
+    (Text("invalid api-key"), Wrong, Authentication), // Alibaba
+    (Text("invalid api_key"), Wrong, Authentication),
+    (Text("invalid x-api-key"), Wrong, Authentication), // Anthropic, through gateways
+    (Text("api key is invalid"), Wrong, Authentication),
+    (Text("api key expired"), Wrong, Authentication), // Gemini
+    (Text("api key has expired"), Wrong, Authentication),
+    (Text("api key not found"), Wrong, Authentication), // Gemini
+    (Text("didn't provide an api key"), Wrong, Authentication), // OpenAI
+    (Text("no api key"), Wrong, Authentication),
+    (Text("missing api key"), Wrong, Authentication),
+    (Text("no auth credentials found"), Wrong, Authentication), // OpenRouter
+    (Text("invalid authentication"), Wrong, Authentication), // Moonshot
+    (Text("authentication fails"), Wrong, Authentication), // DeepSeek
+    (Text("authentication failed"), Wrong, Authentication),
+    (Text("litellm.authenticationerror"), Wrong, Authentication), // LiteLLM
+    (Text("身份验证失败"), Wrong, Authentication), // Zhipu, "authentication failed"
+    (Word("invalid_model"), Any, NotFound), // Perplexity, Mistral
+    (Word("unknown_model"), Any, NotFound), // GitHub
+    (Word("ModelNotFound"), Any, NotFound), // Alibaba
+    (Word("model_not_supported"), Any, NotFound), // Hugging Face
+    (Word("1211"), Any, NotFound), // Z.AI and Zhipu
+    (Word("20012"), Any, NotFound), // SiliconFlow
+    (Word("5007"), Any, NotFound), // Cloudflare
+    (UnknownModel, Wrong, NotFound),
     (Word("server_is_overloaded"), Any, Overloaded), // OpenAI
     (Word("engine_overloaded_error"), Any, Overloaded), // Moonshot
     (Word("overloaded_error"), Any, Overloaded), // Anthropic
@@ -119,6 +201,16 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("insufficient_permissions"), Nothing, Permission),
     (Word("rate_limit_exceeded"), Nothing, RateLimited),
     (Word("slow_down"), Nothing, RateLimited),
+    (Word("RESOURCE_EXHAUSTED"), Nothing, RateLimited), // Gemini
+    (Word("1302"), Nothing, RateLimited), // Z.AI and Zhipu
+    (Word("1303"), Nothing, RateLimited), // Zhipu
+    (Word("1305"), Nothing, RateLimited), // Z.AI and Zhipu
+    (Word("1312"), Nothing, Overloaded), // Z.AI
+    (Word("UNAVAILABLE"), Nothing, Overloaded), // Gemini
+    (Text("over capacity"), Nothing, Overloaded), // Groq
+    (Text("overloaded"), Nothing, Overloaded),
+    (Text("rate limit"), Nothing, RateLimited),
+    (Text("too many requests"), Nothing, RateLimited),
     // Both OpenAI's and Anthropic's for everything else: "may also be used for other
     // 4XX status codes" (Anthropic).
     (Word("invalid_request_error"), Nothing, InvalidRequest),
@@ -133,11 +225,14 @@ pub(super) fn of(status: Option<u16>, report: &Report) -> ErrorKind {
         Text(text) => message.contains(text),
         Start(text) => message.starts_with(text),
         Flagged => report.flagged,
+        Overflow => phrases::is_overflow(&message),
+        UnknownModel => phrases::is_unknown_model(&message),
     };
     let counts = |under: &Under| match under {
         Any => true,
         Money => matches!(status, None | Some(400 | 402 | 403 | 429)),
         Content => matches!(status, None | Some(400 | 403 | 413 | 422 | 500)),
+        Wrong => matches!(status, None | Some(400 | 403 | 422 | 500)),
         Only(one) => status == Some(*one),
         Nothing => status.is_none(),
     };

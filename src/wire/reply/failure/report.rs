@@ -1,7 +1,9 @@
 //! Reads code, type and message out of an error body of any shape.
 
 use serde_json::Value;
+use std::time::Duration;
 
+use super::wait;
 use crate::wire::json;
 
 /// What an error body says, whichever way it says it.
@@ -16,6 +18,8 @@ pub(super) struct Report {
     pub(super) status: Option<u16>,
     /// OpenRouter's mark of a prompt its moderation stopped.
     pub(super) flagged: bool,
+    /// How long to wait.
+    pub(super) wait: Option<Duration>,
 }
 
 impl Report {
@@ -28,35 +32,66 @@ impl Report {
     /// - the same members at the top: vLLM's `{"object": "error", …}`, AWS's
     ///   `{"message"}` and `{"Message"}`;
     /// - `{"errors": [{…}]}`: Cloudflare;
-    /// - `{"detail": …}`: FastAPI;
-    /// - any of these in an array: Gemini's compatible endpoint.
+    /// - `{"detail": …}`: FastAPI, and as the message of an error: Mistral;
+    /// - `{"title", "detail"}`: problem details (RFC 9457), NVIDIA;
+    /// - `{"base_resp": {"status_code", "status_msg"}}`: MiniMax;
+    /// - any of these in an array: Gemini's compatible endpoint;
+    /// - any of these as the text of a message: gateways in front of Gemini.
     pub(super) fn read(body: &Value) -> Self {
+        let mut report = Self::of(body);
+        // What stands in it may not hold another one: the depth is bounded.
+        let nested = report.message.as_deref().filter(|text| text.starts_with(['{', '[']));
+        if let Some(nested) = nested.and_then(|text| json::detail(text.as_bytes())) {
+            let nested = Self::of(&nested);
+            let words = [nested.code, nested.kind].into_iter().flatten().chain(nested.inner);
+            report.inner.extend(words);
+            report.message = nested.message.or(report.message);
+            report.wait = report.wait.or(nested.wait);
+        }
+        report
+    }
+
+    fn of(body: &Value) -> Self {
         let body = body.as_array().and_then(|items| items.first()).unwrap_or(body);
         let error = body.get("error").or_else(|| body.pointer("/errors/0"));
-        let within = error.filter(|error| error.is_object()).unwrap_or(body);
+        let within = error.filter(|error| error.is_object()).or_else(|| body.get("base_resp"));
+        let within = within.unwrap_or(body);
         let member = |name: &str| within.get(name).and_then(words);
-        let message = error
-            .and_then(words)
-            .or_else(|| member("message"))
-            .or_else(|| member("msg"))
-            .or_else(|| body.get("detail").and_then(detail))
-            .or_else(|| body.get("message").and_then(words))
-            .or_else(|| body.get("Message").and_then(words));
-        let number = within.get("code").filter(|code| code.is_number()).map(Value::to_string);
+        let described = body.get("error_description").and_then(words);
+        let message = described
+            .clone()
+            .or_else(|| error.and_then(words))
+            .or_else(|| within.get("message").and_then(said))
+            .or_else(|| {
+                ["msg", "status_msg", "detail"].iter().find_map(|name| said(within.get(*name)?))
+            })
+            .or_else(|| {
+                let names =
+                    ["detail", "message", "Message", "error_msg", "errorMessage", "error", "title"];
+                names.iter().find_map(|name| said(body.get(*name)?))
+            });
+        let number = ["code", "status_code"].iter().find_map(|name| within.get(*name));
+        let number = number.filter(|code| code.is_number()).map(Value::to_string);
         let code = member("code").or(number);
         let status = code.as_deref().and_then(|code| code.parse().ok());
+        let status = status.filter(|status| (400..600).contains(status));
         let own = within.pointer("/details/error_code").and_then(words);
+        // OAuth's word for it (RFC 6749 section 5.2).
+        let own = own.or_else(|| described.and_then(|_| error.and_then(words)));
+        let details = within.get("details").and_then(Value::as_array);
+        let reasons = details.into_iter().flatten().filter_map(|one| words(one.get("reason")?));
         let inner = within.pointer("/innererror/code").and_then(words);
         let mut report = Self {
-            status: status.filter(|status| (400..600).contains(status)),
+            status,
             // Zhipu, MiniMax and Cloudflare number their codes. LiteLLM writes the status here,
             // as text, and 0 says nothing.
-            code: own.or(code.filter(|code| !repeats_status(code))),
+            code: own.or(code.filter(|code| !repeats_status(code) && code != "None")),
             // Anthropic's whole body is of type `error`; LiteLLM writes `None`.
             kind: member("type").filter(|kind| kind != "error" && kind != "None"),
-            inner: inner.into_iter().collect(),
-            message,
+            inner: inner.into_iter().chain(member("status")).chain(reasons).collect(),
             flagged: within.pointer("/metadata/reasons").is_some_and(Value::is_array),
+            wait: wait::read(within, message.as_deref()).or_else(|| wait::read(body, None)),
+            message,
         };
         if let Some(raw) = within.pointer("/metadata/raw").and_then(Value::as_str) {
             report.take_upstream(raw);
@@ -69,15 +104,18 @@ impl Report {
     /// "Provider returned error".
     fn take_upstream(&mut self, raw: &str) {
         let Some(body) = json::detail(raw.as_bytes()) else { return };
+        let body = body.as_array().and_then(|items| items.first()).unwrap_or(&body);
         // What stands in it may not hold another one: the depth is bounded.
-        let error = body.get("error").unwrap_or(&body);
+        let error = body.get("error").unwrap_or(body);
         let member = |name: &str| error.get(name).and_then(words);
-        self.inner.extend(member("type"));
-        self.inner.extend(member("code"));
-        if let Some(said) = words(error).or_else(|| member("message")) {
+        let names = ["type", "code", "status"];
+        self.inner.extend(names.iter().filter_map(|name| member(name)));
+        let upstream = words(error).or_else(|| said(error.get("message")?));
+        self.wait = self.wait.or_else(|| wait::read(error, upstream.as_deref()));
+        if let Some(upstream) = upstream {
             self.message = Some(match self.message.take() {
-                Some(message) => format!("{message}: {said}"),
-                None => said,
+                Some(message) => format!("{message}: {upstream}"),
+                None => upstream,
             });
         }
     }
@@ -98,15 +136,46 @@ fn words(value: &Value) -> Option<String> {
     value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// FastAPI's `detail`: text, or a list of complaints. Of those only `msg` is
-/// taken, as `input` repeats the request.
-fn detail(value: &Value) -> Option<String> {
-    let texts: Vec<_> = match value {
-        Value::Array(items) => {
-            items.iter().filter_map(|item| item.get("msg").and_then(words)).collect()
-        }
-        Value::Object(_) => value.get("message").and_then(words).into_iter().collect(),
-        _ => words(value).into_iter().collect(),
-    };
+/// What an explanation says: a text, a complaint, a list of either, or an object around one
+/// (`{"detail": […]}`, `{"message": "…"}`).
+fn said(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(around) => complaint(value).or_else(|| {
+            let inner = ["detail", "message", "error"].iter().find_map(|name| around.get(*name));
+            match inner? {
+                inner @ Value::Object(_) => {
+                    complaint(inner).or_else(|| words(inner.get("message")?))
+                }
+                inner => list(inner),
+            }
+        }),
+        value => list(value),
+    }
+}
+
+/// The texts and complaints of a list, or a text.
+fn list(value: &Value) -> Option<String> {
+    let Value::Array(items) = value else { return words(value) };
+    let texts = items.iter().take(20).filter_map(|item| {
+        words(item).or_else(|| complaint(item)).or_else(|| words(item.get("message")?))
+    });
+    let texts: Vec<_> = texts.collect();
     (!texts.is_empty()).then(|| texts.join("; "))
+}
+
+/// A complaint of FastAPI's: what is wrong, and behind the part of the request that all
+/// complaints have, where. Only these two are taken, as `input` repeats the request.
+fn complaint(value: &Value) -> Option<String> {
+    let message = value.get("msg").and_then(words)?;
+    let steps = value.get("loc").and_then(Value::as_array);
+    let steps = steps.into_iter().flatten().take(12).filter_map(|step| match step {
+        Value::String(name) => Some(name.clone()),
+        Value::Number(index) => Some(index.to_string()),
+        _ => None,
+    });
+    let steps: Vec<_> = steps.skip_while(|step| step == "body").collect();
+    Some(match steps.as_slice() {
+        [] => message,
+        steps => format!("{}: {message}", steps.join(".")),
+    })
 }

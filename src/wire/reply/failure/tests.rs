@@ -9,7 +9,7 @@ const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthr
 
 /// The failure of a body, the same whatever the format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
-    let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes() };
+    let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes(), sent: None };
     let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.founder()).unwrap_err());
     for failure in rest {
         assert_eq!(failure, first, "{status} {body}");
@@ -23,7 +23,55 @@ fn every_shape_of_error_body_gives_its_message() {
     for (body, message, code) in [
         (r#"{"error": "no such thing"}"#, "no such thing", None),
         (r#"{"message": "no"}"#, "no", None),
-        (r#"{"detail": "Invalid API Key"}"#, "Invalid API Key", None),
+        (r#"{"detail": "Invalid thing"}"#, "Invalid thing", None),
+        (
+            r#"{"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted", "input": {"secret": 1}}]}, "type": "invalid_request_error", "param": null, "code": null}"#,
+            "stream_options: Extra inputs are not permitted",
+            Some("invalid_request_error"),
+        ),
+        (
+            r#"{"detail": [{"loc": ["body", "messages", 0, "content"], "msg": "Field required"}, {"loc": ["query", "q"], "msg": "b"}]}"#,
+            "messages.0.content: Field required; query.q: b",
+            None,
+        ),
+        (
+            r#"{"error": {"message": ["a", {"message": "b"}, {"msg": "c", "loc": ["x"]}]}}"#,
+            "a; b; x: c",
+            None,
+        ),
+        (r#"{"error": {"message": {"error": {"message": "deep"}}}}"#, "deep", None),
+        (r#"{"message": {"message": "deep"}}"#, "deep", None),
+        (r#"{"errors": ["flat"]}"#, "flat", None),
+        (r#"{"error": {"detail": "why"}}"#, "why", None),
+        (
+            r#"{"type": "urn:x", "title": "Bad Request", "status": 400, "detail": "why"}"#,
+            "why",
+            Some("urn:x"),
+        ),
+        (r#"{"title": "Bad Request", "status": 400}"#, "Bad Request", None),
+        (
+            r#"{"error": "invalid_client", "error_description": "unknown client"}"#,
+            "unknown client",
+            Some("invalid_client"),
+        ),
+        (r#"{"error_code": 7, "error_msg": "bad"}"#, "bad", None),
+        (
+            r#"{"base_resp": {"status_code": 2013, "status_msg": "invalid params"}}"#,
+            "invalid params",
+            Some("2013"),
+        ),
+        (r#"{"error": {"code": "1214", "message": "bad field"}}"#, "bad field", Some("1214")),
+        (r#"{"error": {"code": 1214, "message": "bad field"}}"#, "bad field", Some("1214")),
+        (
+            r#"{"error": {"message": "{\n \"error\": {\"code\": 400, \"message\": \"inner\", \"status\": \"X\"}}", "code": 400}}"#,
+            "inner",
+            None,
+        ),
+        (
+            "event: error\ndata: {\"error\": {\"message\": \"in a stream\", \"code\": \"x\"}}\n\n",
+            "in a stream",
+            Some("x"),
+        ),
         (
             r#"{"detail": [{"loc": ["body"], "msg": "Field required", "type": "missing", "input": "secret"}, {"msg": "b"}]}"#,
             "Field required; b",
@@ -149,7 +197,7 @@ fn redirects_are_reported_whatever_their_status() {
     for status in [301, 302, 307, 308] {
         for wire in WIRES {
             let failure = wire
-                .decode(Reply { status, headers: &headers, body: b"" }, &wire.founder())
+                .decode(Reply { status, headers: &headers, body: b"", sent: None }, &wire.founder())
                 .unwrap_err();
             assert_eq!(failure.kind, Protocol);
             assert!(failure.message.contains("https://eu.api.test"), "{}", failure.message);

@@ -11,7 +11,7 @@ fn failures(wire: Wire, body: &Value, chunks: &[Value]) -> Vec<Failure> {
     };
     let headers = HeaderMap::new();
     let text = body.to_string();
-    let reply = Reply { status: 200, headers: &headers, body: text.as_bytes() };
+    let reply = Reply { status: 200, headers: &headers, body: text.as_bytes(), sent: None };
     let whole = wire.decode(reply, &wire.founder()).map(|decoded| decoded.message);
     let streamed = run(wire, &(lines(chunks) + end));
     assert!(!streamed.events.iter().any(|event| matches!(event, StreamEvent::Finished(_))));
@@ -65,7 +65,11 @@ fn an_error_inside_an_answer_is_an_error_of_its_class() {
             None,
         ),
         // Groq, Z.AI, Gemini's compatible address, MiniMax.
-        (json!({"choices": [], "x_groq": {"id": "req_x", "error": "over capacity"}}), Server, None),
+        (
+            json!({"choices": [], "x_groq": {"id": "req_x", "error": "over capacity"}}),
+            Overloaded,
+            None,
+        ),
         (
             json!({"choices": [choice(json!({}))], "x_groq": {"error": {"message": "x", "type": "overloaded_error"}}}),
             Overloaded,
@@ -92,8 +96,8 @@ fn an_error_inside_an_answer_is_an_error_of_its_class() {
             Some("2049"),
         ),
         // Zhipu's codes are numbers.
-        (json!({"error": {"code": "1302", "message": "too many"}}), Server, Some("1302")),
-        (json!({"error": {"code": 1302, "message": "too many"}}), Server, Some("1302")),
+        (json!({"error": {"code": "1302", "message": "too many"}}), RateLimited, Some("1302")),
+        (json!({"error": {"code": 1302, "message": "too many"}}), RateLimited, Some("1302")),
     ] {
         for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions] {
             for failure in failures(wire, &body, std::slice::from_ref(&body)) {
@@ -127,7 +131,7 @@ fn anthropics_wire_fails_in_the_same_ways() {
         (
             json!({"content": [], "error": {"code": "1302", "message": "busy"}}),
             json!({"error": {"code": "1302", "message": "busy"}}),
-            Server,
+            RateLimited,
             Some("1302"),
         ),
     ] {

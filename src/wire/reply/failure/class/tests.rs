@@ -308,3 +308,210 @@ fn words_are_not_believed_where_they_do_not_belong() {
     let failure = failed(401, &error("x", json!(null), "insufficient balance"));
     assert_eq!(failure.kind, Authentication);
 }
+
+#[test]
+fn every_vendors_own_way_to_say_it_has_its_class() {
+    for (status, body, expected) in [
+        // Wrong keys under a status that says something else.
+        (
+            400,
+            json!({"code": "invalid-argument", "error": "Incorrect API key provided: xa***ey. You can obtain an API key from https://console.x.ai."}),
+            Authentication,
+        ),
+        (
+            400,
+            json!([{"error": {"code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT", "details": [{"reason": "API_KEY_INVALID"}]}}]),
+            Authentication,
+        ),
+        (
+            400,
+            json!({"error": {"code": 400, "message": "bad", "details": [{"reason": "API_KEY_INVALID"}]}}),
+            Authentication,
+        ),
+        (
+            400,
+            json!({"error": {"code": 400, "message": "API key expired. Please renew the API key."}}),
+            Authentication,
+        ),
+        (403, json!({"detail": "Invalid API key"}), Authentication),
+        (
+            500,
+            json!({"error": {"message": "litellm.AuthenticationError: AuthenticationError: OpenAIException - no", "type": "None", "code": "500"}}),
+            Authentication,
+        ),
+        (400, json!({"error": {"code": "InvalidApiKey", "message": "no"}}), Authentication),
+        (403, json!({"error": {"message": "Your region is not supported"}}), Permission),
+        // Unknown models under 400.
+        (
+            400,
+            json!({"error": {"message": "/chat/completions: Invalid model name passed in model=gpt-9. Call `/v1/models` to view available models for your key.", "type": "None", "param": "None", "code": "400"}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"error": {"message": "google/gemini-9 is not a valid model ID", "code": 400}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"error": {"message": "Model Not Exist", "type": "invalid_request_error", "code": "invalid_request_error"}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"code": 20012, "message": "Model does not exist. Please check it carefully."}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"error": {"code": "1211", "message": "模型不存在，请检查模型代码。"}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"errors": [{"code": 5007, "message": "AiError: No such model @cf/x or task"}]}),
+            NotFound,
+        ),
+        (400, json!({"error": {"message": "This model does not support tools"}}), InvalidRequest),
+        (400, json!({"error": {"message": "The tool `x` does not exist"}}), InvalidRequest),
+        // Money.
+        (
+            429,
+            json!({"error": {"code": "1113", "message": "Insufficient balance or no resource package."}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": {"code": "1308", "message": "Usage limit reached for 5 hour."}}),
+            QuotaExhausted,
+        ),
+        (
+            403,
+            json!({"code": 30001, "message": "Sorry, your account balance is insufficient"}),
+            QuotaExhausted,
+        ),
+        (
+            400,
+            json!({"error": {"code": "Arrearage", "message": "Access denied, please make sure your account is in good standing."}}),
+            QuotaExhausted,
+        ),
+        (402, json!({"error": {"message": "Insufficient credits", "code": 402}}), QuotaExhausted),
+        (
+            429,
+            json!({"errors": [{"code": 3036, "message": "AiError: you have used up your daily free allocation of 10,000 neurons"}]}),
+            QuotaExhausted,
+        ),
+        (
+            400,
+            json!({"error": {"message": "Budget has been exceeded! Current cost: 1, Max budget: 0.5", "type": "budget_exceeded", "code": "400"}}),
+            QuotaExhausted,
+        ),
+        (
+            403,
+            json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
+            QuotaExhausted,
+        ),
+        // Not money: the limit is by time.
+        (
+            429,
+            json!([{"error": {"code": 429, "message": "You exceeded your current quota, please check your plan and billing details. Please retry in 2.5s.", "status": "RESOURCE_EXHAUSTED"}}]),
+            RateLimited,
+        ),
+        (
+            429,
+            json!({"error": {"code": "1302", "message": "High concurrency usage of this API"}}),
+            RateLimited,
+        ),
+        // Moderation.
+        (
+            400,
+            json!({"error": {"message": "Content Exists Risk", "type": "invalid_request_error"}}),
+            ContentPolicy,
+        ),
+        (
+            400,
+            json!({"error": {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}}),
+            ContentPolicy,
+        ),
+        (
+            403,
+            json!({"code": "The caller does not have permission", "error": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}),
+            ContentPolicy,
+        ),
+        (
+            400,
+            json!({"error": {"message": "The request was rejected because it was considered high risk", "type": "content_filter"}}),
+            ContentPolicy,
+        ),
+        (
+            400,
+            json!({"error": {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."}}),
+            ContentPolicy,
+        ),
+        (400, json!({"error": {"code": "moderation_blocked", "message": "no"}}), ContentPolicy),
+        // The context window.
+        (
+            400,
+            json!({"error": "Trying to keep the first 9000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens"}),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!({"message": "tokens in request more than max tokens allowed"}),
+            ContextWindowExceeded,
+        ),
+        (
+            422,
+            json!({"error": {"code": "max_tokens_exceeded", "message": "no"}}),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!([{"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", "status": "INVALID_ARGUMENT"}}]),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!({"error": "prompt too long; exceeded max context length by 20 tokens"}),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!({"error": {"code": "1261", "message": "Prompt exceeds max length"}}),
+            ContextWindowExceeded,
+        ),
+        (
+            413,
+            json!({"error": {"code": "tokens_limit_reached", "message": "Request body too large for gpt-4o model. Max size: 8000 tokens."}}),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!({"error": {"message": "{\"error\": {\"code\": 400, \"message\": \"The input token count (2) exceeds the maximum number of tokens allowed (1).\"}}", "code": 400}}),
+            ContextWindowExceeded,
+        ),
+        (
+            400,
+            json!({"error": {"message": "max_tokens is too large: 50000. This model supports at most 16384 completion tokens"}}),
+            InvalidRequest,
+        ),
+        (422, json!({"error": {"message": "max_tokens must be less than 4096"}}), InvalidRequest),
+        (
+            429,
+            json!({"error": {"message": "Too many tokens, please wait before trying again."}}),
+            RateLimited,
+        ),
+    ] {
+        let failure = failed(status, &body.to_string());
+        assert_eq!(failure.kind, expected, "{status} {body}");
+        // The same inside an answer or a stream, where the error is given as one.
+        if let Some(error) = body.get("error").filter(|error| error.is_string()) {
+            assert_eq!(super::super::Failure::inside(error).kind, expected, "{error}");
+        }
+    }
+}

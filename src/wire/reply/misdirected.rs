@@ -1,0 +1,281 @@
+//! Responses that come from the wrong address, and what to do about it.
+
+use ureq::http::Uri;
+use ureq::http::header::CONTENT_TYPE;
+
+use super::failure::Failure;
+use super::{Reply, Sent, text};
+use crate::error::ErrorKind;
+use crate::wire::json;
+
+/// Adds to a failure what was called, where the answer looks as if nothing of the provider
+/// were there: a page, a status without an explanation, or one of the phrases in which
+/// servers say that they have no such path. An explanation of the provider's own stays as it
+/// is; what to do is then returned beside it.
+pub(super) fn explain(mut failure: Failure, reply: Reply<'_>) -> (Failure, Option<String>) {
+    let Some(sent) = reply.sent else { return (failure, None) };
+    let advice = if reply.status == 413 && failure.kind == ErrorKind::InvalidRequest {
+        let advice = format!(
+            "the request had {} bytes: send less, or upload large files and name their ids",
+            sent.bytes
+        );
+        if failure.code.is_some() {
+            return (failure, Some(advice));
+        }
+        advice
+    } else if mentions(&failure.message, &WANTS_TLS) {
+        "should the base URL begin with https://?".to_owned()
+    } else if is_misdirected(&failure, reply) {
+        if reply.status < 300 && !failure.message.contains("HTML") {
+            failure.message = format!("the server answered with an HTML page: {}", failure.message);
+        }
+        advice(sent)
+    } else {
+        return (failure, None);
+    };
+    failure.message = format!("{}; {advice}", failure.message.trim_end_matches('.'));
+    (failure, None)
+}
+
+fn is_misdirected(failure: &Failure, reply: Reply<'_>) -> bool {
+    let by_status = match reply.status {
+        404 | 405 => {
+            is_page(reply) || json::detail(reply.body).is_none() || is_bare(&failure.message)
+        }
+        400 | 403 | 410 => is_page(reply),
+        200..=299 => failure.kind == ErrorKind::Protocol && is_page(reply),
+        _ => false,
+    };
+    by_status
+        || failure.code.as_deref().is_some_and(|code| code == "unknown_url")
+        || begins_with(&failure.message, &NO_SUCH_PATH)
+}
+
+/// Whether a response is a page for people. The body of a stream is not kept, and its type
+/// alone says nothing: some servers label JSON and event streams as HTML.
+fn is_page(reply: Reply<'_>) -> bool {
+    if !reply.body.trim_ascii().is_empty() {
+        return is_markup(reply.body);
+    }
+    let kind = reply.headers.get(CONTENT_TYPE).and_then(text);
+    kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
+}
+
+/// Whether a body begins as HTML and XML do, and JSON and event streams do not.
+pub(super) fn is_markup(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"<")
+}
+
+/// Whether a message says no more than its status.
+fn is_bare(message: &str) -> bool {
+    let message = message.trim_end_matches(['.', '!']).to_ascii_lowercase();
+    BARE.contains(&message.as_str()) || message.ends_with("no explanation")
+}
+
+fn mentions(message: &str, phrases: &[&str]) -> bool {
+    let message = message.to_ascii_lowercase();
+    phrases.iter().any(|phrase| message.contains(phrase))
+}
+
+/// What servers with TLS say to a request without: Go and nginx.
+const WANTS_TLS: [&str; 2] =
+    ["http request to an https server", "plain http request was sent to https port"];
+
+fn begins_with(message: &str, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| {
+        message.get(..phrase.len()).is_some_and(|start| start.eq_ignore_ascii_case(phrase))
+    })
+}
+
+const BARE: [&str; 14] = [
+    "not found", // FastAPI, Spring, Anthropic
+    "404 not found",
+    "404 page not found", // Go, and so Ollama
+    "page not found",
+    "resource not found", // Azure
+    "file not found",     // llama.cpp
+    "route not found",
+    "endpoint not found",
+    "path not found",
+    "url not found",
+    "the requested url was not found on the server", // Flask
+    "no route matched with those values",            // Kong
+    "method not allowed",
+    "405 method not allowed",
+];
+
+/// Beginnings of messages of servers without such a path, whatever their status.
+const NO_SUCH_PATH: [&str; 6] = [
+    "unknown request url",           // OpenAI
+    "unrecognized request url",      // OpenAI
+    "invalid url (",                 // OpenAI
+    "unexpected endpoint or method", // LM Studio, under 200
+    "cannot post /",                 // Express
+    "no static resource",            // Spring
+];
+
+/// What was called, without the query, which may hold a key; and how to change it.
+fn advice(sent: &Sent) -> String {
+    let url = &sent.url;
+    let (scheme, path) = (url.scheme_str().unwrap_or("https"), url.path());
+    let origin =
+        format!("{scheme}://{}", url.authority().map_or("", |authority| authority.as_str()));
+    let what = format!(
+        "{origin}{path} was called: check the base URL, which .base_url(…) or an environment \
+         variable such as OPENAI_BASE_URL sets"
+    );
+    match repeated(path) {
+        Some(end) => format!("{what}; it must end before {end}"),
+        None if has_version(url) => what,
+        None => {
+            let base = ["/chat/completions", "/completions"]
+                .iter()
+                .find_map(|end| path.strip_suffix(end))
+                .unwrap_or(path);
+            format!("{what}; is the /v1 at its end missing ({origin}{base}/v1)?")
+        }
+    }
+}
+
+/// The end of the path that the base URL has already.
+fn repeated(path: &str) -> Option<&'static str> {
+    ["/chat/completions", "/completions", "/v1/messages"].into_iter().find(|end| {
+        path.strip_suffix(end)
+            .is_some_and(|base| base.ends_with(end) || base.ends_with("/messages"))
+    })
+}
+
+/// Whether a part of the path is a version, as `v1` and `v1beta` are.
+fn has_version(url: &Uri) -> bool {
+    url.path().split('/').any(|step| {
+        step.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::header_map;
+
+    const PAGE: &str = "<!doctype html><html><title>Welcome</title><p>secret</p>";
+
+    fn explained(url: &str, status: u16, kind: &str, body: &str) -> String {
+        let headers = header_map(&[("content-type", kind)]);
+        let sent = Sent { url: url.parse().unwrap(), bytes: 123_456 };
+        let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: Some(&sent) };
+        let failure = match status {
+            200..=299 => Failure::protocol("the response body is not JSON"),
+            _ => Failure::of(reply),
+        };
+        let (failure, advice) = explain(failure, reply);
+        failure.into_error().with_advice(advice).to_string()
+    }
+
+    #[test]
+    fn an_answer_from_the_wrong_address_names_it_and_the_setting() {
+        let json = "application/json";
+        for (status, kind, body) in [
+            (200, "text/html; charset=utf-8", PAGE),
+            (200, "text/html", ""),
+            (404, "text/html", PAGE),
+            (404, "text/plain", "404 page not found"),
+            (404, "text/plain", ""),
+            (404, json, ""),
+            (404, json, "{}"),
+            (404, json, r#"{"detail": "Not Found"}"#),
+            (404, json, r#"{"error": {"code": "404", "message": "Resource not found"}}"#),
+            (
+                404,
+                json,
+                r#"{"error": {"code": 404, "message": "File Not Found", "type": "not_found_error"}}"#,
+            ),
+            (404, json, r#"{"timestamp": "t", "status": 404, "error": "Not Found", "path": "/x"}"#),
+            (404, json, r#"{"message": "no Route matched with those values"}"#),
+            (
+                404,
+                json,
+                r#"{"error": {"message": "Invalid URL (POST /chat/completions)", "type": "invalid_request_error"}}"#,
+            ),
+            (405, json, r#"{"detail": "Method Not Allowed"}"#),
+            (403, "text/html", PAGE),
+            (400, json, r#"{"error": "Unexpected endpoint or method. (POST /chat/completions)"}"#),
+            (404, "text/html", "Cannot POST /chat/completions"),
+        ] {
+            let url = "https://llm.example:8443/chat/completions?api-key=secret-key";
+            let message = explained(url, status, kind, body);
+            for expected in [
+                "https://llm.example:8443/chat/completions was called",
+                "base URL",
+                ".base_url(…)",
+                "https://llm.example:8443/v1)?",
+            ] {
+                assert!(message.contains(expected), "{status} {body}: {message}");
+            }
+            assert!(!message.contains("secret-key"), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_explanation_of_the_providers_stays_as_it_is() {
+        let json = "application/json";
+        for (status, body) in [
+            (
+                404,
+                r#"{"error": {"message": "The model `x` does not exist", "code": "model_not_found"}}"#,
+            ),
+            (404, r#"{"error": "model \"x\" not found, try pulling it first"}"#),
+            (401, ""),
+            (400, r#"{"error": "bad"}"#),
+            (500, ""),
+            (502, PAGE),
+            (429, PAGE),
+        ] {
+            let message = explained("https://llm.example/chat/completions", status, json, body);
+            assert!(!message.contains("was called"), "{status} {body}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_wants_tls_is_asked_by_https() {
+        let nginx = "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>";
+        for body in ["Client sent an HTTP request to an HTTPS server.", nginx] {
+            let message = explained("http://a.b/v1/chat/completions", 400, "text/html", body);
+            assert!(message.contains("; should the base URL begin with https://?"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_advice_fits_the_path() {
+        for (url, expected, other) in [
+            ("https://a.b/v1/chat/completions", "https://a.b/v1/chat/completions was", "missing"),
+            ("https://a.b/openai/v1/chat/completions", "was called", "missing"),
+            ("https://a.b/v1beta/openai/chat/completions", "was called", "missing"),
+            ("https://a.b/v1/messages", "was called", "missing"),
+            ("https://a.b/api/chat/completions", "missing (https://a.b/api/v1)?", "must end"),
+            (
+                "https://a.b/v1/chat/completions/chat/completions",
+                "must end before /chat/completions",
+                "missing",
+            ),
+            ("https://a.b/v1/messages/v1/messages", "must end before /v1/messages", "missing"),
+        ] {
+            let message = explained(url, 404, "text/plain", "");
+            assert!(message.contains(expected), "{url}: {message}");
+            assert!(!message.contains(other), "{url}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_too_large_has_its_size() {
+        let url = "https://a.b/v1/chat/completions";
+        for body in ["", PAGE, r#"{"error": {"type": "request_too_large", "message": "Too big."}}"#]
+        {
+            let message = explained(url, 413, "application/json", body);
+            assert!(message.contains("the request had 123456 bytes"), "{message}");
+        }
+        let full = r#"{"error": {"message": "prompt is too long: 5 tokens > 4 maximum"}}"#;
+        let message = explained(url, 413, "application/json", full);
+        assert!(!message.contains("bytes"), "{message}");
+    }
+}
