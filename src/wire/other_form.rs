@@ -103,7 +103,7 @@ mod tests {
     fn decode(wire: Wire, body: &str) -> Result<Decoded, Failure> {
         let headers = HeaderMap::new();
         wire.decode(
-            Reply { status: 200, headers: &headers, body: body.as_bytes() },
+            Reply { status: 200, headers: &headers, body: body.as_bytes(), sent: None },
             &wire.founder(),
         )
     }
