@@ -28,6 +28,7 @@ impl Endpoint {
             connect_timeout: settings.timeouts.connect,
             proxy: settings.proxy.as_ref(),
             tls: shared.tls.as_ref(),
+            root_files: &shared.root_files,
         })?;
         let headers = Headers::new(std::mem::take(&mut settings.headers), &settings.base);
         let (address, port) = transport::host_and_port(&settings.base);

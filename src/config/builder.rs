@@ -38,7 +38,7 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`observer`](Self::observer) | none |
 /// | [`metrics`](Self::metrics) | on |
 /// | [`header`](Self::header) | none |
-/// | [`tls`](Self::tls) | see [`Tls`] |
+/// | [`tls`](Self::tls) | from `SSL_CERT_FILE` and `SSL_CERT_DIR`, else see [`Tls`] |
 /// | [`sleeper`](Self::sleeper) | real time |
 /// | [`idempotency_keys`](Self::idempotency_keys) | none are sent |
 /// | [`proxy`](Self::proxy) | `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, without those in `NO_PROXY` |

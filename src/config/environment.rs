@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use crate::unseen::is_unseen;
 
@@ -45,6 +46,22 @@ impl<'a> Environment<'a> {
         // No item holds a control character that is worth a refusal: it would match nothing.
         let items = items.filter_map(|item| cleaned(item).ok());
         Ok(items.filter(|item| !item.is_empty()).collect())
+    }
+
+    /// A variable that names a file or a folder. A path need not be Unicode; one that is, is
+    /// [cleaned].
+    pub(crate) fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
+        match (self.look_up)(name) {
+            Some(value) if value.to_str().is_none() => Ok(Some(value.into())),
+            _ => Ok(self.read(name)?.map(PathBuf::from)),
+        }
+    }
+
+    /// A variable that lists folders, separated as those in `PATH` are.
+    pub(crate) fn paths(&self, name: &str) -> Result<Vec<PathBuf>, String> {
+        let value = self.path(name)?;
+        let paths = value.iter().flat_map(env::split_paths);
+        Ok(paths.filter(|path| !path.as_os_str().is_empty()).collect())
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, String> {
@@ -173,6 +190,8 @@ mod tests {
             let environment = Environment::new(|_| Some(text.to_owned()));
             assert_eq!(environment.read("A"), Ok(None), "{text:?}");
             assert_eq!(environment.list("A"), Ok(Vec::new()), "{text:?}");
+            assert_eq!(environment.path("A"), Ok(None), "{text:?}");
+            assert_eq!(environment.paths("A"), Ok(Vec::new()), "{text:?}");
         }
         let nothing = Environment::new(|_| None::<String>);
         assert_eq!(nothing.read("A"), Ok(None));
@@ -196,12 +215,23 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_variable_that_is_not_unicode_is_refused() {
+    fn a_variable_that_is_not_unicode_is_refused_unless_it_is_a_path() {
         use std::os::unix::ffi::OsStringExt;
 
         let value = OsString::from_vec(b"sk-\xff".to_vec());
         let environment = Environment::new(|_| Some(value.clone()));
         let problem = environment.read("THE_KEY").unwrap_err();
         assert_eq!(problem, "the environment variable THE_KEY is not valid UTF-8; set it again");
+        assert_eq!(environment.path("A").unwrap().unwrap().into_os_string(), value);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_list_of_folders_is_cut_as_path_is() {
+        for text in ["/a b:/c", "\"/a b:/c\"\n", ":/a b::/c:"] {
+            let environment = Environment::new(|_| Some(text.to_owned()));
+            let paths = environment.paths("A").unwrap();
+            assert_eq!(paths, [PathBuf::from("/a b"), PathBuf::from("/c")], "{text:?}");
+        }
     }
 }

@@ -20,4 +20,5 @@ pub use provider_config::ProviderConfig;
 pub(crate) use provider_settings::{ProviderSettings, Timeouts};
 pub use proxy::Proxy;
 pub(crate) use settings::{Checked, Settings};
+pub(crate) use tls::RootFiles;
 pub use tls::Tls;

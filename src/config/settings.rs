@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::{
-    ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, Timeouts, Tls,
-    cleaned,
+    ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
+    Timeouts, Tls, cleaned,
 };
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::error::{Error, ErrorKind};
@@ -29,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) idempotency_keys: bool,
     pub(crate) proxy: Proxy,
     pub(crate) tls: Option<Tls>,
+    pub(crate) root_files: RootFiles,
     pub(crate) costs: CostTracker,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
@@ -107,6 +108,10 @@ impl ClientBuilder {
             }
         }
 
+        let root_files = RootFiles::find(environment).unwrap_or_else(|problem| {
+            problems.push(problem);
+            RootFiles::default()
+        });
         let known: Vec<_> =
             ids.into_iter().chain(self.profiles.iter().map(|one| &one.id)).collect();
         let costs = tracker(self.cost_tracker, self.costs, self.budgets, &known)
@@ -127,6 +132,7 @@ impl ClientBuilder {
                     idempotency_keys: self.idempotency_keys,
                     proxy: self.proxy,
                     tls: self.tls,
+                    root_files,
                     costs,
                     observers: Observers::new(self.observers),
                     metrics: self.metrics,

@@ -2,11 +2,24 @@
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::fmt;
+use std::path::PathBuf;
+
+use super::Environment;
 
 /// Whose certificates are trusted, and by which TLS.
 ///
-/// The default is the first of these that the crate is built with: `Platform`,
+/// Default: the root certificates in `SSL_CERT_FILE` (a file in PEM) and `SSL_CERT_DIR` (folders
+/// of such files, separated as in `PATH`), if the environment sets either. They replace all
+/// others, whatever the crate is built with, as for OpenSSL and `rustls-native-certs`. Set one
+/// of them behind a company proxy that inspects traffic; add the public root certificates to
+/// the file if some hosts are reached without it. A file that cannot be used is an error when
+/// the client is built. OpenSSL finds only files named by a hash in such folders, while this
+/// client reads all of them.
+///
+/// Otherwise the default is the first of these that the crate is built with: `Platform`,
 /// `Bundled`, `Native`.
+///
+/// What is set here goes before the environment.
 #[derive(Clone, PartialEq, Eq)]
 // Without TLS there is nothing to choose from.
 #[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), derive(Debug))]
@@ -25,6 +38,27 @@ pub enum Tls {
     /// Only these root certificates, in PEM.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     Roots(Vec<u8>),
+}
+
+/// The root certificates that the environment names, still to be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), allow(dead_code))]
+pub(crate) struct RootFiles {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) folders: Vec<PathBuf>,
+}
+
+impl RootFiles {
+    /// Those of OpenSSL's variables (SSL_CTX_load_verify_locations(3)).
+    pub(super) fn find(environment: &Environment<'_>) -> Result<Self, String> {
+        let file = environment.path("SSL_CERT_FILE")?;
+        Ok(Self { file, folders: environment.paths("SSL_CERT_DIR")? })
+    }
+
+    #[cfg(any(feature = "rustls", feature = "native-tls"))]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.file.is_none() && self.folders.is_empty()
+    }
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

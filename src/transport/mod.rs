@@ -24,6 +24,8 @@ mod steps;
 mod tcp;
 #[cfg(all(test, target_os = "linux", not(loom)))]
 mod tests;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+mod trust;
 mod watch;
 
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use ureq::config::Config;
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 
 use crate::bounds::Bounds;
-use crate::config::{PoolConfig, Tls};
+use crate::config::{PoolConfig, RootFiles, Tls};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
@@ -93,6 +95,8 @@ pub(crate) struct OriginSettings<'a> {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
+    /// Root certificates for where `tls` is `None`.
+    pub(crate) root_files: &'a RootFiles,
 }
 
 /// What is sent.

@@ -18,8 +18,11 @@ use super::race;
 use super::resolve::{Resolver, Unresolved};
 use super::steps::Steps;
 use super::tcp::INPUT;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use super::trust::{Trust, advice, trust};
 use crate::bounds::Bounds;
-use crate::config::Tls;
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
+use crate::config::RootFiles;
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
@@ -29,11 +32,11 @@ use crate::sync::none_held;
 /// lies idle while a stream is read, which is when there are many connections.
 const OUTPUT: usize = 8 * 1024;
 
-/// ureq's settings for opening connections to one origin.
+/// ureq's settings for opening connections to one origin, and what they trust, in words.
 pub(super) fn config(
     settings: &OriginSettings<'_>,
     max_response_head_bytes: usize,
-) -> Result<Config, Error> {
+) -> Result<(Config, String), Error> {
     let config = Config::builder()
         // One byte more than a head may have, so that a larger one is noticed.
         .input_buffer_size(INPUT.max(max_response_head_bytes + 1))
@@ -41,7 +44,8 @@ pub(super) fn config(
         // A proxy is told who asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .proxy(settings.proxy.cloned());
-    Ok(with_tls(config, settings.tls)?.build())
+    let (config, trusted) = with_tls(config, settings)?;
+    Ok((config.build(), trusted))
 }
 
 /// ureq's settings for an exchange over a connection that is there.
@@ -62,61 +66,36 @@ pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
         .build()
 }
 
+#[cfg(not(any(feature = "rustls", feature = "native-tls")))]
+fn advice(_reason: &str, _trusted: &str) -> Option<String> {
+    None
+}
+
 type ConfigBuilder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
-fn with_tls(config: ConfigBuilder, _tls: Option<&Tls>) -> Result<ConfigBuilder, Error> {
-    Ok(config)
+fn with_tls(
+    config: ConfigBuilder,
+    settings: &OriginSettings<'_>,
+) -> Result<(ConfigBuilder, String), Error> {
+    // There is nothing to apply them to.
+    let _ = (settings.tls, settings.root_files);
+    Ok((config, String::new()))
 }
 
+/// With what the origin's settings trust, and the same in words.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn with_tls(config: ConfigBuilder, tls: Option<&Tls>) -> Result<ConfigBuilder, Error> {
-    use ureq::tls::{PemItem, RootCerts, TlsConfig, TlsProvider, parse_pem};
-
-    let default = Tls::default();
-    let builder = TlsConfig::builder();
-    let builder = match tls.unwrap_or(&default) {
-        #[cfg(feature = "rustls")]
-        Tls::Bundled => builder.provider(TlsProvider::Rustls).root_certs(RootCerts::WebPki),
-        #[cfg(feature = "platform-verifier")]
-        Tls::Platform => {
-            builder.provider(TlsProvider::Rustls).root_certs(RootCerts::PlatformVerifier)
-        }
-        #[cfg(feature = "native-tls")]
-        Tls::Native => {
-            builder.provider(TlsProvider::NativeTls).root_certs(RootCerts::PlatformVerifier)
-        }
-        Tls::Roots(pem) => {
-            let mut certificates = Vec::new();
-            for item in parse_pem(pem) {
-                let item = item.map_err(|cause| {
-                    Error::new(ErrorKind::Configuration, "the root certificates are not valid PEM")
-                        .with_source(cause)
-                })?;
-                if let PemItem::Certificate(certificate) = item {
-                    // rustls passes over what it cannot read, and then trusts nobody.
-                    if !is_whole(certificate.der()) {
-                        return Err(Error::new(
-                            ErrorKind::Configuration,
-                            "one of the root certificates is incomplete or no certificate",
-                        ));
-                    }
-                    certificates.push(certificate);
-                }
-            }
-            if certificates.is_empty() {
-                return Err(Error::new(
-                    ErrorKind::Configuration,
-                    "the root certificates hold no certificate; expected PEM with \
-                     \"BEGIN CERTIFICATE\"",
-                ));
-            }
-            let provider =
-                if cfg!(feature = "rustls") { TlsProvider::Rustls } else { TlsProvider::NativeTls };
-            builder.provider(provider).root_certs(RootCerts::new_with_certs(&certificates))
-        }
-    };
-    Ok(config.tls_config(builder.build()))
+fn with_tls(
+    config: ConfigBuilder,
+    settings: &OriginSettings<'_>,
+) -> Result<(ConfigBuilder, String), Error> {
+    let is_needed = settings.base.scheme() == Some(&Scheme::HTTPS)
+        || settings.proxy.is_some_and(|proxy| proxy.protocol() == ureq::ProxyProtocol::Https);
+    let unread = RootFiles::default();
+    // A broken file does not matter to a client that never encrypts.
+    let files = if is_needed { settings.root_files } else { &unread };
+    let Trust { config: tls, whom } = trust(settings.tls, files)?;
+    Ok((config.tls_config(tls), whom))
 }
 
 /// rustls does nothing before it has bytes. To OpenSSL, below native-tls, any error
@@ -134,19 +113,6 @@ fn resumes_reads(_config: &Config) -> bool {
 /// ureq itself opens the socket to such a proxy.
 fn is_socks(proxy: &ureq::Proxy) -> bool {
     !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
-}
-
-/// Whether this is a sequence in DER from its first byte to its last, as every
-/// certificate is (RFC 5280 section 4.1, X.690 section 8.1).
-#[cfg(any(feature = "rustls", feature = "native-tls"))]
-fn is_whole(der: &[u8]) -> bool {
-    let length = match der {
-        [0x30, length @ 0..=0x7f, ..] => Some((2, usize::from(*length))),
-        [0x30, 0x81, length, ..] => Some((3, usize::from(*length))),
-        [0x30, 0x82, high, low, ..] => Some((4, usize::from(u16::from_be_bytes([*high, *low])))),
-        _ => None,
-    };
-    length.is_some_and(|(head, length)| der.len() == head + length)
 }
 
 /// What tells one origin from another: scheme, host and port.
@@ -177,6 +143,8 @@ pub(super) fn has_default_port(uri: &Uri) -> bool {
 pub(super) struct Opener {
     base: Uri,
     config: Config,
+    /// Whose certificates are trusted, in words.
+    trusted: String,
     steps: Steps,
     pub(super) resolver: Arc<Resolver>,
     connect_timeout: Duration,
@@ -187,13 +155,13 @@ pub(super) struct Opener {
 impl Opener {
     pub(super) fn new(
         base: Uri,
-        config: Config,
+        (config, trusted): (Config, String),
         connect_timeout: Duration,
         observers: Observers,
     ) -> Self {
         let (steps, resolver) = (Steps::default(), Arc::default());
         let origin = origin(&base).into();
-        Self { base, config, steps, resolver, connect_timeout, observers, origin }
+        Self { base, config, trusted, steps, resolver, connect_timeout, observers, origin }
     }
 
     /// Tells that a connection was opened, and when it is closed.
@@ -327,31 +295,13 @@ impl Opener {
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
             cause => cause.to_string(),
         };
-        let message = match kind {
-            ErrorKind::Tls if is_plain(&why) => format!(
-                "{message} {target}: the server answers without TLS; should the base URL begin \
-                 with http:// ({why})?"
-            ),
-            _ => format!("{message} {target}: {why}"),
+        let advice = match kind {
+            ErrorKind::Tls => advice(&why, &self.trusted).map(|advice| format!("; {advice}")),
+            _ => None,
         };
+        let message = format!("{message} {target}: {why}{}", advice.unwrap_or_default());
         Error::new(kind, message).with_phase(phase).with_source(cause)
     }
-}
-
-/// Whether the reason of a failed handshake is an answer that is no TLS record: as rustls says
-/// it (`InvalidMessage::InvalidContentType`), OpenSSL (`SSL_R_WRONG_VERSION_NUMBER`,
-/// `SSL_R_HTTP_REQUEST`), Secure Transport (`errSSLRecordOverflow`) and SChannel
-/// (`SEC_E_INVALID_TOKEN`).
-fn is_plain(why: &str) -> bool {
-    let signs = [
-        "InvalidContentType",
-        "wrong version number",
-        "packet length too long",
-        "http request",
-        "record overflow",
-        "token supplied to the function is invalid",
-    ];
-    signs.iter().any(|sign| why.contains(sign))
 }
 
 /// Name lookup for one connection. ureq uses it for the host of a proxy and for
