@@ -31,9 +31,10 @@ const fn chat(name: &'static str, path: &'static str) -> Chat {
 const MAX_COMPLETION: &str = "max_completion_tokens";
 
 /// All of them, with the path behind the host of their own base URL.
-const CHATS: [Chat; 47] = [
+const CHATS: [Chat; 48] = [
     chat("openai", "/v1"),
     Chat { limit: MAX_COMPLETION, ..chat("azure", "/openai/v1") },
+    Chat { limit: MAX_COMPLETION, ..chat("azure-deployments", "/openai/deployments/some-model") },
     chat("alibaba", "/compatible-mode/v1"),
     chat("baseten", "/v1"),
     Chat { limit: MAX_COMPLETION, ..chat("cerebras", "/v1") },
@@ -125,7 +126,7 @@ fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
         for (request, streamed) in asked(&server, &client, &request()).iter().zip([false, true]) {
             assert_eq!(request.path(), format!("{path}/chat/completions"), "{name}");
             let (header, value) = match name {
-                "azure" => ("api-key", KEY.to_owned()),
+                "azure" | "azure-deployments" => ("api-key", KEY.to_owned()),
                 _ => ("authorization", format!("Bearer {KEY}")),
             };
             assert_eq!(request.header(header), Some(&*value), "{name}");
@@ -436,9 +437,9 @@ fn a_mistake_in_a_stored_profile_is_named_with_its_place() {
             "unknown field `output_limits`, expected",
         ),
     ] {
-        let error = serde_json::from_str::<Profile>(text).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
-        assert!(error.line() > 0);
+        let error = Profile::from_json(text).unwrap_err();
+        assert!(error.message().contains(expected), "{error}");
+        assert!(error.message().contains("line "), "{error}");
     }
 }
 

@@ -120,7 +120,7 @@ fn prepare<O: Operation>(
     target: Target,
 ) -> Result<(Prepared, Reservation), Error> {
     let wire = operation.wire(&target)?;
-    let uri = endpoint(&target.endpoint.settings.base, wire)?;
+    let uri = endpoint(&target.endpoint.settings.base, wire, &target.model)?;
     let Admission { body, text_bytes, betas, plan, reservation } =
         operation.admit(caller, &target, wire)?;
     Ok((Prepared { target, wire, uri, body, plan, text_bytes, betas }, reservation))

@@ -1,14 +1,23 @@
 //! Where a wire format is spoken below a base URL.
 
+use std::borrow::Cow;
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
 use crate::error::{Error, ErrorKind};
 use crate::wire::Wire;
 
-/// Where a wire format is spoken below a base URL.
-pub(super) fn endpoint(base: &Uri, wire: Wire) -> Result<Uri, Error> {
-    let below = base.path().trim_end_matches('/');
+/// The part of a base URL that stands for the model of a request.
+const MODEL: &str = "{model}";
+
+/// Where a wire format is spoken below a base URL, in which `{model}` stands for the model, such
+/// as in Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
+pub(super) fn endpoint(base: &Uri, wire: Wire, model: &str) -> Result<Uri, Error> {
+    let path = match base.path().contains(MODEL) {
+        true => Cow::Owned(base.path().replace(MODEL, &percent_encoded(model))),
+        false => Cow::Borrowed(base.path()),
+    };
+    let below = path.trim_end_matches('/');
     // Anthropic's base URL has no version, but many write it there.
     let below = match wire {
         Wire::Anthropic => below.strip_suffix("/v1").unwrap_or(below),
@@ -21,6 +30,20 @@ pub(super) fn endpoint(base: &Uri, wire: Wire) -> Result<Uri, Error> {
     Uri::from_parts(parts).map_err(|cause| {
         Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
     })
+}
+
+/// A model as one segment of a path (RFC 3986 section 3.3).
+fn percent_encoded(model: &str) -> String {
+    let mut encoded = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            byte => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
 }
 
 #[cfg(test)]
@@ -46,7 +69,31 @@ mod tests {
                  ?api-version=2024-10-21",
             ),
         ] {
-            let uri = endpoint(&base.parse().unwrap(), wire).unwrap();
+            let uri = endpoint(&base.parse().unwrap(), wire, "gpt-4o").unwrap();
+            assert_eq!(uri, expected);
+        }
+    }
+
+    #[test]
+    fn a_base_url_can_hold_the_model() {
+        let azure = "https://a.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21";
+        for (base, model, expected) in [
+            (
+                azure,
+                "gpt-4o",
+                "https://a.openai.azure.com/openai/deployments/gpt-4o/chat/completions\
+                 ?api-version=2024-10-21",
+            ),
+            (
+                azure,
+                "../a b/é?x#y",
+                "https://a.openai.azure.com/openai/deployments/..%2Fa%20b%2F%C3%A9%3Fx%23y\
+                 /chat/completions?api-version=2024-10-21",
+            ),
+            ("https://a.b/{model}/v1", "m", "https://a.b/m/v1/chat/completions"),
+            ("https://a.b/v1", "m", "https://a.b/v1/chat/completions"),
+        ] {
+            let uri = endpoint(&base.parse().unwrap(), Wire::OpenAiChat, model).unwrap();
             assert_eq!(uri, expected);
         }
     }

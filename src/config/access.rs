@@ -30,11 +30,11 @@ pub(super) fn address(
     }
     for name in hosts() {
         if let Some(host) = environment.read(name)? {
-            let url = completed(&host, &profile.base_url);
+            let url = filled(profile, &completed(&host, &profile.base_url), environment)?;
             return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
         }
     }
-    base_url::parse(&filled(profile, environment)?, allow_plain_http)
+    base_url::parse(&filled(profile, &profile.base_url, environment)?, allow_plain_http)
 }
 
 /// A host, with what it lacks of scheme, port and path taken from `base`. What has a path
@@ -60,17 +60,26 @@ fn completed(host: &str, base: &str) -> String {
     }
 }
 
-/// The provider's own base URL, with the values of the variables that it names.
-fn filled(profile: &Profile, environment: &Environment<'_>) -> Result<String, String> {
+/// A base URL with the values of the variables that it names, see [`Profile::base_url`].
+fn filled(profile: &Profile, base: &str, environment: &Environment<'_>) -> Result<String, String> {
     let mut filled = String::new();
-    let mut rest: &str = &profile.base_url;
+    let mut rest = base;
     while let Some((before, after)) = rest.split_once('{') {
-        let Some((name, behind)) = after.split_once('}') else { break };
-        let Some(value) = environment.read(name)? else {
-            let others: Vec<&str> = [name]
-                .into_iter()
-                .chain(profile.host_variables.iter().map(AsRef::as_ref))
-                .collect();
+        let Some((inner, behind)) = after.split_once('}') else { break };
+        let (names, default) = match inner.split_once('=') {
+            Some((names, default)) => (names, Some(default.to_owned())),
+            // Each request fills it in.
+            None if inner == "model" => ("", Some("{model}".to_owned())),
+            None => (inner, None),
+        };
+        let names: Vec<&str> = names.split('|').filter(|name| !name.is_empty()).collect();
+        let mut value = None;
+        for name in &names {
+            value = value.or(environment.read(name)?);
+        }
+        let Some(value) = value.or(default) else {
+            let others: Vec<&str> =
+                names.into_iter().chain(profile.host_variables.iter().map(AsRef::as_ref)).collect();
             return Err(format!(
                 "the address of {} is not complete; set the environment variable {} or call \
                  .base_url(…)",
@@ -86,19 +95,27 @@ fn filled(profile: &Profile, environment: &Environment<'_>) -> Result<String, St
     Ok(filled)
 }
 
-/// The key that was `set`, else the environment's; `None` for a provider that needs none.
+/// The key that was `set`, else the environment's, and how it is sent; `None` for a provider
+/// that needs none.
 /// The error names where a bad key came from and never shows any of it.
 pub(super) fn key(
     profile: &Profile,
     set: Option<ApiKey>,
     environment: &Environment<'_>,
-) -> Result<Option<ApiKey>, String> {
+) -> Result<Option<(ApiKey, Auth)>, String> {
+    let own = |key| Some((key, profile.auth.clone()));
     if let Some(key) = set {
-        return readable(key.expose(), "the API key").map(Some);
+        return readable(key.expose(), "the API key").map(own);
     }
     for name in &profile.key_variables {
         if let Some(key) = environment.read(name)? {
-            return readable(&key, &format!("the API key in {name}")).map(Some);
+            return readable(&key, &format!("the API key in {name}")).map(own);
+        }
+    }
+    for name in &profile.token_variables {
+        if let Some(token) = environment.read(name)? {
+            let token = readable(&token, &format!("the token in {name}"))?;
+            return Ok(Some((token, Auth::Bearer)));
         }
     }
     if profile.key_optional || profile.auth == Auth::None {
@@ -244,6 +261,30 @@ mod tests {
     }
 
     #[test]
+    fn azures_older_address_holds_deployment_and_version() {
+        let azure = profile("azure-deployments");
+        let resource = Environment::new(|name| match name {
+            "AZURE_RESOURCE_NAME" => Some("acme".to_owned()),
+            "AZURE_API_VERSION" => Some("2025-01-01-preview".to_owned()),
+            _ => None,
+        });
+        let endpoint = only("AZURE_OPENAI_ENDPOINT", "https://b.openai.azure.com/");
+        for (environment, expected) in [
+            (
+                resource,
+                "https://acme.openai.azure.com/openai/deployments/{model}\
+                 ?api-version=2025-01-01-preview",
+            ),
+            (
+                endpoint,
+                "https://b.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21",
+            ),
+        ] {
+            assert_eq!(address(&azure, None, false, &environment).unwrap(), expected);
+        }
+    }
+
+    #[test]
     fn an_address_that_cannot_be_used_names_the_variable() {
         for (provider, variable, value, expected) in [
             ("azure", "", "", "variable AZURE_RESOURCE_NAME or AZURE_OPENAI_ENDPOINT"),
@@ -269,7 +310,12 @@ mod tests {
             ("azure", "AZURE_OPENAI_API_KEY"),
         ] {
             let key = key(&profile(provider), None, &only(variable, "secret-key")).unwrap();
-            assert_eq!(key, Some(ApiKey::from("secret-key")));
+            assert_eq!(key, Some((ApiKey::from("secret-key"), profile(provider).auth)));
+        }
+        for provider in ["azure", "azure-deployments"] {
+            let environment = only("AZURE_OPENAI_AD_TOKEN", "entra-token");
+            let token = key(&profile(provider), None, &environment).unwrap();
+            assert_eq!(token, Some((ApiKey::from("entra-token"), Auth::Bearer)));
         }
         let nothing = only("", "");
         let missing = key(&profile("together"), None, &nothing).unwrap_err();
@@ -305,7 +351,7 @@ mod tests {
                 key(&openai, set, &only("", "")),
                 key(&openai, None, &only("OPENAI_API_KEY", text)),
             ] {
-                assert_eq!(found.unwrap().unwrap().expose(), "sk-1", "{text:?}");
+                assert_eq!(found.unwrap().unwrap().0.expose(), "sk-1", "{text:?}");
             }
         }
         for (text, expected) in [
@@ -338,7 +384,7 @@ mod tests {
         for profile in Profile::all().filter(|profile| profile.auth != Auth::None) {
             for name in &profile.key_variables {
                 let found = key(&profile, None, &only(name, "\u{feff}“sk-1”\r\n")).unwrap();
-                assert_eq!(found.unwrap().expose(), "sk-1", "{name}");
+                assert_eq!(found.unwrap().0.expose(), "sk-1", "{name}");
                 let problem = key(&profile, None, &only(name, "sk-1\nsk-2")).unwrap_err();
                 assert!(problem.contains(&**name) && !problem.contains("sk-"), "{problem}");
             }

@@ -98,7 +98,7 @@ impl ProviderConfig {
             false => access::key(&profile, self.api_key, environment),
         };
         let header = key.and_then(|key| match key {
-            Some(key) => access::credentials(&profile.auth, &key),
+            Some((key, auth)) => access::credentials(&auth, &key),
             None => Ok(None),
         });
         match header {
@@ -190,7 +190,10 @@ impl Timeouts {
 /// Whether a base URL is the provider's own.
 fn is_at_home(base: &Uri, profile: &Profile) -> bool {
     let host = base.host().unwrap_or_default();
-    let (_, suffix) = profile.base_url.rsplit_once('}').unwrap_or(("", &profile.base_url));
+    let start = profile.base_url.find("://").map_or(0, |at| at + 3);
+    let end = profile.base_url[start..].find('/').map_or(profile.base_url.len(), |at| start + at);
+    let address = &profile.base_url[..end];
+    let (_, suffix) = address.rsplit_once('}').unwrap_or(("", address));
     match suffix.strip_prefix("https://").or_else(|| suffix.strip_prefix("http://")) {
         Some(own) => own.split(['/', ':']).next() == Some(host),
         // What stands behind the last placeholder, such as `.openai.azure.com`.

@@ -34,7 +34,8 @@ pub struct Profile {
     /// The wire format that it speaks.
     pub format: Format,
     /// Where it is, below which the format's path lies. `{NAME}` stands for the value of
-    /// the environment variable `NAME`, such as the name of an account.
+    /// the environment variable `NAME`, such as the name of an account; `{A|B=x}` for that of `A`,
+    /// else of `B`, else for `x`; and `{model}` in the path for the model of each request.
     pub base_url: Text,
     /// Environment variables that hold another base URL, the first that is set counts.
     /// `<ID>_BASE_URL` counts after them, `GROQ_BASE_URL` for example.
@@ -48,6 +49,10 @@ pub struct Profile {
     /// Environment variables that hold the key, the first that is set counts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub key_variables: Vec<Text>,
+    /// Environment variables that hold a bearer token, which counts where no key is set: one of
+    /// Entra for Azure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub token_variables: Vec<Text>,
     /// How the key is sent. Default: as a bearer token.
     pub auth: Auth,
     /// Whether it also answers without a key. Default: false.
@@ -131,6 +136,7 @@ impl Profile {
             base_url_variables: Vec::new(),
             host_variables: Vec::new(),
             key_variables: Vec::new(),
+            token_variables: Vec::new(),
             auth: Auth::Bearer,
             key_optional: false,
             headers: Vec::new(),
@@ -173,6 +179,12 @@ impl Profile {
     /// Sets the environment variables that hold the key.
     pub fn key_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.key_variables = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the environment variables that hold a bearer token.
+    pub fn token_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.token_variables = names.into_iter().map(Into::into).collect();
         self
     }
 

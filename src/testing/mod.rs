@@ -314,11 +314,14 @@ impl Drop for Loopback {
 /// The path of a base URL.
 fn path(base_url: &str) -> &str {
     let (_, rest) = base_url.split_once("://").unwrap_or(("", base_url));
+    let rest = rest.split('?').next().unwrap_or_default();
     rest.find('/').map_or("", |at| &rest[at..])
 }
 
-/// A path with `test` for each part that a profile takes from the environment.
+/// A path with `test` for each part that a profile takes from the environment. The client fills
+/// in `{model}` itself.
 fn filled(path: &str) -> String {
-    let parts = path.split('/').map(|part| if part.starts_with('{') { "test" } else { part });
+    let is_variable = |part: &str| part.starts_with('{') && part != "{model}";
+    let parts = path.split('/').map(|part| if is_variable(part) { "test" } else { part });
     parts.collect::<Vec<_>>().join("/")
 }

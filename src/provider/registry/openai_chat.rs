@@ -31,6 +31,25 @@ pub(super) static ROWS: &[Row] = &[
                 )
                 .host_variables(["AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"])
                 .key_variables(["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"])
+                .token_variables(["AZURE_OPENAI_AD_TOKEN", "AZURE_AD_TOKEN"])
+                .auth(Auth::header("api-key"))
+                .dialect(Dialect { call_ids: CallIds::UpTo40, ..MAX_COMPLETION })
+        },
+    ),
+    // The older form of the address, with the deployment as the model. 2024-10-21 is the last
+    // version that is not a preview (the same page).
+    Row::chat(
+        "azure-deployments",
+        &["azure_deployments"],
+        "https://{AZURE_RESOURCE_NAME}.openai.azure.com/openai/deployments/{model}?api-version={OPENAI_API_VERSION|AZURE_API_VERSION=2024-10-21}",
+        |profile| {
+            profile
+                .model_names(ModelNames::Plain)
+                .docs("https://learn.microsoft.com/en-us/azure/foundry/openai/reference")
+                .prices("azure")
+                .host_variables(["AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"])
+                .key_variables(["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"])
+                .token_variables(["AZURE_OPENAI_AD_TOKEN", "AZURE_AD_TOKEN"])
                 .auth(Auth::header("api-key"))
                 .dialect(Dialect { call_ids: CallIds::UpTo40, ..MAX_COMPLETION })
         },
