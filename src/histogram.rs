@@ -43,7 +43,6 @@ pub struct Histogram<M = Duration> {
 /// A [`Histogram`] as it is stored.
 #[derive(Serialize, Deserialize)]
 struct Stored {
-    #[serde(default)]
     first: usize,
     buckets: Vec<u64>,
     count: u64,

@@ -76,7 +76,7 @@ pub enum ReasoningEffort {
     /// Much.
     High,
     /// More than high.
-    #[serde(rename = "xhigh", alias = "x_high")]
+    #[serde(rename = "xhigh")]
     XHigh,
     /// All there is.
     Max,
@@ -108,7 +108,5 @@ mod tests {
             assert_eq!(stored, format!("\"{}\"", effort.as_str()));
             assert_eq!(serde_json::from_str::<ReasoningEffort>(&stored).unwrap(), effort);
         }
-        // As the first versions wrote it.
-        assert_eq!(serde_json::from_str::<ReasoningEffort>("\"x_high\"").unwrap(), XHigh);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Hidden, Message, ToolCall, Usage};
 use crate::Provider;
 use crate::cost::Cost;
-use crate::error::{self, Attempt, RateLimit};
+use crate::error::{Attempt, RateLimit};
 
 /// What a model answered, and what the provider said about it.
 ///
@@ -47,7 +47,7 @@ pub struct ChatResponse {
     /// included.
     pub latency: Duration,
     /// What was tried.
-    #[serde(default, deserialize_with = "error::known")]
+    #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
     /// The body as it came.
     pub(crate) raw: String,

@@ -1,6 +1,6 @@
 //! One attempt of a call.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -102,10 +102,4 @@ impl fmt::Display for Attempt {
             None => Ok(()),
         }
     }
-}
-
-/// Reads a stored list, without those attempts that only a later version knows.
-pub(crate) fn known<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<Attempt>, D::Error> {
-    let stored = Vec::<serde_json::Value>::deserialize(source)?;
-    Ok(stored.into_iter().filter_map(|attempt| serde_json::from_value(attempt).ok()).collect())
 }

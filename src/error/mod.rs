@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use crate::key::Secrets;
 use crate::unseen;
-pub(crate) use attempt::known;
 pub use attempt::{Attempt, AttemptFailure};
 pub use decision::{Decision, GiveUp, Wait};
 pub use kind::{ErrorKind, Phase};

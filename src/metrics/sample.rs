@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use super::call::{CallEnd, Ending};
 use super::target::bounded;
-use crate::error::{self, Attempt, AttemptFailure};
+use crate::error::{Attempt, AttemptFailure};
 
 use crate::time::rfc3339;
 
@@ -44,7 +44,7 @@ pub struct CallSample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<AttemptFailure>,
     /// What was tried, in order: the last 20 attempts.
-    #[serde(default, deserialize_with = "error::known")]
+    #[serde(default)]
     pub attempts: Vec<Attempt>,
     /// The provider's id of the request, to quote to its support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
