@@ -139,6 +139,7 @@ mod observed;
 mod pool;
 pub mod provider;
 mod retry;
+mod sorted_map;
 mod stream;
 mod sync;
 #[cfg(feature = "testing")]

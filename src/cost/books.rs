@@ -9,6 +9,7 @@ use super::record::CallRecord;
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::tally::Tally;
 use super::{CostSource, Prices, UtcOffset};
+use crate::sorted_map::SortedMap;
 use crate::time::rfc3339;
 use crate::usage::Usage;
 
@@ -85,7 +86,7 @@ struct Tags {
 #[derive(Debug, Default)]
 struct Days {
     /// By date.
-    rows: VecDeque<(i64, Tally)>,
+    rows: SortedMap<i64, Tally>,
     earlier: Tally,
 }
 
@@ -298,12 +299,9 @@ fn dearest_first(rows: &mut [Row]) {
 
 impl Days {
     fn add(&mut self, day: i64, tally: Tally, most: usize) {
-        match self.rows.binary_search_by_key(&day, |(day, _)| *day) {
-            Ok(at) => self.rows[at].1 += tally,
-            Err(at) => self.rows.insert(at, (day, tally)),
-        }
+        *self.rows.get_or_insert_with(day, Tally::default) += tally;
         if self.rows.len() > most {
-            if let Some((_, first)) = self.rows.pop_front() {
+            if let Some((_, first)) = self.rows.pop_first() {
                 self.earlier += first;
             }
         }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, Tool, ToolChoice};
 use crate::error::Error;
+use crate::sorted_map::SortedMap;
 
 /// Checks a request's own sense. What a provider alone refuses is for its encoder,
 /// and limits that differ between servers (four stop texts, the range of the
@@ -41,18 +42,16 @@ pub(super) fn validate(request: &ChatRequest, model: &str) -> Result<(), Error> 
         Some(_) if request.tools.is_empty() && !by_extra => {
             refuse("tool_choice is set but there are no tools; add tools or leave it unset")
         }
-        Some(ToolChoice::Function(name))
-            if !by_extra && names.binary_search(&name.as_str()).is_err() =>
-        {
+        Some(ToolChoice::Function(name)) if !by_extra && !names.contains_key(name.as_str()) => {
             refuse(format!("tool_choice names {name:?}, which is not among the tools"))
         }
         _ => Ok(()),
     }
 }
 
-/// The tools' names in order. Tools in a provider's own format may have none.
-fn names(tools: &[Tool]) -> Result<Vec<&str>, Error> {
-    let mut names = Vec::new();
+/// The tools' names, with their places. Tools in a provider's own format may have none.
+fn names(tools: &[Tool]) -> Result<SortedMap<&str, usize>, Error> {
+    let mut names = SortedMap::new();
     for (index, tool) in tools.iter().enumerate() {
         let name = match tool {
             Tool::Function(function) => Some(function.name.as_str()),
@@ -65,13 +64,11 @@ fn names(tools: &[Tool]) -> Result<Vec<&str>, Error> {
         if name.is_empty() {
             return refuse(format!("tools[{index}] has no name; give every tool one"));
         }
-        match names.binary_search(&name) {
-            Ok(_) => {
-                return refuse(format!(
-                    "two tools are named {name:?}; give every tool a name of its own"
-                ));
-            }
-            Err(place) => names.insert(place, name),
+        if let Some(other) = names.insert(name, index) {
+            return refuse(format!(
+                "two tools are named {name:?}, tools[{other}] and tools[{index}]; give every tool \
+                 a name of its own"
+            ));
         }
     }
     Ok(names)

@@ -119,7 +119,7 @@ impl Form {
 
     fn sheet(&self, level: Level) -> Result<Sheet, String> {
         self.check(level)?;
-        let mut sheet = Sheet { rates: self.rates()?, above: Vec::new() };
+        let mut sheet = Sheet { rates: self.rates()?, ..Sheet::default() };
         for (tokens, form) in &self.above.0 {
             let number = tokens.parse().map_err(|_| {
                 format!("above has {tokens:?}, which is no number of tokens, such as \"200000\"")

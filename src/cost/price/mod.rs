@@ -80,7 +80,7 @@ impl Price {
     pub fn per_million(input: Money, output: Money) -> Self {
         let rates =
             Rates { input: per_token(input), output: per_token(output), ..Rates::default() };
-        Self::of(Sheet { rates, above: Vec::new() }).noting(input).noting(output)
+        Self::of(Sheet { rates, ..Sheet::default() }).noting(input).noting(output)
     }
 
     /// Nothing at all.
@@ -253,7 +253,7 @@ impl Price {
     pub(crate) fn borders(&self, at: SystemTime) -> Vec<u64> {
         let period = self.period(at);
         let sheets = period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard]);
-        sheets.flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens)).collect()
+        sheets.flat_map(|sheet| sheet.above.keys().copied()).collect()
     }
 
     /// The most that a call within a bound can cost, if it asks for a tier and is served

@@ -3,62 +3,41 @@
 use std::sync::Arc;
 
 use super::Price;
+use crate::sorted_map::SortedMap;
 
-/// By the provider's name and the model's, both in lower case.
-///
-/// A sorted list: they are few, and set once. Maps of maps would take longer to compile than
-/// all else that there is to prices.
+/// By the provider's name, then the model's, both in lower case.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Own(Vec<Entry>);
-
-#[derive(Debug, Clone)]
-struct Entry {
-    provider: String,
-    model: String,
-    price: Arc<Price>,
-}
-
-impl Entry {
-    fn names(&self) -> (&str, &str) {
-        (&self.provider, &self.model)
-    }
-}
+pub(super) struct Own(SortedMap<String, SortedMap<String, Arc<Price>>>);
 
 impl Own {
     /// Sets a price, over the one that is there.
     pub(super) fn set(&mut self, provider: String, model: String, price: Arc<Price>) {
-        match self.place(&provider, &model) {
-            Ok(at) => self.0[at].price = price,
-            Err(at) => self.0.insert(at, Entry { provider, model, price }),
-        }
+        self.0.get_or_insert_with(provider, SortedMap::new).insert(model, price);
     }
 
     /// Sets what is set in `more`.
     pub(super) fn extend(&mut self, more: Self) {
-        for Entry { provider, model, price } in more.0 {
-            self.set(provider, model, price);
+        for (provider, models) in more.0 {
+            for (model, price) in models {
+                self.set(provider.clone(), model, price);
+            }
         }
     }
 
     pub(super) fn get(&self, provider: &str, model: &str) -> Option<&Arc<Price>> {
-        self.place(provider, model).ok().map(|at| &self.0[at].price)
+        self.0.get(provider)?.get(model)
     }
 
-    /// The names of a provider's models.
+    /// The names of a provider's models, in order.
     pub(super) fn models<'a>(&'a self, provider: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let first = self.0.partition_point(|entry| entry.provider.as_str() < provider);
-        let last = self.0.partition_point(|entry| entry.provider.as_str() <= provider);
-        self.0[first..last].iter().map(|entry| entry.model.as_str())
+        self.0.get(provider).into_iter().flat_map(SortedMap::keys).map(String::as_str)
     }
 
     /// All of them, with the names of provider and model.
-    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str, &Price)> {
-        self.0.iter().map(|entry| (entry.provider.as_str(), entry.model.as_str(), &*entry.price))
-    }
-
-    /// Where it is, or where it would be.
-    fn place(&self, provider: &str, model: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|entry| entry.names().cmp(&(provider, model)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, &Price)> {
+        self.0.iter().flat_map(|(provider, models)| {
+            models.iter().map(|(model, price)| (provider.as_str(), model.as_str(), &**price))
+        })
     }
 }
 
@@ -91,7 +70,7 @@ mod tests {
                 price.map(|dollars| Price::per_million(Money::dollars(dollars), Money::ZERO));
             assert_eq!(prices.get(provider, model).map(|price| &**price), expected.as_ref());
         }
-        assert_eq!(prices.iter().len(), 4);
+        assert_eq!(prices.iter().count(), 4);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Rates;
 use super::ceiling::Ceiling;
 use crate::cost::Money;
+use crate::sorted_map::SortedMap;
 use crate::time::calendar::DAY;
 use crate::usage::Usage;
 use crate::wire::UpperBound;
@@ -11,21 +12,18 @@ use crate::wire::UpperBound;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sheet {
     pub(super) rates: Rates,
-    /// What holds instead for prompts of more tokens than that, the smallest first.
-    pub(super) above: Vec<(u64, Rates)>,
+    /// The rates for prompts of more tokens than the key.
+    pub(super) above: SortedMap<u64, Rates>,
 }
 
 impl Sheet {
     pub(super) fn rates(&self, prompt_tokens: u64) -> &Rates {
-        let above = self.above.iter().rev().find(|(tokens, _)| prompt_tokens > *tokens);
+        let above = self.above.iter().rev().find(|(tokens, _)| prompt_tokens > **tokens);
         above.map_or(&self.rates, |(_, rates)| rates)
     }
 
     pub(super) fn set_above(&mut self, tokens: u64, rates: Rates) {
-        match self.above.binary_search_by_key(&tokens, |(tokens, _)| *tokens) {
-            Ok(at) => self.above[at].1 = rates,
-            Err(at) => self.above.insert(at, (tokens, rates)),
-        }
+        self.above.insert(tokens, rates);
     }
 
     /// What bounds the cost, for every tier of size that a prompt within the bound can
@@ -61,7 +59,7 @@ impl Sheet {
         bound: &'a UpperBound,
     ) -> impl Iterator<Item = (&'a Rates, Ceiling)> + 'a {
         let starts = self.above.iter().map(|(tokens, rates)| (Some(*tokens), rates));
-        let ends = self.above.iter().map(|(tokens, _)| *tokens).chain([u64::MAX]);
+        let ends = self.above.keys().copied().chain([u64::MAX]);
         std::iter::once((None, &self.rates))
             .chain(starts)
             .zip(ends)
@@ -150,7 +148,7 @@ mod tests {
     #[test]
     fn a_tier_begins_above_its_number_of_tokens() {
         let rates = |input| Rates { input, ..Rates::default() };
-        let mut sheet = Sheet { rates: rates(1), above: Vec::new() };
+        let mut sheet = Sheet { rates: rates(1), ..Sheet::default() };
         sheet.set_above(200, rates(3));
         sheet.set_above(100, rates(2));
         for (tokens, input) in [(0, 1), (100, 1), (101, 2), (200, 2), (201, 3), (u64::MAX, 3)] {

@@ -278,7 +278,7 @@ impl Price {
         let sheets = self.periods.iter().flat_map(|period| {
             period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard])
         });
-        sheets.flat_map(|sheet| sheet.above.iter().map(|(tokens, _)| *tokens))
+        sheets.flat_map(|sheet| sheet.above.keys().copied())
     }
 }
 
@@ -290,7 +290,7 @@ impl Default for Prices {
 
 impl fmt::Debug for Prices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.inner.own.iter().len();
+        let set = self.inner.own.iter().count();
         f.debug_struct("Prices").field("builtin", &self.inner.builtin).field("set", &set).finish()
     }
 }

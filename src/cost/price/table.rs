@@ -176,8 +176,8 @@ fn read_price(text: &str) -> Option<Vec<Period>> {
             }
             let period = periods.last_mut()?;
             match (tier, above) {
-                (None, None) => period.standard = Sheet { rates, above: Vec::new() },
-                (Some(tier), None) => period.set_tier(tier, Sheet { rates, above: Vec::new() }),
+                (None, None) => period.standard = Sheet { rates, ..Sheet::default() },
+                (Some(tier), None) => period.set_tier(tier, Sheet { rates, ..Sheet::default() }),
                 (None, Some(tokens)) => period.standard.set_above(tokens, rates),
                 (Some(tier), Some(tokens)) => {
                     let mut tiers = period.tiers.iter_mut();

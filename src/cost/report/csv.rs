@@ -2,6 +2,7 @@
 
 use super::{CostReport, Row};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
+use crate::sorted_map::SortedMap;
 use crate::time::rfc3339;
 use crate::unseen::is_unseen;
 use crate::usage::{Usage, UsageSource};
@@ -65,11 +66,9 @@ impl CostReport {
     /// that any of them has. Moments are RFC 3339 in UTC, amounts in dollars, and empty
     /// where no price is known. Names are written as in [`csv`](Self::csv).
     pub fn calls_csv(&self) -> String {
-        let mut tags: Vec<&str> = Vec::new();
+        let mut tags = SortedMap::new();
         for tag in self.last.iter().flat_map(|call| call.tags.keys()) {
-            if let Err(place) = tags.binary_search(&tag.as_str()) {
-                tags.insert(place, tag);
-            }
+            tags.insert(tag.as_str(), ());
         }
         let mut csv = Csv::default();
         csv.words(["at", "provider", "model", "served_model", "service_tier", "outcome"]);
@@ -77,11 +76,11 @@ impl CostReport {
         csv.words(["usage_source"]);
         csv.words(COST);
         csv.words(["cost_source"]);
-        tags.iter().for_each(|tag| csv.field(&format!("tag:{tag}")));
+        tags.keys().for_each(|tag| csv.field(&format!("tag:{tag}")));
         csv.end();
         for call in &self.last {
             csv.call(call);
-            for tag in &tags {
+            for tag in tags.keys() {
                 csv.field(call.tags.get(*tag).map_or("", |value| value));
             }
             csv.end();
