@@ -15,7 +15,7 @@ use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
-use crate::wire::{self, Delivery, Reply, Target, Wire};
+use crate::wire::{Delivery, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -154,7 +154,7 @@ pub fn encode(
 ) -> Result<Vec<u8>, Error> {
     let delivery = if streamed { Delivery::Stream } else { Delivery::Whole };
     let target = Target { provider: &of(provider), model, dialect: &Dialect::OPENAI };
-    wire::write(&wire(provider).encode(request, target, delivery)?)
+    Ok(wire(provider).encode(request, target, delivery, false)?.into_bytes())
 }
 
 /// The answer in a body that came with status 200, of the same formats.

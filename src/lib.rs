@@ -147,6 +147,7 @@ pub mod testing;
 mod time;
 mod transport;
 mod unseen;
+mod upper_bound;
 mod usage;
 mod wire;
 

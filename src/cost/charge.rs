@@ -6,8 +6,8 @@ use super::price::Tier;
 use super::record::CallOutcome;
 use super::{Cost, CostSource, Money, Price, Unreported};
 use crate::error::{Error, ErrorKind, Phase};
+use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
-use crate::wire::UpperBound;
 
 /// What there is to price a call by.
 #[derive(Debug, Clone, Copy)]

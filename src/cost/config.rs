@@ -8,7 +8,7 @@ use super::ledger::{Ledger, MemoryLedger};
 use super::tracker::CostTracker;
 use super::{Budget, BudgetAlert, Money, Price, Prices};
 use crate::error::{Error, ErrorKind};
-use crate::wire::Tokenizer;
+use crate::upper_bound::Tokenizer;
 
 /// A budget's alarm, called outside all locks.
 pub(super) type OnAlert = Arc<dyn Fn(&BudgetAlert) + Send + Sync>;

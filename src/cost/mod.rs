@@ -151,4 +151,4 @@ pub use window::Window;
 
 pub use crate::money::Money;
 pub use crate::time::UtcOffset;
-pub use crate::wire::Tokenizer;
+pub use crate::upper_bound::Tokenizer;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::budget::Facts;
 use crate::provider;
-use crate::wire::UpperBound;
+use crate::upper_bound::UpperBound;
 
 /// What a call is about to ask for: who and what is asked, for whom, and the most it can
 /// use.

@@ -73,15 +73,14 @@ mod tests {
     const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
-        Value::Object(wire.encode(request, Target::openai("some-model"), Delivery::Stream).unwrap())
+        Value::Object(wire.body(request, Target::openai("some-model"), Delivery::Stream).unwrap())
     }
 
     #[test]
     fn a_stream_is_asked_for_with_its_usage_and_nothing_else_changes() {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
-            let whole =
-                wire.encode(&request, Target::openai("some-model"), Delivery::Whole).unwrap();
+            let whole = wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap();
             let mut whole = Value::Object(whole);
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
@@ -112,20 +111,18 @@ mod tests {
             for wire in WIRES {
                 let request = hi().extra("stream", stream.clone());
                 let error = wire
-                    .encode(&request, Target::openai("some-model"), Delivery::Stream)
+                    .body(&request, Target::openai("some-model"), Delivery::Stream)
                     .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains("\"stream\" says otherwise"), "{error}");
-                assert!(
-                    wire.encode(&request, Target::openai("some-model"), Delivery::Whole).is_ok()
-                );
+                assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
             }
         }
         for (best_of, fits) in [(json!(1), true), (json!(null), true), (json!(2), false)] {
             let request = hi().extra("best_of", best_of);
             let wire = Wire::OpenAiCompletions;
-            assert!(wire.encode(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
-            let streamed = wire.encode(&request, Target::openai("some-model"), Delivery::Stream);
+            assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
+            let streamed = wire.body(&request, Target::openai("some-model"), Delivery::Stream);
             assert_eq!(streamed.is_ok(), fits);
             if let Err(error) = streamed {
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);

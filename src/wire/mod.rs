@@ -6,10 +6,12 @@
 
 pub(crate) mod anthropic;
 mod delivery;
+mod encoded;
 mod failed;
 mod finish_reason;
 pub(crate) mod framing;
 mod json;
+mod measure;
 mod media;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
@@ -20,7 +22,6 @@ mod schema;
 mod stream;
 mod tool_input;
 mod tool_turns;
-mod upper_bound;
 mod validate;
 
 use serde_json::{Map, Value};
@@ -34,15 +35,12 @@ use crate::unseen;
 use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
+pub(crate) use encoded::Encoded;
 pub(crate) use json::{append, write};
 #[cfg(test)]
 pub(crate) use reply::header_map;
 pub(crate) use reply::{Failure, Reply, Sent, error, head, is_read, rate_limit, request_id};
 pub(crate) use stream::Decoder;
-pub use upper_bound::Tokenizer;
-pub(crate) use upper_bound::{
-    ModelLimits, OUTPUT_LIMITS, UpperBound, output_limit, states_limit, thinking_budget,
-};
 
 /// The most parts an answer may have: more than any model writes, and a bound on
 /// what a broken server can make of a small body.
@@ -172,8 +170,24 @@ impl Wire {
         }
     }
 
-    /// The body for a request, to be written by [`write`].
-    pub(crate) fn encode(
+    /// Encodes a request. Where it `may_be_limited`, an output limit that is null counts as
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for what the target cannot do.
+    pub(crate) fn encode<'a>(
+        self,
+        request: &'a ChatRequest,
+        target: Target<'a>,
+        delivery: Delivery,
+        may_be_limited: bool,
+    ) -> Result<Encoded<'a>, Error> {
+        Encoded::new(self, request, target, delivery, may_be_limited)
+    }
+
+    /// The body of a request, to be written by [`write`].
+    fn body(
         self,
         request: &ChatRequest,
         target: Target<'_>,
@@ -216,7 +230,7 @@ impl Wire {
     }
 
     /// The member of the body that limits the output of one choice.
-    pub(crate) fn limit_member(self, model: &str, dialect: &Dialect) -> &'static str {
+    fn limit_member(self, model: &str, dialect: &Dialect) -> &'static str {
         match self {
             Self::OpenAiChat => openai_chat::limit_member(model, dialect),
             Self::OpenAiCompletions | Self::Anthropic => "max_tokens",

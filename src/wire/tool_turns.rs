@@ -148,7 +148,7 @@ mod tests {
         ] {
             let request = ChatRequest::new(messages);
             for (wire, target) in WIRES {
-                let error = wire.encode(&request, target, Delivery::Whole).unwrap_err();
+                let error = wire.body(&request, target, Delivery::Whole).unwrap_err();
                 assert_eq!(error.kind(), crate::ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {error}");
                 assert!(!error.message().contains("secret"), "{error}");
@@ -173,7 +173,7 @@ mod tests {
         ] {
             let request = ChatRequest::new(messages);
             let encode = |(wire, target): (Wire, Target<'_>)| {
-                Value::from(wire.encode(&request, target, Delivery::Whole).unwrap())
+                Value::from(wire.body(&request, target, Delivery::Whole).unwrap())
             };
             let body = encode(WIRES[0]);
             let roles: Vec<_> = body["messages"].as_array().unwrap().iter().collect();

@@ -126,9 +126,8 @@ mod tests {
                 if about_tools && wire == Wire::OpenAiCompletions {
                     continue; // It takes no tools at all.
                 }
-                let error = wire
-                    .encode(&request, Target::openai("some-model"), Delivery::Whole)
-                    .unwrap_err();
+                let error =
+                    wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
                 assert!(error.message().contains(expected), "{wire:?} {expected}: {error}");
                 assert!(!error.message().contains("secret"));
@@ -139,9 +138,8 @@ mod tests {
     #[test]
     fn extra_may_repeat_the_model() {
         for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
-            let body = wire
-                .encode(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole)
-                .unwrap();
+            let body =
+                wire.body(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole).unwrap();
             assert_eq!(body["model"], "m");
         }
     }
@@ -155,9 +153,7 @@ mod tests {
             hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
         ] {
             for wire in [Wire::OpenAiChat, Wire::Anthropic] {
-                assert!(
-                    wire.encode(&request, Target::openai("some-model"), Delivery::Whole).is_ok()
-                );
+                assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
             }
         }
     }

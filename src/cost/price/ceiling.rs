@@ -2,7 +2,7 @@
 
 use super::rates::times;
 use super::{Money, Rates};
-use crate::wire::UpperBound;
+use crate::upper_bound::UpperBound;
 
 /// A straight line above what a call within a bound costs in one tier of its
 /// prompt's size: what is fixed, and what an output token adds at most.

@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, SystemTime};
 
 use super::Money;
+use crate::upper_bound::UpperBound;
 use crate::usage::Usage;
-use crate::wire::UpperBound;
 pub use cost::{Cost, CostSource};
 use form::Form;
 pub(super) use pattern::fold;

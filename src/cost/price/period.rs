@@ -5,8 +5,8 @@ use super::ceiling::Ceiling;
 use crate::cost::Money;
 use crate::sorted_map::SortedMap;
 use crate::time::calendar::DAY;
+use crate::upper_bound::UpperBound;
 use crate::usage::Usage;
-use crate::wire::UpperBound;
 
 /// The rates of one service tier.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

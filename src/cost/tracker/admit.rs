@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value};
-
 use super::CostTracker;
 use super::notice::{refusal, refused, unkept, unknown, unstated};
 use crate::cost::availability::{Availability, Fit, moments};
@@ -16,7 +14,7 @@ use crate::cost::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
-use crate::wire::{ModelLimits, UpperBound, Wire};
+use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 
 /// The output that is reserved, and sent as the limit, where neither the request nor the
 /// price says how much there can be. A server refuses a limit beyond what its model can
@@ -164,9 +162,8 @@ impl CostTracker {
     pub(crate) fn measure(
         &self,
         plan: &mut CallPlan,
-        body: &Map<String, Value>,
-        wire: Wire,
         least: Option<u64>,
+        measure: impl FnOnce(&ModelLimits<'_>) -> Result<UpperBound, Unbounded>,
     ) -> Result<(), Error> {
         if !self.budgets().iter().any(|budget| budget.matches(&plan.facts())) {
             return Ok(());
@@ -175,14 +172,13 @@ impl CostTracker {
         let config = &self.inner.config;
         let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
         let known = ModelLimits {
-            wire,
             provider: &plan.provider,
             model: &plan.model,
             output_tokens: least.map(|_| sent()).or(price.max_output_tokens()),
             context_window: price.context_window_tokens(),
             tokenizer: config.tokenizer.as_deref(),
         };
-        match UpperBound::of(body, &known) {
+        match measure(&known) {
             Ok(mut bound) => {
                 // The default of a format that always has a limit is none of the caller's.
                 if let (Some(least), Some(default)) = (least, config.default_output) {

@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use super::*;
 use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
 use crate::cost::{BudgetAlert, CallOutcome, CostEvent, CostSource, Money, UtcOffset};
-use crate::wire::Wire;
+use crate::upper_bound::{ModelLimits, Unbounded};
 
 /// A pico-dollar for a token of input, a thousand for one of output.
 fn price() -> Price {

@@ -207,7 +207,7 @@ mod tests {
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
             for request in [&request, &loaded] {
-                let body = wire.encode(request, Target::openai("m"), Delivery::Whole).unwrap();
+                let body = wire.body(request, Target::openai("m"), Delivery::Whole).unwrap();
                 let body = String::from_utf8(json::write(&body).unwrap()).unwrap();
                 assert_eq!(body.matches(schema).count(), 2, "{body}");
                 assert!(body.starts_with(r#"{"model":"m","#), "{body}");

@@ -1,7 +1,7 @@
 //! Property tests: no call costs more than its upper bound.
 
 use super::*;
-use crate::wire::UpperBound;
+use crate::upper_bound::UpperBound;
 use fastrand::Rng;
 
 const TIERS: [Option<&str>; 5] = [None, Some("default"), Some("batch"), Some("flex"), Some("auto")];

@@ -129,23 +129,19 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
 
 #[test]
 fn a_request_that_nothing_bounds_is_refused_and_counted() {
-    let body = serde_json::json!({
-        "model": "m",
-        "messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}],
-    });
-    let body = body.as_object().unwrap();
+    let unbounded = |_: &ModelLimits<'_>| Err(Unbounded::Input("a file by its id".into()));
     let costs = tracker([Budget::total(picos(100_000))]);
-    let error = costs.measure(&mut super::plan(), body, Wire::OpenAiChat, Some(256)).unwrap_err();
+    let error = costs.measure(&mut super::plan(), Some(256), unbounded).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
     assert_eq!(costs.report().refused, 1);
     // A soft one lets it pass, with nothing reserved.
     let costs = tracker([Budget::total(picos(1)).soft()]);
     let mut plan = CallPlan::new("openai", "m");
-    costs.measure(&mut plan, body, Wire::OpenAiChat, None).unwrap();
+    costs.measure(&mut plan, None, unbounded).unwrap();
     assert_eq!(costs.reserve(plan).unwrap().amount(), Money::ZERO);
     // Where no budget bears on it, nobody asks.
     let costs = tracker([Budget::total(picos(100_000)).model("another")]);
-    costs.measure(&mut super::plan(), body, Wire::OpenAiChat, Some(256)).unwrap();
+    costs.measure(&mut super::plan(), Some(256), unbounded).unwrap();
 }
 
 #[test]

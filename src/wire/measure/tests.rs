@@ -5,11 +5,28 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::chat::{CacheTtl, ChatRequest, Image, Message, Part, Tool, ToolCall};
-use crate::wire::Delivery;
-use crate::wire::Target;
+use crate::upper_bound::Tokenizer;
+use crate::wire::{Delivery, Target};
 
-fn basis(wire: Wire, model: &str) -> ModelLimits<'_> {
-    ModelLimits {
+/// A format, and what is known of a model.
+#[derive(Clone, Copy)]
+struct Basis<'a> {
+    wire: Wire,
+    provider: &'a str,
+    model: &'a str,
+    output_tokens: Option<u64>,
+    context_window: Option<u64>,
+    tokenizer: Option<&'a dyn Tokenizer>,
+}
+
+fn of(body: &Map<String, Value>, basis: &Basis<'_>) -> Result<UpperBound, Unbounded> {
+    let &Basis { wire, provider, model, output_tokens, context_window, tokenizer } = basis;
+    let limits = ModelLimits { provider, model, output_tokens, context_window, tokenizer };
+    measure(body, wire, &limits)
+}
+
+fn basis(wire: Wire, model: &str) -> Basis<'_> {
+    Basis {
         wire,
         provider: "openai",
         model,
@@ -107,12 +124,12 @@ fn no_recorded_prompt_exceeds_its_bound() {
         let text = std::fs::read_to_string(folder.join(word("file"))).unwrap();
         let Some(billed) = billed(word("kind"), &text) else { continue };
         let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
-        let mut basis = ModelLimits { output_tokens: Some(1), ..basis(wire, model) };
-        let bound = UpperBound::of(&body, &basis).or_else(|_| {
+        let mut basis = Basis { output_tokens: Some(1), ..basis(wire, model) };
+        let bound = of(&body, &basis).or_else(|_| {
             unseen += 1;
             // No model that is recorded takes less.
             basis.context_window = Some(128_000);
-            UpperBound::of(&body, &basis)
+            of(&body, &basis)
         });
         let input_tokens = match bound {
             Ok(bound) => bound.input_tokens,
@@ -144,7 +161,7 @@ const CHAT: Wire = Wire::OpenAiChat;
 const MESSAGES: Wire = Wire::Anthropic;
 
 fn encoded(wire: Wire, request: &ChatRequest) -> Map<String, Value> {
-    wire.encode(request, Target::openai("m"), Delivery::Whole).unwrap()
+    wire.body(request, Target::openai("m"), Delivery::Whole).unwrap()
 }
 
 /// The bound of a greeting with these members besides.
@@ -152,7 +169,7 @@ fn with(wire: Wire, model: &str, members: Value) -> Result<UpperBound, Unbounded
     let mut body = object(json!({"messages": [{"role": "user", "content": "hi"}]}));
     body.insert("max_tokens".into(), 100.into());
     body.extend(object(members));
-    UpperBound::of(&body, &ModelLimits { context_window: Some(1000), ..basis(wire, model) })
+    of(&body, &Basis { context_window: Some(1000), ..basis(wire, model) })
 }
 
 /// A tokenizer of one's own: three ASCII letters are a token, and every other byte.
@@ -198,30 +215,26 @@ fn no_random_conversation_exceeds_its_bound() {
         let messages = u64::try_from(request.messages.len()).unwrap();
         for wire in [CHAT, MESSAGES] {
             let body = encoded(wire, &request);
-            let plain = ModelLimits { output_tokens: Some(1), ..basis(wire, "m") };
+            let plain = Basis { output_tokens: Some(1), ..basis(wire, "m") };
             // The most a byte-level tokenizer can make of it, and what goes around it.
             let bytes: usize = texts.iter().map(String::len).sum();
-            let bound = UpperBound::of(&body, &plain).unwrap().input_tokens;
+            let bound = of(&body, &plain).unwrap().input_tokens;
             let tools = if wire == MESSAGES { 804 } else { 0 };
             assert!(bound >= u64::try_from(bytes).unwrap() + messages * 5 + 3 + tools, "{round}");
 
             let counts = |_: &str, _: &str, text: &str| Some(triples(text));
-            let counted =
-                UpperBound::of(&body, &ModelLimits { tokenizer: Some(&counts), ..plain }).unwrap();
+            let counted = of(&body, &Basis { tokenizer: Some(&counts), ..plain }).unwrap();
             let tokens: u64 = texts.iter().map(|text| triples(text)).sum();
             assert!(counted.input_tokens >= tokens + messages * 5 + 3 + tools, "{round}");
             assert!(counted.input_tokens < bound, "{round}");
 
             // A tokenizer that does not know the model changes nothing.
             let knows_none = |_: &str, _: &str, _: &str| None;
-            let same =
-                UpperBound::of(&body, &ModelLimits { tokenizer: Some(&knows_none), ..plain })
-                    .unwrap();
+            let same = of(&body, &Basis { tokenizer: Some(&knows_none), ..plain }).unwrap();
             assert_eq!(same.input_tokens, bound);
 
             let window = Some(bound / 2);
-            let cut =
-                UpperBound::of(&body, &ModelLimits { context_window: window, ..plain }).unwrap();
+            let cut = of(&body, &Basis { context_window: window, ..plain }).unwrap();
             assert_eq!(Some(cut.input_tokens), window);
         }
     }
@@ -244,19 +257,16 @@ fn the_output_is_the_limit_for_every_choice() {
     ] {
         let mut body = object(json!({"messages": [], "max_tokens": 100}));
         body.extend(object(members.clone()));
-        let basis = ModelLimits {
-            context_window: Some(1000),
-            output_tokens: Some(777),
-            ..basis(CHAT, "gpt-4o")
-        };
-        assert_eq!(UpperBound::of(&body, &basis).unwrap().output_tokens, expected, "{members}");
+        let basis =
+            Basis { context_window: Some(1000), output_tokens: Some(777), ..basis(CHAT, "gpt-4o") };
+        assert_eq!(of(&body, &basis).unwrap().output_tokens, expected, "{members}");
     }
     let predicted = with(CHAT, "m", json!({"prediction": {"content": "x".repeat(500)}})).unwrap();
     assert!((600..700).contains(&predicted.output_tokens), "{predicted:?}");
     let body = object(json!({"messages": []}));
-    assert_eq!(UpperBound::of(&body, &basis(CHAT, "m")), Err(Unbounded::Output));
-    let window = ModelLimits { context_window: Some(1000), ..basis(CHAT, "m") };
-    assert_eq!(UpperBound::of(&body, &window).unwrap().output_tokens, 1000);
+    assert_eq!(of(&body, &basis(CHAT, "m")), Err(Unbounded::Output));
+    let window = Basis { context_window: Some(1000), ..basis(CHAT, "m") };
+    assert_eq!(of(&body, &window).unwrap().output_tokens, 1000);
     assert_eq!(output_limit(&encoded(MESSAGES, &"hi".into())), Some(4096));
     assert_eq!(output_limit(&encoded(CHAT, &"hi".into())), None);
     assert_eq!(
@@ -274,19 +284,19 @@ fn a_limit_that_comes_later_keeps_the_output_within() {
         json!({"tools": [{"type": "web_fetch_20250910"}]}),
     ] {
         let mut body = object(members);
-        let basis = ModelLimits {
+        let basis = Basis {
             output_tokens: Some(u64::MAX),
             context_window: Some(5000),
             ..basis(MESSAGES, "m")
         };
-        let open = UpperBound::of(&body, &basis).unwrap();
+        let open = of(&body, &basis).unwrap();
         for tokens in [0, 1, 10, 1000, 4999, 20_000, u64::MAX] {
             let limit = open.limit_within(tokens);
             body.insert("max_tokens".into(), limit.into());
-            let output_tokens = UpperBound::of(&body, &basis).unwrap().output_tokens;
+            let output_tokens = of(&body, &basis).unwrap().output_tokens;
             assert!(limit == 0 || output_tokens <= tokens, "{limit} {output_tokens} {tokens}");
             body.insert("max_tokens".into(), (limit.saturating_add(1)).into());
-            let more = UpperBound::of(&body, &basis).unwrap().output_tokens;
+            let more = of(&body, &basis).unwrap().output_tokens;
             assert!(limit >= 5000 || more > tokens, "{limit} {more} {tokens}");
         }
     }
@@ -315,7 +325,7 @@ fn what_cannot_be_seen_takes_the_window() {
         assert_eq!(with(wire, "m", members.clone()).unwrap().input_tokens, 1000, "{members}");
         let mut body = object(json!({"max_tokens": 1}));
         body.extend(object(members.clone()));
-        let unbounded = UpperBound::of(&body, &basis(wire, "m")).unwrap_err();
+        let unbounded = of(&body, &basis(wire, "m")).unwrap_err();
         let message = unbounded.to_string();
         assert!(matches!(unbounded, Unbounded::Input(_)), "{members}");
         assert!(message.contains("context window"), "{message}");
@@ -354,7 +364,7 @@ fn what_is_in_the_body_takes_its_own_tokens() {
     ] {
         let mut body = object(json!({"max_tokens": 1}));
         body.extend(object(members.clone()));
-        let input_tokens = UpperBound::of(&body, &basis(wire, "m")).unwrap().input_tokens;
+        let input_tokens = of(&body, &basis(wire, "m")).unwrap().input_tokens;
         assert!((least..most).contains(&input_tokens), "{members}: {input_tokens}");
     }
     // The size of an image makes its bound smaller, its bytes do not count.
@@ -363,12 +373,12 @@ fn what_is_in_the_body_takes_its_own_tokens() {
     bytes.resize(100_000, 0);
     let request = Message::user("hi").with(Image::from_bytes("image/png", &bytes));
     let body = encoded(MESSAGES, &ChatRequest::from(request.clone()));
-    let input_tokens = UpperBound::of(&body, &basis(MESSAGES, "m")).unwrap().input_tokens;
+    let input_tokens = of(&body, &basis(MESSAGES, "m")).unwrap().input_tokens;
     assert!((800..1300).contains(&input_tokens), "{input_tokens}");
     let body = encoded(CHAT, &ChatRequest::from(request).max_output_tokens(1));
-    let input_tokens = UpperBound::of(&body, &basis(CHAT, "gpt-5.6")).unwrap().input_tokens;
+    let input_tokens = of(&body, &basis(CHAT, "gpt-5.6")).unwrap().input_tokens;
     assert!((48_169..48_600).contains(&input_tokens), "{input_tokens}");
-    let input_tokens = UpperBound::of(&body, &basis(CHAT, "gpt-5.4")).unwrap().input_tokens;
+    let input_tokens = of(&body, &basis(CHAT, "gpt-5.4")).unwrap().input_tokens;
     assert!((1445..2000).contains(&input_tokens), "{input_tokens}");
 }
 
@@ -404,7 +414,7 @@ fn cache_writes_are_seen_wherever_they_come_from() {
     assert_eq!(writes(MESSAGES, json!({"tools": [tool]})), (true, true));
     let request = ChatRequest::from(Message::user("a").with(Part::CachePoint(CacheTtl::OneHour)));
     let body = encoded(MESSAGES, &request);
-    assert!(UpperBound::of(&body, &basis(MESSAGES, "m")).unwrap().cache_writes_1h);
+    assert!(of(&body, &basis(MESSAGES, "m")).unwrap().cache_writes_1h);
 }
 
 #[test]
@@ -422,7 +432,7 @@ fn audio_is_seen_on_both_sides() {
 fn several_prompts_take_several_windows() {
     let bound = |prompt: Value| {
         let body = object(json!({"prompt": prompt, "max_tokens": 10, "n": 2}));
-        UpperBound::of(&body, &basis(Wire::OpenAiCompletions, "davinci-002")).unwrap()
+        of(&body, &basis(Wire::OpenAiCompletions, "davinci-002")).unwrap()
     };
     assert_eq!(bound("hi".into()).output_tokens, 20);
     assert_eq!(bound(json!(["a", "b", "c"])).output_tokens, 60);
@@ -471,7 +481,7 @@ fn what_is_billed_at_another_price_has_no_bound() {
     ] {
         let mut body = object(json!({"max_tokens": 1, "messages": []}));
         body.extend(object(members));
-        let bound = UpperBound::of(&body, &basis(Wire::Anthropic, "claude-opus-4-6"));
+        let bound = of(&body, &basis(Wire::Anthropic, "claude-opus-4-6"));
         match bound {
             Ok(_) => assert!(is_bounded, "{body:?}"),
             Err(why) => assert!(!is_bounded && why.to_string().contains("leave it out"), "{why}"),

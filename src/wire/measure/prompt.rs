@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::image::{self, Detail};
-use super::{ModelLimits, size, text, whole};
+use super::{size, text, whole};
+use crate::upper_bound::ModelLimits;
 use crate::wire::Wire;
 
 /// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
@@ -113,8 +114,8 @@ const BESIDE: &[&str] = &[
 ];
 
 impl<'a> Prompt<'a> {
-    pub(super) fn of(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
-        let openai = basis.wire != Wire::Anthropic;
+    pub(super) fn of(body: &Map<String, Value>, wire: Wire, basis: &'a ModelLimits<'a>) -> Self {
+        let openai = wire != Wire::Anthropic;
         let mut prompt = Self {
             basis,
             tokens: PROMPT,

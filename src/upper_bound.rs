@@ -1,20 +1,7 @@
-//! The most a call can use, reckoned before it is sent.
+//! The most a call can use, as plain data: what the formats measure and budgets reserve.
 
-mod image;
-mod prompt;
-mod size;
-#[cfg(test)]
-mod tests;
-mod text;
-mod tokenizer;
-
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
-
-use crate::wire::Wire;
-use prompt::Prompt;
-pub use tokenizer::Tokenizer;
 
 /// The most a call can use.
 ///
@@ -23,13 +10,13 @@ pub use tokenizer::Tokenizer;
 /// - Text: a token stands for at least one byte of what it encodes. So it is with
 ///   byte-level BPE (OpenAI's tiktoken) and with SentencePiece under byte fallback.
 ///   Anthropic has published the tokenizer of Claude 2 only, which is one too, of text
-///   in normalisation form NFKC; see [`text`] for what that adds. Of later ones it is
+///   in normalisation form NFKC; see `wire::measure::text` for what that adds. Of later ones it is
 ///   assumed.
 /// - What providers put around the text (roles, separators, tools in another
 ///   notation, instructions on how to call them): published numbers where there are
 ///   some, and margins that the recorded responses keep with room to spare; see
-///   [`prompt`].
-/// - Images: the provider's published rule; see [`image`].
+///   `wire::measure::prompt`.
+/// - Images: the provider's published rule; see `wire::measure::image`.
 /// - Whatever enters the prompt unseen (PDFs, files by id, fetched media, searches,
 ///   state kept on the server): the context window, for a provider refuses what does
 ///   not fit. That the window is what it is said to be is for the caller to know.
@@ -70,7 +57,6 @@ pub(crate) struct UpperBound {
 /// What a bound is reckoned from, beside the body.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelLimits<'a> {
-    pub(crate) wire: Wire,
     /// As the price table names it.
     pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
@@ -83,54 +69,6 @@ pub(crate) struct ModelLimits<'a> {
 }
 
 impl UpperBound {
-    /// Reckons the bound of a request as it is sent, whoever wrote which member.
-    ///
-    /// # Errors
-    ///
-    /// Where there is no bound, says why and what to do.
-    pub(crate) fn of(
-        body: &Map<String, Value>,
-        basis: &ModelLimits<'_>,
-    ) -> Result<Self, Unbounded> {
-        let prompt = Prompt::of(body, basis);
-        if let Some(what) = prompt.surcharge {
-            return Err(Unbounded::Price(what));
-        }
-        let choices = choices(body);
-        let input_tokens = match (prompt.unseen, basis.context_window) {
-            (Some(what), None) => return Err(Unbounded::Input(what)),
-            (Some(_), Some(window)) => {
-                window.saturating_mul(prompt.prompts).saturating_mul(prompt.steps)
-            }
-            (None, window) => prompt
-                .tokens
-                .min(window.unwrap_or(u64::MAX).saturating_mul(prompt.prompts))
-                .saturating_mul(prompt.steps),
-        };
-        let limit = output_limit(body).or(basis.output_tokens).or(basis.context_window);
-        let limit = limit.ok_or(Unbounded::Output)?.max(thinking_budget(body));
-        let limit = limit.min(basis.context_window.unwrap_or(u64::MAX));
-        let answers = choices.saturating_mul(prompt.prompts).saturating_mul(prompt.steps);
-        Ok(Self {
-            input_tokens,
-            output_tokens: limit.saturating_add(prompt.beside_output).saturating_mul(answers),
-            answers,
-            beside_limit: prompt.beside_output,
-            runs_tools: prompt.steps > 1,
-            cache_writes: prompt.cache_writes,
-            cache_writes_1h: prompt.cache_writes_1h,
-            web_searches: match prompt.web_searches {
-                Some(searches) => searches.saturating_mul(choices),
-                None => return Err(Unbounded::WebSearches),
-            },
-            input_audio: prompt.input_audio,
-            // Whichever part of the prompt is dearest, all of it may be.
-            input_images: true,
-            output_audio: modality(body, "audio"),
-            output_images: modality(body, "image"),
-        })
-    }
-
     /// Whether the input may grow while the provider answers.
     pub(crate) fn input_grows(&self) -> bool {
         self.runs_tools || self.web_searches > 0
@@ -146,68 +84,6 @@ impl UpperBound {
     pub(crate) fn limit_within(&self, output_tokens: u64) -> u64 {
         (output_tokens / self.answers.max(1)).saturating_sub(self.beside_limit)
     }
-}
-
-/// The members that limit the output of one choice.
-pub(crate) const OUTPUT_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-
-/// The output limit a body states, for one choice; none where it states none, or one
-/// that is no limit, as -1 is to llama.cpp, be it beside another. Of two limits the greater.
-pub(crate) fn output_limit(body: &Map<String, Value>) -> Option<u64> {
-    let mut limits = stated_limits(body).map(whole);
-    let first = limits.next()??;
-    limits.try_fold(first, |most, limit| Some(limit?.max(most)))
-}
-
-/// Whether a body says anything of an output limit, be it that there is none. A null says
-/// nothing.
-pub(crate) fn states_limit(body: &Map<String, Value>) -> bool {
-    stated_limits(body).next().is_some()
-}
-
-/// The members of these names. By a look at all, for a body has few: a map hashes a name in
-/// the time of thirty such looks.
-fn members<'a, const N: usize>(
-    body: &'a Map<String, Value>,
-    names: [&'static str; N],
-) -> impl Iterator<Item = &'a Value> {
-    body.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, value)| value)
-}
-
-fn stated_limits(body: &Map<String, Value>) -> impl Iterator<Item = &Value> {
-    members(body, OUTPUT_LIMITS).filter(|value| !value.is_null())
-}
-
-/// The budget of thoughts, which lies within `max_tokens` but with interleaved
-/// thinking, where it is that of all thoughts in a turn and may be more (Anthropic's
-/// page "Extended thinking", "Interleaved thinking").
-pub(crate) fn thinking_budget(body: &Map<String, Value>) -> u64 {
-    members(body, ["thinking"])
-        .next()
-        .and_then(|thinking| thinking.get("budget_tokens"))
-        .and_then(whole)
-        .unwrap_or(0)
-}
-
-/// How many answers are generated and billed: `n`, or `best_of` where that is more
-/// (OpenAI's API reference of completions, `best_of`).
-fn choices(body: &Map<String, Value>) -> u64 {
-    let stated = members(body, ["n", "best_of"]).filter_map(whole).max();
-    stated.unwrap_or(1).max(1)
-}
-
-fn modality(body: &Map<String, Value>, name: &str) -> bool {
-    let modalities = members(body, ["modalities"]).next().and_then(Value::as_array);
-    modalities.is_some_and(|all| all.iter().any(|modality| modality == name))
-}
-
-/// A count, rounded up; none where it is no number, or less than nothing.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| {
-        // The cast stops at the ends of the range.
-        value.as_f64().filter(|number| *number >= 0.0).map(|number| number.ceil() as u64)
-    })
 }
 
 /// Why a call has no bound.
@@ -247,5 +123,45 @@ impl fmt::Display for Unbounded {
                  and a budget bears on it; leave it out"
             ),
         }
+    }
+}
+
+/// Counts the tokens of a text as a model does.
+///
+/// Without one, a text counts for as many tokens as it has bytes, which is never too
+/// few and for English about four times too many. A tokenizer makes the sums that are
+/// reserved before a call smaller, so that more calls fit into a budget at once; what
+/// is booked after it is what the provider reports either way.
+///
+/// It is given every text of a request by itself: each text part, each description
+/// and value in a tool. Roles, names of members, images and what the provider adds of
+/// its own are counted apart, so it counts the text and nothing around it.
+///
+/// Its counts are trusted: where they are too low, a call can cost more than was
+/// reserved for it. A count for another model of the same provider is no bound.
+///
+/// A closure will do:
+///
+/// ```
+/// use tollgate::cost::Tokenizer;
+///
+/// fn takes(_: impl Tokenizer) {}
+/// takes(|_: &str, model: &str, text: &str| {
+///     // A token of this local model is a character.
+///     (model == "tiny-chars").then(|| text.chars().count() as u64)
+/// });
+/// ```
+pub trait Tokenizer: Send + Sync {
+    /// Counts the tokens of `text` in `model` of `provider`, which is a provider's id.
+    /// `None` for a model that it does not know; then each byte counts as a token.
+    fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64>;
+}
+
+impl<F> Tokenizer for F
+where
+    F: Fn(&str, &str, &str) -> Option<u64> + Send + Sync,
+{
+    fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64> {
+        self(provider, model, text)
     }
 }

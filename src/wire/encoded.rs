@@ -1,0 +1,179 @@
+//! A request as it is sent, with what a caller may ask of it without knowing a member's name.
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::measure::{OUTPUT_LIMITS, measure, output_limit, states_limit, thinking_budget};
+use super::{Delivery, Target, Wire, append, write};
+use crate::chat::ChatRequest;
+use crate::error::Error;
+use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
+
+/// A request as it is sent.
+pub(crate) struct Encoded<'a> {
+    wire: Wire,
+    target: Target<'a>,
+    delivery: Delivery,
+    request: Cow<'a, ChatRequest>,
+    body: Map<String, Value>,
+    written: Vec<u8>,
+}
+
+impl<'a> Encoded<'a> {
+    pub(super) fn new(
+        wire: Wire,
+        request: &'a ChatRequest,
+        target: Target<'a>,
+        delivery: Delivery,
+        may_be_limited: bool,
+    ) -> Result<Self, Error> {
+        let request = match may_be_limited && has_null_limit(request) {
+            true => Cow::Owned(without_null_limits(request)),
+            false => Cow::Borrowed(request),
+        };
+        let body = wire.body(&request, target, delivery)?;
+        let written = write(&body)?;
+        Ok(Self { wire, target, delivery, request, body, written })
+    }
+
+    /// How many bytes of it are text, to estimate its tokens from.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.written.len().saturating_sub(self.request.media_bytes())
+    }
+
+    /// The service tier that it asks for.
+    pub(crate) fn service_tier(&self) -> Option<&str> {
+        self.body.get("service_tier").and_then(Value::as_str)
+    }
+
+    /// The most that it can use.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no bound, says why and what to do.
+    pub(crate) fn upper_bound(&self, limits: &ModelLimits<'_>) -> Result<UpperBound, Unbounded> {
+        measure(&self.body, self.wire, limits)
+    }
+
+    /// The tokens of thoughts that it allows, above which an output limit has to be.
+    pub(crate) fn thinking_budget(&self) -> u64 {
+        thinking_budget(&self.body)
+    }
+
+    /// Whether the caller limits its output, or says that nothing does.
+    pub(crate) fn is_limited_by_caller(&self) -> bool {
+        self.request.max_output_tokens.is_some()
+            || states_limit(&self.request.extra)
+            || self.request.omit.iter().any(|name| OUTPUT_LIMITS.contains(&&**name))
+    }
+
+    /// Whether it has an output limit, be it one that the format always has.
+    pub(crate) fn is_limited(&self) -> bool {
+        output_limit(&self.body).is_some()
+    }
+
+    /// Limits the output of each of its answers.
+    ///
+    /// # Errors
+    ///
+    /// As of encoding.
+    pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
+        let member = self.wire.limit_member(self.target.model, self.target.dialect);
+        match output_limit(&self.body) {
+            Some(stated) if stated == u64::from(tokens) => {}
+            // As most requests are: what is written stays as it is.
+            None => append(&mut self.written, member, tokens),
+            // The format has a default, and the reasoning may be a share of the limit.
+            Some(_) if self.request.reasoning_effort.is_some() => {
+                self.request.to_mut().max_output_tokens = Some(tokens);
+                self.body = self.wire.body(&self.request, self.target, self.delivery)?;
+                self.written = write(&self.body)?;
+            }
+            Some(_) => {
+                self.body.insert(member.to_owned(), tokens.into());
+                self.written = write(&self.body)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the body.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.written
+    }
+}
+
+/// Whether a request has an output limit that is null.
+fn has_null_limit(request: &ChatRequest) -> bool {
+    OUTPUT_LIMITS.iter().any(|name| request.extra.get(*name).is_some_and(Value::is_null))
+}
+
+/// The request without limits that are null, so that another can be sent. To a server they
+/// are as good as left out.
+fn without_null_limits(request: &ChatRequest) -> ChatRequest {
+    let mut request = request.clone();
+    request.extra.retain(|name, value| !(value.is_null() && OUTPUT_LIMITS.contains(&&**name)));
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::ReasoningEffort;
+    use serde_json::json;
+
+    fn limited(wire: Wire, request: &ChatRequest, tokens: u32) -> Value {
+        let target = match wire {
+            Wire::Anthropic => Target::anthropic("claude-haiku-4-5"),
+            _ => Target::openai("gpt-4o"),
+        };
+        let mut encoded = wire.encode(request, target, Delivery::Whole, true).unwrap();
+        encoded.limit_output(tokens).unwrap();
+        serde_json::from_slice(&encoded.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_limit_goes_where_the_format_has_it() {
+        let hi = || ChatRequest::from("hi");
+        for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
+            for request in [hi(), hi().extra("max_tokens", Value::Null)] {
+                assert_eq!(limited(wire, &request, 77)["max_tokens"], 77, "{wire:?}");
+            }
+            let stated = hi().max_output_tokens(5);
+            assert_eq!(limited(wire, &stated, 5)["max_tokens"], 5);
+        }
+        let newer = Target::openai("o3-mini");
+        let request = hi();
+        let mut encoded = Wire::OpenAiChat.encode(&request, newer, Delivery::Whole, true).unwrap();
+        assert!(!encoded.is_limited() && !encoded.is_limited_by_caller());
+        encoded.limit_output(9).unwrap();
+        let body: Value = serde_json::from_slice(&encoded.into_bytes()).unwrap();
+        assert_eq!((&body["max_completion_tokens"], body.get("max_tokens")), (&json!(9), None));
+        // Thoughts are a share of the limit.
+        let thinking = hi().reasoning_effort(ReasoningEffort::High);
+        let body = limited(Wire::Anthropic, &thinking, 2000);
+        assert_eq!(body["max_tokens"], 2000);
+        let thoughts = body["thinking"]["budget_tokens"].as_u64();
+        assert!(thoughts.is_none_or(|tokens| tokens < 2000), "{body}");
+    }
+
+    #[test]
+    fn a_caller_that_limits_the_output_is_seen() {
+        let hi = || ChatRequest::from("hi");
+        for (request, is_limited) in [
+            (hi(), false),
+            (hi().max_output_tokens(5), true),
+            (hi().extra("max_completion_tokens", 5), true),
+            (hi().extra("max_tokens", -1), true),
+            (hi().extra("max_tokens", Value::Null), false),
+            (hi().omit("max_tokens"), true),
+        ] {
+            for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+                let target = Target::openai("m");
+                let encoded = wire.encode(&request, target, Delivery::Whole, true);
+                let Ok(encoded) = encoded else { continue };
+                assert_eq!(encoded.is_limited_by_caller(), is_limited, "{wire:?} {request:?}");
+            }
+        }
+    }
+}
