@@ -1,6 +1,6 @@
 //! An answer that is read while it is written.
 
-mod about;
+mod context;
 mod reader;
 mod select;
 mod source;
@@ -25,7 +25,7 @@ use crate::retry::Tried;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
-use about::About;
+use context::About;
 use reader::{BATCHES, Batch, LastWord};
 pub use select::select;
 pub(crate) use source::{Begun, Pace, Source};

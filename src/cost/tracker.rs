@@ -1,9 +1,9 @@
 //! `CostTracker`: reserves before a call, settles after it, and reports.
 
 mod admit;
+mod describe;
 mod end;
-mod live;
-mod notice;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +24,8 @@ use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 use crate::time::rfc3339::seconds;
 use crate::usage::Usage;
-use live::Live;
-use notice::{status, unknown};
+use describe::{status, unknown};
+use state::Live;
 
 /// Keeps track of what calls cost, and holds budgets.
 ///

@@ -9,14 +9,14 @@
 mod address;
 mod ceiling;
 mod cost;
+mod custom;
 mod day;
-mod form;
 mod overrides;
-mod own;
 mod pattern;
 mod period;
 mod prices;
 mod rates;
+mod stored;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -28,11 +28,11 @@ use super::Money;
 use crate::upper_bound::UpperBound;
 use crate::usage::Usage;
 pub use cost::{Cost, CostSource};
-use form::Form;
 pub(super) use pattern::fold;
 use period::{Period, Sheet, When};
 pub use prices::Prices;
 use rates::{Rates, per_piece, per_token, times};
+use stored::Form;
 
 /// What is known of the service tier of a call.
 #[derive(Debug, Clone, Copy)]

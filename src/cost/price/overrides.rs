@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::form::Unique;
-use super::own::Own;
+use super::custom::Own;
+use super::stored::Unique;
 use super::{Price, pattern};
 
 /// Reads prices by provider and model, or says what is wrong with them and where.

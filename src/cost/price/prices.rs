@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::own::Own;
+use super::custom::Own;
 use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
 

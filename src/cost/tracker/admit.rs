@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::CostTracker;
-use super::notice::{refusal, refused, unkept, unknown, unstated};
+use super::describe::{refusal, refused, unkept, unknown, unstated};
 use crate::cost::availability::{Availability, Fit, moments};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};

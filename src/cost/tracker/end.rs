@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::SystemTime;
 
 use super::CostTracker;
-use super::notice::alert;
+use super::describe::alert;
 use crate::cost::ledger::LedgerError;
 use crate::cost::reservation::{Ending, Held};
 use crate::cost::{

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::notice::alert;
+use super::describe::alert;
 use crate::cost::books::{Books, BooksConfig};
 use crate::cost::ledger::{LedgerError, Posting};
 use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, UtcOffset, Window};
