@@ -25,7 +25,7 @@ use crate::retry::Tried;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
-use context::About;
+use context::StreamContext;
 use reader::{BATCHES, Batch, LastWord};
 pub use select::select;
 pub(crate) use source::{Begun, Pace, Source};
@@ -74,7 +74,7 @@ pub struct ChatStream {
     /// The caller's.
     cancel: Option<CancelToken>,
     decoder: Arc<Mutex<Decoder>>,
-    about: About,
+    context: StreamContext,
 }
 
 impl ChatStream {
@@ -96,7 +96,7 @@ impl ChatStream {
             watched.first_token(after);
         }
         let reply = reader.source.incoming.reply();
-        let about = About {
+        let context = StreamContext {
             provider,
             model,
             secrets: Arc::clone(&reader.source.secrets),
@@ -124,7 +124,7 @@ impl ChatStream {
             stop,
             cancel,
             decoder,
-            about,
+            context,
         };
         match end {
             // It ended with its first events.
@@ -191,18 +191,18 @@ impl ChatStream {
     /// [`Unreported`](crate::Unreported).
     pub fn partial(&self) -> ChatResponse {
         let decoded = self.decoder.lock().partial();
-        self.about.response(decoded)
+        self.context.response(decoded)
     }
 
     /// What was tried until the stream began. The last attempt is the stream; if that
     /// broke off, it says so.
     pub fn attempts(&self) -> &[Attempt] {
-        &self.about.attempts
+        &self.context.attempts
     }
 
     /// The provider's id of the HTTP request, to quote to its support.
     pub fn request_id(&self) -> Option<&str> {
-        self.about.request_id.as_deref()
+        self.context.request_id.as_deref()
     }
 
     /// Whether it has ended: there are no more events, and no error to come.
@@ -251,8 +251,8 @@ impl ChatStream {
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {
                     self.end = Some(Ok(()));
-                    self.about.stop_the_clock(None);
-                    self.about.end(&self.decoder, None);
+                    self.context.stop_the_clock(None);
+                    self.context.end(&self.decoder, None);
                 }
                 return Poll::Ready(Some(Ok(event)));
             }
@@ -278,21 +278,21 @@ impl ChatStream {
     fn cancel(&mut self) -> Error {
         let error = Error::cancelled()
             .with_phase(Phase::NextToken)
-            .with_status(self.about.status)
-            .with_request_id(self.about.request_id.clone());
+            .with_status(self.context.status)
+            .with_request_id(self.context.request_id.clone());
         self.fail(error)
     }
 
     /// Ends the stream with its error, and returns that.
     fn fail(&mut self, error: Error) -> Error {
         self.batch = Vec::new().into_iter();
-        let about = &mut self.about;
-        about.stop_the_clock(Some(&error));
+        let context = &mut self.context;
+        context.stop_the_clock(Some(&error));
         let error =
-            error.with_provider(about.provider.as_str()).with_attempts(about.attempts.clone());
+            error.with_provider(context.provider.as_str()).with_attempts(context.attempts.clone());
         self.end = Some(Err(error.clone()));
         self.stop();
-        self.about.end(&self.decoder, Some(&error));
+        self.context.end(&self.decoder, Some(&error));
         error
     }
 
@@ -350,9 +350,9 @@ impl Drop for ChatStream {
 impl fmt::Debug for ChatStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChatStream")
-            .field("provider", &self.about.provider)
-            .field("model", &self.about.model)
-            .field("request_id", &self.about.request_id)
+            .field("provider", &self.context.provider)
+            .field("model", &self.context.model)
+            .field("request_id", &self.context.request_id)
             .field("end", &self.end)
             .finish_non_exhaustive()
     }

@@ -91,7 +91,7 @@ pub(crate) enum Lock {
     /// The error that a stream's reader ended with (`stream/reader.rs`).
     StreamError,
     /// What cost reports are made of (`cost/tracker.rs`).
-    CostBooks,
+    CostTracker,
     /// The clients that share a cost tracker and observe its alerts (`cost/tracker.rs`).
     AlertListeners,
     /// The readers of cost events (`cost/event.rs`).

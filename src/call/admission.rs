@@ -49,7 +49,7 @@ pub(super) fn admit(
         .map(|least| least.saturating_add(encoded.thinking_budget()));
     costs.measure(&mut plan, least, |limits| encoded.upper_bound(limits))?;
     if least.is_some() && !encoded.is_limited() {
-        costs.leave_room(&mut plan);
+        costs.fit_window(&mut plan);
     }
     let reservation = costs.reserve(match least {
         Some(each) => plan.clone().at_least_each(each),

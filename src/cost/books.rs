@@ -41,7 +41,7 @@ pub(crate) struct BooksConfig {
 impl BooksConfig {
     /// With the borders of all these prices.
     pub(crate) fn of(prices: &Prices) -> Self {
-        Self { borders: prices.own_borders().chain(BORDERS).collect(), ..Self::default() }
+        Self { borders: prices.custom_borders().chain(BORDERS).collect(), ..Self::default() }
     }
 }
 

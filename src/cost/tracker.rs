@@ -24,8 +24,8 @@ use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 use crate::time::rfc3339::seconds;
 use crate::usage::Usage;
-use describe::{status, unknown};
-use state::Live;
+use describe::{status, unknown_price};
+use state::State;
 
 /// Keeps track of what calls cost, and holds budgets.
 ///
@@ -73,9 +73,9 @@ struct Inner {
     config: CostConfig,
     ledger: Arc<dyn Ledger>,
     unknown_model: UnknownModel,
-    /// Guards what reports are made of ([`Lock::CostBooks`]): the sums agree with each other.
+    /// Guards what reports are made of ([`Lock::CostTracker`]): the sums agree with each other.
     /// Nothing else is locked, called or written while it is held.
-    live: Mutex<Live>,
+    state: Mutex<State>,
     events: Events,
     /// The listeners of the clients that share it ([`Lock::AlertListeners`]). Locked to change
     /// or copy the list, and not while they are called.
@@ -92,12 +92,12 @@ impl CostTracker {
 
     pub(super) fn with(config: CostConfig, ledger: Arc<dyn Ledger>) -> Self {
         let unknown_model = config.unknown_models();
-        let live = Live::new(&config);
+        let state = State::new(&config);
         let inner = Inner {
             config,
             ledger,
             unknown_model,
-            live: Mutex::new(Lock::CostBooks, live),
+            state: Mutex::new(Lock::CostTracker, state),
             events: Events::default(),
             listeners: Mutex::new(Lock::AlertListeners, Vec::new()),
         };
@@ -148,7 +148,7 @@ impl CostTracker {
         let price = self.price(&plan);
         let charges = self.charges(&plan, at);
         let id = self.open(&charges, at)?;
-        let unknown = price.is_none().then(|| unknown(&plan));
+        let unknown = price.is_none().then(|| unknown_price(&plan));
         let held = self.held(self.basis(plan, price, at), id, charges);
         let cost = Reservation::new(held).send().settle(bill.tracked());
         match (cost, unknown) {
@@ -161,8 +161,8 @@ impl CostTracker {
     pub fn report(&self) -> CostReport {
         let now = seconds(self.now());
         let (mut report, accounts) = {
-            let live = self.inner.live.lock();
-            (live.report(), live.accounts())
+            let state = self.inner.state.lock();
+            (state.report(), state.accounts())
         };
         report.prices_date = self.prices().date().to_owned();
         let charges: Vec<_> = accounts

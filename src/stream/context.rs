@@ -14,7 +14,7 @@ use crate::wire::{self, Decoded, Decoder};
 
 /// What a client knows of an answer beside its body: whose it is, what was tried for it,
 /// what it costs, and who watches.
-pub(super) struct About {
+pub(super) struct StreamContext {
     pub(super) provider: Provider,
     pub(super) model: String,
     pub(super) secrets: Arc<Secrets>,
@@ -38,7 +38,7 @@ pub(super) struct About {
     pub(super) cost: Option<Cost>,
 }
 
-impl About {
+impl StreamContext {
     /// The response that this much of an answer is.
     pub(super) fn response(&self, mut decoded: Decoded) -> ChatResponse {
         let cost = match self.charge {

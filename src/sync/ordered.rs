@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn locks_nest_in_the_written_order_only() {
         use Lock::{
-            CancelListener, CancelListeners, Cleaner, CostBooks, Loopback, LoopbackControl,
+            CancelListener, CancelListeners, Cleaner, CostTracker, Loopback, LoopbackControl,
             MemoryLedger, MetricsShard, MetricsStore, MetricsTargets, Pool, Socket,
         };
         for (locks, right) in [
@@ -221,8 +221,8 @@ mod tests {
             (&[Cleaner, CancelListener], false),
             (&[MetricsShard, MetricsStore], false),
             (&[MetricsTargets, MetricsShard], false),
-            (&[CostBooks, MemoryLedger], false),
-            (&[MemoryLedger, CostBooks], false),
+            (&[CostTracker, MemoryLedger], false),
+            (&[MemoryLedger, CostTracker], false),
         ] {
             assert_eq!(nests(locks), right, "{locks:?}");
             none_held("a failed check leaves nothing behind");

@@ -168,7 +168,7 @@ fn every_size_at_which_a_built_in_price_changes_is_a_border() {
     }
     let above = Price::free().above(7, Price::free());
     let set = prices.set("a", "b", Price::free().service_tier("flex", above));
-    assert_eq!(set.own_borders().collect::<Vec<_>>(), [7]);
+    assert_eq!(set.custom_borders().collect::<Vec<_>>(), [7]);
 }
 
 #[test]

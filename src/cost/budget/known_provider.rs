@@ -17,7 +17,7 @@ impl Budget {
     ) -> Option<String> {
         let name = fold(self.provider.as_deref()?.trim());
         let is_own = own.iter().any(|id| fold(id.trim()) == name);
-        if name.is_empty() || is_own || prices.has_own(&name) {
+        if name.is_empty() || is_own || prices.has_custom(&name) {
             return None;
         }
         let known = || provider::names().chain(Prices::providers());

@@ -7,9 +7,9 @@ use crate::sorted_map::SortedMap;
 
 /// By the provider's name, then the model's, both in lower case.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Own(SortedMap<String, SortedMap<String, Arc<Price>>>);
+pub(super) struct CustomPrices(SortedMap<String, SortedMap<String, Arc<Price>>>);
 
-impl Own {
+impl CustomPrices {
     /// Sets a price, over the one that is there.
     pub(super) fn set(&mut self, provider: String, model: String, price: Arc<Price>) {
         self.0.get_or_insert_with(provider, SortedMap::new).insert(model, price);
@@ -46,19 +46,19 @@ mod tests {
     use super::*;
     use crate::cost::Money;
 
-    fn own(entries: &[(&str, &str, i64)]) -> Own {
-        let mut own = Own::default();
+    fn custom(entries: &[(&str, &str, i64)]) -> CustomPrices {
+        let mut custom = CustomPrices::default();
         for (provider, model, dollars) in entries {
             let price = Price::per_million(Money::dollars(*dollars), Money::ZERO);
-            own.set((*provider).to_owned(), (*model).to_owned(), Arc::new(price));
+            custom.set((*provider).to_owned(), (*model).to_owned(), Arc::new(price));
         }
-        own
+        custom
     }
 
     #[test]
     fn each_model_has_the_price_that_was_set_last() {
-        let mut prices = own(&[("b", "x", 1), ("a", "y", 2), ("b", "x", 3), ("b", "a", 4)]);
-        prices.extend(own(&[("a", "y", 5), ("c", "z", 6)]));
+        let mut prices = custom(&[("b", "x", 1), ("a", "y", 2), ("b", "x", 3), ("b", "a", 4)]);
+        prices.extend(custom(&[("a", "y", 5), ("c", "z", 6)]));
         for (provider, model, price) in [
             ("a", "y", Some(5)),
             ("b", "a", Some(4)),
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn the_models_of_a_provider_are_told_by_name() {
-        let prices = own(&[("b", "y", 1), ("a", "y", 1), ("bb", "x", 1), ("b", "x", 1)]);
+        let prices = custom(&[("b", "y", 1), ("a", "y", 1), ("bb", "x", 1), ("b", "x", 1)]);
         for (provider, models) in
             [("a", &["y"][..]), ("b", &["x", "y"]), ("bb", &["x"]), ("c", &[])]
         {

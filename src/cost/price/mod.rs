@@ -32,7 +32,7 @@ pub(super) use pattern::fold;
 use period::{Period, Sheet, When};
 pub use prices::Prices;
 use rates::{Rates, per_piece, per_token, times};
-use stored::Form;
+use stored::StoredPrice;
 
 /// What is known of the service tier of a call.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +65,7 @@ pub(crate) enum Tier<'a> {
 /// It is stored and loaded in the form of the entries of a file of
 /// [prices](Prices::load).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Form", into = "Form")]
+#[serde(try_from = "StoredPrice", into = "StoredPrice")]
 pub struct Price {
     /// Never empty; the first holds always, and of those that hold the last counts.
     periods: Vec<Period>,

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::custom::Own;
+use super::custom::CustomPrices;
 use super::stored::Unique;
 use super::{Price, pattern};
 
 /// Reads prices by provider and model, or says what is wrong with them and where.
-pub(super) fn read(json: &str) -> Result<Own, String> {
+pub(super) fn read(json: &str) -> Result<CustomPrices, String> {
     let providers: Unique<Unique<Price>> =
         serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let mut own = Own::default();
+    let mut custom = CustomPrices::default();
     for (provider, models) in providers.0 {
         let provider = pattern::fold(provider.trim());
         for (model, price) in models.0 {
             let model = pattern::fold(&model);
-            own.set(provider.clone().into_owned(), model.into_owned(), Arc::new(price));
+            custom.set(provider.clone().into_owned(), model.into_owned(), Arc::new(price));
         }
     }
-    Ok(own)
+    Ok(custom)
 }

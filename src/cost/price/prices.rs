@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::custom::Own;
+use super::custom::CustomPrices;
 use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
 
@@ -42,7 +42,7 @@ pub struct Prices {
 
 struct Inner {
     builtin: bool,
-    own: Own,
+    custom: CustomPrices,
     /// Guards nothing but itself: what is in it can be found again at any time.
     found: RwLock<Found>,
 }
@@ -60,16 +60,16 @@ type Outcomes = HashMap<Box<str>, Option<Arc<Price>>>;
 impl Prices {
     /// The built-in table.
     pub fn builtin() -> Self {
-        Self::new(true, Own::default())
+        Self::new(true, CustomPrices::default())
     }
 
     /// No prices at all.
     pub fn empty() -> Self {
-        Self::new(false, Own::default())
+        Self::new(false, CustomPrices::default())
     }
 
-    fn new(builtin: bool, own: Own) -> Self {
-        Self { inner: Arc::new(Inner { builtin, own, found: RwLock::default() }) }
+    fn new(builtin: bool, custom: CustomPrices) -> Self {
+        Self { inner: Arc::new(Inner { builtin, custom, found: RwLock::default() }) }
     }
 
     /// The date of the built-in table's data, such as `2026-10-21`.
@@ -87,7 +87,7 @@ impl Prices {
     #[must_use]
     pub fn set(self, provider: &str, model: &str, price: Price) -> Self {
         let (provider, model) = (pattern::fold(provider.trim()), pattern::fold(model));
-        let mut one = Own::default();
+        let mut one = CustomPrices::default();
         one.set(provider.into_owned(), model.into_owned(), Arc::new(price));
         self.with(one)
     }
@@ -104,13 +104,13 @@ impl Prices {
             let message = format!("cannot read the file of prices {path:?}: {error}");
             Error::new(ErrorKind::Configuration, message).with_source(error)
         })?;
-        let own = overrides::read(&text).map_err(|problem| {
+        let custom = overrides::read(&text).map_err(|problem| {
             Error::new(
                 ErrorKind::Configuration,
                 format!("in the file of prices {path:?}, {problem}"),
             )
         })?;
-        Ok(self.with(own))
+        Ok(self.with(custom))
     }
 
     /// Sets prices that are written as JSON: an object with a member for each provider,
@@ -146,20 +146,20 @@ impl Prices {
     /// [`Configuration`](ErrorKind::Configuration) with the place, for what is no JSON,
     /// names that are unknown, missing or there twice, and amounts that are none.
     pub fn parse(self, json: &str) -> Result<Self, Error> {
-        let own = overrides::read(json).map_err(|problem| {
+        let custom = overrides::read(json).map_err(|problem| {
             Error::new(ErrorKind::Configuration, format!("in the prices, {problem}"))
         })?;
-        Ok(self.with(own))
+        Ok(self.with(custom))
     }
 
-    fn with(self, more: Own) -> Self {
+    fn with(self, more: CustomPrices) -> Self {
         let builtin = self.inner.builtin;
-        let mut own = match Arc::try_unwrap(self.inner) {
-            Ok(inner) => inner.own,
-            Err(shared) => shared.own.clone(),
+        let mut custom = match Arc::try_unwrap(self.inner) {
+            Ok(inner) => inner.custom,
+            Err(shared) => shared.custom.clone(),
         };
-        own.extend(more);
-        Self::new(builtin, own)
+        custom.extend(more);
+        Self::new(builtin, custom)
     }
 
     /// The price of a model by the name that is asked for or, better, the one that the
@@ -182,11 +182,11 @@ impl Prices {
 
     /// Names in lower case.
     fn look_up(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
-        let own = |provider: &str, model: &str| self.inner.own.get(provider, model).cloned();
+        let custom = |provider: &str, model: &str| self.inner.custom.get(provider, model).cloned();
         let section = table::section(provider);
         let providers =
             || [Some(provider), section.map(|section| section.name)].into_iter().flatten();
-        let set = |model: &str| providers().find_map(|provider| own(provider, model));
+        let set = |model: &str| providers().find_map(|provider| custom(provider, model));
         if let Some(price) = set(model) {
             return Some(price);
         }
@@ -238,11 +238,11 @@ impl Prices {
         let listed = section.filter(|_| self.inner.builtin).into_iter();
         let names =
             listed.flat_map(|section| section.entries()).filter(|entry| entry.price().is_some());
-        let own = match section {
-            Some(section) if !self.has_own(&provider) => self.inner.own.models(section.name),
-            _ => self.inner.own.models(&provider),
+        let custom = match section {
+            Some(section) if !self.has_custom(&provider) => self.inner.custom.models(section.name),
+            _ => self.inner.custom.models(&provider),
         };
-        let beside = own.filter(move |name| {
+        let beside = custom.filter(move |name| {
             let listed = section.filter(|_| self.inner.builtin);
             !listed.is_some_and(|section| {
                 section.entries().any(|entry| pattern::fold(entry.name) == *name)
@@ -254,21 +254,21 @@ impl Prices {
 
 impl Prices {
     /// Whether any price is set for a provider, by its name in lower case.
-    pub(crate) fn has_own(&self, provider: &str) -> bool {
-        self.inner.own.models(provider).next().is_some()
+    pub(crate) fn has_custom(&self, provider: &str) -> bool {
+        self.inner.custom.models(provider).next().is_some()
     }
 
     /// What is wrong with the prices that are set, a sentence each.
     pub(crate) fn problems(&self) -> impl Iterator<Item = String> + '_ {
-        self.inner.own.iter().filter_map(|(provider, model, price)| {
+        self.inner.custom.iter().filter_map(|(provider, model, price)| {
             let problem = price.problem()?;
             Some(format!("the price of {model:?} of {provider:?} {problem}"))
         })
     }
 
     /// The prompt sizes above which a price that is set ever changes.
-    pub(crate) fn own_borders(&self) -> impl Iterator<Item = u64> + '_ {
-        self.inner.own.iter().flat_map(|(_, _, price)| price.all_borders())
+    pub(crate) fn custom_borders(&self) -> impl Iterator<Item = u64> + '_ {
+        self.inner.custom.iter().flat_map(|(_, _, price)| price.all_borders())
     }
 }
 
@@ -290,7 +290,7 @@ impl Default for Prices {
 
 impl fmt::Debug for Prices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = self.inner.own.iter().count();
+        let set = self.inner.custom.iter().count();
         f.debug_struct("Prices").field("builtin", &self.inner.builtin).field("set", &set).finish()
     }
 }

@@ -11,7 +11,7 @@ use super::{Money, Period, Price, Rates, Sheet, When, day};
 /// A price, or a part of one, which has fewer members.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Form {
+pub(super) struct StoredPrice {
     input: Money,
     output: Money,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,13 +35,13 @@ pub(super) struct Form {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     web_search: Option<Money>,
     #[serde(default, skip_serializing_if = "Unique::is_empty")]
-    above: Unique<Form>,
+    above: Unique<StoredPrice>,
     #[serde(default, skip_serializing_if = "Unique::is_empty")]
-    service_tiers: Unique<Form>,
+    service_tiers: Unique<StoredPrice>,
     #[serde(default, skip_serializing_if = "Unique::is_empty")]
-    since: Unique<Form>,
+    since: Unique<StoredPrice>,
     #[serde(default, skip_serializing_if = "Unique::is_empty")]
-    daily: Unique<Form>,
+    daily: Unique<StoredPrice>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     context_window: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ enum Level {
     Model,
 }
 
-impl Form {
+impl StoredPrice {
     fn rates(&self) -> Result<Rates, String> {
         let amounts = [
             ("input", Some(self.input)),
@@ -120,53 +120,53 @@ impl Form {
     fn sheet(&self, level: Level) -> Result<Sheet, String> {
         self.check(level)?;
         let mut sheet = Sheet { rates: self.rates()?, ..Sheet::default() };
-        for (tokens, form) in &self.above.0 {
+        for (tokens, stored) in &self.above.0 {
             let number = tokens.parse().map_err(|_| {
                 format!("above has {tokens:?}, which is no number of tokens, such as \"200000\"")
             })?;
-            form.check(Level::Size)?;
-            sheet.set_above(number, form.rates()?);
+            stored.check(Level::Size)?;
+            sheet.set_above(number, stored.rates()?);
         }
         Ok(sheet)
     }
 
     fn period(&self, when: When, level: Level) -> Result<Period, String> {
         let mut period = Period::new(when, self.sheet(level)?);
-        for (name, form) in &self.service_tiers.0 {
-            period.set_tier(name, form.sheet(Level::Tier)?);
+        for (name, stored) in &self.service_tiers.0 {
+            period.set_tier(name, stored.sheet(Level::Tier)?);
         }
         Ok(period)
     }
 }
 
-impl TryFrom<Form> for Price {
+impl TryFrom<StoredPrice> for Price {
     type Error = String;
 
-    fn try_from(form: Form) -> Result<Self, String> {
-        let period = form.period(When::Always, Level::Model)?;
-        let (context_window, max_output) = (form.context_window, form.max_output);
+    fn try_from(stored: StoredPrice) -> Result<Self, String> {
+        let period = stored.period(When::Always, Level::Model)?;
+        let (context_window, max_output) = (stored.context_window, stored.max_output);
         let periods = vec![period];
         let mut price = Self { periods, context_window, max_output, negative: false };
-        for (date, form) in &form.since.0 {
+        for (date, stored) in &stored.since.0 {
             let start = day::read(date).ok_or_else(|| {
                 format!("since has {date:?}, which is no date, such as \"2027-01-31\"")
             })?;
-            price.insert(form.period(When::Since(start), Level::Period)?);
+            price.insert(stored.period(When::Since(start), Level::Period)?);
         }
-        for (hours, form) in &form.daily.0 {
+        for (hours, stored) in &stored.daily.0 {
             let when = hours.split_once('-').and_then(|(from, until)| {
                 Some(When::Daily(day::read_time(from)?, day::read_time(until)?))
             });
             let when = when.ok_or_else(|| {
                 format!("daily has {hours:?}, which is no stretch of time, such as \"01:00-04:30\"")
             })?;
-            price.insert(form.period(when, Level::Period)?);
+            price.insert(stored.period(when, Level::Period)?);
         }
         Ok(price)
     }
 }
 
-impl From<&Rates> for Form {
+impl From<&Rates> for StoredPrice {
     fn from(rates: &Rates) -> Self {
         let piece = |rate: u64| (rate > 0).then(|| Money::picos(i128::from(rate)));
         Self {
@@ -187,7 +187,7 @@ impl From<&Rates> for Form {
     }
 }
 
-impl From<&Sheet> for Form {
+impl From<&Sheet> for StoredPrice {
     fn from(sheet: &Sheet) -> Self {
         let above = sheet.above.iter();
         let above = above.map(|(tokens, rates)| (tokens.to_string(), rates.into())).collect();
@@ -195,28 +195,28 @@ impl From<&Sheet> for Form {
     }
 }
 
-impl From<&Period> for Form {
+impl From<&Period> for StoredPrice {
     fn from(period: &Period) -> Self {
         let tiers = period.tiers.iter().map(|(name, sheet)| (name.clone(), sheet.into())).collect();
         Self { service_tiers: Unique(tiers), ..(&period.standard).into() }
     }
 }
 
-impl From<Price> for Form {
+impl From<Price> for StoredPrice {
     fn from(price: Price) -> Self {
         let Price { periods, context_window, max_output, .. } = price;
-        let mut form = Self { context_window, max_output, ..(&periods[0]).into() };
+        let mut stored = Self { context_window, max_output, ..(&periods[0]).into() };
         for period in &periods {
             match period.when {
                 When::Always => {}
-                When::Since(start) => form.since.0.push((day::write(start), period.into())),
+                When::Since(start) => stored.since.0.push((day::write(start), period.into())),
                 When::Daily(from, until) => {
                     let hours = format!("{}-{}", day::write_time(from), day::write_time(until));
-                    form.daily.0.push((hours, period.into()));
+                    stored.daily.0.push((hours, period.into()));
                 }
             }
         }
-        form
+        stored
     }
 }
 

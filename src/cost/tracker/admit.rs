@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::CostTracker;
-use super::describe::{refusal, refused, unkept, unknown, unstated};
+use super::describe::{ledger_error, refusal, refusal_error, unknown_price, unstated_tokens};
 use crate::cost::availability::{Availability, Fit, moments};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
@@ -36,7 +36,7 @@ impl CostTracker {
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.reserve_again(plan);
         if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::Budget) {
-            self.inner.live.lock().books.refused();
+            self.inner.state.lock().books.refused();
         }
         reserved
     }
@@ -55,7 +55,7 @@ impl CostTracker {
         let at = self.now();
         let Some(price) = self.price(&plan) else {
             if self.inner.unknown_model == UnknownModel::Refuse {
-                return Err(unknown(&plan));
+                return Err(unknown_price(&plan));
             }
             // Nothing can be set aside, but the provider may send a bill.
             let charges = self.charges(&plan, at);
@@ -64,7 +64,7 @@ impl CostTracker {
             return Ok(Reservation::new(held));
         };
         if let Some(missing) = plan.missing().filter(|_| self.is_held(&plan)) {
-            return Err(unstated(missing));
+            return Err(unstated_tokens(missing));
         }
         let tier = plan.service_tier.clone();
         let tier = tier.as_deref();
@@ -79,7 +79,7 @@ impl CostTracker {
             if least > budget.limit {
                 let (none, never) = (Balance::default(), Availability::Never);
                 let refusal = refusal(budget, &plan, None, none, least, never, at);
-                return Err(refused(refusal, &plan, least_output));
+                return Err(refusal_error(refusal, &plan, least_output));
             }
             if most(&plan.bound) > budget.limit {
                 plan.bound.output_tokens =
@@ -97,14 +97,14 @@ impl CostTracker {
         let grant =
             match self.ledger().reserve(&Hold { lines: &lines, least, most, now: seconds(at) }) {
                 Ok(grant) => grant,
-                Err(HoldError::Failed(error)) => return Err(unkept(error)),
+                Err(HoldError::Failed(error)) => return Err(ledger_error(error)),
                 Err(HoldError::Refused { line, balance }) => {
                     let (place, charge) = &charges[line.min(charges.len() - 1)];
                     let budget = &self.budgets()[*place];
                     let available = self.available(&charges, least, at);
                     let charge = Some(charge);
                     let refusal = refusal(budget, &plan, charge, balance, least, available, at);
-                    return Err(refused(refusal, &plan, least_output));
+                    return Err(refusal_error(refusal, &plan, least_output));
                 }
             };
         if grant.amount < most {
@@ -189,7 +189,7 @@ impl CostTracker {
                 Ok(())
             }
             Err(unbounded) if self.is_held(plan) => {
-                self.inner.live.lock().books.refused();
+                self.inner.state.lock().books.refused();
                 Err(Error::new(ErrorKind::Budget, unbounded.to_string()))
             }
             Err(_) => Ok(()),
@@ -203,13 +203,13 @@ impl CostTracker {
     ///
     /// The prompt is taken to be half its bound, which is far more than text mostly is, and no
     /// more than half the window.
-    pub(crate) fn leave_room(&self, plan: &mut CallPlan) {
+    pub(crate) fn fit_window(&self, plan: &mut CallPlan) {
         let price = self.price(plan);
         let Some(window) = price.and_then(|price| price.context_window_tokens()) else { return };
         let bound = &mut plan.bound;
         if bound.answers > 0 {
-            let room = window - (bound.input_tokens / 2).min(window / 2);
-            let limit = room.max(self.inner.config.least_output);
+            let left = window - (bound.input_tokens / 2).min(window / 2);
+            let limit = left.max(self.inner.config.least_output);
             bound.output_tokens = bound.output_tokens.min(bound.output_of(limit));
         }
     }
@@ -260,8 +260,8 @@ impl CostTracker {
         let hold = Hold { lines: &lines, least: Money::ZERO, most: Money::ZERO, now: seconds(at) };
         match self.ledger().reserve(&hold) {
             Ok(grant) => Ok(Some(grant.id)),
-            Err(HoldError::Failed(error)) => Err(unkept(error)),
-            Err(HoldError::Refused { .. }) => Err(unkept(LedgerError::new(
+            Err(HoldError::Failed(error)) => Err(ledger_error(error)),
+            Err(HoldError::Refused { .. }) => Err(ledger_error(LedgerError::new(
                 "the ledger refused to reserve nothing on lines without a limit, against the \
                  contract of Ledger::reserve: nothing always fits",
             ))),
@@ -294,8 +294,8 @@ impl CostTracker {
         // The report shows what is reserved as well.
         let split = |(place, _): &&(usize, String)| self.budgets()[*place].is_split();
         if accounts.iter().any(|account| split(&account)) {
-            let mut live = self.inner.live.lock();
-            accounts.iter().filter(split).for_each(|(place, account)| live.meet(*place, account));
+            let mut state = self.inner.state.lock();
+            accounts.iter().filter(split).for_each(|(place, account)| state.meet(*place, account));
         }
         let tracker = self.clone();
         Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }

@@ -83,7 +83,7 @@ pub(super) fn refusal(
 }
 
 /// The error of a call whose price is not known.
-pub(super) fn unknown(plan: &CallPlan) -> Error {
+pub(super) fn unknown_price(plan: &CallPlan) -> Error {
     let (model, provider, prices) = (&plan.model, &plan.provider, plan.prices());
     let known_as = match prices == provider {
         true => String::new(),
@@ -100,7 +100,7 @@ pub(super) fn unknown(plan: &CallPlan) -> Error {
 }
 
 /// The error of a plan under a budget that does not say how much of something it can use.
-pub(super) fn unstated(what: &str) -> Error {
+pub(super) fn unstated_tokens(what: &str) -> Error {
     Error::new(
         ErrorKind::Budget,
         format!(
@@ -111,7 +111,7 @@ pub(super) fn unstated(what: &str) -> Error {
 }
 
 /// The error of a call that a budget does not bear.
-pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
+pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
     let output = match plan.least_output {
         Some(_) => format!("no more than {output_tokens} of output"),
@@ -122,6 +122,6 @@ pub(super) fn refused(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u6
 }
 
 /// The error of books that cannot be kept.
-pub(super) fn unkept(error: LedgerError) -> Error {
+pub(super) fn ledger_error(error: LedgerError) -> Error {
     Error::new(ErrorKind::Ledger, error.to_string()).with_source(error)
 }

@@ -63,9 +63,9 @@ impl CostTracker {
         // Told when it is in the books, which take the record.
         let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.clone()));
         let (budgets, accounts) = (self.budgets(), &held.accounts);
-        let mut live = self.inner.live.lock();
-        let alerts = live.record(record, budgets, accounts, &postings, basis.at);
-        drop(live);
+        let mut state = self.inner.state.lock();
+        let alerts = state.record(record, budgets, accounts, &postings, basis.at);
+        drop(state);
         if let Some(spent) = spent {
             self.inner.events.send(|| spent);
         }
@@ -103,11 +103,11 @@ impl CostTracker {
     /// booked.
     pub(in crate::cost) fn end_failed(&self) {
         let error = LedgerError::new("it or the clock panicked when a call was dropped");
-        self.inner.live.lock().failed(&error);
+        self.inner.state.lock().failed(&error);
     }
 
     /// Keeps in mind that the ledger failed. The money stays reserved there.
     fn booked<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
-        outcome.inspect_err(|error| self.inner.live.lock().failed(error)).ok()
+        outcome.inspect_err(|error| self.inner.state.lock().failed(error)).ok()
     }
 }

@@ -14,7 +14,7 @@ use crate::time::rfc3339::seconds;
 const MAX_ACCOUNTS: usize = 10_000;
 
 /// What reports are made of.
-pub(super) struct Live {
+pub(super) struct State {
     pub(super) books: Books,
     /// The windows of the budgets, by which it is known when an account's is over.
     windows: Vec<(Window, UtcOffset)>,
@@ -33,7 +33,7 @@ pub(super) struct Live {
     ledger_error: Option<String>,
 }
 
-impl Live {
+impl State {
     pub(super) fn new(config: &CostConfig) -> Self {
         let budgets = config.budgets.iter().enumerate();
         // A budget with one account has it from the start.

@@ -13,12 +13,12 @@ use crate::wire::{Decoded, Failure};
 pub(in crate::wire) struct Stream {
     outline: Outline,
     text: String,
-    room: SizeLimit,
+    limit: SizeLimit,
 }
 
 impl Stream {
-    pub(in crate::wire) fn new(room: SizeLimit) -> Self {
-        Self { outline: Outline::default(), text: String::new(), room }
+    pub(in crate::wire) fn new(limit: SizeLimit) -> Self {
+        Self { outline: Outline::default(), text: String::new(), limit }
     }
 
     pub(in crate::wire) fn event(
@@ -28,7 +28,7 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let step = self.chunk(name, data, events);
-        self.outline.wrote(self.room.written());
+        self.outline.wrote(self.limit.written());
         step
     }
 
@@ -48,7 +48,7 @@ impl Stream {
                 Ok(step)
             }
             Some(Written::Text(text)) if !text.is_empty() => {
-                self.room.write(&text)?;
+                self.limit.write(&text)?;
                 self.text.push_str(&text);
                 events.push(StreamEvent::TextDelta(text.into_owned()));
                 if !finishes {
@@ -81,7 +81,7 @@ impl Stream {
 
     /// The usage so far.
     pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
-        self.outline.usage(&self.room, prompt_tokens, self.room.written() > 0)
+        self.outline.usage(&self.limit, prompt_tokens, self.limit.written() > 0)
     }
 
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {

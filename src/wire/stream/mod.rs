@@ -51,7 +51,7 @@ pub(crate) struct Decoder {
     start: Vec<u8>,
     failure: Option<Failure>,
     /// For a body that is no event stream.
-    room: SizeLimit,
+    size_limit: SizeLimit,
 }
 
 /// What the bytes are.
@@ -91,13 +91,13 @@ enum Fold {
 }
 
 impl Fold {
-    fn new(wire: Wire, room: SizeLimit) -> Self {
+    fn new(wire: Wire, size_limit: SizeLimit) -> Self {
         match wire {
-            Wire::OpenAiChat => Self::Chat(openai_chat::Stream::new(room).into()),
+            Wire::OpenAiChat => Self::Chat(openai_chat::Stream::new(size_limit).into()),
             Wire::OpenAiCompletions => {
-                Self::Completion(openai_completions::Stream::new(room).into())
+                Self::Completion(openai_completions::Stream::new(size_limit).into())
             }
-            Wire::Anthropic => Self::Message(anthropic::Stream::new(room).into()),
+            Wire::Anthropic => Self::Message(anthropic::Stream::new(size_limit).into()),
         }
     }
 
@@ -260,12 +260,12 @@ impl Answer {
         let mut decoded = self
             .wire
             .decode(Reply { status: 200, headers: &headers, body, sent: None }, &self.provider)?;
-        let mut room = SizeLimit::new(usize::MAX);
+        let mut size_limit = SizeLimit::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {
-            tell(part, &mut calls, &mut room, events)?;
+            tell(part, &mut calls, &mut size_limit, events)?;
         }
-        let estimate = room.estimate(self.prompt_tokens);
+        let estimate = size_limit.estimate(self.prompt_tokens);
         decoded.usage = match decoded.usage.source {
             UsageSource::Missing => {
                 Usage { reported_cost: decoded.usage.reported_cost, ..estimate }
@@ -281,7 +281,7 @@ impl Answer {
 fn tell(
     part: &Part,
     calls: &mut usize,
-    room: &mut SizeLimit,
+    size_limit: &mut SizeLimit,
     events: &mut Vec<StreamEvent>,
 ) -> Result<(), Failure> {
     let (text, event): (_, fn(String) -> StreamEvent) = match part {
@@ -291,8 +291,8 @@ fn tell(
         Part::ToolCall(call) => {
             let index = *calls;
             *calls += 1;
-            room.write(&call.name)?;
-            room.write(&call.arguments)?;
+            size_limit.write(&call.name)?;
+            size_limit.write(&call.arguments)?;
             let (id, name) = (call.id.clone(), call.name.clone());
             events.push(StreamEvent::ToolCallBegun { index, id, name });
             let delta = call.arguments.clone();
@@ -303,7 +303,7 @@ fn tell(
         }
         _ => return Ok(()),
     };
-    room.write(text)?;
+    size_limit.write(text)?;
     if !text.is_empty() {
         events.push(event(text.clone()));
     }
@@ -315,7 +315,7 @@ impl Decoder {
     /// tokens where the provider reports no usage. No more than `limit` bytes of the
     /// answer are kept.
     pub(crate) fn new(wire: Wire, request_bytes: usize, limit: usize) -> Self {
-        let room = SizeLimit::new(limit);
+        let size_limit = SizeLimit::new(limit);
         let longest = limit.max(LEAST);
         let limits = sse::Limits { line: longest, event: longest };
         Self {
@@ -324,7 +324,7 @@ impl Decoder {
                 wire,
                 provider: wire.founder(),
                 prompt_tokens: size_limit::tokens(request_bytes),
-                fold: Fold::new(wire, room.clone()),
+                fold: Fold::new(wire, size_limit.clone()),
                 whole: None,
                 known: false,
                 strangers: 0,
@@ -332,7 +332,7 @@ impl Decoder {
             },
             start: Vec::new(),
             failure: None,
-            room,
+            size_limit,
         }
     }
 
@@ -361,7 +361,7 @@ impl Decoder {
         let bytes = self.sniff(bytes);
         let mut progress = false;
         let read = match &mut self.body {
-            Body::Whole(body) => self.room.keep(bytes.len()).map(|()| {
+            Body::Whole(body) => self.size_limit.keep(bytes.len()).map(|()| {
                 body.extend_from_slice(bytes);
                 progress = !bytes.trim_ascii().is_empty();
             }),
@@ -380,8 +380,8 @@ impl Decoder {
     fn keep_start(&mut self, bytes: &[u8]) {
         let is_whole = matches!(self.body, Body::Whole(_));
         if !is_whole && looks_like_events(&self.start) != Some(true) {
-            let room = START.saturating_sub(self.start.len());
-            self.start.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            let left = START.saturating_sub(self.start.len());
+            self.start.extend_from_slice(&bytes[..bytes.len().min(left)]);
         }
     }
 

@@ -107,28 +107,32 @@ mod tests {
 
     #[test]
     fn bytes_and_values_run_out() {
-        let mut room = SizeLimit::new(10);
-        assert!(room.write("12345").is_ok() && room.keep(5).is_ok() && room.write("").is_ok());
-        let failure = room.keep(1).unwrap_err();
+        let mut size_limit = SizeLimit::new(10);
+        assert!(
+            size_limit.write("12345").is_ok()
+                && size_limit.keep(5).is_ok()
+                && size_limit.write("").is_ok()
+        );
+        let failure = size_limit.keep(1).unwrap_err();
         assert!(failure.message.contains("larger than the 10 bytes allowed"));
         assert!(SizeLimit::new(10).keep_value(&json!({"abc": ["defg", "hij"]})).is_ok());
         assert!(SizeLimit::new(9).keep_value(&json!({"abc": ["defg", "hij"]})).is_err());
-        let mut room = SizeLimit::new(usize::MAX);
+        let mut size_limit = SizeLimit::new(usize::MAX);
         let tenth = json!(vec![0; MAX_VALUES / 10 - 1]);
         for _ in 0..10 {
-            assert!(room.keep_value(&tenth).is_ok());
+            assert!(size_limit.keep_value(&tenth).is_ok());
         }
-        assert!(room.keep_value(&json!(0)).unwrap_err().message.contains("more parts"));
+        assert!(size_limit.keep_value(&json!(0)).unwrap_err().message.contains("more parts"));
     }
 
     #[test]
     fn only_what_the_model_wrote_is_estimated() {
-        let mut room = SizeLimit::new(100);
-        assert_eq!(room.written_tokens(), 0);
-        room.write("12345").unwrap();
-        room.keep(50).unwrap();
-        room.keep_value(&json!("12345")).unwrap();
-        assert_eq!(room.written_tokens(), 2);
+        let mut size_limit = SizeLimit::new(100);
+        assert_eq!(size_limit.written_tokens(), 0);
+        size_limit.write("12345").unwrap();
+        size_limit.keep(50).unwrap();
+        size_limit.keep_value(&json!("12345")).unwrap();
+        assert_eq!(size_limit.written_tokens(), 2);
         assert_eq!((tokens(0), tokens(1), tokens(4), tokens(5)), (0, 1, 1, 2));
     }
 }

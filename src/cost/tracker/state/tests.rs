@@ -4,27 +4,27 @@ use super::*;
 use crate::cost::{Money, Prices};
 use std::time::Duration;
 
-fn live(budgets: impl IntoIterator<Item = Budget>) -> Live {
-    Live::new(&CostConfig::default().prices(Prices::empty()).budgets(budgets))
+fn state(budgets: impl IntoIterator<Item = Budget>) -> State {
+    State::new(&CostConfig::default().prices(Prices::empty()).budgets(budgets))
 }
 
 #[test]
 fn the_accounts_used_last_are_reported_and_those_left_out_are_counted() {
     let total = Budget::total(Money::dollars(1)).per_tag("customer");
-    let mut live = live([Budget::daily(Money::dollars(1)), total]);
+    let mut state = state([Budget::daily(Money::dollars(1)), total]);
     for number in 0..MAX_ACCOUNTS {
-        live.meet(1, &format!("total customer={number}"));
-        live.meet(1, "total customer=0");
+        state.meet(1, &format!("total customer={number}"));
+        state.meet(1, "total customer=0");
     }
-    assert_eq!((live.accounts().len(), live.report().budgets_left_out), (MAX_ACCOUNTS + 1, 0));
+    assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 0));
     for number in 0..3 {
-        live.meet(1, &format!("total customer=new-{number}"));
+        state.meet(1, &format!("total customer=new-{number}"));
     }
-    assert_eq!((live.accounts().len(), live.report().budgets_left_out), (MAX_ACCOUNTS + 1, 3));
-    let known = |account: &str| live.accounts().iter().any(|(_, name)| name == account);
+    assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 3));
+    let known = |account: &str| state.accounts().iter().any(|(_, name)| name == account);
     assert!(known("daily") && known("total customer=0") && known("total customer=new-2"));
     assert!(!known("total customer=1") && !known("total customer=3"));
-    assert_eq!(live.accounts.by_use.len(), live.accounts.by_name.len());
+    assert_eq!(state.accounts.by_use.len(), state.accounts.by_name.len());
 }
 
 #[test]
@@ -42,11 +42,11 @@ fn accounts_whose_window_is_over_are_not_missed() {
 #[test]
 fn thresholds_that_were_told_are_kept_in_mind_in_bounded_space() {
     let budget = Budget::rolling(Duration::from_secs(60), Money::dollars(1)).per_tag("customer");
-    let mut live = live([budget.clone()]);
+    let mut state = state([budget.clone()]);
     for number in 0..=MAX_ACCOUNTS {
-        assert!(live.is_due(&budget, &number.to_string(), 50, 0));
+        assert!(state.is_due(&budget, &number.to_string(), 50, 0));
     }
-    assert!(live.is_due(&budget, "1", 80, 1) && !live.is_due(&budget, "1", 80, 60));
-    assert!(live.is_due(&budget, "1", 80, 61), "when its length has passed");
-    assert_eq!((live.alerted.len(), live.alerted_until.len()), (MAX_ACCOUNTS, MAX_ACCOUNTS));
+    assert!(state.is_due(&budget, "1", 80, 1) && !state.is_due(&budget, "1", 80, 60));
+    assert!(state.is_due(&budget, "1", 80, 61), "when its length has passed");
+    assert_eq!((state.alerted.len(), state.alerted_until.len()), (MAX_ACCOUNTS, MAX_ACCOUNTS));
 }

@@ -145,11 +145,11 @@ impl Accounts {
         }
         self.numbers.remove(&account.name);
         self.accounts.remove(&key.account);
-        // SizeLimit for twice as many is left, so that this is paid for by what was forgotten.
-        let room = 2 * self.numbers.len();
-        if self.numbers.capacity() > SMALL.max(4 * room) {
-            self.numbers.shrink_to(room);
-            self.accounts.shrink_to(room);
+        // Twice as many still fit, so that forgetting pays for the shrinking.
+        let kept = 2 * self.numbers.len();
+        if self.numbers.capacity() > SMALL.max(4 * kept) {
+            self.numbers.shrink_to(kept);
+            self.accounts.shrink_to(kept);
         }
     }
 }
@@ -161,8 +161,8 @@ impl Accounts {
         (self.numbers.len(), self.slots().count())
     }
 
-    /// For how many accounts there is room.
-    pub(super) fn room(&self) -> usize {
+    /// For how many accounts there is memory.
+    pub(super) fn capacity(&self) -> usize {
         self.numbers.capacity().max(self.accounts.capacity())
     }
 

@@ -246,7 +246,7 @@ fn memory_is_bounded_by_what_counts() {
     }
     assert_eq!(state.accounts.len(), (2, 2));
     assert_eq!(state.due.len(), 1);
-    assert!(state.accounts.room() <= 256, "{}", state.accounts.room());
+    assert!(state.accounts.capacity() <= 256, "{}", state.accounts.capacity());
 }
 
 #[test]
