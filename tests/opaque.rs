@@ -250,6 +250,33 @@ fn a_server_that_refuses_unknown_members_gets_not_even_its_own() {
 }
 
 #[test]
+fn what_surrounds_an_answer_is_reachable_whole_and_streamed() {
+    let server = loopback();
+    let beside = json!({
+        "provider": "Groq", "citations": ["https://a", "https://b"], "system_fingerprint": "fp_1",
+        "search_results": [{"title": "A", "url": "https://a"}], "warnings": null,
+    });
+    let add = |mut chunk: Value| {
+        chunk.as_object_mut().unwrap().extend(beside.as_object().unwrap().clone());
+        chunk["created"] = json!(1_700_000_000);
+        chunk
+    };
+    let whole = add(chat(json!({"role": "assistant", "content": "Hi all"})));
+    // Perplexity repeats them with every chunk.
+    let chunks = deltas([json!({"content": "Hi"}), json!({"content": " all"})]);
+    let chunks: Vec<_> = chunks.into_iter().map(add).collect();
+    let [answer, streamed] = answers(&server, "openrouter", &whole, &chunks);
+    assert_eq!(streamed.text(), "Hi all");
+    let mut expected = beside.as_object().unwrap().clone();
+    expected.remove("warnings");
+    assert_eq!((&answer.extra, &streamed.extra), (&expected, &expected));
+    assert!(!format!("{streamed:?}").contains("https://a"));
+    // They surround the answer and are no part of the conversation.
+    assert_eq!(answer.message, streamed.message);
+    assert_eq!(answer.message.opaque, None);
+}
+
+#[test]
 fn thinking_that_was_cut_off_before_its_signature_stays_out() {
     let server = loopback();
     let whole = json!({"id": "m", "model": "m", "type": "message", "role": "assistant", "stop_reason": "max_tokens",

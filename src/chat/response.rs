@@ -1,7 +1,7 @@
 //! A whole answer: the message, its usage and cost, and why the model stopped.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
@@ -46,6 +46,14 @@ pub struct ChatResponse {
     /// From the call until the whole response was there, waiting and retries
     /// included.
     pub latency: Duration,
+    /// What the body says beside the answer and has no field here: the sources of a search
+    /// (`citations`, `search_results`), the `provider` behind a gateway, the
+    /// `system_fingerprint`. The same whether the answer was streamed or not. What is inside the
+    /// message is in its [`opaque`](Message::opaque).
+    ///
+    /// Chat and text completions only; Anthropic's format has nothing of the kind.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra: Map<String, Value>,
     /// What was tried.
     #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
@@ -97,6 +105,7 @@ impl fmt::Debug for ChatResponse {
             .field("request_id", &self.request_id)
             .field("rate_limit", &self.rate_limit)
             .field("latency", &self.latency)
+            .field("extra", &self.extra.keys().collect::<Vec<_>>())
             .field("attempts", &self.attempts)
             .field("raw", &Hidden(self.raw.len()))
             .finish()

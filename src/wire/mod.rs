@@ -100,6 +100,8 @@ pub(crate) struct Decoded {
     pub(crate) model: String,
     pub(crate) service_tier: Option<String>,
     pub(crate) id: Option<String>,
+    /// What else surrounds the answer.
+    pub(crate) extra: Map<String, Value>,
 }
 
 /// Makes a word that a provider wrote beside an answer fit for observers, metrics, the books
@@ -146,6 +148,7 @@ impl Decoded {
             rate_limit: RateLimit::default(),
             latency: Duration::ZERO,
             attempts: Vec::new(),
+            extra: self.extra,
             raw: String::new(),
         }
     }

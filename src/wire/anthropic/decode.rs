@@ -83,6 +83,7 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
         service_tier: body.usage.value.get("service_tier").cloned().and_then(wire::text),
         model: wire::text(body.model.value).unwrap_or_default(),
         id: wire::text(body.id.value),
+        extra: Map::new(),
     })
 }
 

@@ -282,6 +282,7 @@ impl Stream {
             usage,
             model: self.model,
             id: Some(self.id).filter(|id| !id.is_empty()),
+            extra: Map::new(),
         }
     }
 }

@@ -29,6 +29,10 @@ pub(super) struct Chunk<'a> {
     /// Noise of changing length, so that the size of packets tells nothing of the words
     /// (OpenAI's API reference, `stream_options.include_obfuscation`).
     pub(super) obfuscation: Word<'a>,
+    /// OpenAI's; in every chunk, so it is no part of `unknown`.
+    pub(super) system_fingerprint: Word<'a>,
+    /// What else surrounds the answer: the provider behind a gateway, the sources of a search.
+    pub(super) unknown: Unknown,
 }
 
 members!(impl [] Chunk<'de> {
@@ -42,6 +46,8 @@ members!(impl [] Chunk<'de> {
     "base_resp" => base_resp,
     "choices" => choices,
     "obfuscation" => obfuscation,
+    "system_fingerprint" => system_fingerprint,
+    _ => |chunk: &mut Self, name, members| chunk.unknown.take_beside(name, members),
 });
 
 /// The choice with index 0, or without one.

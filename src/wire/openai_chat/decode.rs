@@ -72,6 +72,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,
+        extra: envelope.extra,
     })
 }
 

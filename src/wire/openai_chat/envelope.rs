@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
+use serde_json::{Map, Value};
 
+use super::opaque::Unknown;
 use super::usage::{self, Report};
 use crate::chat::Usage;
 use crate::wire::json::bounded::Detail;
@@ -20,6 +22,8 @@ pub(in crate::wire) struct Envelope {
     pub(in crate::wire) service_tier: Option<String>,
     pub(in crate::wire) finish_reason: Option<String>,
     pub(in crate::wire) usage: Usage,
+    /// What else surrounds the choices.
+    pub(in crate::wire) extra: Map<String, Value>,
 }
 
 impl Envelope {
@@ -63,6 +67,7 @@ impl Envelope {
             service_tier: envelope.service_tier.text(),
             finish_reason: choice.finish_reason.text(),
             usage: usage.unwrap_or_default(),
+            extra: envelope.unknown.into_members(),
         };
         Ok((envelope, choice.said))
     }
@@ -91,6 +96,8 @@ struct Body<'a, Said> {
     error: Option<Box<Detail>>,
     base_resp: Option<Box<Detail>>,
     choices: Choices<'a, Said>,
+    obfuscation: Word<'a>,
+    unknown: Unknown,
 }
 
 members!(impl [Said: Members<'de>] Body<'de, Said> {
@@ -102,6 +109,8 @@ members!(impl [Said: Members<'de>] Body<'de, Said> {
     "error" => error,
     "base_resp" => base_resp,
     "choices" => choices,
+    "obfuscation" => obfuscation,
+    _ => |body: &mut Self, name, members| body.unknown.take_beside(name, members),
 });
 
 /// Groq's place for the usage of a stream, and for what goes wrong

@@ -37,6 +37,33 @@ impl Unknown {
         Ok(true)
     }
 
+    /// As [`take`](Self::take), of what surrounds an answer. The time of it is left out: it is in
+    /// every chunk, and the caller has a clock.
+    #[cold]
+    pub(super) fn take_beside<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        if name == "created" { Ok(false) } else { self.take(name, members) }
+    }
+
+    /// The members themselves.
+    pub(super) fn into_members(self) -> Map<String, Value> {
+        self.members.map(|members| *members).unwrap_or_default()
+    }
+
+    /// Takes over what a later chunk says, as far as there is room. Each chunk repeats the whole
+    /// of it, so the last holds.
+    pub(super) fn replace(&mut self, more: Self, room: &mut SizeLimit) {
+        for (name, value) in more.into_members() {
+            let kept = self.members.get_or_insert_default();
+            if kept.get(&name) != Some(&value) && room.keep_value(&value).is_ok() {
+                kept.insert(name, value);
+            }
+        }
+    }
+
     fn insert(&mut self, name: &str, value: Value) {
         if !is_empty(&value) && !is_label(name) {
             self.members.get_or_insert_default().insert(name.to_owned(), value);
@@ -331,6 +358,47 @@ mod tests {
             ),
         ] {
             assert_eq!(joined(&pieces), expected);
+        }
+    }
+
+    /// A random state, and the pieces that a server may stream it in.
+    fn state(random: &mut fastrand::Rng) -> (Value, Vec<Value>) {
+        let word = |random: &mut fastrand::Rng| {
+            (0..random.usize(1..9))
+                .map(|_| random.choice(['a', 'b', 'ü', ' ', '"']).unwrap())
+                .collect()
+        };
+        let (mut items, mut pieces) = (Vec::new(), Vec::new());
+        for index in 0..random.usize(1..5) {
+            let text: String = word(random);
+            let base = json!({"type": "reasoning.text", "format": "f", "index": index});
+            let with = |name: &str, value: &str| {
+                let mut item = base.clone();
+                item[name] = value.into();
+                json!({"reasoning_details": [item]})
+            };
+            let mut whole = base.clone();
+            whole["text"] = text.as_str().into();
+            pieces.extend(text.chars().map(|char| with("text", &char.to_string())));
+            if random.bool() {
+                let signature: String = word(random);
+                whole["signature"] = signature.as_str().into();
+                pieces.push(with("signature", &signature));
+            }
+            items.push(whole);
+        }
+        let mark: String = word(random);
+        pieces.insert(random.usize(..=pieces.len()), json!({"extra_content": {"mark": mark}}));
+        (json!({"reasoning_details": items, "extra_content": {"mark": mark}}), pieces)
+    }
+
+    #[test]
+    fn any_state_is_the_same_whole_and_in_pieces() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..500 {
+            let (whole, pieces) = state(&mut random);
+            assert_eq!(joined(&pieces), whole, "{pieces:?}");
+            assert_eq!(joined(std::slice::from_ref(&whole)), whole);
         }
     }
 

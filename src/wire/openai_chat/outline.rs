@@ -1,8 +1,10 @@
 //! What the chunks of a stream say beside the answer: id, model, tier, usage and end.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::mem;
 
 use super::chunk::{Choice, Chunk};
+use super::opaque::Unknown;
 use super::usage;
 use crate::chat::{Usage, UsageSource};
 use crate::wire::json::object::Object;
@@ -14,6 +16,9 @@ use crate::wire::{Failure, failed, json};
 /// reference, `stream`).
 const END: &str = "[DONE]";
 
+/// The most bytes kept of what surrounds an answer, repetitions that differ included.
+const MAX_EXTRA: usize = 1024 * 1024;
+
 /// What the chunks of a stream say beside the answer, the same for chat and text
 /// completions. The last to say something holds; Azure's first chunk names neither
 /// id nor model.
@@ -23,6 +28,11 @@ pub(in crate::wire) struct Outline {
     pub(in crate::wire) model: String,
     pub(in crate::wire) service_tier: String,
     pub(in crate::wire) finish_reason: String,
+    system_fingerprint: String,
+    /// What else surrounds the choices.
+    extra: Unknown,
+    /// For that, so that what surrounds an answer takes none of its own room.
+    room: Option<SizeLimit>,
     /// What was reported so far; see [`Outline::usage`].
     reported: Option<Usage>,
     /// Whether the last event reported the output tokens.
@@ -91,6 +101,11 @@ impl Outline {
         ] {
             keep(kept, said);
         }
+        keep(&mut self.system_fingerprint, &chunk.system_fingerprint);
+        if !chunk.unknown.is_empty() {
+            let room = self.room.get_or_insert_with(|| SizeLimit::new(MAX_EXTRA));
+            self.extra.replace(chunk.unknown, room);
+        }
         let listed = chunk.choices.listed;
         let Some(choice) = chunk.choices.first else {
             let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
@@ -131,6 +146,16 @@ impl Outline {
     /// More of the answer came: if it had finished, it goes on.
     pub(in crate::wire) fn resume(&mut self) {
         self.finished = false;
+    }
+
+    /// What surrounded the choices, beside what has a place of its own.
+    pub(in crate::wire) fn extra(&mut self) -> Map<String, Value> {
+        let mut extra = mem::take(&mut self.extra).into_members();
+        if !self.system_fingerprint.is_empty() {
+            let fingerprint = mem::take(&mut self.system_fingerprint);
+            extra.insert("system_fingerprint".to_owned(), fingerprint.into());
+        }
+        extra
     }
 
     /// The stream ended, with its end marker or with what stands in for it.

@@ -330,7 +330,8 @@ impl Stream {
         answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
         let opaque = mem::take(&mut answer.unknown).streamed();
         let content = answer.parts();
-        let outline = self.outline;
+        let mut outline = self.outline;
+        let extra = outline.extra();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         let finish_reason = match &raw {
             // It has not said that the calls are whole.
@@ -345,6 +346,7 @@ impl Stream {
             model: outline.model,
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),
+            extra,
         }
     }
 }

@@ -215,6 +215,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         model: envelope.model.unwrap_or_default(),
         service_tier: envelope.service_tier,
         id: envelope.id,
+        extra: envelope.extra,
     })
 }
 

@@ -87,7 +87,8 @@ impl Stream {
     pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
         let content = (!self.text.is_empty()).then(|| Part::text(self.text));
-        let outline = self.outline;
+        let mut outline = self.outline;
+        let extra = outline.extra();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         Decoded {
             message: Message::new(Role::Assistant, content),
@@ -97,6 +98,7 @@ impl Stream {
             model: outline.model,
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),
+            extra,
         }
     }
 }
