@@ -35,7 +35,7 @@ fn ask(question: &str) -> Result<(), Box<dyn Error>> {
     let client = environment::client(&mut server, loopback)?.build()?;
     let response = client.chat(question)?;
 
-    println!("{}\n", response.text().trim());
+    println!("{}\n", response.complete_text()?.trim());
     let usage = response.usage;
     println!("model   {} ({})", response.model, response.provider);
     println!(

@@ -6,7 +6,7 @@
 //! # fn main() -> Result<(), tollgate::Error> {
 //! let client = Client::openai("gpt-4o-mini")?; // the key is in OPENAI_API_KEY
 //! let response = client.chat("What is the capital of France?")?;
-//! println!("{}", response.text());
+//! println!("{}", response.complete_text()?);
 //! # Ok(())
 //! # }
 //! ```

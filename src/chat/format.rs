@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::fmt;
 
 /// The form the answer must have.
+#[doc(alias("structured_output", "json_mode"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -20,12 +21,13 @@ pub enum ResponseFormat {
 impl ResponseFormat {
     /// JSON that fits `schema`, kept to exactly where the provider can.
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
-        Self::JsonSchema(JsonSchema {
-            name: name.into(),
-            description: None,
-            schema,
-            strict: Some(true),
-        })
+        JsonSchema::new(name, schema).into()
+    }
+}
+
+impl From<JsonSchema> for ResponseFormat {
+    fn from(schema: JsonSchema) -> Self {
+        Self::JsonSchema(schema)
     }
 }
 
@@ -43,6 +45,40 @@ pub struct JsonSchema {
     /// Whether the provider must keep to the schema exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+}
+
+impl JsonSchema {
+    /// A schema that the provider must keep to exactly.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tollgate::ChatRequest;
+    /// use tollgate::chat::JsonSchema;
+    ///
+    /// let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}});
+    /// let request = ChatRequest::from("Name a city.")
+    ///     .response_format(JsonSchema::new("city", schema).description("A city").strict(false));
+    /// # let _ = request;
+    /// ```
+    pub fn new(name: impl Into<String>, schema: Value) -> Self {
+        Self { name: name.into(), description: None, schema, strict: Some(true) }
+    }
+
+    /// Sets what the answer is for, for the model to read. Default: none.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets whether the provider must keep to the schema exactly. Default: true, and the schema
+    /// is completed: every object closed, every member required, and null allowed for those
+    /// that may be missing. Anthropic's format is always strict.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = Some(strict);
+        self
+    }
 }
 
 impl fmt::Debug for JsonSchema {

@@ -1,10 +1,13 @@
 //! Images and documents in a message, and where their bytes come from.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::{fmt, fs};
 
-use super::Hidden;
+use super::{Hidden, media_type};
 use crate::base64;
+use crate::error::Error;
 
 /// An image in a message.
 ///
@@ -16,6 +19,7 @@ use crate::base64;
 ///     .with(Image::from_bytes("image/png", &png));
 /// assert_eq!(message.content.len(), 2);
 /// ```
+#[doc(alias("vision", "image_url"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Image {
@@ -38,12 +42,45 @@ impl Image {
         Self { source: Source::from_bytes(media_type, bytes), detail: None }
     }
 
+    /// The image in a file, sent along with the request. Its content decides its media type,
+    /// whatever the file is called.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the file cannot be read, or holds no
+    /// image of a known kind (PNG, JPEG, GIF, WebP, BMP, TIFF, HEIC, AVIF).
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        match media_type::of_bytes(&bytes) {
+            Some(media_type) if media_type.starts_with("image/") => {
+                Ok(Self::from_bytes(media_type, &bytes))
+            }
+            found => Err(Error::invalid_request(format!(
+                "{} is {}, not an image of a known kind; {}",
+                path.display(),
+                found.unwrap_or("something else"),
+                match found {
+                    Some(_) => "use Document::from_path",
+                    None => "convert it to PNG or JPEG",
+                }
+            ))),
+        }
+    }
+
     /// Sets how closely the model should look.
     #[must_use]
     pub fn detail(mut self, detail: Detail) -> Self {
         self.detail = Some(detail);
         self
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|cause| {
+        Error::invalid_request(format!("cannot read {}: {cause}", path.display()))
+            .with_source(cause)
+    })
 }
 
 /// How closely a model looks at an image; finer costs more tokens.
@@ -60,6 +97,7 @@ pub enum Detail {
 }
 
 /// A document in a message, such as a PDF.
+#[doc(alias("pdf", "file"))]
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
@@ -80,6 +118,33 @@ impl Document {
     /// such as `application/pdf` or `text/plain`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self { source: Source::from_bytes(media_type, bytes), name: None }
+    }
+
+    /// The document in a file, sent along with the request under its name. Its content decides
+    /// its media type: `application/pdf`, or `text/plain` where it is UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the file cannot be read, or is neither
+    /// PDF nor text.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let bytes = read(path)?;
+        let refuse = |what: &str, remedy: &str| {
+            let name = path.display();
+            Err(Error::invalid_request(format!("{name} is {what}, not PDF or text; {remedy}")))
+        };
+        let media_type = match media_type::of_bytes(&bytes) {
+            Some("application/pdf") => "application/pdf",
+            Some(image) => return refuse(image, "use Image::from_path"),
+            None if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) => "text/plain",
+            None => return refuse("something else", "convert it, or use Document::from_bytes"),
+        };
+        let document = Self::from_bytes(media_type, &bytes);
+        Ok(match path.file_name().and_then(OsStr::to_str) {
+            Some(name) => document.name(name),
+            None => document,
+        })
     }
 
     /// A document uploaded to the provider before, by its file id.

@@ -75,6 +75,11 @@ impl Message {
         Self::new(Role::Tool, [ToolResult::new(call_id, text)])
     }
 
+    /// Says that the tool call with id `call_id` failed, and how.
+    pub fn tool_error(call_id: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::new(Role::Tool, [ToolResult::error(call_id, text)])
+    }
+
     /// Adds a part, such as an [`Image`](super::Image).
     #[must_use]
     pub fn with(mut self, part: impl Into<Part>) -> Self {

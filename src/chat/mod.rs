@@ -23,6 +23,7 @@ mod request;
 mod response;
 mod text;
 mod tool;
+mod typed;
 
 pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};

@@ -76,6 +76,11 @@ pub struct ChatRequest {
     /// ([Anthropic](crate::Provider::ANTHROPIC): 4096) or has a useless one
     /// (text completions: 1024 instead of 16).
     pub max_output_tokens: Option<u32>,
+    /// How many choices to answer with; each is billed. Default: 1. Anthropic has one only.
+    pub n: Option<u32>,
+    /// Asks for the log probabilities of the answer's tokens, and of this many alternatives to
+    /// each. Default: none. Anthropic has none.
+    pub logprobs: Option<u32>,
     /// Randomness: 0 is the least, and the most is 2 or 1, by provider.
     pub temperature: Option<f64>,
     /// Takes only the likeliest tokens that make up this share, 0 to 1.
@@ -192,9 +197,17 @@ impl ChatRequest {
     }
 
     /// Adds a tool.
+    #[doc(alias("function_calling", "functions"))]
     #[must_use]
     pub fn tool(mut self, tool: Tool) -> Self {
         self.tools.push(tool);
+        self
+    }
+
+    /// Adds several tools.
+    #[must_use]
+    pub fn tools(mut self, tools: impl IntoIterator<Item = impl Into<Tool>>) -> Self {
+        self.tools.extend(tools.into_iter().map(Into::into));
         self
     }
 
@@ -212,14 +225,41 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the form of the answer.
+    /// Sets the form of the answer. Default: free text.
     #[must_use]
-    pub fn response_format(mut self, format: ResponseFormat) -> Self {
-        self.response_format = Some(format);
+    pub fn response_format(mut self, format: impl Into<ResponseFormat>) -> Self {
+        self.response_format = Some(format.into());
+        self
+    }
+
+    /// Asks for JSON that fits `schema` exactly, to be read by
+    /// [`ChatResponse::parse`](super::ChatResponse::parse). Default: free text.
+    #[doc(alias("structured_output", "response_schema"))]
+    #[must_use]
+    pub fn json_schema(self, name: impl Into<String>, schema: Value) -> Self {
+        self.response_format(ResponseFormat::json_schema(name, schema))
+    }
+
+    /// Sets how many choices to answer with; each is billed. Default: 1. The further ones are
+    /// [`ChatResponse::further_texts`](super::ChatResponse::further_texts).
+    #[must_use]
+    pub fn n(mut self, choices: u32) -> Self {
+        self.n = Some(choices);
+        self
+    }
+
+    /// Asks for the log probabilities of the answer's tokens, and of `alternatives` more for
+    /// each, which may be 0. Default: none. They are in
+    /// [`ChatResponse::logprobs`](super::ChatResponse::logprobs).
+    #[doc(alias = "top_logprobs")]
+    #[must_use]
+    pub fn logprobs(mut self, alternatives: u32) -> Self {
+        self.logprobs = Some(alternatives);
         self
     }
 
     /// Sets the most tokens the model may answer with.
+    #[doc(alias("max_tokens", "max_completion_tokens"))]
     #[must_use]
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
         self.max_output_tokens = Some(tokens);
@@ -241,6 +281,7 @@ impl ChatRequest {
     }
 
     /// Adds a text that ends the answer.
+    #[doc(alias = "stop_sequences")]
     #[must_use]
     pub fn stop(mut self, text: impl Into<String>) -> Self {
         self.stop.push(text.into());
@@ -255,6 +296,7 @@ impl ChatRequest {
     }
 
     /// Sets how much to think first.
+    #[doc(alias("thinking", "extended_thinking"))]
     #[must_use]
     pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
         self.reasoning_effort = Some(effort);

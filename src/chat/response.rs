@@ -1,20 +1,20 @@
 //! A whole answer: the message, its usage and cost, and why the model stopped.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::time::Duration;
 
-use super::{Hidden, Message, ToolCall, Usage};
+use super::{Hidden, Message, ToolCall, Usage, typed};
 use crate::Provider;
 use crate::cost::Cost;
-use crate::error::{Attempt, RateLimit};
+use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 
 /// What a model answered, and what the provider said about it.
 ///
-/// Where a request asks for several choices (`n`, by
-/// [`extra`](super::ChatRequest::extra)), this is the first; the others are in
-/// the raw JSON.
+/// Where a request asks for several choices ([`n`](super::ChatRequest::n)), this is the first;
+/// [`further_texts`](Self::further_texts) are the others.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChatResponse {
@@ -62,9 +62,137 @@ pub struct ChatResponse {
 }
 
 impl ChatResponse {
-    /// The answer's text; empty when the model only called tools or refused.
+    /// The answer's text; empty when the model only called tools or refused, and half a
+    /// sentence when it was cut off. [`complete_text`](Self::complete_text) tells these apart.
     pub fn text(&self) -> String {
         self.message.text()
+    }
+
+    /// The answer's text, if the model finished it.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), tollgate::Error> {
+    /// let client = tollgate::Client::openai("gpt-4o-mini")?;
+    /// println!("{}", client.chat("What is the capital of France?")?.complete_text()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// - [`ContentPolicy`](ErrorKind::ContentPolicy) when the model declined to answer
+    ///   ([`Message::refusal`] has its words) or a filter took the rest of the answer out;
+    /// - [`Truncated`](ErrorKind::Truncated) when the output limit or the context window cut it
+    ///   off, or the provider paused a long turn;
+    /// - [`Protocol`](ErrorKind::Protocol) when the model called tools and wrote no text.
+    ///
+    /// None of them repeats what the model wrote; [`text`](Self::text) has it.
+    pub fn complete_text(&self) -> Result<String, Error> {
+        self.check_complete()?;
+        Ok(self.text())
+    }
+
+    /// Reads the answer into a type of the caller's, as after
+    /// [`ChatRequest::json_schema`](super::ChatRequest::json_schema). A fence of Markdown around
+    /// the JSON is taken off, and a null where the type has no place for one is read as missing.
+    ///
+    /// ```
+    /// # fn read(response: &tollgate::ChatResponse) -> Result<(), tollgate::Error> {
+    /// #[derive(serde::Deserialize)]
+    /// struct City {
+    ///     name: String,
+    ///     inhabitants: Option<u64>,
+    /// }
+    ///
+    /// let city: City = response.parse()?;
+    /// # let _ = (city.name, city.inhabitants);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`complete_text`](Self::complete_text); and [`Protocol`](ErrorKind::Protocol) when the
+    /// answer is not JSON or does not fit the type. The message does not quote the answer.
+    #[doc(alias = "structured_output")]
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let text = self.complete_text()?;
+        typed::read(typed::unfenced(&text)).map_err(|cause| {
+            let problem = typed::problem(&cause);
+            self.incomplete(
+                ErrorKind::Protocol,
+                format!("the answer does not fit the type it is read into: {problem}"),
+            )
+        })
+    }
+
+    fn check_complete(&self) -> Result<(), Error> {
+        let (kind, message) = match self.finish_reason {
+            FinishReason::Refusal => (ErrorKind::ContentPolicy, "the model declined to answer"),
+            _ if self.message.refusal().is_some() => {
+                (ErrorKind::ContentPolicy, "the model declined to answer")
+            }
+            FinishReason::ContentFilter => {
+                (ErrorKind::ContentPolicy, "the provider's content filter cut the answer off")
+            }
+            FinishReason::Length => (
+                ErrorKind::Truncated,
+                "the answer was cut off by the output limit or the context window; allow more by \
+                 max_output_tokens, or ask for less",
+            ),
+            FinishReason::Pause => (
+                ErrorKind::Truncated,
+                "the provider paused the answer; send the conversation back to go on",
+            ),
+            _ if self.message.tool_calls().next().is_some() && self.text().trim().is_empty() => (
+                ErrorKind::Protocol,
+                "the model called tools and wrote no text; answer the calls and ask again",
+            ),
+            FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => return Ok(()),
+        };
+        Err(self.incomplete(kind, message))
+    }
+
+    /// The same request may give the same answer again, so nothing is retried.
+    fn incomplete(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, message)
+            .with_provider(self.provider.as_str())
+            .with_retry_hints(None, Some(false))
+    }
+
+    /// The texts of the further choices, where the request asked for several by
+    /// [`ChatRequest::n`](super::ChatRequest::n), in their order. Empty for streams, which yield
+    /// the first choice only.
+    pub fn further_texts(&self) -> Vec<String> {
+        let body = self.raw_json();
+        let choices = body.get("choices").and_then(Value::as_array);
+        let mut choices: Vec<_> = choices.into_iter().flatten().enumerate().collect();
+        let index = |place: usize, choice: &Value| {
+            choice.get("index").and_then(Value::as_u64).unwrap_or(place as u64)
+        };
+        choices.sort_by_key(|(place, choice)| index(*place, choice));
+        let text = |choice: &Value| {
+            let content = choice.pointer("/message/content").or_else(|| choice.get("text"))?;
+            match content {
+                Value::Array(parts) => {
+                    Some(parts.iter().filter_map(|part| part["text"].as_str()).collect())
+                }
+                content => content.as_str().map(str::to_owned),
+            }
+        };
+        choices.iter().skip(1).map(|(_, choice)| text(choice).unwrap_or_default()).collect()
+    }
+
+    /// The log probabilities of the first choice's tokens, in the provider's own form, where
+    /// the request asked for them by [`ChatRequest::logprobs`](super::ChatRequest::logprobs).
+    /// Null otherwise and for streams.
+    pub fn logprobs(&self) -> Value {
+        let mut body = self.raw_json();
+        let first = body.get_mut("choices").and_then(Value::as_array_mut).and_then(|choices| {
+            let first = choices.iter().position(|choice| choice["index"] == 0).unwrap_or(0);
+            choices.get_mut(first)
+        });
+        first.and_then(|choice| choice.get_mut("logprobs")).map(Value::take).unwrap_or_default()
     }
 
     /// The tool calls, in order.

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
+use super::typed;
 use super::{Hidden, Opaque, Part, Provider};
 use crate::error::{Error, ErrorKind};
 
 /// A tool the model may call.
+#[doc(alias("function_calling", "tool_use"))]
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -49,6 +51,36 @@ impl Tool {
     }
 }
 
+impl Tool {
+    /// Sets whether the provider must keep the arguments to the schema exactly. The schema is
+    /// then completed as strict schemas are: every object closed, every member required, and
+    /// null allowed for those that may be missing. Default: the provider's choice. A tool in
+    /// the provider's own format stays as it is.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        if let Self::Function(function) = &mut self {
+            function.strict = Some(strict);
+        }
+        self
+    }
+
+    /// Sets what the tool does and when to call it, for the model to read. A tool in the
+    /// provider's own format stays as it is.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        if let Self::Function(function) = &mut self {
+            function.description = Some(description.into());
+        }
+        self
+    }
+}
+
+impl From<Function> for Tool {
+    fn from(function: Function) -> Self {
+        Self::Function(function)
+    }
+}
+
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -75,6 +107,28 @@ pub struct Function {
     /// Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
+}
+
+impl Function {
+    /// A function of this name and JSON Schema of its arguments, without a description.
+    pub fn new(name: impl Into<String>, parameters: Value) -> Self {
+        Self { name: name.into(), description: None, parameters, strict: None }
+    }
+
+    /// Sets what it does and when to call it. Default: none.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets whether the provider must keep the arguments to the schema exactly. Default: the
+    /// provider's choice.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = Some(strict);
+        self
+    }
 }
 
 impl fmt::Debug for Function {
@@ -153,7 +207,7 @@ impl ToolCall {
     /// the arguments, so think before you log it.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let text = self.arguments.trim();
-        serde_json::from_str(if text.is_empty() { "{}" } else { text }).map_err(|cause| {
+        typed::read(if text.is_empty() { "{}" } else { text }).map_err(|cause| {
             Error::new(
                 ErrorKind::Protocol,
                 format!("the arguments of tool call {:?} do not fit: {cause}", self.name),

@@ -302,6 +302,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets how often a call is tried again after its first attempt. Default: 2. 0 turns
+    /// retries off.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.retry.max_retries = retries;
+        self
+    }
+
     /// Sets what waits between attempts. Default: real time, cut short when the call
     /// is cancelled.
     pub fn sleeper(mut self, sleeper: impl Sleeper + 'static) -> Self {

@@ -33,6 +33,9 @@ pub(super) fn validate(request: &ChatRequest, model: &str) -> Result<(), Error> 
             "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
         );
     }
+    if request.n == Some(0) {
+        return refuse("n is 0; leave it unset for one choice, or ask for at least 1");
+    }
     if let Some(index) = request.stop.iter().position(String::is_empty) {
         return refuse(format!("stop[{index}] is empty; leave it out"));
     }
@@ -103,6 +106,7 @@ mod tests {
             (hi().temperature(f64::NAN), "temperature is NaN; it must be a finite number"),
             (hi().top_p(f64::INFINITY), "top_p is inf; it must be a finite number"),
             (hi().max_output_tokens(0), "max_output_tokens is 0; leave it unset"),
+            (hi().n(0), "n is 0; leave it unset"),
             (hi().stop("END").stop(""), "stop[1] is empty"),
             (hi().extra("model", "dear"), "another model than \"some-model\"; name it by"),
             (hi().extra("model", Value::Null), "another model than \"some-model\"; name it by"),

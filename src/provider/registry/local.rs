@@ -91,7 +91,11 @@ pub(super) static ROWS: &[Row] = &[
                 .host_variables(["LITELLM_PROXY_API_BASE"])
                 .key_variables(["LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"])
                 .key_optional()
-                .dialect(FOLLOWER)
+                .dialect(Dialect {
+                    // docs.litellm.ai/docs/completion/prompt_caching
+                    cache_points: true,
+                    ..FOLLOWER
+                })
         },
     ),
 ];

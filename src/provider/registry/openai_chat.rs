@@ -342,6 +342,8 @@ pub(super) static ROWS: &[Row] = &[
             .base_url_variables(["OPENROUTER_API_BASE"])
             .key_variables(["OPENROUTER_API_KEY", "OR_API_KEY"])
             .dialect(Dialect {
+                // openrouter.ai/docs/features/prompt-caching, "Anthropic Claude".
+                cache_points: true,
                 reasoning_member: ReasoningMember::Received,
                 reasoning_control: ReasoningControl::ReasoningObject,
                 ..FOLLOWER

@@ -58,6 +58,17 @@ fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), 
             body.insert(name.into(), value.into());
         }
     }
+    if request.n.is_some_and(|choices| choices > 1) {
+        return Err(Error::invalid_request(
+            "the request asks for several choices, and Anthropic gives one; leave n unset, and \
+             make several calls",
+        ));
+    }
+    if request.logprobs.is_some() {
+        return Err(Error::invalid_request(
+            "the request asks for logprobs, which Anthropic does not have; leave them unset",
+        ));
+    }
     // "each stop sequence must contain non-whitespace" (BerriAI/litellm #3286).
     if let Some(index) = request.stop.iter().position(|text| text.trim().is_empty()) {
         return Err(Error::invalid_request(format!(
@@ -196,6 +207,8 @@ mod tests {
         for (request, expected) in [
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
             (hi().stop("END").stop("\n"), "stop[1] is only white space"),
+            (hi().n(2), "asks for several choices"),
+            (hi().logprobs(0), "asks for logprobs"),
             (hi().stop(" \t"), "stop[0] is only white space"),
             (
                 hi().response_format(ResponseFormat::json_schema("x", json!(1))),

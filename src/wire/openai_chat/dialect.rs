@@ -46,6 +46,9 @@ pub struct Dialect {
     /// then goes into the description, and what has no equivalent is refused. Servers that
     /// compile schemas themselves, such as vLLM, take more. Default: true.
     pub schema_subset: bool,
+    /// Whether it takes [cache points](crate::Part::CachePoint), as `cache_control` of content
+    /// parts. Where not, they are left out. Default: false.
+    pub cache_points: bool,
     /// Whether members of an answer that this crate does not model go back to the provider that
     /// sent them, see [`Opaque`](crate::Opaque). Servers that refuse what they do not know may
     /// refuse even their own. Default: true.
@@ -93,6 +96,7 @@ impl Dialect {
         message_names: true,
         reasoning_back: ReasoningBack::WithToolCalls,
         schema_subset: true,
+        cache_points: false,
         unknown_members: true,
         call_ids: CallIds::Any,
         unsigned_thinking: true,

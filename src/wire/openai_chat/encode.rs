@@ -40,6 +40,9 @@ pub(in crate::wire) fn encode(
     if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
         set(limit_member(model, dialect), limit);
     }
+    set("n", request.n.map(Value::from));
+    set("logprobs", request.logprobs.map(|_| true.into()));
+    set("top_logprobs", request.logprobs.filter(|more| *more > 0).map(Value::from));
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));
     set("stop", (!request.stop.is_empty()).then(|| request.stop.clone().into()));

@@ -7,7 +7,8 @@ use super::dialect::{CallIds, Dialect, ImageInput, ReasoningBack, ReasoningMembe
 use super::encode::instruction_role;
 use super::opaque;
 use crate::chat::{
-    Detail, Document, Format, Image, Message, Part, Provenance, Role, Source, ToolCall, ToolResult,
+    CacheTtl, Detail, Document, Format, Image, Message, Part, Provenance, Role, Source, ToolCall,
+    ToolResult,
 };
 use crate::error::Error;
 use crate::wire::tool_input::{self, Ids};
@@ -19,8 +20,8 @@ use crate::wire::{Target, media};
 /// anything else is an array of parts. Tool results become one message each, of
 /// role `tool`; those in a user message are lifted out in front of it.
 ///
-/// Left out, since they only make sense elsewhere: cache points, as OpenAI caches
-/// by itself; citations, which are only ever sent by servers; blocks and reasoning
+/// Left out, since they only make sense elsewhere: cache points, save where the dialect
+/// takes them, as OpenAI caches by itself; citations, which are only ever sent by servers; blocks and reasoning
 /// of other providers; and of this format's own reasoning all that no server needs
 /// back (see [`reasoning`]). Blocks of this format go back as content parts, which
 /// also lets a caller send what is not modelled here, audio for example.
@@ -90,7 +91,27 @@ impl Place<'_> {
     }
 
     fn blocks<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<Vec<Value>, Error> {
-        parts.into_iter().filter_map(|part| self.block(part).transpose()).collect()
+        let mut blocks = Vec::new();
+        for part in parts {
+            match part {
+                Part::CachePoint(ttl) => self.mark(blocks.last_mut(), *ttl),
+                part => blocks.extend(self.block(part)?),
+            }
+        }
+        Ok(blocks)
+    }
+
+    /// Marks the end of what may be cached on the part it ends with, in Anthropic's form,
+    /// where the server takes it.
+    fn mark(&self, block: Option<&mut Value>, ttl: CacheTtl) {
+        let Some(Value::Object(block)) = block.filter(|_| self.dialect.cache_points) else {
+            return;
+        };
+        let control = match ttl {
+            CacheTtl::Short => json!({"type": "ephemeral"}),
+            CacheTtl::OneHour => json!({"type": "ephemeral", "ttl": "1h"}),
+        };
+        block.insert("cache_control".to_owned(), control);
     }
 
     /// A content part; none for what is left out.
@@ -233,6 +254,7 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
                 results += 1;
                 put_behind_call(out, encode_result(place, result, None)?);
             }
+            Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
             part => blocks.extend(place.block(part)?),
         }
     }
@@ -266,6 +288,7 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
                     _ => blocks.push(value.clone()),
                 }
             }
+            Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
             part => blocks.extend(place.block(part)?),
         }
     }
@@ -355,7 +378,15 @@ fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
             Part::ToolResult(result) => {
                 put_behind_call(out, encode_result(place, result, message.name.as_deref())?);
             }
-            Part::CachePoint(_) | Part::Reasoning(_) => {}
+            Part::CachePoint(ttl) => {
+                if let Some(content) = out.last_mut().and_then(|result| result.get_mut("content")) {
+                    if place.dialect.cache_points && content.is_string() {
+                        *content = json!([{"type": "text", "text": content.take()}]);
+                    }
+                    place.mark(content.as_array_mut().and_then(|all| all.last_mut()), *ttl);
+                }
+            }
+            Part::Reasoning(_) => {}
             Part::Other { provenance, .. } if !place.allows(provenance) => {}
             _ => {
                 return Err(place.refuse(
@@ -388,7 +419,8 @@ fn encode_result(
     let mut blocks = Vec::new();
     for part in &result.content {
         match part {
-            Part::Text(_) | Part::CachePoint(_) | Part::Reasoning(_) | Part::Other { .. } => {
+            Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
+            Part::Text(_) | Part::Reasoning(_) | Part::Other { .. } => {
                 blocks.extend(place.block(part)?);
             }
             _ => {

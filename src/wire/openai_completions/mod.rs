@@ -94,6 +94,8 @@ pub(super) fn encode(
     set("model", Some(model.into()));
     set("prompt", Some(prompt.into()));
     set("max_tokens", Some(request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS).into()));
+    set("n", request.n.map(Value::from));
+    set("logprobs", request.logprobs.map(Value::from));
     set("temperature", request.temperature.map(Value::from));
     set("top_p", request.top_p.map(Value::from));
     set("stop", (!stop.is_empty()).then(|| stop.into()));
