@@ -137,8 +137,9 @@ impl Client {
     ///
     /// Returns once the first event is there, so that whatever fails before it is
     /// tried again and then an error here; afterwards nothing is. The
-    /// [timeout](ClientBuilder::timeout) bounds the time until then, and from then on
-    /// the [gap timeout](ClientBuilder::gap_timeout) the time between tokens.
+    /// [timeout](ClientBuilder::timeout) bounds the whole stream, unless a
+    /// [stream timeout](ClientBuilder::stream_timeout) does; the
+    /// [idle timeout](ClientBuilder::idle_timeout) bounds the time between tokens.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();

@@ -39,10 +39,43 @@ impl Deadline {
         self.0.is_some_and(|at| at <= now)
     }
 
+    /// Whether it passes before another one does.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => one < other,
+            (one, _) => one.is_some() && other.0.is_none(),
+        }
+    }
+
     pub(crate) fn earlier(self, other: Self) -> Self {
         match (self.0, other.0) {
             (Some(a), Some(b)) => Self(Some(a.min(b))),
             (a, b) => Self(a.or(b)),
+        }
+    }
+}
+
+/// A limit in time: the setting that it comes from, that setting's value, and when it is
+/// reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TimeLimit {
+    pub(crate) setting: &'static str,
+    pub(crate) value: Duration,
+    pub(crate) deadline: Deadline,
+}
+
+impl TimeLimit {
+    /// The limit that a setting puts on what began at `begun`.
+    pub(crate) fn after(setting: &'static str, begun: Instant, value: Duration) -> Self {
+        Self { setting, value, deadline: Deadline::after(begun, value) }
+    }
+
+    /// The one that is reached first.
+    pub(crate) fn earlier(self, other: Self) -> Self {
+        if self.deadline.is_before(other.deadline) || self.deadline == other.deadline {
+            self
+        } else {
+            other
         }
     }
 }
@@ -133,6 +166,23 @@ mod tests {
         let never = Deadline::after(Instant::now(), Duration::MAX);
         assert_eq!(never.at(), None);
         assert_eq!(never.remaining(Instant::now()), None);
+    }
+
+    #[test]
+    fn the_limit_that_is_reached_first_keeps_its_name() {
+        let now = Instant::now();
+        let limit = |setting, seconds| TimeLimit::after(setting, now, Duration::from_secs(seconds));
+        let never = TimeLimit::after("never", now, Duration::MAX);
+        for (one, other, expected) in [
+            (limit("a", 1), limit("b", 2), "a"),
+            (limit("a", 2), limit("b", 1), "b"),
+            (limit("a", 1), limit("b", 1), "a"),
+            (never, limit("b", 1), "b"),
+            (limit("a", 1), never, "a"),
+            (never, never, "never"),
+        ] {
+            assert_eq!(one.earlier(other).setting, expected);
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     server.otherwise(Reply::text("a second time"));
     let client = builder(&server, provider)
         .retry(quick_retries(3))
-        .gap_timeout(Duration::from_millis(300))
+        .idle_timeout(Duration::from_millis(300))
         .build()
         .unwrap();
     let mut stream = client.stream("hi").unwrap();

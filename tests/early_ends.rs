@@ -122,14 +122,14 @@ fn however_it_ends_early_a_stream_is_charged_its_reserved_output() {
         assert_eq!(kind, expected, "{provider} {end}");
     }
     for provider in BOTH {
-        for end in ["dropped", "cancelled", "out of gap_timeout", "out of stream_timeout"] {
+        for end in ["dropped", "cancelled", "out of idle_timeout", "out of stream_timeout"] {
             let (server, _) = bills_in_full(provider);
             let mut builder = builder(&server, provider).costs(config([ample()]));
             let (token, mut request) = (CancelToken::new(), question());
             match end {
                 "cancelled" => request = request.cancel_token(&token),
-                "out of gap_timeout" => {
-                    builder = builder.gap_timeout(Duration::from_millis(200));
+                "out of idle_timeout" => {
+                    builder = builder.idle_timeout(Duration::from_millis(200));
                 }
                 "out of stream_timeout" => {
                     request = request.stream_timeout(Duration::from_secs(1));

@@ -29,7 +29,7 @@ fn head() -> String {
 }
 
 fn patient(url: &str) -> Client {
-    builder_at(url).timeout(FOREVER).gap_timeout(FOREVER).build().unwrap()
+    builder_at(url).timeout(FOREVER).idle_timeout(FOREVER).build().unwrap()
 }
 
 #[test]

@@ -15,13 +15,13 @@ use tollgate::testing::Reply;
 use tollgate::{CancelToken, ChatRequest, Decision, ErrorKind, GiveUp, Phase, PoolConfig};
 
 #[test]
-fn the_timeout_bounds_the_first_event_and_not_the_stream() {
+fn the_timeout_bounds_the_first_event_where_a_stream_timeout_bounds_the_stream() {
     for provider in BOTH {
         let server = loopback();
         let slow = Reply::text("one two three four five six seven eight nine ten");
         server.reply(slow.chunk_delay(Duration::from_millis(100)));
         let client = builder(&server, provider).timeout(Duration::from_millis(700));
-        let client = client.build().unwrap();
+        let client = client.stream_timeout(LONG).build().unwrap();
         let begun = Instant::now();
         client.stream("hi").unwrap().finish().unwrap();
         assert!(begun.elapsed() > Duration::from_millis(700));
@@ -91,7 +91,7 @@ fn drowned_in(noise: String, provider: &'static str) -> (String, Option<Phase>) 
         }
     });
     let builder = builder_at(&server.base_url()).provider(provider);
-    let client = builder.gap_timeout(Duration::from_millis(400)).build().unwrap();
+    let client = builder.idle_timeout(Duration::from_millis(400)).build().unwrap();
     let mut stream = client.stream("hi").unwrap();
     let (text, error) = drain(&mut stream);
     let error = error.expect("it does not end well");
@@ -162,7 +162,7 @@ fn cancelling_ends_the_wait_for_the_next_event() {
         let reply = Reply::text("one two three four five six ten");
         let (first, _) = first_word_and_end(provider, reply.clone());
         server.otherwise(reply.stall_after(first));
-        let client = builder(&server, provider).gap_timeout(LONG).build().unwrap();
+        let client = builder(&server, provider).idle_timeout(LONG).build().unwrap();
         let token = CancelToken::new();
         let request = ChatRequest::from("hi").cancel_token(&token);
         let mut streams: Vec<_> = (0..4).map(|_| client.stream(&request).unwrap()).collect();

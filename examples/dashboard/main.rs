@@ -124,7 +124,7 @@ fn to_draw(builder: ClientBuilder) -> ClientBuilder {
         .costs(costs)
         .timeout(Duration::from_secs(20))
         .attempt_timeout(Duration::from_secs(9))
-        .gap_timeout(Duration::from_secs(3))
+        .idle_timeout(Duration::from_secs(3))
         .pool(PoolConfig {
             max_size: 24,
             idle_timeout: Duration::from_secs(10),

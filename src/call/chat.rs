@@ -11,6 +11,7 @@ use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::cost::{Bill, Charge, Meter};
+use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
@@ -36,6 +37,9 @@ impl Chat<'_> {
             asked: Asked { provider: request.provider.as_ref(), model: request.model.as_deref() },
             tags: &request.tags,
             timeout: request.timeout,
+            attempt_timeout: request.attempt_timeout,
+            first_token_timeout: request.first_token_timeout,
+            idle_timeout: request.idle_timeout,
             stream_timeout: request.stream_timeout,
             cancel: request.cancel_token.as_ref(),
             idempotency_key: request.idempotency_key.as_deref(),
@@ -163,13 +167,13 @@ impl Operation for Streamed<'_> {
 fn ask(attempt: &mut Attempting<'_, '_>, signature: &Signature) -> Result<ChatResponse, Error> {
     let Attempting { caller, prepared, limits, retries, second } = attempt;
     let endpoint = &prepared.target.endpoint;
-    let (settings, secrets) = (&endpoint.settings, &signature.secrets);
-    let bounds = limits.attempt_bounds(&settings.timeouts);
+    let secrets = &signature.secrets;
+    let limit = limits.attempt();
     let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
     let mut incoming = caller
         .transport
-        .exchange(&endpoint.origin, outgoing, &bounds, second)
-        .map_err(|error| error.hide(secrets))?;
+        .exchange(&endpoint.origin, outgoing, &limits.bounds(limit), second)
+        .map_err(|error| error.with_limit(limit.setting, limit.value).hide(secrets))?;
     incoming.hide_error(secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());
     match prepared.wire.decode(reply, endpoint.id()) {
@@ -194,16 +198,24 @@ fn open(
 ) -> Result<Source, Error> {
     let Attempting { caller, prepared, limits, retries, second } = attempt;
     let endpoint = &prepared.target.endpoint;
-    let (settings, secrets) = (&endpoint.settings, &signature.secrets);
-    let bounds = limits.attempt_bounds(&settings.timeouts);
+    let secrets = &signature.secrets;
+    let limit = limits.attempt();
+    let bounds = limits.bounds(limit);
     let stop = CancelToken::new();
     let watch = Arc::new(Watch::new(&bounds, Some(stop.clone())));
     let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
-    let first = settings.timeouts.first_token;
-    let (mut incoming, body) = caller
-        .transport
-        .open_stream(&endpoint.origin, outgoing, &bounds, first, &watch, second)
-        .map_err(|error| error.hide(secrets))?;
+    let first = limits.first_token;
+    let opened =
+        caller.transport.open_stream(&endpoint.origin, outgoing, &bounds, first, &watch, second);
+    // The limit for the first event begins with the sending, where the transport sets it.
+    let begin = match first {
+        Some(value) if watch.deadline().is_before(limit.deadline) => {
+            TimeLimit { setting: "first_token_timeout", value, deadline: watch.deadline() }
+        }
+        _ => limit,
+    };
+    let (mut incoming, body) =
+        opened.map_err(|error| error.with_limit(begin.setting, begin.value).hide(secrets))?;
     let Some(body) = body else {
         incoming.hide_error(secrets);
         let reply = incoming.reply();
@@ -223,7 +235,7 @@ fn open(
         stop,
         decoder: Arc::new(Mutex::new(Lock::StreamDecoder, decoder)),
         secrets: Arc::clone(secrets),
-        pace: limits.pace,
+        pace: limits.pace(begin),
         meter: Some(meter).filter(Meter::is_limited),
         gaps: Arc::new(Mutex::new(Lock::StreamGaps, Histogram::default())),
     })

@@ -6,7 +6,7 @@ use ureq::http::HeaderValue;
 use super::operation::Options;
 use crate::bounds::Bounds;
 use crate::config::Timeouts;
-use crate::deadline::Deadline;
+use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::stream::Pace;
 use crate::wire::Delivery;
@@ -14,8 +14,13 @@ use crate::wire::Delivery;
 /// What holds for a call, whatever it takes to answer it.
 pub(super) struct Limits {
     pub(super) bounds: Bounds,
-    /// For a stream.
-    pub(super) pace: Pace,
+    /// The whole call, and a stream up to its first event: what sets `bounds`.
+    call: TimeLimit,
+    attempt: Option<Duration>,
+    pub(super) first_token: Option<Duration>,
+    idle: Duration,
+    /// The whole of a stream.
+    end: TimeLimit,
     /// The same for every attempt.
     pub(super) idempotency_key: Option<HeaderValue>,
 }
@@ -34,34 +39,60 @@ impl Limits {
         delivery: Delivery,
         begun: Instant,
     ) -> Result<Self, Error> {
-        let timeout = options.timeout.unwrap_or(timeouts.call);
-        let whole_stream = options.stream_timeout.unwrap_or(Duration::MAX);
-        for (name, limit) in [("timeout", timeout), ("stream_timeout", whole_stream)] {
-            if limit.is_zero() && (name == "timeout" || delivery == Delivery::Stream) {
+        let streams = delivery == Delivery::Stream;
+        for (setting, limit, applies) in [
+            ("timeout", options.timeout, true),
+            ("attempt_timeout", options.attempt_timeout, true),
+            ("first_token_timeout", options.first_token_timeout, streams),
+            ("idle_timeout", options.idle_timeout, streams),
+            ("stream_timeout", options.stream_timeout, streams),
+        ] {
+            if applies && limit == Some(Duration::ZERO) {
                 return Err(Error::invalid_request(format!(
-                    "the {name} is zero, so that the call could not succeed"
+                    "the {setting} is zero, so that the call could not succeed"
                 )));
             }
         }
-        let end = Deadline::after(begun, whole_stream);
-        let deadline = match delivery {
-            Delivery::Whole => Deadline::after(begun, timeout),
-            Delivery::Stream => Deadline::after(begun, timeout).earlier(end),
-        };
+        let timeout = options.timeout.unwrap_or(timeouts.call);
+        let whole = TimeLimit::after("timeout", begun, timeout);
+        let (setting, stream) =
+            Timeouts::stream(options.stream_timeout, options.timeout).unwrap_or(timeouts.stream);
+        let end = TimeLimit::after(setting, begun, stream);
+        let call = if streams { whole.earlier(end) } else { whole };
         Ok(Self {
-            bounds: Bounds { deadline, cancel: options.cancel.cloned() },
-            pace: Pace { gap: timeouts.gap, end },
+            bounds: Bounds { deadline: call.deadline, cancel: options.cancel.cloned() },
+            call,
+            attempt: options.attempt_timeout.or(timeouts.attempt),
+            first_token: options.first_token_timeout.or(timeouts.first_token),
+            idle: options.idle_timeout.unwrap_or(timeouts.idle),
+            end,
             idempotency_key: idempotency_key(options.idempotency_key, idempotency_keys)?,
         })
     }
 
-    /// Those of an attempt that begins now.
-    pub(super) fn attempt_bounds(&self, timeouts: &Timeouts) -> Bounds {
-        let mut bounds = self.bounds.clone();
-        if let Some(timeout) = timeouts.attempt {
-            bounds.deadline = bounds.deadline.earlier(Deadline::after(Instant::now(), timeout));
+    /// That of an attempt that begins now.
+    pub(super) fn attempt(&self) -> TimeLimit {
+        match self.attempt {
+            Some(timeout) => {
+                self.call.earlier(TimeLimit::after("attempt_timeout", Instant::now(), timeout))
+            }
+            None => self.call,
         }
-        bounds
+    }
+
+    /// What bounds an attempt within this limit.
+    pub(super) fn bounds(&self, limit: TimeLimit) -> Bounds {
+        Bounds { deadline: limit.deadline, cancel: self.bounds.cancel.clone() }
+    }
+
+    /// Those of a stream whose first event is due by `begin`.
+    pub(super) fn pace(&self, begin: TimeLimit) -> Pace {
+        Pace { begin, idle: self.idle, end: self.end }
+    }
+
+    /// Names the setting that ended a call which ran out of time, unless it is known.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        error.with_limit(self.call.setting, self.call.value)
     }
 }
 

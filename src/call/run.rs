@@ -78,7 +78,7 @@ fn attempts<O: Operation>(
     let limits = Limits::new(options, timeouts, settings.idempotency_keys, O::DELIVERY, begun)?;
     let (prepared, reservation) = prepare(caller, operation, target)?;
     if limits.bounds.deadline.is_past(Instant::now()) {
-        return Err(Error::timeout(Phase::Encode));
+        return Err(limits.explain(Error::timeout(Phase::Encode)));
     }
     // Later it could have been sent, and would be charged.
     if limits.bounds.is_cancelled() {
@@ -108,7 +108,8 @@ fn attempts<O: Operation>(
         let reservation = first.take().map_or_else(again, Ok)?;
         let attempt = Attempting { caller, prepared, limits: &limits, retries, second };
         operation.attempt(Sending { attempt, reservation })
-    })?;
+    });
+    let tried = tried.map_err(|error| limits.explain(error))?;
     Ok(Ran { target: prepared.target, tried })
 }
 

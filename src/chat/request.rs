@@ -94,12 +94,23 @@ pub struct ChatRequest {
     /// Whom and what the call is for, such as `customer` and `feature`. Never
     /// sent; they label what the call is counted under.
     pub tags: BTreeMap<String, String>,
-    /// The longest the whole call may take; of a stream, up to its first event.
-    /// Default: the client's.
+    /// The longest the whole call may take, a stream included unless
+    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's.
     pub timeout: Option<Duration>,
-    /// The longest a stream may take from beginning to end, the time that its caller
-    /// takes over it included. Default: no limit, for a long answer is no fault;
-    /// [`gap_timeout`](crate::ClientBuilder::gap_timeout) ends one that stalls.
+    /// The longest one attempt may take, a stream's up to its first event. Default: the
+    /// client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt_timeout: Option<Duration>,
+    /// The longest a stream may take from the sending of the request to its first event.
+    /// Default: the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_token_timeout: Option<Duration>,
+    /// The longest a stream may go without bringing the answer on. Default: the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Duration>,
+    /// The longest a stream may take from the call to its end, the time that its caller
+    /// takes over it included. Default: this request's [`timeout`](Self::timeout) if it has
+    /// one, else the client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
     pub stream_timeout: Option<Duration>,
     /// Stops the call from another thread. Not stored by serde. Default: none.
     #[serde(skip)]
@@ -310,14 +321,42 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the longest the whole call may take. Default: the client's.
+    /// Sets the longest the whole call may take, a stream included unless
+    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest a stream may take from beginning to end.
+    /// Sets the longest one attempt may take, a stream's up to its first event. Default: the
+    /// client's [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
+    #[must_use]
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest a stream may take from the sending of the request to its first event.
+    /// Default: the client's
+    /// [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
+    #[must_use]
+    pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
+        self.first_token_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest a stream may go without bringing the answer on. Default: the client's
+    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest a stream may take from the call to its end, the time that its caller
+    /// takes over it included. Default: this request's [`timeout`](Self::timeout) if it has
+    /// one, else the client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.stream_timeout = Some(timeout);
@@ -395,6 +434,9 @@ impl fmt::Debug for ChatRequest {
             .field("reasoning_effort", &self.reasoning_effort)
             .field("tags", &self.tags.keys())
             .field("timeout", &self.timeout)
+            .field("attempt_timeout", &self.attempt_timeout)
+            .field("first_token_timeout", &self.first_token_timeout)
+            .field("idle_timeout", &self.idle_timeout)
             .field("stream_timeout", &self.stream_timeout)
             .field("cancel_token", &self.cancel_token)
             .field("idempotency_key", &self.idempotency_key)

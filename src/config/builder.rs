@@ -26,7 +26,8 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// | [`connect_timeout`](Self::connect_timeout) | 5 s |
 /// | [`attempt_timeout`](Self::attempt_timeout) | none |
 /// | [`first_token_timeout`](Self::first_token_timeout) | none |
-/// | [`gap_timeout`](Self::gap_timeout) | 600 s |
+/// | [`idle_timeout`](Self::idle_timeout) | 600 s |
+/// | [`stream_timeout`](Self::stream_timeout) | the `timeout` if that is set, else 1 hour |
 /// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
 /// | [`max_response_head_bytes`](Self::max_response_head_bytes) | 12 KiB |
 /// | [`pool`](Self::pool) | [`PoolConfig::default`] |
@@ -68,11 +69,12 @@ pub struct ClientBuilder {
     pub(super) providers: Vec<ProviderConfig>,
     pub(super) profiles: Vec<Profile>,
     pub(super) model: Option<String>,
-    pub(super) timeout: Duration,
+    pub(super) timeout: Option<Duration>,
     pub(super) connect_timeout: Duration,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) first_token_timeout: Option<Duration>,
-    pub(super) gap_timeout: Duration,
+    pub(super) idle_timeout: Duration,
+    pub(super) stream_timeout: Option<Duration>,
     pub(super) max_response_bytes: usize,
     pub(super) max_response_head_bytes: usize,
     pub(super) pool: PoolConfig,
@@ -101,7 +103,8 @@ impl fmt::Debug for ClientBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("first_token_timeout", &self.first_token_timeout)
-            .field("gap_timeout", &self.gap_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("stream_timeout", &self.stream_timeout)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("max_response_head_bytes", &self.max_response_head_bytes)
             .field("pool", &self.pool)
@@ -124,11 +127,12 @@ impl Default for ClientBuilder {
             providers: Vec::new(),
             profiles: Vec::new(),
             model: None,
-            timeout: Duration::from_secs(600),
+            timeout: None,
             connect_timeout: Duration::from_secs(5),
             attempt_timeout: None,
             first_token_timeout: None,
-            gap_timeout: Duration::from_secs(600),
+            idle_timeout: Duration::from_secs(600),
+            stream_timeout: None,
             max_response_bytes: 16 * 1024 * 1024,
             max_response_head_bytes: 12 * 1024,
             pool: PoolConfig::default(),
@@ -229,10 +233,12 @@ impl ClientBuilder {
     }
 
     /// Sets the longest a whole call may take, everything included: waiting for a
-    /// connection, connecting, all attempts and the waits between them. Of a stream
-    /// it bounds the time up to its first event. Default: 600 s.
+    /// connection, connecting, all attempts and the waits between them, and the whole of a
+    /// stream. Where a [`stream_timeout`](Self::stream_timeout) is set as well, that one
+    /// bounds the stream, and this one the time to its first event. Default: 600 s, for a
+    /// stream to its first event.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = Some(timeout);
         self
     }
 
@@ -262,14 +268,29 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the longest that a stream, once its first event was there, may go without
-    /// [bringing the answer on](crate::StreamDecoder#what-brings-an-answer-on); until then
-    /// [`first_token_timeout`](Self::first_token_timeout) bounds it. What only keeps the
-    /// connection alive does not count, nor do other choices (`n`); thinking that the provider
-    /// does not show looks like silence. The time that the caller takes over an event is not
-    /// counted. Default: 600 s, as long as the official SDKs let one read take.
-    pub fn gap_timeout(mut self, timeout: Duration) -> Self {
-        self.gap_timeout = timeout;
+    /// Sets the longest that a stream may go without
+    /// [bringing the answer on](crate::StreamDecoder#what-brings-an-answer-on), from the head of
+    /// the response on. What only keeps the connection alive does not count, nor do other
+    /// choices (`n`); thinking that the provider does not show looks like silence. The time
+    /// that the caller takes over an event is not counted. Default: 600 s, as long as the
+    /// official SDKs let one read take.
+    #[doc(alias = "gap_timeout", alias = "read_timeout")]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// The former name of [`idle_timeout`](Self::idle_timeout).
+    #[doc(hidden)]
+    pub fn gap_timeout(self, timeout: Duration) -> Self {
+        self.idle_timeout(timeout)
+    }
+
+    /// Sets the longest that a stream may take from the call to its end, the time that its
+    /// caller takes over it included. Default: the [`timeout`](Self::timeout) if that is set,
+    /// else 1 hour, because a long answer is no fault.
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.stream_timeout = Some(timeout);
         self
     }
 

@@ -60,7 +60,8 @@ pub struct ProviderConfig {
     pub(super) connect_timeout: Option<Duration>,
     pub(super) attempt_timeout: Option<Duration>,
     pub(super) first_token_timeout: Option<Duration>,
-    pub(super) gap_timeout: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+    pub(super) stream_timeout: Option<Duration>,
     pub(super) price_provider: Option<String>,
 }
 
@@ -162,10 +163,24 @@ impl ProviderConfig {
         self
     }
 
-    /// Sets the longest that a stream, once begun, may go without progress. Default: the
-    /// client's [`gap_timeout`](crate::ClientBuilder::gap_timeout).
-    pub fn gap_timeout(mut self, timeout: Duration) -> Self {
-        self.gap_timeout = Some(timeout);
+    /// Sets the longest that a stream may go without progress. Default: the client's
+    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// The former name of [`idle_timeout`](Self::idle_timeout).
+    #[doc(hidden)]
+    pub fn gap_timeout(self, timeout: Duration) -> Self {
+        self.idle_timeout(timeout)
+    }
+
+    /// Sets the longest that a stream may take from the call to its end. Default: this
+    /// provider's [`timeout`](Self::timeout) if that is set, else the client's
+    /// [`stream_timeout`](crate::ClientBuilder::stream_timeout).
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.stream_timeout = Some(timeout);
         self
     }
 
@@ -212,7 +227,8 @@ impl fmt::Debug for ProviderConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("first_token_timeout", &self.first_token_timeout)
-            .field("gap_timeout", &self.gap_timeout)
+            .field("idle_timeout", &self.idle_timeout)
+            .field("stream_timeout", &self.stream_timeout)
             .field("price_provider", &self.price_provider)
             .finish_non_exhaustive()
     }

@@ -17,12 +17,14 @@ use crate::wire::anthropic;
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
-    /// A whole call; of a stream, up to its first event.
+    /// A whole call, and a stream up to its first event.
     pub(crate) call: Duration,
     pub(crate) connect: Duration,
     pub(crate) attempt: Option<Duration>,
     pub(crate) first_token: Option<Duration>,
-    pub(crate) gap: Duration,
+    pub(crate) idle: Duration,
+    /// A whole stream, and the setting that says so.
+    pub(crate) stream: (&'static str, Duration),
 }
 
 /// The checked settings of one provider.
@@ -72,7 +74,8 @@ impl ProviderConfig {
             connect: self.connect_timeout.unwrap_or(timeouts.connect),
             attempt: self.attempt_timeout.or(timeouts.attempt),
             first_token: self.first_token_timeout.or(timeouts.first_token),
-            gap: self.gap_timeout.unwrap_or(timeouts.gap),
+            idle: self.idle_timeout.unwrap_or(timeouts.idle),
+            stream: Timeouts::stream(self.stream_timeout, self.timeout).unwrap_or(timeouts.stream),
         };
         problems.extend(timeouts.problems());
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
@@ -172,6 +175,17 @@ impl ProviderConfig {
 }
 
 impl Timeouts {
+    /// What bounds a whole stream: the limit for streams, else the one for whole calls. Each
+    /// place that can set them (client, provider, request) decides so by itself, and the
+    /// nearest one to the call that sets any goes first.
+    pub(crate) fn stream(
+        stream: Option<Duration>,
+        call: Option<Duration>,
+    ) -> Option<(&'static str, Duration)> {
+        let own = stream.map(|limit| ("stream_timeout", limit));
+        own.or_else(|| call.map(|limit| ("timeout", limit)))
+    }
+
     /// What is wrong, a sentence each.
     pub(super) fn problems(&self) -> impl Iterator<Item = String> {
         [
@@ -179,7 +193,8 @@ impl Timeouts {
             ("connect_timeout", Some(self.connect)),
             ("attempt_timeout", self.attempt),
             ("first_token_timeout", self.first_token),
-            ("gap_timeout", Some(self.gap)),
+            ("idle_timeout", Some(self.idle)),
+            ("stream_timeout", Some(self.stream.1)),
         ]
         .into_iter()
         .filter(|(_, value)| value.is_some_and(|value| value.is_zero()))

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
@@ -13,6 +14,13 @@ use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
 use crate::provider::{self, ModelName, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
+
+/// The default of the `timeout`, as of the official SDKs.
+const CALL: Duration = Duration::from_secs(600);
+
+/// The default of the `stream_timeout`: a model that writes ten tokens a second takes less for
+/// 32,000.
+const STREAM: Duration = Duration::from_secs(3600);
 
 /// A checked configuration.
 pub(crate) struct Settings {
@@ -75,11 +83,13 @@ impl ClientBuilder {
         });
         problems.extend(self.problems());
         let timeouts = Timeouts {
-            call: self.timeout,
+            call: self.timeout.unwrap_or(CALL),
             connect: self.connect_timeout,
             attempt: self.attempt_timeout,
             first_token: self.first_token_timeout,
-            gap: self.gap_timeout,
+            idle: self.idle_timeout,
+            stream: Timeouts::stream(self.stream_timeout, self.timeout)
+                .unwrap_or(("stream_timeout", STREAM)),
         };
         problems.extend(timeouts.problems());
         if let Err(problem) = self.name_provider() {

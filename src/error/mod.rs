@@ -57,6 +57,8 @@ struct Inner {
     /// What to do, behind a message in the provider's own words.
     advice: Option<String>,
     phase: Option<Phase>,
+    /// Whether the message of a timeout names its setting.
+    names_limit: bool,
     provider: Option<Box<str>>,
     status: Option<u16>,
     request_id: Option<String>,
@@ -76,6 +78,7 @@ impl Error {
             message: message.into(),
             advice: None,
             phase: None,
+            names_limit: false,
             provider: None,
             status: None,
             request_id: None,
@@ -95,6 +98,16 @@ impl Error {
 
     pub(crate) fn timeout(phase: Phase) -> Self {
         Self::new(ErrorKind::Timeout, phase.doing()).with_phase(phase)
+    }
+
+    /// Names the setting that put an end to it, and the setting's value. The first one named
+    /// stays: it was nearest.
+    pub(crate) fn with_limit(mut self, setting: &'static str, value: Duration) -> Self {
+        if self.0.kind == ErrorKind::Timeout && !self.0.names_limit {
+            self.0.message = format!("{} ({setting} of {value:?})", self.0.message);
+            self.0.names_limit = true;
+        }
+        self
     }
 
     pub(crate) fn cancelled() -> Self {

@@ -10,7 +10,7 @@ use super::source::{Begun, Pace, Source};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, TimeLimit};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::money::Money;
 use crate::sync::ordered::Mutex;
@@ -59,6 +59,8 @@ pub(super) struct Reader {
     /// Whether the last step brought the answer on, so that the gap begins anew with
     /// the next. Not sooner: in between, the caller may take its time.
     progressed: bool,
+    /// The limit that holds for what is read now.
+    limit: TimeLimit,
     /// Until when usage and the end are awaited, once the answer has finished.
     grace: Option<Deadline>,
 }
@@ -66,7 +68,10 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(source: Source) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { source, buffer, begun: false, last: Instant::now(), progressed: false, grace: None }
+        let limit = source.pace.begin;
+        // The response has begun, and with it the time that it may be idle.
+        let progressed = true;
+        Self { source, buffer, begun: false, last: Instant::now(), progressed, limit, grace: None }
     }
 
     /// Waits for the first event.
@@ -118,7 +123,7 @@ impl Reader {
     ) -> Result<(), Error> {
         // Reading ends by itself when the call is cancelled or its time is over; waiting
         // for the caller does not.
-        let bounds = Bounds { deadline: self.source.pace.end, cancel };
+        let bounds = Bounds { deadline: self.source.pace.end.deadline, cancel };
         let (is_cancelled, _listening) = bounds.cancelled();
         let is_over = bounds.deadline.channel();
         if whole {
@@ -165,10 +170,13 @@ impl Reader {
     ///
     /// What the stream fails with; the events before it are in `events`.
     fn step(&mut self, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
-        let Pace { gap, end } = self.source.pace;
-        if std::mem::take(&mut self.progressed) && self.begun {
-            let limit = Deadline::after(Instant::now(), gap).earlier(end);
-            self.source.watch.set_deadline(self.grace.map_or(limit, |grace| grace.earlier(limit)));
+        if std::mem::take(&mut self.progressed) {
+            let Pace { begin, idle, end } = self.source.pace;
+            let idle = TimeLimit::after("idle_timeout", Instant::now(), idle);
+            self.limit = idle.earlier(if self.begun { end } else { begin });
+            let deadline = self.limit.deadline;
+            let bounded = self.grace.map_or(deadline, |grace| grace.earlier(deadline));
+            self.source.watch.set_deadline(bounded);
         }
         let length = match self.source.body.read(&mut self.buffer) {
             Ok(length) => length,
@@ -249,10 +257,10 @@ impl Reader {
             None => Phase::Body,
         };
         let error = match error.kind() {
-            ErrorKind::Timeout if self.begun && self.source.pace.end.is_past(Instant::now()) => {
-                return self.out_of_time();
+            ErrorKind::Timeout if self.begun && self.is_over() => return self.out_of_time(),
+            ErrorKind::Timeout => {
+                Error::timeout(phase).with_limit(self.limit.setting, self.limit.value)
             }
-            ErrorKind::Timeout => Error::timeout(phase),
             ErrorKind::Cancelled => error.with_phase(phase),
             _ => error,
         };
@@ -261,8 +269,12 @@ impl Reader {
 
     /// The error of a stream that has taken all the time it may in all.
     fn out_of_time(&self) -> Error {
-        let message = "waiting for the next token, at the end of the stream_timeout";
-        self.identified(Error::new(ErrorKind::Timeout, message).with_phase(Phase::NextToken))
+        let end = self.source.pace.end;
+        self.identified(Error::timeout(Phase::NextToken).with_limit(end.setting, end.value))
+    }
+
+    fn is_over(&self) -> bool {
+        self.source.pace.end.deadline.is_past(Instant::now())
     }
 
     /// The error of a stream that costs more than a request may.

@@ -8,7 +8,7 @@ use super::reader::Reader;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
 use crate::cost::Meter;
-use crate::deadline::Deadline;
+use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::key::Secrets;
@@ -16,13 +16,15 @@ use crate::sync::ordered::Mutex;
 use crate::transport::{Body, Incoming, Watch};
 use crate::wire::Decoder;
 
-/// How long a stream may take, once it has begun.
+/// How long a stream may take, once the head of the response is there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
+    /// To its first event.
+    pub(crate) begin: TimeLimit,
     /// Without bringing the answer on.
-    pub(crate) gap: Duration,
+    pub(crate) idle: Duration,
     /// In all.
-    pub(crate) end: Deadline,
+    pub(crate) end: TimeLimit,
 }
 
 /// A response that comes as a stream: its bytes, and what they have said so far.

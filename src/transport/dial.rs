@@ -38,7 +38,7 @@ pub(super) fn dial(
             Ok(connection) => Ok(permit.fill(connection, retire_at())),
             Err(error) => {
                 permit.fail(failure(&error));
-                Err(error)
+                Err(opener.explain(error, &bounds))
             }
         }
     };

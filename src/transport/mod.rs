@@ -327,7 +327,15 @@ impl Transport {
                 Err(Error::timeout(Phase::PoolWait))
             }
             Ok(acquired) => Ok(acquired),
-            Err(Refused::TimedOut) => Err(Error::timeout(Phase::PoolWait)),
+            Err(Refused::TimedOut) => {
+                let error = Error::timeout(Phase::PoolWait);
+                Err(match self.pool_config.acquire_timeout {
+                    Some(timeout) if deadline.is_before(bounds.deadline) => {
+                        error.with_limit("acquire_timeout", timeout)
+                    }
+                    _ => error,
+                })
+            }
             Err(Refused::Cancelled) => Err(Error::cancelled().with_phase(Phase::PoolWait)),
             Err(Refused::ShutDown) => {
                 Err(Error::new(ErrorKind::Cancelled, "the client is shut down"))

@@ -179,6 +179,15 @@ impl Opener {
         bounds.deadline.earlier(Deadline::after(Instant::now(), self.connect_timeout))
     }
 
+    /// Names the connect timeout where that put an end to opening a connection, rather than
+    /// what bounds the call.
+    pub(super) fn explain(&self, error: Error, bounds: &Bounds) -> Error {
+        match bounds.deadline.is_past(Instant::now()) {
+            true => error,
+            false => error.with_limit("connect_timeout", self.connect_timeout),
+        }
+    }
+
     /// Looks the host up, connects and does the TLS handshake.
     pub(super) fn open(
         self: &Arc<Self>,

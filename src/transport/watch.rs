@@ -46,7 +46,7 @@ impl Watch {
         *current = current.earlier(deadline);
     }
 
-    pub(super) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         *self.deadline.lock()
     }
 

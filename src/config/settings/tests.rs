@@ -56,6 +56,8 @@ fn each_mistake_gets_its_own_sentence() {
         (openai().organization("org\n1"), "the openai-organization holds a line break"),
         (openai().timeout(Duration::ZERO), "the timeout is zero"),
         (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
+        (openai().idle_timeout(Duration::ZERO), "the idle_timeout is zero"),
+        (openai().stream_timeout(Duration::ZERO), "the stream_timeout is zero"),
         (openai().max_response_bytes(0), "max_response_bytes is zero"),
         (openai().max_response_head_bytes(1023), "max_response_head_bytes is 1023; it must be"),
         (openai().max_response_head_bytes(usize::MAX), "it must be at least 1024 and at most"),
@@ -185,10 +187,11 @@ fn what_is_not_set_has_the_documented_default() {
     let own = own.unwrap();
     let seconds = Duration::from_secs;
     assert_eq!(
-        (own.timeouts.call, own.timeouts.connect, own.timeouts.gap),
+        (own.timeouts.call, own.timeouts.connect, own.timeouts.idle),
         (seconds(600), seconds(5), seconds(600))
     );
     assert_eq!((own.timeouts.attempt, own.timeouts.first_token), (None, None));
+    assert_eq!(own.timeouts.stream, ("stream_timeout", seconds(3600)));
     assert_eq!(settings.max_response_bytes, 16 * 1024 * 1024);
     assert_eq!(settings.max_response_head_bytes, 12 * 1024);
     assert!(settings.metrics && !settings.idempotency_keys && own.proxy.is_none());
@@ -280,7 +283,7 @@ fn settings_of_one_provider_are_those_of_no_other() {
     let builder = openai()
         .header("x-gateway", "pass-phrase")
         .timeout(seconds(60))
-        .gap_timeout(seconds(9))
+        .idle_timeout(seconds(9))
         .add_provider(
             ProviderConfig::new("groq")
                 .api_key("gsk-test-1")
@@ -291,7 +294,10 @@ fn settings_of_one_provider_are_those_of_no_other() {
     let Checked { settings, own, others } = builder.check(&nothing()).unwrap();
     let (own, groq) = (own.unwrap(), &others[0]);
     assert_eq!((own.timeouts.call, groq.timeouts.call), (seconds(60), seconds(20)));
-    assert_eq!((own.timeouts.gap, groq.timeouts.gap), (seconds(9), seconds(9)));
+    assert_eq!((own.timeouts.idle, groq.timeouts.idle), (seconds(9), seconds(9)));
+    // The whole of a stream follows the timeout of the place that sets one.
+    assert_eq!(own.timeouts.stream, ("timeout", seconds(60)));
+    assert_eq!(groq.timeouts.stream, ("timeout", seconds(20)));
     assert_eq!(groq.base, "http://localhost:7/openai/v1");
     assert_eq!(own.base, "https://api.openai.com/v1");
     assert_eq!(groq.headers["authorization"], "Bearer gsk-test-1");

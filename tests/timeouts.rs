@@ -1,0 +1,171 @@
+//! The limits in time, as one set: each on the client and on a request, and each named by the
+//! error that it causes.
+
+mod support;
+
+use std::time::Duration;
+use support::{builder, loopback};
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{ChatRequest, Client, ClientBuilder, Error, Phase, PoolConfig};
+
+const SHORT: Duration = Duration::from_millis(300);
+const LONG: Duration = Duration::from_secs(30);
+
+/// A setting on the client, and the same one on a request.
+type Setting = (fn(ClientBuilder) -> ClientBuilder, fn(ChatRequest) -> ChatRequest);
+
+const TIMEOUT: Setting = (|client| client.timeout(SHORT), |request| request.timeout(SHORT));
+const ATTEMPT: Setting =
+    (|client| client.attempt_timeout(SHORT), |request| request.attempt_timeout(SHORT));
+const FIRST: Setting =
+    (|client| client.first_token_timeout(SHORT), |request| request.first_token_timeout(SHORT));
+const IDLE: Setting = (|client| client.idle_timeout(SHORT), |request| request.idle_timeout(SHORT));
+const STREAM: Setting =
+    (|client| client.stream_timeout(SHORT), |request| request.stream_timeout(SHORT));
+
+/// Takes 0.8 s; no gap in it is near the limit.
+fn slow() -> Reply {
+    let words = vec!["word"; 16].join(" ");
+    Reply::text(words).chunk_delay(Duration::from_millis(50))
+}
+
+/// The head of the response, and nothing behind it.
+fn head() -> Reply {
+    Reply::text("one two").stall_after(0)
+}
+
+/// The first words, and then nothing.
+fn half() -> Reply {
+    Reply::text(vec!["word"; 16].join(" ")).stall_after(1500)
+}
+
+fn streamed(client: &Client, request: ChatRequest) -> Result<(), Error> {
+    client.stream(request).and_then(|mut stream| stream.finish()).map(drop)
+}
+
+#[test]
+fn every_limit_works_on_the_client_and_on_a_request_and_is_named_with_its_value() {
+    for (name, setting, reply, is_stream, phase) in [
+        ("timeout", TIMEOUT, Reply::hang as fn() -> Reply, false, Phase::FirstByte),
+        ("timeout", TIMEOUT, head, false, Phase::Body),
+        ("timeout", TIMEOUT, Reply::hang, true, Phase::FirstByte),
+        ("timeout", TIMEOUT, head, true, Phase::FirstToken),
+        ("timeout", TIMEOUT, slow, true, Phase::NextToken),
+        ("attempt_timeout", ATTEMPT, Reply::hang, false, Phase::FirstByte),
+        ("attempt_timeout", ATTEMPT, head, true, Phase::FirstToken),
+        ("first_token_timeout", FIRST, Reply::hang, true, Phase::FirstByte),
+        ("first_token_timeout", FIRST, head, true, Phase::FirstToken),
+        ("idle_timeout", IDLE, head, true, Phase::FirstToken),
+        ("idle_timeout", IDLE, half, true, Phase::NextToken),
+        ("stream_timeout", STREAM, Reply::hang, true, Phase::FirstByte),
+        ("stream_timeout", STREAM, slow, true, Phase::NextToken),
+    ] {
+        let server = loopback();
+        server.otherwise(reply());
+        let (on_client, on_request) = setting;
+        let client = || builder(&server, "openai");
+        for (client, request) in [
+            (on_client(client()), ChatRequest::from("hi")),
+            (client(), on_request(ChatRequest::from("hi"))),
+        ] {
+            let client = client.build().unwrap();
+            let ended = match is_stream {
+                true => streamed(&client, request),
+                false => client.chat(request).map(drop),
+            };
+            let error = ended.expect_err(name);
+            assert!(error.is_timeout(), "{name}: {error}");
+            assert_eq!(error.phase(), Some(phase), "{name}: {error}");
+            let text = error.to_string();
+            assert!(text.contains(&format!("({name} of 300ms)")), "{name}: {text}");
+        }
+    }
+}
+
+#[test]
+fn limits_that_are_not_reached_end_nothing() {
+    for (setting, reply) in
+        [(ATTEMPT, slow as fn() -> Reply), (FIRST, slow), (IDLE, slow), (STREAM, slow)]
+    {
+        let server = loopback();
+        server.otherwise(reply());
+        let (on_client, on_request) = setting;
+        let client = on_client(builder(&server, "openai").stream_timeout(LONG)).build().unwrap();
+        // Those for streams do not apply to a whole answer, nor the others behind its first event.
+        if !std::ptr::fn_addr_eq(on_client, STREAM.0) {
+            streamed(&client, ChatRequest::from("hi")).unwrap();
+            streamed(&client, on_request(ChatRequest::from("hi"))).unwrap();
+        }
+        server.otherwise(Reply::text("fine"));
+        client.chat(on_request(ChatRequest::from("hi"))).unwrap();
+    }
+}
+
+#[test]
+fn a_stream_is_held_to_the_nearest_limit_for_all_of_it() {
+    let ended = |client: fn(ClientBuilder) -> ClientBuilder, request: ChatRequest| {
+        let server = loopback();
+        server.otherwise(slow());
+        streamed(&client(builder(&server, "openai")).build().unwrap(), request)
+    };
+    let hi = || ChatRequest::from("hi");
+    // Both in one place: the one for streams bounds the stream, the other its beginning.
+    ended(|client| client.timeout(SHORT).stream_timeout(LONG), hi()).unwrap();
+    ended(|client| client, hi().timeout(SHORT).stream_timeout(LONG)).unwrap();
+    // A request goes before the client.
+    ended(|client| client.stream_timeout(SHORT), hi().stream_timeout(LONG)).unwrap();
+    ended(|client| client.timeout(SHORT), hi().timeout(LONG)).unwrap();
+    ended(|client| client.stream_timeout(SHORT), hi().timeout(LONG)).unwrap();
+    let error = ended(|client| client.stream_timeout(LONG), hi().timeout(SHORT)).unwrap_err();
+    assert!(error.to_string().contains("(timeout of 300ms)"), "{error}");
+    // The beginning alone.
+    let server = loopback();
+    server.otherwise(Reply::hang());
+    let client = builder(&server, "openai").timeout(SHORT).stream_timeout(LONG).build().unwrap();
+    let error = client.stream("hi").unwrap_err();
+    assert!(error.to_string().contains("(timeout of 300ms)"), "{error}");
+}
+
+#[test]
+fn a_limit_of_nothing_is_refused_before_sending() {
+    let server = loopback();
+    let client = builder(&server, "openai").build().unwrap();
+    let zero = Duration::ZERO;
+    for (name, request) in [
+        ("timeout", ChatRequest::from("hi").timeout(zero)),
+        ("attempt_timeout", ChatRequest::from("hi").attempt_timeout(zero)),
+        ("first_token_timeout", ChatRequest::from("hi").first_token_timeout(zero)),
+        ("idle_timeout", ChatRequest::from("hi").idle_timeout(zero)),
+        ("stream_timeout", ChatRequest::from("hi").stream_timeout(zero)),
+    ] {
+        let error = client.stream(request).unwrap_err();
+        assert!(error.to_string().contains(&format!("the {name} is zero")), "{error}");
+    }
+    assert_eq!(server.request_count(), 0);
+}
+
+/// A client of a server that takes connections and says nothing on them.
+fn silent(server: &Loopback) -> ClientBuilder {
+    server.ignore_connections().unwrap();
+    builder(server, "openai")
+}
+
+#[test]
+fn the_limits_around_a_connection_are_named_as_well() {
+    let server = loopback();
+    if cfg!(feature = "rustls") {
+        let url = server.base_url("openai").replace("http://", "https://");
+        let client = silent(&server).base_url(url).connect_timeout(SHORT).build().unwrap();
+        let error = client.chat("hi").unwrap_err();
+        assert_eq!(error.phase(), Some(Phase::Tls), "{error}");
+        assert!(error.to_string().contains("(connect_timeout of 300ms)"), "{error}");
+    }
+    server.accept().unwrap();
+    let pool = PoolConfig { max_size: 1, acquire_timeout: Some(SHORT), ..PoolConfig::default() };
+    let client = builder(&server, "openai").pool(pool).build().unwrap();
+    server.otherwise(slow());
+    let _holds = client.stream("hi").unwrap();
+    let error = client.chat("hi").unwrap_err();
+    assert_eq!(error.phase(), Some(Phase::PoolWait), "{error}");
+    assert!(error.to_string().contains("(acquire_timeout of 300ms)"), "{error}");
+}
