@@ -228,16 +228,22 @@ fn join(name: &str, known: &mut Value, piece: Value) -> Result<(), Failure> {
     Ok(())
 }
 
+/// How many elements at the end of an array are compared with a new piece, so that a long array
+/// takes no more than linear time.
+const WINDOW: usize = 256;
+
 /// Adds a piece of an array: to the element that it goes on from, else as a new one. An element
 /// that is repeated, as by servers that send all there is with every chunk, is kept once.
 fn add(items: &mut Vec<Value>, piece: Value) -> Result<(), Failure> {
-    if let Some(at) = items.iter().rposition(|item| goes_on(item, &piece)) {
+    let behind = items.len().saturating_sub(WINDOW);
+    if let Some(at) = items[behind..].iter().rposition(|item| goes_on(item, &piece)) {
+        let at = behind + at;
         // Only the last is open where nothing numbers them.
         if piece.get("index").is_some() || at + 1 == items.len() {
             return join("", &mut items[at], piece);
         }
     }
-    let is_repeated = !piece.is_number() && items.contains(&piece);
+    let is_repeated = !piece.is_number() && items[behind..].contains(&piece);
     if !is_repeated {
         if items.len() >= MAX_PARTS {
             return Err(Failure::too_many_parts());
@@ -270,158 +276,4 @@ fn goes_on(item: &Value, piece: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn joined(pieces: &[Value]) -> Value {
-        let mut unknown = Unknown::default();
-        for piece in pieces {
-            let piece = Unknown::beside(piece, &[]);
-            unknown.extend(piece, &mut SizeLimit::new(1 << 20)).unwrap();
-        }
-        unknown.members.map_or(Value::Null, |members| Value::Object(*members))
-    }
-
-    #[test]
-    fn pieces_are_joined_to_what_came_whole_would_be() {
-        for (pieces, expected) in [
-            (vec![json!({"a": null, "b": "", "c": [], "d": {}, "role": "assistant"})], json!(null)),
-            // OpenRouter, before Anthropic (recorded).
-            (
-                vec![
-                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "", "format": "anthropic-claude-v1", "index": 0}]}),
-                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "ha", "format": "anthropic-claude-v1", "index": 0}]}),
-                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "ha", "format": "anthropic-claude-v1", "index": 0}]}),
-                    json!({"reasoning_details": []}),
-                    json!({"reasoning_details": [{"type": "reasoning.text", "signature": "Et0B", "format": "anthropic-claude-v1", "index": 0}]}),
-                    json!({"reasoning_details": [{"type": "reasoning.text", "text": "then", "index": 1}]}),
-                ],
-                json!({"reasoning_details": [
-                    {"type": "reasoning.text", "text": "haha", "signature": "Et0B", "format": "anthropic-claude-v1", "index": 0},
-                    {"type": "reasoning.text", "text": "then", "index": 1},
-                ]}),
-            ),
-            // OpenRouter, before OpenAI and Gemini: one index for different elements.
-            (
-                vec![
-                    json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "a", "index": 0}]}),
-                    json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "b", "index": 0}]}),
-                    json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "X", "id": "t1", "index": 0}, {"type": "reasoning.encrypted", "data": "Y", "id": "t2", "index": 0}]}),
-                ],
-                json!({"reasoning_details": [
-                    {"type": "reasoning.summary", "summary": "ab", "index": 0},
-                    {"type": "reasoning.encrypted", "data": "X", "id": "t1", "index": 0},
-                    {"type": "reasoning.encrypted", "data": "Y", "id": "t2", "index": 0},
-                ]}),
-            ),
-            // LiteLLM, without an index.
-            (
-                vec![
-                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": null}]}),
-                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "a", "signature": null}]}),
-                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "", "signature": "S"}]}),
-                    json!({"thinking_blocks": [{"type": "redacted_thinking", "data": "R"}]}),
-                    json!({"thinking_blocks": [{"type": "thinking", "thinking": "b", "signature": "T"}]}),
-                ],
-                json!({"thinking_blocks": [
-                    {"type": "thinking", "thinking": "aa", "signature": "S"},
-                    {"type": "redacted_thinking", "data": "R"},
-                    {"type": "thinking", "thinking": "b", "signature": "T"},
-                ]}),
-            ),
-            (
-                vec![
-                    json!({"provider_specific_fields": {"thought_signatures": ["A"]}, "channel": "analysis"}),
-                    json!({"provider_specific_fields": {"thought_signatures": ["A", "B"]}, "channel": "analysis"}),
-                    json!({"channel": "final", "extra_content": {"google": {"thought_signature": "S"}}}),
-                    json!({"extra_content": {"google": {"thought_signature": "S"}}, "n": 1}),
-                ],
-                json!({
-                    "provider_specific_fields": {"thought_signatures": ["A", "B"]},
-                    "channel": "final",
-                    "extra_content": {"google": {"thought_signature": "S"}},
-                    "n": 1,
-                }),
-            ),
-            // Two images of a kind are two images.
-            (
-                vec![
-                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "a"}}]}),
-                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "b"}}]}),
-                    json!({"pictures": [{"type": "image_url", "image_url": {"url": "b"}}]}),
-                ],
-                json!({"pictures": [
-                    {"type": "image_url", "image_url": {"url": "a"}},
-                    {"type": "image_url", "image_url": {"url": "b"}},
-                ]}),
-            ),
-        ] {
-            assert_eq!(joined(&pieces), expected);
-        }
-    }
-
-    /// A random state, and the pieces that a server may stream it in.
-    fn state(random: &mut fastrand::Rng) -> (Value, Vec<Value>) {
-        let word = |random: &mut fastrand::Rng| {
-            (0..random.usize(1..9))
-                .map(|_| random.choice(['a', 'b', 'ü', ' ', '"']).unwrap())
-                .collect()
-        };
-        let (mut items, mut pieces) = (Vec::new(), Vec::new());
-        for index in 0..random.usize(1..5) {
-            let text: String = word(random);
-            let base = json!({"type": "reasoning.text", "format": "f", "index": index});
-            let with = |name: &str, value: &str| {
-                let mut item = base.clone();
-                item[name] = value.into();
-                json!({"reasoning_details": [item]})
-            };
-            let mut whole = base.clone();
-            whole["text"] = text.as_str().into();
-            pieces.extend(text.chars().map(|char| with("text", &char.to_string())));
-            if random.bool() {
-                let signature: String = word(random);
-                whole["signature"] = signature.as_str().into();
-                pieces.push(with("signature", &signature));
-            }
-            items.push(whole);
-        }
-        let mark: String = word(random);
-        pieces.insert(random.usize(..=pieces.len()), json!({"extra_content": {"mark": mark}}));
-        (json!({"reasoning_details": items, "extra_content": {"mark": mark}}), pieces)
-    }
-
-    #[test]
-    fn any_state_is_the_same_whole_and_in_pieces() {
-        let mut random = fastrand::Rng::with_seed(7);
-        for _ in 0..500 {
-            let (whole, pieces) = state(&mut random);
-            assert_eq!(joined(&pieces), whole, "{pieces:?}");
-            assert_eq!(joined(std::slice::from_ref(&whole)), whole);
-        }
-    }
-
-    #[test]
-    fn what_is_kept_is_bounded() {
-        let piece = || Unknown::beside(&json!({"state": "x".repeat(60)}), &[]);
-        let mut unknown = Unknown::default();
-        let mut room = SizeLimit::new(100);
-        unknown.extend(piece(), &mut room).unwrap();
-        // Repeated, it takes no more.
-        unknown.extend(piece(), &mut room).unwrap();
-        let other = Unknown::beside(&json!({"more": "x".repeat(60)}), &[]);
-        assert!(unknown.extend(other, &mut room).is_err());
-    }
-
-    #[test]
-    fn what_a_request_says_stays() {
-        let members = json!({"content": "no", "function": {"name": "no", "mark": 1}, "state": "s"});
-        let mut object = json!({"content": "hi", "function": {"name": "f"}});
-        Unknown::beside(&members, &[]).write_into(&mut object);
-        assert_eq!(
-            object,
-            json!({"content": "hi", "function": {"name": "f", "mark": 1}, "state": "s"})
-        );
-    }
-}
+mod tests;
