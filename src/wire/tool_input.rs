@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+use crate::wire::json::exact;
 use crate::wire::json::object::{Members, Object};
 
 /// The member that holds arguments which are not a JSON object.
@@ -17,9 +18,9 @@ const INVALID: &str = "invalid_arguments";
 /// `vllm/entrypoints/chat_utils.py`). A model may write something else, or be cut off by the
 /// output limit, and such an answer has to be valid input all the same. So the text is kept,
 /// as the only member of an object: `{"invalid_arguments": "{\"city\": \"Os"}`. The model sees
-/// what it wrote, and the tool's result tells it what is wrong. No arguments are `{}`.
+/// what it wrote, and the tool's result tells it what is wrong. No arguments are `{}`. Numbers stay [exact].
 pub(super) fn object(arguments: &str) -> Map<String, Value> {
-    match serde_json::from_str(arguments.trim()) {
+    match serde_json::from_str(&exact::prepared(arguments.trim(), None)) {
         Ok(Value::Object(object)) => object,
         _ if arguments.trim().is_empty() => Map::new(),
         _ => Map::from_iter([(INVALID.to_owned(), arguments.into())]),

@@ -8,6 +8,7 @@ use super::decode;
 use super::event::Delta;
 use crate::chat::{Part, StreamEvent, ToolCall};
 use crate::wire::json::bounded::Content;
+use crate::wire::json::halves::Halves;
 use crate::wire::stream::arguments::Arguments;
 use crate::wire::stream::{SizeLimit, says_something};
 use crate::wire::{Failure, json as wire};
@@ -20,6 +21,8 @@ pub(super) struct Blocks {
     by_index: BTreeMap<u64, usize>,
     /// How many of the blocks are tool calls.
     calls: usize,
+    /// Whether the texts of this event may have marks of halves.
+    marked: bool,
 }
 
 /// A block as it started, and what was added to it.
@@ -31,6 +34,7 @@ struct Block {
     signature: String,
     /// How long the text was that the block started with, until a delta came.
     opening: usize,
+    halves: Halves,
     /// The input, in pieces of JSON text.
     input: Arguments,
     call: Option<Call>,
@@ -45,6 +49,12 @@ struct Call {
 }
 
 impl Blocks {
+    /// Says whether the texts of the next event may have marks of
+    /// [halves](crate::wire::json::halves).
+    pub(super) fn set_marked(&mut self, marked: bool) {
+        self.marked = marked;
+    }
+
     /// Begins a block. Texts it starts with count as if they came in a delta.
     pub(super) fn start(
         &mut self,
@@ -156,9 +166,10 @@ impl Blocks {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
+        let block = &mut self.blocks[at];
+        let text = block.halves.join(text, self.marked);
         if !text.is_empty() {
             room.write(&text)?;
-            let block = &mut self.blocks[at];
             block.text.push_str(&text);
             events.push(event(text.into_owned()));
         }
@@ -175,6 +186,7 @@ impl Blocks {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         let block = &mut self.blocks[at];
+        let json = block.halves.join(json, self.marked);
         if json.is_empty() || block.call.is_some_and(|call| call.complete) {
             return Ok(());
         }
@@ -281,6 +293,9 @@ impl Block {
     }
 
     fn complete(&mut self, events: &mut Vec<StreamEvent>) {
+        if let Some(lost) = self.halves.end() {
+            self.lose(lost, events);
+        }
         let Some(Call { index, complete: false }) = self.call else { return };
         self.call = Some(Call { index, complete: true });
         let Some(call) = self.tool_call() else { return };
@@ -291,6 +306,26 @@ impl Block {
             events.push(StreamEvent::ToolArgumentsDelta { index, delta });
         }
         events.push(StreamEvent::ToolCallComplete { index, call: call.into() });
+    }
+
+    /// Adds what stands for a half whose other half did not come.
+    fn lose(&mut self, lost: &'static str, events: &mut Vec<StreamEvent>) {
+        match (self.call, kind(&self.start)) {
+            (Some(Call { complete: true, .. }), _) => {}
+            (Some(Call { index, .. }), _) => {
+                let delta = self.input.push(lost.into()).into_owned();
+                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            }
+            (None, "text") => {
+                self.text.push_str(lost);
+                events.push(StreamEvent::TextDelta(lost.to_owned()));
+            }
+            (None, "thinking") => {
+                self.text.push_str(lost);
+                events.push(StreamEvent::ReasoningDelta(lost.to_owned()));
+            }
+            _ => {}
+        }
     }
 
     /// The call, its arguments as the model wrote them and not, as they are when

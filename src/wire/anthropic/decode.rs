@@ -8,6 +8,7 @@ use crate::chat::{
 };
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
 use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 
@@ -63,6 +64,8 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
             Failure::protocol("the response body is not a message: it has no list of content")
         }));
     };
+    let calls = content.iter().any(is_call);
+    let content = if calls { exact_content(bytes).unwrap_or(content) } else { content };
     let is_empty = |block: &Value| block.is_null() || block.as_object().is_some_and(Map::is_empty);
     let blocks = content.into_iter().filter(|block| !is_empty(block));
     let mut message = Message::new(Role::Assistant, blocks.map(part));
@@ -96,6 +99,20 @@ pub(super) fn keep_unfinished(parts: &mut [Part], finish_reason: FinishReason) {
             last.provenance = None;
         }
     }
+}
+
+fn is_call(block: &Value) -> bool {
+    block.get("type").is_some_and(|kind| kind == "tool_use")
+}
+
+/// The content of a body whose calls have numbers that a value cannot hold, with these
+/// [marked](exact).
+fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
+    let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
+    let Object(body): Object<Body> = serde_json::from_str(&marked).ok()?;
+    let Value::Array(mut blocks) = body.content.value else { return None };
+    blocks.iter_mut().filter(|block| !is_call(block)).for_each(exact::round);
+    Some(blocks)
 }
 
 /// One content block. What has no part of its own is kept as it came: server
@@ -136,7 +153,7 @@ fn reasoning(block: &Map<String, Value>) -> Reasoning {
 pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
     let arguments = match block.get("input") {
         None | Some(Value::Null) => "{}".to_owned(),
-        Some(input) => input.to_string(),
+        Some(input) => exact::unmarked(input.to_string()),
     };
     let members = beside(block, &["type", "id", "name", "input"]);
     let opaque = (!members.is_empty()).then(|| Opaque::new(PROVENANCE, members).into());

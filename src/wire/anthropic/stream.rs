@@ -9,6 +9,7 @@ use super::event::{Delta, Event};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::word::Word;
 use crate::wire::repeated_event::Template;
@@ -104,6 +105,7 @@ impl Stream {
             return Err(failure(data));
         }
         if let Some(words) = self.template.written_in(data) {
+            self.blocks.set_marked(false);
             let step = if words.is_empty() { Step::Known } else { Step::Progress };
             let mut delta = Delta { kind: Word(self.kind.into()), ..Delta::default() };
             *delta.words() = words;
@@ -112,7 +114,8 @@ impl Stream {
         }
         self.template.forget();
         let mut repaired = None;
-        let Object(event) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        let (Object(event), marked) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        self.blocks.set_marked(marked);
         let kind = match &*event.kind.0 {
             "" => name.unwrap_or_default(),
             kind => kind,
@@ -133,7 +136,10 @@ impl Stream {
                 moves = self.blocks.extend(index, delta, data, &mut self.room, events)?;
             }
             "content_block_start" => {
-                let block = event.content_block.map(|block| *block).unwrap_or_default();
+                let mut block = event.content_block.map(|block| *block).unwrap_or_default();
+                if let Some(exact) = exact_call(&block.value, data) {
+                    block.value = exact;
+                }
                 // That an empty one begins is not much: its words are yet to come.
                 let says_something = says_something(&block.value);
                 self.blocks.start(index, block, &mut self.room, events)?;
@@ -178,12 +184,16 @@ impl Stream {
     /// it only repeats them.
     fn whole(&mut self, data: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let mut repaired = None;
-        let Object(Whole { content }) = wire::event(data, &mut repaired)?;
+        let data = &*exact::prepared(data, Some("input"));
+        let (Object(Whole { content }), _) = wire::event(data, &mut repaired)?;
         if content.exceeded {
             return Err(Failure::too_many_parts());
         }
         if let (Value::Array(blocks), true) = (content.value, self.blocks.is_empty()) {
-            for block in blocks {
+            for mut block in blocks {
+                if block.get("type").is_none_or(|kind| kind != "tool_use") {
+                    exact::round(&mut block);
+                }
                 let block = Content { value: block, exceeded: false };
                 self.blocks.start(None, block, &mut self.room, events)?;
                 self.blocks.stop(None, events);
@@ -285,6 +295,18 @@ impl Stream {
             extra: Map::new(),
         }
     }
+}
+
+/// A call that came whole with numbers that a value cannot hold, with these
+/// [marked](exact).
+fn exact_call(block: &Value, data: &str) -> Option<Value> {
+    let has_input = block.get("input")?.as_object().is_some_and(|input| !input.is_empty());
+    if block.get("type")? != "tool_use" || !has_input {
+        return None;
+    }
+    let marked = exact::marked(data, Some("input"))?;
+    let Object(event): Object<Event<'_>> = serde_json::from_str(&marked).ok()?;
+    event.content_block.map(|block| block.value)
 }
 
 /// The content of a message that comes in one event.

@@ -1,7 +1,9 @@
 //! What the wire formats share in writing and reading JSON.
 
 pub(in crate::wire) mod bounded;
+pub(in crate::wire) mod exact;
 pub(in crate::wire) mod figure;
+pub(in crate::wire) mod halves;
 pub(in crate::wire) mod list;
 pub(in crate::wire) mod object;
 pub(in crate::wire) mod repair;
@@ -31,7 +33,7 @@ pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, 
 
 /// Writes a body.
 pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(body).map_err(|cause| {
+    serde_json::to_vec(body).map(exact::unmarked_bytes).map_err(|cause| {
         Error::invalid_request("the request cannot be written as JSON").with_source(cause)
     })
 }
@@ -100,12 +102,20 @@ fn is_wide(body: &[u8]) -> bool {
     matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..])
 }
 
-/// Reads the data of an event of a stream, as [`read`] a body.
+/// Reads the data of an event of a stream, as [`read`] a body. Also returns whether its texts
+/// may have marks of [halves].
 pub(in crate::wire) fn event<'a, T: Deserialize<'a>>(
     data: &'a str,
     repaired: &'a mut Option<String>,
-) -> Result<T, Failure> {
-    tolerantly(data.as_bytes(), Some(data), repaired).map_err(|cause| {
+) -> Result<(T, bool), Failure> {
+    let cause = match serde_json::from_str(data) {
+        Ok(read) => return Ok((read, false)),
+        Err(cause) => cause,
+    };
+    let (text, marked) = repair::repair_event(data.as_bytes());
+    *repaired = text;
+    let read = repaired.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    read.map(|read| (read, marked)).ok_or_else(|| {
         Failure::protocol(format!(
             "an event of the stream is not JSON ({} bytes, line {} column {})",
             data.len(),

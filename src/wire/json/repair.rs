@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::halves;
+
 /// Replaces in a body what servers write and JSON does not know, with what is
 /// lost anyway: surrogate escapes without their other half, left where a text was
 /// cut between the two, and bytes that are not UTF-8 become U+FFFD; `NaN`,
@@ -9,13 +11,26 @@ use std::borrow::Cow;
 ///
 /// None when there was nothing to replace.
 pub(in crate::wire) fn repair(body: &[u8]) -> Option<String> {
+    repaired(body, false)
+}
+
+/// As [`repair`], of an event: halves at the start or the end of a string are
+/// [marked](halves), since the other half may stand in another event. Also returns whether
+/// there may be marks.
+pub(in crate::wire) fn repair_event(body: &[u8]) -> (Option<String>, bool) {
+    let text = std::str::from_utf8(body).ok();
+    let mark = text.is_some_and(|text| !halves::is_ambiguous(text));
+    (repaired(body, mark), mark)
+}
+
+fn repaired(body: &[u8], mark: bool) -> Option<String> {
     let lossy = String::from_utf8_lossy(body);
     let changed = matches!(lossy, Cow::Owned(_));
     let mut repaired = String::with_capacity(lossy.len());
     let mut rest: &str = &lossy;
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '"' => string(rest, &mut repaired),
+            '"' => string(rest, mark, &mut repaired),
             '-' | '0'..='9' | 'A'..='Z' | 'a'..='z' => word(rest, &mut repaired),
             other => {
                 repaired.push(other);
@@ -27,8 +42,9 @@ pub(in crate::wire) fn repair(body: &[u8]) -> Option<String> {
     (changed || repaired != lossy).then_some(repaired)
 }
 
-/// Copies the string that `rest` begins with, and returns its length.
-fn string(rest: &str, repaired: &mut String) -> usize {
+/// Copies the string that `rest` begins with, and returns its length. `mark` is whether halves
+/// at its start and its end are marked.
+fn string(rest: &str, mark: bool, repaired: &mut String) -> usize {
     repaired.push('"');
     let mut at = 1;
     while let Some(found) = rest[at..].find(['"', '\\']) {
@@ -38,16 +54,20 @@ fn string(rest: &str, repaired: &mut String) -> usize {
             repaired.push('"');
             return at + 1;
         }
-        let (escape, replacement) = match escaped(&rest[at..]) {
-            Some(0xd800..=0xdbff) => match escaped(&rest[at + 6..]) {
+        let (escape, half) = match escaped(&rest[at..]) {
+            Some(high @ 0xd800..=0xdbff) => match escaped(&rest[at + 6..]) {
                 Some(0xdc00..=0xdfff) => (12, None),
-                _ => (6, Some("\\ufffd")),
+                _ => (6, Some((high, rest[at + 6..].starts_with('"')))),
             },
-            Some(0xdc00..=0xdfff) => (6, Some("\\ufffd")),
+            Some(low @ 0xdc00..=0xdfff) => (6, Some((low, at == 1))),
             Some(_) => (6, None),
             None => (1 + rest[at + 1..].chars().next().map_or(0, char::len_utf8), None),
         };
-        repaired.push_str(replacement.unwrap_or(&rest[at..at + escape]));
+        match half {
+            None => repaired.push_str(&rest[at..at + escape]),
+            Some((half, true)) if mark => repaired.push(halves::mark(half)),
+            Some(_) => repaired.push_str("\\ufffd"),
+        }
         at += escape;
     }
     repaired.push_str(&rest[at..]);

@@ -11,6 +11,8 @@ use super::chunk::{CallDelta, FunctionDelta};
 use super::opaque::Unknown;
 use crate::chat::{Part, StreamEvent, ToolCall};
 use crate::wire::Failure;
+use crate::wire::json::exact;
+use crate::wire::json::halves::Halves;
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Written;
 use crate::wire::stream::SizeLimit;
@@ -31,6 +33,8 @@ pub(super) struct Calls {
     last: usize,
     /// Which chunk is read.
     chunk: u64,
+    /// Whether the texts of that chunk may have marks of halves.
+    marked: bool,
     /// How many of the calls are of functions.
     functions: usize,
 }
@@ -43,6 +47,7 @@ struct Call {
     name: String,
     /// Of a custom tool, its input.
     arguments: Arguments,
+    halves: Halves,
     /// The chunk that named it last.
     named_in: u64,
     /// What else it holds, such as a signature.
@@ -105,8 +110,9 @@ impl Calls {
     }
 
     /// Another chunk begins. Two calls that one chunk names are not the same.
-    pub(super) fn next_chunk(&mut self) {
+    pub(super) fn next_chunk(&mut self, marked: bool) {
         self.chunk += 1;
+        self.marked = marked;
     }
 
     /// Adds to what came before there were `tool_calls`. Where both come, these
@@ -190,6 +196,7 @@ impl Calls {
     ) -> Result<(), Failure> {
         self.last = at;
         let call = &mut self.calls[at];
+        let arguments = call.halves.join(arguments, self.marked);
         room.write(&arguments)?;
         let arguments = call.arguments.push(arguments);
         if !name.is_empty() {
@@ -219,7 +226,12 @@ impl Calls {
     /// Tells that all calls are whole.
     pub(super) fn close(&mut self, seed: u64, events: &mut Vec<StreamEvent>) {
         for (at, call) in self.calls.iter_mut().enumerate() {
+            let lost = call.halves.end();
+            let lost = lost.map(|lost| call.arguments.push(lost.into()).into_owned());
             let Some(index) = call.function else { continue };
+            if let Some(delta) = lost.filter(|_| call.begun) {
+                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            }
             let whole = call.whole(at, seed);
             if !call.begun {
                 call.id.clone_from(&whole.id);
@@ -278,7 +290,7 @@ fn text(arguments: Written<'_>) -> Result<Cow<'_, str>, Failure> {
         Written::Text(text) => Ok(text),
         Written::Value(None) => Ok(Cow::Borrowed("")),
         Written::Value(Some(value)) if value.exceeded => Err(Failure::too_many_parts()),
-        Written::Value(Some(value)) => Ok(Cow::Owned(value.value.to_string())),
+        Written::Value(Some(value)) => Ok(Cow::Owned(exact::unmarked(value.value.to_string()))),
     }
 }
 

@@ -151,6 +151,19 @@ members!(impl [] Delta<'de> {
     _ => |delta: &mut Self, name, members| delta.unknown.take(name, members),
 });
 
+/// The tool calls of the choice that is followed.
+pub(super) fn calls(chunk: &str) -> Option<List<Object<CallDelta<'_>>>> {
+    let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(chunk).ok()?;
+    Some(chunk.choices.first?.delta().tool_calls)
+}
+
+impl CallDelta<'_> {
+    /// Whether its arguments are a value instead of text.
+    pub(super) fn has_values(&self) -> bool {
+        matches!(self.function.0.arguments, Written::Value(Some(_)))
+    }
+}
+
 #[derive(Default)]
 pub(super) struct CallDelta<'a> {
     pub(super) index: Number,

@@ -7,6 +7,7 @@ use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_cal
 use super::opaque::Unknown;
 use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
 use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::word::{Word, Written};
 use crate::wire::{Decoded, Failure, MAX_PARTS};
@@ -101,11 +102,18 @@ impl Body<'_> {
         if let Value::Object(audio) = bounded(self.audio)? {
             answer.audio = Some(audio);
         }
-        let calls = match bounded(self.tool_calls)? {
+        let mut tool_calls = bounded(self.tool_calls)?;
+        let mut function_call = bounded(self.function_call)?;
+        if has_values(&tool_calls, &function_call) {
+            if let Some(exact) = exact_message(body) {
+                tool_calls = bounded(exact.0)?;
+                function_call = bounded(exact.1)?;
+            }
+        }
+        let calls = match tool_calls {
             Value::Array(calls) => calls,
             _ => Vec::new(),
         };
-        let function_call = bounded(self.function_call)?;
         let seed = || fingerprint(body);
         if calls.is_empty() && function_call.is_object() {
             answer.calls.push(Part::ToolCall(call(0, None, &function_call, seed)));
@@ -131,6 +139,25 @@ fn beside(call: &Value, function: &Value) -> Option<Box<Opaque>> {
     unknown.streamed()
 }
 
+/// Whether any call has arguments that are a value instead of text.
+fn has_values(tool_calls: &Value, function_call: &Value) -> bool {
+    let calls = tool_calls.as_array().into_iter().flatten().filter_map(|call| call.get("function"));
+    calls
+        .chain([function_call])
+        .any(|function| function.get("arguments").is_some_and(|it| it.is_object() || it.is_array()))
+}
+
+/// The calls of a body whose arguments have numbers that a value cannot hold, with these
+/// [marked](exact).
+#[allow(clippy::type_complexity)]
+fn exact_message(body: &[u8]) -> Option<(Option<Box<Content>>, Option<Box<Content>>)> {
+    let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("arguments"))?;
+    let mut repaired = None;
+    let (_, choice) = Envelope::read::<Choice<'_>>(marked.as_bytes(), &mut repaired).ok()?;
+    let Object(message) = choice.message;
+    Some((message.tool_calls, message.function_call))
+}
+
 /// What the model wrote, unless it is more than any model writes.
 fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
     let Some(content) = content else { return Ok(Value::Null) };
@@ -152,7 +179,7 @@ fn call(
     let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
     let arguments = match function.get("arguments") {
         Some(Value::String(text)) => text.clone(),
-        Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+        Some(value @ (Value::Object(_) | Value::Array(_))) => exact::unmarked(value.to_string()),
         _ => String::new(),
     };
     let id = id.and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -86,7 +86,7 @@ impl Outline {
         if data.is_empty() {
             return Ok(Step::Nothing.into());
         }
-        let Object(chunk) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
+        let (Object(chunk), marked) = json::event::<Object<Chunk<'_>>>(data, repaired)?;
         let reported = self.report(&chunk);
         let has_grown = self.has_grown();
         if let Some(failure) = failure_in(&chunk, data) {
@@ -126,7 +126,14 @@ impl Outline {
         self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
         let step = if ends || has_grown { Step::Progress } else { Step::Known };
         let alone = !reported && !finishes;
-        Ok(Read { step, alone, finishes, obfuscation: chunk.obfuscation, choice: Some(choice) })
+        Ok(Read {
+            step,
+            alone,
+            finishes,
+            marked,
+            obfuscation: chunk.obfuscation,
+            choice: Some(choice),
+        })
     }
 
     /// As [`read`](Self::read) does for a chunk with nothing but a piece of the choice that
@@ -226,6 +233,8 @@ pub(in crate::wire) struct Read<'a> {
     pub(in crate::wire) choice: Option<Choice<'a>>,
     /// Whether there was nothing to it but that piece.
     pub(super) alone: bool,
+    /// Whether its texts may have marks of [halves](crate::wire::json::halves).
+    pub(in crate::wire) marked: bool,
     /// Whether it has a finish reason.
     pub(in crate::wire) finishes: bool,
     pub(super) obfuscation: Word<'a>,
@@ -233,7 +242,14 @@ pub(in crate::wire) struct Read<'a> {
 
 impl From<Step> for Read<'_> {
     fn from(step: Step) -> Self {
-        Self { step, choice: None, alone: false, finishes: false, obfuscation: Word::default() }
+        Self {
+            step,
+            choice: None,
+            alone: false,
+            finishes: false,
+            marked: false,
+            obfuscation: Word::default(),
+        }
     }
 }
 

@@ -6,10 +6,12 @@ use std::mem;
 
 use super::answer::{Answer, block, fingerprint, reason, thought};
 use super::calls::Calls;
-use super::chunk::Delta;
+use super::chunk::{self, Delta};
 use super::outline::Outline;
 use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usage};
 use crate::wire::json::bounded::Content;
+use crate::wire::json::exact;
+use crate::wire::json::halves::Halves;
 use crate::wire::json::object::Object;
 use crate::wire::json::word::Written;
 use crate::wire::repeated_event::Template;
@@ -18,6 +20,14 @@ use crate::wire::{Decoded, Failure, MAX_PARTS};
 
 /// The members of an answer that is spoken which come in pieces.
 const GROWS: [&str; 2] = ["data", "transcript"];
+
+/// The halves of characters that the texts of an answer have ended with.
+#[derive(Debug, Default, Clone)]
+struct HalvesOf {
+    text: Halves,
+    reasoning: Halves,
+    refusal: Halves,
+}
 
 /// The shortest text in bytes that is taken for a repetition if the last delta says it again.
 pub(in crate::wire) const LEAST_REPEATED: usize = 16;
@@ -36,6 +46,9 @@ pub(in crate::wire) struct Stream {
     goes_on: bool,
     /// Whether pieces of it came as deltas.
     has_deltas: bool,
+    halves: HalvesOf,
+    /// Whether the texts of this chunk may have marks of halves.
+    marked: bool,
     /// Of the event before, where that was text and nothing else.
     template: Template,
     room: SizeLimit,
@@ -51,6 +64,8 @@ impl Stream {
             closed: false,
             goes_on: false,
             has_deltas: false,
+            halves: HalvesOf::default(),
+            marked: false,
             template: Template::default(),
             room,
         }
@@ -79,12 +94,14 @@ impl Stream {
         if let Some(text) = again.filter(|_| name != Some("error")) {
             self.outline.again();
             self.has_deltas = true;
+            self.marked = false;
             self.write(text, events)?;
             return Ok(Step::Progress);
         }
         self.template.forget();
         let mut repaired = None;
         let read = self.outline.read(name, data, &mut repaired)?;
+        self.marked = read.marked;
         let (step, finishes) = (read.step, read.finishes);
         let Some(choice) = read.choice else { return Ok(step) };
         let is_message = choice.is_message();
@@ -105,7 +122,7 @@ impl Stream {
         }
         let before = self.room.left();
         self.goes_on |= goes_on;
-        self.delta(delta, seed, events)?;
+        self.delta(delta, data, seed, events)?;
         // Whatever is kept of the choice makes the room less.
         if self.room.left() == before && !goes_on {
             return Ok(step);
@@ -148,6 +165,7 @@ impl Stream {
     fn delta(
         &mut self,
         delta: Delta<'_>,
+        data: &str,
         seed: u64,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
@@ -175,9 +193,19 @@ impl Stream {
             return Err(Failure::too_many_parts());
         }
         if !delta.tool_calls.items.is_empty() {
-            self.calls.next_chunk();
+            self.calls.next_chunk(self.marked);
         }
-        for Object(call) in delta.tool_calls.items {
+        let mut tool_calls = delta.tool_calls;
+        if tool_calls.items.iter().any(|call| call.0.has_values()) {
+            let marked = exact::marked(data, Some("arguments"));
+            if let Some(marked) = &marked {
+                for Object(call) in chunk::calls(marked).unwrap_or_default().items {
+                    self.calls.take(call, &mut self.room, events)?;
+                }
+                tool_calls.items.clear();
+            }
+        }
+        for Object(call) in tool_calls.items {
             self.calls.take(call, &mut self.room, events)?;
         }
         match delta.function_call.map(|call| *call) {
@@ -192,6 +220,7 @@ impl Stream {
         text: Cow<'_, str>,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
+        let text = self.halves.reasoning.join(text, self.marked);
         if text.is_empty() {
             return Ok(());
         }
@@ -206,6 +235,7 @@ impl Stream {
     }
 
     fn write(&mut self, text: Cow<'_, str>, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let text = self.halves.text.join(text, self.marked);
         if text.is_empty() {
             return Ok(());
         }
@@ -219,6 +249,7 @@ impl Stream {
     }
 
     fn refuse(&mut self, text: Cow<'_, str>, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        let text = self.halves.refusal.join(text, self.marked);
         if text.is_empty() {
             return Ok(());
         }
@@ -240,8 +271,11 @@ impl Stream {
         for part in blocks.into_iter().filter_map(block) {
             match part {
                 Part::Text(text) => self.write(text.text.into(), events)?,
-                Part::Reasoning(Reasoning { text, .. }) if text.is_empty() => {}
                 Part::Reasoning(Reasoning { text, .. }) => {
+                    let text = self.halves.reasoning.join(text.into(), self.marked).into_owned();
+                    if text.is_empty() {
+                        continue;
+                    }
                     self.room.write(&text)?;
                     match self.answer.content.last_mut() {
                         Some(Part::Reasoning(last)) => last.text.push_str(&text),
@@ -249,8 +283,11 @@ impl Stream {
                     }
                     events.push(StreamEvent::ReasoningDelta(text));
                 }
-                Part::Refusal(text) if text.is_empty() => {}
                 Part::Refusal(text) => {
+                    let text = self.halves.refusal.join(text.into(), self.marked).into_owned();
+                    if text.is_empty() {
+                        continue;
+                    }
                     self.room.write(&text)?;
                     match self.answer.content.last_mut() {
                         Some(Part::Refusal(last)) => last.push_str(&text),
@@ -311,7 +348,36 @@ impl Stream {
     pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
         self.closed = true;
         self.outline.close();
+        self.lose_halves(events);
         self.calls.close(self.seed.unwrap_or_default(), events);
+    }
+
+    /// Adds what stands for halves whose other halves did not come. If there is no room for
+    /// them, they are left out.
+    fn lose_halves(&mut self, events: &mut Vec<StreamEvent>) {
+        self.marked = false;
+        if let Some(lost) = self.halves.reasoning.end() {
+            let own = self.answer.content.iter_mut().rev().find_map(|part| match part {
+                Part::Reasoning(reasoning) => Some(reasoning),
+                _ => None,
+            });
+            let is_beside = self.answer.reasoning.is_some();
+            match own.filter(|_| !is_beside && self.room.write(lost).is_ok()) {
+                Some(own) => {
+                    own.text.push_str(lost);
+                    events.push(StreamEvent::ReasoningDelta(lost.to_owned()));
+                }
+                None => {
+                    let _ = self.think("reasoning", lost.into(), events);
+                }
+            }
+        }
+        if let Some(lost) = self.halves.text.end() {
+            let _ = self.write(lost.into(), events);
+        }
+        if let Some(lost) = self.halves.refusal.end() {
+            let _ = self.refuse(lost.into(), events);
+        }
     }
 
     /// The model and the tier that serve it.

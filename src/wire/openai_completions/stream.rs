@@ -2,6 +2,7 @@
 
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::json::halves::Halves;
 use crate::wire::json::word::Written;
 use crate::wire::openai_chat::{LEAST_REPEATED, Outline, Read};
 use crate::wire::stream::{SizeLimit, Step};
@@ -13,12 +14,13 @@ use crate::wire::{Decoded, Failure};
 pub(in crate::wire) struct Stream {
     outline: Outline,
     text: String,
+    halves: Halves,
     limit: SizeLimit,
 }
 
 impl Stream {
     pub(in crate::wire) fn new(limit: SizeLimit) -> Self {
-        Self { outline: Outline::default(), text: String::new(), limit }
+        Self { outline: Outline::default(), text: String::new(), halves: Halves::default(), limit }
     }
 
     pub(in crate::wire) fn event(
@@ -39,7 +41,8 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let mut repaired = None;
-        let Read { step, choice, finishes, .. } = self.outline.read(name, data, &mut repaired)?;
+        let Read { step, choice, finishes, marked, .. } =
+            self.outline.read(name, data, &mut repaired)?;
         match choice.map(|choice| choice.text) {
             // A last frame that repeats it all.
             Some(Written::Text(text))
@@ -48,6 +51,10 @@ impl Stream {
                 Ok(step)
             }
             Some(Written::Text(text)) if !text.is_empty() => {
+                let text = self.halves.join(text, marked);
+                if text.is_empty() {
+                    return Ok(step);
+                }
                 self.limit.write(&text)?;
                 self.text.push_str(&text);
                 events.push(StreamEvent::TextDelta(text.into_owned()));
@@ -70,7 +77,11 @@ impl Stream {
         self.outline.finish_reason.is_empty() && self.text.is_empty()
     }
 
-    pub(in crate::wire) fn close(&mut self) {
+    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        if let Some(lost) = self.halves.end().filter(|lost| self.limit.write(lost).is_ok()) {
+            self.text.push_str(lost);
+            events.push(StreamEvent::TextDelta(lost.to_owned()));
+        }
         self.outline.close();
     }
 

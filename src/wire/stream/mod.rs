@@ -182,7 +182,7 @@ impl Answer {
         let before = events.len();
         match &mut self.fold {
             Fold::Chat(stream) => stream.close(events),
-            Fold::Completion(stream) => stream.close(),
+            Fold::Completion(stream) => stream.close(events),
             Fold::Message(stream) => stream.close(events),
         }
         self.label(&mut events[before..]);

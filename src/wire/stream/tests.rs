@@ -1,6 +1,8 @@
 //! Tests of streams of every format: their ends, failures and bounds.
 
+mod exact_numbers;
 mod failed_answers;
+mod halves;
 mod progress;
 mod repeated;
 
