@@ -3,14 +3,14 @@
 
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
-use crate::wire::json::word::{Number, Word};
+use crate::wire::json::string::{Count, LooseString};
 use std::borrow::Cow;
 
 /// An event of any kind (`raw_message_stream_event.py`); each has some of these.
 #[derive(Default)]
 pub(super) struct Event<'a> {
-    pub(super) kind: Word<'a>,
-    pub(super) index: Number,
+    pub(super) kind: LooseString<'a>,
+    pub(super) index: Count,
     /// Of `message_start`; in an `error` of some gateways what is wrong.
     pub(super) message: Option<Box<Detail>>,
     pub(super) content_block: Option<Box<Content>>,
@@ -33,13 +33,13 @@ members!(impl [] Event<'de> {
 /// (`raw_content_block_delta.py`, `raw_message_delta_event.py`)
 #[derive(Default)]
 pub(super) struct Delta<'a> {
-    pub(super) kind: Word<'a>,
-    pub(super) text: Word<'a>,
-    pub(super) partial_json: Word<'a>,
-    pub(super) thinking: Word<'a>,
-    pub(super) signature: Word<'a>,
+    pub(super) kind: LooseString<'a>,
+    pub(super) text: LooseString<'a>,
+    pub(super) partial_json: LooseString<'a>,
+    pub(super) thinking: LooseString<'a>,
+    pub(super) signature: LooseString<'a>,
     pub(super) citation: Option<Box<Detail>>,
-    pub(super) stop_reason: Word<'a>,
+    pub(super) stop_reason: LooseString<'a>,
 }
 
 impl<'a> Delta<'a> {

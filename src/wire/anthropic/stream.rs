@@ -11,7 +11,7 @@ use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
-use crate::wire::json::word::Word;
+use crate::wire::json::string::LooseString;
 use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step, says_something};
 use crate::wire::{Decoded, Failure, failed, json as wire};
@@ -107,7 +107,7 @@ impl Stream {
         if let Some(words) = self.template.written_in(data) {
             self.blocks.set_marked(false);
             let step = if words.is_empty() { Step::Known } else { Step::Progress };
-            let mut delta = Delta { kind: Word(self.kind.into()), ..Delta::default() };
+            let mut delta = Delta { kind: LooseString(self.kind.into()), ..Delta::default() };
             *delta.words() = words;
             self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
             return Ok(step);

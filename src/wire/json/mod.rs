@@ -1,13 +1,13 @@
 //! What the wire formats share in writing and reading JSON.
 
+pub(in crate::wire) mod array;
 pub(in crate::wire) mod bounded;
 pub(in crate::wire) mod exact;
-pub(in crate::wire) mod figure;
 pub(in crate::wire) mod halves;
-pub(in crate::wire) mod list;
+pub(in crate::wire) mod number;
 pub(in crate::wire) mod object;
 pub(in crate::wire) mod repair;
-pub(in crate::wire) mod word;
+pub(in crate::wire) mod string;
 
 use serde::Deserialize;
 use serde::de::{Error as _, IgnoredAny};
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::error::Error;
 use crate::wire::Failure;
 use crate::wire::json::bounded::Detail;
-use crate::wire::json::figure::Figure;
+use crate::wire::json::number::Number;
 
 /// Merges `extra` into `body`: objects key by key, anything else replaced.
 pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
@@ -145,9 +145,9 @@ fn tolerantly<'a, T: Deserialize<'a>>(
     }
 }
 
-/// A count of tokens, as [`Figure::count`] reads it.
+/// A count of tokens, as [`Number::count`] reads it.
 pub(in crate::wire) fn count(value: &Value) -> Option<u64> {
-    Figure::deserialize(value).ok()?.count()
+    Number::deserialize(value).ok()?.count()
 }
 
 /// Reads an error's body; none where it is no JSON.

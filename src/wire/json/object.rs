@@ -5,7 +5,7 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::wire::json::word::Word;
+use crate::wire::json::string::LooseString;
 
 /// A type that is filled member by member.
 ///
@@ -112,7 +112,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Object<T>, A::Error> {
         let mut object = T::default();
-        while let Some(Word(name)) = members.next_key()? {
+        while let Some(LooseString(name)) = members.next_key()? {
             if !object.take(&name, &mut members)? {
                 members.next_value::<IgnoredAny>()?;
             }

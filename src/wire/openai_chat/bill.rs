@@ -4,14 +4,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-use crate::wire::json::figure::Figure;
-use crate::wire::json::word::Word;
+use crate::wire::json::number::Number;
+use crate::wire::json::string::LooseString;
 
 /// The member `cost`: a number (OpenRouter, Requesty), or an object whose `total_cost` is the
 /// sum (Perplexity, docs.perplexity.ai/api-reference/chat-completions-post). Anything else is
 /// none.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(super) struct Bill(pub(super) Figure);
+pub(super) struct Bill(pub(super) Number);
 
 impl<'de> Deserialize<'de> for Bill {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -29,16 +29,16 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Bill, E> {
-        Ok(Bill(Figure::Whole(number)))
+        Ok(Bill(Number::Whole(number)))
     }
 
     #[allow(clippy::cast_precision_loss)]
     fn visit_i64<E>(self, number: i64) -> Result<Bill, E> {
-        Ok(Bill(Figure::Float(number as f64)))
+        Ok(Bill(Number::Float(number as f64)))
     }
 
     fn visit_f64<E>(self, number: f64) -> Result<Bill, E> {
-        Ok(Bill(Figure::Float(number)))
+        Ok(Bill(Number::Float(number)))
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Bill, E> {
@@ -60,7 +60,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Bill, A::Error> {
         let mut bill = Bill::default();
-        while let Some(Word(name)) = members.next_key()? {
+        while let Some(LooseString(name)) = members.next_key()? {
             match &*name {
                 "total_cost" => bill.0 = members.next_value()?,
                 _ => {

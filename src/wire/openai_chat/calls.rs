@@ -14,7 +14,7 @@ use crate::wire::Failure;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
 use crate::wire::json::object::Object;
-use crate::wire::json::word::Written;
+use crate::wire::json::string::Written;
 use crate::wire::stream::SizeLimit;
 use crate::wire::stream::arguments::{Arguments, State, is_complete};
 use belongs::{Open, Piece, begins_another};

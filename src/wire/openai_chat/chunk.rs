@@ -8,18 +8,18 @@ use std::borrow::Cow;
 use super::envelope::Groq;
 use super::opaque::Unknown;
 use super::usage::Report;
+use crate::wire::json::array::{self, Array, Each};
 use crate::wire::json::bounded::{Content, Detail};
-use crate::wire::json::list::{self, Each, List};
 use crate::wire::json::object::{Members, Object, members};
-use crate::wire::json::word::{Number, Word, Written};
+use crate::wire::json::string::{Count, LooseString, Written};
 
 /// A chunk of either format.
 #[derive(Default)]
 pub(super) struct Chunk<'a> {
-    pub(super) id: Word<'a>,
-    pub(super) model: Word<'a>,
-    pub(super) service_tier: Word<'a>,
-    pub(super) object: Word<'a>,
+    pub(super) id: LooseString<'a>,
+    pub(super) model: LooseString<'a>,
+    pub(super) service_tier: LooseString<'a>,
+    pub(super) object: LooseString<'a>,
     pub(super) usage: Option<Box<Object<Report>>>,
     pub(super) x_groq: Option<Box<Object<Groq>>>,
     pub(super) error: Option<Box<Detail>>,
@@ -28,9 +28,9 @@ pub(super) struct Chunk<'a> {
     pub(super) choices: Choices<'a>,
     /// Noise of changing length, so that the size of packets tells nothing of the words
     /// (OpenAI's API reference, `stream_options.include_obfuscation`).
-    pub(super) obfuscation: Word<'a>,
+    pub(super) obfuscation: LooseString<'a>,
     /// OpenAI's; in every chunk, so it is no part of `unknown`.
-    pub(super) system_fingerprint: Word<'a>,
+    pub(super) system_fingerprint: LooseString<'a>,
     /// What else surrounds the answer: the provider behind a gateway, the sources of a search.
     pub(super) unknown: Unknown,
 }
@@ -62,10 +62,10 @@ pub(super) struct Choices<'a> {
 
 #[derive(Default)]
 pub(in crate::wire) struct Choice<'a> {
-    index: Number,
-    pub(super) finish_reason: Word<'a>,
+    index: Count,
+    pub(super) finish_reason: LooseString<'a>,
     /// OpenRouter's: the word of the provider behind it.
-    pub(super) native: Word<'a>,
+    pub(super) native: LooseString<'a>,
     /// OpenRouter's, where the upstream failed.
     pub(super) error: Option<Box<Detail>>,
     /// Moonshot's place for it.
@@ -89,7 +89,7 @@ members!(impl [] Choice<'de> {
 
 impl<'a> Choice<'a> {
     fn is_followed(&self) -> bool {
-        matches!(self.index, Number(None | Some(0)))
+        matches!(self.index, Count(None | Some(0)))
     }
 
     /// Whether it has a whole message in place of a delta.
@@ -110,11 +110,11 @@ impl<'a> Choice<'a> {
 #[derive(Default)]
 pub(super) struct Delta<'a> {
     pub(super) content: Written<'a>,
-    pub(super) refusal: Word<'a>,
+    pub(super) refusal: LooseString<'a>,
     /// The two names of [`Body`](super::decode), by the same servers.
-    pub(super) reasoning_content: Word<'a>,
-    pub(super) reasoning: Word<'a>,
-    pub(super) tool_calls: List<Object<CallDelta<'a>>>,
+    pub(super) reasoning_content: LooseString<'a>,
+    pub(super) reasoning: LooseString<'a>,
+    pub(super) tool_calls: Array<Object<CallDelta<'a>>>,
     pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
@@ -152,7 +152,7 @@ members!(impl [] Delta<'de> {
 });
 
 /// The tool calls of the choice that is followed.
-pub(super) fn calls(chunk: &str) -> Option<List<Object<CallDelta<'_>>>> {
+pub(super) fn calls(chunk: &str) -> Option<Array<Object<CallDelta<'_>>>> {
     let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(chunk).ok()?;
     Some(chunk.choices.first?.delta().tool_calls)
 }
@@ -166,9 +166,9 @@ impl CallDelta<'_> {
 
 #[derive(Default)]
 pub(super) struct CallDelta<'a> {
-    pub(super) index: Number,
-    pub(super) id: Word<'a>,
-    pub(super) kind: Word<'a>,
+    pub(super) index: Count,
+    pub(super) id: LooseString<'a>,
+    pub(super) kind: LooseString<'a>,
     pub(super) function: Object<FunctionDelta<'a>>,
     /// The call of a `custom` tool, in place of the function.
     pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
@@ -186,7 +186,7 @@ members!(impl [] CallDelta<'de> {
 
 #[derive(Default)]
 pub(super) struct FunctionDelta<'a> {
-    pub(super) name: Word<'a>,
+    pub(super) name: LooseString<'a>,
     /// A custom tool's `input`.
     pub(super) arguments: Written<'a>,
     pub(super) unknown: Unknown,
@@ -219,7 +219,7 @@ impl<'de> Deserialize<'de> for Choices<'de> {
                 made.first = Some(choice);
             }
         };
-        let Each { listed, made } = list::each(deserializer, take)?;
+        let Each { listed, made } = array::each(deserializer, take)?;
         Ok(Self { listed, ..made })
     }
 }

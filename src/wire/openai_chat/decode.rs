@@ -9,7 +9,7 @@ use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
-use crate::wire::json::word::{Word, Written};
+use crate::wire::json::string::{LooseString, Written};
 use crate::wire::{Decoded, Failure, MAX_PARTS};
 
 #[derive(Default)]
@@ -25,11 +25,11 @@ members!(impl [] Choice<'de> {
 #[derive(Default)]
 struct Body<'a> {
     content: Written<'a>,
-    refusal: Word<'a>,
+    refusal: LooseString<'a>,
     /// DeepSeek's, also xAI's, Z.AI's and older vLLM's.
-    reasoning_content: Word<'a>,
+    reasoning_content: LooseString<'a>,
     /// OpenRouter's, Groq's, and newer vLLM's.
-    reasoning: Word<'a>,
+    reasoning: LooseString<'a>,
     tool_calls: Option<Box<Content>>,
     /// What `tool_calls` replaced; answers to `functions` still have it.
     function_call: Option<Box<Content>>,

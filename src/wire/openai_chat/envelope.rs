@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::opaque::Unknown;
 use super::usage::{self, Report};
 use crate::chat::Usage;
+use crate::wire::json::array::{self, Each};
 use crate::wire::json::bounded::Detail;
-use crate::wire::json::list::{self, Each};
 use crate::wire::json::object::{Members, Object, members};
-use crate::wire::json::word::{Number, Word};
+use crate::wire::json::string::{Count, LooseString};
 use crate::wire::{Failure, failed, json};
 
 /// What surrounds the choices in a response body, the same for chat and text
@@ -88,15 +88,15 @@ impl Envelope {
 
 #[derive(Default)]
 struct Body<'a, Said> {
-    id: Word<'a>,
-    model: Word<'a>,
-    service_tier: Word<'a>,
+    id: LooseString<'a>,
+    model: LooseString<'a>,
+    service_tier: LooseString<'a>,
     usage: Object<Report>,
     x_groq: Option<Box<Object<Groq>>>,
     error: Option<Box<Detail>>,
     base_resp: Option<Box<Detail>>,
     choices: Choices<'a, Said>,
-    obfuscation: Word<'a>,
+    obfuscation: LooseString<'a>,
     unknown: Unknown,
 }
 
@@ -129,10 +129,10 @@ members!(Groq {
 /// A choice, and what is `Said` in it.
 #[derive(Default)]
 struct Choice<'a, Said> {
-    index: Number,
-    finish_reason: Word<'a>,
+    index: Count,
+    finish_reason: LooseString<'a>,
     /// OpenRouter's: the word of the provider behind it.
-    native: Word<'a>,
+    native: LooseString<'a>,
     /// OpenRouter's, where the upstream failed in the middle of the answer.
     error: Option<Box<Detail>>,
     /// Moonshot's place for it.
@@ -178,7 +178,7 @@ impl<'de, Said: Members<'de>> Deserialize<'de> for Choices<'de, Said> {
                 made.chosen = Some(choice);
             }
         };
-        let Each { made, .. } = list::each(deserializer, take)?;
+        let Each { made, .. } = array::each(deserializer, take)?;
         Ok(made)
     }
 }

@@ -8,7 +8,7 @@ use super::opaque::Unknown;
 use super::usage;
 use crate::chat::{Usage, UsageSource};
 use crate::wire::json::object::Object;
-use crate::wire::json::word::Word;
+use crate::wire::json::string::LooseString;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Failure, failed, json};
 
@@ -237,7 +237,7 @@ pub(in crate::wire) struct Read<'a> {
     pub(in crate::wire) marked: bool,
     /// Whether it has a finish reason.
     pub(in crate::wire) finishes: bool,
-    pub(super) obfuscation: Word<'a>,
+    pub(super) obfuscation: LooseString<'a>,
 }
 
 impl From<Step> for Read<'_> {
@@ -248,12 +248,12 @@ impl From<Step> for Read<'_> {
             alone: false,
             finishes: false,
             marked: false,
-            obfuscation: Word::default(),
+            obfuscation: LooseString::default(),
         }
     }
 }
 
-fn keep(kept: &mut String, said: &Word<'_>) {
+fn keep(kept: &mut String, said: &LooseString<'_>) {
     if !said.0.is_empty() && *kept != said.0 {
         kept.clear();
         kept.push_str(&said.0);

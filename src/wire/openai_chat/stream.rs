@@ -13,7 +13,7 @@ use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
 use crate::wire::json::object::Object;
-use crate::wire::json::word::Written;
+use crate::wire::json::string::Written;
 use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, MAX_PARTS};

@@ -3,36 +3,36 @@
 use super::bill::Bill;
 use crate::chat::{Usage, UsageSource};
 use crate::money::Money;
-use crate::wire::json::figure::Figure;
+use crate::wire::json::number::Number;
 use crate::wire::json::object::{Object, members};
 
 /// The `usage` object as servers write it. Other servers than OpenAI's have the same
 /// counts elsewhere; each such place names whose it is.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    prompt_tokens: Figure,
-    completion_tokens: Figure,
-    total_tokens: Figure,
+    prompt_tokens: Number,
+    completion_tokens: Number,
+    total_tokens: Number,
     prompt: Object<Details>,
     completion: Object<Details>,
     /// The names of OpenAI's Responses and of Anthropic, which some gateways pass on.
-    input_tokens: Figure,
-    output_tokens: Figure,
+    input_tokens: Number,
+    output_tokens: Number,
     /// Mistral's.
     misspelt_prompt: Object<Details>,
     /// Mistral's.
-    num_cached_tokens: Figure,
+    num_cached_tokens: Number,
     /// DeepSeek's.
-    prompt_cache_hit_tokens: Figure,
+    prompt_cache_hit_tokens: Number,
     /// Moonshot's.
-    cached_tokens: Figure,
+    cached_tokens: Number,
     /// Vertex AI's.
-    reasoning_tokens: Figure,
-    cost_in_usd_ticks: Figure,
+    reasoning_tokens: Number,
+    cost_in_usd_ticks: Number,
     cost: Bill,
     /// DeepInfra's.
-    estimated_cost: Figure,
-    is_byok: Figure,
+    estimated_cost: Number,
+    is_byok: Number,
     cost_details: Object<CostDetails>,
 }
 
@@ -61,13 +61,13 @@ members!(Report {
 /// What the tokens of one side consist of.
 #[derive(Debug, Default)]
 struct Details {
-    cached_tokens: Figure,
-    cache_write_tokens: Figure,
+    cached_tokens: Number,
+    cache_write_tokens: Number,
     /// LiteLLM's.
-    cache_creation_tokens: Figure,
-    audio_tokens: Figure,
-    image_tokens: Figure,
-    reasoning_tokens: Figure,
+    cache_creation_tokens: Number,
+    audio_tokens: Number,
+    image_tokens: Number,
+    reasoning_tokens: Number,
 }
 
 members!(Details {
@@ -81,7 +81,7 @@ members!(Details {
 
 #[derive(Debug, Default)]
 struct CostDetails {
-    upstream_inference_cost: Figure,
+    upstream_inference_cost: Number,
 }
 
 members!(CostDetails {
@@ -199,8 +199,8 @@ pub(super) fn merged(before: Usage, now: Usage) -> Usage {
 }
 
 /// The first of these that is a count, else 0.
-fn first(figures: &[Figure]) -> u64 {
-    figures.iter().find_map(|figure| figure.count()).unwrap_or(0)
+fn first(numbers: &[Number]) -> u64 {
+    numbers.iter().find_map(|number| number.count()).unwrap_or(0)
 }
 
 /// The provider's own bill.
@@ -215,8 +215,8 @@ fn reported_cost(report: &Report) -> Option<Money> {
     if let Some(ticks) = report.cost_in_usd_ticks.count() {
         return Some(Money::picos(PICOS_PER_TICK) * ticks);
     }
-    let dollars = |figure: Figure| {
-        let amount = Money::try_from(figure.number()?).ok()?;
+    let dollars = |number: Number| {
+        let amount = Money::try_from(number.float()?).ok()?;
         (!amount.is_negative()).then_some(amount)
     };
     let charged = dollars(report.cost.0).or_else(|| dollars(report.estimated_cost))?;

@@ -10,7 +10,7 @@ use crate::chat::{ChatRequest, Format, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::object::members;
-use crate::wire::json::word::Written;
+use crate::wire::json::string::Written;
 use crate::wire::openai_chat::{Envelope, seed_member};
 use crate::wire::{Decoded, Delivery, Failure, Target, json, validate};
 pub(super) use stream::Stream;

@@ -3,7 +3,7 @@
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::halves::Halves;
-use crate::wire::json::word::Written;
+use crate::wire::json::string::Written;
 use crate::wire::openai_chat::{LEAST_REPEATED, Outline, Read};
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure};

@@ -1,4 +1,4 @@
-//! Texts read out of a body without a copy where they stand in it as they are.
+//! Strings and counts read out of a body without a copy where they stand in it as they are.
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -9,10 +9,10 @@ use std::fmt;
 
 use crate::wire::json::bounded::Content;
 
-/// A name or a word, as [`json::text`](crate::wire::json::text) reads it: a text, or a
-/// number in digits. Anything else is the empty one.
+/// A string read leniently, as [`json::text`](crate::wire::json::text) reads it: a string, or a
+/// number, in digits. Anything else is the empty string.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(in crate::wire) struct Word<'a>(pub(in crate::wire) Cow<'a, str>);
+pub(in crate::wire) struct LooseString<'a>(pub(in crate::wire) Cow<'a, str>);
 
 /// What a model wrote: a text, or a value that some server has in its place.
 #[derive(Debug)]
@@ -24,10 +24,10 @@ pub(in crate::wire) enum Written<'a> {
 
 /// A count or a place in a list; none where it is not a whole number.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(in crate::wire) struct Number(pub(in crate::wire) Option<u64>);
+pub(in crate::wire) struct Count(pub(in crate::wire) Option<u64>);
 
-impl Word<'_> {
-    /// The word, unless it is empty.
+impl LooseString<'_> {
+    /// The string, unless it is empty.
     pub(in crate::wire) fn text(self) -> Option<String> {
         Some(self.0.into_owned()).filter(|text| !text.is_empty())
     }
@@ -39,9 +39,9 @@ impl Default for Written<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for Word<'de> {
+impl<'de> Deserialize<'de> for LooseString<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WordReader)
+        deserializer.deserialize_any(LooseStringReader)
     }
 }
 
@@ -51,57 +51,57 @@ impl<'de> Deserialize<'de> for Written<'de> {
     }
 }
 
-impl<'de> Deserialize<'de> for Number {
+impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NumberReader)
+        deserializer.deserialize_any(CountReader)
     }
 }
 
-struct WordReader;
+struct LooseStringReader;
 
-impl<'de> Visitor<'de> for WordReader {
-    type Value = Word<'de>;
+impl<'de> Visitor<'de> for LooseStringReader {
+    type Value = LooseString<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Word<'de>, E> {
-        Ok(Word(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<LooseString<'de>, E> {
+        Ok(LooseString(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Word<'de>, E> {
-        Ok(Word(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<LooseString<'de>, E> {
+        Ok(LooseString(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Word<'de>, E> {
-        Ok(Word(Cow::Owned(number.to_string())))
+    fn visit_u64<E>(self, number: u64) -> Result<LooseString<'de>, E> {
+        Ok(LooseString(Cow::Owned(number.to_string())))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Word<'de>, E> {
-        Ok(Word(Cow::Owned(number.to_string())))
+    fn visit_i64<E>(self, number: i64) -> Result<LooseString<'de>, E> {
+        Ok(LooseString(Cow::Owned(number.to_string())))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Word<'de>, E> {
-        Ok(Word(Cow::Owned(Value::from(number).to_string())))
+    fn visit_f64<E>(self, number: f64) -> Result<LooseString<'de>, E> {
+        Ok(LooseString(Cow::Owned(Value::from(number).to_string())))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Word<'de>, E> {
-        Ok(Word::default())
+    fn visit_bool<E>(self, _: bool) -> Result<LooseString<'de>, E> {
+        Ok(LooseString::default())
     }
 
-    fn visit_unit<E>(self) -> Result<Word<'de>, E> {
-        Ok(Word::default())
+    fn visit_unit<E>(self) -> Result<LooseString<'de>, E> {
+        Ok(LooseString::default())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Word<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<LooseString<'de>, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Word::default())
+        Ok(LooseString::default())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Word<'de>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<LooseString<'de>, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Word::default())
+        Ok(LooseString::default())
     }
 }
 
@@ -153,47 +153,47 @@ impl<'de> Visitor<'de> for WrittenReader {
     }
 }
 
-struct NumberReader;
+struct CountReader;
 
-impl<'de> Visitor<'de> for NumberReader {
-    type Value = Number;
+impl<'de> Visitor<'de> for CountReader {
+    type Value = Count;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-        Ok(Number(Some(number)))
+    fn visit_u64<E>(self, number: u64) -> Result<Count, E> {
+        Ok(Count(Some(number)))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Number, E> {
-        Ok(Number(None))
+    fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
+        Ok(Count(None))
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Number, E> {
-        Ok(Number(None))
+    fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
+        Ok(Count(None))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Number, E> {
-        Ok(Number(None))
+    fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
+        Ok(Count(None))
     }
 
-    fn visit_unit<E>(self) -> Result<Number, E> {
-        Ok(Number(None))
+    fn visit_unit<E>(self) -> Result<Count, E> {
+        Ok(Count(None))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Number, E> {
-        Ok(Number(None))
+    fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+        Ok(Count(None))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Number, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
+        Ok(Count(None))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Number, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Count, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Number(None))
+        Ok(Count(None))
     }
 }
 
@@ -222,15 +222,16 @@ mod tests {
     #[test]
     fn words_are_read_as_they_are_elsewhere() {
         for text in VALUES {
-            let Word(word) = serde_json::from_str(text).unwrap();
+            let LooseString(read) = serde_json::from_str(text).unwrap();
             let value: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(word, json::text(value).unwrap_or_default(), "{text}");
+            assert_eq!(read, json::text(value).unwrap_or_default(), "{text}");
         }
     }
 
     #[test]
     fn what_stands_in_the_text_as_it_is_is_not_copied() {
-        let borrowed = |text| matches!(serde_json::from_str(text), Ok(Word(Cow::Borrowed(_))));
+        let borrowed =
+            |text| matches!(serde_json::from_str(text), Ok(LooseString(Cow::Borrowed(_))));
         assert!(borrowed("\"a\"") && !borrowed("\"\\n\""));
         assert!(matches!(serde_json::from_str("\"a\""), Ok(Written::Text(Cow::Borrowed("a")))));
     }
@@ -250,10 +251,10 @@ mod tests {
     #[test]
     fn only_whole_numbers_are_numbers() {
         for text in VALUES {
-            let Number(number) = serde_json::from_str(text).unwrap();
+            let Count(number) = serde_json::from_str(text).unwrap();
             assert_eq!(number, (text == "7").then_some(7), "{text}");
         }
-        let Number(most) = serde_json::from_str("18446744073709551615").unwrap();
+        let Count(most) = serde_json::from_str("18446744073709551615").unwrap();
         assert_eq!(most, Some(u64::MAX));
     }
 }

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A number or a yes, as reports on usage hold them. Anything else, a no included, is
+/// A number or `true`, as reports on usage contain them. Anything else, `false` included, is
 /// none.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
-pub(in crate::wire) enum Figure {
+pub(in crate::wire) enum Number {
     #[default]
     None,
     Whole(u64),
@@ -16,7 +16,7 @@ pub(in crate::wire) enum Figure {
     Yes,
 }
 
-impl Figure {
+impl Number {
     /// A count of tokens. Some servers write it as a float, `500.0`; none where it is no
     /// whole number, or less than nothing.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -31,9 +31,9 @@ impl Figure {
         }
     }
 
-    /// Any number.
+    /// Any number, as a float.
     #[allow(clippy::cast_precision_loss)]
-    pub(in crate::wire) fn number(self) -> Option<f64> {
+    pub(in crate::wire) fn float(self) -> Option<f64> {
         match self {
             Self::Whole(number) => Some(number as f64),
             Self::Float(number) => Some(number),
@@ -49,7 +49,7 @@ impl Figure {
 /// The greatest whole number below which floats are exact: 2⁵³.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
-impl<'de> Deserialize<'de> for Figure {
+impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Reader)
     }
@@ -58,45 +58,45 @@ impl<'de> Deserialize<'de> for Figure {
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Figure;
+    type Value = Number;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Figure, E> {
-        Ok(Figure::Whole(number))
+    fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
+        Ok(Number::Whole(number))
     }
 
     #[allow(clippy::cast_precision_loss)]
-    fn visit_i64<E>(self, number: i64) -> Result<Figure, E> {
-        Ok(u64::try_from(number).map_or(Figure::Float(number as f64), Figure::Whole))
+    fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
+        Ok(u64::try_from(number).map_or(Number::Float(number as f64), Number::Whole))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Figure, E> {
-        Ok(Figure::Float(number))
+    fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
+        Ok(Number::Float(number))
     }
 
-    fn visit_bool<E>(self, yes: bool) -> Result<Figure, E> {
-        Ok(if yes { Figure::Yes } else { Figure::None })
+    fn visit_bool<E>(self, yes: bool) -> Result<Number, E> {
+        Ok(if yes { Number::Yes } else { Number::None })
     }
 
-    fn visit_unit<E>(self) -> Result<Figure, E> {
-        Ok(Figure::None)
+    fn visit_unit<E>(self) -> Result<Number, E> {
+        Ok(Number::None)
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Figure, E> {
-        Ok(Figure::None)
+    fn visit_str<E>(self, _: &str) -> Result<Number, E> {
+        Ok(Number::None)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Figure, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Number, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Figure::None)
+        Ok(Number::None)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Figure, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Number, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Figure::None)
+        Ok(Number::None)
     }
 }
 
@@ -124,9 +124,9 @@ mod tests {
             ("[7]", None, None),
             ("{\"a\": 7}", None, None),
         ] {
-            let figure: Figure = serde_json::from_str(text).unwrap();
-            assert_eq!((figure.count(), figure.number()), (count, number), "{text}");
-            assert_eq!(figure.is_yes(), text == "true");
+            let read: Number = serde_json::from_str(text).unwrap();
+            assert_eq!((read.count(), read.float()), (count, number), "{text}");
+            assert_eq!(read.is_yes(), text == "true");
         }
     }
 }

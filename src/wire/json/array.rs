@@ -30,19 +30,19 @@ where
 }
 
 /// The elements of an array, as many as an answer may have parts.
-pub(in crate::wire) struct List<T> {
+pub(in crate::wire) struct Array<T> {
     pub(in crate::wire) items: Vec<T>,
     /// Whether there were more.
     pub(in crate::wire) exceeded: bool,
 }
 
-impl<T> Default for List<T> {
+impl<T> Default for Array<T> {
     fn default() -> Self {
         Self { items: Vec::new(), exceeded: false }
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Array<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let take = |list: &mut Self, item| {
             if list.items.len() < MAX_PARTS {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     fn list(text: &str) -> (Vec<u32>, bool) {
-        let list: List<u32> = serde_json::from_str(text).unwrap();
+        let list: Array<u32> = serde_json::from_str(text).unwrap();
         (list.items, list.exceeded)
     }
 
