@@ -52,6 +52,8 @@ pub(crate) struct UpperBound {
     pub(crate) beside_limit: u64,
     /// Whether the provider runs tools itself, whose results become input.
     pub(crate) runs_tools: bool,
+    /// Whether the input is the context window, since something in it cannot be counted.
+    pub(crate) is_window: bool,
 }
 
 /// What a bound is reckoned from, beside the body.
@@ -106,8 +108,9 @@ impl fmt::Display for Unbounded {
             Self::Input(what) => write!(
                 f,
                 "the request holds {what}; its tokens cannot be counted before it is sent, and \
-                 the model's context window, which would bound them, is not known: set the \
-                 context window in the model's price, or leave it out"
+                 the model's context window, which would bound them, is not known: state the \
+                 tokens of the prompt by ChatRequest::max_input_tokens, set the context window in \
+                 the model's price, or leave it out"
             ),
             Self::Output => f.write_str(
                 "nothing limits the tokens of the answer; set max_output_tokens, or the most \

@@ -76,6 +76,12 @@ pub struct ChatRequest {
     /// ([Anthropic](crate::Provider::ANTHROPIC): 4096) or has a useless one
     /// (text completions: 1024 instead of 16).
     pub max_output_tokens: Option<u32>,
+    /// The most tokens that the prompt has, for budgets only and never sent. They take it for a
+    /// prompt that holds what only the provider can count: a PDF, a file by its id, an image by
+    /// its address. A page of a PDF is mostly 1,500 to 3,000 tokens of text and an image beside
+    /// (Anthropic's page "PDF support"). Too low a bound lets a call cost more than was
+    /// reserved. Default: the model's context window.
+    pub max_input_tokens: Option<u64>,
     /// How many choices to answer with; each is billed. Default: 1. Anthropic has one only.
     pub n: Option<u32>,
     /// Asks for the log probabilities of the answer's tokens, and of this many alternatives to
@@ -249,6 +255,14 @@ impl ChatRequest {
     #[must_use]
     pub fn json_schema(self, name: impl Into<String>, schema: Value) -> Self {
         self.response_format(ResponseFormat::json_schema(name, schema))
+    }
+
+    /// States the most tokens that the prompt has, for budgets; see
+    /// [`max_input_tokens`](Self::max_input_tokens). Default: the model's context window.
+    #[must_use]
+    pub fn max_input_tokens(mut self, tokens: u64) -> Self {
+        self.max_input_tokens = Some(tokens);
+        self
     }
 
     /// Sets how many choices to answer with; each is billed. Default: 1. The further ones are

@@ -152,6 +152,9 @@ pub struct CostConfig {
     pub(super) clock: Clock,
 }
 
+/// The fewest output tokens worth a call, where none are set.
+const LEAST_OUTPUT: u64 = 256;
+
 impl Default for CostConfig {
     fn default() -> Self {
         Self {
@@ -163,7 +166,7 @@ impl Default for CostConfig {
             believe_reported: false,
             limit_output: true,
             default_output: None,
-            least_output: 256,
+            least_output: LEAST_OUTPUT,
             on_alert: None,
             tokenizer: None,
             last_calls: 100,
@@ -267,7 +270,8 @@ impl CostConfig {
 
     /// The fewest output tokens worth a call: where the budgets do not bear as many, a
     /// request that has no limit of its own is refused rather than answered in half a
-    /// sentence. Not zero. Default: 256.
+    /// sentence. Not zero. Default: 256, or
+    /// [`default_output_tokens`](Self::default_output_tokens) where that is lower.
     pub fn least_output_tokens(mut self, tokens: u64) -> Self {
         self.least_output = tokens;
         self
@@ -344,12 +348,17 @@ impl CostConfig {
         if self.least_output == 0 {
             problems.push("least_output_tokens is zero; no answer is that short".to_owned());
         }
-        if self.default_output.is_some_and(|tokens| tokens < self.least_output) {
-            problems.push(
-                "default_output_tokens is below least_output_tokens, so that every call would \
-                 be refused"
-                    .to_owned(),
-            );
+        if let Some(tokens) = self.default_output.filter(|tokens| *tokens < self.least_output) {
+            // One that nobody set goes down with it.
+            if self.least_output == LEAST_OUTPUT && tokens > 0 {
+                self.least_output = tokens;
+            } else {
+                problems.push(format!(
+                    "default_output_tokens ({tokens}) is below least_output_tokens ({}), so every \
+                     call would be refused; raise the first or lower the second",
+                    self.least_output
+                ));
+            }
         }
         problems.extend(self.prices.problems());
         if let Some(UnknownModel::Assume(price)) = &self.unknown_model {
@@ -414,5 +423,15 @@ mod tests {
         }
         let free = Prices::builtin().set("openai", "m", Price::free());
         assert!(CostConfig::default().prices(free).build().is_ok());
+    }
+    #[test]
+    fn a_low_default_of_output_tokens_lowers_the_least_that_nobody_set() {
+        let config = CostConfig::default().default_output_tokens(100);
+        assert!(config.clone().build().is_ok());
+        let error = config.least_output_tokens(200).build().unwrap_err();
+        let expected = "default_output_tokens (100) is below least_output_tokens (200)";
+        assert!(error.message().contains(expected), "{error}");
+        let error = CostConfig::default().default_output_tokens(0).build().unwrap_err();
+        assert!(error.message().contains("default_output_tokens (0)"), "{error}");
     }
 }

@@ -52,7 +52,7 @@ impl<'a> Encoded<'a> {
     ///
     /// Where there is no bound, says why and what to do.
     pub(crate) fn upper_bound(&self, limits: &ModelLimits<'_>) -> Result<UpperBound, Unbounded> {
-        measure(&self.body, self.wire, limits)
+        measure(&self.body, self.wire, limits, self.request.max_input_tokens)
     }
 
     /// The tokens of thoughts that it allows, above which an output limit has to be.

@@ -22,20 +22,27 @@ pub(in crate::wire) fn measure(
     body: &Map<String, Value>,
     wire: Wire,
     basis: &ModelLimits<'_>,
+    stated: Option<u64>,
 ) -> Result<UpperBound, Unbounded> {
     let prompt = Prompt::of(body, wire, basis);
     if let Some(what) = prompt.surcharge {
         return Err(Unbounded::Price(what));
     }
     let choices = choices(body);
-    let input_tokens = match (prompt.unseen, basis.context_window) {
+    let is_window = prompt.unseen.is_some() && stated.is_none();
+    // Stated by the caller, who knows what the provider alone can count.
+    let window = match (stated, basis.context_window) {
+        (Some(stated), Some(window)) => Some(stated.min(window)),
+        (stated, window) => stated.filter(|_| prompt.unseen.is_some()).or(window),
+    };
+    let input_tokens = match (prompt.unseen, window) {
         (Some(what), None) => return Err(Unbounded::Input(what)),
         (Some(_), Some(window)) => {
             window.saturating_mul(prompt.prompts).saturating_mul(prompt.steps)
         }
-        (None, window) => prompt
+        (None, _) => prompt
             .tokens
-            .min(window.unwrap_or(u64::MAX).saturating_mul(prompt.prompts))
+            .min(basis.context_window.unwrap_or(u64::MAX).saturating_mul(prompt.prompts))
             .saturating_mul(prompt.steps),
     };
     let limit = output_limit(body).or(basis.output_tokens).or(basis.context_window);
@@ -48,6 +55,7 @@ pub(in crate::wire) fn measure(
         answers,
         beside_limit: prompt.beside_output,
         runs_tools: prompt.steps > 1,
+        is_window,
         cache_writes: prompt.cache_writes,
         cache_writes_1h: prompt.cache_writes_1h,
         web_searches: match prompt.web_searches {

@@ -117,7 +117,14 @@ pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_toke
         Some(_) => format!("no more than {output_tokens} of output"),
         None => format!("{output_tokens} of output; a lower max_output_tokens needs less"),
     };
-    let message = format!("{refusal} (with up to {input} tokens of input and {output})");
+    let window = match plan.bound.is_window {
+        true => {
+            ", the whole context window, since the prompt holds what only the provider can count, \
+             such as a PDF; state its tokens by ChatRequest::max_input_tokens, or send the text"
+        }
+        false => "",
+    };
+    let message = format!("{refusal} (with up to {input} tokens of input{window} and {output})");
     Error::new(ErrorKind::Budget, message).with_refusal(refusal)
 }
 

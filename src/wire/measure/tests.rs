@@ -22,7 +22,7 @@ struct Basis<'a> {
 fn of(body: &Map<String, Value>, basis: &Basis<'_>) -> Result<UpperBound, Unbounded> {
     let &Basis { wire, provider, model, output_tokens, context_window, tokenizer } = basis;
     let limits = ModelLimits { provider, model, output_tokens, context_window, tokenizer };
-    measure(body, wire, &limits)
+    measure(body, wire, &limits, None)
 }
 
 fn basis(wire: Wire, model: &str) -> Basis<'_> {
@@ -487,4 +487,31 @@ fn what_is_billed_at_another_price_has_no_bound() {
             Err(why) => assert!(!is_bounded && why.to_string().contains("leave it out"), "{why}"),
         }
     }
+}
+
+#[test]
+fn a_stated_bound_stands_for_what_cannot_be_counted() {
+    let pdf = json!({"messages": [{"role": "user", "content": [{"type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": "eA=="}}]}],
+        "max_tokens": 100});
+    let text = json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 100});
+    let bound = |body: &Value, context_window, stated| {
+        let limits = ModelLimits {
+            provider: "anthropic",
+            model: "m",
+            output_tokens: None,
+            context_window,
+            tokenizer: None,
+        };
+        measure(body.as_object().unwrap(), Wire::Anthropic, &limits, stated)
+            .map(|bound| (bound.input_tokens, bound.is_window))
+            .ok()
+    };
+    assert_eq!(bound(&pdf, Some(200_000), None), Some((200_000, true)));
+    assert_eq!(bound(&pdf, Some(200_000), Some(9_000)), Some((9_000, false)));
+    assert_eq!(bound(&pdf, Some(200_000), Some(900_000)), Some((200_000, false)));
+    assert_eq!(bound(&pdf, None, Some(9_000)), Some((9_000, false)));
+    assert_eq!(bound(&pdf, None, None), None);
+    // What can be counted is counted.
+    assert_eq!(bound(&text, None, Some(1)), bound(&text, None, None));
 }
