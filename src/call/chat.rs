@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 use std::time::SystemTime;
+use ureq::http::Method;
 
 use super::Caller;
 use super::admission::{Admission, admit};
-use super::operation::{Attempting, Operation, Options, Sending};
-use super::prepared::Signature;
+use super::operation::{Attempting, Operation, Options};
+use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
+use super::url::endpoint;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
-use crate::cost::{Bill, Charge, Meter};
+use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
@@ -28,6 +30,15 @@ pub(crate) struct Chat<'a> {
     pub(crate) request: &'a ChatRequest,
     /// Whether text completions are asked for, whatever the model.
     pub(crate) completion: bool,
+}
+
+/// A chat as it is sent, beside its bytes.
+pub(super) struct Encoding {
+    wire: Wire,
+    /// What every further attempt is admitted by.
+    plan: CallPlan,
+    /// How much of the body is text, to estimate its tokens from.
+    text_bytes: usize,
 }
 
 impl Chat<'_> {
@@ -59,6 +70,20 @@ impl Chat<'_> {
         }
     }
 
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+        delivery: Delivery,
+    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
+        let wire = self.wire(&target)?;
+        let uri = endpoint(&target.endpoint.settings.base, wire, &target.model)?;
+        let Admission { body, text_bytes, betas, plan, reservation } =
+            admit(caller, &target, wire, self.request, delivery)?;
+        let content = Encoding { wire, plan, text_bytes };
+        Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
+    }
+
     fn name(&self, target: Option<&Target>) -> &'static str {
         match target.and_then(|target| self.wire(target).ok()) {
             Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
@@ -77,29 +102,42 @@ pub(crate) struct Streamed<'a>(pub(crate) Chat<'a>);
 
 impl Operation for Whole<'_> {
     type Output = ChatResponse;
+    type Content = Encoding;
+    type Reserved = Reservation;
     const DELIVERY: Delivery = Delivery::Whole;
 
     fn options(&self) -> Options<'_> {
         self.0.options()
     }
 
-    fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        self.0.wire(target)
-    }
-
     fn name(&self, target: Option<&Target>) -> &'static str {
         self.0.name(target)
     }
 
-    fn admit(&self, caller: &Caller, target: &Target, wire: Wire) -> Result<Admission, Error> {
-        admit(caller, target, wire, self.0.request, Self::DELIVERY)
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
+        self.0.prepare(caller, target, Self::DELIVERY)
     }
 
-    fn attempt(&self, mut sending: Sending<'_, '_>) -> Result<ChatResponse, Error> {
-        let signature = sending.attempt.prepared.sign()?;
-        let (charge, text_bytes) =
-            (sending.reservation.send(), sending.attempt.prepared.text_bytes);
-        match ask(&mut sending.attempt, &signature) {
+    fn reserve_again(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared<Encoding>,
+    ) -> Result<Reservation, Error> {
+        caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+
+    fn attempt(
+        &self,
+        mut attempt: Attempting<'_, '_, Encoding>,
+        reserved: Reservation,
+    ) -> Result<ChatResponse, Error> {
+        let signature = attempt.prepared.sign()?;
+        let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
+        match ask(&mut attempt, &signature) {
             Ok(mut response) => {
                 response.usage = response.usage.completed(&estimate(&response, text_bytes));
                 response.cost = charge.settle(bill(&response, text_bytes));
@@ -115,29 +153,43 @@ impl Operation for Whole<'_> {
 
 impl Operation for Streamed<'_> {
     type Output = (Begun, Charge);
+    type Content = Encoding;
+    type Reserved = Reservation;
     const DELIVERY: Delivery = Delivery::Stream;
 
     fn options(&self) -> Options<'_> {
         self.0.options()
     }
 
-    fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        self.0.wire(target)
-    }
-
     fn name(&self, target: Option<&Target>) -> &'static str {
         self.0.name(target)
     }
 
-    fn admit(&self, caller: &Caller, target: &Target, wire: Wire) -> Result<Admission, Error> {
-        admit(caller, target, wire, self.0.request, Self::DELIVERY)
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
+        self.0.prepare(caller, target, Self::DELIVERY)
+    }
+
+    fn reserve_again(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared<Encoding>,
+    ) -> Result<Reservation, Error> {
+        caller.settings.costs.reserve_again(prepared.content.plan.clone())
     }
 
     /// Ends when the first event is there.
-    fn attempt(&self, mut sending: Sending<'_, '_>) -> Result<(Begun, Charge), Error> {
-        let signature = sending.attempt.prepared.sign()?;
-        let charge = sending.reservation.send();
-        let source = match open(&mut sending.attempt, &signature, charge.meter()) {
+    fn attempt(
+        &self,
+        mut attempt: Attempting<'_, '_, Encoding>,
+        reserved: Reservation,
+    ) -> Result<(Begun, Charge), Error> {
+        let signature = attempt.prepared.sign()?;
+        let charge = reserved.send();
+        let source = match open(&mut attempt, &signature, charge.meter()) {
             Ok(source) => source,
             Err(error) => {
                 charge.fail(&error);
@@ -164,19 +216,14 @@ impl Operation for Streamed<'_> {
 }
 
 /// Sends a request and reads the whole answer.
-fn ask(attempt: &mut Attempting<'_, '_>, signature: &Signature) -> Result<ChatResponse, Error> {
-    let Attempting { caller, prepared, limits, retries, second } = attempt;
-    let endpoint = &prepared.target.endpoint;
-    let secrets = &signature.secrets;
-    let limit = limits.attempt();
-    let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
-    let mut incoming = caller
-        .transport
-        .exchange(&endpoint.origin, outgoing, &limits.bounds(limit), second)
-        .map_err(|error| error.with_limit(limit.setting, limit.value).hide(secrets))?;
-    incoming.hide_error(secrets);
+fn ask(
+    attempt: &mut Attempting<'_, '_, Encoding>,
+    signature: &Signature,
+) -> Result<ChatResponse, Error> {
+    let (incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
+    let (endpoint, secrets) = (&prepared.target.endpoint, &signature.secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());
-    match prepared.wire.decode(reply, endpoint.id()) {
+    match prepared.content.wire.decode(reply, endpoint.id()) {
         Ok(mut decoded) => {
             decoded.complete(&prepared.target.model, secrets);
             Ok(ChatResponse {
@@ -192,7 +239,7 @@ fn ask(attempt: &mut Attempting<'_, '_>, signature: &Signature) -> Result<ChatRe
 
 /// Sends a request whose answer comes as a stream.
 fn open(
-    attempt: &mut Attempting<'_, '_>,
+    attempt: &mut Attempting<'_, '_, Encoding>,
     signature: &Signature,
     meter: Meter,
 ) -> Result<Source, Error> {
@@ -226,8 +273,8 @@ fn open(
     }
     incoming.keep_headers(wire::is_read);
     let largest = caller.settings.max_response_bytes;
-    let decoder =
-        Decoder::new(prepared.wire, prepared.text_bytes, largest).sent_by(endpoint.id().clone());
+    let decoder = Decoder::new(prepared.content.wire, prepared.content.text_bytes, largest)
+        .sent_by(endpoint.id().clone());
     Ok(Source {
         body,
         incoming,

@@ -4,20 +4,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Caller;
-use super::admission::Admission;
 use super::limits::Limits;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
-use crate::cost::Reservation;
 use crate::error::Error;
 use crate::retry::SecondSending;
-use crate::wire::{Delivery, Wire};
+use crate::transport::Incoming;
+use crate::wire::Delivery;
 
 /// Something that a client asks a provider for.
 pub(super) trait Operation {
     /// What an attempt brings.
     type Output;
+
+    /// What it keeps of a request that is prepared.
+    type Content;
+
+    /// What is set aside for an attempt.
+    type Reserved;
 
     /// How the answer comes.
     const DELIVERY: Delivery;
@@ -25,29 +30,41 @@ pub(super) trait Operation {
     /// What of the request matters to the loop.
     fn options(&self) -> Options<'_>;
 
-    /// The wire format that a target is asked in.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where it cannot do this operation.
-    fn wire(&self, target: &Target) -> Result<Wire, Error>;
-
     /// Its name in metrics and for observers.
     fn name(&self, target: Option<&Target>) -> &'static str;
 
-    /// Encodes the request for a target, and sets aside what it can cost.
+    /// Encodes the request for a target, and sets aside what its first attempt can cost.
     ///
     /// # Errors
     ///
     /// For a request that cannot be sent, or that a budget refuses.
-    fn admit(&self, caller: &Caller, target: &Target, wire: Wire) -> Result<Admission, Error>;
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+    ) -> Result<(Prepared<Self::Content>, Self::Reserved), Error>;
+
+    /// Sets aside what another attempt can cost.
+    ///
+    /// # Errors
+    ///
+    /// Where a budget refuses it.
+    fn reserve_again(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared<Self::Content>,
+    ) -> Result<Self::Reserved, Error>;
 
     /// Makes one attempt.
     ///
     /// # Errors
     ///
     /// What it fails with.
-    fn attempt(&self, sending: Sending<'_, '_>) -> Result<Self::Output, Error>;
+    fn attempt(
+        &self,
+        attempt: Attempting<'_, '_, Self::Content>,
+        reserved: Self::Reserved,
+    ) -> Result<Self::Output, Error>;
 }
 
 /// What of a request matters to the loop.
@@ -64,19 +81,35 @@ pub(super) struct Options<'a> {
     pub(super) idempotency_key: Option<&'a str>,
 }
 
-/// One attempt, and what is set aside for it.
-pub(super) struct Sending<'a, 'b> {
-    pub(super) attempt: Attempting<'a, 'b>,
-    pub(super) reservation: Reservation,
-}
-
 /// One attempt.
-pub(super) struct Attempting<'a, 'b> {
+pub(super) struct Attempting<'a, 'b, C> {
     pub(super) caller: &'a Caller,
-    pub(super) prepared: &'a Prepared,
+    pub(super) prepared: &'a Prepared<C>,
     pub(super) limits: &'a Limits,
     /// How many came before it.
     pub(super) retries: u32,
     /// The right to send the request twice.
     pub(super) second: &'a mut SecondSending<'b>,
+}
+
+impl<C> Attempting<'_, '_, C> {
+    /// Sends the request and reads the whole response, of any status.
+    ///
+    /// # Errors
+    ///
+    /// What the exchange fails with, without secrets.
+    pub(super) fn exchange(&mut self, signature: &Signature) -> Result<Incoming, Error> {
+        let Self { caller, prepared, limits, retries, second } = self;
+        let endpoint = &prepared.target.endpoint;
+        let limit = limits.attempt();
+        let outgoing = prepared.outgoing(*retries, limits.idempotency_key.as_ref(), signature);
+        let mut incoming = caller
+            .transport
+            .exchange(&endpoint.origin, outgoing, &limits.bounds(limit), second)
+            .map_err(|error| {
+                error.with_limit(limit.setting, limit.value).hide(&signature.secrets)
+            })?;
+        incoming.hide_error(&signature.secrets);
+        Ok(incoming)
+    }
 }

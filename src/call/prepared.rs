@@ -1,29 +1,25 @@
 //! A request, checked and encoded for one target.
 
 use std::sync::Arc;
-use ureq::http::{HeaderName, HeaderValue, Uri};
+use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::target::Target;
-use crate::cost::CallPlan;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
 use crate::provider::Unsigned;
 use crate::retry;
 use crate::transport::Outgoing;
-use crate::wire::Wire;
 
 /// A request for one target, ready to be sent any number of times.
-pub(super) struct Prepared {
+pub(super) struct Prepared<C> {
     pub(super) target: Target,
-    pub(super) wire: Wire,
+    pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) body: Vec<u8>,
-    /// What every further attempt is admitted by.
-    pub(super) plan: CallPlan,
-    /// How much of the body is text, to estimate its tokens from.
-    pub(super) text_bytes: usize,
     /// Where the request asks for others than the client.
     pub(super) betas: Option<HeaderValue>,
+    /// What its operation keeps of it.
+    pub(super) content: C,
 }
 
 /// The credentials of one attempt.
@@ -34,7 +30,7 @@ pub(super) struct Signature {
     pub(super) secrets: Arc<Secrets>,
 }
 
-impl retry::Target for Prepared {
+impl<C> retry::Target for Prepared<C> {
     fn provider(&self) -> &str {
         self.target.endpoint.id().as_str()
     }
@@ -44,7 +40,7 @@ impl retry::Target for Prepared {
     }
 }
 
-impl Prepared {
+impl<C> Prepared<C> {
     /// Makes the credentials of an attempt, over what is sent.
     ///
     /// # Errors
@@ -56,7 +52,11 @@ impl Prepared {
             return Ok(Signature { headers: Vec::new(), secrets: Arc::clone(&settings.secrets) });
         };
         let url = self.uri.to_string();
-        let made = credentials.headers(&Unsigned { method: "POST", url: &url, body: &self.body });
+        let made = credentials.headers(&Unsigned {
+            method: self.method.as_str(),
+            url: &url,
+            body: &self.body,
+        });
         let refused = |message: String| {
             Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
         };
@@ -92,6 +92,7 @@ impl Prepared {
     ) -> Outgoing<'a> {
         let endpoint = &self.target.endpoint;
         Outgoing {
+            method: &self.method,
             uri: &self.uri,
             headers: &endpoint.headers,
             credentials: &signature.headers,

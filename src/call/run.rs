@@ -17,13 +17,9 @@
 use std::time::Instant;
 
 use super::Caller;
-use super::admission::Admission;
 use super::limits::Limits;
-use super::operation::{Attempting, Operation, Options, Sending};
-use super::prepared::Prepared;
+use super::operation::{Attempting, Operation, Options};
 use super::target::{self, Target};
-use super::url::endpoint;
-use crate::cost::Reservation;
 use crate::error::{Attempt, Error, Phase};
 use crate::observed::ObservedCall;
 use crate::retry::{Retrier, Tried};
@@ -76,7 +72,8 @@ fn attempts<O: Operation>(
     let settings = &caller.settings;
     let timeouts = &target.endpoint.settings.timeouts;
     let limits = Limits::new(options, timeouts, settings.idempotency_keys, O::DELIVERY, begun)?;
-    let (prepared, reservation) = prepare(caller, operation, target)?;
+    // Everything that can be refused is refused here.
+    let (prepared, reserved) = operation.prepare(caller, target)?;
     if limits.bounds.deadline.is_past(Instant::now()) {
         return Err(limits.explain(Error::timeout(Phase::Encode)));
     }
@@ -99,30 +96,18 @@ fn attempts<O: Operation>(
             }
         },
     };
-    let mut first = Some(reservation);
+    let mut first = Some(reserved);
     // A call has one target.
     let choose = |_: &[Attempt]| &prepared;
     let tried = retrier.run(choose, |&prepared, retries, second| {
         observed.attempt_begun(retries);
-        let again = || settings.costs.reserve_again(prepared.plan.clone());
-        let reservation = first.take().map_or_else(again, Ok)?;
+        let reserved = match first.take() {
+            Some(reserved) => reserved,
+            None => operation.reserve_again(caller, prepared)?,
+        };
         let attempt = Attempting { caller, prepared, limits: &limits, retries, second };
-        operation.attempt(Sending { attempt, reservation })
+        operation.attempt(attempt, reserved)
     });
     let tried = tried.map_err(|error| limits.explain(error))?;
     Ok(Ran { target: prepared.target, tried })
-}
-
-/// Everything that can be refused is refused here, and what the first attempt can cost is set
-/// aside.
-fn prepare<O: Operation>(
-    caller: &Caller,
-    operation: &O,
-    target: Target,
-) -> Result<(Prepared, Reservation), Error> {
-    let wire = operation.wire(&target)?;
-    let uri = endpoint(&target.endpoint.settings.base, wire, &target.model)?;
-    let Admission { body, text_bytes, betas, plan, reservation } =
-        operation.admit(caller, &target, wire)?;
-    Ok((Prepared { target, wire, uri, body, plan, text_bytes, betas }, reservation))
 }

@@ -118,6 +118,7 @@ mod tests {
         let uri = Uri::from_static(LOCALHOST);
         let body = b"";
         let request = Outgoing {
+            method: &ureq::http::Method::POST,
             uri: &uri,
             headers,
             credentials: &[],

@@ -33,7 +33,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, RootFiles, Tls};
@@ -102,6 +102,7 @@ pub(crate) struct OriginSettings<'a> {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a Headers,
     /// Those of this attempt alone.
@@ -366,11 +367,20 @@ impl Transport {
     ) -> Result<(Incoming, Option<Body>), Fault> {
         let connector = Handoff::new(lease, watch, request.headers.written(&request));
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
-        let mut outgoing = Request::post(request.uri)
-            .body(request.body)
-            .map_err(|cause| Fault::from(ureq::Error::from(cause)))?;
-        outgoing.headers_mut().clone_from(request.headers.host());
-        let response = agent.run(outgoing)?;
+        let head = || Request::builder().method(request.method).uri(request.uri);
+        let broken = |cause| Fault::from(ureq::Error::from(cause));
+        let response = match *request.method {
+            Method::GET => {
+                let mut outgoing = head().body(()).map_err(broken)?;
+                outgoing.headers_mut().clone_from(request.headers.host());
+                agent.run(outgoing)?
+            }
+            _ => {
+                let mut outgoing = head().body(request.body).map_err(broken)?;
+                outgoing.headers_mut().clone_from(request.headers.host());
+                agent.run(outgoing)?
+            }
+        };
         let (parts, body) = response.into_parts();
         let body = Body::new(body, &parts, watch);
         let status = parts.status.as_u16();
