@@ -1,5 +1,6 @@
 //! The client, and how it is made from its settings.
 
+use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -15,6 +16,7 @@ use crate::metrics::{Recorder, Snapshot};
 use crate::observed::ObservedCalls;
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider};
+use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::transport::{self, Transport};
@@ -164,6 +166,61 @@ impl Client {
     /// As [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
         self.caller.stream(&prompt.into(), true)
+    }
+
+    /// Sends a request to any endpoint of a provider, such as one that the crate does not
+    /// model, with this client's connections, retries, deadline, cancelling, errors and
+    /// metrics.
+    ///
+    /// It is not priced: [`costs`](Self::costs) does not know it, and a `POST` to which a
+    /// budget applies that is not soft is refused. A `GET` is taken to be free.
+    ///
+    /// ```no_run
+    /// # use tollgate::{Client, RawRequest};
+    /// let client = Client::builder().provider("openai").build()?;
+    /// let models = client.send(RawRequest::get("/models").provider("groq"))?;
+    /// println!("{}", models.text());
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`chat`](Self::chat), and [`Budget`](crate::ErrorKind::Budget) where a budget
+    /// applies.
+    pub fn send(&self, request: RawRequest) -> Result<RawResponse, Error> {
+        self.caller.raw(&request)
+    }
+
+    /// [Sends](Self::send) a `GET` to a path below the base URL of the client's own provider.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn get(&self, path: impl Into<String>) -> Result<RawResponse, Error> {
+        self.send(RawRequest::get(path))
+    }
+
+    /// [Sends](Self::send) a `POST` of JSON to a path below the base URL of the client's own
+    /// provider.
+    ///
+    /// ```no_run
+    /// # use serde_json::{Value, json};
+    /// # let client = tollgate::Client::openai("gpt-4o-mini")?;
+    /// let body = json!({"model": "text-embedding-3-small", "input": "some text"});
+    /// let answer: Value = client.post("/embeddings", body)?.json()?;
+    /// println!("{}", answer["data"][0]["embedding"]);
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn post(
+        &self,
+        path: impl Into<String>,
+        body: impl Into<Value>,
+    ) -> Result<RawResponse, Error> {
+        self.send(RawRequest::post(path, body))
     }
 
     /// Opens connections to the client's own provider ahead of the first call, all at once, until `connections`

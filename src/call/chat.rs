@@ -45,7 +45,7 @@ impl Chat<'_> {
     fn options(&self) -> Options<'_> {
         let request = self.request;
         Options {
-            asked: Asked { provider: request.provider.as_ref(), model: request.model.as_deref() },
+            asked: Asked::Model(request.provider.as_ref(), request.model.as_deref()),
             tags: &request.tags,
             timeout: request.timeout,
             attempt_timeout: request.attempt_timeout,

@@ -6,6 +6,7 @@ mod endpoint;
 mod limits;
 mod operation;
 mod prepared;
+mod raw;
 mod run;
 mod target;
 mod url;
@@ -17,11 +18,13 @@ use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
+use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::transport::Transport;
 use chat::{Chat, Streamed, Whole};
 pub(crate) use endpoint::{Endpoint, Endpoints};
+use raw::Raw;
 use run::{Ran, run};
 
 /// What all calls of a client share.
@@ -54,6 +57,20 @@ impl Caller {
             attempts: &response.attempts,
             ..Ended::default()
         });
+        Ok(response)
+    }
+
+    /// Sends a request as it is, and waits for the whole response.
+    pub(crate) fn raw(&self, request: &RawRequest) -> Result<RawResponse, Error> {
+        let begun = Instant::now();
+        let (observed, ran) = run(self, &Raw(request), begun);
+        let tried = match ran {
+            Ok(Ran { tried, .. }) => tried,
+            Err(error) => return Err(failed(observed, error)),
+        };
+        let latency = begun.elapsed();
+        let response = RawResponse { latency, attempts: tried.attempts, ..tried.value };
+        observed.end(&Ended { attempts: &response.attempts, ..Ended::default() });
         Ok(response)
     }
 

@@ -17,16 +17,22 @@ pub(super) struct Target {
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) provider: Option<&'a Provider>,
-    pub(super) model: Option<&'a str>,
+pub(super) enum Asked<'a> {
+    /// A model, of a provider where one is named.
+    Model(Option<&'a Provider>, Option<&'a str>),
+    /// A provider, or the client's own, for what the model is only a label.
+    Provider(Option<&'a Provider>, &'a str),
 }
 
 impl Asked<'_> {
     /// The provider and the model, where nothing more is known of them.
     pub(super) fn names(&self) -> (&str, &str) {
-        let model = self.model.unwrap_or_default().trim();
-        match (self.provider, model.split_once('/')) {
+        let (provider, model) = match self {
+            Self::Model(provider, model) => (provider, model.unwrap_or_default()),
+            Self::Provider(provider, label) => (provider, *label),
+        };
+        let model = model.trim();
+        match (provider, model.split_once('/')) {
             (Some(provider), _) => (provider.as_str(), model),
             (None, Some(split)) => split,
             (None, None) => ("", model),
@@ -39,38 +45,46 @@ impl Asked<'_> {
 /// # Errors
 ///
 /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) without a model,
-/// [`Configuration`](crate::ErrorKind::Configuration) for a provider that is not known, or one that
-/// has no key.
+/// [`Configuration`](crate::ErrorKind::Configuration) for a provider that is not known, or one
+/// that has no key.
 pub(super) fn resolve(
     asked: Asked<'_>,
     endpoints: &Endpoints,
     settings: &Settings,
     transport: &Transport,
 ) -> Result<Target, Error> {
-    if asked.model.is_some_and(|model| model.trim().is_empty()) {
-        return Err(Error::invalid_request("the model is empty"));
-    }
     let get = |provider: &Provider| endpoints.get(provider, settings, transport);
+    let named = |name: &Provider| {
+        let id = provider::id(name.as_str(), &settings.profiles);
+        get(id.as_ref().unwrap_or(name))
+    };
     let own = endpoints.own();
-    let endpoint = match (asked.provider, asked.model) {
-        (Some(name), _) => {
-            let id = provider::id(name.as_str(), &settings.profiles);
-            get(id.as_ref().unwrap_or(name))?
+    let (provider, model) = match asked {
+        Asked::Model(_, Some(model)) if model.trim().is_empty() => {
+            return Err(Error::invalid_request("the model is empty"));
         }
-        (None, Some(model)) => {
-            let names = |own: &'_ Arc<Endpoint>| own.settings.model_names;
-            let own = own.map(|own| Own { id: own.id(), names: names(own) });
+        Asked::Model(None, Some(model)) => {
+            let own = own.map(|own| Own { id: own.id(), names: own.settings.model_names });
             let ModelName { provider, model } = provider::resolve(model, own, &settings.profiles)?;
             return Ok(Target { endpoint: get(&provider)?, model: model.to_owned() });
         }
-        (None, None) => match own {
-            Some(own) => Arc::clone(own),
-            None => return Err(no_model(None)),
-        },
+        Asked::Model(provider, model) => (provider, model),
+        Asked::Provider(provider, label) => (provider, Some(label)),
+    };
+    let endpoint = match (provider, own, asked) {
+        (Some(provider), ..) => named(provider)?,
+        (None, Some(own), _) => Arc::clone(own),
+        (None, None, Asked::Model(..)) => return Err(no_model(None)),
+        (None, None, Asked::Provider(..)) => {
+            return Err(Error::invalid_request(
+                "no provider; name one in the request, or for all requests by \
+                 ClientBuilder::provider",
+            ));
+        }
     };
     let is_own = own.is_some_and(|own| Arc::ptr_eq(own, &endpoint));
     // The client's model is a name of its own provider's.
-    match asked.model.or(settings.model.as_deref().filter(|_| is_own)) {
+    match model.or(settings.model.as_deref().filter(|_| is_own)) {
         Some(model) => Ok(Target { endpoint, model: model.to_owned() }),
         None => Err(no_model(Some(endpoint.id()))),
     }

@@ -32,6 +32,33 @@ pub(super) fn endpoint(base: &Uri, wire: Wire, model: &str) -> Result<Uri, Error
     })
 }
 
+/// A path below a base URL, with a query or without; that of the base URL stays.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](ErrorKind::InvalidRequest) for what is not a path: a key must not go to
+/// another host.
+pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
+    let refused = || {
+        Error::invalid_request(
+            "the path is not one below the base URL; write one such as \"/models\", without the \
+             host",
+        )
+    };
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    if path.contains("://") || path.starts_with("//") || path.split('/').any(|part| part == "..") {
+        return Err(refused());
+    }
+    let queries = [base.query().unwrap_or_default(), query];
+    let queries: Vec<_> = queries.into_iter().filter(|query| !query.is_empty()).collect();
+    let query = if queries.is_empty() { String::new() } else { format!("?{}", queries.join("&")) };
+    let (above, path) = (base.path().trim_end_matches('/'), path.trim_start_matches('/'));
+    let mut parts = base.clone().into_parts();
+    let whole = PathAndQuery::try_from(format!("{above}/{path}{query}"));
+    parts.path_and_query = Some(whole.map_err(|_| refused())?);
+    Uri::from_parts(parts).map_err(|_| refused())
+}
+
 /// A model as one segment of a path (RFC 3986 section 3.3).
 fn percent_encoded(model: &str) -> String {
     let mut encoded = String::with_capacity(model.len());
@@ -95,6 +122,24 @@ mod tests {
         ] {
             let uri = endpoint(&base.parse().unwrap(), Wire::OpenAiChat, model).unwrap();
             assert_eq!(uri, expected);
+        }
+    }
+
+    #[test]
+    fn paths_lie_below_the_base_url_whatever_they_are() {
+        let azure = "https://a.openai.azure.com/openai?api-version=1";
+        for (base, path, expected) in [
+            ("https://api.openai.com/v1", "/models", "https://api.openai.com/v1/models"),
+            ("https://api.openai.com/v1/", "models", "https://api.openai.com/v1/models"),
+            ("http://[::1]:8080", "/models?limit=2", "http://[::1]:8080/models?limit=2"),
+            (azure, "models?a=b", "https://a.openai.azure.com/openai/models?api-version=1&a=b"),
+        ] {
+            assert_eq!(below(&base.parse().unwrap(), path).unwrap(), expected);
+        }
+        let base = Uri::from_static("https://api.openai.com/v1");
+        for path in ["https://evil.example/v1", "//evil.example", "/../admin", "/a b", "/a\nb"] {
+            let error = below(&base, path).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{path:?}");
         }
     }
 }

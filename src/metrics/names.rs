@@ -13,6 +13,9 @@ pub(crate) const CHAT: &str = "chat";
 /// `gen_ai.operation.name` of a call to OpenAI's text completions.
 pub(crate) const TEXT_COMPLETION: &str = "text_completion";
 
+/// The operation of requests to endpoints that the crate does not model; a name of our own.
+pub(crate) const RAW: &str = "raw";
+
 pub(crate) const OPERATION: &str = "gen_ai.operation.name";
 pub(crate) const PROVIDER: &str = "gen_ai.provider.name";
 pub(crate) const REQUEST_MODEL: &str = "gen_ai.request.model";

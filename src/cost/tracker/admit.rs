@@ -222,7 +222,7 @@ impl CostTracker {
     }
 
     /// Whether a hard budget bears on a call.
-    fn is_held(&self, plan: &CallPlan) -> bool {
+    pub(crate) fn is_held(&self, plan: &CallPlan) -> bool {
         let facts = plan.facts();
         self.budgets().iter().any(|budget| !budget.soft && budget.matches(&facts))
     }

@@ -23,6 +23,15 @@ pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
     if misdirected::is_markup(reply.body) {
         return Err(Failure::protocol("the response body is not JSON but an HTML page"));
     }
+    check_coding(reply)
+}
+
+/// Checks whether the body of a response can be read.
+///
+/// # Errors
+///
+/// If it has a coding that was not asked for.
+pub(crate) fn check_coding(reply: Reply<'_>) -> Result<(), Failure> {
     coding(reply).map_or(Ok(()), |coding| {
         Err(Failure::protocol(format!(
             "the response has the content-encoding {coding:?}, although the request asked for \

@@ -1,0 +1,101 @@
+//! A request to an endpoint that the crate does not model: what an attempt at it is.
+
+use std::time::{Duration, SystemTime};
+use ureq::http::Method;
+use ureq::http::header::CONTENT_TYPE;
+
+use super::Caller;
+use super::operation::{Attempting, Operation, Options};
+use super::prepared::Prepared;
+use super::target::{Asked, Target};
+use super::url::below;
+use crate::cost::CallPlan;
+use crate::error::{Error, ErrorKind};
+use crate::metrics;
+use crate::raw::{RawRequest, RawResponse};
+use crate::wire::{self, Delivery, Failure};
+
+/// A request that is sent as it is.
+pub(super) struct Raw<'a>(pub(super) &'a RawRequest);
+
+impl Operation for Raw<'_> {
+    type Output = RawResponse;
+    type Content = ();
+    type Reserved = ();
+    const DELIVERY: Delivery = Delivery::Whole;
+
+    fn options(&self) -> Options<'_> {
+        let request = self.0;
+        Options {
+            asked: Asked::Provider(request.provider.as_ref(), request.model()),
+            tags: &request.tags,
+            timeout: request.timeout,
+            attempt_timeout: None,
+            first_token_timeout: None,
+            idle_timeout: None,
+            stream_timeout: None,
+            cancel: request.cancel_token.as_ref(),
+            idempotency_key: request.idempotency_key.as_deref(),
+        }
+    }
+
+    fn name(&self, _target: Option<&Target>) -> &'static str {
+        metrics::RAW
+    }
+
+    fn prepare(&self, caller: &Caller, target: Target) -> Result<(Prepared<()>, ()), Error> {
+        let request = self.0;
+        let settings = &target.endpoint.settings;
+        let uri = below(&settings.base, &request.path)?;
+        let (method, body) = match &request.body {
+            None => (Method::GET, Vec::new()),
+            Some(body) => {
+                let plan = CallPlan::priced_as(
+                    settings.profile.id.as_str(),
+                    settings.price_provider.as_str(),
+                    &target.model,
+                );
+                if caller.settings.costs.is_held(&plan.tags(&request.tags)) {
+                    return Err(Error::new(
+                        ErrorKind::Budget,
+                        "a budget applies to this request, but what it can cost is not known; \
+                         make the budget soft, or send the request by a client without it",
+                    ));
+                }
+                (Method::POST, body.to_string().into_bytes())
+            }
+        };
+        Ok((Prepared { target, method, uri, body, betas: None, content: () }, ()))
+    }
+
+    fn reserve_again(&self, _caller: &Caller, _prepared: &Prepared<()>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn attempt(
+        &self,
+        mut attempt: Attempting<'_, '_, ()>,
+        _reserved: (),
+    ) -> Result<RawResponse, Error> {
+        let signature = attempt.prepared.sign()?;
+        let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
+        let (reply, now) = (incoming.reply(), SystemTime::now());
+        let checked = match (200..300).contains(&reply.status) {
+            true => wire::head::check_coding(reply),
+            false => Err(Failure::of(reply)),
+        };
+        match checked {
+            Ok(()) => Ok(RawResponse {
+                status: reply.status,
+                media_type: reply.header(CONTENT_TYPE.as_str()).map(str::to_owned),
+                provider: attempt.prepared.target.endpoint.id().clone(),
+                request_id: wire::request_id(reply, secrets),
+                rate_limit: wire::rate_limit(reply, now),
+                latency: Duration::ZERO,
+                attempts: Vec::new(),
+                body: incoming.body,
+            }),
+            Err(failure) => Err(wire::error(failure, reply, now, secrets)),
+        }
+    }
+}
