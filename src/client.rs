@@ -264,7 +264,7 @@ impl Client {
     ///
     /// ```
     /// # use tollgate::{Client, Provider};
-    /// # let builder = Client::builder().provider(Provider::OPENAI).api_key("sk-…");
+    /// # let builder = Client::builder().provider(Provider::OPENAI).api_key("sk-test");
     /// # let client = builder.build()?;
     /// let costs = client.costs();
     /// println!("{} for {} calls", costs.total.cost, costs.total.calls);

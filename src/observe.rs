@@ -51,7 +51,7 @@ pub use tracing::TracingObserver;
 ///
 /// # use tollgate::{Client, Provider};
 /// let client =
-///     Client::builder().provider(Provider::OPENAI).api_key("sk-…").observer(Slow).build();
+///     Client::builder().provider(Provider::OPENAI).api_key("sk-test").observer(Slow).build();
 /// ```
 pub trait Observer: Send + Sync {
     /// A call begins. Every one that begins [ends](Self::call_ended), also by a panic.

@@ -4,7 +4,7 @@ mod support;
 
 use support::{builder, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply, Request};
-use tollgate::{ChatRequest, Document, ErrorKind, Message, ToolResult};
+use tollgate::{ChatRequest, Document, ErrorKind, Message, ToolCall, ToolResult};
 
 const FILES: &str = "files-api-2025-04-14";
 
@@ -36,7 +36,10 @@ fn a_file_by_its_id_is_sent_with_its_beta() {
     client.stream(with_file()).unwrap().finish().unwrap();
     assert_eq!(betas(&last(&server)), [FILES]);
     let result = ToolResult::new("t", "see").with(Document::from_file_id("file_1"));
-    client.chat(Message::user("hi").with(result)).unwrap();
+    let call = ToolCall::new("t", "look", "{}");
+    let turns =
+        [Message::user("hi"), Message::assistant("").with(call), Message::user("").with(result)];
+    client.chat(ChatRequest::new(turns)).unwrap();
     assert_eq!(betas(&last(&server)), [FILES]);
     client.chat("hi").unwrap();
     assert_eq!(betas(&last(&server)), [""; 0], "it is that request's alone");

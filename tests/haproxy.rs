@@ -318,7 +318,9 @@ fn ends_in_time(rule: &str, failure: Failure) {
     if error.is_timeout() {
         assert_eq!(error.attempts().len(), 1, "{error:?}");
         assert_gave_up(&error, GiveUp::DeadlineTooNear);
-        assert_eq!(error.to_string(), "timed out waiting for the response (openai)");
+        let expected =
+            format!("timed out waiting for the response (timeout of {SHORT:?}) (openai)");
+        assert_eq!(error.to_string(), expected);
     }
     assert_eq!(call(&client, Fails::Never).unwrap().attempts().len(), 1);
     assert_requests(&haproxy.server, 1);

@@ -52,7 +52,7 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 /// let client = Client::builder()
 ///     .provider(Provider::ANTHROPIC)
 ///     .model("claude-haiku-4-5")
-///     .api_key("sk-ant-…")
+///     .api_key("sk-ant-test")
 ///     .timeout(Duration::from_secs(60))
 ///     .build()
 ///     # .or_else(|_| Client::builder().provider(Provider::ANTHROPIC).api_key("k").build())
@@ -389,7 +389,7 @@ impl ClientBuilder {
     /// let client = Client::builder()
     ///     .provider(Provider::OPENAI)
     ///     .model("gpt-4o-mini")
-    ///     .api_key("sk-…")
+    ///     .api_key("sk-test")
     ///     .budget(Budget::monthly(Money::dollars(50)))
     ///     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
     ///     .build();

@@ -33,8 +33,8 @@ use crate::provider::{Credentials, Profile, Provider};
 /// let client = Client::builder()
 ///     .provider("openai")
 ///     .model("gpt-4o-mini")
-///     .api_key("sk-…")
-///     .add_provider(ProviderConfig::new("groq").api_key("gsk_…").timeout(Duration::from_secs(20)))
+///     .api_key("sk-test")
+///     .add_provider(ProviderConfig::new("groq").api_key("gsk_test").timeout(Duration::from_secs(20)))
 ///     .build()
 ///     # .or_else(|_| Client::builder().build())
 ///     ?;

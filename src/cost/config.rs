@@ -127,7 +127,7 @@ pub enum Unreported {
 /// let client = Client::builder()
 ///     .provider(Provider::OPENAI)
 ///     .model("our-finetune")
-///     .api_key("sk-…")
+///     .api_key("sk-test")
 ///     .costs(costs)
 ///     .build()?;
 /// # Ok::<(), tollgate::Error>(())
@@ -322,7 +322,7 @@ impl CostConfig {
     /// let costs = CostConfig::default().budget(Budget::daily(Money::dollars(5))).build()?;
     /// for provider in [Provider::OPENAI, Provider::ANTHROPIC] {
     ///     let client =
-    ///         Client::builder().provider(provider).api_key("sk-…").cost_tracker(costs.clone());
+    ///         Client::builder().provider(provider).api_key("sk-test").cost_tracker(costs.clone());
     /// #   client.build()?;
     /// }
     /// # Ok::<(), tollgate::Error>(())

@@ -6,7 +6,7 @@
 //! let client = Client::builder()
 //!     .provider(Provider::OPENAI)
 //!     .model("gpt-4o-mini")
-//!     .api_key("sk-…")
+//!     .api_key("sk-test")
 //!     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
 //!     .build()?;
 //! println!("{}", client.costs());

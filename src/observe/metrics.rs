@@ -65,7 +65,7 @@ const NONE: &str = "(none)";
 /// let client = Client::builder()
 ///     .provider(Provider::OPENAI)
 ///     .base_url(server.base_url(Provider::OPENAI))
-///     .api_key("sk-…")
+///     .api_key("sk-test")
 ///     .model("gpt-4o-mini")
 ///     .observer(MetricsObserver::new().tag_label("customer"))
 ///     .build()?;

@@ -72,7 +72,7 @@ use crate::sync::ordered::Mutex;
 /// let client = Client::builder()
 ///     .provider(Provider::OPENAI)
 ///     .base_url(server.base_url(Provider::OPENAI))
-///     .api_key("sk-…")
+///     .api_key("sk-test")
 ///     .model("gpt-4o-mini")
 ///     .observer(TracingObserver::new().tag("customer"))
 ///     .build()?;

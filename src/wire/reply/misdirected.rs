@@ -43,7 +43,11 @@ fn is_misdirected(failure: &Failure, reply: Reply<'_>) -> bool {
             is_page(reply) || json::detail(reply.body).is_none() || is_bare(&failure.message)
         }
         400 | 403 | 410 => is_page(reply),
-        200..=299 => failure.kind == ErrorKind::Protocol && is_page(reply),
+        // The body of a stream is not kept, but what read it has said so.
+        200..=299 => {
+            failure.kind == ErrorKind::Protocol
+                && (is_page(reply) || failure.message.contains("an HTML page"))
+        }
         _ => false,
     };
     by_status
