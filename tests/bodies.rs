@@ -32,7 +32,9 @@ fn failure(provider: &str, reply: &Reply) -> Error {
         assert_eq!(error.attempts().len(), 1, "{error}");
         assert!(error.request_id().is_some());
     }
-    assert_eq!(whole.message(), streamed.message());
+    // Each has a server of its own, which the advice names by its port.
+    let told = |error: &Error| error.message().replace(|c: char| c.is_ascii_digit(), "");
+    assert_eq!(told(&whole), told(&streamed));
     assert_eq!(whole.status(), streamed.status());
     whole
 }
