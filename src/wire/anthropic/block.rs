@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{call, media};
 use crate::chat::{CacheTtl, Format, Part, Provenance, Reasoning, Role, Text};
 use crate::wire::Target;
+use crate::wire::json::{member, member_mut, object};
 
 /// The block for a part in a message of `role`, or none where the part is to be
 /// left out. The error says what is wrong, to go after the message's place.
@@ -59,20 +60,20 @@ pub(super) fn mark(block: Option<&mut Value>, ttl: CacheTtl) -> Result<(), Strin
 pub(super) fn shorthand(mut blocks: Vec<Value>) -> Value {
     if let [Value::Object(block)] = blocks.as_mut_slice() {
         if block.len() == 2 && kind(block) == "text" {
-            return block.remove("text").unwrap_or_default();
+            return member_mut(block, "text").map(Value::take).unwrap_or_default();
         }
     }
     blocks.into()
 }
 
 pub(super) fn kind(block: &Map<String, Value>) -> &str {
-    block.get("type").and_then(Value::as_str).unwrap_or_default()
+    member(block, "type").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Blank texts are refused ("text content blocks must contain non-whitespace
 /// text", anthropics/claude-code#23369), so they are left out.
 fn text_block(text: &str) -> Option<Value> {
-    (!text.trim().is_empty()).then(|| json!({"type": "text", "text": text}))
+    (!text.trim().is_empty()).then(|| object([("type", "text".into()), ("text", text.into())]))
 }
 
 /// A text of the model's with what it cites. Citations that came from elsewhere are

@@ -1,10 +1,11 @@
 //! Tool calls and their results as blocks.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::block;
 use crate::chat::{Part, Role, ToolCall, ToolResult};
 use crate::wire::Target;
+use crate::wire::json::object;
 use crate::wire::tool_input::{self, Ids};
 
 /// The block of a call. Members it came with beside these, such as `caller`, go back with it
@@ -13,19 +14,20 @@ pub(super) fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, Str
     if call.id.is_empty() || call.name.is_empty() {
         return Err("holds a tool call without an id or a name".into());
     }
-    let mut block = Map::new();
-    block.insert("type".into(), "tool_use".into());
-    block.insert("id".into(), tool_input::id(&call.id, Ids::Word).into());
-    block.insert("name".into(), call.name.as_str().into());
-    block.insert("input".into(), tool_input::object(&call.arguments).into());
-    if let Some(opaque) = &call.opaque {
+    let mut block = object([
+        ("type", "tool_use".into()),
+        ("id", tool_input::id(&call.id, Ids::Word).into()),
+        ("name", call.name.as_str().into()),
+        ("input", tool_input::object(&call.arguments).into()),
+    ]);
+    if let (Some(opaque), Value::Object(block)) = (&call.opaque, &mut block) {
         if block::allows(Some(&opaque.provenance), target) {
             for (name, value) in &opaque.members {
                 block.entry(name.as_str()).or_insert_with(|| value.clone());
             }
         }
     }
-    Ok(block.into())
+    Ok(block)
 }
 
 pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Value, String> {
@@ -42,11 +44,12 @@ pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Val
             _ => return Err(format!("holds a tool result with {} in it", block::noun(part))),
         }
     }
-    let mut block =
-        json!({"type": "tool_result", "tool_use_id": tool_input::id(&result.call_id, Ids::Word)});
-    if !content.is_empty() {
-        block["content"] = block::shorthand(content);
-    }
+    let kind = ("type", "tool_result".into());
+    let id = ("tool_use_id", tool_input::id(&result.call_id, Ids::Word).into());
+    let mut block = match content.is_empty() {
+        true => object([kind, id]),
+        false => object([kind, id, ("content", block::shorthand(content))]),
+    };
     if result.is_error {
         block["is_error"] = true.into();
     }
@@ -57,6 +60,7 @@ pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Val
 mod tests {
     use super::*;
     use crate::chat::{CacheTtl, Format, Image, Opaque, Provenance};
+    use serde_json::json;
 
     const TARGET: Target<'static> = Target::anthropic("m");
 

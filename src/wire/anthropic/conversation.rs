@@ -1,11 +1,12 @@
 //! Messages as a system prompt and alternating turns.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::block;
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
 use crate::wire::Target;
+use crate::wire::json::object;
 
 /// Writes `system` and `messages`.
 ///
@@ -73,7 +74,9 @@ pub(super) fn write(
     }
     let turns: Vec<_> = turns
         .into_iter()
-        .map(|turn| json!({"role": turn.role, "content": block::shorthand(turn.blocks)}))
+        .map(|turn| {
+            object([("role", turn.role.into()), ("content", block::shorthand(turn.blocks))])
+        })
         .collect();
     body.insert("messages".into(), turns.into());
     Ok(())
@@ -132,6 +135,7 @@ fn trim_end(last: Option<&mut Value>) {
 mod tests {
     use super::*;
     use crate::chat::{CacheTtl, Image, Reasoning, ToolCall, ToolResult};
+    use serde_json::json;
 
     const SHORT: Part = Part::CachePoint(CacheTtl::Short);
 

@@ -27,7 +27,8 @@ pub(in crate::wire) fn encode(
     validate::validate(request, model)?;
     tool_turns::check(&request.messages)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    let mut body = Map::new();
+    // As many as most requests have.
+    let mut body = Map::with_capacity(7);
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), max_tokens.into());
     conversation::write(&request.messages, target, &mut body)?;

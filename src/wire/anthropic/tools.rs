@@ -29,7 +29,7 @@ pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Res
 /// A function as Anthropic's custom tool (`tool_param.py`).
 fn definition(function: &Function) -> Result<Value, Error> {
     let schema = schema::of_tool(function, Subset::Anthropic)?;
-    let mut tool = Map::new();
+    let mut tool = Map::with_capacity(4);
     tool.insert("name".into(), function.name.as_str().into());
     if let Some(description) = &function.description {
         tool.insert("description".into(), description.as_str().into());

@@ -31,6 +31,29 @@ pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, 
     }
 }
 
+/// An object of these members. It is allocated once, in its size.
+pub(in crate::wire) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    let mut object = Map::with_capacity(N);
+    for (name, value) in members {
+        object.insert(name.to_owned(), value);
+    }
+    Value::Object(object)
+}
+
+/// The member of an object with few members, by a look at each: a map hashes a name in the
+/// time of thirty such looks.
+pub(in crate::wire) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
+}
+
+/// As [`member`], to change it.
+pub(in crate::wire) fn member_mut<'a>(
+    object: &'a mut Map<String, Value>,
+    name: &str,
+) -> Option<&'a mut Value> {
+    object.iter_mut().find(|(member, _)| *member == name).map(|(_, value)| value)
+}
+
 /// Writes a body.
 pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map(exact::unmarked_bytes).map_err(|cause| {

@@ -24,7 +24,8 @@ pub(in crate::wire) fn encode(
     let Target { model, dialect, .. } = target;
     validate::validate(request, model)?;
     tool_turns::check(&request.messages)?;
-    let mut body = Map::new();
+    // As many as most requests have, and more than a short one has.
+    let mut body = Map::with_capacity(7);
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);

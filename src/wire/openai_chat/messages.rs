@@ -11,6 +11,7 @@ use crate::chat::{
     ToolResult,
 };
 use crate::error::Error;
+use crate::wire::json::{member, member_mut, object};
 use crate::wire::tool_input::{self, Ids};
 use crate::wire::{Target, media};
 
@@ -27,11 +28,10 @@ use crate::wire::{Target, media};
 /// also lets a caller send what is not modelled here, audio for example.
 pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Value>, Error> {
     let Target { model, dialect, .. } = target;
-    let system = instruction_role(model, dialect);
     let mut out = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         let role = match message.role {
-            Role::System => Some(system),
+            Role::System => Some(instruction_role(model, dialect)),
             Role::User => Some("user"),
             Role::Assistant => Some("assistant"),
             Role::Tool => None,
@@ -46,6 +46,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
         match message.role {
             Role::System => {
                 let blocks = place.blocks(&message.content)?;
+                let system = instruction_role(model, dialect);
                 out.push(place.named(system, message, place.content(blocks)?));
             }
             Role::User => encode_user(&place, message, &mut out)?,
@@ -117,7 +118,9 @@ impl Place<'_> {
     /// A content part; none for what is left out.
     fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
         Ok(match part {
-            Part::Text(text) => Some(json!({"type": "text", "text": text.text})),
+            Part::Text(text) => {
+                Some(object([("type", "text".into()), ("text", text.text.as_str().into())]))
+            }
             Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,
@@ -226,7 +229,7 @@ impl Place<'_> {
 
     /// A message with its name, where the server takes names.
     fn named(&self, role: &str, message: &Message, content: Value) -> Value {
-        let mut encoded = json!({"role": role, "content": content});
+        let mut encoded = object([("role", role.into()), ("content", content)]);
         if let Some(name) = message.name.as_ref().filter(|_| self.dialect.message_names) {
             encoded["name"] = name.as_str().into();
         }
@@ -362,11 +365,15 @@ fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
     if call.id.is_empty() {
         return Err(place.refuse("holds a tool call without an id; keep the id the call came with"));
     }
-    let mut encoded = json!({
-        "id": place.call_id(&call.id),
-        "type": "function",
-        "function": {"name": call.name, "arguments": tool_input::text(&call.arguments)},
-    });
+    let function = [
+        ("name", call.name.as_str().into()),
+        ("arguments", tool_input::text(&call.arguments).into()),
+    ];
+    let mut encoded = object([
+        ("id", place.call_id(&call.id).into()),
+        ("type", "function".into()),
+        ("function", object(function)),
+    ]);
     opaque::send_back(call.opaque.as_deref(), place.target, &mut encoded);
     Ok(encoded)
 }
@@ -432,8 +439,11 @@ fn encode_result(
         }
     }
     let content = if blocks.is_empty() { "".into() } else { content(blocks) };
-    let mut encoded =
-        json!({"role": "tool", "tool_call_id": place.call_id(&result.call_id), "content": content});
+    let mut encoded = object([
+        ("role", "tool".into()),
+        ("tool_call_id", place.call_id(&result.call_id).into()),
+        ("content", content),
+    ]);
     if let Some(name) = name {
         encoded["name"] = name.into();
     }
@@ -443,16 +453,22 @@ fn encode_result(
 /// Adds a result directly behind its call and the results before it, where OpenAI wants
 /// it, whatever was said in between.
 fn put_behind_call(out: &mut Vec<Value>, result: Value) {
-    let id = &result["tool_call_id"];
+    let id = part_of(&result, "tool_call_id");
     let has_call = |message: &Value| {
-        let calls = message.get("tool_calls").and_then(Value::as_array);
-        calls.is_some_and(|calls| calls.iter().any(|call| call.get("id") == Some(id)))
+        let calls = part_of(message, "tool_calls").and_then(Value::as_array);
+        calls.is_some_and(|calls| calls.iter().any(|call| part_of(call, "id") == id))
     };
     let place = out.iter().rposition(has_call).map_or(out.len(), |call| {
-        let results = out[call + 1..].iter().take_while(|message| message["role"] == "tool");
+        let results = out[call + 1..]
+            .iter()
+            .take_while(|message| part_of(message, "role").is_some_and(|role| role == "tool"));
         call + 1 + results.count()
     });
     out.insert(place, result);
+}
+
+fn part_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    member(value.as_object()?, name)
 }
 
 /// A plain string for a single text, else an array. A text with members beside
@@ -461,10 +477,10 @@ fn content(mut blocks: Vec<Value>) -> Value {
     match blocks.as_mut_slice() {
         [Value::Object(only)]
             if only.len() == 2
-                && only.get("type").is_some_and(|kind| kind == "text")
-                && only.get("text").is_some_and(Value::is_string) =>
+                && member(only, "type").is_some_and(|kind| kind == "text")
+                && member(only, "text").is_some_and(Value::is_string) =>
         {
-            only.remove("text").unwrap_or_default()
+            member_mut(only, "text").map(Value::take).unwrap_or_default()
         }
         _ => Value::Array(blocks),
     }

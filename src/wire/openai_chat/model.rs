@@ -17,21 +17,27 @@
 /// model, and Azure's `gpt-35-turbo` is not version 35. `o1-mini` and
 /// `o1-preview`, which knew neither role, are shut down and get no exception.
 pub(super) fn is_newer(model: &str) -> bool {
-    let name = model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase();
-    let name = name.strip_prefix("ft:").unwrap_or(&name);
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let name = without_prefix(name, "ft:").unwrap_or(name);
     let name = name.split(':').next().unwrap_or(name);
-    if let Some(rest) = name.strip_prefix("gpt-") {
+    if let Some(rest) = without_prefix(name, "gpt-") {
         let (major, rest) = digits(rest);
         let versioned = rest.is_empty() || rest.starts_with(['-', '.']);
         versioned
             && major.parse::<u32>().is_ok_and(|major| major >= 5 && major != 35)
-            && !rest.starts_with("-chat")
-    } else if let Some(rest) = name.strip_prefix('o') {
+            && without_prefix(rest, "-chat").is_none()
+    } else if let Some(rest) = without_prefix(name, "o") {
         let (series, rest) = digits(rest);
         !series.is_empty() && (rest.is_empty() || rest.starts_with('-'))
     } else {
         false
     }
+}
+
+/// What follows `prefix`, be it in upper or lower case.
+fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (start, rest) = text.split_at_checked(prefix.len())?;
+    start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
 /// The digits `text` begins with, and the rest.

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::dialect::Dialect;
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
+use crate::wire::json::object;
 use crate::wire::schema::{self, Subset};
 
 /// The `tools` member; none where there are none.
@@ -24,7 +25,7 @@ pub(super) fn subset(dialect: &Dialect) -> Subset {
 
 fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Error> {
     let parameters = schema::of_tool(function, subset(dialect))?;
-    let mut member = Map::new();
+    let mut member = Map::with_capacity(4);
     member.insert("name".to_owned(), function.name.as_str().into());
     if let Some(description) = &function.description {
         member.insert("description".to_owned(), description.as_str().into());
@@ -33,7 +34,7 @@ fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Erro
     if let Some(strict) = function.strict.filter(|_| dialect.strict_tools) {
         member.insert("strict".to_owned(), strict.into());
     }
-    Ok(json!({"type": "function", "function": member}))
+    Ok(object([("type", "function".into()), ("function", member.into())]))
 }
 
 /// The `tool_choice` member.

@@ -31,7 +31,8 @@ pub(super) fn arguments(parameters: &Value) -> Result<Value, String> {
         }
     };
     let mut schema = inlined(given)?;
-    if let Some(keyword) = NOT_AT_THE_TOP.iter().find(|keyword| schema.contains_key(**keyword)) {
+    let not_here = |keyword: &&&str| schema.keys().any(|name| name == **keyword);
+    if let Some(keyword) = NOT_AT_THE_TOP.iter().find(not_here) {
         return Err(format!(
             "have {keyword:?} at the top, which providers refuse there; put it into a property, \
              as in {EXAMPLE}"
