@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::measure::{OUTPUT_LIMITS, measure, output_limit, states_limit, thinking_budget};
-use super::{Delivery, Target, Wire, append, write};
+use super::{Delivery, Target, Wire, append, json, write};
 use crate::chat::ChatRequest;
 use crate::error::Error;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
@@ -43,7 +43,7 @@ impl<'a> Encoded<'a> {
 
     /// The service tier that it asks for.
     pub(crate) fn service_tier(&self) -> Option<&str> {
-        self.body.get("service_tier").and_then(Value::as_str)
+        json::member(&self.body, "service_tier").and_then(Value::as_str)
     }
 
     /// The most that it can use.

@@ -2,12 +2,16 @@
 
 use serde_json::Value;
 
-use super::Reply;
+use super::{Reply, text};
 use crate::key::Secrets;
 use crate::wire::json;
 
 /// The longest request id that is kept, in bytes.
 const MAX_REQUEST_ID: usize = 200;
+
+/// Anthropic's name, OpenAI's, Azure's two and LiteLLM's, the one that counts most first.
+const NAMES: &[&str] =
+    &["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
 
 /// Vendors' own names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA, and
 /// Cloudflare's of the edge that Cerebras and Venice name for support, each seen in a response or
@@ -39,10 +43,19 @@ fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    let names =
-        ["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
-    let names = names.iter().chain(OTHERS);
-    let id = names.filter_map(|name| reply.header(name).map(str::trim)).find(fits);
+    // The first value of each. A response has few headers, and a look at them takes less than
+    // hashing every name.
+    let mut values = [None; NAMES.len() + OTHERS.len()];
+    for (name, value) in reply.headers {
+        let is_it = |known: &&str| *known == name.as_str();
+        let place = NAMES.iter().position(is_it);
+        let place = place.or_else(|| Some(NAMES.len() + OTHERS.iter().position(is_it)?));
+        if let Some(place) = place {
+            values[place].get_or_insert(value);
+        }
+    }
+    let texts = values.into_iter().flatten().filter_map(text);
+    let id = texts.map(str::trim).find(fits);
     if id.is_some() || reply.status < 400 {
         return id.map(str::to_owned);
     }
