@@ -9,7 +9,6 @@ use super::admission::{Admission, admit};
 use super::operation::{Attempting, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
-use super::url::endpoint;
 use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
@@ -77,7 +76,7 @@ impl Chat<'_> {
         delivery: Delivery,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
-        let uri = endpoint(&target.endpoint.settings.base, wire, &target.model)?;
+        let uri = target.endpoint.uri(wire, &target.model)?;
         let Admission { body, text_bytes, betas, plan, reservation } =
             admit(caller, &target, wire, self.request, delivery)?;
         let content = Encoding { wire, plan, text_bytes };
@@ -226,12 +225,11 @@ fn ask(
     match prepared.content.wire.decode(reply, endpoint.id()) {
         Ok(mut decoded) => {
             decoded.complete(&prepared.target.model, secrets);
-            Ok(ChatResponse {
-                request_id: wire::request_id(reply, secrets),
-                rate_limit: wire::rate_limit(reply, now),
-                raw: into_text(incoming.body),
-                ..decoded.into_response(endpoint.id().clone())
-            })
+            let mut response = decoded.into_response(endpoint.id().clone());
+            response.request_id = wire::request_id(reply, secrets);
+            response.rate_limit = wire::rate_limit(reply, now);
+            response.raw = into_text(incoming.body);
+            Ok(response)
         }
         Err(failure) => Err(wire::error(failure, reply, now, secrets)),
     }

@@ -2,12 +2,15 @@
 
 use parking_lot::RwLock;
 use std::sync::Arc;
+use ureq::http::Uri;
 
+use super::url;
 use crate::config::{ProviderSettings, Settings};
 use crate::error::Error;
 use crate::observed::Server;
-use crate::provider::Provider;
+use crate::provider::{Format, Provider};
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
+use crate::wire::Wire;
 
 /// A provider, ready to be called.
 pub(crate) struct Endpoint {
@@ -15,6 +18,8 @@ pub(crate) struct Endpoint {
     pub(super) headers: Headers,
     pub(crate) origin: Origin,
     pub(super) server: Arc<Server>,
+    /// Where its own format is spoken; none where that depends on the model.
+    uri: Option<(Wire, Uri)>,
 }
 
 impl Endpoint {
@@ -34,7 +39,23 @@ impl Endpoint {
         let (address, port) = transport::host_and_port(&settings.base);
         let provider = settings.profile.id.clone();
         let server = Arc::new(Server { provider, address, port });
-        Ok(Self { settings, headers, origin, server })
+        let wire = match settings.profile.format {
+            Format::OpenAiChat => Wire::OpenAiChat,
+            Format::Anthropic => Wire::Anthropic,
+        };
+        // An address that cannot be is refused with every request.
+        let uri = (!url::holds_model(&settings.base))
+            .then(|| Some((wire, url::endpoint(&settings.base, wire, "").ok()?)))
+            .flatten();
+        Ok(Self { settings, headers, origin, server, uri })
+    }
+
+    /// Where a wire format is spoken.
+    pub(super) fn uri(&self, wire: Wire, model: &str) -> Result<Uri, Error> {
+        match &self.uri {
+            Some((of, uri)) if *of == wire => Ok(uri.clone()),
+            _ => url::endpoint(&self.settings.base, wire, model),
+        }
     }
 
     pub(crate) fn id(&self) -> &Provider {

@@ -51,7 +51,8 @@ impl Caller {
             Err(error) => return Err(failed(observed, error)),
         };
         let latency = begun.elapsed();
-        let response = ChatResponse { latency, attempts: tried.attempts, ..tried.value };
+        let mut response = tried.value;
+        (response.latency, response.attempts) = (latency, tried.attempts);
         observed.end(&Ended {
             answer: Some(Answer::from(&response)),
             attempts: &response.attempts,

@@ -10,10 +10,15 @@ use crate::wire::Wire;
 /// The part of a base URL that stands for the model of a request.
 const MODEL: &str = "{model}";
 
+/// Whether a base URL holds the model, so that each has an address of its own.
+pub(super) fn holds_model(base: &Uri) -> bool {
+    base.path().contains(MODEL)
+}
+
 /// Where a wire format is spoken below a base URL, in which `{model}` stands for the model, such
 /// as in Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
 pub(super) fn endpoint(base: &Uri, wire: Wire, model: &str) -> Result<Uri, Error> {
-    let path = match base.path().contains(MODEL) {
+    let path = match holds_model(base) {
         true => Cow::Owned(base.path().replace(MODEL, &percent_encoded(model))),
         false => Cow::Borrowed(base.path()),
     };

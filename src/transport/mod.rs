@@ -367,17 +367,15 @@ impl Transport {
     ) -> Result<(Incoming, Option<Body>), Fault> {
         let connector = Handoff::new(lease, watch, request.headers.written(&request));
         let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
-        let head = || Request::builder().method(request.method).uri(request.uri);
-        let broken = |cause| Fault::from(ureq::Error::from(cause));
         let response = match *request.method {
             Method::GET => {
-                let mut outgoing = head().body(()).map_err(broken)?;
-                outgoing.headers_mut().clone_from(request.headers.host());
+                let mut outgoing = Request::new(());
+                request.write_head(&mut outgoing);
                 agent.run(outgoing)?
             }
             _ => {
-                let mut outgoing = head().body(request.body).map_err(broken)?;
-                outgoing.headers_mut().clone_from(request.headers.host());
+                let mut outgoing = Request::new(request.body);
+                request.write_head(&mut outgoing);
                 agent.run(outgoing)?
             }
         };
@@ -394,6 +392,15 @@ impl Transport {
         };
         let sent = Sent { url: request.uri.clone(), bytes: request.body.len() };
         Ok((Incoming { status, headers: parts.headers, body, sent }, pending))
+    }
+}
+
+impl Outgoing<'_> {
+    /// Writes what is known before the connection is.
+    fn write_head<B>(&self, outgoing: &mut Request<B>) {
+        outgoing.method_mut().clone_from(self.method);
+        outgoing.uri_mut().clone_from(self.uri);
+        outgoing.headers_mut().clone_from(self.headers.host());
     }
 }
 
