@@ -103,10 +103,20 @@ pub(in crate::wire) fn is_failure(raw: &str) -> bool {
 /// `content_filter: PROHIBITED_CONTENT`; its enums elsewhere have a prefix, as in
 /// `FINISH_REASON_STOP`.
 fn meaning(raw: &str) -> Option<Meaning> {
-    // Most answers end so.
-    if raw == "stop" {
-        return Some(Ended(Stop));
+    common(raw).or_else(|| any(raw))
+}
+
+/// The words that most answers end with, which need neither a copy nor the table.
+fn common(raw: &str) -> Option<Meaning> {
+    match raw {
+        "stop" | "end_turn" => Some(Ended(Stop)),
+        "tool_calls" | "tool_use" => Some(Ended(ToolCalls)),
+        "length" | "max_tokens" => Some(Ended(Length)),
+        _ => None,
     }
+}
+
+fn any(raw: &str) -> Option<Meaning> {
     let word = raw.split(':').next().unwrap_or_default().trim();
     let word = word.to_ascii_lowercase().replace(['-', ' '], "_");
     let word = word.strip_prefix("finish_reason_").unwrap_or(&word);
@@ -172,6 +182,18 @@ mod tests {
             assert!(is_failure(raw), "{raw}");
             assert_eq!(finish_reason(Some(raw)), Other, "{raw}");
         }
+    }
+
+    #[test]
+    fn common_words_mean_what_the_table_says() {
+        let mut found = 0;
+        for (word, meaning) in WORDS {
+            if let Some(common) = common(word) {
+                assert_eq!(common, *meaning, "{word}");
+                found += 1;
+            }
+        }
+        assert_eq!(found, 6);
     }
 
     #[test]

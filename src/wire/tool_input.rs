@@ -20,7 +20,7 @@ const INVALID: &str = "invalid_arguments";
 /// as the only member of an object: `{"invalid_arguments": "{\"city\": \"Os"}`. The model sees
 /// what it wrote, and the tool's result tells it what is wrong. No arguments are `{}`. Numbers stay [exact].
 pub(super) fn object(arguments: &str) -> Map<String, Value> {
-    match serde_json::from_str(&exact::prepared(arguments.trim(), None)) {
+    match exact::read(arguments.trim()) {
         Ok(Value::Object(object)) => object,
         _ if arguments.trim().is_empty() => Map::new(),
         _ => Map::from_iter([(INVALID.to_owned(), arguments.into())]),

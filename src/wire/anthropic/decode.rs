@@ -64,8 +64,8 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
             Failure::protocol("the response body is not a message: it has no list of content")
         }));
     };
-    let calls = content.iter().any(is_call);
-    let content = if calls { exact_content(bytes).unwrap_or(content) } else { content };
+    let calls_with_floats = content.iter().any(|block| exact::has_float(block) && is_call(block));
+    let content = if calls_with_floats { exact_content(bytes).unwrap_or(content) } else { content };
     let is_empty = |block: &Value| block.is_null() || block.as_object().is_some_and(Map::is_empty);
     let blocks = content.into_iter().filter(|block| !is_empty(block));
     let mut message = Message::new(Role::Assistant, blocks.map(part));
@@ -182,45 +182,84 @@ fn beside(block: &Map<String, Value>, known: &[&str]) -> Map<String, Value> {
 /// `advisor_message`, which the totals leave out, too, and which are billed at another
 /// model's price (the same file): [`OtherModel`](UsageSource::OtherModel).
 pub(super) fn usage(value: &Value) -> Usage {
-    if !value.is_object() {
-        return Usage::default();
-    }
-    let is_there = |name| value.get(name).and_then(wire::count).is_some();
-    let source = match (is_there("input_tokens"), is_there("output_tokens")) {
-        (false, false) => return Usage::default(),
-        (input, output) => UsageSource::of(input, output),
+    let Some(members) = value.as_object() else { return Usage::default() };
+    let total = Counts::of(members);
+    let source = match (total.input, total.output) {
+        (None, None) => return Usage::default(),
+        (input, output) => UsageSource::of(input.is_some(), output.is_some()),
     };
-    let mut total = Usage { source, ..Usage::default() };
-    let iterations = value.get("iterations").and_then(Value::as_array);
-    let of = |kind: &'static str| {
-        let is_it = move |iteration: &&Value| iteration.get("type").is_some_and(|it| it == kind);
-        iterations.into_iter().flatten().filter(is_it)
-    };
-    if source == UsageSource::Reported && of("advisor_message").next().is_some() {
-        total.source = UsageSource::OtherModel;
+    let mut sum = Usage { source, ..Usage::default() };
+    total.add_to(&mut sum);
+    for iteration in total.iterations {
+        let kind = iteration.get("type").and_then(Value::as_str);
+        let is_advice = kind == Some("advisor_message");
+        if let (true, Some(members)) =
+            (is_advice || kind == Some("compaction"), iteration.as_object())
+        {
+            Counts::of(members).add_to(&mut sum);
+        }
+        if is_advice && source == UsageSource::Reported {
+            sum.source = UsageSource::OtherModel;
+        }
     }
-    let beside = of("compaction").chain(of("advisor_message"));
-    for counts in std::iter::once(value).chain(beside) {
-        let input = count(counts, "/input_tokens");
-        let read = count(counts, "/cache_read_input_tokens");
-        let write = count(counts, "/cache_creation_input_tokens");
+    sum.total_tokens = sum.prompt_tokens.saturating_add(sum.completion_tokens);
+    sum
+}
+
+/// The counts of an object of usage. One pass over its few members takes less time than a
+/// search for each name.
+#[derive(Default)]
+struct Counts<'a> {
+    input: Option<u64>,
+    output: Option<u64>,
+    cache_read: u64,
+    cache_write: u64,
+    cache_write_1h: u64,
+    thinking: u64,
+    web_searches: u64,
+    iterations: &'a [Value],
+}
+
+impl<'a> Counts<'a> {
+    fn of(members: &'a Map<String, Value>) -> Self {
+        let within = |value: &Value, name| value.get(name).and_then(wire::count).unwrap_or(0);
+        let mut counts = Self::default();
+        for (name, value) in members {
+            match name.as_str() {
+                "input_tokens" => counts.input = wire::count(value),
+                "output_tokens" => counts.output = wire::count(value),
+                "cache_read_input_tokens" => counts.cache_read = wire::count(value).unwrap_or(0),
+                "cache_creation_input_tokens" => {
+                    counts.cache_write = wire::count(value).unwrap_or(0);
+                }
+                "cache_creation" => {
+                    counts.cache_write_1h = within(value, "ephemeral_1h_input_tokens");
+                }
+                "output_tokens_details" => counts.thinking = within(value, "thinking_tokens"),
+                "server_tool_use" => counts.web_searches = within(value, "web_search_requests"),
+                "iterations" => {
+                    counts.iterations = value.as_array().map(Vec::as_slice).unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        counts
+    }
+
+    fn add_to(&self, usage: &mut Usage) {
+        let input = self.input.unwrap_or(0).saturating_add(self.cache_read);
         for (sum, more) in [
-            (&mut total.prompt_tokens, input.saturating_add(read).saturating_add(write)),
-            (&mut total.cached_tokens, read),
-            (&mut total.cache_write_tokens, write),
-            (
-                &mut total.cache_write_1h_tokens,
-                count(counts, "/cache_creation/ephemeral_1h_input_tokens"),
-            ),
-            (&mut total.completion_tokens, count(counts, "/output_tokens")),
-            (&mut total.reasoning_tokens, count(counts, "/output_tokens_details/thinking_tokens")),
-            (&mut total.web_searches, count(counts, "/server_tool_use/web_search_requests")),
+            (&mut usage.prompt_tokens, input.saturating_add(self.cache_write)),
+            (&mut usage.cached_tokens, self.cache_read),
+            (&mut usage.cache_write_tokens, self.cache_write),
+            (&mut usage.cache_write_1h_tokens, self.cache_write_1h),
+            (&mut usage.completion_tokens, self.output.unwrap_or(0)),
+            (&mut usage.reasoning_tokens, self.thinking),
+            (&mut usage.web_searches, self.web_searches),
         ] {
             *sum = sum.saturating_add(more);
         }
     }
-    total.total_tokens = total.prompt_tokens.saturating_add(total.completion_tokens);
-    total
 }
 
 /// Usage without zeros that cannot be true; the whole input counts, so that `input_tokens`
@@ -233,10 +272,6 @@ pub(super) fn believed(usage: Usage, wrote: bool, finish_reason: FinishReason) -
         true => usage,
         false => usage.without_false_zeros(wrote),
     }
-}
-
-fn count(value: &Value, pointer: &str) -> u64 {
-    value.pointer(pointer).and_then(wire::count).unwrap_or(0)
 }
 
 fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {

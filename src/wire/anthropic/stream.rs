@@ -300,8 +300,8 @@ impl Stream {
 /// A call that came whole with numbers that a value cannot hold, with these
 /// [marked](exact).
 fn exact_call(block: &Value, data: &str) -> Option<Value> {
-    let has_input = block.get("input")?.as_object().is_some_and(|input| !input.is_empty());
-    if block.get("type")? != "tool_use" || !has_input {
+    let is_whole_call = block.get("input")?.is_object() && block.get("type")? == "tool_use";
+    if !is_whole_call || !exact::has_float(block) {
         return None;
     }
     let marked = exact::marked(data, Some("input"))?;

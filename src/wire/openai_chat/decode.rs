@@ -104,7 +104,8 @@ impl Body<'_> {
         }
         let mut tool_calls = bounded(self.tool_calls)?;
         let mut function_call = bounded(self.function_call)?;
-        if has_values(&tool_calls, &function_call) {
+        let has_float = exact::has_float(&tool_calls) || exact::has_float(&function_call);
+        if has_float && has_values(&tool_calls, &function_call) {
             if let Some(exact) = exact_message(body) {
                 tool_calls = bounded(exact.0)?;
                 function_call = bounded(exact.1)?;
