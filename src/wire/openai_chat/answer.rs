@@ -30,9 +30,10 @@ impl Answer {
     /// Its parts in the order of a message: reasoning first, then the content, a
     /// refusal, and the tool calls.
     pub(super) fn parts(self) -> Vec<Part> {
-        let mut parts = Vec::new();
-        parts.extend(self.reasoning.map(Part::Reasoning));
-        parts.extend(self.content);
+        let mut parts = self.content;
+        if let Some(reasoning) = self.reasoning {
+            parts.insert(0, Part::Reasoning(reasoning));
+        }
         cite(&mut parts, self.annotations);
         if !self.refusal.is_empty() {
             parts.push(Part::Refusal(self.refusal));

@@ -1,11 +1,11 @@
 //! Decodes a whole chat completion.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Envelope;
 use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_call};
 use super::opaque::Unknown;
-use crate::chat::{Message, Opaque, Part, Reasoning, Role, ToolCall};
+use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
@@ -104,8 +104,7 @@ impl Body<'_> {
         }
         let mut tool_calls = bounded(self.tool_calls)?;
         let mut function_call = bounded(self.function_call)?;
-        let has_float = exact::has_float(&tool_calls) || exact::has_float(&function_call);
-        if has_float && has_values(&tool_calls, &function_call) {
+        if has_floats(&tool_calls, &function_call) {
             if let Some(exact) = exact_message(body) {
                 tool_calls = bounded(exact.0)?;
                 function_call = bounded(exact.1)?;
@@ -115,37 +114,37 @@ impl Body<'_> {
             Value::Array(calls) => calls,
             _ => Vec::new(),
         };
+        let has_no_calls = calls.is_empty();
         let seed = || fingerprint(body);
-        if calls.is_empty() && function_call.is_object() {
-            answer.calls.push(Part::ToolCall(call(0, None, &function_call, seed)));
-        }
-        answer.calls.extend(calls.into_iter().enumerate().filter_map(|(index, value)| {
-            match value.get("function") {
-                Some(function) => {
-                    let call = call(index, value.get("id"), function, seed);
-                    Some(Part::ToolCall(ToolCall { opaque: beside(&value, function), ..call }))
+        answer.calls.extend(calls.into_iter().enumerate().filter_map(
+            |(index, value)| match value {
+                Value::Object(members) if members.keys().any(|name| name == "function") => {
+                    Some(Part::ToolCall(call(index, members, seed)))
                 }
-                None if value.is_object() => Some(other(value)),
-                None => None,
-            }
-        }));
+                Value::Object(_) => Some(other(value)),
+                _ => None,
+            },
+        ));
+        if let (true, Value::Object(members)) = (has_no_calls, function_call) {
+            let Function { name, arguments, .. } = Function::of(members);
+            answer.calls.push(Part::ToolCall(tool_call(0, String::new(), name, arguments, seed)));
+        }
         Ok(answer)
     }
 }
 
-/// What a call holds beside id, name and arguments.
-fn beside(call: &Value, function: &Value) -> Option<Box<Opaque>> {
-    let mut unknown = Unknown::beside(call, &["function", "custom"]);
-    unknown.nest("function", Unknown::beside(function, &["name", "arguments"]));
-    unknown.streamed()
+/// Whether any call has floats in arguments that are a value instead of text.
+fn has_floats(tool_calls: &Value, function_call: &Value) -> bool {
+    let calls = tool_calls.as_array().into_iter().flatten();
+    calls.filter_map(|call| member(call, "function")).chain([function_call]).any(|function| {
+        member(function, "arguments")
+            .is_some_and(|it| (it.is_object() || it.is_array()) && exact::has_float(it))
+    })
 }
 
-/// Whether any call has arguments that are a value instead of text.
-fn has_values(tool_calls: &Value, function_call: &Value) -> bool {
-    let calls = tool_calls.as_array().into_iter().flatten().filter_map(|call| call.get("function"));
-    calls
-        .chain([function_call])
-        .any(|function| function.get("arguments").is_some_and(|it| it.is_object() || it.is_array()))
+/// A member of an object that has only few, which are faster compared than looked up.
+fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object.as_object()?.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// The calls of a body whose arguments have numbers that a value cannot hold, with these
@@ -169,22 +168,49 @@ fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
     }
 }
 
-/// Reads a call of a function. Arguments that are a JSON object instead of text, as
-/// Ollama has them, become text.
-fn call(
-    index: usize,
-    id: Option<&Value>,
-    function: &Value,
-    seed: impl FnOnce() -> u64,
-) -> ToolCall {
-    let name = function.get("name").and_then(Value::as_str).unwrap_or_default();
-    let arguments = match function.get("arguments") {
-        Some(Value::String(text)) => text.clone(),
-        Some(value @ (Value::Object(_) | Value::Array(_))) => exact::unmarked(value.to_string()),
-        _ => String::new(),
-    };
-    let id = id.and_then(Value::as_str).unwrap_or_default().to_owned();
-    tool_call(index, id, name.to_owned(), arguments, seed)
+/// Reads a call of a function, member by member: a search for each name, and a copy of what it
+/// finds, would take longer.
+fn call(index: usize, members: Map<String, Value>, seed: impl FnOnce() -> u64) -> ToolCall {
+    let (mut id, mut function) = (String::new(), Function::default());
+    let mut unknown = Unknown::default();
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("id", Value::String(text)) => id = text,
+            ("function", Value::Object(members)) => function = Function::of(members),
+            ("id" | "function" | "custom", _) => {}
+            (_, value) => unknown.insert(name, value),
+        }
+    }
+    unknown.nest("function", function.unknown);
+    let call = tool_call(index, id, function.name, function.arguments, seed);
+    ToolCall { opaque: unknown.streamed(), ..call }
+}
+
+/// What a call says of its function.
+#[derive(Default)]
+struct Function {
+    name: String,
+    /// Arguments that are a JSON object instead of text, as Ollama has them, become text.
+    arguments: String,
+    unknown: Unknown,
+}
+
+impl Function {
+    fn of(members: Map<String, Value>) -> Self {
+        let mut function = Self::default();
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("name", Value::String(text)) => function.name = text,
+                ("arguments", Value::String(text)) => function.arguments = text,
+                ("arguments", value @ (Value::Object(_) | Value::Array(_))) => {
+                    function.arguments = exact::unmarked(value.to_string());
+                }
+                ("name" | "arguments", _) => {}
+                (_, value) => function.unknown.insert(name, value),
+            }
+        }
+        function
+    }
 }
 
 #[cfg(test)]

@@ -42,13 +42,16 @@ impl Envelope {
         repaired: &'a mut Option<String>,
     ) -> Result<(Self, Said), Failure> {
         let Object(envelope) = json::read::<Object<Body<'a, Said>>>(body, repaired)?;
-        let Some(Object(choice)) = envelope.choices.chosen else {
+        let Some(choice) = envelope.choices.chosen else {
             return Err(json::detail(body).as_ref().and_then(failed::report).unwrap_or_else(
                 || Failure::protocol("the response holds no choices, so there is no answer in it"),
             ));
         };
-        let groq = envelope.x_groq.map(|groq| groq.0).unwrap_or_default();
-        for error in [envelope.error, groq.error, choice.error].into_iter().flatten() {
+        let Object(choice) = *choice;
+        let groq = envelope.x_groq.as_deref().map(|groq| &groq.0);
+        let groq_error = groq.and_then(|groq| groq.error.as_deref());
+        let errors = [envelope.error.as_deref(), groq_error, choice.error.as_deref()];
+        for error in errors.into_iter().flatten() {
             if failed::is_error(&error.value) {
                 return Err(Failure::inside(&error.value));
             }
@@ -59,8 +62,9 @@ impl Envelope {
         if let Some(failure) = failed::ending(&choice.finish_reason.0, &choice.native.0) {
             return Err(failure);
         }
-        let beside = choice.usage.as_deref().into_iter().chain([&groq.usage]);
-        let usage = beside.chain([&envelope.usage]).map(usage::read).reduce(usage::merged);
+        let usages =
+            [choice.usage.as_deref(), groq.map(|groq| &groq.usage), envelope.usage.as_deref()];
+        let usage = usages.into_iter().flatten().map(usage::read).reduce(usage::merged);
         let envelope = Self {
             id: envelope.id.text(),
             model: envelope.model.text(),
@@ -91,7 +95,8 @@ struct Body<'a, Said> {
     id: LooseString<'a>,
     model: LooseString<'a>,
     service_tier: LooseString<'a>,
-    usage: Object<Report>,
+    /// Boxed, for it is large, and all of the body is moved.
+    usage: Option<Box<Object<Report>>>,
     x_groq: Option<Box<Object<Groq>>>,
     error: Option<Box<Detail>>,
     base_resp: Option<Box<Detail>>,
@@ -156,7 +161,8 @@ impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
 
 /// The choice of index 0 or of none, else the first.
 struct Choices<'a, Said> {
-    chosen: Option<Object<Choice<'a, Said>>>,
+    /// Boxed, for it is large, and all of the body is moved.
+    chosen: Option<Box<Object<Choice<'a, Said>>>>,
 }
 
 impl<Said> Default for Choices<'_, Said> {
@@ -168,8 +174,8 @@ impl<Said> Default for Choices<'_, Said> {
 impl<'de, Said: Members<'de>> Deserialize<'de> for Choices<'de, Said> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let is_first =
-            |choice: &Object<Choice<'de, Said>>| matches!(choice.0.index.0, None | Some(0));
-        let take = |made: &mut Self, choice: Object<Choice<'de, Said>>| {
+            |choice: &Box<Object<Choice<'de, Said>>>| matches!(choice.0.index.0, None | Some(0));
+        let take = |made: &mut Self, choice: Box<Object<Choice<'de, Said>>>| {
             let is_better = match &made.chosen {
                 None => true,
                 Some(chosen) => !is_first(chosen) && is_first(&choice),

@@ -33,7 +33,9 @@ impl Unknown {
         }
         let Content { value, exceeded } = members.next_value()?;
         self.exceeded |= exceeded;
-        self.insert(name, value);
+        if !is_empty(&value) {
+            self.insert(name.to_owned(), value);
+        }
         Ok(true)
     }
 
@@ -64,21 +66,11 @@ impl Unknown {
         }
     }
 
-    fn insert(&mut self, name: &str, value: Value) {
-        if !is_empty(&value) && !is_label(name) {
-            self.members.get_or_insert_default().insert(name.to_owned(), value);
+    /// Keeps a member, unless it says nothing.
+    pub(super) fn insert(&mut self, name: String, value: Value) {
+        if !is_empty(&value) && !is_label(&name) {
+            self.members.get_or_insert_default().insert(name, value);
         }
-    }
-
-    /// What is left of an object beside the members of these names.
-    pub(super) fn beside(object: &Value, known: &[&str]) -> Self {
-        let mut unknown = Self::default();
-        for (name, value) in object.as_object().into_iter().flatten() {
-            if !known.contains(&name.as_str()) {
-                unknown.insert(name, value.clone());
-            }
-        }
-        unknown
     }
 
     /// Puts what is in a member of an object, such as the `function` of a call, under its name.

@@ -3,10 +3,18 @@
 use super::*;
 use serde_json::json;
 
+fn members(object: &Value) -> Unknown {
+    let mut unknown = Unknown::default();
+    for (name, value) in object.as_object().into_iter().flatten() {
+        unknown.insert(name.clone(), value.clone());
+    }
+    unknown
+}
+
 fn joined(pieces: &[Value]) -> Value {
     let mut unknown = Unknown::default();
     for piece in pieces {
-        let piece = Unknown::beside(piece, &[]);
+        let piece = members(piece);
         unknown.extend(piece, &mut SizeLimit::new(1 << 20)).unwrap();
     }
     unknown.members.map_or(Value::Null, |members| Value::Object(*members))
@@ -131,13 +139,13 @@ fn any_state_is_the_same_whole_and_in_pieces() {
 
 #[test]
 fn what_is_kept_is_bounded() {
-    let piece = || Unknown::beside(&json!({"state": "x".repeat(60)}), &[]);
+    let piece = || members(&json!({"state": "x".repeat(60)}));
     let mut unknown = Unknown::default();
     let mut room = SizeLimit::new(100);
     unknown.extend(piece(), &mut room).unwrap();
     // Repeated, it takes no more.
     unknown.extend(piece(), &mut room).unwrap();
-    let other = Unknown::beside(&json!({"more": "x".repeat(60)}), &[]);
+    let other = members(&json!({"more": "x".repeat(60)}));
     assert!(unknown.extend(other, &mut room).is_err());
 }
 
@@ -145,7 +153,7 @@ fn what_is_kept_is_bounded() {
 fn what_a_request_says_stays() {
     let members = json!({"content": "no", "function": {"name": "no", "mark": 1}, "state": "s"});
     let mut object = json!({"content": "hi", "function": {"name": "f"}});
-    Unknown::beside(&members, &[]).write_into(&mut object);
+    self::members(&members).write_into(&mut object);
     assert_eq!(
         object,
         json!({"content": "hi", "function": {"name": "f", "mark": 1}, "state": "s"})
