@@ -174,7 +174,7 @@ impl<Said> Default for Choices<'_, Said> {
 impl<'de, Said: Members<'de>> Deserialize<'de> for Choices<'de, Said> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let is_first =
-            |choice: &Box<Object<Choice<'de, Said>>>| matches!(choice.0.index.0, None | Some(0));
+            |choice: &Object<Choice<'de, Said>>| matches!(choice.0.index.0, None | Some(0));
         let take = |made: &mut Self, choice: Box<Object<Choice<'de, Said>>>| {
             let is_better = match &made.chosen {
                 None => true,
