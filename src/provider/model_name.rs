@@ -88,14 +88,15 @@ pub(crate) fn resolve<'a>(
             refuse(format!("the name {name:?} has no model after the slash; write provider/model"))
         }
         Some(provider) => Ok(ModelName { provider, model }),
-        None => refuse(match own {
-            Some(own) => format!(
-                "{} in the model {name:?}; if it is a name of {}'s own, write \"{}/{name}\"",
-                unknown(first, profiles),
+        None => refuse(match (own, unknown(first, profiles)) {
+            (Some(own), unknown) => format!(
+                "{}{} if {name:?} is a model's own name at {}, write \"{}/{name}\"",
+                unknown,
+                if unknown.ends_with('?') { "" } else { ";" },
                 own.id,
                 own.id
             ),
-            None => unknown(first, profiles),
+            (None, unknown) => unknown,
         }),
     }
 }
