@@ -51,6 +51,48 @@ fn a_whole_answer_is_read() {
 }
 
 #[test]
+fn the_choice_of_index_0_counts_wherever_it_stands() {
+    let choice = |index: u32, text: &str| {
+        let message = json!({"role": "assistant", "content": text});
+        json!({"index": index, "finish_reason": "stop", "message": message})
+    };
+    for choices in [
+        json!([choice(0, "Hi"), choice(1, "Ho")]),
+        json!([choice(1, "Ho"), choice(0, "Hi")]),
+        json!([choice(2, "Hm"), choice(1, "Ho"), choice(0, "Hi")]),
+    ] {
+        let decoded = decoded(&json!({"choices": choices}));
+        assert_eq!(decoded.message, Message::assistant("Hi"), "{choices}");
+    }
+    // Without it, the first one does.
+    let decoded = decoded(&json!({"choices": [choice(1, "Ho"), choice(2, "Hm")]}));
+    assert_eq!(decoded.message, Message::assistant("Ho"));
+}
+
+#[test]
+fn usage_is_read_in_every_place_where_vendors_put_it() {
+    let usage = json!({"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107});
+    let message = json!({"role": "assistant", "content": "Hi"});
+    let choice = json!({"index": 0, "finish_reason": "stop", "message": message});
+    let mut moonshot = choice.clone();
+    moonshot["usage"] = usage.clone();
+    let other = json!({"input_tokens": 100, "output_tokens": 7});
+    let zeros = json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+    for body in [
+        json!({"choices": [choice], "usage": usage}),
+        json!({"choices": [moonshot]}),
+        json!({"choices": [moonshot], "usage": null}),
+        json!({"choices": [moonshot], "usage": zeros}),
+        json!({"choices": [choice], "x_groq": {"usage": usage}}),
+        json!({"choices": [choice], "usage": other}),
+    ] {
+        let usage = decoded(&body).usage;
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens), (100, 7), "{body}");
+        assert_eq!(usage.source, UsageSource::Reported, "{body}");
+    }
+}
+
+#[test]
 fn a_bare_answer_is_read_too() {
     let body = b"\n\n \n{\"id\":null,\"model\":null,\"usage\":null,\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}\n";
     let decoded = decode(body).unwrap();

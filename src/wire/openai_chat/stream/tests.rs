@@ -201,6 +201,14 @@ fn usage_is_that_reported_last_wherever_it_stands() {
             ],
             Usage::reported(5, 2),
         ),
+        // Moonshot's.
+        (
+            vec![
+                said("a", json!(null)),
+                json!({"choices": [{"delta": {}, "finish_reason": "stop", "usage": usage(5, 2)}]}),
+            ],
+            Usage::reported(5, 2),
+        ),
         (vec![said("a", usage(5, 2)), said("", json!({}))], Usage::reported(5, 2)),
         // Zeros next to an answer count nothing: 40 bytes of request, and one of answer.
         (vec![said("a", usage(0, 0))], estimated(10, 1, UsageSource::Estimated)),
