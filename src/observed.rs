@@ -32,6 +32,13 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
+impl Server {
+    /// For a call that finds none.
+    pub(crate) fn nowhere(provider: &str) -> Self {
+        Self { provider: Provider::new(provider), address: String::new(), port: 0 }
+    }
+}
+
 /// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
 /// ended, too.
 #[derive(Debug)]
@@ -86,21 +93,6 @@ pub(crate) struct Ended<'a> {
 impl ObservedCalls {
     pub(crate) fn new(recorder: Option<Arc<Recorder>>, observers: Observers) -> Self {
         Self { recorder, observers }
-    }
-
-    /// A call begins that finds no server.
-    pub(crate) fn begin_nowhere(
-        self: &Arc<Self>,
-        provider: &str,
-        model: &str,
-        operation: &'static str,
-        streamed: bool,
-        tags: &BTreeMap<String, String>,
-        begun: Instant,
-    ) -> ObservedCall {
-        let provider = Provider::new(provider);
-        let server = Arc::new(Server { provider, address: String::new(), port: 0 });
-        self.begin(&server, model, operation, streamed, tags, begun)
     }
 
     /// A call begins.

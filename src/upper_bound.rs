@@ -123,7 +123,7 @@ impl fmt::Display for Unbounded {
             Self::Price(what) => write!(
                 f,
                 "the request asks for {what}, which is billed at more than the model's price, \
-                 and a budget bears on it; leave it out"
+                 and a budget applies to it; leave it out"
             ),
         }
     }

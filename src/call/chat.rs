@@ -29,6 +29,8 @@ pub(crate) struct Chat<'a> {
     pub(crate) request: &'a ChatRequest,
     /// Whether text completions are asked for, whatever the model.
     pub(crate) completion: bool,
+    /// How the answer comes.
+    pub(crate) delivery: Delivery,
 }
 
 /// A chat as it is sent, beside its bytes.
@@ -41,6 +43,28 @@ pub(super) struct Encoding {
 }
 
 impl Chat<'_> {
+    fn wire(&self, target: &Target) -> Result<Wire, Error> {
+        match target.endpoint.settings.profile.format {
+            Format::OpenAiChat if self.completion || openai_completions::serves(&target.model) => {
+                Ok(Wire::OpenAiCompletions)
+            }
+            Format::OpenAiChat => Ok(Wire::OpenAiChat),
+            Format::Anthropic if self.completion => Err(Error::invalid_request(
+                "this provider has no text completions; use chat() instead",
+            )),
+            Format::Anthropic => Ok(Wire::Anthropic),
+        }
+    }
+}
+
+impl Operation for Chat<'_> {
+    type Content = Encoding;
+    type Reserved = Reservation;
+
+    fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
     fn options(&self) -> Options<'_> {
         let request = self.request;
         Options {
@@ -56,33 +80,6 @@ impl Chat<'_> {
         }
     }
 
-    fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        match target.endpoint.settings.profile.format {
-            Format::OpenAiChat if self.completion || openai_completions::serves(&target.model) => {
-                Ok(Wire::OpenAiCompletions)
-            }
-            Format::OpenAiChat => Ok(Wire::OpenAiChat),
-            Format::Anthropic if self.completion => Err(Error::invalid_request(
-                "this provider has no text completions; use chat() instead",
-            )),
-            Format::Anthropic => Ok(Wire::Anthropic),
-        }
-    }
-
-    fn prepare(
-        &self,
-        caller: &Caller,
-        target: Target,
-        delivery: Delivery,
-    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
-        let wire = self.wire(&target)?;
-        let uri = target.endpoint.uri(wire, &target.model)?;
-        let Admission { body, text_bytes, betas, plan, reservation } =
-            admit(caller, &target, wire, self.request, delivery)?;
-        let content = Encoding { wire, plan, text_bytes };
-        Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
-    }
-
     fn name(&self, target: Option<&Target>) -> &'static str {
         match target.and_then(|target| self.wire(target).ok()) {
             Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
@@ -91,34 +88,18 @@ impl Chat<'_> {
             None => metrics::CHAT,
         }
     }
-}
-
-/// A chat whose answer comes whole.
-pub(crate) struct Whole<'a>(pub(crate) Chat<'a>);
-
-/// A chat whose answer comes as a stream.
-pub(crate) struct Streamed<'a>(pub(crate) Chat<'a>);
-
-impl Operation for Whole<'_> {
-    type Output = ChatResponse;
-    type Content = Encoding;
-    type Reserved = Reservation;
-    const DELIVERY: Delivery = Delivery::Whole;
-
-    fn options(&self) -> Options<'_> {
-        self.0.options()
-    }
-
-    fn name(&self, target: Option<&Target>) -> &'static str {
-        self.0.name(target)
-    }
 
     fn prepare(
         &self,
         caller: &Caller,
         target: Target,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
-        self.0.prepare(caller, target, Self::DELIVERY)
+        let wire = self.wire(&target)?;
+        let uri = target.endpoint.uri(wire, &target.model)?;
+        let Admission { body, text_bytes, betas, plan, reservation } =
+            admit(caller, &target, wire, self.request, self.delivery)?;
+        let content = Encoding { wire, plan, text_bytes };
+        Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
     }
 
     fn reserve_again(
@@ -128,88 +109,57 @@ impl Operation for Whole<'_> {
     ) -> Result<Reservation, Error> {
         caller.settings.costs.reserve_again(prepared.content.plan.clone())
     }
+}
 
-    fn attempt(
-        &self,
-        mut attempt: Attempting<'_, '_, Encoding>,
-        reserved: Reservation,
-    ) -> Result<ChatResponse, Error> {
-        let signature = attempt.prepared.sign()?;
-        let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
-        match ask(&mut attempt, &signature) {
-            Ok(mut response) => {
-                response.usage = response.usage.completed(&estimate(&response, text_bytes));
-                response.cost = charge.settle(bill(&response, text_bytes));
-                Ok(response)
-            }
-            Err(error) => {
-                charge.fail(&error);
-                Err(error)
-            }
+/// Makes one attempt at a chat whose answer comes whole.
+pub(super) fn whole(
+    mut attempt: Attempting<'_, '_, Encoding>,
+    reserved: Reservation,
+) -> Result<ChatResponse, Error> {
+    let signature = attempt.prepared.sign()?;
+    let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
+    match ask(&mut attempt, &signature) {
+        Ok(mut response) => {
+            response.usage = response.usage.completed(&estimate(&response, text_bytes));
+            response.cost = charge.settle(bill(&response, text_bytes));
+            Ok(response)
+        }
+        Err(error) => {
+            charge.fail(&error);
+            Err(error)
         }
     }
 }
 
-impl Operation for Streamed<'_> {
-    type Output = (Begun, Charge);
-    type Content = Encoding;
-    type Reserved = Reservation;
-    const DELIVERY: Delivery = Delivery::Stream;
-
-    fn options(&self) -> Options<'_> {
-        self.0.options()
-    }
-
-    fn name(&self, target: Option<&Target>) -> &'static str {
-        self.0.name(target)
-    }
-
-    fn prepare(
-        &self,
-        caller: &Caller,
-        target: Target,
-    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
-        self.0.prepare(caller, target, Self::DELIVERY)
-    }
-
-    fn reserve_again(
-        &self,
-        caller: &Caller,
-        prepared: &Prepared<Encoding>,
-    ) -> Result<Reservation, Error> {
-        caller.settings.costs.reserve_again(prepared.content.plan.clone())
-    }
-
-    /// Ends when the first event is there.
-    fn attempt(
-        &self,
-        mut attempt: Attempting<'_, '_, Encoding>,
-        reserved: Reservation,
-    ) -> Result<(Begun, Charge), Error> {
-        let signature = attempt.prepared.sign()?;
-        let charge = reserved.send();
-        let source = match open(&mut attempt, &signature, charge.meter()) {
-            Ok(source) => source,
-            Err(error) => {
-                charge.fail(&error);
-                return Err(error);
-            }
-        };
-        let decoder = Arc::clone(&source.decoder);
-        match source.begin() {
-            Ok(begun) => Ok((begun, charge)),
-            Err(error) => {
-                // Copied, since nothing is booked under a lock.
-                let came = began(&decoder.lock());
-                match came {
-                    // Whatever it failed with, the model was at work.
-                    Some(bill) => {
-                        let _ = charge.settle(bill.cut_off());
-                    }
-                    None => charge.fail(&error),
+/// Makes one attempt at a chat whose answer comes as a stream. It ends when the first event
+/// is there.
+pub(super) fn streamed(
+    mut attempt: Attempting<'_, '_, Encoding>,
+    reserved: Reservation,
+) -> Result<(Begun, Charge), Error> {
+    let signature = attempt.prepared.sign()?;
+    let charge = reserved.send();
+    let source = match open(&mut attempt, &signature, charge.meter()) {
+        Ok(source) => source,
+        Err(error) => {
+            charge.fail(&error);
+            return Err(error);
+        }
+    };
+    let decoder = Arc::clone(&source.decoder);
+    match source.begin() {
+        Ok(begun) => Ok((begun, charge)),
+        Err(error) => {
+            // Copied, since nothing is booked under a lock.
+            let came = began(&decoder.lock());
+            match came {
+                // Whatever it failed with, the model was at work.
+                Some(bill) => {
+                    let _ = charge.settle(bill.cut_off());
                 }
-                Err(error)
+                None => charge.fail(&error),
             }
+            Err(error)
         }
     }
 }

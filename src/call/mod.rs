@@ -17,12 +17,13 @@ use std::time::Instant;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::error::Error;
-use crate::observed::{Answer, Ended, ObservedCall, ObservedCalls};
+use crate::observed::{Answer, Ended, ObservedCalls};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::transport::Transport;
-use chat::{Chat, Streamed, Whole};
+use crate::wire::Delivery;
+use chat::Chat;
 pub(crate) use endpoint::{Endpoint, Endpoints};
 use raw::Raw;
 use run::{Ran, run};
@@ -45,11 +46,8 @@ impl Caller {
         completion: bool,
     ) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
-        let (observed, ran) = run(self, &Whole(Chat { request, completion }), begun);
-        let tried = match ran {
-            Ok(Ran { tried, .. }) => tried,
-            Err(error) => return Err(failed(observed, error)),
-        };
+        let chat = Chat { request, completion, delivery: Delivery::Whole };
+        let (observed, Ran { tried, .. }) = run(self, &chat, chat::whole, begun)?;
         let latency = begun.elapsed();
         let mut response = tried.value;
         (response.latency, response.attempts) = (latency, tried.attempts);
@@ -64,11 +62,7 @@ impl Caller {
     /// Sends a request as it is, and waits for the whole response.
     pub(crate) fn raw(&self, request: &RawRequest) -> Result<RawResponse, Error> {
         let begun = Instant::now();
-        let (observed, ran) = run(self, &Raw(request), begun);
-        let tried = match ran {
-            Ok(Ran { tried, .. }) => tried,
-            Err(error) => return Err(failed(observed, error)),
-        };
+        let (observed, Ran { tried, .. }) = run(self, &Raw(request), raw::sent, begun)?;
         let latency = begun.elapsed();
         let response = RawResponse { latency, attempts: tried.attempts, ..tried.value };
         observed.end(&Ended { attempts: &response.attempts, ..Ended::default() });
@@ -82,18 +76,9 @@ impl Caller {
         completion: bool,
     ) -> Result<ChatStream, Error> {
         let begun = Instant::now();
-        let (observed, ran) = run(self, &Streamed(Chat { request, completion }), begun);
-        let Ran { target, tried } = match ran {
-            Ok(ran) => ran,
-            Err(error) => return Err(failed(observed, error)),
-        };
+        let chat = Chat { request, completion, delivery: Delivery::Stream };
+        let (observed, Ran { target, tried }) = run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
         ChatStream::new(tried, provider, target.model, cancel, begun, observed)
     }
-}
-
-/// Ends a call that failed.
-fn failed(observed: ObservedCall, error: Error) -> Error {
-    observed.end(&Ended { error: Some(&error), attempts: error.attempts(), ..Ended::default() });
-    error
 }

@@ -15,9 +15,6 @@ use crate::wire::Delivery;
 
 /// Something that a client asks a provider for.
 pub(super) trait Operation {
-    /// What an attempt brings.
-    type Output;
-
     /// What it keeps of a request that is prepared.
     type Content;
 
@@ -25,7 +22,7 @@ pub(super) trait Operation {
     type Reserved;
 
     /// How the answer comes.
-    const DELIVERY: Delivery;
+    fn delivery(&self) -> Delivery;
 
     /// What of the request matters to the loop.
     fn options(&self) -> Options<'_>;
@@ -54,17 +51,6 @@ pub(super) trait Operation {
         caller: &Caller,
         prepared: &Prepared<Self::Content>,
     ) -> Result<Self::Reserved, Error>;
-
-    /// Makes one attempt.
-    ///
-    /// # Errors
-    ///
-    /// What it fails with.
-    fn attempt(
-        &self,
-        attempt: Attempting<'_, '_, Self::Content>,
-        reserved: Self::Reserved,
-    ) -> Result<Self::Output, Error>;
 }
 
 /// What of a request matters to the loop.

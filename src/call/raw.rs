@@ -19,10 +19,12 @@ use crate::wire::{self, Delivery, Failure};
 pub(super) struct Raw<'a>(pub(super) &'a RawRequest);
 
 impl Operation for Raw<'_> {
-    type Output = RawResponse;
     type Content = ();
     type Reserved = ();
-    const DELIVERY: Delivery = Delivery::Whole;
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Whole
+    }
 
     fn options(&self) -> Options<'_> {
         let request = self.0;
@@ -71,31 +73,28 @@ impl Operation for Raw<'_> {
     fn reserve_again(&self, _caller: &Caller, _prepared: &Prepared<()>) -> Result<(), Error> {
         Ok(())
     }
+}
 
-    fn attempt(
-        &self,
-        mut attempt: Attempting<'_, '_, ()>,
-        _reserved: (),
-    ) -> Result<RawResponse, Error> {
-        let signature = attempt.prepared.sign()?;
-        let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
-        let (reply, now) = (incoming.reply(), SystemTime::now());
-        let checked = match (200..300).contains(&reply.status) {
-            true => wire::head::check_coding(reply),
-            false => Err(Failure::of(reply)),
-        };
-        match checked {
-            Ok(()) => Ok(RawResponse {
-                status: reply.status,
-                media_type: reply.header(CONTENT_TYPE.as_str()).map(str::to_owned),
-                provider: attempt.prepared.target.endpoint.id().clone(),
-                request_id: wire::request_id(reply, secrets),
-                rate_limit: wire::rate_limit(reply, now),
-                latency: Duration::ZERO,
-                attempts: Vec::new(),
-                body: incoming.body,
-            }),
-            Err(failure) => Err(wire::error(failure, reply, now, secrets)),
-        }
+/// Makes one attempt.
+pub(super) fn sent(mut attempt: Attempting<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {
+    let signature = attempt.prepared.sign()?;
+    let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
+    let (reply, now) = (incoming.reply(), SystemTime::now());
+    let checked = match (200..300).contains(&reply.status) {
+        true => wire::head::check_coding(reply),
+        false => Err(Failure::of(reply)),
+    };
+    match checked {
+        Ok(()) => Ok(RawResponse {
+            status: reply.status,
+            media_type: reply.header(CONTENT_TYPE.as_str()).map(str::to_owned),
+            provider: attempt.prepared.target.endpoint.id().clone(),
+            request_id: wire::request_id(reply, secrets),
+            rate_limit: wire::rate_limit(reply, now),
+            latency: Duration::ZERO,
+            attempts: Vec::new(),
+            body: incoming.body,
+        }),
+        Err(failure) => Err(wire::error(failure, reply, now, secrets)),
     }
 }

@@ -14,6 +14,7 @@
 //! record      metrics, observers
 //! ```
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Caller;
@@ -21,7 +22,7 @@ use super::limits::Limits;
 use super::operation::{Attempting, Operation, Options};
 use super::target::{self, Target};
 use crate::error::{Attempt, Error, Phase};
-use crate::observed::ObservedCall;
+use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, Tried};
 use crate::wire::Delivery;
 
@@ -31,47 +32,57 @@ pub(super) struct Ran<T> {
     pub(super) tried: Tried<T>,
 }
 
-/// Runs a call that began at `begun`, and has it observed.
-pub(super) fn run<O: Operation>(
+/// Runs a call that began at `begun`, by one `attempt` after another, and has it observed.
+pub(super) fn run<O: Operation, T>(
     caller: &Caller,
     operation: &O,
+    attempt: impl Fn(Attempting<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
     begun: Instant,
-) -> (ObservedCall, Result<Ran<O::Output>, Error>) {
+) -> Result<(ObservedCall, Ran<T>), Error> {
     let options = operation.options();
     let asked = options.asked;
     let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);
     let name = operation.name(target.as_ref().ok());
-    let streamed = O::DELIVERY == Delivery::Stream;
-    let observed = match &target {
-        Ok(target) => {
-            let (server, model) = (&target.endpoint.server, &target.model);
-            caller.observed.begin(server, model, name, streamed, options.tags, begun)
-        }
+    let streamed = operation.delivery() == Delivery::Stream;
+    let nowhere;
+    let (server, model) = match &target {
+        Ok(target) => (&target.endpoint.server, target.model.as_str()),
         Err(_) => {
             let (provider, model) = asked.names();
-            caller.observed.begin_nowhere(provider, model, name, streamed, options.tags, begun)
+            nowhere = Arc::new(Server::nowhere(provider));
+            (&nowhere, model)
         }
     };
+    let observed = caller.observed.begin(server, model, name, streamed, options.tags, begun);
     let ran = target.and_then(|target| {
         let provider = target.endpoint.id().clone();
-        let ran = attempts(caller, operation, &options, target, begun, &observed);
+        let ran = attempts(caller, operation, &options, target, attempt, begun, &observed);
         ran.map_err(|error| error.with_provider(provider.as_str()))
     });
-    (observed, ran)
+    match ran {
+        Ok(ran) => Ok((observed, ran)),
+        Err(error) => {
+            let attempts = error.attempts();
+            observed.end(&Ended { error: Some(&error), attempts, ..Ended::default() });
+            Err(error)
+        }
+    }
 }
 
 /// Makes attempt after attempt, until one succeeds or there is reason to stop.
-fn attempts<O: Operation>(
+fn attempts<O: Operation, T>(
     caller: &Caller,
     operation: &O,
     options: &Options<'_>,
     target: Target,
+    attempt: impl Fn(Attempting<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
     begun: Instant,
     observed: &ObservedCall,
-) -> Result<Ran<O::Output>, Error> {
+) -> Result<Ran<T>, Error> {
+    let delivery = operation.delivery();
     let settings = &caller.settings;
     let timeouts = &target.endpoint.settings.timeouts;
-    let limits = Limits::new(options, timeouts, settings.idempotency_keys, O::DELIVERY, begun)?;
+    let limits = Limits::new(options, timeouts, settings.idempotency_keys, delivery, begun)?;
     // Everything that can be refused is refused here.
     let (prepared, reserved) = operation.prepare(caller, target)?;
     if limits.bounds.deadline.is_past(Instant::now()) {
@@ -91,7 +102,7 @@ fn attempts<O: Operation>(
         begun,
         // The attempt that is answered by a stream ends with that.
         ended: &|attempt| {
-            if O::DELIVERY == Delivery::Whole || attempt.failure.is_some() {
+            if delivery == Delivery::Whole || attempt.failure.is_some() {
                 observed.attempt_ended(attempt);
             }
         },
@@ -105,8 +116,7 @@ fn attempts<O: Operation>(
             Some(reserved) => reserved,
             None => operation.reserve_again(caller, prepared)?,
         };
-        let attempt = Attempting { caller, prepared, limits: &limits, retries, second };
-        operation.attempt(attempt, reserved)
+        attempt(Attempting { caller, prepared, limits: &limits, retries, second }, reserved)
     });
     let tried = tried.map_err(|error| limits.explain(error))?;
     Ok(Ran { target: prepared.target, tried })

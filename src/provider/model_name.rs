@@ -27,22 +27,7 @@ const PUBLISHERS: [&str; 5] = ["openai/gpt-oss", "qwen/", "nvidia/", "mistralai/
 /// Reads the name of a model in a request.
 ///
 /// `own` is the client's own provider, and `profiles` are known beside the built-in ones.
-/// The first rule that fits decides:
-///
-/// 1. Without a slash, it is a model of the client's own provider.
-/// 2. If the part before the first slash is the name or an alias of the client's own
-///    provider, the rest is the model.
-/// 3. If the own provider is a gateway ([`ModelNames::Gateway`]), it is that gateway's name
-///    for the model.
-/// 4. If the own provider's names may have slashes ([`ModelNames::Slashes`]) and it begins
-///    with a publisher of open-weight models, it is the own provider's name.
-/// 5. If the part before the first slash is the name or an alias of a provider, that provider
-///    is asked for the rest.
-/// 6. If the own provider's names may have slashes, and the part before the first slash is
-///    not a provider's name but for one letter, it is the own provider's name.
-///
-/// Anything else is an error. So where two readings are possible, the request stays with the
-/// client's own provider.
+/// [`ChatRequest::model`](crate::ChatRequest::model) has the rule.
 ///
 /// # Errors
 ///
