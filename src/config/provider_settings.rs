@@ -68,7 +68,15 @@ impl ProviderConfig {
         environment: &Environment<'_>,
     ) -> Result<ProviderSettings, Vec<String>> {
         let profile = profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
-        let mut problems = Vec::new();
+        let limits = zero_limits([
+            ("timeout", self.timeout),
+            ("connect_timeout", self.connect_timeout),
+            ("attempt_timeout", self.attempt_timeout),
+            ("first_token_timeout", self.first_token_timeout),
+            ("idle_timeout", self.idle_timeout),
+            ("stream_timeout", self.stream_timeout),
+        ]);
+        let mut problems: Vec<_> = limits.collect();
         let timeouts = Timeouts {
             call: self.timeout.unwrap_or(timeouts.call),
             connect: self.connect_timeout.unwrap_or(timeouts.connect),
@@ -77,7 +85,6 @@ impl ProviderConfig {
             idle: self.idle_timeout.unwrap_or(timeouts.idle),
             stream: Timeouts::stream(self.stream_timeout, self.timeout).unwrap_or(timeouts.stream),
         };
-        problems.extend(timeouts.problems());
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
             problems.push("the price_provider is empty; name one, or leave it out".to_owned());
         }
@@ -185,21 +192,14 @@ impl Timeouts {
         let own = stream.map(|limit| ("stream_timeout", limit));
         own.or_else(|| call.map(|limit| ("timeout", limit)))
     }
+}
 
-    /// What is wrong, a sentence each.
-    pub(super) fn problems(&self) -> impl Iterator<Item = String> {
-        [
-            ("timeout", Some(self.call)),
-            ("connect_timeout", Some(self.connect)),
-            ("attempt_timeout", self.attempt),
-            ("first_token_timeout", self.first_token),
-            ("idle_timeout", Some(self.idle)),
-            ("stream_timeout", Some(self.stream.1)),
-        ]
-        .into_iter()
-        .filter(|(_, value)| value.is_some_and(|value| value.is_zero()))
-        .map(|(name, _)| format!("the {name} is zero, so that no call could succeed"))
-    }
+/// What is wrong with time limits, given by the names of their settings, a sentence each.
+pub(super) fn zero_limits<const N: usize>(
+    limits: [(&'static str, Option<Duration>); N],
+) -> impl Iterator<Item = String> {
+    let zero = limits.into_iter().filter(|(_, limit)| limit.is_some_and(|limit| limit.is_zero()));
+    zero.map(|(name, _)| format!("the {name} is zero, so that no call could succeed"))
 }
 
 /// Whether a base URL is the provider's own.

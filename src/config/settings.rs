@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::provider_settings::zero_limits;
 use super::{
     ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
     Timeouts, Tls, cleaned,
@@ -91,7 +92,6 @@ impl ClientBuilder {
             stream: Timeouts::stream(self.stream_timeout, self.timeout)
                 .unwrap_or(("stream_timeout", STREAM)),
         };
-        problems.extend(timeouts.problems());
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
         }
@@ -100,13 +100,7 @@ impl ClientBuilder {
         self.profiles.extend(set_up.filter_map(|config| config.profile.clone()));
         let mut check = |config: ProviderConfig| {
             let checked = config.check(&self.profiles, &timeouts, &self.proxy, environment);
-            // Those of the client's own settings are in the list already.
-            checked
-                .map_err(|mut found| {
-                    found.retain(|problem| !problems.contains(problem));
-                    problems.append(&mut found);
-                })
-                .ok()
+            checked.map_err(|mut found| problems.append(&mut found)).ok()
         };
         let own = self.own.id().is_some().then_some(self.own);
         let own = own.and_then(&mut check);
@@ -192,6 +186,14 @@ impl ClientBuilder {
                 HEAD_BYTES.end()
             ));
         }
+        problems.extend(zero_limits([
+            ("timeout", self.timeout),
+            ("connect_timeout", Some(self.connect_timeout)),
+            ("attempt_timeout", self.attempt_timeout),
+            ("first_token_timeout", self.first_token_timeout),
+            ("idle_timeout", Some(self.idle_timeout)),
+            ("stream_timeout", self.stream_timeout),
+        ]));
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
         problems

@@ -1,6 +1,7 @@
 //! The vendors that the crate knows, a row each.
 
 mod anthropic;
+mod hosts;
 mod local;
 mod openai_chat;
 
@@ -64,7 +65,7 @@ const MAX_COMPLETION: Dialect =
     Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [openai_chat::ROWS, anthropic::ROWS, local::ROWS].into_iter().flatten()
+    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, local::ROWS].into_iter().flatten()
 }
 
 fn row(name: &str) -> Option<&'static Row> {

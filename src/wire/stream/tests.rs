@@ -7,8 +7,11 @@ mod progress;
 mod repeated;
 
 use super::*;
-use crate::chat::{FinishReason, Message, Usage};
+use crate::chat::{FinishReason, Message, Part, Usage, UsageSource};
+use crate::error::ErrorKind;
+use crate::wire::Reply;
 use serde_json::{Value, json};
+use ureq::http::HeaderMap;
 
 const LIMIT: usize = 1 << 20;
 

@@ -1,0 +1,265 @@
+//! The answer as far as the events of a stream have made it.
+
+use std::mem;
+use ureq::http::HeaderMap;
+
+use super::{SizeLimit, Step};
+use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
+use crate::error::ErrorKind;
+use crate::wire::framing::sse::{self, Parser};
+use crate::wire::{
+    Decoded, Failure, Reply, Wire, anthropic, failed, openai_chat, openai_completions,
+};
+
+/// The answer that the events of a stream make.
+pub(super) struct Answer {
+    pub(super) wire: Wire,
+    /// Who sends it.
+    pub(super) provider: Provider,
+    pub(super) prompt_tokens: u64,
+    pub(super) fold: Fold,
+    /// What became of it once it was whole.
+    pub(super) whole: Option<Decoded>,
+    /// Whether any event was of the format.
+    pub(super) known: bool,
+    /// How many events came that are of no kind known here.
+    pub(super) strangers: u64,
+    /// Whether any event came.
+    pub(super) begun: bool,
+}
+
+/// The answer as far as it has come.
+#[derive(Clone)]
+pub(super) enum Fold {
+    Chat(Box<openai_chat::Stream>),
+    Completion(Box<openai_completions::Stream>),
+    Message(Box<anthropic::Stream>),
+}
+
+impl Fold {
+    pub(super) fn new(wire: Wire, size_limit: SizeLimit) -> Self {
+        match wire {
+            Wire::OpenAiChat => Self::Chat(openai_chat::Stream::new(size_limit).into()),
+            Wire::OpenAiCompletions => {
+                Self::Completion(openai_completions::Stream::new(size_limit).into())
+            }
+            Wire::Anthropic => Self::Message(anthropic::Stream::new(size_limit).into()),
+        }
+    }
+
+    /// Whether it has said why it ended, and may end without the end marker.
+    ///
+    /// Everything but usage is there then. ik_llama.cpp, text-generation-inference, vllm-mlx,
+    /// Perplexity and HuggingFace's router before Cerebras leave `[DONE]` out. Nobody is known
+    /// to leave out Anthropic's `message_stop`.
+    pub(super) fn has_finished(&self) -> bool {
+        match self {
+            Self::Chat(stream) => stream.has_finished(),
+            Self::Completion(stream) => stream.has_finished(),
+            Self::Message(_) => false,
+        }
+    }
+
+    /// Whether it neither says anything nor why it ended.
+    pub(super) fn is_no_answer(&self) -> bool {
+        match self {
+            Self::Chat(stream) => stream.is_no_answer(),
+            Self::Completion(stream) => stream.is_no_answer(),
+            Self::Message(stream) => stream.is_no_answer(),
+        }
+    }
+
+    pub(super) fn end_marker(&self) -> &'static str {
+        match self {
+            Self::Chat(_) | Self::Completion(_) => "[DONE]",
+            Self::Message(_) => "message_stop",
+        }
+    }
+
+    pub(super) fn usage(&self, prompt_tokens: u64) -> Usage {
+        match self {
+            Self::Chat(stream) => stream.usage(prompt_tokens),
+            Self::Completion(stream) => stream.usage(prompt_tokens),
+            Self::Message(stream) => stream.usage(prompt_tokens),
+        }
+    }
+
+    pub(super) fn decoded(self, prompt_tokens: u64) -> Decoded {
+        match self {
+            Self::Chat(stream) => stream.decoded(prompt_tokens),
+            Self::Completion(stream) => stream.decoded(prompt_tokens),
+            Self::Message(stream) => stream.decoded(prompt_tokens),
+        }
+    }
+}
+
+impl Answer {
+    pub(super) fn event(
+        &mut self,
+        event: sse::Event<'_>,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<bool, Failure> {
+        self.begun = true;
+        if self.whole.is_some() {
+            return Ok(false);
+        }
+        let before = events.len();
+        let step = match &mut self.fold {
+            Fold::Chat(stream) => stream.event(event.name, event.data, events)?,
+            Fold::Completion(stream) => stream.event(event.name, event.data, events)?,
+            Fold::Message(stream) => stream.event(event.name, event.data, events)?,
+        };
+        if step == Step::End {
+            if self.fold.is_no_answer() {
+                return Err(Failure::protocol(failed::NO_ANSWER));
+            }
+            self.close(events);
+        } else {
+            self.label(&mut events[before..]);
+        }
+        let progress = matches!(step, Step::Progress | Step::End);
+        self.known |= progress || step == Step::Known;
+        self.strangers += u64::from(step == Step::Unknown);
+        Ok(progress)
+    }
+
+    /// The answer is whole.
+    pub(super) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        let before = events.len();
+        match &mut self.fold {
+            Fold::Chat(stream) => stream.close(events),
+            Fold::Completion(stream) => stream.close(events),
+            Fold::Message(stream) => stream.close(events),
+        }
+        self.label(&mut events[before..]);
+        let empty = Fold::new(self.wire, SizeLimit::new(0));
+        let mut decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
+        decoded.message.sent_by(&self.provider);
+        self.conclude(decoded, events);
+    }
+
+    /// Names the provider in the calls that these events hold.
+    pub(super) fn label(&self, events: &mut [StreamEvent]) {
+        for event in events {
+            if let StreamEvent::ToolCallComplete { call, .. } = event {
+                call.sent_by(&self.provider);
+            }
+        }
+    }
+
+    /// What came of an answer that is not whole.
+    pub(super) fn partial(&self, fold: Fold) -> Decoded {
+        let mut decoded = fold.decoded(self.prompt_tokens);
+        decoded.message.sent_by(&self.provider);
+        decoded
+    }
+
+    pub(super) fn conclude(&mut self, decoded: Decoded, events: &mut Vec<StreamEvent>) {
+        events.push(StreamEvent::Usage(decoded.usage.into()));
+        events.push(StreamEvent::Finished(decoded.finish_reason));
+        self.whole = Some(decoded);
+    }
+
+    /// The stream ended without its end marker.
+    pub(super) fn finish(
+        &mut self,
+        parser: Parser,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let strangers = self.strangers;
+        let unfinished = parser.finish()?;
+        if !self.begun && unfinished.is_none() {
+            return Err(Failure::protocol("the stream ended without a single event"));
+        }
+        let mut breaks_off = unfinished.is_some();
+        let event = unfinished.as_ref().and_then(sse::Unfinished::event);
+        if let Some(event) = event.filter(|event| !event.data.trim().is_empty()) {
+            match self.event(event, events) {
+                // Cut short is what it is then, and no nonsense.
+                Err(failure) if failure.kind == ErrorKind::Protocol => {}
+                read => {
+                    read?;
+                    breaks_off = false;
+                }
+            }
+        }
+        if self.whole.is_some() {
+            return Ok(());
+        }
+        if self.fold.has_finished() && !breaks_off {
+            self.close(events);
+            return Ok(());
+        }
+        if !self.known && strangers > 0 {
+            return Err(Failure::protocol(format!(
+                "of the {strangers} events that came none is of the provider's format; is it the \
+                 right provider for the base URL?"
+            )));
+        }
+        Err(Failure {
+            kind: ErrorKind::Truncated,
+            code: None,
+            message: format!("the stream ended before its end marker, {}", self.fold.end_marker()),
+            wait: None,
+        })
+    }
+
+    /// Reads a body that is no event stream, as one that was not to be.
+    pub(super) fn read(
+        &mut self,
+        body: &[u8],
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let headers = HeaderMap::new();
+        let mut decoded = self
+            .wire
+            .decode(Reply { status: 200, headers: &headers, body, sent: None }, &self.provider)?;
+        let mut size_limit = SizeLimit::new(usize::MAX);
+        let mut calls = 0;
+        for part in &decoded.message.content {
+            tell(part, &mut calls, &mut size_limit, events)?;
+        }
+        let estimate = size_limit.estimate(self.prompt_tokens);
+        decoded.usage = match decoded.usage.source {
+            UsageSource::Missing => {
+                Usage { reported_cost: decoded.usage.reported_cost, ..estimate }
+            }
+            _ => decoded.usage.completed(&estimate),
+        };
+        self.conclude(decoded, events);
+        Ok(())
+    }
+}
+
+/// The events of a part that came whole.
+fn tell(
+    part: &Part,
+    calls: &mut usize,
+    size_limit: &mut SizeLimit,
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), Failure> {
+    let (text, event): (_, fn(String) -> StreamEvent) = match part {
+        Part::Text(text) => (&text.text, StreamEvent::TextDelta),
+        Part::Reasoning(reasoning) => (&reasoning.text, StreamEvent::ReasoningDelta),
+        Part::Refusal(text) => (text, StreamEvent::RefusalDelta),
+        Part::ToolCall(call) => {
+            let index = *calls;
+            *calls += 1;
+            size_limit.write(&call.name)?;
+            size_limit.write(&call.arguments)?;
+            let (id, name) = (call.id.clone(), call.name.clone());
+            events.push(StreamEvent::ToolCallBegun { index, id, name });
+            let delta = call.arguments.clone();
+            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            let call = call.clone().into();
+            events.push(StreamEvent::ToolCallComplete { index, call });
+            return Ok(());
+        }
+        _ => return Ok(()),
+    };
+    size_limit.write(text)?;
+    if !text.is_empty() {
+        events.push(event(text.clone()));
+    }
+    Ok(())
+}
