@@ -24,7 +24,7 @@ pub(super) trait Operation {
     /// How the answer comes.
     fn delivery(&self) -> Delivery;
 
-    /// What of the request matters to the loop.
+    /// The parts of the request that the loop needs.
     fn options(&self) -> Options<'_>;
 
     /// Its name in metrics and for observers.
@@ -53,7 +53,7 @@ pub(super) trait Operation {
     ) -> Result<Self::Reserved, Error>;
 }
 
-/// What of a request matters to the loop.
+/// The parts of a request that the loop needs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Options<'a> {
     pub(super) asked: Asked<'a>,

@@ -16,7 +16,7 @@ pub(super) struct Prepared<C> {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) body: Vec<u8>,
-    /// Where the request asks for others than the client.
+    /// The betas to send, where the request asks for more than the client.
     pub(super) betas: Option<HeaderValue>,
     /// What its operation keeps of it.
     pub(super) content: C,

@@ -20,7 +20,7 @@ pub(super) struct Target {
 pub(super) enum Asked<'a> {
     /// A model, of a provider where one is named.
     Model(Option<&'a Provider>, Option<&'a str>),
-    /// A provider, or the client's own, for what the model is only a label.
+    /// A provider, or the client's own. The model only labels the call.
     Provider(Option<&'a Provider>, &'a str),
 }
 
