@@ -90,7 +90,7 @@ impl ChatRequest {
     }
 
     /// Asks for JSON that fits `schema` exactly, to be read by
-    /// [`ChatResponse::parse`](super::ChatResponse::parse). Default: free text.
+    /// [`ChatResponse::parse`](crate::ChatResponse::parse). Default: free text.
     #[doc(alias("structured_output", "response_schema"))]
     #[must_use]
     pub fn json_schema(self, name: impl Into<String>, schema: Value) -> Self {
@@ -106,7 +106,7 @@ impl ChatRequest {
     }
 
     /// Sets how many choices to answer with; each is billed. Default: 1. The further ones are
-    /// [`ChatResponse::further_texts`](super::ChatResponse::further_texts).
+    /// [`ChatResponse::further_texts`](crate::ChatResponse::further_texts).
     #[must_use]
     pub fn n(mut self, choices: u32) -> Self {
         self.n = Some(choices);
@@ -115,7 +115,7 @@ impl ChatRequest {
 
     /// Asks for the log probabilities of the answer's tokens, and of `alternatives` more for
     /// each, which may be 0. Default: none. They are in
-    /// [`ChatResponse::logprobs`](super::ChatResponse::logprobs).
+    /// [`ChatResponse::logprobs`](crate::ChatResponse::logprobs).
     #[doc(alias = "top_logprobs")]
     #[must_use]
     pub fn logprobs(mut self, alternatives: u32) -> Self {
