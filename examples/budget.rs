@@ -118,6 +118,6 @@ fn questions() -> Vec<(&'static str, String)> {
 fn loopback() -> std::io::Result<Loopback> {
     let server = Loopback::start()?;
     let chapter = "All work and no play makes Jack a dull boy. ".repeat(240);
-    server.otherwise(Reply::text(chapter).delay(Duration::from_millis(200)));
+    server.default_reply(Reply::text(chapter).delay(Duration::from_millis(200)));
     Ok(server)
 }

@@ -76,6 +76,6 @@ fn ask(client: &Client, number: u32, question: &str, interrupted: &CancelToken) 
 
 fn loopback() -> std::io::Result<Loopback> {
     let server = Loopback::start()?;
-    server.otherwise(Reply::text("Once upon a time.").delay(Duration::from_secs(60)));
+    server.default_reply(Reply::text("Once upon a time.").delay(Duration::from_secs(60)));
     Ok(server)
 }

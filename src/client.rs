@@ -12,7 +12,7 @@ use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::cost::{CostReport, CostTracker};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
-use crate::metrics::{Recorder, Snapshot};
+use crate::metrics::{MetricsSnapshot, Recorder};
 use crate::observed::ObservedCalls;
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider};
@@ -185,7 +185,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`chat`](Self::chat), and [`Budget`](crate::ErrorKind::Budget) where a budget
+    /// As [`chat`](Self::chat), and [`Budget`](crate::ErrorKind::BudgetExceeded) where a budget
     /// applies.
     pub fn send(&self, request: RawRequest) -> Result<RawResponse, Error> {
         self.caller.raw(&request)
@@ -292,7 +292,7 @@ impl Client {
     /// println!("99 % took at most {:?}", metrics.total.latency.quantile(0.99));
     /// println!("{}", metrics.prometheus()); // for a scraper
     /// ```
-    pub fn metrics(&self) -> Snapshot {
+    pub fn metrics(&self) -> MetricsSnapshot {
         let Caller { settings, transport, bucket, observed, .. } = &*self.caller;
         let (pool, costs) = (transport.pool_stats(), settings.costs.report().into());
         let (now, at) = (Instant::now(), SystemTime::now());

@@ -11,7 +11,7 @@ use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::error::{Attempt, Error};
 use crate::histogram::Histogram;
-use crate::metrics::{self, CHAT, CallEnd, Costs, Snapshot};
+use crate::metrics::{self, CHAT, CallEnd, Costs, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
@@ -128,7 +128,7 @@ impl Recorder {
     }
 
     /// All numbers at that time.
-    pub fn snapshot(&self, since_start: Duration) -> Snapshot {
+    pub fn snapshot(&self, since_start: Duration) -> MetricsSnapshot {
         let (now, at) = (self.start + since_start, self.at + since_start);
         self.recorder.snapshot(now, at, PoolStats::default(), Costs::default(), 100)
     }

@@ -51,7 +51,7 @@
 //! and [`Client::costs`] reports on all of them. A [`Budget`] is a limit to what calls cost, for
 //! all or for each customer, model or provider: before an attempt is sent, the most that
 //! it can cost is set aside in every budget that bears on it, or the call is refused with
-//! [`ErrorKind::Budget`]; afterwards what it did cost is booked, and the rest is free again.
+//! [`ErrorKind::BudgetExceeded`]; afterwards what it did cost is booked, and the rest is free again.
 //! So no number of threads spends more than the limit. A request without an output limit
 //! gets one that its budgets bear. The module [`cost`] says what is charged when, and what
 //! budgets do not hold against.
@@ -155,27 +155,32 @@ mod wire;
 pub use cancel::CancelToken;
 #[doc(inline)]
 pub use chat::{
-    ChatRequest, ChatResponse, Detail, Document, FinishReason, Image, Message, Opaque, Part,
-    Provenance, Provider, Quota, RateLimit, Reasoning, ReasoningEffort, ResponseFormat, Role,
-    Source, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage, UsageSource,
+    ChatRequest, ChatResponse, Document, FinishReason, Image, ImageDetail, MediaSource, Message,
+    Opaque, Part, Provenance, Provider, Quota, RateLimit, Reasoning, ReasoningEffort,
+    ResponseFormat, Role, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage,
+    UsageSource,
 };
 pub use client::Client;
 pub use config::{ClientBuilder, PoolConfig, ProviderConfig, Proxy, Tls};
 #[doc(inline)]
+pub use cost::ledger::Ledger;
+#[cfg(feature = "sqlite")]
+pub use cost::ledger::SqliteLedger;
+#[doc(inline)]
 pub use cost::{
     Availability, Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents,
-    CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, Unreported,
+    CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, UnreportedUsage,
 };
 pub use decoder::StreamDecoder;
 pub use error::{Attempt, AttemptFailure, Decision, Error, ErrorKind, GiveUp, Phase, Wait};
 pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;
-pub use metrics::Snapshot;
+pub use metrics::MetricsSnapshot;
 pub use observe::Observer;
-pub use pool::{Closed, ConnectFailures, OriginStats, PoolStats};
+pub use pool::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 pub use raw::{RawRequest, RawResponse};
 pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
-pub use stream::{ChatStream, TextDeltas, select};
+pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
 pub use wire::framing::{ndjson, sse};
 
 /// The README's programs are compiled and, where they can, run.

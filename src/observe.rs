@@ -87,7 +87,7 @@ pub trait Observer: Send + Sync {
         let _ = (origin, took);
     }
 
-    /// A connection to `origin` is closed; [`Closed`](crate::Closed) counts the reasons.
+    /// A connection to `origin` is closed; [`ClosedConnections`](crate::ClosedConnections) counts the reasons.
     fn connection_closed(&self, origin: &str) {
         let _ = origin;
     }

@@ -9,7 +9,6 @@ mod text;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
-use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 use std::vec;
@@ -27,7 +26,7 @@ use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
 use context::StreamContext;
 use reader::{BATCHES, Batch, LastWord};
-pub use select::select;
+pub use select::{Selected, select};
 pub(crate) use source::{Begun, Pace, Source};
 pub use text::TextDeltas;
 
@@ -75,6 +74,17 @@ pub struct ChatStream {
     cancel: Option<CancelToken>,
     decoder: Arc<Mutex<Decoder>>,
     context: StreamContext,
+}
+
+/// What [`ChatStream::next_timeout`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NextEvent {
+    /// The next event.
+    Event(StreamEvent),
+    /// No event came in time. More may follow.
+    TimedOut,
+    /// The stream has ended; no more events follow.
+    Ended,
 }
 
 impl ChatStream {
@@ -188,7 +198,7 @@ impl ChatStream {
     ///
     /// Its cost is that of what has come so far. Once the stream has ended it is what was
     /// charged, which of a stream that ended early may be more; see
-    /// [`Unreported`](crate::Unreported).
+    /// [`UnreportedUsage`](crate::UnreportedUsage).
     pub fn partial(&self) -> ChatResponse {
         let decoded = self.decoder.lock().partial();
         self.context.response(decoded)
@@ -210,43 +220,44 @@ impl ChatStream {
         self.end.is_some()
     }
 
-    /// The next event, as [`next`](Iterator::next), but waits for it no longer than
-    /// `timeout`. `Pending` says that none came in time; nothing is lost by that.
+    /// Waits for the next event, as [`next`](Iterator::next) does, for at most `timeout`. A wait
+    /// that runs out loses nothing: the next one goes on where it stopped.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
     /// # fn draw_spinner() {}
-    /// use std::task::Poll;
     /// use std::time::Duration;
-    /// use tollgate::StreamEvent;
+    /// use tollgate::{NextEvent, StreamEvent};
     ///
     /// let mut stream = client.stream("Write a long story.")?;
     /// loop {
-    ///     match stream.next_timeout(Duration::from_millis(100)) {
-    ///         Poll::Pending => draw_spinner(),
-    ///         Poll::Ready(Some(event)) => {
-    ///             if let StreamEvent::TextDelta(text) = event? {
-    ///                 print!("{text}");
-    ///             }
-    ///         }
-    ///         Poll::Ready(None) => break,
+    ///     match stream.next_timeout(Duration::from_millis(100))? {
+    ///         NextEvent::Event(StreamEvent::TextDelta(text)) => print!("{text}"),
+    ///         NextEvent::Event(_) => {}
+    ///         NextEvent::TimedOut => draw_spinner(),
+    ///         NextEvent::Ended => break,
     ///     }
     /// }
     /// # Ok::<(), tollgate::Error>(())
     /// ```
-    pub fn next_timeout(&mut self, timeout: Duration) -> Poll<Option<Result<StreamEvent, Error>>> {
+    ///
+    /// # Errors
+    ///
+    /// What the stream broke off with, once. Later calls return [`NextEvent::Ended`].
+    #[doc(alias = "recv_timeout")]
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<NextEvent, Error> {
         self.next_by(Instant::now().checked_add(timeout))
     }
 
-    fn next_by(&mut self, at: Option<Instant>) -> Poll<Option<Result<StreamEvent, Error>>> {
+    fn next_by(&mut self, at: Option<Instant>) -> Result<NextEvent, Error> {
         if self.end.is_some() {
             self.settle(at);
-            return Poll::Ready(None);
+            return Ok(NextEvent::Ended);
         }
         loop {
             // Ends at once, whatever else has come.
             if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
-                return Poll::Ready(Some(Err(self.cancel())));
+                return Err(self.cancel());
             }
             if let Some(event) = self.batch.next() {
                 if let StreamEvent::Finished(_) = event {
@@ -254,7 +265,7 @@ impl ChatStream {
                     self.context.stop_the_clock(None);
                     self.context.end(&self.decoder, None);
                 }
-                return Poll::Ready(Some(Ok(event)));
+                return Ok(NextEvent::Event(event));
             }
             let received = match at {
                 Some(at) => self.receiver.recv_deadline(at),
@@ -262,13 +273,13 @@ impl ChatStream {
             };
             match received {
                 Ok(events) => self.batch = events.into_iter(),
-                Err(RecvTimeoutError::Timeout) => return Poll::Pending,
+                Err(RecvTimeoutError::Timeout) => return Ok(NextEvent::TimedOut),
                 Err(RecvTimeoutError::Disconnected) => {
                     let said = self.last_word.lock().take();
                     let error = said.unwrap_or_else(|| {
                         Error::new(ErrorKind::Protocol, "the reader of the stream is gone")
                     });
-                    return Poll::Ready(Some(Err(self.fail(error))));
+                    return Err(self.fail(error));
                 }
             }
         }
@@ -326,9 +337,10 @@ impl Iterator for ChatStream {
 
     fn next(&mut self) -> Option<Self::Item> {
         match self.next_by(None) {
-            Poll::Ready(event) => event,
-            // Without an instant there is none to wait for.
-            Poll::Pending => None,
+            Ok(NextEvent::Event(event)) => Some(Ok(event)),
+            // Without a deadline the wait never times out.
+            Ok(NextEvent::Ended | NextEvent::TimedOut) => None,
+            Err(error) => Some(Err(error)),
         }
     }
 }

@@ -109,7 +109,7 @@ fn further_choices_and_log_probabilities_are_reached() {
     let tools = [Tool::function("f", "d", json!({})), Tool::function("g", "d", json!({}))];
     let request = ChatRequest::from("hi").n(3).logprobs(2).tools(tools);
     let response = client(&server, "openai").chat(&request).unwrap();
-    assert_eq!(response.further_texts(), ["b", "c"]);
+    assert_eq!(response.other_choices(), ["b", "c"]);
     assert_eq!(response.logprobs(), json!({"content": [0]}));
     let requests = server.requests();
     let sent = requests[0].json();

@@ -47,7 +47,11 @@ fn every_provider_gets_a_404_at_a_path_that_is_not_its_own() {
                 assert_eq!(error.kind(), ErrorKind::NotFound, "{id} at {wrong}: {error}");
             }
         }
-        assert_eq!(server.unused(), 1, "{id}: the script is for requests that a provider takes");
+        assert_eq!(
+            server.unused_replies(),
+            1,
+            "{id}: the script is for requests that a provider takes"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use tollgate::{Error, ErrorKind};
 fn failures(provider: &str, reply: &Reply) -> [Error; 2] {
     [false, true].map(|streams| {
         let server = loopback();
-        server.otherwise(reply.clone());
+        server.default_reply(reply.clone());
         let client = builder(&server, provider).retry(quick_retries(2)).build().unwrap();
         let error = match streams {
             false => client.chat("a private prompt").unwrap_err(),
@@ -129,7 +129,7 @@ fn a_stream_without_events_is_not_retried() {
     for provider in BOTH {
         for body in [": keep-alive\n\n", "retry: 3000\n\n", "event: ping\n\n"] {
             let server = loopback();
-            server.otherwise(Reply::raw(200, "text/event-stream", body));
+            server.default_reply(Reply::raw(200, "text/event-stream", body));
             let client = builder(&server, provider).retry(quick_retries(2)).build().unwrap();
             let error = client.stream("hi").unwrap_err();
             assert_eq!((error.kind(), error.attempts().len()), (ErrorKind::Protocol, 1), "{error}");

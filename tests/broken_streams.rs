@@ -67,7 +67,7 @@ fn what_cannot_be_tried_again_is_an_error_of_the_call() {
 fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     let server = loopback();
     server.reply(reply);
-    server.otherwise(Reply::text("a second time"));
+    server.default_reply(Reply::text("a second time"));
     let client = builder(&server, provider)
         .retry(quick_retries(3))
         .idle_timeout(Duration::from_millis(300))

@@ -78,7 +78,7 @@ impl Ledger for Observed {
 #[test]
 fn no_number_of_threads_overruns_a_budget() {
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     // What the calls of every run really used, as the provider sees it.
     let counted: Arc<Vec<AtomicU64>> = Arc::new((0..RUNS).map(|_| AtomicU64::new(0)).collect());
     server.respond({
@@ -126,7 +126,7 @@ fn no_number_of_threads_overruns_a_budget() {
                     match client.chat(request) {
                         Ok(response) => assert!(response.cost.is_some()),
                         Err(error) => {
-                            assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+                            assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
                             refused.fetch_add(1, Ordering::Relaxed);
                         }
                     }

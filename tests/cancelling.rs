@@ -119,7 +119,7 @@ fn before_it_begins() {
 
 fn waiting_in_line() {
     let server = loopback();
-    server.otherwise(Reply::hang());
+    server.default_reply(Reply::hang());
     let one = PoolConfig { max_size: 1, ..PoolConfig::default() };
     let client = builder(&server, "openai").pool(one).timeout(LONG).build().unwrap();
     let (holder, token) = (CancelToken::new(), CancelToken::new());
@@ -195,7 +195,7 @@ fn sending() {
 
 fn waiting_for_the_answer() {
     let server = loopback();
-    server.otherwise(Reply::hang());
+    server.default_reply(Reply::hang());
     let client = builder(&server, "openai").build().unwrap();
     cancel(&client, 8, "hi", SENT, || {
         assert!(server.wait_for_requests(8, AT_ONCE));
@@ -214,7 +214,7 @@ fn reading_the_answer() {
 
 fn waiting_to_try_again() {
     let server = loopback();
-    server.otherwise(Reply::status(503).header("retry-after", "100"));
+    server.default_reply(Reply::status(503).header("retry-after", "100"));
     let client = builder(&server, "openai")
         .retry(RetryConfig { max_retries: 2, ..RetryConfig::default() })
         .build()

@@ -12,7 +12,7 @@ use tollgate::cost::{CallOutcome, CallRecord};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     Budget, CancelToken, ChatRequest, Client, CostSource, Error, ErrorKind, Money, Phase,
-    StreamEvent, Unreported,
+    StreamEvent, UnreportedUsage,
 };
 
 /// May bring a hundred tokens of output, and is not waited for.
@@ -115,14 +115,14 @@ fn a_call_that_was_lost_on_the_way_is_charged_in_full() {
 #[test]
 fn what_is_lost_is_charged_by_the_rule() {
     for (rule, least, most) in [
-        (Unreported::AtMost, "0.0002", "1"),
+        (UnreportedUsage::Reserved, "0.0002", "1"),
         // Only the input, by its size.
-        (Unreported::Estimate, "0.000001", "0.0001"),
-        (Unreported::Nothing, "0", "0"),
+        (UnreportedUsage::Estimate, "0.000001", "0.0001"),
+        (UnreportedUsage::Nothing, "0", "0"),
     ] {
         let server = loopback();
         server.reply(Reply::reset());
-        let client = client(&server, "openai", config([ample()]).unreported(rule));
+        let client = client(&server, "openai", config([ample()]).unreported_usage(rule));
         client.chat(question()).unwrap_err();
         let charged = booked(&client).unwrap().cost.unwrap().total;
         assert!((usd(least)..=usd(most)).contains(&charged), "{rule:?}: {charged}");
@@ -133,14 +133,14 @@ fn what_is_lost_is_charged_by_the_rule() {
 fn a_call_that_ran_out_of_time_or_was_cancelled_is_charged_in_full() {
     for (provider, streamed) in both_ways() {
         let server = loopback();
-        server.otherwise(Reply::hang());
+        server.default_reply(Reply::hang());
         let client = client(&server, provider, config([ample()]));
         runs_out_of_time(&client, streamed);
         assert!(server.wait_for_requests(1, Duration::from_secs(60)));
         assert_in_full(&client, &format!("{provider} {streamed}"));
     }
     let server = loopback();
-    server.otherwise(Reply::hang());
+    server.default_reply(Reply::hang());
     let client = client(&server, "openai", config([ample()]));
     cancelled(&client, || {
         assert!(server.wait_for_requests(1, Duration::from_secs(60)));
@@ -155,9 +155,9 @@ fn what_never_reached_the_provider_costs_nothing() {
     for streamed in [false, true] {
         let server = loopback();
         let client = client(&server, "openai", config([ample()]));
-        server.refuse().unwrap();
+        server.refuse_connections().unwrap();
         assert_eq!(fails(&client, &question(), streamed).kind(), ErrorKind::Connection);
-        server.accept().unwrap();
+        server.accept_connections().unwrap();
         let token = CancelToken::new();
         token.cancel();
         let cancelled = question().cancel_token(&token);
@@ -204,18 +204,18 @@ fn a_stream_that_breaks_off_is_charged_its_reserved_output_or_by_choice_what_cam
     for provider in BOTH {
         for end in ENDS {
             for (rule, output) in
-                [(Unreported::AtMost, "0.0002"), (Unreported::Received, "0.000008")]
+                [(UnreportedUsage::Reserved, "0.0002"), (UnreportedUsage::Received, "0.000008")]
             {
                 let case = format!("{provider} {end} {rule:?}");
                 let server = loopback();
-                let client = client(&server, provider, config([ample()]).unreported(rule));
+                let client = client(&server, provider, config([ample()]).unreported_usage(rule));
                 let error = broken(&server, &client, provider, end);
                 assert_eq!(error.is_none(), end == "dropped", "{case}");
                 let call = booked(&client).unwrap();
                 let cost = call.cost.unwrap();
                 assert_eq!((call.outcome, cost.source), (CallOutcome::Broken, CostSource::Bound));
                 // Of the four bytes that came, a reset may lose some.
-                if (end, rule) != ("reset", Unreported::Received) {
+                if (end, rule) != ("reset", UnreportedUsage::Received) {
                     assert_eq!(cost.output, usd(output), "{case}");
                 }
                 // The input is what Anthropic reported at the start, or at its bound.
@@ -232,7 +232,7 @@ fn a_stream_that_breaks_off_is_charged_its_reserved_output_or_by_choice_what_cam
 fn a_stream_that_came_whole_is_charged_as_reported_whoever_reads_it() {
     for provider in BOTH {
         let server = loopback();
-        server.otherwise(Reply::text("one two").usage(80, 10));
+        server.default_reply(Reply::text("one two").usage(80, 10));
         let client = client(&server, provider, config([ample()]));
         let whole = client.stream(question()).unwrap().finish().unwrap();
         assert_eq!(whole.cost.unwrap().total, usd("0.0001"), "{provider}");
@@ -275,7 +275,7 @@ fn a_retry_that_the_budget_no_longer_bears_ends_the_call() {
     for streamed in [false, true] {
         // What one such attempt is charged.
         let server = loopback();
-        server.otherwise(Reply::status(502));
+        server.default_reply(Reply::status(502));
         let probe = client(&server, "openai", config([ample()]));
         fails(&probe, &question(), streamed);
         let one = spent(&probe);
@@ -284,7 +284,7 @@ fn a_retry_that_the_budget_no_longer_bears_ends_the_call() {
         let client =
             builder(&server, "openai").costs(costs).retry(quick_retries(5)).build().unwrap();
         let error = fails(&client, &question(), streamed);
-        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
         assert_eq!(error.budget().unwrap().spent, one);
         let before: &Error = error.source().unwrap().downcast_ref().unwrap();
         assert_eq!(before.status(), Some(502));

@@ -193,7 +193,7 @@ fn connections_can_be_opened_ahead() {
     assert_eq!((total.opened, total.reused, total.idle), (3, 1, 3));
     assert_eq!(client.warm_up(100).unwrap(), 1, "no more than the pool has room for");
 
-    server.refuse().unwrap();
+    server.refuse_connections().unwrap();
     let cold = support::client(&server, "openai");
     assert_eq!(cold.warm_up(2).unwrap_err().kind(), ErrorKind::Connection);
     assert_eq!(cold.pool().total.failed.connect, 2);

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::task::Poll;
 use std::time::Duration;
 
 use support::costs::{ample, client, config, spent, usd};
@@ -18,7 +17,7 @@ fn of(customer: &str) -> ChatRequest {
 #[test]
 fn every_customer_has_a_budget_of_its_own() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 100));
+    server.default_reply(Reply::text("Paris").usage(100, 100));
     let budget = Budget::daily(usd("0.0008")).per_tag("customer");
     let client = client(&server, "openai", config([budget]));
     client.chat(of("acme")).unwrap();
@@ -56,7 +55,7 @@ fn two_clients_share_a_tracker() {
         .iter()
         .zip(BOTH)
         .map(|(server, provider)| {
-            server.otherwise(Reply::text("Paris").usage(50, 50));
+            server.default_reply(Reply::text("Paris").usage(50, 50));
             builder(server, provider).cost_tracker(tracker.clone()).build().unwrap()
         })
         .collect();
@@ -81,7 +80,7 @@ fn two_clients_share_a_tracker() {
 #[test]
 fn a_report_sums_up_reads_and_compares() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(1_000, 500));
+    server.default_reply(Reply::text("Paris").usage(1_000, 500));
     let client = client(&server, "openai", config([ample()]));
     for _ in 0..2 {
         client.chat("hi").unwrap();
@@ -108,7 +107,7 @@ fn a_report_sums_up_reads_and_compares() {
 #[test]
 fn live_events_tell_what_happens_to_the_money() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 100));
+    server.default_reply(Reply::text("Paris").usage(100, 100));
     let client = client(&server, "openai", config([Budget::total(usd("0.0008"))]));
     let mut events = client.cost_tracker().events();
     client.chat(of("acme")).unwrap();
@@ -116,7 +115,7 @@ fn live_events_tell_what_happens_to_the_money() {
     client.chat(of("acme")).unwrap_err();
     drop(client);
     let mut seen = Vec::new();
-    while let Poll::Ready(Some(event)) = events.next_timeout(Duration::from_secs(60)) {
+    while let Ok(event) = events.next_timeout(Duration::from_secs(60)) {
         seen.push(match event {
             CostEvent::Spent(call) => format!("spent {}", call.cost.unwrap().total),
             CostEvent::Alert(alert) => format!("alert {}", alert.threshold),
@@ -158,6 +157,6 @@ fn what_makes_no_sense_is_refused_when_the_client_is_built() {
     assert_eq!(twice.build().unwrap_err().kind(), ErrorKind::Configuration);
     // A limit of nothing lets through what is free.
     let nothing = client(&server, "openai", config([Budget::total(Money::ZERO)]));
-    assert_eq!(nothing.chat("hi").unwrap_err().kind(), ErrorKind::Budget);
+    assert_eq!(nothing.chat("hi").unwrap_err().kind(), ErrorKind::BudgetExceeded);
     assert_eq!(server.request_count(), 0);
 }

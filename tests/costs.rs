@@ -8,7 +8,7 @@ use support::loopback;
 use support::stream::BOTH;
 use tollgate::testing::Reply;
 use tollgate::{
-    Budget, ChatRequest, CostSource, ErrorKind, Money, Price, ReasoningEffort, Unreported,
+    Budget, ChatRequest, CostSource, ErrorKind, Money, Price, ReasoningEffort, UnreportedUsage,
     UsageSource,
 };
 
@@ -16,7 +16,7 @@ use tollgate::{
 fn an_answer_carries_its_cost() {
     for provider in BOTH {
         let server = loopback();
-        server.otherwise(Reply::text("Paris").usage(1_000, 500).cached(200));
+        server.default_reply(Reply::text("Paris").usage(1_000, 500).cached(200));
         let client = client(&server, provider, config([]));
         let cost = client.chat("hi").unwrap().cost.unwrap();
         assert_eq!((cost.total, cost.source), (usd("0.002"), CostSource::Priced), "{provider}");
@@ -39,7 +39,10 @@ fn a_call_that_a_budget_does_not_bear_is_not_sent() {
     let server = loopback();
     let client = client(&server, "openai", config([Budget::total(usd("0.0005"))]));
     for refused in [client.chat("hi").unwrap_err(), client.stream("hi").map(drop).unwrap_err()] {
-        assert_eq!((refused.kind(), refused.provider()), (ErrorKind::Budget, Some("openai")));
+        assert_eq!(
+            (refused.kind(), refused.provider()),
+            (ErrorKind::BudgetExceeded, Some("openai"))
+        );
         let refusal = refused.budget().unwrap();
         assert_eq!((refusal.limit, refusal.spent), (usd("0.0005"), Money::ZERO));
         assert!(refused.attempts().len() <= 1 && !refused.is_retryable());
@@ -52,7 +55,7 @@ fn a_call_that_a_budget_does_not_bear_is_not_sent() {
 fn the_output_is_limited_to_what_the_budget_bears() {
     for provider in BOTH {
         let server = loopback();
-        server.otherwise(Reply::text("Paris").usage(100, 10));
+        server.default_reply(Reply::text("Paris").usage(100, 10));
         let client = client(&server, provider, config([Budget::total(usd("0.0015"))]));
         client.chat("hi").unwrap();
         let sent = server.requests()[0].json()["max_tokens"].as_u64().unwrap();
@@ -70,7 +73,7 @@ fn the_output_is_limited_to_what_the_budget_bears() {
 #[test]
 fn the_limit_goes_out_under_the_name_that_the_model_knows() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let budget = Budget::per_request(usd("0.0015"));
     let client = client(&server, "openai", config([budget]));
     client.chat(ChatRequest::from("hi").model("gpt-5")).unwrap();
@@ -85,7 +88,7 @@ fn the_limit_goes_out_under_the_name_that_the_model_knows() {
 #[test]
 fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let free = client(&server, "openai", config([ample()]).limit_output(false));
     let other = client(&server, "openai", config([ample().model("another")]));
     for client in [free, other] {
@@ -95,7 +98,7 @@ fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
     // The most that the model can write is reserved then.
     let tight = config([Budget::total(usd("0.0015"))]).limit_output(false);
     let tight = client(&server, "openai", tight);
-    assert_eq!(tight.chat("hi").unwrap_err().kind(), ErrorKind::Budget);
+    assert_eq!(tight.chat("hi").unwrap_err().kind(), ErrorKind::BudgetExceeded);
 }
 
 #[test]
@@ -105,10 +108,10 @@ fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
     let prices =
         || prices().set("openai", "window", window.clone()).set("openai", "bare", bare.clone());
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     // Not a tenth of what the model can write.
     let small = |budget: &str| config([Budget::per_request(usd(budget))]).prices(prices());
-    let small = |budget| small(budget).least_output_tokens(50).default_output_tokens(50);
+    let small = |budget| small(budget).min_output_tokens(50).default_output_tokens(50);
     let hi = || ChatRequest::from("hi");
     for (costs, request) in [
         (small("0.0015").limit_output(false), hi()),
@@ -125,7 +128,7 @@ fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
                 true => client.stream(request.clone()).map(drop).unwrap_err(),
                 false => client.chat(request.clone()).unwrap_err(),
             };
-            assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+            assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
         }
     }
     assert_eq!(server.request_count(), 0);
@@ -142,7 +145,7 @@ fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
 #[test]
 fn a_default_of_the_format_is_no_limit_of_the_callers() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let costs = || config([ample()]).default_output_tokens(300);
     client(&server, "anthropic", costs()).chat("hi").unwrap();
     let text = ChatRequest::from("hi").model("gpt-3.5-turbo-instruct");
@@ -153,7 +156,7 @@ fn a_default_of_the_format_is_no_limit_of_the_callers() {
 #[test]
 fn a_soft_budget_refuses_nothing_and_limits_nothing() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let soft = || Budget::total(usd("0.0001")).soft();
     let client = client(&server, "openai", config([soft()]));
     client.chat("hi").unwrap();
@@ -174,7 +177,7 @@ fn the_limit_leaves_room_for_the_prompt_in_the_context_window() {
         .max_output(8_192);
     let prices = || prices().set("openai", "gpt-4o-mini", whole.clone());
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let client = client(&server, "openai", config([ample()]).prices(prices()));
     for (prompt, least, most) in [(4, 8_000, 8_188), (4_000, 5_900, 6_200), (9_000, 4_096, 4_096)] {
         client.chat("x".repeat(prompt)).unwrap();
@@ -188,7 +191,7 @@ fn the_limit_leaves_room_for_the_prompt_in_the_context_window() {
 #[test]
 fn all_answers_together_are_within_the_limit() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(100, 10));
+    server.default_reply(Reply::text("Paris").usage(100, 10));
     let budget = Budget::per_request(usd("0.004"));
     let client = client(&server, "openai", config([budget]));
     client.chat(ChatRequest::from("hi").extra("n", 3)).unwrap();
@@ -216,7 +219,7 @@ fn thoughts_that_do_not_fit_under_the_limit_are_refused_as_too_dear() {
         // Bears some output, but less than the thoughts alone.
         let tight = client(&server, "anthropic", config([Budget::total(usd("0.002"))]));
         let error = tight.chat(request).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
     }
     assert_eq!(server.request_count(), 0);
     for request in thinking() {
@@ -233,14 +236,14 @@ fn thoughts_that_do_not_fit_under_the_limit_are_refused_as_too_dear() {
 fn a_stream_is_stopped_at_the_limit_per_request() {
     for provider in BOTH {
         let server = loopback();
-        server.otherwise(Reply::pieces(vec!["word "; 2_000]).usage(100, 2_500));
+        server.default_reply(Reply::pieces(vec!["word "; 2_000]).usage(100, 2_500));
         // More is written than was reserved for: this server does not keep to the limit.
         let costs = config([Budget::per_request(usd("0.001")), ample()]);
         let client = client(&server, provider, costs.default_output_tokens(300));
         let mut stream = client.stream("hi").unwrap();
         assert!(server.requests()[0].json()["max_tokens"].as_u64().unwrap() <= 300);
         let error = stream.finish().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
         assert!(error.message().contains("$0.001"), "{error}");
         let partial = stream.partial();
         assert!((1_000..5_000).contains(&partial.text().len()), "{}", partial.text().len());
@@ -254,7 +257,7 @@ fn a_stream_is_stopped_at_the_limit_per_request() {
 #[test]
 fn an_answer_beyond_the_limit_is_charged_and_handed_out() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(1_000, 5_000));
+    server.default_reply(Reply::text("Paris").usage(1_000, 5_000));
     let budgets = [Budget::per_request(usd("0.001")), Budget::total(usd("0.005"))];
     let client = client(&server, "openai", config(budgets));
     // Too late to stop it: it came at once, or its usage with its end.
@@ -269,7 +272,7 @@ fn an_unknown_model_is_refused_once_there_is_a_budget() {
     let held = client(&server, "openai", config([ample()]));
     let new = || ChatRequest::from("hi").model("new");
     let error = held.chat(new()).unwrap_err();
-    assert_eq!((error.kind(), server.request_count()), (ErrorKind::Budget, 0), "{error}");
+    assert_eq!((error.kind(), server.request_count()), (ErrorKind::BudgetExceeded, 0), "{error}");
     let free = client(&server, "openai", config([]));
     assert_eq!(free.chat(new()).unwrap().cost, None);
     assert_eq!(free.stream(new()).unwrap().finish().unwrap().cost, None);
@@ -327,7 +330,7 @@ fn a_bill_of_the_providers_own_is_believed_where_it_is_to_be() {
     {
         let server = loopback();
         server.reply(Reply::raw(200, "application/json", answer.to_string()));
-        let costs = config([ample()]).believe_reported_costs(believe);
+        let costs = config([ample()]).trust_reported_costs(believe);
         let client = client(&server, "openai", costs);
         let cost = client.chat("hi").unwrap().cost.unwrap();
         assert_eq!((cost.total, cost.source), (usd(total), source));
@@ -340,7 +343,7 @@ fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
     for provider in BOTH {
         for streamed in [false, true] {
             let server = loopback();
-            server.otherwise(Reply::text("eight by").no_usage());
+            server.default_reply(Reply::text("eight by").no_usage());
             let of = |costs| {
                 let client = client(&server, provider, costs);
                 let request = ChatRequest::from("hi").max_output_tokens(100);
@@ -355,7 +358,7 @@ fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
             assert_eq!((cost.output, cost.source), (usd("0.0002"), CostSource::Bound));
             assert_eq!(spent(&held), cost.total, "{provider} {streamed}");
             // By choice a token for every byte.
-            let (cost, _) = of(config([ample()]).unreported(Unreported::Received));
+            let (cost, _) = of(config([ample()]).unreported_usage(UnreportedUsage::Received));
             assert_eq!((cost.output, cost.source), (usd("0.000016"), CostSource::Bound));
             let (cost, _) = of(config([]));
             assert_eq!((cost.output, cost.source), (usd("0.000004"), CostSource::Estimated));
@@ -371,7 +374,7 @@ fn a_budget_holds_however_names_are_written_and_a_misspelled_one_is_refused() {
         config([Budget::total(usd("0.0001")).provider(provider).model("GPT-4o-Mini")])
     };
     let error = client(&server, "openai", tight("OpenAI")).chat("hi").unwrap_err();
-    assert_eq!((error.kind(), server.request_count()), (ErrorKind::Budget, 0), "{error}");
+    assert_eq!((error.kind(), server.request_count()), (ErrorKind::BudgetExceeded, 0), "{error}");
     let error = tight("oepnai").build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("did you mean \"openai\"?"), "{error}");
@@ -408,13 +411,13 @@ fn an_answer_whose_usage_lacks_the_output_is_not_free() {
 #[test]
 fn budgets_of_the_settings_and_of_the_client_hold_together() {
     let server = loopback();
-    server.otherwise(Reply::text("Paris").usage(1_000, 500));
+    server.default_reply(Reply::text("Paris").usage(1_000, 500));
     let builder = || support::builder(&server, "openai");
     let (tight, wide) = (Budget::total(usd("0.0001")), Budget::daily(usd("100")));
     for (inner, outer) in [(tight.clone(), wide.clone()), (wide, tight)] {
         let client = builder().costs(config([inner])).budget(outer).build().unwrap();
         let error = client.chat("hi").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Budget);
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
         assert_eq!(client.cost_tracker().budgets().len(), 2);
     }
 }

@@ -14,7 +14,7 @@ use tollgate::cost::CallOutcome;
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
     Budget, CancelToken, ChatRequest, ChatStream, Client, CostConfig, CostSource, ErrorKind, Money,
-    Unreported, UsageSource,
+    UnreportedUsage, UsageSource,
 };
 
 /// A stream that goes on after its first word.
@@ -49,7 +49,7 @@ fn drop_streams_until_refused(client: &Client) -> u64 {
         match client.stream(question()) {
             Ok(mut stream) => assert!(stream.next().unwrap().is_ok()),
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+                assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
                 return dropped;
             }
         }
@@ -153,11 +153,11 @@ fn a_stream_that_the_limit_per_request_stops_is_charged_at_least_its_reserved_ou
     for provider in BOTH {
         let server = loopback();
         // It ignores the limit of a thousand tokens.
-        server.otherwise(Reply::pieces(vec!["word "; 4_000]).usage(80, 4_000));
+        server.default_reply(Reply::pieces(vec!["word "; 4_000]).usage(80, 4_000));
         let costs = config([Budget::per_request(usd("0.0035")), ample()]);
         let client = client(&server, provider, costs);
         let error = client.stream(question()).unwrap().finish().unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+        assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
         let (output, _) = charged(&client, provider);
         assert!(output >= usd("0.002"), "{provider}: {output}");
     }
@@ -241,10 +241,10 @@ fn a_stream_that_fails_between_its_beginning_and_its_first_event_is_charged() {
 
 #[test]
 fn without_a_budget_a_broken_stream_is_charged_by_estimate_whatever_the_rule() {
-    for rule in [Unreported::AtMost, Unreported::Received] {
+    for rule in [UnreportedUsage::Reserved, UnreportedUsage::Received] {
         for provider in BOTH {
             let (server, _) = bills_in_full(provider);
-            let client = client(&server, provider, config([]).unreported(rule));
+            let client = client(&server, provider, config([]).unreported_usage(rule));
             drop(client.stream(question()).unwrap());
             let cost = client.costs().last[0].cost.unwrap();
             assert_eq!(cost.source, CostSource::Estimated, "{provider} {rule:?}");

@@ -37,7 +37,7 @@ fn readers() -> usize {
 /// and are never read.
 fn streams(server: &Loopback) {
     let story = Reply::text("one two three four five six seven eight nine ten");
-    server.otherwise(story.clone().chunk_delay(Duration::from_millis(1)));
+    server.default_reply(story.clone().chunk_delay(Duration::from_millis(1)));
     server.reply(story.clone().cut_after(900));
     server.reply(story.reset_after(900));
     server.reply(Reply::hang());
@@ -70,7 +70,7 @@ fn five_hundred_streams() {
     // More than a reader runs ahead.
     let answer = |question: &str| format!("The answer to {question}. ").repeat(60);
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     server.respond(move |request| {
         Some(Reply::text(answer(request.messages()[0]["content"].as_str()?)))
     });
@@ -99,7 +99,7 @@ fn nothing_is_left_of_a_client() {
     let before = (threads(), descriptors());
     for _ in 0..20 {
         let server = loopback();
-        server.otherwise(Reply::text("hi"));
+        server.default_reply(Reply::text("hi"));
         for reply in [
             Reply::text("half").cut_after(3),
             Reply::reset(),

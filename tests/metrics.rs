@@ -10,8 +10,8 @@ use support::{builder, loopback, quick_retries};
 use tollgate::metrics::{ModelStats, Stats};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
-    Budget, CancelToken, ChatRequest, Client, CostConfig, ErrorKind, Money, PoolConfig, Price,
-    Prices, Snapshot, StreamEvent, Wait,
+    Budget, CancelToken, ChatRequest, Client, CostConfig, ErrorKind, MetricsSnapshot, Money,
+    PoolConfig, Price, Prices, StreamEvent, Wait,
 };
 
 const THREADS: u64 = 64;
@@ -40,7 +40,7 @@ struct Seen {
 /// Answers by what the request asks for: `outcome id`.
 fn script(server: &Loopback) -> Arc<Mutex<Seen>> {
     let seen = Arc::new(Mutex::new(Seen::default()));
-    server.record(false);
+    server.record_requests(false);
     server.respond({
         let seen = Arc::clone(&seen);
         move |request: &Request| {
@@ -94,7 +94,7 @@ fn every_outcome(client: &Client, id: &str) {
     let error = client.stream(request("unauthorized", WHOLE)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
     let error = client.chat(request("refused", WHOLE).max_output_tokens(50_000)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
 
     let error = client.stream(request("broken", TORN)).unwrap().finish().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
@@ -106,7 +106,7 @@ fn every_outcome(client: &Client, id: &str) {
     assert!(stream.next().unwrap().unwrap_err().is_cancelled());
 }
 
-fn of<'a>(snapshot: &'a Snapshot, model: &str) -> &'a ModelStats {
+fn of<'a>(snapshot: &'a MetricsSnapshot, model: &str) -> &'a ModelStats {
     snapshot.by_model.iter().find(|stats| stats.model == model).unwrap()
 }
 
@@ -151,7 +151,7 @@ fn every_number_is_what_the_server_saw_and_sent() {
         [
             (ErrorKind::InvalidRequest, EACH),
             (ErrorKind::Authentication, EACH),
-            (ErrorKind::Budget, EACH)
+            (ErrorKind::BudgetExceeded, EACH)
         ]
     );
     assert_eq!(stats.attempts, seen.requests[WHOLE]);
@@ -210,7 +210,7 @@ fn every_number_is_what_the_server_saw_and_sent() {
     }
     // It is stored and loaded.
     let stored = serde_json::to_string(&snapshot).unwrap();
-    assert_eq!(serde_json::from_str::<Snapshot>(&stored).unwrap().total, snapshot.total);
+    assert_eq!(serde_json::from_str::<MetricsSnapshot>(&stored).unwrap().total, snapshot.total);
 }
 
 #[test]

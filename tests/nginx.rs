@@ -160,7 +160,7 @@ fn a_connection_closed_without_an_answer_is_tried_again() {
 #[test]
 fn ten_thousand_calls_from_32_threads_without_an_error() {
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     let short = "keepalive_requests 3; keepalive_timeout 1s;";
     let Some(nginx) = nginx(&server, short, "") else { return };
     let client = behind(&nginx)

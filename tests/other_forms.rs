@@ -23,7 +23,7 @@ fn chat_and_stream_read_the_same_bodies() {
     ] {
         for kind in ["application/json", "text/event-stream"] {
             let server = loopback();
-            server.otherwise(Reply::raw(200, kind, body.as_str()));
+            server.default_reply(Reply::raw(200, kind, body.as_str()));
             let client = support::client(&server, "openai");
             let whole = client.chat("hi").unwrap_or_else(|error| panic!("{body}: {error}"));
             let streamed = client.stream("hi").unwrap().finish().unwrap();

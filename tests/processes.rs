@@ -62,7 +62,7 @@ fn what_a_process_does() {
         match client.chat(request.max_output_tokens(fastrand::u32(300..800))) {
             Ok(response) => assert!(response.cost.is_some()),
             Err(error) => {
-                assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+                assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
                 return;
             }
         }
@@ -82,7 +82,7 @@ fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
     std::fs::create_dir(&folder).unwrap();
     let file = folder.join("costs.db").into_os_string().into_string().unwrap();
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     // What each process was billed, as the provider sees it, in pico-dollars.
     let billed: Arc<Vec<AtomicU64>> = Arc::new((0..PROCESSES).map(|_| 0.into()).collect());
     server.respond({
@@ -162,7 +162,7 @@ fn spend(costs: &CostTracker) -> u32 {
         Ok(reservation) => reservation.send().settle(bill()).is_some(),
         Err(error) => {
             let kind = error.kind();
-            assert!(matches!(kind, ErrorKind::Budget | ErrorKind::Ledger), "{error}");
+            assert!(matches!(kind, ErrorKind::BudgetExceeded | ErrorKind::Ledger), "{error}");
             false
         }
     });

@@ -147,7 +147,7 @@ fn a_budget_holds_by_the_id_and_by_every_other_name_of_the_provider() {
             let nothing = Budget::total(Money::ZERO).provider(name);
             let client = builder(&server, provider, model).budget(nothing).build().unwrap();
             let error = client.chat("hi").unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Budget, "{provider} {name}: {error}");
+            assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{provider} {name}: {error}");
             let refusal = error.budget().unwrap();
             assert_eq!(refusal.provider, provider, "{name}");
         }

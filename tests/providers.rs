@@ -219,7 +219,7 @@ fn what_is_wrong_with_a_provider_is_said_before_anything_is_sent() {
 #[test]
 fn a_failure_names_the_provider_and_model_of_each_attempt() {
     let (openai, groq) = (loopback(), loopback());
-    groq.otherwise(Reply::status(500));
+    groq.default_reply(Reply::status(500));
     let client = Client::builder()
         .provider("openai")
         .api_key(key("openai"))

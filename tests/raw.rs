@@ -123,7 +123,7 @@ fn what_cannot_be_priced_is_refused_where_a_budget_applies() {
     let body = || json!({"model": "text-embedding-3-small", "input": "the secret prompt"});
     let hard = builder(&server, "openai").budget(Budget::total(Money::dollars(1))).build().unwrap();
     let error = hard.post("/embeddings", body()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Budget);
+    assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
     assert!(error.message().contains("what it can cost is not known"), "{error}");
     assert_eq!(server.request_count(), 0);
     hard.get("/models").unwrap();

@@ -160,7 +160,7 @@ fn retries_end_with_the_last_failure_and_tell_of_all() {
     let server = loopback();
     server.reply(Reply::status(500));
     server.reply(Reply::reset());
-    server.otherwise(Reply::error(503, "overloaded", "still busy"));
+    server.default_reply(Reply::error(503, "overloaded", "still busy"));
     let client = builder(&server, "openai").retry(quick_retries(3));
     let error = client.pool(no_second_sending()).build().unwrap().chat("hi").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Overloaded);
@@ -396,8 +396,8 @@ fn stormy(server: &Loopback, budget: RetryBudget) -> ClientBuilder {
 #[test]
 fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
     let server = loopback();
-    server.record(false);
-    server.otherwise(Reply::status(503));
+    server.record_requests(false);
+    server.default_reply(Reply::status(503));
     let client = stormy(&server, RetryBudget::default()).build().unwrap();
     assert_eq!(storm(&client), 0);
     // The calls, and the budget's capacity on top.
@@ -408,7 +408,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
     assert!(error.to_string().contains("retry budget is spent"), "{error}");
 
     // Once it answers again, so do the retries come back.
-    server.otherwise(Reply::text("back"));
+    server.default_reply(Reply::text("back"));
     assert_eq!(storm(&client), 2000);
     assert_eq!(client.retries_left(), 100);
 }
@@ -416,7 +416,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
 #[test]
 fn second_sendings_draw_on_the_budget_too() {
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     // Every other request of a connection is hung up on.
     let budget = RetryBudget { capacity: 10, ..RetryBudget::default() };
     let client = builder(&server, "openai")
@@ -434,8 +434,8 @@ fn second_sendings_draw_on_the_budget_too() {
 #[test]
 fn without_a_budget_they_do() {
     let server = loopback();
-    server.record(false);
-    server.otherwise(Reply::status(503));
+    server.record_requests(false);
+    server.default_reply(Reply::status(503));
     let client = stormy(&server, RetryBudget::UNLIMITED).build().unwrap();
     assert_eq!(storm(&client), 0);
     assert_eq!(server.request_count(), 2000 * 5);

@@ -15,7 +15,7 @@ fn ten_thousand_calls_from_64_threads_over_8_connections() {
     const THREADS: usize = 64;
     const CALLS: usize = 10_000;
     let server = loopback();
-    server.record(false);
+    server.record_requests(false);
     // Every answer repeats its question, so that a mix-up shows.
     server.respond(|request| {
         let question = request.messages()[0]["content"].as_str().unwrap_or_default();

@@ -317,7 +317,7 @@ fn each_call_makes_one_event_that_says_how_it_ended() {
         ("tollgate.request_id", "req_9"),
     ]);
     events[6].has(&[("error.type", "invalid_request"), ("tollgate.attempts", "0")]);
-    events[7].has(&[("error.type", "budget"), ("tollgate.attempts", "0")]);
+    events[7].has(&[("error.type", "budget_exceeded"), ("tollgate.attempts", "0")]);
 }
 
 #[test]

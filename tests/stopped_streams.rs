@@ -60,7 +60,7 @@ fn a_first_token_that_does_not_come_leaves_time_for_another_attempt() {
 fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     let server = loopback();
     let slow = Reply::text("one two three four five six seven eight nine ten");
-    server.otherwise(slow.chunk_delay(Duration::from_millis(200)));
+    server.default_reply(slow.chunk_delay(Duration::from_millis(200)));
     let client = client(&server, "openai");
     let limited = ChatRequest::from("hi").stream_timeout(Duration::from_millis(900));
     let mut stream = client.stream(limited).unwrap();
@@ -137,7 +137,7 @@ fn dropped_at_any_event_it_closes_its_connection() {
     for provider in BOTH {
         let server = loopback();
         let reply = Reply::text("one two three").and_tool_call("f", json!({"a": 1}));
-        server.otherwise(reply.chunk_delay(Duration::from_millis(1)));
+        server.default_reply(reply.chunk_delay(Duration::from_millis(1)));
         let one = PoolConfig { max_size: 1, ..PoolConfig::default() };
         let client = builder(&server, provider).pool(one).build().unwrap();
         let all = client.stream("hi").unwrap().count();
@@ -161,7 +161,7 @@ fn cancelling_ends_the_wait_for_the_next_event() {
         let server = loopback();
         let reply = Reply::text("one two three four five six ten");
         let (first, _) = first_word_and_end(provider, reply.clone());
-        server.otherwise(reply.stall_after(first));
+        server.default_reply(reply.stall_after(first));
         let client = builder(&server, provider).idle_timeout(LONG).build().unwrap();
         let token = CancelToken::new();
         let request = ChatRequest::from("hi").cancel_token(&token);
@@ -188,7 +188,7 @@ fn cancelling_ends_the_wait_for_the_next_event() {
 #[test]
 fn cancelling_goes_before_events_that_have_come() {
     let server = loopback();
-    server.otherwise(Reply::text("one two three four five six"));
+    server.default_reply(Reply::text("one two three four five six"));
     let client = client(&server, "openai");
     let token = CancelToken::new();
     let mut stream = client.stream(ChatRequest::from("hi").cancel_token(&token)).unwrap();

@@ -6,7 +6,6 @@ mod support;
 use serde_json::json;
 use std::io::Write;
 use std::sync::mpsc::channel;
-use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 use support::listener::wait_for_the_end;
@@ -14,7 +13,10 @@ use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, flood, head, whole};
 use support::{builder_at, client, eventually, loopback};
 use tollgate::testing::{Framing, Reply};
-use tollgate::{ChatRequest, ChatStream, FinishReason, Message, StreamEvent, UsageSource, select};
+use tollgate::{
+    ChatRequest, ChatStream, FinishReason, Message, NextEvent, Selected, StreamEvent, UsageSource,
+    select,
+};
 
 #[test]
 fn a_stream_gives_what_the_whole_answer_would() {
@@ -66,7 +68,7 @@ fn a_stream_gives_what_the_whole_answer_would() {
 #[test]
 fn text_completions_stream_too() {
     let server = loopback();
-    server.otherwise(Reply::text("and they lived happily ever after").usage(5, 7));
+    server.default_reply(Reply::text("and they lived happily ever after").usage(5, 7));
     let client = client(&server, "openai");
     for mut stream in [
         client.complete_stream("Once upon a time").unwrap(),
@@ -98,7 +100,7 @@ fn characters_split_over_packets_are_whole() {
 fn a_stream_read_to_its_end_gives_its_connection_back() {
     for framing in [Framing::Chunked, Framing::ContentLength] {
         let server = loopback();
-        server.otherwise(Reply::text("one two three").framing(framing));
+        server.default_reply(Reply::text("one two three").framing(framing));
         let client = client(&server, "anthropic");
         for _ in 0..20 {
             client.stream("hi").unwrap().finish().unwrap();
@@ -204,12 +206,12 @@ fn a_broken_stream_is_not_kept_waiting_by_a_busy_one() {
     let (flood, _gone) = flood();
     let busy = builder_at(&flood.base_url()).max_response_bytes(1 << 30).build().unwrap();
     let server = loopback();
-    server.otherwise(Reply::text("one two three four five six").reset_after(1000));
+    server.default_reply(Reply::text("one two three four five six").reset_after(1000));
     let broken = client(&server, "openai");
     let mut streams = [busy.stream("hi").unwrap(), broken.stream("hi").unwrap()];
     // 2⁻⁵⁰⁰ of all runs fail.
     let chosen = (0..100_000).any(|_| match select(&streams, AT_ONCE) {
-        Poll::Ready(Some(ready)) => streams[ready].next().unwrap().is_err() && ready == 1,
+        Selected::Ready(ready) => streams[ready].next().unwrap().is_err() && ready == 1,
         other => panic!("{other:?}"),
     });
     assert!(chosen);
@@ -223,19 +225,16 @@ fn waiting_can_be_bounded_and_loses_nothing() {
     let mut stream = client(&server, "openai").stream("hi").unwrap();
     let (mut text, mut pending) = (String::new(), 0);
     loop {
-        match stream.next_timeout(Duration::from_millis(10)) {
-            Poll::Pending => pending += 1,
-            Poll::Ready(Some(event)) => {
-                if let StreamEvent::TextDelta(delta) = event.unwrap() {
-                    text.push_str(&delta);
-                }
-            }
-            Poll::Ready(None) => break,
+        match stream.next_timeout(Duration::from_millis(10)).unwrap() {
+            NextEvent::Event(StreamEvent::TextDelta(delta)) => text.push_str(&delta),
+            NextEvent::Event(_) => {}
+            NextEvent::TimedOut => pending += 1,
+            NextEvent::Ended => break,
         }
     }
     assert_eq!(text, "one two three");
     assert!(pending > 3, "{pending}");
-    assert!(matches!(stream.next_timeout(LONG), Poll::Ready(None)));
+    assert_eq!(stream.next_timeout(LONG).unwrap(), NextEvent::Ended);
 }
 
 #[test]
@@ -252,14 +251,11 @@ fn several_streams_can_be_awaited_at_once() {
     let mut streams: Vec<_> =
         (0..8).map(|number| client.stream(number.to_string()).unwrap()).collect();
     let mut texts = vec![String::new(); streams.len()];
-    while let Poll::Ready(Some(ready)) = select(&streams, AT_ONCE) {
+    while let Selected::Ready(ready) = select(&streams, AT_ONCE) {
         // What is ready is not waited for.
-        match streams[ready].next_timeout(Duration::ZERO) {
-            Poll::Ready(Some(event)) => {
-                if let StreamEvent::TextDelta(delta) = event.unwrap() {
-                    texts[ready].push_str(&delta);
-                }
-            }
+        match streams[ready].next_timeout(Duration::ZERO).unwrap() {
+            NextEvent::Event(StreamEvent::TextDelta(delta)) => texts[ready].push_str(&delta),
+            NextEvent::Event(_) => {}
             other => panic!("{other:?}"),
         }
     }
@@ -268,11 +264,11 @@ fn several_streams_can_be_awaited_at_once() {
         assert_eq!(text, &format!("{number} is the number"));
     }
     let nothing: [ChatStream; 0] = [];
-    assert_eq!(select(&nothing, LONG), Poll::Ready(None));
+    assert_eq!(select(&nothing, LONG), Selected::AllEnded);
     server.respond(|_| Some(Reply::text("one two three four five six").stall_after(1000)));
     let mut stalled = [support::client(&server, "openai").stream("hi").unwrap()];
-    while stalled[0].next_timeout(Duration::from_millis(300)).is_ready() {}
-    assert_eq!(select(&stalled, Duration::from_millis(10)), Poll::Pending);
+    while stalled[0].next_timeout(Duration::from_millis(300)).unwrap() != NextEvent::TimedOut {}
+    assert_eq!(select(&stalled, Duration::from_millis(10)), Selected::TimedOut);
 }
 
 #[test]

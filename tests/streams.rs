@@ -284,7 +284,7 @@ fn check_events(events: &[StreamEvent], whole: &ChatResponse) {
             StreamEvent::TextDelta(text) => said.text += text,
             StreamEvent::ReasoningDelta(text) => said.reasoning += text,
             StreamEvent::RefusalDelta(text) => said.refusal += text,
-            StreamEvent::ToolCallBegun { index, id, name } => {
+            StreamEvent::ToolCallStarted { index, id, name } => {
                 assert_eq!(*index, said.calls.len());
                 said.calls.push((id.clone(), name.clone(), String::new()));
             }

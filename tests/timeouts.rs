@@ -61,7 +61,7 @@ fn every_limit_works_on_the_client_and_on_a_request_and_is_named_with_its_value(
         ("stream_timeout", STREAM, slow, true, Phase::NextToken),
     ] {
         let server = loopback();
-        server.otherwise(reply());
+        server.default_reply(reply());
         let (on_client, on_request) = setting;
         let client = || builder(&server, "openai");
         for (client, request) in [
@@ -88,7 +88,7 @@ fn limits_that_are_not_reached_end_nothing() {
         [(ATTEMPT, slow as fn() -> Reply), (FIRST, slow), (IDLE, slow), (STREAM, slow)]
     {
         let server = loopback();
-        server.otherwise(reply());
+        server.default_reply(reply());
         let (on_client, on_request) = setting;
         let client = on_client(builder(&server, "openai").stream_timeout(LONG)).build().unwrap();
         // Those for streams do not apply to a whole answer, nor the others behind its first event.
@@ -96,7 +96,7 @@ fn limits_that_are_not_reached_end_nothing() {
             streamed(&client, ChatRequest::from("hi")).unwrap();
             streamed(&client, on_request(ChatRequest::from("hi"))).unwrap();
         }
-        server.otherwise(Reply::text("fine"));
+        server.default_reply(Reply::text("fine"));
         client.chat(on_request(ChatRequest::from("hi"))).unwrap();
     }
 }
@@ -105,7 +105,7 @@ fn limits_that_are_not_reached_end_nothing() {
 fn a_stream_is_held_to_the_nearest_limit_for_all_of_it() {
     let ended = |client: fn(ClientBuilder) -> ClientBuilder, request: ChatRequest| {
         let server = loopback();
-        server.otherwise(slow());
+        server.default_reply(slow());
         streamed(&client(builder(&server, "openai")).build().unwrap(), request)
     };
     let hi = || ChatRequest::from("hi");
@@ -120,7 +120,7 @@ fn a_stream_is_held_to_the_nearest_limit_for_all_of_it() {
     assert!(error.to_string().contains("(timeout of 300ms)"), "{error}");
     // The beginning alone.
     let server = loopback();
-    server.otherwise(Reply::hang());
+    server.default_reply(Reply::hang());
     let client = builder(&server, "openai").timeout(SHORT).stream_timeout(LONG).build().unwrap();
     let error = client.stream("hi").unwrap_err();
     assert!(error.to_string().contains("(timeout of 300ms)"), "{error}");
@@ -160,10 +160,10 @@ fn the_limits_around_a_connection_are_named_as_well() {
         assert_eq!(error.phase(), Some(Phase::Tls), "{error}");
         assert!(error.to_string().contains("(connect_timeout of 300ms)"), "{error}");
     }
-    server.accept().unwrap();
+    server.accept_connections().unwrap();
     let pool = PoolConfig { max_size: 1, acquire_timeout: Some(SHORT), ..PoolConfig::default() };
     let client = builder(&server, "openai").pool(pool).build().unwrap();
-    server.otherwise(slow());
+    server.default_reply(slow());
     let _holds = client.stream("hi").unwrap();
     let error = client.chat("hi").unwrap_err();
     assert_eq!(error.phase(), Some(Phase::PoolWait), "{error}");

@@ -241,7 +241,7 @@ fn roots_that_are_none_are_a_mistake_in_the_configuration() {
 fn streams_come_encrypted_and_give_their_connection_back() {
     let (server, tls, builder) = encrypted();
     let client = builder.build().unwrap();
-    server.otherwise(Reply::text("one two three").chunk_delay(Duration::from_millis(5)));
+    server.default_reply(Reply::text("one two three").chunk_delay(Duration::from_millis(5)));
     for _ in 0..3 {
         assert_eq!(client.stream("hi").unwrap().finish().unwrap().text(), "one two three");
     }

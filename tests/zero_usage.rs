@@ -7,7 +7,7 @@ use support::costs::{ample, client, config, spent, usd};
 use support::loopback;
 use tollgate::testing::Reply;
 use tollgate::{
-    ChatRequest, ChatResponse, CostConfig, CostSource, Error, Money, Unreported, UsageSource,
+    ChatRequest, ChatResponse, CostConfig, CostSource, Error, Money, UnreportedUsage, UsageSource,
 };
 
 /// In which format it is asked, and whether it is streamed.
@@ -144,7 +144,7 @@ fn an_answer_next_to_zeros_is_not_free() {
                 false => UsageSource::Missing,
             };
             assert_eq!(answer.usage.source, known, "{case}");
-            let costs = config([ample()]).unreported(Unreported::Estimate);
+            let costs = config([ample()]).unreported_usage(UnreportedUsage::Estimate);
             let (_, estimated) = asked(wire, streamed, zeros(), costs).expect(&case);
             assert!(Money::ZERO < estimated && estimated < spent, "{case}: {estimated}");
         }
@@ -253,7 +253,7 @@ fn a_bill_of_the_providers_own_next_to_zeros_is_believed_unless_it_is_nothing() 
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}],
             "usage": {"prompt_tokens": 0, "completion_tokens": 0, "cost": bill},
         });
-        let costs = config([ample()]).believe_reported_costs(true);
+        let costs = config([ample()]).trust_reported_costs(true);
         let (answer, spent) = asked(Wire::Chat, false, whole(&body), costs).unwrap();
         assert_eq!(answer.cost.unwrap().total, spent);
         match total {

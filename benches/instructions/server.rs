@@ -40,12 +40,12 @@ impl Drop for Server {
 /// Says where it listens and answers until its input ends.
 pub(crate) fn serve() -> Result<bool, Box<dyn Error>> {
     let server = Loopback::start()?;
-    server.record(false);
+    server.record_requests(false);
     server.on(
         |request| request.body_contains("\"stream\":true"),
         Reply::pieces(streams::pieces()).rate_limit(10_000, 9_999),
     );
-    server.otherwise(Reply::text("Paris").rate_limit(10_000, 9_999));
+    server.default_reply(Reply::text("Paris").rate_limit(10_000, 9_999));
     println!("localhost:{}", server.address().port());
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(true)

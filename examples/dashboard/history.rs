@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tollgate::cost::BudgetStatus;
 use tollgate::metrics::{CallSample, ModelStats, Window};
-use tollgate::{Histogram, Snapshot};
+use tollgate::{Histogram, MetricsSnapshot};
 
 /// How many points are kept: the last five minutes, and what a rate at their beginning
 /// is reckoned from.
@@ -51,7 +51,7 @@ impl History {
     }
 
     /// Adds the numbers of one moment.
-    pub(crate) fn note(&self, snapshot: &Snapshot) {
+    pub(crate) fn note(&self, snapshot: &MetricsSnapshot) {
         let (total, pool) = (&snapshot.total, &snapshot.pool.total);
         let latency = &snapshot.windows.one_minute.stats.latency;
         let mut points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +78,7 @@ impl History {
     }
 
     /// What the page draws, with the points after the one of a number.
-    pub(crate) fn json(&self, snapshot: &Snapshot, after: u64) -> Value {
+    pub(crate) fn json(&self, snapshot: &MetricsSnapshot, after: u64) -> Value {
         let points: Vec<Point> = {
             let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
             points.iter().filter(|point| point.number > after).cloned().collect()

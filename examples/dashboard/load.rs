@@ -92,7 +92,7 @@ fn call(client: &Client, request: ChatRequest) {
 pub(crate) fn loopback() -> io::Result<Loopback> {
     let server = Loopback::start()?;
     // It is to run for long.
-    server.record(false);
+    server.record_requests(false);
     let begun = Instant::now();
     server.respond(move |request| {
         // Of every two minutes twenty seconds are bad.

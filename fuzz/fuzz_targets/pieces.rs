@@ -53,7 +53,7 @@ fn add_up((events, error, response): &Decoded, numbered: bool) {
             StreamEvent::ReasoningDelta(more) | StreamEvent::RefusalDelta(more) => {
                 kept += more.len();
             }
-            StreamEvent::ToolCallBegun { index, .. } => calls.push((*index, String::new(), None)),
+            StreamEvent::ToolCallStarted { index, .. } => calls.push((*index, String::new(), None)),
             StreamEvent::ToolArgumentsDelta { index, delta } => {
                 let call = calls.iter_mut().find(|call| call.0 == *index);
                 call.expect("a call that has begun").1 += delta;

@@ -37,7 +37,7 @@ pub(super) fn admit(
     let target = wire::Target { provider: &settings.profile.id, model, dialect };
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
     let mut plan = CallPlan::priced_as(provider, priced_as, model).tags(&request.tags);
-    let least = costs.least_output(&plan);
+    let least = costs.min_output(&plan);
     let mut encoded = wire.encode(request, target, delivery, least.is_some())?;
     if let Some(tier) = encoded.service_tier() {
         plan = plan.service_tier(tier);
@@ -52,7 +52,7 @@ pub(super) fn admit(
         costs.fit_window(&mut plan);
     }
     let reservation = costs.reserve(match least {
-        Some(each) => plan.clone().at_least_each(each),
+        Some(each) => plan.clone().min_output_each(each),
         None => plan.clone(),
     })?;
     if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {

@@ -59,7 +59,7 @@ impl Operation for Raw<'_> {
                 );
                 if caller.settings.costs.is_held(&plan.tags(&request.tags)) {
                     return Err(Error::new(
-                        ErrorKind::Budget,
+                        ErrorKind::BudgetExceeded,
                         "a budget applies to this request, but what it can cost is not known; \
                          make the budget soft, or send the request by a client without it",
                     ));

@@ -30,7 +30,7 @@ pub enum StreamEvent {
     RefusalDelta(String),
     /// The model begins to call a tool. It comes before all other events of that
     /// call, and not before both id and name are known.
-    ToolCallBegun {
+    ToolCallStarted {
         /// Which of the answer's tool calls, counted from 0 in the order in which
         /// they begin.
         index: usize,
@@ -67,8 +67,8 @@ impl fmt::Debug for StreamEvent {
             Self::TextDelta(text) => piece("TextDelta", text),
             Self::ReasoningDelta(text) => piece("ReasoningDelta", text),
             Self::RefusalDelta(text) => piece("RefusalDelta", text),
-            Self::ToolCallBegun { index, id, name } => f
-                .debug_struct("ToolCallBegun")
+            Self::ToolCallStarted { index, id, name } => f
+                .debug_struct("ToolCallStarted")
                 .field("index", index)
                 .field("id", id)
                 .field("name", name)
@@ -99,7 +99,7 @@ mod tests {
             StreamEvent::TextDelta("secret".into()),
             StreamEvent::ReasoningDelta("secret".into()),
             StreamEvent::RefusalDelta("secret".into()),
-            StreamEvent::ToolCallBegun { index: 0, id: "c".into(), name: "f".into() },
+            StreamEvent::ToolCallStarted { index: 0, id: "c".into(), name: "f".into() },
             StreamEvent::ToolArgumentsDelta { index: 0, delta: "secret".into() },
             StreamEvent::ToolCallComplete { index: 0, call: call.into() },
             StreamEvent::Usage(Usage::reported(1, 2).into()),

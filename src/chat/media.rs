@@ -24,22 +24,22 @@ use crate::error::Error;
 #[non_exhaustive]
 pub struct Image {
     /// Where the image is, or its bytes.
-    pub source: Source,
+    pub source: MediaSource,
     /// How closely the model should look. Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<Detail>,
+    pub detail: Option<ImageDetail>,
 }
 
 impl Image {
     /// An image that the provider fetches from `url` itself.
     pub fn from_url(url: impl Into<String>) -> Self {
-        Self { source: Source::Url(url.into()), detail: None }
+        Self { source: MediaSource::Url(url.into()), detail: None }
     }
 
     /// An image sent along with the request. `media_type` is its MIME type, such
     /// as `image/png`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
-        Self { source: Source::from_bytes(media_type, bytes), detail: None }
+        Self { source: MediaSource::from_bytes(media_type, bytes), detail: None }
     }
 
     /// The image in a file, sent along with the request. Its content decides its media type,
@@ -70,7 +70,7 @@ impl Image {
 
     /// Sets how closely the model should look.
     #[must_use]
-    pub fn detail(mut self, detail: Detail) -> Self {
+    pub fn detail(mut self, detail: ImageDetail) -> Self {
         self.detail = Some(detail);
         self
     }
@@ -87,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Detail {
+pub enum ImageDetail {
     /// The provider decides by the image's size.
     Auto,
     /// A small copy of the image.
@@ -102,7 +102,7 @@ pub enum Detail {
 #[non_exhaustive]
 pub struct Document {
     /// Where the document is, or its bytes.
-    pub source: Source,
+    pub source: MediaSource,
     /// A file name or title for the model to refer to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -111,13 +111,13 @@ pub struct Document {
 impl Document {
     /// A document that the provider fetches from `url` itself.
     pub fn from_url(url: impl Into<String>) -> Self {
-        Self { source: Source::Url(url.into()), name: None }
+        Self { source: MediaSource::Url(url.into()), name: None }
     }
 
     /// A document sent along with the request. `media_type` is its MIME type,
     /// such as `application/pdf` or `text/plain`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
-        Self { source: Source::from_bytes(media_type, bytes), name: None }
+        Self { source: MediaSource::from_bytes(media_type, bytes), name: None }
     }
 
     /// The document in a file, sent along with the request under its name. Its content decides
@@ -149,7 +149,7 @@ impl Document {
 
     /// A document uploaded to the provider before, by its file id.
     pub fn from_file_id(id: impl Into<String>) -> Self {
-        Self { source: Source::FileId(id.into()), name: None }
+        Self { source: MediaSource::FileId(id.into()), name: None }
     }
 
     /// Sets the file name or title.
@@ -173,7 +173,7 @@ impl fmt::Debug for Document {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Source {
+pub enum MediaSource {
     /// An address the provider fetches itself.
     Url(String),
     /// The content, in base64 (RFC 4648 section 4, padded), encoded once and not
@@ -188,14 +188,14 @@ pub enum Source {
     FileId(String),
 }
 
-impl Source {
+impl MediaSource {
     /// Encodes `bytes` as base64.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self::Base64 { media_type: media_type.into(), data: base64::encode(bytes) }
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for MediaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // An address may carry a signature in its query.

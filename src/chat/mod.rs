@@ -27,7 +27,7 @@ mod typed;
 
 pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
-pub use media::{Detail, Document, Image, Source};
+pub use media::{Document, Image, ImageDetail, MediaSource};
 pub use message::{Message, Role};
 pub use opaque::Opaque;
 pub use part::{CacheTtl, Part};

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::{Message, Part, Provider, ReasoningEffort, ResponseFormat, Source, Tool, ToolChoice};
+use super::{
+    MediaSource, Message, Part, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice,
+};
 use crate::cancel::CancelToken;
 
 /// A conversation and how to answer it.
@@ -165,7 +167,7 @@ impl ChatRequest {
                 Part::ToolResult(result) => return result.content.iter().map(of).sum(),
                 _ => return 0,
             };
-            if let Source::Base64 { data, .. } = source { data.len() } else { 0 }
+            if let MediaSource::Base64 { data, .. } = source { data.len() } else { 0 }
         }
         self.messages.iter().flat_map(|message| &message.content).map(of).sum()
     }

@@ -14,7 +14,7 @@ use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 /// What a model answered, and what the provider said about it.
 ///
 /// Where a request asks for several choices ([`n`](super::ChatRequest::n)), this is the first;
-/// [`further_texts`](Self::further_texts) are the others.
+/// [`other_choices`](Self::other_choices) are the others.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChatResponse {
@@ -163,7 +163,7 @@ impl ChatResponse {
     /// The texts of the further choices, where the request asked for several by
     /// [`ChatRequest::n`](super::ChatRequest::n), in their order. Empty for streams, which yield
     /// the first choice only.
-    pub fn further_texts(&self) -> Vec<String> {
+    pub fn other_choices(&self) -> Vec<String> {
         let body = self.raw_json();
         let choices = body.get("choices").and_then(Value::as_array);
         let mut choices: Vec<_> = choices.into_iter().flatten().enumerate().collect();

@@ -274,16 +274,10 @@ impl ClientBuilder {
     /// choices (`n`); thinking that the provider does not show looks like silence. The time
     /// that the caller takes over an event is not counted. Default: 600 s, as long as the
     /// official SDKs let one read take.
-    #[doc(alias = "gap_timeout", alias = "read_timeout")]
+    #[doc(alias = "read_timeout")]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
         self
-    }
-
-    /// The former name of [`idle_timeout`](Self::idle_timeout).
-    #[doc(hidden)]
-    pub fn gap_timeout(self, timeout: Duration) -> Self {
-        self.idle_timeout(timeout)
     }
 
     /// Sets the longest that a stream may take from the call to its end, the time that its

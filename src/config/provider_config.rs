@@ -170,12 +170,6 @@ impl ProviderConfig {
         self
     }
 
-    /// The former name of [`idle_timeout`](Self::idle_timeout).
-    #[doc(hidden)]
-    pub fn gap_timeout(self, timeout: Duration) -> Self {
-        self.idle_timeout(timeout)
-    }
-
     /// Sets the longest that a stream may take from the call to its end. Default: this
     /// provider's [`timeout`](Self::timeout) if that is set, else the client's
     /// [`stream_timeout`](crate::ClientBuilder::stream_timeout).

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::price::Tier;
 use super::record::CallOutcome;
-use super::{Cost, CostSource, Money, Price, Unreported};
+use super::{Cost, CostSource, Money, Price, UnreportedUsage};
 use crate::error::{Error, ErrorKind, Phase};
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
@@ -28,8 +28,8 @@ pub(super) struct Terms<'a> {
     pub(super) served_tier: Option<&'a str>,
     /// When it began: prices of that moment hold.
     pub(super) at: SystemTime,
-    pub(super) unreported: Unreported,
-    pub(super) believe_reported: bool,
+    pub(super) unreported: UnreportedUsage,
+    pub(super) trust_reported: bool,
 }
 
 impl Terms<'_> {
@@ -46,7 +46,7 @@ impl Terms<'_> {
         if source == CostSource::Bound {
             cost.total = cost.total.max(self.most(price, &charged, known));
         }
-        let Some(total) = reported.filter(|_| self.believe_reported) else { return Some(cost) };
+        let Some(total) = reported.filter(|_| self.trust_reported) else { return Some(cost) };
         // A bill in the middle of a stream is not the last, and one of nothing beside counts
         // that are missing is none.
         let is_final =
@@ -93,18 +93,18 @@ impl Terms<'_> {
         let (input, output) = (usage.prompt_tokens, usage.completion_tokens);
         let missing = usage.source == UsageSource::Missing;
         let guess = if missing { self.expected_input } else { input };
-        let least_output = self.bound.output_tokens.max(output);
+        let min_output = self.bound.output_tokens.max(output);
         let (unreported_input, unreported_output) = match self.unreported {
-            Unreported::AtMost | Unreported::Received => {
-                let all = missing || self.unreported == Unreported::AtMost;
-                let most_output = if all { least_output } else { bytes(output).min(least_output) };
+            UnreportedUsage::Reserved | UnreportedUsage::Received => {
+                let all = missing || self.unreported == UnreportedUsage::Reserved;
+                let most_output = if all { min_output } else { bytes(output).min(min_output) };
                 (
                     if stated.0 { self.bound.input_tokens.max(input) } else { guess },
                     if stated.1 { most_output } else { output },
                 )
             }
-            Unreported::Estimate => (guess, output),
-            Unreported::Nothing => (0, 0),
+            UnreportedUsage::Estimate => (guess, output),
+            UnreportedUsage::Nothing => (0, 0),
         };
         let mut charged = *usage;
         charged.prompt_tokens = if known.0 { input } else { unreported_input };
@@ -122,7 +122,7 @@ impl Terms<'_> {
 
     /// Whether what was not reported is charged at its most.
     fn is_most(&self) -> bool {
-        matches!(self.unreported, Unreported::AtMost | Unreported::Received)
+        matches!(self.unreported, UnreportedUsage::Reserved | UnreportedUsage::Received)
     }
 
     /// What is charged where the provider reported all counts.
@@ -157,7 +157,7 @@ impl Terms<'_> {
             None => Tier::Asked(self.asked_tier),
         };
         let most = price.at_most_beside(charged, known, &bound, tier, self.at);
-        match known == (false, false) && self.unreported == Unreported::AtMost {
+        match known == (false, false) && self.unreported == UnreportedUsage::Reserved {
             true => most.max(self.reserved),
             false => most,
         }
@@ -203,7 +203,7 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
             | ErrorKind::Timeout
             | ErrorKind::Connection
             | ErrorKind::Cancelled
-            | ErrorKind::Budget,
+            | ErrorKind::BudgetExceeded,
             _,
         ) => true,
         // Told so in place of an answer.

@@ -29,7 +29,7 @@ pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum UnknownModel {
-    /// Refuse the call, with an error of kind [`Budget`](ErrorKind::Budget): no budget can
+    /// Refuse the call, with an error of kind [`Budget`](ErrorKind::BudgetExceeded): no budget can
     /// hold what it cannot price.
     Refuse,
     /// Take it to cost so much.
@@ -69,19 +69,19 @@ pub enum UnknownModel {
 /// - Novita bills "actual token usage regardless of disconnect timing"
 ///   (<https://novita.ai/docs/guides/llm-billing>) and does not say whether it stops.
 ///
-/// So [`AtMost`](Self::AtMost) is the default for all of them.
+/// So [`Reserved`](Self::Reserved) is the default for all of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Unreported {
+pub enum UnreportedUsage {
     /// The most the request can have cost, whatever arrived of its answer: of input and
     /// output, what was not reported is charged as it was reserved. Budgets hold with this.
     ///
     /// Where no budget applies to a call, nothing bounds it, and it is charged as by
     /// [`Estimate`](Self::Estimate).
     #[default]
-    AtMost,
+    Reserved,
     /// The most that what arrived can have cost: a token of output for every byte, and input
-    /// as by [`AtMost`](Self::AtMost). For providers that stop generating and billing when
+    /// as by [`Reserved`](Self::Reserved). For providers that stop generating and billing when
     /// the client hangs up. Without any answer, all that was reserved.
     ///
     /// With a provider that does not stop, a budget can be overrun many times over. Reasoning
@@ -102,15 +102,15 @@ pub enum Unreported {
 /// | [`budget`](Self::budget) | none |
 /// | [`prices`](Self::prices) | [`Prices::builtin`] |
 /// | [`unknown_model`](Self::unknown_model) | refuse with hard budgets, allow without |
-/// | [`unreported`](Self::unreported) | the most it can have cost |
-/// | [`believe_reported_costs`](Self::believe_reported_costs) | no |
+/// | [`unreported_usage`](Self::unreported_usage) | the most it can have cost |
+/// | [`trust_reported_costs`](Self::trust_reported_costs) | no |
 /// | [`limit_output`](Self::limit_output) | yes |
 /// | [`default_output_tokens`](Self::default_output_tokens) | what the model can write, or 4,096 |
-/// | [`least_output_tokens`](Self::least_output_tokens) | 256 |
+/// | [`min_output_tokens`](Self::min_output_tokens) | 256 |
 /// | [`tokenizer`](Self::tokenizer) | none: a token for every byte |
 /// | [`on_alert`](Self::on_alert) | nobody is told |
 /// | [`ledger`](Self::ledger) | [`MemoryLedger`] |
-/// | [`last_calls`](Self::last_calls) | 100 |
+/// | [`recent_calls`](Self::recent_calls) | 100 |
 /// | [`clock`](Self::clock) | the system's |
 ///
 /// ```
@@ -141,14 +141,14 @@ pub struct CostConfig {
     pub(super) prices: Prices,
     pub(super) ledger: Option<Arc<dyn Ledger>>,
     pub(super) unknown_model: Option<UnknownModel>,
-    pub(super) unreported: Unreported,
-    pub(super) believe_reported: bool,
+    pub(super) unreported: UnreportedUsage,
+    pub(super) trust_reported: bool,
     pub(super) limit_output: bool,
     pub(super) default_output: Option<u64>,
-    pub(super) least_output: u64,
+    pub(super) min_output: u64,
     pub(super) on_alert: Option<OnAlert>,
     pub(super) tokenizer: Option<Arc<dyn Tokenizer>>,
-    pub(super) last_calls: usize,
+    pub(super) recent_calls: usize,
     pub(super) clock: Clock,
 }
 
@@ -162,14 +162,14 @@ impl Default for CostConfig {
             prices: Prices::builtin(),
             ledger: None,
             unknown_model: None,
-            unreported: Unreported::default(),
-            believe_reported: false,
+            unreported: UnreportedUsage::default(),
+            trust_reported: false,
             limit_output: true,
             default_output: None,
-            least_output: LEAST_OUTPUT,
+            min_output: LEAST_OUTPUT,
             on_alert: None,
             tokenizer: None,
-            last_calls: 100,
+            recent_calls: 100,
             clock: Arc::new(SystemTime::now),
         }
     }
@@ -223,8 +223,8 @@ impl CostConfig {
     }
 
     /// What to charge for calls that may have been billed, where the provider did not report
-    /// how much. Default: [`AtMost`](Unreported::AtMost), for every provider.
-    pub fn unreported(mut self, rule: Unreported) -> Self {
+    /// how much. Default: [`Reserved`](UnreportedUsage::Reserved), for every provider.
+    pub fn unreported_usage(mut self, rule: UnreportedUsage) -> Self {
         self.unreported = rule;
         self
     }
@@ -232,15 +232,15 @@ impl CostConfig {
     /// Takes the provider's own bill for the cost, where it sends one (OpenRouter,
     /// xAI). Default: no; the usage is priced, and the bill only stands in where the
     /// model has no price.
-    pub fn believe_reported_costs(mut self, believe: bool) -> Self {
-        self.believe_reported = believe;
+    pub fn trust_reported_costs(mut self, believe: bool) -> Self {
+        self.trust_reported = believe;
         self
     }
 
     /// Sends an output limit with every request that has none and that a hard budget bears on:
     /// as many tokens as the budgets bear, at most
     /// [`default_output_tokens`](Self::default_output_tokens) and at least
-    /// [`least_output_tokens`](Self::least_output_tokens). Only with it does the provider
+    /// [`min_output_tokens`](Self::min_output_tokens). Only with it does the provider
     /// itself see to it that a call costs no more than was reserved. Default: yes.
     ///
     /// A request has a limit of its own by
@@ -272,8 +272,8 @@ impl CostConfig {
     /// request that has no limit of its own is refused rather than answered in half a
     /// sentence. Not zero. Default: 256, or
     /// [`default_output_tokens`](Self::default_output_tokens) where that is lower.
-    pub fn least_output_tokens(mut self, tokens: u64) -> Self {
-        self.least_output = tokens;
+    pub fn min_output_tokens(mut self, tokens: u64) -> Self {
+        self.min_output = tokens;
         self
     }
 
@@ -294,8 +294,8 @@ impl CostConfig {
     }
 
     /// How many calls the report [lists](crate::CostReport::last), the latest. Default: 100.
-    pub fn last_calls(mut self, calls: usize) -> Self {
-        self.last_calls = calls;
+    pub fn recent_calls(mut self, calls: usize) -> Self {
+        self.recent_calls = calls;
         self
     }
 
@@ -345,18 +345,18 @@ impl CostConfig {
         let priced = self.unknown_models() == UnknownModel::Refuse;
         let of = |budget: &Budget| budget.provider_problem(providers, &self.prices, priced);
         problems.extend(self.budgets.iter().filter_map(of));
-        if self.least_output == 0 {
-            problems.push("least_output_tokens is zero; no answer is that short".to_owned());
+        if self.min_output == 0 {
+            problems.push("min_output_tokens is zero; no answer is that short".to_owned());
         }
-        if let Some(tokens) = self.default_output.filter(|tokens| *tokens < self.least_output) {
+        if let Some(tokens) = self.default_output.filter(|tokens| *tokens < self.min_output) {
             // One that nobody set goes down with it.
-            if self.least_output == LEAST_OUTPUT && tokens > 0 {
-                self.least_output = tokens;
+            if self.min_output == LEAST_OUTPUT && tokens > 0 {
+                self.min_output = tokens;
             } else {
                 problems.push(format!(
-                    "default_output_tokens ({tokens}) is below least_output_tokens ({}), so every \
+                    "default_output_tokens ({tokens}) is below min_output_tokens ({}), so every \
                      call would be refused; raise the first or lower the second",
-                    self.least_output
+                    self.min_output
                 ));
             }
         }
@@ -382,10 +382,10 @@ impl fmt::Debug for CostConfig {
             .field("ledger", &self.ledger)
             .field("unknown_model", &self.unknown_model)
             .field("unreported", &self.unreported)
-            .field("believe_reported", &self.believe_reported)
+            .field("trust_reported", &self.trust_reported)
             .field("limit_output", &self.limit_output)
             .field("default_output", &self.default_output)
-            .field("least_output", &self.least_output)
+            .field("min_output", &self.min_output)
             .finish_non_exhaustive()
     }
 }
@@ -428,8 +428,8 @@ mod tests {
     fn a_low_default_of_output_tokens_lowers_the_least_that_nobody_set() {
         let config = CostConfig::default().default_output_tokens(100);
         assert!(config.clone().build().is_ok());
-        let error = config.least_output_tokens(200).build().unwrap_err();
-        let expected = "default_output_tokens (100) is below least_output_tokens (200)";
+        let error = config.min_output_tokens(200).build().unwrap_err();
+        let expected = "default_output_tokens (100) is below min_output_tokens (200)";
         assert!(error.message().contains(expected), "{error}");
         let error = CostConfig::default().default_output_tokens(0).build().unwrap_err();
         assert!(error.message().contains("default_output_tokens (0)"), "{error}");

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::Poll;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
@@ -72,14 +71,17 @@ impl CostEvents {
         self.receiver.try_recv().ok().map(Arc::unwrap_or_clone)
     }
 
-    /// The next event, but waits for it no longer than `timeout`. `Pending` says that none
-    /// came in time, `Ready(None)` that no more will come.
-    pub fn next_timeout(&mut self, timeout: Duration) -> Poll<Option<CostEvent>> {
-        match self.receiver.recv_timeout(timeout) {
-            Ok(event) => Poll::Ready(Some(Arc::unwrap_or_clone(event))),
-            Err(RecvTimeoutError::Timeout) => Poll::Pending,
-            Err(RecvTimeoutError::Disconnected) => Poll::Ready(None),
-        }
+    /// Waits for the next event for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// `Timeout` when none came in time, `Disconnected` when no more will come.
+    #[doc(alias = "recv_timeout")]
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<CostEvent, mpsc::RecvTimeoutError> {
+        self.receiver.recv_timeout(timeout).map(Arc::unwrap_or_clone).map_err(|error| match error {
+            RecvTimeoutError::Timeout => mpsc::RecvTimeoutError::Timeout,
+            RecvTimeoutError::Disconnected => mpsc::RecvTimeoutError::Disconnected,
+        })
     }
 
     /// How many events were dropped since the subscription began, because too many waited
@@ -218,9 +220,9 @@ mod tests {
         hub.send(|| refused(2));
         assert_eq!((early.try_next(), early.try_next()), (Some(refused(1)), Some(refused(2))));
         assert_eq!((early.try_next(), late.try_next()), (None, Some(refused(2))));
-        assert_eq!(late.next_timeout(Duration::ZERO), Poll::Pending);
+        assert_eq!(late.next_timeout(Duration::ZERO), Err(mpsc::RecvTimeoutError::Timeout));
         hub.send(|| refused(3));
-        assert_eq!(late.next_timeout(Duration::MAX), Poll::Ready(Some(refused(3))));
+        assert_eq!(late.next_timeout(Duration::MAX), Ok(refused(3)));
     }
 
     #[test]
@@ -231,7 +233,7 @@ mod tests {
         drop(hub);
         assert_eq!(events.next(), Some(refused(1)));
         assert_eq!((events.next(), events.next()), (None, None));
-        assert_eq!(events.next_timeout(Duration::MAX), Poll::Ready(None));
+        assert_eq!(events.next_timeout(Duration::MAX), Err(mpsc::RecvTimeoutError::Disconnected));
     }
 
     #[test]

@@ -60,11 +60,11 @@
 //!
 //! | the attempt | is charged |
 //! |---|---|
-//! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::believe_reported_costs), the provider's own bill |
+//! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::trust_reported_costs), the provider's own bill |
 //! | was never sent, or was answered with an error | nothing: no provider bills a failed request |
-//! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`Unreported`]: all that was reserved |
-//! | was a stream that began and ended before the last report of its usage, however it ended | by [`Unreported`]: the input as reported, and all of the output that was reserved, whatever arrived |
-//! | was answered without its usage, or with zeros in place of it | by [`Unreported`]: what was reported, and all that was reserved for the rest |
+//! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`UnreportedUsage`]: all that was reserved |
+//! | was a stream that began and ended before the last report of its usage, however it ended | by [`UnreportedUsage`]: the input as reported, and all of the output that was reserved, whatever arrived |
+//! | was answered without its usage, or with zeros in place of it | by [`UnreportedUsage`]: what was reported, and all that was reserved for the rest |
 //! | was of a model without a price | what the provider's own bill says, or the price of the model that served it; otherwise nothing, and it is [counted](Tally::unpriced) as unpriced. Only where [`UnknownModel`] lets it through |
 //!
 //! A report of usage is the last only if the model wrote nothing after it, and the stream
@@ -74,7 +74,7 @@
 //!
 //! A call that is tried again is charged for every attempt that may have been billed. The
 //! most is only computed where a budget applies to a call; where none does,
-//! [`Unreported::Estimate`] holds in place of `AtMost` and `Received`.
+//! [`UnreportedUsage::Estimate`] holds in place of `Reserved` and `Received`.
 //!
 //! # What holds, and what does not
 //!
@@ -98,7 +98,7 @@
 //! - a request that a provider served although its connection, a reused one, ended before
 //!   any byte of the answer, and that was sent again: the two are charged as one, unless
 //!   [`retry_stale`](crate::PoolConfig::retry_stale) is off;
-//! - what is charged by a rule other than [`Unreported::AtMost`], models
+//! - what is charged by a rule other than [`UnreportedUsage::Reserved`], models
 //!   [let through](UnknownModel::Allow) without a price, and a [`Tokenizer`] that counts too
 //!   few;
 //! - what [`CostTracker::track`] books, since it is spent already.
@@ -136,7 +136,7 @@ pub use alert::BudgetAlert;
 pub(crate) use alert::{AlertListener, Listen};
 pub use availability::Availability;
 pub use budget::Budget;
-pub use config::{CostConfig, UnknownModel, Unreported};
+pub use config::{CostConfig, UnknownModel, UnreportedUsage};
 pub use event::{CostEvent, CostEvents};
 pub use plan::CallPlan;
 pub use price::{Cost, CostSource, Price, Prices};

@@ -25,7 +25,7 @@ pub struct CallPlan {
     has_output: bool,
     /// The output of least use, where the output limit may be lowered to what the
     /// budgets bear.
-    pub(super) least_output: Option<u64>,
+    pub(super) min_output: Option<u64>,
     /// The input tokens it takes by estimate, where that is not its bound.
     pub(super) expected_input: Option<u64>,
 }
@@ -59,7 +59,7 @@ impl CallPlan {
             bound: UpperBound::default(),
             has_input: false,
             has_output: false,
-            least_output: None,
+            min_output: None,
             expected_input: None,
         }
     }
@@ -94,8 +94,8 @@ impl CallPlan {
     /// [`Reservation::output_tokens`](super::Reservation::output_tokens) then says what
     /// to send as `max_tokens`. Default: it is not lowered.
     #[must_use]
-    pub fn at_least(mut self, least: u64) -> Self {
-        self.least_output = Some(least);
+    pub fn min_output_tokens(mut self, least: u64) -> Self {
+        self.min_output = Some(least);
         self
     }
 
@@ -135,10 +135,10 @@ impl CallPlan {
         self
     }
 
-    /// As [`at_least`](Self::at_least), for each of the answers.
-    pub(crate) fn at_least_each(self, tokens: u64) -> Self {
+    /// As [`min_output_tokens`](Self::min_output_tokens), for each of the answers.
+    pub(crate) fn min_output_each(self, tokens: u64) -> Self {
         let least = self.bound.output_of(tokens);
-        self.at_least(least)
+        self.min_output_tokens(least)
     }
 
     /// The most it can use, all told.

@@ -31,7 +31,7 @@ pub struct CallRecord {
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// What was charged: the usage that the provider reported, and for what it did not
-    /// report what [`Unreported`](crate::Unreported) says. Its [source](Usage::source) says
+    /// report what [`UnreportedUsage`](crate::UnreportedUsage) says. Its [source](Usage::source) says
     /// which of it was reported.
     pub usage: Usage,
     /// What it cost; `None` where no price is known.
@@ -49,7 +49,7 @@ pub enum CallOutcome {
     /// With a whole answer.
     Answered,
     /// With an answer that broke off or was not understood. It may be billed in full; see
-    /// [`Unreported`](crate::Unreported).
+    /// [`UnreportedUsage`](crate::UnreportedUsage).
     Broken,
     /// Without an answer, though the request was sent: whether it is billed is not known.
     Unanswered,

@@ -77,7 +77,7 @@ impl std::error::Error for BudgetRefusal {}
 
 impl Error {
     /// The budget that refused the call, for an error of kind
-    /// [`Budget`](crate::ErrorKind::Budget): what is left of it, what the call could have
+    /// [`Budget`](crate::ErrorKind::BudgetExceeded): what is left of it, what the call could have
     /// cost, and when it would fit. `None` where no price is known, nothing bounds what the
     /// call can cost, or a stream was stopped at the limit per request.
     ///

@@ -8,7 +8,7 @@ use super::charge::{Terms, may_be_billed};
 use super::ledger::ReservationId;
 use super::record::CallOutcome;
 use super::tracker::CostTracker;
-use super::{CallPlan, Cost, Money, Price, Unreported};
+use super::{CallPlan, Cost, Money, Price, UnreportedUsage};
 use crate::error::Error;
 use crate::usage::Usage;
 
@@ -22,7 +22,7 @@ pub struct Reservation(Held);
 /// A call that was sent, and will be charged.
 ///
 /// Made by [`Reservation::send`]. Dropped, it is charged as a call without an answer, by the
-/// rule of [`Unreported`](super::Unreported): it may have been billed.
+/// rule of [`UnreportedUsage`](super::UnreportedUsage): it may have been billed.
 #[must_use = "dropped, it is charged as a call that got no answer"]
 #[derive(Debug)]
 pub struct Charge(Held);
@@ -65,7 +65,7 @@ impl Bill {
     }
 
     /// The answer broke off, and its usage counts what came until then: the output is charged
-    /// by the rule of [`Unreported`](super::Unreported).
+    /// by the rule of [`UnreportedUsage`](super::UnreportedUsage).
     ///
     /// Where the provider reported all that it billed before the answer broke off, this is
     /// not needed.
@@ -116,8 +116,8 @@ pub(super) struct Basis {
     pub(super) limit: Option<Money>,
     /// When it was reserved.
     pub(super) at: SystemTime,
-    pub(super) unreported: Unreported,
-    pub(super) believe_reported: bool,
+    pub(super) unreported: UnreportedUsage,
+    pub(super) trust_reported: bool,
 }
 
 /// How a call has ended.
@@ -216,8 +216,8 @@ impl Meter {
     /// and ends well.
     pub(crate) fn cost(&self, usage: &Usage) -> Option<Cost> {
         let mut terms = self.0.terms(self.0.price.as_deref(), None);
-        if terms.unreported == Unreported::AtMost {
-            terms.unreported = Unreported::Received;
+        if terms.unreported == UnreportedUsage::Reserved {
+            terms.unreported = UnreportedUsage::Received;
         }
         terms.answered(usage, CallOutcome::Broken)
     }
@@ -235,8 +235,8 @@ impl Meter {
         let mut terms = self.0.terms(self.0.price.as_deref(), None);
         // Whatever is charged if it breaks off: it is to end well, and cost what came.
         terms.unreported = match terms.unreported {
-            Unreported::AtMost => Unreported::Received,
-            Unreported::Nothing => Unreported::Estimate,
+            UnreportedUsage::Reserved => UnreportedUsage::Received,
+            UnreportedUsage::Nothing => UnreportedUsage::Estimate,
             rule => rule,
         };
         let cost = terms.answered(&usage, CallOutcome::Broken)?;
@@ -267,7 +267,7 @@ impl Basis {
             served_tier,
             at: self.at,
             unreported: self.unreported,
-            believe_reported: self.believe_reported,
+            trust_reported: self.trust_reported,
         }
     }
 }

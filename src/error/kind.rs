@@ -48,7 +48,7 @@ pub enum ErrorKind {
     /// that it refused was not sent, or a stream was stopped at the limit per request. Of a
     /// call that was tried again, earlier attempts were sent: see
     /// [`attempts`](super::Error::attempts).
-    Budget,
+    BudgetExceeded,
     /// The books of the budgets cannot be read or written. The attempt was not sent; earlier
     /// attempts of the same call may have been.
     Ledger,
@@ -75,7 +75,7 @@ impl ErrorKind {
             Self::Truncated => "truncated",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration",
-            Self::Budget => "budget",
+            Self::BudgetExceeded => "budget_exceeded",
             Self::Ledger => "ledger",
         }
     }
@@ -112,7 +112,7 @@ impl ErrorKind {
             Self::Truncated => "stream cut short",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
-            Self::Budget => "not allowed by the budgets",
+            Self::BudgetExceeded => "not allowed by the budgets",
             Self::Ledger => "budgets cannot be kept",
         }
     }

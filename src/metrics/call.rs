@@ -51,7 +51,7 @@ impl Ending {
         match error {
             None => Self::Answered,
             Some(error) if error.is_cancelled() => Self::Cancelled,
-            Some(error) if error.kind() == ErrorKind::Budget && attempts.is_empty() => {
+            Some(error) if error.kind() == ErrorKind::BudgetExceeded && attempts.is_empty() => {
                 Self::Refused
             }
             Some(_) => Self::Failed,

@@ -1,7 +1,7 @@
 //! What calls did: how many, how long, how they failed, what they used.
 //!
-//! [`Snapshot`] is what there is to read; its `Display` is for a terminal, and
-//! [`prometheus`](Snapshot::prometheus) for a scraper. `names` has every name that is
+//! [`MetricsSnapshot`] is what there is to read; its `Display` is for a terminal, and
+//! [`prometheus`](MetricsSnapshot::prometheus) for a scraper. `names` has every name that is
 //! shown to other programs.
 //!
 //! ```text
@@ -11,7 +11,7 @@
 //!                             store: 10 s ─► 1 min ─► since the start    (pure) store, timeline
 //!                               │
 //!                               ▼
-//!                             Snapshot                                    snapshot
+//!                             MetricsSnapshot                                    snapshot
 //! ```
 
 mod call;
@@ -33,7 +33,7 @@ pub(crate) use call::Ending;
 pub(crate) use names::{CHAT, RAW, TEXT_COMPLETION};
 pub(crate) use recorder::{InFlight, Recorder};
 pub use sample::CallSample;
-pub use snapshot::{Costs, ModelStats, Snapshot, Window, Windows};
+pub use snapshot::{Costs, MetricsSnapshot, ModelStats, Window, Windows};
 pub use stats::{ErrorStats, Stats, Tokens};
 pub(crate) use target::Target;
 #[cfg(feature = "metrics")]

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Write as _};
 
 use super::names::{self, Kind, Metric, Unit, label};
-use super::snapshot::{ModelStats, Snapshot};
+use super::snapshot::{MetricsSnapshot, ModelStats};
 use super::table;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
@@ -13,7 +13,7 @@ use crate::unseen::is_unseen;
 /// How many accounts of budgets, and origins of the pool, are shown.
 const MOST: usize = 100;
 
-impl Snapshot {
+impl MetricsSnapshot {
     /// The numbers since the start in Prometheus' text format, version 0.0.4, to be
     /// served as `text/plain; version=0.0.4`
     /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::call::CallEnd;
 use super::shard::{Shard, place};
-use super::snapshot::{Costs, Snapshot};
+use super::snapshot::{Costs, MetricsSnapshot};
 use super::store::Store;
 use super::target::{Target, Targets};
 use super::timeline;
@@ -145,14 +145,14 @@ impl Recorder {
         pool: PoolStats,
         costs: Costs,
         retries_left: u32,
-    ) -> Snapshot {
+    ) -> MetricsSnapshot {
         let uptime = self.since_start(now);
         let mut store = self.store.lock();
         let in_flight = self.collect(&mut store);
         store.roll(uptime);
         let read = store.read(uptime, &self.targets.lock(), &in_flight);
         drop(store);
-        Snapshot {
+        MetricsSnapshot {
             at,
             uptime,
             in_flight: read.models.iter().map(|model| model.in_flight).sum(),

@@ -20,7 +20,7 @@ use crate::time::rfc3339;
 /// `(other)` for the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Snapshot {
+pub struct MetricsSnapshot {
     /// When it was taken. Stored as RFC 3339 text in UTC, to the millisecond.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
@@ -139,7 +139,7 @@ impl Window {
     }
 }
 
-impl Snapshot {
+impl MetricsSnapshot {
     /// All calls since the start, by provider.
     pub fn by_provider(&self) -> BTreeMap<&str, Stats> {
         let mut providers: BTreeMap<&str, Stats> = BTreeMap::new();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::sample::CallSample;
-use super::snapshot::Snapshot;
+use super::snapshot::MetricsSnapshot;
 use super::stats::Stats;
 use crate::cost::{BudgetStatus, Money};
 use crate::display::{self, counted};
@@ -21,7 +21,7 @@ const NAME: usize = 22;
 const COLUMNS: usize = 80;
 
 /// Tables of at most 80 columns, in plain text.
-impl fmt::Display for Snapshot {
+impl fmt::Display for MetricsSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = f.alternate();
         let (models, few) = if all { (usize::MAX, usize::MAX) } else { (MODELS, FEW) };
@@ -46,7 +46,7 @@ impl fmt::Display for Snapshot {
 }
 
 /// The whole in words.
-fn summary(f: &mut fmt::Formatter<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Result {
     let (total, tokens) = (&snapshot.total, display::tokens);
     write!(f, "{} for {}", counted(total.calls, "call"), display::money(total.cost))?;
     write!(f, " in {}", display::duration(snapshot.uptime))?;

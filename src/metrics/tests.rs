@@ -98,18 +98,23 @@ impl Clock {
         self.recorder.begin(&call.target).end(call, now);
     }
 
-    pub(super) fn snapshot(&self, seconds: u64) -> Snapshot {
+    pub(super) fn snapshot(&self, seconds: u64) -> MetricsSnapshot {
         self.snapshot_with(seconds, PoolStats::default(), Costs::default())
     }
 
-    pub(super) fn snapshot_with(&self, seconds: u64, pool: PoolStats, costs: Costs) -> Snapshot {
+    pub(super) fn snapshot_with(
+        &self,
+        seconds: u64,
+        pool: PoolStats,
+        costs: Costs,
+    ) -> MetricsSnapshot {
         let now = self.start + Duration::from_secs(seconds);
         self.recorder.snapshot(now, at(seconds), pool, costs, 100)
     }
 }
 
 /// The sum of the rows.
-fn sum(snapshot: &Snapshot) -> Stats {
+fn sum(snapshot: &MetricsSnapshot) -> Stats {
     let mut sum = Stats::default();
     snapshot.by_model.iter().for_each(|model| sum.add(&model.total));
     sum
@@ -140,7 +145,7 @@ fn a_call_is_counted_in_all_that_it_tells() {
     let stopped = [attempt(Some(&timeout), Some(Decision::GiveUp(GiveUp::RetriesSpent)))];
     clock.record(2, &failed("gpt-4o", &timeout, &stopped));
     clock.record(2, &failed("gpt-4o", &Error::cancelled(), &[attempt(Some(&busy), Some(again))]));
-    let refused = Error::new(ErrorKind::Budget, "");
+    let refused = Error::new(ErrorKind::BudgetExceeded, "");
     clock.record(3, &failed("gpt-4o", &refused, &[]));
 
     let snapshot = clock.snapshot(4);
@@ -186,7 +191,7 @@ fn a_call_is_counted_in_all_that_it_tells() {
     assert_eq!(kinds(&snapshot.slowest[..1]), [None]);
 
     let stored = serde_json::to_string(&snapshot).unwrap();
-    assert_eq!(serde_json::from_str::<Snapshot>(&stored).unwrap(), snapshot);
+    assert_eq!(serde_json::from_str::<MetricsSnapshot>(&stored).unwrap(), snapshot);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const NONE: &str = "(none)";
 /// Counts and measures for the recorder that a program has installed for the
 /// [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
 ///
-/// The names are those of [`Snapshot::prometheus`](crate::Snapshot::prometheus):
+/// The names are those of [`MetricsSnapshot::prometheus`](crate::MetricsSnapshot::prometheus):
 /// OpenTelemetry's GenAI conventions'
 /// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>) where these have
 /// any, and under `tollgate` elsewhere. Show one or the other, not both on one page.

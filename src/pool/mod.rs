@@ -30,7 +30,7 @@ use state::{Evicted, Grant, Idle, State, Taken, Ticket};
 
 pub(crate) use state::{Limits, OriginId};
 pub(crate) use stats::{CloseReason, ConnectFailure};
-pub use stats::{Closed, ConnectFailures, OriginStats, PoolStats};
+pub use stats::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 
 /// Connections shared between threads, in order of arrival. Dropping it closes
 /// those at rest, and those in use as they come back.

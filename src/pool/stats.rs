@@ -47,7 +47,7 @@ pub struct OriginStats {
     /// turned out to be closed by the server or to hold unrequested bytes.
     pub reused: u64,
     /// Connections closed, by reason.
-    pub closed: Closed,
+    pub closed: ClosedConnections,
     /// Connections that could not be opened, by what failed.
     pub failed: ConnectFailures,
     /// How long callers waited in line. Those served at once are not in it.
@@ -107,7 +107,7 @@ macro_rules! counts {
 
 counts! {
     /// Why connections were closed, and how many for each reason.
-    Closed by CloseReason {
+    ClosedConnections by CloseReason {
         /// Unused for [`idle_timeout`](crate::PoolConfig::idle_timeout).
         idle: Idle,
         /// As old as [`max_lifetime`](crate::PoolConfig::max_lifetime).

@@ -130,7 +130,7 @@ impl Retrier<'_> {
 fn says_nothing(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::Budget | ErrorKind::Ledger
+        ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::BudgetExceeded | ErrorKind::Ledger
     )
 }
 

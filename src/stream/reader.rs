@@ -283,7 +283,7 @@ impl Reader {
             "the stream was stopped, since it would have cost more than {limit}, the limit per \
              request"
         );
-        self.identified(Error::new(ErrorKind::Budget, message))
+        self.identified(Error::new(ErrorKind::BudgetExceeded, message))
     }
 
     fn identified(&self, error: Error) -> Error {

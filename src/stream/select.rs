@@ -1,35 +1,43 @@
 //! Waits until one of several streams has an event.
 
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Select;
 
 use super::ChatStream;
 
-/// Waits until one of several streams has something to say, and returns which: its
-/// [`next`](Iterator::next) then returns at once, with an event or an error.
+/// What [`select`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selected {
+    /// The stream with this index is ready: its [`next`](Iterator::next) returns at once, with
+    /// an event or an error.
+    Ready(usize),
+    /// No stream was ready in time.
+    TimedOut,
+    /// All streams have ended.
+    AllEnded,
+}
+
+/// Waits for at most `timeout` until one of several streams has an event or an error.
 ///
-/// Streams that [have ended](ChatStream::is_ended) are passed over; `Ready(None)` when
-/// all have. `Pending` when `timeout` has passed and none was ready. Where several are
-/// ready, chance decides, so that a busy one keeps none waiting.
+/// It skips streams that [have ended](ChatStream::is_ended). If several are ready, it picks one
+/// at random, so that a busy stream cannot starve the others.
 ///
 /// ```no_run
 /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
-/// use std::task::Poll;
 /// use std::time::Duration;
-/// use tollgate::{StreamEvent, select};
+/// use tollgate::{Selected, StreamEvent, select};
 ///
 /// let mut streams = [client.stream("Praise the sea.")?, client.stream("Praise the hills.")?];
 /// loop {
 ///     match select(&streams, Duration::from_secs(1)) {
-///         Poll::Ready(Some(ready)) => {
+///         Selected::Ready(ready) => {
 ///             if let Some(StreamEvent::TextDelta(text)) = streams[ready].next().transpose()? {
 ///                 println!("{ready}: {text}");
 ///             }
 ///         }
-///         Poll::Ready(None) => break,
-///         Poll::Pending => println!("(thinking)"),
+///         Selected::AllEnded => break,
+///         Selected::TimedOut => println!("(thinking)"),
 ///     }
 /// }
 /// # Ok::<(), tollgate::Error>(())
@@ -37,15 +45,15 @@ use super::ChatStream;
 pub fn select<'a>(
     streams: impl IntoIterator<Item = &'a ChatStream>,
     timeout: Duration,
-) -> Poll<Option<usize>> {
+) -> Selected {
     let streams: Vec<_> =
         streams.into_iter().enumerate().filter(|(_, stream)| !stream.is_ended()).collect();
     let ready: Vec<_> = streams.iter().filter(|(_, stream)| stream.is_ready()).collect();
     if let Some((number, _)) = fastrand::choice(ready) {
-        return Poll::Ready(Some(*number));
+        return Selected::Ready(*number);
     }
     if streams.is_empty() {
-        return Poll::Ready(None);
+        return Selected::AllEnded;
     }
     let mut select = Select::new();
     for (_, stream) in &streams {
@@ -56,8 +64,8 @@ pub fn select<'a>(
         None => Some(select.ready()),
     };
     match which.and_then(|which| streams.get(which)) {
-        Some((number, _)) => Poll::Ready(Some(*number)),
-        None => Poll::Pending,
+        Some((number, _)) => Selected::Ready(*number),
+        None => Selected::TimedOut,
     }
 }
 

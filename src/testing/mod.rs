@@ -65,7 +65,7 @@ pub use request::Request;
 /// Which reply a request gets: the first rule that fits
 /// ([`on`](Loopback::on), [`respond`](Loopback::respond)), else the next scripted
 /// one ([`reply`](Loopback::reply)), else the
-/// [`otherwise`](Loopback::otherwise) one. Requests that a provider would refuse
+/// [`default_reply`](Loopback::default_reply) one. Requests that a provider would refuse
 /// get its error and leave the script alone: without the
 /// [required key](Loopback::require_key) (rules are not asked either), to an
 /// unknown path, or without a JSON object. So a wrong base URL shows as a 404: the
@@ -195,18 +195,18 @@ impl Loopback {
 
     /// Sets the reply for when nothing else fits. Default: a text that says who
     /// answers and how many messages came.
-    pub fn otherwise(&self, reply: Reply) {
+    pub fn default_reply(&self, reply: Reply) {
         self.server.script.otherwise(reply);
     }
 
-    /// Forgets the rules, the script and what [`otherwise`](Loopback::otherwise)
+    /// Forgets the rules, the script and what [`default_reply`](Loopback::default_reply)
     /// set.
     pub fn clear(&self) {
         self.server.script.clear();
     }
 
     /// How many scripted replies are still to come.
-    pub fn unused(&self) -> usize {
+    pub fn unused_replies(&self) -> usize {
         self.server.script.unused()
     }
 
@@ -228,7 +228,7 @@ impl Loopback {
     }
 
     /// Whether to keep the requests that come. Default: yes.
-    pub fn record(&self, on: bool) {
+    pub fn record_requests(&self, on: bool) {
         self.server.record.switch(on);
     }
 
@@ -266,7 +266,7 @@ impl Loopback {
     /// # Errors
     ///
     /// When the server is stopped.
-    pub fn refuse(&self) -> io::Result<()> {
+    pub fn refuse_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Refuse)
     }
 
@@ -274,7 +274,7 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Loopback::accept).
+    /// As [`accept`](Loopback::accept_connections).
     pub fn drop_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Drop)
     }
@@ -283,7 +283,7 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Loopback::accept).
+    /// As [`accept`](Loopback::accept_connections).
     pub fn ignore_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Silent)
     }
@@ -293,8 +293,8 @@ impl Loopback {
     /// # Errors
     ///
     /// When the server is stopped, or when the port was taken while it was
-    /// [refusing](Loopback::refuse).
-    pub fn accept(&self) -> io::Result<()> {
+    /// [refusing](Loopback::refuse_connections).
+    pub fn accept_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Serve)
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::base64;
-use crate::chat::{Image, Source, media_type};
+use crate::chat::{Image, MediaSource, media_type};
 
 /// An image's source as it is sent: with a registered media type that fits its bytes, and
 /// with an address that a provider can fetch.
@@ -14,44 +14,44 @@ use crate::chat::{Image, Source, media_type};
 /// # Errors
 ///
 /// What is wrong, to stand behind the place of the message.
-pub(super) fn image(image: &Image) -> Result<Cow<'_, Source>, String> {
+pub(super) fn image(image: &Image) -> Result<Cow<'_, MediaSource>, String> {
     match &image.source {
-        Source::Url(url) => match data_url(url) {
+        MediaSource::Url(url) => match data_url(url) {
             None => fetchable(url, "an image", "Image::from_path"),
             Some(content) => {
                 let (media_type, data) = content.ok_or_else(bad_data_url)?;
                 Ok(Cow::Owned(typed(image_type(media_type, data)?, data)))
             }
         },
-        Source::Base64 { media_type, data } => {
+        MediaSource::Base64 { media_type, data } => {
             let fitting = image_type(media_type, data)?;
             match fitting == *media_type {
                 true => Ok(Cow::Borrowed(&image.source)),
                 false => Ok(Cow::Owned(typed(fitting, data))),
             }
         }
-        Source::FileId(_) => Ok(Cow::Borrowed(&image.source)),
+        MediaSource::FileId(_) => Ok(Cow::Borrowed(&image.source)),
     }
 }
 
 /// A document's source as it is sent; see [`image`].
-pub(super) fn document(source: &Source) -> Result<Cow<'_, Source>, String> {
+pub(super) fn document(source: &MediaSource) -> Result<Cow<'_, MediaSource>, String> {
     match source {
-        Source::Url(url) => match data_url(url) {
+        MediaSource::Url(url) => match data_url(url) {
             None => fetchable(url, "a document", "Document::from_path"),
             Some(content) => {
                 let (media_type, data) = content.ok_or_else(bad_data_url)?;
                 Ok(Cow::Owned(typed(document_type(media_type, data)?, data)))
             }
         },
-        Source::Base64 { media_type, data } => {
+        MediaSource::Base64 { media_type, data } => {
             let fitting = document_type(media_type, data)?;
             match fitting == *media_type {
                 true => Ok(Cow::Borrowed(source)),
                 false => Ok(Cow::Owned(typed(fitting, data))),
             }
         }
-        Source::FileId(_) => Ok(Cow::Borrowed(source)),
+        MediaSource::FileId(_) => Ok(Cow::Borrowed(source)),
     }
 }
 
@@ -63,8 +63,8 @@ pub(super) fn text(media_type: &str, data: &str) -> Option<Result<String, String
     })
 }
 
-fn typed(media_type: Cow<'_, str>, data: &str) -> Source {
-    Source::Base64 { media_type: media_type.into_owned(), data: data.to_owned() }
+fn typed(media_type: Cow<'_, str>, data: &str) -> MediaSource {
+    MediaSource::Base64 { media_type: media_type.into_owned(), data: data.to_owned() }
 }
 
 fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String> {
@@ -138,7 +138,7 @@ fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
 /// An address that a provider can fetch: one with a scheme other than `file`. Which schemes
 /// a provider knows beside `https` (`gs`, `s3`) is left to it. The address is not shown: it
 /// may hold a signature.
-fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, Source>, String> {
+fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, MediaSource>, String> {
     let trimmed = url.trim();
     let scheme = trimmed.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
     let is_scheme = |scheme: &str| {
@@ -147,7 +147,7 @@ fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, Sourc
     };
     match scheme {
         Some((scheme, false)) if is_scheme(scheme) && !scheme.eq_ignore_ascii_case("file") => {
-            Ok(Cow::Owned(Source::Url(trimmed.to_owned())))
+            Ok(Cow::Owned(MediaSource::Url(trimmed.to_owned())))
         }
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => Err(format!(
             "holds {what} by a path of this machine, which the provider cannot read; use {remedy}"
@@ -178,7 +178,7 @@ mod tests {
             (Image::from_bytes("image/tiff", b"foo"), "image/tiff"),
         ] {
             let source = image(&given).unwrap().into_owned();
-            let Source::Base64 { media_type, .. } = source else { panic!() };
+            let MediaSource::Base64 { media_type, .. } = source else { panic!() };
             assert_eq!(media_type, expected);
         }
         for (given, expected) in [
@@ -187,11 +187,11 @@ mod tests {
             (Document::from_bytes("text/x-markdown", b"# foo"), "text/markdown"),
         ] {
             let source = document(&given.source).unwrap().into_owned();
-            let Source::Base64 { media_type, .. } = source else { panic!() };
+            let MediaSource::Base64 { media_type, .. } = source else { panic!() };
             assert_eq!(media_type, expected);
         }
         let spaced = Image::from_url(" https://x/y.png\n");
-        assert_eq!(*image(&spaced).unwrap(), Source::Url("https://x/y.png".into()));
+        assert_eq!(*image(&spaced).unwrap(), MediaSource::Url("https://x/y.png".into()));
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
         ] {
             let problem = image(&Image::from_url(url)).unwrap_err();
             assert!(problem.contains(expected) && !problem.contains("secret"), "{url}: {problem}");
-            let problem = document(&Source::Url(url.into())).unwrap_err();
+            let problem = document(&MediaSource::Url(url.into())).unwrap_err();
             let expected = expected.replace("Image::", "Document::");
             assert!(problem.contains(&expected) && !problem.contains("secret"), "{problem}");
         }
@@ -226,9 +226,9 @@ mod tests {
             let problem = image(&given).unwrap_err();
             assert!(problem.contains(expected) && !problem.contains("secret"), "{problem}");
         }
-        let source = Source::from_bytes("application/pdf", PNG);
+        let source = MediaSource::from_bytes("application/pdf", PNG);
         assert!(document(&source).unwrap_err().contains("Image::from_bytes"));
-        let source = Source::from_bytes("word", b"secret");
+        let source = MediaSource::from_bytes("word", b"secret");
         assert!(document(&source).unwrap_err().contains("not a media type"));
     }
 }

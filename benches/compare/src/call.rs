@@ -83,8 +83,8 @@ impl Ask for Ureq {
 
 pub fn server() -> Loopback {
     let server = Loopback::start().expect("a free port");
-    server.record(false);
-    server.otherwise(Reply::text("Paris"));
+    server.record_requests(false);
+    server.default_reply(Reply::text("Paris"));
     server
 }
 

@@ -106,7 +106,7 @@ impl ChatRequest {
     }
 
     /// Sets how many choices to answer with; each is billed. Default: 1. The further ones are
-    /// [`ChatResponse::further_texts`](crate::ChatResponse::further_texts).
+    /// [`ChatResponse::other_choices`](crate::ChatResponse::other_choices).
     #[must_use]
     pub fn n(mut self, choices: u32) -> Self {
         self.n = Some(choices);

@@ -14,7 +14,11 @@ fn bound() -> UpperBound {
     UpperBound { input_tokens: 400, output_tokens: 50, ..UpperBound::default() }
 }
 
-fn terms<'a>(price: Option<&'a Price>, bound: &'a UpperBound, unreported: Unreported) -> Terms<'a> {
+fn terms<'a>(
+    price: Option<&'a Price>,
+    bound: &'a UpperBound,
+    unreported: UnreportedUsage,
+) -> Terms<'a> {
     Terms {
         price,
         bound,
@@ -25,7 +29,7 @@ fn terms<'a>(price: Option<&'a Price>, bound: &'a UpperBound, unreported: Unrepo
         served_tier: None,
         at: AT,
         unreported,
-        believe_reported: false,
+        trust_reported: false,
     }
 }
 
@@ -35,24 +39,24 @@ fn usage(source: UsageSource, input: u64, output: u64) -> Usage {
 
 #[test]
 fn an_answer_is_charged_by_what_is_known_of_its_usage() {
-    use {CostSource as By, Unreported as Rule, UsageSource as Known};
+    use {CostSource as By, UnreportedUsage as Rule, UsageSource as Known};
     let (price, bound) = (price(), bound());
     // By rule and usage: the tokens that are charged.
     for (rule, known, (input, output), (charged_input, charged_output), source) in [
         // What is reported is charged, whatever the rule, and beyond the bound too.
-        (Rule::AtMost, Known::Reported, (90, 9), (90, 9), By::Priced),
+        (Rule::Reserved, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Estimate, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Nothing, Known::Reported, (90, 9), (90, 9), By::Priced),
-        (Rule::AtMost, Known::Reported, (900, 90), (900, 90), By::Priced),
+        (Rule::Reserved, Known::Reported, (900, 90), (900, 90), By::Priced),
         // What was not reported is at its bound, whatever arrived.
-        (Rule::AtMost, Known::EstimatedOutput, (90, 9), (90, 50), By::Bound),
-        (Rule::AtMost, Known::EstimatedOutput, (90, 0), (90, 50), By::Bound),
-        (Rule::AtMost, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
-        (Rule::AtMost, Known::EstimatedInput, (90, 9), (400, 9), By::Bound),
-        (Rule::AtMost, Known::EstimatedInput, (500, 90), (500, 90), By::Bound),
-        (Rule::AtMost, Known::Estimated, (90, 9), (400, 50), By::Bound),
-        (Rule::AtMost, Known::Estimated, (500, 9), (500, 50), By::Bound),
-        (Rule::AtMost, Known::Missing, (0, 0), (400, 50), By::Bound),
+        (Rule::Reserved, Known::EstimatedOutput, (90, 9), (90, 50), By::Bound),
+        (Rule::Reserved, Known::EstimatedOutput, (90, 0), (90, 50), By::Bound),
+        (Rule::Reserved, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
+        (Rule::Reserved, Known::EstimatedInput, (90, 9), (400, 9), By::Bound),
+        (Rule::Reserved, Known::EstimatedInput, (500, 90), (500, 90), By::Bound),
+        (Rule::Reserved, Known::Estimated, (90, 9), (400, 50), By::Bound),
+        (Rule::Reserved, Known::Estimated, (500, 9), (500, 50), By::Bound),
+        (Rule::Reserved, Known::Missing, (0, 0), (400, 50), By::Bound),
         // Of what arrived a token for a byte, but no more than there can be.
         (Rule::Received, Known::EstimatedOutput, (90, 9), (90, 36), By::Bound),
         (Rule::Received, Known::EstimatedOutput, (90, 20), (90, 50), By::Bound),
@@ -71,13 +75,13 @@ fn an_answer_is_charged_by_what_is_known_of_its_usage() {
         (Rule::Nothing, Known::Estimated, (90, 9), (0, 0), By::Estimated),
         (Rule::Nothing, Known::Missing, (0, 0), (0, 0), By::Estimated),
         // Of another model, whose price may be higher.
-        (Rule::AtMost, Known::OtherModel, (90, 9), (90, 36), By::Bound),
-        (Rule::AtMost, Known::OtherModel, (90, 20), (90, 50), By::Bound),
+        (Rule::Reserved, Known::OtherModel, (90, 9), (90, 36), By::Bound),
+        (Rule::Reserved, Known::OtherModel, (90, 20), (90, 50), By::Bound),
         (Rule::Received, Known::OtherModel, (90, 70), (90, 70), By::Bound),
         (Rule::Estimate, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
         (Rule::Nothing, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
         // As many as fit into a number.
-        (Rule::AtMost, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
+        (Rule::Reserved, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
         (Rule::Received, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
     ] {
         let case = format!("{rule:?} {known:?} {input} {output}");
@@ -99,11 +103,11 @@ fn a_call_without_an_answer_is_charged_by_the_rule() {
     let (price, bound) = (price(), bound());
     for (rule, reserved, total, source) in [
         // All that was reserved, whatever made it more than the tokens come to.
-        (Unreported::AtMost, 60_000, 60_000, CostSource::Bound),
-        (Unreported::AtMost, 0, 400 + 50_000, CostSource::Bound),
-        (Unreported::Received, 60_000, 60_000, CostSource::Bound),
-        (Unreported::Estimate, 60_000, 100, CostSource::Estimated),
-        (Unreported::Nothing, 60_000, 0, CostSource::Estimated),
+        (UnreportedUsage::Reserved, 60_000, 60_000, CostSource::Bound),
+        (UnreportedUsage::Reserved, 0, 400 + 50_000, CostSource::Bound),
+        (UnreportedUsage::Received, 60_000, 60_000, CostSource::Bound),
+        (UnreportedUsage::Estimate, 60_000, 100, CostSource::Estimated),
+        (UnreportedUsage::Nothing, 60_000, 0, CostSource::Estimated),
     ] {
         let terms = Terms { reserved: Money::picos(reserved), ..terms(Some(&price), &bound, rule) };
         let cost = terms.unanswered().unwrap();
@@ -115,8 +119,8 @@ fn a_call_without_an_answer_is_charged_by_the_rule() {
 #[test]
 fn the_providers_own_bill_is_taken_where_it_is_believed_or_there_is_no_price() {
     let (price, bound) = (price(), bound());
-    let of = |price: Option<&Price>, believe_reported, bill: Option<i128>| {
-        let terms = Terms { believe_reported, ..terms(price, &bound, Unreported::AtMost) };
+    let of = |price: Option<&Price>, trust_reported, bill: Option<i128>| {
+        let terms = Terms { trust_reported, ..terms(price, &bound, UnreportedUsage::Reserved) };
         let reported_cost = bill.map(Money::picos);
         terms
             .answered(&Usage { reported_cost, ..Usage::reported(100, 1) }, CallOutcome::Answered)
@@ -143,7 +147,7 @@ fn the_price_is_that_of_the_tier_and_of_the_moment() {
     let price = price()
         .service_tier("priority", Price::per_million(Money::picos(3_000_000), Money::ZERO))
         .since(later, Price::per_million(Money::picos(7_000_000), Money::ZERO));
-    let base = terms(Some(&price), &bound, Unreported::AtMost);
+    let base = terms(Some(&price), &bound, UnreportedUsage::Reserved);
     let of = |terms: Terms<'_>| {
         let usage = Usage::reported(10, 0);
         terms.answered(&usage, CallOutcome::Answered).unwrap().total.as_picos()
@@ -172,7 +176,7 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
         let terms = Terms {
             served_tier,
             reserved: Money::ZERO,
-            ..terms(Some(&price), bound, Unreported::AtMost)
+            ..terms(Some(&price), bound, UnreportedUsage::Reserved)
         };
         let usage = Usage { cached_tokens: 80, ..usage(source, 90, 9) };
         terms.answered(&usage, CallOutcome::Broken).unwrap().total.as_picos()
@@ -198,7 +202,7 @@ fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
     let price = price();
     for (runs_tools, web_searches, input) in [(false, 0, 90), (true, 0, 400), (false, 1, 400)] {
         let bound = UpperBound { runs_tools, web_searches, ..bound() };
-        let terms = terms(Some(&price), &bound, Unreported::AtMost);
+        let terms = terms(Some(&price), &bound, UnreportedUsage::Reserved);
         let early = terms.charged(&usage(UsageSource::EstimatedOutput, 90, 1));
         assert_eq!((early.prompt_tokens, early.web_searches), (input, web_searches));
         let last = terms.charged(&usage(UsageSource::Reported, 90, 1));
@@ -206,7 +210,7 @@ fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
         // The searches are in the report that counts the output.
         let last = terms.charged(&usage(UsageSource::EstimatedInput, 90, 1));
         assert_eq!((last.prompt_tokens, last.web_searches), (400, 0));
-        for unreported in [Unreported::Estimate, Unreported::Nothing] {
+        for unreported in [UnreportedUsage::Estimate, UnreportedUsage::Nothing] {
             let terms = Terms { unreported, ..terms };
             let early = terms.charged(&usage(UsageSource::EstimatedOutput, 90, 1));
             assert_eq!((early.prompt_tokens, early.web_searches), (90, 0), "{unreported:?}");
@@ -228,7 +232,7 @@ fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
             output_tokens: if stated.1 { 50 } else { 0 },
             ..UpperBound::default()
         };
-        let terms = Terms { stated, ..terms(Some(&price), &bound, Unreported::AtMost) };
+        let terms = Terms { stated, ..terms(Some(&price), &bound, UnreportedUsage::Reserved) };
         let usage = usage(UsageSource::Estimated, 90, 9);
         let charged = terms.charged(&usage);
         assert_eq!((charged.prompt_tokens, charged.completion_tokens), (input, output));
@@ -240,7 +244,8 @@ fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
 #[test]
 fn a_bill_of_the_providers_own_is_not_the_last_in_the_middle_of_a_stream() {
     let (price, bound) = (price(), bound());
-    let terms = Terms { believe_reported: true, ..terms(Some(&price), &bound, Unreported::AtMost) };
+    let terms =
+        Terms { trust_reported: true, ..terms(Some(&price), &bound, UnreportedUsage::Reserved) };
     let most = 50_400;
     for (source, bill, outcome, total) in [
         (UsageSource::Reported, 7, CallOutcome::Answered, 7),
@@ -332,7 +337,7 @@ fn an_error_told_under_a_good_status_is_not_billed_and_nonsense_is() {
         (ErrorKind::Protocol, true),
         (ErrorKind::Truncated, true),
         (ErrorKind::Cancelled, true),
-        (ErrorKind::Budget, true),
+        (ErrorKind::BudgetExceeded, true),
     ] {
         assert_eq!(may_be_billed(&Error::new(kind, "").with_status(200)), billed, "{kind}");
     }

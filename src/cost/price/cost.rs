@@ -75,6 +75,6 @@ pub enum CostSource {
     /// kind, or served in a dearer tier.
     Bound,
     /// The provider reported no usage, or not all of it, and this is what was estimated,
-    /// at the price of the model; see [`Unreported`](crate::Unreported).
+    /// at the price of the model; see [`UnreportedUsage`](crate::UnreportedUsage).
     Estimated,
 }

@@ -23,19 +23,19 @@ const DEFAULT_OUTPUT: u64 = 4_096;
 
 impl CostTracker {
     /// Sets aside the most that a call can cost, in all budgets that bear on it, or
-    /// nothing. With [`at_least`](CallPlan::at_least), the output may be less than
+    /// nothing. With [`min_output_tokens`](CallPlan::min_output_tokens), the output may be less than
     /// planned: [`Reservation::output_tokens`] says how much.
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::Budget) where a budget does not bear the call, where no price
+    /// [`Budget`](ErrorKind::BudgetExceeded) where a budget does not bear the call, where no price
     /// is known for it and none is assumed, or where a hard budget bears on it and the plan
     /// does not say how many [input](CallPlan::input_tokens) and
     /// [output tokens](CallPlan::output_tokens) it can use; [`Ledger`](ErrorKind::Ledger) where the books
     /// cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.reserve_again(plan);
-        if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::Budget) {
+        if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::BudgetExceeded) {
             self.inner.state.lock().books.refused();
         }
         reserved
@@ -70,8 +70,8 @@ impl CostTracker {
         let tier = tier.as_deref();
         let most = |bound: &UpperBound| price.at_most(bound, tier, at);
         let wanted = plan.bound.output_tokens;
-        let least_output = plan.least_output.unwrap_or(wanted).min(wanted);
-        let least = most(&UpperBound { output_tokens: least_output, ..plan.bound });
+        let min_output = plan.min_output.unwrap_or(wanted).min(wanted);
+        let least = most(&UpperBound { output_tokens: min_output, ..plan.bound });
 
         let single = self.single_limit(&plan);
         let limit = single.map(|budget| budget.limit);
@@ -79,7 +79,7 @@ impl CostTracker {
             if least > budget.limit {
                 let (none, never) = (Balance::default(), Availability::Never);
                 let refusal = refusal(budget, &plan, None, none, least, never, at);
-                return Err(refusal_error(refusal, &plan, least_output));
+                return Err(refusal_error(refusal, &plan, min_output));
             }
             if most(&plan.bound) > budget.limit {
                 plan.bound.output_tokens =
@@ -104,7 +104,7 @@ impl CostTracker {
                     let available = self.available(&charges, least, at);
                     let charge = Some(charge);
                     let refusal = refusal(budget, &plan, charge, balance, least, available, at);
-                    return Err(refusal_error(refusal, &plan, least_output));
+                    return Err(refusal_error(refusal, &plan, min_output));
                 }
             };
         if grant.amount < most {
@@ -158,7 +158,7 @@ impl CostTracker {
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::Budget) where there is no bound, and one of the budgets is hard.
+    /// [`Budget`](ErrorKind::BudgetExceeded) where there is no bound, and one of the budgets is hard.
     pub(crate) fn measure(
         &self,
         plan: &mut CallPlan,
@@ -190,7 +190,7 @@ impl CostTracker {
             }
             Err(unbounded) if self.is_held(plan) => {
                 self.inner.state.lock().books.refused();
-                Err(Error::new(ErrorKind::Budget, unbounded.to_string()))
+                Err(Error::new(ErrorKind::BudgetExceeded, unbounded.to_string()))
             }
             Err(_) => Ok(()),
         }
@@ -209,16 +209,16 @@ impl CostTracker {
         let bound = &mut plan.bound;
         if bound.answers > 0 {
             let left = window - (bound.input_tokens / 2).min(window / 2);
-            let limit = left.max(self.inner.config.least_output);
+            let limit = left.max(self.inner.config.min_output);
             bound.output_tokens = bound.output_tokens.min(bound.output_of(limit));
         }
     }
 
     /// The fewest output tokens worth a call, where the client is to set a limit: where a hard
     /// budget bears on it, and the limit is not left to the caller.
-    pub(crate) fn least_output(&self, plan: &CallPlan) -> Option<u64> {
+    pub(crate) fn min_output(&self, plan: &CallPlan) -> Option<u64> {
         let config = &self.inner.config;
-        (config.limit_output && self.is_held(plan)).then_some(config.least_output)
+        (config.limit_output && self.is_held(plan)).then_some(config.min_output)
     }
 
     /// Whether a hard budget bears on a call.
@@ -279,8 +279,8 @@ impl CostTracker {
 
     /// What a call is priced by, where nothing is reserved and no single call is limited.
     pub(super) fn basis(&self, plan: CallPlan, price: Option<Arc<Price>>, at: SystemTime) -> Basis {
-        let CostConfig { unreported, believe_reported, .. } = self.inner.config;
-        Basis { plan, price, amount: Money::ZERO, limit: None, at, unreported, believe_reported }
+        let CostConfig { unreported, trust_reported, .. } = self.inner.config;
+        Basis { plan, price, amount: Money::ZERO, limit: None, at, unreported, trust_reported }
     }
 
     pub(super) fn held(

@@ -90,7 +90,7 @@ pub(super) fn unknown_price(plan: &CallPlan) -> Error {
         false => format!(" ({prices:?} in the price table)"),
     };
     Error::new(
-        ErrorKind::Budget,
+        ErrorKind::BudgetExceeded,
         format!(
             "there is no price for the model {model:?} of {provider:?}{known_as}, so no budget \
              could hold; set one with Prices::set, or choose what to do with \
@@ -102,7 +102,7 @@ pub(super) fn unknown_price(plan: &CallPlan) -> Error {
 /// The error of a plan under a budget that does not say how much of something it can use.
 pub(super) fn unstated_tokens(what: &str) -> Error {
     Error::new(
-        ErrorKind::Budget,
+        ErrorKind::BudgetExceeded,
         format!(
             "the plan does not say how many {what} tokens the call can use at most, so that no \
              budget could hold; set them by CallPlan::{what}_tokens, 0 where there are none"
@@ -113,7 +113,7 @@ pub(super) fn unstated_tokens(what: &str) -> Error {
 /// The error of a call that a budget does not bear.
 pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
-    let output = match plan.least_output {
+    let output = match plan.min_output {
         Some(_) => format!("no more than {output_tokens} of output"),
         None => format!("{output_tokens} of output; a lower max_output_tokens needs less"),
     };
@@ -125,7 +125,7 @@ pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_toke
         false => "",
     };
     let message = format!("{refusal} (with up to {input} tokens of input{window} and {output})");
-    Error::new(ErrorKind::Budget, message).with_refusal(refusal)
+    Error::new(ErrorKind::BudgetExceeded, message).with_refusal(refusal)
 }
 
 /// The error of books that cannot be kept.

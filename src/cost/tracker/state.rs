@@ -43,7 +43,7 @@ impl State {
             .collect();
         Self {
             books: Books::new(BooksConfig {
-                last: config.last_calls,
+                last: config.recent_calls,
                 ..BooksConfig::of(&config.prices)
             }),
             windows: config.budgets.iter().map(|b| (b.window, b.utc_offset)).collect(),

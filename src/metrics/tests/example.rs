@@ -3,7 +3,7 @@
 use super::*;
 
 /// A snapshot with some of everything.
-pub(in crate::metrics) fn example() -> Snapshot {
+pub(in crate::metrics) fn example() -> MetricsSnapshot {
     let clock = Clock::new();
     let busy = Error::new(ErrorKind::RateLimited, "Rate limit reached for gpt-4o").with_status(429);
     let again = Decision::Retry { after: Duration::from_secs(2), wait: Wait::Backoff };
@@ -55,7 +55,7 @@ pub(in crate::metrics) fn example() -> Snapshot {
     );
     clock.record(604, &CallEnd { at: at(604), ..failed("gpt-4o", &cut, &retried[1..]) });
     clock.record(605, &failed("gpt-4o", &Error::cancelled(), &[]));
-    clock.record(606, &failed("gpt-4o", &Error::new(ErrorKind::Budget, ""), &[]));
+    clock.record(606, &failed("gpt-4o", &Error::new(ErrorKind::BudgetExceeded, ""), &[]));
     std::mem::forget(clock.recorder.begin(&target("gpt-4o")));
 
     let mut pool = PoolStats::default();
@@ -81,6 +81,6 @@ pub(in crate::metrics) fn example() -> Snapshot {
 }
 
 /// A snapshot of nothing.
-pub(in crate::metrics) fn sparse() -> Snapshot {
+pub(in crate::metrics) fn sparse() -> MetricsSnapshot {
     Clock::new().snapshot(0)
 }

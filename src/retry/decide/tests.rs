@@ -54,7 +54,7 @@ fn every_kind() {
         (ErrorKind::Protocol, false),
         (ErrorKind::Truncated, true),
         (ErrorKind::Configuration, false),
-        (ErrorKind::Budget, false),
+        (ErrorKind::BudgetExceeded, false),
         (ErrorKind::Ledger, false),
     ] {
         let expected = if again { BACKOFF } else { stop(GiveUp::Lasting) };

@@ -59,7 +59,7 @@ fn a_disconnect_ends_in_order_before_the_head() {
 #[test]
 fn a_reset_works_for_large_chunked_and_late_requests() {
     let server = Loopback::start().unwrap();
-    server.otherwise(Reply::reset().delay(Duration::from_millis(30)));
+    server.default_reply(Reply::reset().delay(Duration::from_millis(30)));
     let mut large = Client::to(&server);
     large.post(CHAT, &Value::String("x".repeat(300_000)));
     assert_eq!(large.answer().status, 400);
@@ -232,7 +232,7 @@ fn an_error_can_come_in_the_middle_of_a_stream() {
 #[test]
 fn a_stream_can_break_in_a_character() {
     let server = Loopback::start().unwrap();
-    server.otherwise(Reply::pieces(["é"]).cut_after(200));
+    server.default_reply(Reply::pieces(["é"]).cut_after(200));
     let mut client = Client::to(&server);
     client.post(CHAT, &question(true));
     client.until("\r\n\r\n");

@@ -265,12 +265,12 @@ fn unservable_requests_are_refused_and_leave_the_script_alone() {
         (refused.status, &refused.json()["error"]["type"]),
         (401, &json!("authentication_error"))
     );
-    assert_eq!(server.unused(), 1);
+    assert_eq!(server.unused_replies(), 1);
     for header in ["x-api-key: k\r\n", "Authorization: Bearer k\r\n"] {
         client.post_with(MESSAGES, header, &question(false));
         assert_eq!(client.answer().status, 200);
     }
-    assert_eq!((server.unused(), server.request_count()), (0, 7));
+    assert_eq!((server.unused_replies(), server.request_count()), (0, 7));
     assert!(server.requests().iter().all(|request| request.connection() == 1));
 }
 
@@ -291,7 +291,7 @@ fn rules_come_before_the_script_and_the_rest_is_echoed() {
     assert_eq!(say(&format!("{CHAT}?hello"), &other), "hello");
     assert_eq!(say(CHAT, &other), "scripted");
     assert_eq!(say(CHAT, &other), "This is the loopback provider. 2 messages came.");
-    server.otherwise(Reply::text("last"));
+    server.default_reply(Reply::text("last"));
     assert_eq!(say(CHAT, &other), "last");
     server.clear();
     assert_eq!(say(CHAT, &question(false)), "This is the loopback provider. 1 message came.");

@@ -80,22 +80,22 @@ fn refusing_and_accepting_keep_the_port() {
     let server = Loopback::start().unwrap();
     let mut early = Client::to(&server);
     for _ in 0..5 {
-        server.refuse().unwrap();
-        server.refuse().unwrap();
+        server.refuse_connections().unwrap();
+        server.refuse_connections().unwrap();
         assert!(refused(&server));
         early.post(CHAT, &question(false));
         assert_eq!(early.answer().status, 200);
-        server.accept().unwrap();
-        server.accept().unwrap();
+        server.accept_connections().unwrap();
+        server.accept_connections().unwrap();
         let mut late = Client::to(&server);
         late.post(CHAT, &question(false));
         assert_eq!(late.answer().status, 200);
     }
     // Neither waking the server nor refusing counts as a connection.
     assert_eq!(server.connections().opened, 6);
-    server.refuse().unwrap();
+    server.refuse_connections().unwrap();
     server.stop();
-    assert!(server.accept().is_err());
+    assert!(server.accept_connections().is_err());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn new_connections_can_be_dropped_or_ignored() {
     ignored.post(CHAT, &question(false));
     assert!(server.wait_for_connections(|connections| connections.open == 1, LONG));
 
-    server.accept().unwrap();
+    server.accept_connections().unwrap();
     let mut served = Client::to(&server);
     // It is in line already, and so is served.
     server.drop_connections().unwrap();

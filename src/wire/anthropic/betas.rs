@@ -4,7 +4,7 @@
 use serde_json::Value;
 use ureq::http::HeaderValue;
 
-use crate::chat::{ChatRequest, Format, Part, Source};
+use crate::chat::{ChatRequest, Format, MediaSource, Part};
 use crate::error::Error;
 
 /// The name of the header. It takes several betas, with commas between them.
@@ -62,7 +62,7 @@ fn is_token(text: &str) -> bool {
 
 /// Whether a part is a file of which only the id is sent.
 fn is_file(part: &Part) -> bool {
-    let by_id = |source: &Source| matches!(source, Source::FileId(_));
+    let by_id = |source: &MediaSource| matches!(source, MediaSource::FileId(_));
     match part {
         Part::Image(image) => by_id(&image.source),
         Part::Document(document) => by_id(&document.source),
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn files_by_id_need_their_beta_wherever_they_stand() {
-        let image = Image { source: Source::FileId("f".into()), ..Image::from_url("") };
+        let image = Image { source: MediaSource::FileId("f".into()), ..Image::from_url("") };
         let other = |value| Part::native(Format::Anthropic, value);
         let foreign =
             Part::native(Format::OpenAiChat, json!({"type": "container_upload", "file_id": "f"}));

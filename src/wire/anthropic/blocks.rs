@@ -83,7 +83,7 @@ impl Blocks {
             self.calls += 1;
             room.write(&name)?;
             block.call = Some(Call { index, complete: false });
-            events.push(StreamEvent::ToolCallBegun { index, id, name });
+            events.push(StreamEvent::ToolCallStarted { index, id, name });
         }
         block.opening = text.len();
         let at = self.add(index, block)?;

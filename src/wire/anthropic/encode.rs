@@ -199,7 +199,8 @@ mod tests {
         let mut plain = Message::user("hi").with(Image::from_url("https://x/y.png"));
         let expected = body(plain.clone().into());
         plain = Message::user("hi").named("Ann");
-        plain = plain.with(Image::from_url("https://x/y.png").detail(crate::chat::Detail::High));
+        plain =
+            plain.with(Image::from_url("https://x/y.png").detail(crate::chat::ImageDetail::High));
         assert_eq!(body(ChatRequest::from(plain).seed(7)), expected);
     }
 

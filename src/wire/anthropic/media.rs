@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chat::{Document, Image, Source};
+use crate::chat::{Document, Image, MediaSource};
 use crate::wire::media;
 
 /// The kinds of image there are (`base64_image_source_param.py`).
@@ -10,7 +10,7 @@ const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"]
 
 pub(super) fn image(image: &Image) -> Result<Value, String> {
     let content = media::image(image)?;
-    if let Source::Base64 { media_type, .. } = &*content {
+    if let MediaSource::Base64 { media_type, .. } = &*content {
         if !IMAGES.contains(&media_type.as_str()) {
             return Err(format!(
                 "holds an image of type {media_type:?}, but Anthropic takes only JPEG, PNG, GIF \
@@ -25,7 +25,7 @@ pub(super) fn image(image: &Image) -> Result<Value, String> {
 /// is (`document_block_param.py`, `plain_text_source_param.py`).
 pub(super) fn document(document: &Document) -> Result<Value, String> {
     let source = match &*media::document(&document.source)? {
-        Source::Base64 { media_type, data } => match media::text(media_type, data) {
+        MediaSource::Base64 { media_type, data } => match media::text(media_type, data) {
             Some(text) => json!({"type": "text", "media_type": "text/plain", "data": text?}),
             None if media_type == "application/pdf" => {
                 json!({"type": "base64", "media_type": media_type, "data": data})
@@ -47,9 +47,9 @@ pub(super) fn document(document: &Document) -> Result<Value, String> {
 
 /// Sources in base64, by address and by file id. A file id also needs a
 /// [beta](super::betas).
-fn source(source: &Source) -> Result<Value, String> {
+fn source(source: &MediaSource) -> Result<Value, String> {
     Ok(match source {
-        Source::Url(url) => {
+        MediaSource::Url(url) => {
             let http = |scheme| url.get(..scheme).map(str::to_ascii_lowercase);
             if http(8).as_deref() != Some("https://") && http(7).as_deref() != Some("http://") {
                 return Err("holds an address that Anthropic cannot fetch; it must begin with \
@@ -58,10 +58,10 @@ fn source(source: &Source) -> Result<Value, String> {
             }
             json!({"type": "url", "url": url})
         }
-        Source::Base64 { media_type, data } => {
+        MediaSource::Base64 { media_type, data } => {
             json!({"type": "base64", "media_type": media_type, "data": data})
         }
-        Source::FileId(id) => json!({"type": "file", "file_id": id}),
+        MediaSource::FileId(id) => json!({"type": "file", "file_id": id}),
     })
 }
 

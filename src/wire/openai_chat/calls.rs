@@ -270,7 +270,7 @@ impl Call {
     fn begin(&mut self, index: usize, events: &mut Vec<StreamEvent>) {
         self.begun = true;
         let (id, name) = (self.id.clone(), self.name.clone());
-        events.push(StreamEvent::ToolCallBegun { index, id, name });
+        events.push(StreamEvent::ToolCallStarted { index, id, name });
         if !self.arguments.as_str().is_empty() && !self.arguments.is_held() {
             let delta = self.arguments.as_str().to_owned();
             events.push(StreamEvent::ToolArgumentsDelta { index, delta });

@@ -7,8 +7,8 @@ use super::dialect::{CallIds, Dialect, ImageInput, ReasoningBack, ReasoningMembe
 use super::encode::instruction_role;
 use super::opaque;
 use crate::chat::{
-    CacheTtl, Detail, Document, Format, Image, Message, Part, Provenance, Role, Source, ToolCall,
-    ToolResult,
+    CacheTtl, Document, Format, Image, ImageDetail, MediaSource, Message, Part, Provenance, Role,
+    ToolCall, ToolResult,
 };
 use crate::error::Error;
 use crate::wire::json::{member, member_mut, object};
@@ -153,15 +153,15 @@ impl Place<'_> {
             ));
         }
         let url = match &*media::image(image).map_err(|what| self.refuse(&what))? {
-            Source::Url(_) if self.dialect.images == ImageInput::Bytes => {
+            MediaSource::Url(_) if self.dialect.images == ImageInput::Bytes => {
                 return Err(self.refuse(
                     "holds an image by URL, which this provider does not fetch; download it and \
                      give its bytes",
                 ));
             }
-            Source::Url(url) => url.clone(),
-            Source::Base64 { media_type, data } => data_url(media_type, data),
-            Source::FileId(_) => {
+            MediaSource::Url(url) => url.clone(),
+            MediaSource::Base64 { media_type, data } => data_url(media_type, data),
+            MediaSource::FileId(_) => {
                 return Err(self.refuse(
                     "holds an image by file id, which Chat Completions cannot take; \
                      give its URL or its bytes",
@@ -172,9 +172,9 @@ impl Place<'_> {
         member.insert("url".to_owned(), url.into());
         if let Some(detail) = image.detail {
             let detail = match detail {
-                Detail::Auto => "auto",
-                Detail::Low => "low",
-                Detail::High => "high",
+                ImageDetail::Auto => "auto",
+                ImageDetail::Low => "low",
+                ImageDetail::High => "high",
             };
             member.insert("detail".to_owned(), detail.into());
         }
@@ -187,7 +187,7 @@ impl Place<'_> {
     /// trpc-group/trpc-agent-go #1816), so a text is sent as the text that it is.
     fn document(&self, document: &Document) -> Result<Value, Error> {
         let refused = |what: String| self.refuse(&what);
-        if let Source::Url(url) = &document.source {
+        if let MediaSource::Url(url) = &document.source {
             if !url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
             {
                 return Err(self.refuse(
@@ -198,8 +198,8 @@ impl Place<'_> {
             }
         }
         let file = match &*media::document(&document.source).map_err(refused)? {
-            Source::FileId(id) => json!({"file_id": id}),
-            Source::Base64 { media_type, data } => {
+            MediaSource::FileId(id) => json!({"file_id": id}),
+            MediaSource::Base64 { media_type, data } => {
                 if let Some(text) = media::text(media_type, data) {
                     let text = text.map_err(refused)?;
                     let text = match &document.name {
@@ -217,7 +217,7 @@ impl Place<'_> {
                 let name = document.name.as_deref().unwrap_or("document.pdf");
                 json!({"filename": name, "file_data": data_url(media_type, data)})
             }
-            Source::Url(_) => return Err(self.refuse("holds a document by URL")),
+            MediaSource::Url(_) => return Err(self.refuse("holds a document by URL")),
         };
         if !self.dialect.files {
             return Err(self.refuse(

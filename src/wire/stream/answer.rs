@@ -248,7 +248,7 @@ fn tell(
             size_limit.write(&call.name)?;
             size_limit.write(&call.arguments)?;
             let (id, name) = (call.id.clone(), call.name.clone());
-            events.push(StreamEvent::ToolCallBegun { index, id, name });
+            events.push(StreamEvent::ToolCallStarted { index, id, name });
             let delta = call.arguments.clone();
             events.push(StreamEvent::ToolArgumentsDelta { index, delta });
             let call = call.clone().into();

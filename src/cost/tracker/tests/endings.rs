@@ -3,7 +3,7 @@
 use std::thread;
 
 use super::*;
-use crate::cost::Unreported;
+use crate::cost::UnreportedUsage;
 
 #[test]
 fn a_reservation_that_is_dropped_gives_the_money_back() {
@@ -19,11 +19,11 @@ fn a_reservation_that_is_dropped_gives_the_money_back() {
 #[test]
 fn a_call_that_is_dropped_is_charged_by_the_rule() {
     for (rule, spent, source) in [
-        (Unreported::AtMost, 50_100, CostSource::Bound),
-        (Unreported::Estimate, 100, CostSource::Estimated),
-        (Unreported::Nothing, 0, CostSource::Estimated),
+        (UnreportedUsage::Reserved, 50_100, CostSource::Bound),
+        (UnreportedUsage::Estimate, 100, CostSource::Estimated),
+        (UnreportedUsage::Nothing, 0, CostSource::Estimated),
     ] {
-        let config = config().unreported(rule).budget(Budget::total(picos(100_000)));
+        let config = config().unreported_usage(rule).budget(Budget::total(picos(100_000)));
         let costs = config.build().unwrap();
         drop(costs.reserve(plan()).unwrap().send());
         assert_eq!(balances(&costs), [(spent, 0)], "{rule:?}");
@@ -34,7 +34,7 @@ fn a_call_that_is_dropped_is_charged_by_the_rule() {
         let priced = price().cost(&last.usage, None, last.at);
         assert_eq!(priced.total, picos(spent));
         assert_eq!(last.cost.unwrap().source, source);
-        assert_eq!(report.total.bound, u64::from(rule == Unreported::AtMost));
+        assert_eq!(report.total.bound, u64::from(rule == UnreportedUsage::Reserved));
     }
 }
 
@@ -80,12 +80,12 @@ fn a_broken_answer_is_charged_its_reserved_output_or_by_choice_what_came() {
     let estimated = Usage { source: crate::UsageSource::EstimatedOutput, ..Usage::reported(80, 3) };
     for usage in [estimated, Usage::reported(80, 3)] {
         for (rule, output) in [
-            (Unreported::AtMost, 50),
-            (Unreported::Received, 12),
-            (Unreported::Estimate, 3),
-            (Unreported::Nothing, 0),
+            (UnreportedUsage::Reserved, 50),
+            (UnreportedUsage::Received, 12),
+            (UnreportedUsage::Estimate, 3),
+            (UnreportedUsage::Nothing, 0),
         ] {
-            let config = config().unreported(rule).budget(Budget::total(picos(100_000)));
+            let config = config().unreported_usage(rule).budget(Budget::total(picos(100_000)));
             let costs = config.build().unwrap();
             costs.reserve(plan()).unwrap().send().settle(Bill::new(usage).broken());
             assert_eq!(balances(&costs), [(80 + i128::from(output) * 1_000, 0)], "{rule:?}");
@@ -201,10 +201,14 @@ fn prices_are_those_of_the_moment_at_which_the_call_began() {
 
 #[test]
 fn a_stream_is_watched_by_what_came_whatever_is_charged_for_it() {
-    let rules =
-        [Unreported::AtMost, Unreported::Received, Unreported::Estimate, Unreported::Nothing];
+    let rules = [
+        UnreportedUsage::Reserved,
+        UnreportedUsage::Received,
+        UnreportedUsage::Estimate,
+        UnreportedUsage::Nothing,
+    ];
     for rule in rules {
-        let config = config().unreported(rule).budget(Budget::per_request(picos(50_100)));
+        let config = config().unreported_usage(rule).budget(Budget::per_request(picos(50_100)));
         let costs = config.build().unwrap();
         let charge = costs.reserve(plan()).unwrap().send();
         let meter = charge.meter();

@@ -51,15 +51,18 @@ fn all_budgets_hold_a_call_or_none_does() {
 fn the_output_is_lowered_to_what_is_left() {
     let costs = tracker([Budget::total(picos(100_000))]);
     let _other = costs.reserve(plan()).unwrap();
-    let lowered = costs.reserve(plan().output_tokens(1_000).at_least(20)).unwrap();
+    let lowered = costs.reserve(plan().output_tokens(1_000).min_output_tokens(20)).unwrap();
     // 49,900 are left, of which 100 are for the input.
     assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(49_900), 49));
     drop(lowered);
-    let error = costs.reserve(plan().output_tokens(1_000).at_least(50)).unwrap_err();
+    let error = costs.reserve(plan().output_tokens(1_000).min_output_tokens(50)).unwrap_err();
     assert_eq!(error.budget().unwrap().needed, picos(50_100));
     assert!(costs.reserve(plan().output_tokens(50)).is_err(), "not lowered unless it may be");
     // Asking for less than the least is no reason to refuse.
-    assert_eq!(costs.reserve(plan().output_tokens(30).at_least(50)).unwrap().output_tokens(), 30);
+    assert_eq!(
+        costs.reserve(plan().output_tokens(30).min_output_tokens(50)).unwrap().output_tokens(),
+        30
+    );
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_refusal_says_what_it_was_reckoned_with_and_what_would_help() {
                    needs less)",
         ),
         (
-            large().at_least(60_000),
+            large().min_output_tokens(60_000),
             "(with up to 100 tokens of input and no more than 60000 of \
                                     output)",
         ),
@@ -92,7 +95,7 @@ fn the_limit_per_request_lowers_the_output_or_refuses() {
         Budget::per_request(picos(1)).model("another"),
     ];
     let costs = tracker(limits);
-    let lowered = costs.reserve(plan().at_least(5)).unwrap();
+    let lowered = costs.reserve(plan().min_output_tokens(5)).unwrap();
     assert_eq!((lowered.amount(), lowered.output_tokens()), (Money::ZERO, 20));
     let error = costs.reserve(plan()).unwrap_err();
     let refusal = error.budget().unwrap();
@@ -101,7 +104,7 @@ fn the_limit_per_request_lowers_the_output_or_refuses() {
     assert_eq!(costs.report().refused, 1);
     // Together with a budget that has less.
     let costs = tracker([Budget::per_request(picos(20_100)), Budget::total(picos(10_100))]);
-    let lowered = costs.reserve(plan().at_least(5)).unwrap();
+    let lowered = costs.reserve(plan().min_output_tokens(5)).unwrap();
     assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(10_100), 10));
 }
 
@@ -110,7 +113,7 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
     let new = || CallPlan::new("openai", "new").output_tokens(50);
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.reserve(new()).unwrap_err();
-    assert_eq!((error.kind(), error.budget()), (ErrorKind::Budget, None));
+    assert_eq!((error.kind(), error.budget()), (ErrorKind::BudgetExceeded, None));
     assert_eq!(
         error.message(),
         "there is no price for the model \"new\" of \"openai\", so no budget could hold; set one \
@@ -132,7 +135,7 @@ fn a_request_that_nothing_bounds_is_refused_and_counted() {
     let unbounded = |_: &ModelLimits<'_>| Err(Unbounded::Input("a file by its id".into()));
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.measure(&mut super::plan(), Some(256), unbounded).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Budget, "{error}");
+    assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
     assert_eq!(costs.report().refused, 1);
     // A soft one lets it pass, with nothing reserved.
     let costs = tracker([Budget::total(picos(1)).soft()]);
@@ -226,7 +229,7 @@ fn a_plan_that_does_not_say_what_it_can_use_is_refused_under_a_hard_budget() {
             (new().input_tokens(1), "CallPlan::output_tokens"),
         ] {
             let error = costs.reserve(plan).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Budget);
+            assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
             assert!(error.message().contains(missing), "{error}");
         }
         assert_eq!(costs.report().refused, 3);

@@ -125,7 +125,7 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
     assert_eq!(run.decoded.service_tier, whole.service_tier);
     assert_eq!((run.decoded.model, run.decoded.id), (whole.model, whole.id));
     let call = |index: usize| Box::new(whole.message.tool_calls().nth(index).unwrap().clone());
-    let begun = |index, id: &str, name: &str| StreamEvent::ToolCallBegun {
+    let begun = |index, id: &str, name: &str| StreamEvent::ToolCallStarted {
         index,
         id: id.into(),
         name: name.into(),
@@ -259,7 +259,7 @@ fn no_call_comes_about_without_its_events() {
     let run = run(Wire::Anthropic, &lines(&events.concat()));
     assert_eq!(run.end, Ok(()));
     assert_eq!(run.decoded.message.tool_calls().count(), 0);
-    assert!(!run.events.iter().any(|event| matches!(event, StreamEvent::ToolCallBegun { .. })));
+    assert!(!run.events.iter().any(|event| matches!(event, StreamEvent::ToolCallStarted { .. })));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::wire::stream::tests::{lines, run};
 use serde_json::Value;
 
 fn begun(index: usize, id: &str, name: &str) -> StreamEvent {
-    StreamEvent::ToolCallBegun { index, id: id.into(), name: name.into() }
+    StreamEvent::ToolCallStarted { index, id: id.into(), name: name.into() }
 }
 
 fn more(index: usize, delta: &str) -> StreamEvent {

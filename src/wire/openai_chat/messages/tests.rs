@@ -41,7 +41,7 @@ fn media_are_written() {
     assert_eq!(
         encoded([
             Message::user("see")
-                .with(Image::from_url("https://x.test/a.png").detail(Detail::Low))
+                .with(Image::from_url("https://x.test/a.png").detail(ImageDetail::Low))
                 .with(Image::from_bytes("image/png", b"abc")),
             Message::new(Role::User, [Document::from_file_id("file-1").name("n")]),
             Message::new(
@@ -196,7 +196,7 @@ fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
         (Message::user("x").with(Document::from_url("https://secret")), "Document::from_bytes"),
         (
             Message::user("x")
-                .with(Image { source: Source::FileId("secret".into()), detail: None }),
+                .with(Image { source: MediaSource::FileId("secret".into()), detail: None }),
             "by file id",
         ),
         (Message::new(Role::User, [Part::CachePoint(CacheTtl::Short)]), "has no content"),
