@@ -112,6 +112,8 @@
 //!   or timers is used;
 //! - `testing`: the loopback provider.
 
+// docs.rs builds with nightly and `--cfg docsrs`: every item behind a feature gets its label.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // Tests may; a library neither panics on input nor writes to the caller's terminal.
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 
