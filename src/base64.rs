@@ -51,9 +51,47 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Adds a piece to a text in base64. Servers cut the text, or encode piece by piece, which then
+/// may be padded each: LiteLLM decodes every piece by itself (`concatenate_base64_list` in
+/// `litellm_core_utils/streaming_chunk_builder_utils.py`).
+pub(crate) fn append(text: &mut String, piece: &str) {
+    let padded = text.ends_with('=').then(|| {
+        let start = text.len().checked_sub(4)?;
+        let mut bytes = decode(text.get(start..)?)?;
+        bytes.extend(decode(piece)?);
+        Some((start, encode(&bytes)))
+    });
+    match padded.flatten() {
+        Some((start, joined)) => {
+            text.truncate(start);
+            text.push_str(&joined);
+        }
+        None => text.push_str(piece),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{decode, encode};
+    use super::{append, decode, encode};
+
+    #[test]
+    fn pieces_are_joined_however_they_were_encoded() {
+        for (pieces, expected) in [
+            (vec!["Zm9v", "YmFy"], "Zm9vYmFy"),
+            (vec!["Zm", "9vYm", "Fy"], "Zm9vYmFy"),
+            (vec!["Zg==", "b28=", "YmFy"], "Zm9vYmFy"),
+            (vec!["Zm9vYg==", "YQ==", "cg=="], "Zm9vYmFy"),
+            (vec!["", "Zg==", ""], "Zg=="),
+            // Not base64: nothing is lost.
+            (vec!["Zg==", "!"], "Zg==!"),
+            (vec!["=", "Zg=="], "=Zg=="),
+            (vec!["ü===", "Zg=="], "ü===Zg=="),
+        ] {
+            let mut text = String::new();
+            pieces.iter().for_each(|piece| append(&mut text, piece));
+            assert_eq!(text, expected, "{pieces:?}");
+        }
+    }
 
     #[test]
     fn rfc_4648_section_10_vectors() {

@@ -82,8 +82,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # What brings an answer on
 ///
 /// [`push`](Self::push) tells a timer for stalled streams whether the answer has moved. It
-/// moves when the choice that is read gets more text, reasoning, refusal, audio, citations or
-/// signatures, when a tool call begins, grows or is complete, with the first finish reason, and
+/// moves when the choice that is read gets more text, reasoning, refusal, audio, images, citations
+/// or signatures, when a tool call begins, grows or is complete, with the first finish reason, and
 /// with the first usage or one of more output tokens than before. Content that is not modelled
 /// here, such as `reasoning_details` or the delta of an unknown kind of block, moves it too, if
 /// there is a text in it.

@@ -157,8 +157,8 @@ mod wire;
 pub use cancel::CancelToken;
 #[doc(inline)]
 pub use chat::{
-    ChatRequest, ChatResponse, Document, FinishReason, Image, ImageDetail, MediaSource, Message,
-    Opaque, Part, Provenance, Provider, Quota, RateLimit, Reasoning, ReasoningEffort,
+    Audio, ChatRequest, ChatResponse, Document, FinishReason, Image, ImageDetail, MediaSource,
+    Message, Opaque, Part, Provenance, Provider, Quota, RateLimit, Reasoning, ReasoningEffort,
     ResponseFormat, Role, StreamEvent, Text, Tool, ToolCall, ToolChoice, ToolResult, Usage,
     UsageSource,
 };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use super::{FinishReason, Hidden, ToolCall, Usage};
+use super::{FinishReason, Hidden, Image, ToolCall, Usage};
 
 /// A step of an answer that is streamed.
 ///
@@ -22,12 +22,17 @@ use super::{FinishReason, Hidden, ToolCall, Usage};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamEvent {
-    /// More of the text; never empty.
+    /// More of the text, or of the transcript of audio; never empty.
     TextDelta(String),
     /// More of the reasoning that the model shows; never empty.
     ReasoningDelta(String),
     /// More of the words in which the model declines to answer; never empty.
     RefusalDelta(String),
+    /// An image that the model made, whole.
+    Image(Box<Image>),
+    /// More of the audio, in base64 and as the provider cut it; never empty. OpenAI cuts it so that
+    /// each piece decodes by itself.
+    AudioDelta(String),
     /// The model begins to call a tool. It comes before all other events of that
     /// call, and not before both id and name are known.
     ToolCallStarted {
@@ -67,6 +72,8 @@ impl fmt::Debug for StreamEvent {
             Self::TextDelta(text) => piece("TextDelta", text),
             Self::ReasoningDelta(text) => piece("ReasoningDelta", text),
             Self::RefusalDelta(text) => piece("RefusalDelta", text),
+            Self::AudioDelta(data) => piece("AudioDelta", data),
+            Self::Image(image) => f.debug_tuple("Image").field(image).finish(),
             Self::ToolCallStarted { index, id, name } => f
                 .debug_struct("ToolCallStarted")
                 .field("index", index)
@@ -99,6 +106,8 @@ mod tests {
             StreamEvent::TextDelta("secret".into()),
             StreamEvent::ReasoningDelta("secret".into()),
             StreamEvent::RefusalDelta("secret".into()),
+            StreamEvent::Image(Image::from_url("secret").into()),
+            StreamEvent::AudioDelta("secret".into()),
             StreamEvent::ToolCallStarted { index: 0, id: "c".into(), name: "f".into() },
             StreamEvent::ToolArgumentsDelta { index: 0, delta: "secret".into() },
             StreamEvent::ToolCallComplete { index: 0, call: call.into() },

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::{fmt, fs};
 
-use super::{Hidden, media_type};
+use super::{Hidden, Opaque, media_type};
 use crate::base64;
 use crate::error::Error;
 
@@ -28,18 +28,26 @@ pub struct Image {
     /// How closely the model should look. Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<ImageDetail>,
+    /// Who made the image, where a model did, and the members that came with it. A provider gets
+    /// its own images back in the model's messages; see [`Part::Image`](super::Part::Image).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opaque: Option<Box<Opaque>>,
 }
 
 impl Image {
     /// An image that the provider fetches from `url` itself.
     pub fn from_url(url: impl Into<String>) -> Self {
-        Self { source: MediaSource::Url(url.into()), detail: None }
+        Self::from_source(MediaSource::Url(url.into()))
     }
 
     /// An image sent along with the request. `media_type` is its MIME type, such
     /// as `image/png`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
-        Self { source: MediaSource::from_bytes(media_type, bytes), detail: None }
+        Self::from_source(MediaSource::from_bytes(media_type, bytes))
+    }
+
+    pub(crate) fn from_source(source: MediaSource) -> Self {
+        Self { source, detail: None, opaque: None }
     }
 
     /// The image in a file, sent along with the request. Its content decides its media type,
@@ -192,6 +200,15 @@ impl MediaSource {
     /// Encodes `bytes` as base64.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self::Base64 { media_type: media_type.into(), data: base64::encode(bytes) }
+    }
+
+    /// The content, decoded, where it is here and not at an address; `None` where it is not
+    /// base64.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Base64 { data, .. } => base64::decode(data),
+            Self::Url(_) | Self::FileId(_) => None,
+        }
     }
 }
 

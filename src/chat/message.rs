@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use super::{Hidden, Opaque, Part, Provider, ToolCall, ToolResult};
+use super::{Audio, Hidden, Image, Opaque, Part, Provider, ToolCall, ToolResult};
 
 /// Who speaks in a [`Message`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -94,10 +94,25 @@ impl Message {
         self
     }
 
-    /// The text parts, joined without a separator. Reasoning, refusals and tool
-    /// calls are not among them.
+    /// The text parts and the transcripts of [`Audio`](super::Audio), joined without a separator.
+    /// Reasoning, refusals and tool calls are not among them.
     pub fn text(&self) -> String {
-        self.content.iter().filter_map(Part::as_text).collect()
+        self.content
+            .iter()
+            .filter_map(|part| match part {
+                Part::Text(text) => Some(text.text.as_str()),
+                Part::Audio(audio) => Some(audio.transcript.as_str()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The images in this message, in order: those that the model made, in its own.
+    pub fn images(&self) -> impl Iterator<Item = &Image> {
+        self.content.iter().filter_map(|part| match part {
+            Part::Image(image) => Some(image),
+            _ => None,
+        })
     }
 
     /// The tool calls in this message, in order.
@@ -121,6 +136,10 @@ impl Message {
                     }
                 }
                 Part::ToolCall(call) => call.sent_by(provider),
+                Part::Image(Image { opaque: Some(opaque), .. })
+                | Part::Audio(Audio { opaque: Some(opaque), .. }) => {
+                    opaque.provenance.sent_by(provider);
+                }
                 Part::Other { provenance: Some(provenance), .. } => provenance.sent_by(provider),
                 _ => {}
             }
@@ -133,6 +152,7 @@ impl Message {
             Part::Text(text) => text.text.len(),
             Part::Reasoning(reasoning) => reasoning.text.len(),
             Part::Refusal(text) => text.len(),
+            Part::Audio(audio) => audio.transcript.len(),
             Part::ToolCall(call) => call.name.len() + call.arguments.len(),
             _ => 0,
         };

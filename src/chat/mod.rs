@@ -9,6 +9,7 @@
 //! serde, so that a conversation survives its program. `Debug` shows the shape
 //! of a conversation and never its text: prompts do not belong in logs.
 
+mod audio;
 mod event;
 mod format;
 mod media;
@@ -25,6 +26,7 @@ mod text;
 mod tool;
 mod typed;
 
+pub use audio::Audio;
 pub use event::StreamEvent;
 pub use format::{JsonSchema, ReasoningEffort, ResponseFormat};
 pub use media::{Document, Image, ImageDetail, MediaSource};

@@ -4,7 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 use std::fmt;
 
-use super::{Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCall, ToolResult};
+use super::{
+    Audio, Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCall, ToolResult,
+};
 
 /// A piece of a [`Message`](super::Message).
 ///
@@ -15,6 +17,10 @@ use super::{Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCa
 /// format cannot take back, and [`CachePoint`](Part::CachePoint) where caching is
 /// automatic. Blank texts, which Anthropic refuses, are left out there too.
 ///
+/// Media that a model made are part of its message. No format takes another provider's back, so
+/// that images are left out for every provider but their own, and [`Audio`](Part::Audio) goes as
+/// its transcript. To show an image to another model, put it into a user message.
+///
 /// Parts of a kind that a later version stored are loaded as
 /// [`Other`](Part::Other) without provenance, and stored again as they were.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +29,12 @@ use super::{Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCa
 pub enum Part {
     /// Text.
     Text(Text),
-    /// An image.
+    /// An image: one to look at in a user message, or one that the model made in its own (Chat
+    /// Completions, in `message.images` of OpenRouter's page "Image Generation" and of LiteLLM, or
+    /// as a part of the content).
     Image(Image),
+    /// Speech that the model answered with.
+    Audio(Audio),
     /// A document, such as a PDF.
     Document(Document),
     /// The words in which a model declined to answer.
@@ -38,8 +48,7 @@ pub enum Part {
     /// Everything up to here, system and tools included, may be cached by the
     /// provider for later requests that begin the same.
     CachePoint(CacheTtl),
-    /// A block of one provider's own kind (a server-side search and its result, a
-    /// spoken answer), kept as it came and sent back to that provider only.
+    /// A block of one provider's own kind (a server-side search and its result), kept as it came and sent back to that provider only.
     Other {
         /// Who sent it, or whom it is for. `None` for what a later version stored, which goes
         /// nowhere.
@@ -54,6 +63,7 @@ pub enum Part {
 const KINDS: &[&str] = &[
     "text",
     "image",
+    "audio",
     "document",
     "refusal",
     "reasoning",
@@ -124,6 +134,7 @@ impl fmt::Debug for Part {
             Self::Text(text) => text.fmt(f),
             Self::Refusal(text) => f.debug_tuple("Refusal").field(&Hidden(text.len())).finish(),
             Self::Image(image) => image.fmt(f),
+            Self::Audio(audio) => audio.fmt(f),
             Self::Document(document) => document.fmt(f),
             Self::Reasoning(reasoning) => reasoning.fmt(f),
             Self::ToolCall(call) => call.fmt(f),
@@ -172,7 +183,7 @@ macro_rules! part_from {
     )*};
 }
 
-part_from!(Text, Image, Document, Reasoning, ToolCall, ToolResult);
+part_from!(Text, Image, Audio, Document, Reasoning, ToolCall, ToolResult);
 
 #[cfg(test)]
 mod tests {
@@ -185,6 +196,7 @@ mod tests {
         let parts = [
             Part::text("a"),
             Image::from_url("u").into(),
+            Audio { transcript: "a".into(), ..Audio::default() }.into(),
             Document::from_url("u").into(),
             Part::Refusal("no".into()),
             Reasoning::new("hm").into(),

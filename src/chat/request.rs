@@ -9,7 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    MediaSource, Message, Part, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice,
+    Image, MediaSource, Message, Part, Provenance, Provider, ReasoningEffort, ResponseFormat, Role,
+    Tool, ToolChoice,
 };
 use crate::cancel::CancelToken;
 
@@ -158,8 +159,9 @@ impl ChatRequest {
         Self { messages, ..Self::default() }
     }
 
-    /// How many bytes of the request are images and documents, in base64.
-    pub(crate) fn media_bytes(&self) -> usize {
+    /// How many bytes of the request are images and documents, in base64. Of those that a model
+    /// made only the ones whose sender this is for are sent.
+    pub(crate) fn media_bytes(&self, is_sent: impl Fn(&Provenance) -> bool) -> usize {
         fn of(part: &Part) -> usize {
             let source = match part {
                 Part::Image(image) => &image.source,
@@ -169,7 +171,16 @@ impl ChatRequest {
             };
             if let MediaSource::Base64 { data, .. } = source { data.len() } else { 0 }
         }
-        self.messages.iter().flat_map(|message| &message.content).map(of).sum()
+        let goes = |message: &Message, part: &Part| match part {
+            Part::Image(Image { opaque: Some(opaque), .. }) => {
+                message.role != Role::Assistant || is_sent(&opaque.provenance)
+            }
+            _ => true,
+        };
+        let sent = |message: &Message| -> usize {
+            message.content.iter().filter(|part| goes(message, part)).map(of).sum()
+        };
+        self.messages.iter().map(sent).sum()
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::measure::{OUTPUT_LIMITS, measure, output_limit, states_limit, thinking_budget};
 use super::{Delivery, Target, Wire, append, json, write};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Format, Provenance};
 use crate::error::Error;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 
@@ -38,7 +38,10 @@ impl<'a> Encoded<'a> {
 
     /// How many bytes of it are text, to estimate its tokens from.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.written.len().saturating_sub(self.request.media_bytes())
+        let is_sent = |sender: &Provenance| {
+            self.target.dialect.unknown_members && self.target.sent(sender, Format::OpenAiChat)
+        };
+        self.written.len().saturating_sub(self.request.media_bytes(is_sent))
     }
 
     /// The service tier that it asks for.

@@ -123,7 +123,7 @@ fn bad_data_url() -> String {
 /// The media type and content of a `data:` URL (RFC 2397); `Some(None)` of one that is not
 /// in base64 or has no type, `None` of another URL.
 #[expect(clippy::option_option, reason = "another URL is not a broken data URL")]
-fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
+pub(super) fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
     let url = url.trim();
     let scheme = url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
     scheme.then(|| {

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{call, media};
-use crate::chat::{CacheTtl, Format, Part, Provenance, Reasoning, Role, Text};
+use crate::chat::{CacheTtl, Format, Image, Part, Provenance, Reasoning, Role, Text};
 use crate::wire::Target;
 use crate::wire::json::{member, member_mut, object};
 
@@ -16,6 +16,9 @@ pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Opti
         (Part::Text(text), Role::System | Role::User) => Ok(text_block(&text.text)),
         (Part::Text(text), Role::Assistant) => Ok(cited_block(text)),
         (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
+        (Part::Audio(audio), Role::Assistant) => Ok(text_block(&audio.transcript)),
+        // One that another provider's model made; see `Part`.
+        (Part::Image(Image { opaque: Some(_), .. }), Role::Assistant) => Ok(None),
         (Part::Image(image), Role::User) => media::image(image).map(Some),
         (Part::Document(document), Role::User) => media::document(document).map(Some),
         (Part::Reasoning(reasoning), Role::Assistant) => Ok(thinking(reasoning, target)),
@@ -137,6 +140,7 @@ pub(super) fn noun(part: &Part) -> &'static str {
     match part {
         Part::Text(_) => "text",
         Part::Image(_) => "an image",
+        Part::Audio(_) => "speech",
         Part::Document(_) => "a document",
         Part::Refusal(_) => "a refusal",
         Part::Reasoning(_) => "reasoning",

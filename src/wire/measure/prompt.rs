@@ -203,7 +203,8 @@ impl<'a> Prompt<'a> {
         for (name, value) in message {
             match (name.as_str(), value) {
                 (_, Value::Null) => {}
-                ("content", content) => self.content(content),
+                // The second are those that the model made.
+                ("content" | "images", content) => self.content(content),
                 // A spoken answer by its id.
                 ("audio", _) => {
                     self.input_audio = true;

@@ -1,15 +1,13 @@
 //! The content of a chat completion, by the members of its message.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::borrow::Cow;
 
+use super::media::{self, PROVENANCE};
 use super::opaque::Unknown;
-use crate::chat::{FinishReason, Format, Part, Provenance, Reasoning, ToolCall};
+use crate::chat::{FinishReason, Image, Part, Reasoning, ToolCall};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::stream::arguments::without_placeholder;
-
-/// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
-pub(super) const PROVENANCE: Provenance = Provenance::founder(Format::OpenAiChat);
 
 /// What a model answered, by the members of the message it came in.
 #[derive(Default, Clone)]
@@ -19,8 +17,8 @@ pub(super) struct Answer {
     /// The sources a search found.
     pub(super) annotations: Vec<Value>,
     pub(super) refusal: String,
-    /// The answer of an audio model.
-    pub(super) audio: Option<Map<String, Value>>,
+    /// Those beside the content.
+    pub(super) images: Vec<Image>,
     pub(super) calls: Vec<Part>,
     /// What else the message holds.
     pub(super) unknown: Unknown,
@@ -28,7 +26,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// Its parts in the order of a message: reasoning first, then the content, a
-    /// refusal, and the tool calls.
+    /// refusal, images, and the tool calls.
     pub(super) fn parts(self) -> Vec<Part> {
         let mut parts = self.content;
         if let Some(reasoning) = self.reasoning {
@@ -38,9 +36,7 @@ impl Answer {
         if !self.refusal.is_empty() {
             parts.push(Part::Refusal(self.refusal));
         }
-        if let Some(audio) = self.audio {
-            parts.push(other(json!({"type": "audio", "audio": audio})));
-        }
+        parts.extend(self.images.into_iter().map(Part::Image));
         parts.extend(self.calls);
         parts
     }
@@ -84,7 +80,8 @@ pub(super) fn thought(text: String) -> Reasoning {
 
 /// Reads a part of a content array, as Mistral's reasoning models send it:
 /// `text`, and `thinking` that holds text parts itself
-/// (spring-projects/spring-ai #5019). Other kinds are kept as they are.
+/// (spring-projects/spring-ai #5019), and images that the model made. Other kinds are kept as they
+/// are.
 pub(super) fn block(value: Value) -> Option<Part> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
@@ -95,6 +92,9 @@ pub(super) fn block(value: Value) -> Option<Part> {
                 Some("text" | "output_text") => member("text").map(Part::text),
                 Some("refusal") => member("refusal").map(Part::Refusal),
                 Some("thinking") => member("thinking").map(|text| Part::Reasoning(thought(text))),
+                Some("image_url" | "image") => {
+                    Some(media::image("content", value).map_or_else(other, Part::Image))
+                }
                 _ => Some(other(value)),
             }
         }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Envelope;
 use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_call};
+use super::media;
 use super::opaque::Unknown;
 use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
 use crate::wire::json::bounded::{Content, Detail};
@@ -54,7 +55,7 @@ members!(impl [] Body<'de> {
 });
 
 /// Reads a chat completion: one choice, with reasoning first, then the
-/// content, a refusal, and the tool calls.
+/// content, speech, a refusal, images, and the tool calls.
 pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
@@ -81,6 +82,7 @@ impl Body<'_> {
     /// What is in it; `body` is what calls without an id are named after.
     fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
         let mut answer = Answer { unknown: self.unknown, ..Answer::default() };
+        answer.images = answer.unknown.take_images();
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
         answer.reasoning = named.into_iter().find_map(|(field, value)| {
             let field = Some(field.to_owned());
@@ -99,8 +101,11 @@ impl Body<'_> {
             answer.annotations = annotations;
         }
         answer.refusal = self.refusal.0.into_owned();
-        if let Value::Object(audio) = bounded(self.audio)? {
-            answer.audio = Some(audio);
+        match bounded(self.audio)? {
+            Value::Object(members) if !members.is_empty() => {
+                answer.content.push(media::speech(members).into());
+            }
+            _ => {}
         }
         let mut tool_calls = bounded(self.tool_calls)?;
         let mut function_call = bounded(self.function_call)?;

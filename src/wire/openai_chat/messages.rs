@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use super::dialect::{CallIds, Dialect, ImageInput, ReasoningBack, ReasoningMember};
 use super::encode::instruction_role;
-use super::opaque;
+use super::{media as made, opaque};
 use crate::chat::{
-    CacheTtl, Document, Format, Image, ImageDetail, MediaSource, Message, Part, Provenance, Role,
-    ToolCall, ToolResult,
+    Audio, CacheTtl, Document, Format, Image, ImageDetail, MediaSource, Message, Opaque, Part,
+    Provenance, Role, ToolCall, ToolResult,
 };
 use crate::error::Error;
 use crate::wire::json::{member, member_mut, object};
@@ -91,6 +91,11 @@ impl Place<'_> {
         provenance.as_ref().is_some_and(|it| self.target.sent(it, Format::OpenAiChat))
     }
 
+    /// Whether the request may hold what came with these members.
+    fn sent(&self, opaque: Option<&Opaque>) -> bool {
+        opaque.is_some_and(|it| self.target.sent(&it.provenance, Format::OpenAiChat))
+    }
+
     fn blocks<'a>(&self, parts: impl IntoIterator<Item = &'a Part>) -> Result<Vec<Value>, Error> {
         let mut blocks = Vec::new();
         for part in parts {
@@ -118,13 +123,17 @@ impl Place<'_> {
     /// A content part; none for what is left out.
     fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
         Ok(match part {
-            Part::Text(text) => {
-                Some(object([("type", "text".into()), ("text", text.text.as_str().into())]))
-            }
+            Part::Text(text) => Some(text_block(&text.text)),
             Part::Image(image) if self.role == Role::User => Some(self.image(image)?),
             Part::Document(document) if self.role == Role::User => Some(self.document(document)?),
             Part::Reasoning(_) | Part::CachePoint(_) => None,
             Part::Other { provenance, value } => self.allows(provenance).then(|| value.clone()),
+            Part::Audio(_) => {
+                return Err(self.refuse(
+                    "holds speech that a model answered with; send audio by Part::native, as \
+                     an input_audio part",
+                ));
+            }
             Part::Image(_) => {
                 return Err(self.refuse("holds an image; put images into a user message"));
             }
@@ -273,13 +282,17 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
 ///
 /// A refusal goes back as the content part it is, and beside text as a member of
 /// the message: the content is "one or more of type `text`, or exactly one of type
-/// `refusal`" (OpenAI's reference). Of a spoken answer only the id goes back, in
-/// `audio` (`ChatCompletionAssistantMessageParam` in openai-python).
+/// `refusal`" (OpenAI's reference).
+///
+/// Of speech only the id goes back, in `audio` (`ChatCompletionAssistantMessageParam` in
+/// openai-python); without an id, and to another provider, the transcript goes as text. Images
+/// that the model made go back to the provider that sent them, as they came, and to no other.
 fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error> {
     let mut blocks = Vec::new();
     let mut refusal = String::new();
     let mut calls = Vec::new();
     let mut audio = None;
+    let mut images = Vec::new();
     for part in &message.content {
         match part {
             Part::Refusal(text) => refusal.push_str(text),
@@ -289,6 +302,19 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
                     Some("custom") => calls.push(value.clone()),
                     Some("audio") => audio = value.pointer("/audio/id").cloned(),
                     _ => blocks.push(value.clone()),
+                }
+            }
+            Part::Audio(Audio { id, opaque, transcript, .. }) => match id {
+                Some(id) if place.sent(opaque.as_deref()) => audio = Some(id.as_str().into()),
+                _ if transcript.is_empty() => {}
+                _ => blocks.push(text_block(transcript)),
+            },
+            Part::Image(image @ Image { opaque: Some(opaque), .. }) => {
+                if place.dialect.unknown_members && place.sent(Some(opaque)) {
+                    match made::element(image) {
+                        ("content", element) => blocks.push(element),
+                        (_, element) => images.push(element),
+                    }
                 }
             }
             Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
@@ -311,6 +337,13 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
     }
     if let Some(id) = audio {
         encoded["audio"] = json!({"id": id});
+    }
+    if !images.is_empty() {
+        // Elements that are no images are among the members that go back.
+        if let Some(Value::Array(others)) = encoded.get_mut("images").map(Value::take) {
+            images.extend(others);
+        }
+        encoded["images"] = images.into();
     }
     let goes_back = match place.dialect.reasoning_back {
         ReasoningBack::Never => false,
@@ -484,6 +517,10 @@ fn content(mut blocks: Vec<Value>) -> Value {
         }
         _ => Value::Array(blocks),
     }
+}
+
+fn text_block(text: &str) -> Value {
+    object([("type", "text".into()), ("text", text.into())])
 }
 
 fn data_url(media_type: &str, data: &str) -> String {

@@ -3,8 +3,8 @@
 use serde::de::MapAccess;
 use serde_json::{Map, Value};
 
-use super::answer::PROVENANCE;
-use crate::chat::{Format, Opaque};
+use super::media::{self, PROVENANCE};
+use crate::chat::{Format, Image, Opaque};
 use crate::wire::json::bounded::Content;
 use crate::wire::stream::{SizeLimit, is_label, says_something};
 use crate::wire::{Failure, MAX_PARTS, Target};
@@ -71,6 +71,21 @@ impl Unknown {
         if !is_empty(&value) && !is_label(&name) {
             self.members.get_or_insert_default().insert(name, value);
         }
+    }
+
+    /// Takes the images out of a message's members. What stands among them and is none stays.
+    pub(super) fn take_images(&mut self) -> Vec<Image> {
+        let Some(members) = self.members.as_mut() else { return Vec::new() };
+        let Some(list) = members.get_mut("images").map(Value::take) else { return Vec::new() };
+        let (images, others) = media::images(list);
+        match others.is_empty() {
+            true => members.shift_remove("images"),
+            false => members.insert("images".to_owned(), others.into()),
+        };
+        if members.is_empty() {
+            self.members = None;
+        }
+        images
     }
 
     /// Puts what is in a member of an object, such as the `function` of a call, under its name.

@@ -1,14 +1,15 @@
 //! Decodes a streamed chat completion.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 use std::mem;
 
 use super::answer::{Answer, block, fingerprint, reason, thought};
 use super::calls::Calls;
 use super::chunk::{self, Delta};
+use super::media;
 use super::outline::Outline;
-use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usage};
+use crate::chat::{Audio, FinishReason, Image, Message, Part, Reasoning, Role, StreamEvent, Usage};
 use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
@@ -18,8 +19,8 @@ use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, MAX_PARTS};
 
-/// The members of an answer that is spoken which come in pieces.
-const GROWS: [&str; 2] = ["data", "transcript"];
+/// How many images are looked at for one that came before, so that many take linear time.
+const WINDOW: usize = 256;
 
 /// The halves of characters that the texts of an answer have ended with.
 #[derive(Debug, Default, Clone)]
@@ -27,6 +28,7 @@ struct HalvesOf {
     text: Halves,
     reasoning: Halves,
     refusal: Halves,
+    transcript: Halves,
 }
 
 /// The shortest text in bytes that is taken for a repetition if the last delta says it again.
@@ -116,13 +118,21 @@ impl Stream {
             self.template.keep(data, text, &read.obfuscation.0);
         }
         let mut goes_on = false;
+        let mut images = Vec::new();
         if !delta.unknown.is_empty() {
+            images = delta.unknown.take_images();
             goes_on = delta.unknown.says_something();
             self.answer.unknown.extend(mem::take(&mut delta.unknown), &mut self.room)?;
         }
         let before = self.room.left();
         self.goes_on |= goes_on;
         self.delta(delta, data, seed, events)?;
+        for image in images {
+            if let Some(image) = self.new_image(image, events)? {
+                SizeLimit::one_more(self.answer.images.len())?;
+                self.answer.images.push(image);
+            }
+        }
         // Whatever is kept of the choice makes the room less.
         if self.room.left() == before && !goes_on {
             return Ok(step);
@@ -157,7 +167,7 @@ impl Stream {
     fn wrote(&self) -> bool {
         self.room.written() > 0
             || !self.answer.content.is_empty()
-            || self.answer.audio.is_some()
+            || !self.answer.images.is_empty()
             || self.goes_on
     }
 
@@ -187,7 +197,7 @@ impl Stream {
             }
         }
         if let Some(audio) = delta.audio {
-            self.hear(*audio)?;
+            self.hear(*audio, events)?;
         }
         if delta.tool_calls.exceeded {
             return Err(Failure::too_many_parts());
@@ -240,8 +250,12 @@ impl Stream {
             return Ok(());
         }
         self.room.write(&text)?;
-        match self.answer.content.last_mut() {
-            Some(Part::Text(last)) => last.text.push_str(&text),
+        match self.answer.content.as_mut_slice() {
+            [.., Part::Text(last)] => last.text.push_str(&text),
+            // Qwen-Omni sends its text and what speaks it by turns.
+            [.., Part::Text(last), Part::Audio(audio)] if audio.transcript.is_empty() => {
+                last.text.push_str(&text);
+            }
             _ => self.add(Part::text(&*text))?,
         }
         events.push(StreamEvent::TextDelta(text.into_owned()));
@@ -295,6 +309,11 @@ impl Stream {
                     }
                     events.push(StreamEvent::RefusalDelta(text));
                 }
+                Part::Image(image) => {
+                    if let Some(image) = self.new_image(image, events)? {
+                        self.add(Part::Image(image))?;
+                    }
+                }
                 part => {
                     if let Part::Other { value, .. } = &part {
                         self.room.keep_value(value)?;
@@ -316,33 +335,79 @@ impl Stream {
         Ok(())
     }
 
+    /// Takes in an image, unless it came before: some servers repeat all there is with every
+    /// chunk.
+    fn new_image(
+        &mut self,
+        image: Image,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Option<Image>, Failure> {
+        let Answer { content, images, .. } = &self.answer;
+        let in_content = content.iter().rev().filter_map(|part| match part {
+            Part::Image(image) => Some(image),
+            _ => None,
+        });
+        let mut known = images.iter().rev().take(WINDOW).chain(in_content.take(WINDOW));
+        if known.any(|known| known.source == image.source) {
+            return Ok(None);
+        }
+        media::keep(&image, &mut self.room)?;
+        events.push(StreamEvent::Image(image.clone().into()));
+        Ok(Some(image))
+    }
+
     /// Takes in a piece of an answer that is spoken: more of `data` (base64) and of
     /// `transcript`, and its id and expiry.
-    fn hear(&mut self, audio: Content) -> Result<(), Failure> {
+    fn hear(&mut self, audio: Content, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         if audio.exceeded {
             return Err(Failure::too_many_parts());
         }
-        let Value::Object(pieces) = audio.value else { return Ok(()) };
-        let heard = self.answer.audio.get_or_insert_with(Map::new);
+        let Value::Object(mut pieces) = audio.value else { return Ok(()) };
+        let transcript = match pieces.get_mut("transcript").map(Value::take) {
+            Some(Value::String(text)) => self.halves.transcript.join(text.into(), self.marked),
+            _ => Cow::Borrowed(""),
+        };
+        self.say(&transcript, events)?;
         for (name, piece) in pieces {
-            let grows = GROWS.contains(&name.as_str());
-            match heard.get(&name) {
-                Some(Value::String(_)) if grows && piece == "" => continue,
-                Some(known) if !grows && *known == piece => continue,
-                _ => {}
+            if media::is_known(self.speech()?, &name, &piece) {
+                continue;
             }
             self.room.keep(name.len())?;
             self.room.keep_value(&piece)?;
-            match (heard.get_mut(&name), piece) {
-                (Some(Value::String(text)), Value::String(piece)) if grows => {
-                    text.push_str(&piece);
-                }
-                (_, piece) => {
-                    heard.insert(name, piece);
-                }
+            if let ("data", Value::String(data)) = (name.as_str(), &piece) {
+                events.push(StreamEvent::AudioDelta(data.clone()));
             }
+            media::add(self.speech()?, name, piece);
         }
         Ok(())
+    }
+
+    /// Adds to the transcript, in the order in which text and transcript came.
+    fn say(&mut self, transcript: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        if transcript.is_empty() {
+            return Ok(());
+        }
+        self.room.write(transcript)?;
+        let is_text = |part: &Part| matches!(part, Part::Text(_));
+        let behind = self.answer.content.iter().rev().take_while(|part| !is_audio(part));
+        if behind.into_iter().any(is_text) {
+            self.add(Part::Audio(media::silence()))?;
+        }
+        self.speech()?.transcript.push_str(transcript);
+        events.push(StreamEvent::TextDelta(transcript.to_owned()));
+        Ok(())
+    }
+
+    /// The speech that came last, or one that begins.
+    fn speech(&mut self) -> Result<&mut Audio, Failure> {
+        if !self.answer.content.iter().any(is_audio) {
+            self.add(Part::Audio(media::silence()))?;
+        }
+        let last = self.answer.content.iter_mut().rev().find_map(|part| match part {
+            Part::Audio(audio) => Some(audio),
+            _ => None,
+        });
+        last.ok_or_else(Failure::too_many_parts)
     }
 
     pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
@@ -374,6 +439,9 @@ impl Stream {
         }
         if let Some(lost) = self.halves.text.end() {
             let _ = self.write(lost.into(), events);
+        }
+        if let Some(lost) = self.halves.transcript.end() {
+            let _ = self.say(lost, events);
         }
         if let Some(lost) = self.halves.refusal.end() {
             let _ = self.refuse(lost.into(), events);
@@ -415,6 +483,10 @@ impl Stream {
             extra,
         }
     }
+}
+
+fn is_audio(part: &Part) -> bool {
+    matches!(part, Part::Audio(_))
 }
 
 #[cfg(test)]

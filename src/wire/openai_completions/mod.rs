@@ -6,7 +6,7 @@ mod stream;
 
 use serde_json::{Map, Value};
 
-use crate::chat::{ChatRequest, Format, Message, Part, ResponseFormat, Role};
+use crate::chat::{ChatRequest, Format, Image, Message, Part, ResponseFormat, Role};
 use crate::error::Error;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::object::members;
@@ -166,13 +166,19 @@ fn dialogue(messages: &[Message]) -> Result<String, Error> {
     Ok(prompt)
 }
 
-/// The text of a message. A refusal was said in words, so it counts.
+/// Whether a model made an image, in its own message; see [`Part`].
+fn is_made(image: &Image, message: &Message) -> bool {
+    message.role == Role::Assistant && image.opaque.is_some()
+}
+
+/// The text of a message. A refusal was said in words, so it counts, and so was speech.
 fn text(message: &Message) -> Result<String, Error> {
     let mut text = String::new();
     for part in &message.content {
         match part {
             Part::Text(words) => text.push_str(&words.text),
             Part::Refusal(words) => text.push_str(words),
+            Part::Audio(audio) => text.push_str(&audio.transcript),
             Part::Other { provenance: Some(provenance), .. }
                 if provenance.format == Format::OpenAiChat =>
             {
@@ -180,6 +186,7 @@ fn text(message: &Message) -> Result<String, Error> {
             }
             // Only of use where they came from; see `Part`.
             Part::Reasoning(_) | Part::CachePoint(_) | Part::Other { .. } => {}
+            Part::Image(image) if is_made(image, message) => {}
             Part::Image(_) => return Err(refuse("images")),
             Part::Document(_) => return Err(refuse("documents")),
             Part::ToolCall(_) => return Err(refuse("tool calls")),

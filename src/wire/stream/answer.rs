@@ -138,11 +138,17 @@ impl Answer {
         self.conclude(decoded, events);
     }
 
-    /// Names the provider in the calls that these events hold.
+    /// Names the provider in the calls and images that these events hold.
     pub(super) fn label(&self, events: &mut [StreamEvent]) {
         for event in events {
-            if let StreamEvent::ToolCallComplete { call, .. } = event {
-                call.sent_by(&self.provider);
+            match event {
+                StreamEvent::ToolCallComplete { call, .. } => call.sent_by(&self.provider),
+                StreamEvent::Image(image) => {
+                    if let Some(opaque) = &mut image.opaque {
+                        opaque.provenance.sent_by(&self.provider);
+                    }
+                }
+                _ => {}
             }
         }
     }
@@ -242,6 +248,16 @@ fn tell(
         Part::Text(text) => (&text.text, StreamEvent::TextDelta),
         Part::Reasoning(reasoning) => (&reasoning.text, StreamEvent::ReasoningDelta),
         Part::Refusal(text) => (text, StreamEvent::RefusalDelta),
+        Part::Image(image) => {
+            events.push(StreamEvent::Image(image.clone().into()));
+            return Ok(());
+        }
+        Part::Audio(audio) => {
+            if !audio.data.is_empty() {
+                events.push(StreamEvent::AudioDelta(audio.data.clone()));
+            }
+            (&audio.transcript, StreamEvent::TextDelta)
+        }
         Part::ToolCall(call) => {
             let index = *calls;
             *calls += 1;

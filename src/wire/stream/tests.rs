@@ -209,7 +209,8 @@ fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
         let run = run(Wire::OpenAiChat, &format!("{before}{answer}\n"));
         assert_eq!(run.end, Ok(()), "{before:?}");
         let shown = format!("{:?}", run.events);
-        let order = ["ReasoningDelta", "TextDelta", "Started", "ArgumentsDelta", "Complete", "Usage"];
+        let order =
+            ["ReasoningDelta", "TextDelta", "Started", "ArgumentsDelta", "Complete", "Usage"];
         let places = order.map(|event| shown.find(event).unwrap());
         assert!(places.is_sorted(), "{shown}");
         assert_eq!(run.events.last(), Some(&StreamEvent::Finished(FinishReason::ToolCalls)));

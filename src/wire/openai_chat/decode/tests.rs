@@ -1,7 +1,7 @@
 //! Tests of decoding whole chat completions.
 
 use super::*;
-use crate::chat::{FinishReason, Text, Usage, UsageSource};
+use crate::chat::{Audio, FinishReason, Text, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::Target;
 use crate::wire::openai_chat::messages;
@@ -139,7 +139,11 @@ fn content_comes_in_many_forms() {
         ),
         (
             json!({"content": null, "audio": {"id": "audio_1", "transcript": "t"}}),
-            vec![other(json!({"type": "audio", "audio": {"id": "audio_1", "transcript": "t"}}))],
+            vec![Part::Audio(Audio {
+                id: Some("audio_1".into()),
+                transcript: "t".into(),
+                ..crate::wire::openai_chat::media::silence()
+            })],
         ),
         (json!({"content": "a", "tool_calls": {}, "audio": 1, "refusal": {}}), vec![text("a")]),
         (json!({"content": null, "refusal": "no"}), vec![Part::Refusal("no".into())]),

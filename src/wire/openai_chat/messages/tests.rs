@@ -195,8 +195,7 @@ fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
         (Message::user("secret").with(Part::Refusal("secret".into())), "holds a refusal"),
         (Message::user("x").with(Document::from_url("https://secret")), "Document::from_bytes"),
         (
-            Message::user("x")
-                .with(Image { source: MediaSource::FileId("secret".into()), detail: None }),
+            Message::user("x").with(Image::from_source(MediaSource::FileId("secret".into()))),
             "by file id",
         ),
         (Message::new(Role::User, [Part::CachePoint(CacheTtl::Short)]), "has no content"),

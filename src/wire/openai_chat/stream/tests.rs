@@ -77,6 +77,11 @@ fn chunks_of_the_same_form_are_read_by_the_first_of_them() {
 fn a_stream_folds_into_what_would_have_come_at_once() {
     let annotation = json!({"type": "url_citation", "url_citation": {"url": "u"}});
     let audio = json!({"id": "audio_1", "data": "YWI=", "transcript": "ab", "expires_at": 9});
+    // LiteLLM numbers all images alike.
+    let image = |data: &str| {
+        let url = format!("data:image/png;base64,{data}");
+        json!({"image_url": {"url": url, "detail": "auto"}, "index": 0, "type": "image_url"})
+    };
     let custom = json!({"id": "c3", "type": "custom", "custom": {"name": "sh", "input": "ls -l"}});
     let function = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
     let at = |index: u64, mut call: Value| {
@@ -121,6 +126,35 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
                 json!({"audio": {"expires_at": 9}}),
             ],
             json!({"content": null, "audio": audio}),
+            "stop",
+        ),
+        // Qwen-Omni: what is written and what speaks it by turns, each piece encoded by itself.
+        (
+            vec![
+                json!({"content": "a"}),
+                json!({"audio": {"data": "YQ=="}}),
+                json!({"content": "b"}),
+                json!({"audio": {"data": "Yg==", "id": "audio_1", "voice": "Tina"}}),
+            ],
+            json!({"content": "ab", "audio": {"data": "YWI=", "id": "audio_1", "voice": "Tina"}}),
+            "stop",
+        ),
+        (
+            vec![
+                json!({"content": "a", "images": [image("Zm9v")]}),
+                json!({"content": "b", "images": [image("Zm9v"), {"odd": "x"}]}),
+                json!({"images": [image("YmFy")]}),
+            ],
+            json!({"content": "ab", "images": [image("Zm9v"), image("YmFy"), {"odd": "x"}]}),
+            "stop",
+        ),
+        (
+            vec![
+                json!({"content": [{"type": "text", "text": "a"}, image("Zm9v")]}),
+                json!({"content": [image("Zm9v"), {"type": "text", "text": "b"}]}),
+            ],
+            json!({"content": [{"type": "text", "text": "a"}, image("Zm9v"),
+                {"type": "text", "text": "b"}]}),
             "stop",
         ),
         (
