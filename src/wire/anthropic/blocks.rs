@@ -191,9 +191,10 @@ impl Blocks {
             return Ok(());
         }
         room.write(&json)?;
-        let json = block.input.push(json);
-        if let Some(Call { index, .. }) = block.call.filter(|_| !json.is_empty()) {
-            events.push(StreamEvent::ToolArgumentsDelta { index, delta: json.into_owned() });
+        block.input.push(json);
+        if let Some(Call { index, .. }) = block.call {
+            let delta = block.input.next_delta();
+            events.extend(delta.map(|delta| StreamEvent::ToolArgumentsDelta { index, delta }));
         }
         Ok(())
     }
@@ -301,10 +302,11 @@ impl Block {
         let Some(call) = self.tool_call() else { return };
         // Where the input came whole, in the start.
         let in_start = self.input.as_str().is_empty() && call.arguments != "{}";
-        if in_start || self.input.is_held() {
-            let delta = call.arguments.clone();
-            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-        }
+        let delta = match in_start {
+            true => Some(call.arguments.clone()),
+            false => self.input.last_delta(),
+        };
+        events.extend(delta.map(|delta| StreamEvent::ToolArgumentsDelta { index, delta }));
         events.push(StreamEvent::ToolCallComplete { index, call: call.into() });
     }
 
@@ -312,10 +314,8 @@ impl Block {
     fn lose(&mut self, lost: &'static str, events: &mut Vec<StreamEvent>) {
         match (self.call, kind(&self.start)) {
             (Some(Call { complete: true, .. }), _) => {}
-            (Some(Call { index, .. }), _) => {
-                let delta = self.input.push(lost.into()).into_owned();
-                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-            }
+            // `complete` shows it.
+            (Some(_), _) => self.input.push(lost.into()),
             (None, "text") => {
                 self.text.push_str(lost);
                 events.push(StreamEvent::TextDelta(lost.to_owned()));

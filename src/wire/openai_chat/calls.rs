@@ -198,7 +198,7 @@ impl Calls {
         let call = &mut self.calls[at];
         let arguments = call.halves.join(arguments, self.marked);
         room.write(&arguments)?;
-        let arguments = call.arguments.push(arguments);
+        call.arguments.push(arguments);
         if !name.is_empty() {
             call.named_in = self.chunk;
         }
@@ -213,10 +213,8 @@ impl Calls {
         }
         let Some(index) = call.function else { return Ok(()) };
         if call.begun {
-            if !arguments.is_empty() {
-                let delta = arguments.into_owned();
-                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-            }
+            let delta = call.arguments.next_delta();
+            events.extend(delta.map(|delta| StreamEvent::ToolArgumentsDelta { index, delta }));
         } else if !call.id.is_empty() && !call.name.is_empty() {
             call.begin(index, events);
         }
@@ -226,21 +224,17 @@ impl Calls {
     /// Tells that all calls are whole.
     pub(super) fn close(&mut self, seed: u64, events: &mut Vec<StreamEvent>) {
         for (at, call) in self.calls.iter_mut().enumerate() {
-            let lost = call.halves.end();
-            let lost = lost.map(|lost| call.arguments.push(lost.into()).into_owned());
-            let Some(index) = call.function else { continue };
-            if let Some(delta) = lost.filter(|_| call.begun) {
-                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+            if let Some(lost) = call.halves.end() {
+                call.arguments.push(lost.into());
             }
+            let Some(index) = call.function else { continue };
             let whole = call.whole(at, seed);
             if !call.begun {
                 call.id.clone_from(&whole.id);
                 call.begin(index, events);
             }
-            if call.arguments.is_held() {
-                let delta = call.arguments.as_str().to_owned();
-                events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-            }
+            let delta = call.arguments.last_delta();
+            events.extend(delta.map(|delta| StreamEvent::ToolArgumentsDelta { index, delta }));
             events.push(StreamEvent::ToolCallComplete { index, call: whole.into() });
         }
     }
@@ -271,10 +265,8 @@ impl Call {
         self.begun = true;
         let (id, name) = (self.id.clone(), self.name.clone());
         events.push(StreamEvent::ToolCallStarted { index, id, name });
-        if !self.arguments.as_str().is_empty() && !self.arguments.is_held() {
-            let delta = self.arguments.as_str().to_owned();
-            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-        }
+        let delta = self.arguments.next_delta();
+        events.extend(delta.map(|delta| StreamEvent::ToolArgumentsDelta { index, delta }));
     }
 
     fn whole(&self, at: usize, seed: u64) -> ToolCall {

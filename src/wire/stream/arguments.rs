@@ -11,6 +11,8 @@ const PLACEHOLDER: &str = "{}";
 pub(in crate::wire) struct Arguments {
     text: String,
     scan: Scan,
+    /// How many bytes of the text the caller has seen in events.
+    sent: usize,
 }
 
 /// How far arguments have come.
@@ -39,21 +41,23 @@ impl Arguments {
             return if self.text.trim().is_empty() { State::Empty } else { State::Partial };
         }
         match self.scan.complete {
-            true if self.is_held() => State::Placeholder,
+            true if self.is_replaceable() => State::Placeholder,
             true => State::Complete,
             false => State::Partial,
         }
     }
 
-    /// Whether they are to be told at the end only: `{}` may be a placeholder.
-    pub(in crate::wire) fn is_held(&self) -> bool {
-        self.text.len() <= 16 && self.text.trim() == PLACEHOLDER
+    /// Whether a piece may still replace all of them: they are blank or `{}`, and no event has
+    /// shown any of it.
+    fn is_replaceable(&self) -> bool {
+        let text = &self.text;
+        self.sent == 0 && text.len() <= 16 && matches!(text.trim(), "" | PLACEHOLDER)
     }
 
-    /// Adds a piece, and returns what is new of it; nothing while they are held.
-    pub(in crate::wire) fn push<'a>(&mut self, piece: Cow<'a, str>) -> Cow<'a, str> {
+    /// Adds a piece.
+    pub(in crate::wire) fn push(&mut self, piece: Cow<'_, str>) {
         let mut piece = piece;
-        if !piece.trim().is_empty() && self.is_held() {
+        if !piece.trim().is_empty() && self.state() == State::Placeholder {
             *self = Self::default();
         }
         if self.state() == State::Empty {
@@ -63,7 +67,19 @@ impl Arguments {
         }
         self.scan.push(&piece);
         self.text.push_str(&piece);
-        if self.is_held() { Cow::Borrowed("") } else { piece }
+    }
+
+    /// What the next event has to show: what came since the last one, or nothing while a later
+    /// piece may replace it.
+    pub(in crate::wire) fn next_delta(&mut self) -> Option<String> {
+        if self.is_replaceable() { None } else { self.last_delta() }
+    }
+
+    /// What no event has shown yet, once no more pieces come.
+    pub(in crate::wire) fn last_delta(&mut self) -> Option<String> {
+        let delta = self.text.get(self.sent..).filter(|delta| !delta.is_empty())?.to_owned();
+        self.sent = self.text.len();
+        Some(delta)
     }
 }
 
@@ -125,9 +141,14 @@ mod tests {
 
     fn pushed(pieces: &[&str]) -> (String, String, State) {
         let mut arguments = Arguments::default();
-        let told = pieces.iter().map(|piece| arguments.push(Cow::Borrowed(piece))).collect();
+        let mut deltas = String::new();
+        for piece in pieces {
+            arguments.push(Cow::Borrowed(piece));
+            deltas.extend(arguments.next_delta());
+        }
         let state = arguments.state();
-        (told, arguments.into_text(), state)
+        deltas.extend(arguments.last_delta());
+        (deltas, arguments.into_text(), state)
     }
 
     #[test]
@@ -154,19 +175,22 @@ mod tests {
 
     #[test]
     fn a_placeholder_is_dropped_once_the_real_arguments_come() {
-        for (pieces, told, kept) in [
-            (&["{}", "{\"a\"", ": 1}"][..], "{\"a\": 1}", "{\"a\": 1}"),
-            (&["", "{}", "", "{\"a\": 1}"], "{\"a\": 1}", "{\"a\": 1}"),
-            (&["{}{\"a\": 1}"], "{\"a\": 1}", "{\"a\": 1}"),
-            (&["{}{}{\"a\":", " 1}"], "{\"a\": 1}", "{\"a\": 1}"),
-            (&["{}", "{}"], "", "{}"),
-            (&["{}"], "", "{}"),
-            (&["{}", "\n"], "", "{}\n"),
-            (&["{\"a\": {}}"], "{\"a\": {}}", "{\"a\": {}}"),
-            (&["{\"a\": ", "{}", "}"], "{\"a\": {}}", "{\"a\": {}}"),
+        for (pieces, expected) in [
+            (&["{}", "{\"a\"", ": 1}"][..], "{\"a\": 1}"),
+            (&["", "{}", "", "{\"a\": 1}"], "{\"a\": 1}"),
+            (&[" ", "{}", "{\"a\": 1}"], "{\"a\": 1}"),
+            (&["{}{\"a\": 1}"], "{\"a\": 1}"),
+            (&["{}{}{\"a\":", " 1}"], "{\"a\": 1}"),
+            (&["{}", "{}"], "{}"),
+            (&["{}"], "{}"),
+            (&["{", "}"], "{}"),
+            (&["{", "", "}\n"], "{}\n"),
+            (&["{}", "\n"], "{}\n"),
+            (&["{\"a\": {}}"], "{\"a\": {}}"),
+            (&["{\"a\": ", "{}", "}"], "{\"a\": {}}"),
         ] {
-            let (all, text, _) = pushed(pieces);
-            assert_eq!((all.as_str(), text.as_str()), (told, kept), "{pieces:?}");
+            let (deltas, text, _) = pushed(pieces);
+            assert_eq!((deltas.as_str(), text.as_str()), (expected, expected), "{pieces:?}");
         }
     }
 }
