@@ -1,16 +1,16 @@
-//! A service with several customers, none of whom can spend more than a cent a day.
+//! A service with several customers. None of them can spend more than a cent a day.
 //!
 //! ```text
 //! cargo run --example budget
 //! cargo run --example budget -- --csv > costs.csv
 //! ```
 //!
-//! Worker threads answer the customers' questions. Before a question is sent, the most
-//! that its answer can cost is set aside in the customer's budget, so that no number of
-//! threads spends more than the limit. A customer whose budget does not bear it is told so,
-//! and the others are served as ever. At the end stands the report, as a table or as CSV.
-//! Which provider is asked is told by the environment, see `environment/mod.rs`; the answers
-//! of the loopback provider are long and dull.
+//! Worker threads answer the customers' questions. Before a question is sent, the client
+//! reserves the most that its answer can cost in the customer's budget, so no number of threads
+//! spends more than the limit. A customer whose budget is used up gets a polite refusal; the
+//! others are still served. At the end the program prints the cost report, as a table or as CSV.
+//! The environment decides which provider it asks, see `environment/mod.rs`; the loopback
+//! provider's answers are long and dull.
 
 mod environment;
 
@@ -23,22 +23,22 @@ use std::time::{Duration, SystemTime};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{Availability, Budget, BudgetRefusal, ChatRequest, Client, CostConfig, Money};
 
-/// Who asks, and how often.
+/// The customers, and how many questions each one has.
 const CUSTOMERS: [(&str, usize); 3] = [("acme", 9), ("globex", 4), ("initech", 2)];
 
 const WORKERS: usize = 3;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let costs = CostConfig::default()
-        // Each customer by itself; beyond it, calls are refused.
+        // A limit for each customer. Calls beyond it are refused.
         .budget(Budget::daily(Money::cents(1)).per_tag("customer").name("free plan"))
-        // All of them together; this one refuses nothing and only tells.
+        // A limit for all of them together. It is soft: it alerts, and refuses nothing.
         .budget(Budget::monthly(Money::cents(2)).soft().alert_at([50, 80, 100]))
         .on_alert(|alert| eprintln!("! {alert}"));
     let mut server = None;
     let client = environment::client(&mut server, loopback)?.costs(costs).build()?;
 
-    // Anyone may ask anything at any time; here all ask at once.
+    // Here all customers ask at once.
     let questions = Mutex::new(questions());
     thread::scope(|scope| {
         for _ in 0..WORKERS {
@@ -58,22 +58,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     println!("\n{report}");
-    // The same tokens on another model.
+    // What the same tokens would have cost on another model.
     println!("{}", client.cost_tracker().what_if("openai", "gpt-4o")?);
     Ok(())
 }
 
-/// Answers one question of a customer, if the customer can pay for it.
+/// Answers one question of a customer, if the customer's budget allows it.
 fn answer(client: &Client, customer: &str, question: &str) {
-    // Without a limit of its own, a request would have all set aside that the budget bears,
-    // and the customer's other ones be refused until it is answered.
+    // Without an output limit of its own, a request would reserve all that is left of the budget,
+    // and the customer's other calls would be refused until it is answered.
     let request = ChatRequest::from(question).max_output_tokens(3_500).tag("customer", customer);
     match client.chat(request) {
         Ok(response) => {
             let tokens = response.usage.completion_tokens;
             match response.cost {
                 Some(cost) => eprintln!("{customer}: {tokens} tokens for {cost:.6}"),
-                None => eprintln!("{customer}: {tokens} tokens, nobody knows for how much"),
+                None => eprintln!("{customer}: {tokens} tokens at an unknown price"),
             }
         }
         Err(error) => match error.budget() {
@@ -83,8 +83,8 @@ fn answer(client: &Client, customer: &str, question: &str) {
     }
 }
 
-/// What the customer is told who has run out of budget. To ourselves, `refusal` itself says
-/// all there is to say.
+/// What a customer without budget gets to read. For our own log, print `refusal` itself: it has
+/// all the details.
 fn sorry(refusal: &BudgetRefusal) -> String {
     let left = refusal.limit - refusal.spent - refusal.reserved;
     let when = match refusal.available {
@@ -93,15 +93,15 @@ fn sorry(refusal: &BudgetRefusal) -> String {
             format!("ask again in {} h", wait.as_secs().div_ceil(3_600))
         }
         Availability::OnceReleased { .. } => "ask again in a moment".to_owned(),
-        _ => "ask for a shorter one".to_owned(),
+        _ => "ask for a shorter answer".to_owned(),
     };
     format!(
-        "sorry, {left:.4} of your {} is left, and the answer may cost {:.4}; {when}",
+        "sorry, you have {left:.4} of your {} left, and the answer may cost {:.4}; {when}",
         refusal.limit, refusal.needed
     )
 }
 
-/// The questions in the order in which they are taken, the last first.
+/// The questions. Workers take them from the end.
 fn questions() -> Vec<(&'static str, String)> {
     let mut questions = Vec::new();
     for turn in 0..CUSTOMERS.iter().map(|(_, count)| *count).max().unwrap_or(0) {

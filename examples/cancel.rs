@@ -1,13 +1,12 @@
-//! Ctrl-C ends the calls under way, and the program tidies up after them.
+//! Ctrl-C cancels the calls in progress, and the program cleans up after them.
 //!
 //! ```text
 //! cargo run --example cancel -- "Write a very long story."
 //! ```
 //!
-//! One token covers every call of the program, here three at once. Pressed a second
-//! time, Ctrl-C ends the program as usual. Which provider is asked is told by the
-//! environment, see `environment/mod.rs`; the loopback provider takes a minute over
-//! every answer.
+//! One token covers every call of the program, here three at once. A second Ctrl-C kills the
+//! program as usual. The environment decides which provider it asks, see `environment/mod.rs`;
+//! the loopback provider takes a minute for every answer.
 
 mod environment;
 
@@ -20,7 +19,7 @@ use std::time::{Duration, Instant};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{CancelToken, ChatRequest, Client};
 
-/// What shells report of a program ended by Ctrl-C: 128 and the signal's number.
+/// The exit status that shells report after Ctrl-C: 128 plus the signal's number.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
@@ -42,7 +41,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     ctrlc::set_handler({
         let interrupted = interrupted.clone();
         move || {
-            // Runs in a thread of its own, so that it may do what it likes.
+            // This runs in its own thread, not in a signal handler, so anything is allowed here.
             if interrupted.is_cancelled() {
                 process::exit(INTERRUPTED.into());
             }
@@ -50,7 +49,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
     })?;
 
-    println!("Asking three times; press Ctrl-C to stop.");
+    println!("Asking three questions at once; press Ctrl-C to stop.");
     thread::scope(|scope| {
         for number in 1..=3 {
             let (client, question, interrupted) = (&client, &question, &interrupted);
@@ -58,7 +57,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
     });
     let pool = client.pool().total;
-    println!("All ended; {} connections in use, {} idle.", pool.active, pool.idle);
+    println!("Done; {} connections in use, {} idle.", pool.active, pool.idle);
     Ok(if interrupted.is_cancelled() { INTERRUPTED.into() } else { ExitCode::SUCCESS })
 }
 

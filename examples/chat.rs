@@ -1,13 +1,13 @@
-//! A conversation in the terminal. Answers appear as they are written, and below each
-//! stands what it cost; Ctrl-C stops the answer and not the program.
+//! A conversation in the terminal. Answers appear as the model writes them, with the cost below
+//! each one. Ctrl-C stops the answer, not the program.
 //!
 //! ```text
 //! cargo run --example chat
 //! ```
 //!
-//! Ctrl-D, an empty line's Ctrl-C or `/quit` leaves; `/new` begins a new conversation.
-//! Which provider is asked is told by the environment, see `environment/mod.rs`; the
-//! loopback provider only repeats what it is told.
+//! Ctrl-D, Ctrl-C at the prompt or `/quit` leaves; `/new` starts a new conversation. The
+//! environment decides which provider it asks, see `environment/mod.rs`; the loopback provider
+//! only repeats what you write.
 
 mod environment;
 
@@ -22,7 +22,7 @@ use tollgate::{
     CancelToken, ChatRequest, ChatResponse, Client, CostSource, Message, StreamEvent, UsageSource,
 };
 
-/// What Ctrl-C stops: the answer under way, if there is one.
+/// What Ctrl-C stops: the answer in progress, if there is one.
 type Current = Arc<Mutex<Option<CancelToken>>>;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 set(&current, None);
                 match answer? {
                     Some(message) => conversation.push(message),
-                    // Nothing was answered, so that nothing was asked.
+                    // Without an answer, the question leaves the conversation, too.
                     None => drop(conversation.pop()),
                 }
             }
@@ -70,7 +70,7 @@ fn set(current: &Current, token: Option<CancelToken>) {
     *current.lock().unwrap_or_else(PoisonError::into_inner) = token;
 }
 
-/// The next line; none at the end of the input.
+/// The next line; `None` at the end of the input.
 fn ask() -> io::Result<Option<String>> {
     if io::stdin().is_terminal() {
         print!("> ");
@@ -81,8 +81,8 @@ fn ask() -> io::Result<Option<String>> {
     Ok((read > 0).then_some(line))
 }
 
-/// Prints an answer as it comes. Returns as much of it as came, if anything did: a
-/// call that fails ends neither the program nor the conversation.
+/// Prints an answer as it arrives. Returns as much of it as arrived, if anything did: a failed
+/// call ends neither the program nor the conversation.
 fn answer(
     client: &Client,
     conversation: &[Message],
@@ -121,15 +121,15 @@ fn answer(
     Ok(if response.message.content.is_empty() { None } else { Some(response.message) })
 }
 
-/// What an answer used and cost, and what all answers so far have cost together.
+/// The tokens and cost of an answer, and the cost of all answers so far.
 fn used(response: &ChatResponse, client: &Client) -> String {
     let usage = response.usage;
     let about = if usage.source == UsageSource::Reported { "" } else { "about " };
     let tokens = format!("{about}{} + {} tokens", usage.prompt_tokens, usage.completion_tokens);
     let Some(cost) = response.cost else { return tokens };
-    // Of an answer that was stopped, the provider has not said what it used.
-    let told = matches!(cost.source, CostSource::Priced | CostSource::Reported);
-    let about = if told { "" } else { "about " };
+    // The provider does not report the usage of an answer that was stopped.
+    let is_known = matches!(cost.source, CostSource::Priced | CostSource::Reported);
+    let about = if is_known { "" } else { "about " };
     format!("{tokens}, {about}{cost:.6}, {:.6} in all", client.costs().total.cost)
 }
 
@@ -138,8 +138,8 @@ fn loopback() -> io::Result<Loopback> {
     server.respond(|request| {
         let said = request.messages().last()?["content"].as_str()?.to_owned();
         let reply = format!(
-            "I am only the loopback provider, and all I can do is to repeat slowly what you said. \
-             You said: {said}"
+            "I am only the loopback provider. All I can do is repeat slowly what you said. You said: \
+             {said}"
         );
         Some(Reply::text(reply).chunk_delay(Duration::from_millis(60)))
     });

@@ -1,10 +1,10 @@
-//! Asks one question and prints the answer, what it used and cost and how long it took.
+//! Asks one question. Prints the answer, its tokens, its cost and how long it took.
 //!
 //! ```text
 //! cargo run --example quickstart -- "What is the capital of France?"
 //! ```
 //!
-//! Which provider it asks is told by the environment, see `environment/mod.rs`.
+//! The environment decides which provider it asks, see `environment/mod.rs`.
 
 mod environment;
 

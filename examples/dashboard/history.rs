@@ -8,27 +8,25 @@ use tollgate::cost::BudgetStatus;
 use tollgate::metrics::{CallSample, ModelStats, Window};
 use tollgate::{Histogram, MetricsSnapshot};
 
-/// How many points are kept: the last five minutes, and what a rate at their beginning
-/// is reckoned from.
+/// How many points are kept: five minutes, and a few more to compute the first rate from.
 const KEPT: usize = 310;
 
-/// How many budgets are sent.
+/// How many budgets the page gets.
 const BUDGETS: usize = 12;
 
-/// The numbers of the last five minutes, so that a page that was just opened has
-/// something to draw.
+/// The numbers of the last five minutes, so that a page has something to draw as soon as it opens.
 #[derive(Debug)]
 pub(crate) struct History {
-    /// Tells one run of the program from another.
+    /// Identifies this run of the program.
     begun: f64,
     points: Mutex<VecDeque<Point>>,
 }
 
-/// The numbers at one moment; of calls and tokens those since the start.
+/// The numbers at one moment. Calls and tokens are counted since the start.
 #[derive(Debug, Clone, Serialize)]
 struct Point {
     number: u64,
-    /// Seconds since 1970, as all moments that are sent.
+    /// Seconds since 1970, like every time that the page gets.
     at: f64,
     answered: u64,
     failed: u64,
@@ -36,7 +34,7 @@ struct Point {
     retried: u64,
     input: u64,
     output: u64,
-    /// Of the last minute, in seconds.
+    /// Over the last minute, in seconds.
     p50: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
@@ -50,7 +48,7 @@ impl History {
         Self { begun: seconds(SystemTime::now()), points: Mutex::default() }
     }
 
-    /// Adds the numbers of one moment.
+    /// Adds the numbers of a snapshot.
     pub(crate) fn note(&self, snapshot: &MetricsSnapshot) {
         let (total, pool) = (&snapshot.total, &snapshot.pool.total);
         let latency = &snapshot.windows.one_minute.stats.latency;
@@ -77,7 +75,7 @@ impl History {
         }
     }
 
-    /// What the page draws, with the points after the one of a number.
+    /// The data of the page, with the points after number `after`.
     pub(crate) fn json(&self, snapshot: &MetricsSnapshot, after: u64) -> Value {
         let points: Vec<Point> = {
             let points = self.points.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,7 +93,7 @@ impl History {
             "uptime": snapshot.uptime.as_secs_f64(),
             "in_flight": snapshot.in_flight,
             "calls": snapshot.total.calls,
-            // What budgets are charged: with attempts that were billed without an answer.
+            // As charged to budgets, so including attempts that were billed without an answer.
             "cost": costs.total.cost.total.as_dollars(),
             "unpriced": snapshot.total.unpriced,
             "retries_left": snapshot.retries_left,
@@ -180,7 +178,7 @@ fn sample(sample: &CallSample) -> Value {
     })
 }
 
-/// In seconds; none where nothing was measured.
+/// In seconds; `None` if nothing was measured.
 fn quantile(times: &Histogram, share: f64) -> Option<f64> {
     (times.count() > 0).then(|| times.quantile(share).as_secs_f64())
 }

@@ -1,13 +1,13 @@
 use std::net::SocketAddr;
 
-/// Whether a `Host` header names a server that listens at a loopback address: by that address,
-/// or by another way to write it, and with its port.
+/// Whether a `Host` header names this server: its loopback address, or another way to write it,
+/// with its port.
 ///
-/// A page from elsewhere can have its own name resolve to this machine (DNS rebinding), and
-/// then reads what this server answers as if it came from itself. Only the name tells.
+/// A web page from elsewhere can make its own host name resolve to this machine (DNS rebinding)
+/// and then read this server's answers as its own. The `Host` header is the only difference.
 pub(crate) fn is_ours(host: &str, address: SocketAddr) -> bool {
     let (name, port) = match host.rsplit_once(':') {
-        // The last colon is one of an IPv6 address.
+        // The last colon is part of an IPv6 address.
         Some((_, rest)) if rest.ends_with(']') => (host, "80"),
         Some((name, port)) => (name, port),
         None => (host, "80"),

@@ -6,26 +6,26 @@ use std::time::{Duration, Instant};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{CancelToken, ChatRequest, Client};
 
-/// How many threads call. More than the pool has connections, so that some wait in line.
+/// How many threads call: more than the pool has connections, so that some wait for one.
 const WORKERS: usize = 48;
 
-/// Who asks, and how often of ten times.
+/// The customers, with the share of calls of each, in tenths.
 const CUSTOMERS: [(&str, usize); 3] = [("acme", 6), ("globex", 3), ("initech", 1)];
 
-/// The models that the loopback provider plays, how often of ten times each is asked, and
-/// how long its answers take, more or less.
+/// The models that the loopback provider plays, with the share of calls of each, in tenths, and
+/// its typical latency.
 const MODELS: [(&str, usize, Duration); 3] = [
     ("gpt-4o-mini", 5, Duration::from_millis(350)),
     ("gpt-4o", 3, Duration::from_millis(900)),
     ("o3-mini", 2, Duration::from_millis(2_200)),
 ];
 
-/// What calls there are.
+/// The calls to make.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    /// Calls a second, on average.
+    /// Calls per second, on average.
     pub(crate) rate: f64,
-    /// Whether they are to the loopback provider: long and to several models.
+    /// Whether they go to the loopback provider: then they are long, and use several models.
     simulated: bool,
 }
 
@@ -47,7 +47,7 @@ impl Load {
     }
 }
 
-/// Makes calls until it is told to stop, which ends those under way.
+/// Makes calls until `stop` is cancelled, which also cancels the calls in progress.
 pub(crate) fn run(client: &Client, load: Load, stop: &CancelToken) {
     let begun = Instant::now();
     let next = Mutex::new(begun);
@@ -66,17 +66,17 @@ pub(crate) fn run(client: &Client, load: Load, stop: &CancelToken) {
     });
 }
 
-/// When the next call is due. They come by chance, and more and fewer by turns.
+/// When the next call is due. Calls come at random intervals, at a rate that rises and falls.
 fn take_turn(next: &Mutex<Instant>, load: Load, begun: Instant) -> Instant {
     let mut next = next.lock().unwrap_or_else(PoisonError::into_inner);
-    // Calls that were missed because all were busy are not made up for.
+    // Calls that were missed because all threads were busy are not made up for.
     let due = (*next).max(Instant::now());
     let tide = 1.0 + 0.4 * (begun.elapsed().as_secs_f64() / 12.0).sin();
     *next = due + Duration::from_secs_f64(2.0 * fastrand::f64() / (load.rate * tide));
     due
 }
 
-/// How it ended is for the metrics to tell.
+/// Ignores the outcome: the metrics record it.
 fn call(client: &Client, request: ChatRequest) {
     if fastrand::bool() {
         let _ = client.chat(request);
@@ -91,18 +91,18 @@ fn call(client: &Client, request: ChatRequest) {
 /// A provider with several models, good days and bad moments.
 pub(crate) fn loopback() -> io::Result<Loopback> {
     let server = Loopback::start()?;
-    // It is to run for long.
+    // It may run for long, and recorded requests take memory.
     server.record_requests(false);
     let begun = Instant::now();
     server.respond(move |request| {
-        // Of every two minutes twenty seconds are bad.
+        // Twenty seconds of every two minutes are bad.
         let is_bad = (30..50).contains(&(begun.elapsed().as_secs() % 120));
         Some(reply(request, if is_bad { 6 } else { 1 }))
     });
     Ok(server)
 }
 
-/// An answer, or something else, and that so many times as often as usual.
+/// An answer, or a fault; faults are `misfortune` times as frequent as usual.
 fn reply(request: &Request, misfortune: usize) -> Reply {
     match fastrand::usize(0..1_000) / misfortune {
         0..20 => Reply::status(429).header("retry-after", "1"),
@@ -117,13 +117,13 @@ fn reply(request: &Request, misfortune: usize) -> Reply {
 fn answer(request: &Request) -> Reply {
     let model = MODELS.iter().find(|(model, _, _)| request.model() == Some(model));
     let usual = model.map_or(Duration::ZERO, |(_, _, usual)| *usual);
-    // Half of them take 0.7 times as long as usual, and one in a hundred 3.4 times.
+    // Half of them take less than 0.7 times the typical latency, one in a hundred over 3.4 times.
     let late = usual.mul_f64(0.5 + 3.0 * fastrand::f64().powi(4));
     let words = "toll ".repeat(fastrand::usize(30..400));
     Reply::text(words).delay(late).chunk_delay(Duration::from_millis(3))
 }
 
-/// One of several, by their weights.
+/// Picks one by weight.
 fn pick<T, const N: usize>(choices: [(T, usize); N]) -> T {
     let mut left = fastrand::usize(0..choices.iter().map(|(_, weight)| weight).sum());
     for (choice, weight) in choices {

@@ -1,4 +1,4 @@
-//! A page that draws what a client does, live, and `/metrics` for Prometheus.
+//! A live web page of what a client does, and `/metrics` for Prometheus.
 //!
 //! ```text
 //! cargo run --example dashboard
@@ -6,15 +6,15 @@
 //! cargo run --example dashboard -- --real
 //! ```
 //!
-//! Some threads make calls, another notes the numbers each second, and a small server
-//! shows those of the last five minutes: `/` is the page, `/snapshot.json` what it draws,
-//! and `/metrics` is for scrapers. It answers requests to this machine's own names alone,
-//! so that no web page can read it by a name of its own. Ctrl-C, or the end of `--seconds`, ends the calls
-//! under way and prints the numbers as a table.
+//! Some threads make calls, another thread takes a snapshot every second, and a small server
+//! shows the last five minutes: `/` is the page, `/snapshot.json` its data, and `/metrics` is for
+//! scrapers. The server answers only requests to this machine's own names, so no other web page
+//! can read it (DNS rebinding). Ctrl-C or the end of `--seconds` cancels the calls in progress
+//! and prints the numbers as a table.
 //!
-//! The loopback provider is asked, whatever the environment says. Only with `--real` is
-//! it the provider that the environment names (see `environment/mod.rs`): six short calls
-//! a minute, and no more than ten cents.
+//! It always asks the loopback provider, unless you pass `--real`: then it asks the provider that
+//! the environment names (see `environment/mod.rs`), with six short calls a minute and at most ten
+//! cents a day.
 
 mod history;
 mod host;
@@ -39,7 +39,7 @@ use history::History;
 use load::Load;
 use options::Options;
 
-/// How often the numbers are noted for the page.
+/// How often a snapshot is taken for the page.
 const PERIOD: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::from_args()?;
-    // Stops the loopback provider when it is dropped, at the very end.
+    // Dropped at the very end, which stops the loopback provider.
     let mut server = None;
     let builder = match options.real {
         true => environment::client(&mut server, load::loopback)?,
@@ -71,19 +71,19 @@ fn run() -> Result<(), Box<dyn Error>> {
 
     let history = Arc::new(History::new());
     let address = site::serve(options.port, client.clone(), Arc::clone(&history))?;
-    let whom = match server {
+    let asked = match server {
         Some(_) => "the loopback provider",
-        None => "the provider that the environment names, for money",
+        None => "the provider from the environment, which costs money",
     };
-    println!("Asking {whom}: {} calls a second.", load.rate);
-    println!("http://{address}/ draws it, http://{address}/metrics is for Prometheus.");
-    println!("Ctrl-C ends it.");
+    println!("Asking {asked}: {} calls per second.", load.rate);
+    println!("Open http://{address}/ in a browser. Prometheus scrapes http://{address}/metrics.");
+    println!("Press Ctrl-C to stop.");
 
     let stop = CancelToken::new();
     ctrlc::set_handler({
         let stop = stop.clone();
         move || {
-            // Whoever presses it again does not want to wait.
+            // A second Ctrl-C does not wait.
             if stop.is_cancelled() {
                 process::exit(130);
             }
@@ -109,12 +109,12 @@ fn ask_loopback(base_url: String) -> ClientBuilder {
     builder.api_key("not-a-real-key").base_url(base_url)
 }
 
-/// Limits that are reached within minutes, so that there is something to see.
+/// Limits that the load reaches within minutes, so that the page has something to show.
 fn to_draw(builder: ClientBuilder) -> ClientBuilder {
     let costs = CostConfig::default()
-        // Tells and refuses nothing.
+        // Soft: it alerts, and refuses nothing.
         .budget(Budget::daily(Money::dollars(20)).name("everyone").soft())
-        // Each customer by itself; beyond it calls are refused until there is room again.
+        // A limit for each customer. Calls beyond it are refused until the window moves on.
         .budget(
             Budget::rolling(Duration::from_secs(300), Money::cents(250))
                 .name("five minutes")

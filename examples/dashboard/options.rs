@@ -4,12 +4,12 @@ use std::time::Duration;
 const USAGE: &str = "\
 Usage: dashboard [--port N] [--seconds N] [--calls-per-second N] [--real]
 
-  --port N              listens on this port of 127.0.0.1, 0 for any (default 8720)
-  --seconds N           ends after so long (default: with Ctrl-C)
-  --calls-per-second N  how much load, on average (default 10, or 0.1 with --real)
-  --real                asks the provider that the environment names, for money";
+  --port N              listen on this port of 127.0.0.1; 0 picks a free one (default 8720)
+  --seconds N           stop after N seconds (default: run until Ctrl-C)
+  --calls-per-second N  average load (default 10, or 0.1 with --real)
+  --real                ask the provider from the environment, which costs money";
 
-/// What the command line says.
+/// The command line options.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) port: u16,

@@ -14,19 +14,19 @@ use crate::host;
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page loads nothing from anywhere, asks nobody but this server, and stands in no other.
+/// The page loads nothing, connects only to this server, and cannot be framed by another page.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src data:; \
                       script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
                       frame-ancestors 'none'";
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
-/// How many may look on at once.
+/// How many connections may be open at once.
 const MOST: usize = 32;
 
-/// Serves on this machine, for as long as the program runs, and says where.
+/// Serves on this machine for as long as the program runs. Returns the address.
 pub(crate) fn serve(port: u16, client: Client, history: Arc<History>) -> io::Result<SocketAddr> {
-    // The server does not tell which port it was given, so a free one is looked for first.
+    // oxhttp does not report the port it was given, so look for a free one first.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?.local_addr()?;
     Server::new(move |request| answer(request, address, &client, &history))
         .bind(address)
@@ -35,7 +35,7 @@ pub(crate) fn serve(port: u16, client: Client, history: Arc<History>) -> io::Res
     Ok(address)
 }
 
-/// Answers a request that came to `address`.
+/// Answers a request to `address`.
 pub(crate) fn answer(
     request: &Request<Body>,
     address: SocketAddr,
@@ -49,13 +49,13 @@ pub(crate) fn answer(
     };
     if !is_ours {
         let help = format!(
-            "Only http://{address}/ and http://localhost:{}/ are served.\n",
+            "This server answers only at http://{address}/ and http://localhost:{}/.\n",
             address.port()
         );
         return response(StatusCode::MISDIRECTED_REQUEST, TEXT, help);
     }
     if request.method() != Method::GET {
-        return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "Only GET is served.\n");
+        return response(StatusCode::METHOD_NOT_ALLOWED, TEXT, "This server answers only GET.\n");
     }
     match request.uri().path() {
         "/" => response(StatusCode::OK, "text/html; charset=utf-8", PAGE),
@@ -67,11 +67,11 @@ pub(crate) fn answer(
             let body = client.metrics().prometheus();
             response(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", body)
         }
-        _ => response(StatusCode::NOT_FOUND, TEXT, "There are /, /snapshot.json and /metrics.\n"),
+        _ => response(StatusCode::NOT_FOUND, TEXT, "Try /, /snapshot.json or /metrics.\n"),
     }
 }
 
-/// The number of the last point that the page has: `?after=17`.
+/// The number of the last point that the page already has: `?after=17`.
 fn after(request: &Request<Body>) -> u64 {
     let query = request.uri().query().unwrap_or_default();
     query.strip_prefix("after=").and_then(|number| number.parse().ok()).unwrap_or(0)

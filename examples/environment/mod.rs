@@ -1,10 +1,10 @@
-//! The client that the environment asks for, the same for all examples.
+//! Makes the client of every example, from environment variables.
 //!
-//! - `TOLLGATE_MODEL=groq/llama-3.3-70b-versatile` asks that model, of any provider that the
-//!   crate knows, with the key from the provider's own variable.
-//! - Without it, `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` asks that provider, and
-//!   `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL` the server there, with a key or without.
-//! - With none of these, the loopback provider answers, which needs no key and no network.
+//! - `TOLLGATE_MODEL=groq/llama-3.3-70b-versatile` selects a model of any known provider. The key
+//!   comes from the provider's own variable.
+//! - Without it, `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` selects that provider, and
+//!   `OPENAI_BASE_URL` or `ANTHROPIC_BASE_URL` selects a server, with or without a key.
+//! - With none of these, the loopback provider answers. It needs no key and no network.
 
 use std::env;
 use std::error::Error;
@@ -12,14 +12,14 @@ use std::error::Error;
 use tollgate::testing::Loopback;
 use tollgate::{Client, ClientBuilder};
 
-/// A client to set up further. `loopback` is called only where nothing else is asked for;
-/// what it starts is kept in `server` and stops when that is dropped.
+/// Returns a client builder, for the example to configure further. If the environment selects no
+/// provider, it calls `loopback` and keeps the server in `server`; dropping that stops the server.
 pub(crate) fn client(
     server: &mut Option<Loopback>,
     loopback: impl FnOnce() -> std::io::Result<Loopback>,
 ) -> Result<ClientBuilder, Box<dyn Error>> {
     let named = value("TOLLGATE_MODEL");
-    // A name with a slash names its provider; another is for the provider found here.
+    // A name with a slash names its provider; any other goes to the provider found below.
     if let Some(name) = named.as_deref().filter(|name| name.contains('/')) {
         return Ok(Client::builder_for(name)?);
     }
@@ -34,12 +34,12 @@ pub(crate) fn client(
     };
     let model = named.unwrap_or_else(|| usual.to_owned());
     let builder = Client::builder().provider(provider).model(model);
-    // A server of one's own often asks for no key.
+    // A server that you run yourself often needs no key.
     let key = format!("{}_API_KEY", provider.to_uppercase());
     Ok(if value(&key).is_some() { builder } else { builder.without_api_key() })
 }
 
-/// The provider that has a key or an address, and a model of it.
+/// The provider with a key or an address in the environment, and a model of it.
 fn provider() -> Option<(&'static str, &'static str)> {
     let is_set = |name: &str| {
         let upper = name.to_uppercase();
