@@ -1,4 +1,4 @@
-//! The server of the dashboard example answers for this machine's own names alone.
+//! The dashboard example's server answers only requests to this machine's own names.
 
 mod support;
 
@@ -48,7 +48,7 @@ fn only_names_of_this_machine_with_the_port_are_its_own() {
 }
 
 #[test]
-fn a_request_by_another_name_is_told_nothing() {
+fn a_request_with_another_host_name_gets_no_data() {
     let server = loopback();
     let client = builder(&server, "openai").build().unwrap();
     let history = History::new();
@@ -81,9 +81,9 @@ fn a_request_by_another_name_is_told_nothing() {
                 assert_eq!(response.headers()[name], value, "{hosts:?} {path}");
             }
             let text = response.into_body().to_string().unwrap();
-            let says_no =
-                text == "Only http://127.0.0.1:8720/ and http://localhost:8720/ are served.\n";
-            assert_eq!(says_no, number > 0, "{text}");
+            let refusal = "This server answers only at http://127.0.0.1:8720/ and \
+                           http://localhost:8720/.\n";
+            assert_eq!(text == refusal, number > 0, "{text}");
         }
     }
 }
