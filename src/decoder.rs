@@ -119,7 +119,7 @@ impl StreamDecoder {
 
     fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
         let decoder = Decoder::new(wire, request_bytes, max_bytes);
-        Self { decoder, wire, provider: wire.founder(), request_bytes, max_bytes, begun: false }
+        Self { decoder, wire, provider: wire.inventor(), request_bytes, max_bytes, begun: false }
     }
 
     /// The size of the request in bytes, without images and the like, to estimate

@@ -5,63 +5,63 @@ use std::fmt;
 
 use super::{FinishReason, Hidden, Image, ToolCall, Usage};
 
-/// A step of an answer that is streamed.
+/// One event of a streamed answer.
 ///
-/// What a model writes comes in pieces, to be joined without a separator. Anthropic
-/// numbers the parts of an answer and writes one after the other; of a server that
-/// writes them by turns, the pieces come as they came, and the whole has the parts by
-/// their numbers. The whole
-/// answer, in order and with what has no event of its own (citations, signatures of
-/// reasoning, blocks of a provider's own kind), is what the stream gives at its end.
+/// Text arrives in pieces; join them without a separator. Events come in the order in which the
+/// server sends them. Anthropic numbers the parts of an answer and usually writes one after the
+/// other; if a server interleaves them, the complete response still orders the parts by number.
 ///
-/// `Debug` shows sizes and no words.
+/// Some content has no event: citations, signatures of reasoning, blocks that only one provider
+/// knows. The complete response at the end of the stream has everything, in order.
 ///
-/// An answer that came to its end closes with one [`Usage`](Self::Usage) and then one
-/// [`Finished`](Self::Finished), its last event. Without them it was cut short.
+/// `Debug` shows sizes, never text.
+///
+/// A complete answer ends with one [`Usage`](Self::Usage) and then one
+/// [`Finished`](Self::Finished), the last event. Without them the answer was cut short.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamEvent {
     /// More of the text, or of the transcript of audio; never empty.
     TextDelta(String),
-    /// More of the reasoning that the model shows; never empty.
+    /// More of the visible reasoning; never empty.
     ReasoningDelta(String),
-    /// More of the words in which the model declines to answer; never empty.
+    /// More of the text in which the model declines to answer; never empty.
     RefusalDelta(String),
-    /// An image that the model made, whole.
+    /// A complete image that the model generated.
     Image(Box<Image>),
-    /// More of the audio, in base64 and as the provider cut it; never empty. OpenAI cuts it so that
-    /// each piece decodes by itself.
+    /// More of the audio in base64, in the pieces that the provider sent; never empty. Each of
+    /// OpenAI's pieces can be decoded on its own.
     AudioDelta(String),
-    /// The model begins to call a tool. It comes before all other events of that
-    /// call, and not before both id and name are known.
+    /// The model starts a tool call. This is the first event of the call, and comes only once its
+    /// id and name are known.
     ToolCallStarted {
-        /// Which of the answer's tool calls, counted from 0 in the order in which
-        /// they begin.
+        /// The index of the call among the answer's tool calls, from 0 in the order in which they
+        /// start.
         index: usize,
-        /// The id to answer it by.
+        /// The id that the result must carry.
         id: String,
         /// The function's name.
         name: String,
     },
     /// More of a tool call's arguments; never empty.
     ToolArgumentsDelta {
-        /// Which of the answer's tool calls.
+        /// The index of the call among the answer's tool calls.
         index: usize,
-        /// A piece of JSON text, cut anywhere.
+        /// A piece of JSON text, split at any point.
         delta: String,
     },
-    /// A tool call is whole. Only then are its arguments to be read: those of a call
-    /// that was cut short can look whole.
+    /// A tool call is complete. Read its arguments only now: those of a truncated call can look
+    /// complete.
     ToolCallComplete {
-        /// Which of the answer's tool calls.
+        /// The index of the call among the answer's tool calls.
         index: usize,
         /// The call.
         call: Box<ToolCall>,
     },
     /// The tokens the call used, once they are final.
     Usage(Box<Usage>),
-    /// The answer is whole, and this is why the model stopped.
+    /// The answer is complete; this is why the model stopped.
     Finished(FinishReason),
 }
 
@@ -100,7 +100,7 @@ impl fmt::Debug for StreamEvent {
 mod tests {
     use super::*;
 
-    fn every() -> Vec<StreamEvent> {
+    fn one_of_each() -> Vec<StreamEvent> {
         let call = ToolCall::new("c", "f", "secret");
         vec![
             StreamEvent::TextDelta("secret".into()),
@@ -117,16 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_the_shape_and_none_of_the_words() {
-        let shown = format!("{:?}", every());
+    fn debug_shows_the_shape_and_never_the_text() {
+        let shown = format!("{:?}", one_of_each());
         assert!(!shown.contains("secret"), "{shown}");
         assert!(shown.starts_with("[TextDelta([6 bytes]), "), "{shown}");
         assert!(shown.contains("delta: [6 bytes]") && shown.ends_with("Finished(Stop)]"));
     }
 
     #[test]
-    fn events_are_stored_and_loaded_and_small() {
-        for event in every() {
+    fn events_survive_storage_and_are_small() {
+        for event in one_of_each() {
             let stored = serde_json::to_string(&event).unwrap();
             assert_eq!(serde_json::from_str::<StreamEvent>(&stored).unwrap(), event);
         }

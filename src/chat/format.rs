@@ -1,10 +1,10 @@
-//! The response format and the reasoning effort that a request can ask for.
+//! The response format and the reasoning effort.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 
-/// The form the answer must have.
+/// The format that the answer must have.
 #[doc(alias("structured_output", "json_mode"))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,14 +12,14 @@ use std::fmt;
 pub enum ResponseFormat {
     /// Free text. The default.
     Text,
-    /// Some JSON object. Providers ask that the prompt says so too.
+    /// Any JSON object. Providers require that the prompt asks for JSON too.
     JsonObject,
-    /// JSON that fits a schema.
+    /// JSON that matches a schema.
     JsonSchema(JsonSchema),
 }
 
 impl ResponseFormat {
-    /// JSON that fits `schema`, kept to exactly where the provider can.
+    /// Creates a format for JSON that matches `schema`, exactly if the provider can enforce that.
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
         JsonSchema::new(name, schema).into()
     }
@@ -31,24 +31,24 @@ impl From<JsonSchema> for ResponseFormat {
     }
 }
 
-/// A JSON Schema for the answer.
+/// A JSON Schema that the answer must match.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct JsonSchema {
-    /// A name for the schema: letters, digits, `_` and `-`, at most 64.
+    /// The schema's name: letters, digits, `_` and `-`, at most 64.
     pub name: String,
-    /// What the answer is for, for the model to read.
+    /// What the answer is for; the model reads this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The schema.
     pub schema: Value,
-    /// Whether the provider must keep to the schema exactly.
+    /// Whether the answer must match the schema exactly. [`new`](Self::new) sets true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }
 
 impl JsonSchema {
-    /// A schema that the provider must keep to exactly.
+    /// Creates a schema that the answer must match exactly.
     ///
     /// ```
     /// use serde_json::json;
@@ -64,16 +64,16 @@ impl JsonSchema {
         Self { name: name.into(), description: None, schema, strict: Some(true) }
     }
 
-    /// Sets what the answer is for, for the model to read. Default: none.
+    /// Sets what the answer is for; the model reads this. Default: none.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets whether the provider must keep to the schema exactly. Default: true, and the schema
-    /// is completed: every object closed, every member required, and null allowed for those
-    /// that may be missing. Anthropic's format is always strict.
+    /// Sets whether the answer must match the schema exactly. If true, the crate completes the
+    /// schema as strict mode requires: it closes every object, requires every member, and allows
+    /// null for optional ones. Anthropic's format is always strict. Default: true.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);
@@ -90,13 +90,12 @@ impl fmt::Debug for JsonSchema {
     }
 }
 
-/// How much a model should think before it answers.
+/// How much a model reasons before it answers.
 ///
-/// Providers offer different steps. The step is sent as it is, and one that a
-/// model does not know is refused, by the provider or before sending. Only
-/// Anthropic's models before Claude 4.6 know no steps: there each stands for a
-/// share of the output limit (`Low` a fifth, `Medium` half, `High` four fifths), at
-/// least 1024 tokens, and `XHigh` and `Max` are the same.
+/// Providers offer different levels. The level is sent unchanged; the provider, or this crate
+/// before sending, rejects one that the model does not support. Only Anthropic's models before
+/// Claude 4.6 have no levels. For them a level stands for a share of the output limit (`Low` a
+/// fifth, `Medium` half, `High` four fifths), at least 1024 tokens; `XHigh` and `Max` are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -105,21 +104,21 @@ pub enum ReasoningEffort {
     None,
     /// As little as possible.
     Minimal,
-    /// Little.
+    /// Low.
     Low,
-    /// A middle way; the usual default of reasoning models.
+    /// Medium; the usual default of reasoning models.
     Medium,
-    /// Much.
+    /// High.
     High,
-    /// More than high.
+    /// Higher than `High`.
     #[serde(rename = "xhigh")]
     XHigh,
-    /// All there is.
+    /// The most the model offers.
     Max,
 }
 
 impl ReasoningEffort {
-    /// The word the wire formats use.
+    /// Returns the word that the wire formats use.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -138,7 +137,7 @@ mod tests {
     use super::ReasoningEffort::{self, *};
 
     #[test]
-    fn efforts_are_stored_by_the_words_of_the_wire() {
+    fn efforts_are_stored_by_their_wire_names() {
         for effort in [None, Minimal, Low, Medium, High, XHigh, Max] {
             let stored = serde_json::to_string(&effort).unwrap();
             assert_eq!(stored, format!("\"{}\"", effort.as_str()));

@@ -1,4 +1,4 @@
-//! Images and documents in a message, and where their bytes come from.
+//! Images and documents in a message, and their sources.
 
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -23,9 +23,9 @@ use crate::error::Error;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Image {
-    /// Where the image is, or its bytes.
+    /// The image's URL, file id or bytes.
     pub source: MediaSource,
-    /// How closely the model should look. Default: the provider's choice.
+    /// The resolution at which the model sees the image. Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<ImageDetail>,
     /// Who made the image, where a model did, and the members that came with it. A provider gets
@@ -35,13 +35,13 @@ pub struct Image {
 }
 
 impl Image {
-    /// An image that the provider fetches from `url` itself.
+    /// Creates an image that the provider fetches from `url`.
     pub fn from_url(url: impl Into<String>) -> Self {
         Self::from_source(MediaSource::Url(url.into()))
     }
 
-    /// An image sent along with the request. `media_type` is its MIME type, such
-    /// as `image/png`.
+    /// Creates an image that is sent inside the request. `media_type` is its MIME type, such as
+    /// `image/png`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self::from_source(MediaSource::from_bytes(media_type, bytes))
     }
@@ -50,13 +50,13 @@ impl Image {
         Self { source, detail: None, opaque: None }
     }
 
-    /// The image in a file, sent along with the request. Its content decides its media type,
-    /// whatever the file is called.
+    /// Reads an image from a file, to be sent inside the request. The content decides the media
+    /// type, not the file name.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the file cannot be read, or holds no
-    /// image of a known kind (PNG, JPEG, GIF, WebP, BMP, TIFF, HEIC, AVIF).
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the file cannot be read or is not a
+    /// known kind of image (PNG, JPEG, GIF, WebP, BMP, TIFF, HEIC, AVIF).
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = read(path)?;
@@ -65,9 +65,9 @@ impl Image {
                 Ok(Self::from_bytes(media_type, &bytes))
             }
             found => Err(Error::invalid_request(format!(
-                "{} is {}, not an image of a known kind; {}",
+                "{} is {}, not a known kind of image; {}",
                 path.display(),
-                found.unwrap_or("something else"),
+                found.unwrap_or("of an unknown type"),
                 match found {
                     Some(_) => "use Document::from_path",
                     None => "convert it to PNG or JPEG",
@@ -76,7 +76,7 @@ impl Image {
         }
     }
 
-    /// Sets how closely the model should look.
+    /// Sets the resolution at which the model sees the image. Default: the provider's choice.
     #[must_use]
     pub fn detail(mut self, detail: ImageDetail) -> Self {
         self.detail = Some(detail);
@@ -91,16 +91,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// How closely a model looks at an image; finer costs more tokens.
+/// The resolution at which a model sees an image. Higher costs more tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ImageDetail {
-    /// The provider decides by the image's size.
+    /// The provider decides from the image's size.
     Auto,
-    /// A small copy of the image.
+    /// A downscaled copy of the image.
     Low,
-    /// The image in tiles, at full size.
+    /// Tiles of the image at full size.
     High,
 }
 
@@ -109,32 +109,32 @@ pub enum ImageDetail {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Document {
-    /// Where the document is, or its bytes.
+    /// The document's URL, file id or bytes.
     pub source: MediaSource,
-    /// A file name or title for the model to refer to.
+    /// A file name or title that the model can refer to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 impl Document {
-    /// A document that the provider fetches from `url` itself.
+    /// Creates a document that the provider fetches from `url`.
     pub fn from_url(url: impl Into<String>) -> Self {
         Self { source: MediaSource::Url(url.into()), name: None }
     }
 
-    /// A document sent along with the request. `media_type` is its MIME type,
-    /// such as `application/pdf` or `text/plain`.
+    /// Creates a document that is sent inside the request. `media_type` is its MIME type, such as
+    /// `application/pdf` or `text/plain`.
     pub fn from_bytes(media_type: impl Into<String>, bytes: &[u8]) -> Self {
         Self { source: MediaSource::from_bytes(media_type, bytes), name: None }
     }
 
-    /// The document in a file, sent along with the request under its name. Its content decides
-    /// its media type: `application/pdf`, or `text/plain` where it is UTF-8.
+    /// Reads a document from a file, to be sent inside the request under its file name. The content
+    /// decides the media type: `application/pdf`, or `text/plain` if it is UTF-8.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) when the file cannot be read, or is neither
-    /// PDF nor text.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the file cannot be read, or is
+    /// neither PDF nor text.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = read(path)?;
@@ -146,7 +146,7 @@ impl Document {
             Some("application/pdf") => "application/pdf",
             Some(image) => return refuse(image, "use Image::from_path"),
             None if std::str::from_utf8(&bytes).is_ok() && !bytes.contains(&0) => "text/plain",
-            None => return refuse("something else", "convert it, or use Document::from_bytes"),
+            None => return refuse("of an unknown type", "convert it, or use Document::from_bytes"),
         };
         let document = Self::from_bytes(media_type, &bytes);
         Ok(match path.file_name().and_then(OsStr::to_str) {
@@ -155,12 +155,13 @@ impl Document {
         })
     }
 
-    /// A document uploaded to the provider before, by its file id.
+    /// Creates a document from the id of a file that was uploaded to the provider earlier.
     pub fn from_file_id(id: impl Into<String>) -> Self {
         Self { source: MediaSource::FileId(id.into()), name: None }
     }
 
-    /// Sets the file name or title.
+    /// Sets the file name or title. Default: none; [`from_path`](Self::from_path) uses the file's
+    /// name.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -177,22 +178,22 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Where an image or document comes from.
+/// The source of an image or document.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MediaSource {
-    /// An address the provider fetches itself.
+    /// A URL that the provider fetches.
     Url(String),
-    /// The content, in base64 (RFC 4648 section 4, padded), encoded once and not
-    /// again on every attempt or turn.
+    /// The content in base64 (RFC 4648 section 4, padded). It is encoded once, not again on every
+    /// attempt or turn.
     Base64 {
         /// The MIME type, such as `image/png`.
         media_type: String,
         /// The content in base64.
         data: String,
     },
-    /// A file uploaded to the provider before.
+    /// The id of a file that was uploaded to the provider earlier.
     FileId(String),
 }
 
@@ -215,7 +216,7 @@ impl MediaSource {
 impl fmt::Debug for MediaSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // An address may carry a signature in its query.
+            // The query of a URL may hold a signature.
             Self::Url(url) => f.debug_tuple("Url").field(&Hidden(url.len())).finish(),
             Self::Base64 { media_type, data } => f
                 .debug_struct("Base64")

@@ -1,11 +1,10 @@
-//! The media types of images and documents: what a program says they are, and what their
-//! first bytes say.
+//! The media types of images and documents, as programs declare them and as the first bytes show.
 
 use std::borrow::Cow;
 
-/// The media type of some content by its first bytes; `None` where those are not known, as
-/// those of a text. The signatures are of the WHATWG's "MIME Sniffing" (sections 6.1 and
-/// 7.1), and for HEIC and AVIF of ISO/IEC 23008-12.
+/// Detects the media type from the first bytes; `None` if they are unknown, as for plain text. The
+/// signatures are from the WHATWG's "MIME Sniffing" (sections 6.1 and 7.1) and, for HEIC and AVIF,
+/// from ISO/IEC 23008-12.
 pub(crate) fn of_bytes(bytes: &[u8]) -> Option<&'static str> {
     let starts = |signature: &[u8]| bytes.starts_with(signature);
     let at = |start: usize, signature: &[u8]| {
@@ -34,8 +33,8 @@ pub(crate) fn of_bytes(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// A media type as it is registered (iana.org/assignments/media-types), where a program
-/// writes another spelling: `image/jpg`, `png`, `.pdf`.
+/// Returns the registered media type (iana.org/assignments/media-types) for common misspellings:
+/// `image/jpg`, `png`, `.pdf`.
 pub(crate) fn registered(declared: &str) -> Cow<'_, str> {
     let essence = declared.split(';').next().unwrap_or_default().trim();
     let known = |name: &str| match name.to_ascii_lowercase().as_str() {
@@ -60,7 +59,7 @@ pub(crate) fn registered(declared: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether content of a registered media type is text to read.
+/// Returns true if content of this registered media type is readable text.
 pub(crate) fn is_text(media_type: &str) -> bool {
     let name = media_type.to_ascii_lowercase();
     name.starts_with("text/")
@@ -89,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_is_known_by_its_first_bytes() {
+    fn the_first_bytes_decide_the_media_type() {
         for (bytes, expected) in [
             (&b"\x89PNG\r\n\x1a\n\0"[..], Some("image/png")),
             (b"\xff\xd8\xff\xe0\0\x10JFIF", Some("image/jpeg")),
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_registered_types() {
+    fn common_spellings_map_to_registered_types() {
         for (declared, expected) in [
             ("image/jpg", "image/jpeg"),
             ("IMAGE/JPEG; charset=binary", "image/jpeg"),

@@ -1,4 +1,4 @@
-//! One turn of a conversation and the role that speaks in it.
+//! One turn of a conversation and the role of its speaker.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,7 +16,7 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
-    /// The results of tools the model called.
+    /// The results of the tools that the model called.
     Tool,
 }
 
@@ -38,44 +38,45 @@ pub enum Role {
 pub struct Message {
     /// Who speaks.
     pub role: Role,
-    /// What is said, in order.
+    /// The parts of the message, in order.
     pub content: Vec<Part>,
-    /// Tells several speakers of one role apart, where the provider can.
+    /// Distinguishes speakers with the same role, where the provider supports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Members of the message that this crate does not model, for the provider that sent them.
+    /// Members of the message that this crate does not model. They go back only to the provider
+    /// that sent them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<Box<Opaque>>,
 }
 
 impl Message {
-    /// A message of `role` with these parts.
+    /// Creates a message with this role and these parts.
     pub fn new(role: Role, content: impl IntoIterator<Item = impl Into<Part>>) -> Self {
         let content = content.into_iter().map(Into::into).collect();
         Self { role, content, name: None, opaque: None }
     }
 
-    /// Instructions for the whole conversation.
+    /// Creates a system message: instructions for the whole conversation.
     pub fn system(text: impl Into<String>) -> Self {
         Self::new(Role::System, [Part::text(text)])
     }
 
-    /// What the user says.
+    /// Creates a user message.
     pub fn user(text: impl Into<String>) -> Self {
         Self::new(Role::User, [Part::text(text)])
     }
 
-    /// What the model said.
+    /// Creates an assistant message: what the model said earlier.
     pub fn assistant(text: impl Into<String>) -> Self {
         Self::new(Role::Assistant, [Part::text(text)])
     }
 
-    /// The result of the tool call with id `call_id`.
+    /// Creates a message with the result of the tool call `call_id`.
     pub fn tool_result(call_id: impl Into<String>, text: impl Into<String>) -> Self {
         Self::new(Role::Tool, [ToolResult::new(call_id, text)])
     }
 
-    /// Says that the tool call with id `call_id` failed, and how.
+    /// Creates a message that reports the failure of the tool call `call_id`.
     pub fn tool_error(call_id: impl Into<String>, text: impl Into<String>) -> Self {
         Self::new(Role::Tool, [ToolResult::error(call_id, text)])
     }
@@ -87,15 +88,15 @@ impl Message {
         self
     }
 
-    /// Names the speaker.
+    /// Sets the speaker's name. Default: none.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// The text parts and the transcripts of [`Audio`](super::Audio), joined without a separator.
-    /// Reasoning, refusals and tool calls are not among them.
+    /// Returns the text parts and the transcripts of [`Audio`](super::Audio), joined without a
+    /// separator. Reasoning, refusals and tool calls are not included.
     pub fn text(&self) -> String {
         self.content
             .iter()
@@ -115,7 +116,7 @@ impl Message {
         })
     }
 
-    /// The tool calls in this message, in order.
+    /// Returns the tool calls in this message, in order.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.content.iter().filter_map(|part| match part {
             Part::ToolCall(call) => Some(call),
@@ -123,30 +124,30 @@ impl Message {
         })
     }
 
-    /// Names the provider that sent it.
-    pub(crate) fn sent_by(&mut self, provider: &Provider) {
+    /// Records which provider sent the message.
+    pub(crate) fn set_sender(&mut self, provider: &Provider) {
         if let Some(opaque) = &mut self.opaque {
-            opaque.provenance.sent_by(provider);
+            opaque.provenance.set_sender(provider);
         }
         for part in &mut self.content {
             match part {
                 Part::Reasoning(reasoning) => {
                     if let Some(provenance) = &mut reasoning.provenance {
-                        provenance.sent_by(provider);
+                        provenance.set_sender(provider);
                     }
                 }
-                Part::ToolCall(call) => call.sent_by(provider),
+                Part::ToolCall(call) => call.set_sender(provider),
                 Part::Image(Image { opaque: Some(opaque), .. })
                 | Part::Audio(Audio { opaque: Some(opaque), .. }) => {
-                    opaque.provenance.sent_by(provider);
+                    opaque.provenance.set_sender(provider);
                 }
-                Part::Other { provenance: Some(provenance), .. } => provenance.sent_by(provider),
+                Part::Other { provenance: Some(provenance), .. } => provenance.set_sender(provider),
                 _ => {}
             }
         }
     }
 
-    /// How many bytes of it the model has written.
+    /// Returns how many bytes of the message the model wrote.
     pub(crate) fn written_bytes(&self) -> usize {
         let of = |part: &Part| match part {
             Part::Text(text) => text.text.len(),
@@ -159,7 +160,7 @@ impl Message {
         self.content.iter().map(of).sum()
     }
 
-    /// Whether the model wrote nothing: there is no part but empty texts.
+    /// Returns true if the model wrote nothing: every part is an empty text.
     pub(crate) fn is_blank(&self) -> bool {
         self.content.iter().all(|part| match part {
             Part::Text(text) => text.text.is_empty(),
@@ -173,7 +174,7 @@ impl Message {
         })
     }
 
-    /// The reasoning the model showed, joined; empty where there is none.
+    /// Returns the visible reasoning, joined; empty if there is none.
     pub fn reasoning(&self) -> String {
         self.content
             .iter()
@@ -184,7 +185,7 @@ impl Message {
             .collect()
     }
 
-    /// The words in which the model declined to answer, if it did.
+    /// Returns the text in which the model declined to answer, if it did.
     pub fn refusal(&self) -> Option<&str> {
         self.content.iter().find_map(|part| match part {
             Part::Refusal(text) => Some(text.as_str()),
@@ -205,14 +206,14 @@ impl fmt::Debug for Message {
 }
 
 impl From<&str> for Message {
-    /// A user message.
+    /// Creates a user message.
     fn from(text: &str) -> Self {
         Self::user(text)
     }
 }
 
 impl From<String> for Message {
-    /// A user message.
+    /// Creates a user message.
     fn from(text: String) -> Self {
         Self::user(text)
     }

@@ -1,13 +1,13 @@
-//! What is asked and what is answered, in no provider's own format.
+//! Chat requests and responses, independent of any provider's format.
 //!
-//! A [`ChatRequest`] holds a conversation of [`Message`]s, each a [`Role`] and a
-//! list of [`Part`]s: text, images, documents, tool calls and their results,
-//! reasoning. A [`ChatResponse`] holds the message that came back and what the
-//! provider said about it: why it stopped, what it used, which model served it.
+//! A [`ChatRequest`] holds a conversation of [`Message`]s. Each has a [`Role`] and a list of
+//! [`Part`]s: text, images, documents, tool calls and their results, reasoning. A [`ChatResponse`]
+//! holds the model's message and the provider's metadata: why the model stopped, how many tokens it
+//! used, which model served the call.
 //!
-//! Everything here is plain data without I/O, and can be stored and loaded with
-//! serde, so that a conversation survives its program. `Debug` shows the shape
-//! of a conversation and never its text: prompts do not belong in logs.
+//! These types are plain data without I/O. They implement serde, so a program can store a
+//! conversation and load it again. `Debug` shows the shape of a conversation and never its text, so
+//! logs hold no prompts.
 
 mod audio;
 mod event;
@@ -44,7 +44,7 @@ pub use crate::usage::{Usage, UsageSource};
 pub use text::Text;
 pub use tool::{Function, Tool, ToolCall, ToolChoice, ToolResult};
 
-/// The size of a text in `Debug` output, in place of the text.
+/// Shows the size of a text in `Debug` output instead of the text itself.
 pub(crate) struct Hidden(pub(crate) usize);
 
 impl std::fmt::Debug for Hidden {
@@ -59,7 +59,7 @@ mod tests {
     use serde_json::{Map, json};
 
     #[test]
-    fn debug_shows_the_shape_and_none_of_the_words() {
+    fn debug_shows_the_shape_and_never_the_text() {
         let cited = Text { citations: vec![json!("secret")], ..Text::from("secret") };
         let mut call = ToolCall::new("c", "f", "secret");
         let provenance = Provenance::any(Format::OpenAiChat);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_message_is_as_short_as_it_can_be() {
+    fn a_stored_message_has_no_empty_members() {
         for stored in [
             json!({"role": "user", "content": [{"text": "hi"}], "name": "ann"}),
             json!({"role": "assistant", "content": [
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_answer_came_with_is_stored_with_it() {
+    fn provenance_citations_and_opaque_members_survive_storage() {
         let mut call = ToolCall::new("c", "f", "{}");
         let provenance = Provenance::new("deepseek", Format::OpenAiChat);
         let members = Map::from_iter([("caller".to_owned(), json!({"type": "direct"}))]);

@@ -1,4 +1,4 @@
-//! What a provider sent that this crate does not model.
+//! State of a provider that this crate does not model.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,27 +6,27 @@ use std::fmt;
 
 use super::Provenance;
 
-/// Members of a message or of a tool call that this crate does not model, kept as they came.
+/// Members of a message or tool call that this crate does not model, kept unchanged.
 ///
-/// Many providers keep their own state in such members and refuse the next turn without it:
+/// Many providers keep their state in such members and reject the next turn without them:
 /// `extra_content.google.thought_signature` of Gemini 3, `reasoning_details` of OpenRouter,
-/// `thinking_blocks` of LiteLLM. They go back unchanged to the provider that sent them, and to
-/// no other. Members that are null or empty are not kept.
+/// `thinking_blocks` of LiteLLM. The crate sends them back unchanged to the provider that sent
+/// them, and to no other. It drops members that are null or empty.
 ///
-/// `Debug` shows their names only.
+/// `Debug` shows only the names of the members.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Opaque {
-    /// Who sent them.
+    /// The provider and format they came from.
     #[serde(flatten)]
     pub provenance: Provenance,
-    /// The members by their names. Those inside the `function` of a tool call are in an object
-    /// of that name.
+    /// The members by name. Members from inside a tool call's `function` are in an object called
+    /// `function`.
     pub members: Map<String, Value>,
 }
 
 impl Opaque {
-    /// Members that this sender wants back.
+    /// Creates a set of members that go back to this sender.
     pub fn new(provenance: Provenance, members: Map<String, Value>) -> Self {
         Self { provenance, members }
     }

@@ -1,4 +1,4 @@
-//! The parts a message consists of, and how they are stored.
+//! The parts of a message, and how they are stored.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
@@ -8,21 +8,21 @@ use super::{
     Audio, Document, Format, Hidden, Image, Provenance, Reasoning, Text, ToolCall, ToolResult,
 };
 
-/// A piece of a [`Message`](super::Message).
+/// One part of a [`Message`](super::Message).
 ///
-/// A part that a provider cannot express is an error before anything is sent,
-/// with these exceptions, which are left out in silence because they only make
-/// sense where they came from: [`Reasoning`](Part::Reasoning) and
-/// [`Other`](Part::Other) of another provider, reasoning and citations that a
-/// format cannot take back, and [`CachePoint`](Part::CachePoint) where caching is
-/// automatic. Blank texts, which Anthropic refuses, are left out there too.
+/// If a provider's format cannot express a part, the call fails before anything is sent. Some parts
+/// only make sense where they came from, so the crate leaves them out silently instead:
+/// [`Reasoning`](Part::Reasoning) and [`Other`](Part::Other) from another provider, reasoning and
+/// citations that the format cannot send back, and [`CachePoint`](Part::CachePoint) where caching
+/// is automatic. It also leaves out blank texts for Anthropic, which rejects them.
 ///
-/// Media that a model made are part of its message. No format takes another provider's back, so
-/// that images are left out for every provider but their own, and [`Audio`](Part::Audio) goes as
-/// its transcript. To show an image to another model, put it into a user message.
+/// Images and audio that a model generated stay in its message. No format accepts another
+/// provider's. So the crate sends generated images back only to their own provider, and
+/// [`Audio`](Part::Audio) to any other provider as its transcript. To show an image to another
+/// model, put it into a user message.
 ///
-/// Parts of a kind that a later version stored are loaded as
-/// [`Other`](Part::Other) without provenance, and stored again as they were.
+/// A kind of part that only a later version of this crate knows loads as [`Other`](Part::Other)
+/// without provenance, and is stored again unchanged.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", remote = "Self")]
 #[non_exhaustive]
@@ -37,29 +37,30 @@ pub enum Part {
     Audio(Audio),
     /// A document, such as a PDF.
     Document(Document),
-    /// The words in which a model declined to answer.
+    /// The text in which a model declined to answer.
     Refusal(String),
-    /// What a model thought before it answered.
+    /// The reasoning of a model.
     Reasoning(Reasoning),
-    /// A tool the model wants called.
+    /// A tool call that the model made.
     ToolCall(ToolCall),
-    /// What a tool answered.
+    /// The result of a tool call.
     ToolResult(ToolResult),
-    /// Everything up to here, system and tools included, may be cached by the
-    /// provider for later requests that begin the same.
+    /// A cache breakpoint: the provider may cache everything up to here, system message and tools
+    /// included, for later requests with the same prefix.
     CachePoint(CacheTtl),
-    /// A block of one provider's own kind (a server-side search and its result), kept as it came and sent back to that provider only.
+    /// A block that only one provider knows (a server-side search and its result). It is kept
+    /// unchanged and sent back only to that provider.
     Other {
-        /// Who sent it, or whom it is for. `None` for what a later version stored, which goes
-        /// nowhere.
+        /// The provider and format it came from, or is meant for. `None` for a part that a later
+        /// version of this crate stored; such a part is never sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provenance: Option<Provenance>,
-        /// The block, as it came.
+        /// The block, unchanged.
         value: Value,
     },
 }
 
-/// The kinds as they are stored.
+/// The stored names of the known kinds.
 const KINDS: &[&str] = &[
     "text",
     "image",
@@ -76,11 +77,11 @@ const KINDS: &[&str] = &[
 impl Serialize for Part {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            // Of a kind unknown here; see the type.
+            // A kind from a later version of this crate; see the type's docs.
             Self::Other { provenance: None, value } if is_unknown(value) => {
                 value.serialize(serializer)
             }
-            // The derived one, for `remote` makes it a function of its own.
+            // The derived implementation: `remote` makes it an inherent function.
             part => Self::serialize(part, serializer),
         }
     }
@@ -96,7 +97,7 @@ impl<'de> Deserialize<'de> for Part {
     }
 }
 
-/// Whether this has the form of a stored part, and no kind that is known here.
+/// Returns true if `value` looks like a stored part of an unknown kind.
 fn is_unknown(value: &Value) -> bool {
     match value {
         Value::String(kind) => !KINDS.contains(&kind.as_str()),
@@ -108,18 +109,18 @@ fn is_unknown(value: &Value) -> bool {
 }
 
 impl Part {
-    /// A text without citations.
+    /// Creates a text part without citations.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into().into())
     }
 
-    /// A block in a provider's own format, for every provider that speaks it, such as audio for
-    /// Chat Completions.
+    /// Creates a block in a wire format, for every provider that uses it, such as audio for Chat
+    /// Completions.
     pub fn native(format: Format, value: Value) -> Self {
         Self::Other { provenance: Some(Provenance::any(format)), value }
     }
 
-    /// The text of a text part.
+    /// Returns the text of a text part.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(&text.text),
@@ -154,10 +155,10 @@ impl fmt::Debug for Part {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CacheTtl {
-    /// The provider's default, five minutes at Anthropic.
+    /// The provider's default; five minutes at Anthropic.
     #[default]
     Short,
-    /// One hour, where the provider offers it; writing costs more.
+    /// One hour, where the provider offers it. Writing to this cache costs more.
     OneHour,
 }
 
@@ -191,7 +192,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn every_kind_is_stored_and_loaded() {
+    fn every_kind_survives_storage() {
         let other = json!({"type": "x"});
         let parts = [
             Part::text("a"),
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_later_versions_are_kept_and_nonsense_is_refused() {
+    fn unknown_kinds_are_kept_and_malformed_parts_are_rejected() {
         for stored in [json!({"hologram": {"data": [1]}}), json!("separator")] {
             let part: Part = serde_json::from_value(stored.clone()).unwrap();
             assert_eq!(part, Part::Other { provenance: None, value: stored.clone() });

@@ -1,15 +1,15 @@
-//! Who sent a part of an answer.
+//! Which provider sent a part of an answer, and in which format.
 
 use serde::{Deserialize, Serialize};
 
 use super::Provider;
 
-/// A wire format, by what it is sent to.
+/// The wire format of an API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Format {
-    /// OpenAI's Chat Completions, and its text completions for the models that have no
-    /// others: `POST /chat/completions`, `POST /completions` below the base URL.
+    /// OpenAI's Chat Completions, and its text completions for models without chat:
+    /// `POST /chat/completions` and `POST /completions` below the base URL.
     #[serde(rename = "openai_chat")]
     OpenAiChat,
     /// Anthropic's Messages: `POST /v1/messages` below the base URL.
@@ -19,12 +19,12 @@ pub enum Format {
 
 /// The provider that sent something, and the wire format it used.
 ///
-/// What only its sender understands (encrypted reasoning, signatures, blocks of its own) goes
-/// back to the same provider in the same format, and to no other.
+/// Only the sender understands its encrypted reasoning, signatures and special blocks. They go back
+/// to the same provider in the same format, and to no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Provenance {
-    /// The provider. `None` stands for every provider that speaks the format.
+    /// The provider. `None` means every provider that uses the format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// The wire format.
@@ -32,18 +32,20 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Sent by this provider in this format.
+    /// Creates the provenance of content that this provider sent in this format.
     pub fn new(provider: impl Into<Provider>, format: Format) -> Self {
         Self { provider: Some(provider.into()), format }
     }
 
-    /// For every provider that speaks the format, such as a block that the caller wrote.
+    /// Creates a provenance that matches every provider of the format, for blocks that the caller
+    /// wrote.
     pub const fn any(format: Format) -> Self {
         Self { provider: None, format }
     }
 
-    /// Sent in this format by the provider that invented it; see [`sent_by`](Self::sent_by).
-    pub(crate) const fn founder(format: Format) -> Self {
+    /// Creates a provenance with the format's inventor as provider, until
+    /// [`set_sender`](Self::set_sender) replaces it with the actual one.
+    pub(crate) const fn inventor(format: Format) -> Self {
         let provider = match format {
             Format::OpenAiChat => Provider::OPENAI,
             Format::Anthropic => Provider::ANTHROPIC,
@@ -51,12 +53,12 @@ impl Provenance {
         Self { provider: Some(provider), format }
     }
 
-    /// Names the provider that really sent it.
-    pub(crate) fn sent_by(&mut self, provider: &Provider) {
+    /// Records the provider that actually sent the content.
+    pub(crate) fn set_sender(&mut self, provider: &Provider) {
         self.provider = Some(provider.clone());
     }
 
-    /// Whether a request to `provider` in `format` may hold what this came with.
+    /// Returns true if a request to `provider` in `format` may include the content.
     pub(crate) fn allows(&self, provider: &Provider, format: Format) -> bool {
         self.format == format && self.provider.as_ref().is_none_or(|sender| sender == provider)
     }
@@ -68,7 +70,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn it_allows_its_own_provider_and_format_only() {
+    fn content_goes_back_only_to_its_own_provider_and_format() {
         let groq = Provenance::new("groq", Format::OpenAiChat);
         let any = Provenance::any(Format::OpenAiChat);
         for (provenance, provider, format, expected) in [
@@ -83,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_stored_by_names() {
+    fn provenance_is_stored_by_name() {
         for (provenance, stored) in [
             (
                 Provenance::new("groq", Format::OpenAiChat),

@@ -1,4 +1,4 @@
-//! The id of a provider.
+//! The name of a provider.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::cmp::Ordering;
@@ -6,10 +6,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// Who serves the models, by a short name such as `openai`, `groq` or `ollama`.
+/// A provider of models, by a short name such as `openai`, `groq` or `ollama`.
 ///
-/// Any name is possible. Those that the crate knows are the ids of
-/// [`Profile::all`](crate::provider::Profile::all).
+/// Any name is valid. [`Profile::all`](crate::provider::Profile::all) lists the ones this crate
+/// knows.
 ///
 /// ```
 /// use tollgate::Provider;
@@ -32,17 +32,17 @@ impl Provider {
     /// Anthropic.
     pub const ANTHROPIC: Self = Self(Name::Static("anthropic"));
 
-    /// The provider of this name.
+    /// Creates a provider from its name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(Name::Shared(name.into()))
     }
 
-    /// The provider of a name that is part of the program, which takes no memory.
+    /// Creates a provider from a static name, without allocating.
     pub const fn from_static(name: &'static str) -> Self {
         Self(Name::Static(name))
     }
 
-    /// Its name.
+    /// Returns the name.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Name::Static(name) => name,
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_names_are_the_same_provider_however_they_are_held() {
+    fn static_and_shared_names_compare_and_hash_alike() {
         use std::collections::HashSet;
 
         assert_eq!(Provider::new("openai"), Provider::OPENAI);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_stored_as_its_name() {
+    fn a_provider_is_stored_as_its_name() {
         let stored = serde_json::to_string(&Provider::ANTHROPIC).unwrap();
         assert_eq!(stored, "\"anthropic\"");
         let read: Provider = serde_json::from_str("\"anthropic\"").unwrap();

@@ -1,4 +1,4 @@
-//! What a model thought before it answered, with what the provider wants back.
+//! The reasoning of a model, with what the provider needs back.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,41 +6,41 @@ use std::fmt;
 
 use super::{Hidden, Provenance};
 
-/// What a model thought before it answered.
+/// The reasoning of a model before its answer.
 ///
-/// Keep it in the conversation as it came: providers that sign or encrypt
-/// reasoning require it back, unchanged, when tools are used, and so do some that
-/// do neither. It goes back only to the provider it came from.
+/// Keep it unchanged in the conversation. When tools are used, providers that sign or encrypt
+/// reasoning require it back, and so do some that do neither. It goes back only to the provider
+/// that sent it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reasoning {
-    /// The reasoning, or a summary of it; empty where the provider hides it.
+    /// The reasoning or a summary of it; empty if the provider hides it.
     #[serde(default)]
     pub text: String,
     /// The provider's signature over the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// Reasoning that only the provider can read (Anthropic's redacted
-    /// thinking, OpenAI's encrypted content).
+    /// Reasoning that only the provider can read: Anthropic's redacted thinking, OpenAI's encrypted
+    /// content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encrypted: Option<String>,
     /// The provider's id for this piece of reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who sent it. Without it, the reasoning goes nowhere.
+    /// The provider and format it came from. Without it, the reasoning is never sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<Provenance>,
-    /// The member of the message it came in, where servers of one format use
-    /// several (`reasoning_content`, `reasoning`): it goes back in the same.
+    /// The member of the message that held it. Servers of the same format use different ones
+    /// (`reasoning_content`, `reasoning`), and it goes back in the same one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// Members of its block that this crate does not model.
+    /// Members of the block that this crate does not model.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
 
 impl Reasoning {
-    /// Reasoning in plain text.
+    /// Creates reasoning from plain text.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }

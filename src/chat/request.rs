@@ -14,10 +14,10 @@ use super::{
 };
 use crate::cancel::CancelToken;
 
-/// A conversation and how to answer it.
+/// A conversation and how the model should answer it.
 ///
-/// A `&str` is a request on its own; everything else is set by methods or
-/// fields. Whatever is not set is left to the provider.
+/// A `&str` converts into a request with one user message. Methods or fields set everything else.
+/// The provider's default applies to whatever is not set.
 ///
 /// ```
 /// use std::time::Duration;
@@ -39,128 +39,135 @@ use crate::cancel::CancelToken;
 pub struct ChatRequest {
     /// The conversation, oldest first.
     pub messages: Vec<Message>,
-    /// The model: a name of the client's own provider, or `provider/model` for another, such
-    /// as `groq/llama-3.3-70b-versatile`. Default: the client's.
+    /// The model: a name at the client's own provider, or `provider/model` for another one, such as
+    /// `groq/llama-3.3-70b-versatile`. Default: the client's model.
     ///
-    /// Where a name can be read both ways, it stays with the client's own provider; name the
-    /// [`provider`](Self::provider) to say otherwise. In full, the first rule that fits
-    /// decides:
+    /// A name that could mean both belongs to the client's own provider. Set the
+    /// [`provider`](Self::provider) to override that. The first rule that matches decides:
     ///
-    /// 1. Without a slash, it is a model of the client's own provider.
+    /// 1. A name without a slash is a model of the client's own provider.
     /// 2. If the part before the first slash names the client's own provider, the rest is the
     ///    model.
-    /// 3. If the own provider is a [gateway](crate::provider::ModelNames::Gateway), such as
-    ///    OpenRouter, it is the gateway's name for the model.
-    /// 4. If the own provider's names may have
-    ///    [slashes](crate::provider::ModelNames::Slashes), as Together's have, and it begins
-    ///    with a publisher of open-weight models (`Qwen/`, `nvidia/`, `mistralai/`,
-    ///    `moonshotai/`, `openai/gpt-oss`), it is the own provider's name.
-    /// 5. If the part before the first slash names a provider, that provider is asked for the
-    ///    rest.
-    /// 6. If the own provider's names may have slashes, it is the own provider's name, unless
-    ///    the part before the first slash looks like a misspelled provider.
+    /// 3. If the client's own provider is a [gateway](crate::provider::ModelNames::Gateway), such
+    ///    as OpenRouter, the whole name is the gateway's name for the model.
+    /// 4. If the model names of the client's own provider may contain
+    ///    [slashes](crate::provider::ModelNames::Slashes), as Together's do, and the name starts
+    ///    with a publisher of open-weight models (`Qwen/`, `nvidia/`, `mistralai/`, `moonshotai/`,
+    ///    `openai/gpt-oss`), the whole name is the model.
+    /// 5. If the part before the first slash names another provider, that provider serves the rest.
+    /// 6. If the model names of the client's own provider may contain slashes, the whole name is
+    ///    the model, unless the part before the first slash looks like a misspelled provider.
     ///
-    /// Anything else is an error before anything is sent. A server at another address than the
-    /// provider's own may have any names, with slashes, too.
+    /// Any other name is an error, and nothing is sent. With a custom base URL every model name is
+    /// allowed, slashes included.
     pub model: Option<String>,
-    /// The provider, by its name or an alias; the [`model`](Self::model) is then its own name
-    /// for it, slashes included. Default: by the model.
+    /// The provider, by its name or an alias. The [`model`](Self::model) is then that provider's
+    /// own name for the model, slashes included. Default: the model decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
     /// The tools the model may call. Default: none.
     pub tools: Vec<Tool>,
-    /// Which of them it may or must call. Default: its choice.
+    /// Which tools the model may or must call. Default: the model decides.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether it may call several at once. Default: the provider's choice.
+    /// Whether the model may call several tools in one turn. Default: the provider's choice.
     pub parallel_tool_calls: Option<bool>,
-    /// The form of the answer. Default: free text.
+    /// The format of the answer. Default: free text.
     pub response_format: Option<ResponseFormat>,
-    /// The most tokens it may answer with, reasoning included.
+    /// The most tokens the model may generate, reasoning included.
     ///
-    /// Default: the provider's, save where a provider requires one
-    /// ([Anthropic](crate::Provider::ANTHROPIC): 4096) or has a useless one
-    /// (text completions: 1024 instead of 16).
+    /// Default: the provider's own, with two exceptions. [Anthropic](crate::Provider::ANTHROPIC)
+    /// requires a limit, so 4096 is sent. For text completions 1024 is sent, because the format's
+    /// own default of 16 is too small to be useful.
     pub max_output_tokens: Option<u32>,
-    /// The most tokens that the prompt has, for budgets only and never sent. They take it for a
-    /// prompt that holds what only the provider can count: a PDF, a file by its id, an image by
-    /// its address. A page of a PDF is mostly 1,500 to 3,000 tokens of text and an image beside
-    /// (Anthropic's page "PDF support"). Too low a bound lets a call cost more than was
-    /// reserved. Default: the model's context window.
+    /// An upper bound on the tokens of the prompt, for budgets only; it is never sent.
+    ///
+    /// Budgets use it for a prompt with content that only the provider can count: a PDF, a file by
+    /// its id, an image by its URL. A PDF page usually has 1,500 to 3,000 tokens of text, plus one
+    /// image (Anthropic's page "PDF support"). If the bound is too low, a call can cost more than
+    /// its budget reserved. Default: the model's context window.
     pub max_input_tokens: Option<u64>,
-    /// How many choices to answer with; each is billed. Default: 1. Anthropic has one only.
+    /// How many choices to generate; each is billed. Default: 1. Anthropic supports only 1.
     pub n: Option<u32>,
-    /// Asks for the log probabilities of the answer's tokens, and of this many alternatives to
-    /// each. Default: none. Anthropic has none.
+    /// Requests the log probability of each token of the answer, plus this many alternatives per
+    /// token. Default: none. Anthropic does not support it.
     pub logprobs: Option<u32>,
-    /// Randomness: 0 is the least, and the most is 2 or 1, by provider.
+    /// Sampling temperature. 0 is the least random; the maximum is 1 or 2, depending on the
+    /// provider. Default: the provider's.
     pub temperature: Option<f64>,
-    /// Takes only the likeliest tokens that make up this share, 0 to 1.
+    /// Nucleus sampling: keeps the most likely tokens up to this total probability, 0 to 1.
+    /// Default: the provider's.
     pub top_p: Option<f64>,
-    /// Texts that end the answer when they come up.
+    /// Stop sequences: texts that end the answer when the model writes them. Default: none.
     pub stop: Vec<String>,
-    /// Makes answers repeat, as far as the provider can.
+    /// Asks for repeatable sampling, as far as the provider supports it. Default: none.
     pub seed: Option<i64>,
-    /// How much to think first.
+    /// How much the model reasons before it answers. Default: the provider's choice.
     pub reasoning_effort: Option<ReasoningEffort>,
-    /// Whom and what the call is for, such as `customer` and `feature`. Never
-    /// sent; they label what the call is counted under.
+    /// Labels for cost reports and budgets, such as `customer` and `feature`. They are never sent.
+    /// Default: none.
     pub tags: BTreeMap<String, String>,
-    /// The longest the whole call may take, a stream included unless
-    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's.
+    /// The longest the whole call may take. It covers streams too, unless
+    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's
+    /// [`timeout`](crate::ClientBuilder::timeout).
     pub timeout: Option<Duration>,
-    /// The longest one attempt may take, a stream's up to its first event. Default: the
-    /// client's.
+    /// The longest one attempt may take; for a stream, up to its first event. Default: the client's
+    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt_timeout: Option<Duration>,
-    /// The longest a stream may take from the sending of the request to its first event.
-    /// Default: the client's.
+    /// The longest a stream may take from sending the request to its first event. Default: the
+    /// client's [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_token_timeout: Option<Duration>,
-    /// The longest a stream may go without bringing the answer on. Default: the client's.
+    /// The longest a stream may go without any progress in the answer. Default: the client's
+    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_timeout: Option<Duration>,
-    /// The longest a stream may take from the call to its end, the time that its caller
-    /// takes over it included. Default: this request's [`timeout`](Self::timeout) if it has
-    /// one, else the client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
+    /// The longest a stream may take from the call to its end, including the time the caller spends
+    /// on each event. Default: this request's [`timeout`](Self::timeout) if set, otherwise the
+    /// client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
     pub stream_timeout: Option<Duration>,
-    /// Stops the call from another thread. Not stored by serde. Default: none.
+    /// Cancels the call from another thread. Serde does not store it. Default: none.
     #[serde(skip)]
     pub cancel_token: Option<CancelToken>,
-    /// Sent as `Idempotency-Key`, the same with every attempt, for a server that
-    /// serves a repeated request once; see
+    /// Sent as the header `Idempotency-Key`, the same on every attempt, so that a server which
+    /// supports it processes a repeated request only once. Default: none, unless the client makes
+    /// its own keys; see
     /// [`ClientBuilder::idempotency_keys`](crate::ClientBuilder::idempotency_keys).
-    /// Default: none, or the client's own for each call.
     pub idempotency_key: Option<String>,
-    /// The betas to ask for, such as `context-management-2025-06-27`: Anthropic's name for
-    /// features that are not yet general. Sent in the header `anthropic-beta`, together with
-    /// those that [`ClientBuilder::header`](crate::ClientBuilder::header) sets, each once; other
-    /// providers refuse them. Files by their id need none here: theirs is sent by itself. Budgets
-    /// know nothing of betas: where one lets a model read or write more, set its
+    /// Anthropic beta features to enable, such as `context-management-2025-06-27`. Default: none.
+    ///
+    /// They go into the header `anthropic-beta` together with those from
+    /// [`ClientBuilder::header`](crate::ClientBuilder::header), without duplicates. A request with
+    /// betas to any other provider is an error. Files by id need no entry here: the crate adds that
+    /// beta itself.
+    ///
+    /// Budgets do not account for betas. If a beta raises a model's limits, set the price's
     /// [`context_window`](crate::Price::context_window) and
-    /// [`max_output`](crate::Price::max_output). Default: none.
+    /// [`max_output`](crate::Price::max_output).
     pub betas: Vec<String>,
-    /// Merged into the JSON body that is sent, over what the other fields put
-    /// there: objects key by key, anything else replaced; but not another `model`, which
-    /// prices and budgets go by: that is refused. For what is not
-    /// modelled here, such as Anthropic's `container`, which its code execution
-    /// needs to go on: its id is `container.id` in the last response's
+    /// Members merged into the JSON body over what the other fields produced: objects key by key,
+    /// everything else replaced. Default: none.
+    ///
+    /// `model` cannot be changed here, because prices and budgets depend on it; a different one is
+    /// an error. Use `extra` for what this crate does not model, such as Anthropic's `container`: to
+    /// continue code execution, send the `container.id` from the last response's
     /// [`raw_json`](super::ChatResponse::raw_json).
     pub extra: Map<String, Value>,
-    /// Members of the JSON body that are left out although this crate would send them, for
-    /// a server that refuses them, such as `stream_options`. Those that every request needs
-    /// (`model`, `messages`, `prompt`, `stream`) cannot be left out. Default: none.
+    /// Members to leave out of the JSON body, such as `stream_options` for a server that rejects
+    /// it. Members that every request needs (`model`, `messages`, `prompt`, `stream`) cannot be
+    /// left out. Default: none.
     pub omit: Vec<String>,
 }
 
 impl ChatRequest {
-    /// A request with this conversation.
+    /// Creates a request with this conversation.
     pub fn new(messages: impl IntoIterator<Item = impl Into<Message>>) -> Self {
         let messages = messages.into_iter().map(Into::into).collect();
         Self { messages, ..Self::default() }
     }
 
-    /// How many bytes of the request are images and documents, in base64. Of those that a model
-    /// made only the ones whose sender this is for are sent.
+    /// Returns the size of the request's images and documents, in bytes of base64. `is_sent` decides
+    /// which media that a model generated are included: only their own sender gets them back.
     pub(crate) fn media_bytes(&self, is_sent: impl Fn(&Provenance) -> bool) -> usize {
         fn of(part: &Part) -> usize {
             let source = match part {
@@ -215,21 +222,21 @@ impl fmt::Debug for ChatRequest {
 }
 
 impl From<&str> for ChatRequest {
-    /// One user message.
+    /// Creates a request with one user message.
     fn from(text: &str) -> Self {
         Self::new([text])
     }
 }
 
 impl From<String> for ChatRequest {
-    /// One user message.
+    /// Creates a request with one user message.
     fn from(text: String) -> Self {
         Self::new([text])
     }
 }
 
 impl From<&String> for ChatRequest {
-    /// One user message.
+    /// Creates a request with one user message.
     fn from(text: &String) -> Self {
         Self::new([text.as_str()])
     }
@@ -288,7 +295,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stored_request_has_no_cancel_token_and_everything_else() {
+    fn storing_a_request_drops_only_the_cancel_token() {
         let request = ChatRequest::from("hi").tag("customer", "acme").omit("seed");
         let stoppable = request.clone().cancel_token(CancelToken::new());
         let stored = serde_json::to_string(&stoppable).unwrap();

@@ -1,4 +1,4 @@
-//! A whole answer: the message, its usage and cost, and why the model stopped.
+//! A complete response: the message, its usage and cost, and why the model stopped.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,64 +11,63 @@ use crate::Provider;
 use crate::cost::Cost;
 use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 
-/// What a model answered, and what the provider said about it.
+/// A model's answer and the provider's metadata about it.
 ///
-/// Where a request asks for several choices ([`n`](super::ChatRequest::n)), this is the first;
-/// [`other_choices`](Self::other_choices) are the others.
+/// If the request asked for several choices ([`n`](super::ChatRequest::n)), this is the first.
+/// [`other_choices`](Self::other_choices) has the others.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ChatResponse {
-    /// The model's message. Add it to the conversation to go on.
+    /// The model's message. To continue the conversation, add it to the next request.
     pub message: Message,
     /// Why the model stopped.
     pub finish_reason: FinishReason,
-    /// The provider's own word for it, such as `end_turn`.
+    /// The provider's own finish reason, such as `end_turn`.
     pub finish_reason_raw: Option<String>,
-    /// The tokens it used.
+    /// The tokens the call used.
     pub usage: Usage,
-    /// What it cost, item by item; `None` where no price is known. Earlier attempts that
-    /// may have been billed are in the [report](crate::Client::costs).
+    /// The cost, item by item; `None` if the model has no known price. The
+    /// [report](crate::Client::costs) also counts earlier attempts that may have been billed.
     #[serde(default)]
     pub cost: Option<Cost>,
-    /// The model that served the call, which may be a dated version of the one
-    /// that was asked for.
+    /// The model that served the call. It can be a dated version of the requested one.
     pub model: String,
-    /// The service tier that served the call, where the provider says so.
+    /// The service tier that served the call, if the provider reports it.
     pub service_tier: Option<String>,
-    /// Who served it.
+    /// The provider that served the call.
     pub provider: Provider,
     /// The provider's id of the response body, such as `chatcmpl-…`.
     pub id: Option<String>,
-    /// The provider's id of the HTTP request, to quote to its support.
+    /// The provider's id of the HTTP request. Quote it to the provider's support.
     pub request_id: Option<String>,
-    /// What the rate-limit headers said.
+    /// The limits from the rate-limit headers.
     pub rate_limit: RateLimit,
-    /// From the call until the whole response was there, waiting and retries
-    /// included.
+    /// The time from the call to the complete response, waits and retries included.
     pub latency: Duration,
-    /// What the body says beside the answer and has no field here: the sources of a search
-    /// (`citations`, `search_results`), the `provider` behind a gateway, the
-    /// `system_fingerprint`. The same whether the answer was streamed or not. What is inside the
-    /// message is in its [`opaque`](Message::opaque).
+    /// Members of the body that have no field here: the sources of a search (`citations`,
+    /// `search_results`), the `provider` behind a gateway, the `system_fingerprint`. A streamed
+    /// answer has the same ones. Unknown members inside the message are in its
+    /// [`opaque`](Message::opaque).
     ///
-    /// Chat and text completions only; Anthropic's format has nothing of the kind.
+    /// Only chat and text completions have them; Anthropic's format does not.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
-    /// What was tried.
+    /// The attempts of the call.
     #[serde(default)]
     pub(crate) attempts: Vec<Attempt>,
-    /// The body as it came.
+    /// The response body, unchanged.
     pub(crate) raw: String,
 }
 
 impl ChatResponse {
-    /// The answer's text; empty when the model only called tools or refused, and half a
-    /// sentence when it was cut off. [`complete_text`](Self::complete_text) tells these apart.
+    /// Returns the answer's text. It is empty if the model only called tools or refused, and
+    /// incomplete if the answer was cut off. [`complete_text`](Self::complete_text) returns an
+    /// error in these cases.
     pub fn text(&self) -> String {
         self.message.text()
     }
 
-    /// The answer's text, if the model finished it.
+    /// Returns the answer's text if the model finished it.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), tollgate::Error> {
@@ -80,21 +79,21 @@ impl ChatResponse {
     ///
     /// # Errors
     ///
-    /// - [`ContentPolicy`](ErrorKind::ContentPolicy) when the model declined to answer
-    ///   ([`Message::refusal`] has its words) or a filter took the rest of the answer out;
-    /// - [`Truncated`](ErrorKind::Truncated) when the output limit or the context window cut it
-    ///   off, or the provider paused a long turn;
-    /// - [`Protocol`](ErrorKind::Protocol) when the model called tools and wrote no text.
+    /// - [`ContentPolicy`](ErrorKind::ContentPolicy) if the model declined to answer
+    ///   ([`Message::refusal`] has its text) or a filter removed the rest of the answer;
+    /// - [`Truncated`](ErrorKind::Truncated) if the answer hit the output limit or the context
+    ///   window, or the provider paused a long turn;
+    /// - [`Protocol`](ErrorKind::Protocol) if the model called tools and wrote no text.
     ///
-    /// None of them repeats what the model wrote; [`text`](Self::text) has it.
+    /// No error quotes what the model wrote; [`text`](Self::text) has it.
     pub fn complete_text(&self) -> Result<String, Error> {
         self.check_complete()?;
         Ok(self.text())
     }
 
-    /// Reads the answer into a type of the caller's, as after
-    /// [`ChatRequest::json_schema`](super::ChatRequest::json_schema). A fence of Markdown around
-    /// the JSON is taken off, and a null where the type has no place for one is read as missing.
+    /// Deserializes the answer into a type of the caller's, usually after
+    /// [`ChatRequest::json_schema`](super::ChatRequest::json_schema). It strips a Markdown fence
+    /// around the JSON. A null that the type does not accept counts as missing.
     ///
     /// ```
     /// # fn read(response: &tollgate::ChatResponse) -> Result<(), tollgate::Error> {
@@ -112,16 +111,18 @@ impl ChatResponse {
     ///
     /// # Errors
     ///
-    /// As [`complete_text`](Self::complete_text); and [`Protocol`](ErrorKind::Protocol) when the
-    /// answer is not JSON or does not fit the type. The message does not quote the answer.
+    /// Those of [`complete_text`](Self::complete_text), and [`Protocol`](ErrorKind::Protocol) if
+    /// the answer is not JSON or does not match the type. The message does not quote the answer.
     #[doc(alias = "structured_output")]
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let text = self.complete_text()?;
-        typed::read(typed::unfenced(&text)).map_err(|cause| {
+        typed::read(typed::strip_fence(&text)).map_err(|cause| {
             let problem = typed::problem(&cause);
             self.incomplete(
                 ErrorKind::Protocol,
-                format!("the answer does not fit the type it is read into: {problem}"),
+                format!(
+                    "the answer does not match the requested type: {problem}; see text() for it"
+                ),
             )
         })
     }
@@ -132,37 +133,38 @@ impl ChatResponse {
             _ if self.message.refusal().is_some() => {
                 (ErrorKind::ContentPolicy, "the model declined to answer")
             }
-            FinishReason::ContentFilter => {
-                (ErrorKind::ContentPolicy, "the provider's content filter cut the answer off")
-            }
+            FinishReason::ContentFilter => (
+                ErrorKind::ContentPolicy,
+                "the provider's content filter cut off the answer; rephrase the prompt",
+            ),
             FinishReason::Length => (
                 ErrorKind::Truncated,
-                "the answer was cut off by the output limit or the context window; allow more by \
-                 max_output_tokens, or ask for less",
+                "the answer hit the output limit or the context window; raise max_output_tokens or \
+                 ask for less",
             ),
             FinishReason::Pause => (
                 ErrorKind::Truncated,
-                "the provider paused the answer; send the conversation back to go on",
+                "the provider paused the answer; send the conversation back to continue",
             ),
             _ if self.message.tool_calls().next().is_some() && self.text().trim().is_empty() => (
                 ErrorKind::Protocol,
-                "the model called tools and wrote no text; answer the calls and ask again",
+                "the model called tools and wrote no text; send the tool results back",
             ),
             FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other => return Ok(()),
         };
         Err(self.incomplete(kind, message))
     }
 
-    /// The same request may give the same answer again, so nothing is retried.
+    /// Not retryable: the same request may well get the same answer again.
     fn incomplete(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
         Error::new(kind, message)
             .with_provider(self.provider.as_str())
             .with_retry_hints(None, Some(false))
     }
 
-    /// The texts of the further choices, where the request asked for several by
-    /// [`ChatRequest::n`](super::ChatRequest::n), in their order. Empty for streams, which yield
-    /// the first choice only.
+    /// Returns the texts of the choices after the first, in order, if the request asked for several
+    /// with [`ChatRequest::n`](super::ChatRequest::n). Always empty for streams, which yield only
+    /// the first choice.
     pub fn other_choices(&self) -> Vec<String> {
         let body = self.raw_json();
         let choices = body.get("choices").and_then(Value::as_array);
@@ -183,9 +185,9 @@ impl ChatResponse {
         choices.iter().skip(1).map(|(_, choice)| text(choice).unwrap_or_default()).collect()
     }
 
-    /// The log probabilities of the first choice's tokens, in the provider's own form, where
-    /// the request asked for them by [`ChatRequest::logprobs`](super::ChatRequest::logprobs).
-    /// Null otherwise and for streams.
+    /// Returns the log probabilities of the first choice's tokens in the provider's own form, if
+    /// the request asked for them with [`ChatRequest::logprobs`](super::ChatRequest::logprobs).
+    /// Null otherwise, and always null for streams.
     pub fn logprobs(&self) -> Value {
         let mut body = self.raw_json();
         let first = body.get_mut("choices").and_then(Value::as_array_mut).and_then(|choices| {
@@ -195,24 +197,24 @@ impl ChatResponse {
         first.and_then(|choice| choice.get_mut("logprobs")).map(Value::take).unwrap_or_default()
     }
 
-    /// The tool calls, in order.
+    /// Returns the tool calls, in order.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.message.tool_calls()
     }
 
-    /// What was tried, in order, the attempt that was answered last: how each one
-    /// ended, and how long the call then waited and why.
+    /// Returns the attempts in order; the last one got the answer. Each says how it ended, how long
+    /// the call then waited, and why.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 
-    /// The response body as it came, in the provider's own format; empty where the
-    /// answer was streamed.
+    /// Returns the response body unchanged, in the provider's own format. Empty for a streamed
+    /// answer.
     pub fn raw(&self) -> &str {
         &self.raw
     }
 
-    /// The response body as JSON, for what the typed fields do not carry.
+    /// Returns the response body as JSON, for members that have no field here.
     pub fn raw_json(&self) -> Value {
         serde_json::from_str(&self.raw).unwrap_or_default()
     }
@@ -245,27 +247,26 @@ impl fmt::Debug for ChatResponse {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FinishReason {
-    /// It was done, or met a stop sequence.
+    /// It finished, or wrote a stop sequence.
     Stop,
-    /// It reached the output limit or the end of its context window.
+    /// It reached the output limit or the context window.
     Length,
-    /// It wants tools called.
+    /// It called tools.
     ToolCalls,
-    /// The provider's filter took the rest of the answer out.
+    /// The provider's filter removed the rest of the answer.
     ContentFilter,
     /// It declined to answer.
     Refusal,
-    /// The provider paused a long turn; send the conversation back to go on.
+    /// The provider paused a long turn. Send the conversation back to continue.
     Pause,
-    /// Something else; see
-    /// [`finish_reason_raw`](ChatResponse::finish_reason_raw). A reason that a
-    /// later version stored is loaded as this.
+    /// Something else; see [`finish_reason_raw`](ChatResponse::finish_reason_raw). Reasons stored
+    /// by a later version of this crate load as this.
     #[serde(other)]
     Other,
 }
 
 impl FinishReason {
-    /// A short name in `snake_case`.
+    /// Returns a short name in `snake_case`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Stop => "stop",
@@ -290,7 +291,7 @@ mod tests {
     use super::FinishReason;
 
     #[test]
-    fn reasons_are_stored_by_name_and_unknown_ones_load() {
+    fn reasons_are_stored_by_name_and_unknown_ones_load_as_other() {
         for reason in [FinishReason::ToolCalls, FinishReason::Other] {
             let stored = serde_json::to_string(&reason).unwrap();
             assert_eq!(stored, format!("\"{reason}\""));

@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::Hidden;
 
-/// A piece of text, and what it cites.
+/// A text and its citations.
 ///
 /// A text without citations is stored as a plain string.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -14,9 +14,9 @@ use super::Hidden;
 pub struct Text {
     /// The text.
     pub text: String,
-    /// The sources a model names for it, in the provider's own form: Anthropic's
-    /// citations of documents and searches, OpenAI's annotations of a message. Only
-    /// Anthropic takes its own back, and wants them with the text they belong to.
+    /// The sources that the model cited, in the provider's own form: Anthropic's citations of
+    /// documents and searches, or OpenAI's annotations of a message. Only Anthropic accepts them
+    /// back, and wants its own with the text they belong to.
     pub citations: Vec<Value>,
 }
 
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_neither_text_nor_citations() {
+    fn debug_shows_only_sizes() {
         let text = Text { citations: vec![json!("secret")], ..Text::from("secret") };
         assert_eq!(format!("{text:?}"), "Text([6 bytes], 1 citations)");
     }

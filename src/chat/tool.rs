@@ -1,4 +1,4 @@
-//! Tools that a model may call, its calls, and their results.
+//! Tools that a model may call, the calls it makes, and their results.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,15 @@ use crate::error::{Error, ErrorKind};
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Tool {
-    /// A function of the caller's.
+    /// A function that the caller runs.
     Function(Function),
-    /// A tool in the provider's own format, sent as it is: one that the provider
-    /// runs itself, such as a web search.
+    /// A tool in the provider's own format, sent unchanged, such as a web search that the provider
+    /// runs.
     Native(Value),
 }
 
 impl Tool {
-    /// A function of the caller's. `parameters` is the JSON Schema of its
-    /// arguments, an object.
+    /// Creates a function tool. `parameters` is the JSON Schema of its arguments, an object.
     ///
     /// ```
     /// use serde_json::json;
@@ -52,10 +51,10 @@ impl Tool {
 }
 
 impl Tool {
-    /// Sets whether the provider must keep the arguments to the schema exactly. The schema is
-    /// then completed as strict schemas are: every object closed, every member required, and
-    /// null allowed for those that may be missing. Default: the provider's choice. A tool in
-    /// the provider's own format stays as it is.
+    /// Sets whether the arguments must match the schema exactly. If true, the crate completes the
+    /// schema as strict mode requires: it closes every object, requires every member, and allows
+    /// null for optional ones. Default: the provider's choice. No effect on a tool in the
+    /// provider's own format.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         if let Self::Function(function) = &mut self {
@@ -64,8 +63,8 @@ impl Tool {
         self
     }
 
-    /// Sets what the tool does and when to call it, for the model to read. A tool in the
-    /// provider's own format stays as it is.
+    /// Sets the description: what the tool does and when to call it. Default: the one given to
+    /// [`function`](Self::function). No effect on a tool in the provider's own format.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         if let Self::Function(function) = &mut self {
@@ -96,34 +95,34 @@ impl fmt::Debug for Tool {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Function {
-    /// Its name: letters, digits, `_` and `-`, at most 64, for most providers.
+    /// The function's name. Most providers allow letters, digits, `_` and `-`, at most 64.
     pub name: String,
-    /// What it does and when to call it, for the model to read.
+    /// What the function does and when to call it; the model reads this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The JSON Schema of its arguments, an object.
     pub parameters: Value,
-    /// Whether the provider must keep the arguments to the schema exactly.
+    /// Whether the arguments must match the schema exactly.
     /// Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }
 
 impl Function {
-    /// A function of this name and JSON Schema of its arguments, without a description.
+    /// Creates a function with this name and the JSON Schema of its arguments, without a
+    /// description.
     pub fn new(name: impl Into<String>, parameters: Value) -> Self {
         Self { name: name.into(), description: None, parameters, strict: None }
     }
 
-    /// Sets what it does and when to call it. Default: none.
+    /// Sets the description: what the function does and when to call it. Default: none.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Sets whether the provider must keep the arguments to the schema exactly. Default: the
-    /// provider's choice.
+    /// Sets whether the arguments must match the schema exactly. Default: the provider's choice.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);
@@ -145,37 +144,37 @@ impl fmt::Debug for Function {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// The model decides. The default where tools are given.
+    /// The model decides. This is the default if the request has tools.
     Auto,
-    /// The model calls none.
+    /// The model calls no tool.
     None,
-    /// The model calls at least one.
+    /// The model calls at least one tool.
     Required,
-    /// The model calls the function of this name.
+    /// The model calls this function.
     Function(String),
 }
 
-/// A tool the model wants called.
+/// A tool call that the model made.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolCall {
-    /// The id to answer it by.
+    /// The id that the result must carry.
     pub id: String,
     /// The function's name.
     pub name: String,
-    /// The arguments as JSON text. Models write it, so it can be invalid.
+    /// The arguments as JSON text. The model wrote it, so it can be invalid.
     pub arguments: String,
-    /// A provider's signature to be sent back with the call (Gemini).
+    /// The provider's signature, to be sent back with the call (Gemini).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// Members of the call that this crate does not model, for the provider that sent them:
-    /// a signature of Gemini's, or Anthropic's `caller`.
+    /// Members of the call that this crate does not model, such as Gemini's signature or
+    /// Anthropic's `caller`. They go back only to the provider that sent them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<Box<Opaque>>,
 }
 
 impl ToolCall {
-    /// A call with these arguments, as JSON text.
+    /// Creates a call with these arguments, as JSON text.
     pub fn new(
         id: impl Into<String>,
         name: impl Into<String>,
@@ -190,27 +189,29 @@ impl ToolCall {
         }
     }
 
-    /// Names the provider that sent it.
-    pub(crate) fn sent_by(&mut self, provider: &Provider) {
+    /// Records which provider sent the call.
+    pub(crate) fn set_sender(&mut self, provider: &Provider) {
         if let Some(opaque) = &mut self.opaque {
-            opaque.provenance.sent_by(provider);
+            opaque.provenance.set_sender(provider);
         }
     }
 
-    /// Reads the arguments into a type of the caller's.
+    /// Deserializes the arguments into a type of the caller's.
     ///
     /// # Errors
     ///
-    /// [`Protocol`](crate::ErrorKind::Protocol) when the model wrote something
-    /// that is not JSON or does not fit the type. Sending the error's message back
-    /// as the tool's result lets the model try again. The message may quote from
-    /// the arguments, so think before you log it.
+    /// [`Protocol`](crate::ErrorKind::Protocol) if the arguments are not JSON or do not match the
+    /// type. Send the message back as the tool's result to let the model try again. The message can
+    /// quote the arguments, so think before you log it.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let text = self.arguments.trim();
         typed::read(if text.is_empty() { "{}" } else { text }).map_err(|cause| {
             Error::new(
                 ErrorKind::Protocol,
-                format!("the arguments of tool call {:?} do not fit: {cause}", self.name),
+                format!(
+                    "the arguments of tool call {:?} do not match its type: {cause}",
+                    self.name
+                ),
             )
         })
     }
@@ -227,26 +228,26 @@ impl fmt::Debug for ToolCall {
     }
 }
 
-/// What a tool answered.
+/// The result of a tool call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ToolResult {
-    /// The id of the [`ToolCall`] it answers.
+    /// The id of the [`ToolCall`] that this is the result of.
     pub call_id: String,
-    /// The answer: text, and images where the provider takes them.
+    /// The result: text, and images where the provider accepts them.
     pub content: Vec<Part>,
-    /// Whether the tool failed; the content then says how.
+    /// True if the tool failed; the content then says how.
     #[serde(default)]
     pub is_error: bool,
 }
 
 impl ToolResult {
-    /// A result in text.
+    /// Creates a text result.
     pub fn new(call_id: impl Into<String>, text: impl Into<String>) -> Self {
         Self { call_id: call_id.into(), content: vec![Part::text(text)], is_error: false }
     }
 
-    /// A failure, told to the model in text.
+    /// Creates a result that reports a failure to the model.
     pub fn error(call_id: impl Into<String>, text: impl Into<String>) -> Self {
         Self { is_error: true, ..Self::new(call_id, text) }
     }

@@ -1,13 +1,13 @@
-//! Reading a caller's own type out of what a model wrote.
+//! Deserializes what a model wrote into a type of the caller's.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::error::Category;
 
-/// Reads JSON that a model wrote for a schema.
+/// Parses JSON that a model wrote for a schema.
 ///
-/// Strict schemas require every member, and allow null for those that may be missing. Where
-/// a type has no place for a null, such as a member with a default, it is read as missing.
+/// Strict schemas require every member, and allow null for optional ones. If the type rejects the
+/// nulls (a member with a default, for example), they count as missing.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Error> {
     serde_json::from_str(text).or_else(|cause| {
         let Ok(mut value) = serde_json::from_str::<Value>(text) else { return Err(cause) };
@@ -16,30 +16,29 @@ pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Err
     })
 }
 
-/// The JSON in an answer: without the fence that models put around it when no schema binds
-/// them.
-pub(super) fn unfenced(text: &str) -> &str {
+/// Strips the Markdown fence that models put around JSON when no schema is enforced.
+pub(super) fn strip_fence(text: &str) -> &str {
     let text = text.trim_start_matches('\u{feff}').trim();
     let inner = text.strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
     let Some(inner) = inner else { return text };
     inner.trim_start_matches(|char: char| char.is_ascii_alphanumeric()).trim()
 }
 
-/// What is wrong with JSON, without a word of it.
+/// Describes what is wrong with the JSON without quoting any of it.
 pub(super) fn problem(cause: &serde_json::Error) -> String {
     let place = format!("line {} column {}", cause.line(), cause.column());
     match cause.classify() {
-        Category::Eof => format!("it breaks off at {place}"),
+        Category::Eof => format!("it ends early at {place}"),
         Category::Data => {
             let text = cause.to_string();
-            // The type's own words; all others quote from the text.
-            let names_member = text.starts_with("missing field");
-            match text.split(" at line ").next().filter(|_| names_member) {
+            // This text names a field of the caller's type. All others quote the JSON.
+            let names_field = text.starts_with("missing field");
+            match text.split(" at line ").next().filter(|_| names_field) {
                 Some(missing) => missing.to_owned(),
-                None => format!("it has another form at {place}"),
+                None => format!("wrong type or value at {place}"),
             }
         }
-        Category::Syntax | Category::Io => format!("it is not JSON at {place}"),
+        Category::Syntax | Category::Io => format!("invalid JSON at {place}"),
     }
 }
 
@@ -70,13 +69,13 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_missing_may_be_null() {
+    fn optional_members_may_be_null() {
         let ann = |age, extra| Person { name: "Ann".into(), age, tags: Vec::new(), extra };
         for (text, expected) in [
             (r#"{"name": "Ann"}"#, ann(None, Value::Null)),
             (r#"{"name": "Ann", "age": null}"#, ann(None, Value::Null)),
             (r#"{"name": "Ann", "age": 3, "tags": null}"#, ann(Some(3), Value::Null)),
-            // A null that fits stays.
+            // A null that the type accepts stays.
             (r#"{"name": "Ann", "extra": [null]}"#, ann(None, serde_json::json!([null]))),
         ] {
             assert_eq!(read::<Person>(text).unwrap(), expected, "{text}");
@@ -85,13 +84,13 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_named_without_the_text() {
+    fn problems_are_described_without_quoting_the_json() {
         for (text, expected) in [
-            (r#"{"name": "secret"#, "it breaks off at line 1 column 16"),
+            (r#"{"name": "secret"#, "it ends early at line 1 column 16"),
             (r#"{"age": 1}"#, "missing field `name`"),
-            (r#"{"name": 1}"#, "it has another form at line 1 column 10"),
-            (r#"{"name": "x", "age": "secret"}"#, "it has another form at line 1 column 29"),
-            ("secret", "it is not JSON at line 1 column 1"),
+            (r#"{"name": 1}"#, "wrong type or value at line 1 column 10"),
+            (r#"{"name": "x", "age": "secret"}"#, "wrong type or value at line 1 column 29"),
+            ("secret", "invalid JSON at line 1 column 1"),
         ] {
             let problem = problem(&read::<Person>(text).unwrap_err());
             assert_eq!(problem, expected, "{text}");
@@ -99,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn fences_are_taken_off() {
+    fn markdown_fences_are_stripped() {
         for text in ["{}", " {}\n", "```json\n{}\n```", "```\n{}```", "```JSON\n{}\n```\n"] {
-            assert_eq!(unfenced(text), "{}", "{text}");
+            assert_eq!(strip_fence(text), "{}", "{text}");
         }
-        assert_eq!(unfenced("a ```{}```"), "a ```{}```");
+        assert_eq!(strip_fence("a ```{}```"), "a ```{}```");
     }
 }

@@ -156,7 +156,7 @@ impl Decoded {
 
 impl Wire {
     /// The provider whose own format it is.
-    pub(crate) const fn founder(self) -> Provider {
+    pub(crate) const fn inventor(self) -> Provider {
         match self {
             Self::OpenAiChat | Self::OpenAiCompletions => Provider::OPENAI,
             Self::Anthropic => Provider::ANTHROPIC,
@@ -255,7 +255,7 @@ impl Wire {
             Self::OpenAiCompletions => openai_completions::decode(body),
             Self::Anthropic => anthropic::decode(body),
         }?;
-        decoded.message.sent_by(provider);
+        decoded.message.set_sender(provider);
         Ok(decoded)
     }
 }

@@ -104,7 +104,7 @@ mod tests {
         let headers = HeaderMap::new();
         wire.decode(
             Reply { status: 200, headers: &headers, body: body.as_bytes(), sent: None },
-            &wire.founder(),
+            &wire.inventor(),
         )
     }
 

@@ -1,4 +1,4 @@
-//! The methods that set what a request asks for.
+//! The builder methods of a chat request.
 
 use serde_json::Value;
 use std::time::Duration;
@@ -8,36 +8,36 @@ use crate::cancel::CancelToken;
 use crate::chat::{Message, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
 
 impl ChatRequest {
-    /// Adds a message.
+    /// Adds a message at the end. Default: none.
     #[must_use]
     pub fn message(mut self, message: impl Into<Message>) -> Self {
         self.messages.push(message.into());
         self
     }
 
-    /// Adds several messages.
+    /// Adds several messages at the end. Default: none.
     #[must_use]
     pub fn messages(mut self, messages: impl IntoIterator<Item = impl Into<Message>>) -> Self {
         self.messages.extend(messages.into_iter().map(Into::into));
         self
     }
 
-    /// Puts instructions in front of the conversation.
+    /// Inserts a system message at the front of the conversation. Default: none.
     #[must_use]
     pub fn system(mut self, text: impl Into<String>) -> Self {
         self.messages.insert(0, Message::system(text));
         self
     }
 
-    /// Sets the provider, whose own name for it the [`model`](Self::model) then is. Default:
-    /// by the model.
+    /// Sets the provider, by its name or an alias. The [`model`](Self::model) is then that
+    /// provider's own name for the model. Default: the model decides.
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Sets the model: a name of the client's own provider, or `provider/model` for another.
-    /// Default: the client's.
+    /// Sets the model: a name at the client's own provider, or `provider/model` for another one.
+    /// Default: the client's model.
     ///
     /// ```no_run
     /// # use tollgate::{ChatRequest, Client};
@@ -53,7 +53,7 @@ impl ChatRequest {
         self
     }
 
-    /// Adds a tool.
+    /// Adds a tool that the model may call. Default: none.
     #[doc(alias("function_calling", "functions"))]
     #[must_use]
     pub fn tool(mut self, tool: Tool) -> Self {
@@ -61,43 +61,43 @@ impl ChatRequest {
         self
     }
 
-    /// Adds several tools.
+    /// Adds several tools that the model may call. Default: none.
     #[must_use]
     pub fn tools(mut self, tools: impl IntoIterator<Item = impl Into<Tool>>) -> Self {
         self.tools.extend(tools.into_iter().map(Into::into));
         self
     }
 
-    /// Sets which tools the model may or must call.
+    /// Sets which tools the model may or must call. Default: the model decides.
     #[must_use]
     pub fn tool_choice(mut self, choice: ToolChoice) -> Self {
         self.tool_choice = Some(choice);
         self
     }
 
-    /// Sets whether the model may call several tools at once.
+    /// Allows or forbids several tool calls in one turn. Default: the provider's choice.
     #[must_use]
     pub fn parallel_tool_calls(mut self, allowed: bool) -> Self {
         self.parallel_tool_calls = Some(allowed);
         self
     }
 
-    /// Sets the form of the answer. Default: free text.
+    /// Sets the format of the answer. Default: free text.
     #[must_use]
     pub fn response_format(mut self, format: impl Into<ResponseFormat>) -> Self {
         self.response_format = Some(format.into());
         self
     }
 
-    /// Asks for JSON that fits `schema` exactly, to be read by
-    /// [`ChatResponse::parse`](crate::ChatResponse::parse). Default: free text.
+    /// Requests JSON that matches `schema` exactly.
+    /// [`ChatResponse::parse`](crate::ChatResponse::parse) reads it. Default: free text.
     #[doc(alias("structured_output", "response_schema"))]
     #[must_use]
     pub fn json_schema(self, name: impl Into<String>, schema: Value) -> Self {
         self.response_format(ResponseFormat::json_schema(name, schema))
     }
 
-    /// States the most tokens that the prompt has, for budgets; see
+    /// Sets an upper bound on the tokens of the prompt, for budgets only; see
     /// [`max_input_tokens`](Self::max_input_tokens). Default: the model's context window.
     #[must_use]
     pub fn max_input_tokens(mut self, tokens: u64) -> Self {
@@ -105,17 +105,18 @@ impl ChatRequest {
         self
     }
 
-    /// Sets how many choices to answer with; each is billed. Default: 1. The further ones are
-    /// [`ChatResponse::other_choices`](crate::ChatResponse::other_choices).
+    /// Sets how many choices to generate; each is billed.
+    /// [`ChatResponse::other_choices`](crate::ChatResponse::other_choices) has those after the
+    /// first. Default: 1.
     #[must_use]
     pub fn n(mut self, choices: u32) -> Self {
         self.n = Some(choices);
         self
     }
 
-    /// Asks for the log probabilities of the answer's tokens, and of `alternatives` more for
-    /// each, which may be 0. Default: none. They are in
-    /// [`ChatResponse::logprobs`](crate::ChatResponse::logprobs).
+    /// Requests the log probability of each token of the answer, plus `alternatives` more per token
+    /// (0 for none). [`ChatResponse::logprobs`](crate::ChatResponse::logprobs) has them. Default:
+    /// not requested.
     #[doc(alias = "top_logprobs")]
     #[must_use]
     pub fn logprobs(mut self, alternatives: u32) -> Self {
@@ -123,7 +124,8 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the most tokens the model may answer with.
+    /// Sets the most tokens the model may generate, reasoning included. Default: the provider's;
+    /// 4096 for Anthropic and 1024 for text completions.
     #[doc(alias("max_tokens", "max_completion_tokens"))]
     #[must_use]
     pub fn max_output_tokens(mut self, tokens: u32) -> Self {
@@ -131,21 +133,23 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the randomness.
+    /// Sets the sampling temperature, from 0 (least random) to 1 or 2, depending on the provider.
+    /// Default: the provider's.
     #[must_use]
     pub fn temperature(mut self, temperature: f64) -> Self {
         self.temperature = Some(temperature);
         self
     }
 
-    /// Sets the share of likeliest tokens to choose from.
+    /// Sets nucleus sampling: keeps the most likely tokens up to this total probability, 0 to 1.
+    /// Default: the provider's.
     #[must_use]
     pub fn top_p(mut self, share: f64) -> Self {
         self.top_p = Some(share);
         self
     }
 
-    /// Adds a text that ends the answer.
+    /// Adds a stop sequence: a text that ends the answer when the model writes it. Default: none.
     #[doc(alias = "stop_sequences")]
     #[must_use]
     pub fn stop(mut self, text: impl Into<String>) -> Self {
@@ -153,14 +157,14 @@ impl ChatRequest {
         self
     }
 
-    /// Makes answers repeat, as far as the provider can.
+    /// Asks for repeatable sampling, as far as the provider supports it. Default: none.
     #[must_use]
     pub fn seed(mut self, seed: i64) -> Self {
         self.seed = Some(seed);
         self
     }
 
-    /// Sets how much to think first.
+    /// Sets how much the model reasons before it answers. Default: the provider's choice.
     #[doc(alias("thinking", "extended_thinking"))]
     #[must_use]
     pub fn reasoning_effort(mut self, effort: ReasoningEffort) -> Self {
@@ -168,22 +172,23 @@ impl ChatRequest {
         self
     }
 
-    /// Labels the call; see [`tags`](Self::tags).
+    /// Labels the call for cost reports and budgets; see [`tags`](Self::tags). Default: none.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
         self
     }
 
-    /// Sets the longest the whole call may take, a stream included unless
-    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's.
+    /// Sets the longest the whole call may take. It covers streams too, unless
+    /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's
+    /// [`timeout`](crate::ClientBuilder::timeout).
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest one attempt may take, a stream's up to its first event. Default: the
+    /// Sets the longest one attempt may take; for a stream, up to its first event. Default: the
     /// client's [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
     #[must_use]
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
@@ -191,16 +196,15 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the longest a stream may take from the sending of the request to its first event.
-    /// Default: the client's
-    /// [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
+    /// Sets the longest a stream may take from sending the request to its first event. Default: the
+    /// client's [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
     #[must_use]
     pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
         self.first_token_timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest a stream may go without bringing the answer on. Default: the client's
+    /// Sets the longest a stream may go without any progress in the answer. Default: the client's
     /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
@@ -208,30 +212,32 @@ impl ChatRequest {
         self
     }
 
-    /// Sets the longest a stream may take from the call to its end, the time that its caller
-    /// takes over it included. Default: this request's [`timeout`](Self::timeout) if it has
-    /// one, else the client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
+    /// Sets the longest a stream may take from the call to its end, including the time the caller
+    /// spends on each event. Default: this request's [`timeout`](Self::timeout) if set, otherwise
+    /// the client's [`stream_timeout`](crate::ClientBuilder::stream_timeout).
     #[must_use]
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.stream_timeout = Some(timeout);
         self
     }
 
-    /// Lets `token` stop the call from another thread.
+    /// Lets `token` cancel the call from another thread. Default: none.
     #[must_use]
     pub fn cancel_token(mut self, token: impl Into<CancelToken>) -> Self {
         self.cancel_token = Some(token.into());
         self
     }
 
-    /// Sets the key by which a server recognises this request when it is repeated.
+    /// Sets the header `Idempotency-Key`, by which a server recognises a repeated request; see
+    /// [`idempotency_key`](Self::idempotency_key). Default: none, unless the client makes its own
+    /// keys.
     #[must_use]
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
     }
 
-    /// Asks for a beta of Anthropic's; see [`betas`](Self::betas). Default: none.
+    /// Enables an Anthropic beta feature; see [`betas`](Self::betas). Default: none.
     ///
     /// ```
     /// use serde_json::json;
@@ -248,21 +254,19 @@ impl ChatRequest {
         self
     }
 
-    /// Sets a member of the JSON body that is sent; see [`extra`](Self::extra).
+    /// Sets a member of the JSON body; see [`extra`](Self::extra). Default: none.
     #[must_use]
     pub fn extra(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(name.into(), value.into());
         self
     }
 
-    /// Leaves a member out of the JSON body that is sent; see [`omit`](Self::omit).
+    /// Leaves a member out of the JSON body; see [`omit`](Self::omit). Default: none.
     ///
     /// ```
     /// use tollgate::ChatRequest;
     ///
-    /// // For a server with a closed schema that does not know it.
-    /// let request = ChatRequest::from("hi").omit("stream_options");
-    /// assert_eq!(request.omit, ["stream_options"]);
+    /// For a server that rejects members it does not know.
     /// ```
     #[must_use]
     pub fn omit(mut self, name: impl Into<String>) -> Self {

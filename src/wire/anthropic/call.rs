@@ -72,7 +72,7 @@ mod tests {
         let members = members.as_object().unwrap().clone();
         call.opaque = Some(Opaque::new(provenance, members).into());
         let mut foreign = call.clone();
-        foreign.sent_by(&crate::Provider::new("deepseek-anthropic"));
+        foreign.set_sender(&crate::Provider::new("deepseek-anthropic"));
         for (call, expected) in [
             (
                 call,

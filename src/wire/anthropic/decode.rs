@@ -13,7 +13,7 @@ use crate::wire::json::object::{Object, members};
 use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
-const PROVENANCE: Provenance = Provenance::founder(Format::Anthropic);
+const PROVENANCE: Provenance = Provenance::inventor(Format::Anthropic);
 
 /// What is read of a message (`message.py`). Everything but the content may be
 /// missing, null or odd, for servers that imitate the format.

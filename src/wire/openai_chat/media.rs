@@ -15,7 +15,7 @@ use crate::wire::media::data_url;
 use crate::wire::stream::SizeLimit;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
-pub(super) const PROVENANCE: Provenance = Provenance::founder(Format::OpenAiChat);
+pub(super) const PROVENANCE: Provenance = Provenance::inventor(Format::OpenAiChat);
 
 /// Where the address stands in an element. The second place is some gateways' (ruby_llm,
 /// `lib/ruby_llm/providers/openrouter/images.rs`).

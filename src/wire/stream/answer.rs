@@ -134,7 +134,7 @@ impl Answer {
         self.label(&mut events[before..]);
         let empty = Fold::new(self.wire, SizeLimit::new(0));
         let mut decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
-        decoded.message.sent_by(&self.provider);
+        decoded.message.set_sender(&self.provider);
         self.conclude(decoded, events);
     }
 
@@ -142,10 +142,10 @@ impl Answer {
     pub(super) fn label(&self, events: &mut [StreamEvent]) {
         for event in events {
             match event {
-                StreamEvent::ToolCallComplete { call, .. } => call.sent_by(&self.provider),
+                StreamEvent::ToolCallComplete { call, .. } => call.set_sender(&self.provider),
                 StreamEvent::Image(image) => {
                     if let Some(opaque) = &mut image.opaque {
-                        opaque.provenance.sent_by(&self.provider);
+                        opaque.provenance.set_sender(&self.provider);
                     }
                 }
                 _ => {}
@@ -156,7 +156,7 @@ impl Answer {
     /// What came of an answer that is not whole.
     pub(super) fn partial(&self, fold: Fold) -> Decoded {
         let mut decoded = fold.decoded(self.prompt_tokens);
-        decoded.message.sent_by(&self.provider);
+        decoded.message.set_sender(&self.provider);
         decoded
     }
 

@@ -76,7 +76,7 @@ impl Decoder {
             body: Body::Unknown(Parser::with_limits(limits)),
             answer: Answer {
                 wire,
-                provider: wire.founder(),
+                provider: wire.inventor(),
                 prompt_tokens: size_limit::tokens(request_bytes),
                 fold: Fold::new(wire, size_limit.clone()),
                 whole: None,
@@ -262,7 +262,7 @@ impl Decoder {
         let Answer { whole, fold, prompt_tokens, provider, .. } = self.answer;
         whole.unwrap_or_else(|| {
             let mut decoded = fold.decoded(prompt_tokens);
-            decoded.message.sent_by(&provider);
+            decoded.message.set_sender(&provider);
             decoded
         })
     }

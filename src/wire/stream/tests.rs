@@ -260,7 +260,7 @@ fn a_body_without_events_fails_as_if_no_stream_had_been_requested() {
         ] {
             let headers = HeaderMap::new();
             let reply = Reply { status: 200, headers: &headers, body, sent: None };
-            let whole = wire.decode(reply, &wire.founder()).unwrap_err();
+            let whole = wire.decode(reply, &wire.inventor()).unwrap_err();
             assert_eq!(whole.kind, ErrorKind::Protocol, "{body:?}");
             for size in [1, 3, body.len().max(1)] {
                 let mut decoder = Decoder::new(wire, 0, LIMIT);

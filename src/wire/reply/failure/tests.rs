@@ -10,7 +10,7 @@ const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthr
 /// The failure of a body, the same whatever the format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
     let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes(), sent: None };
-    let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.founder()).unwrap_err());
+    let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.inventor()).unwrap_err());
     for failure in rest {
         assert_eq!(failure, first, "{status} {body}");
     }
@@ -197,7 +197,10 @@ fn redirects_are_reported_whatever_their_status() {
     for status in [301, 302, 307, 308] {
         for wire in WIRES {
             let failure = wire
-                .decode(Reply { status, headers: &headers, body: b"", sent: None }, &wire.founder())
+                .decode(
+                    Reply { status, headers: &headers, body: b"", sent: None },
+                    &wire.inventor(),
+                )
                 .unwrap_err();
             assert_eq!(failure.kind, Protocol);
             assert!(failure.message.contains("https://eu.api.test"), "{}", failure.message);

@@ -12,7 +12,7 @@ fn failures(wire: Wire, body: &Value, chunks: &[Value]) -> Vec<Failure> {
     let headers = HeaderMap::new();
     let text = body.to_string();
     let reply = Reply { status: 200, headers: &headers, body: text.as_bytes(), sent: None };
-    let whole = wire.decode(reply, &wire.founder()).map(|decoded| decoded.message);
+    let whole = wire.decode(reply, &wire.inventor()).map(|decoded| decoded.message);
     let streamed = run(wire, &(lines(chunks) + end));
     assert!(!streamed.events.iter().any(|event| matches!(event, StreamEvent::Finished(_))));
     let in_place = run(wire, &text);
