@@ -29,7 +29,7 @@ struct City {
 }
 
 #[test]
-fn a_finished_answer_is_its_text_and_reads_into_a_type() {
+fn a_finished_answer_has_its_text_and_parses_into_a_type() {
     let body = r#"{"name": "Oslo", "inhabitants": null, "rivers": null}"#;
     for provider in BOTH {
         for text in [body.to_owned(), format!("```json\n{body}\n```")] {
@@ -44,7 +44,7 @@ fn a_finished_answer_is_its_text_and_reads_into_a_type() {
 }
 
 #[test]
-fn an_unfinished_answer_is_an_error_that_does_not_repeat_it() {
+fn an_unfinished_answer_is_an_error_that_does_not_quote_it() {
     for provider in BOTH {
         let secret = || Reply::text("a secret beginn");
         for (reply, kind) in [
@@ -71,7 +71,7 @@ fn an_unfinished_answer_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
-fn an_answer_of_another_form_is_an_error_that_does_not_repeat_it() {
+fn an_answer_that_does_not_fit_the_type_is_an_error_that_does_not_quote_it() {
     for text in ["secret", r#"{"name": "secret"#, r#"{"name": 1, "x": "secret"}"#, "[\"secret\"]"] {
         for response in answers("openai", &Reply::text(text)) {
             let error = response.parse::<City>().unwrap_err();
@@ -86,7 +86,7 @@ fn an_answer_of_another_form_is_an_error_that_does_not_repeat_it() {
 }
 
 #[test]
-fn arguments_with_nulls_read_into_a_type_that_has_none() {
+fn arguments_with_nulls_parse_into_a_type_without_options() {
     let arguments = json!({"name": "Oslo", "inhabitants": null, "rivers": null});
     for provider in BOTH {
         for response in answers(provider, &Reply::tool_call("f", arguments.clone())) {
@@ -97,7 +97,7 @@ fn arguments_with_nulls_read_into_a_type_that_has_none() {
 }
 
 #[test]
-fn further_choices_and_log_probabilities_are_reached() {
+fn other_choices_and_log_probabilities_can_be_read() {
     let server = loopback();
     let choice = |index: u64, text: &str| {
         json!({"index": index, "finish_reason": "stop", "logprobs": {"content": [index]},

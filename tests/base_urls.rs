@@ -56,7 +56,7 @@ fn every_provider_gets_a_404_at_a_path_that_is_not_its_own() {
 }
 
 #[test]
-fn a_base_url_of_another_provider_is_a_wrong_one() {
+fn a_base_url_of_another_provider_gets_a_404() {
     for (provider, path) in [
         ("openai", ""),
         ("openai", "/v2"),

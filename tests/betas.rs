@@ -46,7 +46,7 @@ fn a_file_by_its_id_is_sent_with_its_beta() {
 }
 
 #[test]
-fn those_of_the_client_and_of_the_request_are_one_header() {
+fn betas_of_the_client_and_of_the_request_go_into_one_header() {
     let server = loopback();
     let client = builder(&server, "anthropic")
         .header("Anthropic-Beta", "context-management-2025-06-27, files-api-2025-04-14")
@@ -61,7 +61,7 @@ fn those_of_the_client_and_of_the_request_are_one_header() {
 }
 
 #[test]
-fn every_attempt_asks_for_them() {
+fn every_attempt_sends_the_betas() {
     let server = loopback();
     server.reply(Reply::status(500));
     let builder = builder(&server, "anthropic").retry(quick_retries(1));
@@ -73,7 +73,7 @@ fn every_attempt_asks_for_them() {
 }
 
 #[test]
-fn what_cannot_be_asked_for_is_refused_before_it_is_sent() {
+fn an_invalid_beta_is_refused_before_sending() {
     let server = loopback();
     for (provider, beta, expected) in [
         ("anthropic", "a\r\nx-evil: 1", "cannot be sent"),
@@ -94,7 +94,7 @@ fn what_cannot_be_asked_for_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn they_are_stored_with_the_request() {
+fn betas_are_stored_with_the_request() {
     let request = with_file().beta("a-1");
     let stored = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<ChatRequest>(&stored).unwrap(), request);

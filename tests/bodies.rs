@@ -40,7 +40,7 @@ fn failure(provider: &str, reply: &Reply) -> Error {
 }
 
 #[test]
-fn requests_ask_for_no_content_coding() {
+fn requests_ask_for_identity_encoding() {
     let server = loopback();
     let client = support::client(&server, "openai");
     client.chat("hi").unwrap();
@@ -140,7 +140,7 @@ fn a_stream_without_events_is_not_retried() {
 
 /// If only the end of the connection ends a body, an empty one may have been cut off.
 #[test]
-fn an_empty_body_that_the_connection_ended_is_retried() {
+fn an_empty_body_ended_by_the_connection_is_retried() {
     for provider in BOTH {
         let until_close =
             |body: &str| Reply::raw(200, "text/event-stream", body).framing(Framing::UntilClose);

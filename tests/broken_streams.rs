@@ -12,7 +12,7 @@ use tollgate::testing::{Framing, Loopback, Reply};
 use tollgate::{Decision, Error, ErrorKind, GiveUp, Phase};
 
 #[test]
-fn what_fails_before_the_first_event_is_tried_again() {
+fn a_failure_before_the_first_event_is_retried() {
     for provider in BOTH {
         for failure in [
             Reply::status(500),
@@ -39,7 +39,7 @@ fn what_fails_before_the_first_event_is_tried_again() {
 }
 
 #[test]
-fn what_cannot_be_tried_again_is_an_error_of_the_call() {
+fn a_failure_that_cannot_be_retried_is_an_error_of_the_call() {
     let server = loopback();
     let client = builder(&server, "openai").retry(quick_retries(3)).build().unwrap();
     for (reply, kind) in [
@@ -95,7 +95,7 @@ fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
 }
 
 #[test]
-fn a_stream_that_is_cut_short_is_never_taken_for_whole() {
+fn a_truncated_stream_is_always_an_error() {
     let words = "one two three four five six seven eight nine ten";
     for provider in BOTH {
         let (first, last) = first_word_and_end(provider, Reply::text(words));
@@ -122,7 +122,7 @@ fn a_stream_that_is_cut_short_is_never_taken_for_whole() {
 }
 
 #[test]
-fn a_stream_that_is_reset_or_stalls_or_makes_no_sense_says_so() {
+fn a_reset_stalled_or_malformed_stream_is_an_error_that_says_which() {
     for provider in BOTH {
         let words = || Reply::text("one two three four five six seven ten");
         let (first, last) = first_word_and_end(provider, words());
@@ -169,7 +169,7 @@ fn an_error_that_comes_with_the_first_event_comes_after_it() {
 }
 
 #[test]
-fn a_key_that_a_stream_repeats_is_taken_out() {
+fn a_key_repeated_by_a_stream_is_hidden() {
     let message = format!("bad key {}", support::KEY);
     let reply = Reply::text("one two three").stream_error(3, "server_error", message);
     let (error, ..) = broken("openai", reply);
@@ -177,7 +177,7 @@ fn a_key_that_a_stream_repeats_is_taken_out() {
 }
 
 #[test]
-fn a_stream_of_another_format_says_so_and_is_not_asked_for_again() {
+fn a_stream_in_another_format_is_an_error_and_not_retried() {
     let server = RawServer::start(|_, mut socket| {
         let _ = request(&mut socket);
         send(&mut socket, &(head() + CHUNK + CHUNK + "data: [DONE]\n\n"));

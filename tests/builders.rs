@@ -10,7 +10,7 @@ use tollgate::testing::Reply;
 use tollgate::{ChatRequest, Document, ErrorKind, Image, Message, Part, Tool};
 
 #[test]
-fn a_file_is_what_its_content_says() {
+fn the_content_of_a_file_decides_its_media_type() {
     let folder = std::env::temp_dir().join(format!("tollgate-builders-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
     let file = |name: &str, content: &[u8]| {
@@ -83,7 +83,7 @@ fn cache_points_go_through_gateways_that_take_them() {
 }
 
 #[test]
-fn a_failed_tool_is_told_to_the_model() {
+fn the_model_learns_that_a_tool_failed() {
     let server = loopback();
     let call = tollgate::ToolCall::new("c1", "f", "{}");
     let request = ChatRequest::from("hi")
@@ -96,7 +96,7 @@ fn a_failed_tool_is_told_to_the_model() {
 }
 
 #[test]
-fn the_client_sets_how_often_it_tries_again() {
+fn the_client_sets_the_number_of_retries() {
     let server = loopback();
     server.reply(Reply::error(500, "server_error", "no"));
     let client = builder(&server, "openai").max_retries(0).build().unwrap();

@@ -227,7 +227,7 @@ fn waiting_to_try_again() {
 }
 
 #[test]
-fn a_cancelled_call_ends_at_once_wherever_it_is_and_leaves_nothing() {
+fn a_cancelled_call_ends_at_once_in_every_phase_and_leaks_nothing() {
     // Whatever the first use of the network keeps for good.
     before_it_begins();
     let phases: &[fn()] = &[

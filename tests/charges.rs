@@ -91,7 +91,7 @@ fn an_error_under_a_good_status_costs_nothing() {
 }
 
 #[test]
-fn a_call_that_was_lost_on_the_way_is_charged_in_full() {
+fn a_call_lost_in_transit_is_charged_in_full() {
     let lost = [
         ("reset", Reply::reset()),
         ("closed", Reply::disconnect()),
@@ -113,7 +113,7 @@ fn a_call_that_was_lost_on_the_way_is_charged_in_full() {
 }
 
 #[test]
-fn what_is_lost_is_charged_by_the_rule() {
+fn a_lost_call_is_charged_as_unreported_usage_says() {
     for (rule, least, most) in [
         (UnreportedUsage::Reserved, "0.0002", "1"),
         // Only the input, by its size.
@@ -130,7 +130,7 @@ fn what_is_lost_is_charged_by_the_rule() {
 }
 
 #[test]
-fn a_call_that_ran_out_of_time_or_was_cancelled_is_charged_in_full() {
+fn a_call_that_timed_out_or_was_cancelled_is_charged_in_full() {
     for (provider, streamed) in both_ways() {
         let server = loopback();
         server.default_reply(Reply::hang());
@@ -200,7 +200,7 @@ fn broken(server: &Loopback, client: &Client, provider: &str, end: &str) -> Opti
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_charged_its_reserved_output_or_by_choice_what_came() {
+fn a_truncated_stream_is_charged_its_reserved_output_or_by_choice_what_arrived() {
     for provider in BOTH {
         for end in ENDS {
             for (rule, output) in
@@ -229,7 +229,7 @@ fn a_stream_that_breaks_off_is_charged_its_reserved_output_or_by_choice_what_cam
 }
 
 #[test]
-fn a_stream_that_came_whole_is_charged_as_reported_whoever_reads_it() {
+fn a_complete_stream_is_charged_as_reported_however_it_is_read() {
     for provider in BOTH {
         let server = loopback();
         server.default_reply(Reply::text("one two").usage(80, 10));
@@ -246,7 +246,7 @@ fn a_stream_that_came_whole_is_charged_as_reported_whoever_reads_it() {
 }
 
 #[test]
-fn every_attempt_is_reserved_and_charged_by_itself() {
+fn every_attempt_is_reserved_and_charged_separately() {
     for (provider, streamed) in both_ways() {
         let server = loopback();
         for status in [500, 502, 429] {
@@ -271,7 +271,7 @@ fn every_attempt_is_reserved_and_charged_by_itself() {
 }
 
 #[test]
-fn a_retry_that_the_budget_no_longer_bears_ends_the_call() {
+fn a_retry_that_no_longer_fits_the_budget_ends_the_call() {
     for streamed in [false, true] {
         // What one such attempt is charged.
         let server = loopback();

@@ -25,7 +25,7 @@ fn assert_at_rest(client: &Client) {
 }
 
 #[test]
-fn one_that_died_while_idle_is_found_out_without_sending() {
+fn an_idle_connection_that_died_is_detected_before_sending() {
     let server = loopback();
     let client = client(&server, "openai");
     client.chat("one").unwrap();
@@ -38,7 +38,7 @@ fn one_that_died_while_idle_is_found_out_without_sending() {
 }
 
 #[test]
-fn every_framing_of_an_answer_is_read_and_reused_as_far_as_it_allows() {
+fn every_body_framing_is_read_and_the_connection_reused_if_it_allows_that() {
     let text = body("hi");
     let length = text.len();
     for (answer, reusable) in [
@@ -181,7 +181,7 @@ fn old_connections_are_replaced() {
 }
 
 #[test]
-fn connections_can_be_opened_ahead() {
+fn warm_up_opens_connections_ahead_of_calls() {
     let server = loopback();
     let pool = PoolConfig { max_size: 4, ..PoolConfig::default() };
     let client = builder(&server, "openai").pool(pool).build().unwrap();
@@ -201,7 +201,7 @@ fn connections_can_be_opened_ahead() {
 }
 
 #[test]
-fn a_line_too_long_fails_fast_and_is_not_queued_for_again() {
+fn a_queue_that_is_too_slow_fails_fast_and_is_not_joined_again() {
     let server = loopback();
     server.reply(Reply::hang());
     let pool = PoolConfig {
@@ -313,7 +313,7 @@ fn cancelling_ends_a_blocked_write() {
 }
 
 #[test]
-fn the_pool_tells_what_it_has_done() {
+fn the_pool_reports_what_it_has_done() {
     let server = loopback();
     let client = client(&server, "openai");
     let origin = format!("http://{}", server.address());

@@ -78,7 +78,7 @@ fn two_clients_share_a_tracker() {
 }
 
 #[test]
-fn a_report_sums_up_reads_and_compares() {
+fn a_report_adds_up_and_prints_and_compares_models() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(1_000, 500));
     let client = client(&server, "openai", config([ample()]));
@@ -105,7 +105,7 @@ fn a_report_sums_up_reads_and_compares() {
 }
 
 #[test]
-fn live_events_tell_what_happens_to_the_money() {
+fn live_events_show_what_happens_to_the_money() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 100));
     let client = client(&server, "openai", config([Budget::total(usd("0.0008"))]));
@@ -127,7 +127,7 @@ fn live_events_tell_what_happens_to_the_money() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_when_the_client_is_built() {
+fn contradictory_budgets_are_refused_when_the_client_is_built() {
     let server = loopback();
     let wrong = |budgets: Vec<Budget>| {
         let built = builder(&server, "openai").costs(config(budgets)).build();

@@ -35,7 +35,7 @@ fn an_answer_carries_its_cost() {
 }
 
 #[test]
-fn a_call_that_a_budget_does_not_bear_is_not_sent() {
+fn a_call_that_does_not_fit_its_budget_is_not_sent() {
     let server = loopback();
     let client = client(&server, "openai", config([Budget::total(usd("0.0005"))]));
     for refused in [client.chat("hi").unwrap_err(), client.stream("hi").map(drop).unwrap_err()] {
@@ -52,7 +52,7 @@ fn a_call_that_a_budget_does_not_bear_is_not_sent() {
 }
 
 #[test]
-fn the_output_is_limited_to_what_the_budget_bears() {
+fn the_output_limit_is_what_the_budget_allows() {
     for provider in BOTH {
         let server = loopback();
         server.default_reply(Reply::text("Paris").usage(100, 10));
@@ -71,7 +71,7 @@ fn the_output_is_limited_to_what_the_budget_bears() {
 }
 
 #[test]
-fn the_limit_goes_out_under_the_name_that_the_model_knows() {
+fn the_output_limit_uses_the_member_that_the_model_knows() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 10));
     let budget = Budget::per_request(usd("0.0015"));
@@ -86,7 +86,7 @@ fn the_limit_goes_out_under_the_name_that_the_model_knows() {
 }
 
 #[test]
-fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
+fn an_output_limit_is_sent_only_if_wanted_and_if_a_budget_applies() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 10));
     let free = client(&server, "openai", config([ample()]).limit_output(false));
@@ -102,7 +102,7 @@ fn a_limit_is_sent_only_where_it_is_wanted_and_a_budget_bears_on_the_call() {
 }
 
 #[test]
-fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
+fn without_an_output_limit_the_model_maximum_is_reserved() {
     let window = Price::per_million(Money::dollars(1), Money::dollars(2)).context_window(2_000);
     let bare = Price::per_million(Money::dollars(1), Money::dollars(2));
     let prices =
@@ -143,7 +143,7 @@ fn what_no_limit_is_sent_for_is_reserved_at_the_most_the_model_can_write() {
 }
 
 #[test]
-fn a_default_of_the_format_is_no_limit_of_the_callers() {
+fn a_default_limit_of_the_format_is_not_the_callers_limit() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 10));
     let costs = || config([ample()]).default_output_tokens(300);
@@ -189,7 +189,7 @@ fn the_limit_leaves_room_for_the_prompt_in_the_context_window() {
 }
 
 #[test]
-fn all_answers_together_are_within_the_limit() {
+fn all_choices_together_stay_within_the_limit() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 10));
     let budget = Budget::per_request(usd("0.004"));
@@ -206,7 +206,7 @@ fn all_answers_together_are_within_the_limit() {
 }
 
 #[test]
-fn thoughts_that_do_not_fit_under_the_limit_are_refused_as_too_dear() {
+fn reasoning_that_does_not_fit_the_limit_is_refused_as_too_expensive() {
     let server = loopback();
     let thinking = || {
         let budget = json!({"type": "enabled", "budget_tokens": 2_000});
@@ -255,7 +255,7 @@ fn a_stream_is_stopped_at_the_limit_per_request() {
 }
 
 #[test]
-fn an_answer_beyond_the_limit_is_charged_and_handed_out() {
+fn an_answer_beyond_the_limit_is_charged_and_returned() {
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(1_000, 5_000));
     let budgets = [Budget::per_request(usd("0.001")), Budget::total(usd("0.005"))];
@@ -319,7 +319,7 @@ fn the_model_and_the_tier_that_served_decide_the_price() {
 }
 
 #[test]
-fn a_bill_of_the_providers_own_is_believed_where_it_is_to_be() {
+fn a_cost_reported_by_the_provider_is_used_if_trusted() {
     let answer = json!({
         "model": "gpt-4o-mini",
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}],

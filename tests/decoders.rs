@@ -94,7 +94,7 @@ fn nameless(mut message: Message) -> Message {
 }
 
 #[test]
-fn a_streamed_answer_is_the_same_as_one_at_once() {
+fn a_streamed_answer_equals_the_whole_one() {
     let replies: [fn() -> Reply; 9] = [
         || Reply::text("Paris, the capital of France.").usage(12, 6),
         || Reply::text(""),
@@ -132,7 +132,7 @@ fn a_streamed_answer_is_the_same_as_one_at_once() {
 }
 
 #[test]
-fn streams_with_faults_are_told_apart_and_keep_what_came() {
+fn faulty_streams_have_distinct_errors_and_keep_what_arrived() {
     type Fault = fn(Reply) -> Reply;
     let replies: [(Fault, ErrorKind); 4] = [
         (|reply| reply.end_after(1), ErrorKind::Truncated),

@@ -68,7 +68,7 @@ fn holds(provider: &str, costs: CostConfig, limit: Money) {
 }
 
 #[test]
-fn a_hard_budget_holds_though_dropped_streams_are_billed_in_full() {
+fn a_hard_budget_holds_even_if_dropped_streams_are_billed_in_full() {
     let limit = usd("0.01");
     for provider in BOTH {
         for budget in [
@@ -83,7 +83,7 @@ fn a_hard_budget_holds_though_dropped_streams_are_billed_in_full() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_hard_budget_in_a_file_holds_though_dropped_streams_are_billed_in_full() {
+fn a_hard_budget_in_a_file_holds_even_if_dropped_streams_are_billed_in_full() {
     use tollgate::cost::ledger::SqliteLedger;
 
     let folder = std::env::temp_dir().join(format!("tollgate-early-{}", fastrand::u64(..)));
@@ -108,7 +108,7 @@ fn charged(client: &Client, case: &str) -> (Money, UsageSource) {
 }
 
 #[test]
-fn however_it_ends_early_a_stream_is_charged_its_reserved_output() {
+fn a_stream_that_ends_early_in_any_way_is_charged_its_reserved_output() {
     fn ended(provider: &str, end: &str, stream: &mut ChatStream, token: &CancelToken) {
         assert!(stream.next().unwrap().is_ok(), "{provider} {end}");
         if end == "cancelled" {
@@ -149,7 +149,7 @@ fn however_it_ends_early_a_stream_is_charged_its_reserved_output() {
 }
 
 #[test]
-fn a_stream_that_the_limit_per_request_stops_is_charged_at_least_its_reserved_output() {
+fn a_stream_stopped_by_a_limit_per_request_is_charged_at_least_its_reserved_output() {
     for provider in BOTH {
         let server = loopback();
         // It ignores the limit of a thousand tokens.

@@ -56,7 +56,7 @@ fn client(server: &Loopback) -> Client {
 }
 
 #[test]
-fn errors_are_plain() {
+fn errors_contain_no_control_characters() {
     let server = loopback();
     let fault = json!({"message": NASTY, "code": NASTY, "type": NASTY});
     let event = format!("data: {}\n\n", json!({"error": fault}));
@@ -83,7 +83,7 @@ fn errors_are_plain() {
 }
 
 #[test]
-fn a_message_keeps_its_lines_and_is_one_line_when_it_is_shown() {
+fn a_message_keeps_its_lines_but_displays_as_one_line() {
     let server = loopback();
     server.reply(Reply::error(400, "bad", "one\r\n\ttwo\u{1b}[0m\n\nthree"));
     let error = client(&server).chat("hi").unwrap_err();
@@ -92,7 +92,7 @@ fn a_message_keeps_its_lines_and_is_one_line_when_it_is_shown() {
 }
 
 #[test]
-fn names_beside_an_answer_are_plain() {
+fn names_from_the_server_contain_no_control_characters() {
     let server = loopback();
     let reply = Reply::text("fine").model(NASTY).finish_reason_raw(NASTY);
     for _ in 0..3 {
@@ -115,7 +115,7 @@ fn names_beside_an_answer_are_plain() {
 }
 
 #[test]
-fn names_of_the_callers_own_are_plain_in_tables() {
+fn names_from_the_caller_are_escaped_in_tables() {
     let server = loopback();
     server.reply(Reply::error(400, "bad", "no"));
     let client = client(&server);
@@ -126,7 +126,7 @@ fn names_of_the_callers_own_are_plain_in_tables() {
 }
 
 #[test]
-fn an_error_of_the_callers_own_making_is_plain_too() {
+fn an_error_made_by_the_caller_contains_no_control_characters_either() {
     let error = tollgate::Client::builder().provider(NASTY).build().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     is_plain(&error.to_string());

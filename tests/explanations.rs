@@ -104,7 +104,7 @@ fn an_error_inside_an_event_stream_is_read() {
 }
 
 #[test]
-fn where_a_complaint_belongs_is_said() {
+fn an_error_says_which_part_of_the_request_is_wrong() {
     let body = json!({"object": "error", "message": {"detail": [{"type": "extra_forbidden",
         "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]},
         "type": "invalid_request_error"});
@@ -125,7 +125,7 @@ fn a_wait_in_the_body_is_part_of_the_error() {
 }
 
 #[test]
-fn a_wait_in_the_body_is_waited_before_the_next_attempt() {
+fn a_wait_in_the_body_is_honoured_before_the_next_attempt() {
     let server = loopback();
     server.reply(Reply::error(429, "rate_limit_exceeded", "Please try again in 20ms."));
     server.reply(Reply::text("fine"));

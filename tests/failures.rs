@@ -54,7 +54,7 @@ fn wrong_key() {
 }
 
 #[test]
-fn a_key_that_the_server_repeats_is_taken_out_of_the_message() {
+fn a_key_repeated_by_the_server_is_hidden_in_the_message() {
     let (error, _server) =
         failure_with("openai", Reply::error(401, "invalid_api_key", format!("bad key {KEY}")));
     assert_eq!(error.message(), "bad key [key]");
@@ -260,7 +260,7 @@ fn a_host_that_cannot_be_found() {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
-fn encryption_that_the_server_does_not_speak() {
+fn tls_to_a_server_without_tls() {
     let server = loopback();
     let address = server.base_url("openai").replace("http://", "https://");
     let error = failure(builder(&server, "openai").base_url(address));
@@ -280,7 +280,7 @@ fn a_server_that_does_not_speak_http() {
 }
 
 #[test]
-fn a_large_request_that_is_refused_before_it_was_read() {
+fn a_large_request_that_the_server_refuses_unread() {
     // The server answers after the first bytes and closes, so that the rest, which is more
     // than the sockets hold, cannot be sent.
     let server = RawServer::start(|_, mut socket| {
@@ -306,7 +306,7 @@ fn a_large_request_that_is_refused_before_it_was_read() {
 }
 
 #[test]
-fn a_length_no_machine_can_hold() {
+fn a_content_length_larger_than_memory() {
     for length in ["18446744073709551615", "9223372036854775807"] {
         let server = RawServer::start(move |_, mut socket| {
             let _ = request(&mut socket);
@@ -346,7 +346,7 @@ fn an_error_whose_body_stalls_keeps_its_status() {
 }
 
 #[test]
-fn a_secret_in_a_header_of_ones_own_is_hidden_too() {
+fn a_secret_in_a_custom_header_is_hidden_too() {
     let server = loopback();
     for reply in [
         Reply::error(401, "bad", format!("bad key {KEY}")),
@@ -361,7 +361,7 @@ fn a_secret_in_a_header_of_ones_own_is_hidden_too() {
 }
 
 #[test]
-fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
+fn an_invalid_request_is_refused_before_sending() {
     let server = loopback();
     let client = Client::builder()
         .provider("openai")
@@ -382,7 +382,7 @@ fn what_is_wrong_with_a_request_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn the_same_mistakes_at_the_client_of_the_other_provider() {
+fn the_other_provider_refuses_the_same_mistakes() {
     let server = loopback();
     server.reply(Reply::error(529, "overloaded_error", "Overloaded"));
     let error = failure_of(&client(&server, "anthropic"));

@@ -33,7 +33,7 @@ fn patient(url: &str) -> Client {
 }
 
 #[test]
-fn a_server_that_neither_ends_nor_closes_is_not_waited_for() {
+fn a_server_that_neither_ends_nor_closes_does_not_delay_the_end() {
     for body in [[TEXT, FINISH].concat(), [TEXT, FINISH, USAGE].concat(), FINISH.to_owned()] {
         let (closed, wait) = word();
         let sent = body.clone();
@@ -80,7 +80,7 @@ fn usage_that_comes_after_the_finish_reason_is_kept() {
 }
 
 #[test]
-fn a_body_that_ends_well_is_whole_and_one_that_breaks_off_is_not() {
+fn a_body_that_ends_in_order_is_complete_and_one_that_breaks_off_is_not() {
     for (body, whole) in [
         ([TEXT, FINISH].concat(), true),
         ([TEXT, FINISH, USAGE].concat(), true),

@@ -73,7 +73,7 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
 }
 
 #[test]
-fn a_model_without_chat_is_asked_by_text_completion() {
+fn a_model_without_chat_uses_text_completions() {
     let server = loopback();
     server.reply(Reply::text(" Paris.").usage(5, 2));
     let client = client(&server, "openai");
@@ -93,7 +93,7 @@ fn a_model_without_chat_is_asked_by_text_completion() {
 }
 
 #[test]
-fn what_text_completions_cannot_do_is_refused_unsent() {
+fn what_text_completions_cannot_do_is_refused_before_sending() {
     let server = loopback();
     let client = client(&server, "openai");
     for request in [
@@ -183,7 +183,7 @@ fn every_setting_reaches_the_wire() {
 }
 
 #[test]
-fn cached_tokens_are_inside_the_prompt_whoever_counts() {
+fn cached_tokens_are_part_of_the_prompt_for_every_provider() {
     for provider in BOTH {
         let server = loopback();
         server.reply(Reply::text("ok").usage(1000, 10).cached(600));
@@ -201,7 +201,7 @@ fn cached_tokens_are_inside_the_prompt_whoever_counts() {
 }
 
 #[test]
-fn missing_usage_is_said_to_be_missing() {
+fn missing_usage_is_marked_missing() {
     for provider in BOTH {
         let server = loopback();
         server.reply(Reply::text("ok").no_usage());
@@ -212,7 +212,7 @@ fn missing_usage_is_said_to_be_missing() {
 }
 
 #[test]
-fn a_refusal_is_told_apart_from_an_answer() {
+fn a_refusal_is_not_an_answer() {
     let server = loopback();
     server.reply(Reply::refusal("I cannot help with that."));
     let response = client(&server, "openai").chat("hi").unwrap();

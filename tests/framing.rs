@@ -70,7 +70,7 @@ fn invalid_chunk_framing_is_a_protocol_error_and_not_retried() {
 }
 
 #[test]
-fn invalid_chunk_framing_ends_a_stream_that_has_begun() {
+fn invalid_chunk_framing_ends_a_stream() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let good = format!("{:x}\r\n{CHUNK}\r\n", CHUNK.len());
     let (word, wait) = word();

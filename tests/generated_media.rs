@@ -55,7 +55,7 @@ fn image(url: &str) -> Value {
 }
 
 #[test]
-fn images_are_parts_and_go_back_to_their_sender_only() {
+fn images_are_parts_and_go_back_only_to_their_sender() {
     let server = loopback();
     let list = json!([image(PNG), image("https://x.example/a.webp")]);
     let message = json!({"role": "assistant", "content": "Here.", "images": list});
@@ -93,7 +93,7 @@ fn images_are_parts_and_go_back_to_their_sender_only() {
 }
 
 #[test]
-fn an_answer_of_images_alone_is_valid_input_everywhere() {
+fn an_answer_of_only_images_is_valid_input_for_every_provider() {
     let server = loopback();
     let message = json!({"role": "assistant", "content": "", "images": [image(PNG)]});
     let deltas = [json!({"role": "assistant", "content": "", "images": [image(PNG)]})];
@@ -121,7 +121,7 @@ fn images_of_the_content_go_back_in_the_content() {
 }
 
 #[test]
-fn a_made_image_is_shown_to_another_model_in_a_user_message_and_not_as_its_own() {
+fn a_generated_image_reaches_another_model_in_a_user_message() {
     let server = loopback();
     let message = json!({"role": "assistant", "content": "", "images": [image(PNG)]});
     let [answer, _] = answers(&server, "openrouter", &message, &[json!({"images": [image(PNG)]})]);
@@ -181,7 +181,7 @@ fn speech_goes_back_by_its_id_and_its_transcript_to_all_others() {
 }
 
 #[test]
-fn a_stream_tells_of_images_and_speech_as_they_come() {
+fn a_stream_yields_images_and_speech_as_they_arrive() {
     let server = loopback();
     let chunks = [
         json!({"audio": {"id": "a", "transcript": "Hi 🚀"}}),
@@ -222,7 +222,7 @@ fn a_stream_tells_of_images_and_speech_as_they_come() {
 }
 
 #[test]
-fn what_is_kept_of_media_is_bounded() {
+fn stored_media_are_bounded() {
     let big = "A".repeat(4096);
     let image = |number: usize| image(&format!("data:image/png;base64,{number:08}{big}"));
     let deltas: Vec<_> = (0..64).map(|number| json!({"images": [image(number)]})).collect();

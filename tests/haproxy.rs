@@ -160,12 +160,12 @@ fn recovers(rule: &str, failures: &[Failure], per_failure: u64) {
 }
 
 #[test]
-fn a_rejected_request_is_a_connection_without_an_answer() {
+fn a_rejected_request_is_a_connection_error() {
     recovers("http-request reject if faulty", &[Failure::NO_ANSWER], 0);
 }
 
 #[test]
-fn a_rejected_connection_is_tried_again() {
+fn a_rejected_connection_is_retried() {
     recovers(
         "tcp-request connection track-sc0 int(1) table connections
          tcp-request connection reject if { sc0_inc_gpc0 le 3 }",
@@ -186,7 +186,7 @@ fn a_denied_request_is_a_rate_limit() {
 }
 
 #[test]
-fn a_denied_request_is_repeated_after_the_wait_it_asks_for() {
+fn a_denied_request_is_retried_after_the_requested_wait() {
     let rule = "http-request return status 429 content-type text/plain string \"429 Too Many \
                 Requests\" hdr retry-after 2 if faulty";
     recovers(rule, &[TOO_MANY.asking_for(Duration::from_secs(2))], 0);
@@ -229,7 +229,7 @@ fn a_server_that_breaks_the_connection_is_a_bad_gateway() {
 }
 
 #[test]
-fn what_may_have_been_served_is_not_repeated_where_that_is_ruled_out() {
+fn an_ambiguous_failure_is_not_retried_if_that_is_turned_off() {
     let sure = RetryConfig { retry_ambiguous: false, ..quick_retries(1) };
     for (rule, failure, requests) in [
         ("http-request reject if faulty", Failure::NO_ANSWER, 0),
@@ -288,17 +288,17 @@ fn recovers_from_silence(rule: &str, failures: &[Failure]) {
 }
 
 #[test]
-fn a_dropped_request_is_tried_again_when_the_time_for_an_attempt_is_over() {
+fn a_dropped_request_is_retried_after_the_attempt_timeout() {
     recovers_from_silence(SILENT_DROP, &[silent_drop()]);
 }
 
 #[test]
-fn a_request_held_for_ever_is_tried_again_when_the_time_for_an_attempt_is_over() {
+fn a_request_held_for_ever_is_retried_after_the_attempt_timeout() {
     recovers_from_silence(SILENT_TARPIT, &[Failure::SILENCE]);
 }
 
 #[test]
-fn a_dropped_connection_is_tried_again() {
+fn a_dropped_connection_is_retried() {
     recovers_from_silence(
         "tcp-request connection track-sc0 int(1) table connections
          tcp-request connection silent-drop if { sc0_inc_gpc0 le 3 }",
@@ -327,12 +327,12 @@ fn ends_in_time(rule: &str, failure: Failure) {
 }
 
 #[test]
-fn a_dropped_request_ends_with_the_time_for_the_call() {
+fn a_dropped_request_ends_at_the_timeout() {
     ends_in_time(SILENT_DROP, silent_drop());
 }
 
 #[test]
-fn a_request_held_for_ever_ends_with_the_time_for_the_call() {
+fn a_request_held_for_ever_ends_at_the_timeout() {
     ends_in_time(SILENT_TARPIT, Failure::SILENCE);
 }
 
@@ -357,7 +357,7 @@ fn is_cancelled(rule: &str) {
 }
 
 #[test]
-fn a_call_can_be_cancelled_while_it_waits_for_what_was_dropped() {
+fn a_call_can_be_cancelled_while_its_request_is_dropped() {
     if silent_drop() == Failure::SILENCE {
         is_cancelled(SILENT_DROP);
     }
@@ -369,7 +369,7 @@ fn a_call_can_be_cancelled_while_it_is_held() {
 }
 
 #[test]
-fn a_haproxy_that_dies_is_a_connection_without_an_answer() {
+fn a_haproxy_that_dies_is_a_connection_error() {
     let Some(mut haproxy) = Haproxy::start(SILENT_TARPIT) else { return };
     let client = behind(&haproxy.front).retry(quick_retries(0)).timeout(LONG).build().unwrap();
     let error = thread::scope(|scope| {
@@ -385,7 +385,7 @@ fn a_haproxy_that_dies_is_a_connection_without_an_answer() {
 /// haproxy sends an unrequested 408 if no request comes in time (`timeout http-request`)
 /// and closes an idle connection silently (`timeout http-keep-alive`).
 #[test]
-fn a_connection_that_haproxy_gave_up_is_not_used() {
+fn a_connection_closed_by_haproxy_is_not_used() {
     let rule = "timeout http-request 50ms
                 timeout http-keep-alive 50ms";
     let Some(haproxy) = Haproxy::start(rule) else { return };

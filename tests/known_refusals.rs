@@ -18,7 +18,7 @@ fn tool(parameters: serde_json::Value) -> ChatRequest {
 }
 
 #[test]
-fn what_cannot_be_put_right_is_refused_unsent_with_the_remedy() {
+fn what_cannot_be_corrected_is_refused_before_sending_with_the_remedy() {
     let points = || (0..5).map(|_| Message::user("a").with(Part::CachePoint(CacheTtl::Short)));
     let call = || Message::new(Role::Assistant, [ToolCall::new("c1", "f", "{}")]);
     for (providers, request, remedy) in [
@@ -60,7 +60,7 @@ fn what_cannot_be_put_right_is_refused_unsent_with_the_remedy() {
 }
 
 #[test]
-fn what_is_clear_is_put_right() {
+fn what_is_clear_is_corrected() {
     let result = ToolResult::new("c1", "x");
     let late = ChatRequest::new([
         Message::user("a"),

@@ -90,7 +90,7 @@ fn five_hundred_streams() {
 }
 
 #[test]
-fn nothing_is_left_of_a_client() {
+fn a_dropped_client_leaves_no_threads_or_descriptors() {
     // Whatever the first use of the network keeps for good.
     {
         let server = loopback();

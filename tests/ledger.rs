@@ -210,7 +210,7 @@ impl Provider {
 }
 
 #[test]
-fn the_books_of_processes_some_of_which_are_killed_balance() {
+fn the_ledger_balances_even_if_some_processes_are_killed() {
     let folder = Folder::new();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();

@@ -115,7 +115,7 @@ fn errors(stats: &Stats) -> Vec<(ErrorKind, u64)> {
 }
 
 #[test]
-fn every_number_is_what_the_server_saw_and_sent() {
+fn every_metric_matches_what_the_server_saw_and_sent() {
     let server = loopback();
     let seen = script(&server);
     let client = client(&server);

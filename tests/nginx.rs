@@ -96,12 +96,12 @@ fn recovers_from_limit(faulty: &str, failure: Failure) {
 }
 
 #[test]
-fn what_is_beyond_a_limit_is_a_rate_limit() {
+fn a_request_beyond_the_limit_is_rate_limited() {
     recovers_from_limit("limit_req zone=minute; limit_req_status 429;", TOO_MANY);
 }
 
 #[test]
-fn what_is_beyond_a_limit_is_repeated_after_the_wait_it_asks_for() {
+fn a_request_beyond_the_limit_is_retried_after_the_requested_wait() {
     recovers_from_limit(
         "limit_req zone=minute; limit_req_status 429; add_header retry-after 20 always;",
         TOO_MANY.asking_for(Duration::from_secs(20)),
@@ -109,12 +109,12 @@ fn what_is_beyond_a_limit_is_repeated_after_the_wait_it_asks_for() {
 }
 
 #[test]
-fn what_is_beyond_a_limit_with_nginx_s_own_status_is_an_overload() {
+fn nginx_s_default_limit_status_is_an_overload() {
     recovers_from_limit("limit_req zone=minute;", UNAVAILABLE);
 }
 
 #[test]
-fn a_client_that_waits_as_it_is_asked_to_keeps_within_the_limit() {
+fn a_client_that_honours_the_wait_stays_within_the_limit() {
     let server = loopback();
     let limit = "limit_req zone=second; limit_req_status 429; add_header retry-after 1 always;";
     let Some(nginx) = nginx(&server, "", limit) else { return };
@@ -153,7 +153,7 @@ fn a_status_of_503_is_an_overload() {
 }
 
 #[test]
-fn a_connection_closed_without_an_answer_is_tried_again() {
+fn a_connection_closed_without_an_answer_is_retried() {
     recovers("return 444;", Failure::NO_ANSWER, 0);
 }
 

@@ -26,7 +26,7 @@ fn fresh(rest: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn a_call_is_told_from_begin_to_end() {
+fn an_observer_sees_a_call_from_begin_to_end() {
     for provider in BOTH {
         let server = loopback();
         let (watcher, client) = watched(builder(&server, provider));
@@ -44,7 +44,7 @@ fn a_call_is_told_from_begin_to_end() {
 }
 
 #[test]
-fn a_retry_is_told_between_its_attempts() {
+fn an_observer_sees_a_retry_between_its_attempts() {
     let server = loopback();
     let (watcher, client) = watched(builder(&server, "openai").retry(quick_retries(2)));
     server.reply(Reply::error(500, "no", "not now"));
@@ -82,7 +82,7 @@ fn a_retry_is_told_between_its_attempts() {
 }
 
 #[test]
-fn a_call_that_is_refused_begins_and_ends() {
+fn a_refused_call_begins_and_ends() {
     let server = loopback();
     let nothing = costs::config([Budget::total(Money::ZERO)]);
     let (watcher, client) = watched(builder(&server, "openai").costs(nothing));
@@ -148,7 +148,7 @@ fn a_stream_ends_when_it_is_read_dropped_cancelled_or_broken() {
 }
 
 #[test]
-fn a_stream_without_a_token_has_no_first() {
+fn a_stream_without_tokens_has_no_first_token() {
     let server = loopback();
     let (watcher, client) = watched(builder(&server, "openai"));
     server.reply(Reply::pieces([""; 0]));
@@ -158,7 +158,7 @@ fn a_stream_without_a_token_has_no_first() {
 }
 
 #[test]
-fn a_dropped_stream_has_a_whole_last_attempt_and_its_facts() {
+fn a_dropped_stream_has_a_complete_last_attempt() {
     struct Facts;
     impl Observer for Facts {
         fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
@@ -183,7 +183,7 @@ fn a_dropped_stream_has_a_whole_last_attempt_and_its_facts() {
 }
 
 #[test]
-fn an_alert_is_told_before_the_attempt_ends() {
+fn an_alert_comes_before_the_attempt_ends() {
     let server = loopback();
     let budget = Budget::total(Money::cents(10)).soft().alert_at([50]);
     let (watcher, client) = watched(builder(&server, "openai").costs(costs::config([budget])));
@@ -197,7 +197,7 @@ fn an_alert_is_told_before_the_attempt_ends() {
 }
 
 #[test]
-fn a_shared_tracker_tells_each_observer_once_and_keeps_none() {
+fn a_shared_tracker_calls_each_observer_once_and_keeps_none() {
     let server = loopback();
     let budget = Budget::total(usd("0.10")).soft().alert_at([50]);
     let tracker = costs::config([budget]).build().unwrap();
@@ -364,7 +364,7 @@ fn the_last_client_may_be_dropped_where_the_cleaner_closes() {
 }
 
 #[test]
-fn nothing_that_is_told_shows_the_key_the_prompt_or_the_answer() {
+fn no_event_shows_the_key_the_prompt_or_the_answer() {
     let server = loopback();
     let watcher = Arc::new(Watcher::default());
     for provider in BOTH {

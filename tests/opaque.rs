@@ -250,7 +250,7 @@ fn a_server_that_refuses_unknown_members_gets_not_even_its_own() {
 }
 
 #[test]
-fn what_surrounds_an_answer_is_reachable_whole_and_streamed() {
+fn members_beside_an_answer_can_be_read_whole_and_streamed() {
     let server = loopback();
     let beside = json!({
         "provider": "Groq", "citations": ["https://a", "https://b"], "system_fingerprint": "fp_1",

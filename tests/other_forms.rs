@@ -40,7 +40,7 @@ fn chat_and_stream_read_the_same_bodies() {
 }
 
 #[test]
-fn an_event_stream_that_breaks_off_is_no_answer_to_chat() {
+fn a_truncated_event_stream_is_an_error_for_chat_too() {
     let piece = r#"{"choices":[{"index":0,"delta":{"content":"Hi"}}]}"#;
     let server = loopback();
     server.reply(Reply::raw(200, "text/event-stream", format!("data: {piece}\n\n")));

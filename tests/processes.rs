@@ -77,7 +77,7 @@ fn books(report: &CostReport) -> (Money, Money) {
 }
 
 #[test]
-fn no_number_of_processes_overruns_a_budget_though_some_are_killed() {
+fn no_number_of_processes_overruns_a_budget_even_if_some_are_killed() {
     let folder = env::temp_dir().join(format!("tollgate-{}", fastrand::u64(..)));
     std::fs::create_dir(&folder).unwrap();
     let file = folder.join("costs.db").into_os_string().into_string().unwrap();

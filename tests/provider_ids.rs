@@ -100,7 +100,7 @@ fn every_provider_of_the_registry_has_its_id_in_errors_metrics_observers_and_boo
 }
 
 #[test]
-fn prices_are_looked_up_by_another_name_that_shows_nowhere() {
+fn the_name_in_the_price_table_is_used_for_prices_only() {
     let server = loopback();
     for (provider, model, prices) in PRICED {
         let client = assert_named(&server, builder(&server, provider, model), provider);
@@ -117,7 +117,7 @@ fn prices_are_looked_up_by_another_name_that_shows_nowhere() {
 }
 
 #[test]
-fn a_provider_of_ones_own_has_its_id_and_the_prices_of_another() {
+fn a_custom_provider_has_its_own_id_and_the_prices_of_another() {
     let server = loopback();
     let profile = Profile::builtin("openai").unwrap();
     let mut own = Profile::new("my-gateway", profile.format, server.base_url("openai"));

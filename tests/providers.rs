@@ -170,7 +170,7 @@ fn a_model_of_another_provider_is_asked_there_and_nowhere_else() {
 }
 
 #[test]
-fn what_is_wrong_with_a_provider_is_said_before_anything_is_sent() {
+fn a_misconfigured_provider_is_an_error_before_sending() {
     let server = loopback();
     let client = Client::builder()
         .provider("openai")
@@ -253,7 +253,7 @@ impl Credentials for Signer {
 }
 
 #[test]
-fn credentials_are_made_for_each_attempt_over_what_is_sent() {
+fn credentials_are_computed_for_each_attempt_over_the_bytes_sent() {
     let server = loopback();
     server.reply(Reply::status(503));
     server.reply(Reply::error(400, "bad", "signature-over-what?"));
@@ -311,7 +311,7 @@ fn a_token_is_fetched_for_each_attempt_and_never_shown() {
 }
 
 #[test]
-fn a_profile_of_ones_own_is_reached_by_its_id() {
+fn a_custom_profile_is_reached_by_its_id() {
     let server = loopback();
     let profile = Profile::new("acme", Format::OpenAiChat, server.base_url("openai"))
         .auth(Auth::header("x-acme-key"))

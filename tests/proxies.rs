@@ -181,7 +181,7 @@ fn many_calls_share_one_tunnel() {
 }
 
 #[test]
-fn a_tunnel_that_ended_while_idle_is_dug_again() {
+fn a_tunnel_that_closed_while_idle_is_opened_again() {
     let (server, proxy) = (loopback(), ConnectProxy::open());
     let client = builder(&server, "openai").proxy(proxy.proxy()).build().unwrap();
     client.chat("hi").unwrap();
@@ -221,7 +221,7 @@ fn an_encrypted_tunnel_is_shared_too() {
 
 #[cfg(feature = "rustls")]
 #[test]
-fn the_way_to_the_proxy_may_be_encrypted_as_well() {
+fn the_connection_to_the_proxy_may_use_tls_as_well() {
     use support::tls::{AUTHORITY, TlsServer};
     let (server, proxy) = (loopback(), ConnectProxy::open());
     let (front, tls) = (TlsServer::start(proxy.address()), TlsServer::start(server.address()));
@@ -264,7 +264,7 @@ fn the_way_to_the_proxy_may_be_encrypted_as_well() {
 
 #[cfg(feature = "rustls")]
 #[test]
-fn a_handshake_that_hangs_behind_the_proxy_is_told_from_a_proxy_that_hangs() {
+fn a_handshake_that_hangs_behind_the_proxy_differs_from_a_proxy_that_hangs() {
     let (server, proxy) = (Listener::start(wait_for_the_end), ConnectProxy::open());
     let (error, pool) = failure(
         unreachable(proxy.proxy())
@@ -278,7 +278,7 @@ fn a_handshake_that_hangs_behind_the_proxy_is_told_from_a_proxy_that_hangs() {
 }
 
 #[test]
-fn a_refusal_by_the_proxy_is_told_with_its_name() {
+fn a_refusal_by_the_proxy_names_the_proxy() {
     for (answer, status, kind) in [
         (
             "HTTP/1.1 407 Proxy Authentication Required\r\n\
@@ -304,7 +304,7 @@ fn a_refusal_by_the_proxy_is_told_with_its_name() {
 }
 
 #[test]
-fn a_proxy_that_hangs_up_is_told_by_its_name() {
+fn a_proxy_that_hangs_up_is_named() {
     let proxy = ConnectProxy::answering("");
     for builder in both(unreachable(proxy.proxy())) {
         let (error, pool) = failure(builder.retry(quick_retries(1)));
@@ -317,7 +317,7 @@ fn a_proxy_that_hangs_up_is_told_by_its_name() {
 }
 
 #[test]
-fn a_dead_proxy_is_told_by_its_name() {
+fn a_dead_proxy_is_named() {
     // A port that was free a moment ago, and where nobody listens.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for scheme in ["http", "socks5"] {
@@ -333,7 +333,7 @@ fn a_dead_proxy_is_told_by_its_name() {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_found_is_told_by_its_name() {
+fn a_proxy_that_cannot_be_resolved_is_named() {
     // RFC 6761 section 6.4 reserves this top-level name.
     let proxy = Proxy::Url("http://no-such-proxy.invalid:3128".to_owned());
     for builder in both(unreachable(proxy)) {
@@ -346,7 +346,7 @@ fn a_proxy_that_cannot_be_found_is_told_by_its_name() {
 }
 
 #[test]
-fn a_hanging_proxy_ends_by_the_connect_timeout() {
+fn a_hanging_proxy_ends_at_the_connect_timeout() {
     let proxy = ConnectProxy::hanging();
     for scheme in ["http", "socks5"] {
         let url = format!("{scheme}://{}", proxy.address());
@@ -360,7 +360,7 @@ fn a_hanging_proxy_ends_by_the_connect_timeout() {
 }
 
 #[test]
-fn a_proxy_that_never_ends_its_answer_ends_by_the_connect_timeout() {
+fn a_proxy_that_never_ends_its_answer_ends_at_the_connect_timeout() {
     let proxy = ConnectProxy::start(|mut client, _| {
         client.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").unwrap();
         // Until the client has left.
@@ -379,7 +379,7 @@ fn a_proxy_that_never_ends_its_answer_ends_by_the_connect_timeout() {
 }
 
 #[test]
-fn a_token_ends_the_wait_for_a_hanging_proxy() {
+fn a_cancel_token_ends_the_wait_for_a_hanging_proxy() {
     for builder in both(unreachable(Proxy::Direct)) {
         let (begun, has_begun) = mpsc::sync_channel(1);
         let proxy = ConnectProxy::start(move |client, _| {
@@ -396,7 +396,7 @@ fn a_token_ends_the_wait_for_a_hanging_proxy() {
 }
 
 #[test]
-fn a_malformed_proxy_is_a_mistake_in_the_configuration() {
+fn a_malformed_proxy_is_a_configuration_error() {
     for url in [
         format!("http://{USER_INFO}@:3128"),
         format!("http://{USER_INFO}@"),
@@ -422,9 +422,9 @@ fn a_malformed_proxy_is_a_mistake_in_the_configuration() {
 /// Runs itself again in a process of its own, since a test cannot change the
 /// environment of the others.
 #[test]
-fn a_proxy_in_the_environment_is_used_unless_told_otherwise() {
+fn a_proxy_from_the_environment_is_used_unless_a_setting_overrides_it() {
     const SECOND_RUN: &str = "TOLLGATE_TEST_SECOND_RUN";
-    const NAME: &str = "a_proxy_in_the_environment_is_used_unless_told_otherwise";
+    const NAME: &str = "a_proxy_from_the_environment_is_used_unless_a_setting_overrides_it";
     // RFC 6761 section 6.4 reserves this top-level name.
     const TARGET: &str = "no-such-host.invalid";
     if std::env::var_os(SECOND_RUN).is_some() {

@@ -49,7 +49,7 @@ fn any_endpoint_is_reached_with_the_key_and_the_connections_of_the_client() {
 }
 
 #[test]
-fn failures_are_retried_and_explained_as_those_of_calls() {
+fn raw_failures_are_retried_and_explained_like_those_of_chats() {
     let server = loopback();
     let client = builder(&server, "openai").retry(quick_retries(2)).build().unwrap();
     let replies = Mutex::new(vec![
@@ -117,7 +117,7 @@ fn a_key_goes_to_its_own_provider_and_to_no_other_host() {
 }
 
 #[test]
-fn what_cannot_be_priced_is_refused_where_a_budget_applies() {
+fn a_raw_request_without_a_price_is_refused_if_a_budget_applies() {
     let server = loopback();
     server.on(|_| true, Reply::raw(200, JSON, &b"{}"[..]));
     let body = || json!({"model": "text-embedding-3-small", "input": "the secret prompt"});

@@ -50,7 +50,7 @@ fn last(error: &Error) -> GiveUp {
 }
 
 #[test]
-fn passing_failures_are_tried_again_until_the_answer_comes() {
+fn transient_failures_are_retried_until_an_answer_arrives() {
     for provider in BOTH {
         for failure in [
             Reply::status(408),
@@ -81,7 +81,7 @@ fn passing_failures_are_tried_again_until_the_answer_comes() {
 }
 
 #[test]
-fn lasting_failures_are_not() {
+fn permanent_failures_are_not_retried() {
     for (reply, kind, reason) in [
         (Reply::error(400, "invalid_request_error", "no"), ErrorKind::InvalidRequest, None),
         (Reply::error(401, "invalid_api_key", "no"), ErrorKind::Authentication, None),
@@ -131,7 +131,7 @@ fn an_attempt_that_hangs_leaves_time_for_another() {
 }
 
 #[test]
-fn what_cannot_be_reached_is_tried_again_and_bad_encryption_is_not() {
+fn connection_failures_are_retried_and_tls_failures_are_not() {
     // A port that was free a moment ago, and where nobody listens.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = builder_at(&format!("http://{address}/v1"));
@@ -156,7 +156,7 @@ fn what_cannot_be_reached_is_tried_again_and_bad_encryption_is_not() {
 }
 
 #[test]
-fn retries_end_with_the_last_failure_and_tell_of_all() {
+fn retries_end_with_the_last_failure_and_list_them_all() {
     let server = loopback();
     server.reply(Reply::status(500));
     server.reply(Reply::reset());
@@ -215,7 +215,7 @@ fn refused_once(status: u16, headers: &[(&str, &str)]) -> (Result<Decision, Give
 }
 
 #[test]
-fn every_form_in_which_a_wait_is_asked_for_is_understood() {
+fn every_form_of_retry_after_is_understood() {
     let retry = |millis, wait| Ok(Decision::Retry { after: Duration::from_millis(millis), wait });
     let asked = |millis| retry(millis, Wait::RetryAfter);
     let reset = |millis| retry(millis, Wait::RateLimitReset);
@@ -251,7 +251,7 @@ fn every_form_in_which_a_wait_is_asked_for_is_understood() {
 }
 
 #[test]
-fn a_wait_the_server_asks_for_is_really_waited() {
+fn a_wait_that_the_server_asks_for_is_honoured() {
     let server = loopback();
     server.reply(Reply::status(429).header("retry-after-ms", "30"));
     let client = builder(&server, "openai").retry(quick_retries(1)).build().unwrap();
@@ -261,7 +261,7 @@ fn a_wait_the_server_asks_for_is_really_waited() {
 }
 
 #[test]
-fn an_error_of_time_has_the_last_real_failure_as_its_source() {
+fn a_timeout_has_the_last_other_failure_as_its_source() {
     let server = loopback();
     server.reply(Reply::error(503, "overloaded", "busy"));
     server.reply(Reply::hang());
@@ -279,7 +279,7 @@ fn an_error_of_time_has_the_last_real_failure_as_its_source() {
 }
 
 #[test]
-fn a_second_sending_within_an_attempt_is_told() {
+fn a_second_send_within_an_attempt_is_listed() {
     let server = loopback();
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
@@ -294,7 +294,7 @@ fn a_second_sending_within_an_attempt_is_told() {
 }
 
 #[test]
-fn what_may_have_been_served_is_sent_once_where_nothing_may_be_repeated() {
+fn an_ambiguous_failure_is_sent_once_without_retry_ambiguous() {
     let strict = RetryConfig { retry_ambiguous: false, ..quick_retries(3) };
     for (reply, sent) in [
         (Reply::status(500), 1),
@@ -332,7 +332,7 @@ fn sent(server: &Loopback, name: &str) -> Vec<Option<String>> {
 }
 
 #[test]
-fn every_attempt_says_which_it_is_and_repeats_the_key_of_its_call() {
+fn every_attempt_sends_its_number_and_the_idempotency_key_of_its_call() {
     for provider in BOTH {
         let server = loopback();
         let fails_twice = || {
@@ -361,7 +361,7 @@ fn every_attempt_says_which_it_is_and_repeats_the_key_of_its_call() {
 }
 
 #[test]
-fn a_key_that_cannot_be_sent_is_refused() {
+fn an_idempotency_key_that_cannot_be_sent_is_refused() {
     let server = loopback();
     let client = support::client(&server, "openai");
     for key in ["", " ", "a\nb"] {
@@ -414,7 +414,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
 }
 
 #[test]
-fn second_sendings_draw_on_the_budget_too() {
+fn second_sends_draw_on_the_retry_budget_too() {
     let server = loopback();
     server.record_requests(false);
     // Every other request of a connection is hung up on.
@@ -432,7 +432,7 @@ fn second_sendings_draw_on_the_budget_too() {
 }
 
 #[test]
-fn without_a_budget_they_do() {
+fn without_a_retry_budget_retries_multiply_the_load() {
     let server = loopback();
     server.record_requests(false);
     server.default_reply(Reply::status(503));

@@ -74,7 +74,7 @@ fn what_is_not_strict_stays_as_it_is() {
 }
 
 #[test]
-fn an_open_map_is_refused_unsent_where_the_provider_refuses_it() {
+fn an_open_map_is_refused_before_sending_if_the_provider_refuses_it() {
     let map = json!({"type": "object", "properties": {
         "counts": {"type": "object", "additionalProperties": {"type": "integer"}}}});
     for provider in ["openai", "anthropic"] {

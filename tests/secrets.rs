@@ -235,7 +235,7 @@ fn a_key_repeated_in_an_error_is_hidden() {
 }
 
 #[test]
-fn a_key_repeated_in_an_error_in_mid_stream_is_hidden() {
+fn a_key_repeated_in_a_mid_stream_error_is_hidden() {
     for provider in BOTH {
         let fault = json!({"type": "error", "error": {
             "message": format!("bad key {KEY}"), "type": KEY, "code": KEY}});
@@ -293,7 +293,7 @@ fn keys_in_headers_and_in_the_base_url_are_hidden_in_every_form() {
 }
 
 #[test]
-fn what_is_no_secret_is_shown() {
+fn what_is_not_secret_is_shown() {
     let body = json!({"error": {"message": "org-1234567 has no api-version 2024-10-21"}});
     let server = echo(404, "application/json", body.to_string(), "req_1");
     let url = format!("{}?api-version=2024-10-21", server.base_url());
@@ -315,7 +315,7 @@ fn a_model_that_a_header_names_keeps_its_name_and_its_price() {
 }
 
 #[test]
-fn events_hold_the_words_of_the_answer_alone() {
+fn stream_events_contain_only_the_answer() {
     let body = stream(&events("openai", KEY), "data: [DONE]\n\n");
     let server = echo(200, "text/event-stream", body, KEY);
     let client = client(&server, "openai", KEY).build().unwrap();

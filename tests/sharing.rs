@@ -84,7 +84,7 @@ fn a_connection_closed_while_idle_costs_no_error_and_no_retry() {
 }
 
 #[test]
-fn the_second_try_after_a_stale_connection_can_be_turned_off() {
+fn the_second_send_after_a_stale_connection_can_be_turned_off() {
     let server = loopback();
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
@@ -96,7 +96,7 @@ fn the_second_try_after_a_stale_connection_can_be_turned_off() {
 }
 
 #[test]
-fn a_broken_connection_gives_its_place_to_the_next() {
+fn a_broken_connection_frees_its_place_in_the_pool() {
     let server = loopback();
     for reply in [
         Reply::text("half").cut_after(30),

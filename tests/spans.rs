@@ -163,7 +163,7 @@ fn shown(events: &[Recorded]) -> Vec<(&str, Option<u64>)> {
 }
 
 #[test]
-fn a_call_is_a_span_within_the_callers_and_its_attempts_are_within_it() {
+fn a_call_is_a_span_below_the_callers_with_its_attempts_below_it() {
     let server = loopback();
     server.reply(Reply::error(500, "no", "not now").header("x-request-id", "req_1"));
     server.reply(Reply::text("fine").usage(12, 3).cached(4).model("gpt-4o-mini-2024"));
@@ -321,7 +321,7 @@ fn each_call_makes_one_event_that_says_how_it_ended() {
 }
 
 #[test]
-fn a_subscriber_with_its_defaults_hears_of_failed_calls() {
+fn a_default_subscriber_sees_failed_calls() {
     // `tracing_subscriber::fmt()` takes INFO and above; a filter such as "warn" drops spans.
     for level in [Level::INFO, Level::WARN] {
         let events = outcomes(level, every_ending);
@@ -333,7 +333,7 @@ fn a_subscriber_with_its_defaults_hears_of_failed_calls() {
 }
 
 #[test]
-fn what_may_name_a_customer_or_quote_a_request_is_asked_for() {
+fn tags_and_messages_are_recorded_only_on_request() {
     let program = |observer: fn() -> TracingObserver| {
         let server = loopback();
         let budget = Budget::total(Money::cents(10)).per_tag("customer").soft().alert_at([50]);
@@ -397,7 +397,7 @@ fn a_key_that_a_server_repeats_is_in_no_span() {
 }
 
 #[test]
-fn nothing_is_kept_of_a_call_that_has_ended() {
+fn a_finished_call_leaves_nothing_behind() {
     let server = loopback();
     let observer = Arc::new(TracingObserver::new());
     Collector::run(|| {

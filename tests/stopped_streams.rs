@@ -36,7 +36,7 @@ fn the_timeout_bounds_the_first_event_where_a_stream_timeout_bounds_the_stream()
 }
 
 #[test]
-fn a_first_token_that_does_not_come_leaves_time_for_another_attempt() {
+fn a_missing_first_token_leaves_time_for_another_attempt() {
     for (reply, phase) in [
         (Reply::hang(), Phase::FirstByte),
         (Reply::text("one two").stall_after(0), Phase::FirstToken),
@@ -102,7 +102,7 @@ const MESSAGE_DELTA: &str = "data: {\"type\":\"content_block_delta\",\"index\":0
                              {\"type\":\"text_delta\",\"text\":\"one \"}}\n\n";
 
 #[test]
-fn what_does_not_bring_the_answer_on_does_not_keep_the_stream_alive() {
+fn only_progress_of_the_answer_keeps_a_stream_alive() {
     let chunk = |choices: Value| format!("data: {}\n\n", json!({"choices": choices}));
     let others = (1..=1_000).map(|index| json!({"index": index, "delta": {"content": "x"}}));
     let event = |event: Value| format!("data: {event}\n\n");
@@ -133,7 +133,7 @@ fn what_does_not_bring_the_answer_on_does_not_keep_the_stream_alive() {
 }
 
 #[test]
-fn dropped_at_any_event_it_closes_its_connection() {
+fn a_stream_dropped_at_any_event_closes_its_connection() {
     for provider in BOTH {
         let server = loopback();
         let reply = Reply::text("one two three").and_tool_call("f", json!({"a": 1}));
@@ -186,7 +186,7 @@ fn cancelling_ends_the_wait_for_the_next_event() {
 }
 
 #[test]
-fn cancelling_goes_before_events_that_have_come() {
+fn cancelling_takes_precedence_over_events_that_have_arrived() {
     let server = loopback();
     server.default_reply(Reply::text("one two three four five six"));
     let client = client(&server, "openai");
@@ -214,7 +214,7 @@ fn a_stream_that_nobody_reads_ends_when_it_is_cancelled() {
 }
 
 #[test]
-fn a_stream_that_nobody_reads_ends_with_its_time() {
+fn a_stream_that_nobody_reads_ends_at_its_timeout() {
     let (server, gone) = flood();
     let client = builder_at(&server.base_url()).build().unwrap();
     let request = ChatRequest::from("hi").stream_timeout(Duration::from_millis(500));

@@ -19,7 +19,7 @@ use tollgate::{
 };
 
 #[test]
-fn a_stream_gives_what_the_whole_answer_would() {
+fn a_stream_yields_what_the_whole_answer_has() {
     for provider in BOTH {
         let server = loopback();
         let reply = Reply::text("Let me look that up.")
@@ -97,7 +97,7 @@ fn characters_split_over_packets_are_whole() {
 }
 
 #[test]
-fn a_stream_read_to_its_end_gives_its_connection_back() {
+fn a_stream_read_to_its_end_returns_its_connection() {
     for framing in [Framing::Chunked, Framing::ContentLength] {
         let server = loopback();
         server.default_reply(Reply::text("one two three").framing(framing));
@@ -111,7 +111,7 @@ fn a_stream_read_to_its_end_gives_its_connection_back() {
 }
 
 #[test]
-fn usage_that_never_comes_is_estimated_and_says_so() {
+fn usage_that_never_arrives_is_estimated_and_marked() {
     for provider in BOTH {
         let server = loopback();
         server.reply(Reply::text("a dozen words or so").no_usage());
@@ -122,7 +122,7 @@ fn usage_that_never_comes_is_estimated_and_says_so() {
 }
 
 #[test]
-fn a_body_that_ends_a_little_late_still_gives_its_connection_back() {
+fn a_body_that_ends_a_little_late_still_returns_its_connection() {
     let (word, wait) = word();
     let server = RawServer::start(move |_, mut socket| {
         while request(&mut socket).is_some() {
@@ -144,7 +144,7 @@ fn a_body_that_ends_a_little_late_still_gives_its_connection_back() {
 }
 
 #[test]
-fn a_body_behind_the_end_marker_that_never_ends_does_not_hold_the_loop_up() {
+fn a_body_that_never_ends_after_the_end_marker_does_not_block_the_loop() {
     let (sender, served) = channel();
     let server = RawServer::start(move |_, mut socket| {
         let _ = request(&mut socket);
@@ -202,7 +202,7 @@ fn a_slow_caller_makes_the_provider_wait() {
 }
 
 #[test]
-fn a_broken_stream_is_not_kept_waiting_by_a_busy_one() {
+fn select_returns_a_broken_stream_while_another_is_busy() {
     let (flood, _gone) = flood();
     let busy = builder_at(&flood.base_url()).max_response_bytes(1 << 30).build().unwrap();
     let server = loopback();
@@ -218,7 +218,7 @@ fn a_broken_stream_is_not_kept_waiting_by_a_busy_one() {
 }
 
 #[test]
-fn waiting_can_be_bounded_and_loses_nothing() {
+fn next_timeout_bounds_the_wait_and_loses_nothing() {
     let server = loopback();
     let slow = Reply::pieces(["one ", "two ", "three"]).chunk_delay(Duration::from_millis(150));
     server.reply(slow);

@@ -384,7 +384,7 @@ fn a_stream_cut_anywhere_is_truncated_and_a_prefix() {
 }
 
 #[test]
-fn recorded_streams_of_servers_that_follow_openai_are_read() {
+fn recorded_streams_of_compatible_servers_are_read() {
     let Some(recordings) = recordings(&COMPATIBLE) else { return };
     let mut failures = Vec::new();
     for recording in &recordings {
@@ -430,7 +430,7 @@ fn recorded_streams_of_servers_that_follow_openai_are_read() {
 /// Whatever came last, usage counts as fully reported only if it is what the whole stream
 /// reports.
 #[test]
-fn no_recorded_stream_that_is_cut_passes_for_one_whose_usage_is_known() {
+fn a_cut_recording_never_counts_as_reported_usage() {
     let Some(recordings) = recordings(&[&OWN[..], &COMPATIBLE[..]].concat()) else { return };
     let mut cut = 0;
     for Recording { file, format, body } in &recordings {

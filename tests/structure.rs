@@ -112,7 +112,7 @@ fn no_two_modules_import_each_other() {
 }
 
 #[test]
-fn every_file_begins_with_a_sentence_about_itself() {
+fn every_file_begins_with_a_doc_comment() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     files(&src, &mut found);

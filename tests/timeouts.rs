@@ -44,7 +44,7 @@ fn streamed(client: &Client, request: ChatRequest) -> Result<(), Error> {
 }
 
 #[test]
-fn every_limit_works_on_the_client_and_on_a_request_and_is_named_with_its_value() {
+fn every_timeout_works_on_client_and_request_and_its_error_names_setting_and_value() {
     for (name, setting, reply, is_stream, phase) in [
         ("timeout", TIMEOUT, Reply::hang as fn() -> Reply, false, Phase::FirstByte),
         ("timeout", TIMEOUT, head, false, Phase::Body),
@@ -83,7 +83,7 @@ fn every_limit_works_on_the_client_and_on_a_request_and_is_named_with_its_value(
 }
 
 #[test]
-fn limits_that_are_not_reached_end_nothing() {
+fn timeouts_that_are_not_reached_end_nothing() {
     for (setting, reply) in
         [(ATTEMPT, slow as fn() -> Reply), (FIRST, slow), (IDLE, slow), (STREAM, slow)]
     {
@@ -102,7 +102,7 @@ fn limits_that_are_not_reached_end_nothing() {
 }
 
 #[test]
-fn a_stream_is_held_to_the_nearest_limit_for_all_of_it() {
+fn a_stream_ends_at_the_nearest_timeout_for_all_of_it() {
     let ended = |client: fn(ClientBuilder) -> ClientBuilder, request: ChatRequest| {
         let server = loopback();
         server.default_reply(slow());
@@ -127,7 +127,7 @@ fn a_stream_is_held_to_the_nearest_limit_for_all_of_it() {
 }
 
 #[test]
-fn a_limit_of_nothing_is_refused_before_sending() {
+fn a_timeout_of_zero_is_refused_before_sending() {
     let server = loopback();
     let client = builder(&server, "openai").build().unwrap();
     let zero = Duration::ZERO;
@@ -151,7 +151,7 @@ fn silent(server: &Loopback) -> ClientBuilder {
 }
 
 #[test]
-fn the_limits_around_a_connection_are_named_as_well() {
+fn errors_of_connection_timeouts_name_their_setting_too() {
     let server = loopback();
     if cfg!(feature = "rustls") {
         let url = server.base_url("openai").replace("http://", "https://");

@@ -85,7 +85,7 @@ fn sixteen_threads_cost_no_more_handshakes_than_there_are_connections() {
 }
 
 #[test]
-fn connections_opened_ahead_are_used_by_the_calls() {
+fn calls_use_the_connections_of_warm_up() {
     let (server, tls, builder) = encrypted();
     let client = builder.build().unwrap();
     assert_eq!(client.warm_up(1).unwrap(), 1);
@@ -150,7 +150,7 @@ fn a_certificate_for_another_name_is_refused_once() {
 }
 
 #[test]
-fn a_hanging_handshake_ends_by_the_connect_timeout() {
+fn a_hanging_handshake_ends_at_the_connect_timeout() {
     // Enough to come as far as the handshake.
     let listener = Listener::start(wait_for_the_end);
     let (error, pool) =
@@ -161,7 +161,7 @@ fn a_hanging_handshake_ends_by_the_connect_timeout() {
 }
 
 #[test]
-fn a_hanging_handshake_ends_by_the_timeout_of_the_call() {
+fn a_hanging_handshake_ends_at_the_timeout_of_the_call() {
     let listener = Listener::start(wait_for_the_end);
     let (error, pool) =
         failure(towards(&listener).connect_timeout(PATIENCE).timeout(Duration::from_secs(1)));
@@ -172,7 +172,7 @@ fn a_hanging_handshake_ends_by_the_timeout_of_the_call() {
 }
 
 #[test]
-fn a_server_that_hangs_up_in_the_handshake_is_tried_again() {
+fn a_server_that_hangs_up_during_the_handshake_is_retried() {
     // At once, or in the middle of what the client says.
     for bytes in [0, 5] {
         let listener = Listener::start(move |mut socket| {
@@ -189,7 +189,7 @@ fn a_server_that_hangs_up_in_the_handshake_is_tried_again() {
 }
 
 #[test]
-fn a_token_ends_a_hanging_handshake() {
+fn a_cancel_token_ends_a_hanging_handshake() {
     let (begun, has_begun) = mpsc::sync_channel(1);
     let listener = Listener::start(move |mut socket| {
         socket.read_exact(&mut [0]).unwrap();
@@ -205,7 +205,7 @@ fn a_token_ends_a_hanging_handshake() {
 }
 
 #[test]
-fn roots_that_are_none_are_a_mistake_in_the_configuration() {
+fn roots_without_a_certificate_are_a_configuration_error() {
     let pem = std::str::from_utf8(AUTHORITY).unwrap();
     let cut: String = pem
         .lines()
@@ -238,7 +238,7 @@ fn roots_that_are_none_are_a_mistake_in_the_configuration() {
 }
 
 #[test]
-fn streams_come_encrypted_and_give_their_connection_back() {
+fn streams_work_over_tls_and_return_their_connection() {
     let (server, tls, builder) = encrypted();
     let client = builder.build().unwrap();
     server.default_reply(Reply::text("one two three").chunk_delay(Duration::from_millis(5)));
@@ -261,7 +261,7 @@ fn streams_come_encrypted_and_give_their_connection_back() {
 }
 
 #[test]
-fn a_server_without_tls_is_named_as_one() {
+fn an_error_says_that_a_server_has_no_tls() {
     let server = loopback();
     let address = server.address();
     let builder = builder(&server, "openai").base_url(format!("https://{address}/v1"));

@@ -147,7 +147,7 @@ fn the_environment_names_the_root_certificates() {
 }
 
 #[test]
-fn an_error_about_a_certificate_says_what_to_do() {
+fn a_certificate_error_says_what_to_do() {
     let server = loopback();
     let tls = TlsServer::start(server.address());
     let by_address = tls.base_url().replace("localhost", "127.0.0.1");

@@ -118,7 +118,7 @@ fn request() -> ChatRequest {
 }
 
 #[test]
-fn each_vendor_of_chat_completions_is_asked_in_its_own_way() {
+fn each_chat_completions_vendor_gets_its_own_path_headers_and_members() {
     let server = loopback();
     for vendor in CHATS {
         let Chat { name, path, limit, stream_options, seed, names } = vendor;
@@ -186,7 +186,7 @@ fn reasoning(name: &str) -> Option<[Value; 2]> {
 }
 
 #[test]
-fn each_vendor_is_asked_for_reasoning_in_its_own_way() {
+fn each_chat_completions_vendor_gets_its_own_reasoning_members() {
     let server = loopback();
     let members =
         ["reasoning_effort", "reasoning", "enable_thinking", "chat_template_kwargs", "thinking"];
@@ -209,7 +209,7 @@ fn each_vendor_is_asked_for_reasoning_in_its_own_way() {
 }
 
 #[test]
-fn each_vendor_of_anthropics_messages_is_asked_for_reasoning_in_its_own_way() {
+fn each_messages_vendor_gets_its_own_reasoning_members() {
     let server = loopback();
     let budget = json!({"type": "enabled", "budget_tokens": 1024});
     for (name, thinking, effort) in [
@@ -234,7 +234,7 @@ fn each_vendor_of_anthropics_messages_is_asked_for_reasoning_in_its_own_way() {
 }
 
 #[test]
-fn tools_go_to_each_vendor_with_what_it_knows() {
+fn tools_are_sent_with_the_members_that_each_vendor_knows() {
     let server = loopback();
     let unknown = |name: &str| {
         let no_parallel = [
@@ -277,7 +277,7 @@ fn tools_go_to_each_vendor_with_what_it_knows() {
 }
 
 #[test]
-fn what_a_vendor_does_not_take_is_refused_before_it_is_sent() {
+fn what_a_vendor_does_not_support_is_refused_before_sending() {
     let server = loopback();
     let schema = || {
         ChatRequest::from("hi")
@@ -313,7 +313,7 @@ fn what_a_vendor_does_not_take_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn reasoning_goes_back_in_the_member_it_came_in_where_the_vendor_takes_it() {
+fn reasoning_goes_back_in_the_member_it_came_in_if_the_vendor_accepts_it() {
     let server = loopback();
     for (name, came_in, expected) in [
         ("deepseek", "reasoning_content", json!({"reasoning_content": "hm"})),
@@ -360,7 +360,7 @@ fn every_vendor_is_in_these_tables() {
 }
 
 #[test]
-fn each_vendor_of_anthropics_messages_is_asked_in_its_own_way() {
+fn each_messages_vendor_gets_its_own_path_headers_and_members() {
     let server = loopback();
     for (name, path, header, prefix) in [
         ("anthropic", "", "x-api-key", ""),
@@ -398,7 +398,7 @@ fn errors_answers_and_metrics_name_the_vendor() {
 }
 
 #[test]
-fn a_vendor_of_ones_own_is_a_profile() {
+fn a_custom_vendor_is_a_profile() {
     use tollgate::provider::{Auth, Dialect, Format, OutputLimit, Profile};
 
     let server = loopback();
@@ -425,7 +425,7 @@ fn a_vendor_of_ones_own_is_a_profile() {
 }
 
 #[test]
-fn a_mistake_in_a_stored_profile_is_named_with_its_place() {
+fn a_mistake_in_a_stored_profile_is_reported_with_line_and_column() {
     use tollgate::provider::Profile;
 
     for (text, expected) in [
@@ -460,7 +460,7 @@ fn a_request_can_leave_a_member_out() {
 }
 
 #[test]
-fn an_output_limit_that_is_left_out_is_not_put_back_for_a_budget() {
+fn an_omitted_output_limit_is_not_added_back_for_a_budget() {
     use tollgate::{Budget, Money};
 
     let server = loopback();

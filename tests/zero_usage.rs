@@ -126,7 +126,7 @@ fn asked(
 }
 
 #[test]
-fn an_answer_next_to_zeros_is_not_free() {
+fn an_answer_with_zero_usage_is_not_free() {
     for (wire, streamed) in ALL {
         for holds in [Holds::Text, Holds::Call, Holds::Reasoning] {
             if wire == Wire::Text && holds != Holds::Text {
@@ -152,7 +152,7 @@ fn an_answer_next_to_zeros_is_not_free() {
 }
 
 #[test]
-fn the_count_that_can_be_true_is_kept() {
+fn a_plausible_count_is_kept() {
     for (wire, streamed) in ALL {
         for (usage, (input, output), source) in [
             ((80, 0), (80, 2), UsageSource::EstimatedOutput),
@@ -188,7 +188,7 @@ fn an_empty_answer_may_have_no_output_tokens() {
 }
 
 #[test]
-fn input_read_from_a_cache_and_refusals_before_any_output_are_believed() {
+fn zero_input_from_a_cache_and_zero_output_of_a_refusal_are_accepted() {
     let cached = json!({"input_tokens": 0, "cache_read_input_tokens": 80, "output_tokens": 7});
     let refused = json!({"input_tokens": 0, "output_tokens": 0});
     for (content, stop_reason, usage, total) in [
@@ -214,7 +214,7 @@ fn input_read_from_a_cache_and_refusals_before_any_output_are_believed() {
 }
 
 #[test]
-fn zeros_on_some_chunks_replace_no_counts() {
+fn zeros_on_later_chunks_do_not_replace_counts() {
     let usage = |input, output| json!({"prompt_tokens": input, "completion_tokens": output});
     let chunk = |content: &str, usage: Value| json!({"choices": [{"index": 0, "delta": {"content": content}}], "usage": usage});
     let end = |usage: Value| json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage});
@@ -247,7 +247,7 @@ fn zeros_on_some_chunks_replace_no_counts() {
 }
 
 #[test]
-fn a_bill_of_the_providers_own_next_to_zeros_is_believed_unless_it_is_nothing() {
+fn a_cost_reported_beside_zero_usage_is_used_unless_it_is_zero() {
     for (bill, total) in [(0.0125, Some("0.0125")), (0.0, None)] {
         let body = json!({
             "choices": [{"index": 0, "message": {"role": "assistant", "content": "Paris"}}],

@@ -51,7 +51,7 @@ fn in_bytes(stream: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 #[test]
-fn the_vectors_hold_whole_in_their_own_pieces_and_byte_by_byte() {
+fn every_vector_holds_whole_in_its_own_pieces_and_byte_by_byte() {
     let Some(vectors) = vectors("vectors") else { return };
     for vector in &vectors {
         let id = &vector["id"];
@@ -91,7 +91,7 @@ fn the_vectors_hold_whole_in_their_own_pieces_and_byte_by_byte() {
 }
 
 #[test]
-fn event_streams_are_told_by_their_media_type() {
+fn event_streams_are_recognised_by_their_media_type() {
     let Some(vectors) = vectors("http_vectors") else { return };
     for vector in vectors {
         let content_type = vector["content_type"].as_str().expect("a text");
@@ -161,7 +161,7 @@ fn cut<'a>(random: &mut fastrand::Rng, mut stream: &'a [u8]) -> Vec<&'a [u8]> {
 }
 
 #[test]
-fn how_a_stream_is_cut_changes_nothing_and_the_rules_hold() {
+fn the_rules_hold_however_a_stream_is_cut() {
     let mut random = fastrand::Rng::with_seed(1);
     let (mut events, mut unfinished) = (0, 0);
     for _ in 0..20_000 {
@@ -181,7 +181,7 @@ fn how_a_stream_is_cut_changes_nothing_and_the_rules_hold() {
 }
 
 #[test]
-fn how_a_stream_is_cut_changes_nothing_about_its_limits() {
+fn limits_hold_however_a_stream_is_cut() {
     let mut random = fastrand::Rng::with_seed(2);
     let mut broken = [0, 0, 0];
     for _ in 0..20_000 {
@@ -209,7 +209,7 @@ fn how_a_stream_is_cut_changes_nothing_about_its_limits() {
 }
 
 #[test]
-fn how_lines_are_cut_changes_nothing() {
+fn lines_are_the_same_however_they_are_cut() {
     fn lines<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<String> {
         let mut parser = ndjson::Parser::new();
         let mut all = Vec::new();
