@@ -129,6 +129,7 @@ mod deadline;
 mod decoder;
 mod display;
 mod error;
+pub mod guide;
 mod histogram;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
