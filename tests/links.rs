@@ -208,7 +208,7 @@ fn the_links_of_the_guide_lead_to_the_same_places_in_rustdoc() {
             assert!(is_for_both, "{name}: write {target} as [text][label]");
         }
         assert!(
-            name == "README.md" || modules.contains(&format!("\"{name}\"")),
+            name == "README.md" || modules.contains(&format!("/{name}\"")),
             "{name}: no module"
         );
     }
