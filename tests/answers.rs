@@ -1,4 +1,4 @@
-//! What looks like an answer is told from one: finished, refused or cut off.
+//! Only a finished answer counts as one: refusals and truncated answers are errors.
 
 mod support;
 

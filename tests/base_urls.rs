@@ -7,7 +7,7 @@ use tollgate::provider::Profile;
 use tollgate::testing::Reply;
 use tollgate::{Client, Error, ErrorKind};
 
-/// How a call and a stream of a provider end at this base URL.
+/// The outcomes of a call and a stream to a provider at this base URL.
 fn ask(profile: Profile, url: &str) -> [Result<(), Error>; 2] {
     let client = Client::builder()
         .profile(profile)
@@ -72,7 +72,7 @@ fn a_base_url_of_another_provider_gets_a_404() {
             let Err(error) = outcome else { panic!("{provider} at {url}") };
             assert_eq!(error.status(), Some(404), "{provider} at {url}: {error}");
         }
-        // A rule may answer there, for endpoints that the server does not have.
+        // A rule can still answer there, for endpoints that the server does not have.
         server.on(|_| true, Reply::text("from a rule"));
         for outcome in ask(Profile::builtin(provider).unwrap(), &url) {
             outcome.unwrap();

@@ -1,4 +1,4 @@
-//! The betas of Anthropic's that requests and clients ask for, as they are on the wire.
+//! Anthropic's betas, as clients and requests send them.
 
 mod support;
 

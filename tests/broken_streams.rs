@@ -1,5 +1,5 @@
-//! A stream that fails is tried again as long as nothing of it was handed out, and is an
-//! error after that: it is never taken for whole.
+//! A stream that fails is retried until its first event. After that the failure is an error: a
+//! truncated stream never counts as complete.
 
 mod support;
 
@@ -62,8 +62,8 @@ fn a_failure_that_cannot_be_retried_is_an_error_of_the_call() {
     at_rest(&client);
 }
 
-/// How a stream ends that begins with "one two three" and then fails, and that its
-/// error stays the same.
+/// The end of a stream that begins with "one two three" and then fails. Also checks that its error
+/// stays the same.
 fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     let server = loopback();
     server.reply(reply);
@@ -88,7 +88,7 @@ fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     assert_eq!(partial.attempts(), error.attempts());
     drop(stream);
     at_rest(&client);
-    // One whose body ended in good order is kept.
+    // A connection whose body ended in order is kept.
     let idle = client.pool().total.idle as u64;
     assert!(server.wait_for_connections(|now| now.open == idle, AT_ONCE), "it is closed");
     (error, partial.text(), server)
@@ -192,8 +192,8 @@ fn a_stream_in_another_format_is_an_error_and_not_retried() {
     assert!(error.to_string().contains("right provider"), "{error}");
 }
 
-/// As deep as JSON is read at all, wherever an answer keeps what it does not know: more
-/// than that is an error, and neither ends the process.
+/// JSON at the depth limit and above it, wherever an answer keeps unknown members: above the limit
+/// it is an error, and in no case does the process end.
 #[test]
 fn deep_json_is_read_or_refused() {
     let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
@@ -229,7 +229,7 @@ fn deep_json_is_read_or_refused() {
             let url = server.base_url();
             let client = builder_at(&url).provider(provider).model("m").build().unwrap();
             let mut stream = client.stream("hi").unwrap();
-            // The rest comes to the reader's own thread.
+            // The reader's thread gets the rest.
             word.send(()).unwrap();
             let (text, error) = drain(&mut stream);
             assert_eq!(text, "one ");

@@ -18,18 +18,17 @@ use tollgate::{Budget, ChatRequest, CostConfig, ErrorKind, Money, PoolConfig, Pr
 const THREADS: usize = 64;
 const RUNS: usize = 1_000;
 
-/// A dollar for a million tokens of input, two for output: 10⁶ and 2 · 10⁶ pico-dollars
-/// a token.
+/// $1 per million input tokens and $2 per million output tokens: 10⁶ and 2 · 10⁶ pico-dollars a
+/// token.
 const INPUT: u64 = 1_000_000;
 const OUTPUT: u64 = 2_000_000;
 
-/// Enough for a few of the calls at once, and not for those of all threads.
+/// Enough for a few calls at a time, but not for one of each thread.
 fn limit() -> Money {
     "0.01".parse().unwrap()
 }
 
-/// A ledger that looks at its own books after every operation, in whatever state the
-/// other threads have brought them by then.
+/// A ledger that checks its books after every operation, while the other threads go on.
 #[derive(Debug, Default)]
 struct Observed {
     books: MemoryLedger,
@@ -79,14 +78,14 @@ impl Ledger for Observed {
 fn no_number_of_threads_overruns_a_budget() {
     let server = loopback();
     server.record_requests(false);
-    // What the calls of every run really used, as the provider sees it.
+    // What the calls of all runs really used, as the provider counts it.
     let counted: Arc<Vec<AtomicU64>> = Arc::new((0..RUNS).map(|_| AtomicU64::new(0)).collect());
     server.respond({
         let counted = Arc::clone(&counted);
         move |request: &Request| {
             let content = request.messages()[0]["content"].as_str().unwrap();
             let (run, _) = content.split_once(':').unwrap();
-            // Not zero, which would not be believed.
+            // Not zero: zero counts as unreported.
             let input = fastrand::u64(1..=content.len() as u64);
             let most = request.json()["max_tokens"].as_u64().unwrap();
             let output = fastrand::u64(1..=most);
@@ -145,7 +144,7 @@ fn no_number_of_threads_overruns_a_budget() {
         assert!(budget.spent <= limit());
     }
     assert_eq!((report.refused, report.total.calls + refused), (refused, (THREADS * RUNS) as u64));
-    // It was put to the test: calls were refused, and others were not.
+    // The test is meaningful only if some calls were refused and some were not.
     assert!(refused > RUNS as u64 && report.total.calls > RUNS as u64, "{refused} refused");
     assert!(ledger.observations.load(Ordering::Relaxed) > 2 * report.total.calls);
 }

@@ -1,5 +1,5 @@
-//! A call can be cancelled wherever it is, from another thread, and leaves nothing
-//! behind. Alone in its process, so that threads and descriptors can be counted.
+//! A call can be cancelled from another thread in every phase, and leaks nothing. This test runs
+//! alone in its process, so that it can count threads and descriptors.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -17,14 +17,13 @@ use support::{builder, builder_at, eventually, loopback};
 use tollgate::testing::Reply;
 use tollgate::{CancelToken, ChatRequest, Client, Error, Phase, PoolConfig, Proxy, RetryConfig};
 
-/// Far more than cancelling takes, and far less than what is being waited for.
+/// Much longer than cancelling takes, and much shorter than the operations being cancelled.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// The phases of a call of which the server has the whole request, and the call may
-/// not know it yet.
+/// The phases in which the server can have the whole request, even if the call does not know yet.
 const SENT: &[Phase] = &[Phase::FirstByte, Phase::Send];
 
-/// How long whatever is waited for would take.
+/// How long the operations would take without cancelling.
 const LONG: Duration = Duration::from_secs(300);
 
 fn count(folder: &str) -> usize {
@@ -35,8 +34,8 @@ fn threads_and_descriptors() -> (usize, usize) {
     (count("/proc/self/task"), count("/proc/self/fd"))
 }
 
-/// Cancels `calls` calls by one token once `ready` returns, and looks at how they
-/// end. They must be in one of `phases`.
+/// Cancels `calls` calls with one token once `ready` returns, and checks how they end. They must
+/// end in one of `phases`.
 fn cancel(client: &Client, calls: usize, prompt: &str, phases: &[Phase], ready: impl FnOnce()) {
     let token = CancelToken::new();
     let ends: Vec<(Error, Instant)> = thread::scope(|scope| {
@@ -94,8 +93,8 @@ impl Full {
     }
 }
 
-/// A server that tells when it has got so far with a connection, and then waits for
-/// the client to go.
+/// A server that reports when a connection has reached a certain point, and then waits until the
+/// client leaves.
 fn hanging(prepare: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (RawServer, Receiver<()>) {
     let (sender, receiver) = channel();
     let server = RawServer::start(move |_, mut socket| {
@@ -143,7 +142,7 @@ fn waiting_in_line() {
 fn connecting() {
     let full = Full::new();
     let client = builder_at(&format!("http://{}/v1", full.address()))
-        // The system goes on connecting for so long after the call has left.
+        // The system keeps connecting for that long after the call has returned.
         .connect_timeout(Duration::from_secs(2))
         .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
         .build()
@@ -228,7 +227,7 @@ fn waiting_to_try_again() {
 
 #[test]
 fn a_cancelled_call_ends_at_once_in_every_phase_and_leaks_nothing() {
-    // Whatever the first use of the network keeps for good.
+    // The first use of the network allocates some descriptors for good.
     before_it_begins();
     let phases: &[fn()] = &[
         before_it_begins,

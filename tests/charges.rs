@@ -1,4 +1,4 @@
-//! What calls are charged that failed, or answered in part.
+//! What a failed or partly answered call is charged.
 
 mod support;
 
@@ -15,7 +15,7 @@ use tollgate::{
     StreamEvent, UnreportedUsage,
 };
 
-/// May bring a hundred tokens of output, and is not waited for.
+/// Allows 100 output tokens. The call is not retried.
 fn question() -> ChatRequest {
     ChatRequest::from("hi").max_output_tokens(100)
 }
@@ -37,7 +37,7 @@ fn assert_in_full(client: &Client, case: &str) {
     assert!(cost.input > Money::ZERO && call.served_model.is_empty(), "{case}");
 }
 
-/// Asks in both ways, and expects both to fail before anything of an answer came.
+/// Makes a call and a stream, and expects both to fail before any part of an answer arrives.
 fn fails(client: &Client, request: &ChatRequest, streamed: bool) -> Error {
     match streamed {
         false => client.chat(request.clone()).unwrap_err(),
@@ -45,8 +45,8 @@ fn fails(client: &Client, request: &ChatRequest, streamed: bool) -> Error {
     }
 }
 
-/// Asks until the time runs out while the answer is awaited. Where it runs out before the
-/// request was sent, which a busy machine may take long for, that is not charged.
+/// Calls until one times out while it waits for the answer. A call that times out before its request
+/// is sent, as can happen on a busy machine, is not charged.
 fn runs_out_of_time(client: &Client, streamed: bool) {
     let mut timeout = Duration::from_millis(100);
     loop {
@@ -144,7 +144,7 @@ fn a_call_that_timed_out_or_was_cancelled_is_charged_in_full() {
     let client = client(&server, "openai", config([ample()]));
     cancelled(&client, || {
         assert!(server.wait_for_requests(1, Duration::from_secs(60)));
-        // What is under way is in the report.
+        // The report includes calls in progress.
         assert!(client.costs().budgets[0].reserved > Money::ZERO);
     });
     assert_eq!(booked(&client).unwrap().outcome, CallOutcome::Unanswered);
@@ -168,10 +168,10 @@ fn what_never_reached_the_provider_costs_nothing() {
     }
 }
 
-/// How a stream ends before its time.
+/// How a stream ends early.
 const ENDS: [&str; 6] = ["dropped", "cancelled", "cut", "reset", "truncated", "error event"];
 
-/// Streams an answer that ends so after its first word, "one ".
+/// Streams an answer that ends this way after its first word, "one ".
 fn broken(server: &Loopback, client: &Client, provider: &str, end: &str) -> Option<Error> {
     let reply = || Reply::text("one two three four five six seven eight nine ten").usage(80, 10);
     let (first_word, _) = first_word_and_end(provider, reply());
@@ -187,7 +187,7 @@ fn broken(server: &Loopback, client: &Client, provider: &str, end: &str) -> Opti
     let mut stream = client.stream(question().cancel_token(&token)).unwrap();
     let first = stream.by_ref().find(|event| matches!(event, Ok(StreamEvent::TextDelta(_))));
     assert!(first.is_some(), "{provider} {end}");
-    // While it comes, it costs what came.
+    // In progress, it costs what has arrived.
     assert!(stream.partial().cost.unwrap().total > Money::ZERO);
     match end {
         "dropped" => return None,
@@ -214,11 +214,11 @@ fn a_truncated_stream_is_charged_its_reserved_output_or_by_choice_what_arrived()
                 let call = booked(&client).unwrap();
                 let cost = call.cost.unwrap();
                 assert_eq!((call.outcome, cost.source), (CallOutcome::Broken, CostSource::Bound));
-                // Of the four bytes that came, a reset may lose some.
+                // A reset can discard some of the four bytes.
                 if (end, rule) != ("reset", UnreportedUsage::Received) {
                     assert_eq!(cost.output, usd(output), "{case}");
                 }
-                // The input is what Anthropic reported at the start, or at its bound.
+                // The input is what Anthropic reported at the start, or its upper bound.
                 match provider {
                     "anthropic" => assert_eq!(cost.input, usd("0.00008"), "{case}"),
                     _ => assert!(cost.input > usd("0.0002"), "{case}"),
@@ -261,7 +261,7 @@ fn every_attempt_is_reserved_and_charged_separately() {
             false => client.chat(question()).unwrap(),
         };
         assert_eq!((answer.attempts().len(), answer.cost.unwrap().total), (4, usd("0.0001")));
-        // The second may have been billed, and the last was.
+        // The second attempt may have been billed; the last one was.
         let report = client.costs();
         let outcomes: Vec<_> = report.last.iter().map(|call| call.outcome).collect();
         assert_eq!(outcomes, [CallOutcome::Unanswered, CallOutcome::Answered], "{provider}");

@@ -1,4 +1,4 @@
-//! Connections behave whatever the server does with them, and the pool tells.
+//! Connections survive whatever a server does with them, and the pool reports it.
 
 mod support;
 
@@ -10,14 +10,14 @@ use support::{builder, builder_at, cancelled, client, loopback};
 use tollgate::testing::Reply;
 use tollgate::{CancelToken, ChatRequest, Client, ErrorKind, Phase, PoolConfig};
 
-/// Far more than anything here takes.
+/// Much longer than anything here takes.
 const LONG: Duration = Duration::from_secs(30);
 
 fn at(server: &RawServer) -> Client {
     builder_at(&server.base_url()).build().unwrap()
 }
 
-/// Nothing in use, nobody waiting, and the books balance.
+/// Nothing is in use, nobody waits, and the counts add up.
 fn assert_at_rest(client: &Client) {
     let total = client.pool().total;
     assert_eq!((total.active, total.opening, total.waiting), (0, 0, 0));
@@ -172,7 +172,7 @@ fn old_connections_are_replaced() {
     };
     let client = builder(&server, "openai").pool(short).build().unwrap();
     for _ in 0..3 {
-        // Longer than a lifetime, so that each is too old when it comes back.
+        // Longer than the maximum lifetime, so each connection is too old when it is returned.
         server.reply(Reply::text("hi").delay(Duration::from_millis(5)));
         client.chat("hi").unwrap();
     }
@@ -240,7 +240,7 @@ fn cancelling_ends_a_call_wherever_it_is_and_leaves_nothing_behind() {
         server.reply(Reply::hang());
         let asked = server.request_count() + 1;
         let error = cancelled(&client, || assert!(server.wait_for_requests(asked, LONG)));
-        // The server may have read it all before the client knows that it was sent.
+        // The server can have read all of it before the client knows that it was sent.
         let phase = error.phase();
         assert!(matches!(phase, Some(Phase::Send | Phase::FirstByte)), "round {round}: {phase:?}");
         client.chat("hi").unwrap();
@@ -291,7 +291,7 @@ fn cancelling_ends_a_blocked_write() {
     let (release, held) = mpsc::channel::<()>();
     let held = std::sync::Mutex::new(held);
     let server = RawServer::start(move |_, mut socket| {
-        // Begun to be read, and no further: there is far more than buffers hold.
+        // The server reads the beginning only; the rest is much more than buffers hold.
         let mut start = [0; 1000];
         std::io::Read::read_exact(&mut socket, &mut start).unwrap();
         sender.lock().unwrap().send(()).unwrap();

@@ -1,4 +1,4 @@
-//! Costs by whom and by what, for several clients together.
+//! Costs and budgets by customer, model and provider, also across clients.
 
 mod support;
 
@@ -25,7 +25,7 @@ fn every_customer_has_a_budget_of_its_own() {
     let error = client.chat(of("acme")).unwrap_err();
     assert_eq!(error.budget().unwrap().account, "customer=acme");
     client.chat(of("bolt")).unwrap();
-    // Leaving the tag out is no way around it.
+    // A call without the tag does not escape the budget.
     for _ in 0..2 {
         client.chat(ChatRequest::from("hi").max_output_tokens(100)).unwrap();
     }
@@ -72,7 +72,7 @@ fn two_clients_share_a_tracker() {
     assert_eq!(error.budget().unwrap().budget, "theirs");
     let error = clients[0].chat(of("acme")).unwrap_err();
     assert_eq!(error.budget().unwrap().budget, "mini");
-    // Of another model, the budget of all still bears it.
+    // A call of another model still fits the budget for all.
     clients[0].chat(of("acme").model("gpt-5")).unwrap();
     assert_eq!(report.by_provider.len(), 2);
 }
@@ -155,7 +155,7 @@ fn contradictory_budgets_are_refused_when_the_client_is_built() {
     let tracker = config([]).build().unwrap();
     let twice = builder(&server, "openai").cost_tracker(tracker).budget(ample());
     assert_eq!(twice.build().unwrap_err().kind(), ErrorKind::Configuration);
-    // A limit of nothing lets through what is free.
+    // A limit of zero still allows free calls.
     let nothing = client(&server, "openai", config([Budget::total(Money::ZERO)]));
     assert_eq!(nothing.chat("hi").unwrap_err().kind(), ErrorKind::BudgetExceeded);
     assert_eq!(server.request_count(), 0);

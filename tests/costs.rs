@@ -1,4 +1,4 @@
-//! Every call is priced, and held to its budgets.
+//! Every call is priced and checked against its budgets.
 
 mod support;
 
@@ -26,7 +26,7 @@ fn an_answer_carries_its_cost() {
         assert_eq!(stream.partial().cost, Some(cost));
         let report = client.costs();
         assert_eq!((report.total.calls, report.total.cost.total), (2, usd("0.004")));
-        // Nothing bears on it, so nothing limits it.
+        // No budget applies, so nothing limits the output.
         let limits = |provider| if provider == "anthropic" { Some(4_096) } else { None };
         for request in server.requests() {
             assert_eq!(request.json()["max_tokens"].as_u64(), limits(provider));
@@ -61,7 +61,7 @@ fn the_output_limit_is_what_the_budget_allows() {
         let sent = server.requests()[0].json()["max_tokens"].as_u64().unwrap();
         assert!((256..1_000).contains(&sent), "{sent}");
         assert_eq!(spent(&client), usd("0.00012"));
-        // One with a limit of its own is sent as it is or not at all.
+        // A request with its own limit is sent unchanged or not at all.
         client.chat(ChatRequest::from("hi").max_output_tokens(300)).unwrap();
         assert_eq!(server.requests()[1].json()["max_tokens"], 300);
         client.chat(ChatRequest::from("hi").max_output_tokens(900)).unwrap_err();
@@ -95,7 +95,7 @@ fn an_output_limit_is_sent_only_if_wanted_and_if_a_budget_applies() {
         client.chat("hi").unwrap();
     }
     assert!(server.requests().iter().all(|request| request.json().get("max_tokens").is_none()));
-    // The most that the model can write is reserved then.
+    // Then the model's maximum output is reserved.
     let tight = config([Budget::total(usd("0.0015"))]).limit_output(false);
     let tight = client(&server, "openai", tight);
     assert_eq!(tight.chat("hi").unwrap_err().kind(), ErrorKind::BudgetExceeded);
@@ -109,7 +109,7 @@ fn without_an_output_limit_the_model_maximum_is_reserved() {
         || prices().set("openai", "window", window.clone()).set("openai", "bare", bare.clone());
     let server = loopback();
     server.default_reply(Reply::text("Paris").usage(100, 10));
-    // Not a tenth of what the model can write.
+    // Less than a tenth of the model's maximum output.
     let small = |budget: &str| config([Budget::per_request(usd(budget))]).prices(prices());
     let small = |budget| small(budget).min_output_tokens(50).default_output_tokens(50);
     let hi = || ChatRequest::from("hi");
@@ -132,7 +132,7 @@ fn without_an_output_limit_the_model_maximum_is_reserved() {
         }
     }
     assert_eq!(server.request_count(), 0);
-    // A null is as good as left out.
+    // A null counts as left out.
     for provider in BOTH {
         let client = client(&server, provider, small("0.0015"));
         client.chat(hi().extra("max_tokens", json!(null))).unwrap();
@@ -216,7 +216,7 @@ fn reasoning_that_does_not_fit_the_limit_is_refused_as_too_expensive() {
         ]
     };
     for request in thinking() {
-        // Bears some output, but less than the thoughts alone.
+        // Allows some output, but less than the reasoning alone.
         let tight = client(&server, "anthropic", config([Budget::total(usd("0.002"))]));
         let error = tight.chat(request).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
@@ -237,7 +237,7 @@ fn a_stream_is_stopped_at_the_limit_per_request() {
     for provider in BOTH {
         let server = loopback();
         server.default_reply(Reply::pieces(vec!["word "; 2_000]).usage(100, 2_500));
-        // More is written than was reserved for: this server does not keep to the limit.
+        // This server ignores the limit and writes more than was reserved.
         let costs = config([Budget::per_request(usd("0.001")), ample()]);
         let client = client(&server, provider, costs.default_output_tokens(300));
         let mut stream = client.stream("hi").unwrap();
@@ -260,7 +260,7 @@ fn an_answer_beyond_the_limit_is_charged_and_returned() {
     server.default_reply(Reply::text("Paris").usage(1_000, 5_000));
     let budgets = [Budget::per_request(usd("0.001")), Budget::total(usd("0.005"))];
     let client = client(&server, "openai", config(budgets));
-    // Too late to stop it: it came at once, or its usage with its end.
+    // Too late to stop it: it arrived all at once, or its usage came with the end.
     assert_eq!(client.chat("hi").unwrap().cost.unwrap().total, usd("0.011"));
     assert_eq!(spent(&client), usd("0.011"));
     assert_eq!(client.chat("hi").unwrap_err().budget().unwrap().spent, usd("0.011"));
@@ -353,11 +353,11 @@ fn an_answer_without_usage_is_charged_at_the_most_or_estimated() {
                 };
                 (answer.cost.unwrap(), client)
             };
-            // What is not shown, such as reasoning, may be billed: all of the limit.
+            // Hidden output such as reasoning may be billed, so this is the whole limit.
             let (cost, held) = of(config([ample()]));
             assert_eq!((cost.output, cost.source), (usd("0.0002"), CostSource::Bound));
             assert_eq!(spent(&held), cost.total, "{provider} {streamed}");
-            // By choice a token for every byte.
+            // Here the tokenizer counts one token per byte.
             let (cost, _) = of(config([ample()]).unreported_usage(UnreportedUsage::Received));
             assert_eq!((cost.output, cost.source), (usd("0.000016"), CostSource::Bound));
             let (cost, _) = of(config([]));
@@ -403,7 +403,7 @@ fn an_answer_whose_usage_lacks_the_output_is_not_free() {
         assert_eq!(answer.usage.source, UsageSource::EstimatedOutput);
         assert_eq!((answer.usage.prompt_tokens, answer.usage.completion_tokens), (1_000, 100));
         let cost = answer.cost.unwrap();
-        // As many as it may have had.
+        // As many tokens as it may have used.
         assert_eq!((cost.output, cost.source), (usd("0.001"), CostSource::Bound));
     }
 }

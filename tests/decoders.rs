@@ -1,4 +1,4 @@
-//! What the loopback provider streams decodes to what it answers at once.
+//! A stream of the loopback provider decodes to the same answer as its whole response.
 
 mod support;
 
@@ -37,7 +37,7 @@ impl Format {
         }
     }
 
-    /// The answer at once, through a client.
+    /// The whole answer, through a client.
     fn whole(self, server: &Loopback) -> ChatResponse {
         let client = |provider| builder(server, provider).build().unwrap();
         match self {

@@ -1,5 +1,5 @@
-//! A stream that ends before its last report of usage is charged all that the request could
-//! have used: providers and gateways may go on and bill it in full.
+//! A stream that ends before its final usage is charged the most that the request could use:
+//! providers and gateways may keep generating and bill it in full.
 
 mod support;
 
@@ -22,13 +22,13 @@ fn story() -> Reply {
     Reply::text("one two three four five six seven eight nine ten").usage(80, 10)
 }
 
-/// May bring a thousand tokens of output, for $0.002.
+/// Allows 1,000 output tokens, for $0.002.
 fn question() -> ChatRequest {
     ChatRequest::from("hi").max_output_tokens(1_000)
 }
 
-/// A server whose streams stop after their first word, and that bills each for all the
-/// output it may have.
+/// A server whose streams stop after their first word, but that bills each for its whole output
+/// limit.
 fn bills_in_full(provider: &str) -> (Loopback, Arc<AtomicU64>) {
     let (first_word, _) = first_word_and_end(provider, story());
     let (server, billed) = (loopback(), Arc::new(AtomicU64::new(0)));
@@ -163,7 +163,7 @@ fn a_stream_stopped_by_a_limit_per_request_is_charged_at_least_its_reserved_outp
     }
 }
 
-/// A body of OpenAI's chunks.
+/// A body of chunks in OpenAI's format.
 fn chunks(chunks: &[Value]) -> Reply {
     let body: String = chunks.iter().map(|chunk| format!("data: {chunk}\n\n")).collect();
     Reply::raw(200, "text/event-stream", body)
@@ -192,7 +192,7 @@ fn usage_in_the_middle_of_a_stream_is_not_its_last() {
             "0.002",
             UsageSource::EstimatedOutput,
         ),
-        // All is counted that will be; only the end marker is missing, so it is whole.
+        // The final usage has arrived and only the end marker is missing, so the answer is complete.
         (
             "after the finish reason",
             vec![chunk("one ", json!("stop"), null()), json!({"choices": [], "usage": usage(7)})],
@@ -209,7 +209,7 @@ fn usage_in_the_middle_of_a_stream_is_not_its_last() {
         assert_eq!(kind, cut.then_some(ErrorKind::Truncated), "{case}");
         let call = client.costs().last.pop().unwrap();
         let cost = call.cost.unwrap();
-        // The input is believed in any case.
+        // The reported input counts in any case.
         assert_eq!((cost.input, cost.output), (usd("0.00008"), usd(output)), "{case}");
         assert_eq!((call.usage.source, spent(&client)), (source, cost.total), "{case}");
     }

@@ -1,4 +1,5 @@
-//! What a server writes steers no terminal, whichever way it is shown, and turns no text about.
+//! Text from a server contains nothing that controls a terminal or reverses text, however it is
+//! shown.
 
 mod support;
 
@@ -15,7 +16,7 @@ use tollgate::{ChatRequest, Client, Error, ErrorKind};
 const NASTY: &str = "\u{1b}[31mred\u{1b}]0;title\u{7}\u{9b}2J\u{9d}x\u{9c}\u{202e}evil\u{202c}\
                      \u{2066}y\u{2069}\u{200b}\u{feff}\u{7f}\u{8}end";
 
-/// Nothing in a text but what is seen, ends of lines and tabs.
+/// Whether a text contains only visible characters, line ends and tabs.
 fn is_plain(text: &str) {
     let acts = |char: char| {
         (char.is_control() && char != '\n' && char != '\t')

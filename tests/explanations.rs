@@ -9,8 +9,8 @@ use support::{builder, loopback, quick_retries};
 use tollgate::testing::Reply;
 use tollgate::{ChatRequest, Client, ClientBuilder, Decision, Error, ErrorKind, RetryConfig, Wait};
 
-/// The errors of a call and of a stream that both get this answer from a server that has
-/// nothing at the path that is called.
+/// The errors of a call and of a stream that both get this answer from a server without the
+/// requested path.
 fn astray(provider: &str, status: &str, kind: &str, body: &str) -> [Error; 2] {
     let answer = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{body}",

@@ -196,7 +196,7 @@ fn models_beyond_the_bound_share_a_series() {
     let server = loopback();
     let records = Records::default();
     metrics::with_local_recorder(&records, || {
-        // Refused unsent, which is quick.
+        // Refused before sending, so it is quick.
         let client = builder(&server, "openai")
             .budget(Budget::total(Money::ZERO))
             .observer(MetricsObserver::new())

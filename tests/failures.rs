@@ -1,4 +1,4 @@
-//! Whatever goes wrong gives its own clear error, in time, and tells no secrets.
+//! Every failure gives a clear error of its own, in time and without secrets.
 
 mod support;
 
@@ -137,7 +137,7 @@ fn half_a_body() {
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
         assert_eq!(error.phase(), Some(Phase::Body));
     }
-    // Where the end of the connection ends the body, only the JSON tells.
+    // If the end of the connection ends the body, only the JSON shows that it is incomplete.
     let (error, _server) = failure_with(
         "openai",
         Reply::text("a long answer").framing(Framing::UntilClose).cut_after(60),
@@ -272,7 +272,7 @@ fn tls_to_a_server_without_tls() {
 fn a_server_that_does_not_speak_http() {
     let server = RawServer::start(|_, mut socket| {
         send(&mut socket, "220 mail.example.com ESMTP\r\n\r\n");
-        // What the client sent is read, so that it does not reset the greeting.
+        // Read what the client sent, so that closing does not reset the connection.
         let _ = request(&mut socket);
     });
     let error = failure(builder_at(&server.base_url()));
@@ -281,8 +281,8 @@ fn a_server_that_does_not_speak_http() {
 
 #[test]
 fn a_large_request_that_the_server_refuses_unread() {
-    // The server answers after the first bytes and closes, so that the rest, which is more
-    // than the sockets hold, cannot be sent.
+    // The server answers after the first bytes and closes. The rest is more than the sockets
+    // hold, so it cannot be sent.
     let server = RawServer::start(|_, mut socket| {
         let mut start = vec![0; 100_000];
         let _ = std::io::Read::read(&mut socket, &mut start);
@@ -296,9 +296,8 @@ fn a_large_request_that_the_server_refuses_unread() {
     // A busy machine may take long to write so large a request.
     let client = builder_at(&server.base_url()).timeout(LONG).build().unwrap();
     let error = client.chat("x".repeat(16_000_000)).unwrap_err();
-    // Where the reset may take an answer along that has come (RFC 9112 section 9.6), it is
-    // a connection that broke: never a success, nor one fit for another call. Linux keeps
-    // what came before.
+    // A reset may discard an answer that has arrived (RFC 9112 section 9.6). Then it is a broken
+    // connection: never a success, and never reused. Linux keeps what arrived before.
     let is_told = error.status() == Some(413) && error.message() == "too large";
     let may_be_lost = cfg!(not(target_os = "linux"));
     assert!(is_told || (may_be_lost && error.kind() == ErrorKind::Connection), "{error}");

@@ -1,4 +1,4 @@
-//! An answer that has finished is whole, whether or not the server sends an end marker.
+//! A finished answer is complete, whether or not the server sends an end marker.
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{builder, builder_at, loopback, quick_retries};
 use tollgate::testing::{Framing, Reply};
 use tollgate::{Client, ErrorKind, StreamEvent, UsageSource};
 
-/// Longer than any test runs: whoever waits for this hangs.
+/// Longer than any test runs: a caller that waits for this hangs.
 const FOREVER: Duration = Duration::from_secs(3_600);
 
 const TEXT: &str = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n";
@@ -125,7 +125,7 @@ fn the_text_of_a_broken_stream_is_never_empty_without_an_error() {
         assert!(deltas.next().is_none());
         drop(deltas);
         assert!(stream.next().is_none());
-        // Where it ended well there is nothing left to say.
+        // After an orderly end there is nothing left to yield.
         server.reply(Reply::text("one"));
         let mut stream = client.stream("hi").unwrap();
         assert_eq!(stream.text().collect::<Result<String, _>>().unwrap(), "one");

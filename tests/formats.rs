@@ -50,7 +50,7 @@ fn each_provider_is_called_at_its_address_with_its_headers() {
         let client = builder(&server, provider).header("x-gateway", "42").build().unwrap();
         client.chat("hi").unwrap();
     }
-    // One's own in the place of ours.
+    // The caller's header replaces ours.
     let named = builder(&server, "openai").header("User-Agent", "mine/1").build().unwrap();
     named.chat("hi").unwrap();
     let mut requests = server.requests();
@@ -191,7 +191,7 @@ fn cached_tokens_are_part_of_the_prompt_for_every_provider() {
         assert_eq!((usage.prompt_tokens, usage.cached_tokens), (1000, 600));
         assert_eq!(usage.total_tokens, 1010);
     }
-    // Anthropic alone tells what was written.
+    // Only Anthropic reports cache writes.
     let server = loopback();
     server
         .reply(Reply::text("ok").usage(1000, 10).cached(600).cache_write(200).cache_write_1h(100));

@@ -1,4 +1,4 @@
-//! A response whose framing or head breaks the rules is a protocol error, keeps its status and
+//! A response with invalid framing or an invalid head is a protocol error. It keeps its status and
 //! is not retried.
 
 mod support;
@@ -120,7 +120,7 @@ fn unknown_transfer_codings_are_refused() {
     assert_eq!(answering(&identity, false).1.chat("hi").unwrap().text(), "hi");
 }
 
-/// An intermediary may have gone by the length (RFC 9112 section 6.3).
+/// An intermediary may have used the length (RFC 9112 section 6.3).
 #[test]
 fn a_response_with_two_framings_ends_its_connection() {
     let text = body("hi");

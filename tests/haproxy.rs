@@ -1,5 +1,4 @@
-//! Behind haproxy, when it refuses, delays or drops what comes, or has nobody behind it
-//! who answers.
+//! Calls through haproxy that refuses, delays or drops requests, or has no server behind it.
 //!
 //! The program is named by `TOLLGATE_HAPROXY`; without it these tests say that they
 //! skip. The directives are those of haproxy's configuration manual, sections 4.2
@@ -23,10 +22,10 @@ use support::{loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{CancelToken, ErrorKind, GiveUp, PoolConfig, RetryConfig};
 
-/// The call is to end by what is under test, not by this.
+/// Long, so that the behaviour under test ends the call first.
 const LONG: Duration = Duration::from_secs(600);
 
-/// What a test waits for a silent server.
+/// How long a test waits for a silent server.
 const SHORT: Duration = Duration::from_secs(1);
 
 const TARPIT: Failure = Failure::status(
@@ -58,8 +57,7 @@ struct Haproxy {
 }
 
 impl Haproxy {
-    /// One that follows `rule`, in which `if faulty` means those attempts that are to
-    /// fail.
+    /// Starts one that follows `rule`, in which `if faulty` matches the attempts that must fail.
     fn start(rule: &str) -> Option<Self> {
         let Ok(program) = std::env::var("TOLLGATE_HAPROXY") else {
             eprintln!("skipped: TOLLGATE_HAPROXY does not name haproxy");
@@ -150,8 +148,8 @@ fn told(front: &Front, column: &str) -> Option<String> {
     Some(value.to_owned())
 }
 
-/// Has a client fail by `rule` and recover. `per_failure` is how often an attempt that
-/// fails comes to the provider.
+/// Makes calls fail by `rule` and recover. `per_failure` is how often a failing attempt reaches the
+/// provider.
 fn recovers(rule: &str, failures: &[Failure], per_failure: u64) {
     let Some(haproxy) = Haproxy::start(rule) else { return };
     let client = behind(&haproxy.front).sleeper(Impatient).build().unwrap();
@@ -207,10 +205,9 @@ fn a_server_that_hangs_is_a_gateway_timeout() {
     recovers("use_backend hanging if faulty", &[GATEWAY_TIMEOUT], 1);
 }
 
-/// On a connection from the client that served a request before, haproxy takes a broken
-/// connection to the server for an idle one that was closed, and closes the client's
-/// without an answer, for the client to send its request again (`src/http_ana.c`,
-/// `abort_keep_alive`).
+/// If the client's connection has served a request before, haproxy treats a broken connection to
+/// the server as a closed idle one. It closes the client's connection without an answer and expects
+/// the client to send the request again (`src/http_ana.c`, `abort_keep_alive`).
 #[test]
 fn a_server_that_breaks_the_connection_is_a_bad_gateway() {
     const RULE: &str = "use_backend resetting if faulty";
@@ -260,8 +257,8 @@ fn an_ambiguous_failure_is_not_retried_if_that_is_turned_off() {
     assert_requests(&haproxy.server, 2);
 }
 
-/// How a silent drop shows: haproxy may have to let a reset go out, which its manual
-/// says does not pass the first router, but there is none on this machine.
+/// What a silent drop looks like. haproxy may have to send a reset, which its manual says does not
+/// pass the first router; on this machine there is no router.
 fn silent_drop() -> Failure {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let capabilities = status
@@ -279,7 +276,7 @@ fn silent_drop() -> Failure {
 const SILENT_DROP: &str = "http-request silent-drop if faulty";
 const SILENT_TARPIT: &str = "use_backend silent if faulty";
 
-/// Has the time for an attempt leave time for another.
+/// Checks that the attempt timeout leaves time for another attempt.
 fn recovers_from_silence(rule: &str, failures: &[Failure]) {
     let Some(haproxy) = Haproxy::start(rule) else { return };
     let client = behind(&haproxy.front).attempt_timeout(SHORT).build().unwrap();
@@ -309,7 +306,7 @@ fn a_dropped_connection_is_retried() {
     );
 }
 
-/// Has the time for the whole call end it.
+/// Checks that the timeout ends the call.
 fn ends_in_time(rule: &str, failure: Failure) {
     let Some(haproxy) = Haproxy::start(rule) else { return };
     let client = behind(&haproxy.front).retry(quick_retries(1)).timeout(LONG).build().unwrap();

@@ -1,4 +1,4 @@
-//! What a provider is known to refuse is put right or refused before it is sent.
+//! What a provider is known to refuse is corrected, or refused before it is sent.
 
 mod support;
 

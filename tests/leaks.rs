@@ -1,5 +1,5 @@
-//! A client that is gone has left no thread and no descriptor. Alone in its
-//! process, so that both can be counted.
+//! A dropped client leaves no thread and no descriptor behind. This test runs alone in its process,
+//! so that it can count both.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -64,7 +64,7 @@ fn streams(server: &Loopback) {
     });
 }
 
-/// Streams that are read all at once, of which none is lost and none mixed with another.
+/// Streams that are read concurrently. None is lost, and none is mixed up with another.
 fn five_hundred_streams() {
     const STREAMS: usize = 500;
     // More than a reader runs ahead.
@@ -91,7 +91,7 @@ fn five_hundred_streams() {
 
 #[test]
 fn a_dropped_client_leaves_no_threads_or_descriptors() {
-    // Whatever the first use of the network keeps for good.
+    // The first use of the network allocates some descriptors for good.
     {
         let server = loopback();
         builder(&server, "openai").build().unwrap().chat("hi").unwrap();
@@ -114,7 +114,7 @@ fn a_dropped_client_leaves_no_threads_or_descriptors() {
         // By name, which takes a thread for the lookup.
         let port = server.address().port();
         let by_name = builder_at(&format!("http://localhost:{port}/v1"))
-            // It may be the one that gets no answer.
+            // This one may get no answer.
             .timeout(Duration::from_secs(2))
             .build()
             .unwrap();

@@ -1,5 +1,5 @@
-//! The ledger in a file, shared by processes some of which are killed. The processes are
-//! this program itself, run again with [`ROLE`] set.
+//! A ledger file shared by processes, some of which are killed. The processes are this test program,
+//! run again with [`ROLE`] set.
 
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tollgate::Money;
 use tollgate::cost::ledger::{Balance, Hold, HoldError, Ledger, Line, SqliteLedger};
 
-/// What a process started by a test is to do: `spend` or `try`.
+/// The task of a process that a test starts: `spend` or `try`.
 const ROLE: &str = "TOLLGATE_TEST_LEDGER_ROLE";
 
 /// The ledger's file, for such a process.
@@ -31,12 +31,12 @@ const RESERVED: i128 = 100;
 /// What may be spent in a slot.
 const LIMIT: i128 = 20 * RESERVED;
 
-/// How many seconds a slot is long. With every call a second passes, so that in most slots
-/// more calls are tried than fit.
+/// The length of a slot in seconds. Every call takes a second, so most slots see more calls than
+/// fit.
 const SLOT: i64 = 60;
 
-/// When an open reservation is taken for a dead process's: soon enough that it happens to
-/// living ones too, whose calls are then corrected.
+/// When an open reservation counts as abandoned: soon enough to happen to living processes, too,
+/// whose calls are then corrected.
 const ABANDON_AFTER: Duration = Duration::from_secs(40);
 
 /// A directory of its own, removed at the end.
@@ -68,7 +68,7 @@ fn again(role: &str, file: &Path) -> Command {
     command
 }
 
-/// Nothing, unless another test runs this program again.
+/// Does nothing unless another test runs this program again.
 #[test]
 fn what_a_process_does() {
     let Ok(role) = env::var(ROLE) else { return };
@@ -83,7 +83,7 @@ fn what_a_process_does() {
     }
 }
 
-/// A line for each slot, and one over all that keeps count.
+/// One budget per slot, and a total that only counts.
 fn lines(now: i64) -> [Line<'static>; 2] {
     let slot = now - now % SLOT;
     [
@@ -263,7 +263,7 @@ fn the_ledger_balances_even_if_some_processes_are_killed() {
     accepting.join().unwrap();
     assert!(provider.refusals.load(Ordering::Relaxed) > 0, "no limit was met");
 
-    // What the killed ones left behind, read with any tool.
+    // What the killed processes left behind, read directly.
     let tool = Connection::open(folder.file()).unwrap();
     let left: Vec<(u64, i64)> = tool
         .prepare("SELECT reservation, slot FROM reservation_lines WHERE account = 'slots'")
@@ -274,7 +274,7 @@ fn the_ledger_balances_even_if_some_processes_are_killed() {
         .unwrap();
     assert!(left.len() <= 2 * 24, "{left:?}");
 
-    // A long time after, that is booked in full, and all the rest as it was counted.
+    // Much later, that is charged in full, and the rest as it was counted.
     let now = provider.now() + 10 * SLOT;
     let amount = Money::picos(RESERVED);
     let later = Hold { lines: &lines(now), least: amount, most: amount, now };
@@ -305,7 +305,7 @@ fn the_ledger_balances_even_if_some_processes_are_killed() {
     println!("{} calls, {} of them of killed processes", calls.len(), left.len());
 }
 
-/// Where permissions bind, which they do not for root: as the user `nobody` there.
+/// Permissions do not apply to root, so as root this runs as the user `nobody`.
 #[test]
 #[cfg(unix)]
 fn a_file_or_directory_that_cannot_be_written_is_told() {

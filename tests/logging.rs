@@ -1,5 +1,5 @@
-//! What the crates below us log shows no key and no prompt that is sent, at any level, and at
-//! `info` none that a server repeats.
+//! Our dependencies log no key and no prompt that we send, at any level. At `info` they do not log
+//! one that a server repeats either.
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! The numbers of a client are those of the server: nothing lost, doubled or mislabelled.
+//! The client's metrics match what the server saw: nothing is lost, doubled or mislabelled.
 
 mod support;
 
@@ -22,10 +22,10 @@ const ROUNDS: u64 = 3;
 /// How often each outcome comes about in all.
 const EACH: u64 = THREADS * ROUNDS;
 
-/// Whose usage the server reports, whatever else happens.
+/// Outcomes whose usage the server reports in any case.
 const WHOLE: &str = "whole";
 
-/// Whose answers never end.
+/// Outcomes whose answers never end.
 const TORN: &str = "torn";
 
 /// What the server has seen and sent, of the calls to [`WHOLE`].
@@ -125,7 +125,7 @@ fn every_metric_matches_what_the_server_saw_and_sent() {
             scope.spawn(move || {
                 for round in 0..ROUNDS {
                     every_outcome(client, &format!("{thread}-{round}"));
-                    // Looking on disturbs nothing.
+                    // Taking snapshots meanwhile changes nothing.
                     let snapshot = client.metrics();
                     let stats = &snapshot.total;
                     let ended = stats.answered + stats.failed + stats.cancelled + stats.refused;
@@ -173,7 +173,7 @@ fn every_metric_matches_what_the_server_saw_and_sent() {
     assert_eq!(torn.time_to_first_token.count(), 3 * EACH);
     assert!(torn.tokens.input > 0 && torn.tokens.output > 0 && torn.cost > Money::ZERO);
 
-    // Both together are all there is, also of late.
+    // Both together are everything, in the recent windows, too.
     assert_eq!(snapshot.by_model.len(), 2);
     assert_eq!(snapshot.total.calls, 9 * EACH);
     assert_eq!(snapshot.in_flight, 0);

@@ -1,5 +1,5 @@
-//! Behind nginx, which ends connections after few requests and short rests, limits
-//! requests, and may have nobody behind it who answers.
+//! Calls through nginx that closes connections after a few requests and short idle times, limits
+//! requests, and may have no server behind it.
 //!
 //! The program is named by `TOLLGATE_NGINX`; without it these tests say that they skip.
 #![cfg(unix)]
@@ -25,8 +25,7 @@ const BAD_GATEWAY: Failure = Failure::status(ErrorKind::Server, 502, "502 Bad Ga
 const GATEWAY_TIMEOUT: Failure =
     Failure::status(ErrorKind::Server, 504, "504 Gateway Time-out nginx");
 
-/// An nginx in front of `server`, with more settings for the whole of it, and others for
-/// the requests that are to fail.
+/// An nginx in front of `server`, with extra settings for all requests and for those that must fail.
 fn nginx(server: &Loopback, whole: &str, faulty: &str) -> Option<Front> {
     let Ok(program) = std::env::var("TOLLGATE_NGINX") else {
         eprintln!("skipped: TOLLGATE_NGINX does not name nginx");
@@ -39,8 +38,7 @@ fn nginx(server: &Loopback, whole: &str, faulty: &str) -> Option<Front> {
     command.args(["-p", ".", "-c", "nginx.conf"]);
     let host = Ipv4Addr::new(127, 0, 0, 3);
     let front = Front::start(&mut command, "nginx.conf", |port| {
-        // One process, so that killing it leaves nothing behind. Such a one can take no
-        // socket over.
+        // A single process, so that killing it leaves nothing behind. It cannot take over a socket.
         format!(
             "daemon off; master_process off; pid nginx.pid; error_log stderr crit;
              events {{ worker_connections 1024; }}
@@ -75,8 +73,8 @@ fn nginx(server: &Loopback, whole: &str, faulty: &str) -> Option<Front> {
     Some(front.at(host).wait_until(|front| front.folder().join("nginx.pid").exists()))
 }
 
-/// Has a client fail by what is set for requests that are to, and recover.
-/// `per_failure` is how often an attempt that fails comes to the provider.
+/// Makes calls fail by these settings and recover. `per_failure` is how often a failing attempt
+/// reaches the provider.
 fn recovers(faulty: &str, failure: Failure, per_failure: u64) {
     let server = loopback();
     let Some(nginx) = nginx(&server, "", faulty) else { return };
@@ -165,7 +163,7 @@ fn ten_thousand_calls_from_32_threads_without_an_error() {
     let Some(nginx) = nginx(&server, short, "") else { return };
     let client = behind(&nginx)
         .pool(PoolConfig { max_size: 16, ..PoolConfig::default() })
-        // Whatever goes wrong is to be seen.
+        // No retries, so that every failure shows.
         .retry(RetryConfig { max_retries: 0, ..quick_retries(0) })
         .build()
         .unwrap();
@@ -184,7 +182,7 @@ fn ten_thousand_calls_from_32_threads_without_an_error() {
     let total = client.pool().total;
     assert!(total.opened >= (CALLS / 3) as u64, "{total:?}");
     assert_eq!(total.opened, total.idle as u64 + total.closed.total());
-    // Past nginx's patience with a connection at rest.
+    // Longer than nginx keeps an idle connection.
     thread::sleep(Duration::from_millis(1500));
     client.chat("hi").unwrap();
 }

@@ -1,4 +1,4 @@
-//! Who observes a client is told everything, in order, outside all locks.
+//! An observer sees every event, in order, outside all locks.
 
 mod support;
 
@@ -20,7 +20,7 @@ use tollgate::{
 
 const FRESH: [&str; 4] = ["call begun", "attempt 0 begun", "opened", "leased"];
 
-/// What was told from the beginning of a call on a fresh connection.
+/// The events at the beginning of a call on a new connection.
 fn fresh(rest: &[&str]) -> Vec<String> {
     FRESH.iter().chain(rest).map(ToString::to_string).collect()
 }
@@ -239,7 +239,7 @@ fn calls_of_all_clients_have_ids_of_their_own() {
     assert_eq!(ids.len(), 40);
 }
 
-/// Panics wherever it can, with something that panics when it is dropped.
+/// Panics in every callback, with a payload that panics when it is dropped.
 struct Panics;
 
 struct Bomb;
@@ -289,7 +289,7 @@ impl Observer for Panics {
     }
 }
 
-/// Keeps what panics on purpose here out of the output.
+/// Hides the intended panics of these tests from the output.
 fn quietly() {
     let loud = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

@@ -1,4 +1,4 @@
-//! What a provider sends along goes back to it unchanged, and to no other.
+//! A provider's own state goes back to it unchanged, and to no other provider.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn client(server: &Loopback, name: &str) -> Client {
         .unwrap()
 }
 
-/// A tool loop's second turn as `name` receives it: the answer went through a file, and each
+/// The second turn of a tool loop as `name` receives it: the answer was stored and loaded, and each
 /// call has a result.
 fn second_turn(server: &Loopback, name: &str, answer: &ChatResponse) -> Value {
     let stored = serde_json::to_string(&answer.message).unwrap();
@@ -271,7 +271,7 @@ fn members_beside_an_answer_can_be_read_whole_and_streamed() {
     expected.remove("warnings");
     assert_eq!((&answer.extra, &streamed.extra), (&expected, &expected));
     assert!(!format!("{streamed:?}").contains("https://a"));
-    // They surround the answer and are no part of the conversation.
+    // They stand beside the answer and are not part of the conversation.
     assert_eq!(answer.message, streamed.message);
     assert_eq!(answer.message.opaque, None);
 }

@@ -1,5 +1,5 @@
-//! Budgets hold for processes that share the file of a ledger, some of which are killed.
-//! The processes are this program itself, run again with [`PROCESS`] set.
+//! Budgets hold for processes that share a ledger file, even if some are killed. The processes are
+//! this test program, run again with [`PROCESS`] set.
 
 mod support;
 
@@ -33,8 +33,7 @@ fn limit() -> Money {
     Money::cents(30)
 }
 
-/// What a process keeps its costs by: all share a limit, and what each of them spends is
-/// counted.
+/// The budgets of a process: one shared limit, and a count for each process.
 fn costs(file: &str, ahead: Duration) -> CostTracker {
     let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(1_000);
     let ledger = SqliteLedger::open(file).unwrap().busy_timeout(Duration::from_secs(60));
@@ -48,7 +47,7 @@ fn costs(file: &str, ahead: Duration) -> CostTracker {
         .unwrap()
 }
 
-/// Nothing, unless the other test runs this program again.
+/// Does nothing unless the other test runs this program again.
 #[test]
 fn what_a_process_does() {
     let Ok(process) = env::var(PROCESS) else { return };
@@ -91,7 +90,7 @@ fn no_number_of_processes_overruns_a_budget_even_if_some_are_killed() {
             let content = request.messages()[0]["content"].as_str().unwrap();
             let process: usize = content.trim_end_matches(':').parse().unwrap();
             let most = request.json()["max_tokens"].as_u64().unwrap();
-            // Not zero, which would not be believed.
+            // Not zero: zero counts as unreported.
             let (input, output) = (fastrand::u64(1..100), fastrand::u64(1..=most));
             let picos = input * 1_000_000 + output * 2_000_000;
             billed[process].fetch_add(picos, Ordering::SeqCst);
@@ -112,7 +111,7 @@ fn no_number_of_processes_overruns_a_budget_even_if_some_are_killed() {
         })
         .collect();
     let watcher = costs(&file, Duration::ZERO);
-    // Killed in the midst of it, whatever they are doing then.
+    // Killed in the middle of whatever they are doing.
     for (killed, child) in children[..KILLED].iter_mut().enumerate() {
         let enough = 20 * (killed as u64 + 1) + fastrand::u64(..20);
         assert!(server.wait_for_requests(enough, Duration::from_secs(60)));
@@ -130,7 +129,7 @@ fn no_number_of_processes_overruns_a_budget_even_if_some_are_killed() {
         }
     }
 
-    // What the killed ones had reserved is taken to be spent after a quarter of an hour.
+    // What the killed processes had reserved counts as spent after 15 minutes.
     let later = costs(&file, Duration::from_secs(3_600));
     let plan = tollgate::cost::CallPlan::new("openai", "m").input_tokens(0).output_tokens(0);
     drop(later.reserve(plan.clone()).unwrap());
@@ -169,7 +168,7 @@ fn spend(costs: &CostTracker) -> u32 {
     u32::try_from(calls.count()).unwrap()
 }
 
-/// Nothing, unless the test below runs this program again.
+/// Does nothing unless the test below runs this program again.
 #[test]
 fn what_a_late_process_does() {
     let Ok(file) = env::var(LATE) else { return };
@@ -196,7 +195,7 @@ fn told(child: Child) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
 }
 
-/// The first process goes on with the files it has open, and one that starts later sees others.
+/// The first process keeps its open files, and one that starts later opens other files.
 #[test]
 #[cfg(unix)]
 fn a_budget_holds_though_files_of_its_ledger_are_deleted_under_a_running_process() {

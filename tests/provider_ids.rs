@@ -25,7 +25,7 @@ const PRICED: [(&str, &str, &str); 10] = [
     ("groq", "llama-3.3-70b-versatile", "groq"),
 ];
 
-/// The providers that an observer was told of.
+/// The providers that an observer saw.
 #[derive(Debug, Default)]
 struct Seen(Mutex<Vec<String>>);
 
@@ -129,7 +129,7 @@ fn a_custom_provider_has_its_own_id_and_the_prices_of_another() {
     assert!(!report.total.cost.total.is_zero());
     assert_eq!(report.budgets[0].account, "provider=my-gateway");
     assert_eq!(report.budgets[0].spent, report.total.cost.total);
-    // A budget for OpenAI is none for a gateway with OpenAI's prices.
+    // A budget for OpenAI does not apply to a gateway with OpenAI's prices.
     let tight = Budget::total(Money::ZERO).provider("openai");
     server.reply(Reply::text("fine").usage(1_000, 100));
     own().budget(tight).build().unwrap().chat("hi").unwrap();

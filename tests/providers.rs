@@ -155,7 +155,7 @@ fn a_model_of_another_provider_is_asked_there_and_nowhere_else() {
     for (request, sent) in [
         (request().model("groq/llama-3.3-70b"), "llama-3.3-70b"),
         (request().model("groq/openai/gpt-oss-120b"), "openai/gpt-oss-120b"),
-        // With a provider, the model is its own name as it stands.
+        // With a provider set, the model name is used unchanged.
         (request().provider("groq").model("groq/compound"), "groq/compound"),
     ] {
         let before = openai.request_count();
@@ -205,7 +205,7 @@ fn a_misconfigured_provider_is_an_error_before_sending() {
         assert!(error.attempts().is_empty());
     }
     assert_eq!(server.connections().opened, 0);
-    // No call of these is lost from the metrics.
+    // The metrics include all of these calls.
     assert_eq!(client.metrics().total.calls, 12);
     // A client without a provider asks for one with each request.
     let client = Client::builder().build().unwrap();

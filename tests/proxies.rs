@@ -1,5 +1,5 @@
-//! Calls through a proxy: by one tunnel for many calls, with errors that name the
-//! proxy and never its password.
+//! Calls through a proxy: many calls share one tunnel, and errors name the proxy but never its
+//! password.
 
 mod support;
 
@@ -15,7 +15,7 @@ use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Prox
 
 /// A user name and a password as they stand in a URL.
 const USER_INFO: &str = "porter:p%40ss-%25word";
-/// What must never be shown of them.
+/// The parts that must never be shown.
 const SECRETS: [&str; 3] = ["p%40ss-%25word", "p@ss-%word", CREDENTIALS];
 /// `porter:p@ss-%word` in base 64, as the proxy gets it.
 const CREDENTIALS: &str = "cG9ydGVyOnBAc3MtJXdvcmQ=";
@@ -42,7 +42,7 @@ impl ConnectProxy {
         Self { listener, asked }
     }
 
-    /// Leads to where it is asked to.
+    /// Connects to whatever it is asked for.
     fn open() -> Self {
         Self::start(|client, head| {
             let target = head.split(' ').nth(1).unwrap();
@@ -91,7 +91,7 @@ fn tunnel(mut client: &TcpStream, target: &TcpStream) {
     relay(client, target);
 }
 
-/// The setup of a client of a server that is never reached.
+/// A builder for a client of a server that is never reached.
 fn unreachable(proxy: Proxy) -> ClientBuilder {
     Client::builder()
         .provider("openai")
@@ -108,15 +108,14 @@ fn with_tls(builder: ClientBuilder) -> ClientBuilder {
     builder.base_url("https://127.0.0.1:9/v1")
 }
 
-/// Both kinds of target, where the crate is built for both.
+/// Plain and TLS targets; only plain ones if the crate is built without TLS.
 fn both(builder: ClientBuilder) -> Vec<ClientBuilder> {
     let encrypted = cfg!(any(feature = "rustls", feature = "native-tls"));
     let with_tls = encrypted.then(|| with_tls(builder.clone()));
     [Some(builder), with_tls].into_iter().flatten().collect()
 }
 
-/// The error of one call, which comes in time and tells no secrets, and what the
-/// pool counted.
+/// The error of one call, which must come in time and without secrets, and the pool's counts.
 fn failure(builder: ClientBuilder) -> (Error, OriginStats) {
     hides_its_secrets(&builder);
     let client = builder.build().unwrap();
@@ -249,7 +248,7 @@ fn the_connection_to_the_proxy_may_use_tls_as_well() {
     let silent = Listener::start(wait_for_the_end);
     let proxy = ConnectProxy::hanging();
     let front = TlsServer::start(proxy.address());
-    // The second is enough to come as far as the request to the proxy.
+    // One second is enough to reach the request to the proxy.
     for (port, millis, phase) in
         [(silent.address().port(), 1000, Phase::Tls), (front.port(), 1500, Phase::Connect)]
     {
@@ -390,7 +389,7 @@ fn a_cancel_token_ends_the_wait_for_a_hanging_proxy() {
             builder.proxy(proxy.proxy()).connect_timeout(Duration::from_secs(60)).build().unwrap();
         let error = cancelled(&client, || has_begun.recv_timeout(PATIENCE).unwrap());
         assert_eq!(error.phase(), Some(Phase::Connect));
-        // Told by the thread that connects, once it has let go.
+        // The connecting thread reports it after it has let go.
         eventually("it is counted", || client.pool().total.failed.cancelled == 1);
     }
 }
@@ -419,8 +418,8 @@ fn a_malformed_proxy_is_a_configuration_error() {
     }
 }
 
-/// Runs itself again in a process of its own, since a test cannot change the
-/// environment of the others.
+/// Runs itself again in a process of its own, since a test must not change the environment of the
+/// others.
 #[test]
 fn a_proxy_from_the_environment_is_used_unless_a_setting_overrides_it() {
     const SECOND_RUN: &str = "TOLLGATE_TEST_SECOND_RUN";

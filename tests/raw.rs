@@ -67,7 +67,7 @@ fn raw_failures_are_retried_and_explained_like_those_of_chats() {
     assert_eq!(error.kind(), ErrorKind::Protocol);
     assert!(error.message().contains("not JSON (line 1"), "{error}");
     assert!(!error.message().contains('{'), "{error}");
-    // Whatever the loopback provider does not serve is not there.
+    // The loopback provider answers 404 to what it does not serve.
     let error = client.get("/models").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }

@@ -1,4 +1,4 @@
-//! Real responses, recorded from the providers, come out of the client as they are.
+//! Responses recorded from the providers decode to what their JSON says.
 //!
 //! The folder is named by `TOLLGATE_RECORDINGS`; without it these tests say that
 //! they skip. What is expected of a response is found by a walk over its raw JSON
@@ -67,7 +67,7 @@ fn recordings() -> Option<Vec<Recording>> {
     Some(found)
 }
 
-/// What the client makes of a recording, over a real socket.
+/// What the client returns for a recording, over a real socket.
 fn replayed(recording: &Recording) -> Result<tollgate::ChatResponse, tollgate::Error> {
     let server = loopback();
     let mut reply =

@@ -1,4 +1,4 @@
-//! What is tried again, when, and what is not, counted at the server.
+//! What is retried, when, and what is not, counted at the server.
 
 mod support;
 
@@ -37,7 +37,7 @@ fn no_second_sending() -> PoolConfig {
     PoolConfig { retry_stale: false, ..PoolConfig::default() }
 }
 
-/// Without chance, so that waits can be told to the millisecond.
+/// Without jitter, so that tests know each wait to the millisecond.
 fn even(max_retries: u32) -> RetryConfig {
     RetryConfig { max_retries, jitter: 0.0, ..RetryConfig::default() }
 }
@@ -106,8 +106,7 @@ fn permanent_failures_are_not_retried() {
     }
 }
 
-/// A server that hangs or stalls fails an attempt only where there is a limit for
-/// one.
+/// A server that hangs or stalls fails an attempt only if there is an attempt timeout.
 #[test]
 fn an_attempt_that_hangs_leaves_time_for_another() {
     for (reply, phase) in [
@@ -187,7 +186,7 @@ fn retries_end_with_the_last_failure_and_list_them_all() {
     assert!(began.windows(2).all(|pair| pair[0] < pair[1]), "{began:?}");
 }
 
-/// One call that is refused once under `headers`, and what became of it.
+/// Makes one call that is refused once with `headers`, and returns its attempts.
 fn refused_once(status: u16, headers: &[(&str, &str)]) -> (Result<Decision, GiveUp>, usize) {
     let server = loopback();
     let refusal = Reply::error(status, "", "slow down");
@@ -316,7 +315,7 @@ fn an_ambiguous_failure_is_sent_once_without_retry_ambiguous() {
         }
         assert_eq!(server.requests().len(), sent);
     }
-    // Nor on a fresh connection in the place of one that died while it was idle.
+    // Also not on a new connection after an idle one died.
     let server = loopback();
     server.reply(Reply::text("one"));
     server.reply(Reply::reset());
@@ -407,7 +406,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
     assert_eq!((error.attempts().len(), last(&error)), (1, GiveUp::BudgetSpent));
     assert!(error.to_string().contains("retry budget is spent"), "{error}");
 
-    // Once it answers again, so do the retries come back.
+    // Once calls succeed again, they refill the retry budget.
     server.default_reply(Reply::text("back"));
     assert_eq!(storm(&client), 2000);
     assert_eq!(client.retries_left(), 100);
@@ -417,7 +416,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
 fn second_sends_draw_on_the_retry_budget_too() {
     let server = loopback();
     server.record_requests(false);
-    // Every other request of a connection is hung up on.
+    // The server closes the connection at every second request.
     let budget = RetryBudget { capacity: 10, ..RetryBudget::default() };
     let client = builder(&server, "openai")
         .retry(RetryConfig { budget, ..quick_retries(0) })

@@ -1,5 +1,5 @@
-//! A server that repeats the key, wherever it can: what comes out of a call shows it nowhere
-//! but in the answer's own words.
+//! A server repeats the key everywhere it can. Nothing that the client returns shows it, except the
+//! text of the answer itself.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::stream::BOTH;
 use support::{KEY, builder_at, quick_retries};
 use tollgate::{ChatResponse, Client, ClientBuilder, Error, StreamEvent};
 
-/// Everything that a client hands out about its calls, in one text.
+/// Everything that a client shows about its calls, in one text.
 #[derive(Default)]
 struct Shown(String);
 

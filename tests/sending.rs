@@ -1,4 +1,4 @@
-//! A request goes out whole, and in as few writes as it takes.
+//! A request is sent completely, in as few writes as possible.
 
 mod support;
 

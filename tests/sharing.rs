@@ -16,7 +16,7 @@ fn ten_thousand_calls_from_64_threads_over_8_connections() {
     const CALLS: usize = 10_000;
     let server = loopback();
     server.record_requests(false);
-    // Every answer repeats its question, so that a mix-up shows.
+    // Every answer repeats its question, so a mix-up shows.
     server.respond(|request| {
         let question = request.messages()[0]["content"].as_str().unwrap_or_default();
         Some(Reply::text(format!("answer to {question}")))

@@ -130,7 +130,7 @@ impl Subscriber for Collector {
 }
 
 impl Collector {
-    /// What came of a program run under it: spans and events.
+    /// The spans and events of a program that ran with this subscriber.
     fn run(program: impl FnOnce()) -> (Vec<Recorded>, Vec<Recorded>) {
         Self::run_at(Level::TRACE, program)
     }

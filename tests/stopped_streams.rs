@@ -1,5 +1,5 @@
-//! A stream ends when its time is over, when it is cancelled and when nobody wants it,
-//! and lets its connection go.
+//! A stream ends at its timeout, when it is cancelled and when it is dropped, and then releases its
+//! connection.
 
 mod support;
 
@@ -148,7 +148,7 @@ fn a_stream_dropped_at_any_event_closes_its_connection() {
             drop(stream);
             at_rest(&client);
         }
-        // The connection of the one seen to its end is still there.
+        // The connection of the stream that was read to its end is still open.
         let total = client.pool().total;
         assert_eq!(total.opened, 1 + total.closed.total());
         assert!(server.wait_for_connections(|now| now.open <= 1, AT_ONCE));
@@ -205,7 +205,7 @@ fn a_stream_that_nobody_reads_ends_when_it_is_cancelled() {
     let token = CancelToken::new();
     let mut stream = client.stream(ChatRequest::from("hi").cancel_token(&token)).unwrap();
     token.cancel();
-    // Before anyone looks.
+    // Cancelled before the first read.
     gone.recv_timeout(AT_ONCE).expect("the connection is closed");
     eventually("its place is free", || client.pool().total.active == 0);
     assert!(stream.next().unwrap().unwrap_err().is_cancelled());

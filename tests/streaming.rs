@@ -1,5 +1,4 @@
-//! Answers that are read while they are written: they are whole, come as fast as they
-//! are taken, and give their connections back.
+//! Streams are complete, as fast as their reader, and return their connections.
 
 mod support;
 
@@ -184,8 +183,8 @@ fn a_slow_caller_makes_the_provider_wait() {
     let client = builder_at(&server.base_url()).max_response_bytes(SIZE).build().unwrap();
     let mut stream = client.stream("hi").unwrap();
     assert!(full.recv_timeout(AT_ONCE).unwrap(), "it was all taken, though nobody reads it");
-    // The provider has more than is taken, and the reader goes on as far ahead as it can.
-    // That it goes no further is nothing that happens, so only time can show it.
+    // The provider has more to send, and the reader reads as far ahead as it may. No event marks
+    // that it stops, so only time can show it.
     let mut ahead = 0;
     loop {
         thread::sleep(Duration::from_millis(100));

@@ -1,5 +1,5 @@
-//! Streams recorded from the providers decode to what their raw lines say, however
-//! they are cut, and are never taken for whole when they are cut short.
+//! Streams recorded from the providers decode to what their raw lines say, however they are cut
+//! into pieces. A truncated one never counts as complete.
 //!
 //! The folder is named by `TOLLGATE_RECORDINGS`; without it these tests say that
 //! they skip. What is expected of a stream is found by a walk over its lines that
@@ -427,8 +427,8 @@ fn recorded_streams_of_compatible_servers_are_read() {
     assert!(recordings.len() >= 40, "only {}; is the folder whole?", recordings.len());
 }
 
-/// Whatever came last, usage counts as fully reported only if it is what the whole stream
-/// reports.
+/// Wherever a stream is cut, usage counts as fully reported only if it equals that of the whole
+/// stream.
 #[test]
 fn a_cut_recording_never_counts_as_reported_usage() {
     let Some(recordings) = recordings(&[&OWN[..], &COMPATIBLE[..]].concat()) else { return };

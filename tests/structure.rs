@@ -1,5 +1,5 @@
-//! How the crate is built: no two of its modules import each other, and every file says what it
-//! is for.
+//! The structure of the crate: no two modules import each other, and every file begins with a doc
+//! comment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,8 +20,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The module at the root that a file belongs to; `None` for files that stand above all
-/// modules, and for tests, which may use whatever they like.
+/// The top-level module that a file belongs to; `None` for files above all modules and for tests,
+/// which may import anything.
 fn module(path: &Path, src: &Path) -> Option<String> {
     let below = path.strip_prefix(src).ok()?.with_extension("");
     let mut names = below.iter().map(|name| name.to_string_lossy().into_owned());

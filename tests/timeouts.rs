@@ -1,5 +1,4 @@
-//! The limits in time, as one set: each on the client and on a request, and each named by the
-//! error that it causes.
+//! The timeouts: each works on the client and on a request, and its error names it.
 
 mod support;
 
@@ -91,7 +90,7 @@ fn timeouts_that_are_not_reached_end_nothing() {
         server.default_reply(reply());
         let (on_client, on_request) = setting;
         let client = on_client(builder(&server, "openai").stream_timeout(LONG)).build().unwrap();
-        // Those for streams do not apply to a whole answer, nor the others behind its first event.
+        // Stream timeouts do not apply to a whole answer, and the others end at the first event.
         if !std::ptr::fn_addr_eq(on_client, STREAM.0) {
             streamed(&client, ChatRequest::from("hi")).unwrap();
             streamed(&client, on_request(ChatRequest::from("hi"))).unwrap();
@@ -109,10 +108,10 @@ fn a_stream_ends_at_the_nearest_timeout_for_all_of_it() {
         streamed(&client(builder(&server, "openai")).build().unwrap(), request)
     };
     let hi = || ChatRequest::from("hi");
-    // Both in one place: the one for streams bounds the stream, the other its beginning.
+    // Both are set: `stream_timeout` bounds the stream, `timeout` its beginning.
     ended(|client| client.timeout(SHORT).stream_timeout(LONG), hi()).unwrap();
     ended(|client| client, hi().timeout(SHORT).stream_timeout(LONG)).unwrap();
-    // A request goes before the client.
+    // A request's setting overrides the client's.
     ended(|client| client.stream_timeout(SHORT), hi().stream_timeout(LONG)).unwrap();
     ended(|client| client.timeout(SHORT), hi().timeout(LONG)).unwrap();
     ended(|client| client.stream_timeout(SHORT), hi().timeout(LONG)).unwrap();

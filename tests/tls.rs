@@ -1,4 +1,4 @@
-//! Encrypted connections: made once and reused, and refused for the right reasons.
+//! TLS connections are made once, reused, and refused for the right reasons.
 #![cfg(feature = "rustls")]
 
 mod support;
@@ -16,7 +16,7 @@ use tollgate::{
     PoolConfig, Tls,
 };
 
-/// A loopback provider behind TLS, and the setup of a client that trusts it.
+/// A loopback provider behind TLS, and a builder for a client that trusts it.
 fn encrypted() -> (Loopback, TlsServer, ClientBuilder) {
     let server = loopback();
     let tls = TlsServer::start(server.address());
@@ -27,7 +27,7 @@ fn encrypted() -> (Loopback, TlsServer, ClientBuilder) {
     (server, tls, builder)
 }
 
-/// The setup of a client of what does not come as far as a handshake.
+/// A builder for a client of a server that never completes a handshake.
 fn towards(listener: &Listener) -> ClientBuilder {
     Client::builder()
         .provider("openai")
@@ -39,7 +39,7 @@ fn towards(listener: &Listener) -> ClientBuilder {
         .retry(quick_retries(2))
 }
 
-/// The error of one call, which comes in time, and what the pool counted.
+/// The error of one call, which must come in time, and the pool's counts.
 fn failure(builder: ClientBuilder) -> (Error, OriginStats) {
     let client = builder.build().unwrap();
     let begun = Instant::now();
@@ -173,7 +173,7 @@ fn a_hanging_handshake_ends_at_the_timeout_of_the_call() {
 
 #[test]
 fn a_server_that_hangs_up_during_the_handshake_is_retried() {
-    // At once, or in the middle of what the client says.
+    // At once, or in the middle of the client's message.
     for bytes in [0, 5] {
         let listener = Listener::start(move |mut socket| {
             socket.read_exact(&mut vec![0; bytes]).unwrap();
@@ -199,7 +199,7 @@ fn a_cancel_token_ends_a_hanging_handshake() {
     let client = towards(&listener).connect_timeout(Duration::from_secs(60)).build().unwrap();
     let error = cancelled(&client, || has_begun.recv_timeout(PATIENCE).unwrap());
     assert_eq!(error.phase(), Some(Phase::Tls));
-    // Told by the thread that connects, once it has let go.
+    // The connecting thread reports it after it has let go.
     eventually("it is counted", || client.pool().total.failed.cancelled == 1);
     assert_eq!(client.pool().total.failed.total(), 1);
 }

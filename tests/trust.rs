@@ -13,7 +13,7 @@ use support::tls::{AUTHORITY, TlsServer};
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::{Client, ClientBuilder, ErrorKind, Tls};
 
-/// What a process of its own does with a client: a test cannot change the environment of the
+/// Runs a client in a process of its own, since a test must not change the environment of the
 /// others. `URL` is the base URL, `TLS` what the client's settings trust.
 const URL: &str = "TOLLGATE_TEST_URL";
 const TLS: &str = "TOLLGATE_TEST_TLS";
@@ -43,7 +43,7 @@ fn in_a_process_of_its_own() {
     }
 }
 
-/// How a call ends in a process with these variables.
+/// The outcome of a call in a process with these variables.
 fn outcome(url: &str, variables: &[(&str, &str)]) -> String {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--exact", "in_a_process_of_its_own", "--nocapture"])
@@ -141,7 +141,7 @@ fn the_environment_names_the_root_certificates() {
         let ended = outcome(&tls.base_url(), variables);
         assert!(ended.starts_with(expected), "{variables:?}: {ended}");
     }
-    // Whoever does not encrypt needs no certificates.
+    // A call without TLS needs no certificates.
     let plain = server.base_url("openai");
     assert_eq!(outcome(&plain, &[("SSL_CERT_FILE", "/no/such.pem")]), "answered");
 }

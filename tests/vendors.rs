@@ -30,7 +30,7 @@ const fn chat(name: &'static str, path: &'static str) -> Chat {
 
 const MAX_COMPLETION: &str = "max_completion_tokens";
 
-/// All of them, with the path behind the host of their own base URL.
+/// All of them, with the path of their own base URL.
 const CHATS: [Chat; 48] = [
     chat("openai", "/v1"),
     Chat { limit: MAX_COMPLETION, ..chat("azure", "/openai/v1") },
@@ -97,7 +97,7 @@ fn client(server: &Loopback, name: &str) -> Client {
         .unwrap()
 }
 
-/// Asks whole and streamed, and returns both requests as the server saw them.
+/// Makes a call and a stream, and returns both requests as the server saw them.
 fn asked(server: &Loopback, client: &Client, request: &ChatRequest) -> [Request; 2] {
     server.reply(Reply::text("fine"));
     let response = client.chat(request).unwrap();
@@ -158,8 +158,8 @@ fn each_chat_completions_vendor_gets_its_own_path_headers_and_members() {
     }
 }
 
-/// The members by which a vendor is asked for little reasoning and for none; `None` where such a
-/// request is refused.
+/// The members that ask a vendor for little reasoning and for none; `None` if such a request is
+/// refused.
 fn reasoning(name: &str) -> Option<[Value; 2]> {
     let kind =
         |on: &str| [json!({"thinking": {"type": on}}), json!({"thinking": {"type": "disabled"}})];
@@ -317,7 +317,7 @@ fn reasoning_goes_back_in_the_member_it_came_in_if_the_vendor_accepts_it() {
     let server = loopback();
     for (name, came_in, expected) in [
         ("deepseek", "reasoning_content", json!({"reasoning_content": "hm"})),
-        // What another provider or the caller wrote has a blank.
+        // Messages of another provider or the caller get a blank.
         ("deepseek", "none", json!({"reasoning_content": " "})),
         ("moonshot", "none", json!({"reasoning_content": " "})),
         ("moonshot", "reasoning_content", json!({"reasoning_content": "hm"})),

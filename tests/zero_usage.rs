@@ -1,4 +1,4 @@
-//! Zeros in place of usage, as gateways report that do not count, are not believed.
+//! Zero usage, as gateways without token counts report it, is not accepted.
 
 mod support;
 
@@ -102,7 +102,7 @@ fn answer(wire: Wire, streamed: bool, holds: Holds, (input, output): (u64, u64))
     }
 }
 
-/// Asks for at most a hundred tokens of output, and what is spent then.
+/// Makes a call with at most 100 output tokens and returns what was spent.
 fn asked(
     wire: Wire,
     streamed: bool,
@@ -135,7 +135,7 @@ fn an_answer_with_zero_usage_is_not_free() {
             let case = format!("{wire:?} {streamed} {holds:?}");
             let zeros = || answer(wire, streamed, holds, (0, 0));
             let (answer, spent) = asked(wire, streamed, zeros(), config([ample()])).expect(&case);
-            // All of the output limit, at two dollars for a million, and the input's bound.
+            // The whole output limit at $2 per million, and the upper bound of the input.
             let cost = answer.cost.unwrap();
             assert_eq!((cost.output, cost.source), (usd("0.0002"), CostSource::Bound), "{case}");
             assert!(cost.input > usd("0.0002") && spent == cost.total, "{case}: {cost:?}");
@@ -227,8 +227,7 @@ fn zeros_on_later_chunks_do_not_replace_counts() {
         assert_eq!(answer.usage.source, UsageSource::Reported, "{chunks:?}");
         assert_eq!(spent, usd("0.000094"), "{chunks:?}");
     }
-    // Anthropic's format: the input at the start, and a zero for it at the end, or the other
-    // way around.
+    // Anthropic's format: the input count at the start and a zero at the end, or the reverse.
     let text = json!({"type": "content_block_start", "index": 0,
         "content_block": {"type": "text", "text": "eight by"}});
     for (first, last) in [(80, 0), (0, 80)] {

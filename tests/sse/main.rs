@@ -176,7 +176,7 @@ fn the_rules_hold_however_a_stream_is_cut() {
         let pieces = cut(&mut random, &stream);
         assert_eq!(parsed(pieces.clone(), Limits::default()), expected, "{pieces:?}");
     }
-    // That the streams are worth the comparison.
+    // Makes sure that the streams are worth comparing.
     assert!(events > 5_000 && unfinished > 5_000, "{events} {unfinished}");
 }
 

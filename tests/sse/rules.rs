@@ -1,6 +1,6 @@
-//! The rules of the HTML Standard, section 9.2.6, done to a whole stream at once
-//! and as plainly as they can be, to compare the parser with. It shares nothing with
-//! it: the text is decoded first and split then.
+//! The rules of the HTML Standard, section 9.2.6, applied to a whole stream in the simplest way.
+//! Tests compare the parser with it. They share no code: here the text is decoded first and split
+//! afterwards.
 
 use tollgate::sse::{self, Limits, ParseError, Parser};
 
@@ -21,17 +21,17 @@ impl From<sse::Event<'_>> for Event {
     }
 }
 
-/// What there is to know of a stream when it has ended.
+/// The result of a stream that has ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) events: Vec<Event>,
-    /// What came after the last blank line, and the event it would be.
+    /// The text after the last blank line, and the event that it would be.
     pub(crate) unfinished: Option<Option<Event>>,
     pub(crate) last_event_id: String,
     pub(crate) retry: Option<u64>,
 }
 
-/// What the rules make of a stream.
+/// The events of a stream according to the rules.
 pub(crate) fn by_the_rules(stream: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(stream).into_owned();
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
@@ -93,8 +93,7 @@ fn event(block: &[&str], id: &mut String) -> Option<Event> {
     Some(Event { name: (!name.is_empty()).then_some(name), data, id: id.clone() })
 }
 
-/// What the parser makes of a stream that comes in these pieces: everything up to
-/// the error, if there is one.
+/// The events that the parser finds in these pieces, up to the error if there is one.
 pub(crate) fn parsed<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limits: Limits,

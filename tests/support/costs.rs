@@ -5,8 +5,8 @@ use tollgate::{Budget, Client, CostConfig, Money, Price, Prices};
 
 use super::builder;
 
-/// A dollar for a million tokens of input, two for output: of both models that the client
-/// of `support::builder` asks, and of newer ones.
+/// $1 per million input tokens and $2 per million output tokens, for both models of
+/// `support::builder` and some newer ones.
 pub(crate) fn prices() -> Prices {
     let price = Price::per_million(Money::dollars(1), Money::dollars(2)).max_output(1_000);
     Prices::empty()
@@ -33,7 +33,7 @@ pub(crate) fn usd(text: &str) -> Money {
     text.parse().expect("dollars")
 }
 
-/// What is spent, where nothing is reserved any more.
+/// What is spent, once nothing is reserved any more.
 pub(crate) fn spent(client: &Client) -> Money {
     let report = client.costs();
     let total: Money = report.budgets.iter().map(|budget| budget.spent).sum();

@@ -35,13 +35,12 @@ impl Drop for Folder {
 }
 
 impl Front {
-    /// Starts `command` in a folder of its own, in which `file` holds what `config`
-    /// makes of a port.
+    /// Starts `command` in a folder of its own, with a `file` that `config` writes for a port.
     ///
-    /// The program's standard input is a socket that listens on that port of 127.0.0.1.
-    /// One that can take a socket over serves it. For another the port is kept free at
-    /// other addresses of this machine, see [`nobody`], and it listens
-    /// [`at`](Self::at) one of those.
+    /// The program's standard input is a socket that listens on that port of 127.0.0.1. A program
+    /// that can take over a socket serves it. For others, the same port stays free at other
+    /// addresses of this machine, see [`nobody`], and the program listens [`at`](Self::at) one of
+    /// them.
     pub(crate) fn start(
         command: &mut Command,
         file: &str,
@@ -102,15 +101,14 @@ impl Drop for Front {
     }
 }
 
-/// An address where nobody listens: at 127.0.0.2, on the port that `server` has at
-/// 127.0.0.1. While it has that, nobody is given the port who asks for any, nor can
-/// have it at all addresses at once.
+/// An address where nobody listens: 127.0.0.2, on the port that `server` has at 127.0.0.1. While it
+/// has that port, the system gives it to nobody who asks for a free one or for all addresses.
 pub(crate) fn nobody(server: &Loopback) -> String {
     format!("127.0.0.2:{}", server.address().port())
 }
 
-/// Which attempts of a call go wrong. The front knows by the header
-/// `idempotency-key`, and by `x-stainless-retry-count` which attempt it is.
+/// Which attempts of a call fail. The header `idempotency-key` names the call for the front, and
+/// `x-stainless-retry-count` the attempt.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fails {
     Always,
@@ -175,8 +173,8 @@ impl Failure {
         })
     }
 
-    /// Whether the wait after such an attempt is the one asked for, and else one of our
-    /// own as short as [`quick_retries`] has it.
+    /// Whether the wait after such an attempt is the requested one; otherwise it is a backoff as
+    /// short as [`quick_retries`] sets it.
     fn is_followed_by(&self, decision: Option<Decision>) -> bool {
         let ours = quick_retries(1).max_interval;
         match (decision, self.retry_after) {
@@ -201,7 +199,7 @@ pub(crate) fn behind(front: &Front) -> ClientBuilder {
     builder_at(&front.base_url()).retry(quick_retries(1))
 }
 
-/// Makes a call, which ends in time and leaves nothing in use and nobody waiting.
+/// Makes a call. It must end in time, leave nothing in use and nobody waiting.
 pub(crate) fn call(client: &Client, fails: Fails) -> Result<ChatResponse, Error> {
     call_with(client, fails, |request| request)
 }
@@ -233,8 +231,8 @@ pub(crate) fn assert_failed(error: &Error, failures: &[Failure]) {
     assert!(error.to_string().contains(failure.message), "{error}");
 }
 
-/// Checks what went before the last attempt: one other, failed in one of these ways and
-/// followed by the wait that is due.
+/// Checks the attempt before the last one: it failed in one of these ways, and the wait after it is
+/// right.
 pub(crate) fn assert_tried_again(attempts: &[Attempt], failures: &[Failure]) {
     assert_eq!(attempts.len(), 2, "{attempts:?}");
     let fits = |failure: &Failure| {
@@ -248,9 +246,8 @@ pub(crate) fn assert_gave_up(error: &Error, reason: GiveUp) {
     assert_eq!(last, Some(Decision::GiveUp(reason)), "{error:?}");
 }
 
-/// Checks, all with one client, that a call fails when both of its attempts do, in one
-/// of these ways; that one is answered at its second attempt when only the first fails;
-/// and that one of which none fails is answered at once.
+/// Checks with one client that a call fails in one of these ways if both attempts fail, is answered
+/// by the second attempt if only the first fails, and is answered at once if none fails.
 pub(crate) fn assert_recovers(client: &Client, failures: &[Failure]) {
     let error = call(client, Fails::Always).unwrap_err();
     assert_failed(&error, failures);
@@ -266,8 +263,7 @@ pub(crate) fn assert_recovers(client: &Client, failures: &[Failure]) {
     assert_eq!(response.attempts().len(), 1, "{:?}", response.attempts());
 }
 
-/// Checks that so many requests came to the provider. One that was given up may still
-/// be on its way.
+/// Checks how many requests reached the provider. An abandoned one may still be on its way.
 pub(crate) fn assert_requests(server: &Loopback, count: u64) {
     let came = server.wait_for_requests(count, PATIENCE);
     assert!(came && server.request_count() == count, "{} requests", server.request_count());

@@ -82,7 +82,7 @@ impl Drop for Listener {
     }
 }
 
-/// Bounds every read and write.
+/// Sets a timeout for every read and write.
 fn patient(socket: TcpStream) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
@@ -94,8 +94,8 @@ pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&address, PATIENCE).map(patient)
 }
 
-/// Reads until the other side goes, and panics if it stays: whoever hangs must be
-/// left.
+/// Reads until the other side closes, and panics if it does not: a client must leave a server that
+/// hangs.
 pub(crate) fn wait_for_the_end(mut socket: &TcpStream) {
     if let Err(error) = io::copy(&mut socket, &mut io::sink()) {
         let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);

@@ -24,7 +24,7 @@ pub(crate) fn loopback() -> Loopback {
     Loopback::start().expect("a free port on 127.0.0.1")
 }
 
-/// A client of the loopback provider that does not try again.
+/// A client of the loopback provider without retries.
 pub(crate) fn builder(server: &Loopback, provider: &str) -> ClientBuilder {
     Client::builder()
         .provider(provider)
@@ -35,7 +35,7 @@ pub(crate) fn builder(server: &Loopback, provider: &str) -> ClientBuilder {
         .api_key(KEY)
         .base_url(server.base_url(provider))
         .timeout(Duration::from_secs(30))
-        // A busy machine may take its time over a handshake.
+        // A handshake can take long on a busy machine.
         .connect_timeout(Duration::from_secs(30))
         .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
 }
@@ -44,7 +44,7 @@ pub(crate) fn client(server: &Loopback, provider: &str) -> Client {
     builder(server, provider).build().expect("a valid configuration")
 }
 
-/// A client of a server at `url` that does not try again.
+/// A client of a server at `url` without retries.
 pub(crate) fn builder_at(url: &str) -> ClientBuilder {
     Client::builder()
         .provider("openai")
@@ -52,12 +52,12 @@ pub(crate) fn builder_at(url: &str) -> ClientBuilder {
         .api_key(KEY)
         .base_url(url)
         .timeout(Duration::from_secs(30))
-        // A busy machine may take its time over a handshake.
+        // A handshake can take long on a busy machine.
         .connect_timeout(Duration::from_secs(30))
         .retry(quick_retries(0))
 }
 
-/// Tries again, without waiting for long.
+/// Retries with short waits.
 pub(crate) fn quick_retries(max_retries: u32) -> RetryConfig {
     RetryConfig {
         max_retries,

@@ -1,4 +1,4 @@
-//! An observer that writes down what it is told.
+//! An observer that records what it sees.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,12 @@ pub(crate) struct Watcher {
     ids: Mutex<Vec<u64>>,
     /// All facts, as their `Debug` shows them.
     shown: Mutex<String>,
-    /// Asked for everything it knows, whenever something is told.
+    /// Queried for everything it knows at every event.
     client: Mutex<Option<Client>>,
     drop_at_close: Mutex<bool>,
 }
 
-/// A client, and who is told of it and asks it for everything each time.
+/// A client with an observer that queries it at every event.
 pub(crate) fn watched(builder: ClientBuilder) -> (Arc<Watcher>, Client) {
     let watcher = Arc::new(Watcher::default());
     let client = builder.shared_observer(watcher.clone()).build().expect("a valid configuration");
@@ -26,7 +26,7 @@ pub(crate) fn watched(builder: ClientBuilder) -> (Arc<Watcher>, Client) {
 }
 
 impl Watcher {
-    /// What was told since the last time.
+    /// The events since the last time.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.told.lock().unwrap())
     }
@@ -40,12 +40,12 @@ impl Watcher {
         self.shown.lock().unwrap().clone()
     }
 
-    /// Lets go of the client, which would otherwise stay.
+    /// Drops the client, which the observer would otherwise keep.
     pub(crate) fn let_go(&self) {
         drop(self.client.lock().unwrap().take());
     }
 
-    /// Drops the client when it is told of a connection that is closed.
+    /// Drops the client when a connection is closed.
     pub(crate) fn drop_at_close(&self, client: Client) {
         *self.client.lock().unwrap() = Some(client);
         *self.drop_at_close.lock().unwrap() = true;
@@ -54,7 +54,7 @@ impl Watcher {
     fn told(&self, what: impl Into<String>) {
         let client = self.client.lock().unwrap().clone();
         if let Some(client) = client {
-            // Each of them takes all the locks there are.
+            // Together these take every lock.
             let _ = (client.metrics(), client.costs(), client.pool(), client.retries_left());
         }
         self.told.lock().unwrap().push(what.into());

@@ -12,7 +12,7 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
-    /// None, which is said, where none is named.
+    /// `None` if the variable is not set; prints that the test skips.
     pub(crate) fn open() -> Option<Self> {
         let Some(folder) = env::var_os("TOLLGATE_RECORDINGS").map(PathBuf::from) else {
             eprintln!("skipped: TOLLGATE_RECORDINGS does not name the folder of recordings");

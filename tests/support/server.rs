@@ -1,4 +1,4 @@
-//! A server that says what no well-behaved one says.
+//! A server that sends what no well-behaved one sends.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -41,7 +41,7 @@ impl RawServer {
     }
 }
 
-/// How a test gives its word, and how the server waits for it: once for each.
+/// How a test signals, and how the server waits for a signal: one wait for each.
 pub(crate) fn word() -> (Sender<()>, impl Fn() + Send + Sync + 'static) {
     let (sender, receiver) = channel();
     let receiver = Mutex::new(receiver);

@@ -13,7 +13,7 @@ use super::server::{RawServer, request, send};
 
 pub(crate) const BOTH: [&str; 2] = ["openai", "anthropic"];
 
-/// Far more than anything here takes, and far less than what is being waited for.
+/// Much longer than anything here takes, and much shorter than the waits under test.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(20);
 
 pub(crate) const LONG: Duration = Duration::from_secs(300);
@@ -27,7 +27,7 @@ pub(crate) fn head() -> String {
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n".to_owned()
 }
 
-/// A server that sends events without end, and tells when the client has gone.
+/// A server that sends events without end, and reports when the client has gone.
 pub(crate) fn flood() -> (RawServer, Receiver<()>) {
     let (sender, gone) = channel();
     let server = RawServer::start(move |_, mut socket| {
@@ -66,8 +66,8 @@ pub(crate) fn at_rest(client: &Client) {
     assert_eq!((total.active, total.opening, total.waiting), (0, 0, 0));
 }
 
-/// Where the body of a streamed reply has its first word whole, and where the event
-/// before its end marker begins.
+/// Where the first word of a streamed reply ends, and where the last event before its end marker
+/// begins.
 pub(crate) fn first_word_and_end(provider: &str, reply: Reply) -> (usize, usize) {
     let server = loopback();
     server.reply(reply.framing(Framing::UntilClose));

@@ -30,8 +30,8 @@ pub(crate) fn config() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// Decrypts what comes for a server that speaks plainly, as a load balancer does.
-/// Its certificate is for `localhost`.
+/// Terminates TLS in front of a server without TLS, as a load balancer does. The certificate is for
+/// `localhost`.
 pub(crate) struct TlsServer {
     listener: Listener,
     handshakes: Arc<AtomicUsize>,
