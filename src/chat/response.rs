@@ -49,7 +49,10 @@ pub struct ChatResponse {
     /// answer has the same ones. Unknown members inside the message are in its
     /// [`opaque`](Message::opaque).
     ///
-    /// Only chat and text completions have them; Anthropic's format does not.
+    /// Unknown members of the choice (Azure's `content_filter_results`, vLLM's `stop_reason`) and of
+    /// Anthropic's message (`stop_sequence`, `container`) are here too. Those of the usage are under
+    /// `usage`, those of Groq's `x_groq` under `x_groq`. [`logprobs`](Self::logprobs) returns the
+    /// log probabilities.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
     /// The attempts of the call.
@@ -57,6 +60,9 @@ pub struct ChatResponse {
     pub(crate) attempts: Vec<Attempt>,
     /// The response body, unchanged.
     pub(crate) raw: String,
+    /// The log probabilities of a stream's tokens, as JSON.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) logprobs: String,
 }
 
 impl ChatResponse {
@@ -163,8 +169,8 @@ impl ChatResponse {
     }
 
     /// Returns the texts of the choices after the first, in order, if the request asked for several
-    /// with [`ChatRequest::n`](super::ChatRequest::n). Always empty for streams, which yield only
-    /// the first choice.
+    /// with [`ChatRequest::n`](super::ChatRequest::n). Always empty for streams, which refuse such a
+    /// request.
     pub fn other_choices(&self) -> Vec<String> {
         let body = self.raw_json();
         let choices = body.get("choices").and_then(Value::as_array);
@@ -187,8 +193,11 @@ impl ChatResponse {
 
     /// Returns the log probabilities of the first choice's tokens in the provider's own form, if
     /// the request asked for them with [`ChatRequest::logprobs`](super::ChatRequest::logprobs).
-    /// Null otherwise, and always null for streams.
+    /// Those of a stream are joined over its chunks. Null if there are none.
     pub fn logprobs(&self) -> Value {
+        if !self.logprobs.is_empty() {
+            return serde_json::from_str(&self.logprobs).unwrap_or_default();
+        }
         let mut body = self.raw_json();
         let first = body.get_mut("choices").and_then(Value::as_array_mut).and_then(|choices| {
             let first = choices.iter().position(|choice| choice["index"] == 0).unwrap_or(0);
@@ -214,9 +223,13 @@ impl ChatResponse {
         &self.raw
     }
 
-    /// Returns the response body as JSON, for members that have no field here.
+    /// Returns the response body as JSON, for members that have no field here. Null if the body is
+    /// empty or not JSON.
     pub fn raw_json(&self) -> Value {
-        serde_json::from_str(&self.raw).unwrap_or_default()
+        // A byte order mark before it and `data: [DONE]` behind it are read past.
+        let raw = self.raw.trim_start_matches('\u{feff}');
+        let mut values = serde_json::Deserializer::from_str(raw).into_iter();
+        values.next().and_then(Result::ok).unwrap_or_default()
     }
 }
 

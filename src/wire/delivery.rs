@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::chat::ChatRequest;
 use crate::error::Error;
+use crate::wire::json as wire_json;
 use crate::wire::openai_chat::Dialect;
 
 /// How an answer is to come.
@@ -62,6 +63,32 @@ impl Delivery {
         }
         Ok(())
     }
+}
+
+/// Checks that a stream has one answer, because only one is read.
+///
+/// # Errors
+///
+/// Where a body asks for several choices, or text completions of several prompts.
+pub(super) fn check_choices(body: &Map<String, Value>) -> Result<(), Error> {
+    let choices = wire_json::member(body, "n").and_then(Value::as_f64);
+    if let Some(choices) = choices.filter(|choices| *choices > 1.0) {
+        return Err(Error::invalid_request(format!(
+            "n is {choices}, but a stream yields one choice; call chat() for several, or leave n \
+             unset"
+        )));
+    }
+    let prompts = match wire_json::member(body, "prompt") {
+        Some(Value::Array(prompts)) if !prompts.iter().all(Value::is_number) => prompts.len(),
+        _ => 1,
+    };
+    if prompts > 1 {
+        return Err(Error::invalid_request(format!(
+            "the extra member \"prompt\" has {prompts} prompts, but a stream yields one answer; \
+             call complete() for several, or send each on its own"
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

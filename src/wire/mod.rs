@@ -5,6 +5,7 @@
 //! Pure: no sockets, clocks or locks.
 
 pub(crate) mod anthropic;
+mod beside;
 mod delivery;
 mod encoded;
 mod failed;
@@ -102,6 +103,8 @@ pub(crate) struct Decoded {
     pub(crate) id: Option<String>,
     /// What else surrounds the answer.
     pub(crate) extra: Map<String, Value>,
+    /// The log probabilities of a stream's tokens, as JSON. Those of a whole answer are in its body.
+    pub(crate) logprobs: String,
 }
 
 /// Makes a word that a provider wrote beside an answer fit for observers, metrics, the books
@@ -149,6 +152,7 @@ impl Decoded {
             latency: Duration::ZERO,
             attempts: Vec::new(),
             extra: self.extra,
+            logprobs: self.logprobs,
             raw: String::new(),
         }
     }
@@ -209,6 +213,9 @@ impl Wire {
             }
             // The order of the others stays: caches compare bytes.
             body.shift_remove(name);
+        }
+        if delivery == Delivery::Stream {
+            delivery::check_choices(&body)?;
         }
         Ok(body)
     }

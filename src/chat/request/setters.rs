@@ -107,7 +107,8 @@ impl ChatRequest {
 
     /// Sets how many choices to generate; each is billed.
     /// [`ChatResponse::other_choices`](crate::ChatResponse::other_choices) has those after the
-    /// first. Default: 1.
+    /// first. A stream yields one choice: more than one is an error before anything is sent.
+    /// Default: 1.
     #[must_use]
     pub fn n(mut self, choices: u32) -> Self {
         self.n = Some(choices);

@@ -6,6 +6,7 @@ use crate::chat::{
     FinishReason, Format, Message, Opaque, Part, Provenance, Reasoning, Role, Text, ToolCall,
     Usage, UsageSource,
 };
+use crate::wire::beside::Beside;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
@@ -28,9 +29,11 @@ struct Body {
     error: Detail,
     /// Some gateways' place for what is wrong.
     message: Detail,
+    /// What else is in it: `stop_sequence`, `container`, `context_management`.
+    beside: Beside,
 }
 
-members!(Body {
+members!(impl [] Body {
     "type" => kind,
     "content" => content,
     "stop_reason" => stop_reason,
@@ -39,6 +42,7 @@ members!(Body {
     "id" => id,
     "error" => error,
     "message" => message,
+    _ => |body: &mut Self, name, members| body.beside.take(name, members),
 });
 
 /// Reads the body of a successful response. One of `type: error` is classed by
@@ -86,7 +90,8 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
         service_tier: body.usage.value.get("service_tier").cloned().and_then(wire::text),
         model: wire::text(body.model.value).unwrap_or_default(),
         id: wire::text(body.id.value),
-        extra: Map::new(),
+        extra: extra(body.beside, beside_counts(body.usage.value)),
+        logprobs: String::new(),
     })
 }
 
@@ -143,6 +148,37 @@ pub(super) fn part(block: Value) -> Part {
         _ => None,
     });
     own.unwrap_or_else(|| Part::Other { provenance: Some(PROVENANCE), value: block })
+}
+
+/// What stands beside the content and the counts of a message.
+pub(super) fn extra(message: Beside, usage: Beside) -> Map<String, Value> {
+    let mut extra = Map::new();
+    message.add_to(&mut extra);
+    usage.nest_in("usage", &mut extra);
+    extra
+}
+
+/// The members of a usage that are kept as counts.
+pub(super) const COUNTS: [&str; 9] = [
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation",
+    "output_tokens",
+    "output_tokens_details",
+    "server_tool_use",
+    "iterations",
+    "service_tier",
+];
+
+/// What else is in a usage, such as `inference_geo`.
+pub(super) fn beside_counts(usage: Value) -> Beside {
+    let mut beside = Beside::default();
+    if let Value::Object(members) = usage {
+        let others = members.into_iter().filter(|(name, _)| !COUNTS.contains(&name.as_str()));
+        others.for_each(|(name, value)| beside.insert(&name, value));
+    }
+    beside
 }
 
 fn reasoning(block: &Map<String, Value>) -> Reasoning {

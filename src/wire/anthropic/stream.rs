@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 use super::blocks::Blocks;
-use super::decode;
+use super::decode::{self, COUNTS};
 use super::event::{Delta, Event};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::wire::beside::{Beside, Kept};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
@@ -27,19 +28,6 @@ const KINDS: [&str; 7] = [
     "error",
 ];
 
-/// The members of a usage that are kept.
-const COUNTS: [&str; 9] = [
-    "input_tokens",
-    "cache_creation_input_tokens",
-    "cache_read_input_tokens",
-    "cache_creation",
-    "output_tokens",
-    "output_tokens_details",
-    "server_tool_use",
-    "iterations",
-    "service_tier",
-];
-
 /// A message that is streamed, as far as it has come.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
@@ -49,6 +37,9 @@ pub(in crate::wire) struct Stream {
     blocks: Blocks,
     /// What was reported last of every count.
     usage: Map<String, Value>,
+    /// What else the message says beside its content.
+    beside: Kept,
+    in_usage: Kept,
     /// How many bytes were written when a `message_delta` last counted the output. What the
     /// start counts is no more than was written by then.
     counted: Option<usize>,
@@ -63,6 +54,10 @@ pub(in crate::wire) struct Stream {
     room: SizeLimit,
 }
 
+/// The members of a message, its end and their events that are read.
+const READ: [&str; 8] =
+    ["content", "stop_reason", "usage", "model", "error", "message", "delta", "content_block"];
+
 /// The deltas that are words, and nothing beside them.
 const WORDS: [&str; 2] = ["text_delta", "thinking_delta"];
 
@@ -74,6 +69,8 @@ impl Stream {
             stop_reason: String::new(),
             blocks: Blocks::default(),
             usage: Map::new(),
+            beside: Kept::default(),
+            in_usage: Kept::default(),
             counted: None,
             closed: false,
             most_output: None,
@@ -150,6 +147,7 @@ impl Stream {
             "message_delta" => {
                 let Object(delta) = event.delta;
                 moves = self.end(&delta.stop_reason.0, value(event.usage))?;
+                self.keep_beside_end(data);
             }
             "message" => self.whole(data, events)?,
             "message_stop" => return Ok(Step::End),
@@ -215,6 +213,25 @@ impl Stream {
         }
         let usage = take("usage");
         self.count(usage);
+        self.keep_beside(message);
+    }
+
+    /// Keeps what a message or the end of one says beside what is read.
+    fn keep_beside(&mut self, message: Value) {
+        let Value::Object(members) = message else { return };
+        let mut beside = Beside::default();
+        let others = members.into_iter().filter(|(name, _)| !READ.contains(&name.as_str()));
+        others.for_each(|(name, value)| beside.insert(&name, value));
+        self.beside.replace(beside);
+    }
+
+    /// The same of a `message_delta`, which has them in its delta and beside that
+    /// (`raw_message_delta_event.py`).
+    fn keep_beside_end(&mut self, data: &str) {
+        let mut event = wire::detail(data.as_bytes()).unwrap_or_default();
+        let delta = event.get_mut("delta").map(Value::take).unwrap_or_default();
+        self.keep_beside(delta);
+        self.keep_beside(event);
     }
 
     /// "The token counts shown in the `usage` field of the `message_delta` event are
@@ -223,6 +240,7 @@ impl Stream {
     /// do not count send zeros with one of the events and not with the other.
     fn count(&mut self, usage: Value) {
         let Value::Object(counts) = usage else { return };
+        let mut beside = Beside::default();
         let is_cached = |name| counts.get(name).and_then(wire::count).is_some_and(|it| it > 0);
         let cached =
             is_cached("cache_read_input_tokens") || is_cached("cache_creation_input_tokens");
@@ -233,11 +251,17 @@ impl Stream {
                 "output_tokens" => is_zero,
                 _ => false,
             };
-            let known = COUNTS.contains(&name.as_str()) && !count.is_null();
-            if known && !(says_nothing && self.usage.contains_key(&name)) {
+            let known = COUNTS.contains(&name.as_str());
+            if known && count.is_null() {
+                continue;
+            }
+            if !known {
+                beside.insert(&name, count);
+            } else if !(says_nothing && self.usage.contains_key(&name)) {
                 self.usage.insert(name, count);
             }
         }
+        self.in_usage.replace(beside);
     }
 
     /// Whether it neither says anything nor why it stopped.
@@ -292,7 +316,8 @@ impl Stream {
             usage,
             model: self.model,
             id: Some(self.id).filter(|id| !id.is_empty()),
-            extra: Map::new(),
+            extra: decode::extra(self.beside.into_members(), self.in_usage.into_members()),
+            logprobs: String::new(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::envelope::Groq;
 use super::opaque::Unknown;
 use super::usage::Report;
+use crate::wire::beside::Beside;
 use crate::wire::json::array::{self, Array, Each};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Members, Object, members};
@@ -29,10 +30,10 @@ pub(super) struct Chunk<'a> {
     /// Noise of changing length, so that the size of packets tells nothing of the words
     /// (OpenAI's API reference, `stream_options.include_obfuscation`).
     pub(super) obfuscation: LooseString<'a>,
-    /// OpenAI's; in every chunk, so it is no part of `unknown`.
+    /// OpenAI's; in every chunk, so it is no part of `beside`.
     pub(super) system_fingerprint: LooseString<'a>,
     /// What else surrounds the answer: the provider behind a gateway, the sources of a search.
-    pub(super) unknown: Unknown,
+    pub(super) beside: Beside,
 }
 
 members!(impl [] Chunk<'de> {
@@ -47,7 +48,7 @@ members!(impl [] Chunk<'de> {
     "choices" => choices,
     "obfuscation" => obfuscation,
     "system_fingerprint" => system_fingerprint,
-    _ => |chunk: &mut Self, name, members| chunk.unknown.take_beside(name, members),
+    _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
 });
 
 /// The choice with index 0, or without one.
@@ -74,6 +75,9 @@ pub(in crate::wire) struct Choice<'a> {
     pub(in crate::wire) text: Written<'a>,
     delta: Option<Object<Delta<'a>>>,
     message: Option<Box<Object<Delta<'a>>>>,
+    pub(in crate::wire) logprobs: Option<Box<Content>>,
+    /// What else is in it: Azure's `content_filter_results`, vLLM's `stop_reason`.
+    pub(super) beside: Beside,
 }
 
 members!(impl [] Choice<'de> {
@@ -85,6 +89,8 @@ members!(impl [] Choice<'de> {
     "text" => text,
     "delta" => delta,
     "message" => message,
+    "logprobs" => logprobs,
+    _ => |choice: &mut Self, name, members| choice.beside.take(name, members),
 });
 
 impl<'a> Choice<'a> {

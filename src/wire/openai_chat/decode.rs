@@ -75,6 +75,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         service_tier: envelope.service_tier,
         id: envelope.id,
         extra: envelope.extra,
+        logprobs: String::new(),
     })
 }
 

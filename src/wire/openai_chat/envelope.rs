@@ -4,11 +4,11 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 use serde_json::{Map, Value};
 
-use super::opaque::Unknown;
 use super::usage::{self, Report};
 use crate::chat::Usage;
+use crate::wire::beside::Beside;
 use crate::wire::json::array::{self, Each};
-use crate::wire::json::bounded::Detail;
+use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::string::{Count, LooseString};
 use crate::wire::{Failure, failed, json};
@@ -22,7 +22,7 @@ pub(in crate::wire) struct Envelope {
     pub(in crate::wire) service_tier: Option<String>,
     pub(in crate::wire) finish_reason: Option<String>,
     pub(in crate::wire) usage: Usage,
-    /// What else surrounds the choices.
+    /// What else surrounds the choices, and what else is in the one that was taken.
     pub(in crate::wire) extra: Map<String, Value>,
 }
 
@@ -65,13 +65,23 @@ impl Envelope {
         let usages =
             [choice.usage.as_deref(), groq.map(|groq| &groq.usage), envelope.usage.as_deref()];
         let usage = usages.into_iter().flatten().map(usage::read).reduce(usage::merged);
+        let mut extra = Map::new();
+        envelope.beside.add_to(&mut extra);
+        choice.beside.add_to(&mut extra);
+        for report in [envelope.usage, choice.usage].into_iter().flatten() {
+            report.0.beside.nest_in("usage", &mut extra);
+        }
+        if let Some(groq) = envelope.x_groq {
+            groq.0.usage.0.beside.nest_in("usage", &mut extra);
+            groq.0.beside.nest_in("x_groq", &mut extra);
+        }
         let envelope = Self {
             id: envelope.id.text(),
             model: envelope.model.text(),
             service_tier: envelope.service_tier.text(),
             finish_reason: choice.finish_reason.text(),
             usage: usage.unwrap_or_default(),
-            extra: envelope.unknown.into_members(),
+            extra,
         };
         Ok((envelope, choice.said))
     }
@@ -102,7 +112,7 @@ struct Body<'a, Said> {
     base_resp: Option<Box<Detail>>,
     choices: Choices<'a, Said>,
     obfuscation: LooseString<'a>,
-    unknown: Unknown,
+    beside: Beside,
 }
 
 members!(impl [Said: Members<'de>] Body<'de, Said> {
@@ -115,7 +125,7 @@ members!(impl [Said: Members<'de>] Body<'de, Said> {
     "base_resp" => base_resp,
     "choices" => choices,
     "obfuscation" => obfuscation,
-    _ => |body: &mut Self, name, members| body.unknown.take_beside(name, members),
+    _ => |body: &mut Self, name, members| body.beside.take(name, members),
 });
 
 /// Groq's place for the usage of a stream, and for what goes wrong
@@ -124,11 +134,17 @@ members!(impl [Said: Members<'de>] Body<'de, Said> {
 pub(super) struct Groq {
     pub(super) usage: Object<Report>,
     pub(super) error: Option<Box<Detail>>,
+    /// What else is in it, its request id among them.
+    pub(super) beside: Beside,
 }
 
-members!(Groq {
+members!(impl [] Groq {
     "usage" => usage,
     "error" => error,
+    _ => |groq: &mut Self, name, members: &mut A| {
+        groq.beside.keep(name, members.next_value::<Content>()?.value);
+        Ok(true)
+    },
 });
 
 /// A choice, and what is `Said` in it.
@@ -143,6 +159,8 @@ struct Choice<'a, Said> {
     /// Moonshot's place for it.
     usage: Option<Box<Object<Report>>>,
     said: Said,
+    /// What else is in it.
+    beside: Beside,
 }
 
 impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
@@ -153,7 +171,9 @@ impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
             "native_finish_reason" => self.native = members.next_value()?,
             "error" => self.error = members.next_value()?,
             "usage" => self.usage = members.next_value()?,
-            name => return self.said.take(name, members),
+            // These are in the body, and too many for values.
+            "logprobs" => return Ok(false),
+            name => return Ok(self.said.take(name, members)? || self.beside.take(name, members)?),
         }
         Ok(true)
     }

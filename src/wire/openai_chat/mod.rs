@@ -14,6 +14,7 @@ mod decode;
 mod dialect;
 mod encode;
 mod envelope;
+mod logprobs;
 mod media;
 mod messages;
 mod model;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::media::{self, PROVENANCE};
 use crate::chat::{Format, Image, Opaque};
+use crate::wire::beside::is_empty;
 use crate::wire::json::bounded::Content;
 use crate::wire::stream::{SizeLimit, is_label, says_something};
 use crate::wire::{Failure, MAX_PARTS, Target};
@@ -37,33 +38,6 @@ impl Unknown {
             self.insert(name.to_owned(), value);
         }
         Ok(true)
-    }
-
-    /// As [`take`](Self::take), of what surrounds an answer. The time of it is left out: it is in
-    /// every chunk, and the caller has a clock.
-    #[cold]
-    pub(super) fn take_beside<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        if name == "created" { Ok(false) } else { self.take(name, members) }
-    }
-
-    /// The members themselves.
-    pub(super) fn into_members(self) -> Map<String, Value> {
-        self.members.map(|members| *members).unwrap_or_default()
-    }
-
-    /// Takes over what a later chunk says, as far as there is room. Each chunk repeats the whole
-    /// of it, so the last holds.
-    pub(super) fn replace(&mut self, more: Self, room: &mut SizeLimit) {
-        for (name, value) in more.into_members() {
-            let kept = self.members.get_or_insert_default();
-            if kept.get(&name) != Some(&value) && room.keep_value(&value).is_ok() {
-                kept.insert(name, value);
-            }
-        }
     }
 
     /// Keeps a member, unless it says nothing.
@@ -175,16 +149,6 @@ fn add_missing(object: &mut Map<String, Value>, members: &Map<String, Value>) {
                 object.insert(name.clone(), value.clone());
             }
         }
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

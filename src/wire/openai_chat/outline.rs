@@ -4,9 +4,11 @@ use serde_json::{Map, Value};
 use std::mem;
 
 use super::chunk::{Choice, Chunk};
-use super::opaque::Unknown;
+use super::logprobs::Logprobs;
 use super::usage;
 use crate::chat::{Usage, UsageSource};
+use crate::wire::beside::Kept;
+use crate::wire::json::bounded::Content;
 use crate::wire::json::object::Object;
 use crate::wire::json::string::LooseString;
 use crate::wire::stream::{SizeLimit, Step};
@@ -15,9 +17,6 @@ use crate::wire::{Failure, failed, json};
 /// The end marker: "the stream terminated by a `data: [DONE]` message" (OpenAI's API
 /// reference, `stream`).
 const END: &str = "[DONE]";
-
-/// The most bytes kept of what surrounds an answer, repetitions that differ included.
-const MAX_EXTRA: usize = 1024 * 1024;
 
 /// What the chunks of a stream say beside the answer, the same for chat and text
 /// completions. The last to say something holds; Azure's first chunk names neither
@@ -30,9 +29,12 @@ pub(in crate::wire) struct Outline {
     pub(in crate::wire) finish_reason: String,
     system_fingerprint: String,
     /// What else surrounds the choices.
-    extra: Unknown,
-    /// For that, so that what surrounds an answer takes none of its own room.
-    room: Option<SizeLimit>,
+    extra: Kept,
+    /// What else is in the choice that is followed.
+    in_choice: Kept,
+    in_usage: Kept,
+    in_groq: Kept,
+    logprobs: Logprobs,
     /// What was reported so far; see [`Outline::usage`].
     reported: Option<Usage>,
     /// Whether the last event reported the output tokens.
@@ -102,12 +104,18 @@ impl Outline {
             keep(kept, said);
         }
         keep(&mut self.system_fingerprint, &chunk.system_fingerprint);
-        if !chunk.unknown.is_empty() {
-            let room = self.room.get_or_insert_with(|| SizeLimit::new(MAX_EXTRA));
-            self.extra.replace(chunk.unknown, room);
+        if !chunk.beside.is_empty() {
+            self.extra.replace(chunk.beside);
+        }
+        if let Some(report) = chunk.usage {
+            self.in_usage.replace(report.0.beside);
+        }
+        if let Some(groq) = chunk.x_groq {
+            self.in_usage.replace(groq.0.usage.0.beside);
+            self.in_groq.replace(groq.0.beside);
         }
         let listed = chunk.choices.listed;
-        let Some(choice) = chunk.choices.first else {
+        let Some(mut choice) = chunk.choices.first else {
             let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
             self.settled |= self.reports && finished;
             return Ok(Read::from(match has_grown {
@@ -118,6 +126,14 @@ impl Outline {
             }));
         };
         self.answered = true;
+        // What is joined differs even where its chunks are the same.
+        let has_pieces = choice.logprobs.is_some() || choice.beside.has_pieces();
+        if !choice.beside.is_empty() {
+            self.in_choice.replace(mem::take(&mut choice.beside));
+        }
+        if let Some(report) = choice.usage.take() {
+            self.in_usage.replace(report.0.beside);
+        }
         let finishes = !choice.finish_reason.0.is_empty();
         let ends = self.finish_reason.is_empty() && finishes;
         self.finished |= finishes;
@@ -125,7 +141,7 @@ impl Outline {
         // Other choices may go on when the one that is followed has finished.
         self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
         let step = if ends || has_grown { Step::Progress } else { Step::Known };
-        let alone = !reported && !finishes;
+        let alone = !reported && !finishes && !has_pieces;
         Ok(Read {
             step,
             alone,
@@ -150,14 +166,35 @@ impl Outline {
         }
     }
 
+    /// Keeps the log probabilities of a chunk. Returns whether there were any.
+    pub(in crate::wire) fn keep_logprobs(
+        &mut self,
+        logprobs: Option<Box<Content>>,
+        room: &mut SizeLimit,
+    ) -> Result<bool, Failure> {
+        let before = room.left();
+        logprobs.map_or(Ok(()), |logprobs| self.logprobs.add(*logprobs, room))?;
+        Ok(room.left() != before)
+    }
+
+    /// All log probabilities, as JSON.
+    pub(in crate::wire) fn logprobs(&mut self) -> String {
+        mem::take(&mut self.logprobs).into_json()
+    }
+
     /// More of the answer came: if it had finished, it goes on.
     pub(in crate::wire) fn resume(&mut self) {
         self.finished = false;
     }
 
-    /// What surrounded the choices, beside what has a place of its own.
+    /// What surrounded the choices or was in the one that is followed, beside what has a place of
+    /// its own.
     pub(in crate::wire) fn extra(&mut self) -> Map<String, Value> {
-        let mut extra = mem::take(&mut self.extra).into_members();
+        let mut extra = Map::new();
+        mem::take(&mut self.extra).into_members().add_to(&mut extra);
+        mem::take(&mut self.in_choice).into_members().add_to(&mut extra);
+        mem::take(&mut self.in_usage).into_members().nest_in("usage", &mut extra);
+        mem::take(&mut self.in_groq).into_members().nest_in("x_groq", &mut extra);
         if !self.system_fingerprint.is_empty() {
             let fingerprint = mem::take(&mut self.system_fingerprint);
             extra.insert("system_fingerprint".to_owned(), fingerprint.into());

@@ -105,8 +105,9 @@ impl Stream {
         let read = self.outline.read(name, data, &mut repaired)?;
         self.marked = read.marked;
         let (step, finishes) = (read.step, read.finishes);
-        let Some(choice) = read.choice else { return Ok(step) };
+        let Some(mut choice) = read.choice else { return Ok(step) };
         let is_message = choice.is_message();
+        let logprobs = choice.logprobs.take();
         let mut delta = choice.delta();
         // MiniMax ends a stream with the whole message (GCWing/OpenBitFun #792), others with a
         // delta that repeats it all (infiniflow/ragflow #15286).
@@ -126,6 +127,7 @@ impl Stream {
         }
         let before = self.room.left();
         self.goes_on |= goes_on;
+        self.outline.keep_logprobs(logprobs, &mut self.room)?;
         self.delta(delta, data, seed, events)?;
         for image in images {
             if let Some(image) = self.new_image(image, events)? {
@@ -466,6 +468,7 @@ impl Stream {
         let content = answer.parts();
         let mut outline = self.outline;
         let extra = outline.extra();
+        let logprobs = outline.logprobs();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         let finish_reason = match &raw {
             // It has not said that the calls are whole.
@@ -481,6 +484,7 @@ impl Stream {
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),
             extra,
+            logprobs,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::bill::Bill;
 use crate::chat::{Usage, UsageSource};
 use crate::money::Money;
+use crate::wire::beside::Beside;
 use crate::wire::json::number::Number;
 use crate::wire::json::object::{Object, members};
 
@@ -34,9 +35,11 @@ pub(super) struct Report {
     estimated_cost: Number,
     is_byok: Number,
     cost_details: Object<CostDetails>,
+    /// What else is in it: Groq's times, Perplexity's `search_context_size`.
+    pub(super) beside: Beside,
 }
 
-members!(Report {
+members!(impl [] Report {
     "prompt_tokens" => prompt_tokens,
     "completion_tokens" => completion_tokens,
     "total_tokens" => total_tokens,
@@ -56,6 +59,7 @@ members!(Report {
     "estimated_cost" => estimated_cost,
     "is_byok" => is_byok,
     "cost_details" => cost_details,
+    _ => |report: &mut Self, name, members| report.beside.take(name, members),
 });
 
 /// What the tokens of one side consist of.

@@ -225,6 +225,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         service_tier: envelope.service_tier,
         id: envelope.id,
         extra: envelope.extra,
+        logprobs: String::new(),
     })
 }
 

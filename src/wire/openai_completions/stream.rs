@@ -43,17 +43,19 @@ impl Stream {
         let mut repaired = None;
         let Read { step, choice, finishes, marked, .. } =
             self.outline.read(name, data, &mut repaired)?;
-        match choice.map(|choice| choice.text) {
+        let Some(choice) = choice else { return Ok(step) };
+        match choice.text {
             // A last frame that repeats it all.
-            Some(Written::Text(text))
+            Written::Text(text)
                 if finishes && text.len() >= LEAST_REPEATED && *text == self.text =>
             {
                 Ok(step)
             }
-            Some(Written::Text(text)) if !text.is_empty() => {
+            Written::Text(text) => {
+                let has_more = self.outline.keep_logprobs(choice.logprobs, &mut self.limit)?;
                 let text = self.halves.join(text, marked);
                 if text.is_empty() {
-                    return Ok(step);
+                    return Ok(if has_more { Step::Progress } else { step });
                 }
                 self.limit.write(&text)?;
                 self.text.push_str(&text);
@@ -63,7 +65,10 @@ impl Stream {
                 }
                 Ok(Step::Progress)
             }
-            _ => Ok(step),
+            Written::Value(_) => {
+                let has_more = self.outline.keep_logprobs(choice.logprobs, &mut self.limit)?;
+                Ok(if has_more { Step::Progress } else { step })
+            }
         }
     }
 
@@ -100,6 +105,7 @@ impl Stream {
         let content = (!self.text.is_empty()).then(|| Part::text(self.text));
         let mut outline = self.outline;
         let extra = outline.extra();
+        let logprobs = outline.logprobs();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         Decoded {
             message: Message::new(Role::Assistant, content),
@@ -110,6 +116,7 @@ impl Stream {
             service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
             id: Some(outline.id).filter(|id| !id.is_empty()),
             extra,
+            logprobs,
         }
     }
 }
