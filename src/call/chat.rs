@@ -16,12 +16,11 @@ use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
-use crate::provider::Format;
 use crate::stream::{Begun, Source};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::transport::Watch;
-use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_completions};
+use crate::wire::{self, Decoder, Delivery, Failure, Wire};
 
 /// A chat, or the completion of a prompt.
 #[derive(Clone, Copy)]
@@ -44,16 +43,13 @@ pub(super) struct Encoding {
 
 impl Chat<'_> {
     fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        match target.endpoint.settings.profile.format {
-            Format::OpenAiChat if self.completion || openai_completions::serves(&target.model) => {
-                Ok(Wire::OpenAiCompletions)
-            }
-            Format::OpenAiChat => Ok(Wire::OpenAiChat),
-            Format::Anthropic if self.completion => Err(Error::invalid_request(
-                "this provider has no text completions; use chat() instead",
-            )),
-            Format::Anthropic => Ok(Wire::Anthropic),
+        let format = target.endpoint.settings.profile.format;
+        if !self.completion {
+            return Ok(Wire::chat(format, &target.model));
         }
+        Wire::completions(format).ok_or_else(|| {
+            Error::invalid_request("this provider has no text completions; use chat() instead")
+        })
     }
 }
 
@@ -83,7 +79,7 @@ impl Operation for Chat<'_> {
     fn name(&self, target: Option<&Target>) -> &'static str {
         match target.and_then(|target| self.wire(target).ok()) {
             Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
-            Some(Wire::OpenAiChat | Wire::Anthropic) => metrics::CHAT,
+            Some(_) => metrics::CHAT,
             None if self.completion => metrics::TEXT_COMPLETION,
             None => metrics::CHAT,
         }
@@ -95,7 +91,7 @@ impl Operation for Chat<'_> {
         target: Target,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
-        let uri = target.endpoint.uri(wire, &target.model)?;
+        let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
         let Admission { body, text_bytes, betas, plan, reservation } =
             admit(caller, &target, wire, self.request, self.delivery)?;
         let content = Encoding { wire, plan, text_bytes };

@@ -8,9 +8,9 @@ use super::url;
 use crate::config::{ProviderSettings, Settings};
 use crate::error::Error;
 use crate::observed::Server;
-use crate::provider::{Format, Provider};
+use crate::provider::Provider;
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
-use crate::wire::Wire;
+use crate::wire::{Delivery, Wire};
 
 /// A provider, ready to be called.
 pub(crate) struct Endpoint {
@@ -39,22 +39,19 @@ impl Endpoint {
         let (address, port) = transport::host_and_port(&settings.base);
         let provider = settings.profile.id.clone();
         let server = Arc::new(Server { provider, address, port });
-        let wire = match settings.profile.format {
-            Format::OpenAiChat => Wire::OpenAiChat,
-            Format::Anthropic => Wire::Anthropic,
-        };
+        let wire = Wire::chat(settings.profile.format, "");
         // An address that cannot be is refused with every request.
-        let uri = (!url::holds_model(&settings.base))
-            .then(|| Some((wire, url::endpoint(&settings.base, wire, "").ok()?)))
+        let uri = (wire.has_one_path() && !url::holds_model(&settings.base))
+            .then(|| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)))
             .flatten();
         Ok(Self { settings, headers, origin, server, uri })
     }
 
     /// Where a wire format is spoken.
-    pub(super) fn uri(&self, wire: Wire, model: &str) -> Result<Uri, Error> {
+    pub(super) fn uri(&self, wire: Wire, model: &str, delivery: Delivery) -> Result<Uri, Error> {
         match &self.uri {
             Some((of, uri)) if *of == wire => Ok(uri.clone()),
-            _ => url::endpoint(&self.settings.base, wire, model),
+            _ => url::endpoint(&self.settings.base, wire, model, delivery),
         }
     }
 

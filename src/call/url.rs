@@ -5,7 +5,7 @@ use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
 use crate::error::{Error, ErrorKind};
-use crate::wire::Wire;
+use crate::wire::{Delivery, Wire};
 
 /// The part of a base URL that stands for the model of a request.
 const MODEL: &str = "{model}";
@@ -17,20 +17,26 @@ pub(super) fn holds_model(base: &Uri) -> bool {
 
 /// Where a wire format is spoken below a base URL, in which `{model}` stands for the model, such
 /// as in Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
-pub(super) fn endpoint(base: &Uri, wire: Wire, model: &str) -> Result<Uri, Error> {
+pub(super) fn endpoint(
+    base: &Uri,
+    wire: Wire,
+    model: &str,
+    delivery: Delivery,
+) -> Result<Uri, Error> {
     let path = match holds_model(base) {
         true => Cow::Owned(base.path().replace(MODEL, &percent_encoded(model))),
         false => Cow::Borrowed(base.path()),
     };
-    let below = path.trim_end_matches('/');
+    let above = path.trim_end_matches('/');
+    let endpoint = wire.path(model, delivery);
+    let (endpoint, query) = endpoint.split_once('?').unwrap_or((&endpoint, ""));
     // Anthropic's base URL has no version, but many write it there.
-    let below = match wire {
-        Wire::Anthropic => below.strip_suffix("/v1").unwrap_or(below),
-        Wire::OpenAiChat | Wire::OpenAiCompletions => below,
+    let above = match endpoint.get(1..).and_then(|rest| rest.find('/')) {
+        Some(end) => above.strip_suffix(&endpoint[..=end]).unwrap_or(above),
+        None => above,
     };
     let mut parts = base.clone().into_parts();
-    let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let path = PathAndQuery::try_from(format!("{below}{}{query}", wire.path()));
+    let path = PathAndQuery::try_from(format!("{above}{endpoint}{}", queries(base, query)));
     parts.path_and_query = path.ok();
     Uri::from_parts(parts).map_err(|cause| {
         Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
@@ -54,14 +60,21 @@ pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
     if path.contains("://") || path.starts_with("//") || path.split('/').any(|part| part == "..") {
         return Err(refused());
     }
-    let queries = [base.query().unwrap_or_default(), query];
-    let queries: Vec<_> = queries.into_iter().filter(|query| !query.is_empty()).collect();
-    let query = if queries.is_empty() { String::new() } else { format!("?{}", queries.join("&")) };
+    let query = queries(base, query);
     let (above, path) = (base.path().trim_end_matches('/'), path.trim_start_matches('/'));
     let mut parts = base.clone().into_parts();
     let whole = PathAndQuery::try_from(format!("{above}/{path}{query}"));
     parts.path_and_query = Some(whole.map_err(|_| refused())?);
     Uri::from_parts(parts).map_err(|_| refused())
+}
+
+/// The query of the base URL and another one, with the question mark, if there is any.
+fn queries(base: &Uri, other: &str) -> String {
+    match (base.query().unwrap_or_default(), other) {
+        ("", "") => String::new(),
+        (one, "") | ("", one) => format!("?{one}"),
+        (one, other) => format!("?{one}&{other}"),
+    }
 }
 
 /// A model as one segment of a path (RFC 3986 section 3.3).
@@ -101,7 +114,7 @@ mod tests {
                  ?api-version=2024-10-21",
             ),
         ] {
-            let uri = endpoint(&base.parse().unwrap(), wire, "gpt-4o").unwrap();
+            let uri = endpoint(&base.parse().unwrap(), wire, "gpt-4o", Delivery::Whole).unwrap();
             assert_eq!(uri, expected);
         }
     }
@@ -125,7 +138,8 @@ mod tests {
             ("https://a.b/{model}/v1", "m", "https://a.b/m/v1/chat/completions"),
             ("https://a.b/v1", "m", "https://a.b/v1/chat/completions"),
         ] {
-            let uri = endpoint(&base.parse().unwrap(), Wire::OpenAiChat, model).unwrap();
+            let uri =
+                endpoint(&base.parse().unwrap(), Wire::OpenAiChat, model, Delivery::Whole).unwrap();
             assert_eq!(uri, expected);
         }
     }

@@ -4,14 +4,52 @@ use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::content::{Answer, Failure, Finish};
-use super::render::{Event, Filled, Usage, slices};
+use super::render::{Event, Filled, Renderer, Usage, slices};
 use super::reply::Reply;
+use super::request::Request;
 use crate::FinishReason;
 
 /// Thinking is signed; clients send the signature back and do not read it.
 const SIGNATURE: &str = "bG9vcGJhY2s=";
 
-pub(super) fn stop_reason(reply: &Reply, answer: &Answer) -> String {
+/// Messages.
+pub(super) struct Messages;
+
+impl Renderer for Messages {
+    fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String {
+        stop_reason(reply, answer)
+    }
+
+    fn whole(&self, filled: &Filled<'_>) -> Value {
+        message(filled)
+    }
+
+    fn events(&self, filled: &Filled<'_>) -> Vec<Event> {
+        message_events(filled)
+    }
+
+    fn error(&self, status: u16, failure: &Failure, request_id: &str) -> Value {
+        error(status, failure, request_id)
+    }
+
+    fn error_event(&self) -> Option<&'static str> {
+        Some("error")
+    }
+
+    fn request_id(&self, number: u64) -> (&'static str, String) {
+        ("request-id", format!("req_{number:024}"))
+    }
+
+    fn rate_limit(&self, limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)> {
+        rate_limit(limit, remaining, now)
+    }
+
+    fn not_found(&self, _request: &Request) -> Reply {
+        Reply::error(404, "not_found_error", "Not found")
+    }
+}
+
+fn stop_reason(reply: &Reply, answer: &Answer) -> String {
     let word = match &reply.finish {
         Some(Finish::Raw(word)) => word,
         Some(Finish::Reason(reason)) => match reason {
@@ -86,7 +124,7 @@ fn blocks(filled: &Filled<'_>) -> Vec<Block> {
     blocks
 }
 
-pub(super) fn message(filled: &Filled<'_>) -> Value {
+fn message(filled: &Filled<'_>) -> Value {
     let content = blocks(filled).into_iter().map(|block| block.whole).collect();
     let mut body = envelope(filled, content);
     body["stop_reason"] = json!(filled.finish);
@@ -96,7 +134,7 @@ pub(super) fn message(filled: &Filled<'_>) -> Value {
     body
 }
 
-pub(super) fn message_events(filled: &Filled<'_>) -> Vec<Event> {
+fn message_events(filled: &Filled<'_>) -> Vec<Event> {
     let mut events = Vec::new();
     let mut send = |name: &'static str, mut body: Value| {
         body["type"] = json!(name);
@@ -169,7 +207,7 @@ fn usage(counts: Usage, output: u64) -> Value {
     })
 }
 
-pub(super) fn error(status: u16, failure: &Failure, request_id: &str) -> Value {
+fn error(status: u16, failure: &Failure, request_id: &str) -> Value {
     let (kind, message) = match status {
         401 => ("authentication_error", "invalid x-api-key"),
         402 => ("billing_error", "There is an issue with your billing."),
@@ -188,7 +226,7 @@ pub(super) fn error(status: u16, failure: &Failure, request_id: &str) -> Value {
     json!({"type": "error", "error": error, "request_id": request_id})
 }
 
-pub(super) fn rate_limit(limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)> {
+fn rate_limit(limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)> {
     let reset = timestamp(now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) + 60);
     let mut headers = Vec::new();
     for (what, factor) in

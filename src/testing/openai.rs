@@ -2,13 +2,81 @@
 //! recorded responses show them.
 
 use serde_json::{Map, Value, json};
+use std::time::SystemTime;
 
 use super::content::{Answer, Failure, Finish};
-use super::render::{Event, Filled, Usage, slices};
+use super::render::{Event, Filled, Renderer, Usage, slices};
 use super::reply::Reply;
+use super::request::Request;
 use crate::FinishReason;
 
-pub(super) fn finish_reason(reply: &Reply, answer: &Answer) -> String {
+/// Chat Completions.
+pub(super) struct Chat;
+
+impl Renderer for Chat {
+    fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String {
+        finish_reason(reply, answer)
+    }
+
+    fn whole(&self, filled: &Filled<'_>) -> Value {
+        chat(filled)
+    }
+
+    fn events(&self, filled: &Filled<'_>) -> Vec<Event> {
+        chat_events(filled)
+    }
+
+    fn error(&self, status: u16, failure: &Failure, _request_id: &str) -> Value {
+        error(status, failure)
+    }
+
+    fn request_id(&self, number: u64) -> (&'static str, String) {
+        ("x-request-id", format!("req_{number:032x}"))
+    }
+
+    fn rate_limit(&self, limit: u64, remaining: u64, _now: SystemTime) -> Vec<(String, String)> {
+        rate_limit(limit, remaining)
+    }
+
+    fn not_found(&self, request: &Request) -> Reply {
+        not_found(request)
+    }
+}
+
+/// Text completions.
+pub(super) struct Completions;
+
+impl Renderer for Completions {
+    fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String {
+        finish_reason(reply, answer)
+    }
+
+    fn whole(&self, filled: &Filled<'_>) -> Value {
+        completion(filled)
+    }
+
+    fn events(&self, filled: &Filled<'_>) -> Vec<Event> {
+        completion_events(filled)
+    }
+
+    fn error(&self, status: u16, failure: &Failure, _request_id: &str) -> Value {
+        error(status, failure)
+    }
+
+    fn request_id(&self, number: u64) -> (&'static str, String) {
+        ("x-request-id", format!("req_{number:032x}"))
+    }
+
+    fn rate_limit(&self, limit: u64, remaining: u64, _now: SystemTime) -> Vec<(String, String)> {
+        rate_limit(limit, remaining)
+    }
+
+    fn not_found(&self, request: &Request) -> Reply {
+        not_found(request)
+    }
+}
+
+fn finish_reason(reply: &Reply, answer: &Answer) -> String {
     let word = match &reply.finish {
         Some(Finish::Raw(word)) => word,
         Some(Finish::Reason(reason)) => match reason {
@@ -24,7 +92,7 @@ pub(super) fn finish_reason(reply: &Reply, answer: &Answer) -> String {
     word.to_owned()
 }
 
-pub(super) fn chat(filled: &Filled<'_>) -> Value {
+fn chat(filled: &Filled<'_>) -> Value {
     let answer = filled.answer;
     let mut message = json!({
         "role": "assistant",
@@ -53,7 +121,7 @@ pub(super) fn chat(filled: &Filled<'_>) -> Value {
     Value::Object(body)
 }
 
-pub(super) fn chat_events(filled: &Filled<'_>) -> Vec<Event> {
+fn chat_events(filled: &Filled<'_>) -> Vec<Event> {
     let answer = filled.answer;
     let mut events = Vec::new();
     let mut send = |delta: Value, finish: Option<&str>| {
@@ -89,7 +157,7 @@ pub(super) fn chat_events(filled: &Filled<'_>) -> Vec<Event> {
     events
 }
 
-pub(super) fn completion(filled: &Filled<'_>) -> Value {
+fn completion(filled: &Filled<'_>) -> Value {
     let mut body = envelope(filled, "text_completion", "cmpl-");
     body.insert(
         "choices".to_owned(),
@@ -104,7 +172,7 @@ pub(super) fn completion(filled: &Filled<'_>) -> Value {
     Value::Object(body)
 }
 
-pub(super) fn completion_events(filled: &Filled<'_>) -> Vec<Event> {
+fn completion_events(filled: &Filled<'_>) -> Vec<Event> {
     let mut pieces: Vec<_> =
         completion_pieces(filled.answer).into_iter().map(|piece| (piece, None)).collect();
     pieces.push(("", Some(&filled.finish)));
@@ -203,7 +271,7 @@ fn completion_usage(usage: Usage) -> Value {
     })
 }
 
-pub(super) fn error(status: u16, failure: &Failure) -> Value {
+fn error(status: u16, failure: &Failure) -> Value {
     let (usual_code, message) = match status {
         401 => (Some("invalid_api_key"), "Incorrect API key provided."),
         404 => {
@@ -225,7 +293,7 @@ pub(super) fn error(status: u16, failure: &Failure) -> Value {
     json!({"error": {"message": message, "type": kind, "param": null, "code": code}})
 }
 
-pub(super) fn rate_limit(limit: u64, remaining: u64) -> Vec<(String, String)> {
+fn rate_limit(limit: u64, remaining: u64) -> Vec<(String, String)> {
     [
         ("x-ratelimit-limit-requests", limit.to_string()),
         ("x-ratelimit-remaining-requests", remaining.to_string()),
@@ -236,4 +304,13 @@ pub(super) fn rate_limit(limit: u64, remaining: u64) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// Without a code, unlike a model that does not exist.
+fn not_found(request: &Request) -> Reply {
+    let message = format!("Invalid URL ({} {})", request.method(), request.path());
+    let error = json!({
+        "message": message, "type": "invalid_request_error", "param": null, "code": null,
+    });
+    Reply::raw(404, "application/json", json!({"error": error}).to_string())
 }

@@ -3,6 +3,8 @@
 use parking_lot::RwLock;
 use std::collections::HashSet;
 
+use super::render::Renderer;
+use super::{anthropic, openai};
 use crate::provider;
 
 /// A wire format, by the endpoint that is asked.
@@ -14,6 +16,15 @@ pub(super) enum Format {
 }
 
 impl Format {
+    /// How answers look in this format.
+    pub(super) fn renderer(self) -> &'static dyn Renderer {
+        match self {
+            Self::Chat => &openai::Chat,
+            Self::Completions => &openai::Completions,
+            Self::Messages => &anthropic::Messages,
+        }
+    }
+
     /// The format whose endpoint a path names, wherever it lies.
     pub(super) fn named(path: &str) -> Option<Self> {
         endpoint(path).map(|(_, format)| format)

@@ -11,7 +11,45 @@ use super::paths::Format;
 use super::reply::{Framing, Reply};
 use super::request::Request;
 use super::response::Response;
-use super::{anthropic, openai};
+
+/// How answers look in one format.
+pub(super) trait Renderer {
+    /// The model that a request asks for.
+    fn model<'r>(&self, request: &'r Request) -> Option<&'r str> {
+        request.model()
+    }
+
+    /// Whether a request asks for a stream.
+    fn is_stream(&self, request: &Request) -> bool {
+        request.is_stream()
+    }
+
+    /// The format's own word for why the answer ends.
+    fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String;
+
+    /// The body of a whole answer.
+    fn whole(&self, filled: &Filled<'_>) -> Value;
+
+    /// The events of a streamed answer. The last one is the end marker.
+    fn events(&self, filled: &Filled<'_>) -> Vec<Event>;
+
+    /// The body of an error.
+    fn error(&self, status: u16, failure: &Failure, request_id: &str) -> Value;
+
+    /// The name of the event that reports an error inside a stream.
+    fn error_event(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The header with the id of a request.
+    fn request_id(&self, number: u64) -> (&'static str, String);
+
+    /// The headers that report a rate limit.
+    fn rate_limit(&self, limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)>;
+
+    /// The answer to a path that the provider does not have.
+    fn not_found(&self, request: &Request) -> Reply;
+}
 
 /// The format that the client seems to expect, on any path.
 fn expected(request: &Request) -> Format {
@@ -69,7 +107,7 @@ impl Event {
 }
 
 pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: SystemTime) -> Response {
-    let format = expected(request);
+    let format = expected(request).renderer();
     let echo;
     let answer = match &reply.content {
         Content::Raw { content_type, bytes } => {
@@ -82,7 +120,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
         }
         Content::Failure(failure) => {
             let mut response = begin(reply, format, "application/json", number, now);
-            let body = error(format, reply.status, failure, &request_id(format, number));
+            let body = format.error(reply.status, failure, &format.request_id(number).1);
             response.framing = framing(reply, false);
             response.pieces.push(whole(&body, reply.malformed));
             return response;
@@ -97,16 +135,13 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
     let filled = Filled {
         number,
         created,
-        model: reply.model.as_deref().or(request.model()).unwrap_or("loopback"),
+        model: reply.model.as_deref().or(format.model(request)).unwrap_or("loopback"),
         answer,
-        finish: match format {
-            Format::Chat | Format::Completions => openai::finish_reason(reply, answer),
-            Format::Messages => anthropic::stop_reason(reply, answer),
-        },
+        finish: format.finish_reason(reply, answer),
         usage: usage(reply, answer, request),
         include_usage: request.includes_usage(),
     };
-    if request.is_stream() {
+    if format.is_stream(request) {
         let mut response = begin(reply, format, "text/event-stream; charset=utf-8", number, now);
         response.framing = framing(reply, true);
         response.streams = true;
@@ -114,11 +149,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
         return response;
     }
     let mut response = begin(reply, format, "application/json", number, now);
-    let body = match format {
-        Format::Chat => openai::chat(&filled),
-        Format::Completions => openai::completion(&filled),
-        Format::Messages => anthropic::message(&filled),
-    };
+    let body = format.whole(&filled);
     response.framing = framing(reply, false);
     response.pieces.push(whole(&body, reply.malformed));
     response
@@ -145,12 +176,8 @@ fn whole(body: &Value, malformed: bool) -> Vec<u8> {
 }
 
 /// The stream, with the faults that concern its events.
-fn events(reply: &Reply, format: Format, filled: &Filled<'_>) -> Vec<Event> {
-    let mut events = match format {
-        Format::Chat => openai::chat_events(filled),
-        Format::Completions => openai::completion_events(filled),
-        Format::Messages => anthropic::message_events(filled),
-    };
+fn events(reply: &Reply, format: &dyn Renderer, filled: &Filled<'_>) -> Vec<Event> {
+    let mut events = format.events(filled);
     // Every format's end marker is its last event.
     let marker = events.len().saturating_sub(1);
     if reply.without_end {
@@ -170,32 +197,16 @@ fn events(reply: &Reply, format: Format, filled: &Filled<'_>) -> Vec<Event> {
     if let Some((after, failure)) = &reply.stream_error {
         events.truncate((*after).min(marker));
         // There is no status here; what fails in the middle fails as a 500 does.
-        let body = error(format, 500, failure, &request_id(format, filled.number));
-        let name = (format == Format::Messages).then_some("error");
-        events.push(Event { name, data: body.to_string() });
+        let body = format.error(500, failure, &format.request_id(filled.number).1);
+        events.push(Event { name: format.error_event(), data: body.to_string() });
     }
     events
-}
-
-/// An error body in the format's own form.
-pub(super) fn error(format: Format, status: u16, failure: &Failure, request_id: &str) -> Value {
-    match format {
-        Format::Chat | Format::Completions => openai::error(status, failure),
-        Format::Messages => anthropic::error(status, failure, request_id),
-    }
-}
-
-pub(super) fn request_id(format: Format, number: u64) -> String {
-    match format {
-        Format::Chat | Format::Completions => format!("req_{number:032x}"),
-        Format::Messages => format!("req_{number:024}"),
-    }
 }
 
 /// A response with its headers and without a body.
 fn begin(
     reply: &Reply,
-    format: Format,
+    format: &dyn Renderer,
     content_type: &str,
     number: u64,
     now: SystemTime,
@@ -204,13 +215,10 @@ fn begin(
     if !content_type.is_empty() {
         headers.push(("content-type".to_owned(), content_type.to_owned()));
     }
-    let name = if format == Format::Messages { "request-id" } else { "x-request-id" };
-    headers.push((name.to_owned(), request_id(format, number)));
+    let (name, id) = format.request_id(number);
+    headers.push((name.to_owned(), id));
     if let Some((limit, remaining)) = reply.rate_limit {
-        headers.extend(match format {
-            Format::Chat | Format::Completions => openai::rate_limit(limit, remaining),
-            Format::Messages => anthropic::rate_limit(limit, remaining, now),
-        });
+        headers.extend(format.rate_limit(limit, remaining, now));
     }
     headers
         .retain(|(name, _)| !reply.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)));
@@ -268,19 +276,9 @@ pub(super) fn slices(text: &str) -> Vec<&str> {
     slices
 }
 
-/// The answer to what no provider serves.
+/// The answer to a path that no provider has.
 pub(super) fn not_found(request: &Request) -> Reply {
-    let message = format!("Invalid URL ({} {})", request.method(), request.path());
-    match expected(request) {
-        Format::Messages => Reply::error(404, "not_found_error", "Not found"),
-        // Without a code, unlike a model that does not exist.
-        Format::Chat | Format::Completions => {
-            let error = json!({
-                "message": message, "type": "invalid_request_error", "param": null, "code": null,
-            });
-            Reply::raw(404, "application/json", json!({"error": error}).to_string())
-        }
-    }
+    expected(request).renderer().not_found(request)
 }
 
 /// The answer to a request that cannot be read at all.

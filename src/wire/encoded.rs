@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-use super::measure::{OUTPUT_LIMITS, measure, output_limit, states_limit, thinking_budget};
+use super::format::Path;
+use super::measure::{measure, output_limit, states_limit, thinking_budget};
 use super::{Delivery, Target, Wire, append, json, write};
 use crate::chat::{ChatRequest, Format, Provenance};
 use crate::error::Error;
@@ -27,8 +28,8 @@ impl<'a> Encoded<'a> {
         delivery: Delivery,
         may_be_limited: bool,
     ) -> Result<Self, Error> {
-        let request = match may_be_limited && has_null_limit(request) {
-            true => Cow::Owned(without_null_limits(request)),
+        let request = match may_be_limited && has_null_limit(request, wire) {
+            true => Cow::Owned(without_null_limits(request, wire)),
             false => Cow::Borrowed(request),
         };
         let body = wire.body(&request, target, delivery)?;
@@ -66,13 +67,17 @@ impl<'a> Encoded<'a> {
     /// Whether the caller limits its output, or says that nothing does.
     pub(crate) fn is_limited_by_caller(&self) -> bool {
         self.request.max_output_tokens.is_some()
-            || states_limit(&self.request.extra)
-            || self.request.omit.iter().any(|name| OUTPUT_LIMITS.contains(&&**name))
+            || states_limit(&self.request.extra, self.output_limits())
+            || self.request.omit.iter().any(|name| self.output_limits().contains(&&[&**name][..]))
     }
 
     /// Whether it has an output limit, be it one that the format always has.
     pub(crate) fn is_limited(&self) -> bool {
-        output_limit(&self.body).is_some()
+        output_limit(&self.body, self.output_limits()).is_some()
+    }
+
+    fn output_limits(&self) -> &'static [Path] {
+        self.wire.format().output_limits()
     }
 
     /// Limits the output of each of its answers.
@@ -81,19 +86,19 @@ impl<'a> Encoded<'a> {
     ///
     /// As of encoding.
     pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
-        let member = self.wire.limit_member(self.target.model, self.target.dialect);
-        match output_limit(&self.body) {
+        let path = self.wire.format().output_limit(self.target.model, self.target.dialect);
+        match output_limit(&self.body, self.output_limits()) {
             Some(stated) if stated == u64::from(tokens) => {}
             // As most requests are: what is written stays as it is.
-            None => append(&mut self.written, member, tokens),
+            None if path.len() == 1 => append(&mut self.written, path[0], tokens),
             // The format has a default, and the reasoning may be a share of the limit.
             Some(_) if self.request.reasoning_effort.is_some() => {
                 self.request.to_mut().max_output_tokens = Some(tokens);
                 self.body = self.wire.body(&self.request, self.target, self.delivery)?;
                 self.written = write(&self.body)?;
             }
-            Some(_) => {
-                self.body.insert(member.to_owned(), tokens.into());
+            _ => {
+                insert(&mut self.body, path, tokens.into());
                 self.written = write(&self.body)?;
             }
         }
@@ -106,16 +111,54 @@ impl<'a> Encoded<'a> {
     }
 }
 
-/// Whether a request has an output limit that is null.
-fn has_null_limit(request: &ChatRequest) -> bool {
-    OUTPUT_LIMITS.iter().any(|name| request.extra.get(*name).is_some_and(Value::is_null))
+/// Puts a member into a body, with the objects around it.
+fn insert(body: &mut Map<String, Value>, path: Path, value: Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        body.insert((*first).to_owned(), value);
+        return;
+    }
+    let inner = body.entry(*first).or_insert_with(|| Map::new().into());
+    if !inner.is_object() {
+        *inner = Map::new().into();
+    }
+    if let Value::Object(inner) = inner {
+        insert(inner, rest, value);
+    }
 }
 
-/// The request without limits that are null, so that another can be sent. To a server they
-/// are as good as left out.
-fn without_null_limits(request: &ChatRequest) -> ChatRequest {
+/// Takes a member out of a body if it is null.
+fn remove_null(body: &mut Map<String, Value>, path: Path) {
+    let Some((first, rest)) = path.split_first() else { return };
+    match body.get_mut(*first) {
+        Some(Value::Object(inner)) => remove_null(inner, rest),
+        Some(Value::Null) if rest.is_empty() => {
+            body.shift_remove(*first);
+        }
+        _ => {}
+    }
+}
+
+/// Whether a request has an output limit that is null.
+fn has_null_limit(request: &ChatRequest, wire: Wire) -> bool {
+    !request.extra.is_empty()
+        && wire.format().output_limits().iter().any(|path| {
+            let (first, rest) = path.split_first().unzip();
+            let value = first.and_then(|first| request.extra.get(*first));
+            let inside = rest.unwrap_or_default();
+            let value = value
+                .and_then(|value| inside.iter().try_fold(value, |value, name| value.get(name)));
+            value.is_some_and(Value::is_null)
+        })
+}
+
+/// The request without limits that are null, so that another can be sent. A server treats a null
+/// as if it were left out.
+fn without_null_limits(request: &ChatRequest, wire: Wire) -> ChatRequest {
     let mut request = request.clone();
-    request.extra.retain(|name, value| !(value.is_null() && OUTPUT_LIMITS.contains(&&**name)));
+    for path in wire.format().output_limits() {
+        remove_null(&mut request.extra, path);
+    }
     request
 }
 

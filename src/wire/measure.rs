@@ -11,7 +11,8 @@ use serde_json::{Map, Value};
 
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 use crate::wire::Wire;
-use prompt::Prompt;
+use crate::wire::format::Path;
+pub(in crate::wire) use prompt::Prompt;
 
 /// Measures a request as it is sent, whoever wrote which member.
 ///
@@ -24,7 +25,8 @@ pub(in crate::wire) fn measure(
     basis: &ModelLimits<'_>,
     stated: Option<u64>,
 ) -> Result<UpperBound, Unbounded> {
-    let prompt = Prompt::of(body, wire, basis);
+    let format = wire.format();
+    let prompt = format.measure(body, basis);
     if let Some(what) = prompt.surcharge {
         return Err(Unbounded::Price(what));
     }
@@ -45,7 +47,8 @@ pub(in crate::wire) fn measure(
             .min(basis.context_window.unwrap_or(u64::MAX).saturating_mul(prompt.prompts))
             .saturating_mul(prompt.steps),
     };
-    let limit = output_limit(body).or(basis.output_tokens).or(basis.context_window);
+    let limit =
+        output_limit(body, format.output_limits()).or(basis.output_tokens).or(basis.context_window);
     let limit = limit.ok_or(Unbounded::Output)?.max(thinking_budget(body));
     let limit = limit.min(basis.context_window.unwrap_or(u64::MAX));
     let answers = choices.saturating_mul(prompt.prompts).saturating_mul(prompt.steps);
@@ -70,21 +73,30 @@ pub(in crate::wire) fn measure(
     })
 }
 
-/// The members that limit the output of one choice.
-pub(super) const OUTPUT_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-
-/// The output limit a body states, for one choice; none where it states none, or one
-/// that is no limit, as -1 is to llama.cpp, be it beside another. Of two limits the greater.
-pub(super) fn output_limit(body: &Map<String, Value>) -> Option<u64> {
-    let mut limits = stated_limits(body).map(whole);
+/// The output limit that a body states for one choice. `None` where it states none, or one that
+/// is no limit, such as llama.cpp's -1, even beside another. Of two limits the greater.
+pub(super) fn output_limit(body: &Map<String, Value>, paths: &'static [Path]) -> Option<u64> {
+    let mut limits = stated_limits(body, paths).map(whole);
     let first = limits.next()??;
     limits.try_fold(first, |most, limit| Some(limit?.max(most)))
 }
 
-/// Whether a body says anything of an output limit, be it that there is none. A null says
+/// Whether a body says anything about an output limit, even that there is none. A null says
 /// nothing.
-pub(super) fn states_limit(body: &Map<String, Value>) -> bool {
-    stated_limits(body).next().is_some()
+pub(super) fn states_limit(body: &Map<String, Value>, paths: &'static [Path]) -> bool {
+    stated_limits(body, paths).next().is_some()
+}
+
+fn stated_limits<'a>(
+    body: &'a Map<String, Value>,
+    paths: &'static [Path],
+) -> impl Iterator<Item = &'a Value> {
+    let inside = |(name, value): (&'a String, &'a Value)| {
+        let (_, rest) =
+            paths.iter().filter_map(|path| path.split_first()).find(|(first, _)| name == *first)?;
+        rest.iter().try_fold(value, |value, name| value.get(name))
+    };
+    body.iter().filter_map(inside).filter(|value| !value.is_null())
 }
 
 /// The members of these names. By a look at all, for a body has few: a map hashes a name in
@@ -94,10 +106,6 @@ fn members<'a, const N: usize>(
     names: [&'static str; N],
 ) -> impl Iterator<Item = &'a Value> {
     body.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, value)| value)
-}
-
-fn stated_limits(body: &Map<String, Value>) -> impl Iterator<Item = &Value> {
-    members(body, OUTPUT_LIMITS).filter(|value| !value.is_null())
 }
 
 /// The budget of thoughts, which lies within `max_tokens` but with interleaved

@@ -10,6 +10,7 @@ mod delivery;
 mod encoded;
 mod failed;
 mod finish_reason;
+mod format;
 pub(crate) mod framing;
 mod json;
 mod measure;
@@ -26,6 +27,7 @@ mod tool_turns;
 mod validate;
 
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::time::Duration;
 use ureq::http::HeaderValue;
 
@@ -37,6 +39,7 @@ use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use encoded::Encoded;
+use format::WireFormat;
 pub(crate) use json::{append, write};
 #[cfg(test)]
 pub(crate) use reply::header_map;
@@ -46,9 +49,6 @@ pub(crate) use stream::Decoder;
 /// The most parts an answer may have: more than any model writes, and a bound on
 /// what a broken server can make of a small body.
 const MAX_PARTS: usize = 10_000;
-
-/// Members that every request needs.
-const NEEDED: [&str; 4] = ["model", "messages", "prompt", "stream"];
 
 /// Whom a request is written for.
 #[derive(Debug, Clone, Copy)]
@@ -159,22 +159,44 @@ impl Decoded {
 }
 
 impl Wire {
-    /// The provider whose own format it is.
-    pub(crate) const fn inventor(self) -> Provider {
+    const fn format(self) -> &'static dyn WireFormat {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions => Provider::OPENAI,
-            Self::Anthropic => Provider::ANTHROPIC,
+            Self::OpenAiChat => &openai_chat::Chat,
+            Self::OpenAiCompletions => &openai_completions::Completions,
+            Self::Anthropic => &anthropic::Messages,
         }
     }
 
-    /// The path below the base URL, which ends in `/v1` for OpenAI and does not
-    /// for Anthropic, as in their own SDKs.
-    pub(crate) fn path(self) -> &'static str {
-        match self {
-            Self::OpenAiChat => "/chat/completions",
-            Self::OpenAiCompletions => "/completions",
-            Self::Anthropic => "/v1/messages",
+    /// The endpoint to use for a chat with this model.
+    pub(crate) fn chat(format: Format, model: &str) -> Self {
+        match format {
+            Format::OpenAiChat if openai_completions::serves(model) => Self::OpenAiCompletions,
+            Format::OpenAiChat => Self::OpenAiChat,
+            Format::Anthropic => Self::Anthropic,
         }
+    }
+
+    /// The endpoint for text completions, if the format has one.
+    pub(crate) fn completions(format: Format) -> Option<Self> {
+        match format {
+            Format::OpenAiChat => Some(Self::OpenAiCompletions),
+            Format::Anthropic => None,
+        }
+    }
+
+    /// The provider that invented the format.
+    pub(crate) fn inventor(self) -> Provider {
+        self.format().inventor()
+    }
+
+    /// The path below the base URL; see [`WireFormat::path`].
+    pub(crate) fn path(self, model: &str, delivery: Delivery) -> Cow<'static, str> {
+        self.format().path(model, delivery)
+    }
+
+    /// Whether every request of a provider goes to the same path.
+    pub(crate) fn has_one_path(self) -> bool {
+        self.format().has_one_path()
     }
 
     /// Encodes a request. Where it `may_be_limited`, an output limit that is null counts as
@@ -200,13 +222,10 @@ impl Wire {
         target: Target<'_>,
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error> {
-        let mut body = match self {
-            Self::OpenAiChat => openai_chat::encode(request, target, delivery)?,
-            Self::OpenAiCompletions => openai_completions::encode(request, target, delivery)?,
-            Self::Anthropic => anthropic::encode(request, target, delivery)?,
-        };
+        let format = self.format();
+        let mut body = format.body(request, target, delivery)?;
         for name in &request.omit {
-            if NEEDED.contains(&&**name) {
+            if format.required().contains(&&**name) {
                 return Err(Error::invalid_request(format!(
                     "the request omits {name:?}, which every request needs; keep it"
                 )));
@@ -220,31 +239,14 @@ impl Wire {
         Ok(body)
     }
 
-    /// The betas that a request asks for, in the header [`anthropic::BETAS`]; none where the
-    /// one that is `set` for the client will do.
+    /// The header [`anthropic::BETAS`] with the betas that a request asks for; see
+    /// [`WireFormat::betas`].
     pub(crate) fn betas(
         self,
         request: &ChatRequest,
         set: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Error> {
-        match self {
-            Self::Anthropic => anthropic::betas(request, set),
-            Self::OpenAiChat | Self::OpenAiCompletions => match request.betas.first() {
-                None => Ok(None),
-                Some(beta) => Err(Error::invalid_request(format!(
-                    "the request names the beta {beta:?}, but only Anthropic has betas; leave it \
-                     out, or set a header for all requests by ClientBuilder::header"
-                ))),
-            },
-        }
-    }
-
-    /// The member of the body that limits the output of one choice.
-    fn limit_member(self, model: &str, dialect: &Dialect) -> &'static str {
-        match self {
-            Self::OpenAiChat => openai_chat::limit_member(model, dialect),
-            Self::OpenAiCompletions | Self::Anthropic => "max_tokens",
-        }
+        self.format().betas(request, set)
     }
 
     /// Reads a response of any status, which `provider` sent.
@@ -257,11 +259,7 @@ impl Wire {
             other_form::Form::Json(body) => body,
             other_form::Form::Events => return other_form::events(self, reply.body, provider),
         };
-        let mut decoded = match self {
-            Self::OpenAiChat => openai_chat::decode(body),
-            Self::OpenAiCompletions => openai_completions::decode(body),
-            Self::Anthropic => anthropic::decode(body),
-        }?;
+        let mut decoded = self.format().decode(body)?;
         decoded.message.set_sender(provider);
         Ok(decoded)
     }

@@ -9,6 +9,7 @@ use super::event::{Delta, Event};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
 use crate::wire::beside::{Beside, Kept};
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::format::Fold;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};
@@ -79,85 +80,6 @@ impl Stream {
             kind: WORDS[0],
             room,
         }
-    }
-
-    /// Takes in an event. Its kind is its JSON's `type`, or where that is missing its
-    /// name; gateways drop either.
-    pub(in crate::wire) fn event(
-        &mut self,
-        name: Option<&str>,
-        data: &str,
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<Step, Failure> {
-        let name = name.filter(|name| *name != "message");
-        let unknown = name.is_some_and(|name| !KINDS.contains(&name));
-        // Some gateways speak to every client as OpenAI does.
-        if data.trim().is_empty() || data.trim() == "[DONE]" {
-            return Ok(Step::Nothing);
-        }
-        if unknown {
-            return Ok(Step::Unknown);
-        }
-        if name == Some("error") {
-            return Err(failure(data));
-        }
-        if let Some(words) = self.template.written_in(data) {
-            self.blocks.set_marked(false);
-            let step = if words.is_empty() { Step::Known } else { Step::Progress };
-            let mut delta = Delta { kind: LooseString(self.kind.into()), ..Delta::default() };
-            *delta.words() = words;
-            self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
-            return Ok(step);
-        }
-        self.template.forget();
-        let mut repaired = None;
-        let (Object(event), marked) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
-        self.blocks.set_marked(marked);
-        let kind = match &*event.kind.0 {
-            "" => name.unwrap_or_default(),
-            kind => kind,
-        };
-        let index = event.index.0;
-        let before = (self.room.left(), events.len());
-        let mut moves = false;
-        match kind {
-            "content_block_delta" => {
-                let Object(mut delta) = event.delta;
-                let words = WORDS.into_iter().find(|kind| delta.kind.0 == *kind);
-                if let (Some(kind), Cow::Borrowed(words)) = (words, &*delta.words()) {
-                    if !event.kind.0.is_empty() {
-                        self.template.keep(data, words, "");
-                        (self.index, self.kind) = (index, kind);
-                    }
-                }
-                moves = self.blocks.extend(index, delta, data, &mut self.room, events)?;
-            }
-            "content_block_start" => {
-                let mut block = event.content_block.map(|block| *block).unwrap_or_default();
-                if let Some(exact) = exact_call(&block.value, data) {
-                    block.value = exact;
-                }
-                // That an empty one begins is not much: its words are yet to come.
-                let says_something = says_something(&block.value);
-                self.blocks.start(index, block, &mut self.room, events)?;
-                return Ok(if says_something { Step::Progress } else { Step::Known });
-            }
-            "content_block_stop" => self.blocks.stop(index, events),
-            "message_start" => self.start(value(event.message)),
-            "message_delta" => {
-                let Object(delta) = event.delta;
-                moves = self.end(&delta.stop_reason.0, value(event.usage))?;
-                self.keep_beside_end(data);
-            }
-            "message" => self.whole(data, events)?,
-            "message_stop" => return Ok(Step::End),
-            "error" => return Err(failure(data)),
-            _ if !value(event.error).is_null() => return Err(failure(data)),
-            "ping" => return Ok(Step::Nothing),
-            _ => return Ok(Step::Unknown),
-        }
-        moves |= (self.room.left(), events.len()) != before;
-        Ok(if moves { Step::Progress } else { Step::Known })
     }
 
     /// Takes in why the message stops and what it used so far. Returns whether that is news.
@@ -264,29 +186,104 @@ impl Stream {
         self.in_usage.replace(beside);
     }
 
-    /// Whether it neither says anything nor why it stopped.
-    pub(in crate::wire) fn is_no_answer(&self) -> bool {
-        self.stop_reason.is_empty() && !self.wrote()
-    }
-
     /// Whether the model wrote anything.
     fn wrote(&self) -> bool {
         self.room.written() > 0 || !self.blocks.are_blank()
     }
+}
 
-    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+impl Fold for Stream {
+    fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let name = name.filter(|name| *name != "message");
+        let unknown = name.is_some_and(|name| !KINDS.contains(&name));
+        // Some gateways speak to every client as OpenAI does.
+        if data.trim().is_empty() || data.trim() == "[DONE]" {
+            return Ok(Step::Nothing);
+        }
+        if unknown {
+            return Ok(Step::Unknown);
+        }
+        if name == Some("error") {
+            return Err(failure(data));
+        }
+        if let Some(words) = self.template.written_in(data) {
+            self.blocks.set_marked(false);
+            let step = if words.is_empty() { Step::Known } else { Step::Progress };
+            let mut delta = Delta { kind: LooseString(self.kind.into()), ..Delta::default() };
+            *delta.words() = words;
+            self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
+            return Ok(step);
+        }
+        self.template.forget();
+        let mut repaired = None;
+        let (Object(event), marked) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        self.blocks.set_marked(marked);
+        let kind = match &*event.kind.0 {
+            "" => name.unwrap_or_default(),
+            kind => kind,
+        };
+        let index = event.index.0;
+        let before = (self.room.left(), events.len());
+        let mut moves = false;
+        match kind {
+            "content_block_delta" => {
+                let Object(mut delta) = event.delta;
+                let words = WORDS.into_iter().find(|kind| delta.kind.0 == *kind);
+                if let (Some(kind), Cow::Borrowed(words)) = (words, &*delta.words()) {
+                    if !event.kind.0.is_empty() {
+                        self.template.keep(data, words, "");
+                        (self.index, self.kind) = (index, kind);
+                    }
+                }
+                moves = self.blocks.extend(index, delta, data, &mut self.room, events)?;
+            }
+            "content_block_start" => {
+                let mut block = event.content_block.map(|block| *block).unwrap_or_default();
+                if let Some(exact) = exact_call(&block.value, data) {
+                    block.value = exact;
+                }
+                // That an empty one begins is not much: its words are yet to come.
+                let says_something = says_something(&block.value);
+                self.blocks.start(index, block, &mut self.room, events)?;
+                return Ok(if says_something { Step::Progress } else { Step::Known });
+            }
+            "content_block_stop" => self.blocks.stop(index, events),
+            "message_start" => self.start(value(event.message)),
+            "message_delta" => {
+                let Object(delta) = event.delta;
+                moves = self.end(&delta.stop_reason.0, value(event.usage))?;
+                self.keep_beside_end(data);
+            }
+            "message" => self.whole(data, events)?,
+            "message_stop" => return Ok(Step::End),
+            "error" => return Err(failure(data)),
+            _ if !value(event.error).is_null() => return Err(failure(data)),
+            "ping" => return Ok(Step::Nothing),
+            _ => return Ok(Step::Unknown),
+        }
+        moves |= (self.room.left(), events.len()) != before;
+        Ok(if moves { Step::Progress } else { Step::Known })
+    }
+
+    fn is_no_answer(&self) -> bool {
+        self.stop_reason.is_empty() && !self.wrote()
+    }
+
+    fn close(&mut self, events: &mut Vec<StreamEvent>) {
         self.closed = true;
         self.blocks.close(events);
     }
 
-    /// The model and the tier that serve it.
-    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+    fn served(&self) -> (&str, Option<&str>) {
         (&self.model, self.usage.get("service_tier").and_then(Value::as_str))
     }
 
-    /// The usage so far. The output was counted to its end where nothing was written after
-    /// the count, and the message stopped.
-    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+    fn usage(&self, prompt_tokens: u64) -> Usage {
         let stop_reason = Some(self.stop_reason.as_str()).filter(|reason| !reason.is_empty());
         let reported = decode::usage(&Value::Object(self.usage.clone()));
         let reason = finish_reason(stop_reason);
@@ -302,7 +299,7 @@ impl Stream {
         }
     }
 
-    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+    fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
         let stop_reason = Some(self.stop_reason).filter(|reason| !reason.is_empty());
         let finish_reason = finish_reason(stop_reason.as_deref());
@@ -319,6 +316,19 @@ impl Stream {
             extra: decode::extra(self.beside.into_members(), self.in_usage.into_members()),
             logprobs: String::new(),
         }
+    }
+
+    /// No server is known to leave `message_stop` out.
+    fn has_finished(&self) -> bool {
+        false
+    }
+
+    fn end_marker(&self) -> &'static str {
+        "message_stop"
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
     }
 }
 

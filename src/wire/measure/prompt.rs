@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use super::image::{self, Detail};
 use super::{size, text, whole};
 use crate::upper_bound::ModelLimits;
-use crate::wire::Wire;
 
 /// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
 /// tokens with tiktoken"); other vendors' templates have instructions of up to some
@@ -52,7 +51,7 @@ const STEPS: u64 = 11;
 const AUDIO: u64 = 32;
 
 /// What is found in a body.
-pub(super) struct Prompt<'a> {
+pub(in crate::wire) struct Prompt<'a> {
     basis: &'a ModelLimits<'a>,
     /// Tokens of what is in the body, in one step.
     pub(super) tokens: u64,
@@ -114,8 +113,20 @@ const BESIDE: &[&str] = &[
 ];
 
 impl<'a> Prompt<'a> {
-    pub(super) fn of(body: &Map<String, Value>, wire: Wire, basis: &'a ModelLimits<'a>) -> Self {
-        let openai = wire != Wire::Anthropic;
+    /// Measures a body of OpenAI's formats.
+    pub(in crate::wire) fn openai(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
+        Self::of(body, true, basis)
+    }
+
+    /// Measures a body of Anthropic's format.
+    pub(in crate::wire) fn anthropic(
+        body: &Map<String, Value>,
+        basis: &'a ModelLimits<'a>,
+    ) -> Self {
+        Self::of(body, false, basis)
+    }
+
+    fn of(body: &Map<String, Value>, openai: bool, basis: &'a ModelLimits<'a>) -> Self {
         let mut prompt = Self {
             basis,
             tokens: PROMPT,

@@ -267,10 +267,16 @@ fn the_output_is_the_limit_for_every_choice() {
     assert_eq!(of(&body, &basis(CHAT, "m")), Err(Unbounded::Output));
     let window = Basis { context_window: Some(1000), ..basis(CHAT, "m") };
     assert_eq!(of(&body, &window).unwrap().output_tokens, 1000);
-    assert_eq!(output_limit(&encoded(MESSAGES, &"hi".into())), Some(4096));
-    assert_eq!(output_limit(&encoded(CHAT, &"hi".into())), None);
     assert_eq!(
-        output_limit(&encoded(CHAT, &ChatRequest::from("hi").max_output_tokens(7))),
+        output_limit(&encoded(MESSAGES, &"hi".into()), MESSAGES.format().output_limits()),
+        Some(4096)
+    );
+    assert_eq!(output_limit(&encoded(CHAT, &"hi".into()), CHAT.format().output_limits()), None);
+    assert_eq!(
+        output_limit(
+            &encoded(CHAT, &ChatRequest::from("hi").max_output_tokens(7)),
+            CHAT.format().output_limits()
+        ),
         Some(7)
     );
 }

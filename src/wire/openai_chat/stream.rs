@@ -10,6 +10,7 @@ use super::chunk::{self, Delta};
 use super::media;
 use super::outline::Outline;
 use crate::chat::{Audio, FinishReason, Image, Message, Part, Reasoning, Role, StreamEvent, Usage};
+use crate::wire::format::Fold;
 use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
@@ -71,17 +72,6 @@ impl Stream {
             template: Template::default(),
             room,
         }
-    }
-
-    pub(in crate::wire) fn event(
-        &mut self,
-        name: Option<&str>,
-        data: &str,
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<Step, Failure> {
-        let step = self.chunk(name, data, events);
-        self.outline.wrote(self.room.written());
-        step
     }
 
     fn chunk(
@@ -154,16 +144,6 @@ impl Stream {
             return false;
         };
         (is_message || text.len() >= LEAST_REPEATED) && *text == *kept.text
-    }
-
-    /// Whether it has finished, so that only usage and the end marker are to come.
-    pub(in crate::wire) fn has_finished(&self) -> bool {
-        self.outline.finished
-    }
-
-    /// Whether it neither says anything nor why it ended.
-    pub(in crate::wire) fn is_no_answer(&self) -> bool {
-        self.outline.finish_reason.is_empty() && !self.wrote()
     }
 
     fn wrote(&self) -> bool {
@@ -412,13 +392,6 @@ impl Stream {
         last.ok_or_else(Failure::too_many_parts)
     }
 
-    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
-        self.closed = true;
-        self.outline.close();
-        self.lose_halves(events);
-        self.calls.close(self.seed.unwrap_or_default(), events);
-    }
-
     /// Adds what stands for halves whose other halves did not come. If there is no room for
     /// them, they are left out.
     fn lose_halves(&mut self, events: &mut Vec<StreamEvent>) {
@@ -449,18 +422,44 @@ impl Stream {
             let _ = self.refuse(lost.into(), events);
         }
     }
+}
 
-    /// The model and the tier that serve it.
-    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+impl Fold for Stream {
+    fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let step = self.chunk(name, data, events);
+        self.outline.wrote(self.room.written());
+        step
+    }
+
+    fn has_finished(&self) -> bool {
+        self.outline.finished
+    }
+
+    fn is_no_answer(&self) -> bool {
+        self.outline.finish_reason.is_empty() && !self.wrote()
+    }
+
+    fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.closed = true;
+        self.outline.close();
+        self.lose_halves(events);
+        self.calls.close(self.seed.unwrap_or_default(), events);
+    }
+
+    fn served(&self) -> (&str, Option<&str>) {
         (&self.outline.model, Some(&self.outline.service_tier))
     }
 
-    /// The usage so far.
-    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+    fn usage(&self, prompt_tokens: u64) -> Usage {
         self.outline.usage(&self.room, prompt_tokens, self.wrote())
     }
 
-    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+    fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
         let mut answer = self.answer;
         answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
@@ -486,6 +485,14 @@ impl Stream {
             extra,
             logprobs,
         }
+    }
+
+    fn end_marker(&self) -> &'static str {
+        "[DONE]"
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
     }
 }
 

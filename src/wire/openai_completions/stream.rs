@@ -2,6 +2,7 @@
 
 use crate::chat::{Message, Part, Role, StreamEvent, Usage};
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::format::Fold;
 use crate::wire::json::halves::Halves;
 use crate::wire::json::string::Written;
 use crate::wire::openai_chat::{LEAST_REPEATED, Outline, Read};
@@ -21,17 +22,6 @@ pub(in crate::wire) struct Stream {
 impl Stream {
     pub(in crate::wire) fn new(limit: SizeLimit) -> Self {
         Self { outline: Outline::default(), text: String::new(), halves: Halves::default(), limit }
-    }
-
-    pub(in crate::wire) fn event(
-        &mut self,
-        name: Option<&str>,
-        data: &str,
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<Step, Failure> {
-        let step = self.chunk(name, data, events);
-        self.outline.wrote(self.limit.written());
-        step
     }
 
     fn chunk(
@@ -71,18 +61,29 @@ impl Stream {
             }
         }
     }
+}
 
-    /// Whether it has finished, so that only usage and the end marker are to come.
-    pub(in crate::wire) fn has_finished(&self) -> bool {
+impl Fold for Stream {
+    fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let step = self.chunk(name, data, events);
+        self.outline.wrote(self.limit.written());
+        step
+    }
+
+    fn has_finished(&self) -> bool {
         self.outline.finished
     }
 
-    /// Whether it neither says anything nor why it ended.
-    pub(in crate::wire) fn is_no_answer(&self) -> bool {
+    fn is_no_answer(&self) -> bool {
         self.outline.finish_reason.is_empty() && self.text.is_empty()
     }
 
-    pub(in crate::wire) fn close(&mut self, events: &mut Vec<StreamEvent>) {
+    fn close(&mut self, events: &mut Vec<StreamEvent>) {
         if let Some(lost) = self.halves.end().filter(|lost| self.limit.write(lost).is_ok()) {
             self.text.push_str(lost);
             events.push(StreamEvent::TextDelta(lost.to_owned()));
@@ -90,20 +91,18 @@ impl Stream {
         self.outline.close();
     }
 
-    /// The model and the tier that serve it.
-    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+    fn served(&self) -> (&str, Option<&str>) {
         (&self.outline.model, Some(&self.outline.service_tier))
     }
 
-    /// The usage so far.
-    pub(in crate::wire) fn usage(&self, prompt_tokens: u64) -> Usage {
+    fn usage(&self, prompt_tokens: u64) -> Usage {
         self.outline.usage(&self.limit, prompt_tokens, self.limit.written() > 0)
     }
 
-    pub(in crate::wire) fn decoded(self, prompt_tokens: u64) -> Decoded {
+    fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
-        let content = (!self.text.is_empty()).then(|| Part::text(self.text));
-        let mut outline = self.outline;
+        let Self { text, mut outline, .. } = *self;
+        let content = (!text.is_empty()).then(|| Part::text(text));
         let extra = outline.extra();
         let logprobs = outline.logprobs();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
@@ -118,6 +117,14 @@ impl Stream {
             extra,
             logprobs,
         }
+    }
+
+    fn end_marker(&self) -> &'static str {
+        "[DONE]"
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
     }
 }
 

@@ -6,10 +6,9 @@ use ureq::http::HeaderMap;
 use super::{SizeLimit, Step};
 use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
+use crate::wire::format::Fold;
 use crate::wire::framing::sse::{self, Parser};
-use crate::wire::{
-    Decoded, Failure, Reply, Wire, anthropic, failed, openai_chat, openai_completions,
-};
+use crate::wire::{Decoded, Failure, Reply, Wire, failed};
 
 /// The answer that the events of a stream make.
 pub(super) struct Answer {
@@ -17,7 +16,7 @@ pub(super) struct Answer {
     /// Who sends it.
     pub(super) provider: Provider,
     pub(super) prompt_tokens: u64,
-    pub(super) fold: Fold,
+    pub(super) fold: Box<dyn Fold>,
     /// What became of it once it was whole.
     pub(super) whole: Option<Decoded>,
     /// Whether any event was of the format.
@@ -26,71 +25,6 @@ pub(super) struct Answer {
     pub(super) strangers: u64,
     /// Whether any event came.
     pub(super) begun: bool,
-}
-
-/// The answer as far as it has come.
-#[derive(Clone)]
-pub(super) enum Fold {
-    Chat(Box<openai_chat::Stream>),
-    Completion(Box<openai_completions::Stream>),
-    Message(Box<anthropic::Stream>),
-}
-
-impl Fold {
-    pub(super) fn new(wire: Wire, size_limit: SizeLimit) -> Self {
-        match wire {
-            Wire::OpenAiChat => Self::Chat(openai_chat::Stream::new(size_limit).into()),
-            Wire::OpenAiCompletions => {
-                Self::Completion(openai_completions::Stream::new(size_limit).into())
-            }
-            Wire::Anthropic => Self::Message(anthropic::Stream::new(size_limit).into()),
-        }
-    }
-
-    /// Whether it has said why it ended, and may end without the end marker.
-    ///
-    /// Everything but usage is there then. ik_llama.cpp, text-generation-inference, vllm-mlx,
-    /// Perplexity and HuggingFace's router before Cerebras leave `[DONE]` out. Nobody is known
-    /// to leave out Anthropic's `message_stop`.
-    pub(super) fn has_finished(&self) -> bool {
-        match self {
-            Self::Chat(stream) => stream.has_finished(),
-            Self::Completion(stream) => stream.has_finished(),
-            Self::Message(_) => false,
-        }
-    }
-
-    /// Whether it neither says anything nor why it ended.
-    pub(super) fn is_no_answer(&self) -> bool {
-        match self {
-            Self::Chat(stream) => stream.is_no_answer(),
-            Self::Completion(stream) => stream.is_no_answer(),
-            Self::Message(stream) => stream.is_no_answer(),
-        }
-    }
-
-    pub(super) fn end_marker(&self) -> &'static str {
-        match self {
-            Self::Chat(_) | Self::Completion(_) => "[DONE]",
-            Self::Message(_) => "message_stop",
-        }
-    }
-
-    pub(super) fn usage(&self, prompt_tokens: u64) -> Usage {
-        match self {
-            Self::Chat(stream) => stream.usage(prompt_tokens),
-            Self::Completion(stream) => stream.usage(prompt_tokens),
-            Self::Message(stream) => stream.usage(prompt_tokens),
-        }
-    }
-
-    pub(super) fn decoded(self, prompt_tokens: u64) -> Decoded {
-        match self {
-            Self::Chat(stream) => stream.decoded(prompt_tokens),
-            Self::Completion(stream) => stream.decoded(prompt_tokens),
-            Self::Message(stream) => stream.decoded(prompt_tokens),
-        }
-    }
 }
 
 impl Answer {
@@ -104,11 +38,7 @@ impl Answer {
             return Ok(false);
         }
         let before = events.len();
-        let step = match &mut self.fold {
-            Fold::Chat(stream) => stream.event(event.name, event.data, events)?,
-            Fold::Completion(stream) => stream.event(event.name, event.data, events)?,
-            Fold::Message(stream) => stream.event(event.name, event.data, events)?,
-        };
+        let step = self.fold.event(event.name, event.data, events)?;
         if step == Step::End {
             if self.fold.is_no_answer() {
                 return Err(Failure::protocol(failed::NO_ANSWER));
@@ -126,13 +56,9 @@ impl Answer {
     /// The answer is whole.
     pub(super) fn close(&mut self, events: &mut Vec<StreamEvent>) {
         let before = events.len();
-        match &mut self.fold {
-            Fold::Chat(stream) => stream.close(events),
-            Fold::Completion(stream) => stream.close(events),
-            Fold::Message(stream) => stream.close(events),
-        }
+        self.fold.close(events);
         self.label(&mut events[before..]);
-        let empty = Fold::new(self.wire, SizeLimit::new(0));
+        let empty = self.wire.format().fold(SizeLimit::new(0));
         let mut decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
         decoded.message.set_sender(&self.provider);
         self.conclude(decoded, events);
@@ -154,8 +80,8 @@ impl Answer {
     }
 
     /// What came of an answer that is not whole.
-    pub(super) fn partial(&self, fold: Fold) -> Decoded {
-        let mut decoded = fold.decoded(self.prompt_tokens);
+    pub(super) fn partial(&self) -> Decoded {
+        let mut decoded = self.fold.boxed_clone().decoded(self.prompt_tokens);
         decoded.message.set_sender(&self.provider);
         decoded
     }

@@ -10,7 +10,7 @@ use std::mem;
 use crate::chat::{Provider, StreamEvent, Usage};
 use crate::wire::framing::sse::{self, Parser};
 use crate::wire::{Decoded, Failure, Wire};
-use answer::{Answer, Fold};
+use answer::Answer;
 pub(in crate::wire) use said::{is_label, says_something};
 pub(in crate::wire) use size_limit::SizeLimit;
 
@@ -78,7 +78,7 @@ impl Decoder {
                 wire,
                 provider: wire.inventor(),
                 prompt_tokens: size_limit::tokens(request_bytes),
-                fold: Fold::new(wire, size_limit.clone()),
+                fold: wire.format().fold(size_limit.clone()),
                 whole: None,
                 known: false,
                 strangers: 0,
@@ -235,11 +235,9 @@ impl Decoder {
 
     /// The model and the service tier that serve it, where the provider has said so.
     pub(crate) fn served(&self) -> (Option<&str>, Option<&str>) {
-        let (model, tier) = match (&self.answer.whole, &self.answer.fold) {
-            (Some(decoded), _) => (decoded.model.as_str(), decoded.service_tier.as_deref()),
-            (None, Fold::Chat(stream)) => stream.served(),
-            (None, Fold::Completion(stream)) => stream.served(),
-            (None, Fold::Message(stream)) => stream.served(),
+        let (model, tier) = match &self.answer.whole {
+            Some(decoded) => (decoded.model.as_str(), decoded.service_tier.as_deref()),
+            None => self.answer.fold.served(),
         };
         (Some(model).filter(|model| !model.is_empty()), tier.filter(|tier| !tier.is_empty()))
     }
@@ -253,7 +251,7 @@ impl Decoder {
     pub(crate) fn partial(&self) -> Decoded {
         match &self.answer.whole {
             Some(decoded) => decoded.clone(),
-            None => self.answer.partial(self.answer.fold.clone()),
+            None => self.answer.partial(),
         }
     }
 
