@@ -1,8 +1,8 @@
-//! The thread that closes connections nobody uses.
+//! The thread that closes unused connections.
 //!
-//! It starts with the first connection at rest, sleeps until the next one expires,
-//! and ends with the pool. While nothing is at rest it sleeps without an end; a
-//! connection that comes to rest wakes it only if it would oversleep.
+//! It starts with the first idle connection, sleeps until the next one expires, and ends with the
+//! pool. With no idle connection it sleeps indefinitely. A connection that becomes idle wakes it
+//! only if it would sleep past that connection's expiry.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -12,13 +12,13 @@ use super::Shared;
 use crate::sync::{Condvar, Lock, ordered};
 
 pub(super) struct Cleaner {
-    /// The least time between two sweeps, so that expiries close together cost one
+    /// The minimum time between two sweeps, so that connections expiring close together cost one
     /// wake-up.
     period: Duration,
-    /// Rung when it must not sleep on. Waits under the pool's lock.
+    /// Signalled when the thread must not sleep on. Used with the pool's lock.
     alarm: Condvar,
-    /// Guards who joins the thread ([`Lock::Cleaner`]). A failed start takes the pool's lock
-    /// under it.
+    /// Guards which caller joins the thread ([`Lock::Cleaner`]). If the thread cannot start, the
+    /// pool's lock is taken under this one.
     thread: ordered::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -28,7 +28,7 @@ impl Cleaner {
     }
 }
 
-/// Whether the thread is there and when it will look, under the pool's lock.
+/// Whether the thread runs and when it looks next. Guarded by the pool's lock.
 #[derive(Debug, Default)]
 pub(super) enum Schedule {
     /// Not started yet.
@@ -37,44 +37,44 @@ pub(super) enum Schedule {
     /// About to look.
     Awake,
     Until(Instant),
-    /// Sleeping without an end.
+    /// Sleeping indefinitely.
     Parked,
 }
 
-/// What is to be done once the pool's lock is free.
+/// What to do after the pool's lock is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(super) enum WakeUp {
     Nothing,
     Start,
     Wake,
 }
 
 impl Schedule {
-    /// A connection has come back, to be used until `retire_at`, and `has_idle`
-    /// says whether any are at rest now. The timeout of one that has just come to
-    /// rest ends after all the others'.
-    pub(super) fn after_put(&mut self, has_idle: bool, retire_at: Option<Instant>) -> Call {
-        let call = match *self {
-            _ if !has_idle => return Call::Nothing,
-            Self::Absent => Call::Start,
-            Self::Parked => Call::Wake,
-            Self::Until(at) if retire_at.is_some_and(|retire| retire < at) => Call::Wake,
-            Self::Awake | Self::Until(_) => return Call::Nothing,
+    /// Call after a connection came back, usable until `retire_at`; `has_idle` says whether any
+    /// connection is idle now. The idle timeout of the newest idle connection ends after all the
+    /// others'.
+    pub(super) fn after_put(&mut self, has_idle: bool, retire_at: Option<Instant>) -> WakeUp {
+        let wake_up = match *self {
+            _ if !has_idle => return WakeUp::Nothing,
+            Self::Absent => WakeUp::Start,
+            Self::Parked => WakeUp::Wake,
+            Self::Until(at) if retire_at.is_some_and(|retire| retire < at) => WakeUp::Wake,
+            Self::Awake | Self::Until(_) => return WakeUp::Nothing,
         };
         *self = Self::Awake;
-        call
+        wake_up
     }
 }
 
-pub(super) fn call<C: Send + 'static>(shared: &Arc<Shared<C>>, call: Call) {
-    match call {
-        Call::Nothing => {}
-        Call::Wake => {
+pub(super) fn wake_up<C: Send + 'static>(shared: &Arc<Shared<C>>, wake_up: WakeUp) {
+    match wake_up {
+        WakeUp::Nothing => {}
+        WakeUp::Wake => {
             shared.cleaner.alarm.notify_one();
         }
-        // A model has no clock for it to follow.
-        Call::Start if cfg!(loom) => {}
-        Call::Start => start(shared),
+        // A loom model has no clock for the thread to follow.
+        WakeUp::Start if cfg!(loom) => {}
+        WakeUp::Start => start(shared),
     }
 }
 
@@ -87,8 +87,8 @@ fn start<C: Send + 'static>(shared: &Arc<Shared<C>>) {
         .spawn(move || run(&cleaned));
     match started {
         Ok(handle) => *thread = Some(handle),
-        // The next connection to come to rest tries again. Until then those at
-        // rest are closed when they are found too old.
+        // The next connection that becomes idle tries again. Until then, an idle connection is
+        // closed when a caller finds it too old.
         Err(_) => shared.inner.lock().cleaning = Schedule::Absent,
     }
     drop(thread);
@@ -97,7 +97,7 @@ fn start<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     }
 }
 
-/// Ends the thread, once the pool is shut down, and waits for it.
+/// Ends the thread and waits for it, once the pool is shut down.
 pub(super) fn stop<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     shared.cleaner.alarm.notify_one();
     join(shared);
@@ -105,27 +105,27 @@ pub(super) fn stop<C: Send + 'static>(shared: &Arc<Shared<C>>) {
 
 fn join<C>(shared: &Shared<C>) {
     let handle = shared.cleaner.thread.lock().take();
-    // Who is told that it closes a connection may drop the pool there; then it ends by
-    // itself.
+    // An observer of a closed connection may drop the pool on this very thread; the thread then
+    // ends by itself.
     let handle = handle.filter(|handle| handle.thread().id() != thread::current().id());
     if let Some(handle) = handle {
-        // It ends by panic only if closing a connection panics; nothing is left to
-        // be done about that here.
+        // The thread panics only if closing a connection panics; nothing more can be done here.
         let _ = handle.join();
     }
 }
 
 fn run<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     let mut not_before = Instant::now();
-    // Whether a connection has come to rest since it last slept without an end.
+    // Whether a connection has become idle since the thread last slept indefinitely.
     let mut called = true;
     let mut inner = shared.inner.lock();
     while !inner.state.is_shut_down() {
         let now = Instant::now();
         let until = match inner.state.next_expiry() {
             Some(at) => Some(at.max(not_before)),
-            // In use again already. What comes to rest from now on has its whole
-            // timeout ahead; without this each of many quick calls would wake it.
+            // The connection is already in use again. One that becomes idle from now on has its
+            // whole timeout ahead. Without this wait, each of many quick calls would wake the
+            // thread.
             None if called => {
                 called = false;
                 now.checked_add(inner.state.idle_timeout())
@@ -161,25 +161,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_that_comes_to_rest_wakes_it_only_if_it_would_oversleep() {
+    fn an_idle_connection_wakes_the_cleaner_only_if_it_would_oversleep() {
         let now = Instant::now();
         let second = Duration::from_secs(1);
         let until = || Schedule::Until(now + second * 90);
         for (mut schedule, has_idle, retire_at, expected) in [
-            (Schedule::Absent, true, None, Call::Start),
-            (Schedule::Absent, false, None, Call::Nothing),
-            (Schedule::Parked, true, None, Call::Wake),
-            (Schedule::Parked, false, Some(now), Call::Nothing),
-            (Schedule::Awake, true, Some(now), Call::Nothing),
-            (until(), true, None, Call::Nothing),
-            (until(), true, Some(now + second * 90), Call::Nothing),
-            (until(), true, Some(now + second * 89), Call::Wake),
+            (Schedule::Absent, true, None, WakeUp::Start),
+            (Schedule::Absent, false, None, WakeUp::Nothing),
+            (Schedule::Parked, true, None, WakeUp::Wake),
+            (Schedule::Parked, false, Some(now), WakeUp::Nothing),
+            (Schedule::Awake, true, Some(now), WakeUp::Nothing),
+            (until(), true, None, WakeUp::Nothing),
+            (until(), true, Some(now + second * 90), WakeUp::Nothing),
+            (until(), true, Some(now + second * 89), WakeUp::Wake),
         ] {
             let shown = format!("{schedule:?} {has_idle} {retire_at:?}");
             assert_eq!(schedule.after_put(has_idle, retire_at), expected, "{shown}");
-            // Whoever was called is not called twice.
-            if expected != Call::Nothing {
-                assert_eq!(schedule.after_put(true, Some(now)), Call::Nothing, "{shown}");
+            // The thread is not woken twice.
+            if expected != WakeUp::Nothing {
+                assert_eq!(schedule.after_put(true, Some(now)), WakeUp::Nothing, "{shown}");
             }
         }
     }

@@ -1,13 +1,13 @@
-//! A connection pool: fair, exact, and visible.
+//! The connection pool: fair, exact and observable.
 //!
-//! [`state`] decides; this shell locks, parks and hands over, and the [`cleaner`]
-//! closes what nobody uses. It knows nothing of sockets: a connection is whatever
-//! `C` is. What a caller holds is a [`Lease`] or a [`Permit`]; both give their place
-//! back when dropped, on every path, panics included.
+//! [`state`] decides. This shell locks, parks threads and hands connections over; the [`cleaner`]
+//! closes unused ones. The pool knows nothing of sockets: `C` is any connection type. A caller
+//! holds a [`Lease`] or a [`Permit`]. Both return their place when dropped, on every path,
+//! including panics.
 //!
-//! One lock guards all bookkeeping. Connections are opened, probed and closed outside it. Two
-//! other locks are held while it is taken: the cleaner's, when its thread cannot be started,
-//! and that of a cancel listener that wakes a waiter. `sync.rs` has the order of all locks.
+//! One lock guards all bookkeeping. Connections are opened, probed and closed outside it. It is
+//! taken under two other locks: the cleaner's, if its thread cannot start, and a cancel listener's,
+//! when it wakes a waiter. `sync.rs` lists the order of all locks.
 
 mod cleaner;
 #[cfg(all(test, loom))]
@@ -32,28 +32,28 @@ pub(crate) use state::{Limits, OriginId};
 pub(crate) use stats::{CloseReason, ConnectFailure};
 pub use stats::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 
-/// Connections shared between threads, in order of arrival. Dropping it closes
-/// those at rest, and those in use as they come back.
+/// Connections shared between threads, first come, first served. Dropping the pool closes idle
+/// connections at once, and connections in use when they come back.
 pub(crate) struct Pool<C: Send + 'static> {
     shared: Arc<Shared<C>>,
 }
 
 struct Shared<C> {
-    /// Guards who holds what ([`Lock::Pool`]). Held for bookkeeping only, never across I/O, a
-    /// callback or the closing of a connection.
+    /// Guards all bookkeeping ([`Lock::Pool`]). Never held across I/O, a callback or the closing of
+    /// a connection.
     inner: Mutex<Inner<C>>,
     cleaner: Cleaner,
 }
 
 struct Inner<C> {
     state: State<C>,
-    /// How to wake each waiter, one signal apiece so that nobody wakes in vain.
+    /// One signal per waiter, so that no thread wakes needlessly.
     signals: HashMap<Ticket, Arc<Condvar>>,
     cleaning: cleaner::Schedule,
 }
 
 impl<C> Shared<C> {
-    /// Gives a place back, after what was in it was closed for the reason given.
+    /// Frees a place, after its connection was closed for the given reason.
     fn release(&self, origin: OriginId, closed: Option<CloseReason>) {
         let mut inner = self.inner.lock();
         let served = inner.state.release(origin, closed);
@@ -71,15 +71,15 @@ impl<C> Inner<C> {
     }
 }
 
-/// What a caller gets from [`Pool::acquire`].
+/// What [`Pool::acquire`] returns.
 pub(crate) enum Acquired<C: Send + 'static> {
-    /// A connection that was used before, and since when it was at rest.
+    /// A used connection, and the time since which it was idle.
     Reused(Lease<C>, Instant),
-    /// The right to open one.
+    /// The right to open a connection.
     Open(Permit<C>),
 }
 
-/// Why a caller gets none.
+/// Why [`Pool::acquire`] returned nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     TimedOut,
@@ -88,7 +88,7 @@ pub(crate) enum Refused {
 }
 
 impl<C: Send + 'static> Pool<C> {
-    /// A pool that sweeps at most once in `cleanup_period`.
+    /// A pool that sweeps at most once per `cleanup_period`.
     pub(crate) fn new(limits: Limits, cleanup_period: Duration) -> Self {
         let inner = Inner {
             state: State::new(limits),
@@ -100,17 +100,17 @@ impl<C: Send + 'static> Pool<C> {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes an origin known by its name.
+    /// Registers an origin by name.
     pub(crate) fn register(&self, name: &str) -> OriginId {
         self.shared.inner.lock().state.register(name)
     }
 
-    /// How many connections to an origin are at rest.
+    /// How many connections to an origin are idle.
     pub(crate) fn idle(&self, origin: OriginId) -> usize {
         self.shared.inner.lock().state.idle(origin)
     }
 
-    /// Waits in line for a connection, until the deadline or until cancelled.
+    /// Waits in the queue for a connection, until the deadline or until cancelled.
     pub(crate) fn acquire(
         &self,
         origin: OriginId,
@@ -143,8 +143,7 @@ impl<C: Send + 'static> Pool<C> {
         })
     }
 
-    /// The line moves on while its lock is not held here, so the grant may be there
-    /// before the wait begins.
+    /// The lock is free between queueing and waiting, so the grant may already be there.
     fn wait(
         &self,
         origin: OriginId,
@@ -158,7 +157,7 @@ impl<C: Send + 'static> Pool<C> {
             let (shared, signal) = (Arc::downgrade(&self.shared), Arc::clone(&signal));
             token.listen(move || {
                 if let Some(shared) = Weak::upgrade(&shared) {
-                    // Under the lock, for the waiter looks at the token under it.
+                    // Under the lock, because the waiter checks the token under it.
                     let _inner = shared.inner.lock();
                     signal.notify_one();
                 }
@@ -186,21 +185,19 @@ impl<C: Send + 'static> Pool<C> {
         };
         inner.signals.remove(&ticket);
         inner.state.waited(origin, begun.elapsed());
-        // What this guard protected is dropped after it: `listening` unregisters
-        // outside the lock.
+        // Unlocks before `listening` is dropped: it unregisters outside the lock.
         drop(inner);
         outcome
     }
 
-    /// The right to open a connection ahead of its use, if there is room for it
-    /// without waiting or evicting.
+    /// The right to open a connection in advance, if there is room without waiting or evicting.
     pub(crate) fn spare(&self, origin: OriginId) -> Option<Permit<C>> {
         let granted = self.shared.inner.lock().state.take_spare(origin);
         granted.then(|| Permit { place: self.place(origin, None) })
     }
 
-    /// Ends every wait and closes what is at rest; what is in use is closed as it
-    /// comes back. Returns when the cleaner thread has ended.
+    /// Ends every wait and closes idle connections; those in use are closed when they come back.
+    /// Returns after the cleaner thread has ended.
     pub(crate) fn shut_down(&self) {
         let mut inner = self.shared.inner.lock();
         let (ended, idle) = inner.state.shut_down();
@@ -214,7 +211,7 @@ impl<C: Send + 'static> Pool<C> {
         Place { held: Some(Held { shared: Arc::clone(&self.shared), origin }), closed }
     }
 
-    /// What there is and has been, all at this moment.
+    /// All counts, taken at one moment.
     pub(crate) fn stats(&self) -> PoolStats {
         let origins = self.shared.inner.lock().state.stats();
         PoolStats::sum(origins)
@@ -233,11 +230,11 @@ impl<C: Send + 'static> fmt::Debug for Pool<C> {
     }
 }
 
-/// A place among those the caps allow. Dropped, it goes to the next in line.
+/// One of the places that the limits allow. Dropping it passes it to the next waiter.
 struct Place<C> {
-    /// Taken when the place is given back.
+    /// `None` once the place was freed.
     held: Option<Held<C>>,
-    /// What to say of the connection that was closed with it, if there was one.
+    /// Why the connection of this place was closed, if there was one.
     closed: Option<CloseReason>,
 }
 
@@ -262,15 +259,14 @@ impl<C> Drop for Place<C> {
     }
 }
 
-/// The right to open one connection. Dropped, it goes to the next in line.
+/// The right to open one connection. Dropping it passes the place to the next waiter.
 #[must_use]
 pub(crate) struct Permit<C: Send + 'static> {
     place: Place<C>,
 }
 
 impl<C: Send + 'static> Permit<C> {
-    /// Puts the opened connection into the place held for it. It is used until
-    /// `retire_at`.
+    /// Turns the permit into a lease of the opened connection, which may be used until `retire_at`.
     pub(crate) fn fill(self, connection: C, retire_at: Option<Instant>) -> Lease<C> {
         let mut place = self.place;
         place.note(State::opened);
@@ -278,18 +274,18 @@ impl<C: Send + 'static> Permit<C> {
         Lease { connection, retire_at, place }
     }
 
-    /// Gives the place back, for no connection could be opened.
+    /// Frees the place because no connection could be opened.
     pub(crate) fn fail(self, failure: ConnectFailure) {
         self.place.note(|state, origin| state.failed(origin, failure));
     }
 }
 
-/// A connection in use by one caller. Dropped without a word, as in a panic, it is
-/// closed as broken, and its place goes to the next in line.
+/// A connection in use by one caller. If it is just dropped, as in a panic, the connection is
+/// closed as broken and its place passes to the next waiter.
 #[must_use]
 pub(crate) struct Lease<C: Send + 'static> {
-    // Before its place: it is closed before that is free, so that never are more
-    // open than the caps allow.
+    // Declared before `place`: the connection is closed before its place is free, so the number of
+    // open connections never exceeds the limits.
     connection: C,
     retire_at: Option<Instant>,
     place: Place<C>,
@@ -304,7 +300,7 @@ impl<C: Send + 'static> Lease<C> {
         &mut self.connection
     }
 
-    /// Gives the connection back, fit for another use.
+    /// Returns the connection for another use.
     pub(crate) fn give_back(self) {
         let now = Instant::now();
         if self.retire_at.is_some_and(|at| at <= now) {
@@ -317,9 +313,9 @@ impl<C: Send + 'static> Lease<C> {
             Ok(served) => {
                 inner.wake(&served);
                 let has_idle = inner.state.has_idle();
-                let call = inner.cleaning.after_put(has_idle, retire_at);
+                let wake_up = inner.cleaning.after_put(has_idle, retire_at);
                 drop(inner);
-                cleaner::call(&shared, call);
+                cleaner::wake_up(&shared, wake_up);
             }
             Err(connection) => {
                 drop(inner);
@@ -329,7 +325,7 @@ impl<C: Send + 'static> Lease<C> {
         }
     }
 
-    /// Closes the connection and gives its place back.
+    /// Closes the connection and frees its place.
     pub(crate) fn close(mut self, reason: CloseReason) {
         self.place.closed = Some(reason);
     }

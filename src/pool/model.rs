@@ -1,13 +1,13 @@
-//! The shell under every interleaving of its locks (loom): nobody waits for ever,
-//! nothing is granted twice, nothing is lost.
+//! Model checks of the pool under every interleaving of its locks (loom): nobody waits for ever, no
+//! connection is granted twice, no place is lost.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --lib pool::model
 //! ```
 //!
-//! A model has no clock. A deadline that passes takes the same way as cancelling
-//! does, [`give_up`](super::State::give_up) under the lock, so cancelling stands for
-//! both.
+//! A model has no clock. A deadline and a cancellation take the same path,
+//! [`give_up`](super::State::give_up) under the lock, so these tests cancel instead of waiting for
+//! a deadline.
 
 use loom::thread;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,8 +35,8 @@ fn lease(pool: &Pool<u32>, origin: OriginId) -> Lease<u32> {
     }
 }
 
-/// Nothing held, nobody waiting, and the place is free for the next.
-fn at_rest(pool: &Pool<u32>, origin: OriginId) {
+/// Asserts that nothing is held, nobody waits, and the place is free.
+fn assert_unused(pool: &Pool<u32>, origin: OriginId) {
     let total = pool.stats().total;
     assert_eq!((total.active, total.opening, total.waiting), (0, 0, 0));
     assert_eq!(total.opened, total.idle as u64 + total.closed.total());
@@ -58,7 +58,7 @@ fn a_return_against_an_enqueue() {
         held.give_back();
         waiter.join().unwrap();
         assert_eq!(pool.stats().total.opened, 1);
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }
 
@@ -76,7 +76,7 @@ fn a_broken_return_against_two_waiters() {
             waiter.join().unwrap();
         }
         assert_eq!(pool.stats().total.opened, 2);
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }
 
@@ -99,7 +99,7 @@ fn a_hand_over_against_giving_up() {
         waiter.join().unwrap();
         canceller.join().unwrap();
         assert_eq!(pool.stats().total.idle, 1);
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }
 
@@ -116,7 +116,7 @@ fn giving_up_against_beginning_to_wait() {
         token.cancel();
         assert_eq!(waiter.join().unwrap(), Some(Refused::Cancelled));
         drop(held);
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }
 
@@ -138,7 +138,7 @@ fn giving_up_does_not_strand_the_next_in_line() {
         held.give_back();
         quitter.join().unwrap();
         waiter.join().unwrap();
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }
 
@@ -184,6 +184,6 @@ fn a_panic_while_opening_against_a_wait() {
         };
         lease(&pool, origin).give_back();
         opener.join().unwrap();
-        at_rest(&pool, origin);
+        assert_unused(&pool, origin);
     });
 }

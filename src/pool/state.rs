@@ -1,23 +1,23 @@
-//! Who holds what and who is served next: the pool's bookkeeping as functions of
-//! (state, event, now), without locks, clocks or sockets.
+//! The pool's bookkeeping: who holds what, and who is served next. Pure functions of (state, event,
+//! now), without locks, clocks or sockets.
 //!
-//! What is counted against the caps is a *place*: an idle connection, a lease, or
-//! a permit to open one. What travels to a caller is a [`Grant`]: a connection, or
-//! the permit to open one. Whoever holds a grant ends it exactly once, by
-//! [`put`](State::put) or by [`release`](State::release). A connection that is evicted for
-//! another origin counts against its own origin's cap until it was closed and
-//! [said to be](State::evicted), and against the pool's no longer: its place is the permit of
-//! the other, which opens nothing before.
+//! The limits count *places*: an idle connection, a lease, or a permit to open one. A caller
+//! receives a [`Grant`]: a connection, or the permit to open one. Each grant ends exactly once, by
+//! [`put`](State::put) or by [`release`](State::release). A connection evicted for another origin
+//! counts against its own origin's limit until its closing [was reported](State::evicted). It no
+//! longer counts against the pool's limit: its place is the other origin's permit, which opens
+//! nothing before then.
 //!
-//! After every event:
-//! - places never exceed `max_size`, nor those of an origin `max_per_origin`;
-//! - a waiter exists only if nothing could serve it: its origin has no idle
-//!   connection, and its origin is at its cap or the pool is at its cap with no
-//!   idle connection of another origin to evict;
-//! - waiters of one origin are served in the order in which they came, and of
-//!   several origins' waiters that a freed place could serve, the oldest;
-//! - every ticket ends once: collected, or given up;
-//! - once shut down, nothing is granted, kept or waited for.
+//! These hold after every event:
+//!
+//! - places never exceed `max_size`, and those of an origin never exceed `max_per_origin`;
+//! - a waiter exists only if nothing can serve it: its origin has no idle connection, and either
+//!   its origin is at its limit, or the pool is at its limit with no idle connection of another
+//!   origin to evict;
+//! - waiters of one origin are served first come, first served; if a freed place could serve
+//!   waiters of several origins, the oldest gets it;
+//! - every ticket ends once: it is collected or given up;
+//! - after shutdown, nothing is granted, kept or waited for.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::stats::{CloseReason, ConnectFailure, OriginStats};
 
-/// The bounds a pool keeps to.
+/// The limits of a pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) max_size: usize,
@@ -33,39 +33,38 @@ pub(crate) struct Limits {
     pub(crate) idle_timeout: Duration,
 }
 
-/// One of the origins a pool serves, by the order of their
-/// [registration](State::register).
+/// An origin of the pool, numbered in the order of [registration](State::register).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OriginId(usize);
 
-/// A connection at rest.
+/// An idle connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Idle<C> {
     pub(crate) connection: C,
-    /// When it was last used.
+    /// When its last use ended.
     pub(crate) since: Instant,
     /// When it is too old to be used again.
     pub(crate) retire_at: Option<Instant>,
 }
 
-/// What a caller gets.
+/// What a caller receives.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Grant<C> {
     /// An idle connection.
     Reuse(Idle<C>),
-    /// A permit to open one, and the other origin's connection that makes way for
-    /// it: to be closed first, so that the cap holds for sockets, too.
+    /// A permit to open a connection, and the other origin's connection it replaces. Close that one
+    /// first, so that open sockets stay within the limit too.
     Open(Option<Evicted<C>>),
 }
 
-/// A connection that makes way for one to another origin.
+/// A connection evicted for one to another origin.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Evicted<C> {
     pub(crate) connection: C,
     pub(crate) origin: OriginId,
 }
 
-/// A place in the line.
+/// A place in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Ticket(u64);
 
@@ -83,7 +82,7 @@ struct Origin<C> {
     idle: VecDeque<Idle<C>>,
     /// Leases and permits.
     held: usize,
-    /// Those of them that are permits.
+    /// How many of them are permits.
     opening: usize,
     /// Evicted connections that are not closed yet.
     closing: usize,
@@ -102,9 +101,9 @@ impl<C> Origin<C> {
 pub(crate) struct State<C> {
     limits: Limits,
     origins: Vec<Origin<C>>,
-    /// Served, but not yet collected by the waiter.
+    /// Granted, but not yet collected by the waiter.
     granted: HashMap<Ticket, Grant<C>>,
-    /// Sums over the origins.
+    /// Sums over all origins.
     places: usize,
     idle: usize,
     waiting: usize,
@@ -126,7 +125,7 @@ impl<C> State<C> {
         }
     }
 
-    /// Makes an origin known, or finds it again by its name.
+    /// Registers an origin, or finds it by name.
     pub(crate) fn register(&mut self, name: &str) -> OriginId {
         let known = self.origins.iter().position(|origin| origin.name == name);
         OriginId(known.unwrap_or_else(|| {
@@ -143,8 +142,8 @@ impl<C> State<C> {
         }))
     }
 
-    /// Someone wants a connection.
-    // What this and the like return is large; inlined, it is not copied around.
+    /// A caller asks for a connection.
+    // The results of this and similar functions are large; inlining avoids copying them.
     #[inline]
     pub(crate) fn take(&mut self, id: OriginId) -> Taken<C> {
         if self.shut_down {
@@ -162,8 +161,7 @@ impl<C> State<C> {
         Taken::Wait(ticket)
     }
 
-    /// Someone wants to open a connection ahead of its use, if there is room
-    /// without evicting or waiting.
+    /// A caller asks to open a connection in advance, if there is room without evicting or waiting.
     pub(crate) fn take_spare(&mut self, id: OriginId) -> bool {
         let room = !self.shut_down
             && self.waiting == 0
@@ -175,26 +173,26 @@ impl<C> State<C> {
         room
     }
 
-    /// A connection was opened under a permit, which makes it a lease.
+    /// A permit's connection was opened; the permit becomes a lease.
     pub(crate) fn opened(&mut self, id: OriginId) {
         self.origins[id.0].opening -= 1;
         self.origins[id.0].stats.opened += 1;
     }
 
-    /// A lease's connection was closed and its place kept, which makes it a permit.
+    /// A lease's connection was closed but its place kept; the lease becomes a permit.
     pub(crate) fn closed(&mut self, id: OriginId, reason: CloseReason) {
         self.origins[id.0].opening += 1;
         self.origins[id.0].stats.closed.count(reason);
     }
 
-    /// A connection could not be opened. Its permit still has to end.
+    /// A connection could not be opened. Its permit must still end.
     pub(crate) fn failed(&mut self, id: OriginId, failure: ConnectFailure) {
         self.origins[id.0].stats.failed.count(failure);
     }
 
-    /// A lease ends with its connection fit for another use. Returns whose grants
-    /// can be collected now. Once shut down the connection comes back: it has to be
-    /// closed, and its lease to end by [`release`](Self::release).
+    /// A lease ends and its connection is fit for another use. Returns the tickets whose grants can
+    /// now be collected. After shutdown, it returns the connection instead: close it, then end the
+    /// lease with [`release`](Self::release).
     #[inline]
     pub(crate) fn put(&mut self, id: OriginId, idle: Idle<C>) -> Result<Vec<Ticket>, C> {
         if self.shut_down {
@@ -207,8 +205,8 @@ impl<C> State<C> {
         Ok(self.dispatch())
     }
 
-    /// A lease ends after its connection was closed, for the reason given; or a
-    /// permit ends unused, without one. Returns whose grants can be collected now.
+    /// A lease ends after its connection was closed for the given reason, or a permit ends unused,
+    /// without a connection. Returns the tickets whose grants can now be collected.
     pub(crate) fn release(&mut self, id: OriginId, closed: Option<CloseReason>) -> Vec<Ticket> {
         let origin = &mut self.origins[id.0];
         origin.held -= 1;
@@ -220,23 +218,23 @@ impl<C> State<C> {
         self.dispatch()
     }
 
-    /// An evicted connection was closed. Returns whose grants can be collected now.
+    /// An evicted connection was closed. Returns the tickets whose grants can now be collected.
     pub(crate) fn evicted(&mut self, id: OriginId) -> Vec<Ticket> {
         self.origins[id.0].closing -= 1;
         self.dispatch()
     }
 
-    /// A waiter looks whether it was served.
+    /// A waiter checks whether it was served.
     pub(crate) fn collect(&mut self, ticket: Ticket) -> Option<Grant<C>> {
         self.granted.remove(&ticket)
     }
 
-    /// A waiter leaves the line. A grant that came at the last moment is its own.
+    /// A waiter leaves the queue. A grant that came at the last moment is returned.
     pub(crate) fn give_up(&mut self, id: OriginId, ticket: Ticket) -> Option<Grant<C>> {
         let grant = self.granted.remove(&ticket);
         if grant.is_none() {
             let waiters = &mut self.origins[id.0].waiters;
-            // In order of arrival, so that it is found by halving.
+            // Tickets are in order of arrival, so a binary search finds it.
             if let Ok(at) = waiters.binary_search(&ticket) {
                 waiters.remove(at);
                 self.waiting -= 1;
@@ -245,13 +243,13 @@ impl<C> State<C> {
         grant
     }
 
-    /// A wait has ended, with a grant or without.
+    /// A wait ended, with or without a grant.
     pub(crate) fn waited(&mut self, id: OriginId, wait: Duration) {
         self.origins[id.0].stats.waits.record(wait);
     }
 
-    /// Takes out what has been idle for too long or is too old. Each keeps its place
-    /// as a lease until it was closed and [released](Self::release).
+    /// Takes out the connections that were idle too long or are too old. Each keeps its place as a
+    /// lease until it is closed and [released](Self::release).
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<(OriginId, C, CloseReason)> {
         let mut expired = Vec::new();
         for (at, origin) in self.origins.iter_mut().enumerate() {
@@ -272,7 +270,7 @@ impl<C> State<C> {
         expired
     }
 
-    /// When there will be something to [`expire`](Self::expire).
+    /// When [`expire`](Self::expire) will next find something.
     pub(crate) fn next_expiry(&self) -> Option<Instant> {
         let idle_timeout = self.limits.idle_timeout;
         self.origins
@@ -285,8 +283,8 @@ impl<C> State<C> {
             .min()
     }
 
-    /// Ends every wait, and takes out what is at rest, to be closed. From now on
-    /// nothing is granted, and what comes back is not kept.
+    /// Ends every wait, and takes out the idle connections, for closing. From now on nothing is
+    /// granted, and connections that come back are not kept.
     pub(crate) fn shut_down(&mut self) -> (Vec<Ticket>, Vec<C>) {
         self.shut_down = true;
         let (mut wake, mut close) = (Vec::new(), Vec::new());
@@ -307,7 +305,7 @@ impl<C> State<C> {
         self.limits.idle_timeout
     }
 
-    /// How many connections to an origin are at rest.
+    /// How many connections to an origin are idle.
     pub(crate) fn idle(&self, id: OriginId) -> usize {
         self.origins[id.0].idle.len()
     }
@@ -320,7 +318,7 @@ impl<C> State<C> {
         self.shut_down
     }
 
-    /// Each origin's name and numbers.
+    /// The name and counts of each origin.
     pub(crate) fn stats(&self) -> Vec<(String, OriginStats)> {
         let with_counts = |origin: &Origin<C>| OriginStats {
             active: origin.held - origin.opening,
@@ -332,7 +330,7 @@ impl<C> State<C> {
         self.origins.iter().map(|origin| (origin.name.clone(), with_counts(origin))).collect()
     }
 
-    /// Serves everyone in line who can be served now, oldest first.
+    /// Serves every waiter that can be served now, oldest first.
     #[inline]
     fn dispatch(&mut self) -> Vec<Ticket> {
         let mut served = Vec::new();
@@ -358,8 +356,8 @@ impl<C> State<C> {
                 && (self.places < self.limits.max_size || self.idle > 0))
     }
 
-    /// The newest idle connection, else a permit under the caps, else a permit in
-    /// the place of another origin's oldest idle connection.
+    /// Grants the newest idle connection, otherwise a permit within the limits, otherwise a permit
+    /// in place of another origin's oldest idle connection.
     #[inline]
     fn serve(&mut self, id: OriginId) -> Option<Grant<C>> {
         if !self.can_serve(id) {
@@ -386,7 +384,7 @@ impl<C> State<C> {
         self.places += 1;
     }
 
-    /// Takes out the connection that has been idle longest.
+    /// Takes out the connection that was idle longest.
     fn evict(&mut self) -> Option<Evicted<C>> {
         let (at, origin) = self
             .origins

@@ -1,17 +1,17 @@
-//! The pool's counts, in total and by origin.
+//! The pool's counts, in total and per origin.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 use crate::histogram::Histogram;
 
-/// What a pool holds and has done, all at one moment.
+/// The pool's counts, all taken at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PoolStats {
-    /// Over all origins.
+    /// The sums over all origins.
     pub total: OriginStats,
-    /// By origin, such as `https://api.openai.com:443`.
+    /// Each origin, such as `https://api.openai.com:443`.
     pub origins: BTreeMap<String, OriginStats>,
 }
 
@@ -26,10 +26,10 @@ impl PoolStats {
     }
 }
 
-/// A pool's numbers for one origin, or for all.
+/// The pool's counts for one origin, or for all.
 ///
-/// The first four are what is there now; the others count since the start, and
-/// `opened` = `active` + `idle` + all of `closed` at every moment.
+/// `active`, `opening`, `idle` and `waiting` are current; the others count from the start. At every
+/// moment, `opened` = `active` + `idle` + the sum of `closed`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct OriginStats {
@@ -37,20 +37,20 @@ pub struct OriginStats {
     pub active: usize,
     /// Connections being opened.
     pub opening: usize,
-    /// Connections at rest, ready for use.
+    /// Idle connections, ready for use.
     pub idle: usize,
-    /// Callers in line for one.
+    /// Callers waiting for a connection.
     pub waiting: usize,
     /// Connections opened.
     pub opened: u64,
-    /// How often an idle connection was taken for another call, including those that then
-    /// turned out to be closed by the server or to hold unrequested bytes.
+    /// How often a call took an idle connection, including those that the server turned out to
+    /// have closed or that held unrequested bytes.
     pub reused: u64,
     /// Connections closed, by reason.
     pub closed: ClosedConnections,
-    /// Connections that could not be opened, by what failed.
+    /// Connections that could not be opened, by cause.
     pub failed: ConnectFailures,
-    /// How long callers waited in line. Those served at once are not in it.
+    /// How long callers waited for a connection. Callers served at once are not included.
     pub waits: Histogram,
 }
 
@@ -68,7 +68,7 @@ impl OriginStats {
     }
 }
 
-/// Counts by the variants of an enum: a field for each.
+/// Counts the variants of an enum, in one field each.
 macro_rules! counts {
     ($(#[$about:meta])* $counts:ident by $kind:ident {
         $($(#[$doc:meta])* $field:ident: $variant:ident,)*
@@ -97,7 +97,7 @@ macro_rules! counts {
                 $(self.$field += other.$field;)*
             }
 
-            /// All of them.
+            /// The sum of all fields.
             pub fn total(&self) -> u64 {
                 0 $(+ self.$field)*
             }
@@ -106,40 +106,40 @@ macro_rules! counts {
 }
 
 counts! {
-    /// Why connections were closed, and how many for each reason.
+    /// How many connections were closed, by reason.
     ClosedConnections by CloseReason {
-        /// Unused for [`idle_timeout`](crate::PoolConfig::idle_timeout).
+        /// Idle for [`idle_timeout`](crate::PoolConfig::idle_timeout).
         idle: Idle,
-        /// As old as [`max_lifetime`](crate::PoolConfig::max_lifetime).
+        /// Reached [`max_lifetime`](crate::PoolConfig::max_lifetime).
         lifetime: Lifetime,
-        /// Found dead, or failed while in use.
+        /// Dead when reused, or failed while in use.
         broken: Broken,
-        /// Not to be used again after an answer: the server said so or closed it,
-        /// or the answer was not read to its end.
+        /// Not reusable after a response: the server said so or closed it, or the response was not
+        /// read to its end.
         ended: Ended,
-        /// The server sent bytes that no request had asked for; the next call would have
-        /// taken them for its answer. Some connections cannot tell them from an end and count
-        /// as `broken`: those through a SOCKS proxy.
+        /// The server sent bytes that no request asked for; the next call would have read them as
+        /// its response. A SOCKS proxy hides the difference from a closed connection, so there they
+        /// count as `broken`.
         unrequested: Unrequested,
-        /// Because its call was cancelled.
+        /// Its call was cancelled.
         cancelled: Cancelled,
-        /// To make way for another origin.
+        /// Evicted for a connection to another origin.
         evicted: Evicted,
-        /// With the pool itself.
+        /// The pool was shut down.
         shutdown: Shutdown,
     }
 }
 
 counts! {
-    /// What kept connections from being opened, and how often.
+    /// How many connections failed to open, by cause.
     ConnectFailures by ConnectFailure {
-        /// The host name was not found.
+        /// The host name did not resolve.
         resolve: Resolve,
-        /// The server could not be reached.
+        /// The server was unreachable.
         connect: Connect,
-        /// No encrypted connection came about.
+        /// The TLS handshake failed.
         tls: Tls,
-        /// Time ran out in any of these.
+        /// A time limit passed during any of these.
         timeout: Timeout,
         /// The call was cancelled meanwhile.
         cancelled: Cancelled,

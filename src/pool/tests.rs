@@ -1,4 +1,4 @@
-//! Tests of the pool with threads: hand-over, waiting, cancelling and closing.
+//! Tests of the pool with threads: handing over, waiting, cancelling and closing.
 
 use super::*;
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -6,10 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Far more than anything here takes, and less than a person would wait.
+/// Far longer than anything here takes, but bearable if a test hangs.
 const LONG: Duration = Duration::from_secs(60);
 
-/// A connection that tells when it is closed.
+/// A connection that reports when it is closed.
 struct Tracked {
     number: u32,
     closed: Sender<u32>,
@@ -57,8 +57,8 @@ impl Rig {
         self.pool.acquire(self.origin, deadline, None)
     }
 
-    /// Returns once so many are in line.
-    fn until_waiting(&self, count: usize) {
+    /// Returns once this many callers wait.
+    fn wait_until_queued(&self, count: usize) {
         while self.pool.stats().total.waiting != count {
             thread::yield_now();
         }
@@ -77,24 +77,24 @@ fn never() -> Deadline {
     Deadline::after(Instant::now(), Duration::MAX)
 }
 
-/// What a waiter gets when `event` happens while it waits.
-fn meanwhile(rig: &Rig, event: impl FnOnce()) -> Result<Acquired<Tracked>, Refused> {
+/// What a waiter gets if `event` happens while it waits.
+fn acquire_during(rig: &Rig, event: impl FnOnce()) -> Result<Acquired<Tracked>, Refused> {
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.acquire(never()));
-        rig.until_waiting(1);
+        rig.wait_until_queued(1);
         event();
         waiter.join().unwrap()
     })
 }
 
-// Known failures of other pools, each turned round: r2d2 0.8.10, Vitess's
-// smartconnpool, Go's net/http and database/sql.
+// Known failures of other pools (r2d2 0.8.10, Vitess's smartconnpool, Go's net/http and
+// database/sql), turned into promises.
 
 #[test]
-fn a_broken_return_wakes_a_waiter() {
+fn a_broken_connection_wakes_a_waiter() {
     let rig = Rig::new(1);
     let held = rig.lease();
-    let got = meanwhile(&rig, || held.close(CloseReason::Broken));
+    let got = acquire_during(&rig, || held.close(CloseReason::Broken));
     assert!(matches!(got, Ok(Acquired::Open(_))));
 }
 
@@ -113,7 +113,7 @@ fn a_panic_while_connecting_loses_no_place() {
 }
 
 #[test]
-fn a_panicking_holders_connection_does_not_come_back() {
+fn a_connection_held_during_a_panic_is_not_reused() {
     let rig = Rig::new(1);
     let outcome = catch_unwind(AssertUnwindSafe(|| {
         let _held = rig.lease();
@@ -126,20 +126,20 @@ fn a_panicking_holders_connection_does_not_come_back() {
 }
 
 #[test]
-fn an_expired_waiter_is_handed_nothing() {
+fn a_waiter_past_its_deadline_is_granted_nothing() {
     let rig = Rig::new(1);
     let held = rig.lease();
     for _ in 0..3 {
         assert_eq!(rig.acquire(soon()).err(), Some(Refused::TimedOut));
     }
-    // The next in line is served although three before it have given up.
-    assert!(matches!(meanwhile(&rig, || held.give_back()), Ok(Acquired::Reused(..))));
+    // The next waiter is served although three before it gave up.
+    assert!(matches!(acquire_during(&rig, || held.give_back()), Ok(Acquired::Reused(..))));
     let total = rig.total();
     assert_eq!((total.waiting, total.waits.count()), (0, 4));
 }
 
 #[test]
-fn a_return_just_before_the_wait_is_not_missed() {
+fn a_connection_returned_just_before_the_wait_is_not_missed() {
     let rig = Rig::new(1);
     for _ in 0..2_000 {
         let held = rig.lease();
@@ -157,12 +157,12 @@ fn closing_a_returned_connection_serves_the_next_waiter() {
     let rig = Rig::new(1);
     let Ok(Acquired::Open(permit)) = rig.acquire(never()) else { panic!("the pool is empty") };
     let too_old = permit.fill(rig.connect(), Some(Instant::now()));
-    assert!(matches!(meanwhile(&rig, || too_old.give_back()), Ok(Acquired::Open(_))));
+    assert!(matches!(acquire_during(&rig, || too_old.give_back()), Ok(Acquired::Open(_))));
     assert_eq!(rig.total().closed.lifetime, 1);
 }
 
 #[test]
-fn a_waiter_that_gives_up_while_being_granted_leaks_nothing() {
+fn a_waiter_that_gives_up_during_a_grant_leaks_nothing() {
     let rig = Rig::new(1);
     for _ in 0..500 {
         let held = rig.lease();
@@ -183,7 +183,7 @@ fn a_waiter_that_gives_up_while_being_granted_leaks_nothing() {
     }
 }
 
-// Promises of our own.
+// Promises of this pool.
 
 #[test]
 fn cancelling_ends_a_wait() {
@@ -192,7 +192,7 @@ fn cancelling_ends_a_wait() {
     let token = CancelToken::new();
     thread::scope(|scope| {
         let waiter = scope.spawn(|| rig.pool.acquire(rig.origin, never(), Some(&token)));
-        rig.until_waiting(1);
+        rig.wait_until_queued(1);
         token.cancel();
         assert_eq!(waiter.join().unwrap().err(), Some(Refused::Cancelled));
     });
@@ -205,7 +205,7 @@ fn cancelling_ends_a_wait() {
 }
 
 #[test]
-fn waiters_are_served_in_the_order_they_came() {
+fn waiters_are_served_first_come_first_served() {
     let rig = Rig::new(1);
     let held = rig.lease();
     let (sender, order) = unbounded();
@@ -217,7 +217,7 @@ fn waiters_are_served_in_the_order_they_came() {
                 sender.send(number).unwrap();
                 lease.give_back();
             });
-            rig.until_waiting(number + 1);
+            rig.wait_until_queued(number + 1);
         }
         held.give_back();
     });
@@ -236,7 +236,7 @@ fn an_evicted_connection_is_closed_before_another_is_opened() {
 }
 
 #[test]
-fn the_cleaner_closes_what_nobody_uses() {
+fn the_cleaner_closes_idle_connections() {
     let rig = Rig::with(Limits {
         max_size: 4,
         max_per_origin: 4,
@@ -248,7 +248,7 @@ fn the_cleaner_closes_what_nobody_uses() {
     let mut closed = [(); 2].map(|()| rig.closed.recv_timeout(LONG).unwrap());
     closed.sort_unstable();
     assert_eq!(closed, [0, 1]);
-    // Once more, from its sleep without an end.
+    // Once more, from an indefinite sleep.
     rig.lease().give_back();
     assert_eq!(rig.closed.recv_timeout(LONG), Ok(2));
     while rig.total().closed.idle != 3 {
@@ -278,8 +278,8 @@ fn dropping_the_pool_closes_everything_and_ends_the_cleaner() {
     let Rig { pool, closed, .. } = rig;
     drop(pool);
     assert_eq!(closed.try_recv(), Ok(0));
-    // One that is out is closed when it comes back; nobody else holds the pool, not
-    // even the cleaner.
+    // A connection in use is closed when it comes back. Nobody else holds the pool, not even the
+    // cleaner.
     assert_eq!(shared.strong_count(), 1);
     held.give_back();
     assert_eq!(closed.try_recv(), Ok(1));
@@ -290,7 +290,7 @@ fn dropping_the_pool_closes_everything_and_ends_the_cleaner() {
 fn shutting_down_ends_every_wait() {
     let rig = Rig::new(1);
     let held = rig.lease();
-    let got = meanwhile(&rig, || rig.pool.shut_down());
+    let got = acquire_during(&rig, || rig.pool.shut_down());
     assert_eq!(got.err(), Some(Refused::ShutDown));
     assert_eq!(rig.acquire(never()).err(), Some(Refused::ShutDown));
     assert!(rig.pool.spare(rig.origin).is_none());
@@ -300,7 +300,7 @@ fn shutting_down_ends_every_wait() {
 }
 
 #[test]
-fn the_numbers_add_up_at_every_moment() {
+fn the_counts_add_up_at_every_moment() {
     let rig = Rig::new(2);
     let first = rig.lease();
     let Ok(Acquired::Open(permit)) = rig.acquire(never()) else { panic!("there is room") };
@@ -320,10 +320,10 @@ fn the_numbers_add_up_at_every_moment() {
     assert_eq!((total.active, total.opening, total.idle, total.waiting), (0, 0, 0, 0));
 }
 
-/// Everything at once: panics, broken returns, failing connects, deadlines of a
-/// millisecond, cancelling, and the end in the middle of it all.
+/// Everything at once: panics, broken connections, failed connects, deadlines of a millisecond,
+/// cancellations, and a shutdown in the middle.
 #[test]
-fn nothing_is_left_after_a_storm() {
+fn nothing_leaks_under_random_failures() {
     for seed in 0..6 {
         let rig = Rig::with(Limits {
             max_size: 5,
@@ -379,7 +379,7 @@ fn nothing_is_left_after_a_storm() {
                     }
                 });
             }
-            // The end comes while some hold and others wait.
+            // The pool shuts down while some hold connections and others wait.
             while pool.stats().total.waits.count() < 500 {
                 thread::yield_now();
             }
@@ -395,7 +395,7 @@ fn nothing_is_left_after_a_storm() {
         let mut numbers: Vec<_> = closed.try_iter().collect();
         numbers.sort_unstable();
         let all: Vec<u32> = (0..opened.try_into().unwrap()).collect();
-        assert_eq!(numbers, all, "every connection was closed, once");
+        assert_eq!(numbers, all, "every connection was closed exactly once");
         assert_eq!(shared.strong_count(), 0, "no thread holds the pool");
     }
 }

@@ -8,7 +8,7 @@ const LIMITS: Limits =
 
 type Pool = State<u32>;
 
-/// A pool, and the first three of its origins.
+/// A pool with three origins.
 fn pool() -> (Pool, OriginId, OriginId, OriginId, Instant) {
     let mut pool = Pool::new(LIMITS);
     let [a, b, c] = ["a", "b", "c"].map(|name| pool.register(name));
@@ -31,7 +31,7 @@ fn granted(pool: &mut Pool, id: OriginId) -> Grant<u32> {
 fn ticket(pool: &mut Pool, id: OriginId) -> Ticket {
     match pool.take(id) {
         Taken::Wait(ticket) => ticket,
-        other => panic!("not in line: {other:?}"),
+        other => panic!("not queued: {other:?}"),
     }
 }
 
@@ -80,12 +80,12 @@ fn a_newcomer_never_overtakes_a_waiter() {
     open(&mut pool, a);
     let waiting = ticket(&mut pool, a);
     assert_eq!(pool.put(a, idle(1, now)), Ok(vec![waiting]));
-    // The connection is the waiter's although it has not collected it yet.
+    // The connection belongs to the waiter although it has not collected it yet.
     ticket(&mut pool, a);
 }
 
 #[test]
-fn a_broken_return_passes_its_place_on() {
+fn a_broken_connection_passes_its_place_to_the_next_waiter() {
     let (mut pool, a, _, _, _) = pool();
     open(&mut pool, a);
     open(&mut pool, a);
@@ -95,7 +95,7 @@ fn a_broken_return_passes_its_place_on() {
 }
 
 #[test]
-fn a_failed_connect_passes_its_place_on() {
+fn a_failed_connect_passes_its_place_to_the_next_waiter() {
     let (mut pool, a, _, _, _) = pool();
     assert_eq!(granted(&mut pool, a), Grant::Open(None));
     open(&mut pool, a);
@@ -106,7 +106,7 @@ fn a_failed_connect_passes_its_place_on() {
 }
 
 #[test]
-fn a_waiter_behind_one_that_cannot_be_served_is_not_held_up() {
+fn a_waiter_that_cannot_be_served_does_not_hold_up_the_next() {
     let (mut pool, a, b, _, _) = pool();
     open(&mut pool, a);
     open(&mut pool, a);
@@ -119,7 +119,7 @@ fn a_waiter_behind_one_that_cannot_be_served_is_not_held_up() {
 }
 
 #[test]
-fn of_several_origins_the_oldest_waiter_is_served() {
+fn the_oldest_waiter_of_all_origins_is_served_first() {
     let (mut pool, a, b, c, _) = pool();
     for id in [a, a, b] {
         open(&mut pool, id);
@@ -131,7 +131,7 @@ fn of_several_origins_the_oldest_waiter_is_served() {
 }
 
 #[test]
-fn another_origins_oldest_idle_connection_makes_way() {
+fn the_oldest_idle_connection_of_another_origin_is_evicted() {
     let (mut pool, a, b, c, now) = pool();
     for id in [a, a, b] {
         open(&mut pool, id);
@@ -142,7 +142,7 @@ fn another_origins_oldest_idle_connection_makes_way() {
 }
 
 #[test]
-fn a_returned_connection_makes_way_for_a_waiter_of_another_origin() {
+fn a_returned_connection_is_evicted_for_a_waiter_of_another_origin() {
     let (mut pool, a, b, c, now) = pool();
     for id in [a, a, b] {
         open(&mut pool, id);
@@ -153,7 +153,7 @@ fn a_returned_connection_makes_way_for_a_waiter_of_another_origin() {
 }
 
 #[test]
-fn a_waiter_that_gives_up_keeps_a_grant_that_came_before() {
+fn a_waiter_that_gives_up_gets_a_grant_made_before() {
     let (mut pool, a, _, _, now) = pool();
     open(&mut pool, a);
     open(&mut pool, a);
@@ -162,17 +162,17 @@ fn a_waiter_that_gives_up_keeps_a_grant_that_came_before() {
     assert_eq!(pool.give_up(a, gone), None);
     let _ = pool.put(a, idle(1, now));
     assert_eq!(reused(pool.give_up(a, late)), 1);
-    // Nobody is left in line.
+    // The queue is empty.
     assert_eq!(pool.put(a, idle(1, now)), Ok(vec![]));
 }
 
 #[test]
-fn the_sweep_takes_all_that_has_expired_and_nothing_else() {
+fn a_sweep_takes_exactly_the_expired_connections() {
     let (mut pool, a, b, c, now) = pool();
     for id in [a, a, b] {
         open(&mut pool, id);
     }
-    // Too old although just used; too long idle; neither.
+    // One too old although just used, one idle too long, one neither.
     let _ = pool.put(a, Idle { retire_at: Some(now + SECOND * 50), ..idle(1, now + SECOND * 40) });
     let _ = pool.put(b, idle(2, now));
     let _ = pool.put(a, idle(3, now + SECOND));
@@ -181,7 +181,7 @@ fn the_sweep_takes_all_that_has_expired_and_nothing_else() {
     expired.sort_unstable_by_key(|(_, connection, _)| *connection);
     assert_eq!(expired, [(a, 1, CloseReason::Lifetime), (b, 2, CloseReason::Idle)]);
     assert_eq!(pool.next_expiry(), Some(now + SECOND * 61));
-    // Their places are free only once they are closed.
+    // Their places are free only after they are closed.
     assert_eq!(reused(Some(granted(&mut pool, a))), 3);
     let waiting = ticket(&mut pool, c);
     for (id, _, reason) in expired {
@@ -194,19 +194,19 @@ fn the_sweep_takes_all_that_has_expired_and_nothing_else() {
 }
 
 #[test]
-fn spare_places_are_neither_waited_for_nor_evicted() {
+fn opening_in_advance_neither_waits_nor_evicts() {
     let (mut pool, a, b, _, now) = pool();
     open(&mut pool, a);
     open(&mut pool, a);
-    assert!(!pool.take_spare(a), "the origin is at its cap");
+    assert!(!pool.take_spare(a), "the origin is at its limit");
     assert!(pool.take_spare(b));
-    assert!(!pool.take_spare(b), "the pool is at its cap");
+    assert!(!pool.take_spare(b), "the pool is at its limit");
     let _ = pool.put(a, idle(1, now));
-    assert!(!pool.take_spare(b), "one at rest does not make way");
+    assert!(!pool.take_spare(b), "an idle connection is not evicted");
 }
 
 #[test]
-fn a_shut_down_pool_gives_keeps_and_lets_wait_nothing() {
+fn a_pool_that_is_shut_down_grants_nothing_and_keeps_nothing() {
     let (mut pool, a, b, _, now) = pool();
     open(&mut pool, a);
     open(&mut pool, a);
@@ -226,7 +226,7 @@ fn a_shut_down_pool_gives_keeps_and_lets_wait_nothing() {
 }
 
 #[test]
-fn an_evicted_connection_counts_against_its_origins_cap_until_it_is_closed() {
+fn an_evicted_connection_counts_against_its_origins_limit_until_it_is_closed() {
     let now = Instant::now();
     let mut pool = Pool::new(Limits { max_size: 2, max_per_origin: 1, idle_timeout: SECOND });
     let (a, b, c) = (pool.register("a"), pool.register("b"), pool.register("c"));
@@ -235,18 +235,18 @@ fn an_evicted_connection_counts_against_its_origins_cap_until_it_is_closed() {
     let _ = pool.put(a, idle(1, now));
     assert_eq!(pool.take(c), Taken::Granted(Grant::Open(Some(evicted(a, 1)))));
     let _ = pool.release(b, Some(CloseReason::Ended));
-    // There is room in the pool, but the socket to `a` is still open.
+    // The pool has room, but the socket to `a` is still open.
     let waiting = ticket(&mut pool, a);
     assert_eq!(pool.collect(waiting), None);
     assert_eq!(pool.evicted(a), [waiting]);
     assert_eq!(pool.collect(waiting), Some(Grant::Open(None)));
 }
 
-/// What the rules say, found anew each time by looking through everything.
+/// A naive model of the rules, which searches everything each time.
 struct Model {
     limits: Limits,
     idle: Vec<(usize, Idle<u32>)>,
-    /// Leases and permits: their origin, and the connection if there is one.
+    /// The origin of each lease and permit, and the connection if there is one.
     held: Vec<(usize, Option<u32>)>,
     /// The origins of evicted connections that are not closed yet.
     closing: Vec<usize>,
@@ -299,7 +299,7 @@ impl Model {
 }
 
 #[test]
-fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
+fn random_events_match_a_naive_model_and_keep_every_invariant() {
     for seed in 0..400 {
         let mut random = fastrand::Rng::with_seed(seed);
         let limits = Limits {
@@ -353,7 +353,7 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
                 5 if !model.held.is_empty() => {
                     let (at, connection) = model.held.swap_remove(some_held);
                     if connection.is_some() && random.bool() {
-                        // Closed with its place kept, and then given back unused.
+                        // Closed with its place kept, then returned unused.
                         pool.closed(ids[at], CloseReason::Broken);
                         pool.release(ids[at], None)
                     } else {
@@ -397,7 +397,8 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
                 }
             };
             let expected = model.dispatch();
-            // Places freed one by one may serve in another order than all at once.
+            // Freeing places one by one may serve waiters in another order than freeing all at
+            // once.
             let mut tickets: Vec<_> = expected.iter().map(|(ticket, _)| *ticket).collect();
             let mut woken = served;
             tickets.sort_unstable();
@@ -409,7 +410,7 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
             }
             check(&pool, &model);
         }
-        // Nothing is left at rest.
+        // No idle connection is left.
         while let Some(at) = model.closing.pop() {
             let _ = pool.evicted(ids[at]);
             for (ticket, grant) in model.dispatch() {
@@ -429,7 +430,7 @@ fn random_events_end_as_a_naive_model_says_and_keep_every_promise() {
     }
 }
 
-/// The promises at the head of the file.
+/// Checks the invariants from the head of `state.rs`.
 fn check(pool: &Pool, model: &Model) {
     let stats = super::super::PoolStats::sum(pool.stats());
     let total = &stats.total;
@@ -441,7 +442,7 @@ fn check(pool: &Pool, model: &Model) {
     let places = total.idle + total.active + total.opening;
     assert!(places <= model.limits.max_size);
     let open = u64::try_from(total.active + total.idle).unwrap();
-    // Evicted ones are counted as closed when they are granted away.
+    // Evicted connections count as closed as soon as their place is granted away.
     assert_eq!(total.opened, open + total.closed.total());
     for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
         let origin = &stats.origins[name];
@@ -449,7 +450,7 @@ fn check(pool: &Pool, model: &Model) {
         let own = origin.idle + origin.active + origin.opening + closing;
         assert!(own <= model.limits.max_per_origin);
         if model.line.iter().any(|(_, waiting)| *waiting == at) {
-            assert_eq!(origin.idle, 0, "a waiter exists only if nothing could serve it");
+            assert_eq!(origin.idle, 0, "a waiter exists only if nothing can serve it");
             let pool_is_full = places == model.limits.max_size && total.idle == 0;
             assert!(own == model.limits.max_per_origin || pool_is_full);
         }
