@@ -404,7 +404,7 @@ fn retries_do_not_multiply_the_load_on_a_server_that_only_fails() {
     assert_eq!(client.retries_left(), 0);
     let error = client.chat("hi").unwrap_err();
     assert_eq!((error.attempts().len(), last(&error)), (1, GiveUp::BudgetSpent));
-    assert!(error.to_string().contains("retry budget is spent"), "{error}");
+    assert!(error.to_string().contains("retry budget is empty"), "{error}");
 
     // Once calls succeed again, they refill the retry budget.
     server.default_reply(Reply::text("back"));

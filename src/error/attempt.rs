@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Decision, Error, ErrorKind, Phase};
 
-/// One attempt of a call: when, how it ended, and what was decided then.
+/// One attempt of a call: when it started, how it ended, and what the client decided next.
 ///
 /// [`ChatResponse::attempts`](crate::ChatResponse::attempts) and
 /// [`Error::attempts`](crate::Error::attempts) list them.
@@ -14,55 +14,55 @@ use super::{Decision, Error, ErrorKind, Phase};
 /// ```no_run
 /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
 /// for attempt in client.chat("Hello")?.attempts() {
-///     println!("{attempt}"); // server (status 500) after 12ms; again after 412ms (backoff)
+///     println!("{attempt}"); // server (status 500) after 12ms; retry in 412ms (backoff)
 /// }
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
-    /// The provider that it was sent to, by its id.
+    /// The id of the provider it was sent to.
     #[serde(default)]
     pub provider: String,
-    /// The model that it asked for, as the provider names it.
+    /// The model it asked for, under the provider's name.
     #[serde(default)]
     pub model: String,
-    /// When it began, from the beginning of the call.
+    /// When it started, measured from the start of the call.
     pub began: Duration,
-    /// How long it took: waiting for a connection, opening it, and the exchange.
+    /// How long it took, including the wait for a connection and opening one.
     pub took: Duration,
-    /// Whether its request was sent a second time, on a fresh connection, because the
-    /// one it was sent on first, at rest before, turned out to be dead
+    /// Whether the client sent its request a second time, on a fresh connection, because the idle
+    /// connection it reused turned out to be dead
     /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
     #[serde(default)]
     pub resent: bool,
-    /// How it failed; `None` for the one that was answered.
+    /// Why it failed; `None` for the attempt that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<AttemptFailure>,
-    /// What was decided when it had failed.
+    /// What the client decided after the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
 }
 
-/// How an [`Attempt`] failed: as much of its [`Error`] as is worth keeping.
+/// Why an [`Attempt`] failed: the part of its [`Error`] worth keeping.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AttemptFailure {
-    /// What went wrong.
+    /// The kind of error.
     pub kind: ErrorKind,
-    /// At which stage, where that is known.
+    /// The phase it failed in, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// The HTTP status, when there was a response.
+    /// The HTTP status, if there was a response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The provider's own code.
+    /// The provider's own error code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The provider's id of the request.
+    /// The provider's request id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
-    /// What went wrong in words, the provider's own where it gave any.
+    /// The error message, in the provider's words where it gave any.
     pub message: String,
 }
 
@@ -79,7 +79,7 @@ impl From<&Error> for AttemptFailure {
     }
 }
 
-/// One line, without the provider's words.
+/// One line, without the provider's message.
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.failure {

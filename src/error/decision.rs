@@ -1,39 +1,38 @@
-//! What was decided when an attempt had failed.
+//! What the client decides after a failed attempt.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-/// What is done after an attempt has failed.
+/// What happens after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Decision {
-    /// Another attempt.
+    /// Try again.
     Retry {
-        /// How long to wait before it.
+        /// How long to wait first.
         after: Duration,
-        /// Where the wait comes from.
+        /// What set the length of the wait.
         wait: Wait,
     },
-    /// None.
+    /// Stop, and return the error.
     GiveUp(GiveUp),
 }
 
-/// Where the length of a wait comes from.
+/// What set the length of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Wait {
-    /// Our own choice, see [`Backoff`](crate::Backoff).
+    /// The client's own [`Backoff`](crate::Backoff).
     Backoff,
-    /// The provider asked for it (`retry-after` and its kin); a random share of
-    /// our own wait is added, since it asks the same of everyone.
+    /// The provider asked for it (`retry-after` and similar headers). The client adds jitter,
+    /// because the provider asks every client for the same wait.
     RetryAfter,
-    /// A rate limit is used up, and the provider said when it is full again
-    /// (`x-ratelimit-reset-*`, `anthropic-ratelimit-*-reset`); at most
-    /// [`max_interval`](crate::RetryConfig::max_interval), since one request needs less
-    /// than all of it.
+    /// A rate limit is used up, and the provider said when it refills (`x-ratelimit-reset-*`,
+    /// `anthropic-ratelimit-*-reset`). Capped at
+    /// [`max_interval`](crate::RetryConfig::max_interval): one request does not need a full refill.
     RateLimitReset,
 }
 
@@ -42,27 +41,27 @@ pub enum Wait {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GiveUp {
-    /// The failure does not pass by itself.
+    /// The failure is permanent: a retry would fail the same way.
     Lasting,
     /// The caller cancelled the call.
     Cancelled,
-    /// The provider said not to (`x-should-retry: false`).
+    /// The provider forbade a retry (`x-should-retry: false`).
     Forbidden,
     /// The provider may have served the request, and
     /// [`retry_ambiguous`](crate::RetryConfig::retry_ambiguous) is off.
     Ambiguous,
-    /// There was no free connection in the client's own pool; another attempt would
-    /// only join the end of the line.
+    /// The client's own pool had no free connection; a retry would only go to the back of the
+    /// queue.
     PoolFull,
-    /// All retries are used up ([`max_retries`](crate::RetryConfig::max_retries)).
+    /// The call made [`max_retries`](crate::RetryConfig::max_retries) retries.
     RetriesSpent,
     /// The provider asked for a wait of more than 120 seconds.
     WaitTooLong,
-    /// The call's deadline leaves no time for the wait, or has passed.
+    /// The deadline of the call has passed or comes before the end of the wait.
     DeadlineTooNear,
-    /// The client's [budget](crate::RetryBudget) for retries is spent.
+    /// The client's [retry budget](crate::RetryBudget) is empty.
     BudgetSpent,
-    /// The stream had begun, so that another attempt would say again what was said.
+    /// The stream had started; a retry would repeat text you already have.
     StreamBegun,
 }
 
@@ -101,12 +100,12 @@ impl fmt::Display for Decision {
             Self::Retry { after, wait } => {
                 let source = match wait {
                     Wait::Backoff => "backoff",
-                    Wait::RetryAfter => "as the provider asked, spread by chance",
+                    Wait::RetryAfter => "retry-after plus jitter",
                     Wait::RateLimitReset => "until the rate limit resets",
                 };
-                write!(f, "again after {after:.0?} ({source})")
+                write!(f, "retry in {after:.0?} ({source})")
             }
-            Self::GiveUp(reason) => write!(f, "given up: {reason}"),
+            Self::GiveUp(reason) => write!(f, "no retry: {reason}"),
         }
     }
 }
@@ -114,16 +113,16 @@ impl fmt::Display for Decision {
 impl fmt::Display for GiveUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Lasting => "another attempt would fail alike",
-            Self::Cancelled => "the caller cancelled it",
-            Self::Forbidden => "the provider says not to try again",
-            Self::Ambiguous => "the provider may have served it",
-            Self::PoolFull => "the pool is full",
-            Self::RetriesSpent => "no retries left",
-            Self::WaitTooLong => "the provider asks for too long a wait",
-            Self::DeadlineTooNear => "the deadline leaves no time for another",
-            Self::BudgetSpent => "the client's retry budget is spent",
-            Self::StreamBegun => "the stream had begun",
+            Self::Lasting => "it would fail the same way",
+            Self::Cancelled => "the caller cancelled the call",
+            Self::Forbidden => "the provider forbids a retry",
+            Self::Ambiguous => "the provider may have served the request",
+            Self::PoolFull => "every connection of the pool is in use",
+            Self::RetriesSpent => "max_retries reached",
+            Self::WaitTooLong => "the provider asks for a wait of more than 120 s",
+            Self::DeadlineTooNear => "the deadline leaves no time for a retry",
+            Self::BudgetSpent => "the client's retry budget is empty",
+            Self::StreamBegun => "the stream had started",
         })
     }
 }

@@ -1,56 +1,56 @@
-//! The kinds of errors and the phases of a call.
+//! The kinds of errors, and the phases of a call.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What went wrong, as far as a caller would act on it.
+/// What went wrong, by what a caller would do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The request cannot be served as it is: a bad value, or something this
-    /// provider or model cannot do.
+    /// The request is invalid: it holds a bad value, or asks for something this provider or model
+    /// cannot do.
     InvalidRequest,
     /// The API key is missing, wrong or revoked.
     Authentication,
-    /// The key is good but not allowed to do this.
+    /// The key is valid but may not do this.
     Permission,
-    /// There is no such model or address.
+    /// The model or the address does not exist.
     NotFound,
-    /// Too many requests or tokens just now; waiting helps.
+    /// Too many requests or tokens for now; waiting helps.
     RateLimited,
     /// The credit or spending limit is used up; waiting does not help.
     QuotaExhausted,
-    /// The conversation does not fit into the model's context window.
+    /// The conversation does not fit the model's context window.
     ContextWindowExceeded,
     /// The provider's content policy refused the request.
     ContentPolicy,
-    /// The provider failed.
+    /// The provider failed to serve the request.
     Server,
-    /// The provider has too much to do just now.
+    /// The provider is overloaded for now.
     Overloaded,
-    /// Time ran out; [`phase`](super::Error::phase) says where.
+    /// A time limit passed; [`phase`](super::Error::phase) says what the call was doing.
     Timeout,
-    /// The connection could not be made or broke.
+    /// The connection failed to open, or broke.
     Connection,
-    /// The encrypted connection could not be made, for a bad certificate, say.
+    /// The TLS handshake failed, for example because of a bad certificate.
     Tls,
-    /// The server answered something that cannot be understood.
+    /// The server sent something that cannot be read as a response.
     Protocol,
-    /// A stream ended without its end marker, so that the answer may be cut short. It
-    /// passes; but a stream that has begun is not tried again.
+    /// A stream ended without its end marker, so the answer may be incomplete. The failure is
+    /// transient, but the client does not retry a stream that has started.
     Truncated,
     /// The caller cancelled the call.
     Cancelled,
-    /// The client is set up wrong, or its proxy's credentials are; nothing was sent.
+    /// The client is set up wrong, or its proxy refuses the credentials. Nothing was sent to the
+    /// provider.
     Configuration,
-    /// A budget does not allow the call; see [`budget`](super::Error::budget). The attempt
-    /// that it refused was not sent, or a stream was stopped at the limit per request. Of a
-    /// call that was tried again, earlier attempts were sent: see
-    /// [`attempts`](super::Error::attempts).
+    /// A budget does not allow the call; see [`budget`](super::Error::budget). The refused attempt
+    /// was not sent, or the client stopped a stream that reached the limit per request. Earlier
+    /// attempts of the same call may have been sent: see [`attempts`](super::Error::attempts).
     BudgetExceeded,
-    /// The books of the budgets cannot be read or written. The attempt was not sent; earlier
-    /// attempts of the same call may have been.
+    /// The ledger that budgets are kept in cannot be read or written. The attempt was not sent;
+    /// earlier attempts of the same call may have been.
     Ledger,
 }
 
@@ -80,7 +80,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether failures of this kind pass.
+    /// Whether failures of this kind are transient.
     pub(super) fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -108,12 +108,12 @@ impl ErrorKind {
             Self::Timeout => "timed out",
             Self::Connection => "connection failed",
             Self::Tls => "TLS failed",
-            Self::Protocol => "unintelligible response",
-            Self::Truncated => "stream cut short",
+            Self::Protocol => "invalid response",
+            Self::Truncated => "stream truncated",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
-            Self::BudgetExceeded => "not allowed by the budgets",
-            Self::Ledger => "budgets cannot be kept",
+            Self::BudgetExceeded => "budget exceeded",
+            Self::Ledger => "budget ledger failed",
         }
     }
 }
@@ -124,18 +124,18 @@ impl fmt::Display for ErrorKind {
     }
 }
 
-/// A stage in the life of a call.
+/// What a call was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// Writing the request in the provider's format.
+    /// Encoding the request in the provider's format.
     Encode,
     /// Waiting for a connection from the pool.
     PoolWait,
     /// Looking up the host name.
     Resolve,
-    /// Connecting.
+    /// Opening the TCP connection.
     Connect,
     /// The TLS handshake.
     Tls,
@@ -145,7 +145,7 @@ pub enum Phase {
     FirstByte,
     /// Reading the rest of the response.
     Body,
-    /// Waiting for the first token of a stream, whose response has begun.
+    /// Waiting for the first token of a stream, after the head of the response.
     FirstToken,
     /// Waiting for the next token of a stream.
     NextToken,
@@ -183,7 +183,7 @@ impl Phase {
             Self::Body => "reading the response",
             Self::FirstToken => "waiting for the first token",
             Self::NextToken => "waiting for the next token",
-            Self::Backoff => "waiting to try again",
+            Self::Backoff => "waiting for the next attempt",
         }
     }
 }

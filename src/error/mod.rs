@@ -1,13 +1,13 @@
-//! The one error of the crate, and what it tells: plain data that every other module may
-//! use. It imports none of them.
+//! The crate's one error type. It is plain data: every other module may use it, and it imports none
+//! of them.
 
 mod attempt;
 mod decision;
+mod display;
 mod kind;
 mod rate_limit;
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,20 +19,19 @@ pub use decision::{Decision, GiveUp, Wait};
 pub use kind::{ErrorKind, Phase};
 pub use rate_limit::{Quota, RateLimit};
 
-/// The longest message kept from a provider, in bytes: enough for every real
-/// one, and a bound on what a broken server can put into a log.
+/// The longest message kept from a provider, in bytes. Every real one fits; a broken server cannot
+/// flood a log.
 const MAX_MESSAGE: usize = 2_000;
 
-/// The longest code and request id kept, in bytes.
+/// The longest error code and request id kept, in bytes.
 const MAX_WORD: usize = 200;
 
 /// Why a call failed.
 ///
-/// Callers branch on [`kind`](Error::kind); the message is for people. This crate
-/// writes neither the API key nor the prompt into it, and takes the key out of what
-/// a server wrote. What could steer a terminal or turn a text about, control characters
-/// above all, becomes spaces. The provider's own words are otherwise repeated as they are,
-/// and some providers quote from the request.
+/// Branch on [`kind`](Error::kind); the message is for people. This crate never writes the API key
+/// or the prompt into it, and removes the key from what a server wrote. Characters that could steer
+/// a terminal or reverse text, such as control characters, become spaces. Otherwise the provider's
+/// words stay as they are, and some providers quote from the request.
 ///
 /// ```no_run
 /// use tollgate::{Client, ErrorKind};
@@ -54,10 +53,10 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    /// What to do, behind a message in the provider's own words.
+    /// What to do, shown after the message where that is in the provider's words.
     advice: Option<String>,
     phase: Option<Phase>,
-    /// Whether the message of a timeout names its setting.
+    /// Whether a timeout's message names the setting that ended it.
     names_limit: bool,
     provider: Option<Box<str>>,
     status: Option<u16>,
@@ -100,8 +99,8 @@ impl Error {
         Self::new(ErrorKind::Timeout, phase.doing()).with_phase(phase)
     }
 
-    /// Names the setting that put an end to it, and the setting's value. The first one named
-    /// stays: it was nearest.
+    /// Names the setting that ended it, and its value. The first name stays: the innermost limit
+    /// sets it.
     pub(crate) fn with_limit(mut self, setting: &'static str, value: Duration) -> Self {
         if self.0.kind == ErrorKind::Timeout && !self.0.names_limit {
             self.0.message = format!("{} ({setting} of {value:?})", self.0.message);
@@ -111,7 +110,7 @@ impl Error {
     }
 
     pub(crate) fn cancelled() -> Self {
-        Self::new(ErrorKind::Cancelled, "the caller cancelled it")
+        Self::new(ErrorKind::Cancelled, "the caller cancelled the call")
     }
 
     pub(crate) fn with_phase(mut self, phase: Phase) -> Self {
@@ -177,8 +176,8 @@ impl Error {
         self
     }
 
-    /// Hides the secrets that a server repeats. A cause that shows one is dropped: it cannot
-    /// be changed.
+    /// Removes secrets that a server echoed. A source that shows one is dropped, because it cannot
+    /// be edited.
     pub(crate) fn hide(mut self, secrets: &Secrets) -> Self {
         let inner = &mut *self.0;
         secrets.hide_in(&mut inner.message);
@@ -193,8 +192,8 @@ impl Error {
         self
     }
 
-    /// Bounds the message, the code and the request id, whatever a server wrote. What could
-    /// steer a terminal becomes spaces; the message keeps its ends of lines.
+    /// Bounds the length of what a server wrote: the message, the code and the request id.
+    /// Characters that could steer a terminal become spaces; the message keeps its line breaks.
     pub(crate) fn bounded(mut self) -> Self {
         let inner = &mut *self.0;
         unseen::text(&mut inner.message);
@@ -206,19 +205,18 @@ impl Error {
         self
     }
 
-    /// What went wrong.
+    /// The kind of error, to branch on.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What went wrong in words: the provider's own, where it gave any. It may have several
-    /// lines; `Display` puts them on one, and adds what to do where this crate knows that.
+    /// The error message, in the provider's words where it gave any. It may have several lines.
+    /// `Display` joins them into one, and adds what to do where this crate knows.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The stage of the call at which it failed, where that is known. For a
-    /// timeout it always is.
+    /// The phase the call failed in, where known. A timeout always has one.
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
@@ -228,17 +226,17 @@ impl Error {
         self.0.provider.as_deref()
     }
 
-    /// The HTTP status, when there was a response.
+    /// The HTTP status, if there was a response.
     pub fn status(&self) -> Option<u16> {
         self.0.status
     }
 
-    /// The provider's id of the request, to quote to its support.
+    /// The provider's request id; quote it when you contact its support.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
     }
 
-    /// The provider's own code for the error, such as `insufficient_quota`.
+    /// The provider's own error code, such as `insufficient_quota`.
     pub fn code(&self) -> Option<&str> {
         self.0.code.as_deref()
     }
@@ -248,29 +246,28 @@ impl Error {
         self.0.retry_after
     }
 
-    /// What the provider's headers said about its rate limits, if anything.
+    /// The rate limits from the headers of the response, if it had any.
     pub fn rate_limit(&self) -> Option<&RateLimit> {
         self.0.rate_limit.as_ref()
     }
 
-    /// Why the client itself refused the call before it was sent, if it did.
+    /// Why the client refused the call before sending it, if it did.
     pub(crate) fn refusal(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.refusal.as_deref()
     }
 
-    /// Whether the provider said to try again (`x-should-retry`).
+    /// The provider's `x-should-retry` header.
     pub(crate) fn should_retry(&self) -> Option<bool> {
         self.0.should_retry
     }
 
-    /// What was tried, in order: how each attempt ended, and how long the call then
-    /// waited and why. Those that found no connection are included; empty when
-    /// nothing was tried.
+    /// Every attempt in order: how it ended, how long the call then waited, and why. Attempts that
+    /// got no connection are included. Empty if the call made none.
     pub fn attempts(&self) -> &[Attempt] {
         &self.0.attempts
     }
 
-    /// Whether time ran out.
+    /// Whether a time limit passed.
     pub fn is_timeout(&self) -> bool {
         self.kind() == ErrorKind::Timeout
     }
@@ -280,18 +277,18 @@ impl Error {
         self.kind() == ErrorKind::Cancelled
     }
 
-    /// Whether the provider's rate limit was hit.
+    /// Whether the provider's rate limit refused the call.
     pub fn is_rate_limited(&self) -> bool {
         self.kind() == ErrorKind::RateLimited
     }
 
-    /// Whether the same request may succeed later: what the provider said about it
-    /// (`x-should-retry`), else by [`kind`](Error::kind).
+    /// Whether the same request may succeed later. The provider's `x-should-retry` decides if
+    /// present, otherwise the [`kind`](Error::kind).
     pub fn is_retryable(&self) -> bool {
-        // A line at our own door is no failure of the provider's, and trying again
-        // would only lengthen it.
-        let at_our_door = self.0.phase == Some(Phase::PoolWait);
-        self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !at_our_door)
+        // Waiting for the client's own pool is not the provider's failure, and a retry would only
+        // lengthen the queue.
+        let waited_for_pool = self.0.phase == Some(Phase::PoolWait);
+        self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !waited_for_pool)
     }
 }
 
@@ -300,103 +297,6 @@ fn bound(text: &mut String, length: usize) {
         let end = (0..=length).rev().find(|at| text.is_char_boundary(*at));
         text.truncate(end.unwrap_or(0));
         text.push('…');
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        f.write_str(inner.kind.title())?;
-        // On one line, and for a terminal, whoever wrote it: a log has a line for an error.
-        let mut message = inner.message.clone();
-        unseen::word(&mut message);
-        for (number, word) in message.split_whitespace().enumerate() {
-            let colon = number == 0 && inner.kind != ErrorKind::Timeout;
-            write!(f, "{} {word}", if colon { ":" } else { "" })?;
-        }
-        if let Some(advice) = &inner.advice {
-            write!(f, "; {advice}")?;
-        }
-        let mut details = Vec::new();
-        if let Some(provider) = &inner.provider {
-            details.push(provider.to_string());
-        }
-        // Under 2xx it was not the status that failed.
-        if let Some(status @ (..200 | 300..)) = inner.status {
-            details.push(format!("status {status}"));
-        }
-        if let Some(code) = &inner.code {
-            details.push(format!("code {code}"));
-        }
-        if let Some(id) = &inner.request_id {
-            details.push(format!("request {id}"));
-        }
-        if let Some(wait) = inner.retry_after {
-            details.push(format!("retry after {wait:?}"));
-        }
-        if inner.attempts.len() > 1 {
-            details.push(format!("{} attempts", inner.attempts.len()));
-        }
-        // The other reasons can be told from the rest of the line.
-        match inner.attempts.last().and_then(|attempt| attempt.decision) {
-            Some(Decision::GiveUp(
-                GiveUp::Lasting
-                | GiveUp::PoolFull
-                | GiveUp::Cancelled
-                | GiveUp::RetriesSpent
-                | GiveUp::StreamBegun,
-            )) => {}
-            Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
-            }
-            Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
-            Some(Decision::Retry { .. }) | None => {}
-        }
-        if !details.is_empty() {
-            write!(f, " ({})", details.join(", "))?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
-        let mut debug = f.debug_struct("Error");
-        debug.field("kind", &inner.kind).field("message", &inner.message);
-        if let Some(advice) = &inner.advice {
-            debug.field("advice", advice);
-        }
-        if let Some(phase) = inner.phase {
-            debug.field("phase", &phase);
-        }
-        if let Some(provider) = &inner.provider {
-            debug.field("provider", provider);
-        }
-        if let Some(status) = inner.status {
-            debug.field("status", &status);
-        }
-        if let Some(code) = &inner.code {
-            debug.field("code", code);
-        }
-        if let Some(id) = &inner.request_id {
-            debug.field("request_id", id);
-        }
-        if let Some(wait) = inner.retry_after {
-            debug.field("retry_after", &wait);
-        }
-        if let Some(refusal) = &inner.refusal {
-            debug.field("refusal", refusal);
-        }
-        if let Some(limit) = &inner.rate_limit {
-            debug.field("rate_limit", limit);
-        }
-        if !inner.attempts.is_empty() {
-            debug.field("attempts", &inner.attempts);
-        }
-        if let Some(source) = &inner.source {
-            debug.field("source", source);
-        }
-        debug.finish()
     }
 }
 

@@ -1,10 +1,10 @@
-//! What a response said about the provider's rate limits.
+//! The rate limits that a response reports.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What a response's rate-limit headers said. Each is absent where the provider
-/// did not say.
+/// The rate limits that a response's headers report. A value is `None` where the provider did not
+/// send it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -13,9 +13,9 @@ pub struct RateLimit {
     pub requests: Quota,
     /// Tokens in the current window.
     pub tokens: Quota,
-    /// Input tokens, where counted apart (Anthropic).
+    /// Input tokens, where the provider counts them separately (Anthropic).
     pub input_tokens: Quota,
-    /// Output tokens, where counted apart (Anthropic).
+    /// Output tokens, where the provider counts them separately (Anthropic).
     pub output_tokens: Quota,
 }
 
@@ -26,8 +26,8 @@ pub struct RateLimit {
 pub struct Quota {
     /// How many the window allows.
     pub limit: Option<u64>,
-    /// How many are left of it.
+    /// How many are left.
     pub remaining: Option<u64>,
-    /// How long until it is full again, from when the response came.
+    /// How long until the limit refills completely, measured from the arrival of the response.
     pub reset: Option<Duration>,
 }

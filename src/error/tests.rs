@@ -1,10 +1,10 @@
-//! Tests of how errors read, and of their bounds and causes.
+//! Tests of how errors are shown, how long they get, and their sources.
 
 use super::*;
 use crate::error::Wait;
 
 #[test]
-fn an_error_reads_as_one_line() {
+fn an_error_is_shown_on_one_line() {
     let error = Error::new(ErrorKind::RateLimited, "slow\n\n  down").with_status(429);
     let error = error
         .with_provider("openai")
@@ -20,8 +20,8 @@ fn an_error_reads_as_one_line() {
         failure: Some((&error).into()),
         decision: Some(decision),
     };
-    let again = Decision::Retry { after: Duration::ZERO, wait: Wait::Backoff };
-    let attempts = vec![attempt(again), attempt(Decision::GiveUp(GiveUp::RetriesSpent))];
+    let retry = Decision::Retry { after: Duration::ZERO, wait: Wait::Backoff };
+    let attempts = vec![attempt(retry), attempt(Decision::GiveUp(GiveUp::RetriesSpent))];
     let error = error.with_attempts(attempts);
     assert_eq!(
         error.to_string(),
@@ -34,14 +34,14 @@ fn an_error_reads_as_one_line() {
 }
 
 #[test]
-fn messages_are_bounded() {
+fn long_messages_are_cut() {
     let error = Error::new(ErrorKind::Server, "é".repeat(5_000)).bounded();
     assert!(error.message().starts_with("éé") && error.message().len() < 2_010);
     assert_eq!(Error::new(ErrorKind::Server, "short").bounded().message(), "short");
 }
 
 #[test]
-fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
+fn text_from_a_server_is_cut_and_cannot_steer_a_terminal() {
     let error = Error::new(ErrorKind::Server, "a\u{1b}]0;b\u{7}\u{9b}2J\u{202e}c\r\n\td");
     assert_eq!(error.clone().bounded().message(), "a ]0;b  2J c \n\td");
     assert_eq!(error.to_string(), "server error: a ]0;b 2J c d");
@@ -56,7 +56,7 @@ fn what_a_server_wrote_is_bounded_and_its_code_and_id_are_printable() {
 }
 
 #[test]
-fn the_cause_is_chained() {
+fn source_returns_the_cause() {
     let cause = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
     let error = Error::new(ErrorKind::Connection, "broke").with_source(cause);
     assert!(error.source().is_some_and(|cause| cause.is::<std::io::Error>()));

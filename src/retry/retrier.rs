@@ -273,8 +273,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "server (status 500) after 1s; again after 500ms (backoff)",
-                "rate_limited (status 429) after 1s; again after 7s (as the provider asked, spread by chance)",
+                "server (status 500) after 1s; retry in 500ms (backoff)",
+                "rate_limited (status 429) after 1s; retry in 7s (retry-after plus jitter)",
                 "answered after 1s",
             ]
         );
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Server);
         let last = error.attempts()[2].decision;
         assert_eq!(last, Some(Decision::GiveUp(GiveUp::DeadlineTooNear)));
-        assert!(error.to_string().contains("leaves no time for another"), "{error}");
+        assert!(error.to_string().contains("leaves no time for a retry"), "{error}");
     }
 
     #[test]

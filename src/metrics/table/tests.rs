@@ -11,7 +11,7 @@ fn a_snapshot_reads_as_a_table() {
 #[test]
 fn all_of_it_has_the_attempts() {
     let all = format!("{:#}", example());
-    let attempt = "          rate_limited (status 429) after 10ms; again after 2s (backoff)\n";
+    let attempt = "          rate_limited (status 429) after 10ms; retry in 2s (backoff)\n";
     assert!(all.contains(attempt), "{all}");
 }
 

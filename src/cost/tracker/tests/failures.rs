@@ -63,7 +63,7 @@ fn without_books_no_call_is_let_through() {
     ledger.0.fails_to_reserve.store(true, Ordering::SeqCst);
     let error = costs.reserve(plan()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
-    assert_eq!(error.to_string(), "budgets cannot be kept: the disk is full");
+    assert_eq!(error.to_string(), "budget ledger failed: the disk is full");
     assert!(std::error::Error::source(&error).unwrap().is::<LedgerError>());
     // No budget has refused it.
     assert_eq!((costs.report().refused, balances(&costs)), (0, vec![(0, 0)]));

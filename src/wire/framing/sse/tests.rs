@@ -226,10 +226,7 @@ fn a_parser_that_has_failed_fails_again() {
 
     let error = Error::from(cause);
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(
-        error.to_string(),
-        "unintelligible response: a line of the stream is longer than 4 bytes"
-    );
+    assert_eq!(error.to_string(), "invalid response: a line of the stream is longer than 4 bytes");
 }
 
 #[test]
