@@ -1,62 +1,65 @@
-//! Reads and checks base URLs, and finds the secrets in their queries.
+//! Parses and checks base URLs, and finds the secrets in their queries.
 
 use std::net::IpAddr;
 use ureq::http::Uri;
 
 use super::environment::cleaned;
 
-/// Reads a base URL, without its trailing slash; `Err` is what is wrong with it.
+/// Parses a base URL and removes its trailing slash. The error says what is wrong with it.
 pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
-    // A wrong one is not repeated: it may be a key pasted into the wrong place.
-    const EXAMPLE: &str = "expected one such as https://api.openai.com/v1";
-    let url = &*cleaned(url).map_err(|stray| format!("the base URL holds {stray}; {EXAMPLE}"))?;
+    // Errors never show the URL: it may be a key pasted into the wrong place.
+    const EXAMPLE: &str = "expected a URL such as https://api.openai.com/v1";
+    let url =
+        &*cleaned(url).map_err(|stray| format!("the base URL contains {stray}; {EXAMPLE}"))?;
     if !url.contains("://") {
-        return Err(format!("the base URL does not begin with http:// or https://; {EXAMPLE}"));
+        return Err(format!("the base URL does not start with http:// or https://; {EXAMPLE}"));
     }
     let uri = url
         .trim_end_matches('/')
         .parse::<Uri>()
-        .map_err(|_| format!("the base URL is malformed; {EXAMPLE}"))?;
+        .map_err(|_| format!("the base URL is not a valid URL; {EXAMPLE}"))?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(format!("the base URL is not a full address; {EXAMPLE}"));
+        return Err(format!("the base URL has no host; {EXAMPLE}"));
     };
     let host = authority.host();
     if host.is_empty() {
-        return Err(format!("the base URL names no host; {EXAMPLE}"));
+        return Err(format!("the base URL has no host; {EXAMPLE}"));
     }
     if authority.as_str().contains('@') {
         return Err(
-            "the base URL holds a user name or password; give the key by .api_key(…) instead"
+            "the base URL contains a user name or password; pass the key to .api_key(…) instead"
                 .to_owned(),
         );
     }
     if !is_reachable(&uri) {
-        return Err("the base URL's port is not a number from 1 to 65535".to_owned());
+        return Err(
+            "the base URL's port is not a number from 1 to 65535; correct or remove it".to_owned()
+        );
     }
     match scheme {
         "https" => {}
         "http" if allow_plain_http || is_loopback(host) => {}
         "http" => {
             return Err(format!(
-                "plain http to {host} would send key and prompts in the clear; use https, or \
+                "plain http to {host} would send the key and prompts unencrypted; use https, or \
                  call .allow_plain_http(true)"
             ));
         }
         other => {
-            return Err(format!("the base URL's scheme is {other:?}; it must be http or https"));
+            return Err(format!("the base URL's scheme is {other:?}; use http or https"));
         }
     }
     if url.contains('#') {
-        return Err("the base URL has a fragment; leave it off".to_owned());
+        return Err("the base URL has a fragment (#…); remove it".to_owned());
     }
     Ok(uri)
 }
 
-/// Parameters of a query whose values are no secrets: Azure's `api-version` and the like.
+/// Query parameters whose values are not secret, such as Azure's `api-version`.
 const HARMLESS: &[&str] = &["alt", "api-version", "api_version", "beta", "model", "version"];
 
-/// Calls `take` with every value in the query of a base URL that may be a secret: any may be
-/// a key, unless the name of its parameter says otherwise. Values come decoded.
+/// Calls `take` with every value in the base URL's query that may be a secret. Any value may be a
+/// key, unless the parameter's name is known to be harmless. Values are decoded first.
 pub(super) fn query_secrets(base: Option<&Uri>, mut take: impl FnMut(&str)) {
     let query = base.and_then(Uri::query).unwrap_or_default();
     for parameter in query.split('&') {
@@ -67,7 +70,8 @@ pub(super) fn query_secrets(base: Option<&Uri>, mut take: impl FnMut(&str)) {
     }
 }
 
-/// RFC 3986 section 2.1. What is no escape stays as it is.
+/// Decodes percent-encoding (RFC 3986 section 2.1). Anything that is not a valid escape stays as it
+/// is.
 fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -88,7 +92,7 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-/// The scheme, host, port and path of a base URL. The query is left out: it may hold a key.
+/// The scheme, host, port and path of a base URL, without the query: it may contain a key.
 pub(crate) fn shown(base: &Uri) -> String {
     let scheme = base.scheme_str().unwrap_or_default();
     let host = base.host().unwrap_or_default();
@@ -96,8 +100,8 @@ pub(crate) fn shown(base: &Uri) -> String {
     format!("{scheme}://{host}{port}{}", base.path())
 }
 
-/// Whether a URL names a host and, if any, a port that there is. One that
-/// cannot be read would pass for the scheme's own.
+/// Whether a URL names a host and, if it names a port, a valid one. Code that reads the URL would
+/// take an unreadable port for the default one.
 pub(super) fn is_reachable(url: &Uri) -> bool {
     let Some(authority) = url.authority() else { return false };
     let host = authority.host();
@@ -106,7 +110,7 @@ pub(super) fn is_reachable(url: &Uri) -> bool {
     !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// Whether a host, as it stands in a URL, is this machine (RFC 6761 section 6.3).
+/// Whether a URL's host is this machine (RFC 6761 section 6.3).
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     match host.parse::<IpAddr>() {
@@ -130,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_may_hold_secrets_and_is_not_shown() {
+    fn a_query_is_treated_as_secret_and_not_shown() {
         for (url, secrets, shown) in [
             ("https://api.test/v1?api-version=2024-10-21", &[][..], "https://api.test/v1"),
             (
@@ -150,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_called_and_what_cannot() {
+    fn a_base_url_is_accepted_or_refused_with_the_reason() {
         for (url, allowed, expected) in [
             ("https://api.openai.com/v1", false, Ok("https://api.openai.com/v1")),
             (" https://api.openai.com/v1/ ", false, Ok("https://api.openai.com/v1")),
@@ -160,13 +164,13 @@ mod tests {
             ("http://10.0.0.1", true, Ok("http://10.0.0.1/")),
             ("http://10.0.0.1", false, Err("plain http to 10.0.0.1")),
             ("http://localhost.example.com", false, Err("plain http to localhost.example.com")),
-            ("nonsense", false, Err("does not begin with http:// or https://")),
-            ("localhost:8000/v1", false, Err("does not begin with")),
-            ("http://", false, Err("is not a full address")),
-            ("https://a b/v1", false, Err("is malformed")),
-            ("", false, Err("does not begin with")),
-            ("ftp://example.com", false, Err("must be http or https")),
-            ("https://u:p@example.com/v1", false, Err("holds a user name or password")),
+            ("nonsense", false, Err("does not start with http:// or https://")),
+            ("localhost:8000/v1", false, Err("does not start with")),
+            ("http://", false, Err("has no host")),
+            ("https://a b/v1", false, Err("is not a valid URL")),
+            ("", false, Err("does not start with")),
+            ("ftp://example.com", false, Err("use http or https")),
+            ("https://u:p@example.com/v1", false, Err("contains a user name or password")),
             ("https://example.com/v1?a=b", false, Ok("https://example.com/v1?a=b")),
             ("https://example.com/v1#a", false, Err("has a fragment")),
             ("https://example.com:80a/v1", false, Err("port is not a number")),

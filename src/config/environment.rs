@@ -1,4 +1,4 @@
-//! Environment variables, and text that people paste: one reader with one set of rules.
+//! Reads environment variables and cleans pasted text, by one set of rules.
 
 use std::env;
 use std::ffi::OsString;
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use crate::unseen::is_unseen;
 
-/// The variables that a client reads. Every one of them goes through here, so all of them
-/// forgive the same mistakes.
+/// The environment variables of a client. All of them are read here, so all forgive the same
+/// mistakes.
 pub(crate) struct Environment<'a> {
     look_up: Box<LookUp<'a>>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Environment<'a> {
 type LookUp<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
 impl Environment<'static> {
-    /// The variables of this process.
+    /// Reads the variables of this process.
     pub(crate) fn of_process() -> Self {
         Self::new(|name| env::var_os(name))
     }
@@ -26,30 +26,29 @@ impl<'a> Environment<'a> {
         Self { look_up: Box::new(move |name| look_up(name).map(Into::into)) }
     }
 
-    /// The value of a variable, [cleaned]; `None` for one that is not set or blank. The error
-    /// names the variable and never repeats its value, which may be a key.
+    /// The [cleaned] value of a variable; `None` if it is not set or blank. The error names the
+    /// variable and never shows its value, which may be a key.
     pub(crate) fn read(&self, name: &str) -> Result<Option<String>, String> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let value = cleaned(&text).map_err(|stray| {
-            format!("the environment variable {name} holds {stray}; set it again, on one line")
+            format!("the environment variable {name} contains {stray}; set it again, on one line")
         })?;
         Ok(Some(value).filter(|value| !value.is_empty()))
     }
 
-    /// The items of a variable that is a list. Commas, semicolons and white space separate
-    /// them, line breaks included, and each item is [cleaned].
+    /// The items of a list, each [cleaned]. Commas, semicolons and white space separate them,
+    /// including line breaks.
     pub(crate) fn list(&self, name: &str) -> Result<Vec<String>, String> {
         let text = self.text(name)?.unwrap_or_default();
-        // The quotes around a whole list come off before it is cut.
+        // The quotes around the whole list come off before it is split.
         let items = strip(&text);
         let items = items.split(|char: char| char.is_whitespace() || matches!(char, ',' | ';'));
-        // No item holds a control character that is worth a refusal: it would match nothing.
+        // An item with a control character matches nothing, so it needs no error.
         let items = items.filter_map(|item| cleaned(item).ok());
         Ok(items.filter(|item| !item.is_empty()).collect())
     }
 
-    /// A variable that names a file or a folder. A path need not be Unicode; one that is, is
-    /// [cleaned].
+    /// The path of a file or folder. It need not be Unicode; if it is, it is [cleaned].
     pub(crate) fn path(&self, name: &str) -> Result<Option<PathBuf>, String> {
         match (self.look_up)(name) {
             Some(value) if value.to_str().is_none() => Ok(Some(value.into())),
@@ -57,7 +56,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// A variable that lists folders, separated as those in `PATH` are.
+    /// A list of folders, separated as in `PATH`.
     pub(crate) fn paths(&self, name: &str) -> Result<Vec<PathBuf>, String> {
         let value = self.path(name)?;
         let paths = value.iter().flat_map(env::split_paths);
@@ -72,12 +71,12 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// A value as it was meant: without the white space, line ends and quotes around it, and
-/// without characters that nobody sees, such as zero-width spaces and byte order marks.
+/// The value without what pasting added: white space, line ends and quotes around it, and invisible
+/// characters such as zero-width spaces and byte order marks.
 ///
-/// Files of variables, chat programs and web pages add these: `docker run --env-file` keeps
-/// quotes, and text processors make straight quotes curly. An error names the first control
-/// character inside the value, such as the line break between two keys, where the meaning is
+/// Environment files, chat programs and web pages add these: `docker run --env-file` keeps quotes,
+/// and word processors turn straight quotes into curly ones. The error names the first control
+/// character inside the value, such as the line break between two keys, because then the meaning is
 /// no longer clear.
 pub(crate) fn cleaned(text: &str) -> Result<String, String> {
     let value = strip(text);
@@ -90,7 +89,7 @@ pub(crate) fn cleaned(text: &str) -> Result<String, String> {
     }
 }
 
-/// What to call a character that must not stand where it does.
+/// What an error calls a misplaced character.
 pub(super) fn name_of(char: char) -> String {
     match char {
         '\n' | '\r' => "a line break".to_owned(),
@@ -99,9 +98,9 @@ pub(super) fn name_of(char: char) -> String {
     }
 }
 
-/// Takes off what surrounds a value, layer by layer, and the invisible characters in it.
+/// Removes what surrounds a value, layer by layer, and the invisible characters inside it.
 fn strip(text: &str) -> String {
-    // The joiners are invisible as well. Scripts need them in prose, but no value does.
+    // Joiners are invisible as well. Some scripts need them in prose, but no setting does.
     let invisible = |char: char| {
         is_unseen(char) && !char.is_control() && !char.is_whitespace()
             || matches!(char, '\u{200c}'..='\u{200f}')
@@ -114,8 +113,8 @@ fn strip(text: &str) -> String {
     value.to_owned()
 }
 
-/// What stands between two quotes of one kind. An opening quote counts as a closing one and
-/// the reverse: languages disagree on which is which, and editors on which to insert.
+/// The text between two quotes of one kind. An opening quote also counts as a closing one and the
+/// other way round: languages disagree on which is which, and so do editors.
 fn unquoted(text: &str) -> Option<&str> {
     const DOUBLE: &[char] = &['"', '“', '”', '„', '‟', '«', '»', '＂'];
     const SINGLE: &[char] = &['\'', '‘', '’', '‚', '‛', '‹', '›', '`', '＇'];
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_surrounds_a_value_is_taken_off() {
+    fn quotes_and_space_around_a_value_are_removed() {
         for text in [
             "sk-1",
             " sk-1 ",
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_character_inside_is_refused_and_the_value_is_not_shown() {
+    fn a_control_character_inside_a_value_is_an_error_that_does_not_show_it() {
         for (text, expected) in [
             ("sk-first\nsk-second", "a line break at character 9"),
             ("\"sk-first\r\nsk-second\"", "a line break at character 9"),
@@ -174,7 +173,7 @@ mod tests {
             assert_eq!(cleaned(text).as_deref().unwrap_err(), expected, "{text:?}");
             let environment = Environment::new(|_| Some(text.to_owned()));
             let problem = environment.read("THE_KEY").unwrap_err();
-            assert!(problem.starts_with("the environment variable THE_KEY holds"), "{problem}");
+            assert!(problem.starts_with("the environment variable THE_KEY contains"), "{problem}");
             assert!(
                 problem.contains(expected)
                     && !problem.contains("sk")
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blank_variable_is_one_that_is_not_set() {
+    fn a_blank_variable_counts_as_not_set() {
         for text in ["", " \n", "\"\"", "\u{200b}", "“ ”"] {
             let environment = Environment::new(|_| Some(text.to_owned()));
             assert_eq!(environment.read("A"), Ok(None), "{text:?}");
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_separated_by_all_that_people_write() {
+    fn a_list_may_use_any_common_separator() {
         for text in [
             "a,b,c",
             "a b c",
@@ -227,7 +226,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_list_of_folders_is_cut_as_path_is() {
+    fn a_list_of_folders_is_split_like_path() {
         for text in ["/a b:/c", "\"/a b:/c\"\n", ":/a b::/c:"] {
             let environment = Environment::new(|_| Some(text.to_owned()));
             let paths = environment.paths("A").unwrap();

@@ -1,4 +1,4 @@
-//! Every knob of a client, as plain data, and how they are checked together.
+//! Every setting of a client, as plain data, and the checks on them.
 
 mod access;
 mod base_url;

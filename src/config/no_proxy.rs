@@ -4,22 +4,22 @@ use std::net::IpAddr;
 use ureq::http::Uri;
 use ureq::http::uri::Scheme;
 
-/// Whether one of these entries covers the host of `base`.
+/// Whether one of `entries` covers the host of `base`.
 ///
 /// No standard defines the variable. These are the rules of curl (`lib/proxy.c`,
-/// `proxy_check_noproxy`) and of Go (`golang.org/x/net/http/httpproxy`):
+/// `proxy_check_noproxy`) and Go (`golang.org/x/net/http/httpproxy`):
 ///
 /// | entry | covers |
 /// |---|---|
 /// | `*` | every host |
-/// | `example.com` | that host and all below it |
-/// | `.example.com` | the same (curl; Go leaves the host itself out) |
-/// | `*.example.com` | all hosts below it (Go; curl knows no such entry) |
+/// | `example.com` | that host and its subdomains |
+/// | `.example.com` | the same (curl; Go excludes the host itself) |
+/// | `*.example.com` | only its subdomains (Go; curl has no such entry) |
 /// | `10.1.2.3`, `::1`, `[::1]` | that address |
 /// | `10.0.0.0/8`, `fd00::/8` | the addresses in that network; never a name |
 /// | any of the above with `:8443` | only that port (Go); an IPv6 address needs brackets |
 ///
-/// Case and a final dot do not matter. An entry that fits none of these covers nothing.
+/// Case and a trailing dot do not matter. An entry of any other form covers nothing.
 pub(super) fn covers(entries: &[String], base: &Uri) -> bool {
     let default = if base.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let port = base.port_u16().unwrap_or(default);
@@ -44,18 +44,18 @@ fn entry_covers(entry: &str, host: &str, port: u16) -> bool {
         (None, Some(_)) => false,
         (None, None) => {
             let name = name.strip_suffix('.').unwrap_or(name);
-            // What is left of the host once the entry's name is cut off its end.
-            let left = |name: &str| Some(host.strip_suffix(name)?).filter(|_| !name.is_empty());
+            // The part of the host before the entry's name.
+            let before = |name: &str| Some(host.strip_suffix(name)?).filter(|_| !name.is_empty());
             match name.strip_prefix("*.") {
-                Some(parent) => left(parent).is_some_and(|left| left.ends_with('.')),
-                None => left(name.strip_prefix('.').unwrap_or(name))
-                    .is_some_and(|left| left.is_empty() || left.ends_with('.')),
+                Some(parent) => before(parent).is_some_and(|before| before.ends_with('.')),
+                None => before(name.strip_prefix('.').unwrap_or(name))
+                    .is_some_and(|before| before.is_empty() || before.ends_with('.')),
             }
         }
     }
 }
 
-/// The part before a port, and the port. An IPv6 address has colons of its own.
+/// Splits an entry into host and port. An IPv6 address has colons of its own.
 fn split_port(entry: &str) -> (&str, Option<&str>) {
     match entry.rsplit_once(':') {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
@@ -63,14 +63,14 @@ fn split_port(entry: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// An IP address, with or without brackets. An IPv4 address in IPv6's notation
-/// (RFC 4291 section 2.5.5.2) is the IPv4 address.
+/// An IP address, with or without brackets. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2)
+/// becomes the IPv4 address.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// Whether the first `bits` of both addresses are the same (RFC 4632 section 3.1).
+/// Whether both addresses share their first `bits` bits (RFC 4632 section 3.1).
 fn is_within(address: IpAddr, network: IpAddr, bits: &str) -> bool {
     let Ok(bits) = bits.parse::<u32>() else { return false };
     match (address, network) {
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_an_entry_covers_what_curl_and_go_say() {
+    fn every_entry_covers_what_curl_and_go_document() {
         for (entry, url, expected) in [
             ("example.com", "https://example.com/v1", true),
             ("example.com", "https://api.example.com/v1", true),
@@ -145,9 +145,9 @@ mod tests {
             ("2001:db8::/32", "https://[2001:db8:ffff::1]", true),
             ("::/0", "https://[2001:db8::1]", true),
             ("10.0.0.0/8", "http://[::ffff:10.2.3.4]", true),
-            // A network holds addresses, not names; nothing is looked up here.
+            // A network entry matches addresses, not names; this code resolves nothing.
             ("10.0.0.0/8", "http://example.com", false),
-            // What fits no form covers nothing.
+            // Entries of no valid form cover nothing.
             ("10.0.0.0/33", "http://10.0.0.0", false),
             ("fd00::/129", "http://[fd00::]", false),
             ("10.0.0.0/x", "http://10.0.0.0", false),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How connections are shared and kept.
+/// How a client shares and keeps connections.
 ///
 /// ```
 /// use std::time::Duration;
@@ -17,51 +17,50 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PoolConfig {
-    /// The most connections in all, in use, being opened and idle. Default: 100.
+    /// The most connections in total: in use, opening and idle. Default: 100.
     ///
-    /// Callers beyond that wait in line, so raise it when more threads than that
-    /// call at the same time or more streams are open, each of which holds one; lower it to bound what you ask of a server at once.
+    /// More callers than that wait in a queue. Raise it if more threads call at the same time, or
+    /// if more streams are open: each stream holds a connection. Lower it to limit the load on a
+    /// server.
     pub max_size: usize,
     /// The most connections to one origin (scheme, host and port). Default: 100.
     ///
-    /// A client has one origin today, so the lower of this and
-    /// [`max_size`](Self::max_size) counts.
+    /// Each provider's address is an origin, and all of them share [`max_size`](Self::max_size).
+    /// Set it lower than that so that one slow provider cannot take every connection.
     pub max_per_origin: usize,
-    /// How long a connection may lie idle before it is closed. Default: 90 s.
+    /// How long a connection may stay idle before the client closes it. Default: 90 s.
     ///
-    /// Set it below what a proxy or load balancer on the way allows, if those close
-    /// connections without a word; raise it when calls are rare and TLS handshakes
-    /// dear.
+    /// Set it below the limit of a proxy or load balancer that drops idle connections silently.
+    /// Raise it if calls are rare and TLS handshakes expensive.
     pub idle_timeout: Duration,
-    /// The least time between two sweeps for connections to close. Default: 1 s.
+    /// The minimum time between two sweeps that close expired connections. Default: 1 s.
     ///
-    /// The cleaner thread sleeps until the next connection expires; this bounds how
-    /// often it wakes when they expire one by one. A connection may so stay open
-    /// for up to this much longer than it should.
+    /// The cleaner thread sleeps until the next connection expires; this limits how often it wakes
+    /// when they expire one by one. A connection may therefore stay open for up to this much
+    /// longer.
     pub cleanup_period: Duration,
-    /// How old a connection may get before it is replaced, or `None` for any age.
-    /// Default: 30 minutes.
+    /// How old a connection may get before the client replaces it; `None` for no limit. Default: 30
+    /// minutes.
     ///
-    /// New connections look the host up anew, so this is how soon a change of its
-    /// addresses is followed. Each connection's own limit is up to a tenth shorter,
-    /// at random, so that those opened together are not all replaced together. One
-    /// that is in use is replaced when its call has ended.
+    /// A new connection resolves the host again, so this is how soon the client follows a DNS
+    /// change. Each connection's own limit is up to a tenth shorter, at random, so that connections
+    /// opened together are not all replaced together. A connection in use is replaced after its
+    /// call.
     pub max_lifetime: Option<Duration>,
-    /// The longest a call waits in line for a connection, or `None` for as long as
-    /// its timeout allows. Default: `None`.
+    /// The longest a call waits for a free connection; `None` for as long as its timeout allows.
+    /// Default: `None`.
     ///
-    /// Set it to fail fast when all connections are taken, and leave the rest of
-    /// the call's timeout to the model.
+    /// Set it to fail fast when every connection is in use, and to leave the rest of the call's
+    /// timeout for the model.
     pub acquire_timeout: Option<Duration>,
-    /// Whether a request is sent once more, on a fresh connection, when a reused
-    /// one ends before any byte of the answer. Default: true.
+    /// Whether the client sends a request a second time, on a fresh connection, if a reused one
+    /// closes before the first byte of the response. Default: `true`.
     ///
-    /// Such a connection was nearly always closed by the server while idle; but the
-    /// request may have arrived, so turn this off where answering one twice would
-    /// do harm. The second sending is not charged to any [budget](crate::Budget) by itself;
-    /// turned off, it is an attempt of its own that is, and the first is charged as one that
-    /// may have been billed. Each second sending takes a token of the
-    /// [budget](crate::RetryBudget) for retries.
+    /// The server nearly always closed such a connection while it was idle. But the request may
+    /// have arrived, so turn this off if serving it twice would do harm. A [budget](crate::Budget)
+    /// does not charge the second sending separately. With this setting off, a retry is an attempt
+    /// of its own, the budget charges it, and it charges the first attempt as possibly billed. Each
+    /// second sending takes a token from the [retry budget](crate::RetryBudget).
     pub retry_stale: bool,
 }
 
@@ -80,7 +79,7 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// What is wrong with the settings, a sentence each.
+    /// What is wrong with the settings, one sentence each.
     pub(super) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut must = |is_so: bool, otherwise: String| {
@@ -91,33 +90,34 @@ impl PoolConfig {
         for (name, cap) in [("max_size", self.max_size), ("max_per_origin", self.max_per_origin)] {
             must(
                 cap > 0,
-                format!(
-                    "the pool's {name} is 0, which allows no connection; it must be at least 1"
-                ),
+                format!("the pool's {name} is 0, which allows no connection; set it to 1 or more"),
             );
         }
         must(
             !self.idle_timeout.is_zero(),
-            "the pool's idle_timeout is zero, so that no connection could be used again".to_owned(),
+            "the pool's idle_timeout is zero; no connection could ever be reused; set it above zero"
+                .to_owned(),
         );
         must(
             !self.cleanup_period.is_zero(),
-            "the pool's cleanup_period is zero, so that the cleaner could run without rest"
+            "the pool's cleanup_period is zero; the cleaner would never rest; set it above zero"
                 .to_owned(),
         );
         if let Some(lifetime) = self.max_lifetime {
             must(
                 lifetime >= self.idle_timeout,
                 format!(
-                    "the pool's max_lifetime, {lifetime:?}, is shorter than its idle_timeout, \
-                     {:?}, which could then never pass",
+                    "the pool's max_lifetime of {lifetime:?} is shorter than its idle_timeout of {:?}; \
+                     raise the one or lower the other",
                     self.idle_timeout
                 ),
             );
         }
         must(
             self.acquire_timeout != Some(Duration::ZERO),
-            "the pool's acquire_timeout is zero, so that no call could wait in line".to_owned(),
+            "the pool's acquire_timeout is zero; no call could wait for a connection; set it \
+             above zero, or to None"
+                .to_owned(),
         );
         problems
     }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_wrong_setting_gets_its_own_sentence() {
+    fn each_wrong_setting_has_its_own_error() {
         const SECOND: Duration = Duration::from_secs(1);
         let default = PoolConfig::default();
         for (config, sentence) in [
@@ -138,7 +138,7 @@ mod tests {
             (PoolConfig { cleanup_period: Duration::ZERO, ..default }, "cleanup_period is zero"),
             (
                 PoolConfig { max_lifetime: Some(SECOND), ..default },
-                "max_lifetime, 1s, is shorter than its idle_timeout, 90s",
+                "max_lifetime of 1s is shorter than its idle_timeout of 90s",
             ),
             (
                 PoolConfig { acquire_timeout: Some(Duration::ZERO), ..default },

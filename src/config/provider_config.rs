@@ -1,4 +1,4 @@
-//! The settings of one provider, as they are set.
+//! The settings of one provider, before they are checked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,20 +10,19 @@ use crate::provider::{Credentials, Profile, Provider};
 /// The settings of one provider of a [`Client`](crate::Client), for
 /// [`ClientBuilder::add_provider`](crate::ClientBuilder::add_provider).
 ///
-/// They apply to this provider only: its key, base URL and headers never reach another. A
-/// client needs none for a provider whose defaults are right, which are its profile and the
-/// environment.
+/// They apply to this provider only: its key, base URL and headers never reach another. A provider
+/// needs no settings if the defaults from its profile and the environment are right.
 ///
 /// | setting | default |
 /// |---|---|
 /// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
 /// | [`credentials`](Self::credentials) | the key |
-/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, else the provider's own |
-/// | [`allow_plain_http`](Self::allow_plain_http) | only to this machine |
+/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, otherwise the provider's own |
+/// | [`allow_plain_http`](Self::allow_plain_http) | `false`; this machine is always allowed |
 /// | [`header`](Self::header) | none |
 /// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
 /// | [`timeout`](Self::timeout) and the other time limits | those of the client |
-/// | [`price_provider`](Self::price_provider) | by the base URL |
+/// | [`price_provider`](Self::price_provider) | the base URL decides |
 ///
 /// ```
 /// use std::time::Duration;
@@ -66,55 +65,54 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
-    /// The settings of the provider of this name or alias, every one with its default.
+    /// Starts with the defaults of the provider of this name or alias.
     pub fn new(provider: impl Into<Provider>) -> Self {
         Self { provider: Some(provider.into()), ..Self::default() }
     }
 
-    /// The settings of a provider that is reached as `profile` says.
+    /// Starts with the defaults of the provider this profile describes.
     pub fn of(profile: Profile) -> Self {
         Self { profile: Some(profile), ..Self::default() }
     }
 
-    /// Sets the API key. Default: from the provider's own variable, such as
-    /// `GROQ_API_KEY`; see
+    /// Sets the API key. Default: from the provider's variable, such as `GROQ_API_KEY`; see
     /// [`Profile::key_variables`](crate::provider::Profile::key_variables).
     pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// Sends no key, for a server that asks for none. A key in the environment is not used
-    /// either.
+    /// Sends no key, for a server that needs none. The client then ignores a key in the environment
+    /// too. Default: a key is sent.
     pub fn without_api_key(mut self) -> Self {
         self.without_api_key = true;
         self
     }
 
-    /// Sets what signs each attempt, in place of a key: for tokens that expire and
+    /// Sets credentials that sign each attempt instead of a key: for tokens that expire and for
     /// signatures over the request. Default: the key.
     pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
         self.credentials = Some(Arc::new(credentials));
         self
     }
 
-    /// Sets where the provider is, as
-    /// [`ClientBuilder::base_url`](crate::ClientBuilder::base_url) does. Default: from the
-    /// environment, such as `GROQ_BASE_URL`, else the provider's own address.
+    /// Sets the base URL, as [`ClientBuilder::base_url`](crate::ClientBuilder::base_url) does.
+    /// Default: from the environment, such as `GROQ_BASE_URL`, otherwise the provider's own
+    /// address.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = Some(url.into());
         self
     }
 
-    /// Allows `http` to hosts other than this machine. Default: false, because the key and
-    /// the prompts would cross the network unencrypted.
+    /// Allows `http` to hosts other than this machine. Default: `false`, because the key and the
+    /// prompts would cross the network unencrypted.
     pub fn allow_plain_http(mut self, allowed: bool) -> Self {
         self.allow_plain_http = allowed;
         self
     }
 
-    /// Adds a header to every request to this provider, in place of one of ours by that name.
-    /// Default: none.
+    /// Adds a header to every request to this provider, replacing the client's own header of that
+    /// name. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -135,58 +133,58 @@ impl ProviderConfig {
     }
 
     /// Sets the longest a whole call may take. Default: the client's
-    /// [`timeout`](crate::ClientBuilder::timeout).
+    /// [`timeout`](crate::ClientBuilder::timeout), 600 s if not set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
     /// Sets the longest that opening one connection may take. Default: the client's
-    /// [`connect_timeout`](crate::ClientBuilder::connect_timeout).
+    /// [`connect_timeout`](crate::ClientBuilder::connect_timeout), 5 s if not set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest that one attempt may take. Default: the client's
-    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout).
+    /// Sets the longest one attempt may take. Default: the client's
+    /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout), none if not set.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest that a stream may take from the sending of the request to its first
-    /// event. Default: the client's
-    /// [`first_token_timeout`](crate::ClientBuilder::first_token_timeout).
+    /// Sets the longest a stream may take from sending the request to its first event. Default: the
+    /// client's [`first_token_timeout`](crate::ClientBuilder::first_token_timeout), none if not
+    /// set.
     pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
         self.first_token_timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest that a stream may go without progress. Default: the client's
-    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout).
+    /// Sets the longest a stream may go without progress. Default: the client's
+    /// [`idle_timeout`](crate::ClientBuilder::idle_timeout), 600 s if not set.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
     }
 
-    /// Sets the longest that a stream may take from the call to its end. Default: this
-    /// provider's [`timeout`](Self::timeout) if that is set, else the client's
-    /// [`stream_timeout`](crate::ClientBuilder::stream_timeout).
+    /// Sets the longest a stream may take from the call to its end. Default: this provider's
+    /// [`timeout`](Self::timeout) if set, otherwise the client's
+    /// [`stream_timeout`](crate::ClientBuilder::stream_timeout), 1 hour if neither is set.
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
         self.stream_timeout = Some(timeout);
         self
     }
 
-    /// Sets whose prices apply, by the name in the price table (`openrouter`, `groq`).
-    /// Default: as of [`ClientBuilder::price_provider`](crate::ClientBuilder::price_provider).
+    /// Sets whose prices apply, by the name in the price table, such as `openrouter` or `groq`.
+    /// Default: as for [`ClientBuilder::price_provider`](crate::ClientBuilder::price_provider).
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
         self.price_provider = Some(name.into());
         self
     }
 
-    /// A setting that is set and needs a provider.
-    pub(super) fn set(&self) -> Option<&'static str> {
+    /// The first setting that makes no sense without a provider.
+    pub(super) fn first_own_setting(&self) -> Option<&'static str> {
         [
             ("api_key", self.api_key.is_some()),
             ("without_api_key", self.without_api_key),
@@ -201,14 +199,14 @@ impl ProviderConfig {
         .find_map(|(name, is_set)| is_set.then_some(name))
     }
 
-    /// The provider that it sets up, where one is named.
+    /// The id of the provider, if one is named.
     pub(super) fn id(&self) -> Option<&Provider> {
         self.profile.as_ref().map(|profile| &profile.id).or(self.provider.as_ref())
     }
 }
 
-/// Shows no key and nothing else that may hold one: the values of headers, and the base URL
-/// before it was checked.
+/// Hides the key and whatever else may contain one: header values, and the base URL, which is not
+/// checked yet.
 impl fmt::Debug for ProviderConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();

@@ -14,16 +14,16 @@ use crate::key::Secrets;
 use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
 use crate::wire::anthropic;
 
-/// How long things may take.
+/// The time limits of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
-    /// A whole call, and a stream up to its first event.
+    /// A whole call; for a stream, up to its first event.
     pub(crate) call: Duration,
     pub(crate) connect: Duration,
     pub(crate) attempt: Option<Duration>,
     pub(crate) first_token: Option<Duration>,
     pub(crate) idle: Duration,
-    /// A whole stream, and the setting that says so.
+    /// A whole stream, and the name of the setting that set this limit.
     pub(crate) stream: (&'static str, Duration),
 }
 
@@ -31,23 +31,22 @@ pub(crate) struct Timeouts {
 pub(crate) struct ProviderSettings {
     pub(crate) profile: Profile,
     pub(crate) base: Uri,
-    /// What the names of models look like there: any server may be at another address than
-    /// the provider's own.
+    /// How model names look at this address, which may not be the provider's own.
     pub(crate) model_names: ModelNames,
     pub(crate) headers: HeaderMap,
-    /// The betas for all requests to Anthropic, which are not among the headers: a request may
-    /// add to them.
+    /// The betas of every request to Anthropic. They are not among the headers, because a request
+    /// may add its own.
     pub(crate) betas: Option<HeaderValue>,
-    /// What makes the credentials of each attempt; `None` where they are among the headers.
+    /// Signs each attempt; `None` if the credentials are among the headers.
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) timeouts: Timeouts,
     pub(crate) proxy: Option<ureq::Proxy>,
-    /// The provider's name in the price table, for nothing but prices.
+    /// The provider's name in the price table, used only for prices.
     pub(crate) price_provider: String,
 }
 
-/// Shows no header, no query and no proxy: each may hold a key.
+/// Hides headers, query and proxy: each may contain a key.
 impl fmt::Debug for ProviderSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ProviderSettings")
@@ -58,8 +57,9 @@ impl fmt::Debug for ProviderSettings {
 }
 
 impl ProviderConfig {
-    /// Checks everything at once, and returns what is wrong, a sentence each. `profiles` are
-    /// those that the client knows beside the built-in ones, `timeouts` and `proxy` its own.
+    /// Checks every setting at once. The error lists all that is wrong, one sentence each.
+    /// `profiles` are the ones the client knows besides the built-in ones; `timeouts` and `proxy`
+    /// are the client's.
     pub(super) fn check(
         self,
         profiles: &[Profile],
@@ -86,7 +86,7 @@ impl ProviderConfig {
             stream: Timeouts::stream(self.stream_timeout, self.timeout).unwrap_or(timeouts.stream),
         };
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
-            problems.push("the price_provider is empty; name one, or leave it out".to_owned());
+            problems.push("the price_provider is empty; name one, or do not set it".to_owned());
         }
 
         let base = access::address(&profile, self.base_url, self.allow_plain_http, environment)
@@ -95,7 +95,7 @@ impl ProviderConfig {
         let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
         if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
             problems.push(
-                "https needs TLS, and the crate is built without; turn on its feature \
+                "https needs TLS, but tollgate was built without it; enable its feature \
                  \"rustls\" or \"native-tls\""
                     .to_owned(),
             );
@@ -126,7 +126,9 @@ impl ProviderConfig {
                 match set.map_or_else(
                     || environment.read(from),
                     |id| {
-                        cleaned(&id).map(Some).map_err(|stray| format!("the {name} holds {stray}"))
+                        cleaned(&id).map(Some).map_err(|stray| {
+                            format!("the {name} contains {stray}; copy the id again")
+                        })
                     },
                 ) {
                     Ok(Some(id)) => add_header(&mut headers, name, &id, false, &mut problems),
@@ -136,12 +138,12 @@ impl ProviderConfig {
             }
         } else if self.organization.is_some() || self.project.is_some() {
             problems.push(format!(
-                "organization and project are OpenAI's; {} has none, so leave them out",
+                "organization and project are for OpenAI only; {} has none; remove them",
                 profile.id
             ));
         }
         for (name, value) in &self.headers {
-            // It may hold the key to a gateway, unless its name says otherwise.
+            // A header may contain the key to a gateway, unless its name is known to be harmless.
             let sensitive = !HARMLESS.contains(&&*name.to_ascii_lowercase());
             add_header(&mut headers, name, value, sensitive, &mut problems);
         }
@@ -163,7 +165,7 @@ impl ProviderConfig {
         match base {
             Some(base) if problems.is_empty() => Ok(ProviderSettings {
                 model_names: match profile.model_names {
-                    ModelNames::Plain if !is_at_home(&base, &profile) => ModelNames::Slashes,
+                    ModelNames::Plain if !is_own_address(&base, &profile) => ModelNames::Slashes,
                     names => names,
                 },
                 profile,
@@ -182,9 +184,8 @@ impl ProviderConfig {
 }
 
 impl Timeouts {
-    /// What bounds a whole stream: the limit for streams, else the one for whole calls. Each
-    /// place that can set them (client, provider, request) decides so by itself, and the
-    /// nearest one to the call that sets any goes first.
+    /// The limit of a whole stream: the stream timeout, otherwise the call timeout. The client, the
+    /// provider and the request can each set them. The setting nearest to the call wins.
     pub(crate) fn stream(
         stream: Option<Duration>,
         call: Option<Duration>,
@@ -194,16 +195,18 @@ impl Timeouts {
     }
 }
 
-/// What is wrong with time limits, given by the names of their settings, a sentence each.
+/// One sentence for each time limit that is zero, given with the name of its setting.
 pub(super) fn zero_limits<const N: usize>(
     limits: [(&'static str, Option<Duration>); N],
 ) -> impl Iterator<Item = String> {
     let zero = limits.into_iter().filter(|(_, limit)| limit.is_some_and(|limit| limit.is_zero()));
-    zero.map(|(name, _)| format!("the {name} is zero, so that no call could succeed"))
+    zero.map(|(name, _)| {
+        format!("the {name} is zero; no call could ever succeed; set it above zero")
+    })
 }
 
-/// Whether a base URL is the provider's own.
-fn is_at_home(base: &Uri, profile: &Profile) -> bool {
+/// Whether a base URL is the provider's own address.
+fn is_own_address(base: &Uri, profile: &Profile) -> bool {
     let host = base.host().unwrap_or_default();
     let start = profile.base_url.find("://").map_or(0, |at| at + 3);
     let end = profile.base_url[start..].find('/').map_or(profile.base_url.len(), |at| start + at);
@@ -211,12 +214,12 @@ fn is_at_home(base: &Uri, profile: &Profile) -> bool {
     let (_, suffix) = address.rsplit_once('}').unwrap_or(("", address));
     match suffix.strip_prefix("https://").or_else(|| suffix.strip_prefix("http://")) {
         Some(own) => own.split(['/', ':']).next() == Some(host),
-        // What stands behind the last placeholder, such as `.openai.azure.com`.
+        // The part after the last placeholder, such as `.openai.azure.com`.
         None => suffix.split('/').next().is_some_and(|own| host.ends_with(own)),
     }
 }
 
-/// The profile that was set, or the one that is known of the provider.
+/// The profile that was set, otherwise the one known for the provider.
 fn profile(
     provider: Option<Provider>,
     profile: Option<Profile>,
@@ -224,17 +227,19 @@ fn profile(
 ) -> Result<Profile, String> {
     match (provider, profile) {
         (Some(provider), Some(profile)) if provider != profile.id => Err(format!(
-            "the provider is {provider}, and the profile that of {}; set one of them",
+            "the provider is {provider}, but the profile is for {}; set only one of them",
             profile.id
         )),
         (_, Some(profile)) => Ok(profile),
         (Some(provider), None) => provider::find(provider.as_str(), profiles)
             .ok_or_else(|| provider::unknown(provider.as_str(), profiles)),
-        (None, None) => Err("no provider is set; call .provider(\"openai\") or another".to_owned()),
+        (None, None) => {
+            Err("no provider is set; call .provider(\"openai\") , for example".to_owned())
+        }
     }
 }
 
-/// What a server, or a proxy on the way to it, may repeat and nobody may see.
+/// The secrets that a server or a proxy may echo, and that nobody may see.
 fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>) -> Secrets {
     let sensitive = headers.iter().filter(|(_, value)| value.is_sensitive());
     let mut secrets = Secrets::new(
@@ -244,14 +249,14 @@ fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>)
     if let Some(proxy) = proxy {
         let (user, password) = (proxy.username(), proxy.password());
         secrets.add(password.unwrap_or_default());
-        // What ureq sends: RFC 7617 section 2.
+        // What ureq sends (RFC 7617 section 2).
         let pair = format!("{}:{}", user.unwrap_or_default(), password.unwrap_or_default());
         secrets.add(&base64::encode(pair.as_bytes()));
     }
     secrets
 }
 
-/// Headers whose values are no secrets.
+/// Headers whose values are not secret.
 const HARMLESS: &[&str] =
     &["accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "user-agent"];
 
@@ -263,10 +268,10 @@ fn add_header(
     problems: &mut Vec<String>,
 ) {
     let Ok(name) = HeaderName::try_from(name) else {
-        problems.push(format!("{name:?} is not a header name"));
+        problems.push(format!("{name:?} is not a valid header name; rename or remove the header"));
         return;
     };
-    // These frame the message and belong to the transport.
+    // These frame the message; the transport sets them.
     const OURS: &[&str] = &[
         "accept-encoding",
         "connection",
@@ -280,7 +285,9 @@ fn add_header(
         "upgrade",
     ];
     if OURS.contains(&name.as_str()) {
-        problems.push(format!("the header {name} cannot be set, for the transport sets it"));
+        problems.push(format!(
+            "the header {name} cannot be set, because the transport sets it; remove it"
+        ));
         return;
     }
     // White space around a value is not part of it (RFC 9110 section 5.5).
@@ -289,7 +296,8 @@ fn add_header(
             value.set_sensitive(sensitive);
             headers.insert(name, value);
         }
-        Err(_) => problems
-            .push(format!("the value of the header {name} holds a character that cannot be sent")),
+        Err(_) => problems.push(format!(
+            "the value of the header {name} contains a character that a header cannot carry; remove it"
+        )),
     }
 }

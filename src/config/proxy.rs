@@ -1,4 +1,4 @@
-//! Which HTTP proxy a client uses, from its settings or the environment.
+//! The HTTP proxy of a client, from its settings or the environment.
 
 use std::fmt;
 use ureq::http::Uri;
@@ -8,31 +8,29 @@ use super::base_url::{is_loopback, is_reachable};
 use super::environment::{Environment, cleaned};
 use super::no_proxy;
 
-/// Which HTTP proxy calls go through.
+/// Which HTTP proxy the client uses.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Proxy {
-    /// The one that the environment names, as for curl and Go: `HTTPS_PROXY` for an `https`
-    /// base URL, `HTTP_PROXY` for an `http` one, else `ALL_PROXY`, in capitals or not. The
+    /// The proxy that the environment names, as for curl and Go: `HTTPS_PROXY` for an `https` base
+    /// URL, `HTTP_PROXY` for an `http` one, otherwise `ALL_PROXY`, in upper or lower case. The
     /// default.
     ///
-    /// A host in `NO_PROXY` is reached directly, and so is this machine. Commas, blanks and
-    /// line breaks separate the entries: a host (`example.com`, which covers all hosts below
-    /// it), a suffix (`.example.com`, `*.example.com`), an address, a network (`10.0.0.0/8`,
-    /// `fd00::/8`), any of these with a port (`example.com:8443`), or `*` for every host.
+    /// Hosts in `NO_PROXY` and this machine are reached directly. Commas, spaces and line breaks
+    /// separate the entries: a host (`example.com`, which includes its subdomains), a suffix
+    /// (`.example.com`, `*.example.com`), an address, a network (`10.0.0.0/8`, `fd00::/8`), any of
+    /// these with a port (`example.com:8443`), or `*` for every host.
     #[default]
     Environment,
-    /// None, whatever the environment says.
+    /// No proxy, whatever the environment says.
     Direct,
-    /// The one at this URL, for every host: `http://proxy.example:3128`, with
-    /// `user:password@` before the host if it asks for that. `https`, `socks4` and
-    /// `socks5` work too.
+    /// The proxy at this URL, for every host: `http://proxy.example:3128`, with `user:password@`
+    /// before the host if it needs a login. `https`, `socks4` and `socks5` also work.
     Url(String),
 }
 
 impl Proxy {
-    /// The proxy for `base`, if any. An error says what is wrong without the URL, which may
-    /// hold a password.
+    /// The proxy for `base`, if any. An error does not show the URL, which may contain a password.
     pub(super) fn resolve(
         &self,
         base: &Uri,
@@ -42,7 +40,7 @@ impl Proxy {
             Self::Direct => return Ok(None),
             Self::Url(url) => {
                 let url = cleaned(url);
-                let url = url.map_err(|stray| format!("the proxy of .proxy(…) holds {stray}"))?;
+                let url = url.map_err(|stray| format!("the proxy of .proxy(…) contains {stray}; expected a URL such as http://proxy.example:3128"))?;
                 (url, "of .proxy(…)".to_owned())
             }
             Self::Environment => match named(base, environment)? {
@@ -50,18 +48,18 @@ impl Proxy {
                 None => return Ok(None),
             },
         };
-        // As curl and Go read it.
+        // curl and Go also default to http.
         let url = if url.contains("://") { url } else { format!("http://{url}") };
         match ureq::Proxy::new(&url) {
             Ok(proxy) if is_reachable(proxy.uri()) => Ok(Some(proxy)),
             _ => Err(format!(
-                "the proxy {source} is malformed; expected one such as http://proxy.example:3128"
+                "the proxy {source} is not a valid URL; expected one such as http://proxy.example:3128"
             )),
         }
     }
 }
 
-/// The proxy that the environment names for `base`, and the variable that names it.
+/// The proxy that the environment names for `base`, and the name of the variable.
 fn named(base: &Uri, environment: &Environment<'_>) -> Result<Option<(String, String)>, String> {
     // This machine is never behind a proxy.
     if is_loopback(base.host().unwrap_or_default()) {
@@ -69,8 +67,8 @@ fn named(base: &Uri, environment: &Environment<'_>) -> Result<Option<(String, St
     }
     let encrypted = base.scheme() == Some(&Scheme::HTTPS);
     let own = if encrypted { "HTTPS_PROXY" } else { "HTTP_PROXY" };
-    // Within CGI, HTTP_PROXY is the `Proxy` header of the request that the program serves,
-    // so anyone could set it (https://httpoxy.org; curl and Go ignore it as well).
+    // In a CGI program, HTTP_PROXY is the `Proxy` header of the request it serves, so any visitor
+    // could set it (https://httpoxy.org; curl and Go ignore it too).
     let from_request = own == "HTTP_PROXY" && environment.read("REQUEST_METHOD")?.is_some();
     for name in [own, "ALL_PROXY"] {
         for name in [name.to_owned(), name.to_ascii_lowercase()] {
@@ -98,7 +96,7 @@ impl fmt::Debug for Proxy {
         f.write_str(match self {
             Self::Environment => "Environment",
             Self::Direct => "Direct",
-            // It may hold a password.
+            // The URL may contain a password.
             Self::Url(_) => "Url([hidden])",
         })
     }
@@ -108,7 +106,7 @@ impl fmt::Debug for Proxy {
 mod tests {
     use super::*;
 
-    /// The host and port of the proxy for `url` in an environment of these variables.
+    /// The host and port of the proxy for `url`, given these environment variables.
     fn found(variables: &[(&str, &str)], url: &str) -> Option<String> {
         let environment = Environment::new(|name| {
             let (_, value) = variables.iter().find(|(set, _)| *set == name)?;
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_names_a_proxy_by_scheme() {
+    fn the_scheme_of_the_base_url_selects_the_proxy_variable() {
         let both = [("HTTPS_PROXY", "http://secure:1"), ("http_proxy", "http://plain:2")];
         let all = [("ALL_PROXY", "http://all:3")];
         for (variables, url, expected) in [
@@ -130,7 +128,7 @@ mod tests {
             (&[("all_proxy", "http://all:3")], "https://example.com", Some("all:3")),
             (&[("HTTPS_PROXY", " "), ("https_proxy", "a:1")], "https://example.com", Some("a:1")),
             (&[], "https://example.com", None),
-            // What a web server sets for a CGI program comes from its visitors.
+            // A web server passes its visitor's header to a CGI program in this variable.
             (&[("HTTP_PROXY", "evil:1"), ("REQUEST_METHOD", "GET")], "http://example.com", None),
             (
                 &[("http_proxy", "a:1"), ("REQUEST_METHOD", "GET")],
@@ -153,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_read_as_it_was_meant() {
+    fn a_proxy_url_is_cleaned_like_every_setting() {
         for value in [
             "http://127.0.0.1:7890",
             " http://127.0.0.1:7890\n",
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exceptions_are_separated_by_all_that_people_write() {
+    fn no_proxy_may_use_any_common_separator() {
         for (list, url, is_direct) in [
             ("a.b, example.com", "https://example.com", true),
             ("a.b\nexample.com\n", "https://example.com", true),
@@ -203,7 +201,7 @@ mod tests {
             let proxy = Proxy::Url(url.to_owned());
             let nothing = Environment::new(|_| None::<String>);
             let problem = proxy.resolve(&"https://a.b".parse().unwrap(), &nothing).unwrap_err();
-            assert!(problem.contains("malformed") && !problem.contains("secret"), "{url}");
+            assert!(problem.contains("not a valid URL") && !problem.contains("secret"), "{url}");
             assert!(!format!("{proxy:?}").contains("secret"));
         }
         let broken = "http://user:secret\nhost@proxy:1";

@@ -16,18 +16,17 @@ use crate::observe::Observers;
 use crate::provider::{self, ModelName, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
 
-/// The default of the `timeout`, as of the official SDKs.
+/// The default of `timeout`, the same as in the official SDKs.
 const CALL: Duration = Duration::from_secs(600);
 
-/// The default of the `stream_timeout`: a model that writes ten tokens a second takes less for
-/// 32,000.
+/// The default of `stream_timeout`: enough for 32,000 tokens at ten tokens a second.
 const STREAM: Duration = Duration::from_secs(3600);
 
-/// A checked configuration.
+/// The checked settings of a client.
 pub(crate) struct Settings {
     /// The model of requests that name none.
     pub(crate) model: Option<String>,
-    /// Profiles that are known beside the built-in ones.
+    /// The profiles known besides the built-in ones.
     pub(crate) profiles: Vec<Profile>,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_response_bytes: usize,
@@ -44,11 +43,11 @@ pub(crate) struct Settings {
     pub(crate) metrics: bool,
 }
 
-/// A checked configuration, and the providers that it sets up.
+/// The checked settings of a client and of its providers.
 #[derive(Debug)]
 pub(crate) struct Checked {
     pub(crate) settings: Settings,
-    /// Of the provider of requests that name none.
+    /// The provider of requests that name none.
     pub(crate) own: Option<ProviderSettings>,
     pub(crate) others: Vec<ProviderSettings>,
 }
@@ -60,12 +59,12 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// The settings of a provider of which none are set: its profile and the environment.
+    /// The settings of a provider that was not set up: its profile and the environment.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) for a provider that is not known, or one
-    /// whose key or address is not there.
+    /// [`Configuration`](ErrorKind::Configuration) if the provider is unknown, or its key or
+    /// address is missing.
     pub(crate) fn provider(&self, provider: &Provider) -> Result<ProviderSettings, Error> {
         let config = ProviderConfig::new(provider);
         config
@@ -75,11 +74,11 @@ impl Settings {
 }
 
 impl ClientBuilder {
-    /// Checks everything at once.
+    /// Checks every setting at once.
     pub(crate) fn check(mut self, environment: &Environment<'_>) -> Result<Checked, Error> {
         let mut problems = Vec::new();
         self.model = self.model.as_deref().map(cleaned).transpose().unwrap_or_else(|stray| {
-            problems.push(format!("the model holds {stray}; name one, such as \"gpt-4o-mini\""));
+            problems.push(format!("the model contains {stray}; name one, such as \"gpt-4o-mini\""));
             None
         });
         problems.extend(self.problems());
@@ -95,7 +94,7 @@ impl ClientBuilder {
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
         }
-        // Known by their ids, as those of `profiles`.
+        // Requests name these profiles by id, like those of `profiles`.
         let set_up = self.providers.iter().chain([&self.own]);
         self.profiles.extend(set_up.filter_map(|config| config.profile.clone()));
         let mut check = |config: ProviderConfig| {
@@ -108,7 +107,7 @@ impl ClientBuilder {
         let ids: Vec<_> = own.iter().chain(&others).map(|one| &one.profile.id).collect();
         for (at, id) in ids.iter().enumerate() {
             if ids[..at].contains(id) {
-                problems.push(format!("the provider {id} is set twice; put its settings together"));
+                problems.push(format!("the provider {id} is set up twice; merge its settings"));
             }
         }
 
@@ -148,7 +147,7 @@ impl ClientBuilder {
         }
     }
 
-    /// Takes the provider from the model, `provider/model`, where none is set.
+    /// Takes the provider from the model (`provider/model`) if none is set.
     fn name_provider(&mut self) -> Result<(), String> {
         if self.own.id().is_some() {
             return Ok(());
@@ -159,28 +158,29 @@ impl ClientBuilder {
             (self.own.provider, self.model) = (Some(provider), Some(model.to_owned()));
             return Ok(());
         }
-        match self.own.set() {
+        match self.own.first_own_setting() {
             None => Ok(()),
             Some(setting) => Err(format!(
-                "{setting} is set, but no provider, whose it would be; call .provider(\"openai\") \
-                 or another"
+                "{setting} is set, but no provider; call .provider(\"openai\"), for example"
             )),
         }
     }
 
-    /// What is wrong whoever the provider is.
+    /// What is wrong with the settings that are not about one provider.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if self.model.as_deref().is_some_and(|model| model.trim().is_empty()) {
             problems.push("the model is empty; name one, such as \"gpt-4o-mini\"".to_owned());
         }
         if self.max_response_bytes == 0 {
-            problems
-                .push("max_response_bytes is zero, so that no response could be read".to_owned());
+            problems.push(
+                "max_response_bytes is zero; no response could ever be read; set it above zero"
+                    .to_owned(),
+            );
         }
         if !HEAD_BYTES.contains(&self.max_response_head_bytes) {
             problems.push(format!(
-                "max_response_head_bytes is {}; it must be at least {} and at most {}",
+                "max_response_head_bytes is {}; set it between {} and {}",
                 self.max_response_head_bytes,
                 HEAD_BYTES.start(),
                 HEAD_BYTES.end()
@@ -200,7 +200,7 @@ impl ClientBuilder {
     }
 }
 
-/// The tracker that is shared, or one of the client's own.
+/// The shared tracker, or a new one for this client.
 fn tracker(
     shared: Option<CostTracker>,
     config: Option<CostConfig>,
@@ -215,8 +215,8 @@ fn tracker(
         Some(shared) if config.is_none() && budgets.is_empty() => Ok(shared),
         Some(_) => Err(Error::new(
             ErrorKind::Configuration,
-            "a cost_tracker is shared, which has its own budgets and settings; set them there, by \
-             CostConfig",
+            "a shared cost_tracker has its own budgets and settings; set them with CostConfig when \
+             you build it, not with .budget(…) or .costs(…)",
         )),
     }
 }
@@ -225,8 +225,8 @@ fn wrong(problems: &[String]) -> Error {
     Error::new(ErrorKind::Configuration, problems.join("; "))
 }
 
-/// The range of limits for a response head. Real heads rarely fit into less, and each
-/// connection keeps a buffer of the limit's size.
+/// The allowed limits for a response head. Few real heads fit into less, and each connection has a
+/// buffer of this size.
 const HEAD_BYTES: RangeInclusive<usize> = 1024..=1024 * 1024;
 
 #[cfg(test)]

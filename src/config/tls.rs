@@ -1,4 +1,4 @@
-//! Which TLS library a client uses and whose certificates it trusts.
+//! Which TLS library a client uses, and which certificates it trusts.
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use std::fmt;
@@ -6,41 +6,40 @@ use std::path::PathBuf;
 
 use super::Environment;
 
-/// Whose certificates are trusted, and by which TLS.
+/// Which certificates the client trusts, and through which TLS library.
 ///
-/// Default: the root certificates in `SSL_CERT_FILE` (a file in PEM) and `SSL_CERT_DIR` (folders
-/// of such files, separated as in `PATH`), if the environment sets either. They replace all
-/// others, whatever the crate is built with, as for OpenSSL and `rustls-native-certs`. Set one
-/// of them behind a company proxy that inspects traffic; add the public root certificates to
-/// the file if some hosts are reached without it. A file that cannot be used is an error when
-/// the client is built. OpenSSL finds only files named by a hash in such folders, while this
-/// client reads all of them.
+/// Default: the root certificates in `SSL_CERT_FILE` (a PEM file) and `SSL_CERT_DIR` (folders of
+/// PEM files, separated as in `PATH`), if either is set. They replace all others, whatever the
+/// crate is built with, as in OpenSSL and `rustls-native-certs`. Set one of them behind a company
+/// proxy that inspects traffic; add the public root certificates to the file if you reach some
+/// hosts without that proxy. A file that cannot be used is an error when the client is built.
+/// OpenSSL finds only files named by a hash in such folders; this client reads all of them.
 ///
-/// Otherwise the default is the first of these that the crate is built with: `Platform`,
+/// Otherwise, the default is the first of these that the crate is built with: `Platform`,
 /// `Bundled`, `Native`.
 ///
-/// What is set here goes before the environment.
+/// A value set here overrides the environment.
 #[derive(Clone, PartialEq, Eq)]
-// Without TLS there is nothing to choose from.
+// Without TLS, there is nothing to choose.
 #[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), derive(Debug))]
 #[non_exhaustive]
 pub enum Tls {
     /// rustls with Mozilla's root certificates, compiled in. Feature `rustls`.
     #[cfg(feature = "rustls")]
     Bundled,
-    /// rustls with the operating system's verifier, which knows a company's own
-    /// certificate authorities. Feature `platform-verifier`.
+    /// rustls with the operating system's verifier, which knows a company's own certificate
+    /// authorities. Feature `platform-verifier`.
     #[cfg(feature = "platform-verifier")]
     Platform,
     /// The operating system's own TLS. Feature `native-tls`.
     #[cfg(feature = "native-tls")]
     Native,
-    /// Only these root certificates, in PEM.
+    /// Only these root certificates, in PEM format.
     #[cfg(any(feature = "rustls", feature = "native-tls"))]
     Roots(Vec<u8>),
 }
 
-/// The root certificates that the environment names, still to be read.
+/// The paths of the root certificates that the environment names. They are read later.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(not(any(feature = "rustls", feature = "native-tls")), allow(dead_code))]
 pub(crate) struct RootFiles {
@@ -49,7 +48,7 @@ pub(crate) struct RootFiles {
 }
 
 impl RootFiles {
-    /// Those of OpenSSL's variables (SSL_CTX_load_verify_locations(3)).
+    /// Reads OpenSSL's variables (SSL_CTX_load_verify_locations(3)).
     pub(super) fn find(environment: &Environment<'_>) -> Result<Self, String> {
         let file = environment.path("SSL_CERT_FILE")?;
         Ok(Self { file, folders: environment.paths("SSL_CERT_DIR")? })

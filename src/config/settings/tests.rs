@@ -1,4 +1,4 @@
-//! Tests of what `build` refuses, and of keys, environment variables and defaults.
+//! Tests of the mistakes that `build` refuses, and of keys, environment variables and defaults.
 
 use super::*;
 use crate::config::ProviderSettings;
@@ -8,8 +8,8 @@ fn openai() -> ClientBuilder {
     ClientBuilder::default().provider(Provider::OPENAI).model("gpt-4o-mini").api_key("sk-test")
 }
 
-/// At an address that a build without TLS can reach.
-fn here() -> ClientBuilder {
+/// A client at an address that a build without TLS can reach.
+fn local_server() -> ClientBuilder {
     openai().base_url("http://localhost:9/v1")
 }
 
@@ -28,7 +28,7 @@ fn problem(builder: ClientBuilder) -> String {
 }
 
 #[test]
-fn each_mistake_gets_its_own_sentence() {
+fn each_mistake_has_its_own_error() {
     for (builder, sentence) in [
         (ClientBuilder::default().api_key("k"), "api_key is set, but no provider"),
         (ClientBuilder::default().model("gpt-4o"), "the model \"gpt-4o\" names no provider"),
@@ -36,10 +36,10 @@ fn each_mistake_gets_its_own_sentence() {
         (openai().add_provider(ProviderConfig::new("gorq")), "did you mean groq?"),
         (openai().add_provider(ProviderConfig::new("groq")), "variable GROQ_API_KEY"),
         (
-            here().add_provider(
+            local_server().add_provider(
                 ProviderConfig::new("openai").base_url("http://localhost").api_key("k"),
             ),
-            "set twice",
+            "set up twice",
         ),
         (
             ClientBuilder::default().provider(Provider::OPENAI),
@@ -50,23 +50,26 @@ fn each_mistake_gets_its_own_sentence() {
             "set the environment variable ANTHROPIC_API_KEY",
         ),
         (openai().api_key("  "), "the API key is empty"),
-        (openai().api_key("sk-\u{7f}x"), "the API key holds the character U+007F at character 4"),
+        (
+            openai().api_key("sk-\u{7f}x"),
+            "the API key contains the character U+007F at character 4",
+        ),
         (openai().model(" "), "the model is empty"),
-        (openai().model("gpt-4o\nmini"), "the model holds a line break"),
-        (openai().organization("org\n1"), "the openai-organization holds a line break"),
+        (openai().model("gpt-4o\nmini"), "the model contains a line break"),
+        (openai().organization("org\n1"), "the openai-organization contains a line break"),
         (openai().timeout(Duration::ZERO), "the timeout is zero"),
         (openai().connect_timeout(Duration::ZERO), "the connect_timeout is zero"),
         (openai().idle_timeout(Duration::ZERO), "the idle_timeout is zero"),
         (openai().stream_timeout(Duration::ZERO), "the stream_timeout is zero"),
         (openai().max_response_bytes(0), "max_response_bytes is zero"),
-        (openai().max_response_head_bytes(1023), "max_response_head_bytes is 1023; it must be"),
-        (openai().max_response_head_bytes(usize::MAX), "it must be at least 1024 and at most"),
+        (openai().max_response_head_bytes(1023), "max_response_head_bytes is 1023; set it between"),
+        (openai().max_response_head_bytes(usize::MAX), "set it between 1024 and 1048576"),
         (openai().base_url("http://example.com/v1"), "plain http to example.com"),
         (
             openai().base_url("http://localhost.example.com/v1"),
             "plain http to localhost.example.com",
         ),
-        (openai().header("bad name", "x"), "\"bad name\" is not a header name"),
+        (openai().header("bad name", "x"), "\"bad name\" is not a valid header name"),
         (openai().header("x-good", "bad\nvalue"), "the value of the header x-good"),
         (openai().header("Host", "example.com"), "the header host cannot be set"),
         (
@@ -81,14 +84,14 @@ fn each_mistake_gets_its_own_sentence() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let text = problem(openai().model("").timeout(Duration::ZERO).base_url("http://a.b"));
     assert!(text.contains("model") && text.contains("timeout") && text.contains("plain http"));
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
-fn a_key_shows_nowhere() {
+fn a_key_is_never_shown() {
     let builder = openai()
         .api_key("sk-very-secret")
         .header("x-gateway", "sk-very-secret")
@@ -131,7 +134,7 @@ fn keys_in_headers_the_query_and_the_proxy_are_hidden_and_harmless_values_are_no
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
-fn the_environment_fills_in_what_is_not_set() {
+fn the_environment_supplies_what_is_not_set() {
     let environment = &Environment::new(|name| {
         match name {
             "OPENAI_API_KEY" => Some("sk-env\n"),
@@ -153,13 +156,13 @@ fn the_environment_fills_in_what_is_not_set() {
     assert_eq!(settings.headers["authorization"], "Bearer sk-given");
     let without = own(builder.clone().without_api_key(), environment);
     assert!(!without.headers.contains_key("authorization"));
-    // An empty variable is an unset one.
+    // An empty variable counts as not set.
     assert!(builder.provider(Provider::ANTHROPIC).check(environment).is_err());
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
-fn each_provider_gets_its_own_headers() {
+fn each_provider_has_its_own_headers() {
     let settings = own(openai().provider(Provider::ANTHROPIC), &nothing());
     assert_eq!(settings.base, "https://api.anthropic.com");
     assert_eq!(settings.headers["x-api-key"], "sk-test");
@@ -177,13 +180,13 @@ fn each_provider_gets_its_own_headers() {
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
 #[test]
 fn https_is_refused_by_a_build_without_tls() {
-    assert!(problem(openai()).contains("the crate is built without"));
+    assert!(problem(openai()).contains("was built without"));
     assert!(openai().base_url("http://localhost").check(&nothing()).is_ok());
 }
 
 #[test]
-fn what_is_not_set_has_the_documented_default() {
-    let Checked { settings, own, .. } = here().check(&nothing()).unwrap();
+fn each_setting_has_its_documented_default() {
+    let Checked { settings, own, .. } = local_server().check(&nothing()).unwrap();
     let own = own.unwrap();
     let seconds = Duration::from_secs;
     assert_eq!(
@@ -211,8 +214,8 @@ fn what_is_not_set_has_the_documented_default() {
 }
 
 #[test]
-fn what_is_set_in_code_is_cleaned_as_a_variable_is() {
-    let Checked { settings, own, .. } = here()
+fn a_value_set_in_code_is_cleaned_like_a_variable() {
+    let Checked { settings, own, .. } = local_server()
         .model(" “gpt-4o-mini”\n")
         .api_key("'sk-1'\r\n")
         .base_url("\u{feff}http://localhost:9/v1\n")
@@ -231,7 +234,7 @@ fn what_is_set_in_code_is_cleaned_as_a_variable_is() {
 }
 
 #[test]
-fn a_variable_that_cannot_be_used_is_a_mistake_that_names_it() {
+fn an_error_about_a_variable_names_it() {
     let nothing = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"];
     for broken in nothing {
         let environment = Environment::new(|name| match name {
@@ -247,14 +250,14 @@ fn a_variable_that_cannot_be_used_is_a_mistake_that_names_it() {
 }
 
 #[test]
-fn organization_and_project_go_to_openai_alone() {
+fn organization_and_project_are_sent_to_openai_only() {
     let environment = Environment::new(|name| match name {
         "OPENAI_ORG_ID" => Some("org-2"),
         "OPENAI_PROJECT_ID" => Some("proj-2"),
         _ => None,
     });
-    let headers = own(here().organization("org-1"), &environment).headers;
-    // What is set by hand goes before the environment.
+    let headers = own(local_server().organization("org-1"), &environment).headers;
+    // Settings in code win over the environment.
     assert_eq!(headers["openai-organization"], "org-1");
     assert_eq!(headers["openai-project"], "proj-2");
     for builder in [openai().organization("org-1"), openai().project("proj-1")] {
@@ -264,11 +267,11 @@ fn organization_and_project_go_to_openai_alone() {
 }
 
 #[test]
-fn the_price_table_names_the_provider_by_its_address() {
+fn the_base_url_decides_whose_prices_apply() {
     let named = |builder: ClientBuilder| own(builder, &nothing()).price_provider;
-    assert_eq!(named(here()), "openai");
-    assert_eq!(named(here().price_provider("acme")), "acme");
-    assert_eq!(named(here().provider("ollama")), "ollama");
+    assert_eq!(named(local_server()), "openai");
+    assert_eq!(named(local_server().price_provider("acme")), "acme");
+    assert_eq!(named(local_server().provider("ollama")), "ollama");
     if cfg!(any(feature = "rustls", feature = "native-tls")) {
         assert_eq!(named(openai()), "openai");
         assert_eq!(named(openai().base_url("https://api.groq.com/openai/v1")), "groq");
@@ -278,7 +281,7 @@ fn the_price_table_names_the_provider_by_its_address() {
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
-fn settings_of_one_provider_are_those_of_no_other() {
+fn the_settings_of_one_provider_never_reach_another() {
     let seconds = Duration::from_secs;
     let builder = openai()
         .header("x-gateway", "pass-phrase")
@@ -295,7 +298,7 @@ fn settings_of_one_provider_are_those_of_no_other() {
     let (own, groq) = (own.unwrap(), &others[0]);
     assert_eq!((own.timeouts.call, groq.timeouts.call), (seconds(60), seconds(20)));
     assert_eq!((own.timeouts.idle, groq.timeouts.idle), (seconds(9), seconds(9)));
-    // The whole of a stream follows the timeout of the place that sets one.
+    // The stream timeout follows the call timeout of the same place.
     assert_eq!(own.timeouts.stream, ("timeout", seconds(60)));
     assert_eq!(groq.timeouts.stream, ("timeout", seconds(20)));
     assert_eq!(groq.base, "http://localhost:7/openai/v1");
@@ -303,7 +306,7 @@ fn settings_of_one_provider_are_those_of_no_other() {
     assert_eq!(groq.headers["authorization"], "Bearer gsk-test-1");
     assert_eq!((groq.headers.get("x-gateway"), own.headers.get("x-team")), (None, None));
     assert!(!groq.secrets.are_in(b"pass-phrase") && groq.secrets.are_in(b"gsk-test-1"));
-    // One that is asked for and was not set up has its defaults.
+    // A provider that was not set up has its defaults.
     let error = settings.provider(&Provider::new("mistral")).unwrap_err();
     assert!(error.message().contains("MISTRAL_API_KEY"), "{error}");
     let ollama = settings.provider(&Provider::new("ollama")).unwrap();
@@ -311,13 +314,13 @@ fn settings_of_one_provider_are_those_of_no_other() {
 }
 
 #[test]
-fn the_model_names_the_provider_where_none_is_set() {
+fn the_model_names_the_provider_if_none_is_set() {
     let builder = ClientBuilder::default().model("ollama/hf.co/unsloth/gemma");
     let Checked { settings, own, .. } = builder.check(&nothing()).unwrap();
     assert_eq!(settings.model.as_deref(), Some("hf.co/unsloth/gemma"));
     assert_eq!(own.unwrap().profile.id, "ollama");
-    // With a provider, it is that provider's own name for it.
-    let builder = here().model("groq/llama");
+    // With a provider, the whole name is that provider's own.
+    let builder = local_server().model("groq/llama");
     let Checked { settings, .. } = builder.check(&nothing()).unwrap();
     assert_eq!(settings.model.as_deref(), Some("groq/llama"));
     let Checked { own, .. } = ClientBuilder::default().check(&nothing()).unwrap();

@@ -1,0 +1,293 @@
+//! The setters of [`ClientBuilder`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ClientBuilder;
+use crate::config::{PoolConfig, ProviderConfig, Proxy, Tls};
+use crate::cost::{Budget, CostConfig, CostTracker};
+use crate::key::ApiKey;
+use crate::observe::Observer;
+use crate::provider::{Credentials, Profile, Provider};
+use crate::retry::{RetryConfig, Sleeper};
+
+impl ClientBuilder {
+    /// Sets the provider for requests that name none, by name or alias, such as `"groq"`; see
+    /// [`Profile::all`](crate::provider::Profile::all). Default: none; the [`model`](Self::model)
+    /// or that of each request then names its provider, as `provider/model`.
+    ///
+    /// The [`api_key`](Self::api_key), [`base_url`](Self::base_url), [`header`](Self::header)s,
+    /// [`organization`](Self::organization), [`project`](Self::project) and
+    /// [`price_provider`](Self::price_provider) of this builder apply to this provider only. All
+    /// other settings apply to every provider of the client.
+    pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
+        self.own.provider = Some(provider.into());
+        self
+    }
+
+    /// Sets the provider by its profile: its address, its format and how it takes the key. Use it
+    /// for a provider the crate does not know, or to change a built-in one. Default: the built-in
+    /// profile of the [`provider`](Self::provider).
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.own.profile = Some(profile);
+        self
+    }
+
+    /// Adds the settings of another provider, for requests whose model names it, such as
+    /// `groq/llama-3.3-70b-versatile`. A provider that is not added has its defaults: the built-in
+    /// profile, and the key from the environment. Default: none.
+    pub fn add_provider(mut self, provider: ProviderConfig) -> Self {
+        self.providers.push(provider);
+        self
+    }
+
+    /// Adds profiles of providers the crate does not know, for example from a file that
+    /// [`Profile::load`] read. A profile with the id of a built-in provider replaces it. Default:
+    /// none.
+    pub fn profiles(mut self, profiles: impl IntoIterator<Item = Profile>) -> Self {
+        self.profiles.extend(profiles);
+        self
+    }
+
+    /// Sets credentials that sign each attempt instead of a key: for tokens that expire and for
+    /// signatures over the request. Default: the key.
+    pub fn credentials(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.own = self.own.credentials(credentials);
+        self
+    }
+
+    /// Sets the model for requests that name none. With a [`provider`](Self::provider), this is
+    /// that provider's name for the model; without one, `provider/model`. Default: none.
+    pub fn model(mut self, model: impl Into<String>) -> Self {
+        self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the API key. Default: from the provider's variable, such as `OPENAI_API_KEY` or
+    /// `GROQ_API_KEY`; see [`Profile::key_variables`](crate::provider::Profile::key_variables).
+    pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.own.api_key = Some(key.into());
+        self
+    }
+
+    /// Sends no key, for a server that needs none. The client then ignores a key in the environment
+    /// too. Default: a key is sent.
+    pub fn without_api_key(mut self) -> Self {
+        self.own.without_api_key = true;
+        self
+    }
+
+    /// Sets the base URL, such as `http://localhost:8080/v1`. Write the path as for the provider's
+    /// own SDK: OpenAI's ends in `/v1`, Anthropic's does not. Default: from the environment, such
+    /// as `OPENAI_BASE_URL` or `GROQ_BASE_URL`, otherwise the provider's own address.
+    pub fn base_url(mut self, url: impl Into<String>) -> Self {
+        self.own.base_url = Some(url.into());
+        self
+    }
+
+    /// Allows `http` to hosts other than this machine. Default: `false`, because the key and the
+    /// prompts would cross the network unencrypted.
+    pub fn allow_plain_http(mut self, allowed: bool) -> Self {
+        self.own.allow_plain_http = allowed;
+        self
+    }
+
+    /// Sets the longest a whole call may take: the wait for a connection, connecting, all attempts,
+    /// the waits between them, and the whole of a stream. With a
+    /// [`stream_timeout`](Self::stream_timeout), that limit bounds the stream, and this one the
+    /// time to its first event. Default: 600 s; for a stream, 600 s to its first event.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest that opening one connection may take: resolving the host name, connecting
+    /// and the TLS handshake. If an address does not answer within 250 ms, the client also tries
+    /// the host's next address, within this same limit. Default: 5 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the longest one attempt may take, including the wait for a connection and opening it;
+    /// for a stream, up to its first event. It leaves time for a retry when an attempt hangs.
+    /// Default: none; an attempt may take all of the [`timeout`](Self::timeout).
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest a stream may take from sending the request to its first event. An attempt
+    /// that takes longer fails, and is retried if time is left. Default: none; the first event may
+    /// take all of the [`timeout`](Self::timeout), because models may think for minutes before they
+    /// answer.
+    pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
+        self.first_token_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the longest a stream may go without
+    /// [progress](crate::StreamDecoder#what-brings-an-answer-on), counted from the head of the
+    /// response. Keep-alives and other choices (`n`) are not progress. Thinking that the provider
+    /// does not show looks like silence. The time you take to handle an event does not count.
+    /// Default: 600 s, the read timeout of the official SDKs.
+    #[doc(alias = "read_timeout")]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// Sets the longest a stream may take from the call to its end, including the time you take to
+    /// handle events. Default: the [`timeout`](Self::timeout) if set, otherwise 1 hour, because a
+    /// long answer is not a fault.
+    pub fn stream_timeout(mut self, timeout: Duration) -> Self {
+        self.stream_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the largest response body the client reads, in bytes. A larger one is an error.
+    /// Default: 16 MiB.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// Sets the largest response head (status line and headers) the client reads, in bytes, from 1
+    /// KiB to 1 MiB. A larger one is an error. Default: 12 KiB.
+    ///
+    /// Each open connection has a buffer of this size, or of 12 KiB if that is more. Raise it only
+    /// if a server or proxy needs it. A head may have at most 128 headers; that limit is fixed.
+    pub fn max_response_head_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_head_bytes = bytes;
+        self
+    }
+
+    /// Sets how the client shares and keeps connections. Default: [`PoolConfig::default`].
+    pub fn pool(mut self, pool: PoolConfig) -> Self {
+        self.pool = pool;
+        self
+    }
+
+    /// Sets when and how often the client retries a failed attempt. Default:
+    /// [`RetryConfig::default`].
+    pub fn retry(mut self, retry: RetryConfig) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Sets how many times the client retries a call after its first attempt; 0 turns retries off.
+    /// Default: 2.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.retry.max_retries = retries;
+        self
+    }
+
+    /// Sets how the client waits between attempts. Default: real time; cancelling the call ends the
+    /// wait.
+    pub fn sleeper(mut self, sleeper: impl Sleeper + 'static) -> Self {
+        self.sleeper = Arc::new(sleeper);
+        self
+    }
+
+    /// Sends a fresh `Idempotency-Key` with every call, the same for all its attempts
+    /// (draft-ietf-httpapi-idempotency-key-header), so that a server can recognise a repeated
+    /// request and serve it once. OpenAI and Anthropic do not document support for it, and their
+    /// SDKs send none; gateways may support it.
+    /// [`ChatRequest::idempotency_key`](crate::ChatRequest::idempotency_key) sets the key of one
+    /// request. Default: `false`.
+    pub fn idempotency_keys(mut self, sent: bool) -> Self {
+        self.idempotency_keys = sent;
+        self
+    }
+
+    /// Adds a header to every request, replacing the client's own header of that name. A request's
+    /// [betas](crate::ChatRequest::betas) are appended to `anthropic-beta`. Default: none.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.own.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the organisation to bill (`OpenAI-Organization`). OpenAI only. Default: from
+    /// `OPENAI_ORG_ID`.
+    pub fn organization(mut self, id: impl Into<String>) -> Self {
+        self.own.organization = Some(id.into());
+        self
+    }
+
+    /// Sets the project to bill (`OpenAI-Project`). OpenAI only. Default: from `OPENAI_PROJECT_ID`.
+    pub fn project(mut self, id: impl Into<String>) -> Self {
+        self.own.project = Some(id.into());
+        self
+    }
+
+    /// Sets the proxy for all calls. Default: the environment decides, see [`Proxy`].
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Sets which certificates the client trusts. Default: see [`Tls`].
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Adds a budget, which applies to every call. Default: none.
+    ///
+    /// ```
+    /// # use tollgate::{Budget, Client, Money, Provider};
+    /// let client = Client::builder()
+    ///     .provider(Provider::OPENAI)
+    ///     .model("gpt-4o-mini")
+    ///     .api_key("sk-test")
+    ///     .budget(Budget::monthly(Money::dollars(50)))
+    ///     .budget(Budget::daily(Money::dollars(5)).per_tag("customer"))
+    ///     .build();
+    /// ```
+    pub fn budget(mut self, budget: Budget) -> Self {
+        self.budgets.push(budget);
+        self
+    }
+
+    /// Sets how the client tracks costs: prices, the ledger, and what happens with models that have
+    /// no price. Its budgets and those added here all apply. Default: [`CostConfig::default`].
+    pub fn costs(mut self, costs: CostConfig) -> Self {
+        self.costs = Some(costs);
+        self
+    }
+
+    /// Shares a tracker, with its budgets and ledger, between clients. Default: the client has its
+    /// own.
+    pub fn cost_tracker(mut self, tracker: CostTracker) -> Self {
+        self.cost_tracker = Some(tracker);
+        self
+    }
+
+    /// Sets whose prices apply, by the name in the price table, such as `openrouter` or `groq`. It
+    /// affects prices only: budgets, reports, metrics and errors use the provider's id. Default:
+    /// the provider that the price table lists for the base URL; if it lists none, as for your own
+    /// gateway, the name in the provider's [profile](crate::provider::Profile::prices), otherwise
+    /// its id.
+    pub fn price_provider(mut self, name: impl Into<String>) -> Self {
+        self.own.price_provider = Some(name.into());
+        self
+    }
+
+    /// Adds an observer: its callbacks run while the client works, see [`Observer`]. Default: none.
+    pub fn observer(self, observer: impl Observer + 'static) -> Self {
+        self.shared_observer(Arc::new(observer))
+    }
+
+    /// Adds an observer that you also keep elsewhere. Default: none.
+    pub fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Sets whether the client counts and times calls for
+    /// [`Client::metrics`](crate::Client::metrics). Default: `true`.
+    pub fn metrics(mut self, on: bool) -> Self {
+        self.metrics = on;
+        self
+    }
+}
