@@ -412,7 +412,7 @@ fn a_malformed_proxy_is_a_configuration_error() {
         hides_its_secrets(&builder);
         let error = builder.build().expect_err(&url);
         assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
-        assert!(error.to_string().contains("the proxy of .proxy(…) is malformed"), "{error}");
+        assert!(error.to_string().contains("the proxy of .proxy(…) is not a valid URL"), "{error}");
         hides_its_secrets(&error);
         hides_its_secrets(&error.to_string());
     }

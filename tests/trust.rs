@@ -135,7 +135,7 @@ fn the_environment_names_the_root_certificates() {
         ),
         (
             &[("SSL_CERT_FILE", "/a\n/b")],
-            "configuration: the environment variable SSL_CERT_FILE holds a line break",
+            "configuration: the environment variable SSL_CERT_FILE contains a line break",
         ),
     ] {
         let ended = outcome(&tls.base_url(), variables);

@@ -53,7 +53,7 @@ impl Proxy {
         match ureq::Proxy::new(&url) {
             Ok(proxy) if is_reachable(proxy.uri()) => Ok(Some(proxy)),
             _ => Err(format!(
-                "the proxy {source} is not a valid URL; expected one such as http://proxy.example:3128"
+                "the proxy {source} is not a valid URL; expected a URL such as http://proxy.example:3128"
             )),
         }
     }
