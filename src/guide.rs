@@ -1,5 +1,5 @@
 //! The guide, one page for each subject. Every page begins with a program to copy.
-
+//!
 // The pages are files in `docs/`, so that they can be read in the repository as well. There
 // a link to another page is `[text][label]` with `[label]: page.md#heading` at the end of the
 // file. Of two definitions of a label the first one counts (CommonMark 0.31.2, section 4.7),

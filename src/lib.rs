@@ -1,116 +1,53 @@
-//! A blocking client for large language models, without an async runtime.
+//! A blocking client for large language models. No async runtime, one [`Client`] for many
+//! providers, safe to share between threads.
 //!
 //! ```no_run
 //! use tollgate::Client;
 //!
-//! # fn main() -> Result<(), tollgate::Error> {
-//! let client = Client::openai("gpt-4o-mini")?; // the key is in OPENAI_API_KEY
-//! let response = client.chat("What is the capital of France?")?;
-//! println!("{}", response.complete_text()?);
-//! # Ok(())
-//! # }
+//! fn main() -> Result<(), tollgate::Error> {
+//!     let client = Client::openai("gpt-4o-mini")?; // the key is in OPENAI_API_KEY
+//!     let response = client.chat("What is the capital of France?")?;
+//!     println!("{}", response.complete_text()?);
+//!     Ok(())
+//! }
 //! ```
 //!
-//! A [`Client`] is cheap to clone and shared by any number of threads; all clones
-//! share one pool of connections. [`Client::builder`] sets it up and checks
-//! everything at once. Every failure is an [`Error`] with a [`kind`](Error::kind) to
-//! branch on. The `testing` module (a feature of that name) has a server to test
-//! programs against without a key.
+//! [`Client::new`] takes any provider: `Client::new("groq/llama-3.3-70b-versatile")`,
+//! `Client::new("ollama/llama3.2")`. [`Client::builder`] sets everything else and checks it at
+//! once. Clones are cheap; they share one connection pool, the retries, the budgets and the
+//! metrics. Every failure is an [`Error`] with a [`kind`](Error::kind) to branch on.
 //!
-//! # The way of a call
+//! # By task
 //!
-//! ```text
-//! client.chat(request)                                                   client
-//!   │  resolve            the model's name → provider, model      (pure) provider
-//!   │  encode             request → JSON, or refused unsent       (pure) wire
-//!   │  measure            JSON → the most it can use              (pure) wire
-//!   │  ┌─ attempt ──────────────────────────────────────────────┐
-//!   │  │ reserve          the most it can cost, or refused      │        cost
-//!   │  │ sign             credentials, over what is sent        │        call
-//!   │  │ lease            idle → open → wait in line            │        pool
-//!   │  │ exchange         bytes → status, headers, body         │        transport
-//!   │  │ decode           body → answer | failure               │ (pure) wire
-//!   │  │ settle           usage → cost; the rest is free again  │        cost
-//!   │  └ decide           again after a wait | give up ─────────┘ (pure) retry
-//!   ▼
-//! ChatResponse | Error
-//! ```
+//! | to | use | guide |
+//! |---|---|---|
+//! | make a first call | [`Client::chat`], [`ChatRequest`] | [getting started](guide::getting_started) |
+//! | choose a provider, or reach your own server | [`Client::new`], [`ProviderConfig`], [`provider::Profile`] | [providers](guide::providers) |
+//! | call from many threads | [`Client`] is `Send + Sync + Clone`; [`PoolConfig`] | [connections](guide::connections) |
+//! | print an answer as the model writes it | [`Client::stream`], [`ChatStream`] | [streaming](guide::streaming) |
+//! | let the model call functions, or get an answer of a type | [`Tool`], [`ChatResponse::parse`] | [tools](guide::tools) |
+//! | handle failures | [`Error`], [`ErrorKind`] | [errors](guide::errors) |
+//! | set deadlines, retries, or cancel from another thread | [`RetryConfig`], [`CancelToken`] | [retries](guide::retries) |
+//! | go through a proxy, or trust a company's certificates | [`Proxy`], [`Tls`] | [connections](guide::connections) |
+//! | limit spending | [`Budget`], [`CostConfig`] | [costs](guide::costs) |
+//! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
+//! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
+//! | call from a build script or batch job | | [build scripts](guide::build_scripts) |
+//! | know where keys and prompts can show up | [`ApiKey`] | [security](guide::security) |
+//! | look up a setting and its default | [`ClientBuilder`] | [settings](guide::settings) |
+//! | move from another client | | [migrating](guide::migrating) |
 //!
-//! [`Client::stream`] goes the same way up to the first event, which is awaited within
-//! the attempt. Then a thread reads the body through the push decoder and hands the
-//! events over by a bounded channel; [`ChatStream`] is its other end. It is settled when it
-//! has ended or is dropped.
+//! # Features
 //!
-//! Everything on that way is bounded by one deadline, set when the call begins, and
-//! can be ended from another thread by a [`CancelToken`]. The retries of all calls of
-//! a client draw on one [`RetryBudget`].
-//!
-//! # What calls cost
-//!
-//! Every answer has its [`cost`](ChatResponse::cost), where the price of the model is known,
-//! and [`Client::costs`] reports on all of them. A [`Budget`] is a limit to what calls cost, for
-//! all or for each customer, model or provider: before an attempt is sent, the most that
-//! it can cost is set aside in every budget that bears on it, or the call is refused with
-//! [`ErrorKind::BudgetExceeded`]; afterwards what it did cost is booked, and the rest is free again.
-//! So no number of threads spends more than the limit. A request without an output limit
-//! gets one that its budgets bear. The module [`cost`] says what is charged when, and what
-//! budgets do not hold against.
-//!
-//! # What is shown and logged
-//!
-//! No error, observer event, metric, report or `Debug` output shows the API key, the value of
-//! a header set by hand, the query of the base URL or the proxy's password. Where a server
-//! repeats one of them (in a header, in an error, beside an answer as its id, model, tier or
-//! finish reason), it reads `[key]`; so does one in the escapes of URLs, JSON and HTML. The
-//! answer's own words, and [`raw`](ChatResponse::raw), are yours and stay as they came.
-//! Values of less than 8 bytes are not hidden, nor are those that are no secrets: the ids of
-//! organisations and projects, `api-version` in the query, headers such as `accept`,
-//! `anthropic-beta` and `user-agent`.
-//!
-//! `Debug` shows the shape of requests and responses and not their text. An error repeats the
-//! provider's message, which may quote the request.
-//!
-//! This crate logs nothing. ureq below it logs through the `log` crate, and does not know
-//! what is secret. It never sees the headers that are sent. Of what comes back it logs the
-//! values of `server`, `content-type` and a few more headers at `debug`, and at `trace` the
-//! path and query of the URL and the bytes of whole responses. So keep the targets `ureq` and
-//! `ureq_proto` at `info` where a server may repeat the key, or where the URL holds it.
-//!
-//! Reports, and the events and alerts of budgets, have names, tags, counts and
-//! amounts, and nothing of what was asked and answered. The same holds for the spans and
-//! metrics that the [observers](observe) of the features `tracing` and `metrics` make, which
-//! leave out tags, too, unless these are asked for.
-//!
-//! # Where things are
-//!
-//! - [`chat`]: requests, messages, responses, in no provider's own format;
-//! - `wire`: one folder per wire format, pure; below their streams are [`sse`] and
-//!   [`ndjson`], and around them `decoder`, public for programs that bring their own
-//!   transport;
-//! - `provider`: who serves the models;
-//! - `client`, `config`, `error`, `deadline`: the life of a call, its knobs, its ends;
-//! - [`cost`]: `price` finds prices, `bound` reckons the most a request can use, `budget` and
-//!   `charge` decide, all pure; the [`ledger`](cost::ledger) keeps what is reserved and spent,
-//!   `tracker.rs` leads a call through them, `report` shows what came of it;
-//! - `retry`: `decide.rs` and `backoff.rs` are pure; `retrier.rs` is the loop, with
-//!   clock, chance and sleep from outside; `budget.rs` is shared by all calls;
-//! - `stream`: the iterator; `reader.rs` is the thread that reads ahead of it, from a
-//!   `source.rs`;
-//! - [`observe`]: who is told what happens, and the observers for other crates;
-//! - `pool`: who gets which connection; `state.rs` decides, the shell locks and
-//!   hands over, `cleaner.rs` is the thread that closes what nobody uses;
-//! - `metrics`: what calls did; `recorder.rs` locks, `timeline.rs` is pure, `names.rs` has
-//!   all names that other programs see;
-//! - `bounds`, `cancel`: what ends a call early;
-//! - `time`, `money`, `display`, `histogram`: the calendar, amounts, how both are written
-//!   for people, and distributions;
-//! - `unseen`: characters that could steer a terminal;
-//! - `sync`: the locks as they are, or as loom models them;
-//! - `transport`: the only place that knows ureq. A connection is leased from our
-//!   pool first and handed to an agent made for that one exchange, so that waiting,
-//!   opening and exchanging are told apart and nothing of ureq's own pool, resolver
-//!   or timers is used;
-//! - `testing`: the loopback provider.
+//! | feature | default | what it adds |
+//! |---|---|---|
+//! | `rustls` | yes | TLS by rustls, with Mozilla's root certificates compiled in |
+//! | `platform-verifier` | no | rustls, but the operating system checks certificates |
+//! | `native-tls` | no | the operating system's TLS instead; combine with `default-features = false` |
+//! | `sqlite` | no | [`SqliteLedger`](guide::processes): budgets in a file that processes share |
+//! | `tracing` | no | [`TracingObserver`](guide::tracing): spans for the `tracing` crate |
+//! | `metrics` | no | [`MetricsObserver`](guide::tracing): counts and histograms for the `metrics` crate |
+//! | `testing` | no | [the loopback provider](guide::testing): a server for your tests |
 
 // docs.rs builds with nightly and `--cfg docsrs`: every item behind a feature gets its label.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -168,6 +105,7 @@ pub use config::{ClientBuilder, PoolConfig, ProviderConfig, Proxy, Tls};
 #[doc(inline)]
 pub use cost::ledger::Ledger;
 #[cfg(feature = "sqlite")]
+#[doc(inline)]
 pub use cost::ledger::SqliteLedger;
 #[doc(inline)]
 pub use cost::{
@@ -186,7 +124,7 @@ pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
 pub use wire::framing::{ndjson, sse};
 
-/// The README's programs are compiled and, where they can, run.
+/// Compiles the README's programs, and runs those that need no provider.
 #[cfg(all(doctest, feature = "testing", feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
