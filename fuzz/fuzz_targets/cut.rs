@@ -1,5 +1,5 @@
 /// Pieces of these lengths, over and over; 0 is an empty piece.
-pub fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
+pub(crate) fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
     // A round without a length would never end.
     if lengths.iter().all(|length| *length == 0) {

@@ -10,7 +10,7 @@ const LIMIT: usize = 1 << 16;
 /// say. The first byte says how many bytes after it are lengths of pieces. The parts of
 /// the answer come in their order unless they are numbered, and then a broken server
 /// may write them by turns.
-pub fn check(input: &[u8], decoder: fn() -> StreamDecoder, numbered: bool) {
+pub(crate) fn check(input: &[u8], decoder: fn() -> StreamDecoder, numbered: bool) {
     let Some((count, rest)) = input.split_first() else { return };
     let (lengths, stream) = rest.split_at(rest.len().min(usize::from(count % 8)));
     let whole = decoded(decoder(), [stream].into_iter());

@@ -1,0 +1,50 @@
+//! The seeds of the fuzz targets decode the same however they are cut.
+//!
+//! The checks are those of the fuzz targets, which themselves run only by hand.
+
+#[path = "../fuzz/fuzz_targets/cut.rs"]
+mod cut;
+#[path = "../fuzz/fuzz_targets/pieces.rs"]
+mod pieces;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tollgate::StreamDecoder;
+
+type Target = (&'static str, fn() -> StreamDecoder, bool);
+
+/// Each target of a stream decoder: its seeds, its decoder, and whether a stream numbers its
+/// parts.
+const TARGETS: [Target; 3] = [
+    ("openai_stream", StreamDecoder::openai_chat, false),
+    ("openai_stream", StreamDecoder::openai_completions, false),
+    ("anthropic_stream", StreamDecoder::anthropic, true),
+];
+
+fn seeds() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
+}
+
+#[test]
+fn every_seed_decodes_the_same_however_it_is_cut() {
+    for (target, decoder, numbered) in TARGETS {
+        let mut count = 0;
+        for file in fs::read_dir(seeds().join(target)).unwrap() {
+            let path = file.unwrap().path();
+            println!("{}", path.display());
+            pieces::check(&fs::read(path).unwrap(), decoder, numbered);
+            count += 1;
+        }
+        assert!(count > 0, "{target} has no seeds");
+    }
+}
+
+#[test]
+fn every_target_of_a_stream_decoder_is_in_the_table() {
+    for directory in fs::read_dir(seeds()).unwrap() {
+        let name = directory.unwrap().file_name().into_string().unwrap();
+        let is_listed = TARGETS.iter().any(|(target, ..)| *target == name);
+        assert!(is_listed || name == "sse", "add {name} to TARGETS");
+    }
+}
