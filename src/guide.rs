@@ -1,10 +1,11 @@
-//! The guide, one page for each subject. Every page begins with a program to copy.
+//! The guide: one page for each subject, with programs to copy.
 //!
+
 // The pages are files in `docs/`, so that they can be read in the repository as well. There
 // a link to another page is `[text][label]` with `[label]: page.md#heading` at the end of the
 // file. Of two definitions of a label the first one counts (CommonMark 0.31.2, section 4.7),
 // so the ones in `guide/links.md`, which stand before every page, turn the same links into
-// links between modules. `tests/links.rs` compares the two.
+// links between modules. They need a blank line before them. `tests/links.rs` compares the two.
 #![doc = include_str!("guide/links.md")]
 #![doc = include_str!("../docs/README.md")]
 

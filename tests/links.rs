@@ -193,10 +193,14 @@ fn the_links_of_the_guide_lead_to_the_same_places_in_rustdoc() {
         let name = page.file_name().expect("it is a file").to_str().expect("it is ASCII");
         for (label, target) in links.definitions {
             assert!(links.labels.contains(&label), "{name}: nothing uses [{label}]");
-            let (path, anchor) = target.split_once('#').unwrap_or((&target, ""));
-            let module = path.strip_suffix(".md").expect("it is a page").replace('-', "_");
-            let link = format!("crate::guide::{module}#{anchor}");
-            let link = link.trim_end_matches('#').to_owned();
+            let link = match label.strip_prefix("tollgate::") {
+                Some(item) => {
+                    let source = read(&page.parent().expect("it is in a folder").join(&target));
+                    assert!(declares(&source, item), "{name}: {target} has no {item}");
+                    format!("crate::{item}")
+                }
+                None => module(&target),
+            };
             let before = defined.insert(label.clone(), link.clone());
             assert!(
                 before.is_none_or(|before| before == link),
@@ -213,6 +217,22 @@ fn the_links_of_the_guide_lead_to_the_same_places_in_rustdoc() {
         );
     }
     assert_eq!(in_rustdoc, defined);
+}
+
+/// The module of the guide that is a page, as `costs.md#budgets` is `crate::guide::costs#budgets`.
+fn module(target: &str) -> String {
+    let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
+    let module = path.strip_suffix(".md").expect("it is a page").replace('-', "_");
+    format!("crate::guide::{module}#{anchor}").trim_end_matches('#').to_owned()
+}
+
+/// Whether a source file declares a public item of this path's last name.
+fn declares(source: &str, item: &str) -> bool {
+    let name = item.rsplit("::").next().unwrap_or_default();
+    source.lines().any(|line| {
+        let mut words = line.split(|char: char| !(char.is_alphanumeric() || char == '_'));
+        words.next() == Some("pub") && words.nth(1) == Some(name)
+    })
 }
 
 #[test]
