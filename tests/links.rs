@@ -14,6 +14,9 @@ const FILES: [&str; 6] = [
     "src/guide/links.md",
 ];
 
+/// Where rustdoc takes the guide's images from.
+const IMAGES: &str = "https://raw.githubusercontent.com/tollgate-rs/tollgate/main/docs";
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -219,10 +222,12 @@ fn the_links_of_the_guide_lead_to_the_same_places_in_rustdoc() {
     assert_eq!(in_rustdoc, defined);
 }
 
-/// The module of the guide that is a page, as `costs.md#budgets` is `crate::guide::costs#budgets`.
+/// What rustdoc links to for a page or an image: `crate::guide::costs#budgets` for
+/// `costs.md#budgets`.
 fn module(target: &str) -> String {
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
-    let module = path.strip_suffix(".md").expect("it is a page").replace('-', "_");
+    let Some(page) = path.strip_suffix(".md") else { return format!("{IMAGES}/{path}") };
+    let module = page.replace('-', "_");
     format!("crate::guide::{module}#{anchor}").trim_end_matches('#').to_owned()
 }
 
