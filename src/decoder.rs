@@ -57,14 +57,14 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # How a stream ends
 ///
 /// In OpenAI's formats `data: [DONE]` is the end, in Anthropic's `message_stop`. A
-/// body that ends without it is [`Truncated`](crate::ErrorKind::Truncated), and what
+/// body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and what
 /// came before it is still there. A body without a single event is not a stream that was cut
 /// short but [`Protocol`](crate::ErrorKind::Protocol), and the error says what it is.
 ///
-/// Some servers that follow OpenAI leave `[DONE]` out: ik_llama.cpp, text-generation-inference,
-/// vllm-mlx, HuggingFace's router and Perplexity. A stream in one of OpenAI's formats is
-/// therefore also complete if the choice that is read has a finish reason, nothing was added
-/// to it afterwards, and the body ends in good order, with or without a usage chunk.
+/// Some servers leave the end marker out: ik_llama.cpp, text-generation-inference, vllm-mlx,
+/// HuggingFace's router and Perplexity, and at times Anthropic and the gateways in front of it. A
+/// stream is therefore also complete if the answer has a finish reason, nothing was added to it
+/// afterwards, and the body ends in good order, with or without usage.
 ///
 /// A [`Client`](crate::Client) waits at most 2 seconds for the usage and the end of a stream
 /// once its answer has a finish reason.

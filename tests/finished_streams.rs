@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 use support::server::{RawServer, request, send, word};
@@ -18,6 +18,20 @@ const FINISH: &str =
     "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
 const USAGE: &str =
     "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\n";
+
+/// Anthropic's, which has its usage with the stop reason.
+const MESSAGE: &str = concat!(
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":",
+    "{\"usage\":{\"input_tokens\":5,\"output_tokens\":1}}}\n\n",
+    "event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,",
+    "\"content_block\":{\"type\":\"text\",\"text\":\"Hi\"}}\n\n",
+    "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n",
+);
+const STOP: &str = concat!(
+    "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":",
+    "{\"stop_reason\":\"end_turn\"},\"usage\":{\"output_tokens\":2}}\n\n",
+);
+const PING: &str = "event: ping\ndata: {\"type\":\"ping\"}\n\n";
 
 fn chunk(data: &str) -> String {
     format!("{:x}\r\n{data}\r\n", data.len())
@@ -56,6 +70,32 @@ fn a_server_that_neither_ends_nor_closes_does_not_delay_the_end() {
 }
 
 #[test]
+fn pings_in_place_of_the_end_marker_do_not_delay_the_end() {
+    let (closed, wait) = word();
+    let server = RawServer::start(move |_, mut socket| {
+        if request(&mut socket).is_none() {
+            return;
+        }
+        send(&mut socket, &(head() + &chunk(&[MESSAGE, STOP].concat())));
+        // Until the client hangs up.
+        while socket.write_all(chunk(PING).as_bytes()).is_ok() {
+            std::thread::yield_now();
+        }
+        closed.send(()).unwrap();
+    });
+    let client = builder_at(server.base_url().trim_end_matches("/v1"))
+        .provider("anthropic")
+        .timeout(FOREVER)
+        .idle_timeout(FOREVER)
+        .build()
+        .unwrap();
+    let response = client.stream("hi").unwrap().finish().unwrap();
+    assert_eq!((response.text().as_str(), response.usage.completion_tokens), ("Hi", 2));
+    assert_eq!(response.usage.source, UsageSource::Reported);
+    wait();
+}
+
+#[test]
 fn usage_that_comes_after_the_finish_reason_is_kept() {
     let (seen, wait) = word();
     let wait = Mutex::new(wait);
@@ -81,18 +121,22 @@ fn usage_that_comes_after_the_finish_reason_is_kept() {
 
 #[test]
 fn a_body_that_ends_in_order_is_complete_and_one_that_breaks_off_is_not() {
-    for (body, whole) in [
-        ([TEXT, FINISH].concat(), true),
-        ([TEXT, FINISH, USAGE].concat(), true),
-        ([TEXT, USAGE].concat(), false),
-        (TEXT.to_owned(), false),
-        ([TEXT, FINISH, &USAGE[..20]].concat(), false),
+    for (provider, body, whole) in [
+        ("openai", [TEXT, FINISH].concat(), true),
+        ("openai", [TEXT, FINISH, USAGE].concat(), true),
+        ("openai", [TEXT, USAGE].concat(), false),
+        ("openai", TEXT.to_owned(), false),
+        ("openai", [TEXT, FINISH, &USAGE[..20]].concat(), false),
+        ("anthropic", [MESSAGE, STOP].concat(), true),
+        ("anthropic", [MESSAGE, STOP, PING, "data: [DONE]\n\n"].concat(), true),
+        ("anthropic", MESSAGE.to_owned(), false),
+        ("anthropic", [MESSAGE, STOP, "event: message_stop\ndata: {\"ty"].concat(), false),
     ] {
         for framing in [Framing::Chunked, Framing::UntilClose] {
             let server = loopback();
             let reply = Reply::raw(200, "text/event-stream", body.as_str()).framing(framing);
             server.reply(reply);
-            let client = support::client(&server, "openai");
+            let client = support::client(&server, provider);
             let outcome = client.stream("hi").unwrap().finish();
             let kind = outcome.err().map(|error| error.kind());
             assert_eq!(kind, (!whole).then_some(ErrorKind::Truncated), "{framing:?} {body}");
@@ -102,7 +146,7 @@ fn a_body_that_ends_in_order_is_complete_and_one_that_breaks_off_is_not() {
         let padded = body.clone() + ": more\n\n";
         let reply = Reply::raw(200, "text/event-stream", padded);
         server.reply(reply.cut_after(body.len()));
-        let client = support::client(&server, "openai");
+        let client = support::client(&server, provider);
         let error = client.stream("hi").unwrap().finish().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Truncated, "{body}");
     }

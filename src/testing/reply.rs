@@ -359,8 +359,8 @@ impl Reply {
         self
     }
 
-    /// Leaves out the end marker of a stream: `[DONE]`, without which an answer that has finished
-    /// is whole all the same, or `message_stop`.
+    /// Leaves out the end marker of a stream, `[DONE]` or `message_stop`. An answer that has finished
+    /// is complete all the same.
     pub fn without_end_marker(mut self) -> Self {
         self.without_end = true;
         self

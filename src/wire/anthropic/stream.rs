@@ -44,8 +44,10 @@ pub(in crate::wire) struct Stream {
     /// How many bytes were written when a `message_delta` last counted the output. What the
     /// start counts is no more than was written by then.
     counted: Option<usize>,
-    /// Whether the end marker came.
+    /// Whether the end marker came, or what stands in for it.
     closed: bool,
+    /// Whether the last word was why it stops.
+    finished: bool,
     /// The most tokens of output that were counted so.
     most_output: Option<u64>,
     /// Of the event before, where that was words, to `index` and in a delta of this kind.
@@ -74,6 +76,7 @@ impl Stream {
             in_usage: Kept::default(),
             counted: None,
             closed: false,
+            finished: false,
             most_output: None,
             template: Template::default(),
             index: None,
@@ -87,6 +90,7 @@ impl Stream {
         let mut moves = false;
         if !stop_reason.is_empty() {
             moves = self.stop_reason.is_empty();
+            self.finished = true;
             stop_reason.clone_into(&mut self.stop_reason);
         }
         let output = usage.get("output_tokens").and_then(wire::count);
@@ -216,6 +220,7 @@ impl Fold for Stream {
             let step = if words.is_empty() { Step::Known } else { Step::Progress };
             let mut delta = Delta { kind: LooseString(self.kind.into()), ..Delta::default() };
             *delta.words() = words;
+            self.finished = false;
             self.blocks.extend(self.index, delta, data, &mut self.room, events)?;
             return Ok(step);
         }
@@ -232,6 +237,7 @@ impl Fold for Stream {
         let mut moves = false;
         match kind {
             "content_block_delta" => {
+                self.finished = false;
                 let Object(mut delta) = event.delta;
                 let words = WORDS.into_iter().find(|kind| delta.kind.0 == *kind);
                 if let (Some(kind), Cow::Borrowed(words)) = (words, &*delta.words()) {
@@ -243,6 +249,7 @@ impl Fold for Stream {
                 moves = self.blocks.extend(index, delta, data, &mut self.room, events)?;
             }
             "content_block_start" => {
+                self.finished = false;
                 let mut block = event.content_block.map(|block| *block).unwrap_or_default();
                 if let Some(exact) = exact_call(&block.value, data) {
                     block.value = exact;
@@ -318,9 +325,9 @@ impl Fold for Stream {
         }
     }
 
-    /// No server is known to leave `message_stop` out.
+    /// Anthropic's own streams have been seen without `message_stop` (tombii/better-ccflare #307).
     fn has_finished(&self) -> bool {
-        false
+        self.finished
     }
 
     fn end_marker(&self) -> &'static str {

@@ -187,6 +187,44 @@ fn a_stream_is_whole_without_its_end_marker_once_it_has_finished() {
 }
 
 #[test]
+fn anthropics_stream_is_whole_without_its_end_marker_once_it_has_finished() {
+    let start = json!({"type": "message_start", "message": {"id": "msg_1",
+        "usage": {"input_tokens": 7, "output_tokens": 1}}});
+    let begin = json!({"type": "content_block_start", "index": 0,
+        "content_block": {"type": "text", "text": ""}});
+    let text = json!({"type": "content_block_delta", "index": 0,
+        "delta": {"type": "text_delta", "text": "a"}});
+    let stop = json!({"type": "content_block_stop", "index": 0});
+    let counted = json!({"type": "message_delta", "delta": {"stop_reason": null},
+        "usage": {"output_tokens": 1}});
+    let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"},
+        "usage": {"output_tokens": 1}});
+    let ping = json!({"type": "ping"});
+    for (events, whole) in [
+        (vec![&start, &begin, &text, &stop, &end], true),
+        (vec![&start, &begin, &text, &stop, &end, &ping, &ping], true),
+        (vec![&start, &begin, &text, &stop, &end, &counted], true),
+        (vec![&start, &end], true),
+        (vec![&begin, &text, &end, &stop], true),
+        // What goes on has not finished.
+        (vec![&start, &end, &begin], false),
+        (vec![&start, &begin, &text, &end, &text], false),
+        (vec![&start, &begin, &text, &end, &text, &text], false),
+        (vec![&start, &begin, &text, &stop, &counted], false),
+        (vec![&start, &begin, &text, &stop], false),
+        (vec![&start], false),
+    ] {
+        let run = run(Wire::Anthropic, &lines(events.iter().copied()));
+        assert_eq!(run.end.is_ok(), whole, "{events:?}");
+        let finished = run.events.contains(&StreamEvent::Finished(FinishReason::Stop));
+        assert_eq!(finished, whole);
+        if whole && events.contains(&&start) {
+            assert_eq!(run.decoded.usage, Usage::reported(7, 1), "{events:?}");
+        }
+    }
+}
+
+#[test]
 fn a_failure_stays_and_leaves_what_came() {
     let broken = lines(&[chunk(json!({"content": "a"}), json!(null))]) + "data: {\"secret\": \n\n";
     let run = run(Wire::OpenAiChat, &broken);

@@ -237,13 +237,23 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
             UsageSource::Reported,
         ),
         // llama.cpp without its start.
-        ([&block()[..], &[ended]].concat(), 10, 40, UsageSource::EstimatedInput),
+        (
+            [&block()[..], std::slice::from_ref(&ended)].concat(),
+            10,
+            40,
+            UsageSource::EstimatedInput,
+        ),
         (block().to_vec(), 10, 3, UsageSource::Estimated),
     ] {
         let run = run(Wire::Anthropic, &lines(&events));
-        let failure = run.end.unwrap_err();
-        assert_eq!(failure.kind, ErrorKind::Truncated);
-        assert!(failure.message.ends_with("message_stop"), "{}", failure.message);
+        match run.end {
+            Ok(()) => assert!(events.contains(&ended), "{events:?}"),
+            Err(failure) => {
+                assert!(!events.contains(&ended), "{events:?}");
+                assert_eq!(failure.kind, ErrorKind::Truncated);
+                assert!(failure.message.ends_with("message_stop"), "{}", failure.message);
+            }
+        }
         let usage = run.decoded.usage;
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (prompt, completion));
         assert_eq!(usage.total_tokens, prompt + completion);
@@ -275,7 +285,14 @@ fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
     ];
     let body = lines([&[start()][..], &events, &end("tool_use")].concat().iter());
     let marker = body.rfind("message_stop\"}").unwrap() + "message_stop\"".len();
+    // Behind the stop reason, with or without the end of its event.
+    let stopped = body.find("\"message_delta\"").unwrap();
+    let stopped = stopped + body[stopped..].find("\n\n").unwrap();
+    let whole = |cut: usize| (stopped..=stopped + 2 + "data".len()).contains(&cut);
     for cut in 1..=marker {
+        if whole(cut) {
+            continue;
+        }
         let run = run(Wire::Anthropic, &body[..cut]);
         assert_eq!(run.end.unwrap_err().kind, ErrorKind::Truncated, "{cut}");
         assert!("hm".starts_with(&run.decoded.message.reasoning()));
@@ -284,7 +301,9 @@ fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
         }
         assert!(!run.events.iter().any(|event| matches!(event, StreamEvent::Finished(_))));
     }
-    assert_eq!(run(Wire::Anthropic, &body[..=marker]).end, Ok(()));
+    for cut in [stopped, stopped + 1, stopped + 2, marker + 1] {
+        assert_eq!(run(Wire::Anthropic, &body[..cut]).end, Ok(()), "{cut}");
+    }
 }
 
 #[test]
