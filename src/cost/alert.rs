@@ -1,4 +1,4 @@
-//! The alert of a budget that reached a threshold, and how observers get it.
+//! `BudgetAlert`: a budget reached a threshold; and how observers receive it.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,17 +9,17 @@ use super::Money;
 use crate::display;
 use crate::time::rfc3339;
 
-/// Tells that what is spent on a budget has reached a share of its limit.
+/// Spending on a budget has reached a share of its limit.
 ///
-/// It is told to [`CostConfig::on_alert`](crate::CostConfig::on_alert) and an
-/// [event](crate::CostEvent::Alert), in each window once for each
-/// [threshold](crate::Budget::alert_at). Its `Display` is a sentence.
+/// [`CostConfig::on_alert`](crate::CostConfig::on_alert) and
+/// [`CostEvent::Alert`](crate::CostEvent::Alert) deliver it, once per window for each
+/// [threshold](crate::Budget::alert_at). Its `Display` is one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetAlert {
-    /// The budget's name.
+    /// The budget's [label](crate::Budget::name).
     pub budget: String,
-    /// Whose account it is, such as `customer=acme`; empty where the budget has but one.
+    /// Which account of the budget, such as `customer=acme`. Empty if the budget has only one.
     #[serde(default)]
     pub account: String,
     /// The share that was reached, in percent of the limit.
@@ -28,25 +28,25 @@ pub struct BudgetAlert {
     pub spent: Money,
     /// The most that may be spent in this window.
     pub limit: Money,
-    /// Whether the budget only warns.
+    /// Whether the budget only alerts and never refuses.
     #[serde(default)]
     pub soft: bool,
-    /// When the window began, if it began. Stored as RFC 3339 text, as all moments.
+    /// When the window began. `None` for a total. Stored as RFC 3339 text, like all times here.
     #[serde(default, with = "rfc3339::optional")]
     pub starts: Option<SystemTime>,
-    /// When the window ends: of a day or month. A rolling window and a total have no end.
+    /// When the day or month ends. `None` for rolling windows and totals, which have no end.
     #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// When the share was reached.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
-    /// What will be spent by the end of the window if it goes on at this rate.
+    /// The spending expected by the end of the window if it continues at this rate.
     #[serde(default)]
     pub projected: Option<Money>,
 }
 
 /// One sentence: `budget "daily" (customer=acme) reached 80 %: $4.01 of $5.00; at this
-/// rate $6.10 by 2026-11-24 00:00 UTC`. Of a [soft](Self::soft) budget it begins with
+/// rate $6.10 by 2026-11-24 00:00 UTC`. For a [soft](Self::soft) budget it starts with
 /// `soft budget`.
 impl fmt::Display for BudgetAlert {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,26 +106,26 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_is_read_back_as_it_was_stored() {
+    fn a_stored_alert_reads_back_unchanged() {
         let stored = serde_json::to_string(&alert()).unwrap();
         assert!(stored.contains(r#""ends":"2026-11-24T00:00:00Z""#), "{stored}");
         assert_eq!(serde_json::from_str::<BudgetAlert>(&stored).unwrap(), alert());
     }
 }
 
-/// Calls a client's observers on alerts, for as long as the client exists.
+/// Passes alerts to a client's observers while the client exists.
 ///
-/// Clients that share a tracker may also share observers. So `called` lists, by address,
-/// the observers that have been called for an alert, and nobody is called twice.
+/// Clients that share a tracker may also share observers. `called` holds the addresses of the
+/// observers already called for an alert, so none is called twice.
 #[derive(Clone)]
 pub(crate) struct AlertListener(Arc<dyn Listen>);
 
 /// What an [`AlertListener`] calls.
 pub(crate) trait Listen: Send + Sync {
-    /// Whether there is still somebody to call.
+    /// Whether there is still an observer to call.
     fn is_alive(&self) -> bool;
 
-    /// Calls those that are not among `called` yet, and adds them.
+    /// Calls the observers that are not in `called` yet, and adds them to it.
     fn call(&self, alert: &BudgetAlert, called: &mut Vec<usize>);
 }
 

@@ -1,4 +1,4 @@
-//! When a call that was refused would fit into its budgets.
+//! When a refused call would fit into its budgets.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -8,54 +8,54 @@ use super::ledger::Balance;
 use super::{Money, UtcOffset, Window};
 use crate::time::rfc3339;
 
-/// When a call that a budget [refused](super::BudgetRefusal) would fit into all of the budgets
-/// that apply to it, at today's prices and if nothing else is spent until then.
+/// When a call that a budget [refused](super::BudgetRefusal) would fit into all budgets that
+/// apply to it, at today's prices and if nothing else is spent until then.
 ///
-/// Money that is reserved for calls under way may come back when they end. It counts as spent
-/// when they began.
+/// Money reserved for calls in progress may be released when they end. Until then it counts as
+/// spent when they began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Availability {
-    /// From this time on, whatever the calls under way cost of what is reserved for them.
+    /// From this time, whatever the calls in progress end up costing.
     From(#[serde(with = "rfc3339::text")] SystemTime),
-    /// Once calls under way give back enough of what is reserved for them. Where nothing else
-    /// is in the way, `earliest` is the time of the refusal.
+    /// Once calls in progress release enough of their reservations. If nothing else is in the
+    /// way, `earliest` is the time of the refusal.
     OnceReleased {
-        /// Not before.
+        /// The call cannot fit before this time.
         #[serde(with = "rfc3339::text")]
         earliest: SystemTime,
-        /// From this time on even if they give nothing back. `None` where it never fits then.
+        /// From this time the call fits even if they release nothing. `None` if it then never fits.
         #[serde(default, with = "rfc3339::optional")]
         latest: Option<SystemTime>,
     },
-    /// Never: it may cost more than a limit, or than what is left of a
+    /// Never: the call may cost more than a limit, or more than what is left of a
     /// [total](Window::Total).
     Never,
-    /// Not known: the ledger could not be read.
+    /// Unknown, because the ledger could not be read.
     #[default]
     Unknown,
 }
 
-/// From when on a call fits under one limit, in seconds since the Unix epoch.
+/// From when a call fits under one limit, in seconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
-    /// Never, whatever is given back.
+    /// Never, even if everything reserved is released.
     Never,
-    /// At the moments at which what is spent and what is reserved leave enough.
+    /// Once spent and reserved money leave enough.
     Later {
-        /// If all that is reserved is given back.
+        /// If everything reserved is released.
         earliest: i64,
-        /// If all of it is spent.
+        /// If everything reserved is spent.
         latest: Option<i64>,
     },
-    /// After the last moment that was looked at.
+    /// After the last moment that was checked.
     Unknown,
 }
 
 impl Fit {
-    /// When a limit in a window leaves enough for a call that needs so much. `balances` are
-    /// those at the moments of [`moments`], in their order.
+    /// When `limit` leaves `needed` free. `balances` are those at the moments of [`moments`], in
+    /// the same order.
     pub(super) fn of(
         window: Window,
         limit: Money,
@@ -83,8 +83,8 @@ impl Fit {
     }
 }
 
-/// The moments at which a call may fit under a limit: now, and whenever something that was
-/// spent by now counts no longer.
+/// The moments at which a call may fit under a limit: now, and whenever earlier spending stops
+/// counting.
 pub(super) fn moments(window: Window, offset: UtcOffset, now: i64) -> Vec<i64> {
     let mut moments = vec![now];
     moments.extend(window.renewals(offset, now));
@@ -92,7 +92,7 @@ pub(super) fn moments(window: Window, offset: UtcOffset, now: i64) -> Vec<i64> {
 }
 
 impl Availability {
-    /// Of a call that was refused `at` a time, and fits so under each of its limits.
+    /// Combines the fits under each limit for a call that was refused at `at`.
     pub(super) fn of(fits: impl IntoIterator<Item = Fit>, at: SystemTime) -> Self {
         let now = rfc3339::seconds(at);
         let (mut earliest, mut latest) = (now, Some(now));
@@ -107,35 +107,35 @@ impl Availability {
                 }
             }
         }
-        // The refusal itself has the fraction of its second.
+        // The refusal keeps the fraction of its second.
         let time = |moment: i64| if moment == now { Some(at) } else { rfc3339::instant(moment) };
         match (time(earliest), latest.map(time)) {
             _ if unknown => Self::Unknown,
             (Some(earliest), Some(Some(latest))) if earliest == latest => Self::From(latest),
             (Some(earliest), latest) => Self::OnceReleased { earliest, latest: latest.flatten() },
-            // Beyond all time.
+            // Too far in the future for a `SystemTime`.
             (None, _) => Self::Never,
         }
     }
 }
 
 impl Availability {
-    /// Ends the sentence of a refusal at a time.
-    pub(super) fn ends(&self, f: &mut fmt::Formatter<'_>, at: SystemTime) -> fmt::Result {
+    /// Writes the end of a refusal's sentence, for a refusal at `at`.
+    pub(super) fn fmt_ending(&self, f: &mut fmt::Formatter<'_>, at: SystemTime) -> fmt::Result {
         let time = rfc3339::rounded_up;
         match *self {
-            Self::From(from) => write!(f, "; it fits from {} on", time(from)),
+            Self::From(from) => write!(f, "; it will fit from {}", time(from)),
             Self::OnceReleased { earliest, latest } => {
-                f.write_str("; it fits once enough of what is reserved is free again")?;
+                f.write_str("; it will fit once calls in progress release enough")?;
                 if earliest > at {
-                    write!(f, ", after {}", time(earliest))?;
+                    write!(f, ", not before {}", time(earliest))?;
                 }
                 match latest {
-                    Some(latest) => write!(f, ", or else from {} on", time(latest)),
+                    Some(latest) => write!(f, ", by {} at the latest", time(latest)),
                     None => Ok(()),
                 }
             }
-            Self::Never => f.write_str("; waiting does not help"),
+            Self::Never => f.write_str("; waiting will not help"),
             Self::Unknown => Ok(()),
         }
     }

@@ -1,5 +1,4 @@
-//! A limit to what calls cost: which calls it is for, over which time, and in which
-//! accounts it is kept.
+//! `Budget`: which calls it limits, over what time, and in which accounts.
 
 mod account;
 mod known_provider;
@@ -16,11 +15,11 @@ use super::window::Span;
 use super::{Money, UtcOffset, Window};
 use crate::provider;
 
-/// A limit to what calls cost.
+/// A limit on what calls cost.
 ///
-/// Before a call is sent, the most that it can cost is reserved in every budget that it
-/// falls under; when it ends, what it did cost is booked. So no number of threads spends
-/// more than the limit. A call that would, is refused and not sent.
+/// Before a call is sent, the most it can cost is reserved in every budget that applies to it.
+/// When it ends, its actual cost replaces the reservation. A call that could exceed the limit is
+/// refused and not sent, so no number of threads can spend more than the limit.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,9 +28,9 @@ use crate::provider;
 /// let budgets = [
 ///     // All calls of a day together.
 ///     Budget::daily(Money::dollars(20)),
-///     // Each customer for itself, one model only; warns and lets pass.
+///     // Each customer separately, one model only; it alerts and refuses nothing.
 ///     Budget::monthly(Money::dollars(5)).model("gpt-4o").per_tag("customer").soft(),
-///     // One customer has an agreement of its own.
+///     // One customer has its own agreement.
 ///     Budget::rolling(Duration::from_secs(3600), Money::dollars(1)).tag("customer", "acme"),
 ///     // No single call may cost more than this.
 ///     Budget::per_request(Money::cents(25)),
@@ -39,13 +38,13 @@ use crate::provider;
 /// assert!(budgets.iter().all(|budget| budget.check().is_ok()));
 /// ```
 ///
-/// A budget for several accounts ([`per_tag`](Self::per_tag) and the like) has its limit
-/// in each of them. A call falls under a budget if it fits all that the budget is
-/// restricted to. Set them by [`ClientBuilder::budget`](crate::ClientBuilder::budget) or
+/// A budget with several accounts (such as [`per_tag`](Self::per_tag)) has its limit in each of
+/// them. A budget applies to a call that meets all of its restrictions. Set budgets with
+/// [`ClientBuilder::budget`](crate::ClientBuilder::budget) or
 /// [`CostConfig::budget`](crate::CostConfig::budget).
 ///
-/// It can be stored and loaded, from a file of settings, say, by the names of the fields.
-/// What is misspelled there is refused, for it would be a limit that is not kept.
+/// Budgets can be stored and loaded with serde, for example from a settings file. The keys are
+/// the names of the fields. An unknown key is an error, because a misspelled limit would not hold.
 ///
 /// ```
 /// # use tollgate::{Budget, Money};
@@ -59,43 +58,42 @@ use crate::provider;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Budget {
-    /// The time over which it sums up.
+    /// The time over which spending adds up.
     pub window: Window,
-    /// The most that may be spent in the window, in each account. Nothing is a limit too:
-    /// what costs anything is refused then. Not negative.
+    /// The most that may be spent per window in each account. Zero refuses every call that
+    /// costs anything. Not negative.
     pub limit: Money,
-    /// What people know it by; its accounts are named after it. Default: made of the
-    /// window, what it is restricted to, and what it has accounts for.
+    /// The name shown to people. Accounts are named after it. Default: made of the window, the
+    /// restrictions and the keys it splits accounts by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The id of the only provider whose calls it applies to, such as `groq`; see
+    /// The id of the only provider it applies to, such as `groq`; see
     /// [`provider`](Self::provider()). Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The only model whose calls fall under it, by the name in the request; see
-    /// [`model`](Self::model()). Default: any.
+    /// The only model it applies to, by the name in the request; see [`model`](Self::model()).
+    /// Default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Only calls with all of these tags fall under it. Default: any.
+    /// It applies only to calls with all of these tags. Default: none, so it applies to any call.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
-    /// Whether each provider has an account of its own. Default: no.
+    /// Whether each provider has its own account. Default: no.
     #[serde(default, skip_serializing_if = "is_false")]
     pub per_provider: bool,
-    /// Whether each model has an account of its own. Default: no.
+    /// Whether each model has its own account. Default: no.
     #[serde(default, skip_serializing_if = "is_false")]
     pub per_model: bool,
-    /// The tags of which each value has an account of its own. Default: none.
+    /// The tags whose values each have their own account. Default: none.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub per_tags: BTreeSet<String>,
-    /// Whether it warns only and refuses nothing. Default: no.
+    /// Whether it only alerts and never refuses. Default: no.
     #[serde(default, skip_serializing_if = "is_false")]
     pub soft: bool,
-    /// At how many percent of the limit to tell, rising. Default: 50, 80 and 100.
+    /// The percentages of the limit at which to alert, in rising order. Default: 50, 80 and 100.
     #[serde(default = "default_alerts")]
     pub alerts: Vec<u16>,
-    /// How far the clock by which days and months begin is ahead of UTC. Default: not at
-    /// all.
+    /// The offset from UTC of the clock by which days and months begin. Default: UTC.
     #[serde(default, skip_serializing_if = "is_utc")]
     pub utc_offset: UtcOffset,
 }
@@ -114,7 +112,7 @@ fn default_alerts() -> Vec<u16> {
     vec![50, 80, 100]
 }
 
-/// What decides under which budgets a call falls, and in which accounts.
+/// What decides which budgets apply to a call, and in which accounts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Facts<'a> {
     pub(crate) provider: &'a str,
@@ -129,7 +127,7 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Charge {
     pub(crate) account: String,
     pub(crate) span: Span,
-    /// What the ledger is to keep to; `None` of a soft budget.
+    /// The limit the ledger must enforce; `None` for a soft budget.
     pub(crate) limit: Option<Money>,
 }
 
@@ -138,7 +136,7 @@ impl Charge {
         self.line_in(self.span)
     }
 
-    /// The line at another moment, whose span is this.
+    /// The line for the span of another moment.
     pub(crate) fn line_in(&self, span: Span) -> Line<'_> {
         let Span { from, slot, until, .. } = span;
         Line { account: &self.account, slot, from, until, limit: self.limit }
@@ -146,31 +144,31 @@ impl Charge {
 }
 
 impl Budget {
-    /// So much a day of the calendar, of UTC unless [set](Self::utc_offset).
+    /// Limits spending per calendar day, in UTC unless [set otherwise](Self::utc_offset).
     pub fn daily(limit: Money) -> Self {
         Self::new(Window::Daily, limit)
     }
 
-    /// So much a month of the calendar, of UTC unless [set](Self::utc_offset).
+    /// Limits spending per calendar month, in UTC unless [set otherwise](Self::utc_offset).
     pub fn monthly(limit: Money) -> Self {
         Self::new(Window::Monthly, limit)
     }
 
-    /// So much in all. Over how long is the ledger's affair: one in memory begins anew with
+    /// Limits spending in total, for as long as the ledger lasts: one in memory starts over with
     /// each process.
     pub fn total(limit: Money) -> Self {
         Self::new(Window::Total, limit)
     }
 
-    /// So much in any time of this length; see [`Window::Rolling`].
+    /// Limits spending in any period of this length; see [`Window::Rolling`].
     pub fn rolling(length: Duration, limit: Money) -> Self {
         Self::new(Window::Rolling(length), limit)
     }
 
-    /// So much for each attempt of each request: one that may cost more is refused, and a stream
-    /// that comes to cost more all the same is stopped. It sums nothing up, so that it is in
-    /// no report, and has no alerts unless it is [soft](Self::soft): then it refuses and
-    /// stops nothing, and alerts tell of each request that reaches a share of it.
+    /// Limits each attempt of each request. An attempt that may cost more is refused, and a
+    /// stream that costs more anyway is stopped. Nothing adds up, so reports do not list this
+    /// budget and it sends no alerts. A [soft](Self::soft) one refuses and stops nothing, but
+    /// alerts for each request that reaches a threshold.
     pub fn per_request(limit: Money) -> Self {
         Self::new(Window::Request, limit)
     }
@@ -192,25 +190,26 @@ impl Budget {
         }
     }
 
-    /// Sets what people know it by. Its accounts are named after it, so another name is
-    /// another account with nothing spent. Default: made of the window and the scope, such
-    /// as `daily [model=gpt-4o] customer`.
+    /// Sets the name shown to people. Accounts are named after it, so changing it starts new
+    /// accounts with nothing spent. Default: made of the window and scope, such as
+    /// `daily [model=gpt-4o] customer`.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Restricts it to the calls of one provider, by its id, such as `openai` or `groq`, or
-    /// another name that the crate has for it, in any case. Default: any provider.
+    /// Restricts it to the calls of one provider. `provider` is an id such as `openai` or `groq`,
+    /// or another name that this crate knows for it, in upper or lower case. Default: any
+    /// provider.
     ///
     /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is no
-    /// provider's id applies to all providers with these prices: `google` to `gemini-openai`,
-    /// for example. Where the name is an id, only the id counts: `openai` does not apply to a
+    /// provider's id selects all providers with these prices: `google` includes `gemini-openai`,
+    /// for example. A name that is an id selects that provider alone: `openai` does not include a
     /// gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
     ///
-    /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have:
-    /// one that is not a provider's, not in the price table, and for which no price is
+    /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have: one
+    /// that is no provider's name, is not in the price table, and has no price
     /// [set](super::Prices::set). If calls need no price
     /// ([`UnknownModel`](super::UnknownModel)), it refuses only names that look misspelled.
     #[must_use]
@@ -219,71 +218,69 @@ impl Budget {
         self
     }
 
-    /// Restricts it to one model, by the name that requests ask for, in letters of any case.
-    /// Its other names are other models to it: a budget for `gpt-4o` is none for
-    /// `gpt-4o-2024-08-06`. Default: any.
+    /// Restricts it to one model, by the name in the request, in upper or lower case. Other names
+    /// of the same model do not match: a budget for `gpt-4o` does not apply to
+    /// `gpt-4o-2024-08-06`. Default: any model.
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
         self
     }
 
-    /// Restricts it to calls with this [tag](crate::ChatRequest::tag). Of several, a call
-    /// must have all. Default: any call.
+    /// Restricts it to calls with this [tag](crate::ChatRequest::tag). If set several times, a
+    /// call must have all of the tags. Default: any call.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(key.into(), value.into());
         self
     }
 
-    /// Gives each provider an account of its own, with the limit in each. Default: one
-    /// account for all.
+    /// Gives each provider its own account with the full limit. Default: one account for all.
     #[must_use]
     pub fn per_provider(mut self) -> Self {
         self.per_provider = true;
         self
     }
 
-    /// Gives each model an account of its own, with the limit in each. Default: one
-    /// account for all.
+    /// Gives each model its own account with the full limit. Default: one account for all.
     #[must_use]
     pub fn per_model(mut self) -> Self {
         self.per_model = true;
         self
     }
 
-    /// Gives each value of a tag an account of its own, with the limit in each. Calls
-    /// without the tag share one more, so that leaving it out is no way around the limit.
-    /// Of several, each combination has one. Default: one account for all.
+    /// Gives each value of a tag its own account with the full limit. Calls without the tag share
+    /// one more account, so leaving out the tag does not avoid the limit. With several tags, each
+    /// combination of values has its own account. Default: one account for all.
     #[must_use]
     pub fn per_tag(mut self, key: impl Into<String>) -> Self {
         self.per_tags.insert(key.into());
         self
     }
 
-    /// Makes it warn only: it tells what is spent and refuses nothing, not even what has no
-    /// price or no bound, and has no output limit sent. Default: it refuses.
+    /// Only alerts, and refuses nothing: not even calls without a price or an upper bound. It
+    /// also sends no output limit. Default: it refuses.
     #[must_use]
     pub fn soft(mut self) -> Self {
         self.soft = true;
         self
     }
 
-    /// Sets at how many percent of the limit to tell, in rising order; above 100 are of use
-    /// to a [soft](Self::soft) budget. Default: 50, 80 and 100.
+    /// Sets the percentages of the limit at which to alert, in rising order. Values above 100
+    /// only make sense for a [soft](Self::soft) budget. Default: 50, 80 and 100.
     ///
-    /// Each is told once in a window, for all processes that share a ledger: by the first call
-    /// to end once so much is spent, were it another's money that went beyond, such as that
-    /// of a process that died. That the process ends before it has told is the only way to
-    /// miss one. Of a rolling window, in which what is spent sinks as well, a threshold is told
-    /// again when it is reached anew, once its length has passed since.
+    /// Each alert is sent once per window, across all processes that share a ledger. The first
+    /// call to end after the threshold is reached sends it, even if another process spent the
+    /// money. An alert is missed only if the process ends before it can send it. In a rolling
+    /// window spending can fall and rise again. Its threshold alerts again when it is reached
+    /// anew, at the earliest one window length after the last alert.
     #[must_use]
     pub fn alert_at(mut self, percents: impl IntoIterator<Item = u16>) -> Self {
         self.alerts = percents.into_iter().collect();
         self
     }
 
-    /// Sets by which clock days and months begin. Default: UTC.
+    /// Sets the UTC offset of the clock by which days and months begin. Default: UTC.
     #[must_use]
     pub fn utc_offset(mut self, offset: UtcOffset) -> Self {
         self.utc_offset = offset;
@@ -291,8 +288,7 @@ impl Budget {
     }
 }
 
-/// The name of a provider or a model, as prices compare them: in lower case, without blanks
-/// around it.
+/// A provider's or model's name in the form in which prices compare them: lower case, trimmed.
 fn name(name: &str) -> Cow<'_, str> {
     fold(name.trim())
 }
@@ -318,21 +314,21 @@ impl Budget {
             && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))
     }
 
-    /// Whether it has more accounts than one.
+    /// Whether it has more than one account.
     pub(crate) fn is_split(&self) -> bool {
         self.per_provider || self.per_model || !self.per_tags.is_empty()
     }
 
-    /// Where it charges a call at `now`; `None` if it is for each request on its own, which
-    /// needs no books.
+    /// The account and span in which it charges a call at `now`; `None` for a per-request
+    /// budget, which adds nothing up.
     pub(crate) fn line(&self, facts: &Facts<'_>, now: i64) -> Option<Charge> {
         let span = self.window.span(self.utc_offset, now)?;
         let limit = (!self.soft).then_some(self.limit);
         Some(Charge { account: self.account(facts), span, limit })
     }
 
-    /// Which of its alerts, in percent, are reached by spending that went from `before` to
-    /// `after`. Nothing spent reaches none, even of a limit of nothing.
+    /// The alert thresholds, in percent, that spending crosses as it goes from `before` to
+    /// `after`. Without any spending none is reached, even if the limit is zero.
     pub(crate) fn reached(&self, before: Money, after: Money) -> impl Iterator<Item = u16> {
         let reached = |spent: Money, percent: u16| {
             spent > Money::ZERO && spent * 100 >= self.limit * u64::from(percent)

@@ -1,4 +1,4 @@
-//! What a call is charged once it has ended, decided on values alone.
+//! Decides what an ended call is charged. Pure.
 
 use std::time::SystemTime;
 
@@ -9,23 +9,24 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 
-/// What there is to price a call by.
+/// Everything needed to price a call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Terms<'a> {
-    /// Of the model that served it; `None` where that is not known.
+    /// The price of the model that served it; `None` if unknown.
     pub(super) price: Option<&'a Price>,
     /// The most it could use.
     pub(super) bound: &'a UpperBound,
-    /// Whether that says how much input it could use, and how much output.
+    /// Whether the plan stated the most input it could use, and the most output.
     pub(super) stated: (bool, bool),
     /// What was reserved for it.
     pub(super) reserved: Money,
-    /// Its input, as a guess.
+    /// The estimated input tokens.
     pub(super) expected_input: u64,
-    /// The tier that was asked for.
+    /// The requested tier.
     pub(super) asked_tier: Option<&'a str>,
-    /// The tier that served it, where the answer says so.
+    /// The tier that served it, if the answer names it.
     pub(super) served_tier: Option<&'a str>,
+    /// When it began. The prices of that moment apply.
     /// When it began: prices of that moment hold.
     pub(super) at: SystemTime,
     pub(super) unreported: UnreportedUsage,
@@ -33,7 +34,7 @@ pub(super) struct Terms<'a> {
 }
 
 impl Terms<'_> {
-    /// The cost of an answer, whole or in part. `None` where no price is known.
+    /// The cost of an answer, whole or partial. `None` if no price is known.
     pub(super) fn answered(&self, usage: &Usage, outcome: CallOutcome) -> Option<Cost> {
         let reported = usage.reported_cost.filter(|bill| !bill.is_negative());
         let Some(price) = self.price else {
@@ -47,8 +48,8 @@ impl Terms<'_> {
             cost.total = cost.total.max(self.most(price, &charged, known));
         }
         let Some(total) = reported.filter(|_| self.trust_reported) else { return Some(cost) };
-        // A bill in the middle of a stream is not the last, and one of nothing beside counts
-        // that are missing is none.
+        // A bill in the middle of a stream is not final, and a bill of zero next to missing
+        // counts does not count as one.
         let is_final =
             known == (true, true) || (outcome != CallOutcome::Broken && !total.is_zero());
         Some(match is_final {
@@ -68,12 +69,12 @@ impl Terms<'_> {
         Some(cost)
     }
 
-    /// The usage that is charged of a call that was sent and got no answer.
+    /// The usage charged for a call that was sent and got no answer.
     pub(super) fn lost(&self) -> Usage {
         Usage { source: UsageSource::Estimated, ..self.charge(&Usage::default()).usage }
     }
 
-    /// The usage that is charged of an answer.
+    /// The usage charged for an answer.
     pub(super) fn charged(&self, usage: &Usage) -> Usage {
         self.charge(usage).usage
     }
@@ -84,8 +85,8 @@ impl Terms<'_> {
             return self.charge_reported(usage);
         }
         let is_most = self.is_most();
-        // Where the provider runs tools itself, it adds their results to the input while it
-        // answers, and counts them at the end.
+        // A provider that runs tools itself adds their results to the input while it answers,
+        // and counts them at the end.
         if is_most && !known.1 && self.bound.input_grows() {
             known.0 = false;
         }
@@ -120,12 +121,12 @@ impl Terms<'_> {
         Charged { usage: charged, known, source }
     }
 
-    /// Whether what was not reported is charged at its most.
+    /// Whether unreported usage is charged at its upper bound.
     fn is_most(&self) -> bool {
         matches!(self.unreported, UnreportedUsage::Reserved | UnreportedUsage::Received)
     }
 
-    /// What is charged where the provider reported all counts.
+    /// What is charged if the provider reported all counts.
     fn charge_reported(&self, usage: &Usage) -> Charged {
         let known = (true, true);
         if usage.source != UsageSource::OtherModel {
@@ -134,8 +135,8 @@ impl Terms<'_> {
         if !self.is_most() || !self.stated.1 {
             return Charged { usage: *usage, known, source: CostSource::Estimated };
         }
-        // The other model may be dearer. How much is not known; four times is charged, up to
-        // the bound.
+        // The other model may be more expensive, by an unknown factor. Charge four times the
+        // output, up to the bound.
         let output = usage.completion_tokens;
         let completion_tokens = output.saturating_mul(4).min(self.bound.output_tokens.max(output));
         let total_tokens = usage.prompt_tokens.saturating_add(completion_tokens);
@@ -143,8 +144,8 @@ impl Terms<'_> {
         Charged { usage, known, source: CostSource::Bound }
     }
 
-    /// The most that the tokens that are charged can have cost: those that were not reported
-    /// may have been of the dearest kind, and in the dearest tier that can have served them.
+    /// The most that the charged tokens can have cost. Unreported tokens may have been of the
+    /// most expensive kind, in the most expensive tier that can have served them.
     fn most(&self, price: &Price, charged: &Usage, known: (bool, bool)) -> Money {
         let bound = UpperBound {
             input_tokens: charged.prompt_tokens,
@@ -164,39 +165,39 @@ impl Terms<'_> {
     }
 }
 
-/// What is charged, and how it was found.
+/// What is charged, and how it was determined.
 struct Charged {
     usage: Usage,
-    /// Whether the input was reported for good, and the output.
+    /// Whether the final input count is known, and the final output count.
     known: (bool, bool),
     source: CostSource,
 }
 
-/// The bytes of so many tokens that were estimated, a token for every four: each may have
-/// been a token.
+/// The bytes behind an estimate of one token for every four bytes. Each byte may have been a
+/// token.
 fn bytes(estimated_tokens: u64) -> u64 {
     estimated_tokens.saturating_mul(4)
 }
 
-/// Whether a call that failed like this may have been billed.
+/// Whether a call that failed with `error` may have been billed.
 ///
-/// Not if it was never sent whole, and not if the provider answered with an error: none
-/// of them bills a failed request. A gateway that gave up on what is behind it says nothing of what
-/// that did: 408, 502 and 504 (RFC 9110, section 15.6), and 520 and 524 of Cloudflare's
-/// (developers.cloudflare.com/support, "5xx errors").
+/// It was not if the request was never fully sent, or if the provider answered with an error:
+/// no provider bills a failed request. A gateway that gave up on its upstream does not know
+/// what the upstream did: 408, 502 and 504 (RFC 9110, section 15.6), and Cloudflare's 520 and
+/// 524 (developers.cloudflare.com/support, "5xx errors").
 pub(super) fn may_be_billed(error: &Error) -> bool {
     match error.phase() {
         Some(Phase::Encode | Phase::PoolWait | Phase::Resolve | Phase::Connect | Phase::Tls) => {
             return false;
         }
-        // Cut off within the body. One that is cancelled may have been sent whole.
+        // Cut off within the body. A cancelled request may have been sent in full.
         Some(Phase::Send) if !error.is_cancelled() => return false,
         _ => {}
     }
     match (error.kind(), error.status()) {
         (_, Some(408 | 502 | 504 | 520 | 524)) => true,
         (_, Some(300..)) => false,
-        // The answer was good, and then something else came.
+        // The answer began well, and then something else came.
         (
             ErrorKind::Protocol
             | ErrorKind::Truncated
@@ -206,7 +207,7 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
             | ErrorKind::BudgetExceeded,
             _,
         ) => true,
-        // Told so in place of an answer.
+        // The provider reported the error in place of an answer.
         (_, Some(_)) => false,
         // Refused by this crate.
         (ErrorKind::InvalidRequest | ErrorKind::Configuration, None) => false,

@@ -1,4 +1,4 @@
-//! The settings of cost tracking: prices, budgets, and what to do without a price.
+//! `CostConfig`: prices, budgets, and what to do without a price.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,53 +10,52 @@ use super::{Budget, BudgetAlert, Money, Price, Prices};
 use crate::error::{Error, ErrorKind};
 use crate::upper_bound::Tokenizer;
 
-/// A budget's alarm, called outside all locks.
+/// Called for every alert, outside all locks.
 pub(super) type OnAlert = Arc<dyn Fn(&BudgetAlert) + Send + Sync>;
 
-/// Tells the time.
+/// Returns the current time.
 pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// What to do about a model whose price is not known.
+/// What to do with a call to a model that has no known price.
 ///
 /// ```
 /// use std::sync::Arc;
 /// use tollgate::{CostConfig, Money, Price, UnknownModel};
 ///
-/// // Whatever it is, it is no dearer than this.
+/// // Price unknown models at a rate that none of them exceeds.
 /// let dear = Price::per_million(Money::dollars(30), Money::dollars(180));
 /// let costs = CostConfig::default().unknown_model(UnknownModel::Assume(Arc::new(dear)));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum UnknownModel {
-    /// Refuse the call, with an error of kind [`Budget`](ErrorKind::BudgetExceeded): no budget can
-    /// hold what it cannot price.
+    /// Refuse the call with an error of kind [`BudgetExceeded`](ErrorKind::BudgetExceeded),
+    /// because no budget can limit a call without a price.
     Refuse,
-    /// Take it to cost so much.
+    /// Use this price.
     Assume(Arc<Price>),
-    /// Let it through, unpriced: it is [counted](crate::cost::Tally::unpriced) in the
-    /// report, and budgets know nothing of what it costs unless the provider sends a bill
-    /// or a model with a price has served it.
+    /// Send the call without a price. The report [counts](crate::cost::Tally::unpriced) it as
+    /// unpriced. Budgets count its cost only if the provider sends a bill, or if a model with a
+    /// price has served it.
     Allow,
 }
 
-/// What to charge for a call that may have been billed, where the provider did not report how
-/// much.
+/// What to charge for usage that the provider did not report, if the call may have been billed.
 ///
-/// Such a call was sent and got no answer: it timed out, was cancelled, or its connection
-/// broke. Or its stream ended before the last report of its usage, or its answer came without
-/// usage, or with [zeros](crate::UsageSource) in place of it.
+/// This covers calls that were sent and got no answer: a timeout, a cancellation, a broken
+/// connection. It also covers streams that end before the final usage report, and answers that
+/// come without usage or with [zeros](crate::UsageSource) in its place.
 ///
-/// A request that certainly was not served costs nothing under any rule: one that could not
-/// be sent, or that the provider answered with an error, since no provider bills those. The
+/// Under any rule, a request that was certainly not served costs nothing. That is one that could
+/// not be sent, or that the provider answered with an error, since no provider bills those. The
 /// errors of gateways that lost their upstream (408, 502, 504, 520, 524) do not count as the
 /// provider's.
 ///
 /// # Streams that end early
 ///
-/// Whether a provider stops generating when its client hangs up, and whether it then bills
-/// less, depends on the provider, and on every gateway before it. None of the providers this
-/// crate knows documents it for all of its streams:
+/// Whether a provider stops generating when its client hangs up, and whether it then bills less,
+/// depends on the provider and on every gateway in between. None of the providers this crate
+/// knows documents it for all of its streams:
 ///
 /// - Amazon Bedrock bills a dropped stream in full (BerriAI/litellm #34147), and so did
 ///   Vercel's gateway (vercel/ai #8325).
@@ -73,45 +72,45 @@ pub enum UnknownModel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnreportedUsage {
-    /// The most the request can have cost, whatever arrived of its answer: of input and
-    /// output, what was not reported is charged as it was reserved. Budgets hold with this.
+    /// The most the request can have cost, whatever arrived of its answer. Unreported input or
+    /// output is charged as it was reserved. Only this rule guarantees that budgets hold.
     ///
-    /// Where no budget applies to a call, nothing bounds it, and it is charged as by
+    /// If no budget applies to a call, there is no upper bound, and the call is charged like
     /// [`Estimate`](Self::Estimate).
     #[default]
     Reserved,
-    /// The most that what arrived can have cost: a token of output for every byte, and input
-    /// as by [`Reserved`](Self::Reserved). For providers that stop generating and billing when
-    /// the client hangs up. Without any answer, all that was reserved.
+    /// The most that what arrived can have cost: one output token for every byte, and input as
+    /// in [`Reserved`](Self::Reserved). Use it for providers that stop generating and billing
+    /// when the client hangs up. Without any answer, all that was reserved is charged.
     ///
-    /// With a provider that does not stop, a budget can be overrun many times over. Reasoning
-    /// that is billed and not shown is not charged.
+    /// A provider that does not stop can overrun a budget many times over. Hidden reasoning that
+    /// is billed is not charged.
     Received,
-    /// What it is estimated to have used, see [`UsageSource`](crate::UsageSource); without an
-    /// answer, its input. Nearer to the bill on average, and at times beyond a budget.
+    /// The estimated usage, see [`UsageSource`](crate::UsageSource). Without an answer, the
+    /// estimated input. On average this is closest to the bill, but it can exceed a budget.
     Estimate,
     /// Nothing for what was not reported.
     Nothing,
 }
 
-/// Sets up a [`CostTracker`]: that of a client by [`ClientBuilder::costs`], one for several
-/// clients or other programs by [`build`](Self::build).
+/// Sets up a [`CostTracker`]. Pass it to [`ClientBuilder::costs`] for one client, or call
+/// [`build`](Self::build) for a tracker that several clients or other programs share.
 ///
 /// | setting | default |
 /// |---|---|
 /// | [`budget`](Self::budget) | none |
 /// | [`prices`](Self::prices) | [`Prices::builtin`] |
-/// | [`unknown_model`](Self::unknown_model) | refuse with hard budgets, allow without |
-/// | [`unreported_usage`](Self::unreported_usage) | the most it can have cost |
+/// | [`unknown_model`](Self::unknown_model) | refuse with hard budgets, otherwise allow |
+/// | [`unreported_usage`](Self::unreported_usage) | charge what was reserved |
 /// | [`trust_reported_costs`](Self::trust_reported_costs) | no |
 /// | [`limit_output`](Self::limit_output) | yes |
-/// | [`default_output_tokens`](Self::default_output_tokens) | what the model can write, or 4,096 |
+/// | [`default_output_tokens`](Self::default_output_tokens) | the most the model can write, or 4,096 |
 /// | [`min_output_tokens`](Self::min_output_tokens) | 256 |
-/// | [`tokenizer`](Self::tokenizer) | none: a token for every byte |
-/// | [`on_alert`](Self::on_alert) | nobody is told |
+/// | [`tokenizer`](Self::tokenizer) | none: one token per byte |
+/// | [`on_alert`](Self::on_alert) | none |
 /// | [`ledger`](Self::ledger) | [`MemoryLedger`] |
 /// | [`recent_calls`](Self::recent_calls) | 100 |
-/// | [`clock`](Self::clock) | the system's |
+/// | [`clock`](Self::clock) | the system clock |
 ///
 /// ```
 /// use tollgate::{Budget, Client, CostConfig, Money, Price, Prices, Provider};
@@ -152,8 +151,8 @@ pub struct CostConfig {
     pub(super) clock: Clock,
 }
 
-/// The fewest output tokens worth a call, where none are set.
-const LEAST_OUTPUT: u64 = 256;
+/// Default of [`CostConfig::min_output_tokens`].
+const MIN_OUTPUT: u64 = 256;
 
 impl Default for CostConfig {
     fn default() -> Self {
@@ -166,7 +165,7 @@ impl Default for CostConfig {
             trust_reported: false,
             limit_output: true,
             default_output: None,
-            min_output: LEAST_OUTPUT,
+            min_output: MIN_OUTPUT,
             on_alert: None,
             tokenizer: None,
             recent_calls: 100,
@@ -176,136 +175,132 @@ impl Default for CostConfig {
 }
 
 impl CostConfig {
-    /// Adds a budget. Default: none. Two that would keep the same account, as two daily ones
-    /// over everything would, need [names](Budget::name).
+    /// Adds a budget. Two budgets that would use the same account, such as two daily budgets
+    /// over all calls, need [names](Budget::name). Default: none.
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budgets.push(budget);
         self
     }
 
-    /// Adds budgets, those of a file, say: they are read by serde. Default: none.
+    /// Adds several budgets, for example deserialized from a file. Default: none.
     pub fn budgets(mut self, budgets: impl IntoIterator<Item = Budget>) -> Self {
         self.budgets.extend(budgets);
         self
     }
 
-    /// Where the books of the budgets are kept. Default: in memory, a [`MemoryLedger`], which
-    /// begins with nothing spent in every process.
+    /// Sets where budgets keep reserved and spent amounts. Default: in memory, in a
+    /// [`MemoryLedger`], which starts with nothing spent in every process.
     ///
-    /// A call waits for its ledger before it is sent and when it has ended, whatever its timeout
-    /// and its [`CancelToken`](crate::CancelToken) say: how long, is the ledger's affair,
-    /// such as `SqliteLedger::busy_timeout`.
+    /// A call waits for its ledger before it is sent and when it has ended. Neither the call's
+    /// timeout nor its [`CancelToken`](crate::CancelToken) cuts that wait short: the ledger
+    /// limits it, as with `SqliteLedger::busy_timeout`.
     pub fn ledger(self, ledger: impl Ledger + 'static) -> Self {
         self.shared_ledger(Arc::new(ledger))
     }
 
-    /// Keeps the books of the budgets in a ledger that others keep theirs in too. Budgets
-    /// whose accounts have the same name are then held together. Default: as of
-    /// [`ledger`](Self::ledger).
+    /// Sets a ledger that other trackers use too. Budgets whose accounts have the same name then
+    /// share them. Default: see [`ledger`](Self::ledger).
     pub fn shared_ledger(mut self, ledger: Arc<dyn Ledger>) -> Self {
         self.ledger = Some(ledger);
         self
     }
 
-    /// What tokens cost. Default: the table that comes with the crate,
-    /// [`Prices::builtin`].
+    /// Sets what tokens cost. Default: the built-in table, [`Prices::builtin`].
     pub fn prices(mut self, prices: Prices) -> Self {
         self.prices = prices;
         self
     }
 
-    /// What to do about a model whose price is not known. Default:
-    /// [`Refuse`](UnknownModel::Refuse) where any budget is not [soft](Budget::soft), else
+    /// Sets what to do with models that have no known price. Default:
+    /// [`Refuse`](UnknownModel::Refuse) if any budget is not [soft](Budget::soft), otherwise
     /// [`Allow`](UnknownModel::Allow).
     pub fn unknown_model(mut self, policy: UnknownModel) -> Self {
         self.unknown_model = Some(policy);
         self
     }
 
-    /// What to charge for calls that may have been billed, where the provider did not report
-    /// how much. Default: [`Reserved`](UnreportedUsage::Reserved), for every provider.
+    /// Sets what to charge for usage that the provider did not report, if the call may have been
+    /// billed. Default: [`Reserved`](UnreportedUsage::Reserved), for every provider.
     pub fn unreported_usage(mut self, rule: UnreportedUsage) -> Self {
         self.unreported = rule;
         self
     }
 
-    /// Takes the provider's own bill for the cost, where it sends one (OpenRouter,
-    /// xAI). Default: no; the usage is priced, and the bill only stands in where the
-    /// model has no price.
-    pub fn trust_reported_costs(mut self, believe: bool) -> Self {
-        self.trust_reported = believe;
+    /// Uses the provider's own bill as the cost if it sends one (OpenRouter, xAI). Default: no;
+    /// the usage is priced, and the bill is used only if the model has no price.
+    pub fn trust_reported_costs(mut self, trust: bool) -> Self {
+        self.trust_reported = trust;
         self
     }
 
-    /// Sends an output limit with every request that has none and that a hard budget bears on:
-    /// as many tokens as the budgets bear, at most
+    /// Adds an output limit to every request that has none, if a hard budget applies. The limit
+    /// is as many tokens as the budgets can pay for, at most
     /// [`default_output_tokens`](Self::default_output_tokens) and at least
-    /// [`min_output_tokens`](Self::min_output_tokens). Only with it does the provider
-    /// itself see to it that a call costs no more than was reserved. Default: yes.
+    /// [`min_output_tokens`](Self::min_output_tokens). It makes the provider itself stop before
+    /// a call costs more than was reserved. Default: yes.
     ///
-    /// A request has a limit of its own by
-    /// [`max_output_tokens`](crate::ChatRequest::max_output_tokens); that is never changed,
-    /// and the call refused where the budgets do not bear it.
+    /// A limit set with [`max_output_tokens`](crate::ChatRequest::max_output_tokens) is never
+    /// changed. If the budgets cannot pay for it, the call is refused.
     ///
-    /// Without, such a request reserves what the model can write at most, by its price's
-    /// [`max_output`](Price::max_output) or else its context window, and is refused where the
-    /// budgets do not bear that or neither is known. So does one that says itself that it has
-    /// no limit, as by `extra("max_tokens", -1)`. A null by `extra` is as good as left out.
+    /// With `false`, a request without a limit reserves the most the model can write: its price's
+    /// [`max_output`](Price::max_output), or its context window. If the budgets cannot pay for
+    /// that, or neither is known, the call is refused. The same applies to a request that asks
+    /// for no limit, such as `extra("max_tokens", -1)`. A null in `extra` counts as not set.
     pub fn limit_output(mut self, limit: bool) -> Self {
         self.limit_output = limit;
         self
     }
 
-    /// The most output tokens to reserve for a request that has no limit of its own.
-    /// It is sent as the limit; without [`limit_output`](Self::limit_output) it does not hold.
-    /// Default: the most that the model can write, or 4,096 where that is not known; of the
-    /// formats that have a default of their own (Anthropic's, text completions), that. No
-    /// setting raises the default of a format.
-    /// A lower one lets more calls run at once on a small budget: what one has reserved,
-    /// others have to do without until it is answered.
+    /// Sets the most output tokens to reserve for a request without a limit of its own. The
+    /// request is sent with this limit, unless [`limit_output`](Self::limit_output) is off; then
+    /// this setting has no effect. Default: the most that the model can write, or 4,096 if that
+    /// is not known. Formats that have their own default (Anthropic's, text completions) use
+    /// that one, and no setting raises it.
+    ///
+    /// A lower value lets more calls run at once on a small budget, because reserved money is not
+    /// available to others until the call ends.
     pub fn default_output_tokens(mut self, tokens: u64) -> Self {
         self.default_output = Some(tokens);
         self
     }
 
-    /// The fewest output tokens worth a call: where the budgets do not bear as many, a
-    /// request that has no limit of its own is refused rather than answered in half a
-    /// sentence. Not zero. Default: 256, or
-    /// [`default_output_tokens`](Self::default_output_tokens) where that is lower.
+    /// Sets the fewest output tokens worth a call. If the budgets cannot pay for that many, a
+    /// request without a limit of its own is refused rather than cut off mid-sentence. Not zero.
+    /// Default: 256, or [`default_output_tokens`](Self::default_output_tokens) if that is lower.
     pub fn min_output_tokens(mut self, tokens: u64) -> Self {
         self.min_output = tokens;
         self
     }
 
-    /// Is told whenever a budget's threshold is reached, once in a window for each; see
-    /// [`Budget::alert_at`]. It runs in the thread whose call reached it, outside all locks;
-    /// a panic in it is caught. Default: nobody is told;
-    /// [`CostTracker::events`] tells, too.
-    pub fn on_alert(mut self, tell: impl Fn(&BudgetAlert) + Send + Sync + 'static) -> Self {
-        self.on_alert = Some(Arc::new(tell));
+    /// Calls `listener` whenever a budget reaches a threshold, once per window and threshold; see
+    /// [`Budget::alert_at`]. It runs on the thread whose call reached the threshold, outside all
+    /// locks, and a panic in it is caught. Default: none. [`CostTracker::events`] delivers alerts
+    /// too.
+    pub fn on_alert(mut self, listener: impl Fn(&BudgetAlert) + Send + Sync + 'static) -> Self {
+        self.on_alert = Some(Arc::new(listener));
         self
     }
 
-    /// Counts input tokens, for tighter reservations. Default: none; then a text has at most
-    /// as many tokens as bytes, for English some four times too many.
+    /// Counts input tokens, for tighter reservations. Default: none; every byte of text then
+    /// counts as a token, about four times too many for English.
     pub fn tokenizer(mut self, tokenizer: impl Tokenizer + 'static) -> Self {
         self.tokenizer = Some(Arc::new(tokenizer));
         self
     }
 
-    /// How many calls the report [lists](crate::CostReport::last), the latest. Default: 100.
+    /// Sets how many recent calls the report [lists](crate::CostReport::last). Default: 100.
     pub fn recent_calls(mut self, calls: usize) -> Self {
         self.recent_calls = calls;
         self
     }
 
-    /// The clock that windows and prices go by, for tests. Default: the system's.
+    /// Sets the clock for windows and prices, for tests. Default: the system clock.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// What is done about models whose price is not known.
+    /// What to do with models that have no known price.
     pub(super) fn unknown_models(&self) -> UnknownModel {
         self.unknown_model.clone().unwrap_or(match self.budgets.iter().all(|budget| budget.soft) {
             true => UnknownModel::Allow,
@@ -313,7 +308,7 @@ impl CostConfig {
         })
     }
 
-    /// Checks everything and makes the tracker, to use [on its own](CostTracker) or to share
+    /// Checks all settings and builds the tracker, to use [on its own](CostTracker) or to share
     /// between clients:
     ///
     /// ```
@@ -330,27 +325,26 @@ impl CostConfig {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration), naming everything that is wrong, a
-    /// sentence each: with a [budget](Budget::check), the [provider](Budget::provider()) that
-    /// one is for, two budgets with one account, a limit that the ledger
-    /// [cannot hold](Ledger::greatest), a setting, or a price that is set and less than
-    /// nothing.
+    /// [`Configuration`](ErrorKind::Configuration) with one sentence for everything that is
+    /// wrong: a [budget](Budget::check), a budget's [provider](Budget::provider()), two budgets
+    /// with the same account, a limit that the ledger [cannot hold](Ledger::greatest), a setting,
+    /// or a negative price.
     pub fn build(self) -> Result<CostTracker, Error> {
         self.build_for(&[])
     }
 
-    /// As [`build`](Self::build), for a client with providers of these ids.
+    /// Like [`build`](Self::build), for a client with providers of these ids.
     pub(crate) fn build_for(mut self, providers: &[&str]) -> Result<CostTracker, Error> {
         let mut problems: Vec<String> = Budget::problems_of(&self.budgets);
         let priced = self.unknown_models() == UnknownModel::Refuse;
-        let of = |budget: &Budget| budget.provider_problem(providers, &self.prices, priced);
-        problems.extend(self.budgets.iter().filter_map(of));
+        let problem = |budget: &Budget| budget.provider_problem(providers, &self.prices, priced);
+        problems.extend(self.budgets.iter().filter_map(problem));
         if self.min_output == 0 {
-            problems.push("min_output_tokens is zero; no answer is that short".to_owned());
+            problems.push("min_output_tokens is 0; set at least 1".to_owned());
         }
         if let Some(tokens) = self.default_output.filter(|tokens| *tokens < self.min_output) {
-            // One that nobody set goes down with it.
-            if self.min_output == LEAST_OUTPUT && tokens > 0 {
+            // A lower default also lowers a minimum that nobody set.
+            if self.min_output == MIN_OUTPUT && tokens > 0 {
                 self.min_output = tokens;
             } else {
                 problems.push(format!(
@@ -363,7 +357,7 @@ impl CostConfig {
         problems.extend(self.prices.problems());
         if let Some(UnknownModel::Assume(price)) = &self.unknown_model {
             let problem = price.problem();
-            problems.extend(problem.map(|problem| format!("the price to assume {problem}")));
+            problems.extend(problem.map(|problem| format!("the assumed price {problem}")));
         }
         let greatest = self.ledger.as_ref().map_or(Money::MAX, |ledger| ledger.greatest());
         problems.extend(Budget::beyond(&self.budgets, greatest));
@@ -396,7 +390,7 @@ mod tests {
     use crate::Money;
 
     #[test]
-    fn prices_less_than_nothing_are_refused() {
+    fn negative_prices_are_refused() {
         let (one, less) = (Money::dollars(1), Money::dollars(-1));
         let good = || Price::per_million(one, one);
         for price in [
@@ -414,18 +408,18 @@ mod tests {
             let error = CostConfig::default().prices(set).build().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);
             assert!(
-                error.message().contains("the price of \"m\" of \"openai\" has an amount"),
+                error.message().contains("the price of \"m\" of \"openai\" has a negative amount"),
                 "{error}"
             );
             let assume = UnknownModel::Assume(Arc::new(price));
             let error = CostConfig::default().unknown_model(assume).build().unwrap_err();
-            assert!(error.message().contains("the price to assume has an amount"), "{error}");
+            assert!(error.message().contains("the assumed price has a negative amount"), "{error}");
         }
         let free = Prices::builtin().set("openai", "m", Price::free());
         assert!(CostConfig::default().prices(free).build().is_ok());
     }
     #[test]
-    fn a_low_default_of_output_tokens_lowers_the_least_that_nobody_set() {
+    fn a_low_default_output_limit_lowers_an_unset_minimum() {
         let config = CostConfig::default().default_output_tokens(100);
         assert!(config.clone().build().is_ok());
         let error = config.min_output_tokens(200).build().unwrap_err();

@@ -1,4 +1,4 @@
-//! The subscription to cost events: spending, alerts and refusals.
+//! `CostEvents`: subscriptions to spending, alerts and refusals.
 
 use std::fmt;
 use std::iter::FusedIterator;
@@ -13,31 +13,30 @@ use super::{BudgetAlert, BudgetRefusal, CallRecord};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// How many events may wait for a reader before further ones are dropped: some seconds
-/// of a busy client, in about a mebibyte.
+/// How many events may wait for a reader before further ones are dropped: some seconds of a busy
+/// client, in about a mebibyte.
 const WAITING: usize = 1024;
 
-/// Something that happened to the money.
+/// A call was charged, a budget alerted, or a budget refused a call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-// Events travel behind a pointer, and a call is what nearly all of them are.
+// Events travel behind a pointer, and nearly all of them are `Spent`.
 #[allow(clippy::large_enum_variant)]
 pub enum CostEvent {
-    /// A call was booked.
+    /// A call was recorded.
     Spent(CallRecord),
     /// A budget reached one of its thresholds.
     Alert(BudgetAlert),
-    /// A budget refused a call, or a further attempt of one.
+    /// A budget refused a call, or a retry of one.
     ///
-    /// None is sent of a call that was refused because its price is not known or nothing
-    /// bounds what it can use: no budget is short of money then, and there is nothing to tell
-    /// but the error. The report [counts](crate::CostReport::refused) these, too.
+    /// Calls that are refused because they have no price or no upper bound send no event: no
+    /// budget was short of money, and the error says everything. The report
+    /// [counts](crate::CostReport::refused) them too.
     Refused(BudgetRefusal),
 }
 
-/// What happens to the money, as it happens: made by
-/// [`CostTracker::events`](crate::CostTracker::events).
+/// A subscription to [`CostEvent`]s, made by [`CostTracker::events`](crate::CostTracker::events).
 ///
 /// ```
 /// use tollgate::{CostEvent, CostTracker, Usage};
@@ -54,28 +53,28 @@ pub enum CostEvent {
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// An iterator that waits for the next event, and ends when the client and all its clones
-/// are gone; a loop over it belongs into a thread that holds none of them. A reader that
-/// falls behind by 1,024 events [misses](Self::missed) those that follow until it
-/// has caught up: no call ever waits for it. Dropping it ends the subscription.
-#[must_use = "events are only kept for one who reads them"]
+/// It is an iterator that blocks for the next event. It ends when the client and all its clones
+/// are gone, so loop over it in a thread that holds none of them. No call ever waits for a
+/// reader: one that is 1,024 events behind [misses](Self::missed) new ones until it has caught
+/// up. Dropping it ends the subscription.
+#[must_use = "dropping it ends the subscription"]
 pub struct CostEvents {
     receiver: Receiver<Arc<CostEvent>>,
     missed: Arc<AtomicU64>,
 }
 
 impl CostEvents {
-    /// The next event if one waits, without waiting for it. `None` also when no more will
-    /// come; [`next_timeout`](Self::next_timeout) tells the two apart.
+    /// Returns the next event if one is waiting, and never blocks. `None` also means that no more
+    /// will come; [`next_timeout`](Self::next_timeout) distinguishes the two.
     pub fn try_next(&mut self) -> Option<CostEvent> {
         self.receiver.try_recv().ok().map(Arc::unwrap_or_clone)
     }
 
-    /// Waits for the next event for at most `timeout`.
+    /// Waits at most `timeout` for the next event.
     ///
     /// # Errors
     ///
-    /// `Timeout` when none came in time, `Disconnected` when no more will come.
+    /// `Timeout` if none came in time, `Disconnected` if no more will come.
     #[doc(alias = "recv_timeout")]
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<CostEvent, mpsc::RecvTimeoutError> {
         self.receiver.recv_timeout(timeout).map(Arc::unwrap_or_clone).map_err(|error| match error {
@@ -84,8 +83,8 @@ impl CostEvents {
         })
     }
 
-    /// How many events were dropped since the subscription began, because too many waited
-    /// for this reader.
+    /// How many events were dropped since the subscription began because this reader was too far
+    /// behind.
     pub fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
     }
@@ -110,14 +109,14 @@ impl fmt::Debug for CostEvents {
     }
 }
 
-/// Where events are handed to those who read them.
+/// Sends events to everyone who subscribed.
 #[derive(Debug)]
 pub(crate) struct Events {
-    /// Guards who reads ([`Lock::CostReaders`]). Held to look the readers up and to change them, never while
-    /// something is sent: senders work on the list as it was.
+    /// Guards the list of readers ([`Lock::CostReaders`]). Held to read or replace the list, never
+    /// while something is sent: senders work on the list as it was.
     readers: Mutex<Arc<Vec<Reader>>>,
-    /// Whether there are readers, so that without them nothing is locked. A hint: it may
-    /// lag behind the list for those who do not hold the lock.
+    /// Whether there are readers, so that without them nothing is locked. Only a hint: without
+    /// the lock it may lag behind the list.
     any: AtomicBool,
 }
 
@@ -135,7 +134,7 @@ struct Reader {
 }
 
 impl Events {
-    /// A reader of all that is sent from now on.
+    /// Adds a reader of everything sent from now on.
     pub(crate) fn subscribe(&self) -> CostEvents {
         let (sender, receiver) = bounded(WAITING);
         let missed = Arc::new(AtomicU64::new(0));
@@ -148,13 +147,13 @@ impl Events {
         CostEvents { receiver, missed }
     }
 
-    /// Whether anybody reads, so that an event is worth making.
+    /// Whether anybody reads, so that an event is worth building.
     pub(crate) fn are_read(&self) -> bool {
         self.any.load(Ordering::Acquire)
     }
 
-    /// Hands an event to all who read, without waiting for any of them.
-    /// It is made only where somebody does.
+    /// Sends an event to all readers without waiting for any of them. `event` is only called if
+    /// there are readers.
     pub(crate) fn send(&self, event: impl FnOnce() -> CostEvent) {
         if !self.are_read() {
             return;
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reader_sees_what_comes_after_it_began_and_in_order() {
+    fn every_reader_sees_later_events_in_order() {
         let hub = Events::default();
         hub.send(|| refused(0));
         let mut early = hub.subscribe();
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_still_read_when_the_hub_is_gone_and_then_no_more() {
+    fn sent_events_can_still_be_read_after_the_hub_is_gone() {
         let hub = Events::default();
         let mut events = hub.subscribe();
         hub.send(|| refused(1));
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_reader_is_woken_by_an_event_and_by_the_end() {
+    fn a_waiting_reader_wakes_for_an_event_and_for_the_end() {
         let hub = Events::default();
         let events = hub.subscribe();
         let reader = thread::spawn(move || events.count());
@@ -247,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn one_who_does_not_read_misses_events_and_holds_nobody_up() {
+    fn a_slow_reader_misses_events_and_blocks_nobody() {
         let hub = Events::default();
         let (mut slow, mut quick) = (hub.subscribe(), hub.subscribe());
         for number in 0..WAITING + 7 {
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_that_are_gone_are_forgotten() {
+    fn dropped_readers_are_removed() {
         let hub = Events::default();
         let (gone, mut stays) = (hub.subscribe(), hub.subscribe());
         drop(gone);
@@ -280,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_between_many_senders_and_readers_who_come_and_go() {
+    fn no_event_is_lost_while_other_readers_come_and_go() {
         let hub = Events::default();
         let mut steady = hub.subscribe();
         thread::scope(|scope| {

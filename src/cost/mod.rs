@@ -1,4 +1,4 @@
-//! What calls cost, and limits to it.
+//! Cost tracking and budgets.
 //!
 //! ```
 //! use tollgate::{Budget, Client, Money, Provider};
@@ -17,106 +17,101 @@
 //!
 //! ```text
 //! prices    Prices::find(provider, model)       → Price
-//! plan      request as it is sent               → CallPlan: who, for whom, the most it can use
-//! reserve   CallPlan × Price → the most it can cost, set aside in every Budget that bears
-//!           on it, in the Ledger, or in none    → Reservation | Error of kind Budget
+//! plan      request as it is sent               → CallPlan: provider, model, tags, upper bound
+//! reserve   CallPlan × Price → the most it can cost, reserved in the Ledger for every Budget
+//!           that applies, or for none of them   → Reservation | Error of kind BudgetExceeded
 //! send      Reservation::send                   → Charge
-//! settle    Charge::settle(Bill)                → Cost; what was set aside beyond it is free
-//! books     CallRecord → CostReport, CostEvents, BudgetAlert
+//! settle    Charge::settle(Bill)                → Cost; the rest of the reservation is released
+//! record    CallRecord → CostReport, CostEvents, BudgetAlert
 //! ```
 //!
-//! A [`Client`](crate::Client) goes this way with every attempt of every call, and a program
-//! with requests of its own can: see [`CostTracker`]. Types keep it in order. A
-//! [`Reservation`] that is dropped gives the money back, since nothing was sent. A
-//! [`Charge`] that is dropped is charged, since something was. And what ends either consumes
-//! it, so that nothing is booked twice.
+//! A [`Client`](crate::Client) takes every attempt of every call through these steps. A program
+//! that sends requests by other means can do the same with a [`CostTracker`]. Types keep the
+//! steps in order. Dropping a [`Reservation`] releases the money, because nothing was sent.
+//! Dropping a [`Charge`] charges the call, because something was. What ends either one consumes
+//! it, so no call is charged twice.
 //!
-//! [`Money`] is whole pico-dollars, so that sums are exact; nothing is decided on a float.
-//! Prices are of the moment at which a call was reserved, also if another holds when it is
-//! settled, so that it does not become dearer meanwhile.
+//! [`Money`] is a whole number of pico-dollars, so sums are exact. No decision rests on a float.
+//! The price at the moment of the reservation also applies when the call is settled, so a call
+//! never gets more expensive while it runs.
 //!
 //! # What is reserved
 //!
-//! The most that a call can cost, by the request as it is sent:
+//! The most that a call can cost, computed from the request as it is sent:
 //!
-//! | part | at most |
+//! | part | upper bound |
 //! |---|---|
-//! | text | a token for each byte, or what a [`Tokenizer`] counts; and what providers put around messages and tools |
-//! | images | by the provider's published rule |
-//! | what enters the prompt unseen: documents, files by id, media by URL, results of searches | the model's context window |
-//! | output | the output limit, for each choice; without one what the model can write, or its context window |
+//! | text | one token per byte, or what a [`Tokenizer`] counts, plus what providers add around messages and tools |
+//! | images | the provider's published rule |
+//! | input the client cannot see: documents, files by id, media by URL, search results | the model's context window |
+//! | output | the output limit for each choice; without a limit, the most the model can write, or its context window |
 //! | web searches | the `max_uses` of the tool |
 //!
-//! each at the dearest rate that it may be billed at: cached or not, in the standard tier or
-//! the one asked for, above or below a size of the prompt. A request that names no
-//! `service_tier` may be served in any that the model has a price for, since at OpenAI the
-//! project's settings decide; name `default` to reserve for the standard tier alone. A
-//! request that has no such bound, for an unknown context window, say, is refused where a
-//! hard budget bears on it, and the error
-//! says what to set. One that has no output limit
-//! [gets one](CostConfig::limit_output).
+//! Each part is priced at the highest rate that may apply: cached or not, in the standard tier
+//! or the requested one, above or below a prompt size. A request without `service_tier` may be
+//! served in any tier that the model has a price for, since at OpenAI the project's settings
+//! decide. Set `default` to reserve for the standard tier alone. If a part has no upper bound,
+//! such as with an unknown context window, a hard budget refuses the call and the error says what
+//! to set. A request without an output limit [gets one](CostConfig::limit_output).
 //!
 //! # What is charged
 //!
-//! | the attempt | is charged |
+//! | the attempt | charge |
 //! |---|---|
-//! | was answered, and usage reported | the usage at the price of the model that served it, in the tier that did; or, [if it is to be believed](CostConfig::trust_reported_costs), the provider's own bill |
-//! | was never sent, or was answered with an error | nothing: no provider bills a failed request |
-//! | was sent and not answered: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`UnreportedUsage`]: all that was reserved |
-//! | was a stream that began and ended before the last report of its usage, however it ended | by [`UnreportedUsage`]: the input as reported, and all of the output that was reserved, whatever arrived |
-//! | was answered without its usage, or with zeros in place of it | by [`UnreportedUsage`]: what was reported, and all that was reserved for the rest |
-//! | was of a model without a price | what the provider's own bill says, or the price of the model that served it; otherwise nothing, and it is [counted](Tally::unpriced) as unpriced. Only where [`UnknownModel`] lets it through |
+//! | got an answer with its usage | the usage, at the price of the model and tier that served it; or the provider's own bill, if you [trust it](CostConfig::trust_reported_costs) |
+//! | was never sent, or got an error response | nothing: no provider bills a failed request |
+//! | was sent and got no answer: timeout, cancellation, a broken connection, 408, 502, 504, 520, 524 | by [`UnreportedUsage`]; default: all that was reserved |
+//! | was a stream that started and ended before the final usage report, however it ended | by [`UnreportedUsage`]; default: the reported input and all reserved output, whatever arrived |
+//! | got an answer without usage, or with zeros in its place | by [`UnreportedUsage`]; default: what was reported, and all that was reserved for the rest |
+//! | used a model without a price (only where [`UnknownModel`] allows it) | the provider's own bill, or the price of the model that served it; otherwise nothing, and the call [counts](Tally::unpriced) as unpriced |
 //!
-//! A report of usage is the last only if the model wrote nothing after it, and the stream
-//! ended or had its finish reason: some servers report usage with every chunk. Where the
-//! provider runs tools itself, it adds their results to the input while it answers, so that an
-//! early count of the input is not the last either.
+//! Some servers report usage with every chunk. A report is final only if the model wrote nothing
+//! after it and the stream ended or sent its finish reason. If the provider runs tools itself, it
+//! adds their results to the input as it answers, so an early count of the input is not final
+//! either.
 //!
-//! A call that is tried again is charged for every attempt that may have been billed. The
-//! most is only computed where a budget applies to a call; where none does,
-//! [`UnreportedUsage::Estimate`] holds in place of `Reserved` and `Received`.
+//! A retried call is charged for every attempt that may have been billed. The upper bound is
+//! computed only if a budget applies to the call. If none does, [`UnreportedUsage::Estimate`]
+//! replaces `Reserved` and `Received`.
 //!
-//! # What holds, and what does not
+//! # What budgets guarantee
 //!
-//! On every account of a hard budget, what is spent and what is reserved are together at most
-//! the limit, whatever the number of threads, and with a ledger that processes share, of
-//! processes. It does not hold against:
+//! In every account of a hard budget, spent and reserved money together never exceed the limit,
+//! however many threads make calls. With a shared ledger this holds across processes too. The
+//! guarantee does not cover:
 //!
-//! - a provider that does not keep to the output limit it was sent, or bills what its
-//!   published rules do not say: what a call did cost is booked even if that is more than was
-//!   reserved, and from then on calls are refused;
-//! - prices that have changed since the [date](Prices::date) of the table, or were never
-//!   [set](Prices::set) right, and context windows likewise;
-//! - settings of an account that raise the price unasked, as an Anthropic workspace's default
-//!   of inference in the US alone does; a request that asks for such, or for another speed
-//!   than standard, is refused;
-//! - what is billed at the price of a model that the answer does not name, as Anthropic's
-//!   advisor tool is: it is charged as the model's own, its output up to four times
-//!   ([`OtherModel`](crate::UsageSource::OtherModel));
-//! - fees that are neither for tokens nor for web searches nor for requests as such: storage,
-//!   containers, minimum charges, taxes;
-//! - a request that a provider served although its connection, a reused one, ended before
-//!   any byte of the answer, and that was sent again: the two are charged as one, unless
+//! - a provider that ignores the output limit it was sent, or bills more than its published
+//!   rules say. The actual cost is recorded even if it is more than was reserved, and further
+//!   calls are refused;
+//! - prices or context windows that have changed since the [date](Prices::date) of the table, or
+//!   that you [set](Prices::set) wrong;
+//! - account settings that raise the price without a word in the request, such as a default of
+//!   US-only inference in an Anthropic workspace. A request that asks for this itself, or for a
+//!   non-standard speed, is refused;
+//! - usage billed at the price of a model that the answer does not name, such as Anthropic's
+//!   advisor tool. It is charged at the requested model's price, with its output counted up to
+//!   four times ([`OtherModel`](crate::UsageSource::OtherModel));
+//! - fees that are not for tokens, web searches or requests: storage, containers, minimum
+//!   charges, taxes;
+//! - a request that is sent again because its reused connection ended before any byte of the
+//!   answer, although the provider did serve it. Both are charged as one, unless
 //!   [`retry_stale`](crate::PoolConfig::retry_stale) is off;
-//! - what is charged by a rule other than [`UnreportedUsage::Reserved`], models
-//!   [let through](UnknownModel::Allow) without a price, and a [`Tokenizer`] that counts too
-//!   few;
-//! - what [`CostTracker::track`] books, since it is spent already.
+//! - any rule other than [`UnreportedUsage::Reserved`], models [allowed](UnknownModel::Allow)
+//!   without a price, and a [`Tokenizer`] that counts too few tokens;
+//! - what [`CostTracker::track`] records, since that money is already spent.
 //!
 //! # Where things are
 //!
-//! `price` finds prices and prices usage, `bound` reckons the most that a request can use,
-//! `budget` and `window` decide where and when a budget charges, and `charge` what: all pure.
-//! [`ledger`] keeps what is reserved and spent. `tracker` leads through the steps, and
-//! `reservation` has the types between them. `books` sums up, `report` shows.
+//! `price` finds prices and prices usage, `budget` and `window` decide where and when a budget
+//! charges, and `charge` decides how much: all pure. [`ledger`] keeps reserved and spent amounts.
+//! `tracker` runs the steps, and `reservation` has the types between them. `totals` adds up,
+//! `report` shows.
 //!
-//! What programs name that make their calls by a [`Client`](crate::Client) is at the root of
-//! the crate, too; what is only here is for those that make them by other means, and the rows
-//! of reports.
+//! The crate root re-exports what programs need that call through a [`Client`](crate::Client).
+//! The rest is for programs that send requests by other means, and for the rows of reports.
 
 mod alert;
 mod availability;
-mod books;
 mod budget;
 mod charge;
 mod config;
@@ -129,6 +124,7 @@ mod refusal;
 mod report;
 mod reservation;
 mod tally;
+mod totals;
 mod tracker;
 mod window;
 

@@ -1,4 +1,4 @@
-//! `CallPlan`: what a call is about to ask for, and the most it can use.
+//! `CallPlan`: what a call will ask for, and the most it can use.
 
 use std::collections::BTreeMap;
 
@@ -6,44 +6,43 @@ use super::budget::Facts;
 use crate::provider;
 use crate::upper_bound::UpperBound;
 
-/// What a call is about to ask for: who and what is asked, for whom, and the most it can
-/// use.
+/// What a call will ask for: its provider, model and tags, and the most it can use.
 ///
-/// [`Client`](crate::Client) makes these itself. Programs that send their requests by
-/// other means make them for [`CostTracker::reserve`](super::CostTracker::reserve).
+/// A [`Client`](crate::Client) makes these itself. Programs that send requests by other means
+/// pass one to [`CostTracker::reserve`](super::CostTracker::reserve).
 #[derive(Debug, Clone)]
 pub struct CallPlan {
     pub(super) provider: String,
-    /// The provider's name in the price table, where that is another.
+    /// The provider's name in the price table, if it is a different one.
     price_provider: Option<String>,
     pub(super) model: String,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) service_tier: Option<String>,
     pub(super) bound: UpperBound,
-    /// Whether the bound's input and output tokens were ever set.
+    /// Whether the most input tokens were set, and the most output tokens.
     has_input: bool,
     has_output: bool,
-    /// The output of least use, where the output limit may be lowered to what the
-    /// budgets bear.
+    /// The fewest output tokens worth the call, if the output limit may be lowered to fit the
+    /// budgets.
     pub(super) min_output: Option<u64>,
-    /// The input tokens it takes by estimate, where that is not its bound.
+    /// The estimated input tokens, if they differ from the bound.
     pub(super) expected_input: Option<u64>,
 }
 
 impl CallPlan {
-    /// Plans a call of `model` at `provider`, such as `gpt-4o` at `openai`.
+    /// Plans a call to `model` at `provider`, such as `gpt-4o` at `openai`.
     ///
-    /// Budgets and reports use the provider's id as it is given here. Prices are looked up
-    /// under the name that the provider's [profile](crate::provider::Profile::prices) has for
-    /// them, or under the id if there is no such profile;
-    /// [`price_provider`](Self::price_provider) sets another.
+    /// Budgets and reports use the provider's id as given here. Prices are looked up under the
+    /// name that the provider's [profile](crate::provider::Profile::prices) gives for them, or
+    /// under the id if there is no such profile.
+    /// [`price_provider`](Self::price_provider) overrides that name.
     pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
         let provider = provider.into();
         let prices = provider::price_name(&provider).map(String::from);
         Self::with(provider, prices, model.into())
     }
 
-    /// Plans a call whose provider has the name `prices` in the price table.
+    /// Plans a call whose provider is called `prices` in the price table.
     pub(crate) fn priced_as(provider: &str, prices: &str, model: &str) -> Self {
         let prices = (prices != provider).then(|| prices.to_owned());
         Self::with(provider.to_owned(), prices, model.to_owned())
@@ -71,9 +70,8 @@ impl CallPlan {
         self
     }
 
-    /// The most input tokens it can take. Default: not known, so that no money can be set
-    /// aside: [`reserve`](super::CostTracker::reserve) refuses the call where a hard budget
-    /// bears on it.
+    /// Sets the most input tokens the call can use. Default: unknown. If a hard budget applies,
+    /// [`reserve`](super::CostTracker::reserve) then refuses the call.
     #[must_use]
     pub fn input_tokens(mut self, most: u64) -> Self {
         self.has_input = true;
@@ -81,8 +79,9 @@ impl CallPlan {
         self
     }
 
-    /// The most output tokens it can bring, all choices together; 0 for a call that brings
-    /// none. Default: not known, as of [`input_tokens`](Self::input_tokens).
+    /// Sets the most output tokens the call can produce, over all choices together; 0 if it
+    /// produces none. Default: unknown, with the same effect as for
+    /// [`input_tokens`](Self::input_tokens).
     #[must_use]
     pub fn output_tokens(mut self, most: u64) -> Self {
         self.has_output = true;
@@ -90,40 +89,40 @@ impl CallPlan {
         self
     }
 
-    /// Lets a budget lower the output limit to what it bears, down to `least` tokens.
-    /// [`Reservation::output_tokens`](super::Reservation::output_tokens) then says what
-    /// to send as `max_tokens`. Default: it is not lowered.
+    /// Lets a budget lower the output limit to what it can pay for, down to `least` tokens.
+    /// [`Reservation::output_tokens`](super::Reservation::output_tokens) then says what to send
+    /// as `max_tokens`. Default: the limit is not lowered.
     #[must_use]
     pub fn min_output_tokens(mut self, least: u64) -> Self {
         self.min_output = Some(least);
         self
     }
 
-    /// Input may be written to a prompt cache, which some providers bill higher.
-    /// Default: not.
+    /// Declares that input may be written to a prompt cache, which some providers bill at a
+    /// higher rate. Default: no.
     #[must_use]
     pub fn cache_writes(mut self) -> Self {
         self.bound.cache_writes = true;
         self
     }
 
-    /// The most web searches the provider may run. Default: none.
+    /// Sets the most web searches the provider may run. Default: none.
     #[must_use]
     pub fn web_searches(mut self, most: u64) -> Self {
         self.bound.web_searches = most;
         self
     }
 
-    /// The service tier asked for, such as `flex` or `priority`, or `batch`. Default: none;
-    /// then the dearest tier that may serve the call is reserved, and what is not used is
-    /// free again.
+    /// Sets the requested service tier, such as `flex`, `priority` or `batch`. Default: none. The
+    /// most expensive tier that may serve the call is then reserved, and the difference is
+    /// released when the call ends.
     #[must_use]
     pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
         self.service_tier = Some(tier.into());
         self
     }
 
-    /// Marks the call, so that budgets and reports can tell it apart.
+    /// Labels the call for budgets and reports. Default: no tags.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
@@ -135,18 +134,18 @@ impl CallPlan {
         self
     }
 
-    /// As [`min_output_tokens`](Self::min_output_tokens), for each of the answers.
+    /// Like [`min_output_tokens`](Self::min_output_tokens), per answer.
     pub(crate) fn min_output_each(self, tokens: u64) -> Self {
         let least = self.bound.output_of(tokens);
         self.min_output_tokens(least)
     }
 
-    /// The most it can use, all told.
+    /// Sets the most it can use of everything.
     pub(super) fn measured(&mut self, bound: UpperBound) {
         (self.bound, self.has_input, self.has_output) = (bound, true, true);
     }
 
-    /// The tokens of which it does not say how many it can use.
+    /// The kind of tokens, `input` or `output`, that has no upper bound.
     pub(super) fn missing(&self) -> Option<&'static str> {
         match (self.has_input, self.has_output) {
             (false, _) => Some("input"),
@@ -155,7 +154,7 @@ impl CallPlan {
         }
     }
 
-    /// Whether it says how much input it can use, and how much output.
+    /// Whether the most input was stated, and the most output.
     pub(super) fn states(&self) -> (bool, bool) {
         (self.has_input, self.has_output)
     }
@@ -170,13 +169,13 @@ impl CallPlan {
         self.price_provider.as_deref().unwrap_or(&self.provider)
     }
 
-    /// The input is likely of so many tokens.
+    /// Sets the estimated input tokens.
     pub(crate) fn expecting(mut self, input_tokens: u64) -> Self {
         self.expected_input = Some(input_tokens);
         self
     }
 
-    /// The input tokens it takes by estimate.
+    /// The estimated input tokens.
     pub(super) fn expected_input(&self) -> u64 {
         self.expected_input.unwrap_or(self.bound.input_tokens)
     }

@@ -1,4 +1,4 @@
-//! The record of one billed attempt, as the books keep it.
+//! `CallRecord`: one attempt that was or may have been billed.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,8 +9,7 @@ use super::Cost;
 use crate::time::rfc3339;
 use crate::usage::Usage;
 
-/// One attempt that was billed, or may have been, as it is kept in the books. Nothing of
-/// what was asked and answered is in it.
+/// One attempt that was billed, or may have been. It holds nothing of the prompt or the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallRecord {
@@ -19,22 +18,22 @@ pub struct CallRecord {
     pub at: SystemTime,
     /// The provider's id, such as `openai` or `groq`.
     pub provider: String,
-    /// The model, as it was asked for.
+    /// The requested model.
     pub model: String,
-    /// The model that answered, as the provider calls it; empty where it has not said.
+    /// The model that answered, by the provider's name for it; empty if it did not say.
     #[serde(default)]
     pub served_model: String,
-    /// The service tier that the provider says it used, such as `priority`.
+    /// The service tier that the provider reports, such as `priority`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<String>,
-    /// What the caller has labelled the call with: names and values.
+    /// The caller's tags: names and values.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// What was charged: the usage that the provider reported, and for what it did not
-    /// report what [`UnreportedUsage`](crate::UnreportedUsage) says. Its [source](Usage::source) says
-    /// which of it was reported.
+    /// The charged usage: what the provider reported, and what
+    /// [`UnreportedUsage`](crate::UnreportedUsage) says for the rest. Its
+    /// [source](Usage::source) says which part was reported.
     pub usage: Usage,
-    /// What it cost; `None` where no price is known.
+    /// What it cost; `None` if no price is known.
     #[serde(default)]
     pub cost: Option<Cost>,
     /// How it ended.
@@ -46,19 +45,19 @@ pub struct CallRecord {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CallOutcome {
-    /// With a whole answer.
+    /// With a complete answer.
     Answered,
-    /// With an answer that broke off or was not understood. It may be billed in full; see
+    /// With an answer that broke off or could not be decoded. It may be billed in full; see
     /// [`UnreportedUsage`](crate::UnreportedUsage).
     Broken,
-    /// Without an answer, though the request was sent: whether it is billed is not known.
+    /// Without an answer, although the request was sent. Whether it is billed is not known.
     Unanswered,
-    /// It was made elsewhere, and the program told of its usage.
+    /// It was made elsewhere, and the program reported its usage.
     Tracked,
 }
 
 impl CallOutcome {
-    /// Its name, as it is stored.
+    /// The name under which it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Answered => "answered",

@@ -1,4 +1,4 @@
-//! A budget's refusal of a call: what it needed, what was left, and when it fits.
+//! `BudgetRefusal`: what a call needed, what was left, and when it will fit.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,38 +10,38 @@ use crate::display;
 use crate::error::Error;
 use crate::time::rfc3339;
 
-/// A call that a budget refused: what it needed, what was left, and when it would fit.
+/// A budget refused a call: what it needed, what was left, and when it would fit.
 ///
-/// The call was not sent and cost nothing. If it was to be tried again, this is about the
-/// further attempt. It is in the error, [`Error::budget`](crate::Error::budget), and in an
-/// [event](crate::CostEvent::Refused).
+/// The call was not sent and cost nothing. For a retry, this is about that attempt alone. Find it
+/// in the error ([`Error::budget`](crate::Error::budget)) and in
+/// [`CostEvent::Refused`](crate::CostEvent::Refused).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct BudgetRefusal {
-    /// When. Stored as RFC 3339 text, as all moments.
+    /// When the call was refused. Stored as RFC 3339 text, like all times here.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
-    /// The provider it would have gone to, by the name it has in reports.
+    /// The provider it would have gone to, by its name in reports.
     pub provider: String,
-    /// The model it asked for.
+    /// The requested model.
     pub model: String,
-    /// What the caller has labelled it with.
+    /// The caller's tags.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
-    /// The budget's name.
+    /// The budget's [label](crate::Budget::name).
     pub budget: String,
-    /// Whose account it is, such as `customer=acme`; empty where the budget has but one.
+    /// Which account of the budget, such as `customer=acme`. Empty if the budget has only one.
     #[serde(default)]
     pub account: String,
     /// The most that may be spent in this window.
     pub limit: Money,
     /// Spent in this window.
     pub spent: Money,
-    /// Reserved for calls under way.
+    /// Reserved for calls in progress.
     pub reserved: Money,
     /// What the call would have needed at least.
     pub needed: Money,
-    /// When the window ends: of a day or month. A rolling window and a total have no end.
+    /// When the day or month ends. `None` for rolling windows and totals, which have no end.
     #[serde(default, with = "rfc3339::optional")]
     pub ends: Option<SystemTime>,
     /// When the call would fit into all budgets that apply to it.
@@ -49,27 +49,27 @@ pub struct BudgetRefusal {
     pub available: Availability,
 }
 
-/// One sentence: `budget "daily" (customer=acme) refused a call of gpt-4o that may cost
-/// $0.30: of $5.00, $4.60 is spent and $0.20 reserved; it fits from 2026-11-24 00:00 UTC on`.
+/// One sentence: `budget "daily" (customer=acme) refused a call to gpt-4o that may cost
+/// $0.30: $4.60 of $5.00 is spent and $0.20 reserved; it will fit from 2026-11-24 00:00 UTC`.
 impl fmt::Display for BudgetRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("budget ")?;
         display::budget(f, &self.budget, &self.account)?;
         let (model, needed) = (display::name(&self.model), display::money(self.needed));
-        write!(f, " refused a call of {model} that may cost {needed}: ")?;
-        // With so many digits that one can see that they do not fit together.
+        write!(f, " refused a call to {model} that may cost {needed}: ")?;
+        // With enough digits to show that the amounts do not fit together.
         let money = |amount| display::money_beside(amount, self.needed.min(self.limit));
         let (limit, spent, reserved) = (self.limit, self.spent, self.reserved);
         match (spent.is_zero(), reserved.is_zero()) {
             (true, true) => write!(f, "the limit is {}", money(limit))?,
-            (false, true) => write!(f, "of {}, {} is spent", money(limit), money(spent))?,
-            (true, false) => write!(f, "of {}, {} is reserved", money(limit), money(reserved))?,
+            (false, true) => write!(f, "{} of {} is spent", money(spent), money(limit))?,
+            (true, false) => write!(f, "{} of {} is reserved", money(reserved), money(limit))?,
             (false, false) => {
                 let (limit, spent, reserved) = (money(limit), money(spent), money(reserved));
-                write!(f, "of {limit}, {spent} is spent and {reserved} reserved")?;
+                write!(f, "{spent} of {limit} is spent and {reserved} reserved")?;
             }
         }
-        self.available.ends(f, self.at)
+        self.available.fmt_ending(f, self.at)
     }
 }
 
@@ -77,9 +77,9 @@ impl std::error::Error for BudgetRefusal {}
 
 impl Error {
     /// The budget that refused the call, for an error of kind
-    /// [`Budget`](crate::ErrorKind::BudgetExceeded): what is left of it, what the call could have
-    /// cost, and when it would fit. `None` where no price is known, nothing bounds what the
-    /// call can cost, or a stream was stopped at the limit per request.
+    /// [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded): what is left of it, what the call
+    /// could have cost, and when it would fit. `None` if no price is known, if nothing bounds what
+    /// the call can cost, or if a stream was stopped at the per-request limit.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -100,7 +100,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
-    fn a_refusal_is_one_sentence_and_read_back_as_it_was_stored() {
+    fn a_refusal_is_one_sentence_and_reads_back_unchanged() {
         let refusal = BudgetRefusal {
             at: UNIX_EPOCH,
             provider: "openai".into(),
@@ -117,30 +117,30 @@ mod tests {
         };
         assert_eq!(
             refusal.to_string(),
-            "budget \"daily\" (customer=acme) refused a call of gpt-4o\\r that may cost $0.30: \
-             of $5.00, $4.60 is spent and $0.20 reserved"
+            "budget \"daily\" (customer=acme) refused a call to gpt-4o\\r that may cost $0.30: \
+             $4.60 of $5.00 is spent and $0.20 reserved"
         );
         let at = |seconds| UNIX_EPOCH + Duration::from_millis(seconds * 1_000);
         let once = |earliest, latest: Option<u64>| Availability::OnceReleased {
             earliest: at(earliest),
             latest: latest.map(at),
         };
-        let released = "$0.30: of $5.00, $4.80 is reserved; it fits once enough of what is \
-                        reserved is free again";
+        let released = "$0.30: $4.80 of $5.00 is reserved; it will fit once calls in progress \
+                        release enough";
         for (spent, reserved, needed, available, end) in [
             (
                 0,
                 0,
                 501,
                 Availability::Never,
-                "$5.01: the limit is $5.00; waiting does not help".to_owned(),
+                "$5.01: the limit is $5.00; waiting will not help".to_owned(),
             ),
             (
                 480,
                 0,
                 30,
                 Availability::From(at(86_400)),
-                "$0.30: of $5.00, $4.80 is spent; it fits from 1970-01-02 00:00 UTC on".to_owned(),
+                "$0.30: $4.80 of $5.00 is spent; it will fit from 1970-01-02 00:00 UTC".to_owned(),
             ),
             (0, 480, 30, once(0, None), released.to_owned()),
             (
@@ -148,7 +148,7 @@ mod tests {
                 480,
                 30,
                 once(0, Some(61)),
-                format!("{released}, or else from 1970-01-01 00:01:01 UTC on"),
+                format!("{released}, by 1970-01-01 00:01:01 UTC at the latest"),
             ),
             (
                 0,
@@ -156,7 +156,8 @@ mod tests {
                 30,
                 once(60, Some(120)),
                 format!(
-                    "{released}, after 1970-01-01 00:01 UTC, or else from 1970-01-01 00:02 UTC on"
+                    "{released}, not before 1970-01-01 00:01 UTC, \
+                     by 1970-01-01 00:02 UTC at the latest"
                 ),
             ),
         ] {

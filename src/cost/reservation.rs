@@ -1,4 +1,4 @@
-//! Money reserved for a call, the charge after it is sent, and the bill that settles it.
+//! `Reservation`, `Charge` and `Bill`: money reserved, a sent call, and what settles it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -12,22 +12,22 @@ use super::{CallPlan, Cost, Money, Price, UnreportedUsage};
 use crate::error::Error;
 use crate::usage::Usage;
 
-/// Money set aside for a call that is not sent yet.
+/// Money reserved for a call that has not been sent yet.
 ///
-/// Made by [`CostTracker::reserve`]. Dropped, it gives the money back.
-#[must_use = "dropped, it gives the money back"]
+/// Made by [`CostTracker::reserve`]. Dropping it releases the money.
+#[must_use = "dropping it releases the money"]
 #[derive(Debug)]
 pub struct Reservation(Held);
 
-/// A call that was sent, and will be charged.
+/// A call that was sent and will be charged.
 ///
-/// Made by [`Reservation::send`]. Dropped, it is charged as a call without an answer, by the
-/// rule of [`UnreportedUsage`](super::UnreportedUsage): it may have been billed.
-#[must_use = "dropped, it is charged as a call that got no answer"]
+/// Made by [`Reservation::send`]. The call may have been billed, so dropping this charges it like
+/// a call without an answer, by the rule of [`UnreportedUsage`](super::UnreportedUsage).
+#[must_use = "dropping it charges the call as one without an answer"]
 #[derive(Debug)]
 pub struct Charge(Held);
 
-/// What an answer used, whole or as far as it came.
+/// What an answer used, complete or as far as it arrived.
 #[derive(Debug, Clone)]
 pub struct Bill {
     pub(super) usage: Usage,
@@ -37,65 +37,63 @@ pub struct Bill {
 }
 
 impl Bill {
-    /// A whole answer of this usage.
+    /// A complete answer with this usage.
     pub fn new(usage: Usage) -> Self {
         Self { usage, served_model: None, service_tier: None, outcome: CallOutcome::Answered }
     }
 
-    /// The model that served it, whose price holds. Default: the one that was asked for.
+    /// Sets the model that served it, whose price applies. Default: the requested model.
     #[must_use]
     pub fn served_model(mut self, model: impl Into<String>) -> Self {
         self.served_model = Some(model.into());
         self
     }
 
-    /// The service tier that served it, whose price holds. Default: the one that was
-    /// asked for.
+    /// Sets the service tier that served it, whose price applies. Default: the requested tier.
     #[must_use]
     pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
         self.service_tier = Some(tier.into());
         self
     }
 
-    /// Who served it, as far as that was told.
+    /// Sets who served it, if known.
     pub(crate) fn served_by(mut self, model: Option<String>, tier: Option<String>) -> Self {
         self.served_model = model;
         self.service_tier = tier;
         self
     }
 
-    /// The answer broke off, and its usage counts what came until then: the output is charged
+    /// Marks the answer as broken off: its usage counts only what arrived. The output is charged
     /// by the rule of [`UnreportedUsage`](super::UnreportedUsage).
     ///
-    /// Where the provider reported all that it billed before the answer broke off, this is
-    /// not needed.
+    /// Do not call this if the provider reported everything it billed before the break.
     #[must_use]
     pub fn broken(mut self) -> Self {
         self.usage = self.usage.unfinished();
         self.cut_off()
     }
 
-    /// The answer broke off; the source of its usage says what of it the provider reported.
+    /// Like [`broken`](Self::broken), but the usage's source already says what was reported.
     pub(crate) fn cut_off(mut self) -> Self {
         self.outcome = CallOutcome::Broken;
         self
     }
 
-    /// The usage alone was told, of a call that nothing was reserved for.
+    /// Marks usage of a call made elsewhere, for which nothing was reserved.
     pub(super) fn tracked(mut self) -> Self {
         self.outcome = CallOutcome::Tracked;
         self
     }
 }
 
-/// A reservation and what its end needs.
+/// A reservation and what is needed to end it.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) tracker: CostTracker,
     pub(super) basis: Arc<Basis>,
-    /// In the ledger, where any budget bears on it.
+    /// Its id in the ledger, if any budget applies.
     pub(super) id: Option<ReservationId>,
-    /// The budgets by their places, and the accounts in them, in the ledger's order.
+    /// The accounts charged, each with its budget's index, in the ledger's order.
     pub(super) accounts: Vec<(usize, String)>,
     /// Whether the request was sent.
     pub(super) sent: bool,
@@ -106,13 +104,13 @@ pub(super) struct Held {
 /// What a call is priced by.
 #[derive(Debug)]
 pub(super) struct Basis {
-    /// Its bound is what was reserved for.
+    /// Its bound is what was reserved.
     pub(super) plan: CallPlan,
-    /// Of the model asked for.
+    /// The price of the requested model.
     pub(super) price: Option<Arc<Price>>,
     /// What was reserved.
     pub(super) amount: Money,
-    /// The least of the hard limits per request.
+    /// The lowest hard per-request limit.
     pub(super) limit: Option<Money>,
     /// When it was reserved.
     pub(super) at: SystemTime,
@@ -121,7 +119,7 @@ pub(super) struct Basis {
 }
 
 /// How a call has ended.
-// It is made and taken apart on the stack.
+// Made and taken apart on the stack.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum Ending {
     Released,
@@ -134,24 +132,24 @@ impl Reservation {
         Self(held)
     }
 
-    /// How much is set aside. Nothing where no budget bears on the call.
+    /// How much is reserved. Zero if no budget applies to the call.
     pub fn amount(&self) -> Money {
         self.0.basis.amount
     }
 
-    /// The output tokens it is enough for, at most those of the plan: what to send as
-    /// `max_tokens`, so that the provider itself keeps to it.
+    /// The output tokens it pays for, at most those of the plan. Send this as `max_tokens`, so
+    /// that the provider enforces it.
     pub fn output_tokens(&self) -> u64 {
         self.0.basis.plan.bound.output_tokens
     }
 
-    /// What to send as the limit of each answer; `None` where no budget bears on the call.
+    /// The output limit to send for each answer; `None` if no budget applies to the call.
     pub(crate) fn output_limit(&self) -> Option<u64> {
         let bound = &self.0.basis.plan.bound;
         (bound.answers > 0).then(|| bound.limit_within(bound.output_tokens))
     }
 
-    /// The call is sent now. From here on it may be billed.
+    /// Marks the call as sent. From here on it may be billed.
     pub fn send(mut self) -> Charge {
         self.0.sent = true;
         Charge(self.0)
@@ -159,29 +157,28 @@ impl Reservation {
 }
 
 impl Charge {
-    /// Charges what the answer cost, gives the rest back and returns the cost. `None`
-    /// where the price is not known.
+    /// Charges what the answer cost, releases the rest and returns the cost. `None` if the price
+    /// is not known.
     ///
-    /// It may be more than was reserved, where the provider did not keep to the limits
-    /// sent; it is booked all the same.
+    /// The cost can exceed the reservation if the provider ignored the limits it was sent. It is
+    /// recorded anyway.
     pub fn settle(mut self, bill: Bill) -> Option<Cost> {
         self.0.end(Ending::Answered(bill))
     }
 
-    /// Gives the money back: the call certainly was not billed.
+    /// Releases the money: the call was certainly not billed.
     pub fn release(mut self) {
         self.0.end(Ending::Released);
     }
 
-    /// Ends a call that failed before any answer: charges it where it may have been
-    /// billed.
+    /// Ends a call that failed before any answer, and charges it if it may have been billed.
     pub(crate) fn fail(self, error: &Error) {
         if !may_be_billed(error) {
             self.release();
         }
     }
 
-    /// Watches what a stream costs while it comes.
+    /// Watches what a stream costs as it arrives.
     pub(crate) fn meter(&self) -> Meter {
         Meter(Arc::clone(&self.0.basis))
     }
@@ -199,21 +196,21 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let ending = if self.sent { Ending::Unanswered } else { Ending::Released };
-        // A ledger or a clock of the caller's that panics here, while another panic drops
-        // this, would end the process.
+        // If the caller's ledger or clock panicked here while another panic unwinds, the process
+        // would abort.
         if catch_unwind(AssertUnwindSafe(|| self.end(ending))).is_err() {
             self.tracker.end_failed();
         }
     }
 }
 
-/// Watches what a stream costs while it comes.
+/// Watches what a stream costs as it arrives.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter(Arc<Basis>);
 
 impl Meter {
-    /// What so much usage costs, by the price of the model asked for, if the stream goes on
-    /// and ends well.
+    /// What this usage costs at the price of the requested model, if the stream goes on and ends
+    /// well.
     pub(crate) fn cost(&self, usage: &Usage) -> Option<Cost> {
         let mut terms = self.0.terms(self.0.price.as_deref(), None);
         if terms.unreported == UnreportedUsage::Reserved {
@@ -222,10 +219,10 @@ impl Meter {
         terms.answered(usage, CallOutcome::Broken)
     }
 
-    /// The limit per request, once it is passed.
+    /// The per-request limit, once the stream has exceeded it.
     ///
-    /// Output that was not reported counts half of its estimate, so that only a provider that
-    /// ignores the output limit is cut off, and not text of long tokens.
+    /// Unreported output counts half of its estimate, so that only a provider that ignores the
+    /// output limit is cut off, and not text with long tokens.
     pub(crate) fn passed(&self, usage: &Usage) -> Option<Money> {
         let limit = self.0.limit?;
         let mut usage = *usage;
@@ -233,7 +230,7 @@ impl Meter {
             usage.completion_tokens /= 2;
         }
         let mut terms = self.0.terms(self.0.price.as_deref(), None);
-        // Whatever is charged if it breaks off: it is to end well, and cost what came.
+        // Not what a broken stream is charged: the stream should end well and cost what arrived.
         terms.unreported = match terms.unreported {
             UnreportedUsage::Reserved => UnreportedUsage::Received,
             UnreportedUsage::Nothing => UnreportedUsage::Estimate,
@@ -250,8 +247,8 @@ impl Meter {
 }
 
 impl Basis {
-    /// The terms at the `price` of who served the call, and in the tier that did, where
-    /// that is known.
+    /// What is needed to price a call at `price`, that of the model that served it, in the tier
+    /// that served it if known.
     pub(super) fn terms<'a>(
         &'a self,
         price: Option<&'a Price>,

@@ -1,4 +1,4 @@
-//! The sums of calls, usage and cost in a report.
+//! `Tally`: sums of calls, usage and cost in a report.
 
 use serde::{Deserialize, Serialize};
 use std::iter::Sum;
@@ -7,29 +7,27 @@ use std::ops::AddAssign;
 use super::{CallRecord, Cost, CostSource};
 use crate::usage::{Usage, UsageSource};
 
-/// What a number of calls used and cost, summed up. Sums stop at the ends of their
-/// ranges.
+/// What a number of calls used and cost, added up. Sums saturate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Tally {
     /// How many calls.
     pub calls: u64,
-    /// Those of them that have no known price. They are in the usage but not in the cost.
+    /// How many of them have no known price. They are in the usage but not in the cost.
     pub unpriced: u64,
-    /// Those of them that are charged at the most they may have cost, since the provider
-    /// has not said all that they used.
+    /// How many are charged at the most they may have cost, because the provider did not report
+    /// all of their usage.
     pub bound: u64,
-    /// Those of them whose cost is estimated for the same reason.
+    /// How many have an estimated cost, for the same reason.
     pub estimated: u64,
-    /// What they used. [`reported_cost`](Usage::reported_cost) is the sum of the bills of
-    /// those that have one. Its source is that of all of them, or
-    /// [`Estimated`](UsageSource::Estimated) where they differ.
+    /// What they used. [`reported_cost`](Usage::reported_cost) is the sum of the bills that came.
+    /// The source is the one they all share, or [`Estimated`](UsageSource::Estimated) if they
+    /// differ.
     pub usage: Usage,
-    /// What they cost. Its source is that of the least certain of them: of all sources the
-    /// last in the order [`Priced`](CostSource::Priced),
-    /// [`Reported`](CostSource::Reported), [`Estimated`](CostSource::Estimated),
-    /// [`Bound`](CostSource::Bound).
+    /// What they cost. The source is the least certain one among them, in the order
+    /// [`Priced`](CostSource::Priced), [`Reported`](CostSource::Reported),
+    /// [`Estimated`](CostSource::Estimated), [`Bound`](CostSource::Bound).
     pub cost: Cost,
 }
 
@@ -84,9 +82,9 @@ impl<'a> Sum<&'a Tally> for Tally {
     }
 }
 
-/// Adds the counts; the source is the caller's to tell.
+/// Adds the counts. The caller sets the source.
 fn add_usage(sum: &mut Usage, other: &Usage) {
-    // All by name, so that no field that is added later is forgotten here.
+    // Named one by one, so that a field added later is not forgotten here.
     let Usage {
         prompt_tokens,
         completion_tokens,

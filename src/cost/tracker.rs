@@ -27,13 +27,13 @@ use crate::usage::Usage;
 use describe::{status, unknown_price};
 use state::State;
 
-/// Keeps track of what calls cost, and holds budgets.
+/// Tracks what calls cost, and enforces budgets.
 ///
-/// Every [`Client`](crate::Client) has one; several clients may share one, by
-/// [`ClientBuilder::cost_tracker`](crate::ClientBuilder::cost_tracker). Cheap to clone;
-/// all clones are one.
+/// Every [`Client`](crate::Client) has one, and several clients can share one; see
+/// [`ClientBuilder::cost_tracker`](crate::ClientBuilder::cost_tracker). Cloning is cheap, and all
+/// clones share their state.
 ///
-/// It can be used on its own by programs that send their requests by other means:
+/// Programs that send their requests by other means can use one directly:
 ///
 /// ```
 /// use tollgate::{CostTracker, Usage};
@@ -59,7 +59,7 @@ use state::State;
 ///     .output_tokens(500)
 ///     .tag("customer", "acme");
 /// let call = costs.reserve(plan)?.send();
-/// // The request goes out here; dropped on a failure, `call` is charged in full.
+/// // Send the request here. If it fails and `call` is dropped, the call is charged in full.
 /// let cost = call.settle(Bill::new(Usage::reported(1_100, 320)));
 /// # assert_eq!(cost.unwrap().total, "0.00595".parse().unwrap());
 /// # Ok::<(), tollgate::Error>(())
@@ -73,17 +73,17 @@ struct Inner {
     config: CostConfig,
     ledger: Arc<dyn Ledger>,
     unknown_model: UnknownModel,
-    /// Guards what reports are made of ([`Lock::CostTracker`]): the sums agree with each other.
+    /// Guards the totals behind reports ([`Lock::CostTracker`]): they agree with each other.
     /// Nothing else is locked, called or written while it is held.
     state: Mutex<State>,
     events: Events,
-    /// The listeners of the clients that share it ([`Lock::AlertListeners`]). Locked to change
-    /// or copy the list, and not while they are called.
+    /// The listeners of the clients that share it ([`Lock::AlertListeners`]). Locked to change or
+    /// copy the list, not while they are called.
     listeners: Mutex<Vec<AlertListener>>,
 }
 
 impl CostTracker {
-    /// One that keeps track with every default, and has no budgets.
+    /// Creates a tracker with default settings and no budgets.
     pub fn new() -> Self {
         let config = CostConfig::default();
         let ledger = Arc::new(MemoryLedger::new());
@@ -104,12 +104,12 @@ impl CostTracker {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The prices it goes by.
+    /// The prices it uses.
     pub fn prices(&self) -> &Prices {
         &self.inner.config.prices
     }
 
-    /// Calls `listener` on every alert, for as long as there is one.
+    /// Calls `listener` on every alert, as long as the listener is alive.
     pub(crate) fn add_listener(&self, listener: AlertListener) {
         let mut listeners = self.inner.listeners.lock();
         listeners.retain(AlertListener::is_alive);
@@ -121,12 +121,12 @@ impl CostTracker {
         &self.inner.config.budgets
     }
 
-    /// Prices usage that was told by someone else, and books it. `None` where the price
-    /// is not known, and calls of unknown price are [let through](UnknownModel::Allow).
+    /// Prices usage that came from elsewhere, and records it. `None` if the price is not known
+    /// and calls without a price are [allowed](UnknownModel::Allow).
     ///
     /// # Errors
     ///
-    /// As [`track`](Self::track).
+    /// Like [`track`](Self::track).
     pub fn track_usage(
         &self,
         provider: &str,
@@ -136,13 +136,13 @@ impl CostTracker {
         self.track(CallPlan::new(provider, model), Bill::new(*usage))
     }
 
-    /// Prices and books a call that was made by other means, with its tags and tiers.
-    /// Nothing is refused for a budget, for the money is gone.
+    /// Prices and records a call made by other means, with its tags and tiers. No budget refuses
+    /// it, because the money is already spent.
     ///
     /// # Errors
     ///
-    /// Where no price is known, and none was to be assumed: the call is counted as
-    /// unpriced. Where the books cannot be written.
+    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if there is no price and
+    /// [`UnknownModel::Refuse`] applies; the call then counts as unpriced. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be written.
     pub fn track(&self, plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
         let at = self.now();
         let price = self.price(&plan);
@@ -157,7 +157,7 @@ impl CostTracker {
         }
     }
 
-    /// What the report says, at this moment.
+    /// The report as of now.
     pub fn report(&self) -> CostReport {
         let now = seconds(self.now());
         let (mut report, accounts) = {
@@ -189,17 +189,20 @@ impl CostTracker {
         report
     }
 
-    /// Prices the recorded usage as if another model had served it, at today's prices.
+    /// Reprices the recorded usage as if another model had served it, at today's prices.
     /// `provider` is a name of the price table ([`Prices::providers`]).
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) where there is no price for it.
+    /// [`Configuration`](ErrorKind::Configuration) if that model has no price.
     pub fn what_if(&self, provider: &str, model: &str) -> Result<WhatIf, Error> {
         let price = self.prices().find(provider, model).ok_or_else(|| {
             Error::new(
                 ErrorKind::Configuration,
-                format!("there is no price for {model:?} of {provider:?}; set one in Prices"),
+                format!(
+                    "no price is known for model {model:?} of {provider:?}; set one with \
+                     Prices::set"
+                ),
             )
         })?;
         let at = self.now();
@@ -211,7 +214,7 @@ impl CostTracker {
         Ok(self.report().what_if(model, &price.borders(at), reprice))
     }
 
-    /// Tells every call, alert and refusal from now on, as it happens.
+    /// Subscribes to every call, alert and refusal from now on.
     pub fn events(&self) -> CostEvents {
         self.inner.events.subscribe()
     }
@@ -225,7 +228,7 @@ impl CostTracker {
         (self.inner.config.clock)()
     }
 
-    /// The price of a call's model, or the one to assume.
+    /// The price of a call's model, or the assumed one.
     fn price(&self, plan: &CallPlan) -> Option<Arc<Price>> {
         self.prices().find(plan.prices(), &plan.model).or_else(|| match &self.inner.unknown_model {
             UnknownModel::Assume(price) => Some(Arc::clone(price)),

@@ -1,4 +1,4 @@
-//! The time windows over which budgets add up.
+//! `Window`: the period over which a budget adds up.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -8,59 +8,59 @@ use std::time::Duration;
 use super::{Money, UtcOffset};
 use crate::time::calendar::{DAY, civil_from_days, days_from_civil};
 
-/// Into how many slices of time a rolling window is cut: its limit may be felt longer
-/// than its length by one of them.
+/// How many slices a rolling window is divided into. Its limit may apply for up to one slice
+/// longer than its length.
 const SLICES: i64 = 60;
 
-/// Before this share of a window is over, one part in so many, a projection would say
-/// more of chance than of the rate.
+/// A projection needs one part in this many of the window to have passed. Before that, a single
+/// call would decide it.
 const FIRST_PART: i64 = 100;
 
-/// The time over which a [`Budget`](super::Budget) sums up.
+/// The period over which a [`Budget`](super::Budget) adds up.
 ///
-/// It is stored as `"daily"` or, in the words of [`Duration`],
-/// `{"rolling": {"secs": 3600, "nanos": 0}}`. Of files that people write, its `Display` is
-/// read as well: `"rolling-1h"`, with `d`, `h`, `m` or `s` for the unit; and `"per_request"`
-/// for `"request"`.
+/// It is stored as `"daily"` or, in serde's form of [`Duration`],
+/// `{"rolling": {"secs": 3600, "nanos": 0}}`. In formats that people write, its `Display` form
+/// works too: `"rolling-1h"`, with the unit `d`, `h`, `m` or `s`; and `"per_request"` for
+/// `"request"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Window {
-    /// No time: each request on its own.
+    /// Each request on its own.
     Request,
-    /// The day of the calendar, from midnight to midnight.
+    /// A calendar day, from midnight to midnight.
     Daily,
-    /// The month of the calendar, however many days it has.
+    /// A calendar month.
     Monthly,
-    /// All the time there is.
+    /// All time.
     Total,
-    /// The last so long, at any moment. Rounded up to whole seconds and kept in 60
-    /// slices, of a second at least: within no window of this length is more spent than
-    /// the limit, and what was spent counts up to a slice longer.
+    /// The last period of this length, at any moment. The length is rounded up to whole seconds
+    /// and divided into 60 slices of at least a second. No period of this length sees more
+    /// spending than the limit; spending may count for up to one slice longer.
     Rolling(Duration),
 }
 
-/// What a window is at one moment. All are seconds since the Unix epoch; `from`, `slot`
-/// and `until` are those of a [`Line`](super::ledger::Line).
+/// A window at one moment. All values are seconds since the Unix epoch; `from`, `slot` and
+/// `until` are those of a [`Line`](super::ledger::Line).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Span {
     /// The first slot that counts.
     pub(crate) from: i64,
     /// The slot that is charged now.
     pub(crate) slot: i64,
-    /// From when on that slot counts no longer.
+    /// From when that slot no longer counts.
     pub(crate) until: i64,
-    /// From when on all that is spent counts: the start of the calendar's window, one
-    /// length ago for a rolling one, ever for the total.
+    /// Since when all spending counts: the start of the calendar window, one length ago for a
+    /// rolling window, always for the total.
     pub(crate) start: i64,
-    /// When there is another span: at the end of the calendar's window or of the rolling
-    /// one's slice, and never for the total.
+    /// When the next span begins: at the end of the calendar window or of the rolling window's
+    /// slice; never for the total.
     pub(crate) end: i64,
 }
 
 impl Window {
-    /// What it is at `now`, where the calendar's day begins as `offset` says; `None` for a
-    /// request, which needs no books.
+    /// The window at `now`, with calendar days that begin as `offset` says; `None` for a request,
+    /// which adds nothing up.
     pub(crate) fn span(self, offset: UtcOffset, now: i64) -> Option<Span> {
         let calendar = |(start, end)| Span { from: start, slot: start, until: end, start, end };
         match self {
@@ -74,8 +74,8 @@ impl Window {
                 let length = whole_seconds(length);
                 let slice = slice(length);
                 let start = now.saturating_sub(length);
-                // What was spent in the very second in which the last full length began
-                // may lie within it.
+                // Spending in the very second in which the last full length began may lie
+                // within it.
                 let (from, slot) = (floor(start, slice), floor(now, slice));
                 let end = slot.saturating_add(slice);
                 Some(Span { from, slot, until: end.saturating_add(length), start, end })
@@ -83,15 +83,15 @@ impl Window {
         }
     }
 
-    /// When the window of a span ends, in seconds since the Unix epoch; `None` of one that
-    /// does not: the total, and a rolling window, which moves on.
+    /// When the window of a span ends, in seconds since the Unix epoch. `None` for a total, which
+    /// does not end, and for a rolling window, which moves on.
     pub(crate) fn ends(self, span: &Span) -> Option<i64> {
         matches!(self, Self::Daily | Self::Monthly).then_some(span.end)
     }
 
-    /// The moments after `now` from which on something that was spent by then counts no
-    /// longer, in order: the end of the calendar's window, and of a rolling one, for each of
-    /// its slices, its end and then a length of the window.
+    /// The moments after `now` at which spending up to now stops counting, in order: the end of
+    /// the calendar window, or for each slice of a rolling window, the end of that slice plus the
+    /// window's length.
     pub(crate) fn renewals(self, offset: UtcOffset, now: i64) -> Vec<i64> {
         let Some(span) = self.span(offset, now) else { return Vec::new() };
         let Self::Rolling(length) = self else { return self.ends(&span).into_iter().collect() };
@@ -103,9 +103,9 @@ impl Window {
             .collect()
     }
 
-    /// What will have been spent at the end of the calendar's window if it goes on as
-    /// it went since its beginning. `None` in the first hundredth of the window, where
-    /// one call would say everything, and for windows that have no end.
+    /// What will be spent by the end of the calendar window at the average rate so far. `None` in
+    /// the first hundredth of the window, where a single call would decide it, and for windows
+    /// without an end.
     pub(crate) fn project(self, offset: UtcOffset, spent: Money, now: i64) -> Option<Money> {
         let (start, end) = match self {
             Self::Daily => day(offset, now),
@@ -124,7 +124,7 @@ impl Window {
 }
 
 impl Window {
-    /// The one of that name, as `Display` writes it.
+    /// Parses a name as `Display` writes it.
     fn named(name: &str) -> Option<Self> {
         match name {
             "request" | "per_request" => return Some(Self::Request),
@@ -142,7 +142,7 @@ impl Window {
             "s" => 1,
             _ => return None,
         };
-        // `parse` would take a sign as well.
+        // `parse` would accept a sign too.
         let count: u64 =
             digits.bytes().all(|c| c.is_ascii_digit()).then(|| digits.parse().ok())??;
         Some(Self::Rolling(Duration::from_secs(count.checked_mul(unit)?)))
@@ -151,7 +151,7 @@ impl Window {
 
 impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// As it is stored.
+        /// The stored form.
         #[derive(Deserialize)]
         #[serde(rename_all = "snake_case")]
         enum Stored {
@@ -162,7 +162,7 @@ impl<'de> Deserialize<'de> for Window {
             Rolling(Duration),
         }
 
-        /// As it may be written.
+        /// Any form that people may write.
         #[derive(Deserialize)]
         #[serde(
             untagged,
@@ -174,15 +174,15 @@ impl<'de> Deserialize<'de> for Window {
             Stored(Stored),
         }
 
-        // Other formats cannot tell of what kind a value is.
+        // Binary formats cannot tell which of the two forms a value has.
         let stored = if deserializer.is_human_readable() {
             match Written::deserialize(deserializer)? {
                 Written::Stored(stored) => stored,
                 Written::Name(name) => {
                     return Self::named(&name).ok_or_else(|| {
                         D::Error::custom(format!(
-                            "there is no window {name:?}; it is \"daily\", \"monthly\", \
-                             \"total\", \"request\" or one like \"rolling-1h\""
+                            "unknown window {name:?}; use \"daily\", \"monthly\", \"total\", \
+                             \"request\" or one like \"rolling-1h\""
                         ))
                     });
                 }
@@ -220,14 +220,14 @@ impl fmt::Display for Window {
     }
 }
 
-/// The day that `now` is in: its midnight and the next.
+/// The day that contains `now`: its midnight and the next.
 fn day(offset: UtcOffset, now: i64) -> (i64, i64) {
     let midnight = floor(now.saturating_add(offset.seconds()), DAY);
     let start = midnight.saturating_sub(offset.seconds());
     (start, start.saturating_add(DAY))
 }
 
-/// The month that `now` is in: the midnight it begins with and that of the next.
+/// The month that contains `now`: its first midnight and that of the next month.
 fn month(offset: UtcOffset, now: i64) -> (i64, i64) {
     let (year, month, _) = civil_from_days(now.saturating_add(offset.seconds()).div_euclid(DAY));
     let next = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
@@ -237,19 +237,18 @@ fn month(offset: UtcOffset, now: i64) -> (i64, i64) {
     (midnight((year, month)), midnight(next))
 }
 
-/// The seconds of a rolling window, at least one.
+/// The seconds of a rolling window, rounded up, at least 1.
 fn whole_seconds(length: Duration) -> i64 {
     let seconds = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
     seconds.saturating_add(i64::from(length.subsec_nanos() > 0)).max(1)
 }
 
-/// The seconds of one of its slices.
+/// The seconds of one slice of a rolling window.
 fn slice(length: i64) -> i64 {
     length / SLICES + i64::from(length % SLICES > 0)
 }
 
-/// The greatest multiple of `step` that is not after `instant`; the first there is where
-/// that lies before all time.
+/// The greatest multiple of `step` not after `instant`, or `i64::MIN` if it would overflow.
 fn floor(instant: i64, step: i64) -> i64 {
     instant.checked_sub(instant.rem_euclid(step)).unwrap_or(i64::MIN)
 }

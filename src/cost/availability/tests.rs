@@ -17,10 +17,10 @@ fn rolling(seconds: u64) -> Window {
     Window::Rolling(Duration::from_secs(seconds))
 }
 
-/// What is spent and reserved, by when.
+/// Spent and reserved money, by time.
 type Spending = &'static [(i64, i128, i128)];
 
-/// What a ledger says of each moment, where so much was spent and is reserved.
+/// A ledger's balance at each moment, after this spending.
 fn balances(window: Window, now: i64, spending: Spending) -> Vec<(i64, Balance)> {
     let balance = |moment: i64| {
         let span = window.span(UtcOffset::UTC, moment).unwrap();
@@ -37,10 +37,10 @@ fn balances(window: Window, now: i64, spending: Spending) -> Vec<(i64, Balance)>
 }
 
 #[test]
-fn a_call_fits_once_enough_of_what_was_spent_counts_no_longer() {
+fn a_call_fits_once_enough_spending_has_left_the_window() {
     let later = |earliest, latest: Option<i64>| Fit::Later { earliest, latest };
     let always = |moment| later(moment, Some(moment));
-    // Of a hundred; a rolling hour is kept in slices of a minute.
+    // With a limit of a hundred. A rolling hour has slices of a minute.
     for (window, now, spending, needed, expected) in [
         (Window::Daily, 500, &[(10, 90, 0)][..], 10, always(500)),
         (Window::Daily, 500, &[(10, 90, 0)], 11, always(DAY)),
@@ -51,19 +51,19 @@ fn a_call_fits_once_enough_of_what_was_spent_counts_no_longer() {
         (Window::Total, 500, &[(10, 50, 0)], 51, Fit::Never),
         (Window::Total, 500, &[(10, 50, 10)], 51, Fit::Never),
         (Window::Total, 500, &[(10, 50, 10)], 50, later(500, None)),
-        // The first slice goes 3,660 seconds after it began, the next a minute later.
+        // The first slice leaves 3,660 seconds after it began, the next a minute later.
         (rolling(3_600), 3_000, &[(10, 40, 0), (70, 40, 0)], 30, always(3_660)),
         (rolling(3_600), 3_000, &[(10, 40, 0), (70, 40, 0)], 61, always(3_720)),
         (rolling(3_600), 3_000, &[(59, 40, 0), (60, 40, 0)], 61, always(3_720)),
         (rolling(3_600), 3_000, &[(2_990, 100, 0)], 1, always(2_940 + 3_660)),
-        // Not by the next slice, which is where nothing changes.
+        // Not at the next slice, where nothing changes.
         (rolling(3_600), 3_599, &[(1_800, 100, 0)], 1, always(1_800 + 3_660)),
         (rolling(3_600), 3_000, &[(10, 40, 0), (70, 0, 40)], 30, later(3_000, Some(3_660))),
         (rolling(3_600), 3_000, &[(10, 80, 0), (70, 0, 20)], 90, later(3_660, Some(3_720))),
         (rolling(1), 100, &[(100, 100, 0)], 1, always(102)),
-        // A slice of two seconds, into which the length does not go.
+        // Slices of two seconds, which do not divide the length.
         (rolling(61), 1_001, &[(1_000, 100, 0)], 100, always(1_063)),
-        // Spent by a clock that is ahead, as long as it counts together with now.
+        // Spent by a clock that runs ahead, for as long as it counts together with now.
         (rolling(60), 1_000, &[(1_030, 100, 0)], 1, Fit::Unknown),
     ] {
         let balances = balances(window, now, spending);
@@ -73,7 +73,7 @@ fn a_call_fits_once_enough_of_what_was_spent_counts_no_longer() {
 }
 
 #[test]
-fn a_call_fits_into_all_budgets_when_it_fits_into_the_last() {
+fn a_call_fits_once_it_fits_into_every_budget() {
     let later = |earliest, latest| Fit::Later { earliest, latest };
     let once = |earliest, latest: Option<u64>| Availability::OnceReleased {
         earliest: at(earliest),
@@ -90,13 +90,13 @@ fn a_call_fits_into_all_budgets_when_it_fits_into_the_last() {
         (vec![later(10, Some(10)), Fit::Never], Availability::Never),
         (vec![Fit::Unknown, Fit::Never], Availability::Never),
         (vec![later(10, Some(10)), Fit::Unknown], Availability::Unknown),
-        // Further off than a clock can say.
+        // Further away than a `SystemTime` can say.
         (vec![later(i64::MAX, Some(i64::MAX))], Availability::Never),
         (vec![later(10, Some(i64::MAX))], once(10, None)),
     ] {
         assert_eq!(Availability::of(fits.clone(), at(10)), expected, "{fits:?}");
     }
-    // The refusal itself is not moved to the beginning of its second.
+    // The refusal itself is not rounded to a whole second.
     let now = at(10) + Duration::from_millis(300);
     let fit = Availability::of([later(10, Some(500))], now);
     let expected = Availability::OnceReleased { earliest: now, latest: Some(at(500)) };
@@ -104,7 +104,7 @@ fn a_call_fits_into_all_budgets_when_it_fits_into_the_last() {
 }
 
 #[test]
-fn an_availability_is_read_back_as_it_was_stored() {
+fn a_stored_availability_reads_back_unchanged() {
     for available in [
         Availability::From(at(10)),
         Availability::OnceReleased { earliest: at(10), latest: None },

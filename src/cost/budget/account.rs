@@ -1,17 +1,16 @@
-//! How the accounts of a budget are named, so that people can read them and no two are
-//! the same.
+//! Account names that people can read, unique for every account.
 //!
 //! ```text
 //! daily                                            all calls
-//! daily [model=gpt-4o]                             only that model's
-//! daily+05:45 customer=acme                        an account for each customer
-//! daily customer                                   of calls that name no customer
-//! "Team A": monthly model=meta-llama/llama-3       a budget with a name of its own
+//! daily [model=gpt-4o]                             only calls to that model
+//! daily+05:45 customer=acme                        one account per customer
+//! daily customer                                   calls without a customer tag
+//! "Team A": monthly model=meta-llama/llama-3       a named budget
 //! ```
 //!
-//! The words are those of logfmt: `key=value`, in quotes where a character could be
-//! mistaken for one of the format's own. A budget's name stands for what it is
-//! restricted to, the window does not: the slots of different windows do not add up.
+//! The syntax is logfmt's: `key=value`, quoted if a character could be mistaken for syntax. A
+//! budget's name replaces its restrictions but not its window, because the slots of different
+//! windows do not add up.
 
 use std::fmt::Write as _;
 
@@ -19,25 +18,25 @@ use super::{Budget, Facts, name};
 use crate::cost::{UtcOffset, Window};
 
 impl Budget {
-    /// What people know it by: its name, or what is made of its window and scope.
+    /// The name shown to people: its own, or one made of its window and scope.
     pub(crate) fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.accounts())
     }
 
-    /// Whose an account of its is, without what all of them have in common.
+    /// The part of an account's name that sets it apart from the budget's other accounts.
     pub(crate) fn whose<'a>(&self, account: &'a str) -> &'a str {
         account.strip_prefix(&self.prefix()).unwrap_or(account).trim_start()
     }
 
-    /// What its accounts have in common, and what they differ in without the values. No
-    /// two budgets of a client may have this in common.
+    /// What its account names share, plus the keys in which they differ. No two budgets of a
+    /// client may have the same.
     pub(crate) fn accounts(&self) -> String {
         let mut text = self.prefix();
         self.values(&mut text, |_| None);
         text
     }
 
-    /// The account that it charges a call to.
+    /// The account in which it charges a call.
     pub(crate) fn account(&self, facts: &Facts<'_>) -> String {
         let mut text = self.prefix();
         self.values(&mut text, |dimension| match dimension {
@@ -49,7 +48,7 @@ impl Budget {
     }
 
     fn prefix(&self) -> String {
-        // Long enough for most accounts, since each call names some.
+        // Long enough for most accounts: every call builds some.
         let mut text = String::with_capacity(64);
         if let Some(given) = &self.name {
             word(&mut text, given);
@@ -97,7 +96,7 @@ impl Budget {
     }
 }
 
-/// What accounts can differ in.
+/// What a budget can split its accounts by.
 #[derive(Clone, Copy)]
 enum Dimension<'a> {
     Provider,
@@ -105,25 +104,25 @@ enum Dimension<'a> {
     Tag(&'a str),
 }
 
-/// A key with its value; alone where it has none.
+/// `key=value`, or the key alone if there is no value.
 fn pair(text: &mut String, dimension: Dimension<'_>, value: Option<&str>) {
     match dimension {
         Dimension::Provider => text.push_str("provider"),
         Dimension::Model => text.push_str("model"),
-        // A tag of that name is something else.
+        // A tag with one of these names is a different thing.
         Dimension::Tag(key @ ("provider" | "model")) => quoted(text, key),
         Dimension::Tag(key) => word(text, key),
     }
     let Some(value) = value else { return };
     text.push('=');
     match dimension {
-        // However it is written, it is one account.
+        // All spellings of a name share one account.
         Dimension::Provider | Dimension::Model => word(text, &name(value)),
         Dimension::Tag(_) => word(text, value),
     }
 }
 
-/// A text as it is, where nothing in it could be mistaken.
+/// Writes a text, in quotes if anything in it could be mistaken for syntax.
 fn word(text: &mut String, word: &str) {
     let plain = |c: char| match c {
         '-' | '_' | '.' | ':' | '/' | '@' | '+' => true,
@@ -136,8 +135,8 @@ fn word(text: &mut String, word: &str) {
     }
 }
 
-/// A text in quotes, on one line. Not as `Debug` writes it, which may change with the
-/// compiler: accounts are kept.
+/// Writes a text in quotes, on one line. Not with `Debug`, whose output may change between
+/// compilers: account names are stored.
 fn quoted(text: &mut String, word: &str) {
     text.push('"');
     for c in word.chars() {
@@ -152,7 +151,7 @@ fn quoted(text: &mut String, word: &str) {
     text.push('"');
 }
 
-/// Whether a character would break the line, or change how the text around it looks.
+/// Whether a character would break the line or change how the text around it looks.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')

@@ -1,4 +1,4 @@
-//! Finds budgets for providers that do not exist, most likely misspelled.
+//! Finds budgets for providers that do not exist, most likely because of a typo.
 
 use super::Budget;
 use crate::cost::Prices;
@@ -6,9 +6,9 @@ use crate::cost::price::fold;
 use crate::provider;
 
 impl Budget {
-    /// What is wrong with its provider: no call can have that name, so the budget would hold
-    /// nothing. `own` are the ids of the client's providers. `priced` is whether calls need a
-    /// price: a name that nobody else knows must have one then.
+    /// What is wrong with its provider, if no call can have that name and the budget would
+    /// therefore never apply. `own` has the ids of the client's providers. With `priced`, every
+    /// call needs a price, so a name that nobody else knows must have one.
     pub(crate) fn provider_problem(
         &self,
         own: &[&str],
@@ -35,8 +35,8 @@ impl Budget {
             true => String::new(),
         };
         Some(format!(
-            "the budget \"{label}\" is for the provider {name:?}, which no provider and no price \
-             has as its name; {meant}for a name of your own, set a price with Prices::set"
+            "the budget \"{label}\" is for the provider {name:?}, but no provider or price has \
+             that name; {meant}to use a name of your own, set a price for it with Prices::set"
         ))
     }
 }
@@ -47,7 +47,7 @@ mod tests {
     use crate::cost::{Money, Price};
 
     #[test]
-    fn a_provider_that_no_call_can_have_is_told_from_a_name_of_ones_own() {
+    fn a_misspelled_provider_is_refused_but_a_custom_name_is_not() {
         let price = || Price::per_million(Money::dollars(1), Money::dollars(2));
         let own = Prices::empty().set("Our-Gateway", "m", price()).set("openai2", "m", price());
         for (name, priced, free) in [

@@ -16,21 +16,21 @@ fn facts(tags: &BTreeMap<String, String>) -> Facts<'_> {
 #[test]
 fn each_mistake_gets_its_own_sentence() {
     for (budget, sentence) in [
-        (Budget::daily(Money::picos(-1)), "the limit is -$0.000000000001; it must be 0 or more"),
-        (Budget::rolling(Duration::ZERO, LIMIT), "the rolling window has no length"),
+        (Budget::daily(Money::picos(-1)), "the limit is -$0.000000000001; set 0 or more"),
+        (Budget::rolling(Duration::ZERO, LIMIT), "the rolling window has zero length"),
         (Budget::daily(LIMIT).alert_at([0, 50]), "the alerts are at [0, 50] percent"),
         (Budget::daily(LIMIT).alert_at([80, 50]), "the alerts are at [80, 50] percent"),
         (Budget::daily(LIMIT).alert_at([50, 50]), "the alerts are at [50, 50] percent"),
         (Budget::daily(LIMIT).name(" "), "the name is empty"),
         (Budget::daily(LIMIT).provider(""), "the provider is empty"),
         (Budget::daily(LIMIT).model(""), "the model is empty"),
-        (Budget::daily(LIMIT).tag("", "x"), "a tag's key is empty"),
-        (Budget::daily(LIMIT).per_tag(""), "a tag's key is empty"),
+        (Budget::daily(LIMIT).tag("", "x"), "a tag has an empty key"),
+        (Budget::daily(LIMIT).per_tag(""), "a tag has an empty key"),
         (Budget::daily(LIMIT).utc_offset(UtcOffset::hours(24)), "the UTC offset +24:00 is nowhere"),
     ] {
         let error = budget.check().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(error.message().starts_with("in the budget \""), "{error}");
+        assert!(error.message().starts_with("budget \""), "{error}");
         assert!(error.message().contains(sentence), "{sentence:?} is not in {error}");
     }
     let error = Budget::daily(Money::dollars(-1)).model("").check().unwrap_err();
@@ -38,7 +38,7 @@ fn each_mistake_gets_its_own_sentence() {
 }
 
 #[test]
-fn what_makes_sense_is_accepted() {
+fn sensible_budgets_are_accepted() {
     for budget in [
         Budget::daily(LIMIT),
         Budget::monthly(Money::ZERO),
@@ -51,7 +51,7 @@ fn what_makes_sense_is_accepted() {
 }
 
 #[test]
-fn a_call_falls_under_a_budget_if_it_fits_all_that_it_is_restricted_to() {
+fn a_budget_applies_to_a_call_that_meets_all_its_restrictions() {
     let acme = tags(&[("customer", "acme"), ("team", "a")]);
     let any = || Budget::daily(LIMIT);
     for (budget, expected) in [
@@ -69,7 +69,7 @@ fn a_call_falls_under_a_budget_if_it_fits_all_that_it_is_restricted_to() {
 }
 
 #[test]
-fn accounts_can_be_read() {
+fn account_names_are_readable() {
     let acme = tags(&[("customer", "acme"), ("team", "Team A"), ("model", "x")]);
     let none = tags(&[]);
     let kathmandu = "+05:45".parse().unwrap();
@@ -103,7 +103,7 @@ fn accounts_can_be_read() {
     assert_eq!(budget.name("acme's").label(), "acme's");
 }
 
-/// Everything in a few values that are chosen to be mistaken for one another.
+/// All combinations of a few values that are chosen to be mistaken for one another.
 #[test]
 fn no_two_combinations_share_an_account() {
     let values = [
@@ -164,7 +164,7 @@ fn no_two_combinations_share_an_account() {
                         tags.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
                     let account = budget.account(&facts(&tags));
                     assert!(!account.contains('\n'));
-                    // What the account is for, told apart by the program's own means.
+                    // Identifies an account independently of its name.
                     let own = |key: &String| tags.get(key).cloned();
                     let values: Vec<_> = budget.per_tags.iter().map(own).collect();
                     let meaning = (budget.clone(), values);
@@ -194,7 +194,7 @@ fn two_budgets_may_not_share_an_account() {
         let problems = Budget::problems_of(&budgets);
         assert!(problems.len() == 1 && problems[0].contains(sentence), "{problems:?}");
     }
-    // What is for each request has none.
+    // Per-request budgets have no account.
     let [hard, soft] = [Budget::per_request(LIMIT), Budget::per_request(Money::cents(1)).soft()];
     assert_eq!(Budget::problems_of(&[hard.clone(), soft.clone()]), [""; 0]);
     for one in [hard, soft] {
@@ -206,7 +206,7 @@ fn two_budgets_may_not_share_an_account() {
 }
 
 #[test]
-fn a_charge_is_the_ledgers_line() {
+fn a_charge_becomes_the_ledgers_line() {
     let none = tags(&[]);
     let charge = Budget::daily(LIMIT).per_model().line(&facts(&none), 86_400 + 5).unwrap();
     let line = charge.line();
@@ -241,7 +241,7 @@ fn an_alert_is_reached_once() {
 }
 
 #[test]
-fn a_stored_budget_comes_back_the_same() {
+fn a_stored_budget_reads_back_unchanged() {
     let hour = Duration::from_secs(3_600);
     for budget in [
         Budget::daily(LIMIT),
@@ -269,7 +269,7 @@ fn a_stored_budget_comes_back_the_same() {
 }
 
 #[test]
-fn names_in_letters_of_any_case_are_one_provider_one_model_and_one_account() {
+fn provider_and_model_names_differing_in_case_share_one_account() {
     let none = BTreeMap::new();
     let of = |provider, model| Facts { provider, price_provider: provider, model, tags: &none };
     let budget = Budget::daily(LIMIT).provider("OpenAI").model("gpt-4o-mini ");
@@ -285,7 +285,7 @@ fn names_in_letters_of_any_case_are_one_provider_one_model_and_one_account() {
 }
 
 #[test]
-fn a_budget_for_a_provider_goes_by_its_id_and_knows_its_other_names() {
+fn a_budgets_provider_is_an_id_or_another_name_for_it() {
     let none = BTreeMap::new();
     // The calls: the provider's id, and its name in the price table.
     let gemini = ("gemini-openai", "google");
@@ -303,11 +303,11 @@ fn a_budget_for_a_provider_goes_by_its_id_and_knows_its_other_names() {
         ("google-openai", &[gemini]),
         ("Azure_OpenAI", &[azure]),
         ("kimi", &[moonshot]),
-        // It is also the name in the price table, but names one provider.
+        // Also a name in the price table, but it is a provider's id.
         ("moonshotai", &[moonshot]),
-        // Nothing but a name in the price table.
+        // Only a name in the price table.
         ("google", &[gemini]),
-        // An id, so that the same name in the price table does not count.
+        // An id, so the same name in the price table does not count.
         ("openai", &[]),
         ("groq", &[]),
     ] {

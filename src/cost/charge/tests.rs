@@ -1,11 +1,11 @@
-//! Tests of what a call is charged, by how it ended.
+//! Tests of what an ended call is charged.
 
 use super::*;
 use std::time::Duration;
 
 const AT: SystemTime = SystemTime::UNIX_EPOCH;
 
-/// A pico-dollar for a token of input, a thousand for one of output.
+/// One pico-dollar per input token, a thousand per output token.
 fn price() -> Price {
     Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000_000))
 }
@@ -38,17 +38,17 @@ fn usage(source: UsageSource, input: u64, output: u64) -> Usage {
 }
 
 #[test]
-fn an_answer_is_charged_by_what_is_known_of_its_usage() {
+fn an_answer_is_charged_by_what_its_usage_reports() {
     use {CostSource as By, UnreportedUsage as Rule, UsageSource as Known};
     let (price, bound) = (price(), bound());
-    // By rule and usage: the tokens that are charged.
+    // The charged tokens, by rule and usage.
     for (rule, known, (input, output), (charged_input, charged_output), source) in [
-        // What is reported is charged, whatever the rule, and beyond the bound too.
+        // Reported tokens are charged under any rule, even beyond the bound.
         (Rule::Reserved, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Estimate, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Nothing, Known::Reported, (90, 9), (90, 9), By::Priced),
         (Rule::Reserved, Known::Reported, (900, 90), (900, 90), By::Priced),
-        // What was not reported is at its bound, whatever arrived.
+        // Unreported tokens are charged at the bound, whatever arrived.
         (Rule::Reserved, Known::EstimatedOutput, (90, 9), (90, 50), By::Bound),
         (Rule::Reserved, Known::EstimatedOutput, (90, 0), (90, 50), By::Bound),
         (Rule::Reserved, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
@@ -57,7 +57,7 @@ fn an_answer_is_charged_by_what_is_known_of_its_usage() {
         (Rule::Reserved, Known::Estimated, (90, 9), (400, 50), By::Bound),
         (Rule::Reserved, Known::Estimated, (500, 9), (500, 50), By::Bound),
         (Rule::Reserved, Known::Missing, (0, 0), (400, 50), By::Bound),
-        // Of what arrived a token for a byte, but no more than there can be.
+        // One token per byte that arrived, but no more than the bound allows.
         (Rule::Received, Known::EstimatedOutput, (90, 9), (90, 36), By::Bound),
         (Rule::Received, Known::EstimatedOutput, (90, 20), (90, 50), By::Bound),
         (Rule::Received, Known::EstimatedOutput, (90, 70), (90, 70), By::Bound),
@@ -74,13 +74,13 @@ fn an_answer_is_charged_by_what_is_known_of_its_usage() {
         (Rule::Nothing, Known::EstimatedInput, (90, 9), (0, 9), By::Estimated),
         (Rule::Nothing, Known::Estimated, (90, 9), (0, 0), By::Estimated),
         (Rule::Nothing, Known::Missing, (0, 0), (0, 0), By::Estimated),
-        // Of another model, whose price may be higher.
+        // Usage of another model, which may be more expensive.
         (Rule::Reserved, Known::OtherModel, (90, 9), (90, 36), By::Bound),
         (Rule::Reserved, Known::OtherModel, (90, 20), (90, 50), By::Bound),
         (Rule::Received, Known::OtherModel, (90, 70), (90, 70), By::Bound),
         (Rule::Estimate, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
         (Rule::Nothing, Known::OtherModel, (90, 9), (90, 9), By::Estimated),
-        // As many as fit into a number.
+        // Saturates.
         (Rule::Reserved, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
         (Rule::Received, Known::Estimated, (0, u64::MAX), (400, u64::MAX), By::Bound),
     ] {
@@ -102,7 +102,7 @@ fn an_answer_is_charged_by_what_is_known_of_its_usage() {
 fn a_call_without_an_answer_is_charged_by_the_rule() {
     let (price, bound) = (price(), bound());
     for (rule, reserved, total, source) in [
-        // All that was reserved, whatever made it more than the tokens come to.
+        // All that was reserved, even if the tokens come to less.
         (UnreportedUsage::Reserved, 60_000, 60_000, CostSource::Bound),
         (UnreportedUsage::Reserved, 0, 400 + 50_000, CostSource::Bound),
         (UnreportedUsage::Received, 60_000, 60_000, CostSource::Bound),
@@ -117,7 +117,7 @@ fn a_call_without_an_answer_is_charged_by_the_rule() {
 }
 
 #[test]
-fn the_providers_own_bill_is_taken_where_it_is_believed_or_there_is_no_price() {
+fn the_providers_bill_counts_if_trusted_or_if_there_is_no_price() {
     let (price, bound) = (price(), bound());
     let of = |price: Option<&Price>, trust_reported, bill: Option<i128>| {
         let terms = Terms { trust_reported, ..terms(price, &bound, UnreportedUsage::Reserved) };
@@ -135,13 +135,13 @@ fn the_providers_own_bill_is_taken_where_it_is_believed_or_there_is_no_price() {
     assert_eq!(of(None, false, Some(7)), Some((7, 0, CostSource::Reported)));
     assert_eq!(of(None, true, Some(7)), Some((7, 0, CostSource::Reported)));
     assert_eq!(of(None, true, None), None);
-    // A bill below nothing is none.
+    // A negative bill is ignored.
     assert_eq!(of(Some(&price), true, Some(-7)), priced);
     assert_eq!(of(None, true, Some(-7)), None);
 }
 
 #[test]
-fn the_price_is_that_of_the_tier_and_of_the_moment() {
+fn the_served_tier_and_the_start_of_the_call_decide_the_price() {
     let bound = bound();
     let later = AT + Duration::from_secs(10 * 86_400);
     let price = price()
@@ -163,7 +163,7 @@ fn the_price_is_that_of_the_tier_and_of_the_moment() {
 }
 
 #[test]
-fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() {
+fn unreported_tokens_are_charged_at_the_highest_rate_that_may_apply() {
     // A priority tier at three times the price, and audio at ten times that of text.
     let dear = Price::per_million(Money::picos(3_000_000), Money::picos(3_000_000_000));
     let price = price()
@@ -182,23 +182,23 @@ fn what_was_not_reported_is_charged_at_the_dearest_rate_that_can_have_applied() 
         terms.answered(&usage, CallOutcome::Broken).unwrap().total.as_picos()
     };
     let standard = Some("default");
-    // The input as reported, 80 of it from a cache, and 50 tokens of audio.
+    // The input as reported, 80 of it cached, and 50 tokens of audio.
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &bound), 10 + 500_000);
     let text = UpperBound { output_audio: false, ..bound };
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &text), 10 + 50_000);
     assert_eq!(of(UsageSource::EstimatedOutput, Some("priority"), &text), 270 + 150_000);
-    // No tier was asked for, and none is known yet.
+    // No tier was requested, and none is known yet.
     assert_eq!(of(UsageSource::EstimatedOutput, None, &text), 270 + 150_000);
     assert_eq!(of(UsageSource::EstimatedInput, standard, &text), 400 + 9_000);
     assert_eq!(of(UsageSource::EstimatedInput, None, &text), 1_200 + 27_000);
     assert_eq!(of(UsageSource::Estimated, None, &text), 1_200 + 150_000);
-    // Searches that were not counted yet, whose results become input.
+    // Searches that are not counted yet, whose results become input.
     let searching = UpperBound { web_searches: 2, ..text };
     assert_eq!(of(UsageSource::EstimatedOutput, standard, &searching), 400 + 50_000 + 14);
 }
 
 #[test]
-fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
+fn input_that_may_have_grown_after_its_report_is_charged_at_its_bound() {
     let price = price();
     for (runs_tools, web_searches, input) in [(false, 0, 90), (true, 0, 400), (false, 1, 400)] {
         let bound = UpperBound { runs_tools, web_searches, ..bound() };
@@ -207,7 +207,7 @@ fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
         assert_eq!((early.prompt_tokens, early.web_searches), (input, web_searches));
         let last = terms.charged(&usage(UsageSource::Reported, 90, 1));
         assert_eq!((last.prompt_tokens, last.web_searches), (90, 0));
-        // The searches are in the report that counts the output.
+        // The report that counts the output includes the searches.
         let last = terms.charged(&usage(UsageSource::EstimatedInput, 90, 1));
         assert_eq!((last.prompt_tokens, last.web_searches), (400, 0));
         for unreported in [UnreportedUsage::Estimate, UnreportedUsage::Nothing] {
@@ -219,7 +219,7 @@ fn input_that_may_have_grown_since_it_was_reported_is_charged_at_its_bound() {
 }
 
 #[test]
-fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
+fn a_plan_without_limits_bounds_nothing() {
     let price = price();
     for (stated, (input, output), source) in [
         ((true, true), (400, 50), CostSource::Bound),
@@ -242,7 +242,7 @@ fn a_plan_that_does_not_say_what_a_call_can_use_bounds_nothing() {
 }
 
 #[test]
-fn a_bill_of_the_providers_own_is_not_the_last_in_the_middle_of_a_stream() {
+fn a_bill_in_the_middle_of_a_stream_is_not_final() {
     let (price, bound) = (price(), bound());
     let terms =
         Terms { trust_reported: true, ..terms(Some(&price), &bound, UnreportedUsage::Reserved) };
@@ -253,7 +253,7 @@ fn a_bill_of_the_providers_own_is_not_the_last_in_the_middle_of_a_stream() {
         (UsageSource::Reported, 7, CallOutcome::Broken, 7),
         (UsageSource::EstimatedOutput, 7, CallOutcome::Broken, 90 + 50_000),
         (UsageSource::EstimatedOutput, 90_000, CallOutcome::Broken, 90_000),
-        // Of an answer that came whole it is the last, unless it is nothing.
+        // For a complete answer it is final, unless it is zero.
         (UsageSource::Estimated, 7, CallOutcome::Answered, 7),
         (UsageSource::Estimated, 0, CallOutcome::Answered, most),
         (UsageSource::Estimated, 7, CallOutcome::Broken, most),
@@ -266,7 +266,7 @@ fn a_bill_of_the_providers_own_is_not_the_last_in_the_middle_of_a_stream() {
 }
 
 #[test]
-fn what_was_never_sent_is_not_billed_however_it_failed() {
+fn a_call_that_was_never_sent_is_not_billed() {
     for phase in [Phase::Encode, Phase::PoolWait, Phase::Resolve, Phase::Connect, Phase::Tls] {
         for kind in
             [ErrorKind::Timeout, ErrorKind::Cancelled, ErrorKind::Connection, ErrorKind::Tls]
@@ -285,7 +285,7 @@ fn what_was_never_sent_is_not_billed_however_it_failed() {
 }
 
 #[test]
-fn what_was_sent_and_lost_may_be_billed() {
+fn a_call_that_was_sent_and_lost_may_be_billed() {
     for phase in [Phase::FirstByte, Phase::Body, Phase::FirstToken, Phase::NextToken] {
         for kind in [
             ErrorKind::Timeout,
@@ -302,7 +302,7 @@ fn what_was_sent_and_lost_may_be_billed() {
 }
 
 #[test]
-fn an_answer_that_is_an_error_is_not_billed_but_for_those_of_gateways() {
+fn error_responses_are_not_billed_except_those_of_gateways() {
     for status in
         [300, 302, 400, 401, 402, 403, 404, 409, 413, 422, 429, 498, 499, 500, 501, 503, 521, 529]
     {
@@ -320,7 +320,7 @@ fn an_answer_that_is_an_error_is_not_billed_but_for_those_of_gateways() {
 }
 
 #[test]
-fn an_error_told_under_a_good_status_is_not_billed_and_nonsense_is() {
+fn an_error_with_a_success_status_is_not_billed_but_an_undecodable_answer_is() {
     for (kind, billed) in [
         (ErrorKind::InvalidRequest, false),
         (ErrorKind::Authentication, false),

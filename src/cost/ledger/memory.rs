@@ -1,4 +1,4 @@
-//! The books in the memory of this process: [`state`] keeps them, this shell locks.
+//! `MemoryLedger`: amounts in the memory of this process. [`state`] decides, this shell locks.
 
 mod state;
 #[cfg(all(test, not(loom)))]
@@ -11,33 +11,33 @@ use crate::cost::Money;
 use crate::sync::{Lock, Mutex};
 use state::{KEEP, State};
 
-/// Books in memory: for the threads of one process, gone when it ends.
+/// A ledger in memory: for the threads of one process, gone when it ends.
 ///
-/// It grows with what counts, not with time. A slot that counts no longer is forgotten when
-/// it was [kept](Line::kept) and nothing is reserved in it: the earliest first, a few with
-/// every reservation, while there are more than 1024 slots. When time goes back further
-/// than a slot is kept, as a clock does that is set back, and anything spent was forgotten
-/// meanwhile, then reserving fails on lines with a limit, until the clock is where it was
-/// or a new ledger is begun: it might give the same money twice. Lines that count for ever
-/// go on.
+/// Its size depends on what counts now, not on how long it runs. A slot that no longer counts is
+/// deleted once it was [kept](Line::kept) long enough and nothing is reserved in it. Each
+/// reservation deletes a few, the earliest first, while there are more than 1024 slots.
 ///
-/// Every operation takes one lock, once: reserving and settling for well under a
-/// microsecond, and reading balances for as long as it takes to read as many lines as were
-/// asked for.
+/// If a clock is set back further than slots are kept, spending it would need to see may have been
+/// deleted. Reserving on lines with a limit then fails until the clock is where it was, or a new
+/// ledger is created, because the same money might be given out twice. Lines that count forever
+/// are not affected.
+///
+/// Every operation takes one lock, once: reserving and settling for well under a microsecond, and
+/// reading balances for as long as it takes to read the requested lines.
 pub struct MemoryLedger {
-    /// [`Lock::MemoryLedger`]. Guards that on every line at every moment what is spent and what is reserved are
-    /// within its limit, settled amounts above their reservations aside, and that what is
-    /// reserved is the sum of the open reservations. Held for bookkeeping only.
+    /// Invariant ([`Lock::MemoryLedger`]): on every line, spent plus reserved money is within the
+    /// limit, except for settled amounts above their reservations; and reserved money is the sum
+    /// of the open reservations. Held for bookkeeping only.
     state: Mutex<State>,
 }
 
 impl MemoryLedger {
-    /// Books in which nothing is spent.
+    /// Creates a ledger with nothing spent.
     pub fn new() -> Self {
         Self::keeping(KEEP)
     }
 
-    /// Books that keep so many slots that may be forgotten.
+    /// Creates a ledger that keeps up to `slots` slots that may be deleted.
     pub(super) fn keeping(slots: usize) -> Self {
         Self { state: Mutex::new(Lock::MemoryLedger, State::new(slots)) }
     }
@@ -60,7 +60,7 @@ impl Ledger for MemoryLedger {
         amount: Money,
         _now: i64,
     ) -> Result<Vec<Posting>, LedgerError> {
-        // Grown before the lock is taken, for all but long holds.
+        // Allocated before the lock is taken, for all but long holds.
         let mut postings = Vec::with_capacity(8);
         self.state.lock().settle(id, amount, |posting| postings.push(posting))?;
         Ok(postings)

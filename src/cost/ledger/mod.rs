@@ -1,4 +1,4 @@
-//! Where money is reserved and booked.
+//! Keeps what budgets have reserved and spent.
 
 mod memory;
 #[cfg(all(test, loom))]
@@ -16,22 +16,21 @@ pub use memory::MemoryLedger;
 #[cfg(feature = "sqlite")]
 pub use sqlite::SqliteLedger;
 
-/// The books that budgets are kept in.
+/// Keeps what budgets have reserved and spent.
 ///
-/// A ledger knows nothing of budgets, models or prices: it holds accounts, each
-/// with slots of time, and of every slot what was spent and what is reserved. What it
-/// must promise is that each operation happens in all its lines at once or not at
-/// all, whatever other threads, processes or machines do at the same time; budgets hold
-/// because of that.
+/// A ledger knows nothing about budgets, models or prices. It has accounts, each divided into
+/// slots of time, and for every slot what was spent and what is reserved. It must guarantee that
+/// each operation changes all of its lines at once or none, whatever other threads, processes or
+/// machines do at the same time. Budgets hold because of that.
 ///
-/// Instants are seconds since the Unix epoch. They are given by the caller, so that time
-/// can be played through in tests. They need not be in order: threads overtake each
-/// other, machines disagree, and clocks are set back. So a slot that counts no longer is
-/// kept for a while ([`Line::kept_until`]); an operation whose books may be gone even so
-/// fails, for it might give the same money twice.
+/// Times are seconds since the Unix epoch. The caller passes them, so tests can control them. They
+/// need not be in order: threads overtake each other, clocks of machines differ, and clocks are
+/// set back. A slot that no longer counts is therefore kept for a while ([`Line::kept_until`]). An
+/// operation fails if its slots may be gone even so, because it might give out the same money
+/// twice.
 ///
-/// Implement it to keep the books elsewhere, in a server that many machines share, say:
-/// an operation needs no more than one script that runs atomically there.
+/// Implement this trait to keep the amounts elsewhere, such as on a server that many machines
+/// share. Each operation can be a single script that runs atomically there.
 ///
 /// ```
 /// use tollgate::Money;
@@ -45,7 +44,7 @@ pub use sqlite::SqliteLedger;
 ///
 /// let call = ledger.reserve(&hold)?;
 /// assert_eq!(call.amount, Money::cents(8));
-/// // While it is under way, two cents are left.
+/// // While the call is in progress, two cents are left.
 /// assert!(matches!(ledger.reserve(&hold), Err(HoldError::Refused { line: 0, .. })));
 /// ledger.settle(call.id, Money::cents(3), now)?;
 /// assert_eq!(ledger.reserve(&hold)?.amount, Money::cents(7));
@@ -54,33 +53,32 @@ pub use sqlite::SqliteLedger;
 pub trait Ledger: Send + Sync + fmt::Debug {
     /// Reserves the same amount on every line, or on none.
     ///
-    /// The amount is the greatest, up to [`most`](Hold::most), that leaves the sum of
-    /// what is spent and what is reserved within the limit of every line; if that is less
-    /// than [`least`](Hold::least), nothing is reserved. Nothing always fits, even where
-    /// more is spent than the limit: what is free is not refused. The order of lines does
-    /// not matter; an account occurs in them once.
+    /// The amount is the greatest, up to [`most`](Hold::most), that keeps spent plus reserved
+    /// money within the limit of every line. If that is less than [`least`](Hold::least), nothing
+    /// is reserved. Zero always fits, even if a line is over its limit: free calls are not
+    /// refused. The order of lines does not matter, and each account occurs once.
     ///
     /// # Errors
     ///
-    /// [`Refused`](HoldError::Refused) with the line that left the least, the first of
-    /// several; [`Failed`](HoldError::Failed) where the books cannot be read or written, or
-    /// the hold makes no sense: `least` is negative or more than `most`, or an account
-    /// occurs twice. Nothing is reserved then.
+    /// [`Refused`](HoldError::Refused) with the line that has the least left, the first one if
+    /// several do. [`Failed`](HoldError::Failed) if the ledger cannot be read or written, or if
+    /// the hold is invalid: `least` is negative or more than `most`, or an account occurs twice.
+    /// In both cases nothing is reserved.
     fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError>;
 
-    /// Ends a reservation: what was reserved is free again, and `amount` is spent, in
-    /// the slots in which it was reserved, however long ago that was. It may be more than
-    /// was reserved; the money is gone, so it is booked. Returns what each line's balance
-    /// was and became, in the order in which they were reserved: the balance of the line as
-    /// it was reserved, which is last month's where the month has ended since.
+    /// Ends a reservation: releases what was reserved and records `amount` as spent, in the slots
+    /// in which it was reserved, however long ago that was. `amount` may be more than was reserved;
+    /// it is recorded, because the money is gone. Returns how the balance of each line changed, in
+    /// the order in which the lines were reserved. A line is still the one that was reserved: if
+    /// its month has ended since, the balance is last month's.
     ///
-    /// A reservation that the ledger has meanwhile closed by itself, since its owner
-    /// seemed to be gone, is corrected to `amount`.
+    /// If the ledger has closed the reservation itself meanwhile, because its owner seemed to be
+    /// gone, its amount is corrected to `amount`.
     ///
     /// # Errors
     ///
-    /// Where the books cannot be written, `amount` is negative, or there is no such
-    /// reservation: it was ended before.
+    /// If the ledger cannot be written, if `amount` is negative, or if there is no such
+    /// reservation because it has already ended.
     fn settle(
         &self,
         id: ReservationId,
@@ -88,79 +86,77 @@ pub trait Ledger: Send + Sync + fmt::Debug {
         now: i64,
     ) -> Result<Vec<Posting>, LedgerError>;
 
-    /// Ends a reservation of which nothing was spent. It tells of no posting: a ledger that
-    /// books anything by itself must not take that for told here.
+    /// Ends a reservation of which nothing was spent. It returns no posting, so a ledger that
+    /// records spending by itself must not treat that spending as reported here.
     ///
     /// # Errors
     ///
-    /// As [`settle`](Self::settle).
+    /// Like [`settle`](Self::settle).
     fn release(&self, id: ReservationId, now: i64) -> Result<(), LedgerError> {
         self.settle(id, Money::ZERO, now).map(|_| ())
     }
 
     /// What is spent and reserved on each line at one moment. An account may occur in several
-    /// lines, each with slots of its own, such as those that will count in an hour.
+    /// lines with different slots, such as those that will count an hour from now.
     ///
     /// # Errors
     ///
-    /// Where the books cannot be read.
+    /// If the ledger cannot be read.
     fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError>;
 
-    /// The greatest limit that a line may have; a tracker with a budget above it is not
-    /// [built](crate::CostConfig::build). Default: [`Money::MAX`].
+    /// The highest limit that a line may have. [`CostConfig::build`](crate::CostConfig::build)
+    /// refuses budgets above it. Default: [`Money::MAX`].
     fn greatest(&self) -> Money {
         Money::MAX
     }
 }
 
-/// What is to be reserved.
+/// What to reserve.
 #[derive(Debug, Clone, Copy)]
 pub struct Hold<'a> {
-    /// Where, on all of them or on none.
+    /// The lines to reserve on: all of them or none.
     pub lines: &'a [Line<'a>],
-    /// Less than this is of no use. Not negative.
+    /// The smallest useful amount. Not negative.
     pub least: Money,
-    /// More than this is not needed. Not less than `least`.
+    /// The largest amount needed. Not less than `least`.
     pub most: Money,
-    /// When it is.
+    /// The current time.
     pub now: i64,
 }
 
-/// One account and the time in it that counts.
+/// An account and the slots of it that count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Line<'a> {
     /// The account's name, such as `daily/customer=acme`.
     pub account: &'a str,
-    /// The start of the slot of time that is charged.
+    /// The start of the slot that is charged.
     pub slot: i64,
-    /// Slots that start here or later, and before `until`, count towards the limit:
-    /// `slot` itself for a calendar's window, earlier ones too for a rolling window. Later
-    /// ones there are where time was not in order; before `until` they lie in a rolling
-    /// window together with `slot`, and the limit holds in that too.
+    /// Slots that start here or later, and before `until`, count towards the limit: only `slot`
+    /// for a calendar window, earlier slots too for a rolling window. There may also be later
+    /// slots, if times were out of order. Those before `until` share a rolling window with
+    /// `slot`, and the limit holds in that window too.
     pub from: i64,
-    /// From when on the slot counts for nothing; `i64::MAX` where it counts for ever.
+    /// From when the slot no longer counts; `i64::MAX` if it counts forever.
     pub until: i64,
-    /// The most that may be spent and reserved in the slots that count; `None` only
-    /// keeps count.
+    /// The most that may be spent and reserved in the slots that count. `None` only keeps count.
     pub limit: Option<Money>,
 }
 
 impl Line<'_> {
-    /// How long, in seconds, the slot is kept after it counts no longer: as long as it
-    /// counted, at least a minute and at most a day. That is how far back time may go
-    /// and still find its books.
+    /// How many seconds the slot is kept after it stops counting: as long as it counted, at least
+    /// a minute and at most a day. Clocks may go back by this much and still find their slots.
     pub fn kept(&self) -> i64 {
         self.until.saturating_sub(self.slot).clamp(60, 86_400)
     }
 
-    /// From when on the slot may be forgotten, unless something is reserved in it;
-    /// `i64::MAX` where it never may.
+    /// From when the slot may be deleted, unless something is reserved in it; `i64::MAX` if
+    /// never.
     pub fn kept_until(&self) -> i64 {
         self.until.saturating_add(self.kept())
     }
 }
 
-/// What a ledger holds on a line.
+/// The state of a line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Balance {
     /// Spent, in the slots that count.
@@ -176,28 +172,28 @@ impl Balance {
     }
 }
 
-/// Names a reservation in the ledger that made it.
+/// Identifies a reservation in the ledger that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReservationId(pub u64);
 
-/// A reservation that was made. It stands until it is [settled](Ledger::settle) or
+/// A reservation that was made. It lasts until it is [settled](Ledger::settle) or
 /// [released](Ledger::release).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "the money stays reserved until it is settled or released"]
 pub struct Grant {
-    /// Its name.
+    /// Its id.
     pub id: ReservationId,
     /// How much is reserved.
     pub amount: Money,
 }
 
-/// How a line's balance moved when a reservation ended.
+/// How a line's balance changed when a reservation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Posting {
-    /// Spent before, in the slots that count, as far as a posting of [`settle`](Ledger::settle)
-    /// has told of it: alerts are given for what lies between this and the balance after. So
-    /// what the ledger has booked by itself is not in it, and what was corrected downwards
-    /// still is.
+    /// What was spent before in the slots that count, as far as earlier postings of
+    /// [`settle`](Ledger::settle) reported it. Alerts are sent for thresholds between this and the
+    /// balance after. So spending that the ledger recorded by itself is not included yet, and
+    /// spending that was corrected downwards still is.
     pub before: Money,
     /// The balance after.
     pub after: Balance,
@@ -206,18 +202,18 @@ pub struct Posting {
 /// Why nothing was reserved.
 #[derive(Debug)]
 pub enum HoldError {
-    /// A limit leaves too little.
+    /// A limit has too little left.
     Refused {
-        /// The line, counted from 0, that leaves the least.
+        /// The index of the line that has the least left.
         line: usize,
-        /// What is spent and reserved on it.
+        /// What is spent and reserved on that line.
         balance: Balance,
     },
-    /// The books cannot be read or written.
+    /// The ledger cannot be read or written.
     Failed(LedgerError),
 }
 
-/// Books that cannot be read or written.
+/// A ledger cannot be read or written.
 #[derive(Debug)]
 pub struct LedgerError {
     message: String,
@@ -225,12 +221,12 @@ pub struct LedgerError {
 }
 
 impl LedgerError {
-    /// An error that says in `message` what is wrong and what to do.
+    /// Creates an error. `message` says what is wrong and what to do.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), source: None }
     }
 
-    /// With what caused it.
+    /// Adds the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());

@@ -1,5 +1,5 @@
-//! The ledger in memory under every interleaving of its locks (loom): no money is given
-//! twice, none is lost, and all lines of an operation move at once.
+//! The in-memory ledger under every interleaving of its locks (loom): no money is given out
+//! twice, none is lost, and all lines of an operation change at once.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=3 cargo test --release --lib cost::ledger::model
@@ -32,7 +32,7 @@ fn balance(spent: i64, reserved: i64) -> Balance {
 }
 
 #[test]
-fn of_two_that_want_the_last_money_one_gets_it() {
+fn only_one_of_two_callers_gets_the_last_money() {
     loom::model(|| {
         let ledger = Arc::new(MemoryLedger::new());
         let lines = [line("a", 0, 10), line("b", 0, 100)];
@@ -55,7 +55,7 @@ fn of_two_that_want_the_last_money_one_gets_it() {
 }
 
 #[test]
-fn a_release_against_two_that_reserve() {
+fn a_release_races_with_two_reservations() {
     loom::model(|| {
         let ledger = Arc::new(MemoryLedger::new());
         let lines = [line("a", 0, 10)];
@@ -79,7 +79,7 @@ fn a_release_against_two_that_reserve() {
 }
 
 #[test]
-fn all_lines_move_at_once() {
+fn all_lines_change_at_once() {
     loom::model(|| {
         let ledger = Arc::new(MemoryLedger::new());
         let lines = [line("a", 0, 10), line("b", 0, 10)];
@@ -98,7 +98,7 @@ fn all_lines_move_at_once() {
 }
 
 #[test]
-fn a_reservation_is_ended_once() {
+fn a_reservation_ends_once() {
     loom::model(|| {
         let ledger = Arc::new(MemoryLedger::new());
         let lines = [line("a", 0, 10)];
@@ -115,10 +115,10 @@ fn a_reservation_is_ended_once() {
     });
 }
 
-/// One call begins before midnight and ends after it, while the day's slot becomes due, is
-/// looked at by another's reservation, and is perhaps forgotten by a third's.
+/// One call begins before midnight and ends after it. Meanwhile the day's slot becomes due,
+/// another reservation checks it, and a third may delete it.
 #[test]
-fn a_call_over_midnight_is_booked_in_the_day_it_began_in() {
+fn a_call_across_midnight_is_charged_to_the_day_it_began() {
     loom::model(|| {
         let ledger = Arc::new(MemoryLedger::keeping(0));
         let (first, third) = ([line("a", 0, 10)], [line("a", 2, 10)]);
@@ -127,7 +127,7 @@ fn a_call_over_midnight_is_booked_in_the_day_it_began_in() {
             let ledger = Arc::clone(&ledger);
             thread::spawn(move || ledger.settle(grant.id, Money::cents(8), 2 * DAY).unwrap())
         };
-        // The first day's slot may be forgotten from now on.
+        // From now on the first day's slot may be deleted.
         let sweeping = {
             let ledger = Arc::clone(&ledger);
             thread::spawn(move || {
@@ -141,7 +141,7 @@ fn a_call_over_midnight_is_booked_in_the_day_it_began_in() {
         sweeping.join().unwrap();
         assert_eq!(ledger.balances(&third).unwrap(), [balance(0, 10)]);
         ledger.release(today.id, 2 * DAY).unwrap();
-        // Whoever comes last finds it due.
+        // The last reservation finds it due.
         let last = reserve(&ledger, &third, 10, 10).unwrap();
         assert_eq!(
             ledger.balances(&[first[0], third[0]]).unwrap(),

@@ -1,11 +1,12 @@
-//! What every ledger must do. [`keeps_the_promises`] and [`agrees_with_a_model`] take
+//! The contract that every ledger must keep. [`keeps_the_contract`] and [`agrees_with_a_model`]
+//! take any ledger.
 //! any.
 
 use std::collections::BTreeMap;
 
 use super::{Balance, Grant, Hold, HoldError, Ledger, Line, Money, Posting, ReservationId};
 
-/// Lines that share the slot `[0, 100)` of each account.
+/// A line with the slot `[0, 100)` of an account.
 fn line(account: &str, limit: Option<i128>) -> Line<'_> {
     Line { account, slot: 0, from: 0, until: 100, limit: limit.map(Money::picos) }
 }
@@ -38,23 +39,23 @@ fn refused(ledger: &dyn Ledger, hold: &Hold<'_>, line: usize, balance: Balance) 
     }
 }
 
-/// Asserts what the trait promises, on an empty ledger or on one that keeps other
-/// accounts than those that begin with `test/`.
-pub(super) fn keeps_the_promises(ledger: &dyn Ledger) {
+/// Checks the contract of the trait, on a ledger that is empty or whose accounts do not begin with
+/// `test/`.
+pub(super) fn keeps_the_contract(ledger: &dyn Ledger) {
     for scenario in [
         all_lines_or_none,
         as_much_as_fits_between_least_and_most,
-        more_than_reserved_is_booked,
+        more_than_reserved_is_recorded,
         a_reservation_ends_once,
         later_slots_count_and_earlier_do_not,
-        nonsense_is_refused,
+        invalid_holds_are_refused,
         a_line_without_a_limit_keeps_count,
         a_line_may_be_overdrawn,
-        nothing_can_be_reserved,
-        ids_are_not_used_again,
-        postings_stand_in_the_order_of_lines,
+        zero_can_be_reserved,
+        ids_are_not_reused,
+        postings_are_in_the_order_of_lines,
         a_released_reservation_leaves_no_trace,
-        an_account_is_read_in_several_lines,
+        an_account_can_be_read_in_several_lines,
     ] {
         scenario(ledger);
     }
@@ -83,16 +84,16 @@ fn as_much_as_fits_between_least_and_most(ledger: &dyn Ledger) {
         assert_eq!(grant.amount, Money::picos(amount));
     }
     refused(ledger, &hold(&lines, 1, 40), 1, balance(0, 70));
-    // The tightest line is told, and among equals the first.
+    // A refusal names the tightest line, and among equals the first.
     let lines = [line("test/fit/a", Some(71)), line("test/fit/b", Some(71))];
     refused(ledger, &hold(&lines, 2, 40), 0, balance(0, 70));
     assert_eq!(ledger.reserve(&hold(&lines, 1, 40)).unwrap().amount, Money::picos(1));
-    // Nothing is left once a limit was lowered.
+    // Nothing is left after a limit was lowered.
     let lowered = [line("test/fit/a", Some(50))];
     refused(ledger, &hold(&lowered, 1, 1), 0, balance(0, 71));
 }
 
-fn more_than_reserved_is_booked(ledger: &dyn Ledger) {
+fn more_than_reserved_is_recorded(ledger: &dyn Ledger) {
     let lines = [line("test/more", Some(100))];
     let grant = granted(ledger, &lines, 90);
     let postings = ledger.settle(grant.id, Money::picos(250), 11).unwrap();
@@ -128,13 +129,13 @@ fn later_slots_count_and_earlier_do_not(ledger: &dyn Ledger) {
     for (from, spent) in [(0, 4321), (1, 4320), (10, 4320), (20, 4300), (30, 4000)] {
         assert_eq!(ledger.balances(&[at(30, from, 0)]).unwrap(), [balance(spent, 0)]);
     }
-    // A clock that is behind sees what was spent in its future.
+    // A clock that is behind sees spending of its future.
     refused(ledger, &hold(&[at(20, 20, 4310)], 11, 11), 0, balance(4300, 0));
     let grant = granted(ledger, &[at(20, 20, 4310)], 10);
     assert_eq!(ledger.balances(&[at(30, 30, 0)]).unwrap(), [balance(4000, 0)]);
     let postings = ledger.settle(grant.id, Money::picos(7), 40).unwrap();
     assert_eq!(postings, [posting(4300, 4307, 0)]);
-    // Not what lies behind the line's end.
+    // But not beyond the line's end.
     let yesterday = Line { until: 30, ..at(20, 20, 310) };
     assert_eq!(ledger.balances(&[yesterday]).unwrap(), [balance(307, 0)]);
     refused(ledger, &hold(&[yesterday], 4, 4), 0, balance(307, 0));
@@ -143,7 +144,7 @@ fn later_slots_count_and_earlier_do_not(ledger: &dyn Ledger) {
     assert_eq!(postings, [posting(307, 310, 0)]);
 }
 
-fn nonsense_is_refused(ledger: &dyn Ledger) {
+fn invalid_holds_are_refused(ledger: &dyn Ledger) {
     let lines = [line("test/nonsense/a", None), line("test/nonsense/b", None)];
     for (least, most) in [(-1, 1), (2, 1), (-2, -1)] {
         let error = ledger.reserve(&hold(&lines, least, most)).unwrap_err();
@@ -172,7 +173,7 @@ fn a_line_may_be_overdrawn(ledger: &dyn Ledger) {
     ledger.settle(first.id, Money::picos(100), 11).unwrap();
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(100, 4); 2]);
     refused(ledger, &hold(&lines, 1, 1), 0, balance(100, 4));
-    // What is free is not refused.
+    // Free calls are not refused.
     let free = ledger.reserve(&hold(&lines, 0, 1)).unwrap();
     assert_eq!(free.amount, Money::ZERO);
     ledger.release(free.id, 11).unwrap();
@@ -180,7 +181,7 @@ fn a_line_may_be_overdrawn(ledger: &dyn Ledger) {
     assert_eq!(postings, [posting(100, 101, 0); 2]);
 }
 
-fn nothing_can_be_reserved(ledger: &dyn Ledger) {
+fn zero_can_be_reserved(ledger: &dyn Ledger) {
     let lines = [line("test/nothing", Some(0))];
     let grant = granted(ledger, &lines, 0);
     let postings = ledger.settle(grant.id, Money::picos(2), 11).unwrap();
@@ -190,7 +191,7 @@ fn nothing_can_be_reserved(ledger: &dyn Ledger) {
     assert_eq!(ledger.balances(&[]).unwrap(), []);
 }
 
-fn ids_are_not_used_again(ledger: &dyn Ledger) {
+fn ids_are_not_reused(ledger: &dyn Ledger) {
     let lines = [line("test/ids", None)];
     let mut last = None;
     for _ in 0..5 {
@@ -201,7 +202,7 @@ fn ids_are_not_used_again(ledger: &dyn Ledger) {
     }
 }
 
-fn postings_stand_in_the_order_of_lines(ledger: &dyn Ledger) {
+fn postings_are_in_the_order_of_lines(ledger: &dyn Ledger) {
     let names = ["test/order/c", "test/order/a", "test/order/d", "test/order/b"];
     for (index, name) in names.into_iter().enumerate() {
         let amount = i128::try_from(index).unwrap() + 1;
@@ -223,7 +224,7 @@ fn a_released_reservation_leaves_no_trace(ledger: &dyn Ledger) {
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(0, 0)]);
 }
 
-fn an_account_is_read_in_several_lines(ledger: &dyn Ledger) {
+fn an_account_can_be_read_in_several_lines(ledger: &dyn Ledger) {
     let at = |slot| Line {
         account: "test/several",
         slot,
@@ -240,7 +241,7 @@ fn an_account_is_read_in_several_lines(ledger: &dyn Ledger) {
     assert_eq!(ledger.balances(&lines).unwrap(), spent);
 }
 
-/// What a ledger does, said as simply as possible.
+/// The simplest model of a ledger.
 #[derive(Default)]
 struct Model {
     spent: BTreeMap<(String, i64), i128>,
@@ -296,8 +297,8 @@ impl Model {
     }
 }
 
-/// Makes `steps` operations at random, and asserts that the ledger answers as a simple
-/// model does. The ledgers are several views of the same books, or one.
+/// Makes `steps` random operations, and checks that the ledger behaves like the model. `ledgers`
+/// are one ledger, or several views of the same one.
 pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32) {
     let mut random = fastrand::Rng::with_seed(seed);
     let names = ["model/a", "model/b", "model/c", "model/d"];
@@ -305,8 +306,7 @@ pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32
     for step in 0..steps {
         let told = || format!("seed {seed}, step {step}");
         let ledger = ledgers[random.usize(..ledgers.len())];
-        // A minute that a slot is kept after it counts is never over; forgetting is the
-        // ledgers' own affair.
+        // Never long enough for a slot to be deleted, which each ledger does in its own way.
         let now = i64::from(step / 8) % 90;
         let mut lines = Vec::new();
         let number = random.usize(..=names.len());

@@ -1,15 +1,15 @@
-//! Tells a provider by its base URL.
+//! Finds a provider by its base URL.
 
 use super::pattern;
 
-/// The host, and the segments of the path, of a URL with a scheme.
+/// The host of a URL and the segments of its path.
 pub(super) struct Address<'a> {
     host: String,
     path: &'a str,
 }
 
 impl<'a> Address<'a> {
-    /// Reads as much as is needed; what is no URL matches nothing.
+    /// Parses only what is needed. `None` if the text is no HTTP URL.
     pub(super) fn new(url: &'a str) -> Option<Self> {
         let (scheme, rest) = url.trim().split_once("://")?;
         let web = scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http");
@@ -22,8 +22,8 @@ impl<'a> Address<'a> {
         Some(Self { host: host.to_ascii_lowercase(), path })
     }
 
-    /// Whether it lies below an address such as `*.example.com/v1/*/ai`: the same host,
-    /// and the same segments at the start of its path.
+    /// Whether it lies below an address such as `*.example.com/v1/*/ai`: the same host, and a path
+    /// that begins with the same segments.
     pub(super) fn is_below(&self, pattern: &str) -> bool {
         let (host, path) = pattern.split_once('/').unwrap_or((pattern, ""));
         let mut segments = self.path.split('/').filter(|segment| !segment.is_empty());
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_by_host_and_path() {
+    fn host_and_leading_path_segments_must_match() {
         for (url, pattern, below) in [
             ("https://api.openai.com/v1", "api.openai.com", true),
             ("HTTPS://key@API.OpenAI.com:443/v1?x=/", "api.openai.com", true),

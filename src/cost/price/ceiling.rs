@@ -1,11 +1,11 @@
-//! The most a call can cost in one price tier, as a function of its output.
+//! `Ceiling`: the most a call can cost in one price tier, as a function of its output.
 
 use super::rates::times;
 use super::{Money, Rates};
 use crate::upper_bound::UpperBound;
 
-/// A straight line above what a call within a bound costs in one tier of its
-/// prompt's size: what is fixed, and what an output token adds at most.
+/// An upper bound on the cost of a call in one prompt size tier: a fixed part, and the most an
+/// output token adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ceiling {
     fixed: Money,
@@ -13,7 +13,7 @@ pub(super) struct Ceiling {
 }
 
 impl Ceiling {
-    /// With so many input tokens, all of the dearest kind that the bound allows.
+    /// Assumes that all input tokens are of the most expensive kind that the bound allows.
     pub(super) fn new(rates: &Rates, bound: &UpperBound, input_tokens: u64) -> Self {
         let input = [
             Some(rates.input),
@@ -29,19 +29,19 @@ impl Ceiling {
             rates.output_audio.filter(|_| bound.output_audio),
             rates.output_image.filter(|_| bound.output_images),
         ];
-        let dearest = |rates: &[Option<u64>]| rates.iter().flatten().copied().max().unwrap_or(0);
-        let fixed = times(dearest(&input), input_tokens)
+        let highest = |rates: &[Option<u64>]| rates.iter().flatten().copied().max().unwrap_or(0);
+        let fixed = times(highest(&input), input_tokens)
             + times(rates.web_search, bound.web_searches)
             + times(rates.request, 1);
-        Self { fixed, output: dearest(&output) }
+        Self { fixed, output: highest(&output) }
     }
 
-    /// With so many output tokens.
+    /// The most a call with this many output tokens can cost.
     pub(super) fn at(self, output_tokens: u64) -> Money {
         self.fixed + times(self.output, output_tokens)
     }
 
-    /// The most output tokens for so much, 0 where not even the fixed part fits.
+    /// The most output tokens within `amount`; 0 if not even the fixed part fits.
     pub(super) fn output_within(self, amount: Money) -> u64 {
         let left = amount - self.fixed;
         if left.is_negative() {

@@ -1,4 +1,4 @@
-//! What one call cost, item by item.
+//! `Cost`: what one call cost, item by item.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -10,7 +10,7 @@ use super::Money;
 #[serde(default)]
 #[non_exhaustive]
 pub struct Cost {
-    /// All of it: the sum of the items, or the provider's own bill.
+    /// The total: the sum of the items, or the provider's own bill.
     pub total: Money,
     /// Input tokens at the full price.
     pub input: Money,
@@ -18,19 +18,19 @@ pub struct Cost {
     pub cached_input: Money,
     /// Input tokens written to a cache.
     pub cache_write: Money,
-    /// Input tokens that were audio or images, where these have a price of their own.
+    /// Input tokens of audio or images, if they have their own price.
     pub input_media: Money,
-    /// Output tokens; reasoning too, where it has no price of its own.
+    /// Output tokens. Includes reasoning if that has no price of its own.
     pub output: Money,
-    /// Output tokens spent on reasoning, where these have a price of their own.
+    /// Output tokens spent on reasoning, if they have their own price.
     pub reasoning: Money,
-    /// Output tokens that were audio or images, where these have a price of their own.
+    /// Output tokens of audio or images, if they have their own price.
     pub output_media: Money,
     /// Web searches.
     pub web_searches: Money,
-    /// The price of a request as such.
+    /// The fixed price per request.
     pub request: Money,
-    /// How it was found.
+    /// How the cost was determined.
     pub source: CostSource,
 }
 
@@ -51,30 +51,29 @@ impl Cost {
     }
 }
 
-/// The total, in dollars; a precision rounds.
+/// The total in dollars. A precision rounds it.
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.total.fmt(f)
     }
 }
 
-/// How a [`Cost`] was found.
+/// How a [`Cost`] was determined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum CostSource {
-    /// The usage that the provider reported, at the price of the model.
+    /// The reported usage, at the price of the model.
     #[default]
     Priced,
-    /// The provider's own bill. The items are what its usage comes to at the price of
-    /// the model, where that is known, and need not sum up to the total.
+    /// The provider's own bill. The items price its usage at the price of the model, if that is
+    /// known, and need not add up to the total.
     Reported,
-    /// The provider reported no usage, or not all of it: the most that may have been billed,
-    /// at the price of the model. Without an answer, that is all that was reserved. The
-    /// items need not sum up to the total: what was not reported may have been of a dearer
-    /// kind, or served in a dearer tier.
+    /// The most that may have been billed, at the price of the model, because the provider did
+    /// not report all usage. Without an answer, that is all that was reserved. The items need not
+    /// add up to the total: unreported tokens may have been of a more expensive kind or tier.
     Bound,
-    /// The provider reported no usage, or not all of it, and this is what was estimated,
-    /// at the price of the model; see [`UnreportedUsage`](crate::UnreportedUsage).
+    /// An estimate at the price of the model, because the provider did not report all usage; see
+    /// [`UnreportedUsage`](crate::UnreportedUsage).
     Estimated,
 }

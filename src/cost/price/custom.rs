@@ -1,4 +1,4 @@
-//! The prices that are set over the table.
+//! `CustomPrices`: prices set on top of the table.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::sorted_map::SortedMap;
 pub(super) struct CustomPrices(SortedMap<String, SortedMap<String, Arc<Price>>>);
 
 impl CustomPrices {
-    /// Sets a price, over the one that is there.
+    /// Sets a price, replacing any earlier one.
     pub(super) fn set(&mut self, provider: String, model: String, price: Arc<Price>) {
         self.0.get_or_insert_with(provider, SortedMap::new).insert(model, price);
     }
 
-    /// Sets what is set in `more`.
+    /// Adds the prices in `more`, replacing earlier ones.
     pub(super) fn extend(&mut self, more: Self) {
         for (provider, models) in more.0 {
             for (model, price) in models {
@@ -33,7 +33,7 @@ impl CustomPrices {
         self.0.get(provider).into_iter().flat_map(SortedMap::keys).map(String::as_str)
     }
 
-    /// All of them, with the names of provider and model.
+    /// All prices, with the names of provider and model.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str, &Price)> {
         self.0.iter().flat_map(|(provider, models)| {
             models.iter().map(|(model, price)| (provider.as_str(), model.as_str(), &**price))
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_models_of_a_provider_are_told_by_name() {
+    fn a_providers_models_are_listed_by_name() {
         let prices = custom(&[("b", "y", 1), ("a", "y", 1), ("bb", "x", 1), ("b", "x", 1)]);
         for (provider, models) in
             [("a", &["y"][..]), ("b", &["x", "y"]), ("bb", &["x"]), ("c", &[])]

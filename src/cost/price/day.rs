@@ -1,17 +1,17 @@
-//! Dates and times of day, in UTC, as they stand in the table and in files of prices.
+//! Dates and times of day in UTC, as the table and price files write them.
 
 use crate::time::calendar::{DAY, civil_from_days, days_from_civil, month_length};
 
 /// The seconds of a day.
 pub(super) const LENGTH: u64 = DAY.unsigned_abs();
 
-/// The first second that can be written, of the year 1.
+/// The first second that can be written: the start of year 1.
 pub(super) const FIRST: i64 = -62_135_596_800;
 
-/// The last one, of the year 9999.
+/// The last second that can be written: the end of year 9999.
 pub(super) const LAST: i64 = 253_402_300_799;
 
-/// The seconds since the Unix epoch at `2026-12-01` or `2026-12-01T08:30:00Z`.
+/// Parses `2026-12-01` or `2026-12-01T08:30:00Z` into seconds since the Unix epoch.
 pub(super) fn read(text: &str) -> Option<i64> {
     let (date, time) = match text.split_once('T') {
         Some((date, time)) => (date, i64::from(read_time(time.strip_suffix('Z')?)?)),
@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Option<i64> {
     is_date(year, month, date).then(|| days_from_civil(year, month, date) * DAY + time)
 }
 
-/// The second of the day at `08:30` or `08:30:15`.
+/// Parses `08:30` or `08:30:15` into the second of the day.
 pub(super) fn read_time(text: &str) -> Option<u32> {
     let [hour, minute, second] = match text.len() {
         5 => fields(text, ':', [2, 2]).map(|[hour, minute]| [hour, minute, 0])?,
@@ -31,7 +31,7 @@ pub(super) fn read_time(text: &str) -> Option<u32> {
     (hour < 24 && minute < 60 && second < 60).then(|| u32::try_from(all).ok())?
 }
 
-/// The reverse of [`read`].
+/// The inverse of [`read`].
 pub(super) fn write(seconds: i64) -> String {
     let (year, month, date) = civil_from_days(seconds.div_euclid(DAY));
     let day = format!("{year:04}-{month:02}-{date:02}");
@@ -41,7 +41,7 @@ pub(super) fn write(seconds: i64) -> String {
     }
 }
 
-/// The reverse of [`read_time`].
+/// The inverse of [`read_time`].
 pub(super) fn write_time(second: u32) -> String {
     match second % 60 {
         0 => write_minute(second),
@@ -53,12 +53,12 @@ fn write_minute(second: u32) -> String {
     format!("{:02}:{:02}", second / 3_600, second / 60 % 60)
 }
 
-/// Whether there is such a day in the Gregorian calendar.
+/// Whether the Gregorian calendar has this day.
 pub(super) fn is_date(year: i64, month: i64, day: i64) -> bool {
     year >= 1 && month_length(year, month).is_some_and(|length| (1..=length).contains(&day))
 }
 
-/// Numbers of so many digits between separators.
+/// Parses numbers of exactly these lengths between separators.
 fn fields<const N: usize>(text: &str, separator: char, lengths: [usize; N]) -> Option<[i64; N]> {
     let mut numbers = [0; N];
     let mut parts = text.split(separator);

@@ -1,10 +1,10 @@
 //! What tokens cost.
 //!
-//! `prices.rs` finds the [`Price`] of a model, among those set by hand (`overrides.rs`
-//! reads their file, in the form of `form.rs`) and those of `table.txt` (`table.rs`
-//! reads it, `pattern.rs` matches names, `address.rs` base URLs). A price is a list of
-//! periods (`period.rs`), each with a sheet for every service tier, each with rates
-//! (`rates.rs`) for every size of prompt; `ceiling.rs` bounds what a call can cost.
+//! `prices.rs` finds the [`Price`] of a model. It looks first among those set by the caller
+//! (`custom.rs`; `overrides.rs` reads their file, in the form of `stored.rs`), then in `table.txt`
+//! (`table.rs` reads it, `pattern.rs` matches names, `address.rs` base URLs). A price is a list of
+//! periods (`period.rs`). Each has a sheet for every service tier, and each sheet has rates
+//! (`rates.rs`) for every prompt size. `ceiling.rs` bounds what a call can cost.
 
 mod address;
 mod ceiling;
@@ -34,21 +34,21 @@ pub use prices::Prices;
 use rates::{Rates, per_piece, per_token, times};
 use stored::StoredPrice;
 
-/// What is known of the service tier of a call.
+/// What is known about the service tier of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tier<'a> {
-    /// The one that served it.
+    /// The tier that served it.
     Served(&'a str),
-    /// The one that was asked for, or none.
+    /// The tier that was requested, if any.
     Asked(Option<&'a str>),
 }
 
 /// What a model costs.
 ///
-/// Rates are given for a million tokens, and counted in whole pico-dollars (10⁻¹²
-/// dollars) a token: finer ones are rounded. Negative ones are 0, and refused by
-/// [`CostConfig::build`](super::CostConfig::build). A rate that is not set
-/// is that of plain input or output; one that is set to nothing is free.
+/// Rates are set per million tokens and kept in whole pico-dollars (10⁻¹² dollars) per token;
+/// finer ones are rounded. Negative rates count as 0, and
+/// [`CostConfig::build`](super::CostConfig::build) refuses them. A rate that is not set equals
+/// that of plain input or output. A rate that is set to zero is free.
 ///
 /// ```
 /// use tollgate::{Money, Price, Prices};
@@ -62,28 +62,27 @@ pub(crate) enum Tier<'a> {
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// It is stored and loaded in the form of the entries of a file of
-/// [prices](Prices::load).
+/// Its serialized form is that of the entries in a [price file](Prices::load).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "StoredPrice", into = "StoredPrice")]
 pub struct Price {
-    /// Never empty; the first holds always, and of those that hold the last counts.
+    /// Never empty. The first always applies; the last one that applies counts.
     periods: Vec<Period>,
     context_window: Option<u64>,
     max_output: Option<u64>,
-    /// Whether an amount was set that is less than nothing.
+    /// Whether a negative amount was set.
     negative: bool,
 }
 
 impl Price {
-    /// So much for a million input tokens and for a million output tokens.
+    /// Creates a price from the cost of a million input tokens and of a million output tokens.
     pub fn per_million(input: Money, output: Money) -> Self {
         let rates =
             Rates { input: per_token(input), output: per_token(output), ..Rates::default() };
         Self::of(Sheet { rates, ..Sheet::default() }).noting(input).noting(output)
     }
 
-    /// Nothing at all.
+    /// Creates a price of zero.
     pub fn free() -> Self {
         Self::of(Sheet::default())
     }
@@ -93,70 +92,70 @@ impl Price {
         Self { periods, context_window: None, max_output: None, negative: false }
     }
 
-    /// For a million input tokens read from a cache. Default: as input.
+    /// Sets the cost of a million input tokens read from a cache. Default: as input.
     #[must_use]
     pub fn cached_input(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.cached_input = Some(per_token(per_million)))
     }
 
-    /// For a million input tokens written to a cache. Default: as input.
+    /// Sets the cost of a million input tokens written to a cache. Default: as input.
     #[must_use]
     pub fn cache_write(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.cache_write = Some(per_token(per_million)))
     }
 
-    /// For a million input tokens written to a cache for an hour. Default: as those
-    /// [written](Self::cache_write) for a shorter time.
+    /// Sets the cost of a million input tokens written to a cache for an hour. Default: as
+    /// [`cache_write`](Self::cache_write).
     #[must_use]
     pub fn cache_write_1h(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.cache_write_1h = Some(per_token(per_million)))
     }
 
-    /// For a million output tokens spent on reasoning. Default: as output.
+    /// Sets the cost of a million output tokens spent on reasoning. Default: as output.
     #[must_use]
     pub fn reasoning(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.reasoning = Some(per_token(per_million)))
     }
 
-    /// For a million input tokens that are audio. Default: as input.
+    /// Sets the cost of a million input tokens of audio. Default: as input.
     #[must_use]
     pub fn input_audio(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.input_audio = Some(per_token(per_million)))
     }
 
-    /// For a million output tokens that are audio. Default: as output.
+    /// Sets the cost of a million output tokens of audio. Default: as output.
     #[must_use]
     pub fn output_audio(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.output_audio = Some(per_token(per_million)))
     }
 
-    /// For a million input tokens that are images. Default: as input.
+    /// Sets the cost of a million input tokens of images. Default: as input.
     #[must_use]
     pub fn input_image(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.input_image = Some(per_token(per_million)))
     }
 
-    /// For a million output tokens that are images. Default: as output.
+    /// Sets the cost of a million output tokens of images. Default: as output.
     #[must_use]
     pub fn output_image(self, per_million: Money) -> Self {
         self.noting(per_million).with(|rates| rates.output_image = Some(per_token(per_million)))
     }
 
-    /// For every request, whatever its tokens. Default: nothing.
+    /// Sets the cost of each request, in addition to its tokens. Default: zero.
     #[must_use]
     pub fn request(self, each: Money) -> Self {
         self.noting(each).with(|rates| rates.request = per_piece(each))
     }
 
-    /// For every web search. Default: nothing.
+    /// Sets the cost of each web search. Default: zero.
     #[must_use]
     pub fn web_search(self, each: Money) -> Self {
         self.noting(each).with(|rates| rates.web_search = per_piece(each))
     }
 
-    /// For calls with more than so many input tokens: all of their tokens cost what
-    /// `price` says. Only its rates count, all of them: what is not set in it is that of
-    /// its own plain input or output.
+    /// Sets the price of calls with more than `prompt_tokens` input tokens, for all of their
+    /// tokens. Only the rates of `price` count, and a rate not set there equals its own plain
+    /// input or output. Default: one price for all sizes.
     #[must_use]
     pub fn above(mut self, prompt_tokens: u64, price: Self) -> Self {
         self.negative |= price.negative;
@@ -164,9 +163,8 @@ impl Price {
         self
     }
 
-    /// For calls that are served in a tier of this name, such as `batch`, `flex` or
-    /// `priority`. Of `price` the rates and the sizes of prompts count. Tiers without a
-    /// price of their own cost what is standard.
+    /// Sets the price of calls served in the tier `name`, such as `batch`, `flex` or `priority`.
+    /// The rates and prompt sizes of `price` count. Default: the standard price.
     #[must_use]
     pub fn service_tier(mut self, name: &str, mut price: Self) -> Self {
         self.negative |= price.negative;
@@ -174,66 +172,64 @@ impl Price {
         self
     }
 
-    /// From then on, until another price that is set so begins. Of `price` the rates, the
-    /// sizes of prompts and the service tiers count, and nothing of the price before
-    /// does.
+    /// Sets the price from `start` on, until another price set this way begins. It replaces the
+    /// earlier price completely. The rates, prompt sizes and service tiers of `price` count.
     #[must_use]
     pub fn since(self, start: SystemTime, price: Self) -> Self {
         self.then(When::Since(seconds(start).clamp(day::FIRST, day::LAST)), price)
     }
 
-    /// Every day between two times, counted from midnight UTC, over midnight where the
-    /// second is the smaller. It comes before prices [since](Self::since) a date, and of
-    /// `price` the same counts.
+    /// Sets the price between two times of every day, given as the time since midnight UTC. If
+    /// `until` is smaller than `from`, the period runs past midnight. It takes precedence over
+    /// prices set with [`since`](Self::since), and the same parts of `price` count.
     #[must_use]
     pub fn daily(self, from: Duration, until: Duration, price: Self) -> Self {
         let second = |time: Duration| u32::try_from(time.as_secs() % day::LENGTH).unwrap_or(0);
         self.then(When::Daily(second(from), second(until)), price)
     }
 
-    /// How many tokens input and output may have together. Default: not known.
+    /// Sets how many tokens input and output may have together. Default: unknown.
     #[must_use]
     pub fn context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
         self
     }
 
-    /// How many tokens the output may have, reasoning included. Default: not known.
+    /// Sets how many tokens the output may have, including reasoning. Default: unknown.
     #[must_use]
     pub fn max_output(mut self, tokens: u64) -> Self {
         self.max_output = Some(tokens);
         self
     }
 
-    /// How many tokens input and output may have together, where that is known.
+    /// How many tokens input and output may have together, if known.
     pub fn context_window_tokens(&self) -> Option<u64> {
         self.context_window
     }
 
-    /// How many tokens the output may have, reasoning included, where that is known.
+    /// How many tokens the output may have, including reasoning, if known.
     pub fn max_output_tokens(&self) -> Option<u64> {
         self.max_output
     }
 
-    /// What `usage` cost in the tier that served it, at that time.
+    /// What `usage` costs in the tier that served it, at the prices of `at`.
     ///
-    /// `service_tier` is the one of the answer
+    /// Pass the `service_tier` of the answer
     /// ([`ChatResponse::service_tier`](crate::ChatResponse::service_tier)), or `batch` for a
-    /// batch, which providers do not always say. `None` and tiers without a price of their
-    /// own cost what is standard; for a batch without one that is more than is billed,
-    /// since no discount is guessed.
+    /// batch, which providers do not always report. `None` and tiers without their own price cost
+    /// the standard price. For a batch without one that is more than is billed, because no
+    /// discount is guessed.
     ///
-    /// The size of the whole prompt, cached tokens included, decides on the tier by size.
-    /// Parts that exceed the whole are cut: 90 cached of 80 input tokens are 80. Cached
-    /// tokens are taken to be text. The provider's [own bill](Usage::reported_cost) is not
-    /// looked at.
+    /// The size of the whole prompt, including cached tokens, selects the price by size. Parts
+    /// that exceed the whole are cut: 90 cached of 80 input tokens count as 80. Cached tokens are
+    /// assumed to be text. The provider's [own bill](Usage::reported_cost) is ignored.
     pub fn cost(&self, usage: &Usage, service_tier: Option<&str>, at: SystemTime) -> Cost {
         let sheet = self.period(at).sheet(service_tier);
         sheet.rates(usage.prompt_tokens).cost(usage)
     }
 
-    /// What `usage` cost that is the sum of so many calls, each of whose prompts is in the
-    /// same tier of size as one of `prompt_tokens`.
+    /// What the summed `usage` of several calls costs, if each of their prompts has the same price
+    /// by size as one of `prompt_tokens`.
     pub(crate) fn cost_of(
         &self,
         usage: &Usage,
@@ -249,17 +245,16 @@ impl Price {
         cost
     }
 
-    /// The prompt sizes above which another rate holds at that time, in any tier.
+    /// The prompt sizes above which the rates of that time change, in any tier.
     pub(crate) fn borders(&self, at: SystemTime) -> Vec<u64> {
         let period = self.period(at);
         let sheets = period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard]);
         sheets.flat_map(|sheet| sheet.above.keys().copied()).collect()
     }
 
-    /// The most that a call within a bound can cost, if it asks for a tier and is served
-    /// in that or in the standard one; asking for `auto` or for none it may be served in any
-    /// but `batch`. At a
-    /// price that holds at `at`, so what is reserved by this must be priced at the same
+    /// The most that a call within a bound can cost. A call that asks for a tier is served in
+    /// that tier or the standard one. One that asks for `auto` or for none may be served in any
+    /// but `batch`. The prices are those of `at`, so price what was reserved this way at the same
     /// time.
     pub(crate) fn at_most(
         &self,
@@ -275,9 +270,9 @@ impl Price {
             .unwrap_or(Money::ZERO)
     }
 
-    /// The most that a call can cost of which some counts are known. The input of `usage`,
-    /// its output, or both cost what they cost; for the other side, `bound` says of how many
-    /// tokens it is and of which kinds these may be.
+    /// The most that a call can cost if only its input or its output is `known`, or neither. The
+    /// known side costs what `usage` says. For the other side, `bound` gives the number of tokens
+    /// and their possible kinds.
     pub(crate) fn at_most_beside(
         &self,
         usage: &Usage,
@@ -294,9 +289,8 @@ impl Price {
         }
     }
 
-    /// The most output tokens with which [`at_most`](Self::at_most) is within an amount,
-    /// whatever the bound says of them: with one more it is not. 0 where none fits,
-    /// which also is where the input alone is too much.
+    /// The most output tokens for which [`at_most`](Self::at_most) stays within `amount`, whatever
+    /// output `bound` allows. 0 if none fits, which includes input that alone costs too much.
     pub(crate) fn output_within(
         &self,
         bound: &UpperBound,
@@ -312,16 +306,16 @@ impl Price {
             .unwrap_or(0)
     }
 
-    /// Another provider serves the model at these prices, but not in these tiers.
+    /// Removes the service tiers, for a provider that has these prices but not these tiers.
     fn forget_tiers(&mut self) {
         for period in &mut self.periods {
             period.tiers.clear();
         }
     }
 
-    /// What is wrong with it, if something is: an amount that is less than nothing.
+    /// What is wrong with it, if anything: a negative amount.
     pub(crate) fn problem(&self) -> Option<&'static str> {
-        self.negative.then_some("has an amount that is less than nothing; write 0 for what is free")
+        self.negative.then_some("has a negative amount; set 0 for what is free")
     }
 
     fn noting(mut self, amount: Money) -> Self {
@@ -340,7 +334,7 @@ impl Price {
         self
     }
 
-    /// Keeps the periods in order: the first, dates by date, then times of day.
+    /// Inserts a period, in this order: the first, dates in order, then times of day.
     fn insert(&mut self, period: Period) {
         let when = period.when;
         self.periods.retain(|other| other.when != when);

@@ -1,4 +1,4 @@
-//! Reads files of prices.
+//! Reads price files.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::custom::CustomPrices;
 use super::stored::Unique;
 use super::{Price, pattern};
 
-/// Reads prices by provider and model, or says what is wrong with them and where.
+/// Reads prices by provider and model. An error says what is wrong and where.
 pub(super) fn read(json: &str) -> Result<CustomPrices, String> {
     let providers: Unique<Unique<Price>> =
         serde_json::from_str(json).map_err(|error| error.to_string())?;

@@ -1,12 +1,11 @@
-//! Matches names of models and providers, as the table writes them: `*` stands for
-//! anything, `#` for a digit. Further patterns follow after `&`, which must match too,
-//! and after `!`, which must not.
+//! Matches names of models and providers against the table's patterns. `*` stands for anything,
+//! `#` for a digit. A pattern after `&` must match too, and one after `!` must not.
 
 use std::borrow::Cow;
 
 use super::day;
 
-/// Whether a name in lower case fits.
+/// Whether a name in lower case matches.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.as_bytes();
     let mut wanted = true;
@@ -21,7 +20,7 @@ pub(super) fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The usual matching of wildcards: at a mismatch the last `*` takes one byte more.
+/// Usual wildcard matching: on a mismatch, the last `*` takes one more byte.
 fn fits(pattern: &[u8], name: &[u8]) -> bool {
     let (mut at, mut star, mut retry) = (0, None, 0);
     let mut position = 0;
@@ -53,7 +52,7 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// In lower case, in which names are compared.
+/// Lower case, the form in which names are compared.
 pub(in crate::cost) fn fold(name: &str) -> Cow<'_, str> {
     match name.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         true => Cow::Borrowed(name),
@@ -61,8 +60,8 @@ pub(in crate::cost) fn fold(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// With dashes in dates that some gateways write without: `-20251211` at the end or
-/// before `-` or `:`. `None` where there is none.
+/// Adds dashes to dates that some gateways write without: `-20251211`, at the end or before `-` or
+/// `:`. `None` if there is no such date.
 pub(super) fn with_dashes(name: &str) -> Option<String> {
     let mut written = String::with_capacity(name.len() + 2);
     let mut rest = name;
@@ -87,8 +86,8 @@ pub(super) fn with_dashes(name: &str) -> Option<String> {
     (written.len() > name.len()).then_some(written)
 }
 
-/// The name without the date of a snapshot at its end: `-2025-12-11`, `-20251211` or
-/// `@20251211`. `None` where there is none.
+/// Removes the date of a snapshot from the end: `-2025-12-11`, `-20251211` or `@20251211`. `None`
+/// if there is none.
 pub(super) fn without_date(name: &str) -> Option<&str> {
     ["*-####-##-##", "*-########", "*@########"].iter().find_map(|pattern| {
         let end = name.len().checked_sub(pattern.len() - 1)?;
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_get_their_dashes() {
+    fn dates_without_dashes_get_them() {
         for (name, written) in [
             ("gpt-5.2-20251211", Some("gpt-5.2-2025-12-11")),
             ("model-20251211:free", Some("model-2025-12-11:free")),
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_date_of_a_snapshot_is_cut() {
+    fn the_date_of_a_snapshot_is_removed() {
         for (name, without) in [
             ("gpt-7-2026-12-01", Some("gpt-7")),
             ("claude-7-20261201", Some("claude-7")),

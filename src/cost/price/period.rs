@@ -1,4 +1,4 @@
-//! The rates of a model in one period of time, by service tier and prompt size.
+//! `Period`: the rates of a model over one period of time, by service tier and prompt size.
 
 use super::Rates;
 use super::ceiling::Ceiling;
@@ -26,8 +26,8 @@ impl Sheet {
         self.above.insert(tokens, rates);
     }
 
-    /// What bounds the cost, for every tier of size that a prompt within the bound can
-    /// be in: a smaller prompt may be the dearer one, where prices fall with the size.
+    /// The cost ceiling for every size tier that a prompt within the bound can be in. A smaller
+    /// prompt may be the more expensive one, if prices fall with size.
     pub(super) fn ceilings<'a>(
         &'a self,
         bound: &'a UpperBound,
@@ -35,7 +35,7 @@ impl Sheet {
         self.sizes(bound).map(|(_, ceiling)| ceiling)
     }
 
-    /// As [`Price::at_most_beside`](super::Price::at_most_beside).
+    /// Like [`Price::at_most_beside`](super::Price::at_most_beside).
     pub(super) fn at_most_beside(
         &self,
         usage: &Usage,
@@ -70,19 +70,19 @@ impl Sheet {
     }
 }
 
-/// When a price holds.
+/// When a price applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum When {
     Always,
-    /// From so many seconds after the Unix epoch on.
+    /// From this second after the Unix epoch.
     Since(i64),
-    /// Every day between two seconds of the day in UTC, over midnight where the second
-    /// is the smaller one.
+    /// Every day between two seconds of the day in UTC, past midnight if the second one is
+    /// smaller.
     Daily(u32, u32),
 }
 
 impl When {
-    /// Whether it holds so many seconds after the Unix epoch.
+    /// Whether it applies at `now`, in seconds since the Unix epoch.
     pub(super) fn holds(self, now: i64) -> bool {
         match self {
             Self::Always => true,
@@ -99,12 +99,12 @@ impl When {
     }
 }
 
-/// The prices of a stretch of time.
+/// The prices of a period of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Period {
     pub(super) when: When,
     pub(super) standard: Sheet,
-    /// By their names in lower case.
+    /// By name, in lower case.
     pub(super) tiers: Vec<(String, Sheet)>,
 }
 
@@ -113,7 +113,7 @@ impl Period {
         Self { when, standard, tiers: Vec::new() }
     }
 
-    /// The tier of that name, else the standard one.
+    /// The tier of that name, or the standard one.
     pub(super) fn sheet(&self, service_tier: Option<&str>) -> &Sheet {
         let named =
             |name: &str| self.tiers.iter().find(|(tier, _)| tier.eq_ignore_ascii_case(name));
@@ -128,11 +128,11 @@ impl Period {
         }
     }
 
-    /// What may be served to a call that asks for a tier: that tier or the standard one,
-    /// and where the choice is left to the provider, any but `batch`, which is no way to
-    /// serve a call at once. A call that asks for none leaves it, too: "When not set, the
-    /// default behavior is 'auto'", which is "the service tier configured in the Project
-    /// settings" (OpenAI's API reference, `service_tier` of chat completions).
+    /// The tiers that may serve a call that asks for `asked`: that one or the standard one. If the
+    /// provider chooses, any but `batch`, which never serves a call immediately. A call that asks
+    /// for none lets the provider choose too: "When not set, the default behavior is 'auto'", which
+    /// is "the service tier configured in the Project settings" (OpenAI's API reference,
+    /// `service_tier` of chat completions).
     pub(super) fn served<'a>(&'a self, asked: Option<&str>) -> impl Iterator<Item = &'a Sheet> {
         let any = asked.is_none_or(|tier| tier.eq_ignore_ascii_case("auto"));
         let tiers = self.tiers.iter().filter(move |(tier, _)| any && tier != "batch");
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tier_begins_above_its_number_of_tokens() {
+    fn a_size_tier_starts_above_its_number_of_tokens() {
         let rates = |input| Rates { input, ..Rates::default() };
         let mut sheet = Sheet { rates: rates(1), ..Sheet::default() };
         sheet.set_above(200, rates(3));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn hours_of_the_day_may_run_over_midnight() {
+    fn hours_of_the_day_may_run_past_midnight() {
         let (day, hour) = (86_400, 3_600);
         for (when, hours) in [
             (When::Daily(0, 4 * 3_600), 0..4),

@@ -1,4 +1,4 @@
-//! The price table: built-in prices, the user's own, and lookups by model.
+//! `Prices`: built-in prices, the caller's own, and lookups by model.
 
 use parking_lot::RwLock;
 use std::collections::HashMap;
@@ -10,19 +10,19 @@ use super::custom::CustomPrices;
 use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
 
-/// How many lookups are remembered.
+/// How many lookups are cached.
 const REMEMBERED: usize = 1_000;
 
-/// The longest name that is remembered, in bytes; servers choose the names of models.
+/// The longest name that is cached, in bytes. Servers choose the names of models.
 const NAME: usize = 200;
 
-/// What models cost: the built-in table, and what is set over it.
+/// What models cost: the built-in table, and the prices set on top of it.
 ///
-/// Clones are cheap and share what they remember of past lookups.
+/// Clones are cheap and share their cache of lookups.
 ///
-/// The table is made of the data of genai-prices (github.com/pydantic/genai-prices, MIT)
-/// and, for maximum outputs, of LiteLLM's (github.com/BerriAI/litellm, MIT). It is as
-/// good as these and as old as its [date](Self::date), so set what you know better.
+/// The table is made from the data of genai-prices (github.com/pydantic/genai-prices, MIT) and,
+/// for maximum outputs, of LiteLLM (github.com/BerriAI/litellm, MIT). It is only as good as these
+/// and as recent as its [date](Self::date), so set prices that you know better.
 ///
 /// ```
 /// use tollgate::{Money, Price, Prices};
@@ -43,27 +43,27 @@ pub struct Prices {
 struct Inner {
     builtin: bool,
     custom: CustomPrices,
-    /// Guards nothing but itself: what is in it can be found again at any time.
+    /// A cache of lookups. No invariant: everything in it can be looked up again.
     found: RwLock<Found>,
 }
 
-/// The outcomes of lookups, by the names as they were asked for.
+/// The results of lookups, by the names as they were requested.
 #[derive(Default)]
 struct Found {
     models: HashMap<Box<str>, Outcomes>,
     count: usize,
 }
 
-/// By the model's name.
+/// Results by model name.
 type Outcomes = HashMap<Box<str>, Option<Arc<Price>>>;
 
 impl Prices {
-    /// The built-in table.
+    /// Returns the built-in table.
     pub fn builtin() -> Self {
         Self::new(true, CustomPrices::default())
     }
 
-    /// No prices at all.
+    /// Returns a table without any prices.
     pub fn empty() -> Self {
         Self::new(false, CustomPrices::default())
     }
@@ -77,13 +77,13 @@ impl Prices {
         table::date()
     }
 
-    /// Sets the price of a model, instead of the one in the table or beside them.
+    /// Sets the price of a model, replacing the one in the table if there is one.
     ///
-    /// It holds for the model of that name, whatever the case of its letters, and for
-    /// every name that the table knows that model by. It holds for its dated snapshots
-    /// (`name-2026-12-01`, `name-20261201`, `name@20261201`) too, except where the table
-    /// has one apart. `provider` is one of the table's names or any other that
-    /// [`find`](Self::find) is asked for.
+    /// It applies to the model of that name, in upper or lower case, and to every name by which
+    /// the table knows that model. It also applies to the model's dated snapshots
+    /// (`name-2026-12-01`, `name-20261201`, `name@20261201`), unless the table lists one
+    /// separately. `provider` is one of the table's names, or any other name under which
+    /// [`find`](Self::find) will look it up.
     #[must_use]
     pub fn set(self, provider: &str, model: &str, price: Price) -> Self {
         let (provider, model) = (pattern::fold(provider.trim()), pattern::fold(model));
@@ -92,29 +92,26 @@ impl Prices {
         self.with(one)
     }
 
-    /// Sets the prices in a JSON file, as [`parse`](Self::parse) does.
+    /// Sets the prices in a JSON file, in the form that [`parse`](Self::parse) reads.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) where the file cannot be read, and
-    /// those of [`parse`](Self::parse).
+    /// [`Configuration`](ErrorKind::Configuration) if the file cannot be read, or for the reasons
+    /// given at [`parse`](Self::parse).
     pub fn load(self, path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("cannot read the file of prices {path:?}: {error}");
+            let message = format!("cannot read the price file {path:?}: {error}");
             Error::new(ErrorKind::Configuration, message).with_source(error)
         })?;
         let custom = overrides::read(&text).map_err(|problem| {
-            Error::new(
-                ErrorKind::Configuration,
-                format!("in the file of prices {path:?}, {problem}"),
-            )
+            Error::new(ErrorKind::Configuration, format!("price file {path:?}: {problem}"))
         })?;
         Ok(self.with(custom))
     }
 
-    /// Sets prices that are written as JSON: an object with a member for each provider,
-    /// that with one for each model, and that a price.
+    /// Sets prices from JSON: an object with a member per provider, each an object with a price
+    /// per model.
     ///
     /// ```
     /// # use tollgate::Prices;
@@ -133,21 +130,20 @@ impl Prices {
     /// # Ok::<(), tollgate::Error>(())
     /// ```
     ///
-    /// Amounts are dollars, as numbers or as strings: for a million tokens `input` and
-    /// `output`, which must be there, and `cached_input`, `cache_write`,
-    /// `cache_write_1h`, `reasoning`, `input_audio`, `output_audio`, `input_image`,
-    /// `output_image`; apiece `request` and `web_search`. `above` has prices by numbers
-    /// of tokens, `service_tiers` by names of tiers, `since` by dates and `daily` by hours
-    /// of the day in UTC (`"01:00-04:00"`); all of these mean what the setters of
-    /// [`Price`] do.
+    /// Amounts are in dollars, as numbers or strings. Per million tokens: `input` and `output`
+    /// (both required), `cached_input`, `cache_write`, `cache_write_1h`, `reasoning`,
+    /// `input_audio`, `output_audio`, `input_image` and `output_image`. Per piece: `request` and
+    /// `web_search`. Nested prices: `above` by number of tokens, `service_tiers` by tier, `since`
+    /// by date, and `daily` by time of day in UTC (`"01:00-04:00"`). Each means what the setter of
+    /// the same name on [`Price`] does.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) with the place, for what is no JSON,
-    /// names that are unknown, missing or there twice, and amounts that are none.
+    /// [`Configuration`](ErrorKind::Configuration), with the place in the text, for invalid JSON,
+    /// unknown, missing or repeated names, and values that are not amounts.
     pub fn parse(self, json: &str) -> Result<Self, Error> {
         let custom = overrides::read(json).map_err(|problem| {
-            Error::new(ErrorKind::Configuration, format!("in the prices, {problem}"))
+            Error::new(ErrorKind::Configuration, format!("prices: {problem}"))
         })?;
         Ok(self.with(custom))
     }
@@ -162,13 +158,12 @@ impl Prices {
         Self::new(builtin, custom)
     }
 
-    /// The price of a model by the name that is asked for or, better, the one that the
-    /// answer names ([`ChatResponse::model`](crate::ChatResponse::model)). `None` where
-    /// it is not known.
+    /// The price of a model. `None` if it is not known.
     ///
-    /// `provider` is one of the table's names or another that is usual for it, such as
-    /// `xai`; [`provider_of`](Self::provider_of) tells it from a base URL. The case of
-    /// letters does not matter.
+    /// `model` is the requested name or, better, the one in the answer
+    /// ([`ChatResponse::model`](crate::ChatResponse::model)). `provider` is one of the table's
+    /// names or another usual name for it, such as `xai`; [`provider_of`](Self::provider_of) finds
+    /// it for a base URL. Names match in upper or lower case.
     pub fn find(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
         if let Some(found) = self.inner.found.read().get(provider, model) {
             return found.clone();
@@ -180,7 +175,7 @@ impl Prices {
         price
     }
 
-    /// Names in lower case.
+    /// Looks up names that are already in lower case.
     fn look_up(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
         let custom = |provider: &str, model: &str| self.inner.custom.get(provider, model).cloned();
         let section = table::section(provider);
@@ -214,7 +209,7 @@ impl Prices {
         entries
     }
 
-    /// The table's name of the provider whose API lies below a base URL.
+    /// The table's name for the provider with this base URL.
     ///
     /// ```
     /// # use tollgate::Prices;
@@ -225,13 +220,13 @@ impl Prices {
         table::provider_of(base_url)
     }
 
-    /// The table's names of its providers.
+    /// The table's names for its providers.
     pub fn providers() -> impl Iterator<Item = &'static str> {
         table::sections().iter().map(|section| section.name)
     }
 
-    /// The names of a provider's models with a price: the table's, then those that are
-    /// set beside it, in lower case.
+    /// The names of a provider's models that have a price: first the table's, then those set on
+    /// top of it, in lower case.
     pub fn models(&self, provider: &str) -> impl Iterator<Item = &str> {
         let provider = pattern::fold(provider.trim());
         let section = table::section(&provider);
@@ -253,12 +248,12 @@ impl Prices {
 }
 
 impl Prices {
-    /// Whether any price is set for a provider, by its name in lower case.
+    /// Whether any price is set for a provider, given by its name in lower case.
     pub(crate) fn has_custom(&self, provider: &str) -> bool {
         self.inner.custom.models(provider).next().is_some()
     }
 
-    /// What is wrong with the prices that are set, a sentence each.
+    /// What is wrong with the prices that were set, one sentence each.
     pub(crate) fn problems(&self) -> impl Iterator<Item = String> + '_ {
         self.inner.custom.iter().filter_map(|(provider, model, price)| {
             let problem = price.problem()?;
@@ -266,14 +261,14 @@ impl Prices {
         })
     }
 
-    /// The prompt sizes above which a price that is set ever changes.
+    /// All prompt sizes above which a price that was set changes, at any time.
     pub(crate) fn custom_borders(&self) -> impl Iterator<Item = u64> + '_ {
         self.inner.custom.iter().flat_map(|(_, _, price)| price.all_borders())
     }
 }
 
 impl Price {
-    /// The prompt sizes above which it ever changes, in any service tier.
+    /// All prompt sizes above which it changes, at any time and in any service tier.
     pub(crate) fn all_borders(&self) -> impl Iterator<Item = u64> + '_ {
         let sheets = self.periods.iter().flat_map(|period| {
             period.tiers.iter().map(|(_, sheet)| sheet).chain([&period.standard])

@@ -1,22 +1,21 @@
-//! The price of each kind of token and piece, and what a usage costs at these rates.
+//! `Rates`: the price of each kind of token, and what a usage costs.
 
 use super::{Cost, Money};
 use crate::usage::Usage;
 
-/// What tokens and other pieces cost at one moment, in one tier. In whole
-/// pico-dollars, for one token or piece: a dollar for a million tokens is 10⁶
-/// pico-dollars for one.
+/// What tokens, requests and searches cost at one time, in one tier. In whole pico-dollars each:
+/// a dollar per million tokens is 10⁶ pico-dollars per token.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rates {
     pub(super) input: u64,
     pub(super) output: u64,
-    /// Without: `input`.
+    /// Default: `input`.
     pub(super) cached_input: Option<u64>,
-    /// Without: `input`.
+    /// Default: `input`.
     pub(super) cache_write: Option<u64>,
-    /// Without: `cache_write`.
+    /// Default: `cache_write`.
     pub(super) cache_write_1h: Option<u64>,
-    /// Without: `output`.
+    /// Default: `output`.
     pub(super) reasoning: Option<u64>,
     pub(super) input_audio: Option<u64>,
     pub(super) output_audio: Option<u64>,
@@ -26,7 +25,7 @@ pub(crate) struct Rates {
     pub(super) web_search: u64,
 }
 
-/// Takes parts off a count of tokens, never more than there are.
+/// What is left of a count of tokens. Takes parts off it, never more than there are.
 struct Rest(u64);
 
 impl Rest {
@@ -36,7 +35,7 @@ impl Rest {
         part
     }
 
-    /// A part that has a price of its own only where there is a rate for it.
+    /// Takes and prices a part that has its own rate. Without a rate it stays in the rest.
     fn priced(&mut self, part: u64, rate: Option<u64>) -> Money {
         rate.map_or(Money::ZERO, |rate| times(rate, self.take(part)))
     }
@@ -51,8 +50,8 @@ impl Rates {
         self.cache_write_1h.unwrap_or_else(|| self.cache_write())
     }
 
-    /// Parts that together exceed the whole are cut in the order in which they stand
-    /// here: what a cache saved or cost is what providers count best.
+    /// Prices a usage. Parts that together exceed the whole are cut, the later ones in this
+    /// function first: providers count cached tokens most reliably.
     pub(super) fn cost(&self, usage: &Usage) -> Cost {
         let mut prompt = Rest(usage.prompt_tokens);
         let cached = prompt.take(usage.cached_tokens);
@@ -82,12 +81,12 @@ impl Rates {
     }
 }
 
-/// So many tokens or pieces at a rate.
+/// `count` tokens or pieces at `rate`.
 pub(super) fn times(rate: u64, count: u64) -> Money {
     Money::picos(i128::from(rate)) * count
 }
 
-/// The rate of one token, half a pico-dollar rounded up; nothing below zero.
+/// The rate of one token, rounded to whole pico-dollars, half up. Negative prices give 0.
 pub(super) fn per_token(per_million: Money) -> u64 {
     let picos = per_million.as_picos().max(0);
     let rounded = picos / TOKENS + i128::from(picos % TOKENS >= TOKENS / 2);
@@ -99,7 +98,7 @@ pub(super) fn per_million(rate: u64) -> Money {
     Money::picos(i128::from(rate) * TOKENS)
 }
 
-/// The rate of one piece; nothing below zero.
+/// The rate of one piece. Negative prices give 0.
 pub(super) fn per_piece(price: Money) -> u64 {
     u64::try_from(price.as_picos().max(0)).unwrap_or(u64::MAX)
 }
@@ -130,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_rate_is_the_plain_one_and_an_explicit_zero_is_real() {
+    fn a_missing_rate_defaults_to_the_plain_one_but_zero_is_free() {
         let plain = rates().cost(&usage());
         assert_eq!(plain.total, Money::picos(100 * 1_000 + 50 * 10_000));
         assert_eq!(plain.cached_input, Money::picos(40_000));
@@ -187,9 +186,9 @@ mod tests {
     }
 
     #[test]
-    fn amounts_beyond_the_range_stop_at_its_end() {
-        let dear = Rates { input: u64::MAX, output: u64::MAX, ..Rates::default() };
-        assert_eq!(dear.cost(&Usage::reported(u64::MAX, u64::MAX)).total, Money::MAX);
+    fn amounts_beyond_the_range_saturate() {
+        let expensive = Rates { input: u64::MAX, output: u64::MAX, ..Rates::default() };
+        assert_eq!(expensive.cost(&Usage::reported(u64::MAX, u64::MAX)).total, Money::MAX);
     }
 
     #[test]

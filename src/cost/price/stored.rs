@@ -1,4 +1,4 @@
-//! Prices as they are stored.
+//! The serialized form of prices.
 
 use serde::de::{self, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use super::rates::{per_million, per_piece, per_token};
 use super::{Money, Period, Price, Rates, Sheet, When, day};
 
-/// A price, or a part of one, which has fewer members.
+/// A price, or a nested price, which may have fewer members.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredPrice {
@@ -48,8 +48,7 @@ pub(super) struct StoredPrice {
     max_output: Option<u64>,
 }
 
-/// What a price is a price of; a part cannot have parts of its own kind or of a later
-/// one.
+/// Where a price is nested. A price cannot contain prices of its own level or above.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Level {
     Size,
@@ -76,7 +75,7 @@ impl StoredPrice {
         ];
         for (name, amount) in amounts {
             if amount.is_some_and(Money::is_negative) {
-                return Err(format!("{name} is less than nothing"));
+                return Err(format!("{name} is negative; set 0 or more"));
             }
         }
         Ok(Rates {
@@ -95,7 +94,7 @@ impl StoredPrice {
         })
     }
 
-    /// Refuses what would be of no effect here.
+    /// Refuses members that would have no effect at this level.
     fn check(&self, level: Level) -> Result<(), String> {
         let known = self.context_window.or(self.max_output).is_some();
         for (name, present, least) in [
@@ -122,7 +121,7 @@ impl StoredPrice {
         let mut sheet = Sheet { rates: self.rates()?, ..Sheet::default() };
         for (tokens, stored) in &self.above.0 {
             let number = tokens.parse().map_err(|_| {
-                format!("above has {tokens:?}, which is no number of tokens, such as \"200000\"")
+                format!("above has {tokens:?}; write a number of tokens, such as \"200000\"")
             })?;
             stored.check(Level::Size)?;
             sheet.set_above(number, stored.rates()?);
@@ -149,7 +148,7 @@ impl TryFrom<StoredPrice> for Price {
         let mut price = Self { periods, context_window, max_output, negative: false };
         for (date, stored) in &stored.since.0 {
             let start = day::read(date).ok_or_else(|| {
-                format!("since has {date:?}, which is no date, such as \"2027-01-31\"")
+                format!("since has {date:?}; write a date, such as \"2027-01-31\"")
             })?;
             price.insert(stored.period(When::Since(start), Level::Period)?);
         }
@@ -158,7 +157,7 @@ impl TryFrom<StoredPrice> for Price {
                 Some(When::Daily(day::read_time(from)?, day::read_time(until)?))
             });
             let when = when.ok_or_else(|| {
-                format!("daily has {hours:?}, which is no stretch of time, such as \"01:00-04:30\"")
+                format!("daily has {hours:?}; write a period, such as \"01:00-04:30\"")
             })?;
             price.insert(stored.period(when, Level::Period)?);
         }
@@ -220,8 +219,7 @@ impl From<Price> for StoredPrice {
     }
 }
 
-/// The members of an object in their order, none of them twice, whatever the case of
-/// their names.
+/// The members of an object in their order. No name occurs twice, in upper or lower case.
 #[derive(Debug)]
 pub(super) struct Unique<T>(pub(super) Vec<(String, T)>);
 
@@ -259,10 +257,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
                 let mut members = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if !seen.insert(name.to_lowercase()) {
-                        let problem = format!("{name:?} is there twice; remove one of them");
+                        let problem = format!("{name:?} occurs twice; remove one of them");
                         return Err(de::Error::custom(problem));
                     }
-                    // serde_json keeps the place of an error that is wrapped so.
+                    // serde_json keeps the position of an error that is wrapped like this.
                     let value = map.next_value().map_err(|error: A::Error| {
                         de::Error::custom(format!("{name:?}: {error}"))
                     })?;

@@ -1,21 +1,21 @@
-//! Reads the table of prices.
+//! Reads the price table.
 //!
-//! `prices/` writes `table.txt`, and says from what. The first lines of the table
-//! name the sources; a line in brackets begins a provider and has its name, patterns of
-//! other names for it, of its base URLs, and the providers whose models it serves too.
-//! Each line below is a model:
+//! The crate in `prices/` writes `table.txt`, and documents its sources. The first lines of the
+//! table name them. A line in brackets starts a provider: its name, patterns for its other names,
+//! patterns for its base URLs, and the providers whose models it serves too. Each line below it is
+//! a model:
 //!
 //! ```text
 //! name|patterns|context window|maximum output|price
 //! gpt-5|= gpt-5-chat|400000|128000|1.25 10 cached=0.125 >272000 2.5 15 @2026-10-12 flex: 0.625 5
 //! ```
 //!
-//! The first model with a pattern that matches is meant; `=` is the name itself, and
-//! what no pattern is given for has only that. A price is dollars for a million tokens
-//! of input and of output, and others by their names; `>` begins the same for larger
-//! prompts, a name with a colon for a service tier, `@` from a date on or for hours of
-//! the day, with what is not said again as it was before. `-` is a model whose price
-//! is none for tokens. What a line contains is read when it is first asked for.
+//! A lookup returns the first model with a matching pattern. `=` stands for the model's own name,
+//! and without any pattern only that name matches. A price is in dollars per million tokens of
+//! input and of output, followed by named rates. `>` starts the rates for larger prompts, a name
+//! with a colon those of a service tier, and `@` those from a date or for hours of the day;
+//! whatever such a part does not repeat stays as before. `-` is a model that is not priced by
+//! tokens. A line's contents are parsed when they are first needed.
 
 use std::sync::OnceLock;
 
@@ -25,8 +25,8 @@ use super::{Money, Period, Price, Rates, Sheet, When, day, pattern};
 
 const TABLE: &str = include_str!("table.txt");
 
-/// The names that the OpenTelemetry GenAI conventions give some of the providers
-/// (`gen_ai.provider.name`), where the table's patterns do not know them.
+/// Names from the OpenTelemetry GenAI conventions (`gen_ai.provider.name`) for providers whose
+/// patterns in the table do not match them.
 const ALIASES: [(&str, &str); 3] =
     [("x_ai", "x-ai"), ("azure.ai.openai", "azure"), ("azure.ai.inference", "azure")];
 
@@ -58,13 +58,13 @@ pub(super) fn date() -> &'static str {
     words.find(|word| day::read(word).is_some()).unwrap_or_default()
 }
 
-/// The providers, found in one pass over the table.
+/// The providers, split in one pass over the table.
 pub(super) fn sections() -> &'static [Section] {
     static SECTIONS: OnceLock<Vec<Section>> = OnceLock::new();
     SECTIONS.get_or_init(|| TABLE.split("\n[").skip(1).filter_map(Section::read).collect())
 }
 
-/// A provider by its name, then by another name for it.
+/// Finds a provider by its name, or else by one of its other names.
 pub(super) fn section(provider: &str) -> Option<&'static Section> {
     let alias = ALIASES.iter().find(|(alias, _)| *alias == provider);
     let provider = alias.map_or(provider, |(_, name)| name);
@@ -78,7 +78,7 @@ pub(super) fn section(provider: &str) -> Option<&'static Section> {
     sections().iter().find(named).or_else(|| sections().iter().find(known))
 }
 
-/// The name of the provider whose base URL that is.
+/// The name of the provider with this base URL.
 pub(super) fn provider_of(base_url: &str) -> Option<&'static str> {
     let address = Address::new(base_url)?;
     let below = |section: &&Section| {
@@ -102,9 +102,9 @@ impl Section {
         self.lines.lines().filter_map(move |line| Entry::read(provider, line))
     }
 
-    /// The model of that name, in lower case, here or at one of the fallbacks; then with
-    /// dashes in the name's dates; then the one that is listed so, which need not be a
-    /// name that the provider knows.
+    /// Finds a model by its name in lower case, here or at a fallback. If there is none, tries the
+    /// name with dashes in its dates, and then the names listed in the table, which need not be
+    /// names that the provider knows.
     pub(super) fn find(&self, model: &str) -> Option<Entry> {
         let dashed = || self.find_as_written(&pattern::with_dashes(model)?);
         let listed = || self.entries().find(|entry| pattern::fold(entry.name) == model);
@@ -141,7 +141,7 @@ impl Entry {
         self.price == "-"
     }
 
-    /// What it costs; `None` where that is no price for tokens.
+    /// Its price; `None` if it is not priced by tokens.
     pub(super) fn price(&self) -> Option<Price> {
         let periods = read_price(self.price)?;
         let context_window = self.context_window.parse().ok();

@@ -1,4 +1,4 @@
-//! Reports for spreadsheets: CSV by RFC 4180.
+//! Cost reports for spreadsheets: CSV by RFC 4180.
 
 use super::{CostReport, Row};
 use crate::cost::{CallRecord, Cost, CostSource, Money};
@@ -35,14 +35,14 @@ const COST: [&str; 10] = [
 ];
 
 impl CostReport {
-    /// The total and all tables as CSV (RFC 4180), a row of a table in each line. The
-    /// column `section` says which: `total`, `model`, `provider`, `tag` (the tag's name in
-    /// the column `tag`) or `day`. Amounts are in dollars.
+    /// The total and all tables as CSV (RFC 4180), with one line per row. The column `section`
+    /// says which table a row belongs to: `total`, `model`, `provider`, `tag` (with the tag's name
+    /// in the column `tag`) or `day`. Amounts are in dollars.
     ///
-    /// Names come from outside, and a spreadsheet takes a field that begins with `=`, `+`,
-    /// `-` or `@` for a formula: such a name has a `'` before it, as OWASP advises ("CSV
-    /// Injection"). What could steer a terminal is escaped (`\u{1b}`). Programs that need names
-    /// to the letter read [`json`](Self::json).
+    /// Names come from outside, and a spreadsheet treats a field that begins with `=`, `+`, `-` or
+    /// `@` as a formula. Such a name gets a `'` in front, as OWASP advises ("CSV Injection").
+    /// Control characters are escaped (`\u{1b}`). Programs that need exact names should read
+    /// [`json`](Self::json).
     pub fn csv(&self) -> String {
         let mut csv = Csv::default();
         csv.words(["section", "provider", "tag", "key", "calls", "unpriced", "bound", "estimated"]);
@@ -62,9 +62,9 @@ impl CostReport {
         csv.text
     }
 
-    /// The latest calls as CSV (RFC 4180), one in each line, with a column for each tag
-    /// that any of them has. Moments are RFC 3339 in UTC, amounts in dollars, and empty
-    /// where no price is known. Names are written as in [`csv`](Self::csv).
+    /// The most recent calls as CSV (RFC 4180), one per line, with a column for each tag that any
+    /// of them has. Times are RFC 3339 in UTC. Amounts are in dollars, and empty if no price is
+    /// known. Names are escaped as in [`csv`](Self::csv).
     pub fn calls_csv(&self) -> String {
         let mut tags = SortedMap::new();
         for tag in self.last.iter().flat_map(|call| call.tags.keys()) {
@@ -92,7 +92,7 @@ impl CostReport {
 #[derive(Default)]
 struct Csv {
     text: String,
-    /// Whether the line has a field already.
+    /// Whether the current line has a field already.
     begun: bool,
 }
 
@@ -171,7 +171,7 @@ impl Csv {
         self.words(numbers.map(|number| number.to_string()));
     }
 
-    /// Fields of our own making, which need no quotes.
+    /// Fields that this module makes itself, which need no quotes.
     fn words<const N: usize>(&mut self, words: [impl AsRef<str>; N]) {
         for word in words {
             self.comma();
@@ -179,7 +179,7 @@ impl Csv {
         }
     }
 
-    /// A field that came from outside.
+    /// A field that comes from outside.
     fn field(&mut self, field: &str) {
         self.comma();
         let formula =
@@ -193,7 +193,7 @@ impl Csv {
         for char in field.chars() {
             match char {
                 '"' => self.text.push_str("\"\""),
-                // It could steer a terminal. Ends of lines and tabs may stand in quotes.
+                // Could control a terminal. Line breaks and tabs are fine within quotes.
                 char if is_unseen(char) && !"\n\r\t".contains(char) => {
                     self.text.extend(char.escape_default());
                 }

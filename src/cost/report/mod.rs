@@ -1,4 +1,4 @@
-//! What calls have cost, to read.
+//! `CostReport`: what calls have cost.
 
 mod csv;
 mod row;
@@ -38,62 +38,60 @@ pub use what_if::{UsageClass, WhatIf, WhatIfRow};
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// It is about the calls of this tracker since it was made, whatever the
-/// [ledger](crate::cost::ledger) has kept from before; the budgets are as the ledger has them.
+/// It covers the calls of this tracker since its creation, whatever older spending the
+/// [ledger](crate::cost::ledger) has. Budgets show what the ledger has.
 ///
-/// Its `Display` is a text table for a terminal of 80 columns, with the first rows of each
-/// table; `{:#}` has them all. [`csv`](Self::csv) and [`calls_csv`](Self::calls_csv) are
-/// for spreadsheets, [`json`](Self::json) for programs.
+/// Its `Display` is a text table for a terminal of 80 columns, with the first rows of each table;
+/// `{:#}` shows all rows. [`csv`](Self::csv) and [`calls_csv`](Self::calls_csv) are for
+/// spreadsheets, [`json`](Self::json) is for programs.
 ///
-/// Each table sums up to the total: calls for which there were too many different models,
-/// values of a tag or days are in a row with the key `(other)`, and those without a tag
-/// in the row `(none)` of that tag.
+/// Each table adds up to the total. If there are too many models, tag values or days, the row
+/// `(other)` holds the rest. In the table of a tag, the row `(none)` holds the calls without it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CostReport {
-    /// When the first of the calls ended. Stored as RFC 3339 text in UTC, to the
-    /// millisecond, as all moments.
+    /// When the first call ended. Stored as RFC 3339 text in UTC, to the millisecond, like all
+    /// times here.
     #[serde(with = "rfc3339::optional")]
     pub since: Option<SystemTime>,
     /// All calls.
     pub total: Tally,
-    /// By provider and model, as it was asked for; dearest first.
+    /// By provider and requested model; most expensive first.
     pub by_model: Vec<Row>,
-    /// By provider; dearest first.
+    /// By provider; most expensive first.
     pub by_provider: Vec<Row>,
-    /// By the values of each tag; dearest first.
+    /// By the values of each tag; most expensive first.
     pub by_tag: BTreeMap<String, Vec<Row>>,
-    /// By the day of UTC on which they ended, in order. `(other)` are those before the first.
+    /// By the UTC day on which they ended, in order. `(other)` holds the days before the first.
     pub by_day: Vec<Row>,
-    /// How far each budget is used up: an account each, of those that calls were booked on. Of
-    /// budgets with several, the 10,000 accounts that were used last.
+    /// The state of each budget account that calls were charged to. For budgets with several
+    /// accounts, the 10,000 most recently used.
     pub budgets: Vec<BudgetStatus>,
-    /// How often an account was left out of `budgets` while its window went on, because
-    /// others were used since; one that was used again and left out again counts twice. Their
-    /// limits are kept all the same.
+    /// How often an account was dropped from `budgets` before its window ended, because others
+    /// were used more recently. An account that is used again and dropped again counts twice. Its
+    /// limit applies all the same.
     pub budgets_left_out: u64,
-    /// The latest calls, the latest last.
+    /// The most recent calls, newest last.
     pub last: Vec<CallRecord>,
-    /// How many calls were refused by a budget, or because no budget could hold them. They
-    /// cost nothing: one that was sent before, and not again, is not among them.
+    /// How many calls were refused by a budget, or because they have no price or upper bound.
+    /// They cost nothing. A call that was sent once and then refused a retry is not counted.
     pub refused: u64,
-    /// How many calls could not be booked, because the ledger failed: what was reserved
-    /// for them stays reserved there.
+    /// How many calls the ledger failed to record. Their reservations stay in the ledger.
     pub unbooked: u64,
-    /// What the ledger failed with last.
+    /// The ledger's latest error.
     pub ledger_error: Option<String>,
-    /// The date of the table of prices, `2026-11-23`.
+    /// The date of the price table, such as `2026-11-23`.
     pub prices_date: String,
-    /// The usage by all that a price may depend on, for [`what_if`](Self::what_if).
+    /// Usage split by everything a price may depend on, for [`what_if`](Self::what_if).
     pub usage_classes: Vec<UsageClass>,
 }
 
 impl CostReport {
-    /// The report as indented JSON. The names in it are stable, amounts are strings of
-    /// decimal dollars, moments are RFC 3339; it is read back by serde.
+    /// The report as indented JSON. Its names are stable, amounts are strings of decimal dollars,
+    /// and times are RFC 3339. Serde reads it back.
     pub fn json(&self) -> String {
-        // Nothing in it fails to serialize: the keys of its maps are strings.
+        // Serialization cannot fail: all map keys are strings.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }

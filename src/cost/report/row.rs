@@ -1,10 +1,10 @@
-//! One row of a table in a cost report.
+//! `Row`: one row of a table in a cost report.
 
 use serde::{Deserialize, Serialize};
 
 use crate::cost::Tally;
 
-/// The key of the row for all that has none of its own.
+/// The key of the row for everything that has no row of its own.
 pub(in crate::cost) const OTHER: &str = "(other)";
 
 /// The key of the row for the calls without a tag.
@@ -14,10 +14,10 @@ pub(in crate::cost) const NONE: &str = "(none)";
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Row {
-    /// The provider, in the table by model.
+    /// The provider, only in the table by model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// The model, provider, tag's value or day (`2026-11-23`).
+    /// The model, provider, tag value or day (`2026-11-23`).
     pub key: String,
     /// The calls.
     pub tally: Tally,

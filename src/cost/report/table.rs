@@ -1,4 +1,4 @@
-//! Reports for terminals.
+//! Cost reports for terminals.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::time::rfc3339;
 /// How many rows of a table are shown.
 const ROWS: usize = 20;
 
-/// How many columns the name of a row has.
+/// How many columns the name of a row takes.
 const NAME: usize = 30;
 
 /// How many characters a budget's bar has.
@@ -21,7 +21,7 @@ impl fmt::Display for CostReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         summary(f, self)?;
         let most = if f.alternate() { usize::MAX } else { ROWS };
-        // As many digits for all, so that the points stand below each other.
+        // The same number of digits everywhere, so that the decimal points line up.
         let digits = display::digits(Money::picos(self.total.cost.total.as_picos() / 10));
         let table = Table { most, digits };
         table.write(f, "Model", &self.by_model)?;
@@ -44,13 +44,13 @@ impl fmt::Display for CostReport {
         left_out(f, self.budgets.len().saturating_sub(most))?;
         if self.budgets_left_out > 0 {
             let accounts = display::counted(self.budgets_left_out, "account");
-            writeln!(f, "! NOT SHOWN: {accounts} that others were used after")?;
+            writeln!(f, "! NOT SHOWN: {accounts} used less recently")?;
         }
         Ok(())
     }
 }
 
-/// The total in words, and whatever makes it less than exact.
+/// The totals in words, and everything that makes them inexact.
 fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     let Tally { calls, unpriced, bound, estimated, usage, cost } = report.total;
     write!(f, "{} for {}", display::money(cost.total), display::counted(calls, "call"))?;
@@ -68,29 +68,29 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
     }
     f.write_str("\n")?;
     if !report.prices_date.is_empty() {
-        writeln!(f, "Prices of {}", display::name(&report.prices_date))?;
+        writeln!(f, "Prices as of {}", display::name(&report.prices_date))?;
     }
     if unpriced > 0 {
         writeln!(
             f,
-            "! NOT IN THE COST: {} of models without a known price",
+            "! NOT IN THE COST: {} to models without a known price",
             display::counted(unpriced, "call")
         )?;
     }
     if report.unbooked > 0 {
         let calls = display::counted(report.unbooked, "call");
-        writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}, reserved there still")?;
+        writeln!(f, "! NOT RECORDED IN THE LEDGER: {calls}, still reserved there")?;
     }
     if let Some(error) = &report.ledger_error {
         writeln!(f, "! The ledger failed: {}", display::name(error))?;
     }
     if bound > 0 {
         let calls = display::counted(bound, "call");
-        writeln!(f, "! {calls} of unknown usage, charged at the most possible")?;
+        writeln!(f, "! {calls} with unreported usage, charged at the upper bound")?;
     }
     if estimated > 0 {
         let calls = display::counted(estimated, "call");
-        writeln!(f, "! {calls} of unknown usage, whose cost is estimated")?;
+        writeln!(f, "! {calls} with unreported usage, cost estimated")?;
     }
     if report.refused > 0 {
         writeln!(f, "! {} refused by a budget", display::counted(report.refused, "call"))?;
@@ -140,7 +140,7 @@ impl Table {
         } else {
             display::money_to(cost.total, self.digits)
         };
-        // Some more, of calls without a price.
+        // More, for calls without a price.
         let more = if *unpriced > 0 && unpriced < calls { "+" } else { "" };
         writeln!(
             f,
@@ -154,7 +154,7 @@ impl Table {
     }
 }
 
-/// A bar, `#` for what is spent and `=` for what is reserved, and what it means.
+/// A bar with `#` for spent and `=` for reserved money, then the amounts.
 impl fmt::Display for BudgetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         display::budget(f, &self.budget, &self.account)?;
@@ -165,7 +165,7 @@ impl fmt::Display for BudgetStatus {
             write!(f, ", until {}", rfc3339::minute(ends))?;
         }
         if self.soft {
-            f.write_str(", only warns")?;
+            f.write_str(", alerts only")?;
         }
         let spent = part(self.spent, self.limit, BAR).min(BAR);
         let committed = part(self.spent + self.reserved, self.limit, BAR).clamp(spent, BAR);
@@ -188,7 +188,7 @@ impl fmt::Display for BudgetStatus {
     }
 }
 
-/// An amount in parts of which the limit has so many, rounded down, so that all of them
+/// How many of `parts` equal parts of the limit an amount fills, rounded down, so that all of them
 /// means that the limit is reached.
 fn part(amount: Money, limit: Money, parts: usize) -> usize {
     if amount.is_negative() || amount.is_zero() {
@@ -200,7 +200,7 @@ fn part(amount: Money, limit: Money, parts: usize) -> usize {
     usize::try_from(part).unwrap_or(usize::MAX)
 }
 
-/// Tells of rows that are not shown.
+/// Says how many rows are not shown.
 fn left_out(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
     match rows {
         0 => Ok(()),

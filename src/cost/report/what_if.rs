@@ -1,4 +1,4 @@
-//! What the calls of a report would have cost on another model.
+//! `WhatIf`: what the calls of a report would have cost with another model.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -7,38 +7,38 @@ use super::CostReport;
 use crate::cost::{Cost, Money, Tally};
 use crate::display;
 
-/// What calls used that any price treats alike: of one model, in one service tier, with
-/// prompts on the same side of every size at which prices are known to change. Prices
-/// are linear within it, so the sum can be priced as its calls would be one by one.
+/// Usage that every price treats alike: of one model, in one service tier, with prompts on the
+/// same side of every size at which known prices change. Prices are linear within a class, so
+/// pricing the sum equals pricing its calls one by one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UsageClass {
-    /// The provider; `(other)` where there were too many classes to keep apart.
+    /// The provider; `(other)` if there were too many classes.
     pub provider: String,
-    /// The model, as it was asked for; `(other)` likewise.
+    /// The requested model; `(other)` if there were too many classes.
     pub model: String,
-    /// The service tier, where the provider has said.
+    /// The service tier, if the provider reported it.
     #[serde(default)]
     pub service_tier: Option<String>,
-    /// Whether the cost in the tally is that of the usage in it: a price was known, and the
-    /// providers reported all that was used. Otherwise there is nothing to compare with.
+    /// Whether the cost in the tally is that of its usage: a price was known, and the providers
+    /// reported all usage. Otherwise there is nothing to compare with.
     pub comparable: bool,
-    /// The input tokens of the call with the fewest.
+    /// The input tokens of the smallest prompt.
     pub least_prompt_tokens: u64,
-    /// The input tokens of the call with the most.
+    /// The input tokens of the largest prompt.
     pub most_prompt_tokens: u64,
     /// The calls.
     pub tally: Tally,
 }
 
 impl UsageClass {
-    /// Whether some of its prompts are larger than `border` and some are not.
+    /// Whether some of its prompts exceed `border` and some do not.
     fn straddles(&self, border: u64) -> bool {
         self.least_prompt_tokens <= border && border < self.most_prompt_tokens
     }
 }
 
-/// What the calls of a report would have cost on another model.
+/// What the calls of a report would have cost with another model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WhatIf {
@@ -50,14 +50,13 @@ pub struct WhatIf {
     pub actual: Money,
     /// What they would have cost, with the same tokens.
     pub would_be: Money,
-    /// The calls that have no known price, or of which the provider has not reported all
-    /// that was used. They are in `rows` but in neither sum.
+    /// The calls without a known price or with unreported usage. They are in `rows` but in neither
+    /// sum.
     pub left_out: u64,
-    /// Whether the prices are exact. If not, the other model's price changes at a size of
-    /// the prompt on both sides of which calls were summed up together; such sums are
-    /// priced at the size of their largest prompt.
+    /// Whether the prices are exact. If not, the other model's price changes at a prompt size that
+    /// lies within a class; such a class is priced at the size of its largest prompt.
     pub exact: bool,
-    /// The same by the model that was used; the dearest first.
+    /// The same for each model that was used; most expensive first.
     pub rows: Vec<WhatIfRow>,
 }
 
@@ -71,32 +70,30 @@ pub struct WhatIfRow {
     pub model: String,
     /// How many calls.
     pub calls: u64,
-    /// What they cost; `None` of calls that are left out of the sums.
+    /// What they cost; `None` for calls that are left out of the sums.
     pub actual: Option<Money>,
-    /// What they would have cost, as far as their usage is known.
+    /// What their known usage would have cost.
     pub would_be: Money,
 }
 
 impl WhatIf {
-    /// The difference: what would have been saved, or, where it is negative, paid more.
+    /// The difference: the amount saved, or if negative, the extra cost.
     pub fn saved(&self) -> Money {
         self.actual - self.would_be
     }
 }
 
 impl CostReport {
-    /// What the calls would have cost on `model`, with the tokens they used.
+    /// What the calls would have cost with `model`, for the tokens they used.
     ///
-    /// `reprice` prices the calls of a class on that model. Which price applies where it
-    /// depends on the size of the prompt is told by the class's
-    /// [`most_prompt_tokens`](UsageClass::most_prompt_tokens), and never by the sum;
-    /// what is paid per call is paid for each of its
-    /// [`calls`](Tally::calls). `borders` are the prompt sizes above which the price of
-    /// that model changes; they only decide whether the result is
-    /// [`exact`](WhatIf::exact).
+    /// `reprice` prices the calls of a class with that model. If its price depends on the size of
+    /// the prompt, use the class's [`most_prompt_tokens`](UsageClass::most_prompt_tokens), never
+    /// the sum. A price per request applies to each of its [`calls`](Tally::calls). `borders` are
+    /// the prompt sizes above which the price of that model changes; they only decide whether the
+    /// result is [`exact`](WhatIf::exact).
     ///
-    /// Other models count other tokens for the same text, and write other answers: this
-    /// is what the recorded numbers come to, not a promise.
+    /// Other models use other tokens for the same text, and write other answers. The result only
+    /// reprices the recorded numbers.
     pub fn what_if(
         &self,
         model: impl Into<String>,
@@ -141,7 +138,7 @@ impl CostReport {
     }
 }
 
-/// A sentence, and below it a table by model.
+/// One sentence, followed by a table by model.
 impl fmt::Display for WhatIf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let about = if self.exact { "" } else { "about " };
@@ -160,7 +157,7 @@ impl fmt::Display for WhatIf {
                 _ => ("calls are left out", "their"),
             };
             let calls = display::count(self.left_out);
-            writeln!(f, "{calls} {left_out}, since {whose} usage or price is not known.")?;
+            writeln!(f, "{calls} {left_out}, because {whose} usage or price is not known.")?;
         }
         if self.rows.is_empty() {
             return Ok(());
@@ -178,7 +175,7 @@ impl fmt::Display for WhatIf {
     }
 }
 
-/// How much less or more, such as `90 % less`, or `17 times as much`; `None` of nothing.
+/// The change, such as `90 % less` or `17 times as much`; `None` if nothing was spent.
 fn percent(actual: Money, would_be: Money) -> Option<String> {
     let (actual, would_be) = (actual.as_picos(), would_be.as_picos());
     if actual <= 0 {

@@ -1,4 +1,4 @@
-//! Before a call is sent: the most that it can use, and the money that is set aside for it.
+//! Before a call is sent: computes the most it can use, and reserves the money.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,33 +16,32 @@ use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 
-/// The output that is reserved, and sent as the limit, where neither the request nor the
-/// price says how much there can be. A server refuses a limit beyond what its model can
-/// write, and the older ones that are asked for still write this much.
+/// The output that is reserved and sent as the limit if neither the request nor the price sets
+/// one. Servers refuse a limit beyond what their model can write, and even the older models still
+/// in use can write this much.
 const DEFAULT_OUTPUT: u64 = 4_096;
 
 impl CostTracker {
-    /// Sets aside the most that a call can cost, in all budgets that bear on it, or
-    /// nothing. With [`min_output_tokens`](CallPlan::min_output_tokens), the output may be less than
+    /// Reserves the most that a call can cost, in all budgets that apply to it or in none. With
+    /// [`min_output_tokens`](CallPlan::min_output_tokens), it may reserve for less output than
     /// planned: [`Reservation::output_tokens`] says how much.
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::BudgetExceeded) where a budget does not bear the call, where no price
-    /// is known for it and none is assumed, or where a hard budget bears on it and the plan
-    /// does not say how many [input](CallPlan::input_tokens) and
-    /// [output tokens](CallPlan::output_tokens) it can use; [`Ledger`](ErrorKind::Ledger) where the books
-    /// cannot be read or written.
+    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if a budget cannot pay for the call, if no
+    /// price is known or assumed, or if a hard budget applies and the plan does not state how
+    /// many [input](CallPlan::input_tokens) and [output tokens](CallPlan::output_tokens) the call
+    /// can use. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.reserve_again(plan);
         if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::BudgetExceeded) {
-            self.inner.state.lock().books.refused();
+            self.inner.state.lock().totals.refused();
         }
         reserved
     }
 
-    /// As [`reserve`](Self::reserve), for a further attempt. Refused, its call is not counted
-    /// among those that cost nothing.
+    /// Like [`reserve`](Self::reserve), for a retry. A refused retry does not count among the
+    /// refused calls, which cost nothing.
     pub(crate) fn reserve_again(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.try_reserve(plan);
         if let Some(refusal) = reserved.as_ref().err().and_then(Error::budget) {
@@ -57,7 +56,7 @@ impl CostTracker {
             if self.inner.unknown_model == UnknownModel::Refuse {
                 return Err(unknown_price(&plan));
             }
-            // Nothing can be set aside, but the provider may send a bill.
+            // Nothing can be reserved, but the provider may send a bill.
             let charges = self.charges(&plan, at);
             let id = self.open(&charges, at)?;
             let held = self.held(self.basis(plan, None, at), id, charges);
@@ -116,7 +115,7 @@ impl CostTracker {
         Ok(Reservation::new(self.held(basis, Some(grant.id), charges)))
     }
 
-    /// When a call that needs so much, and was refused at `at`, would fit into the budgets.
+    /// When a call that needs `needed` and was refused at `at` would fit into the budgets.
     fn available(
         &self,
         charges: &[(usize, Charge)],
@@ -128,7 +127,7 @@ impl CostTracker {
             .iter()
             .filter_map(|(place, charge)| Some((budget(*place), charge, charge.limit?)))
             .collect();
-        // Without a look at the ledger, where no time helps.
+        // If waiting cannot help, skip the ledger.
         if limits.iter().any(|(.., limit)| needed > *limit) {
             return Availability::Never;
         }
@@ -152,13 +151,14 @@ impl CostTracker {
         Availability::of(fits, at)
     }
 
-    /// Finds the most that a request can use as it is encoded, where any budget bears on it.
-    /// With `least`, the client is going to send an output limit of at least so many tokens;
-    /// without, the provider keeps to the one in the body, or to none but the model's own.
+    /// Computes the most that the encoded request can use, if any budget applies. With `least`,
+    /// the client will send an output limit of at least that many tokens. Without it, the
+    /// provider enforces the limit in the body, or only the model's own.
     ///
     /// # Errors
     ///
-    /// [`Budget`](ErrorKind::BudgetExceeded) where there is no bound, and one of the budgets is hard.
+    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if there is no upper bound and a hard budget
+    /// applies.
     pub(crate) fn measure(
         &self,
         plan: &mut CallPlan,
@@ -180,7 +180,8 @@ impl CostTracker {
         };
         match measure(&known) {
             Ok(mut bound) => {
-                // The default of a format that always has a limit is none of the caller's.
+                // A format that always has a limit has its own default, which the caller did
+                // not choose.
                 if let (Some(least), Some(default)) = (least, config.default_output) {
                     let most = bound.output_of(default.max(least));
                     bound.output_tokens = bound.output_tokens.min(most);
@@ -189,20 +190,20 @@ impl CostTracker {
                 Ok(())
             }
             Err(unbounded) if self.is_held(plan) => {
-                self.inner.state.lock().books.refused();
+                self.inner.state.lock().totals.refused();
                 Err(Error::new(ErrorKind::BudgetExceeded, unbounded.to_string()))
             }
             Err(_) => Ok(()),
         }
     }
 
-    /// Lowers the output of a measured call to what the model's context window leaves
-    /// beside the prompt, for a limit that is about to be sent: models are listed that may
-    /// write as much as the window holds, and servers refuse a limit that does not fit in it
-    /// beside the prompt (vLLM; OpenAI for its older models).
+    /// Lowers the output of a measured call, before its limit is sent, to what the prompt leaves
+    /// of the model's context window. Some listed models may write as much as the whole window
+    /// holds, and servers refuse a limit that does not fit beside the prompt (vLLM; OpenAI for its
+    /// older models).
     ///
-    /// The prompt is taken to be half its bound, which is far more than text mostly is, and no
-    /// more than half the window.
+    /// Assumes the prompt takes half of its bound, far more than most text does, and at most half
+    /// of the window.
     pub(crate) fn fit_window(&self, plan: &mut CallPlan) {
         let price = self.price(plan);
         let Some(window) = price.and_then(|price| price.context_window_tokens()) else { return };
@@ -214,24 +215,24 @@ impl CostTracker {
         }
     }
 
-    /// The fewest output tokens worth a call, where the client is to set a limit: where a hard
-    /// budget bears on it, and the limit is not left to the caller.
+    /// The fewest output tokens worth a call, if the client should set a limit: a hard budget
+    /// applies, and [`CostConfig::limit_output`] is on.
     pub(crate) fn min_output(&self, plan: &CallPlan) -> Option<u64> {
         let config = &self.inner.config;
         (config.limit_output && self.is_held(plan)).then_some(config.min_output)
     }
 
-    /// Whether a hard budget bears on a call.
+    /// Whether a hard budget applies to a call.
     pub(crate) fn is_held(&self, plan: &CallPlan) -> bool {
         let facts = plan.facts();
         self.budgets().iter().any(|budget| !budget.soft && budget.matches(&facts))
     }
 
-    /// Where the budgets charge a call.
+    /// The accounts in which the budgets charge a call, each with its budget's index.
     pub(super) fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
         let (facts, now) = (plan.facts(), seconds(at));
         let line = |(place, budget): (usize, &Budget)| {
-            // First, since most programs have many budgets that a call does not fall under.
+            // Checked first: most programs with many budgets have few that apply to a call.
             if !budget.matches(&facts) {
                 return None;
             }
@@ -240,13 +241,13 @@ impl CostTracker {
         self.budgets().iter().enumerate().filter_map(line).collect()
     }
 
-    /// Reserves nothing, so that whatever a call has cost can be booked. `None` where no
-    /// budget bears on it.
+    /// Opens a reservation of zero, so that any cost can be recorded later. `None` if no budget
+    /// applies.
     ///
     /// # Errors
     ///
-    /// [`Ledger`](ErrorKind::Ledger) where the books cannot be written, or the ledger refuses
-    /// what it must not: nothing always fits, and these lines have no limits.
+    /// [`Ledger`](ErrorKind::Ledger) if the ledger cannot be written, or if it refuses although it
+    /// must not: zero always fits, and these lines have no limits.
     pub(super) fn open(
         &self,
         charges: &[(usize, Charge)],
@@ -262,13 +263,13 @@ impl CostTracker {
             Ok(grant) => Ok(Some(grant.id)),
             Err(HoldError::Failed(error)) => Err(ledger_error(error)),
             Err(HoldError::Refused { .. }) => Err(ledger_error(LedgerError::new(
-                "the ledger refused to reserve nothing on lines without a limit, against the \
-                 contract of Ledger::reserve: nothing always fits",
+                "the ledger refused to reserve zero on lines without a limit; Ledger::reserve must \
+                 always grant that",
             ))),
         }
     }
 
-    /// The budget with the least hard limit per request.
+    /// The budget with the lowest hard per-request limit.
     fn single_limit(&self, plan: &CallPlan) -> Option<&Budget> {
         self.budgets()
             .iter()
@@ -277,7 +278,7 @@ impl CostTracker {
             .min_by_key(|budget| budget.limit)
     }
 
-    /// What a call is priced by, where nothing is reserved and no single call is limited.
+    /// What a call is priced by, with nothing reserved and no per-request limit.
     pub(super) fn basis(&self, plan: CallPlan, price: Option<Arc<Price>>, at: SystemTime) -> Basis {
         let CostConfig { unreported, trust_reported, .. } = self.inner.config;
         Basis { plan, price, amount: Money::ZERO, limit: None, at, unreported, trust_reported }
@@ -291,11 +292,14 @@ impl CostTracker {
     ) -> Held {
         let accounts: Vec<_> =
             charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
-        // The report shows what is reserved as well.
+        // The report shows reserved amounts too.
         let split = |(place, _): &&(usize, String)| self.budgets()[*place].is_split();
         if accounts.iter().any(|account| split(&account)) {
             let mut state = self.inner.state.lock();
-            accounts.iter().filter(split).for_each(|(place, account)| state.meet(*place, account));
+            accounts
+                .iter()
+                .filter(split)
+                .for_each(|(place, account)| state.note_account(*place, account));
         }
         let tracker = self.clone();
         Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }

@@ -1,4 +1,4 @@
-//! What is said of budgets: that one was used up so far, or does not bear a call.
+//! Builds the alerts, statuses, refusals and errors of budgets.
 
 use std::time::SystemTime;
 
@@ -10,8 +10,8 @@ use crate::cost::{
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::{instant, seconds};
 
-/// That an account has reached a share of its limit by a call that began at `began` and
-/// ended now.
+/// An account reached `percent` of its limit through a call that began at `began` and ended at
+/// `now`.
 pub(super) fn alert(
     budget: &Budget,
     account: &str,
@@ -21,8 +21,7 @@ pub(super) fn alert(
     now: SystemTime,
 ) -> BudgetAlert {
     let span = |at: SystemTime| budget.window.span(budget.utc_offset, seconds(at));
-    // What is spent is that of the calendar's window in which the call began, which may
-    // be over.
+    // `spent` belongs to the calendar window in which the call began, which may be over.
     let over = matches!(budget.window, Window::Daily | Window::Monthly)
         && span(began).map(|span| span.start) != span(now).map(|span| span.start);
     let span = span(if over { began } else { now });
@@ -82,7 +81,7 @@ pub(super) fn refusal(
     }
 }
 
-/// The error of a call whose price is not known.
+/// The error for a call without a known price.
 pub(super) fn unknown_price(plan: &CallPlan) -> Error {
     let (model, provider, prices) = (&plan.model, &plan.provider, plan.prices());
     let known_as = match prices == provider {
@@ -92,43 +91,42 @@ pub(super) fn unknown_price(plan: &CallPlan) -> Error {
     Error::new(
         ErrorKind::BudgetExceeded,
         format!(
-            "there is no price for the model {model:?} of {provider:?}{known_as}, so no budget \
-             could hold; set one with Prices::set, or choose what to do with \
-             CostConfig::unknown_model"
+            "no price is known for model {model:?} of {provider:?}{known_as}, and a budget needs \
+             one; set one with Prices::set, or change CostConfig::unknown_model"
         ),
     )
 }
 
-/// The error of a plan under a budget that does not say how much of something it can use.
+/// The error for a plan without an upper bound on its input or output, under a hard budget.
 pub(super) fn unstated_tokens(what: &str) -> Error {
     Error::new(
         ErrorKind::BudgetExceeded,
         format!(
-            "the plan does not say how many {what} tokens the call can use at most, so that no \
-             budget could hold; set them by CallPlan::{what}_tokens, 0 where there are none"
+            "the plan has no upper bound on {what} tokens, and a budget needs one; set \
+             CallPlan::{what}_tokens, to 0 if there are none"
         ),
     )
 }
 
-/// The error of a call that a budget does not bear.
+/// The error for a call that a budget cannot pay for.
 pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
     let output = match plan.min_output {
-        Some(_) => format!("no more than {output_tokens} of output"),
-        None => format!("{output_tokens} of output; a lower max_output_tokens needs less"),
+        Some(_) => format!("only {output_tokens} output tokens"),
+        None => format!("{output_tokens} output tokens; a lower max_output_tokens needs less"),
     };
     let window = match plan.bound.is_window {
         true => {
-            ", the whole context window, since the prompt holds what only the provider can count, \
-             such as a PDF; state its tokens by ChatRequest::max_input_tokens, or send the text"
+            ", the whole context window, because only the provider can count part of the prompt, \
+             such as a PDF; set ChatRequest::max_input_tokens, or send the text instead"
         }
         false => "",
     };
-    let message = format!("{refusal} (with up to {input} tokens of input{window} and {output})");
+    let message = format!("{refusal} (for up to {input} input tokens{window}, and {output})");
     Error::new(ErrorKind::BudgetExceeded, message).with_refusal(refusal)
 }
 
-/// The error of books that cannot be kept.
+/// The error for a ledger that cannot be read or written.
 pub(super) fn ledger_error(error: LedgerError) -> Error {
     Error::new(ErrorKind::Ledger, error.to_string()).with_source(error)
 }

@@ -14,7 +14,7 @@ use crate::sync::none_held;
 use crate::time::rfc3339::seconds;
 
 impl CostTracker {
-    /// Books the end of a call.
+    /// Records the end of a call.
     pub(in crate::cost) fn end(&self, held: &Held, ending: Ending) -> Option<Cost> {
         let basis = &*held.basis;
         let now = self.now();
@@ -23,7 +23,7 @@ impl CostTracker {
             Ending::Released => {
                 if let Some(id) = held.id {
                     let released = self.ledger().release(id, seconds(now));
-                    self.booked(released);
+                    self.check_ledger(released);
                 }
                 return None;
             }
@@ -58,9 +58,9 @@ impl CostTracker {
         let total = cost.map_or(Money::ZERO, |cost| cost.total);
         let postings = held
             .id
-            .and_then(|id| self.booked(self.ledger().settle(id, total, seconds(now))))
+            .and_then(|id| self.check_ledger(self.ledger().settle(id, total, seconds(now))))
             .unwrap_or_default();
-        // Told when it is in the books, which take the record.
+        // Sent after the record is in the totals, which consume it.
         let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.clone()));
         let (budgets, accounts) = (self.budgets(), &held.accounts);
         let mut state = self.inner.state.lock();
@@ -74,7 +74,7 @@ impl CostTracker {
         cost
     }
 
-    /// Tells of soft limits per request that a call has passed: they have no books.
+    /// Alerts for soft per-request limits that a call reached: nothing else adds those up.
     fn warn_of(&self, plan: &CallPlan, total: Money, now: SystemTime) {
         let facts = plan.facts();
         let soft = |budget: &&Budget| budget.soft && budget.window == Window::Request;
@@ -86,28 +86,28 @@ impl CostTracker {
         }
     }
 
-    /// Tells of an alert, outside all locks.
+    /// Delivers an alert, outside all locks.
     fn alert(&self, alert: &BudgetAlert) {
         let listeners = self.inner.listeners.lock().clone();
         none_held("an alert is passed on");
         let mut called = Vec::new();
         listeners.iter().for_each(|listener| listener.call(alert, &mut called));
-        if let Some(tell) = &self.inner.config.on_alert {
+        if let Some(listener) = &self.inner.config.on_alert {
             // A caller's panic must not end the call that reached the threshold.
-            let _ = catch_unwind(AssertUnwindSafe(|| tell(alert)));
+            let _ = catch_unwind(AssertUnwindSafe(|| listener(alert)));
         }
         self.inner.events.send(|| CostEvent::Alert(alert.clone()));
     }
 
-    /// Keeps in mind that a call ended by a panic of the ledger or the clock, and may not be
-    /// booked.
+    /// Notes that the ledger or the clock panicked as a call ended, so the call may not be
+    /// recorded.
     pub(in crate::cost) fn end_failed(&self) {
-        let error = LedgerError::new("it or the clock panicked when a call was dropped");
+        let error = LedgerError::new("the ledger or the clock panicked when a call was dropped");
         self.inner.state.lock().failed(&error);
     }
 
-    /// Keeps in mind that the ledger failed. The money stays reserved there.
-    fn booked<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
+    /// Notes a failure of the ledger. The money stays reserved there.
+    fn check_ledger<T>(&self, outcome: Result<T, LedgerError>) -> Option<T> {
         outcome.inspect_err(|error| self.inner.state.lock().failed(error)).ok()
     }
 }

@@ -5,30 +5,30 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::describe::alert;
-use crate::cost::books::{Books, BooksConfig};
 use crate::cost::ledger::{LedgerError, Posting};
+use crate::cost::totals::{Totals, TotalsConfig};
 use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, UtcOffset, Window};
 use crate::time::rfc3339::seconds;
 
-/// How many accounts the report knows, of budgets that have several.
+/// How many accounts the report remembers for budgets that have several.
 const MAX_ACCOUNTS: usize = 10_000;
 
-/// What reports are made of.
+/// Everything reports are made of.
 pub(super) struct State {
-    pub(super) books: Books,
-    /// The windows of the budgets, by which it is known when an account's is over.
+    pub(super) totals: Totals,
+    /// Each budget's window and offset, to decide when an account's window is over.
     windows: Vec<(Window, UtcOffset)>,
-    /// The accounts of budgets with one, each with its budget's place.
+    /// The accounts of budgets with only one, each with its budget's index.
     only: Vec<(usize, String)>,
-    /// Those of the others.
+    /// The accounts of budgets with several.
     accounts: Accounts,
-    /// When the latest call ended, if any has: the time, as far as is known here.
+    /// When the latest call ended, if any: the latest time known here.
     latest: Option<i64>,
-    /// Until when an alert of a rolling window is not given again.
+    /// Until when an alert of a rolling window is not repeated.
     alerted: HashMap<(Arc<str>, u16), i64>,
-    /// The same, the earliest first.
+    /// The same, earliest first.
     alerted_until: VecDeque<(i64, (Arc<str>, u16))>,
-    /// Reservations that the ledger could not end, and what it said last.
+    /// Reservations that the ledger could not end, and its latest error.
     unbooked: u64,
     ledger_error: Option<String>,
 }
@@ -36,15 +36,15 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(config: &CostConfig) -> Self {
         let budgets = config.budgets.iter().enumerate();
-        // A budget with one account has it from the start.
+        // A budget with only one account has it from the start.
         let only = budgets
             .filter(|(_, budget)| budget.window != Window::Request && !budget.is_split())
             .map(|(place, budget)| (place, budget.accounts()))
             .collect();
         Self {
-            books: Books::new(BooksConfig {
+            totals: Totals::new(TotalsConfig {
                 last: config.recent_calls,
-                ..BooksConfig::of(&config.prices)
+                ..TotalsConfig::of(&config.prices)
             }),
             windows: config.budgets.iter().map(|b| (b.window, b.utc_offset)).collect(),
             only,
@@ -57,18 +57,18 @@ impl State {
         }
     }
 
-    /// Keeps in mind that an account of a budget that has several is in use.
-    pub(super) fn meet(&mut self, place: usize, account: &str) {
+    /// Notes that an account of a budget with several is in use.
+    pub(super) fn note_account(&mut self, place: usize, account: &str) {
         let span = self.latest.and_then(|latest| {
             let (window, offset) = self.windows.get(place)?;
             window.span(*offset, latest)
         });
         let until = span.map_or(i64::MAX, |span| span.until);
-        self.accounts.meet(place, account, until, self.latest.unwrap_or(i64::MIN));
+        self.accounts.note_use(place, account, until, self.latest.unwrap_or(i64::MIN));
     }
 
-    /// Adds a call to the books, and finds the alerts that are due. `accounts` are those
-    /// it was charged in, by the places of their budgets, and `began` is when.
+    /// Adds a call to the totals and returns the alerts that are due. `accounts` are the accounts
+    /// it was charged in, each with its budget's index; `began` is when.
     pub(super) fn record(
         &mut self,
         record: CallRecord,
@@ -79,7 +79,7 @@ impl State {
     ) -> Vec<BudgetAlert> {
         let now = record.at;
         self.latest = self.latest.max(Some(seconds(now)));
-        self.books.record(record);
+        self.totals.record(record);
         let mut alerts = Vec::new();
         for ((place, account), posting) in accounts.iter().zip(postings) {
             let budget = &budgets[*place];
@@ -92,22 +92,22 @@ impl State {
         alerts
     }
 
-    /// Keeps in mind that the ledger failed.
+    /// Notes a failure of the ledger.
     pub(super) fn failed(&mut self, error: &LedgerError) {
         self.unbooked = self.unbooked.saturating_add(1);
         self.ledger_error = Some(error.to_string());
     }
 
-    /// What the books say. Of balances they know nothing.
+    /// The report without balances, which only the ledger knows.
     pub(super) fn report(&self) -> CostReport {
-        let mut report = self.books.report();
+        let mut report = self.totals.report();
         report.unbooked = self.unbooked;
         report.budgets_left_out = self.accounts.left_out;
         report.ledger_error.clone_from(&self.ledger_error);
         report
     }
 
-    /// The accounts known, in the order of their budgets.
+    /// The known accounts, in the order of their budgets.
     pub(super) fn accounts(&self) -> Vec<(usize, String)> {
         let used = self.accounts.by_name.iter().map(|(name, used)| (used.place, (**name).into()));
         let mut accounts: Vec<_> = self.only.iter().cloned().chain(used).collect();
@@ -115,9 +115,8 @@ impl State {
         accounts
     }
 
-    /// Whether a threshold that is reached is to be told. The ledger says once that it is;
-    /// but what is spent in a rolling window sinks, and rises again. That is told when its
-    /// length has passed.
+    /// Whether to alert for a threshold that the ledger says was reached. In a rolling window
+    /// spending can fall and reach it again, which alerts only after the window's length.
     fn is_due(&mut self, budget: &Budget, account: &str, percent: u16, now: i64) -> bool {
         let Window::Rolling(length) = budget.window else { return true };
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
@@ -134,7 +133,7 @@ impl State {
         let alerted = (until, key);
         let place = self.alerted_until.partition_point(|other| *other < alerted);
         self.alerted_until.insert(place, alerted);
-        // What is over goes first, and then what is over next.
+        // Drops expired entries first, then those that expire soonest.
         while self.alerted_until.len() > MAX_ACCOUNTS {
             let Some((_, key)) = self.alerted_until.pop_front() else { break };
             self.alerted.remove(&key);
@@ -143,31 +142,31 @@ impl State {
     }
 }
 
-/// The accounts of budgets that have several: those that were used last.
+/// The most recently used accounts of budgets that have several.
 #[derive(Debug, Default)]
 struct Accounts {
     by_name: HashMap<Arc<str>, Used>,
-    /// By when they were used, the first the longest ago.
+    /// By use, oldest first.
     by_use: BTreeMap<u64, Arc<str>>,
     uses: u64,
-    /// How often one was dropped whose window went on.
+    /// How many accounts were dropped before their window was over.
     left_out: u64,
 }
 
 /// When an account was used.
 #[derive(Debug, Clone, Copy)]
 struct Used {
-    /// Its budget's.
+    /// The index of its budget.
     place: usize,
-    /// Of all uses which.
+    /// The number of its latest use.
     number: u64,
     /// When its window is over.
     until: i64,
 }
 
 impl Accounts {
-    /// Keeps in mind that an account is used at `now`, by a budget that counts until `until`.
-    fn meet(&mut self, place: usize, account: &str, until: i64, now: i64) {
+    /// Notes that an account is used at `now`, by a budget whose window lasts until `until`.
+    fn note_use(&mut self, place: usize, account: &str, until: i64, now: i64) {
         self.uses += 1;
         let number = self.uses;
         let name = match self.by_name.get_mut(account) {

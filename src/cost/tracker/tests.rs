@@ -1,4 +1,4 @@
-//! A tracker with a simple price and a clock to set, for the tests below it.
+//! A tracker with a simple price and a clock that tests can set.
 
 mod alerts;
 mod availability;
@@ -14,7 +14,7 @@ use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
 use crate::cost::{BudgetAlert, CallOutcome, CostEvent, CostSource, Money, UtcOffset};
 use crate::upper_bound::{ModelLimits, Unbounded};
 
-/// A pico-dollar for a token of input, a thousand for one of output.
+/// One pico-dollar per input token, a thousand per output token.
 fn price() -> Price {
     Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000_000))
 }
@@ -27,7 +27,7 @@ fn tracker(budgets: impl IntoIterator<Item = Budget>) -> CostTracker {
     config().budgets(budgets).build().unwrap()
 }
 
-/// A call of at most 100 tokens of input and 50 of output: 50,100 pico-dollars.
+/// A call of at most 100 input and 50 output tokens: 50,100 pico-dollars.
 fn plan() -> CallPlan {
     CallPlan::new("openai", "m").input_tokens(100).output_tokens(50)
 }
@@ -40,7 +40,7 @@ fn picos(picos: i128) -> Money {
     Money::picos(picos)
 }
 
-/// What is spent and reserved in all accounts, in the order of the budgets.
+/// Spent and reserved money of all accounts, in the order of the budgets.
 fn balances(costs: &CostTracker) -> Vec<(i128, i128)> {
     let report = costs.report();
     let balance =
@@ -48,7 +48,7 @@ fn balances(costs: &CostTracker) -> Vec<(i128, i128)> {
     report.budgets.iter().map(balance).collect()
 }
 
-/// A clock that stands until it is set, in seconds since the Unix epoch.
+/// A clock that stands still until it is set, in seconds since the Unix epoch.
 #[derive(Clone, Default)]
 struct Watch(Arc<AtomicU64>);
 

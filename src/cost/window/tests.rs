@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The instant of a date and a time of day in UTC.
+/// Seconds since the Unix epoch of a date and time of day in UTC.
 fn at(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64) -> i64 {
     days_from_civil(year, month, day) * DAY + hour * 3_600 + minute * 60 + second
 }
@@ -16,7 +16,7 @@ fn span(window: Window, offset: UtcOffset, now: i64) -> Span {
 }
 
 #[test]
-fn a_day_is_from_midnight_to_midnight_of_its_clock() {
+fn a_day_runs_from_midnight_to_midnight_of_its_clock() {
     let (new_year, day_before) = (at(2026, 1, 1, 0, 0, 0), at(2025, 12, 31, 0, 0, 0));
     for (text, now, start) in [
         ("Z", new_year, new_year),
@@ -46,7 +46,7 @@ fn a_day_is_from_midnight_to_midnight_of_its_clock() {
 }
 
 #[test]
-fn a_month_is_the_calendars_with_its_leap_days() {
+fn a_month_is_a_calendar_month_including_leap_days() {
     for (text, now, start, days) in [
         ("Z", at(2026, 1, 31, 23, 59, 59), at(2026, 1, 1, 0, 0, 0), 31),
         ("Z", at(2026, 2, 1, 0, 0, 0), at(2026, 2, 1, 0, 0, 0), 28),
@@ -74,7 +74,7 @@ fn a_month_is_the_calendars_with_its_leap_days() {
 }
 
 #[test]
-fn the_calendars_windows_follow_each_other_without_gap() {
+fn calendar_windows_follow_each_other_without_a_gap() {
     for window in [Window::Daily, Window::Monthly] {
         for offset in [UtcOffset::UTC, offset("+05:45"), offset("-11:00")] {
             let mut now = at(1967, 11, 5, 3, 0, 0);
@@ -91,7 +91,7 @@ fn the_calendars_windows_follow_each_other_without_gap() {
 }
 
 #[test]
-fn the_total_is_one_slot_whatever_the_time() {
+fn the_total_is_one_slot_at_any_time() {
     for now in [i64::MIN, -1, 0, at(2026, 1, 1, 0, 0, 0), i64::MAX] {
         let found = span(Window::Total, UtcOffset::UTC, now);
         assert_eq!((found.from, found.slot, found.until), (0, 0, i64::MAX));
@@ -99,13 +99,13 @@ fn the_total_is_one_slot_whatever_the_time() {
 }
 
 #[test]
-fn a_request_needs_no_books() {
+fn a_request_has_no_span() {
     assert_eq!(Window::Request.span(UtcOffset::UTC, 0), None);
 }
 
 /// Tries every pair of moments.
 #[test]
-fn what_is_spent_counts_for_the_rolling_windows_length_and_at_most_a_slice_longer() {
+fn spending_counts_for_the_rolling_windows_length_and_at_most_a_slice_longer() {
     for (length, slice) in [(1, 1), (7, 1), (60, 1), (61, 2), (90, 2), (600, 10), (601, 11)] {
         let window = Window::Rolling(Duration::from_secs(length));
         let length = i64::try_from(length).unwrap();
@@ -117,12 +117,12 @@ fn what_is_spent_counts_for_the_rolling_windows_length_and_at_most_a_slice_longe
             assert_eq!(spent.until, spent.slot + slice + length);
             for (now, this) in &spans {
                 let age = now - spent_at;
-                // As a ledger counts.
+                // The way a ledger counts.
                 let counts = this.from <= spent.slot && spent.slot < this.until;
                 if age >= 0 {
                     assert_eq!(counts, *now < spent.until, "{length}: {spent_at} at {now}");
                 }
-                // What was spent later counts too, where it lies in a window with this.
+                // Later spending counts too if one window contains both.
                 if age.abs() <= length {
                     assert!(counts, "{length}: {spent_at} at {now}");
                 }
@@ -135,7 +135,7 @@ fn what_is_spent_counts_for_the_rolling_windows_length_and_at_most_a_slice_longe
 }
 
 #[test]
-fn a_rolling_window_is_rounded_up_to_whole_seconds() {
+fn a_rolling_window_rounds_up_to_whole_seconds() {
     for (length, seconds) in [
         (Duration::ZERO, 1),
         (Duration::from_nanos(1), 1),
@@ -148,7 +148,7 @@ fn a_rolling_window_is_rounded_up_to_whole_seconds() {
 }
 
 #[test]
-fn a_clock_that_goes_back_finds_the_window_it_was_in() {
+fn a_clock_set_back_finds_its_earlier_window() {
     let midnight = at(2026, 3, 1, 0, 0, 0);
     for window in [Window::Daily, Window::Monthly, Window::Rolling(Duration::from_secs(3_600))] {
         let before = span(window, UtcOffset::UTC, midnight - 1);
@@ -159,7 +159,7 @@ fn a_clock_that_goes_back_finds_the_window_it_was_in() {
 }
 
 #[test]
-fn no_instant_is_too_far() {
+fn extreme_times_do_not_overflow() {
     let lengths = [Duration::MAX, Duration::from_secs(1), Duration::from_secs(86_400)];
     let windows = lengths.map(Window::Rolling).into_iter();
     for window in windows.chain([Window::Daily, Window::Monthly, Window::Total]) {
@@ -176,7 +176,7 @@ fn no_instant_is_too_far() {
 }
 
 #[test]
-fn a_projection_goes_on_at_the_windows_rate() {
+fn a_projection_extends_the_average_rate() {
     let march = at(2026, 3, 1, 0, 0, 0);
     let spent = Money::dollars(10);
     for (window, now, expected) in [
@@ -185,7 +185,7 @@ fn a_projection_goes_on_at_the_windows_rate() {
         (Window::Monthly, march + 10 * DAY, Some(Money::dollars(31))),
         // 28 days.
         (Window::Monthly, march - 14 * DAY, Some(Money::dollars(20))),
-        // Too early to tell.
+        // Too early for a projection.
         (Window::Daily, march, None),
         (Window::Daily, march + DAY / 100, None),
         (Window::Daily, march + DAY / 100 + 1, Some(Money::picos(998_843_930_635_838))),
@@ -200,11 +200,11 @@ fn a_projection_goes_on_at_the_windows_rate() {
     assert_eq!(Window::Daily.project(UtcOffset::UTC, Money::ZERO, noon), Some(Money::ZERO));
     assert_eq!(Window::Daily.project(UtcOffset::UTC, Money::MAX, noon), Some(Money::MAX));
     let east = UtcOffset::hours(12);
-    assert_eq!(Window::Daily.project(east, spent, noon), None, "it is midnight there");
+    assert_eq!(Window::Daily.project(east, spent, noon), None, "it has just turned midnight there");
 }
 
 #[test]
-fn a_window_is_read_as_it_is_stored_and_as_it_is_shown() {
+fn a_window_is_read_in_its_stored_and_its_displayed_form() {
     let rolling = |seconds| Window::Rolling(Duration::from_secs(seconds));
     let calendar = [Window::Request, Window::Daily, Window::Monthly, Window::Total];
     for window in calendar.into_iter().chain([1, 90, 5_400, 3_600, 172_800].map(rolling)) {
@@ -231,7 +231,7 @@ fn a_window_is_read_as_it_is_stored_and_as_it_is_shown() {
         "rolling-99999999999999999d",
     ] {
         let error = read(&format!("{wrong:?}")).unwrap_err().to_string();
-        assert!(error.contains(&format!("no window {wrong:?}")), "{error}");
+        assert!(error.contains(&format!("unknown window {wrong:?}")), "{error}");
     }
     for wrong in ["7", r#"{"rolling":"1h"}"#, r#"{"daily":1}"#] {
         let error = read(wrong).unwrap_err().to_string();

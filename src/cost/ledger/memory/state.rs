@@ -1,5 +1,4 @@
-//! Accounts, their slots, and what is reserved in them, as values. Pure: the time comes
-//! from outside, and whoever shares it locks it.
+//! Accounts, their slots and reservations, as values. Pure: the caller passes the time and locks.
 
 mod account;
 mod number;
@@ -12,41 +11,40 @@ use crate::cost::Money;
 use account::{Accounts, Key, NONE, Slot};
 use number::ByNumber;
 
-/// The most that one reservation books: more than there is, and so much less than
+/// The most that one reservation can hold: more money than exists, and so much less than
 /// [`Money::MAX`] that the sum of 2³² of them is exact.
 const MOST: Money = Money::picos(i128::MAX >> 32);
 
-/// How many slots are looked at with every reservation whether they can be forgotten, beyond
-/// as many as it may begin: more than are begun, and few enough that no caller pays for
-/// all.
+/// How many slots each reservation checks for deletion, beyond as many as it may create. More are
+/// checked than are created, but few enough that no single caller pays for all.
 const SWEEP: usize = 4;
 
-/// So many slots that may ever be forgotten are kept even so: they take little, and a clock
-/// that was far ahead for a moment does no harm.
+/// How many slots are kept although they may be deleted. They take little memory, and a clock that
+/// runs far ahead for a moment does no harm.
 pub(super) const KEEP: usize = 1024;
 
-/// How many lists of entries are kept for the next reservations.
+/// How many lists of entries are kept for later reservations.
 const SPARE: usize = 64;
 
-/// Everything that is spent and reserved.
+/// Everything spent and reserved.
 #[derive(Debug)]
 pub(super) struct State {
-    /// How many slots are kept though they may be forgotten.
+    /// How many slots are kept although they may be deleted.
     keep: usize,
     accounts: Accounts,
     open: ByNumber<ReservationId, Reservation>,
     last_id: u64,
-    /// When slots may be forgotten, the earliest first: each slot that ever may be is in
-    /// it once, or was looked at in vain and has a reservation open.
+    /// When slots may be deleted, earliest first. Each slot that ever may be is in it once, unless
+    /// it was due while a reservation was open.
     due: BinaryHeap<Reverse<(i64, Key)>>,
-    /// When something spent was last forgotten, the latest such time: by then every slot
-    /// before it may be gone.
+    /// The latest time at which a slot with spending was deleted. Every slot that was due by then
+    /// may be gone.
     forgot_at: Option<i64>,
-    /// Lists of ended reservations, to be used again.
+    /// Lists of ended reservations, for reuse.
     spare: Vec<Vec<Entry>>,
 }
 
-/// What is reserved, on every one of its lines the same amount.
+/// An open reservation: the same amount on every one of its lines.
 #[derive(Debug)]
 struct Reservation {
     amount: Money,
@@ -62,7 +60,7 @@ struct Entry {
 }
 
 impl State {
-    /// Books in which nothing is spent. So many slots are kept that may be forgotten.
+    /// A state with nothing spent, which keeps up to `keep` slots that may be deleted.
     pub(super) fn new(keep: usize) -> Self {
         Self {
             keep,
@@ -75,17 +73,17 @@ impl State {
         }
     }
 
-    /// As [`Ledger::reserve`](super::Ledger::reserve).
+    /// Like [`Ledger::reserve`](super::Ledger::reserve).
     pub(super) fn reserve(&mut self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
         check(hold)?;
         let mut entries = self.spare.pop().unwrap_or_default();
-        // Each name is looked up once: that takes more time than all the rest.
+        // Looks up each name once: that takes more time than everything else.
         entries.extend(hold.lines.iter().map(|line| {
             let account = self.accounts.find(line.account).unwrap_or(NONE);
             Entry { key: Key { account, slot: line.slot }, from: line.from, until: line.until }
         }));
         match self.greatest(hold, &entries) {
-            Ok(amount) => Ok(Grant { id: self.book(hold, entries, amount), amount }),
+            Ok(amount) => Ok(Grant { id: self.open(hold, entries, amount), amount }),
             Err(error) => {
                 self.spare(entries);
                 Err(error)
@@ -105,7 +103,7 @@ impl State {
                 }
             }
             let balance = self.balance_of(entry.key.account, line);
-            // Nothing always fits.
+            // Zero always fits.
             let left = limit.saturating_sub(balance.committed());
             if left < amount {
                 amount = left;
@@ -118,7 +116,7 @@ impl State {
         }
     }
 
-    fn book(&mut self, hold: &Hold<'_>, mut entries: Vec<Entry>, amount: Money) -> ReservationId {
+    fn open(&mut self, hold: &Hold<'_>, mut entries: Vec<Entry>, amount: Money) -> ReservationId {
         for (line, Entry { key, .. }) in hold.lines.iter().zip(&mut entries) {
             if key.account == NONE {
                 key.account = self.accounts.begin(line.account);
@@ -139,7 +137,7 @@ impl State {
         id
     }
 
-    /// Keeps an empty list of entries for the next reservation.
+    /// Keeps an empty list of entries for a later reservation.
     fn spare(&mut self, mut entries: Vec<Entry>) {
         if self.spare.len() < SPARE {
             entries.clear();
@@ -147,7 +145,7 @@ impl State {
         }
     }
 
-    /// As [`Ledger::settle`](super::Ledger::settle); tells `post` of each line.
+    /// Like [`Ledger::settle`](super::Ledger::settle). Calls `post` for each line.
     pub(super) fn settle(
         &mut self,
         id: ReservationId,
@@ -155,16 +153,16 @@ impl State {
         mut post: impl FnMut(Posting),
     ) -> Result<(), LedgerError> {
         if amount.is_negative() {
-            return Err(LedgerError::new(format!("{amount} cannot be booked: it is negative")));
+            return Err(LedgerError::new(format!("cannot settle {amount}; pass 0 or more")));
         }
         let Some(Reservation { amount: reserved, entries }) = self.open.remove(&id) else {
             return Err(LedgerError::new(format!(
-                "there is no reservation {}; it was ended before, or made by another ledger",
+                "there is no reservation {}; it has already ended, or another ledger made it",
                 id.0
             )));
         };
         for &Entry { key, from, until } in &entries {
-            // There is one: a slot is not forgotten while something is reserved in it.
+            // Always found: a slot is not deleted while something is reserved in it.
             let Some(account) = self.accounts.get_mut(key.account) else { continue };
             let before = account.balance(from, until).spent;
             let Some(slot) = account.slot_mut(key.slot) else { continue };
@@ -188,7 +186,7 @@ impl State {
         account.map(|account| account.balance(line.from, line.until)).unwrap_or_default()
     }
 
-    /// Forgets what is due, the earliest first, looking at `most` slots.
+    /// Deletes slots that are due, earliest first, after checking at most `most` of them.
     fn sweep(&mut self, now: i64, most: usize) {
         for _ in 0..most.min(self.due.len().saturating_sub(self.keep)) {
             let Some(Reverse((at, key))) = self.due.peek().copied() else { return };
@@ -214,7 +212,7 @@ impl State {
     }
 }
 
-/// Has a slot looked at when it is due, unless it will be.
+/// Queues a slot to be checked when it is due, unless it is queued already.
 fn queue(due: &mut BinaryHeap<Reverse<(i64, Key)>>, key: Key, slot: &mut Slot) {
     if !slot.queued && slot.kept_until < i64::MAX {
         slot.queued = true;
@@ -222,18 +220,18 @@ fn queue(due: &mut BinaryHeap<Reverse<(i64, Key)>>, key: Key, slot: &mut Slot) {
     }
 }
 
-/// What in a hold makes no sense.
+/// Refuses invalid holds.
 fn check(hold: &Hold<'_>) -> Result<(), LedgerError> {
     if hold.least.is_negative() || hold.least > hold.most.min(MOST) {
         return Err(LedgerError::new(format!(
-            "between {} and {} there is nothing to reserve",
+            "cannot reserve between {} and {}; the least must be 0 or more and not above the most",
             hold.least, hold.most
         )));
     }
     for (number, line) in hold.lines.iter().enumerate() {
         if hold.lines[..number].iter().any(|other| other.account == line.account) {
             return Err(LedgerError::new(format!(
-                "the account {:?} occurs twice in one reservation",
+                "the account {:?} occurs twice in one reservation; list it once",
                 line.account
             )));
         }
@@ -241,16 +239,16 @@ fn check(hold: &Hold<'_>) -> Result<(), LedgerError> {
     Ok(())
 }
 
-/// Whether slots that count on the line at `now` may have been forgotten. At a time t
-/// those are gone that counted until t less what such slots are kept.
+/// Whether slots that count on the line at `now` may have been deleted. At any time, slots are gone
+/// that stopped counting longer ago than they are kept.
 fn may_be_forgotten(line: &Line<'_>, now: i64, forgot_at: i64) -> bool {
     line.until < i64::MAX && now < forgot_at.saturating_sub(line.kept())
 }
 
 fn gone(line: &Line<'_>, now: i64, forgot_at: i64) -> LedgerError {
     LedgerError::new(format!(
-        "the clock went back by {} seconds, and what {:?} had spent by then may be forgotten; \
-         set it right or begin a new ledger",
+        "the clock went back by {} seconds, and earlier spending of {:?} may be deleted; set the \
+         clock right, or create a new ledger",
         forgot_at.saturating_sub(now),
         line.account
     ))

@@ -1,6 +1,6 @@
 //! Tests of the in-memory ledger against the contract of all ledgers.
 
-use super::super::tests::{agrees_with_a_model, keeps_the_promises};
+use super::super::tests::{agrees_with_a_model, keeps_the_contract};
 use super::super::{Balance, HoldError, Line};
 use super::*;
 use std::thread;
@@ -18,9 +18,9 @@ fn balance(spent: i64, reserved: i64) -> Balance {
 }
 
 #[test]
-fn it_keeps_the_promises_of_ledgers() {
-    keeps_the_promises(&MemoryLedger::new());
-    keeps_the_promises(&MemoryLedger::keeping(0));
+fn it_keeps_the_contract_of_ledgers() {
+    keeps_the_contract(&MemoryLedger::new());
+    keeps_the_contract(&MemoryLedger::keeping(0));
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn it_agrees_with_a_simple_model() {
 }
 
 #[test]
-fn what_is_reserved_is_free_again_and_what_was_spent_is_booked() {
+fn a_settled_reservation_is_released_and_its_amount_recorded() {
     let ledger = MemoryLedger::new();
     let lines = [line("a", 100), line("b", 50)];
     let first = ledger.reserve(&hold(&lines, 30, 30)).unwrap();

@@ -12,65 +12,65 @@ use crate::error::{Error, ErrorKind};
 pub(super) enum Fault {
     #[error(transparent)]
     Sqlite(#[from] SqliteError),
-    /// The check of the file found this.
+    /// The damage check found this.
     #[error("{0}")]
     Damaged(String),
     /// Another program's database.
     #[error("its application_id is {0}")]
     Foreign(i64),
-    /// Written by a version of this crate that is yet to come.
+    /// Written by a newer version of this crate.
     #[error("its user_version is {0}")]
     Newer(i64),
     /// SQLite opened it for reading only.
     #[error("it was opened for reading only")]
     ReadOnly,
-    /// SQLite keeps another kind of journal instead.
+    /// SQLite keeps another kind of journal.
     #[error("its journal_mode stays {0}")]
     NoWal(String),
-    /// The lock was not to be had in time.
+    /// The lock was not available in time.
     #[error("it was locked all the time")]
     Busy,
     /// The name leads to another file or to none.
     #[error("its name leads to another file or to none")]
     Moved,
-    /// The name of a file beside it, which ends so, leads to another file or to none.
+    /// The name of a file beside it, with this suffix, leads to another file or to none.
     #[error("the name that ends in {0} leads to another file or to none")]
     LogLost(&'static str),
-    /// Somebody has it open, but the file beside it whose name ends so is not there.
+    /// Another process has it open, but the file beside it with this suffix is missing.
     #[error("there is no file of its name with {0}")]
     LogMissing(&'static str),
-    /// There is a log beside it, and nothing in it.
+    /// There is a log beside it, but nothing in the file itself.
     #[error("there is a file of its name with -wal")]
     LogAlone,
     /// It has several names.
     #[error("it has hard links")]
     Linked,
-    /// The process that opened it is this one's parent.
+    /// This process was forked from the one that opened it.
     #[error("another process opened it")]
     Forked,
-    #[error("there is no reservation {}; it was ended before", .0.0)]
+    #[error("there is no reservation {}; it has already ended", .0.0)]
     Unknown(ReservationId),
-    #[error("{0} is less than nothing, which cannot be reserved or spent")]
+    #[error("{0} cannot be reserved or spent; pass 0 or more")]
     Negative(Money),
-    #[error("between {0} and {1} there is nothing to reserve")]
+    #[error("cannot reserve between {0} and {1}; the least must not be above the most")]
     Crossed(Money, Money),
     #[error(
-        "what was spent in windows that go on for {0} seconds may be forgotten, since the clock \
-         of an earlier call was that far ahead or this one is behind; set the clocks right and \
-         wait so long, or give it up by DELETE FROM forgotten in the ledger's file"
+        "spending in windows that last {0} more seconds may be deleted, because the clock of an \
+         earlier call was that far ahead or this clock is behind; set the clocks right and wait \
+         that long, or give up that spending with DELETE FROM forgotten in the ledger's file"
     )]
     Back(i64),
-    #[error("the account {0:?} occurs twice in one reservation")]
+    #[error("the account {0:?} occurs twice in one reservation; list it once")]
     Twice(String),
     #[error(
-        "{0} is more than a number in the ledger's file can hold, which is {max}",
+        "{0} is more than the ledger's file can hold, which is {max}; use a smaller amount",
         max = Money::picos(i64::MAX.into())
     )]
     Beyond(Money),
 }
 
 impl Fault {
-    /// Whether another process holds the lock, so that it may be different in a moment.
+    /// Whether another process holds the lock, so that a retry may succeed.
     pub(super) fn is_busy(&self) -> bool {
         matches!(self, Self::Busy | Self::LogMissing(_)) || self.code().is_some_and(waits)
     }
@@ -82,19 +82,19 @@ impl Fault {
         }
     }
 
-    /// What is wrong with the file at `path` and what to do.
-    fn tell(&self, path: &Path) -> String {
+    /// What is wrong with the file at `path`, and what to do.
+    fn explain(&self, path: &Path) -> String {
         let file = path.display();
         let about = match self {
             Self::Damaged(_) => DAMAGED,
-            Self::Foreign(_) => "is another program's database; give the ledger a file of its own",
+            Self::Foreign(_) => "is another program's database; give the ledger its own file",
             Self::Newer(_) => "was written by a newer version of this library; update this program",
             Self::ReadOnly => READ_ONLY,
             Self::NoWal(_) => "is on a file system without shared memory; move it to a local disk",
             Self::Busy => BUSY,
             Self::Moved => {
-                "was moved, replaced or deleted while this program had it open; put it back or \
-                 start the program again"
+                "was moved, replaced or deleted while this program had it open; put it back, or \
+                 restart the program"
             }
             Self::LogLost(_) => {
                 "lost a file beside it, which was moved, replaced or deleted while this program \
@@ -102,34 +102,32 @@ impl Fault {
             }
             Self::LogMissing(_) => {
                 "is open in another program without the files that belong beside it: they were \
-                 moved or deleted, or it is open there by another name; stop every program that \
-                 uses the ledger, and start them again"
+                 moved or deleted, or that program opened it under another name; stop every \
+                 program that uses the ledger, and start them again"
             }
             Self::LogAlone => {
-                "is empty or gone, but there is a log beside it, which has the last of what was \
-                 spent; put the file back, or delete the log too to begin with empty books"
+                "is empty or gone, but there is a log beside it with the latest spending; put the \
+                 file back, or delete the log too to start with an empty ledger"
             }
             Self::Linked => {
-                "has several names, and each would have a log of its own; leave it one, and \
-                 symbolic links"
+                "has several names, and each would have its own log; keep one, and use symbolic \
+                 links instead of the others"
             }
             Self::Forked => {
-                "was opened before this process was forked off; open the ledger in each process"
+                "was opened before this process was forked; open the ledger in each process"
             }
-            Self::Sqlite(SqliteError::NulError(_)) => {
-                "has a name that no file can have; take the NUL out of it"
-            }
+            Self::Sqlite(SqliteError::NulError(_)) => "has a NUL character in its name; remove it",
             Self::Sqlite(error) => match error.sqlite_error_code() {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED,
                 Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => READ_ONLY,
-                Some(ErrorCode::DiskFull) => "is on a disk that is full; free some space",
+                Some(ErrorCode::DiskFull) => "is on a full disk; free some space",
                 Some(ErrorCode::CannotOpen) => why_unopened(path),
                 Some(ErrorCode::SystemIoFailure) => {
-                    "cannot be read or written; see that its disk works and has space left"
+                    "cannot be read or written; check that its disk works and has space left"
                 }
                 Some(code) if waits(code) => BUSY,
-                Some(_) => "cannot be used; were its tables changed by hand?",
-                None => "holds something else than it should; were its tables changed by hand?",
+                Some(_) => CHANGED,
+                None => CHANGED,
             },
             Self::Unknown(_)
             | Self::Negative(_)
@@ -142,7 +140,7 @@ impl Fault {
     }
 
     pub(super) fn on_use(self, path: &Path) -> LedgerError {
-        let error = LedgerError::new(self.tell(path));
+        let error = LedgerError::new(self.explain(path));
         match self {
             Self::Sqlite(source) => error.with_source(source),
             _ => error,
@@ -150,7 +148,7 @@ impl Fault {
     }
 
     pub(super) fn on_open(self, path: &Path) -> Error {
-        let error = Error::new(ErrorKind::Configuration, self.tell(path));
+        let error = Error::new(ErrorKind::Configuration, self.explain(path));
         match self {
             Self::Sqlite(source) => error.with_source(source),
             _ => error,
@@ -158,12 +156,13 @@ impl Fault {
     }
 }
 
-const DAMAGED: &str = "is damaged or no SQLite database; restore a backup of it, or move it \
-     away to begin with empty books";
+const DAMAGED: &str = "is damaged or not a SQLite database; restore a backup, or move it away to \
+     start with an empty ledger";
 const READ_ONLY: &str =
     "cannot be written; give this user permission to write it and its directory";
-const BUSY: &str = "was locked by other processes for longer than the busy timeout; see which \
-     program holds a transaction open on it";
+const BUSY: &str = "was locked by other processes for longer than the busy timeout; find the \
+     program that holds a transaction open on it";
+const CHANGED: &str = "cannot be used; undo any manual changes to its tables, or restore a backup";
 
 fn waits(code: ErrorCode) -> bool {
     matches!(

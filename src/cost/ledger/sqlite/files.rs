@@ -1,13 +1,12 @@
-//! The files of a ledger: the database, and SQLite's log (`-wal`) and its index (`-shm`)
-//! beside it.
+//! The files of a ledger: the database, and beside it SQLite's log (`-wal`) and the log's index
+//! (`-shm`).
 //!
-//! A process goes on with the files it has opened, whatever becomes of their names, and a
-//! process that opens the names later sees other files: then both spend the same money.
-//! SQLite does not notice that (<https://www.sqlite.org/howtocorrupt.html>, "Unlinking or
-//! renaming a database file while in use" and "Multiple links to the same file"), so it is
-//! looked for here: while the files are open, every name must lead to the file that was
-//! opened by it; and before they are opened, nobody may have them open whose log is not
-//! under its name.
+//! A process keeps using the files it opened, whatever happens to their names. A process that
+//! opens the names later gets other files, and then both spend the same money. SQLite does not
+//! notice (<https://www.sqlite.org/howtocorrupt.html>, "Unlinking or renaming a database file
+//! while in use" and "Multiple links to the same file"), so this module checks. While the files
+//! are open, every name must lead to the file that was opened under it. Before they are opened,
+//! nobody may have them open with a log under another name.
 
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
@@ -16,23 +15,23 @@ use std::time::Duration;
 
 use super::fault::Fault;
 
-/// The names of a ledger's files, and which files they led to when they were opened.
+/// The names of a ledger's files, and the files they led to when they were opened.
 ///
-/// SQLite makes the log and its index with the first transaction, deletes them when the
-/// last connection to the database closes, and replaces neither in between: a checkpoint
-/// truncates the log or writes over it (<https://www.sqlite.org/wal.html>, "Read-Only
-/// Databases" and "Avoiding Excessively Large WAL Files"). So while a connection is open
-/// that has made a transaction, all three stay the same.
+/// SQLite creates the log and its index with the first transaction, deletes them when the last
+/// connection to the database closes, and replaces neither in between: a checkpoint truncates or
+/// overwrites the log (<https://www.sqlite.org/wal.html>, "Read-Only Databases" and "Avoiding
+/// Excessively Large WAL Files"). So while a connection is open that has made a transaction, all
+/// three files stay the same.
 #[derive(Debug)]
 pub(super) struct Files {
-    /// The name by which the ledger was opened.
+    /// The path with which the ledger was opened.
     given: PathBuf,
     names: Names,
-    /// Of the database, its log and the log's index.
+    /// The files of the database, its log and the log's index.
     ids: [Option<FileId>; 3],
 }
 
-/// The names that SQLite uses: those beside the file itself, and not beside a link to it.
+/// The names that SQLite uses: beside the file itself, not beside a link to it.
 #[derive(Debug)]
 struct Names {
     database: PathBuf,
@@ -41,7 +40,7 @@ struct Names {
 }
 
 impl Names {
-    /// Those of the database at `path`, or of the one that would be created there.
+    /// The names for the database at `path`, or for the one that would be created there.
     fn of(path: &Path) -> Self {
         let database = path.canonicalize().unwrap_or_else(|_| target(path));
         let beside = |suffix: &str| {
@@ -57,7 +56,7 @@ const LOG: &str = "-wal";
 const INDEX: &str = "-shm";
 
 impl Files {
-    /// Those of the database at `path`, which is open and has seen a transaction.
+    /// The files of the database at `path`, which is open and has made a transaction.
     pub(super) fn of(path: &Path) -> Result<Self, Fault> {
         let names = Names::of(path);
         let ids = [&names.database, &names.log, &names.index].map(|name| FileId::behind(name));
@@ -66,12 +65,12 @@ impl Files {
         Ok(files)
     }
 
-    /// The log.
+    /// The path of the log.
     pub(super) fn log(&self) -> &Path {
         &self.names.log
     }
 
-    /// Sees that every name still leads to the file that is open.
+    /// Checks that every name still leads to the file that is open.
     pub(super) fn check(&self) -> Result<(), Fault> {
         let Names { database, log, index } = &self.names;
         let [database_id, log_id, index_id] = &self.ids;
@@ -81,7 +80,7 @@ impl Files {
         if !is(database, database_id) {
             return Err(Fault::Moved);
         }
-        // A link by which it was opened may lead elsewhere by now.
+        // A link through which it was opened may lead elsewhere by now.
         if self.given != *database && FileId::of(&self.given) != *database_id {
             return Err(Fault::Moved);
         }
@@ -93,20 +92,20 @@ impl Files {
     }
 }
 
-/// Creates the database at `path` where there is none, for its user alone (mode 0600). SQLite
-/// gives its log and the log's index the mode of the database.
+/// Creates the database at `path` if there is none, for the current user only (mode 0600). SQLite
+/// gives its log and the log's index the same mode.
 ///
-/// What fails here does so again when SQLite opens the file, and is told there.
+/// Errors are ignored: SQLite meets and reports them when it opens the file.
 pub(super) fn create(path: &Path) {
     let mut options = OpenOptions::new();
-    // Never one that is there: to close it would drop the locks that SQLite holds on it.
+    // Never opens an existing file: closing it would drop SQLite's locks on it.
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let _ = options.open(target(path));
 }
 
-/// Where a link leads, be it to nothing, as SQLite follows it.
+/// Follows links as SQLite does, even to a file that does not exist.
 fn target(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     // As many as Linux follows.
@@ -117,26 +116,25 @@ fn target(path: &Path) -> PathBuf {
     path
 }
 
-/// Sees that the database at `path` may be opened by that name, or created: that it has no
-/// other name, that there is no log that has lost its database, and that nobody has it open
-/// whose log is not under the name where it would be looked for.
+/// Checks that the database at `path` may be opened or created under that name: it has no other
+/// name, no log has lost its database, and nobody has it open with a log elsewhere.
 ///
-/// A log or an index that is missing is no sign by itself: SQLite deletes them when the last
-/// connection closes, and makes them with the first transaction. But it holds a lock on the
-/// database all the while, and deletes them under an exclusive one. So whoever gets the
-/// exclusive lock is alone, and where it is not to be had, both must soon be there.
+/// A missing log or index alone proves nothing: SQLite deletes both when the last connection
+/// closes, and creates them with the first transaction. But it holds a lock on the database all
+/// the while, and deletes them under an exclusive lock. So whoever gets the exclusive lock is
+/// alone, and if the lock is taken, both files must soon exist.
 ///
 /// # Errors
 ///
-/// [`LogMissing`](Fault::LogMissing) while one is missing and the database is locked, so that
-/// it is to be tried again for a while.
+/// [`LogMissing`](Fault::LogMissing) if one is missing and the database is locked. Retry that for a
+/// while.
 pub(super) fn check_before_opening(path: &Path) -> Result<(), Fault> {
     let Names { database, log, index } = Names::of(path);
     let metadata = database.metadata().ok();
     if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Ok(());
     }
-    // A log begins when its database is not empty any more. SQLite would delete this one.
+    // A log begins only once its database is not empty. SQLite would delete this one.
     if metadata.as_ref().is_none_or(|metadata| metadata.len() == 0) {
         return match log.metadata() {
             Ok(log) if log.len() > 0 => Err(Fault::LogAlone),
@@ -154,7 +152,7 @@ pub(super) fn check_before_opening(path: &Path) -> Result<(), Fault> {
     let Some((_, suffix)) = missing else { return Ok(()) };
     match locks_alone(&database) {
         Err(fault) if fault.is_busy() => Err(Fault::LogMissing(suffix)),
-        // It is told when it is opened to be used.
+        // Reported when it is opened for use.
         _ => Ok(()),
     }
 }
@@ -164,26 +162,26 @@ fn locks_alone(database: &Path) -> Result<(), Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(Duration::ZERO)?;
-    // Before its first read, so that the lock is taken before a log is made.
+    // Before its first read, so that the lock is taken before a log is created.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK")?;
     Ok(())
 }
 
-/// A file, where the system tells: its device and its number there.
+/// Identifies a file by its device and inode, where the system has them.
 #[derive(Debug, PartialEq)]
 struct FileId(u64, u64);
 
 #[cfg(unix)]
 impl FileId {
-    /// The file that a name leads to through links.
+    /// The file that a path leads to through links.
     fn of(path: &Path) -> Option<Self> {
         path.metadata().ok().map(Self::from)
     }
 
-    /// The file, or the link, that has the name itself.
+    /// The file or link at the path itself.
     fn behind(path: &Path) -> Option<Self> {
-        // Not opened: closing it would drop SQLite's locks.
+        // Does not open the file: closing it would drop SQLite's locks.
         path.symlink_metadata().ok().map(Self::from)
     }
 }
@@ -196,7 +194,7 @@ impl From<std::fs::Metadata> for FileId {
     }
 }
 
-/// An open file can be neither deleted nor renamed there.
+/// On Windows an open file can be neither deleted nor renamed.
 #[cfg(not(unix))]
 impl FileId {
     fn of(_: &Path) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! The rows of the tables, read and written.
+//! Reads and writes rows of the tables.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -15,7 +15,7 @@ const UPDATE_SLOT: &str =
     "UPDATE slots SET spent = ?3, reserved = ?4 WHERE account = ?1 AND slot = ?2";
 const EXTEND_SLOT: &str = "UPDATE slots SET until = ?3, kept_until = max(kept_until, ?4)
      WHERE account = ?1 AND slot = ?2";
-const TELL: &str = "UPDATE slots SET told = spent
+const MARK_REPORTED: &str = "UPDATE slots SET told = spent
      WHERE account = ?1 AND slot >= ?2 AND slot < ?3 AND (told < spent OR ?4)";
 const INSERT_LINE: &str = "INSERT INTO reservation_lines
      (reservation, line, account, slot, counted_from, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -23,43 +23,43 @@ const RESERVATION: &str = "SELECT amount, abandoned FROM reservations WHERE id =
 const LINES: &str = "SELECT account, slot, counted_from, until FROM reservation_lines
      WHERE reservation = ?1 ORDER BY line";
 
-/// All that this file prepares.
+/// All statements that this file prepares.
 pub(super) const STATEMENTS: [&str; 8] =
-    [SLOTS, INSERT_SLOT, UPDATE_SLOT, EXTEND_SLOT, TELL, INSERT_LINE, RESERVATION, LINES];
+    [SLOTS, INSERT_SLOT, UPDATE_SLOT, EXTEND_SLOT, MARK_REPORTED, INSERT_LINE, RESERVATION, LINES];
 
 /// How long things are kept, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Periods {
-    /// A reservation open for longer is taken for a dead process's.
+    /// How long a reservation may stay open before its process counts as dead.
     pub(super) abandon_after: i64,
-    /// Slots of calendar's windows are kept for so long when they count no more.
+    /// How long slots of calendar windows are kept after they stop counting.
     pub(super) history: i64,
-    /// So many slots are kept that may be deleted, the latest.
+    /// How many slots are kept although they may be deleted, the latest ones.
     pub(super) keep: u32,
 }
 
 impl Periods {
     /// Until when a line's slot is kept.
     fn kept_until(self, line: &Line<'_>) -> i64 {
-        // A calendar's window is one slot.
+        // A calendar window is a single slot.
         let history = if line.from == line.slot { self.history } else { 0 };
         line.kept_until().saturating_add(history)
     }
 }
 
-/// What the tables hold of an account.
+/// What the tables say about an account.
 pub(super) struct Account {
-    /// In all slots that count.
+    /// The balance over all slots that count.
     pub(super) balance: Balance,
-    /// In the one that is charged.
+    /// The slot that is charged.
     pub(super) slot: Option<Slot>,
-    /// The most of what is spent in them that a posting has told of.
-    told: Money,
+    /// How much of the spending in them postings have reported.
+    reported: Money,
 }
 
 impl Account {
     pub(super) fn read(connection: &Connection, line: &Line<'_>) -> Result<Self, Fault> {
-        let mut account = Self { balance: Balance::default(), slot: None, told: Money::ZERO };
+        let mut account = Self { balance: Balance::default(), slot: None, reported: Money::ZERO };
         let mut statement = connection.prepare_cached(SLOTS)?;
         let (first, end) = counting(line);
         let mut rows = statement.query((line.account, first, end))?;
@@ -72,7 +72,7 @@ impl Account {
             };
             account.balance.spent += found.spent;
             account.balance.reserved += found.reserved;
-            account.told += Money::picos(row.get::<_, i64>(4)?.into());
+            account.reported += Money::picos(row.get::<_, i64>(4)?.into());
             if start == line.slot {
                 account.slot = Some(found);
             }
@@ -81,9 +81,9 @@ impl Account {
     }
 }
 
-/// Where the slots of a line begin: the first, and behind the last.
+/// The start of the first slot of a line that counts, and the end of the range.
 fn counting(line: &Line<'_>) -> (i64, i64) {
-    // The slot that is charged counts in any case.
+    // The slot that is charged always counts.
     (line.from.min(line.slot), line.until.max(line.slot.saturating_add(1)))
 }
 
@@ -103,7 +103,7 @@ impl Slot {
         line: &Line<'_>,
         periods: Periods,
     ) -> Result<(), Fault> {
-        // So that what is reserved can always be booked as spent.
+        // Ensures that everything reserved can be recorded as spent.
         to_integer(self.spent + self.reserved)?;
         let (spent, reserved) = (to_integer(self.spent)?, to_integer(self.reserved)?);
         let Some(until) = self.until else {
@@ -126,7 +126,7 @@ impl Slot {
 pub(super) struct Reservation {
     pub(super) id: i64,
     pub(super) amount: Money,
-    /// It was booked as spent in full.
+    /// Whether it was recorded as spent in full.
     pub(super) abandoned: bool,
 }
 
@@ -154,8 +154,8 @@ impl Reservation {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Books `amount` on a line instead of what is reserved there, or of what was booked
-    /// when the reservation was abandoned.
+    /// Records `amount` on a line in place of what is reserved there, or of what was recorded when
+    /// the reservation was abandoned.
     pub(super) fn end(
         &self,
         connection: &Connection,
@@ -166,7 +166,7 @@ impl Reservation {
         let account = Account::read(connection, line)?;
         let before = account.slot.unwrap_or_default();
         let mut after = before;
-        // Somebody may have set the slot back by hand meanwhile, so nothing goes below zero.
+        // A tool may have reset the slot meanwhile, so nothing goes below zero.
         if self.abandoned {
             after.spent = (before.spent + amount).saturating_sub(self.amount);
         } else {
@@ -179,16 +179,16 @@ impl Reservation {
             spent: spent - before.spent + after.spent,
             reserved: reserved - before.reserved + after.reserved,
         };
-        Ok(Posting { before: account.told, after })
+        Ok(Posting { before: account.reported, after })
     }
 
-    /// Keeps in mind that a posting told of all that is spent on a line.
-    pub(super) fn tell(connection: &Connection, line: &Line<'_>) -> Result<(), Fault> {
+    /// Notes that a posting reported everything spent on a line.
+    pub(super) fn mark_reported(connection: &Connection, line: &Line<'_>) -> Result<(), Fault> {
         let (first, end) = counting(line);
-        // What is spent in a calendar's window, which is one slot, only grows, but for
-        // corrections; that in a rolling one sinks anyway.
-        let sinks = line.from != line.slot;
-        connection.prepare_cached(TELL)?.execute((line.account, first, end, sinks))?;
+        // In a calendar window, which is one slot, spending only grows, except for corrections. In
+        // a rolling one it falls anyway.
+        let falls = line.from != line.slot;
+        connection.prepare_cached(MARK_REPORTED)?.execute((line.account, first, end, falls))?;
         Ok(())
     }
 }
@@ -226,7 +226,7 @@ impl OwnedLine {
     }
 }
 
-/// An amount as it is stored: whole pico-dollars in 64 bits.
+/// The stored form of an amount: whole pico-dollars in 64 bits.
 pub(super) fn to_integer(amount: Money) -> Result<i64, Fault> {
     i64::try_from(amount.as_picos()).map_err(|_| Fault::Beyond(amount))
 }

@@ -5,42 +5,42 @@ use std::path::Path;
 
 use super::fault::Fault;
 
-/// Marks a file as ours (`PRAGMA application_id`): "toll".
+/// Marks a file as a ledger (`PRAGMA application_id`): "toll".
 const APPLICATION_ID: i64 = 0x746f_6c6c;
 
 /// The version of the tables (`PRAGMA user_version`).
 const VERSION: i64 = 1;
 
-/// Files up to this size are checked when they are opened, which takes less than a
-/// second then. In larger ones damage is found when it is met.
+/// Files up to this size are checked when they are opened, which takes less than a second. Damage
+/// in larger files shows when it is read.
 const CHECKED: i64 = 64 << 20;
 
-/// The smallest page of a SQLite file, in bytes.
+/// The smallest page size of a SQLite file, in bytes.
 const SMALLEST_PAGE: u64 = 512;
 
-/// The comments within the statements are kept in the file: `.schema` shows them.
+/// The file keeps the comments within the statements: `.schema` shows them.
 const TABLES: &str = "
 CREATE TABLE slots (
-  -- What was spent and is reserved in a slot of time of an account.
+  -- What was spent and is reserved in a slot of an account.
   -- Amounts are pico-dollars (1000000000000 are a dollar), times are seconds since 1970.
   account  TEXT    NOT NULL,
   slot     INTEGER NOT NULL, -- when it begins
-  until    INTEGER NOT NULL, -- from when on it counts for nothing; 9223372036854775807: never
-  kept_until INTEGER NOT NULL, -- from when on it may be deleted
+  until    INTEGER NOT NULL, -- from when it no longer counts; 9223372036854775807: never
+  kept_until INTEGER NOT NULL, -- from when it may be deleted
   spent    INTEGER NOT NULL CHECK (spent >= 0),
   reserved INTEGER NOT NULL CHECK (reserved >= 0), -- the sum of the open reservations
-  told     INTEGER NOT NULL CHECK (told >= 0), -- the most of spent that alerts were given for
+  told     INTEGER NOT NULL CHECK (told >= 0), -- how much of spent alerts have covered
   PRIMARY KEY (account, slot)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX slots_past ON slots (kept_until);
 
 CREATE TABLE reservations (
-  -- What calls under way may cost.
+  -- What calls in progress may cost.
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   amount     INTEGER NOT NULL CHECK (amount >= 0), -- on each of its lines
   made       INTEGER NOT NULL,
-  abandon_at INTEGER NOT NULL, -- from when on its process is taken for dead
+  abandon_at INTEGER NOT NULL, -- from when its process counts as dead
   abandoned  INTEGER NOT NULL CHECK (abandoned IN (0, 1)) -- 1: now in spent, not in reserved
 ) STRICT;
 
@@ -58,8 +58,8 @@ CREATE TABLE reservation_lines (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE forgotten (
-  -- Until when the slots counted that were deleted though something was spent in them.
-  -- Before that no limit can be kept. Delete the row to give up what was spent there.
+  -- Until when slots counted that were deleted with spending in them.
+  -- Before that time limits cannot hold. Delete the row to give up that spending.
   only   INTEGER PRIMARY KEY CHECK (only = 1),
   latest INTEGER NOT NULL
 ) STRICT;
@@ -85,11 +85,11 @@ CREATE VIEW pending AS
   ORDER BY id, line;
 ";
 
-/// Sees that the file is a ledger that can be written, or makes one of an empty file.
+/// Checks that the file is a ledger that can be written, or turns an empty file into one.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
-    // Before anything is changed: it might be somebody else's.
+    // Before changing anything: the file might belong to another program.
     if identify(connection)? == Contents::Nothing {
-        // SQLite takes a file that is shorter than any page for an empty one.
+        // SQLite treats a file that is shorter than any page as empty.
         let length = connection.path().and_then(|path| Path::new(path).metadata().ok());
         let length = length.map_or(0, |metadata| metadata.len());
         if (1..SMALLEST_PAGE).contains(&length) {
@@ -100,8 +100,8 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
         return Err(Fault::ReadOnly);
     }
     connection.execute_batch(
-        // Damage shows sooner so, on a Mac a flush does not end in the disk's cache, and
-        // a log that grew long does not stay so.
+        // Damage shows sooner this way, a flush on a Mac does not end in the disk's cache, and a
+        // log that grew long does not stay long.
         "PRAGMA foreign_keys = ON;
          PRAGMA cell_size_check = ON;
          PRAGMA fullfsync = ON;
@@ -115,7 +115,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), Fault> {
     if mode != "wal" {
         return Err(Fault::NoWal(mode));
     }
-    // Also where there is nothing to create, to find out now whether it can be written.
+    // Even if there is nothing to create, to find out now whether it can be written.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if identify(&transaction)? == Contents::Nothing {
         transaction.execute_batch(TABLES)?;
@@ -132,7 +132,7 @@ enum Contents {
     Ledger,
 }
 
-/// What the file is, by one statement, that is at one moment.
+/// Identifies the file with a single statement, so it sees one moment.
 fn identify(connection: &Connection) -> Result<Contents, Fault> {
     let (application, version, objects): (i64, i64, i64) = connection.query_row(
         "SELECT (SELECT application_id FROM pragma_application_id),

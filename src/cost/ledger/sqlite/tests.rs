@@ -4,15 +4,14 @@ use rusqlite::types::FromSql;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::super::tests::{agrees_with_a_model, keeps_the_promises};
+use super::super::tests::{agrees_with_a_model, keeps_the_contract};
 use super::*;
 
 mod abandoned;
 mod faults;
 mod files;
 
-/// A directory of its own, removed at the end. Its file is never opened but by SQLite
-/// while a ledger is.
+/// A directory that is removed at the end. While a ledger is open, only SQLite opens its file.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -27,12 +26,12 @@ impl Folder {
         self.0.join("budget.db")
     }
 
-    /// Without waiting for the disk.
+    /// A ledger that does not wait for the disk.
     fn ledger(&self) -> SqliteLedger {
         SqliteLedger::open(self.file()).unwrap().survive_power_loss(false)
     }
 
-    /// A tool that reads or writes the tables.
+    /// Another program's connection, to read or write the tables.
     fn tool(&self) -> Connection {
         Connection::open(self.file()).unwrap()
     }
@@ -54,7 +53,7 @@ impl Drop for Folder {
     }
 }
 
-/// Of a calendar's window, `[0, 86400)`.
+/// The line of a calendar window, `[0, 86400)`.
 fn day(account: &str, limit: Option<i128>) -> Line<'_> {
     Line { account, slot: 0, from: 0, until: 86_400, limit: limit.map(Money::picos) }
 }
@@ -64,7 +63,7 @@ fn hold<'a>(lines: &'a [Line<'a>], amount: i128, now: i64) -> Hold<'a> {
 }
 
 impl SqliteLedger {
-    /// Keeps so many slots that may be deleted.
+    /// Keeps up to `slots` slots that may be deleted.
     fn keeping(mut self, slots: u32) -> Self {
         self.periods.keep = slots;
         self
@@ -88,11 +87,11 @@ fn failure(result: Result<Grant, HoldError>) -> String {
 }
 
 #[test]
-fn it_keeps_the_promises_of_ledgers() {
+fn it_keeps_the_contract_of_ledgers() {
     let folder = Folder::new();
-    keeps_the_promises(&folder.ledger());
+    keeps_the_contract(&folder.ledger());
     let folder = Folder::new();
-    keeps_the_promises(&SqliteLedger::open(folder.file()).unwrap());
+    keeps_the_contract(&SqliteLedger::open(folder.file()).unwrap());
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn it_agrees_with_a_simple_model_from_one_or_two_connections() {
 }
 
 #[test]
-fn the_books_are_there_when_the_file_is_opened_again() {
+fn amounts_survive_reopening_the_file() {
     let folder = Folder::new();
     let lines = [day("a", Some(100))];
     let ledger = folder.ledger();
@@ -123,7 +122,7 @@ fn the_books_are_there_when_the_file_is_opened_again() {
 }
 
 #[test]
-fn threads_stay_within_the_limit_together() {
+fn threads_together_stay_within_the_limit() {
     let folder = Folder::new();
     let ledgers = [folder.ledger(), folder.ledger()];
     let lines = [day("a", Some(500)), day("b", Some(1_000))];
@@ -146,7 +145,7 @@ fn threads_stay_within_the_limit_together() {
 }
 
 #[test]
-fn reservations_are_not_kept_for_ever() {
+fn old_reservations_are_deleted() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", None)];
@@ -159,7 +158,7 @@ fn reservations_are_not_kept_for_ever() {
 }
 
 #[test]
-fn slots_are_not_kept_for_ever() {
+fn old_slots_are_deleted() {
     let folder = Folder::new();
     let ledger = folder.ledger().history(Duration::from_secs(5 * 86_400)).keeping(0);
     let minute = |now: i64| {
@@ -182,15 +181,15 @@ fn slots_are_not_kept_for_ever() {
         folder.ask::<i64>(&format!("SELECT count(*) FROM slots WHERE account = '{account}'"))
     };
     assert!(count("rolling") <= 2, "{}", count("rolling"));
-    // Today, five days and the one for which they are kept anyway.
+    // Today, five days, and the one day for which slots are always kept.
     assert_eq!((count("day"), count("total")), (7, 1));
     assert_eq!(folder.ask::<i64>("SELECT spent FROM slots WHERE account = 'total'"), 600);
 
-    // A clock that is behind would find books that are gone, and money in them.
+    // For a clock that is behind, slots with spending may be gone.
     let then = 250 * 3_600;
     for line in [minute(then), today(then)] {
         let message = failure(ledger.reserve(&hold(&[line], 1, then)));
-        let told = format!("windows that go on for {} seconds", 298 * 3_600 + 600 - then);
+        let told = format!("windows that last {} more seconds", 298 * 3_600 + 600 - then);
         assert!(message.contains(&told), "{message}");
         assert!(ledger.reserve(&hold(&[Line { limit: None, ..line }], 1, then)).is_ok());
     }
@@ -218,7 +217,7 @@ fn a_clock_that_was_far_ahead_for_a_moment_does_no_harm() {
 }
 
 #[test]
-fn books_that_were_deleted_too_early_are_missed_while_they_would_count_and_no_longer() {
+fn reserving_fails_while_slots_deleted_too_early_would_count() {
     let folder = Folder::new();
     let ledger = folder.ledger().keeping(0);
     let at = |slot| Line { slot, from: slot, until: slot + 86_400, ..day("a", Some(100)) };
@@ -227,9 +226,9 @@ fn books_that_were_deleted_too_early_are_missed_while_they_would_count_and_no_lo
     let ahead = 3_000 * 86_400;
     ledger.release(ledger.reserve(&hold(&[at(ahead)], 10, ahead)).unwrap().id, ahead).unwrap();
     let message = failure(ledger.reserve(&hold(&[at(0)], 10, 100)));
-    assert!(message.contains("go on for 86300 seconds"), "{message}");
+    assert!(message.contains("last 86300 more seconds"), "{message}");
     assert!(message.contains("DELETE FROM forgotten"), "{message}");
-    // What is gone does not count the next day.
+    // The deleted spending does not count the next day.
     assert!(ledger.reserve(&hold(&[at(86_400)], 100, 86_400)).is_ok());
     folder.tool().execute("DELETE FROM forgotten", ()).unwrap();
     assert!(ledger.reserve(&hold(&[at(0)], 100, 100)).is_ok());
@@ -242,7 +241,7 @@ fn amounts_beyond_64_bits_are_refused() {
     let ledger = folder.ledger();
     let message = failure(ledger.reserve(&hold(&[day("a", Some(most + 1))], 1, 0)));
     assert!(message.contains("$9223372.036854775808 is more than"), "{message}");
-    assert!(message.ends_with("can hold, which is $9223372.036854775807"), "{message}");
+    assert!(message.ends_with("can hold, which is $9223372.036854775807; use a smaller amount"), "{message}");
     failure(ledger.reserve(&hold(&[day("a", None)], most + 1, 0)));
     failure(ledger.reserve(&hold(&[day("a", None)], Money::MAX.as_picos(), 0)));
     failure(ledger.reserve(&hold(&[], most + 1, 0)));
@@ -251,21 +250,21 @@ fn amounts_beyond_64_bits_are_refused() {
     let grant = ledger.reserve(&hold(&lines, most - 5, 0)).unwrap();
     failure(ledger.reserve(&hold(&lines[..1], 6, 0)));
     let small = ledger.reserve(&hold(&lines[..1], 5, 0)).unwrap();
-    // What is reserved must still find room.
+    // Reserved money must still fit once it is spent.
     ledger.settle(small.id, Money::picos(6), 0).unwrap_err();
     ledger.settle(small.id, Money::MAX, 0).unwrap_err();
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(0, most), balance(0, most - 5)]);
     ledger.settle(small.id, Money::picos(5), 0).unwrap();
     ledger.settle(grant.id, Money::picos(most - 5), 0).unwrap();
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(most, 0), balance(most - 5, 0)]);
-    // The sum of several slots may be more.
+    // The sum of several slots may be larger.
     let both = Line { slot: 1, from: 0, ..day("a", None) };
     let _open = ledger.reserve(&hold(&[both], most, 0)).unwrap();
     assert_eq!(ledger.balances(&[both]).unwrap(), [balance(most, most)]);
 }
 
 #[test]
-fn a_budget_that_the_file_cannot_hold_is_told_when_it_is_set_up() {
+fn a_limit_that_the_file_cannot_hold_is_refused_at_build() {
     use crate::cost::{Budget, CostConfig};
     let folder = Folder::new();
     let most = folder.ledger().greatest();
@@ -275,7 +274,7 @@ fn a_budget_that_the_file_cannot_hold_is_told_when_it_is_set_up() {
     let above = most + Money::picos(1);
     let error = build(Budget::daily(above)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    let told = "in the budget \"daily\" the limit is $9223372.036854775808; the ledger can hold no";
+    let told = "budget \"daily\": the limit is $9223372.036854775808, but the ledger can hold";
     assert!(error.message().contains(told), "{error}");
     // The ledger does not see these.
     build(Budget::daily(above).soft()).unwrap();
@@ -295,7 +294,7 @@ fn every_text_can_name_an_account() {
 }
 
 #[test]
-fn people_can_read_the_books() {
+fn people_can_read_the_views() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let dollar = Money::dollars(1).as_picos();
@@ -321,7 +320,7 @@ fn people_can_read_the_books() {
 }
 
 #[test]
-fn a_budget_can_be_begun_anew_by_hand() {
+fn a_tool_can_reset_a_budget() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", Some(100)), day("b", Some(100))];
@@ -333,7 +332,7 @@ fn a_budget_can_be_begun_anew_by_hand() {
 }
 
 #[test]
-fn the_log_is_emptied_however_long_it_grew() {
+fn a_log_that_grew_long_is_emptied() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let log = || fs::metadata(folder.0.join("budget.db-wal")).unwrap().len();

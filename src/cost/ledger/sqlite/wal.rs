@@ -4,33 +4,33 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The length at which the log is emptied by force, in bytes, and by which it grows
-/// before that is tried again: twice as long as when SQLite empties it in passing, and as
-/// long as it leaves it then (`journal_size_limit`).
+/// The length in bytes at which the log is emptied by force, and by which it grows before the next
+/// try. That is twice the length at which SQLite empties it in passing, and as much as SQLite
+/// leaves then (`journal_size_limit`).
 const LONG: u64 = 8 << 20;
 
-/// For how long that may wait for writers and readers, who wait for it in turn.
+/// How long emptying may wait for writers and readers, who wait for it in turn.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The log beside the file (`-wal`), and when to empty it.
 ///
-/// SQLite copies it into the file after every 1000 pages, and begins it anew if nobody
-/// wrote meanwhile. Where several processes write all the time that never is, and the log
-/// would grow for ever ("checkpoint starvation", <https://www.sqlite.org/wal.html>).
+/// SQLite copies it into the file after every 1000 pages, and restarts it if nobody wrote
+/// meanwhile. If several processes write all the time, that never happens and the log would grow
+/// forever ("checkpoint starvation", <https://www.sqlite.org/wal.html>).
 pub(super) struct Wal {
     path: PathBuf,
-    /// The length at which to try next.
+    /// The length at which to try to empty it next.
     limit: u64,
 }
 
 impl Wal {
-    /// The one of this name.
+    /// The log at `path`.
     pub(super) fn of(path: &Path) -> Self {
         Self { path: path.to_owned(), limit: LONG }
     }
 
-    /// Empties the log if it is long. What fails here does so at the next operation
-    /// too, and is told there.
+    /// Empties the log if it is long. Errors are ignored: the next operation meets and reports
+    /// them.
     pub(super) fn shorten(&mut self, connection: &Connection) {
         let length = || self.path.metadata().map_or(0, |metadata| metadata.len());
         if length() < self.limit {

@@ -6,7 +6,7 @@ use fastrand::Rng;
 
 const TIERS: [Option<&str>; 5] = [None, Some("default"), Some("batch"), Some("flex"), Some("auto")];
 
-/// A price with some of everything, in which any rate may be the dearest.
+/// A price with some of everything, in which any rate may be the highest.
 fn any_price(rng: &mut Rng) -> Price {
     let mut price = any_rates(rng);
     for _ in 0..rng.usize(..3) {
@@ -108,12 +108,12 @@ fn no_usage_within_a_bound_costs_more_than_the_bound() {
             }
         }
     }
-    // It is a bound that is reached, not just a high number.
+    // The bound is tight, not just a high number.
     assert!(met > 10_000, "{met}");
 }
 
 #[test]
-fn no_usage_costs_more_than_what_is_known_of_it_and_the_bound_of_the_rest() {
+fn no_usage_costs_more_than_its_known_part_and_the_bound_of_the_rest() {
     let mut rng = Rng::with_seed(13);
     for _ in 0..20_000 {
         let (price, bound, now) = (any_price(&mut rng), any_bound(&mut rng), at(rng.u64(..3_000)));
@@ -138,7 +138,7 @@ fn no_usage_costs_more_than_what_is_known_of_it_and_the_bound_of_the_rest() {
                     assert!(most_served <= most, "{most_served} > {most}: {price:?} {bound:?}");
                 }
             }
-            // Nothing known is the whole bound.
+            // If nothing is known, the whole bound applies.
             let all = price.at_most_beside(&usage, (false, false), &bound, Tier::Asked(asked), now);
             assert_eq!(all, price.at_most(&bound, asked, now));
         }
@@ -146,7 +146,7 @@ fn no_usage_costs_more_than_what_is_known_of_it_and_the_bound_of_the_rest() {
 }
 
 #[test]
-fn a_call_that_asks_for_no_tier_may_be_served_in_the_dearest_of_the_project() {
+fn a_call_without_a_tier_may_be_served_in_the_most_expensive_one() {
     let price = price("1", "10")
         .service_tier("priority", price("2", "20"))
         .service_tier("batch", price("9", "90"));
@@ -164,7 +164,7 @@ fn a_call_that_asks_for_no_tier_may_be_served_in_the_dearest_of_the_project() {
 }
 
 #[test]
-fn the_output_that_fits_is_exact() {
+fn the_output_that_fits_an_amount_is_exact() {
     let mut rng = Rng::with_seed(12);
     for _ in 0..50_000 {
         let (price, bound, now) = (any_price(&mut rng), any_bound(&mut rng), at(rng.u64(..3_000)));
@@ -183,7 +183,7 @@ fn the_output_that_fits_is_exact() {
 }
 
 #[test]
-fn free_output_fits_without_end_and_none_does_where_the_input_is_too_much() {
+fn free_output_fits_without_limit_but_none_fits_if_the_input_costs_too_much() {
     let bound = UpperBound { input_tokens: 1_000_000, ..UpperBound::default() };
     let within = |price: &Price, amount| price.output_within(&bound, dollars(amount), None, at(0));
     assert_eq!(within(&price("1", "0"), "1"), u64::MAX);
@@ -194,7 +194,7 @@ fn free_output_fits_without_end_and_none_does_where_the_input_is_too_much() {
 }
 
 #[test]
-fn bounds_beyond_the_range_stop_at_its_end() {
+fn bounds_beyond_the_range_saturate() {
     let bound =
         UpperBound { input_tokens: u64::MAX, output_tokens: u64::MAX, ..UpperBound::default() };
     let dear = Price::per_million(Money::MAX, Money::MAX);
@@ -205,7 +205,7 @@ fn bounds_beyond_the_range_stop_at_its_end() {
 }
 
 #[test]
-fn a_smaller_prompt_may_be_the_dearer_one() {
+fn a_smaller_prompt_may_be_the_more_expensive_one() {
     let price = price("10", "10").above(1_000_000, super::price("1", "20"));
     let bound = UpperBound { input_tokens: 2_000_000, output_tokens: 0, ..UpperBound::default() };
     assert_eq!(price.at_most(&bound, None, at(0)), Money::dollars(10));

@@ -8,7 +8,7 @@ fn cost(prices: &Prices, provider: &str, model: &str) -> Option<String> {
 }
 
 #[test]
-fn every_line_of_the_table_is_read() {
+fn every_line_of_the_table_can_be_read() {
     let (mut models, mut with_output) = (0, 0);
     for provider in Prices::providers() {
         let section = table::section(provider).unwrap();
@@ -28,7 +28,7 @@ fn every_line_of_the_table_is_read() {
 }
 
 #[test]
-fn old_families_are_there() {
+fn older_model_families_have_prices() {
     let prices = Prices::builtin();
     for (provider, model) in [
         ("openai", "gpt-3.5-turbo"),
@@ -54,7 +54,7 @@ fn old_families_are_there() {
 }
 
 #[test]
-fn a_model_is_found_by_its_names_its_dates_and_in_any_case() {
+fn a_model_is_found_by_its_names_and_dates_in_any_case() {
     let prices = Prices::builtin();
     let same = cost(&prices, "openai", "gpt-5.2");
     for model in ["GPT-5.2", "gpt-5.2-2025-12-11", "gpt-5.2-20251211"] {
@@ -62,7 +62,7 @@ fn a_model_is_found_by_its_names_its_dates_and_in_any_case() {
     }
     assert!(same.is_some());
     assert_eq!(cost(&prices, " OpenAI ", "gpt-5.2"), same);
-    // What another provider serves too has its standard price there, and no tiers.
+    // A model that another provider serves too has its standard price there, and no tiers.
     let azure = prices.find("azure.ai.openai", "gpt-5.2").unwrap();
     let openai = prices.find("openai", "gpt-5.2").unwrap();
     let now = 1_793_491_200;
@@ -72,7 +72,7 @@ fn a_model_is_found_by_its_names_its_dates_and_in_any_case() {
 }
 
 #[test]
-fn what_is_not_billed_by_tokens_is_not_known() {
+fn models_not_billed_by_tokens_have_no_price() {
     let prices = Prices::builtin();
     for (provider, model) in [("openai", "whisper-1"), ("openai", "no-such"), ("nobody", "gpt-4o")]
     {
@@ -83,7 +83,7 @@ fn what_is_not_billed_by_tokens_is_not_known() {
 }
 
 #[test]
-fn what_is_set_comes_before_the_table() {
+fn a_price_that_was_set_takes_precedence_over_the_table() {
     let base = Prices::builtin();
     let prices = base
         .clone()
@@ -104,12 +104,12 @@ fn what_is_set_comes_before_the_table() {
     ] {
         assert_eq!(cost(&prices, provider, model).as_deref(), expected, "{provider} {model}");
     }
-    // The table has this snapshot apart.
+    // The table lists this snapshot separately.
     let snapshot = "gpt-4o-2024-05-13";
     assert_eq!(cost(&prices, "openai", snapshot), cost(&base, "openai", snapshot));
-    // The same model elsewhere is another price.
+    // The same model at another provider has another price.
     assert_eq!(cost(&prices, "azure", "gpt-5.2"), cost(&base, "azure", "gpt-5.2"));
-    // An older clone is not changed.
+    // An older clone does not change.
     assert_ne!(cost(&base, "openai", "gpt-5.2").as_deref(), Some("$7.00"));
     let own = Prices::empty().set("openai", "m", price("1", "0"));
     assert_eq!(cost(&own, "openai", "m-2026-11-01").as_deref(), Some("$1.00"));
@@ -118,7 +118,7 @@ fn what_is_set_comes_before_the_table() {
 }
 
 #[test]
-fn models_are_listed_with_those_that_are_set() {
+fn models_lists_those_of_the_table_and_those_that_were_set() {
     let prices = Prices::builtin().set("openai", "gpt-99", Price::free());
     let prices = prices.set("openai", "gpt-4o", Price::free());
     let models: Vec<&str> = prices.models("openai").collect();
@@ -136,7 +136,7 @@ fn models_are_listed_with_those_that_are_set() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn the_lookup_cache_is_bounded() {
     let prices = Prices::builtin();
     for number in 0..5_000 {
         assert_eq!(prices.find("nobody", &format!("model-{number}")), None);
@@ -149,7 +149,7 @@ fn what_is_remembered_is_bounded() {
 }
 
 #[test]
-fn many_threads_find_the_same() {
+fn concurrent_lookups_agree() {
     let prices = Prices::builtin();
     std::thread::scope(|scope| {
         for thread in 0..4 {

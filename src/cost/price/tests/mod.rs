@@ -6,7 +6,7 @@ mod overriding;
 
 use super::*;
 
-/// So many seconds after the Unix epoch.
+/// The time this many seconds after the Unix epoch.
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
@@ -24,7 +24,7 @@ fn total(price: &Price, tier: Option<&str>, seconds: u64) -> String {
 }
 
 #[test]
-fn the_tier_of_the_answer_decides_and_a_tier_without_a_price_is_standard() {
+fn the_served_tier_decides_and_a_tier_without_a_price_is_standard() {
     let price = price("1", "2")
         .service_tier("batch", price("0.5", "1"))
         .service_tier("Priority", price("2", "4").above(500_000, super::tests::price("4", "8")));
@@ -43,7 +43,7 @@ fn the_tier_of_the_answer_decides_and_a_tier_without_a_price_is_standard() {
 }
 
 #[test]
-fn the_latest_date_counts_and_the_time_of_day_before_it() {
+fn a_time_of_day_takes_precedence_over_the_latest_date() {
     let hour = |hour: u64| Duration::from_secs(hour * 3_600);
     let price = price("1", "0")
         .daily(hour(1), hour(4), super::tests::price("9", "0"))
@@ -73,7 +73,7 @@ fn the_latest_date_counts_and_the_time_of_day_before_it() {
 }
 
 #[test]
-fn the_providers_own_bill_is_not_looked_at() {
+fn a_price_ignores_the_providers_own_bill() {
     let mut usage = Usage::reported(1_000_000, 0);
     usage.reported_cost = Some(dollars("0.25"));
     let cost = price("1", "2").cost(&usage, None, at(0));
@@ -81,7 +81,7 @@ fn the_providers_own_bill_is_not_looked_at() {
 }
 
 #[test]
-fn what_is_set_is_kept() {
+fn a_price_keeps_what_was_set() {
     let price = price("1", "2").context_window(400_000).max_output(128_000);
     assert_eq!(price.context_window_tokens(), Some(400_000));
     assert_eq!(price.max_output_tokens(), Some(128_000));

@@ -5,7 +5,7 @@ use crate::error::ErrorKind;
 use serde_json::json;
 
 #[test]
-fn every_price_of_the_table_is_stored_and_loaded() {
+fn every_price_of_the_table_can_be_stored_and_loaded() {
     let mut providers = serde_json::Map::new();
     for provider in Prices::providers() {
         let section = table::section(provider).unwrap();
@@ -64,7 +64,7 @@ fn every_member_of_a_price_is_read() {
 }
 
 #[test]
-fn bad_prices_are_refused_with_their_place() {
+fn bad_prices_are_refused_with_their_position() {
     let in_model = |price: &str| format!("{{\"openai\":\n{{\"gpt-7\": {price}\n}}}}");
     for (json, parts) in [
         ("{".to_owned(), &["line 1"][..]),
@@ -76,8 +76,8 @@ fn bad_prices_are_refused_with_their_place() {
         (in_model(r#"{"input": 1, "input": 1, "output": 1}"#), &["duplicate", "`input`"]),
         (in_model(r#"{"input": "free", "output": 1}"#), &["\"free\"", "amount of dollars"]),
         (in_model(r#"{"input": null, "output": 1}"#), &["null", "amount of dollars"]),
-        (in_model(r#"{"input": -1, "output": 1}"#), &["input is less than nothing"]),
-        (in_model(r#"{"input": 1, "output": 1, "request": -1}"#), &["request is less"]),
+        (in_model(r#"{"input": -1, "output": 1}"#), &["input is negative"]),
+        (in_model(r#"{"input": 1, "output": 1, "request": -1}"#), &["request is negative"]),
         (in_model(r#"{"input": 1, "output": 1, "max_output": 1.5}"#), &["1.5", "u64"]),
         (
             in_model(r#"{"input": 1, "output": 1, "above": {"x": {"input": 1, "output": 1}}}"#),
@@ -105,11 +105,11 @@ fn bad_prices_are_refused_with_their_place() {
             in_model(
                 r#"{"input": 1, "output": 1, "since": {"2027-02-30": {"input": 1, "output": 1}}}"#,
             ),
-            &["2027-02-30", "no date"],
+            &["2027-02-30", "write a date"],
         ),
         (
             in_model(r#"{"input": 1, "output": 1, "daily": {"1-2": {"input": 1, "output": 1}}}"#),
-            &["\"1-2\"", "stretch of time"],
+            &["\"1-2\"", "write a period"],
         ),
         (
             in_model(
@@ -119,9 +119,9 @@ fn bad_prices_are_refused_with_their_place() {
         ),
         (
             in_model("{\"input\": 1, \"output\": 1},\n\"GPT-7\": {\"input\": 2, \"output\": 2}"),
-            &["\"openai\"", "\"GPT-7\" is there twice", "remove one", "line 3"],
+            &["\"openai\"", "\"GPT-7\" occurs twice", "remove one", "line 3"],
         ),
-        ("{\"a\": {},\n\"A\": {}}".to_owned(), &["\"A\" is there twice", "line 2"]),
+        ("{\"a\": {},\n\"A\": {}}".to_owned(), &["\"A\" occurs twice", "line 2"]),
     ] {
         let error = Prices::empty().parse(&json).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);
@@ -133,7 +133,7 @@ fn bad_prices_are_refused_with_their_place() {
 }
 
 #[test]
-fn a_file_is_loaded_and_one_that_is_not_there_is_named() {
+fn a_price_file_is_loaded_and_a_missing_one_is_named() {
     let error = Prices::builtin().load("no/such/prices.json").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(error.message().contains("no/such/prices.json"), "{error}");
@@ -150,7 +150,7 @@ fn a_file_is_loaded_and_one_that_is_not_there_is_named() {
 }
 
 #[test]
-fn no_json_makes_reading_panic() {
+fn no_json_makes_the_parser_panic() {
     let mut rng = fastrand::Rng::with_seed(13);
     let whole = json!({"openai": {"gpt-7": {
         "input": 1.25, "output": "10", "above": {"2000": {"input": 9, "output": 9}},

@@ -80,7 +80,7 @@ fn the_tables_are_csv() {
 }
 
 #[test]
-fn the_latest_calls_are_csv_with_a_column_for_each_tag() {
+fn the_recent_calls_are_csv_with_a_column_for_each_tag() {
     let expected = [
         "at,provider,model,served_model,service_tier,outcome,prompt_tokens,cached_tokens,\
          cache_write_tokens,cache_write_1h_tokens,prompt_audio_tokens,prompt_image_tokens,\
@@ -98,7 +98,7 @@ fn the_latest_calls_are_csv_with_a_column_for_each_tag() {
     assert_eq!(report().calls_csv(), expected.join("\r\n"));
 }
 
-/// Reads CSV by the grammar of RFC 4180, independently of how it was written.
+/// Parses CSV by the grammar of RFC 4180, independently of the writer.
 fn fields(text: &str) -> Vec<Vec<String>> {
     let (mut lines, mut line, mut field) = (Vec::new(), Vec::new(), String::new());
     let mut chars = text.chars().peekable();
@@ -124,7 +124,7 @@ fn fields(text: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn names_from_outside_stay_in_their_fields_and_are_no_formulas() {
+fn names_from_outside_stay_in_their_fields_and_never_become_formulas() {
     for (name, expected) in [
         ("plain name", "plain name"),
         ("a=b+c-d@e", "a=b+c-d@e"),

@@ -83,12 +83,12 @@ fn report() -> CostReport {
 
 const GOLDEN: &str = r#"$12.34 for 1,234 calls since 2026-11-23 17:08 UTC
 12.3 M input tokens (4.1 M cached), 1.2 M output tokens, 1 web search
-Prices of 2026-11-20
-! NOT IN THE COST: 4 calls of models without a known price
-! NOT BOOKED IN THE LEDGER: 1 call, reserved there still
+Prices as of 2026-11-20
+! NOT IN THE COST: 4 calls to models without a known price
+! NOT RECORDED IN THE LEDGER: 1 call, still reserved there
 ! The ledger failed: disk full\n
-! 2 calls of unknown usage, charged at the most possible
-! 1 call of unknown usage, whose cost is estimated
+! 2 calls with unreported usage, charged at the upper bound
+! 1 call with unreported usage, cost estimated
 ! 12 calls refused by a budget
 
 Model                              Calls    Input   Cached   Output        Cost
@@ -112,7 +112,7 @@ Budgets
 "daily" (customer=acme), until 2026-11-24 00:00 UTC
   [##########==........]  52 %  $2.60 of $5.00, $0.40 reserved, $2.00 left
                                 ! at this rate $6.10 by the end
-"Team \"A\"", monthly, only warns
+"Team \"A\"", monthly, alerts only
   [####################] 104 %  $5.20 of $5.00, $0.00 left
 "#;
 
@@ -135,7 +135,7 @@ fn an_empty_report_is_two_lines() {
 }
 
 #[test]
-fn long_tables_are_cut_unless_all_is_asked_for() {
+fn long_tables_are_cut_unless_all_rows_are_requested() {
     let rows = |many: u32| (0..many).map(|row| Row::new(&format!("r{row:02}"))).collect();
     let report = CostReport {
         by_model: rows(21),
@@ -180,11 +180,8 @@ fn utilisation_is_the_share_that_is_spent() {
 }
 
 #[test]
-fn accounts_that_are_left_out_are_told() {
+fn a_report_says_how_many_accounts_it_leaves_out() {
     let report = CostReport { budgets: vec![status()], budgets_left_out: 1_234, ..report() };
     let shown = report.to_string();
-    assert!(
-        shown.ends_with("\n! NOT SHOWN: 1,234 accounts that others were used after\n"),
-        "{shown}"
-    );
+    assert!(shown.ends_with("\n! NOT SHOWN: 1,234 accounts used less recently\n"), "{shown}");
 }

@@ -1,14 +1,14 @@
 //! Tests of what-if prices against pricing call by call.
 
 use super::*;
-use crate::cost::books::{BORDERS, Books, BooksConfig};
+use crate::cost::totals::{BORDERS, Totals, TotalsConfig};
 use crate::cost::{CallOutcome, CallRecord, CostSource, Prices};
 use crate::usage::Usage;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-/// Dollars for a million tokens of input, above the border twice that, and cents for a
-/// call.
+/// The prompt size above which input costs $2 instead of $1 per million tokens. Each call costs a
+/// cent more.
 const BORDER: u64 = 200_000;
 
 fn one(prompt: u64) -> Money {
@@ -27,10 +27,10 @@ fn reprice(class: &UsageClass) -> Cost {
 }
 
 fn report(borders: &[u64], calls: &[(&str, u64, Option<Money>)]) -> CostReport {
-    let config = BooksConfig { borders: borders.to_vec(), ..BooksConfig::default() };
-    let mut books = Books::new(config);
+    let config = TotalsConfig { borders: borders.to_vec(), ..TotalsConfig::default() };
+    let mut totals = Totals::new(config);
     for (model, prompt, cost) in calls {
-        books.record(CallRecord {
+        totals.record(CallRecord {
             at: SystemTime::UNIX_EPOCH,
             provider: "openai".into(),
             model: (*model).into(),
@@ -42,11 +42,11 @@ fn report(borders: &[u64], calls: &[(&str, u64, Option<Money>)]) -> CostReport {
             outcome: CallOutcome::Answered,
         });
     }
-    books.report()
+    totals.report()
 }
 
 #[test]
-fn many_calls_are_priced_as_they_would_be_one_by_one() {
+fn the_price_of_a_sum_equals_the_sum_of_single_prices() {
     let mut random = fastrand::Rng::with_seed(11);
     let prompts: Vec<u64> = (0..500)
         .map(|_| random.u64(0..2 * BORDER))
@@ -59,9 +59,9 @@ fn many_calls_are_priced_as_they_would_be_one_by_one() {
     assert_eq!((found.calls, found.rows.len()), (503, 1));
 }
 
-/// With real prices, whose parts are of every kind.
+/// With real prices that have parts of every kind.
 #[test]
-fn a_report_is_priced_anew_to_the_pico_dollar() {
+fn repricing_a_report_is_exact_to_the_pico_dollar() {
     let text = r#"{"a": {"b": {
         "input": 1.25, "output": 10, "cached_input": 0.125, "cache_write": 1.5,
         "cache_write_1h": 2, "input_audio": 7, "reasoning": 11, "request": 0.003,
@@ -74,7 +74,7 @@ fn a_report_is_priced_anew_to_the_pico_dollar() {
     let price = prices.find("a", "b").unwrap();
     let at = SystemTime::UNIX_EPOCH;
     let mut random = fastrand::Rng::with_seed(13);
-    let mut books = Books::new(BooksConfig::of(&prices));
+    let mut totals = Totals::new(TotalsConfig::of(&prices));
     let mut expected = Money::ZERO;
     for number in 0..2_000 {
         let prompt = [random.u64(0..4_000), 1_000, 2_000, 3_001][random.usize(0..4)];
@@ -89,7 +89,7 @@ fn a_report_is_priced_anew_to_the_pico_dollar() {
         };
         let tier = (number % 2 == 0).then(|| "flex".to_owned());
         expected += price.cost(&usage, tier.as_deref(), at).total;
-        books.record(CallRecord {
+        totals.record(CallRecord {
             at,
             provider: "x".into(),
             model: "y".into(),
@@ -101,7 +101,7 @@ fn a_report_is_priced_anew_to_the_pico_dollar() {
             outcome: CallOutcome::Answered,
         });
     }
-    let found = books.report().what_if("b", &price.borders(at), |class| {
+    let found = totals.report().what_if("b", &price.borders(at), |class| {
         let Tally { calls, usage, .. } = &class.tally;
         let tier = class.service_tier.as_deref();
         price.cost_of(usage, *calls, class.most_prompt_tokens, tier, at)
@@ -110,7 +110,7 @@ fn a_report_is_priced_anew_to_the_pico_dollar() {
 }
 
 #[test]
-fn a_border_nobody_knew_of_is_told_only_where_it_matters() {
+fn an_unknown_border_makes_a_result_inexact_only_where_it_matters() {
     let some = Some(Money::ZERO);
     for (prompts, exact) in [
         ([BORDER - 5, BORDER], true),
@@ -126,7 +126,7 @@ fn a_border_nobody_knew_of_is_told_only_where_it_matters() {
 }
 
 #[test]
-fn calls_of_unknown_cost_are_not_compared() {
+fn calls_of_unknown_cost_are_left_out() {
     let calls = [
         ("known", 100_000, Some(Money::dollars(1))),
         ("unknown", 300_000, None),
@@ -142,7 +142,7 @@ fn calls_of_unknown_cost_are_not_compared() {
         found.to_string(),
         "\
 3 calls on gpt\\u{1b}[1m would have cost $0.28 instead of $2.01 (86 % less).
-1 call is left out, since its usage or price is not known.
+1 call is left out, because its usage or price is not known.
 
 Model                                           Calls         Cost      Would be
 openai known                                        2      $2.0000       $0.2200
@@ -155,7 +155,7 @@ openai unknown                                      1      unknown       $0.6100
 }
 
 #[test]
-fn a_change_is_told_in_percent() {
+fn a_change_is_shown_in_percent() {
     for (actual, would_be, expected) in [
         (0, 5, None),
         (200, 20, Some("90 % less")),
@@ -174,7 +174,7 @@ fn a_change_is_told_in_percent() {
 }
 
 #[test]
-fn nothing_would_have_cost_nothing() {
+fn an_empty_report_reprices_to_zero() {
     let found = CostReport::default().what_if("other", &[1], reprice);
     assert_eq!(found.to_string(), "0 calls on other would have cost $0.00 instead of $0.00.\n");
 }

@@ -9,16 +9,16 @@ fn state(budgets: impl IntoIterator<Item = Budget>) -> State {
 }
 
 #[test]
-fn the_accounts_used_last_are_reported_and_those_left_out_are_counted() {
+fn a_report_lists_the_most_recent_accounts_and_counts_those_left_out() {
     let total = Budget::total(Money::dollars(1)).per_tag("customer");
     let mut state = state([Budget::daily(Money::dollars(1)), total]);
     for number in 0..MAX_ACCOUNTS {
-        state.meet(1, &format!("total customer={number}"));
-        state.meet(1, "total customer=0");
+        state.note_account(1, &format!("total customer={number}"));
+        state.note_account(1, "total customer=0");
     }
     assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 0));
     for number in 0..3 {
-        state.meet(1, &format!("total customer=new-{number}"));
+        state.note_account(1, &format!("total customer=new-{number}"));
     }
     assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 3));
     let known = |account: &str| state.accounts().iter().any(|(_, name)| name == account);
@@ -28,25 +28,25 @@ fn the_accounts_used_last_are_reported_and_those_left_out_are_counted() {
 }
 
 #[test]
-fn accounts_whose_window_is_over_are_not_missed() {
+fn accounts_whose_window_is_over_do_not_count_as_left_out() {
     let mut accounts = Accounts::default();
     for number in 0..MAX_ACCOUNTS {
-        accounts.meet(0, &number.to_string(), 100, 50);
+        accounts.note_use(0, &number.to_string(), 100, 50);
     }
-    accounts.meet(0, "still", 200, 99);
+    accounts.note_use(0, "still", 200, 99);
     assert_eq!(accounts.left_out, 1);
-    accounts.meet(0, "over", 200, 100);
+    accounts.note_use(0, "over", 200, 100);
     assert_eq!(accounts.left_out, 1);
 }
 
 #[test]
-fn thresholds_that_were_told_are_kept_in_mind_in_bounded_space() {
+fn sent_alerts_are_remembered_in_bounded_space() {
     let budget = Budget::rolling(Duration::from_secs(60), Money::dollars(1)).per_tag("customer");
     let mut state = state([budget.clone()]);
     for number in 0..=MAX_ACCOUNTS {
         assert!(state.is_due(&budget, &number.to_string(), 50, 0));
     }
     assert!(state.is_due(&budget, "1", 80, 1) && !state.is_due(&budget, "1", 80, 60));
-    assert!(state.is_due(&budget, "1", 80, 61), "when its length has passed");
+    assert!(state.is_due(&budget, "1", 80, 61), "after its length");
     assert_eq!((state.alerted.len(), state.alerted_until.len()), (MAX_ACCOUNTS, MAX_ACCOUNTS));
 }

@@ -1,4 +1,4 @@
-//! A refusal names the time at which the call fits, which is tried second by second.
+//! A refusal names the time at which the call fits, checked second by second.
 
 use super::*;
 use crate::cost::ledger::{Ledger, MemoryLedger};
@@ -6,17 +6,17 @@ use crate::cost::{Availability, Charge};
 
 const DAY: u64 = 86_400;
 
-/// A little before midnight, so that a walk comes to the next day.
+/// A little before midnight, so that a walk reaches the next day.
 const EVENING: u64 = DAY * 20_000 - 500;
 
-/// Longer than any window here but the total, and past midnight.
+/// Longer than any window here except the total, and past midnight.
 const FAR: u64 = 700;
 
 fn time(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// A call of so many tokens of output, a thousand pico-dollars each.
+/// A call of this many output tokens, a thousand pico-dollars each.
 fn output(tokens: u64) -> CallPlan {
     CallPlan::new("openai", "m").input_tokens(0).output_tokens(tokens)
 }
@@ -26,7 +26,7 @@ fn refused(costs: &CostTracker, tokens: u64) -> Option<Availability> {
     Some(error.budget().unwrap().available)
 }
 
-/// The first second from `now` on at which the call is not refused.
+/// The first second, from `now` on, at which the call is not refused.
 fn tried(costs: &CostTracker, watch: &Watch, now: u64, tokens: u64) -> Option<SystemTime> {
     let first = (now..now + FAR).find(|second| {
         watch.set(*second);
@@ -45,12 +45,12 @@ fn a_rolling_budget_names_the_time_at_which_enough_has_left_its_window() {
         watch.set(second);
         costs.reserve(output(tokens)).unwrap().send().settle(bill(0, tokens));
     }
-    // The slice of the first began at 999,960 and counts until an hour after its end.
+    // The slice of the first call began at 999,960 and counts until an hour after its end.
     let first = time(999_960 + 60 + 3_600);
     let error = costs.reserve(output(50)).unwrap_err();
     let refusal = error.budget().unwrap();
     assert_eq!((refusal.available, refusal.ends), (Availability::From(first), None));
-    let said = "; it fits from 1970-01-12 14:47 UTC on";
+    let said = "; it will fit from 1970-01-12 14:47 UTC";
     assert!(refusal.to_string().ends_with(said), "{refusal}");
     assert_eq!(refused(&costs, 71), Some(Availability::From(time(1_001_760 + 60 + 3_600))));
     assert_eq!(refused(&costs, 101), Some(Availability::Never));
@@ -58,7 +58,7 @@ fn a_rolling_budget_names_the_time_at_which_enough_has_left_its_window() {
 }
 
 #[test]
-fn a_refusal_says_when_only_money_that_is_reserved_is_in_the_way() {
+fn a_refusal_says_whether_only_reserved_money_is_in_the_way() {
     let watch = Watch::at(1_000_000);
     let budgets = [Budget::total(picos(100_000)), Budget::daily(picos(90_000))];
     let costs = config().clock(watch.clock()).budgets(budgets).build().unwrap();
@@ -68,7 +68,7 @@ fn a_refusal_says_when_only_money_that_is_reserved_is_in_the_way() {
         refused(&costs, 40),
         Some(Availability::OnceReleased { earliest: time(1_000_000), latest: Some(midnight) })
     );
-    // Tomorrow the total is in the way still.
+    // Tomorrow the total is still in the way.
     assert_eq!(
         refused(&costs, 50),
         Some(Availability::OnceReleased { earliest: time(1_000_000), latest: None })
@@ -79,7 +79,7 @@ fn a_refusal_says_when_only_money_that_is_reserved_is_in_the_way() {
 }
 
 #[test]
-fn a_limit_per_request_is_never_waited_for() {
+fn waiting_never_helps_with_a_per_request_limit() {
     let costs = tracker([Budget::per_request(picos(10_000))]);
     assert_eq!(refused(&costs, 11), Some(Availability::Never));
 }
@@ -152,7 +152,7 @@ fn a_refusal_names_the_second_at_which_the_call_fits() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_refusal_of_books_in_a_file_names_the_second_at_which_the_call_fits() {
+fn a_refusal_with_a_sqlite_ledger_names_the_second_at_which_the_call_fits() {
     use crate::cost::ledger::SqliteLedger;
 
     let folder = std::env::temp_dir().join(format!("tollgate-available-{}", fastrand::u64(..)));

@@ -1,4 +1,4 @@
-//! However a call ends, its money is booked or free again.
+//! However a call ends, its reservation is settled or released.
 
 use std::thread;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::cost::UnreportedUsage;
 
 #[test]
-fn a_reservation_that_is_dropped_gives_the_money_back() {
+fn a_dropped_reservation_releases_the_money() {
     let costs = tracker([Budget::total(picos(100_000))]);
     let reservation = costs.reserve(plan()).unwrap();
     assert_eq!((reservation.amount(), reservation.output_tokens()), (picos(50_100), 50));
@@ -17,7 +17,7 @@ fn a_reservation_that_is_dropped_gives_the_money_back() {
 }
 
 #[test]
-fn a_call_that_is_dropped_is_charged_by_the_rule() {
+fn a_dropped_charge_is_charged_by_the_rule() {
     for (rule, spent, source) in [
         (UnreportedUsage::Reserved, 50_100, CostSource::Bound),
         (UnreportedUsage::Estimate, 100, CostSource::Estimated),
@@ -30,7 +30,7 @@ fn a_call_that_is_dropped_is_charged_by_the_rule() {
         let report = costs.report();
         let last = &report.last[0];
         assert_eq!((last.outcome, last.served_model.as_str()), (CallOutcome::Unanswered, ""));
-        // The usage in the report is what was charged.
+        // The report has the usage that was charged.
         let priced = price().cost(&last.usage, None, last.at);
         assert_eq!(priced.total, picos(spent));
         assert_eq!(last.cost.unwrap().source, source);
@@ -39,7 +39,7 @@ fn a_call_that_is_dropped_is_charged_by_the_rule() {
 }
 
 #[test]
-fn where_nothing_bounds_a_call_it_is_charged_by_estimate() {
+fn a_call_without_an_upper_bound_is_charged_by_estimate() {
     let costs = tracker([]);
     let sent = || costs.reserve(CallPlan::new("openai", "m").expecting(30)).unwrap().send();
     drop(sent());
@@ -53,7 +53,7 @@ fn where_nothing_bounds_a_call_it_is_charged_by_estimate() {
 }
 
 #[test]
-fn a_call_is_charged_what_it_cost_and_the_rest_is_free() {
+fn a_settled_call_is_charged_its_cost_and_the_rest_is_released() {
     let costs = tracker([Budget::total(picos(100_000))]);
     let cost = costs.reserve(plan()).unwrap().send().settle(bill(90, 5)).unwrap();
     assert_eq!((cost.total, cost.source), (picos(5_090), CostSource::Priced));
@@ -65,7 +65,7 @@ fn a_call_is_charged_what_it_cost_and_the_rest_is_free() {
 }
 
 #[test]
-fn what_cost_more_than_was_reserved_is_booked_in_full() {
+fn a_cost_beyond_the_reservation_is_recorded_in_full() {
     let costs = tracker([Budget::total(picos(60_000))]);
     costs.reserve(plan()).unwrap().send().settle(bill(100, 90));
     let report = costs.report();
@@ -75,8 +75,8 @@ fn what_cost_more_than_was_reserved_is_booked_in_full() {
 }
 
 #[test]
-fn a_broken_answer_is_charged_its_reserved_output_or_by_choice_what_came() {
-    // Whether the caller says that the count is an estimate, or passes what came as reported.
+fn a_broken_answer_is_charged_its_reserved_output_or_what_arrived() {
+    // Whether the caller marks the count as unfinished, or passes what arrived as reported.
     let estimated = Usage { source: crate::UsageSource::EstimatedOutput, ..Usage::reported(80, 3) };
     for usage in [estimated, Usage::reported(80, 3)] {
         for (rule, output) in [
@@ -95,7 +95,7 @@ fn a_broken_answer_is_charged_its_reserved_output_or_by_choice_what_came() {
             assert_eq!(charged, (CallOutcome::Broken, output), "{rule:?}");
         }
     }
-    // What was reported before the answer broke off is believed.
+    // Usage that was reported before the break counts as reported.
     let costs = tracker([Budget::total(picos(100_000))]);
     costs.reserve(plan()).unwrap().send().settle(bill(80, 3).cut_off());
     assert_eq!(balances(&costs), [(80 + 3_000, 0)]);
@@ -143,12 +143,12 @@ fn the_served_model_and_tier_decide_the_price() {
 }
 
 #[test]
-fn a_tier_that_may_serve_the_call_is_reserved_for() {
+fn every_tier_that_may_serve_the_call_is_reserved_for() {
     let dear = Price::per_million(picos(2_000_000), picos(2_000_000_000));
     let prices = Prices::empty().set("openai", "m", price().service_tier("priority", dear));
     let config = CostConfig::default().prices(prices).budget(Budget::total(picos(200_000)));
     let costs = config.build().unwrap();
-    // Without one, the project's settings decide.
+    // Without a tier, the project's settings decide.
     assert_eq!(costs.reserve(plan()).unwrap().amount(), picos(100_200));
     for (asked, amount) in [("priority", 100_200), ("default", 50_100)] {
         let reservation = costs.reserve(plan().service_tier(asked)).unwrap();
@@ -166,7 +166,7 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
     let mut events = costs.events();
     let charge = costs.reserve(plan()).unwrap().send();
     watch.set(NEXT_DAY);
-    // It leaves the new day as it is.
+    // The new day is unaffected.
     let next = costs.reserve(plan().output_tokens(99)).unwrap();
     assert_eq!(balances(&costs), [(0, 99_100)]);
     drop(next);
@@ -174,7 +174,7 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
     assert_eq!(balances(&costs), [(0, 0)]);
     watch.set(NOON);
     assert_eq!(balances(&costs), [(50_000, 0)]);
-    // And the alert is of the day it was charged in.
+    // And the alert is for the day it was charged in.
     let alert = events.by_ref().take(2).find_map(|event| match event {
         CostEvent::Alert(alert) => Some(alert),
         _ => None,
@@ -188,7 +188,7 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
 }
 
 #[test]
-fn prices_are_those_of_the_moment_at_which_the_call_began() {
+fn the_prices_at_the_start_of_a_call_apply() {
     let watch = Watch::at(1_000);
     let later = UNIX_EPOCH + Duration::from_secs(2_000);
     let dear = price().since(later, Price::per_million(Money::dollars(1), Money::dollars(1)));
@@ -200,7 +200,7 @@ fn prices_are_those_of_the_moment_at_which_the_call_began() {
 }
 
 #[test]
-fn a_stream_is_watched_by_what_came_whatever_is_charged_for_it() {
+fn a_running_stream_is_metered_by_what_arrived_under_any_rule() {
     let rules = [
         UnreportedUsage::Reserved,
         UnreportedUsage::Received,

@@ -1,17 +1,17 @@
-//! Books that fail: nothing goes unmetered, and it is told.
+//! When the ledger fails, no call goes unmetered, and the error is reported.
 
 use std::sync::atomic::AtomicBool;
 
 use super::*;
 use crate::cost::ledger::{Grant, LedgerError, Posting};
 
-/// Books that fail when they are told to.
+/// A ledger that fails on demand.
 #[derive(Debug, Clone, Default)]
-struct Moody(Arc<Mood>);
+struct FaultyLedger(Arc<Faults>);
 
 #[derive(Debug, Default)]
-struct Mood {
-    books: MemoryLedger,
+struct Faults {
+    inner: MemoryLedger,
     fails_to_reserve: AtomicBool,
     refuses: AtomicBool,
     fails_to_settle: AtomicBool,
@@ -19,20 +19,20 @@ struct Mood {
     panics: AtomicBool,
 }
 
-fn mood(flag: &AtomicBool) -> Result<(), LedgerError> {
+fn fail_if(flag: &AtomicBool) -> Result<(), LedgerError> {
     match flag.load(Ordering::SeqCst) {
         true => Err(LedgerError::new("the disk is full")),
         false => Ok(()),
     }
 }
 
-impl Ledger for Moody {
+impl Ledger for FaultyLedger {
     fn reserve(&self, hold: &Hold<'_>) -> Result<Grant, HoldError> {
-        mood(&self.0.fails_to_reserve)?;
+        fail_if(&self.0.fails_to_reserve)?;
         if self.0.refuses.load(Ordering::SeqCst) {
             return Err(HoldError::Refused { line: 0, balance: Balance::default() });
         }
-        self.0.books.reserve(hold)
+        self.0.inner.reserve(hold)
     }
 
     fn settle(
@@ -41,24 +41,24 @@ impl Ledger for Moody {
         amount: Money,
         now: i64,
     ) -> Result<Vec<Posting>, LedgerError> {
-        mood(&self.0.fails_to_settle)?;
+        fail_if(&self.0.fails_to_settle)?;
         assert!(!self.0.panics.load(Ordering::SeqCst), "a mistake in the ledger");
-        self.0.books.settle(id, amount, now)
+        self.0.inner.settle(id, amount, now)
     }
 
     fn balances(&self, lines: &[Line<'_>]) -> Result<Vec<Balance>, LedgerError> {
-        mood(&self.0.fails_to_read)?;
-        self.0.books.balances(lines)
+        fail_if(&self.0.fails_to_read)?;
+        self.0.inner.balances(lines)
     }
 }
 
-fn with(ledger: &Moody) -> CostTracker {
+fn with(ledger: &FaultyLedger) -> CostTracker {
     config().ledger(ledger.clone()).budget(Budget::total(picos(100_000))).build().unwrap()
 }
 
 #[test]
-fn without_books_no_call_is_let_through() {
-    let ledger = Moody::default();
+fn a_call_is_refused_if_the_ledger_fails() {
+    let ledger = FaultyLedger::default();
     let costs = with(&ledger);
     ledger.0.fails_to_reserve.store(true, Ordering::SeqCst);
     let error = costs.reserve(plan()).unwrap_err();
@@ -72,8 +72,8 @@ fn without_books_no_call_is_let_through() {
 }
 
 #[test]
-fn a_ledger_that_refuses_what_always_fits_is_told_of() {
-    let ledger = Moody::default();
+fn a_ledger_that_refuses_zero_is_an_error() {
+    let ledger = FaultyLedger::default();
     let costs = config()
         .ledger(ledger.clone())
         .unknown_model(UnknownModel::Allow)
@@ -86,26 +86,26 @@ fn a_ledger_that_refuses_what_always_fits_is_told_of() {
         [costs.track(plan(), bill(90, 5)).unwrap_err(), costs.reserve(unpriced).unwrap_err()]
     {
         assert_eq!(error.kind(), ErrorKind::Ledger, "{error}");
-        assert!(error.to_string().contains("contract of Ledger::reserve"), "{error}");
+        assert!(error.to_string().contains("Ledger::reserve must always grant"), "{error}");
     }
-    // Neither is counted as if it were in the books.
+    // Neither counts as recorded.
     assert_eq!(costs.report().total.calls, 0);
 }
 
 #[test]
-fn what_cannot_be_booked_stays_reserved_and_is_told() {
-    let ledger = Moody::default();
+fn a_call_that_cannot_be_recorded_stays_reserved_and_is_reported() {
+    let ledger = FaultyLedger::default();
     let costs = with(&ledger);
     let charge = costs.reserve(plan()).unwrap().send();
     ledger.0.fails_to_settle.store(true, Ordering::SeqCst);
     let cost = charge.settle(bill(90, 5));
-    assert_eq!(cost.unwrap().total, picos(5_090), "the answer has its cost all the same");
+    assert_eq!(cost.unwrap().total, picos(5_090), "the answer still has its cost");
     let report = costs.report();
     assert_eq!(report.unbooked, 1);
     assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
     assert_eq!((report.total.calls, report.total.cost.total), (1, picos(5_090)));
     assert_eq!(balances(&costs), [(0, 50_100)]);
-    // What is not given back is told too.
+    // A failed release is reported too.
     drop(costs.reserve(plan().output_tokens(10)).unwrap());
     assert_eq!(costs.report().unbooked, 2);
     assert_eq!(balances(&costs), [(0, 60_200)]);
@@ -113,7 +113,7 @@ fn what_cannot_be_booked_stays_reserved_and_is_told() {
 
 #[test]
 fn a_report_without_balances_says_why() {
-    let ledger = Moody::default();
+    let ledger = FaultyLedger::default();
     let costs = with(&ledger);
     costs.reserve(plan()).unwrap().send().settle(bill(90, 5));
     ledger.0.fails_to_read.store(true, Ordering::SeqCst);
@@ -125,8 +125,8 @@ fn a_report_without_balances_says_why() {
 }
 
 #[test]
-fn a_ledger_that_panics_while_a_panic_drops_a_call_ends_no_process() {
-    let ledger = Moody::default();
+fn a_ledger_that_panics_during_an_unwind_does_not_abort_the_process() {
+    let ledger = FaultyLedger::default();
     let costs = with(&ledger);
     ledger.0.panics.store(true, Ordering::SeqCst);
     let calls = costs.clone();
@@ -140,7 +140,7 @@ fn a_ledger_that_panics_while_a_panic_drops_a_call_ends_no_process() {
     let report = costs.report();
     assert_eq!(report.unbooked, 2);
     assert!(report.ledger_error.unwrap().contains("panicked"));
-    // The money stays reserved, as with any ledger that fails.
+    // The money stays reserved, as with any failing ledger.
     assert_eq!(balances(&costs), [(0, 30_200)].to_vec());
     ledger.0.panics.store(false, Ordering::SeqCst);
     drop(costs.reserve(plan().output_tokens(10)).unwrap());
@@ -148,7 +148,7 @@ fn a_ledger_that_panics_while_a_panic_drops_a_call_ends_no_process() {
 }
 
 #[test]
-fn a_clock_that_panics_while_a_panic_drops_a_call_ends_no_process() {
+fn a_clock_that_panics_during_an_unwind_does_not_abort_the_process() {
     let stopped = Arc::new(AtomicBool::new(false));
     let stops = Arc::clone(&stopped);
     let clock = move || {

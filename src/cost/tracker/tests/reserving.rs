@@ -1,9 +1,9 @@
-//! What is reserved, refused and let through.
+//! Reserving and refusing.
 
 use super::*;
 
 #[test]
-fn without_budgets_nothing_is_reserved_and_all_is_counted() {
+fn without_budgets_nothing_is_reserved_and_every_call_is_counted() {
     let costs = tracker([]);
     let reservation = costs.reserve(plan().output_tokens(u64::MAX)).unwrap();
     assert_eq!((reservation.amount(), reservation.output_tokens()), (Money::ZERO, u64::MAX));
@@ -13,7 +13,7 @@ fn without_budgets_nothing_is_reserved_and_all_is_counted() {
 }
 
 #[test]
-fn all_budgets_hold_a_call_or_none_does() {
+fn all_budgets_reserve_for_a_call_or_none_does() {
     let costs = tracker([
         Budget::total(picos(100_000)),
         Budget::daily(picos(60_000)).per_tag("customer"),
@@ -29,7 +29,7 @@ fn all_budgets_hold_a_call_or_none_does() {
         .map(|held| (held.account.as_str(), held.reserved.as_picos()))
         .collect();
     assert_eq!(held, [("", 50_100), ("customer=acme", 50_100), ("", 0), ("", 50_100)]);
-    // The customer's own is used up; nothing is left reserved in the other.
+    // The customer's own account is used up, and the other one reserves nothing.
     let error = costs.reserve(of("acme").output_tokens(10)).unwrap_err();
     let refusal = error.budget().unwrap();
     assert_eq!(
@@ -39,7 +39,7 @@ fn all_budgets_hold_a_call_or_none_does() {
     assert_eq!(refusal.reserved, picos(50_100));
     assert!(refusal.ends.is_some());
     assert_eq!(costs.report().budgets[0].reserved, picos(50_100));
-    // Of another customer, what is in all is.
+    // For another customer, the shared account is used up.
     let error = costs.reserve(of("bolt")).unwrap_err();
     assert_eq!(error.budget().unwrap().budget, "total");
     drop(first);
@@ -48,17 +48,17 @@ fn all_budgets_hold_a_call_or_none_does() {
 }
 
 #[test]
-fn the_output_is_lowered_to_what_is_left() {
+fn the_output_limit_is_lowered_to_what_is_left() {
     let costs = tracker([Budget::total(picos(100_000))]);
     let _other = costs.reserve(plan()).unwrap();
     let lowered = costs.reserve(plan().output_tokens(1_000).min_output_tokens(20)).unwrap();
-    // 49,900 are left, of which 100 are for the input.
+    // 49,900 are left, 100 of them for the input.
     assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(49_900), 49));
     drop(lowered);
     let error = costs.reserve(plan().output_tokens(1_000).min_output_tokens(50)).unwrap_err();
     assert_eq!(error.budget().unwrap().needed, picos(50_100));
-    assert!(costs.reserve(plan().output_tokens(50)).is_err(), "not lowered unless it may be");
-    // Asking for less than the least is no reason to refuse.
+    assert!(costs.reserve(plan().output_tokens(50)).is_err(), "not lowered unless allowed");
+    // A request for less than the minimum is not refused for that.
     assert_eq!(
         costs.reserve(plan().output_tokens(30).min_output_tokens(50)).unwrap().output_tokens(),
         30
@@ -66,19 +66,18 @@ fn the_output_is_lowered_to_what_is_left() {
 }
 
 #[test]
-fn a_refusal_says_what_it_was_reckoned_with_and_what_would_help() {
+fn a_refusal_says_for_how_many_tokens_and_what_would_help() {
     let costs = tracker([Budget::total(picos(50_000_000))]);
     let large = || plan().output_tokens(70_000);
     for (plan, end) in [
         (
             large(),
-            "(with up to 100 tokens of input and 70000 of output; a lower max_output_tokens \
-                   needs less)",
+            "(for up to 100 input tokens, and 70000 output tokens; a lower max_output_tokens \
+             needs less)",
         ),
         (
             large().min_output_tokens(60_000),
-            "(with up to 100 tokens of input and no more than 60000 of \
-                                    output)",
+            "(for up to 100 input tokens, and only 60000 output tokens)",
         ),
     ] {
         let error = costs.reserve(plan).unwrap_err();
@@ -87,7 +86,7 @@ fn a_refusal_says_what_it_was_reckoned_with_and_what_would_help() {
 }
 
 #[test]
-fn the_limit_per_request_lowers_the_output_or_refuses() {
+fn a_per_request_limit_lowers_the_output_or_refuses() {
     let limits = [
         Budget::per_request(picos(20_100)),
         Budget::per_request(picos(90_000)).name("more"),
@@ -102,26 +101,26 @@ fn the_limit_per_request_lowers_the_output_or_refuses() {
     assert_eq!((refusal.limit, refusal.needed), (picos(20_100), picos(50_100)));
     assert_eq!((refusal.spent, refusal.ends), (Money::ZERO, None));
     assert_eq!(costs.report().refused, 1);
-    // Together with a budget that has less.
+    // Together with a budget that has less left.
     let costs = tracker([Budget::per_request(picos(20_100)), Budget::total(picos(10_100))]);
     let lowered = costs.reserve(plan().min_output_tokens(5)).unwrap();
     assert_eq!((lowered.amount(), lowered.output_tokens()), (picos(10_100), 10));
 }
 
 #[test]
-fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
+fn an_unknown_model_is_refused_only_if_there_are_budgets() {
     let new = || CallPlan::new("openai", "new").output_tokens(50);
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.reserve(new()).unwrap_err();
     assert_eq!((error.kind(), error.budget()), (ErrorKind::BudgetExceeded, None));
     assert_eq!(
         error.message(),
-        "there is no price for the model \"new\" of \"openai\", so no budget could hold; set one \
-         with Prices::set, or choose what to do with CostConfig::unknown_model"
+        "no price is known for model \"new\" of \"openai\", and a budget needs one; set one with \
+         Prices::set, or change CostConfig::unknown_model"
     );
     let gemini = CallPlan::new("gemini-openai", "new").output_tokens(50);
     let message = costs.reserve(gemini).unwrap_err().message().to_owned();
-    let expected = "the model \"new\" of \"gemini-openai\" (\"google\" in the price table)";
+    let expected = "model \"new\" of \"gemini-openai\" (\"google\" in the price table)";
     assert!(message.contains(expected), "{message}");
     assert_eq!(costs.report().refused, 2);
     let costs = tracker([]);
@@ -131,24 +130,24 @@ fn an_unknown_model_is_refused_where_there_are_budgets_and_else_let_through() {
 }
 
 #[test]
-fn a_request_that_nothing_bounds_is_refused_and_counted() {
+fn a_request_without_an_upper_bound_is_refused_and_counted() {
     let unbounded = |_: &ModelLimits<'_>| Err(Unbounded::Input("a file by its id".into()));
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.measure(&mut super::plan(), Some(256), unbounded).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
     assert_eq!(costs.report().refused, 1);
-    // A soft one lets it pass, with nothing reserved.
+    // A soft budget lets it pass and reserves nothing.
     let costs = tracker([Budget::total(picos(1)).soft()]);
     let mut plan = CallPlan::new("openai", "m");
     costs.measure(&mut plan, None, unbounded).unwrap();
     assert_eq!(costs.reserve(plan).unwrap().amount(), Money::ZERO);
-    // Where no budget bears on it, nobody asks.
+    // If no budget applies, nothing is measured.
     let costs = tracker([Budget::total(picos(100_000)).model("another")]);
     costs.measure(&mut super::plan(), Some(256), unbounded).unwrap();
 }
 
 #[test]
-fn an_unknown_model_is_treated_as_was_chosen() {
+fn an_unknown_model_is_handled_as_configured() {
     let new = || CallPlan::new("openai", "new").input_tokens(100).output_tokens(50);
     let with = |policy: UnknownModel| {
         let config = config().budget(Budget::total(picos(100_000))).unknown_model(policy);
@@ -165,7 +164,7 @@ fn an_unknown_model_is_treated_as_was_chosen() {
     drop(reservation.send());
     assert_eq!((balances(&costs), costs.report().total.unpriced), (vec![(0, 0)], 1));
 
-    // A bill of the provider's own is booked, and so is the price of who served it.
+    // The provider's own bill is recorded, and so is the price of the model that served the call.
     let reported_cost = Some(picos(7));
     let billed = Bill::new(Usage { reported_cost, ..Usage::reported(10, 1) });
     assert_eq!(costs.reserve(new()).unwrap().send().settle(billed).unwrap().total, picos(7));
@@ -180,7 +179,7 @@ fn an_unknown_model_is_treated_as_was_chosen() {
 }
 
 #[test]
-fn what_is_tracked_is_booked_in_the_budgets_and_never_refused() {
+fn tracked_usage_is_charged_to_budgets_and_never_refused() {
     let costs = tracker([Budget::total(picos(1_000)).name("all"), Budget::per_request(picos(1))]);
     let usage = Usage::reported(10, 5);
     let cost = costs.track_usage("openai", "m", &usage).unwrap().unwrap();
@@ -198,7 +197,7 @@ fn what_is_tracked_is_booked_in_the_budgets_and_never_refused() {
 }
 
 #[test]
-fn days_and_months_begin_by_the_clock_of_the_budget() {
+fn days_and_months_begin_by_the_budgets_clock() {
     // 2026-11-30 22:30 UTC.
     let watch = Watch::at(1_796_077_800);
     let east: UtcOffset = "+02:00".parse().unwrap();
@@ -211,7 +210,7 @@ fn days_and_months_begin_by_the_clock_of_the_budget() {
     costs.reserve(plan()).unwrap().send().settle(bill(0, 50));
     assert_eq!(balances(&costs), [(50_000, 0); 3]);
     assert!(costs.reserve(plan()).is_err());
-    // After midnight in UTC: the day and the month are new, the other month is not.
+    // After midnight in UTC: the UTC day and month are new, the other month is not.
     watch.set(1_796_077_800 + 2 * 3_600);
     assert_eq!(balances(&costs), [(0, 0), (0, 0), (50_000, 0)]);
     let error = costs.reserve(plan()).unwrap_err();
@@ -219,7 +218,7 @@ fn days_and_months_begin_by_the_clock_of_the_budget() {
 }
 
 #[test]
-fn a_plan_that_does_not_say_what_it_can_use_is_refused_under_a_hard_budget() {
+fn a_plan_without_limits_is_refused_under_a_hard_budget() {
     for budget in [Budget::total(picos(100_000)), Budget::per_request(picos(100_000))] {
         let new = || CallPlan::new("openai", "m");
         let costs = tracker([budget.clone()]);
@@ -240,7 +239,7 @@ fn a_plan_that_does_not_say_what_it_can_use_is_refused_under_a_hard_budget() {
 }
 
 #[test]
-fn a_further_attempt_that_is_refused_is_no_call_that_cost_nothing() {
+fn a_refused_retry_is_not_counted_as_a_refused_call() {
     let costs = tracker([Budget::total(picos(60_000))]);
     let mut events = costs.events();
     drop(costs.reserve(plan()).unwrap().send());

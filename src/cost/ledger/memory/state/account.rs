@@ -1,4 +1,4 @@
-//! Accounts by name and by number, each with its slots in the order of time.
+//! Accounts by name and by number, each with its slots in order of time.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,14 +6,14 @@ use super::number::ByNumber;
 use crate::cost::Money;
 use crate::cost::ledger::Balance;
 
-/// Of so many places for names the table does not let go, however few it holds.
+/// Below this capacity the map of names never shrinks.
 const SMALL: usize = 64;
 
-/// The number of no account.
+/// The number that no account has.
 pub(super) const NONE: u64 = 0;
 
-/// Names a slot: the number of its account, and when it starts. An account that was
-/// forgotten and begins anew has another number.
+/// Identifies a slot: the number of its account, and its start. An account that was deleted and
+/// created again has a new number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     pub(super) account: u64,
@@ -24,16 +24,16 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Slot {
     start: i64,
-    /// From when on it counts for nothing: the latest that any of its lines said.
+    /// From when it no longer counts: the latest time that any of its lines gave.
     pub(super) until: i64,
-    /// From when on it may be forgotten.
+    /// From when it may be deleted.
     pub(super) kept_until: i64,
     pub(super) spent: Money,
     /// The sum of the open reservations in it.
     pub(super) reserved: Money,
     /// How many reservations are open in it.
     pub(super) open: u32,
-    /// Whether it will be looked at when it is due.
+    /// Whether it is queued to be checked when it is due.
     pub(super) queued: bool,
 }
 
@@ -51,11 +51,11 @@ impl Slot {
     }
 }
 
-/// The slots of an account that are not forgotten.
+/// An account and its slots.
 #[derive(Debug)]
 pub(super) struct Account {
     name: Box<str>,
-    /// By their start, each once, the latest last.
+    /// By start, each once, latest last.
     slots: VecDeque<Slot>,
 }
 
@@ -64,7 +64,7 @@ impl Account {
         Self { name: name.into(), slots: VecDeque::new() }
     }
 
-    /// What is spent and reserved in the slots from `from` on and before `until`.
+    /// What is spent and reserved in the slots from `from` up to, but not including, `until`.
     pub(super) fn balance(&self, from: i64, until: i64) -> Balance {
         let mut sum = Balance::default();
         for slot in self.slots.iter().rev().skip_while(|slot| slot.start >= until) {
@@ -82,9 +82,9 @@ impl Account {
         self.slots.get_mut(index)
     }
 
-    /// Where the slot is, or else where it belongs.
+    /// The index of the slot, or else where it belongs.
     fn place(&self, start: i64) -> Result<usize, usize> {
-        // Most often it is the last.
+        // Usually the last one.
         match self.slots.back() {
             Some(last) if last.start == start => Ok(self.slots.len() - 1),
             Some(last) if last.start < start => Err(self.slots.len()),
@@ -97,14 +97,14 @@ impl Account {
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     numbers: HashMap<Box<str>, u64>,
-    /// By their numbers, those that `numbers` has.
+    /// By number: the same accounts as in `numbers`.
     accounts: ByNumber<u64, Account>,
-    /// The number of the account that was begun last; the first is 1.
+    /// The number of the latest account; the first is 1.
     last: u64,
 }
 
 impl Accounts {
-    /// The number of an account; `None` where it has no slots.
+    /// The number of an account; `None` if it has no slots.
     pub(super) fn find(&self, name: &str) -> Option<u64> {
         self.numbers.get(name).copied()
     }
@@ -117,14 +117,14 @@ impl Accounts {
         self.accounts.get_mut(&number)
     }
 
-    /// Begins an account that has no slots yet, and returns its number.
+    /// Creates an account without slots, and returns its number.
     pub(super) fn begin(&mut self, name: &str) -> u64 {
         self.last += 1;
         self.numbers.insert(name.into(), self.last);
         self.last
     }
 
-    /// The slot of an account of that number and name. Both are begun if there are none.
+    /// The slot of an account. Creates both if they do not exist.
     pub(super) fn slot(&mut self, number: u64, name: &str, start: i64) -> &mut Slot {
         let account = self.accounts.entry(number).or_insert_with(|| Account::new(name));
         let index = account.place(start).unwrap_or_else(|index| {
@@ -134,7 +134,7 @@ impl Accounts {
         &mut account.slots[index]
     }
 
-    /// Forgets a slot, and its account if it was the last.
+    /// Deletes a slot, and its account with its last slot.
     pub(super) fn forget(&mut self, key: Key) {
         let Some(account) = self.accounts.get_mut(&key.account) else { return };
         if let Ok(index) = account.place(key.slot) {
@@ -145,7 +145,7 @@ impl Accounts {
         }
         self.numbers.remove(&account.name);
         self.accounts.remove(&key.account);
-        // Twice as many still fit, so that forgetting pays for the shrinking.
+        // Leaves room for twice as many, so that shrinking costs little per deletion.
         let kept = 2 * self.numbers.len();
         if self.numbers.capacity() > SMALL.max(4 * kept) {
             self.numbers.shrink_to(kept);
@@ -156,17 +156,17 @@ impl Accounts {
 
 #[cfg(test)]
 impl Accounts {
-    /// How many accounts and slots there are.
+    /// The number of accounts and of slots.
     pub(super) fn len(&self) -> (usize, usize) {
         (self.numbers.len(), self.slots().count())
     }
 
-    /// For how many accounts there is memory.
+    /// How many accounts fit without another allocation.
     pub(super) fn capacity(&self) -> usize {
         self.numbers.capacity().max(self.accounts.capacity())
     }
 
-    /// What is reserved in all slots, and how often.
+    /// The total reserved in all slots, and the number of reservations.
     pub(super) fn reserved(&self) -> (Money, u32) {
         (self.slots().map(|slot| slot.reserved).sum(), self.slots().map(|slot| slot.open).sum())
     }

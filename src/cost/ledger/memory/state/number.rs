@@ -1,16 +1,14 @@
-//! A hash for numbers that are counted up here, so that nobody can choose them to
-//! collide.
+//! A fast hash for numbers that this ledger assigns itself, so nobody can choose them to collide.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// A table by numbers of our own.
+/// A map keyed by such numbers.
 pub(super) type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
-/// Spreads a number by one multiplication (D. E. Knuth, The Art of Computer Programming,
-/// volume 3, section 6.4: the golden ratio, here of 2⁶⁴). The table takes its place
-/// from the low bits, which differ for numbers in a row, and tells entries apart by the
-/// high ones.
+/// Spreads a number with one multiplication (D. E. Knuth, The Art of Computer Programming, volume
+/// 3, section 6.4: the golden ratio, here of 2⁶⁴). The map places entries by the low bits, which
+/// differ for consecutive numbers, and distinguishes them by the high bits.
 #[derive(Default)]
 pub(super) struct NumberHasher(u64);
 

@@ -84,7 +84,7 @@ fn a_grant_is_the_greatest_that_fits_on_every_line() {
 }
 
 #[test]
-fn nothing_fits_even_where_more_is_spent_than_the_limit() {
+fn zero_fits_even_on_a_line_over_its_limit() {
     let mut state = State::new(0);
     let lines = [daily("a", 10, 0)];
     let grant = reserve(&mut state, &lines, 10, 10, 0).unwrap();
@@ -97,7 +97,7 @@ fn nothing_fits_even_where_more_is_spent_than_the_limit() {
 }
 
 #[test]
-fn what_makes_no_sense_fails_and_reserves_nothing() {
+fn invalid_operations_fail_and_reserve_nothing() {
     let mut state = State::new(0);
     let (a, b) = (daily("a", 10, 0), daily("b", 10, 0));
     for (lines, least, most) in
@@ -129,7 +129,7 @@ fn amounts_beyond_all_money_add_up_exactly() {
 }
 
 #[test]
-fn a_call_that_ends_in_the_next_window_is_booked_where_it_began() {
+fn a_call_that_ends_in_the_next_window_is_charged_where_it_began() {
     let mut state = State::new(0);
     let (first, second) = ([daily("a", 10, 0)], [daily("a", 10, DAY)]);
     let grant = reserve(&mut state, &first, 8, 8, DAY - 1).unwrap();
@@ -141,25 +141,25 @@ fn a_call_that_ends_in_the_next_window_is_booked_where_it_began() {
 }
 
 #[test]
-fn a_clock_set_back_by_less_than_slots_are_kept_finds_its_books() {
+fn a_clock_set_back_less_than_slots_are_kept_finds_its_slots() {
     let mut state = State::new(0);
     spend(&mut state, &[daily("a", 10, 0)], 6, 0);
-    // Just before it may be forgotten, a day after it counted.
+    // Just before it may be deleted, a day after it stopped counting.
     spend(&mut state, &[daily("b", 10, 2 * DAY - 1)], 1, 2 * DAY - 1);
     let back = DAY - 1;
     assert_eq!(reserve(&mut state, &[daily("a", 10, back)], 1, 10, back).unwrap().amount, cents(4));
 }
 
 #[test]
-fn a_clock_set_back_further_gives_no_money_twice() {
+fn a_clock_set_back_further_gives_no_money_out_twice() {
     let mut state = State::new(0);
     let now = 2 * DAY;
     spend(&mut state, &[daily("a", 10, 0), line("t", Window::Total, Some(20), 0)], 10, 0);
     spend(&mut state, &[daily("b", 10, now)], 1, now);
-    assert_eq!(state.accounts.len(), (2, 2), "a is forgotten");
+    assert_eq!(state.accounts.len(), (2, 2), "a is deleted");
     for back in [0, DAY - 1] {
         assert!(is_gone(reserve(&mut state, &[daily("a", 10, back)], 0, 1, back)), "{back}");
-        // One that lives on in another slot, and one that is new, cannot be told apart.
+        // An account that lives on in another slot and a new one cannot be distinguished.
         assert!(is_gone(reserve(&mut state, &[daily("b", 10, back)], 0, 1, back)), "{back}");
         let lines =
             [line("a", Window::Daily, None, back), line("t", Window::Total, Some(20), back)];
@@ -183,7 +183,7 @@ fn a_clock_that_was_far_ahead_for_a_moment_does_no_harm() {
 }
 
 #[test]
-fn what_is_reserved_is_kept_however_long_it_takes() {
+fn a_slot_is_kept_as_long_as_something_is_reserved_in_it() {
     let mut state = State::new(0);
     let old = [daily("a", 10, 0)];
     let grant = reserve(&mut state, &old, 5, 5, 0).unwrap();
@@ -191,20 +191,20 @@ fn what_is_reserved_is_kept_however_long_it_takes() {
         spend(&mut state, &[daily("b", 10, day * DAY)], 1, day * DAY);
         assert_eq!(state.balance(&old[0]).reserved, cents(5));
     }
-    // The clock was set back before it ended, so that it is not due just then.
+    // The clock was set back before it ended, so it is not due just then.
     assert_eq!(settle(&mut state, grant.id, 3)[0].after.spent, cents(3));
     spend(&mut state, &[daily("b", 10, 10 * DAY)], 1, 10 * DAY);
-    assert_eq!(state.balance(&old[0]), Balance::default(), "forgotten with the next reservation");
+    assert_eq!(state.balance(&old[0]), Balance::default(), "deleted with the next reservation");
 }
 
 #[test]
-fn a_slot_is_kept_for_the_latest_end_that_was_given_for_it() {
+fn a_slot_is_kept_until_the_latest_end_of_its_lines() {
     let mut state = State::new(0);
     let short = Line { account: "a", slot: 0, from: 0, until: 100, limit: Some(cents(10)) };
     spend(&mut state, &[short], 6, 0);
     let long = Line { until: 150, ..short };
     spend(&mut state, &[long], 1, 50);
-    // Between the two ends at which it may be forgotten, 200 and 300.
+    // Between the two times at which it may be deleted, 200 and 300.
     spend(&mut state, &[daily("b", 10, 250)], 1, 250);
     assert_eq!(state.balance(&long).spent, cents(7));
     spend(&mut state, &[daily("b", 10, 300)], 1, 300);
@@ -232,7 +232,7 @@ fn memory_is_bounded_by_what_counts() {
             assert!(state.due.len() <= slots);
         }
     }
-    // Two days of customers, of whom there are 2880 a day; two minutes of slots; the total.
+    // Two days with 2880 customers each, two minutes of slots, and the total.
     assert!((2 * 2_880 - 80..=2 * 2_880 + 10).contains(&most), "{most}");
     let much_later = 20_000 * 30 + 30 * DAY;
     for call in 0..4_000 {

@@ -1,17 +1,17 @@
-//! What dead processes had reserved.
+//! Reservations of dead processes.
 
 use parking_lot::Mutex;
 
 use super::*;
 
 #[test]
-fn what_a_dead_process_had_reserved_is_booked_in_full() {
+fn a_dead_process_reservation_is_recorded_in_full() {
     let folder = Folder::new();
     let lines = [day("a", Some(100)), day("b", None)];
     let dead = folder.ledger().abandon_after(Duration::from_secs(60));
     let grant = dead.reserve(&hold(&lines, 70, 1_000)).unwrap();
     let ledger = folder.ledger();
-    // Money is tied up all the time, whether reserved or booked.
+    // The money stays committed, whether reserved or spent.
     let refused = ledger.reserve(&hold(&lines, 31, 1_059)).unwrap_err();
     assert!(matches!(refused, HoldError::Refused { line: 0, balance: b } if b == balance(0, 70)));
     let refused = ledger.reserve(&hold(&lines, 31, 1_060)).unwrap_err();
@@ -33,7 +33,7 @@ fn what_a_dead_process_had_reserved_is_booked_in_full() {
 }
 
 #[test]
-fn what_was_booked_without_a_posting_is_told_by_the_next_and_once() {
+fn spending_recorded_without_a_posting_is_reported_once_by_the_next() {
     let folder = Folder::new();
     let (ledger, dead) = (folder.ledger(), folder.ledger().abandon_after(Duration::from_secs(60)));
     // A rolling window: the dead process's slot is not the one that is charged then.
@@ -45,7 +45,7 @@ fn what_was_booked_without_a_posting_is_told_by_the_next_and_once() {
     };
     assert_eq!(spend(10, 0), (0, 10));
     let slow = dead.reserve(&hold(&[line(0)], 80, 0)).unwrap();
-    // Nobody hears of what is released.
+    // A release reports no posting.
     ledger.release(ledger.reserve(&hold(&[line(60)], 5, 60)).unwrap().id, 60).unwrap();
     assert_eq!(ledger.balances(&[line(60)]).unwrap(), [balance(90, 0)]);
     assert_eq!(spend(2, 120), (10, 92));
@@ -54,12 +54,12 @@ fn what_was_booked_without_a_posting_is_told_by_the_next_and_once() {
     let posting = dead.settle(slow.id, Money::picos(20), 180).unwrap()[0];
     assert_eq!(posting, Posting { before: Money::picos(93), after: balance(33, 0) });
     assert_eq!(spend(60, 180), (33, 93));
-    // When its slot is over, so is all that was told of it.
+    // Once its slot is over, so is what was reported of it.
     assert_eq!(spend(1, 3_660 + 120), (60, 61));
 }
 
 #[test]
-fn a_threshold_that_a_dead_process_went_beyond_is_told_once_by_those_that_live() {
+fn a_threshold_that_a_dead_process_crossed_alerts_once() {
     use crate::Usage;
     use crate::cost::{Bill, Budget, CallPlan, CostConfig, Price, Prices};
     use std::sync::Arc;
@@ -67,7 +67,7 @@ fn a_threshold_that_a_dead_process_went_beyond_is_told_once_by_those_that_live()
 
     let folder = Folder::new();
     let told = Arc::new(Mutex::new(Vec::new()));
-    // A pico-dollar a token.
+    // A pico-dollar per token.
     let price = Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000));
     let costs = |now: u64| {
         let told = Arc::clone(&told);
@@ -90,7 +90,7 @@ fn a_threshold_that_a_dead_process_went_beyond_is_told_once_by_those_that_live()
     let alive = [costs(3_600), costs(3_600)];
     spend(&alive[0], 2);
     assert_eq!(std::mem::take(&mut *told.lock()), [50, 80]);
-    // It was only slow, so that both thresholds are reached anew.
+    // It was only slow, so both thresholds are reached again.
     dead.settle(Bill::new(Usage::reported(10, 0)));
     spend(&alive[1], 70);
     spend(&alive[0], 5);

@@ -1,13 +1,13 @@
-//! Files that cannot be used: each is told, and nothing is reserved.
+//! Files that cannot be used: each gives an error, and nothing is reserved.
 
 use super::*;
 
 #[test]
-fn a_file_that_is_no_ledger_is_told_and_left_alone() {
+fn a_file_that_is_no_ledger_is_refused_and_left_alone() {
     let folder = Folder::new();
     for (contents, told) in [
-        (vec![b'x'; 10_000], "is damaged or no SQLite database; restore a backup"),
-        ((0..=255).cycle().take(70_000).collect(), "is damaged or no SQLite database"),
+        (vec![b'x'; 10_000], "is damaged or not a SQLite database; restore a backup"),
+        ((0..=255).cycle().take(70_000).collect(), "is damaged or not a SQLite database"),
     ] {
         fs::write(folder.file(), &contents).unwrap();
         assert!(folder.problem().contains(told), "{}", folder.problem());
@@ -29,24 +29,24 @@ fn a_file_that_is_no_ledger_is_told_and_left_alone() {
     drop(folder.ledger());
     folder.tool().execute_batch("DROP TABLE forgotten").unwrap();
     let problem = folder.problem();
-    assert!(problem.contains("were its tables changed by hand?"), "{problem}");
+    assert!(problem.contains("undo any manual changes to its tables"), "{problem}");
     assert!(problem.contains("no such table: forgotten"), "{problem}");
 }
 
 #[test]
-fn a_name_that_cannot_be_a_file_is_told() {
+fn a_name_that_no_file_can_have_is_refused() {
     let folder = Folder::new();
     for (name, told) in [
         ("missing/budget.db", "is in a directory that does not exist; create the directory"),
         ("", "is a directory; name a file in it"),
-        ("nul\0", "has a name that no file can have"),
+        ("nul\0", "has a NUL character in its name"),
     ] {
         let error = SqliteLedger::open(folder.0.join(name)).unwrap_err();
         assert!(error.message().contains(told), "{error}");
         assert_eq!(error.kind(), ErrorKind::Configuration);
     }
     assert!(SqliteLedger::open("").is_err());
-    // Names that SQLite would understand otherwise.
+    // Names that SQLite would interpret differently.
     for name in [":memory:", "file:budget.db?mode=memory"] {
         drop(SqliteLedger::open(folder.0.join(name)).unwrap());
         assert!(folder.0.join(name).is_file());
@@ -60,7 +60,7 @@ fn an_empty_file_is_an_empty_ledger() {
     assert_eq!(folder.ledger().balances(&[day("a", None)]).unwrap(), [balance(0, 0)]);
 }
 
-/// A ledger with books that fill many pages.
+/// A ledger that fills many pages.
 fn full(folder: &Folder) {
     let ledger = folder.ledger();
     let names: Vec<_> = (0..600).map(|number| format!("customer/{number:0100}")).collect();
@@ -71,7 +71,7 @@ fn full(folder: &Folder) {
 }
 
 #[test]
-fn a_damaged_file_is_told() {
+fn a_damaged_file_is_refused() {
     let folder = Folder::new();
     full(&folder);
     let whole = fs::read(folder.file()).unwrap();
@@ -84,13 +84,13 @@ fn a_damaged_file_is_told() {
         fs::write(folder.file(), &bytes).unwrap();
         let Err(error) = SqliteLedger::open(folder.file()) else { panic!("{page} of {pages}") };
         let problem = error.message();
-        assert!(problem.contains("is damaged or no SQLite database"), "{page}: {problem}");
+        assert!(problem.contains("is damaged or not a SQLite database"), "{page}: {problem}");
     }
     for length in [1, 100, 512, 4096, 5000, whole.len() / 2, whole.len() - 4096] {
         fs::write(folder.file(), &whole[..length]).unwrap();
         let Err(error) = SqliteLedger::open(folder.file()) else { panic!("{length}") };
         let problem = error.message();
-        assert!(problem.contains("is damaged or no SQLite database"), "{length}: {problem}");
+        assert!(problem.contains("is damaged or not a SQLite database"), "{length}: {problem}");
     }
     fs::write(folder.file(), &whole).unwrap();
     drop(folder.ledger());
@@ -98,12 +98,12 @@ fn a_damaged_file_is_told() {
 
 #[test]
 #[cfg(unix)]
-fn damage_that_comes_later_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_once_the_file_is_damaged() {
     let folder = Folder::new();
     full(&folder);
     let ledger = folder.ledger();
     let lines = [day("a", None)];
-    // By another process, for our locks' sake.
+    // Written by another process, so that our locks stay.
     let dd = "head -c 40960 /dev/zero | tr '\\0' x | dd of=\"$0\" bs=4096 seek=1 conv=notrunc";
     let mut command = process::Command::new("sh");
     let done = command.args(["-c", dd]).arg(folder.file()).output().unwrap();
@@ -111,14 +111,14 @@ fn damage_that_comes_later_is_told_and_reserves_nothing() {
     ledger.with(|connection| connection.execute_batch("PRAGMA shrink_memory").unwrap());
     for _ in 0..2 {
         let message = failure(ledger.reserve(&hold(&lines, 5, 0)));
-        assert!(message.contains("is damaged or no SQLite database"), "{message}");
+        assert!(message.contains("is damaged or not a SQLite database"), "{message}");
         assert!(ledger.settle(ReservationId(1), Money::ZERO, 0).is_err());
         assert!(ledger.balances(&lines).is_err());
     }
 }
 
 #[test]
-fn a_full_disk_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_on_a_full_disk() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let pages: i64 = folder.ask("PRAGMA page_count");
@@ -128,7 +128,7 @@ fn a_full_disk_is_told_and_reserves_nothing() {
     let name = "x".repeat(20_000);
     let lines = [day("a", Some(100)), day(&name, None)];
     let message = failure(ledger.reserve(&hold(&lines, 5, 0)));
-    assert!(message.contains("is on a disk that is full; free some space"), "{message}");
+    assert!(message.contains("is on a full disk; free some space"), "{message}");
     assert_eq!(ledger.balances(&lines).unwrap(), [balance(0, 0); 2]);
     ledger.with(|connection| {
         connection.pragma_update_and_check(None, "max_page_count", 1_000, |_| Ok(())).unwrap();
@@ -138,7 +138,7 @@ fn a_full_disk_is_told_and_reserves_nothing() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_if_the_file_cannot_be_written() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", None)];
@@ -151,7 +151,7 @@ fn a_file_that_cannot_be_written_is_told_and_reserves_nothing() {
 }
 
 #[test]
-fn a_lock_held_for_long_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_while_another_process_holds_the_lock() {
     let folder = Folder::new();
     let ledger = folder.ledger().busy_timeout(Duration::from_millis(30));
     let lines = [day("a", None)];
@@ -179,7 +179,7 @@ fn a_lock_held_for_long_is_told_and_reserves_nothing() {
 
 #[test]
 #[cfg(unix)]
-fn a_file_that_is_moved_or_replaced_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_after_the_file_was_moved_or_replaced() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", None)];
@@ -196,7 +196,7 @@ fn a_file_that_is_moved_or_replaced_is_told_and_reserves_nothing() {
 }
 
 #[test]
-fn a_forked_process_is_told_and_reserves_nothing() {
+fn a_forked_process_cannot_use_its_parents_ledger() {
     let folder = Folder::new();
     let parent = folder.ledger();
     let mut child = folder.ledger();

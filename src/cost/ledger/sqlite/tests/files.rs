@@ -1,5 +1,5 @@
-//! Files that are moved, deleted, replaced or linked while a ledger has them open, and who
-//! may read them.
+//! Files that are moved, deleted, replaced or linked while a ledger has them open, and their
+//! permissions.
 #![cfg(unix)]
 
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use super::*;
 const LOG: &str = "budget.db-wal";
 const INDEX: &str = "budget.db-shm";
 
-/// Not so long that a test that waits it out takes long.
+/// Short, so that a test that waits it out is fast.
 const SHORT: Duration = Duration::from_millis(100);
 
 impl Folder {
@@ -17,7 +17,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// What another connection is told that opens a file, or that it may open it.
+    /// Opens a file through another ledger; an error as its message.
     fn opened(&self, name: &str) -> Result<SqliteLedger, String> {
         let opened = SqliteLedger::open_within(&self.path(name), SHORT);
         opened.map_err(|error| error.message().to_owned())
@@ -50,7 +50,7 @@ const SPOILS: [Spoil; 6] = [
 ];
 
 #[test]
-fn a_log_that_is_deleted_or_replaced_is_told_and_reserves_nothing() {
+fn nothing_is_reserved_after_the_log_was_deleted_or_replaced() {
     for (how, spoil) in SPOILS {
         for name in [LOG, INDEX] {
             let case = format!("{name} {how}");
@@ -72,7 +72,7 @@ fn a_log_that_is_deleted_or_replaced_is_told_and_reserves_nothing() {
 }
 
 #[test]
-fn a_file_whose_log_is_not_where_it_belongs_is_not_opened_again() {
+fn a_file_whose_log_is_missing_cannot_be_opened_again() {
     for (how, spoil) in &SPOILS[..2] {
         for names in [&[LOG][..], &[INDEX], &[LOG, INDEX]] {
             let case = format!("{names:?} {how}");
@@ -85,10 +85,10 @@ fn a_file_whose_log_is_not_where_it_belongs_is_not_opened_again() {
             names.iter().for_each(|name| spoil(&folder, name));
             let told = folder.opened("budget.db").unwrap_err();
             assert!(told.contains("open in another program without the files"), "{case}: {told}");
-            // It was left as it was, so that whoever opens it now is told as well.
+            // It was left as it was, so the next one to open it gets the error too.
             assert!(names.iter().all(|name| !folder.path(name).exists()), "{case}");
             folder.opened("budget.db").unwrap_err();
-            // The last one that ends writes its log into the file.
+            // The last one to end writes its log into the file.
             drop(ledger);
             let ledger = folder.opened("budget.db").unwrap();
             assert_eq!(ledger.balances(&lines).unwrap(), [balance(40, 0)], "{case}");
@@ -97,7 +97,7 @@ fn a_file_whose_log_is_not_where_it_belongs_is_not_opened_again() {
 }
 
 #[test]
-fn a_log_without_its_file_is_told_and_kept() {
+fn a_log_without_its_file_is_an_error_and_stays() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let _open = ledger.reserve(&hold(&[day("a", Some(60))], 40, 0)).unwrap();
@@ -113,7 +113,7 @@ fn a_log_without_its_file_is_told_and_kept() {
 }
 
 #[test]
-fn a_file_with_a_hard_link_is_not_opened_and_one_with_a_symbolic_link_is() {
+fn a_file_with_a_hard_link_is_refused_but_a_symbolic_link_works() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", Some(60))];
@@ -124,12 +124,12 @@ fn a_file_with_a_hard_link_is_not_opened_and_one_with_a_symbolic_link_is() {
         assert!(told.contains("has several names"), "{name}: {told}");
     }
     fs::remove_file(folder.path("other.db")).unwrap();
-    // The log is beside the file, and not beside the link.
+    // The log is beside the file, not beside the link.
     symlink("budget.db", folder.path("link.db")).unwrap();
     let linked = folder.opened("link.db").unwrap();
     assert_eq!(linked.balances(&lines).unwrap(), [balance(0, 40)]);
     assert!(linked.reserve(&hold(&lines, 21, 0)).is_err());
-    // A link that leads elsewhere by now.
+    // The link leads elsewhere by now.
     fs::remove_file(folder.path("link.db")).unwrap();
     symlink("elsewhere.db", folder.path("link.db")).unwrap();
     assert!(failure(linked.reserve(&hold(&lines, 5, 0))).contains("was moved, replaced"));
@@ -137,12 +137,12 @@ fn a_file_with_a_hard_link_is_not_opened_and_one_with_a_symbolic_link_is() {
 }
 
 #[test]
-fn a_file_that_is_moved_behind_a_link_is_told_and_not_opened_again() {
+fn a_file_moved_behind_a_link_is_an_error_and_cannot_be_opened_again() {
     let folder = Folder::new();
     let ledger = folder.ledger();
     let lines = [day("a", Some(60))];
     let _open = ledger.reserve(&hold(&lines, 40, 0)).unwrap();
-    // Its name leads to the same file, but a log would be beside the new place.
+    // Its name leads to the same file, but a new log would be beside the new place.
     fs::create_dir(folder.path("new")).unwrap();
     fs::rename(folder.file(), folder.path("new/budget.db")).unwrap();
     symlink("new/budget.db", folder.file()).unwrap();
@@ -152,7 +152,7 @@ fn a_file_that_is_moved_behind_a_link_is_told_and_not_opened_again() {
 }
 
 #[test]
-fn a_directory_that_is_moved_is_told_and_one_behind_a_link_is_used() {
+fn a_moved_directory_is_an_error_unless_a_link_still_leads_to_it() {
     let folder = Folder::new();
     fs::create_dir(folder.path("old")).unwrap();
     let ledger = folder.opened("old/budget.db").unwrap();
@@ -160,7 +160,7 @@ fn a_directory_that_is_moved_is_told_and_one_behind_a_link_is_used() {
     let _open = ledger.reserve(&hold(&lines, 40, 0)).unwrap();
     fs::rename(folder.path("old"), folder.path("new")).unwrap();
     assert!(failure(ledger.reserve(&hold(&lines, 5, 0))).contains("was moved, replaced"));
-    // All three names lead where they led.
+    // All three names lead where they led before.
     symlink("new", folder.path("old")).unwrap();
     assert!(ledger.reserve(&hold(&lines, 5, 0)).is_ok());
     let other = folder.opened("old/budget.db").unwrap();
@@ -168,7 +168,7 @@ fn a_directory_that_is_moved_is_told_and_one_behind_a_link_is_used() {
 }
 
 #[test]
-fn what_sqlite_does_with_its_files_is_no_loss() {
+fn what_sqlite_does_with_its_files_is_no_error() {
     let folder = Folder::new();
     let lines = [day("a", None)];
     let ledger = folder.ledger();
@@ -190,7 +190,7 @@ fn what_sqlite_does_with_its_files_is_no_loss() {
 }
 
 #[test]
-fn ledgers_that_are_opened_and_closed_all_the_time_stay_out_of_each_others_way() {
+fn ledgers_that_open_and_close_all_the_time_do_not_disturb_each_other() {
     let folder = Folder::new();
     let lines = [day("a", None)];
     thread::scope(|scope| {
@@ -208,12 +208,12 @@ fn ledgers_that_are_opened_and_closed_all_the_time_stay_out_of_each_others_way()
 }
 
 #[test]
-fn a_log_that_a_crash_left_behind_is_read() {
+fn a_log_left_behind_by_a_crash_is_read() {
     let folder = Folder::new();
     let lines = [day("a", None)];
     let ledger = folder.ledger();
     let _open = ledger.reserve(&hold(&lines, 7, 0)).unwrap();
-    // As a process leaves them that is killed: in another folder, where nobody has them open.
+    // As a killed process leaves them, but in another directory, where nobody has them open.
     for left in [&[LOG, INDEX][..], &[LOG]] {
         let after = Folder::new();
         for name in left.iter().chain(&["budget.db"]) {
@@ -229,7 +229,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn a_file_that_is_created_is_its_users_alone_and_one_that_is_there_keeps_its_mode() {
+fn a_new_file_is_private_and_an_existing_one_keeps_its_mode() {
     let folder = Folder::new();
     let modes = |name: &str| {
         let ledger = folder.opened(name).unwrap();
@@ -237,7 +237,7 @@ fn a_file_that_is_created_is_its_users_alone_and_one_that_is_there_keeps_its_mod
         ["", "-wal", "-shm"].map(|suffix| mode(&folder.path(&format!("{name}{suffix}"))))
     };
     assert_eq!(modes("new.db"), [0o600; 3]);
-    // Behind a link to nothing, too.
+    // The same for a link to a file that does not exist.
     symlink("target.db", folder.path("link.db")).unwrap();
     drop(folder.opened("link.db").unwrap());
     assert_eq!(mode(&folder.path("target.db")), 0o600);

@@ -1,5 +1,5 @@
-//! Plays random calls against books that are one long list, in which nothing is ever
-//! forgotten, and compares after every step.
+//! Plays random calls against one long list in which nothing is ever deleted, and compares after
+//! every step.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn accounts() -> [(&'static str, Window, Option<i64>); 7] {
     ]
 }
 
-/// How time goes on: mostly by little, sometimes by much, sometimes back.
+/// How time passes: mostly by little, sometimes by much, sometimes backwards.
 fn pass(random: &mut fastrand::Rng, now: i64, latest: i64, back: i64) -> i64 {
     match random.u8(..20) {
         0 => now + random.i64(0..2 * DAY),
@@ -121,14 +121,13 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
             state.settle(grant.id, amount, |posting| postings.push(posting)).unwrap();
             assert_eq!(postings.len(), lines.len());
             for ((posting, before), after) in postings.iter().zip(before).zip(after) {
-                // Of a call that ended long after it began, slots beside its own may be
-                // forgotten.
+                // If a call ended long after it began, other slots in its window may be deleted.
                 if back == 0 && keep > steps {
                     assert_eq!((posting.before, posting.after), (before.spent, after));
                 }
                 assert!(posting.after.committed() <= after.committed());
             }
-            assert!(state.settle(grant.id, amount, |_| {}).is_err(), "it is ended once");
+            assert!(state.settle(grant.id, amount, |_| {}).is_err(), "it can end only once");
         }
         for (number, line) in lines.iter().enumerate() {
             if state.forgot_at.is_some_and(|at| may_be_forgotten(line, now, at)) {
@@ -140,7 +139,7 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
             assert!(within || overrun, "{} at {now}: {balance:?}", line.account);
         }
     }
-    assert!(back > MINUTE || gone == 0, "a clock set back by less finds its books");
+    assert!(back > MINUTE || gone == 0, "a clock set back by less finds its slots");
     for (grant, ..) in open {
         state.settle(grant.id, Money::ZERO, |_| {}).unwrap();
         naive.0.retain(|booked| booked.id != grant.id);
@@ -152,7 +151,7 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
     }
 }
 
-/// By the instants at which money was taken, slots aside.
+/// Checked by the times at which money was taken, independent of slots.
 fn no_window_holds_more_than_its_limit(naive: &Naive) {
     for (number, (name, window, limit)) in accounts().into_iter().enumerate() {
         let Some(limit) = limit.map(cents) else { continue };
@@ -175,7 +174,7 @@ fn no_window_holds_more_than_its_limit(naive: &Naive) {
 }
 
 #[test]
-fn as_time_goes_on() {
+fn agrees_while_time_moves_forward() {
     for seed in 0..20 {
         play(seed, 400, 0, 0, false);
         play(seed, 400, KEEP, 0, false);
@@ -183,14 +182,14 @@ fn as_time_goes_on() {
 }
 
 #[test]
-fn where_the_clock_is_set_back_by_a_little() {
+fn agrees_if_the_clock_is_set_back_a_little() {
     for seed in 100..120 {
         play(seed, 400, 0, MINUTE, false);
     }
 }
 
 #[test]
-fn where_the_clock_is_set_back_by_much() {
+fn agrees_if_the_clock_is_set_back_far() {
     for seed in 200..220 {
         play(seed, 400, 0, 3 * DAY, false);
         play(seed, 400, 20, 3 * DAY, false);
@@ -198,7 +197,7 @@ fn where_the_clock_is_set_back_by_much() {
 }
 
 #[test]
-fn where_calls_cost_more_than_was_reserved() {
+fn agrees_if_calls_cost_more_than_was_reserved() {
     for seed in 300..320 {
         play(seed, 400, 0, MINUTE, true);
     }

@@ -1,4 +1,4 @@
-//! The running totals of what calls cost.
+//! Running totals of what calls cost.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,48 +14,48 @@ use crate::time::rfc3339;
 use crate::usage::Usage;
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
-/// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A
-/// prompt that is larger pays the other price for all of its tokens, so usage can only be
-/// priced anew where it was summed up on each side of a border apart.
+/// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A prompt
+/// above a border pays the other price for all of its tokens, so usage can only be repriced if
+/// each side of a border has its own sum.
 pub(crate) const BORDERS: [u64; 9] =
     [32_000, 100_000, 128_000, 199_999, 200_000, 256_000, 272_000, 512_000, 524_288];
 
-/// How many names of tags have rows of their own. Each may have as many rows as a table
-/// has, and in reason programs have a handful.
+/// How many tag names have rows of their own. Each may fill a whole table, and a sensible
+/// program has a handful.
 const TAGS: usize = 32;
 
-/// How many bytes of a name or value from outside are kept.
+/// How many bytes are kept of a name or value from outside.
 const NAME: usize = 256;
 
-/// What the books keep. Plain data.
+/// What the totals keep. Plain data.
 #[derive(Debug, Clone)]
-pub(crate) struct BooksConfig {
-    /// How many of the latest calls. Default 100.
+pub(crate) struct TotalsConfig {
+    /// How many recent calls to list. Default 100.
     pub(crate) last: usize,
-    /// How many rows each table has at most, beside the one for all others. Default 1,000.
+    /// How many rows each table has at most, besides the row for all others. Default 1,000.
     pub(crate) max_rows: usize,
     /// The prompt sizes at which prices change, in any order. Default [`BORDERS`].
     pub(crate) borders: Vec<u64>,
 }
 
-impl BooksConfig {
-    /// With the borders of all these prices.
+impl TotalsConfig {
+    /// With the borders of these prices besides the built-in ones.
     pub(crate) fn of(prices: &Prices) -> Self {
         Self { borders: prices.custom_borders().chain(BORDERS).collect(), ..Self::default() }
     }
 }
 
-impl Default for BooksConfig {
+impl Default for TotalsConfig {
     fn default() -> Self {
         Self { last: 100, max_rows: 1_000, borders: BORDERS.to_vec() }
     }
 }
 
-/// The running totals, in bounded memory: whatever has no row of its own any more is
-/// summed up in the row [`OTHER`], so that every table sums up to the total.
+/// The running totals, in bounded memory. Whatever no longer has its own row is added to the
+/// row [`OTHER`], so every table adds up to the total.
 #[derive(Debug)]
-pub(crate) struct Books {
-    config: BooksConfig,
+pub(crate) struct Totals {
+    config: TotalsConfig,
     since: Option<SystemTime>,
     total: Tally,
     refused: u64,
@@ -78,11 +78,11 @@ struct Table<K> {
 #[derive(Debug)]
 struct Tags {
     values: Table<String>,
-    /// The calls that do not have it.
+    /// The calls without this tag.
     none: Tally,
 }
 
-/// Days counted from 1970-01-01; the latest have rows.
+/// Totals by day, counted from 1970-01-01. Only the latest days have rows.
 #[derive(Debug, Default)]
 struct Days {
     /// By date.
@@ -90,14 +90,14 @@ struct Days {
     earlier: Tally,
 }
 
-/// What must be kept apart to be priced anew.
+/// What is summed separately so that it can be repriced.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct ClassKey {
     provider: String,
     model: String,
     service_tier: Option<String>,
     comparable: bool,
-    /// How many borders the prompts are above.
+    /// How many borders the prompts exceed.
     size: usize,
 }
 
@@ -108,8 +108,8 @@ struct Class {
     tally: Tally,
 }
 
-impl Books {
-    pub(crate) fn new(mut config: BooksConfig) -> Self {
+impl Totals {
+    pub(crate) fn new(mut config: TotalsConfig) -> Self {
         config.borders.sort_unstable();
         config.borders.dedup();
         Self {
@@ -126,7 +126,7 @@ impl Books {
         }
     }
 
-    /// Books a call.
+    /// Adds a call.
     pub(crate) fn record(&mut self, mut record: CallRecord) {
         for name in [&mut record.provider, &mut record.model, &mut record.served_model] {
             clip(name);
@@ -152,7 +152,7 @@ impl Books {
     }
 
     fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: Tally) {
-        // A name that has no table is counted under `OTHER`, once however many there are.
+        // Names without a table count under `OTHER`, once per call however many there are.
         let mut named: Vec<(&str, &str)> = Vec::new();
         for (name, value) in tags {
             let (mut name, mut value) = (clipped(name), clipped(value));
@@ -160,7 +160,7 @@ impl Books {
                 if self.tags.len() >= TAGS {
                     (name, value) = (OTHER, OTHER);
                 }
-                // The calls so far did not have it.
+                // Earlier calls did not have this tag.
                 let before = self.total;
                 let new = || Tags { values: Table::default(), none: before };
                 self.tags.entry(name.to_owned()).or_insert_with(new);
@@ -178,8 +178,8 @@ impl Books {
         }
     }
 
-    /// In the tables by provider, by model and by what must be kept apart. The record lends
-    /// its names to the keys: a call whose rows are there copies none.
+    /// Adds to the tables by provider, by model and by class. The record lends its names to the
+    /// keys, so a call whose rows exist copies no name.
     fn record_names(&mut self, record: &mut CallRecord, tally: Tally) {
         let most = self.config.max_rows;
         let names = (mem::take(&mut record.provider), mem::take(&mut record.model));
@@ -207,7 +207,7 @@ impl Books {
         }
         let mut key = key.clone();
         if self.classes.len() >= self.config.max_rows {
-            // The size is kept, for it decides the price on any other model.
+            // The size is kept, because it decides the price at any other model.
             (key.provider, key.model) = (OTHER.to_owned(), OTHER.to_owned());
             key.service_tier = None;
         }
@@ -216,7 +216,7 @@ impl Books {
         self.classes.entry(key).or_insert(new).add(prompt, tally);
     }
 
-    /// Keeps a call among the latest.
+    /// Adds a call to the recent ones.
     fn keep(&mut self, mut record: CallRecord) {
         if self.config.last == 0 {
             return;
@@ -235,7 +235,7 @@ impl Books {
         self.last.push_back(record);
     }
 
-    /// What calls have cost so far. Of budgets and prices the books know nothing.
+    /// What calls have cost so far, without budgets and prices, which are not known here.
     pub(crate) fn report(&self) -> CostReport {
         let model = |(provider, model): &(String, String)| Row::model(provider, model);
         let mut by_tag = BTreeMap::new();
@@ -265,8 +265,8 @@ impl<K> Default for Table<K> {
 }
 
 impl<K: Ord> Table<K> {
-    /// Adds to the row of `key`; to that of all others where there are `most` rows without
-    /// it.
+    /// Adds to the row of `key`, or to the row for all others if `key` has none and the table
+    /// already has `most` rows.
     fn add<Q>(&mut self, key: &Q, tally: Tally, most: usize)
     where
         K: Borrow<Q>,
@@ -281,11 +281,11 @@ impl<K: Ord> Table<K> {
         }
     }
 
-    /// The rows, dearest first; then the calls that belong to none, and all others.
+    /// The rows, most expensive first, then the calls that belong to none, then all others.
     fn rows(&self, row: impl Fn(&K) -> Row, none: Option<Tally>) -> Vec<Row> {
         let mut rows: Vec<Row> =
             self.rows.iter().map(|(key, tally)| row(key).with(*tally)).collect();
-        dearest_first(&mut rows);
+        sort_by_cost(&mut rows);
         let none = (NONE, none.unwrap_or_default());
         let extra = [none, (OTHER, self.other)].into_iter().filter(|(_, tally)| tally.calls > 0);
         rows.extend(extra.map(|(key, tally)| Row::new(key).with(tally)));
@@ -293,7 +293,7 @@ impl<K: Ord> Table<K> {
     }
 }
 
-fn dearest_first(rows: &mut [Row]) {
+fn sort_by_cost(rows: &mut [Row]) {
     rows.sort_by_key(|row| std::cmp::Reverse(row.tally.cost.total));
 }
 
@@ -307,7 +307,7 @@ impl Days {
         }
     }
 
-    /// The rows by date, after those that have none any more.
+    /// The rows by date, after the row for the days that no longer have one.
     fn rows(&self) -> Vec<Row> {
         let earlier = (self.earlier.calls > 0).then(|| Row::new(OTHER).with(self.earlier));
         let days = self.rows.iter().map(|(day, tally)| Row::new(&rfc3339::date(*day)).with(*tally));
@@ -335,8 +335,8 @@ impl Class {
     }
 }
 
-/// Usage whose parts fit into the prompt, which they are priced in the order of: the
-/// excess of one call must not take the place of what another has left.
+/// Clamps the parts of the prompt and the output to their whole, in the order in which they are
+/// priced. Otherwise the excess of one call would fill what another left over.
 fn fitted(usage: Usage) -> Usage {
     let cached = usage.cached_tokens.min(usage.prompt_tokens);
     let written = usage.cache_write_tokens.min(usage.prompt_tokens - cached);
@@ -345,7 +345,7 @@ fn fitted(usage: Usage) -> Usage {
         cached_tokens: cached,
         cache_write_tokens: written,
         cache_write_1h_tokens: usage.cache_write_1h_tokens.min(written),
-        // Cached tokens are taken to be text.
+        // Cached tokens are assumed to be text.
         prompt_audio_tokens: usage.prompt_audio_tokens.min(rest),
         prompt_image_tokens: usage.prompt_image_tokens.min(rest),
         reasoning_tokens: usage.reasoning_tokens.min(usage.completion_tokens),
@@ -355,7 +355,7 @@ fn fitted(usage: Usage) -> Usage {
     }
 }
 
-/// The beginning of what is longer than any sensible name.
+/// The first [`NAME`] bytes of a name, at most.
 fn clipped(name: &str) -> &str {
     if name.len() <= NAME {
         return name;
@@ -367,7 +367,7 @@ fn clipped(name: &str) -> &str {
     &name[..end]
 }
 
-/// Cuts what is longer than any sensible name.
+/// Cuts a name to [`NAME`] bytes.
 fn clip(name: &mut String) {
     let length = clipped(name).len();
     if length < name.len() {

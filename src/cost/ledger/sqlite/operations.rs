@@ -1,4 +1,4 @@
-//! What an operation does to the tables, within its transaction.
+//! What each operation does to the tables, within its transaction.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -7,15 +7,14 @@ use super::fault::Fault;
 use super::rows::{self, Account, Periods, Reservation, to_integer};
 use crate::cost::Money;
 
-/// How many slots of the past are forgotten whenever a new one begins: more than
-/// begin, so that their number sinks, and few enough to do in passing.
+/// How many past slots may be deleted whenever a new one begins: more than begin, so that their
+/// number falls, and few enough to be quick.
 const FORGOTTEN_AT_ONCE: u32 = 64;
 
-/// For how long a reservation taken for abandoned can still be corrected, in seconds:
-/// a week.
+/// How long an abandoned reservation can still be corrected, in seconds: a week.
 const CORRECTABLE: i64 = 7 * 24 * 60 * 60;
 
-/// The earliest first: a clock that is far ahead for a moment takes all slots for past.
+/// Earliest first: to a clock that runs far ahead for a moment, all slots are past.
 const PAST: &str = "SELECT account, slot, until, spent FROM slots
      WHERE kept_until <= ?1 AND reserved = 0 ORDER BY kept_until LIMIT ?2";
 const PAST_COUNT: &str =
@@ -45,7 +44,7 @@ const STATEMENTS: [&str; 10] = [
     FORGET_RESERVATIONS,
 ];
 
-/// Prepares every statement, which fails where a table or a column is missing.
+/// Prepares every statement. Fails if a table or column is missing.
 pub(super) fn prepare(connection: &Connection) -> Result<(), Fault> {
     connection
         .set_prepared_statement_cache_capacity(2 * (STATEMENTS.len() + rows::STATEMENTS.len()));
@@ -55,20 +54,20 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What came of a [`Hold`].
+/// The result of a [`Hold`].
 pub(super) enum Held {
     Granted(Grant),
     Refused { line: usize, balance: Balance },
 }
 
-/// Whether somebody learns of the postings.
+/// Whether the caller receives the postings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Reported {
     Yes,
     No,
 }
 
-/// Whether a hold can be written down at all.
+/// Refuses holds that are invalid or cannot be stored.
 pub(super) fn check(hold: &Hold<'_>) -> Result<(), Fault> {
     for amount in [hold.least, hold.most] {
         if amount.is_negative() {
@@ -103,7 +102,7 @@ pub(super) fn reserve(
         let account = Account::read(connection, line)?;
         if let Some(limit) = line.limit {
             look_back(line, hold.now, forgotten)?;
-            // Nothing always fits.
+            // Zero always fits.
             let left = limit.saturating_sub(account.balance.committed());
             if left < amount {
                 amount = left;
@@ -137,7 +136,7 @@ pub(super) fn reserve(
     Ok(Held::Granted(Grant { id: ReservationId(id.unsigned_abs()), amount }))
 }
 
-/// How much is reserved under `id`, on each of its lines.
+/// How much is reserved under `id` on each of its lines.
 pub(super) fn reserved(connection: &Connection, id: ReservationId) -> Result<Money, Fault> {
     Reservation::read(connection, id).map(|reservation| reservation.amount)
 }
@@ -147,7 +146,7 @@ pub(super) fn settle(
     id: ReservationId,
     amount: Money,
     now: i64,
-    told: Told,
+    reported: Reported,
     periods: Periods,
 ) -> Result<Vec<Posting>, Fault> {
     if amount.is_negative() {
@@ -158,8 +157,8 @@ pub(super) fn settle(
     for line in reservation.lines(connection)? {
         let line = line.borrow();
         postings.push(reservation.end(connection, &line, amount, periods)?);
-        if told == Told::Yes {
-            Reservation::tell(connection, &line)?;
+        if reported == Reported::Yes {
+            Reservation::mark_reported(connection, &line)?;
         }
     }
     connection.prepare_cached(DELETE_RESERVATION)?.execute((reservation.id,))?;
@@ -174,7 +173,7 @@ pub(super) fn balances(connection: &Connection, lines: &[Line<'_>]) -> Result<Ve
         .collect()
 }
 
-/// Books in full what is reserved for processes that are taken for dead.
+/// Records the reservations of dead processes as spent in full.
 fn abandon(connection: &Connection, now: i64, periods: Periods) -> Result<(), Fault> {
     let mut due = Vec::new();
     let mut statement = connection.prepare_cached(DUE)?;
@@ -200,8 +199,8 @@ fn abandon(connection: &Connection, now: i64, periods: Periods) -> Result<(), Fa
     Ok(())
 }
 
-/// Deletes some slots of the past beyond the `keep` latest, and notes until when those
-/// counted in which anything was spent.
+/// Deletes past slots beyond the `keep` latest, a few at a time, and notes until when those with
+/// spending counted.
 fn forget(connection: &Connection, now: i64, keep: u32) -> Result<(), Fault> {
     let count = connection
         .prepare_cached(PAST_COUNT)?
@@ -228,13 +227,13 @@ fn forget(connection: &Connection, now: i64, keep: u32) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Until when the slots counted that were forgotten though something was spent in them.
+/// Until when deleted slots with spending in them counted.
 fn forgotten(connection: &Connection) -> Result<Option<i64>, Fault> {
     let mut statement = connection.prepare_cached(FORGOTTEN)?;
     Ok(statement.query_row((), |row| row.get(0)).optional()?)
 }
 
-/// Fails where slots that count on the line at `now` may have been forgotten.
+/// Fails if slots that count on the line at `now` may have been deleted.
 fn look_back(line: &Line<'_>, now: i64, forgotten: Option<i64>) -> Result<(), Fault> {
     match forgotten {
         Some(until) if line.until < i64::MAX && now < until => {

@@ -27,21 +27,21 @@ fn tagged(tags: &[(&str, &str)], cents: i64) -> CallRecord {
     CallRecord { tags, ..call("m", 1, Some(cents)) }
 }
 
-fn small(max_rows: usize) -> Books {
-    Books::new(BooksConfig { max_rows, last: 3, ..BooksConfig::default() })
+fn small(max_rows: usize) -> Totals {
+    Totals::new(TotalsConfig { max_rows, last: 3, ..TotalsConfig::default() })
 }
 
 fn keys(rows: &[Row]) -> Vec<(&str, u64)> {
     rows.iter().map(|row| (row.key.as_str(), row.tally.calls)).collect()
 }
 
-fn booked(mut books: Books, calls: impl IntoIterator<Item = CallRecord>) -> CostReport {
-    calls.into_iter().for_each(|call| books.record(call));
-    books.report()
+fn report_of(mut totals: Totals, calls: impl IntoIterator<Item = CallRecord>) -> CostReport {
+    calls.into_iter().for_each(|call| totals.record(call));
+    totals.report()
 }
 
 #[test]
-fn rows_are_sorted_by_cost_and_the_rest_comes_last() {
+fn rows_are_sorted_by_cost_with_the_rest_last() {
     let calls = [
         call("cheap", 1, Some(1)),
         call("dear", 1, Some(5)),
@@ -49,7 +49,7 @@ fn rows_are_sorted_by_cost_and_the_rest_comes_last() {
         call("dear", 1, Some(5)),
         call("later", 1, None),
     ];
-    let report = booked(small(2), calls);
+    let report = report_of(small(2), calls);
     assert_eq!(keys(&report.by_model), [("dear", 2), ("cheap", 1), (OTHER, 2)]);
     assert_eq!(report.by_model[0].provider.as_deref(), Some("openai"));
     assert_eq!(report.by_model[2].tally.unpriced, 1);
@@ -58,15 +58,15 @@ fn rows_are_sorted_by_cost_and_the_rest_comes_last() {
 }
 
 #[test]
-fn the_same_model_of_two_providers_has_two_rows() {
+fn the_same_model_at_two_providers_has_two_rows() {
     let other = CallRecord { provider: "azure".into(), ..call("m", 1, Some(3)) };
-    let report = booked(small(9), [call("m", 1, Some(1)), other]);
+    let report = report_of(small(9), [call("m", 1, Some(1)), other]);
     let providers: Vec<_> = report.by_model.iter().map(|row| row.provider.as_deref()).collect();
     assert_eq!(providers, [Some("azure"), Some("openai")]);
 }
 
 #[test]
-fn calls_without_a_tag_have_a_row_of_their_own() {
+fn calls_without_a_tag_have_their_own_row() {
     let calls = [
         tagged(&[], 1),
         tagged(&[("customer", "acme")], 2),
@@ -74,45 +74,45 @@ fn calls_without_a_tag_have_a_row_of_their_own() {
         tagged(&[("team", "x")], 1),
         tagged(&[("customer", "c")], 1),
     ];
-    let report = booked(small(2), calls);
+    let report = report_of(small(2), calls);
     let customers = &report.by_tag["customer"];
     assert_eq!(keys(customers), [("b", 1), ("acme", 1), (NONE, 2), (OTHER, 1)]);
     assert_eq!(keys(&report.by_tag["team"]), [("x", 2), (NONE, 3)]);
 }
 
 #[test]
-fn names_of_tags_beyond_the_bound_are_counted_once_a_call() {
-    let mut books = small(5);
+fn tag_names_beyond_the_limit_count_once_per_call() {
+    let mut totals = small(5);
     for number in 0..TAGS + 4 {
-        books.record(tagged(&[(&format!("t{number:02}"), "v")], 1));
+        totals.record(tagged(&[(&format!("t{number:02}"), "v")], 1));
     }
     let many: Vec<String> = (0..99).map(|number| format!("z{number}")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();
-    books.record(tagged(&many, 1));
-    let report = books.report();
+    totals.record(tagged(&many, 1));
+    let report = totals.report();
     assert_eq!(report.by_tag.len(), TAGS + 1);
     assert_eq!(keys(&report.by_tag[OTHER]), [(OTHER, 5), (NONE, TAGS as u64)]);
     assert_eq!(report.last.last().unwrap().tags.len(), TAGS);
 }
 
 #[test]
-fn the_latest_days_have_rows_whatever_the_order_they_are_told_in() {
+fn the_latest_days_have_rows_in_whatever_order_calls_arrive() {
     let on = |day: u64| CallRecord {
         at: UNIX_EPOCH + Duration::from_secs(DAY + day * 86_400 + 3_600 * 23),
         ..call("m", 1, Some(1))
     };
-    let report = booked(small(2), [on(3), on(1), on(0), on(4), on(4), on(3)]);
+    let report = report_of(small(2), [on(3), on(1), on(0), on(4), on(4), on(3)]);
     assert_eq!(keys(&report.by_day), [(OTHER, 2), ("2026-11-26", 2), ("2026-11-27", 2)]);
     assert_eq!(report.since, Some(on(0).at));
 }
 
 #[test]
-fn only_the_latest_calls_are_kept() {
-    let report = booked(small(9), ["a", "b", "c", "d"].map(|model| call(model, 1, None)));
+fn only_the_most_recent_calls_are_kept() {
+    let report = report_of(small(9), ["a", "b", "c", "d"].map(|model| call(model, 1, None)));
     let last: Vec<&str> = report.last.iter().map(|call| call.model.as_str()).collect();
     assert_eq!(last, ["b", "c", "d"]);
-    let none = Books::new(BooksConfig { last: 0, ..BooksConfig::default() });
-    assert!(booked(none, [call("a", 1, None)]).last.is_empty());
+    let none = Totals::new(TotalsConfig { last: 0, ..TotalsConfig::default() });
+    assert!(report_of(none, [call("a", 1, None)]).last.is_empty());
 }
 
 #[test]
@@ -120,22 +120,22 @@ fn long_names_are_cut() {
     let long = "ü".repeat(1_000_000);
     let mut record = tagged(&[(&long, &long)], 1);
     (record.model, record.service_tier) = (format!("x{long}"), Some(long));
-    let report = booked(small(9), [record]);
+    let report = report_of(small(9), [record]);
     let longest = serde_json::to_string(&report).unwrap().len();
     assert!(longest < 20_000, "{longest}");
     assert_eq!(report.by_model[0].key, format!("x{}", "ü".repeat(127)));
 }
 
 #[test]
-fn usage_is_summed_up_apart_on_each_side_of_a_border() {
+fn usage_is_summed_separately_on_each_side_of_a_border() {
     let dear = Price::free().above(20, Price::free()).above(10, Price::free());
     let prices = Prices::empty().set("a", "b", dear.clone()).set("a", "c", dear);
-    let config = BooksConfig::of(&prices);
+    let config = TotalsConfig::of(&prices);
     let mut calls: Vec<CallRecord> =
         [0, 10, 11, 20, 21, 99].map(|prompt| call("m", prompt, Some(1))).into();
     calls.push(call("m", 5, None));
     calls.push(CallRecord { service_tier: Some("flex".into()), ..call("m", 5, Some(1)) });
-    let report = booked(Books::new(config), calls);
+    let report = report_of(Totals::new(config), calls);
     let found: Vec<_> = report
         .usage_classes
         .iter()
@@ -172,10 +172,10 @@ fn every_size_at_which_a_built_in_price_changes_is_a_border() {
 }
 
 #[test]
-fn classes_beyond_the_bound_keep_the_size_of_their_prompts() {
+fn classes_beyond_the_limit_keep_their_prompt_size() {
     let models = (0..50)
         .flat_map(|model| [5, 300_000].map(|prompt| call(&format!("m{model}"), prompt, Some(1))));
-    let report = booked(small(10), models);
+    let report = report_of(small(10), models);
     assert_eq!(report.usage_classes.len(), 12);
     let others: Vec<_> = report.usage_classes.iter().filter(|class| class.model == OTHER).collect();
     let sizes: Vec<_> = others.iter().map(|class| class.most_prompt_tokens).collect();
@@ -185,34 +185,34 @@ fn classes_beyond_the_bound_keep_the_size_of_their_prompts() {
 }
 
 #[test]
-fn parts_of_one_prompt_do_not_fill_what_another_leaves() {
+fn excess_parts_of_one_prompt_do_not_fill_another() {
     let mut cached_audio = call("m", 100, Some(1));
     cached_audio.usage.cached_tokens = 80;
     cached_audio.usage.prompt_audio_tokens = 50;
-    let report = booked(small(9), [cached_audio, call("m", 100, Some(1))]);
+    let report = report_of(small(9), [cached_audio, call("m", 100, Some(1))]);
     let usage = report.usage_classes[0].tally.usage;
     assert_eq!((usage.prompt_tokens, usage.cached_tokens), (200, 80));
     assert_eq!(usage.prompt_audio_tokens, 20);
     assert_eq!(report.total.usage.prompt_audio_tokens, 50);
 }
 
-/// All tables, over calls of every kind, within the bounds and beyond.
+/// All tables, over calls of every kind, below and above the limits.
 #[test]
-fn every_table_sums_up_to_the_total() {
+fn every_table_adds_up_to_the_total() {
     let mut random = fastrand::Rng::with_seed(7);
     for round in 0..60 {
-        let config = BooksConfig {
+        let config = TotalsConfig {
             last: random.usize(0..5),
             max_rows: [0, 1, 3, 1_000][round % 4],
-            ..BooksConfig::default()
+            ..TotalsConfig::default()
         };
         let (most, kept) = (config.max_rows, config.last);
-        let mut books = Books::new(config);
+        let mut totals = Totals::new(config);
         let calls = random.u64(0..200);
         for _ in 0..calls {
-            books.record(random_call(&mut random));
+            totals.record(random_call(&mut random));
         }
-        let report = books.report();
+        let report = totals.report();
         assert_eq!(report.total.calls, calls);
         let mut tables = vec![&report.by_model, &report.by_provider, &report.by_day];
         tables.extend(report.by_tag.values());
