@@ -1,18 +1,18 @@
-//! Names, amounts and counts as people read them.
+//! Formats names, amounts and counts for people.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::money::Money;
 
-/// A name that came from outside, on one line: characters that are not printable, which
-/// could steer a terminal or break a table, stand as their escapes, such as `\n`.
+/// A name from outside, on one line. Characters that are not printable, which could control a
+/// terminal or break a table, become escapes such as `\n`.
 pub(crate) fn name(text: &str) -> String {
     text.chars().map(piece).map(|(piece, _)| piece).collect()
 }
 
-/// A [`name`] in exactly so many columns, which are at least three: filled up with spaces,
-/// or with its middle left out.
+/// A [`name`] in exactly `columns` columns, at least three: padded with spaces, or with its middle
+/// left out.
 pub(crate) fn name_in(text: &str, columns: usize) -> String {
     let pieces: Vec<(String, usize)> = text.chars().map(piece).collect();
     let width: usize = pieces.iter().map(|(_, width)| width).sum();
@@ -30,7 +30,7 @@ pub(crate) fn name_in(text: &str, columns: usize) -> String {
         let used: usize = taken.iter().map(|(_, width)| width).sum();
         (taken, used)
     };
-    // The ends tell more than the middle: a model's maker stands first, its date last.
+    // The ends say more than the middle: a model's maker comes first, its date last.
     let (mut back, back_used) = take(&mut pieces.iter().rev(), (columns - 1) / 2);
     let (front, front_used) = take(&mut pieces.iter(), columns - 1 - back_used);
     back.reverse();
@@ -39,12 +39,12 @@ pub(crate) fn name_in(text: &str, columns: usize) -> String {
     shown + &" ".repeat(columns - front_used - 1 - back_used)
 }
 
-/// The beginning of a text from outside, on one line in at most so many columns: spaces of
-/// any kind are one each, and characters that are not printable stand as their escapes.
+/// The beginning of a text from outside, on one line of at most `columns` columns. Whitespace
+/// becomes single spaces, and characters that are not printable become escapes.
 pub(crate) fn start(text: &str, columns: usize) -> String {
     let mut shown = String::new();
     let mut used = 0;
-    // Where it is cut if it turns out to be too long: the ellipsis takes a column.
+    // Where to cut if the text turns out too long: the ellipsis takes a column.
     let mut cut = 0;
     for (number, word) in text.split_whitespace().enumerate() {
         let space = if number == 0 { "" } else { " " };
@@ -63,13 +63,13 @@ pub(crate) fn start(text: &str, columns: usize) -> String {
     shown
 }
 
-/// A character as it is shown, and how many columns it takes.
+/// The displayed form of a character, and how many columns it takes.
 fn piece(char: char) -> (String, usize) {
     if char.is_ascii_graphic() || char == ' ' {
         return (char.to_string(), 1);
     }
-    // `str::escape_debug` leaves marks that combine with the letter before them, which
-    // `char::escape_debug` does not; both escape what cannot be printed.
+    // Unlike `char::escape_debug`, `str::escape_debug` keeps marks that combine with the letter
+    // before them. Both escape what cannot be printed.
     let after_letter = format!("a{char}");
     let printable = after_letter.escape_debug().count() == 2;
     if !printable {
@@ -81,8 +81,8 @@ fn piece(char: char) -> (String, usize) {
     (char.to_string(), if combines { 0 } else { 1 + usize::from(is_wide(char)) })
 }
 
-/// Whether terminals give a character two columns: the wide blocks of Unicode's Standard
-/// Annex 11, East Asian Width, in the large.
+/// Whether terminals show a character in two columns: roughly the wide blocks of Unicode Standard
+/// Annex 11, East Asian Width.
 fn is_wide(char: char) -> bool {
     matches!(
         u32::from(char),
@@ -108,14 +108,14 @@ pub(crate) fn budget(f: &mut fmt::Formatter<'_>, budget: &str, account: &str) ->
     write!(f, " ({})", name(account))
 }
 
-/// An amount in a sentence: cents, and of less than a dollar as many more digits as tell
-/// something: `$12.35`, `$0.30`, `$0.0042`.
+/// An amount in a sentence: to the cent, or below a dollar with as many more digits as matter:
+/// `$12.35`, `$0.30`, `$0.0042`.
 pub(crate) fn money(amount: Money) -> String {
     money_beside(amount, amount)
 }
 
-/// An amount in a sentence beside another one, with as many digits as tell something of
-/// that: `$0.0063` beside `$0.01`.
+/// An amount in a sentence next to another one, with as many digits as matter for the other:
+/// `$0.0063` next to `$0.01`.
 pub(crate) fn money_beside(amount: Money, other: Money) -> String {
     let digits = digits(other);
     let text = money_to(amount, digits);
@@ -124,8 +124,8 @@ pub(crate) fn money_beside(amount: Money, other: Money) -> String {
     text[..text.len() - cut].to_owned()
 }
 
-/// An amount with so many digits; one that would look like nothing, as less than the
-/// least of them.
+/// An amount with `digits` digits. An amount that would look like zero is shown as less than the
+/// smallest step.
 pub(crate) fn money_to(amount: Money, digits: usize) -> String {
     let least = Money::picos(10_i128.pow(12 - u32::try_from(digits.min(12)).unwrap_or(12)));
     if !amount.is_zero() && amount < least && -amount < least {
@@ -134,7 +134,7 @@ pub(crate) fn money_to(amount: Money, digits: usize) -> String {
     format!("{amount:.digits$}")
 }
 
-/// How many digits tell the size of an amount.
+/// How many digits show the size of an amount.
 pub(crate) fn digits(amount: Money) -> usize {
     let size = amount.max(-amount);
     if size >= Money::dollars(1) || size.is_zero() {
@@ -146,7 +146,7 @@ pub(crate) fn digits(amount: Money) -> usize {
     }
 }
 
-/// A count with its thousands set off: `1,234,567`.
+/// A count with thousands separators: `1,234,567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
@@ -166,7 +166,7 @@ pub(crate) fn tokens(count: u64) -> String {
     }
     let units =
         [(1_000_u64, 'k'), (1_000_000, 'M'), (1_000_000_000, 'G'), (1_000_000_000_000, 'T')];
-    // In tenths, half up; what rounds to a thousand is one of the next unit.
+    // In tenths, half up. What rounds to a thousand is shown in the next unit.
     let tenths = |size: u64| (u128::from(count) * 10 + u128::from(size) / 2) / u128::from(size);
     let unit = units.into_iter().find(|(size, _)| tenths(*size) < 10_000);
     let (size, unit) = unit.unwrap_or(units[3]);
@@ -174,11 +174,10 @@ pub(crate) fn tokens(count: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
-/// A duration in at most six columns: `850µs`, `12.3ms`, `4.21s`, `2m05s`, `1h02m`,
-/// `4d03h`.
+/// A duration in at most six columns: `850µs`, `12.3ms`, `4.21s`, `2m05s`, `1h02m`, `4d03h`.
 pub(crate) fn duration(duration: Duration) -> String {
     let (micros, seconds) = (duration.as_micros(), duration.as_secs());
-    // Three digits, as long as they do not round up to the next unit.
+    // Three digits, unless they round up to the next unit.
     let digits = |value: f64, unit: &str| {
         let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
         format!("{value:.digits$}{unit}")
@@ -196,7 +195,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
-/// Such as `1 call`, `1,234 calls`.
+/// A count with its noun: `1 call`, `1,234 calls`.
 pub(crate) fn counted(number: u64, noun: &str) -> String {
     let plural = match (number, noun.ends_with("ch"), noun.strip_suffix('y')) {
         (1, _, _) => noun.to_owned(),
@@ -239,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_are_cut_at_their_end() {
+    fn long_texts_are_cut_at_the_end() {
         for (text, columns, shown) in [
             ("all of it", 9, "all of it"),
             ("one\ntwo  \tthree ", 13, "one two three"),
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn amounts_have_the_digits_that_tell_something() {
+    fn amounts_show_the_digits_that_matter() {
         for (amount, shown) in [
             ("0", "$0.00"),
             ("12.345", "$12.35"),

@@ -15,24 +15,22 @@ pub use measure::Measure;
 const BITS: u32 = 5;
 const DIVISIONS: u64 = 1 << BITS;
 
-/// How values are distributed, over many times: count, sum, greatest, and quantiles. Of
-/// durations, where nothing else is said.
+/// A distribution of values, by default of durations: count, sum, maximum and quantiles.
 ///
-/// Values are counted in buckets that double in 32 steps, so a quantile is at most 1/32
-/// (3.2 %) above the true one and never below; it takes a few hundred buckets at most,
-/// however many values are recorded. (The layout is that of HdrHistogram,
-/// <http://hdrhistogram.org>.) Durations are counted in microseconds,
-/// [`Money`](crate::Money) in pico-dollars, `u64` in ones and `f64` in thousandths; what
-/// lies between them is rounded.
+/// Each doubling of the value is divided into 32 buckets, so a quantile is at most 1/32 (3.2 %)
+/// above the true one and never below it. It takes a few hundred buckets at most, however many
+/// values are recorded. (The layout is that of HdrHistogram, <http://hdrhistogram.org>.)
+/// Durations are counted in microseconds, [`Money`](crate::Money) in pico-dollars, `u64` in ones
+/// and `f64` in thousandths; values in between are rounded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "M: Measure", try_from = "Stored", into = "Stored")]
 pub struct Histogram<M = Duration> {
-    /// The bucket that the first of `low` is.
+    /// The bucket of the first element of `low`.
     first: usize,
-    /// From the least bucket in use to the greatest, the lower half of each count: mostly
-    /// all of it, and half as much to copy and to add up.
+    /// The lower halves of the counts, from the lowest bucket in use to the highest. Usually they
+    /// are the whole counts, and half as much to copy and add.
     low: Buckets,
-    /// The upper halves, as far as there are any.
+    /// The upper halves, as far as needed.
     high: Vec<u32>,
     count: u64,
     sum: u64,
@@ -40,7 +38,7 @@ pub struct Histogram<M = Duration> {
     of: PhantomData<M>,
 }
 
-/// A [`Histogram`] as it is stored.
+/// The serialized form of a [`Histogram`].
 #[derive(Serialize, Deserialize)]
 struct Stored {
     first: usize,
@@ -78,7 +76,7 @@ impl<M: Measure> Histogram<M> {
             return;
         }
         if self.low.is_empty() {
-            // Not by `clone_from`, which would be other memory.
+            // Not `clone_from`, which would use other memory.
             self.first = other.first;
             self.low.own().extend_from_slice(&other.low);
             self.high.extend_from_slice(&other.high);
@@ -88,7 +86,7 @@ impl<M: Measure> Histogram<M> {
         self.count = self.count.saturating_add(other.count);
         self.sum = self.sum.saturating_add(other.sum);
         self.max = self.max.max(other.max);
-        // Where all of them fit one half, those in a bucket do.
+        // If the total fits into a lower half, so does every bucket.
         if self.count <= u32::MAX.into() {
             let ours = self.reach(other.first, other.first + other.low.len() - 1);
             for (ours, theirs) in ours.iter_mut().zip(&*other.low) {
@@ -99,12 +97,12 @@ impl<M: Measure> Histogram<M> {
         }
     }
 
-    /// From now on, a copy has the memory of this one, until either is added to.
+    /// Makes later copies share this one's memory until either is written to.
     pub(crate) fn share(&mut self) {
         self.low.share();
     }
 
-    /// Forgets all values, and keeps the memory.
+    /// Resets everything, and keeps the memory.
     pub(crate) fn clear(&mut self) {
         let Self { first, low, high, count, sum, max, of: _ } = self;
         low.own().clear();
@@ -126,8 +124,8 @@ impl<M: Measure> Histogram<M> {
         }
     }
 
-    /// Makes room from one bucket to another, both included. Returns the counts from the
-    /// first of them on.
+    /// Makes room for the buckets from `least` to `greatest`, inclusive. Returns the counts from
+    /// `least` on.
     #[inline]
     fn reach(&mut self, least: usize, greatest: usize) -> &mut [u32] {
         let low = self.low.own();
@@ -153,22 +151,21 @@ impl<M: Measure> Histogram<M> {
         self.count
     }
 
-    /// The sum of them all.
+    /// The sum of all values.
     pub fn sum(&self) -> M {
         M::from_count(self.sum)
     }
 
-    /// The greatest; zero when there are none.
+    /// The largest value; zero if there are none.
     pub fn max(&self) -> M {
         M::from_count(self.max)
     }
 
-    /// The value that the share `quantile` of all, 0 to 1, did not exceed: 0.5 is the
-    /// median. At most 3.2 % above the true one, and not below it. Zero when there are
-    /// none.
+    /// The value that this share of all values, 0 to 1, does not exceed: 0.5 is the median. At
+    /// most 3.2 % above the true one, never below it. Zero if there are no values.
     pub fn quantile(&self, quantile: f64) -> M {
         let share = if quantile.is_nan() { 1.0 } else { quantile.clamp(0.0, 1.0) };
-        // Exact for any count that fits a float, which is more than can happen.
+        // Exact for any count that fits a float, which is more than can occur.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         #[expect(clippy::cast_precision_loss)]
         let rank = ((self.count as f64 * share).ceil() as u64).max(1);
@@ -182,10 +179,10 @@ impl<M: Measure> Histogram<M> {
         M::from_count(0)
     }
 
-    /// How many did not exceed a bound, in seconds, dollars or ones. Those that lie up to
-    /// 3.2 % above it may be counted too.
+    /// How many values do not exceed a bound, given in seconds, dollars or ones. Values up to 3.2 %
+    /// above it may be counted too.
     pub(crate) fn up_to(&self, bound: f64) -> u64 {
-        // A cast from a float stops at the ends of the range.
+        // A cast from a float saturates.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let last = bucket((bound * M::PER_UNIT).round() as u64);
         self.counts()
@@ -193,13 +190,13 @@ impl<M: Measure> Histogram<M> {
             .fold(0, |sum: u64, (_, count)| sum.saturating_add(count))
     }
 
-    /// The sum of them all, in seconds, dollars or ones.
+    /// The sum of all values in seconds, dollars or ones.
     #[expect(clippy::cast_precision_loss)]
     pub(crate) fn total(&self) -> f64 {
         self.sum as f64 / M::PER_UNIT
     }
 
-    /// The buckets and what is in each.
+    /// The buckets and their counts.
     fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
         let high = self.high.iter().copied().chain(iter::repeat(0));
         let counts = self.low.iter().zip(high);
@@ -210,7 +207,7 @@ impl<M: Measure> Histogram<M> {
     }
 }
 
-/// Puts so many zeros in front.
+/// Inserts zeros at the front.
 fn put_zeros(counts: &mut Vec<u32>, zeros: usize) {
     let before = counts.len();
     counts.resize(before + zeros, 0);
@@ -256,15 +253,15 @@ impl<M: Measure> TryFrom<Stored> for Histogram<M> {
     }
 }
 
-/// The bucket of a value: one each below twice the divisions, then so many for
-/// each doubling.
+/// The bucket of a value. Values below twice the divisions have their own bucket; above that, each
+/// doubling has [`DIVISIONS`] buckets.
 fn bucket(value: u64) -> usize {
     let doublings = (value | DIVISIONS).ilog2() - BITS;
     let index = u64::from(doublings) * DIVISIONS + (value >> doublings);
     usize::try_from(index).unwrap_or(usize::MAX)
 }
 
-/// The greatest value in a bucket.
+/// The largest value in a bucket.
 fn greatest(bucket: usize) -> u64 {
     let bucket = bucket as u64;
     let doublings = (bucket / DIVISIONS).saturating_sub(1);

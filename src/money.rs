@@ -8,19 +8,19 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 
-/// How many pico-dollars are a dollar.
+/// Pico-dollars per dollar.
 const DOLLAR: i128 = 1_000_000_000_000;
 
-/// How many digits stand behind the point of a dollar.
+/// Digits after the decimal point.
 const DIGITS: usize = 12;
 
 /// An amount of US dollars, exact to the pico-dollar (10⁻¹² dollars).
 ///
-/// An integer, so that sums are exact whatever their order and nothing is decided on
-/// a rounded number: a token costs some 10⁵ pico-dollars, and the range is beyond all
-/// the money there is. Sums and products stop at the ends of the range.
+/// It is an integer, so sums are exact in any order and no decision rests on a rounded number. A
+/// token costs about 10⁵ pico-dollars, and the range exceeds all the money in the world.
+/// Sums and products saturate.
 ///
-/// Read from and written as decimal dollars, in text and by serde alike:
+/// Text and serde use decimal dollars:
 ///
 /// ```
 /// use tollgate::Money;
@@ -35,23 +35,23 @@ const DIGITS: usize = 12;
 pub struct Money(i128);
 
 impl Money {
-    /// Nothing.
+    /// Zero.
     pub const ZERO: Self = Self(0);
 
-    /// More than there is.
+    /// The largest amount.
     pub const MAX: Self = Self(i128::MAX);
 
-    /// So many whole dollars.
+    /// Creates an amount from whole dollars.
     pub const fn dollars(dollars: i64) -> Self {
         Self(dollars as i128 * DOLLAR)
     }
 
-    /// So many hundredths of a dollar.
+    /// Creates an amount from cents.
     pub const fn cents(cents: i64) -> Self {
         Self(cents as i128 * (DOLLAR / 100))
     }
 
-    /// So many pico-dollars, 10⁻¹² dollars.
+    /// Creates an amount from pico-dollars (10⁻¹² dollars).
     pub const fn picos(picos: i128) -> Self {
         Self(picos)
     }
@@ -61,30 +61,30 @@ impl Money {
         self.0
     }
 
-    /// The amount in dollars, rounded, to draw or to divide. Decide nothing on it.
+    /// The amount in dollars, rounded, for charts and ratios. Do not base decisions on it.
     #[allow(clippy::cast_precision_loss)]
     pub fn as_dollars(self) -> f64 {
         self.0 as f64 / DOLLAR as f64
     }
 
-    /// Whether it is less than nothing.
+    /// Whether it is less than zero.
     pub const fn is_negative(self) -> bool {
         self.0 < 0
     }
 
-    /// Whether it is nothing.
+    /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// The difference, or nothing where `other` is more.
+    /// The difference, or zero if `other` is larger.
     #[must_use]
     pub fn saturating_sub(self, other: Self) -> Self {
         (self - other).max(Self::ZERO)
     }
 
-    /// Reads decimal dollars: digits with at most twelve behind the point (zeros beyond
-    /// do not count), perhaps a sign and a dollar sign in front.
+    /// Parses decimal dollars: digits, at most twelve of them after the point (not counting
+    /// trailing zeros), with an optional sign and dollar sign in front.
     fn read(text: &str) -> Option<Self> {
         let (negative, digits) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -107,9 +107,9 @@ impl Money {
         Some(Self(if negative { -picos } else { picos }))
     }
 
-    /// Writes decimal dollars without the dollar sign, cents at least.
+    /// Writes decimal dollars without the dollar sign, at least to the cent.
     fn write(self, f: &mut impl fmt::Write, precision: Option<usize>) -> fmt::Result {
-        // Half up at the digit that is cut, away from zero below it.
+        // Rounds half away from zero.
         let kept = precision.unwrap_or(DIGITS).min(DIGITS);
         let step = 10_u128.pow(u32::try_from(DIGITS - kept).unwrap_or_default());
         let picos = self.0.unsigned_abs();
@@ -131,13 +131,13 @@ impl Money {
     }
 }
 
-/// Dollars, with as many digits as the amount has but cents at least; a precision
-/// (`{:.4}`) rounds to so many digits.
+/// Dollars with all digits of the amount, at least to the cent. A precision (`{:.4}`) rounds to
+/// that many digits.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::from(if self.is_negative() { "-$" } else { "$" });
         self.write(&mut text, f.precision())?;
-        // `pad` would take the precision for a width.
+        // `pad` would use the precision to truncate.
         let missing = f.width().unwrap_or(0).saturating_sub(text.len());
         write!(f, "{:missing$}{text}", "")
     }
@@ -149,7 +149,7 @@ impl fmt::Debug for Money {
     }
 }
 
-/// Reads dollars as people write them: `5`, `0.25`, `$1.50`, `-3`.
+/// Parses dollars as people write them: `5`, `0.25`, `$1.50`, `-3`.
 impl FromStr for Money {
     type Err = Error;
 
@@ -158,21 +158,21 @@ impl FromStr for Money {
             Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "{text:?} is no amount of dollars; write digits with at most twelve behind \
-                     the point, such as \"0.25\""
+                    "{text:?} is not an amount of dollars; write digits, at most twelve of them \
+                     after the point, such as \"0.25\""
                 ),
             )
         })
     }
 }
 
-/// Takes the decimal number that a float is written as, rounded to twelve digits behind the
-/// point: `0.1` is ten cents.
+/// Converts the decimal form of the float, rounded to twelve digits after the point: `0.1` is ten
+/// cents.
 impl TryFrom<f64> for Money {
     type Error = Error;
 
     fn try_from(dollars: f64) -> Result<Self, Error> {
-        // What is finer than a pico-dollar is noise of the float's own arithmetic.
+        // Anything finer than a pico-dollar is noise of float arithmetic.
         let mut text = dollars.to_string();
         if text.split_once('.').is_some_and(|(_, part)| part.len() > DIGITS) {
             text = format!("{dollars:.DIGITS$}");
@@ -180,7 +180,7 @@ impl TryFrom<f64> for Money {
         if !dollars.is_finite() {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                format!("{dollars} is no amount of dollars"),
+                format!("{dollars} is not an amount of dollars; pass a finite number"),
             ));
         }
         text.parse()
@@ -243,7 +243,7 @@ impl<'a> Sum<&'a Money> for Money {
     }
 }
 
-/// As a string of decimal dollars, `"2.50"`, so that no reader makes a float of it.
+/// Serializes as a string of decimal dollars, `"2.50"`, so that no reader makes it a float.
 impl Serialize for Money {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut text = String::from(if self.is_negative() { "-" } else { "" });
@@ -252,7 +252,7 @@ impl Serialize for Money {
     }
 }
 
-/// From a string of decimal dollars or a number.
+/// Deserializes a string of decimal dollars, or a number.
 impl<'de> Deserialize<'de> for Money {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_is_refused() {
+    fn texts_that_are_no_amounts_are_refused() {
         for text in [
             "",
             ".",
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn floats_are_taken_as_they_are_written() {
+    fn floats_convert_by_their_decimal_form() {
         for (float, text) in [
             (0.1, "$0.10"),
             (0.1 + 0.2, "$0.30"),
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_are_exact_and_stop_at_the_ends() {
+    fn sums_are_exact_and_saturate() {
         let tenth = Money::cents(10);
         assert_eq!(std::iter::repeat_n(tenth, 10).sum::<Money>(), Money::dollars(1));
         assert_eq!(tenth * 10 - Money::dollars(1), Money::ZERO);

@@ -1,4 +1,4 @@
-//! Who is told what a client does, while it does it.
+//! Callbacks for what a client does.
 
 #[cfg(feature = "metrics")]
 mod metrics;
@@ -21,20 +21,20 @@ pub use metrics::MetricsObserver;
 #[cfg(feature = "tracing")]
 pub use tracing::TracingObserver;
 
-/// Is told what a client does, while it does it.
+/// Callbacks for what a client does, while it does it.
 ///
-/// For what [`Client::metrics`](crate::Client::metrics) does not count, and for bringing
-/// it to where a program keeps its own: with the features `tracing` and `metrics` there
-/// are a `TracingObserver` and a `MetricsObserver` for those crates. Every method does nothing unless it is written.
+/// Use it for facts that [`Client::metrics`](crate::Client::metrics) does not have, or to send
+/// them elsewhere. With the features `tracing` and `metrics`, `TracingObserver` and
+/// `MetricsObserver` do this for those crates. Every method does nothing by default.
 ///
-/// They run outside all locks, so that they may ask the client for anything, and in the
-/// thread that makes the call or reads the stream, so that what takes long in them holds
-/// that up. A connection may be opened and closed in a thread of the client's own. A panic
-/// is caught. A client that its observer holds is never dropped.
+/// The client calls these methods outside all locks, so they may use the client. They run on the
+/// thread that makes the call or reads the stream, so slow ones delay it. The client may also open
+/// and close connections on a thread of its own. A panic is caught. Do not let an observer own
+/// its client: the client would never be dropped.
 ///
-/// No prompt, answer or key is among the facts, save that the message of an
-/// [`Error`](CallEnd::error) and of an [attempt's failure](Attempt::failure) is the
-/// provider's and may quote the request.
+/// No prompt, answer or key is passed on, with one exception: the message of an
+/// [`Error`](CallEnd::error) or of an [attempt's failure](Attempt::failure) comes from the
+/// provider and may quote the request.
 ///
 /// ```
 /// use tollgate::observe::{Call, CallEnd, Observer};
@@ -54,73 +54,74 @@ pub use tracing::TracingObserver;
 ///     Client::builder().provider(Provider::OPENAI).api_key("sk-test").observer(Slow).build();
 /// ```
 pub trait Observer: Send + Sync {
-    /// A call begins. Every one that begins [ends](Self::call_ended), also by a panic.
+    /// A call begins. Each one [ends](Self::call_ended), even by a panic.
     fn call_begun(&self, call: &Call<'_>) {
         let _ = call;
     }
 
-    /// An attempt begins, the `number`th of the call, from 0.
+    /// An attempt begins. `number` counts the attempts of the call from 0.
     fn attempt_begun(&self, call: &Call<'_>, number: u32) {
         let _ = (call, number);
     }
 
-    /// An attempt has ended: with an answer, or a failure and what was decided then. That
-    /// of a stream ends with the stream; one that is dropped before its end is cancelled.
+    /// An attempt has ended, with an answer, or with a failure and what was decided next. The
+    /// attempt of a stream ends with the stream; it counts as cancelled if the stream is dropped
+    /// early.
     fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
         let _ = (call, attempt);
     }
 
-    /// Another attempt is to follow, after so long, unless the call is cancelled meanwhile.
+    /// A retry will follow after this wait, unless the call is cancelled meanwhile.
     fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
         let _ = (call, after, wait);
     }
 
-    /// A connection is lent to an attempt: between its beginning and its end, in the same
-    /// thread.
+    /// An attempt got a connection. Called between its beginning and its end, on the same thread.
     fn connection_leased(&self, lease: &Lease<'_>) {
         let _ = lease;
     }
 
-    /// A connection was opened, to `origin` (`https://api.openai.com:443`), which took so
-    /// long: the look-up of the name, connecting, and TLS.
+    /// A connection to `origin` (`https://api.openai.com:443`) was opened. `took` covers the name
+    /// lookup, connecting and TLS.
     fn connection_opened(&self, origin: &str, took: Duration) {
         let _ = (origin, took);
     }
 
-    /// A connection to `origin` is closed; [`ClosedConnections`](crate::ClosedConnections) counts the reasons.
+    /// A connection to `origin` was closed. [`ClosedConnections`](crate::ClosedConnections) counts
+    /// the reasons.
     fn connection_closed(&self, origin: &str) {
         let _ = origin;
     }
 
-    /// The first token of a stream is there, so long after the call began.
+    /// The first token of a stream arrived, this long after the call began.
     fn first_token(&self, call: &Call<'_>, after: Duration) {
         let _ = (call, after);
     }
 
-    /// A call has ended, whichever way: a stream also when it is dropped.
+    /// A call has ended in any way. A stream also ends when it is dropped.
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
         let _ = (call, end);
     }
 
-    /// A budget has reached one of its thresholds. Of a
-    /// [shared](crate::ClientBuilder::cost_tracker) tracker's, the observers of all its
-    /// clients are told, each once.
+    /// A budget has reached one of its thresholds. If several clients
+    /// [share](crate::ClientBuilder::cost_tracker) a tracker, the observers of all of them are
+    /// called, each once.
     fn budget_alert(&self, alert: &BudgetAlert) {
         let _ = alert;
     }
 }
 
-/// What is known of a call from its beginning.
+/// What is known about a call when it begins.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Call<'a> {
-    /// Tells it from all other calls of the process.
+    /// Unique among all calls of the process.
     pub id: u64,
     /// The provider's id, such as `groq`.
     pub provider: &'a str,
-    /// The model that is asked for; empty where none was named.
+    /// The requested model; empty if none was named.
     pub model: &'a str,
-    /// `chat` or `text_completion`.
+    /// `chat`, `text_completion` or `raw`.
     pub operation: &'a str,
     /// The host of the base URL.
     pub server_address: &'a str,
@@ -128,19 +129,19 @@ pub struct Call<'a> {
     pub server_port: u16,
     /// Whether the answer is streamed.
     pub streamed: bool,
-    /// What the caller has labelled it with.
+    /// The caller's tags.
     pub tags: &'a BTreeMap<String, String>,
 }
 
-/// What is known of a call once it has ended.
+/// What is known about a call when it has ended.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct CallEnd<'a> {
-    /// When.
+    /// When it ended.
     pub at: SystemTime,
-    /// From the call to its end, waiting and retries included.
+    /// From start to end, including waits and retries.
     pub latency: Duration,
-    /// From the call to the first token of a stream.
+    /// From the start of the call to the first token of a stream.
     pub time_to_first_token: Option<Duration>,
     /// The model that answered.
     pub response_model: Option<&'a str>,
@@ -150,25 +151,25 @@ pub struct CallEnd<'a> {
     pub request_id: Option<&'a str>,
     /// Why the model stopped.
     pub finish_reason: Option<FinishReason>,
-    /// What it used, of a stream as far as it came.
+    /// What it used. For a stream, as far as it arrived.
     pub usage: Usage,
-    /// What it cost; `None` where no price is known or nothing came.
+    /// What it cost; `None` if no price is known or nothing arrived.
     pub cost: Option<Cost>,
-    /// What was tried.
+    /// Its attempts, in order.
     pub attempts: &'a [Attempt],
-    /// How it failed. A stream that was dropped before its end was cancelled.
+    /// How it failed. A stream that was dropped early was cancelled.
     pub error: Option<&'a Error>,
 }
 
-/// A connection that is lent to an attempt.
+/// A connection leased to an attempt.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Lease<'a> {
     /// Where it leads, such as `https://api.openai.com:443`.
     pub origin: &'a str,
-    /// How long it took to get it: waiting in line for it, and opening it.
+    /// How long it took to get: waiting for it, and opening it.
     pub took: Duration,
-    /// Whether it was at rest, from an earlier attempt.
+    /// Whether an earlier attempt had used it.
     pub reused: bool,
 }
 
@@ -178,7 +179,7 @@ impl<'a> Lease<'a> {
     }
 }
 
-/// All who observe a client.
+/// All observers of a client.
 #[derive(Clone, Default)]
 pub(crate) struct Observers(Arc<Vec<Arc<dyn Observer>>>);
 
@@ -191,27 +192,27 @@ impl Observers {
         self.0.is_empty()
     }
 
-    /// Tells all of them. What panics in one neither ends the call nor keeps the others
-    /// from being told.
-    pub(crate) fn tell(&self, tell: impl Fn(&dyn Observer)) {
+    /// Calls all observers. A panic in one neither ends the call nor keeps the others from being
+    /// called.
+    pub(crate) fn notify(&self, notify: impl Fn(&dyn Observer)) {
         if !self.is_empty() {
             none_held("observers are called");
         }
         for observer in self.0.iter() {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| tell(&**observer))) {
-                // What it panicked with may panic again when dropped.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| notify(&**observer))) {
+                // The payload may panic again when dropped.
                 mem::forget(catch_unwind(AssertUnwindSafe(|| drop(payload))));
             }
         }
     }
 
-    /// Calls them on the alerts of budgets, for as long as their client exists.
+    /// Passes budget alerts on to them, as long as their client exists.
     pub(crate) fn listener(&self) -> AlertListener {
         AlertListener::new(WeakObservers(Arc::downgrade(&self.0)))
     }
 }
 
-/// All who observe a client, without keeping them.
+/// All observers of a client, without keeping them alive.
 struct WeakObservers(Weak<Vec<Arc<dyn Observer>>>);
 
 impl Listen for WeakObservers {
@@ -225,7 +226,7 @@ impl Listen for WeakObservers {
         let is_new = |observer: &&Arc<dyn Observer>| !called.contains(&address(observer));
         let new: Vec<_> = observers.iter().filter(is_new).cloned().collect();
         called.extend(new.iter().map(address));
-        Observers::new(new).tell(|observer| observer.budget_alert(alert));
+        Observers::new(new).notify(|observer| observer.budget_alert(alert));
     }
 }
 

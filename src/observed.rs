@@ -1,4 +1,4 @@
-//! What is seen of calls from outside: metrics and observers.
+//! Reports calls to metrics and observers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,18 +13,18 @@ use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
 
-/// The id of the next call. Of the process, since an observer may watch several clients.
+/// The id of the next call. Unique in the process, because an observer may watch several clients.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
-/// Watches the calls of a client.
+/// Reports the calls of a client.
 #[derive(Debug)]
 pub(crate) struct ObservedCalls {
-    /// None where metrics are off.
+    /// `None` if metrics are off.
     pub(crate) recorder: Option<Arc<Recorder>>,
     pub(crate) observers: Observers,
 }
 
-/// Who is called, and where.
+/// The server a call goes to.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) provider: Provider,
@@ -33,14 +33,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// For a call that finds none.
+    /// For a call that reaches no server.
     pub(crate) fn nowhere(provider: &str) -> Self {
         Self { provider: Provider::new(provider), address: String::new(), port: 0 }
     }
 }
 
-/// Watches one call. Dropped without [`end`](Self::end), as in a panic, the call has
-/// ended, too.
+/// Reports one call. Dropping it without [`end`](Self::end), as in a panic, ends the call too.
 #[derive(Debug)]
 pub(crate) struct ObservedCall {
     watch: Arc<ObservedCalls>,
@@ -55,13 +54,13 @@ pub(crate) struct ObservedCall {
     ended: bool,
 }
 
-/// What came of an answer, whole or in part.
+/// What arrived of an answer, whole or in part.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Answer<'a> {
     pub(crate) model: &'a str,
     pub(crate) id: Option<&'a str>,
     pub(crate) request_id: Option<&'a str>,
-    /// Of a whole one.
+    /// `None` unless the answer is complete.
     pub(crate) finish_reason: Option<FinishReason>,
     pub(crate) usage: Usage,
     pub(crate) cost: Option<Cost>,
@@ -80,7 +79,7 @@ impl<'a> From<&'a ChatResponse> for Answer<'a> {
     }
 }
 
-/// How a call has ended.
+/// How a call ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Ended<'a> {
     pub(crate) answer: Option<Answer<'a>>,
@@ -95,7 +94,7 @@ impl ObservedCalls {
         Self { recorder, observers }
     }
 
-    /// A call begins.
+    /// Reports that a call begins.
     pub(crate) fn begin(
         self: &Arc<Self>,
         server: &Arc<Server>,
@@ -119,35 +118,35 @@ impl ObservedCalls {
         };
         watched.in_flight =
             self.recorder.as_ref().map(|recorder| recorder.begin(&watched.target()));
-        self.observers.tell(|observer| observer.call_begun(&watched.call()));
+        self.observers.notify(|observer| observer.call_begun(&watched.call()));
         watched
     }
 }
 
 impl ObservedCall {
     pub(crate) fn attempt_begun(&self, number: u32) {
-        self.watch.observers.tell(|observer| observer.attempt_begun(&self.call(), number));
+        self.watch.observers.notify(|observer| observer.attempt_begun(&self.call(), number));
     }
 
-    /// An attempt has ended, and it may be that another follows.
+    /// Reports that an attempt has ended, and a retry if one follows.
     pub(crate) fn attempt_ended(&self, attempt: &Attempt) {
         let call = self.call();
-        self.watch.observers.tell(|observer| observer.attempt_ended(&call, attempt));
+        self.watch.observers.notify(|observer| observer.attempt_ended(&call, attempt));
         if let Some(Decision::Retry { after, wait }) = attempt.decision {
-            self.watch.observers.tell(|observer| observer.retry_scheduled(&call, after, wait));
+            self.watch.observers.notify(|observer| observer.retry_scheduled(&call, after, wait));
         }
     }
 
     pub(crate) fn first_token(&self, after: Duration) {
-        self.watch.observers.tell(|observer| observer.first_token(&self.call(), after));
+        self.watch.observers.notify(|observer| observer.first_token(&self.call(), after));
     }
 
-    /// The call has ended.
+    /// Reports that the call has ended.
     pub(crate) fn end(mut self, ended: &Ended<'_>) {
-        self.tell_end(ended);
+        self.report_end(ended);
     }
 
-    fn tell_end(&mut self, ended: &Ended<'_>) {
+    fn report_end(&mut self, ended: &Ended<'_>) {
         self.ended = true;
         let (now, at) = (Instant::now(), SystemTime::now());
         let latency = now.saturating_duration_since(self.begun);
@@ -196,7 +195,7 @@ impl ObservedCall {
             attempts,
             error,
         };
-        self.watch.observers.tell(|observer| observer.call_ended(&self.call(), &end));
+        self.watch.observers.notify(|observer| observer.call_ended(&self.call(), &end));
     }
 
     fn call(&self) -> Call<'_> {
@@ -227,7 +226,7 @@ impl Drop for ObservedCall {
     fn drop(&mut self) {
         if !self.ended {
             let error = Error::new(ErrorKind::Cancelled, "a panic ended the call");
-            self.tell_end(&Ended { error: Some(&error), ..Ended::default() });
+            self.report_end(&Ended { error: Some(&error), ..Ended::default() });
         }
     }
 }

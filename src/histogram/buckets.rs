@@ -4,12 +4,12 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// The counts of buckets. Copies of one that is [shared](Self::share) have its memory, until
-/// one of them is written to.
+/// The counts of buckets. Copies of [shared](Self::share) ones use the same memory until one of
+/// them is written to.
 #[derive(Clone)]
 pub(super) enum Buckets {
-    /// Alone, for what is written to with every value: looking whether there are copies costs
-    /// more than that.
+    /// Unshared, for counts that every value is written to: checking for copies would cost more
+    /// than the write.
     Own(Vec<u32>),
     Shared(Arc<Vec<u32>>),
 }
@@ -19,14 +19,14 @@ impl Buckets {
         Self::Own(Vec::new())
     }
 
-    /// From now on, a copy is no more than a reference.
+    /// Makes later copies cheap references.
     pub(super) fn share(&mut self) {
         if let Self::Own(counts) = self {
             *self = Self::Shared(Arc::new(std::mem::take(counts)));
         }
     }
 
-    /// To be written to.
+    /// The counts for writing.
     #[inline]
     pub(super) fn own(&mut self) -> &mut Vec<u32> {
         match self {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_has_the_memory_of_what_is_shared_until_one_is_written_to() {
+    fn copies_share_memory_until_one_is_written_to() {
         let mut one = Buckets::Own(vec![1, 2]);
         assert_ne!(one.clone().as_ptr(), one.as_ptr());
         one.share();
@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(other.as_ptr(), one.as_ptr());
         other.own().push(3);
         assert_eq!((&one[..], &other[..]), (&[1, 2][..], &[1, 2, 3][..]));
-        // Without a copy it is written to where it is.
+        // Without other copies it is written in place.
         let before = other.as_ptr();
         other.own()[0] = 9;
         assert_eq!(other.as_ptr(), before);

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use crate::money::Money;
 
-/// What a [`Histogram`](crate::Histogram) counts: durations, amounts of money, whole
-/// numbers or rates. Implemented for these four here, and nowhere else.
+/// What a [`Histogram`](crate::Histogram) can count: durations, amounts of money, whole numbers
+/// or rates. Only this crate can implement it, for these four types.
 pub trait Measure: Scale {}
 
-/// How a value is written as the whole number by which it is counted.
+/// Converts between a value and the whole number by which it is counted.
 pub trait Scale: Copy {
-    /// How many of those are one of the unit in which values are reported: seconds,
-    /// dollars, ones.
+    /// How many counts make one unit of reported values: a second, a dollar or 1.
     const PER_UNIT: f64;
 
     fn to_count(self) -> u64;
@@ -36,7 +35,7 @@ impl Scale for Duration {
 
 impl Measure for Money {}
 
-/// In pico-dollars, up to 18 million dollars. Less than nothing counts as nothing.
+/// In pico-dollars, up to 18 million dollars. Negative amounts count as zero.
 impl Scale for Money {
     const PER_UNIT: f64 = 1e12;
 
@@ -65,11 +64,11 @@ impl Scale for u64 {
 
 impl Measure for f64 {}
 
-/// In thousandths. Less than nothing, and what is no number, counts as nothing.
+/// In thousandths. Negative numbers and NaN count as zero.
 impl Scale for f64 {
     const PER_UNIT: f64 = 1e3;
 
-    // A cast from a float stops at the ends of the range.
+    // A cast from a float saturates.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn to_count(self) -> u64 {
         (self * Self::PER_UNIT).round() as u64

@@ -1,4 +1,4 @@
-//! Tests of quantiles against exact ones, and of addition and storage.
+//! Tests of quantiles against exact ones, of addition and of storage.
 
 use super::measure::Scale as _;
 use super::*;
@@ -41,7 +41,7 @@ fn quantiles_are_close_to_exact_ones() {
 }
 
 #[test]
-fn adding_is_recording_both() {
+fn adding_histograms_equals_recording_all_values() {
     let (mut left, mut right, mut both) =
         (Histogram::default(), Histogram::default(), Histogram::default());
     for value in 0..1000 {
@@ -53,7 +53,7 @@ fn adding_is_recording_both() {
 }
 
 #[test]
-fn an_empty_one_is_all_zero() {
+fn an_empty_histogram_is_all_zero() {
     let empty = Histogram::default();
     assert_eq!((empty.quantile(0.5), empty.max(), empty.count()), (micros(0), micros(0), 0));
     let mut endless = Histogram::default();
@@ -64,7 +64,7 @@ fn an_empty_one_is_all_zero() {
 #[test]
 fn a_million_values_of_any_kind_have_quantiles_within_the_stated_error() {
     let mut random = fastrand::Rng::with_seed(3);
-    // Latencies as they are: around a second, with a long tail.
+    // Realistic latencies: around a second, with a long tail.
     let mut exact: Vec<u64> = (0..1_000_000)
         .map(|_| {
             let normal = (0..12).map(|_| random.f64()).sum::<f64>() - 6.0;
@@ -100,7 +100,7 @@ fn a_million_values_of_any_kind_have_quantiles_within_the_stated_error() {
 }
 
 #[test]
-fn what_does_not_exceed_a_bound_is_counted() {
+fn values_up_to_a_bound_are_counted() {
     let mut tokens = Histogram::<u64>::default();
     for count in [0, 1, 4, 5, 256, 1_024, 1_100, 4_096, 100_000] {
         tokens.record(count);
@@ -117,7 +117,7 @@ fn what_does_not_exceed_a_bound_is_counted() {
 }
 
 #[test]
-fn order_does_not_matter_and_the_stored_form_is_read_back() {
+fn order_does_not_matter_and_the_stored_form_reads_back() {
     let mut random = fastrand::Rng::with_seed(4);
     let mut values: Vec<u64> = (0..1_000).map(|_| random.u64(..) >> random.u32(0..64)).collect();
     let of = |values: &[u64]| {
@@ -142,7 +142,7 @@ fn order_does_not_matter_and_the_stored_form_is_read_back() {
 }
 
 #[test]
-fn counts_beyond_half_a_word_are_kept() {
+fn counts_beyond_32_bits_are_kept() {
     let stored = format!(
         r#"{{"first":3,"buckets":[{},0,7],"count":{},"sum":9,"max":5}}"#,
         1_u64 << 40,
@@ -156,7 +156,7 @@ fn counts_beyond_half_a_word_are_kept() {
     (0..8).for_each(|_| sum.add(&large));
     sum.record(0);
     assert_eq!((sum.count(), sum.up_to(3.0)), ((8 << 40) + 58, (8 << 40) + 2));
-    // One more fits no half.
+    // One more does not fit the lower half.
     let stored = r#"{"first":1,"buckets":[4294967295],"count":4294967295,"sum":0,"max":1}"#;
     let mut full: Histogram<u64> = serde_json::from_str(stored).unwrap();
     full.record(1);
@@ -166,7 +166,7 @@ fn counts_beyond_half_a_word_are_kept() {
 }
 
 #[test]
-fn what_cannot_be_counted_counts_as_the_nearest() {
+fn values_outside_the_range_count_as_the_nearest() {
     let mut rates = Histogram::<f64>::default();
     [f64::NAN, -1.0, f64::INFINITY].into_iter().for_each(|rate| rates.record(rate));
     assert_eq!((rates.count(), rates.up_to(0.0)), (3, 2));

@@ -9,25 +9,25 @@ use crate::error::{Attempt, Error, ErrorKind};
 use crate::histogram::Histogram;
 use crate::money::Money;
 
-/// All that is known of a call when it has ended.
+/// Everything known about a call when it has ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CallEnd<'a> {
-    /// What it began with.
+    /// The target with which it began.
     pub(crate) target: Target<'a>,
-    /// The model that answered, as the provider calls it.
+    /// The model that answered, by the provider's name for it.
     pub(crate) response_model: Option<&'a str>,
     /// Whether the answer was streamed.
     pub(crate) streamed: bool,
     /// When it ended.
     pub(crate) at: SystemTime,
-    /// From the call to its end, waiting and retries included.
+    /// From start to end, including waits and retries.
     pub(crate) latency: Duration,
-    /// From the call to the first token of a stream.
+    /// From the start of the call to the first token of a stream.
     pub(crate) time_to_first_token: Option<Duration>,
     /// The times between the pieces of a stream's output.
     pub(crate) gaps: Option<&'a Histogram>,
     pub(crate) usage: Usage,
-    /// What it cost; `None` where no price is known.
+    /// What it cost; `None` if no price is known.
     pub(crate) cost: Option<Money>,
     pub(crate) attempts: &'a [Attempt],
     pub(crate) outcome: Result<(), &'a Error>,
@@ -42,7 +42,7 @@ pub(crate) enum Ending {
     Failed,
     /// By the caller.
     Cancelled,
-    /// By a budget, unsent.
+    /// By a budget, before it was sent.
     Refused,
 }
 
@@ -74,13 +74,13 @@ impl CallEnd<'_> {
         Ending::of(self.outcome.err(), self.attempts)
     }
 
-    /// Whether anything is known of the tokens.
+    /// Whether anything is known about its tokens.
     pub(super) fn counts_tokens(&self) -> bool {
         self.usage.source != UsageSource::Missing
     }
 
-    /// How many tokens a second came, over the attempt that was answered: its wait for
-    /// the first token is part of it.
+    /// Output tokens per second over the successful attempt, including its wait for the first
+    /// token.
     pub(super) fn output_rate(&self) -> Option<f64> {
         if self.usage.source != UsageSource::Reported || self.usage.completion_tokens == 0 {
             return None;

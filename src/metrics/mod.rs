@@ -1,12 +1,12 @@
-//! What calls did: how many, how long, how they failed, what they used.
+//! Metrics: how many calls, how long they took, how they failed, what they used.
 //!
-//! [`MetricsSnapshot`] is what there is to read; its `Display` is for a terminal, and
-//! [`prometheus`](MetricsSnapshot::prometheus) for a scraper. `names` has every name that is
-//! shown to other programs.
+//! [`MetricsSnapshot`] is what callers read. Its `Display` is for a terminal, and
+//! [`prometheus`](MetricsSnapshot::prometheus) for a scraper. `names` has every name that other
+//! programs see.
 //!
 //! ```text
-//! begin ─► InFlight ─► end ─► shard: the slice of 10 s that is open      recorder, shard
-//!                               │  when it is over, or somebody looks
+//! begin ─► InFlight ─► end ─► shard: the current slice of 10 s           recorder, shard
+//!                               │  when it is over, or for a snapshot
 //!                               ▼
 //!                             store: 10 s ─► 1 min ─► since the start    (pure) store, timeline
 //!                               │

@@ -1,11 +1,10 @@
-//! Every name that other programs see, so that a renaming is a change of this file.
+//! Every name that other programs see, so that renaming one changes only this file.
 //!
-//! Those that begin with `gen_ai`, `server` and `error` are OpenTelemetry's, with their
-//! units and bounds: github.com/open-telemetry/semantic-conventions-genai,
-//! `docs/gen-ai/gen-ai-metrics.md` at commit 004902b8, in status "development". (A draft
-//! after that makes the tokens counters named `gen_ai.client.inference.tokens`.) What they
-//! have no name for is ours, under `tollgate`. Those of spans are in `gen-ai-spans.md`
-//! beside it.
+//! Names that begin with `gen_ai`, `server` and `error` are OpenTelemetry's, with their units and
+//! bounds: github.com/open-telemetry/semantic-conventions-genai,
+//! `docs/gen-ai/gen-ai-metrics.md` at commit 004902b8, in status "development". (A later draft
+//! makes the tokens counters named `gen_ai.client.inference.tokens`.) Anything they have no name
+//! for is ours, under `tollgate`. The names of spans are in `gen-ai-spans.md` beside it.
 
 /// `gen_ai.operation.name` of a call to a chat API.
 pub(crate) const CHAT: &str = "chat";
@@ -13,7 +12,7 @@ pub(crate) const CHAT: &str = "chat";
 /// `gen_ai.operation.name` of a call to OpenAI's text completions.
 pub(crate) const TEXT_COMPLETION: &str = "text_completion";
 
-/// The operation of requests to endpoints that the crate does not model; a name of our own.
+/// The operation of requests to endpoints that the crate does not model. Our own name.
 pub(crate) const RAW: &str = "raw";
 
 pub(crate) const OPERATION: &str = "gen_ai.operation.name";
@@ -28,14 +27,14 @@ pub(crate) const ERROR_TYPE: &str = "error.type";
 
 /// How a call ended: `answered`, `failed`, `cancelled` or `refused`.
 pub(crate) const OUTCOME: &str = "tollgate.outcome";
-/// Tokens apart, so that they sum up: `input` neither from nor into a cache,
-/// `cached_input`, `cache_write`, `output` without reasoning, `reasoning`.
+/// Disjoint classes of tokens, which add up: `input` that was neither read from nor written to a
+/// cache, `cached_input`, `cache_write`, `output` without reasoning, `reasoning`.
 pub(crate) const TOKEN_CLASS: &str = "tollgate.token.class";
 /// [`Phase::as_str`](crate::Phase::as_str), or `unknown`.
 pub(crate) const PHASE: &str = "tollgate.phase";
 /// [`Wait::as_str`](crate::Wait::as_str).
 pub(crate) const WAIT: &str = "tollgate.wait";
-/// Why something was given up or closed.
+/// Why a call was given up or a connection closed.
 pub(crate) const REASON: &str = "tollgate.reason";
 /// An origin of the pool, such as `https://api.openai.com:443`.
 pub(crate) const ORIGIN: &str = "tollgate.origin";
@@ -44,19 +43,19 @@ pub(crate) const STATE: &str = "tollgate.state";
 pub(crate) const BUDGET: &str = "tollgate.budget";
 pub(crate) const ACCOUNT: &str = "tollgate.account";
 pub(crate) const WINDOW: &str = "tollgate.window";
-/// At how many percent of a budget an alert is told.
+/// The percentage of a budget at which it alerted.
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) const THRESHOLD: &str = "tollgate.budget.threshold";
 
-/// Those of spans and their events alone.
+/// Names of spans and their events only.
 #[cfg(feature = "tracing")]
 pub(crate) mod span {
-    /// What filters know them by.
+    /// The target by which subscribers filter.
     pub(crate) const TARGET: &str = "tollgate";
 
-    // What docs.rs/tracing-opentelemetry ("Special Fields") makes of a span: its name, which
-    // is `{gen_ai.operation.name} {gen_ai.request.model}` by the conventions, `client`, and
-    // `ERROR`.
+    // The fields that docs.rs/tracing-opentelemetry ("Special Fields") turns into a span's name
+    // (by the conventions `{gen_ai.operation.name} {gen_ai.request.model}`), its kind (`client`)
+    // and its status (`ERROR`).
     pub(crate) const NAME: &str = "otel.name";
     pub(crate) const KIND: &str = "otel.kind";
     pub(crate) const STATUS: &str = "otel.status_code";
@@ -75,7 +74,7 @@ pub(crate) mod span {
     // `http.md`.
     pub(crate) const ERROR_MESSAGE: &str = "error.message";
     pub(crate) const STATUS_CODE: &str = "http.response.status_code";
-    /// How many attempts came before, of those that had any before them.
+    /// How many attempts came before this one, if any did.
     pub(crate) const RESEND_COUNT: &str = "http.request.resend_count";
 
     /// In US dollars.
@@ -85,15 +84,15 @@ pub(crate) mod span {
     pub(crate) const REQUEST_ID: &str = "tollgate.request_id";
     /// As a JSON object.
     pub(crate) const TAGS: &str = "tollgate.tags";
-    /// Whether an attempt's request was sent twice, for a dead connection.
+    /// Whether an attempt's request was sent twice because the connection was dead.
     pub(crate) const RESENT: &str = "tollgate.resent";
-    /// How long until the next attempt, in seconds.
+    /// The time until the next attempt, in seconds.
     pub(crate) const AFTER: &str = "tollgate.retry.after";
-    /// Whether a connection was used before.
+    /// Whether a connection had been used before.
     pub(crate) const REUSED: &str = "tollgate.connection.reused";
     /// How long something took, in seconds.
     pub(crate) const TOOK: &str = "tollgate.took";
-    /// In US dollars, both.
+    /// Both in US dollars.
     pub(crate) const SPENT: &str = "tollgate.budget.spent";
     pub(crate) const LIMIT: &str = "tollgate.budget.limit";
 }
@@ -116,7 +115,7 @@ const TOKENS: &[f64] = &[
     67_108_864.0,
 ];
 
-/// The conventions' bounds of all durations, in seconds.
+/// The bounds of all durations in the conventions, in seconds.
 const SECONDS: &[f64] =
     &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
@@ -128,7 +127,7 @@ const DOLLARS: &[f64] =
 /// The UCUM unit of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
-    /// Things, `{call}`, which are no unit to Prometheus.
+    /// A count of things such as `{call}`, which Prometheus does not treat as a unit.
     Count(&'static str),
     Seconds,
     Dollars,
@@ -140,7 +139,7 @@ pub(crate) enum Unit {
 pub(crate) enum Kind {
     Counter,
     Gauge,
-    /// With the bounds of its buckets.
+    /// With the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
@@ -157,7 +156,7 @@ macro_rules! metrics {
         $($(#[$when])? pub(crate) const $id: Metric =
             Metric { name: $name, unit: $unit, kind: $kind, about: $about };)*
 
-        /// All of them.
+        /// All metrics.
         #[cfg(test)]
         pub(crate) const ALL: &[Metric] = &[$($(#[$when])? $id),*];
     };
@@ -168,82 +167,82 @@ use Unit::{Count, Dollars, Ratio, Seconds};
 
 metrics! {
     DURATION = "gen_ai.client.operation.duration", Histogram(SECONDS), Seconds,
-        "Duration of calls, retries included.";
+        "Duration of calls, including retries.";
     TIME_TO_FIRST_CHUNK = "gen_ai.client.operation.time_to_first_chunk",
-        Histogram(SECONDS), Seconds, "Time from the call to the first token of a stream.";
+        Histogram(SECONDS), Seconds, "Time from the start of a call to the first token of a stream.";
     TIME_PER_OUTPUT_CHUNK = "gen_ai.client.operation.time_per_output_chunk",
-        Histogram(SECONDS), Seconds, "Time between the pieces of the output of a stream.";
+        Histogram(SECONDS), Seconds, "Time between pieces of a stream's output.";
     TOKEN_USAGE = "gen_ai.client.token.usage", Histogram(TOKENS), Count("{token}"),
-        "Tokens used by an answered call.";
+        "Tokens used per answered call.";
 
     OUTPUT_RATE = "tollgate.client.output_tokens_per_second", Histogram(RATES),
-        Count("{token}/s"), "Output tokens a second of an answered call.";
+        Count("{token}/s"), "Output tokens per second of answered calls.";
     COST = "tollgate.client.cost", Histogram(DOLLARS), Dollars,
-        "Cost of a call, in US dollars.";
+        "Cost per call, in US dollars.";
     CALLS = "tollgate.client.calls", Counter, Count("{call}"), "Calls that ended.";
-    IN_FLIGHT = "tollgate.client.in_flight", Gauge, Count("{call}"), "Calls under way.";
+    IN_FLIGHT = "tollgate.client.in_flight", Gauge, Count("{call}"), "Calls in progress.";
     ERRORS = "tollgate.client.errors", Counter, Count("{call}"),
         "Calls that were not answered, by error and stage.";
     RESPONSES = "tollgate.client.responses", Counter, Count("{call}"),
-        "Calls that a model answered, as the provider calls it.";
+        "Answered calls, by the model that the provider says answered.";
     ATTEMPTS = "tollgate.client.attempts", Counter, Count("{attempt}"),
         "Attempts, over all calls.";
     RESENT = "tollgate.client.resent", Counter, Count("{attempt}"),
-        "Attempts that were sent twice, for a dead connection.";
+        "Attempts whose request was sent twice because the connection was dead.";
     RETRIES = "tollgate.client.retries", Counter, Count("{attempt}"),
-        "Attempts beyond the first of a call, by the error before.";
+        "Retries, by the error of the attempt before.";
     RETRY_WAITS = "tollgate.client.retry_waits", Counter, Count("{wait}"),
-        "Waits before retries, by where their length came from.";
+        "Waits before retries, by what decided their length.";
     GIVEN_UP = "tollgate.client.given_up", Counter, Count("{call}"),
         "Calls given up after an attempt, by reason.";
     TOKENS_USED = "tollgate.client.tokens", Counter, Count("{token}"),
-        "Tokens used, failed calls included.";
+        "Tokens used, including those of failed calls.";
     UNPRICED = "tollgate.client.unpriced", Counter, Count("{call}"),
-        "Answered calls whose cost is not known.";
+        "Answered calls of unknown cost.";
     RETRIES_LEFT = "tollgate.client.retries_left", Gauge, Count("{attempt}"),
         "Retries left in the retry budget.";
-    UPTIME = "tollgate.client.uptime", Gauge, Seconds, "Time since the client was made.";
+    UPTIME = "tollgate.client.uptime", Gauge, Seconds, "Time since the client was built.";
 
     POOL_CONNECTIONS = "tollgate.pool.connections", Gauge, Count("{connection}"),
-        "Connections, by what they do.";
+        "Connections, by state.";
     POOL_WAITING = "tollgate.pool.waiting", Gauge, Count("{call}"),
-        "Calls in line for a connection.";
+        "Calls waiting for a connection.";
     POOL_OPENED = "tollgate.pool.opened", Counter, Count("{connection}"), "Connections opened.";
     POOL_REUSED = "tollgate.pool.reused", Counter, Count("{connection}"),
-        "Times that a connection was used again.";
+        "Times that a connection was reused.";
     POOL_CLOSED = "tollgate.pool.closed", Counter, Count("{connection}"),
         "Connections closed, by reason.";
     POOL_FAILED = "tollgate.pool.connect_failures", Counter, Count("{connection}"),
-        "Connections that could not be opened, by what failed.";
+        "Failed attempts to open a connection, by reason.";
     POOL_WAIT = "tollgate.pool.wait", Histogram(SECONDS), Seconds,
-        "Time in line for a connection, of those that had to wait.";
+        "Time that calls waited for a connection, if they had to.";
     #[cfg(feature = "metrics")]
     POOL_LEASE = "tollgate.pool.lease", Histogram(SECONDS), Seconds,
-        "Time to get a connection: in line for it, and opening it.";
+        "Time to get a connection: waiting for it, and opening it.";
     #[cfg(feature = "metrics")]
     POOL_OPEN = "tollgate.pool.open", Histogram(SECONDS), Seconds,
         "Time to open a connection.";
 
     REFUSED = "tollgate.budget.refused", Counter, Count("{call}"), "Calls refused by a budget.";
     UNBOOKED = "tollgate.budget.unbooked", Counter, Count("{call}"),
-        "Calls that the ledger failed to book.";
+        "Calls that the ledger failed to record.";
     BUDGET_LIMIT = "tollgate.budget.limit", Gauge, Dollars,
         "The most that may be spent in the window, in US dollars.";
     BUDGET_SPENT = "tollgate.budget.spent", Gauge, Dollars,
         "Spent in the window, in US dollars.";
     BUDGET_RESERVED = "tollgate.budget.reserved", Gauge, Dollars,
-        "Reserved for calls under way, in US dollars.";
+        "Reserved for calls in progress, in US dollars.";
     BUDGET_UTILISATION = "tollgate.budget.utilisation", Gauge, Ratio,
-        "Spent, as a share of the limit.";
+        "Share of the limit that is spent.";
     #[cfg(feature = "metrics")]
     ALERTS = "tollgate.budget.alerts", Counter, Count("{alert}"),
         "Times that a budget reached one of its thresholds.";
 }
 
 impl Metric {
-    /// Its name for Prometheus, without the `_total` of a counter: by the rules of
-    /// opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics, and `_usd`
-    /// for dollars.
+    /// Its name for Prometheus, without a counter's `_total`. By the rules of
+    /// opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics, with `_usd` for
+    /// dollars.
     pub(crate) fn prometheus(&self) -> String {
         let suffix = match self.unit {
             Unit::Count(_) => "",
@@ -255,7 +254,7 @@ impl Metric {
     }
 }
 
-/// The name of an attribute for Prometheus.
+/// An attribute's name for Prometheus.
 pub(crate) fn label(name: &str) -> String {
     name.replace('.', "_")
 }

@@ -10,24 +10,24 @@ use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
 use crate::unseen::is_unseen;
 
-/// How many accounts of budgets, and origins of the pool, are shown.
+/// How many budget accounts are shown, and how many origins of the pool.
 const MOST: usize = 100;
 
 impl MetricsSnapshot {
-    /// The numbers since the start in Prometheus' text format, version 0.0.4, to be
-    /// served as `text/plain; version=0.0.4`
+    /// The numbers since the start, in Prometheus' text format, version 0.0.4. Serve it as
+    /// `text/plain; version=0.0.4`
     /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
     ///
-    /// Names and labels are those of OpenTelemetry's GenAI conventions where these have
-    /// any, and begin with `tollgate` elsewhere. The bounds of the buckets are fixed; a
-    /// value up to 3.2 % above a bound may be counted as within it. Labels take a bounded
-    /// number of values: there are at most 201 models, and of the accounts of budgets the
-    /// 100 that are used up most. What could steer a terminal is escaped in them (`\u{1b}`).
+    /// Names and labels follow OpenTelemetry's GenAI conventions where these define any, and
+    /// otherwise begin with `tollgate`. Bucket bounds are fixed; a value up to 3.2 % above a bound
+    /// may be counted as within it. Labels have a bounded number of values: at most 201 models,
+    /// and the 100 budget accounts with the largest share spent. Control characters in them are
+    /// escaped (`\u{1b}`).
     pub fn prometheus(&self) -> String {
         self.exposition(false)
     }
 
-    /// The same in OpenMetrics' text format, version 1.0.0, to be served as
+    /// The same numbers in OpenMetrics' text format, version 1.0.0. Serve it as
     /// `application/openmetrics-text; version=1.0.0; charset=utf-8`
     /// (<https://prometheus.io/docs/specs/om/open_metrics_spec/>).
     pub fn openmetrics(&self) -> String {
@@ -57,11 +57,11 @@ impl MetricsSnapshot {
     }
 }
 
-/// What the conventions have names for.
+/// The metrics that the conventions define.
 fn operations(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     let mut family = page.family(&names::DURATION);
     for (labels, model) in models {
-        // Without an answer, the label is the reason.
+        // `latency` has the answered calls. The others have the error as a label.
         if model.total.latency.count() > 0 {
             family.histogram(labels, &model.total.latency, None);
         }
@@ -86,7 +86,7 @@ fn operations(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     }
 }
 
-/// The rest of what is counted by model.
+/// Our own metrics by model.
 fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     let mut family = page.family(&names::OUTPUT_RATE);
     for (labels, model) in models {
@@ -195,7 +195,7 @@ fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
     }
 }
 
-/// Those that are used up most.
+/// The budgets with the largest share spent.
 fn budgets(page: &mut Page, budgets: &[BudgetStatus]) {
     let mut fullest: Vec<&BudgetStatus> = Vec::new();
     for status in table::fullest(budgets) {
@@ -236,7 +236,7 @@ fn of_model(model: &ModelStats) -> Labels {
         .with(names::SERVER_PORT, &model.server_port.to_string())
 }
 
-/// Labels as they are written, without the braces.
+/// Labels in their written form, without the braces.
 #[derive(Debug, Clone, Default)]
 struct Labels(String);
 
@@ -253,7 +253,7 @@ impl Labels {
                 '\\' => text.push_str("\\\\"),
                 '"' => text.push_str("\\\""),
                 '\n' => text.push_str("\\n"),
-                // Escaped once more, since the format has no escapes but these three.
+                // Escaped twice, because the format has no escapes besides these three.
                 char if is_unseen(char) => {
                     text.push('\\');
                     text.extend(char.escape_default());
@@ -284,13 +284,12 @@ impl Page {
         Family { page: self, name: metric.prometheus(), metric, has_head: false }
     }
 
-    /// A metric without labels.
+    /// Writes a metric without labels.
     fn one(&mut self, metric: &Metric, value: &dyn Display) {
         self.family(metric).value(&Labels::default(), value);
     }
 
-    /// A metric of whole numbers: `count` is called for each thing to write what there is
-    /// to count of it.
+    /// Writes a metric of whole numbers. Calls `count` for each thing to list its values.
     fn counts<T>(
         &mut self,
         metric: &Metric,
@@ -310,13 +309,13 @@ impl Page {
 }
 
 impl Family<'_> {
-    /// The one value of a series of a counter or gauge.
+    /// Writes the only value of a counter or gauge with these labels.
     fn value(&mut self, labels: &Labels, value: &dyn Display) {
         let suffix = if self.metric.kind == Kind::Counter { "_total" } else { "" };
         self.sample(suffix, labels, value);
     }
 
-    /// A series of a histogram; `sum` is in place of the histogram's own.
+    /// Writes a histogram. `sum` replaces the histogram's own.
     fn histogram<M: Measure>(
         &mut self,
         labels: &Labels,
@@ -328,7 +327,7 @@ impl Family<'_> {
             return;
         }
         for bound in bounds {
-            // OpenMetrics wants a float there to look like one.
+            // OpenMetrics requires floats to look like floats.
             let text = if self.page.open { format!("{bound:?}") } else { bound.to_string() };
             self.sample("_bucket", &labels.with("le", &text), &histogram.up_to(*bound));
         }
@@ -341,12 +340,12 @@ impl Family<'_> {
         self.head();
         let (text, name) = (&mut self.page.text, &self.name);
         let braces = if labels.0.is_empty() { ["", ""] } else { ["{", "}"] };
-        // Writing into a string does not fail. An infinite number is `inf` to Rust.
+        // Writing to a string cannot fail. Rust writes infinity as `inf`.
         let value = value.to_string().replace("inf", "+Inf");
         let _ = writeln!(text, "{name}{suffix}{}{}{} {value}", braces[0], labels.0, braces[1]);
     }
 
-    /// What stands before the first sample; nothing where there is none.
+    /// Writes the lines before the first sample, and nothing if there is none.
     fn head(&mut self) {
         if std::mem::replace(&mut self.has_head, true) {
             return;
@@ -356,7 +355,7 @@ impl Family<'_> {
             Kind::Gauge => "gauge",
             Kind::Histogram(_) => "histogram",
         };
-        // In the older format a counter's family is named as its samples are.
+        // In the older format, the name of a counter's family is that of its samples.
         let total =
             if self.metric.kind == Kind::Counter && !self.page.open { "_total" } else { "" };
         let (text, name) = (&mut self.page.text, &self.name);

@@ -15,42 +15,42 @@ use crate::pool::PoolStats;
 use crate::sync::Lock;
 use crate::sync::ordered::{Mutex, MutexGuard};
 
-/// How many shards there are: more than there are threads that end a call at the same
-/// moment, mostly.
+/// How many shards there are: usually more than threads that end a call at the same moment.
 const SHARDS: usize = 8;
 
 /// Records the calls of a client and all its clones.
 ///
-/// A call is booked in one critical section of one shard, which a thread finds free
-/// unless more threads end a call at once than there are shards. Every 10 seconds, and
-/// whenever somebody looks, the shards are emptied into the store.
+/// Recording a call takes one lock, that of one shard. A thread finds a free one unless more
+/// threads end a call at once than there are shards. Every 10 seconds, and for every snapshot, the
+/// shards are emptied into the store.
 ///
-/// The locks are taken in the order store, shards by their index, targets (see `sync.rs`). Who
-/// records holds one shard at a time, and nothing when it asks for the store.
+/// The lock order is store, shards by index, targets (see `sync.rs`). Recording holds one shard at
+/// a time, and no lock when it takes the store's.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     start: Instant,
-    shards: [Alone; SHARDS],
-    /// Guards that a target has one id and an id one target.
+    shards: [CacheLine; SHARDS],
+    /// Invariant: every target has exactly one id.
     targets: Mutex<Targets>,
-    /// Guards that every slice that is out of a shard is in here: whoever takes slices
-    /// holds it until they are in.
+    /// Invariant: every slice that has left a shard is in here. Whoever takes slices holds this
+    /// lock until they are in.
     store: Mutex<Store>,
 }
 
-/// Guards that a call is booked whole. Two in one cache line would slow each other down.
+/// Invariant: a call is recorded completely. Two shards in one cache line would slow each other
+/// down.
 #[derive(Debug)]
 #[repr(align(128))]
-struct Alone(Mutex<Shard>);
+struct CacheLine(Mutex<Shard>);
 
-impl Default for Alone {
+impl Default for CacheLine {
     fn default() -> Self {
         Self(Mutex::new(Lock::MetricsShard, Shard::default()))
     }
 }
 
-/// A call that has begun. When it is dropped without [`end`](Self::end), it is in flight
-/// no more, and nothing else is known of it.
+/// A call that has begun. Dropping it without [`end`](Self::end) only removes it from the calls in
+/// flight.
 #[derive(Debug)]
 #[must_use = "a call that is dropped at once was never in flight"]
 pub(crate) struct InFlight {
@@ -69,7 +69,7 @@ impl Recorder {
         })
     }
 
-    /// A call begins.
+    /// Notes that a call begins.
     pub(crate) fn begin(self: &Arc<Self>, target: &Target<'_>) -> InFlight {
         let mut shard = self.shard();
         let id = self.id(&mut shard, target);
@@ -78,21 +78,21 @@ impl Recorder {
         InFlight { recorder: self.clone(), id, ended: false }
     }
 
-    /// A call ends that began on this id.
-    fn book(&self, call: &CallEnd<'_>, now: Instant, id: usize) {
+    /// Records the end of a call that began with this target id.
+    fn record(&self, call: &CallEnd<'_>, now: Instant, id: usize) {
         let slice = timeline::slice(self.since_start(now));
         let mut shard = self.shard();
         shard.add_in_flight(id, -1);
         let is_full = shard.record(slice, id, call);
         drop(shard);
-        // If it is busy, the next call will find the shard as full.
+        // If the store is busy, the next call will try again.
         if let Some(mut store) = is_full.then(|| self.store.try_lock()).flatten() {
             self.collect(&mut store);
             store.roll(self.since_start(now));
         }
     }
 
-    /// The thread's own shard or, when that is busy, any that is free.
+    /// The thread's own shard or, if that is busy, any free one.
     fn shard(&self) -> MutexGuard<'_, Shard> {
         let own = own_shard();
         (0..SHARDS)
@@ -113,8 +113,8 @@ impl Recorder {
         }
     }
 
-    /// Empties the shards into the store, all as they are at one moment. Returns the
-    /// calls in flight then, by target.
+    /// Empties the shards into the store, all at the same moment. Returns the calls then in
+    /// flight, by target.
     fn collect(&self, store: &mut Store) -> Vec<i64> {
         let mut shards: Vec<_> = self.shards.iter().map(|shard| shard.0.lock()).collect();
         let mut in_flight = Vec::new();
@@ -128,16 +128,15 @@ impl Recorder {
         drop(shards);
         store.add(taken.iter_mut().flatten());
         for (shard, mut slices) in self.shards.iter().zip(taken) {
-            let emptied = slices.pop().map_or_else(Vec::new, |slice| slice.books);
+            let emptied = slices.pop().map_or_else(Vec::new, |slice| slice.by_target);
             let unused = shard.0.lock().reuse(emptied);
-            // Not while the shard is locked.
+            // Freed only after the shard is unlocked.
             drop(unused);
         }
         in_flight
     }
 
-    /// All numbers, as they are at one moment: every call that ended before is in it, and
-    /// every call is in it as a whole or not at all.
+    /// A snapshot of one moment. It contains every call that ended before, each one completely.
     pub(crate) fn snapshot(
         &self,
         now: Instant,
@@ -173,10 +172,10 @@ impl Recorder {
 }
 
 impl InFlight {
-    /// The call has ended. It is booked on the target that it began with.
+    /// Records the end of the call, on the target with which it began.
     pub(crate) fn end(mut self, call: &CallEnd<'_>, now: Instant) {
         self.ended = true;
-        self.recorder.book(call, now, self.id);
+        self.recorder.record(call, now, self.id);
     }
 }
 
@@ -194,6 +193,6 @@ fn own_shard() -> usize {
     thread_local! {
         static OWN: Cell<usize> = Cell::new(THREADS.fetch_add(1, Ordering::Relaxed) % SHARDS);
     }
-    // A thread that is ending has none any more.
+    // A thread that is ending has none left.
     OWN.try_with(Cell::get).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Samples of single calls: the slowest and the latest failed ones.
+//! `CallSample`: details of single calls, the slowest and the most recent failed ones.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -11,17 +11,17 @@ use crate::error::{Attempt, AttemptFailure};
 
 use crate::time::rfc3339;
 
-/// How many of the latest failed calls, and of the slowest of each time, are kept.
+/// How many recent failed calls are kept, and how many of the slowest of each minute.
 pub(super) const KEPT: usize = 10;
 
-/// How many attempts of a call are kept: the last.
+/// How many attempts of a call are kept: the last ones.
 const MAX_ATTEMPTS: usize = 20;
 
 /// How many tags of a call are kept.
 const MAX_TAGS: usize = 20;
 
-/// One call in more detail: what just happened? Nothing of what was asked and answered is
-/// in it; but a provider's error message, which is repeated, may quote the request.
+/// Details of one call. It holds nothing of the prompt or the answer, but a provider's error
+/// message is kept, and may quote the request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CallSample {
@@ -30,23 +30,23 @@ pub struct CallSample {
     pub at: SystemTime,
     /// The provider's id, such as `groq`.
     pub provider: String,
-    /// The model, as it was asked for.
+    /// The requested model.
     pub model: String,
-    /// The model that answered, as the provider calls it.
+    /// The model that answered, by the provider's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_model: Option<String>,
-    /// From the call to its end.
+    /// From start to end of the call.
     pub latency: Duration,
-    /// From the call to the first token of a stream.
+    /// From the start of the call to the first token of a stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_first_token: Option<Duration>,
-    /// How it failed; `None` when it was answered.
+    /// How it failed; `None` if it was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<AttemptFailure>,
-    /// What was tried, in order: the last 20 attempts.
+    /// Its attempts in order: the last 20.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
-    /// The provider's id of the request, to quote to its support.
+    /// The provider's id of the request, for its support.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// The first 20 of the call's tags, each cut at 200 bytes.
@@ -76,14 +76,14 @@ impl CallSample {
     }
 }
 
-/// The samples of some time.
+/// The samples of some period.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Samples {
-    /// The slowest, the slowest first.
+    /// Slowest first.
     pub(super) slowest: Vec<CallSample>,
-    /// The latest that failed, the latest first once they are put in order.
+    /// The most recent failed calls, newest first once they are sorted.
     pub(super) failed: Vec<CallSample>,
-    /// Where in `failed` the next one goes once it is full.
+    /// Where in `failed` to put the next one once it is full.
     next: usize,
 }
 

@@ -1,4 +1,4 @@
-//! One shard of the metrics: a thread's share of the counts until they are collected.
+//! `Shard`: a thread's share of the counts until they are collected.
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
@@ -9,46 +9,46 @@ use super::sample::Samples;
 use super::stats::Stats;
 use super::target::{Known, OTHER, Target, bounded};
 
-/// How many slices a shard holds when nobody collects them.
+/// How many slices a shard holds if nobody collects them.
 const MAX_SLICES: usize = 4;
 
-/// How many models that answered are told apart, for each that was asked for.
+/// How many answering models are counted separately for each requested model.
 const MAX_ANSWERED_BY: usize = 8;
 
-/// A part of the books, of which each thread writes into one, so that threads rarely meet.
+/// One part of the counts. Each thread writes to one shard, so that threads rarely contend.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    /// The targets that were seen here, by model.
+    /// The targets seen in this shard, by model.
     known: HashMap<Box<str>, Vec<(usize, Arc<Known>)>>,
-    /// How many calls have begun here, less those that have ended here, by target. A call
-    /// ends on the target that it began with, but often in the shard of another thread: only
-    /// the sum over all shards means anything.
+    /// Calls begun here minus calls ended here, by target. A call ends on the target with which it
+    /// began, but often in the shard of another thread: only the sum over all shards is
+    /// meaningful.
     in_flight: Vec<i64>,
-    /// What has not been collected, the latest last.
+    /// What has not been collected yet, latest last.
     slices: Vec<Slice>,
-    /// Those that were collected last, emptied, so that their memory is used again.
-    spare: Books,
+    /// The counts collected last, emptied, for reuse of their memory.
+    spare: ByTarget,
 }
 
-/// What happened, by target.
-pub(super) type Books = Vec<Option<Box<Book>>>;
+/// Counts, indexed by target id.
+pub(super) type ByTarget = Vec<Option<Box<Counts>>>;
 
-/// What happened in a slice of time.
+/// The counts of a slice of time.
 #[derive(Debug, Default)]
 pub(super) struct Slice {
     pub(super) number: u64,
-    pub(super) books: Books,
+    pub(super) by_target: ByTarget,
     pub(super) samples: Samples,
 }
 
-/// What happened to one target.
+/// The counts of one target.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct Counts {
     pub(super) stats: Stats,
     pub(super) answered_by: AnsweredBy,
 }
 
-impl Book {
+impl Counts {
     pub(super) fn add(&mut self, other: &Self) {
         self.stats.add(&other.stats);
         self.answered_by.add(&other.answered_by);
@@ -61,13 +61,13 @@ impl Book {
 }
 
 impl Shard {
-    /// The id of a target that was seen here.
+    /// The id of a target that this shard has seen.
     pub(super) fn id(&self, target: &Target<'_>) -> Option<usize> {
         let known = self.known.get(bounded(target.model))?;
         known.iter().find(|(_, known)| known.is(target)).map(|(id, _)| *id)
     }
 
-    /// From now on, a target is seen here.
+    /// Notes that this shard has seen a target.
     pub(super) fn learn(&mut self, id: usize, known: Arc<Known>) {
         self.known.entry(known.model.as_str().into()).or_default().push((id, known));
     }
@@ -76,20 +76,20 @@ impl Shard {
         *place(&mut self.in_flight, id) += calls;
     }
 
-    /// Books a call. Returns whether slices have ended that can be collected.
+    /// Records a call. Returns whether there are ended slices to collect.
     pub(super) fn record(&mut self, number: u64, id: usize, call: &CallEnd<'_>) -> bool {
-        // A thread may come late with a time that it has read before: its call is then
-        // booked on the slice that is open.
+        // A thread may arrive late with a time it read earlier. Its call then counts in the
+        // current slice.
         let is_new = self.slices.last().is_none_or(|slice| slice.number < number);
         if is_new && self.slices.len() < MAX_SLICES {
             self.slices.push(Slice { number, ..Slice::default() });
         }
         if let Some(slice) = self.slices.last_mut() {
             let spare = || self.spare.get_mut(id).and_then(Option::take).unwrap_or_default();
-            let book = place(&mut slice.books, id).get_or_insert_with(spare);
-            book.stats.record(call);
+            let counts = place(&mut slice.by_target, id).get_or_insert_with(spare);
+            counts.stats.record(call);
             if let Some(model) = call.response_model {
-                book.answered_by.count(model, 1);
+                counts.answered_by.count(model, 1);
             }
             slice.samples.record(call);
         }
@@ -100,19 +100,19 @@ impl Shard {
         &self.in_flight
     }
 
-    /// All that has not been collected.
+    /// Removes everything that has not been collected yet.
     pub(super) fn take(&mut self) -> Vec<Slice> {
         mem::take(&mut self.slices)
     }
 
-    /// Takes back the memory of books that were collected. Gives up what it has not used
-    /// since the last time, so that nothing is kept of targets that are called no more.
-    pub(super) fn reuse(&mut self, emptied: Books) -> Books {
+    /// Takes back the memory of collected counts. Returns what was not used since the last time,
+    /// so that nothing is kept for targets that are no longer called.
+    pub(super) fn reuse(&mut self, emptied: ByTarget) -> ByTarget {
         mem::replace(&mut self.spare, emptied)
     }
 }
 
-/// How many calls each model answered, as the provider calls it.
+/// How many calls each model answered, by the provider's name for it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct AnsweredBy(Vec<(Box<str>, u64)>);
 
@@ -146,7 +146,7 @@ impl AnsweredBy {
     }
 }
 
-/// The place of an id in a list that grows with the ids.
+/// The element of an id in a list that grows as needed.
 pub(super) fn place<T: Default>(list: &mut Vec<T>, id: usize) -> &mut T {
     if list.len() <= id {
         list.resize_with(id + 1, T::default);

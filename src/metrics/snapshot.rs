@@ -1,4 +1,4 @@
-//! A snapshot of all metrics of a client at one moment.
+//! `MetricsSnapshot`: all metrics of a client at one moment.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,79 +12,76 @@ use crate::time::rfc3339;
 
 /// What the calls of a client and all its clones did, at one moment.
 ///
-/// Every call is in it as a whole or not at all, and `by_model` sums up to the total. Its
-/// `Display` is a table for a terminal of 80 columns, with the first rows; `{:#}` has them
-/// all. [`prometheus`](Self::prometheus) is for scrapers, and serde stores it.
+/// Every call is included completely or not at all, and `by_model` adds up to the total. The
+/// `Display` output is a table for a terminal of 80 columns with the first rows; `{:#}` shows all
+/// rows. [`prometheus`](Self::prometheus) is for scrapers, and serde can store it.
 ///
-/// What it takes is bounded: there is a row for each of the first 200 models, and
-/// `(other)` for the rest.
+/// Its size is bounded: the first 200 models have rows, and `(other)` has the rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MetricsSnapshot {
     /// When it was taken. Stored as RFC 3339 text in UTC, to the millisecond.
     #[serde(with = "rfc3339::text")]
     pub at: SystemTime,
-    /// How long there has been the client.
+    /// The time since the client was built.
     pub uptime: Duration,
-    /// Calls under way.
+    /// Calls in progress.
     pub in_flight: u64,
     /// All calls since the start.
     pub total: Stats,
-    /// The calls that ended lately.
+    /// The calls that ended recently.
     pub windows: Windows,
-    /// By provider and model, as it was asked for; the one with the most calls first, and
-    /// `(other)` last.
+    /// By provider and requested model: the one with the most calls first, `(other)` last.
     pub by_model: Vec<ModelStats>,
     /// The connections.
     pub pool: PoolStats,
-    /// The money.
+    /// Costs and budgets.
     pub costs: Costs,
-    /// How many retries the [budget](crate::RetryBudget) has left.
+    /// How many retries are left in the [retry budget](crate::RetryBudget).
     pub retries_left: u32,
-    /// The 10 slowest calls of the last fifteen minutes, however they ended; the slowest
-    /// first.
+    /// The 10 slowest calls of the last fifteen minutes, however they ended; slowest first.
     pub slowest: Vec<CallSample>,
-    /// The latest 10 calls that failed, the latest first. Those are not among them that
-    /// the caller cancelled or a budget refused.
+    /// The 10 most recent calls that failed, newest first. Calls that the caller cancelled or a
+    /// budget refused are not included.
     pub failed: Vec<CallSample>,
 }
 
-/// The numbers of one model, at one provider's server.
+/// The numbers of one model at one provider's server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ModelStats {
     /// The provider's id, such as `groq`.
     pub provider: String,
-    /// The model, as it was asked for; names are cut at 200 bytes.
+    /// The requested model; names are cut at 200 bytes.
     pub model: String,
-    /// `chat` or `text_completion`.
+    /// `chat`, `text_completion` or `raw`.
     pub operation: String,
     /// The host that serves it.
     pub server_address: String,
     /// The port there.
     pub server_port: u16,
-    /// How many calls were answered by which model, as the provider calls it. The first
-    /// eight, and `(other)`.
+    /// How many calls each model answered, by the provider's name for it. The first eight models,
+    /// and `(other)`.
     pub answered_by: BTreeMap<String, u64>,
-    /// Calls under way.
+    /// Calls in progress.
     pub in_flight: u64,
     /// All calls since the start.
     pub total: Stats,
-    /// The calls that ended lately.
+    /// The calls that ended recently.
     pub windows: Windows,
 }
 
-/// The calls that ended lately.
+/// The calls that ended recently.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Windows {
-    /// The last minute, and up to 10 seconds before it.
+    /// The last minute, plus up to 10 seconds.
     pub one_minute: Window,
-    /// The last five minutes, and up to a minute before them.
+    /// The last five minutes, plus up to a minute.
     pub five_minutes: Window,
-    /// The last fifteen minutes, and up to a minute before them.
+    /// The last fifteen minutes, plus up to a minute.
     pub fifteen_minutes: Window,
 }
 
@@ -93,27 +90,26 @@ pub struct Windows {
 #[serde(default)]
 #[non_exhaustive]
 pub struct Window {
-    /// How long that is, exactly: what a rate is divided by. Time is counted in slices,
-    /// so it is a little more than the window is named after; soon after the start it is
-    /// less.
+    /// The exact length of the window, by which rates are divided. Time is counted in slices, so
+    /// it is a little longer than the window's name says, and shorter soon after the start.
     pub span: Duration,
     /// The calls.
     pub stats: Stats,
 }
 
-/// What the budgets say. What the calls cost is in [`Stats::cost`].
+/// Costs and budgets. What the calls cost is also in [`Stats::cost`].
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Costs {
-    /// All that is in the books: attempts that were billed without an answer included,
-    /// and calls made elsewhere that the program told of.
+    /// Everything that was charged: also attempts billed without an answer, and calls made
+    /// elsewhere that the program reported.
     pub total: Tally,
-    /// How many calls were refused by a budget.
+    /// How many calls a budget refused.
     pub refused: u64,
-    /// How many calls could not be booked, because the ledger failed.
+    /// How many calls the ledger failed to record.
     pub unbooked: u64,
-    /// How far each budget is used up.
+    /// How much of each budget is used.
     pub budgets: Vec<BudgetStatus>,
 }
 
@@ -129,7 +125,7 @@ impl From<CostReport> for Costs {
 }
 
 impl Window {
-    /// Calls a second.
+    /// Calls per second.
     #[expect(clippy::cast_precision_loss)]
     pub fn rate(&self) -> f64 {
         match self.span.as_secs_f64() {

@@ -1,4 +1,4 @@
-//! The numbers of the calls in some period: counts, times, tokens and costs.
+//! `Stats`: the counts, times, tokens and costs of the calls in some period.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,60 +9,60 @@ use crate::error::{Decision, ErrorKind, GiveUp, Phase, Wait};
 use crate::histogram::Histogram;
 use crate::money::Money;
 
-/// The numbers of the calls that ended in some time.
+/// The numbers of the calls that ended in some period.
 ///
-/// `calls` = `answered` + `failed` + `cancelled` + `refused`, and the calls in `errors`
-/// are all but the answered ones.
+/// `calls` = `answered` + `failed` + `cancelled` + `refused`. `errors` covers all calls that were
+/// not answered.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Calls that ended, however.
+    /// Calls that ended, in any way.
     pub calls: u64,
-    /// Those that were answered.
+    /// Calls that were answered.
     pub answered: u64,
-    /// Those that failed.
+    /// Calls that failed.
     pub failed: u64,
-    /// Those that the caller cancelled.
+    /// Calls that the caller cancelled.
     pub cancelled: u64,
-    /// Those that a budget refused, unsent.
+    /// Calls that a budget refused before they were sent.
     pub refused: u64,
-    /// Those that asked for a stream.
+    /// Calls that asked for a stream.
     pub streamed: u64,
-    /// The calls that were not answered, by what went wrong in the end.
+    /// The calls that were not answered, by their final error.
     pub errors: BTreeMap<ErrorKind, ErrorStats>,
     /// Attempts, over all calls.
     pub attempts: u64,
-    /// Attempts whose request was sent twice, since the connection turned out to be dead
+    /// Attempts whose request was sent twice because the connection was dead
     /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
     pub resent: u64,
-    /// Attempts beyond the first of their call, by what the one before had failed with.
+    /// Retries, by the error of the attempt before.
     pub retries: BTreeMap<ErrorKind, u64>,
-    /// The waits before these, by where their lengths came from.
+    /// Waits before retries, by what decided their length.
     pub waits: BTreeMap<Wait, u64>,
-    /// Why calls were given up after their last attempt.
+    /// Calls given up after their last attempt, by reason.
     pub given_up: BTreeMap<GiveUp, u64>,
-    /// From the call to its end, of the answered ones, waiting and retries included.
+    /// The time of answered calls from start to end, including waits and retries.
     pub latency: Histogram,
-    /// From the call to the first token, of streams.
+    /// The time of streams from the start of the call to the first token.
     pub time_to_first_token: Histogram,
-    /// Between a piece of a stream's output and the next.
+    /// The time between one piece of a stream's output and the next.
     pub time_between_tokens: Histogram,
-    /// Output tokens a second, of answered calls whose usage the provider reported: all
-    /// of them, by the time from the beginning of the attempt that was answered to the
-    /// end of the call. The wait for the first token is part of that.
+    /// Output tokens per second of answered calls whose usage the provider reported: all output
+    /// tokens, divided by the time from the start of the successful attempt to the end of the call.
+    /// That includes the wait for the first token.
     pub output_rate: Histogram<f64>,
-    /// Tokens used, failed calls included where they are known.
+    /// Tokens used, including those of failed calls if known.
     pub tokens: Tokens,
-    /// Input tokens of a call, over the answered ones.
+    /// Input tokens per answered call.
     pub input_tokens: Histogram<u64>,
-    /// Output tokens of a call, over the answered ones.
+    /// Output tokens per answered call.
     pub output_tokens: Histogram<u64>,
-    /// What the calls cost, those included that failed and are billed.
+    /// What the calls cost, including failed calls that are billed.
     pub cost: Money,
-    /// What a call cost, over those of known price.
+    /// The cost per call, over the calls with a known price.
     pub costs: Histogram<Money>,
-    /// Answered calls of no known price.
+    /// Answered calls without a known price.
     pub unpriced: u64,
 }
 
@@ -71,43 +71,42 @@ pub struct Stats {
 #[serde(default)]
 #[non_exhaustive]
 pub struct ErrorStats {
-    /// How many.
+    /// The number of calls.
     pub calls: u64,
-    /// Those of them that failed at a known stage, by that.
+    /// The calls that failed at a known stage, by stage.
     pub phases: BTreeMap<Phase, u64>,
-    /// From the call to its end.
+    /// The time from start to end of a call.
     pub latency: Histogram,
 }
 
-/// Numbers of tokens, by type. They nest as in [`Usage`].
+/// Token counts by type. They nest as in [`Usage`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Tokens {
     /// All input tokens.
     pub input: u64,
-    /// Those of them that were read from a cache.
+    /// Input tokens read from a cache.
     pub cached: u64,
-    /// Those of them that were written to a cache.
+    /// Input tokens written to a cache.
     pub cache_write: u64,
-    /// Those of them that were audio.
+    /// Input tokens of audio.
     pub input_audio: u64,
-    /// Those of them that were images, where the provider counts them.
+    /// Input tokens of images, if the provider counts them.
     pub input_image: u64,
     /// All output tokens.
     pub output: u64,
-    /// Those of them that were spent on reasoning.
+    /// Output tokens spent on reasoning.
     pub reasoning: u64,
-    /// Those of them that were audio.
+    /// Output tokens of audio.
     pub output_audio: u64,
-    /// Those of them that were images, where the provider counts them.
+    /// Output tokens of images, if the provider counts them.
     pub output_image: u64,
 }
 
 impl Stats {
-    /// The share of calls that failed, 0 to 1: of those that were answered or failed, so
-    /// that neither the caller's cancelling nor a budget's refusing counts. 0 when there
-    /// are none.
+    /// The share of calls that failed, 0 to 1, among those that were answered or failed.
+    /// Cancelled and refused calls do not count. 0 without any calls.
     #[expect(clippy::cast_precision_loss)]
     pub fn error_rate(&self) -> f64 {
         match self.answered.saturating_add(self.failed) {
@@ -116,7 +115,7 @@ impl Stats {
         }
     }
 
-    /// Attempts beyond the first of their call.
+    /// The number of retries.
     pub fn retried(&self) -> u64 {
         self.retries.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
@@ -156,8 +155,8 @@ impl Stats {
         for attempt in call.attempts {
             self.resent += u64::from(attempt.resent);
         }
-        // An attempt is a retry only if it was made: the last may have been followed by a
-        // wait in which the call was cancelled.
+        // A retry counts only if it was made: the last attempt may have been followed by a wait
+        // in which the call was cancelled.
         let retried = call.attempts.split_last().map_or(&[][..], |(_, before)| before);
         for attempt in retried {
             if let Some(failure) = &attempt.failure {
@@ -184,7 +183,7 @@ impl Stats {
             return;
         }
         self.tokens.add(&call.usage.into());
-        // The conventions want no failed operations here.
+        // The OpenTelemetry conventions exclude failed operations here.
         if call.outcome.is_ok() {
             self.input_tokens.record(call.usage.prompt_tokens);
             self.output_tokens.record(call.usage.completion_tokens);
@@ -194,8 +193,8 @@ impl Stats {
         }
     }
 
-    /// From now on, a copy has the memory of this one, until either is added to: that of the
-    /// histograms, which are most of it.
+    /// Makes copies share the memory of the histograms, which are most of it, until either side
+    /// changes.
     pub(super) fn share(&mut self) {
         self.latency.share();
         self.time_to_first_token.share();
@@ -206,9 +205,9 @@ impl Stats {
         self.costs.share();
     }
 
-    /// Forgets all calls, and keeps the memory.
+    /// Resets everything, and keeps the memory.
     pub(super) fn clear(&mut self) {
-        // All by name, so that no field that is added later is forgotten here.
+        // Named one by one, so that a field added later is not forgotten here.
         let Self {
             calls,
             answered,
@@ -254,7 +253,7 @@ impl Stats {
     }
 
     pub(super) fn add(&mut self, other: &Self) {
-        // All by name, so that no field that is added later is forgotten here.
+        // Named one by one, so that a field added later is not forgotten here.
         let Self {
             calls,
             answered,
@@ -279,7 +278,7 @@ impl Stats {
             costs,
             unpriced,
         } = other;
-        // What was stored by somebody else may have any counts, and a server say any.
+        // Saturates: stored counts may come from anywhere, and servers may report any number.
         for (sum, count) in [
             (&mut self.calls, calls),
             (&mut self.answered, answered),
@@ -321,7 +320,7 @@ impl ErrorStats {
 }
 
 impl Tokens {
-    /// Apart, so that they sum up, by the name of each class.
+    /// Disjoint classes that add up to all tokens, by name.
     pub(crate) fn classes(&self) -> [(&'static str, u64); 5] {
         let fresh = self.input.saturating_sub(self.cached).saturating_sub(self.cache_write);
         [

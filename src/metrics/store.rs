@@ -1,4 +1,4 @@
-//! Adds up what the shards collected, by model and over time.
+//! `Store`: adds up what the shards collected, by model and over time.
 
 use std::cmp::Reverse;
 use std::mem;
@@ -11,16 +11,16 @@ use super::stats::Stats;
 use super::target::{Known, OTHER, Targets};
 use super::timeline::{self, Timeline, is_recent, minute};
 
-/// All that was collected from the shards.
+/// Everything collected from the shards.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     /// By target.
     series: Vec<Series>,
-    /// All of them together.
+    /// All targets together.
     total: Timeline,
-    /// The latest that failed.
+    /// The most recent failed calls.
     failed: Samples,
-    /// The slowest of each minute.
+    /// The slowest calls of each minute.
     slowest: Vec<(u64, Samples)>,
 }
 
@@ -30,7 +30,7 @@ struct Series {
     answered_by: AnsweredBy,
 }
 
-/// What a [`Store`] reads.
+/// What a [`Store`] returns for a snapshot.
 pub(super) struct Read {
     pub(super) total: Stats,
     pub(super) windows: Windows,
@@ -40,7 +40,7 @@ pub(super) struct Read {
 }
 
 impl Store {
-    /// Takes in what shards had, of any times, and leaves the books empty.
+    /// Adds what the shards had, of any times, and leaves the slices empty.
     pub(super) fn add<'a>(&mut self, slices: impl Iterator<Item = &'a mut Slice>) {
         let mut slices: Vec<_> = slices.collect();
         slices.sort_by_key(|slice| slice.number);
@@ -49,18 +49,18 @@ impl Store {
         }
     }
 
-    /// Takes in slices of one time. They are summed up first: what is kept of a target
-    /// stretches over far more memory.
+    /// Adds slices of the same time. Sums them up first, because the timeline of a target spreads
+    /// over far more memory.
     fn add_at(&mut self, number: u64, slices: &mut [&mut Slice]) {
         let mut total = Stats::default();
-        let ids = slices.iter().map(|slice| slice.books.len()).max().unwrap_or_default();
+        let ids = slices.iter().map(|slice| slice.by_target.len()).max().unwrap_or_default();
         for id in 0..ids {
-            let mut books =
-                slices.iter_mut().filter_map(|slice| slice.books.get_mut(id)?.as_deref_mut());
-            let Some(sum) = books.next() else { continue };
-            for book in books {
-                sum.add(book);
-                book.clear();
+            let mut counts =
+                slices.iter_mut().filter_map(|slice| slice.by_target.get_mut(id)?.as_deref_mut());
+            let Some(sum) = counts.next() else { continue };
+            for more in counts {
+                sum.add(more);
+                more.clear();
             }
             total.add(&sum.stats);
             let series = place(&mut self.series, id);
@@ -83,7 +83,7 @@ impl Store {
         }
     }
 
-    /// Moves on to the slice that is open so long after the start.
+    /// Moves on to the slice that is current this long after the start.
     pub(super) fn roll(&mut self, since_start: Duration) {
         let now = timeline::slice(since_start);
         for series in &mut self.series {
@@ -93,8 +93,8 @@ impl Store {
         self.slowest.retain(|(of, _)| is_recent(*of, minute(now)));
     }
 
-    /// What there is so long after the start, to which it was [rolled](Self::roll), with
-    /// the calls in flight by target.
+    /// The numbers at the time to which this was [rolled](Self::roll), with the calls in flight by
+    /// target.
     pub(super) fn read(&self, since_start: Duration, targets: &Targets, in_flight: &[i64]) -> Read {
         let none = Series::default();
         let series = |id: usize| self.series.get(id).unwrap_or(&none);
@@ -102,7 +102,7 @@ impl Store {
         let is_shown = |id: &usize| series(*id).timeline.calls() > 0 || under_way(*id) != 0;
         let known = 0..self.series.len().max(in_flight.len());
         let mut ids: Vec<usize> = known.filter(is_shown).collect();
-        // Not the rows, which are far greater.
+        // Sorts ids, not the rows, which are far larger.
         ids.sort_by_cached_key(|id| {
             let Known { provider, model, .. } = targets.get(*id);
             let calls = Reverse(series(*id).timeline.calls());

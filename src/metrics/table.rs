@@ -1,4 +1,4 @@
-//! Snapshots for terminals.
+//! Metrics for terminals.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use crate::time::rfc3339;
 const MODELS: usize = 20;
 const FEW: usize = 5;
 
-/// How many columns a name has.
+/// How many columns a name takes.
 const NAME: usize = 22;
 
-/// How many columns there are.
+/// How wide a terminal is assumed to be.
 const COLUMNS: usize = 80;
 
 /// Tables of at most 80 columns, in plain text.
@@ -39,13 +39,13 @@ impl fmt::Display for MetricsSnapshot {
             left_out(f, self.by_model.len().saturating_sub(models))?;
         }
         errors(f, &self.total)?;
-        samples(f, "Failed last (UTC)", &self.failed, few, all)?;
-        samples(f, "Slowest of 15 minutes (UTC)", &self.slowest, few, all)?;
+        samples(f, "Recent failures (UTC)", &self.failed, few, all)?;
+        samples(f, "Slowest in 15 minutes (UTC)", &self.slowest, few, all)?;
         budgets(f, &self.costs.budgets, few)
     }
 }
 
-/// The whole in words.
+/// The totals in words.
 fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Result {
     let (total, tokens) = (&snapshot.total, display::tokens);
     write!(f, "{} for {}", counted(total.calls, "call"), display::money(total.cost))?;
@@ -74,11 +74,11 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Resul
     f.write_str("\n")?;
     if total.unpriced > 0 {
         let calls = counted(total.unpriced, "call");
-        writeln!(f, "! NOT IN THE COST: {calls} of models without a known price")?;
+        writeln!(f, "! NOT IN THE COST: {calls} to models without a known price")?;
     }
     if snapshot.costs.unbooked > 0 {
         let calls = counted(snapshot.costs.unbooked, "call");
-        writeln!(f, "! NOT BOOKED IN THE LEDGER: {calls}")?;
+        writeln!(f, "! NOT RECORDED IN THE LEDGER: {calls}")?;
     }
     write!(f, "{}", counted(total.retried(), "retry"))?;
     let mut sign = " after ";
@@ -99,9 +99,9 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Resul
     f.write_str("\n")
 }
 
-/// Retries left; without a bound there are ever so many.
+/// The retries left, or words for an unlimited number.
 fn left(retries: u32) -> String {
-    if retries == u32::MAX { "any number".to_owned() } else { display::count(retries.into()) }
+    if retries == u32::MAX { "unlimited".to_owned() } else { display::count(retries.into()) }
 }
 
 fn head(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
@@ -166,7 +166,7 @@ fn cost(amount: Money) -> String {
     display::money_to(amount, digits)
 }
 
-/// The calls that were not answered.
+/// The calls that were not answered, by error.
 fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
     if stats.errors.is_empty() {
         return Ok(());
@@ -186,7 +186,7 @@ fn errors(f: &mut fmt::Formatter<'_>, stats: &Stats) -> fmt::Result {
     Ok(())
 }
 
-/// Counts by size, the greatest first.
+/// Counts, largest first.
 fn most_first<'a, K: Copy + 'a>(
     counts: impl IntoIterator<Item = (&'a K, &'a u64)>,
 ) -> Vec<(K, u64)> {
@@ -226,13 +226,13 @@ fn samples(
     left_out(f, samples.len().saturating_sub(most))
 }
 
-/// How a call ended, without the provider's words.
+/// How a call ended, without the provider's message.
 fn how(sample: &CallSample) -> String {
     let mut how = match &sample.failure {
         None => "answered".to_owned(),
         Some(failure) => failure.kind.to_string(),
     };
-    // Under 2xx it was not the status that failed.
+    // With a status of 2xx, something other than the status failed.
     let status = sample.failure.as_ref().and_then(|failure| failure.status);
     if let Some(status @ (..200 | 300..)) = status {
         how += &format!(" ({status})");
@@ -243,7 +243,7 @@ fn how(sample: &CallSample) -> String {
     how
 }
 
-/// Those that are used up most.
+/// The budgets with the largest share spent.
 fn budgets(f: &mut fmt::Formatter<'_>, budgets: &[BudgetStatus], most: usize) -> fmt::Result {
     if budgets.is_empty() {
         return Ok(());
@@ -255,7 +255,7 @@ fn budgets(f: &mut fmt::Formatter<'_>, budgets: &[BudgetStatus], most: usize) ->
     left_out(f, budgets.len().saturating_sub(most))
 }
 
-/// Budgets by how far they are used up, the fullest first.
+/// Budgets by the share spent, largest first.
 pub(super) fn fullest(budgets: &[BudgetStatus]) -> Vec<&BudgetStatus> {
     let mut fullest: Vec<&BudgetStatus> = budgets.iter().collect();
     // No share is NaN.
@@ -267,7 +267,7 @@ fn target(provider: &str, model: &str) -> String {
     if provider == model { model.to_owned() } else { format!("{provider} {model}") }
 }
 
-/// Tells of rows that are not shown.
+/// Says how many rows are not shown.
 fn left_out(f: &mut fmt::Formatter<'_>, rows: usize) -> fmt::Result {
     match rows {
         0 => Ok(()),

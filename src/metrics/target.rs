@@ -1,24 +1,24 @@
-//! The provider, model and server that metrics are counted by.
+//! `Target`: the provider, model and server by which metrics are counted.
 
 use std::sync::Arc;
 
-/// How many targets are told apart. Calls to any further one are booked on "(other)".
+/// How many targets have their own row. Calls to any further one count under "(other)".
 pub(crate) const MOST: usize = 200;
 
 /// The longest name kept, in bytes.
 const MAX_NAME: usize = 200;
 
-/// What stands for all that has no row of its own.
+/// The name of the row for everything that has no row of its own.
 pub(crate) const OTHER: &str = "(other)";
 
-/// What a call goes to: each has a row of its own in the books.
+/// Where a call goes. Each target has its own row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Target<'a> {
     /// The [name](crate::Provider::name) of the provider.
     pub(crate) provider: &'a str,
-    /// The model, as it is asked for.
+    /// The requested model.
     pub(crate) model: &'a str,
-    /// [`CHAT`](super::CHAT) or [`TEXT_COMPLETION`](super::TEXT_COMPLETION).
+    /// [`CHAT`](super::CHAT), [`TEXT_COMPLETION`](super::TEXT_COMPLETION) or [`RAW`](super::RAW).
     pub(crate) operation: &'a str,
     /// The host that serves it, without a port.
     pub(crate) server_address: &'a str,
@@ -26,7 +26,7 @@ pub(crate) struct Target<'a> {
     pub(crate) server_port: u16,
 }
 
-/// A [`Target`], kept.
+/// An owned [`Target`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) provider: String,
@@ -56,7 +56,7 @@ impl Known {
     }
 }
 
-/// All targets known, each at the index that is its id.
+/// All known targets. The index of each is its id.
 #[derive(Debug)]
 pub(super) struct Targets(Vec<Arc<Known>>);
 
@@ -74,7 +74,7 @@ impl Targets {
         Self(vec![Arc::new(other)])
     }
 
-    /// Finds a target, or takes it in; `None` where there is no more room.
+    /// Finds a target, or adds it; `None` if there is no room for more.
     pub(super) fn id(&mut self, target: &Target<'_>) -> Option<(usize, Arc<Known>)> {
         let found = self.0.iter().position(|known| known.is(target));
         let id = match found {
@@ -93,7 +93,7 @@ impl Targets {
     }
 }
 
-/// A name from outside, cut at the most that is kept.
+/// A name from outside, cut to the longest length that is kept.
 pub(crate) fn bounded(name: &str) -> &str {
     if name.len() <= MAX_NAME {
         return name;
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_is_room_for_so_many_and_each_keeps_its_id() {
+    fn the_first_targets_keep_their_ids_and_further_ones_have_none() {
         let mut targets = Targets::new();
         let names: Vec<String> = (0..MOST + 3).map(|number| number.to_string()).collect();
         for _ in 0..2 {

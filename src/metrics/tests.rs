@@ -1,4 +1,4 @@
-//! The recorder as a whole: many threads, virtual time, bounds.
+//! Tests of the recorder as a whole: many threads, virtual time, bounds.
 
 mod example;
 mod windows;
@@ -81,7 +81,7 @@ pub(super) fn attempt(error: Option<&Error>, decision: Option<Decision>) -> Atte
     }
 }
 
-/// A recorder and the time that it is given.
+/// A recorder with a clock that the test sets.
 pub(super) struct Clock {
     pub(super) recorder: Arc<Recorder>,
     start: Instant,
@@ -121,7 +121,7 @@ fn sum(snapshot: &MetricsSnapshot) -> Stats {
 }
 
 #[test]
-fn a_call_is_counted_in_all_that_it_tells() {
+fn a_call_is_counted_in_every_number_it_affects() {
     let clock = Clock::new();
     let mut gaps = Histogram::default();
     gaps.record(millis(20));
@@ -154,7 +154,7 @@ fn a_call_is_counted_in_all_that_it_tells() {
     assert_eq!((total.cancelled, total.refused, total.streamed), (1, 1, 1));
     assert_eq!((total.attempts, total.resent, total.retried()), (4, 1, 1));
     assert!((total.error_rate() - 0.5).abs() < 1e-9);
-    // The cancelled call was waiting to try again, and did not.
+    // The cancelled call was waiting to retry, and did not.
     assert_eq!(total.retries, BTreeMap::from([(ErrorKind::RateLimited, 1)]));
     assert_eq!(total.waits, BTreeMap::from([(Wait::RetryAfter, 1)]));
     assert_eq!(total.given_up, BTreeMap::from([(GiveUp::RetriesSpent, 1)]));
@@ -166,7 +166,7 @@ fn a_call_is_counted_in_all_that_it_tells() {
         (total.time_between_tokens.count(), total.time_between_tokens.sum()),
         (2, millis(50))
     );
-    // 50 tokens in the second of the attempt that was answered.
+    // 50 tokens in the second of the successful attempt.
     assert!((total.output_rate.max() - 50.0).abs() < 1e-9);
     assert_eq!((total.tokens.input, total.tokens.output), (100, 50));
     assert_eq!((total.input_tokens.max(), total.output_tokens.max()), (100, 50));
@@ -251,7 +251,7 @@ fn calls_are_in_flight_until_they_end_or_are_dropped() {
     assert_eq!(in_flight(), (3, vec![2, 1]));
     drop(one);
     three.end(&answered("b", millis(1)), clock.start);
-    // The one with calls that have ended comes first.
+    // The one with ended calls comes first.
     assert_eq!(in_flight(), (1, vec![0, 1]));
     two.end(&answered("a", millis(1)), clock.start);
     assert_eq!(in_flight(), (0, vec![0, 0]));
@@ -278,7 +278,7 @@ fn any_number_of_models_takes_a_bounded_number_of_rows() {
 }
 
 #[test]
-fn samples_are_the_latest_failed_and_the_slowest_of_fifteen_minutes() {
+fn samples_are_the_recent_failures_and_the_slowest_of_fifteen_minutes() {
     let clock = Clock::new();
     let error = Error::new(ErrorKind::Server, "broke");
     for second in 0..600 {
@@ -297,7 +297,7 @@ fn samples_are_the_latest_failed_and_the_slowest_of_fifteen_minutes() {
 }
 
 #[test]
-fn what_a_sample_keeps_is_bounded() {
+fn the_size_of_a_sample_is_bounded() {
     let clock = Clock::new();
     let error = Error::new(ErrorKind::Server, "x".repeat(10_000)).bounded();
     let attempts: Vec<Attempt> = (0..500)

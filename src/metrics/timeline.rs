@@ -1,4 +1,4 @@
-//! The numbers of one target over time, in slices of ten seconds and minutes.
+//! `Timeline`: the numbers of one target over time, in slices of ten seconds and minutes.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ const SLICE: u64 = 10;
 /// How many slices are a minute.
 const MINUTE: u64 = 60 / SLICE;
 
-/// The slices of the last minute, before the one that is open.
+/// How many ended slices the one-minute window has, besides the current one.
 const SLICES: u64 = MINUTE;
 
-/// How many minutes the second window has, and the third.
+/// How many minutes the other two windows have.
 const FIVE: u64 = 5;
 const FIFTEEN: u64 = 15;
 
-/// The slice that is open so long after the start.
+/// The slice that is current this long after the start.
 pub(super) fn slice(since_start: Duration) -> u64 {
     since_start.as_secs() / SLICE
 }
@@ -28,7 +28,7 @@ pub(super) fn minute(slice: u64) -> u64 {
     slice / MINUTE
 }
 
-/// Whether a minute is part of the last fifteen, or the one that is open.
+/// Whether a minute is the current one or among the fifteen before it.
 pub(super) fn is_recent(minute: u64, now: u64) -> bool {
     minute.saturating_add(FIFTEEN) >= now
 }
@@ -37,8 +37,8 @@ fn is_of_five(minute: u64, now: u64) -> bool {
     minute.saturating_add(FIVE) >= now
 }
 
-/// How long each of the windows is that end so long after the start: what they are named
-/// after, and as much of the slice before that as is counted with them.
+/// The exact length of each window at this time after the start. A window is a little longer than
+/// its name says, by what its first slice or minute includes.
 fn spans(since_start: Duration) -> [Duration; 3] {
     let now = slice(since_start);
     let first_minute = |minutes| minute(now).saturating_sub(minutes) * 60;
@@ -46,27 +46,27 @@ fn spans(since_start: Duration) -> [Duration; 3] {
         .map(|first| since_start.saturating_sub(Duration::from_secs(first)))
 }
 
-/// The numbers of one target over time: since the start, by minute for the last fifteen,
-/// and by slices of 10 seconds for the last one.
+/// The numbers of one target: since the start, per minute for the last fifteen minutes, and per 10
+/// seconds for the last minute.
 ///
-/// Each number is in one slice first; when that is more than a minute old, it is added to
-/// its minute, and the minutes that are more than fifteen old are forgotten. The sums that
-/// are read are kept with them, so that reading does not add up anything: it copies, and
-/// the copies share the memory of the sums until more is added.
+/// Each number starts in a slice. When the slice is more than a minute old, it is added to its
+/// minute. Minutes more than fifteen old are dropped. The sums of each window are kept up to date,
+/// so a read adds nothing up: it copies, and copies share the memory of the sums until more is
+/// added.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     slices: Vec<(u64, Stats)>,
-    /// What was in slices that are over.
+    /// What was in slices that have left the last minute.
     minutes: Vec<(u64, Stats)>,
-    /// The minute that is open.
+    /// The current minute.
     minute: u64,
     /// Since the start.
     total: Stats,
-    /// Of `slices`.
+    /// The sum of `slices`.
     one_minute: Stats,
-    /// Of `slices` and those of `minutes` that are within the last five.
+    /// The sum of `slices` and of the last five in `minutes`.
     five_minutes: Stats,
-    /// Of all of both.
+    /// The sum of `slices` and `minutes`.
     fifteen_minutes: Stats,
 }
 
@@ -85,10 +85,10 @@ impl Timeline {
         }
     }
 
-    /// Moves on to the slice that is open now.
+    /// Moves on to the slice that is current now.
     pub(super) fn roll(&mut self, now: u64) {
         let open = minute(now).max(self.minute);
-        // Whether a window has lost something.
+        // Whether any window has lost something.
         let mut is_less = open > self.minute;
         self.minute = open;
         self.minutes.retain(|(of, _)| is_recent(*of, open));
@@ -100,14 +100,14 @@ impl Timeline {
             if !is_open && is_recent(of, open) {
                 add(minutes, of, stats);
             }
-            // Of a thread that is late with what it has recorded.
+            // From a thread that recorded late.
             is_less |= !is_open && !is_of_five(of, open);
             is_open
         });
         if slices.len() < before {
             self.one_minute = sum(&*slices, &Stats::default());
         }
-        // Else each of these has in minutes what it had in slices.
+        // Otherwise each sum is the same: what left `slices` is in `minutes`.
         if is_less {
             let (five, ten): (Vec<_>, Vec<_>) =
                 minutes.iter().partition(|(of, _)| is_of_five(*of, open));
@@ -116,8 +116,8 @@ impl Timeline {
         }
     }
 
-    /// What there is, since the start and lately, at the moment to which it was
-    /// [rolled](Self::roll), so long after the start.
+    /// The numbers since the start and of each window, at the time to which this was
+    /// [rolled](Self::roll).
     pub(super) fn read(&self, since_start: Duration) -> (Stats, Windows) {
         let [one, five, fifteen] = spans(since_start);
         let windows = Windows {
@@ -129,7 +129,7 @@ impl Timeline {
     }
 }
 
-/// Adds up, to be read.
+/// Adds up for reading.
 fn sum<'a>(times: impl IntoIterator<Item = &'a (u64, Stats)>, first: &Stats) -> Stats {
     let mut sum = first.clone();
     times.into_iter().for_each(|(_, stats)| sum.add(stats));

@@ -1,4 +1,4 @@
-//! An observer that counts and measures for the `metrics` crate.
+//! `MetricsObserver`: counts and measures for the `metrics` crate.
 
 use metrics::{Label, Unit as FacadeUnit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,20 +13,20 @@ use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// What stands for a tag that a call does not have.
+/// The label value for a tag that a call does not have.
 const NONE: &str = "(none)";
 
-/// Counts and measures for the recorder that a program has installed for the
+/// Counts and measures for the recorder that your program has installed for the
 /// [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
 ///
-/// The names are those of [`MetricsSnapshot::prometheus`](crate::MetricsSnapshot::prometheus):
-/// OpenTelemetry's GenAI conventions'
-/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>) where these have
-/// any, and under `tollgate` elsewhere. Show one or the other, not both on one page.
+/// Names are those of [`MetricsSnapshot::prometheus`](crate::MetricsSnapshot::prometheus): from
+/// OpenTelemetry's GenAI conventions
+/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/>) where these define any,
+/// otherwise under `tollgate`. Do not export both on the same page.
 ///
 /// | Histograms | |
 /// |---|---|
-/// | `gen_ai.client.operation.duration` | seconds of a call; `error.type` where it failed |
+/// | `gen_ai.client.operation.duration` | seconds of a call; with `error.type` if it failed |
 /// | `gen_ai.client.operation.time_to_first_chunk` | seconds to the first token of a stream |
 /// | `gen_ai.client.token.usage` | tokens of an answered call, by `gen_ai.token.type` |
 /// | `tollgate.client.cost` | US dollars |
@@ -44,15 +44,15 @@ const NONE: &str = "(none)";
 /// | `tollgate.pool.opened`, `.reused`, `.closed` | `tollgate.origin` alone |
 /// | `tollgate.budget.alerts` | `tollgate.budget`, `tollgate.budget.threshold` alone |
 ///
-/// The gauge `tollgate.client.in_flight` has the calls under way. What is of calls is also
-/// by provider, model asked for, operation, and host and port of the server.
+/// The gauge `tollgate.client.in_flight` has the calls in progress. All metrics of calls also have
+/// the labels provider, requested model, operation, and host and port of the server.
 ///
-/// Every label has a bounded number of values: the first 200 models, and values of a
-/// [tag](Self::tag_label), have series of their own, all others are `(other)` together. No
-/// prompt, answer, key or message is in them.
+/// Every label has a bounded number of values: the first 200 models, and the first 200 values of a
+/// [tag](Self::tag_label), have their own series; all others share `(other)`. None contains a
+/// prompt, answer, key or message.
 ///
-/// Recorders have buckets of their own; the conventions' for durations are 0.01 s, 0.02 s
-/// and so on, doubling up to 81.92 s, and for tokens the powers of 4.
+/// Recorders choose their own buckets. The conventions suggest 0.01 s, 0.02 s and so on, doubling
+/// up to 81.92 s, for durations, and powers of 4 for tokens.
 ///
 /// ```
 /// use tollgate::observe::MetricsObserver;
@@ -60,7 +60,7 @@ const NONE: &str = "(none)";
 /// use tollgate::{ChatRequest, Client, Provider};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // First of all the recorder, PrometheusBuilder::new().install()? for instance.
+/// // Install the recorder first, such as PrometheusBuilder::new().install()?.
 /// let server = Loopback::start()?;
 /// let client = Client::builder()
 ///     .provider(Provider::OPENAI)
@@ -84,23 +84,23 @@ pub struct MetricsObserver {
 }
 
 impl MetricsObserver {
-    /// One without tags. Tells the recorder what it is going to record, in which units; so
-    /// install that before.
+    /// Creates an observer without tags. It describes its metrics and their units to the recorder,
+    /// so install the recorder first.
     pub fn new() -> Self {
         DESCRIBED.iter().for_each(describe);
         Self { models: Names::default(), tags: BTreeMap::new() }
     }
 
-    /// Makes the [tag](crate::ChatRequest::tag) of this name a label of what is recorded of
-    /// calls, under the same name. A call without it has `(none)`. Default: none, for tags
-    /// may name customers.
+    /// Adds the [tag](crate::ChatRequest::tag) with this name as a label of the metrics of calls,
+    /// under the same name. Calls without it have `(none)`. Default: none, because tags may name
+    /// customers.
     #[must_use]
     pub fn tag_label(mut self, name: impl Into<String>) -> Self {
         self.tags.insert(name.into(), Names::default());
         self
     }
 
-    /// What all that is recorded of a call is labelled with.
+    /// The labels of everything recorded about a call.
     fn of_call(&self, call: &Call<'_>) -> Labels {
         let mut labels = Labels(Vec::with_capacity(8 + self.tags.len()))
             .with(names::OPERATION, call.operation)
@@ -184,7 +184,7 @@ fn attempts(labels: &Labels, attempts: &[Attempt]) {
         count(&names::RESENT, labels.clone(), resent as u64);
     }
     let Some((last, before)) = attempts.split_last() else { return };
-    // After the last there was no other, whatever was decided.
+    // No attempt followed the last one, whatever was decided.
     for attempt in before {
         if let Some(failure) = &attempt.failure {
             count(&names::RETRIES, labels.and(names::ERROR_TYPE, failure.kind.as_str()), 1);
@@ -208,7 +208,7 @@ fn tokens(labels: &Labels, end: &CallEnd<'_>) {
             count(&names::TOKENS_USED, labels.and(names::TOKEN_CLASS, class), tokens);
         }
     }
-    // The conventions want no failed operations here.
+    // The OpenTelemetry conventions exclude failed operations here.
     if end.error.is_none() {
         let usage = &end.usage;
         for (name, tokens) in [("input", usage.prompt_tokens), ("output", usage.completion_tokens)]
@@ -218,10 +218,10 @@ fn tokens(labels: &Labels, end: &CallEnd<'_>) {
     }
 }
 
-/// The first names of a kind; those that come later share one.
+/// The first names of a kind. Later ones share a single name.
 #[derive(Debug)]
 struct Names(
-    /// Guards that no more are told apart than there may be ([`Lock::MetricsLabels`]).
+    /// Invariant: at most [`MOST`] names are kept ([`Lock::MetricsLabels`]).
     Mutex<BTreeSet<String>>,
 );
 
@@ -270,7 +270,7 @@ fn record(metric: &Metric, labels: Labels, value: f64) {
     metrics::histogram!(metric.name, labels.0).record(value);
 }
 
-/// All that it records.
+/// All metrics that it records.
 const DESCRIBED: &[Metric] = &[
     names::DURATION,
     names::TIME_TO_FIRST_CHUNK,
@@ -299,7 +299,7 @@ fn describe(metric: &Metric) {
     let unit = match metric.unit {
         Unit::Seconds => Some(FacadeUnit::Seconds),
         Unit::Count(_) => Some(FacadeUnit::Count),
-        // Dollars it has no unit for.
+        // The crate has no unit for dollars.
         Unit::Dollars | Unit::Ratio => None,
     };
     metrics::with_recorder(|recorder| match metric.kind {

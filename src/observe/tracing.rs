@@ -1,4 +1,4 @@
-//! An observer that makes spans for the `tracing` crate.
+//! `TracingObserver`: spans and events for the `tracing` crate.
 
 mod outcome;
 
@@ -19,47 +19,45 @@ use crate::metrics::names::{self, span};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// Makes spans of calls and their attempts for the [`tracing`](https://docs.rs/tracing)
-/// crate (feature `tracing`).
+/// Creates spans and events for the [`tracing`](https://docs.rs/tracing) crate (feature
+/// `tracing`).
 ///
-/// A call is a span named `call` at level `INFO`, a child of the span in which the caller
-/// is, and each of its attempts a span `attempt` within it. Their fields have the names of
-/// OpenTelemetry's GenAI conventions
-/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>) where these have
-/// any, and begin with `tollgate` elsewhere; the name of the span by the conventions,
-/// `chat gpt-4o-mini`, is the field `otel.name`, from which `tracing-opentelemetry` takes
-/// it.
+/// Each call is a span named `call` at level `INFO`, a child of the caller's current span. Each of
+/// its attempts is a span `attempt` within it. Fields follow OpenTelemetry's GenAI conventions
+/// (<https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>) where these define any,
+/// and otherwise begin with `tollgate`. The conventional span name, `chat gpt-4o-mini`, is in the
+/// field `otel.name`, which `tracing-opentelemetry` uses.
 ///
-/// - `call` has from its beginning `otel.name`, `otel.kind`, `gen_ai.operation.name`,
-///   `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream` (of a stream),
+/// - `call` has at its start `otel.name`, `otel.kind`, `gen_ai.operation.name`,
+///   `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream` (for streams),
 ///   `server.address`, `server.port`;
 /// - at its end `tollgate.outcome`, `tollgate.attempts`, `tollgate.cost` (in US dollars),
 ///   `tollgate.request_id`, `gen_ai.response.model`, `gen_ai.response.id`,
 ///   `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`,
-///   `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens` and those of them that were
+///   `gen_ai.usage.input_tokens`, `gen_ai.usage.output_tokens`, and how many of these were
 ///   cached or spent on reasoning;
-/// - where it failed `error.type` (the [`ErrorKind`](crate::ErrorKind)), `tollgate.phase` and,
+/// - if it failed, `error.type` (the [`ErrorKind`](crate::ErrorKind)), `tollgate.phase` and,
 ///   unless the caller cancelled it, `otel.status_code`;
-/// - `attempt` has `http.request.resend_count` from the second on, `tollgate.resent` where
-///   its request was [sent twice](Attempt::resent), and where it failed `error.type`,
+/// - `attempt` has `http.request.resend_count` from the second one on, `tollgate.resent` if its
+///   request was [sent twice](Attempt::resent), and if it failed, `error.type`,
 ///   `tollgate.phase`, `http.response.status_code` and `tollgate.request_id`.
 ///
-/// Each call also makes one event at its end, for programs that only print a log: at `DEBUG`
-/// where it was answered or cancelled, at `WARN` where it failed or a budget refused it. Its
-/// fields are `tollgate.outcome`, `gen_ai.operation.name`, `gen_ai.provider.name`,
-/// `gen_ai.request.model`, `error.type`, `tollgate.phase`, `http.response.status_code` (of
-/// errors), `tollgate.request_id`, `tollgate.attempts` and `tollgate.took`.
-/// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints
-/// all of them.
+/// Each call also emits one event at its end, for programs that only print a log: at `DEBUG` if
+/// it was answered or cancelled, at `WARN` if it failed or a budget refused it. Its fields are
+/// `tollgate.outcome`, `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`,
+/// `error.type`, `tollgate.phase`, `http.response.status_code` (for errors),
+/// `tollgate.request_id`, `tollgate.attempts` and `tollgate.took`.
+/// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints all
+/// of them.
 ///
-/// Further events: a retry (`INFO`), the first token (`DEBUG`), a connection opened or closed
-/// (`DEBUG`) or lent (`TRACE`), an alert of a budget (`WARN`). The target of all is `tollgate`.
-/// A connection's are in the span of the attempt that needed it, unless a thread of the
-/// client's own opened or closed it. Durations are in seconds.
+/// The other events are a retry (`INFO`), the first token (`DEBUG`), a connection that was opened
+/// or closed (`DEBUG`) or leased (`TRACE`), and a budget alert (`WARN`). The target of all is
+/// `tollgate`. Events of a connection are in the span of the attempt that needed it, unless a
+/// thread of the client opened or closed it. Durations are in seconds.
 ///
-/// Prompts and answers are in none of them, nor is the key. What may name a customer or
-/// quote a request is left out unless it is asked for: [tags](Self::tag),
-/// [accounts](Self::accounts) and [messages](Self::error_messages).
+/// Nothing contains prompts, answers or the key. Data that may identify a customer or quote a
+/// request is only recorded on request: [tags](Self::tag), [accounts](Self::accounts) and
+/// [messages](Self::error_messages).
 ///
 /// ```
 /// use tollgate::observe::TracingObserver;
@@ -67,7 +65,7 @@ use crate::sync::ordered::Mutex;
 /// use tollgate::{Client, Provider};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// // tracing_subscriber::fmt().init(), or whatever the program collects spans with.
+/// // First tracing_subscriber::fmt().init(), or whatever your program uses.
 /// let server = Loopback::start()?;
 /// let client = Client::builder()
 ///     .provider(Provider::OPENAI)
@@ -87,8 +85,8 @@ pub struct TracingObserver {
     tags: BTreeSet<String>,
     accounts: bool,
     messages: bool,
-    /// Guards which spans are open, by the call's id ([`Lock::TracingSpans`]). Locked to look
-    /// them up; the subscriber is asked for nothing under it.
+    /// Guards the open spans, by call id ([`Lock::TracingSpans`]). Locked for lookups only, never
+    /// while the subscriber is called.
     open: Mutex<HashMap<u64, Open>>,
 }
 
@@ -99,7 +97,7 @@ impl Default for TracingObserver {
     }
 }
 
-/// The spans of a call under way.
+/// The spans of a call in progress.
 #[derive(Clone)]
 struct Open {
     call: Arc<Span>,
@@ -107,40 +105,39 @@ struct Open {
 }
 
 thread_local! {
-    /// The call for which this thread makes an attempt. What is told of a connection then,
-    /// is told of it.
+    /// The call for which this thread makes an attempt. Events of connections belong to it.
     static ATTEMPTING: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 fn attempting(call: Option<u64>) {
-    // A thread that is ending has none any more.
+    // A thread that is ending has none left.
     let _ = ATTEMPTING.try_with(|attempting| attempting.set(call));
 }
 
 impl TracingObserver {
-    /// One that records nothing that may name a customer or quote a request.
+    /// Creates an observer that records nothing that may identify a customer or quote a request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Records the [tag](crate::ChatRequest::tag) of this name, too. All that are named are
-    /// one field of a call's span, `tollgate.tags`, as a JSON object. Default: none.
+    /// Also records the [tag](crate::ChatRequest::tag) with this name. All recorded tags are in one
+    /// field of a call's span, `tollgate.tags`, as a JSON object. Default: none.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>) -> Self {
         self.tags.insert(name.into());
         self
     }
 
-    /// Whether alerts say whose [account](BudgetAlert::account) of the budget they are
-    /// about: it holds the values of the tags that the budget has accounts for. Default: no.
+    /// Sets whether alerts record the budget's [account](BudgetAlert::account), which contains the
+    /// values of tags. Default: no.
     #[must_use]
     pub fn accounts(mut self, recorded: bool) -> Self {
         self.accounts = recorded;
         self
     }
 
-    /// Whether the [message](crate::Error::message) of an error is recorded, as
-    /// `error.message`: it is the provider's own and may quote the request. Default: no.
+    /// Sets whether the [message](crate::Error::message) of an error is recorded, as
+    /// `error.message`. It comes from the provider and may quote the request. Default: no.
     #[must_use]
     pub fn error_messages(mut self, recorded: bool) -> Self {
         self.messages = recorded;
@@ -151,7 +148,7 @@ impl TracingObserver {
         self.open.lock().get(&id).cloned()
     }
 
-    /// Records within the attempt that this thread makes, if it makes one.
+    /// Runs `record` in the span of the attempt that this thread makes, if any.
     fn in_attempt(&self, record: impl FnOnce()) {
         let id = ATTEMPTING.try_with(Cell::get).ok().flatten();
         let attempt = id.and_then(|id| self.open(id)).and_then(|open| open.attempt);
@@ -161,7 +158,7 @@ impl TracingObserver {
         }
     }
 
-    /// The tags that were asked for, if the call has any of them.
+    /// The call's tags that should be recorded, if it has any of them.
     fn tags_of(&self, call: &Call<'_>) -> Option<String> {
         let asked = call.tags.iter().filter(|(name, _)| self.tags.contains(*name));
         let asked: BTreeMap<_, _> = asked.collect();
@@ -202,7 +199,7 @@ impl Observer for TracingObserver {
             { span::ERROR_MESSAGE } = Empty,
             { names::PHASE } = Empty,
         );
-        // Nobody collects it.
+        // A disabled span is not collected.
         if !opened.is_disabled() {
             self.open.lock().insert(call.id, Open { call: Arc::new(opened), attempt: None });
         }
@@ -227,7 +224,7 @@ impl Observer for TracingObserver {
         let opened = Arc::new(opened);
         let before =
             self.open.lock().get_mut(&call.id).and_then(|open| open.attempt.replace(opened));
-        // Asks the subscriber to close it.
+        // Dropping it calls the subscriber, so this is after the lock.
         drop(before);
     }
 
@@ -298,7 +295,7 @@ impl Observer for TracingObserver {
     }
 
     fn first_token(&self, call: &Call<'_>, after: Duration) {
-        // From here on the caller's thread is free for other calls.
+        // From here on the thread may make other calls.
         attempting(None);
         let Some(Open { call, attempt }) = self.open(call.id) else { return };
         event!(
@@ -313,7 +310,7 @@ impl Observer for TracingObserver {
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
         attempting(None);
         let open = self.open.lock().remove(&call.id);
-        // A filter that drops spans, such as "warn", may still want the event.
+        // A filter that drops spans, such as "warn", may still let the event through.
         let Some(Open { call: ended, attempt }) = open else {
             return outcome::record(call, end, self.messages);
         };
@@ -331,7 +328,7 @@ impl Observer for TracingObserver {
             .record(span::ATTEMPTS, end.attempts.len())
             .record(names::OUTCOME, Ending::of(end.error, end.attempts).as_str());
         if let Some(reason) = end.finish_reason {
-            // Fields have no lists.
+            // Fields cannot be lists.
             ended.record(span::FINISH_REASONS, tracing::field::debug([reason.as_str()]));
         }
         if end.usage.source != UsageSource::Missing {

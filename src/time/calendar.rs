@@ -1,9 +1,9 @@
 //! The Gregorian calendar by arithmetic: days and months, without clocks or time zones.
 
-/// How many seconds a day has.
+/// The seconds of a day.
 pub(crate) const DAY: i64 = 86_400;
 
-/// How many days a month has, counted from 1; `None` where there is no such month.
+/// The number of days in a month, where 1 is January; `None` if there is no such month.
 pub(crate) fn month_length(year: i64, month: i64) -> Option<i64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
@@ -16,8 +16,8 @@ pub(crate) fn month_length(year: i64, month: i64) -> Option<i64> {
 }
 
 /// Days from 1970-01-01 to a day of the Gregorian calendar: Howard Hinnant,
-/// "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`. The year is
-/// counted from March, so that the leap day is its last.
+/// "chrono-Compatible Low-Level Date Algorithms", `days_from_civil`. Years start in March, so
+/// that the leap day is their last.
 pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -27,8 +27,8 @@ pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The year, month and day of the month that lie so many days after 1970-01-01: the
-/// inverse of [`days_from_civil`], `civil_from_days` in the same paper.
+/// The year, month and day of the month this many days after 1970-01-01: the inverse of
+/// [`days_from_civil`], `civil_from_days` in the same paper.
 pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
@@ -46,9 +46,9 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
 mod tests {
     use super::*;
 
-    /// Counts the days one by one, which knows no formula.
+    /// Checks against days that are counted one by one.
     #[test]
-    fn every_day_from_1600_to_2400_is_found_both_ways() {
+    fn every_day_from_1600_to_2400_converts_both_ways() {
         let (mut year, mut month, mut day) = (1600, 1, 1);
         for days in -135_140..157_054 {
             assert_eq!(days_from_civil(year, month, day), days, "{year}-{month}-{day}");

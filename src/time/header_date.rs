@@ -1,4 +1,4 @@
-//! The dates that come in response headers, read by hand.
+//! Parses dates in response headers.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,11 +10,11 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 const LONG_DAYS: [&str; 7] =
     ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Reads an HTTP date (RFC 9110 section 5.6.7) in its three forms:
+/// Parses an HTTP date (RFC 9110 section 5.6.7) in its three forms:
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT` and
-/// `Sun Nov  6 08:49:37 1994`. A year of two digits that would lie more than 50
-/// years after `now` is one of the century before, as that section says. The day
-/// of the week must be one, but need not be right.
+/// `Sun Nov  6 08:49:37 1994`. A two-digit year that would be more than 50 years after `now` is
+/// in the past century, as that section says. The weekday must be valid but need not match the
+/// date.
 pub(crate) fn http_date(text: &str, now: SystemTime) -> Option<SystemTime> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (year, month, day, time) = match words.as_slice() {
@@ -39,8 +39,7 @@ pub(crate) fn http_date(text: &str, now: SystemTime) -> Option<SystemTime> {
     moment(year, month, day, clock(time)?)
 }
 
-/// Reads an RFC 3339 date-time, such as `2026-01-27T22:28:55Z`. Fractions of a
-/// second are read past.
+/// Parses an RFC 3339 date-time, such as `2026-01-27T22:28:55Z`. Ignores fractions of a second.
 pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     let (date, rest) = text.trim().split_once(['T', 't', ' '])?;
     let mut date = date.split('-');
@@ -64,8 +63,7 @@ pub(crate) fn rfc3339(text: &str) -> Option<SystemTime> {
     moment(digits(year, 4)?, digits(month, 2)?, digits(day, 2)?, time)
 }
 
-/// The seconds of the day in `08:49:37`. A leap second is the next minute's
-/// first.
+/// The second of the day at `08:49:37`. A leap second counts as the first of the next minute.
 fn clock(time: &str) -> Option<i64> {
     let mut fields = time.split(':');
     let (hour, minute, second) = (fields.next()?, fields.next()?, fields.next()?);
@@ -74,7 +72,7 @@ fn clock(time: &str) -> Option<i64> {
     (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
 }
 
-/// A number of exactly so many digits.
+/// A number of exactly `count` digits.
 fn digits(text: &str, count: usize) -> Option<i64> {
     let plain = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok())?
@@ -85,11 +83,11 @@ fn month_number(name: &str) -> Option<i64> {
     i64::try_from(index + 1).ok()
 }
 
-/// The year of two digits `year` that is at most 50 years after `now`'s.
+/// The year with these last two digits that is at most 50 years after `now`.
 fn full_year(year: i64, now: SystemTime) -> i64 {
     let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let days = i64::try_from(seconds / 86_400).unwrap_or(0);
-    // The mean Gregorian year is 365.2425 days.
+    // A mean Gregorian year has 365.2425 days.
     let this_year = 1970 + days * 10_000 / 3_652_425;
     let year = this_year - this_year.rem_euclid(100) + year;
     if year > this_year + 50 { year - 100 } else { year }
@@ -115,11 +113,11 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// 2023-09-29 16:26:37, the moment of the SDKs' tests.
+    /// 2023-09-29 16:26:37, the time used in the SDKs' tests.
     const NOW: u64 = 1_696_004_797;
 
     #[test]
-    fn the_three_forms_of_rfc_9110_say_the_same() {
+    fn the_three_forms_of_rfc_9110_agree() {
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -131,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn years_of_two_digits_are_near_now() {
+    fn two_digit_years_are_near_now() {
         for (year, expected) in [("23", 2023), ("73", 2073), ("74", 1974), ("99", 1999)] {
             let short = format!("Friday, 01-Mar-{year} 00:00:00 GMT");
             let long = format!("Fri, 01 Mar {expected} 00:00:00 GMT");
@@ -140,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_is_read_with_any_offset() {
+    fn rfc_3339_dates_are_parsed_with_any_offset() {
         for text in [
             "2023-09-29T16:26:37Z",
             "2023-09-29t16:26:37.25z",
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn texts_that_are_no_dates_give_none() {
         for text in [
             "",
             "Zun, 29 Sep 2023 16:26:27 GMT",
@@ -190,9 +188,9 @@ mod tests {
         }
     }
 
-    /// Counts the days one by one, which knows no formula, and reads each back.
+    /// Checks against days that are counted one by one.
     #[test]
-    fn every_day_of_five_centuries_is_read_back() {
+    fn every_day_of_five_centuries_is_parsed() {
         let (mut year, mut month, mut day) = (1970, 1, 1);
         let mut weekday = 3;
         for number in 0..182_622_u64 {

@@ -1,4 +1,4 @@
-//! Dates and moments: the calendar, RFC 3339, the dates in headers and offsets from UTC. Pure.
+//! Dates and times: the calendar, RFC 3339, dates in headers, and offsets from UTC. Pure.
 
 pub(crate) mod calendar;
 pub(crate) mod header_date;

@@ -1,4 +1,4 @@
-//! Moments as text: RFC 3339 in UTC, to the millisecond.
+//! Times as text: RFC 3339 in UTC, to the millisecond.
 
 use serde::{Deserialize, Deserializer, Serializer, de};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,14 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::time::UtcOffset;
 use crate::time::calendar::{self, civil_from_days, days_from_civil};
 
-/// How many milliseconds a day has.
+/// The milliseconds of a day.
 const DAY: i64 = calendar::DAY * 1_000;
 
-/// The years that RFC 3339 can write, 0000 to 9999, in milliseconds since the epoch.
-/// What lies beyond is written as the end.
+/// The years that RFC 3339 can write, 0000 to 9999, in milliseconds since the epoch. Times beyond
+/// are clamped.
 const RANGE: (i64, i64) = (-62_167_219_200_000, 253_402_300_799_999);
 
-/// Such as `2026-11-23T17:08:00.250Z`; without the fraction where there is none.
+/// Such as `2026-11-23T17:08:00.250Z`, or without the fraction if it is zero.
 pub(crate) fn rfc3339(at: SystemTime) -> String {
     let millis = since_epoch(at);
     let second = millis.rem_euclid(DAY) / 1_000;
@@ -31,8 +31,8 @@ pub(crate) fn minute(at: SystemTime) -> String {
     format!("{} {} UTC", &text[..10], &text[11..16])
 }
 
-/// For people, the first whole second from `at` on: `2026-11-24 00:00 UTC`, and with its
-/// seconds where it has any.
+/// For people, rounded up to a whole second: `2026-11-24 00:00 UTC`, with seconds if they are not
+/// zero.
 pub(crate) fn rounded_up(at: SystemTime) -> String {
     let up = Duration::from_millis(999);
     let text = rfc3339(at.checked_add(up).unwrap_or(at));
@@ -42,12 +42,12 @@ pub(crate) fn rounded_up(at: SystemTime) -> String {
     }
 }
 
-/// For people, the time of the day in UTC: `17:08:00`.
+/// For people, the time of day in UTC: `17:08:00`.
 pub(crate) fn time(at: SystemTime) -> String {
     rfc3339(at)[11..19].to_owned()
 }
 
-/// The day that `at` lies in, counted from 1970-01-01.
+/// The day that contains `at`, counted from 1970-01-01.
 pub(crate) fn day(at: SystemTime, offset: UtcOffset) -> i64 {
     (since_epoch(at) + offset.seconds() * 1_000).div_euclid(DAY)
 }
@@ -58,7 +58,7 @@ pub(crate) fn date(day: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-/// What [`rfc3339`] wrote.
+/// Parses the output of [`rfc3339`].
 fn read(text: &str) -> Option<SystemTime> {
     let fields = text.strip_suffix('Z')?;
     let (fields, fraction) = fields.split_once('.').unwrap_or((fields, "000"));
@@ -89,7 +89,7 @@ fn read(text: &str) -> Option<SystemTime> {
     }
 }
 
-/// Whole milliseconds since the epoch, within what can be written.
+/// Whole milliseconds since the epoch, clamped to [`RANGE`].
 fn since_epoch(at: SystemTime) -> i64 {
     let millis = match at.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
@@ -114,7 +114,7 @@ pub(crate) fn seconds(time: SystemTime) -> i64 {
     }
 }
 
-/// The instant of so many seconds since the Unix epoch, where there is one.
+/// The time this many seconds after the Unix epoch, if it can be represented.
 pub(crate) fn instant(seconds: i64) -> Option<SystemTime> {
     if seconds == i64::MAX || seconds == i64::MIN {
         return None;
@@ -122,6 +122,9 @@ pub(crate) fn instant(seconds: i64) -> Option<SystemTime> {
     let span = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 { UNIX_EPOCH.checked_sub(span) } else { UNIX_EPOCH.checked_add(span) }
 }
+
+/// The error for other texts.
+const EXPECTED: &str = "expected a time such as \"2026-11-23T17:08:00Z\"";
 
 /// For serde: `#[serde(with = "rfc3339::text")]`.
 pub(crate) mod text {
@@ -138,7 +141,7 @@ pub(crate) mod text {
         source: D,
     ) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(source)?;
-        read(&text).ok_or_else(|| de::Error::custom("not a moment as 2026-11-23T17:08:00Z"))
+        read(&text).ok_or_else(|| de::Error::custom(EXPECTED))
     }
 }
 
@@ -161,7 +164,7 @@ pub(crate) mod optional {
     ) -> Result<Option<SystemTime>, D::Error> {
         let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };
         let at = read(&text);
-        at.map(Some).ok_or_else(|| de::Error::custom("not a moment as 2026-11-23T17:08:00Z"))
+        at.map(Some).ok_or_else(|| de::Error::custom(EXPECTED))
     }
 }
 
@@ -175,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_read_back_to_the_millisecond() {
+    fn times_read_back_to_the_millisecond() {
         for (millis, text) in [
             (0, "1970-01-01T00:00:00Z"),
             (1_696_004_797_000, "2023-09-29T16:26:37Z"),
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_not_read() {
+    fn texts_that_are_no_times_give_none() {
         for text in [
             "",
             "Z",
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn days_begin_where_the_clocks_say() {
+    fn days_begin_by_the_local_clock() {
         let late = at(1_696_031_999_999); // 2023-09-29T23:59:59.999Z
         for (hours, expected) in [(0, "2023-09-29"), (1, "2023-09-30"), (-12, "2023-09-29")] {
             assert_eq!(date(day(late, UtcOffset::hours(hours))), expected, "{hours}");

@@ -1,4 +1,4 @@
-//! A fixed offset from UTC.
+//! `UtcOffset`: a fixed offset from UTC.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -6,15 +6,14 @@ use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind};
 
-/// The offsets that are in use anywhere, in minutes: −12:00 to +14:00 (IANA time zone
+/// All offsets in use, in minutes: −12:00 to +14:00 (IANA time zone
 /// database, `Etc/GMT+12` and `Pacific/Kiritimati`).
 const RANGE: std::ops::RangeInclusive<i16> = -12 * 60..=14 * 60;
 
-/// How far a clock on the wall is ahead of UTC. Default: not at all.
+/// How far a local clock is ahead of UTC. Default: zero.
 ///
-/// It is fixed: where clocks change in summer, days begin an hour off for half of the
-/// year. Read from and written as RFC 3339 writes it, `+05:45` or `Z`, in text and by serde
-/// alike.
+/// The offset is fixed: where clocks change in summer, days begin an hour off for part of the
+/// year. Text and serde use the form of RFC 3339, `+05:45` or `Z`.
 ///
 /// ```
 /// use tollgate::cost::UtcOffset;
@@ -30,17 +29,17 @@ pub struct UtcOffset {
 }
 
 impl UtcOffset {
-    /// None: the calendar of UTC.
+    /// UTC itself.
     pub const UTC: Self = Self { minutes: 0 };
 
-    /// So many hours ahead of UTC, behind it where negative. What no place has, less than
-    /// −12 or more than 14, is refused where it is used.
+    /// Creates an offset of this many hours ahead of UTC, or behind if negative. Offsets outside
+    /// −12 to +14 hours are refused where they are used.
     pub const fn hours(hours: i8) -> Self {
         Self { minutes: hours as i16 * 60 }
     }
 
-    /// So many minutes ahead of UTC, behind it where negative. What no place has, less than
-    /// −12 hours or more than 14, is refused where it is used.
+    /// Creates an offset of this many minutes ahead of UTC, or behind if negative. Offsets outside
+    /// −12 to +14 hours are refused where they are used.
     pub const fn minutes(minutes: i16) -> Self {
         Self { minutes }
     }
@@ -50,10 +49,10 @@ impl UtcOffset {
         i64::from(self.minutes) * 60
     }
 
-    /// What is wrong with it.
+    /// What is wrong with it, if anything.
     pub(crate) fn problem(self) -> Option<String> {
         (!RANGE.contains(&self.minutes))
-            .then(|| format!("the UTC offset {self} is nowhere; it must be -12:00 to +14:00"))
+            .then(|| format!("the UTC offset {self} does not exist; use -12:00 to +14:00"))
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -76,7 +75,7 @@ impl UtcOffset {
     }
 }
 
-/// As RFC 3339 writes it: `+05:45`, `-11:00`, and `Z` for none.
+/// The form of RFC 3339: `+05:45`, `-11:00`, and `Z` for zero.
 impl fmt::Display for UtcOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.minutes == 0 {
@@ -88,7 +87,7 @@ impl fmt::Display for UtcOffset {
     }
 }
 
-/// Reads `+05:45`, `-11:00`, `Z`.
+/// Parses `+05:45`, `-11:00` or `Z`.
 impl FromStr for UtcOffset {
     type Err = Error;
 
@@ -97,8 +96,8 @@ impl FromStr for UtcOffset {
             Error::new(
                 ErrorKind::Configuration,
                 format!(
-                    "{text:?} is no UTC offset; write \"Z\" or hours and minutes from -12:00 to \
-                     +14:00, such as \"+05:45\""
+                    "{text:?} is not a UTC offset; write \"Z\" or hours and minutes from -12:00 \
+                     to +14:00, such as \"+05:45\""
                 ),
             )
         })
@@ -123,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offsets_are_read_back_as_they_are_written() {
+    fn offsets_read_back_unchanged() {
         for (text, minutes) in [
             ("Z", 0),
             ("+01:00", 60),
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_offset_is_refused() {
+    fn texts_that_are_no_offsets_are_refused() {
         for text in [
             "",
             "5",
@@ -167,7 +166,7 @@ mod tests {
         for offset in
             [UtcOffset::hours(15), UtcOffset::hours(i8::MIN), UtcOffset::minutes(i16::MIN)]
         {
-            assert!(offset.problem().unwrap().contains("is nowhere"), "{offset}");
+            assert!(offset.problem().unwrap().contains("does not exist"), "{offset}");
         }
     }
 }

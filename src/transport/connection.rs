@@ -116,7 +116,7 @@ pub(super) struct Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         none_held("a connection is closed");
-        self.observers.tell(|observer| observer.connection_closed(&self.origin));
+        self.observers.notify(|observer| observer.connection_closed(&self.origin));
     }
 }
 

@@ -275,7 +275,7 @@ impl Transport {
     fn leased(&self, origin: &Origin, begun: Instant, reused: bool) {
         if !self.observers.is_empty() {
             let lease = observe::Lease::new(&origin.name, begun.elapsed(), reused);
-            self.observers.tell(|observer| observer.connection_leased(&lease));
+            self.observers.notify(|observer| observer.connection_leased(&lease));
         }
     }
 

@@ -170,7 +170,7 @@ impl Opener {
             return None;
         }
         let (observers, origin) = (self.observers.clone(), Arc::clone(&self.origin));
-        observers.tell(|observer| observer.connection_opened(&origin, took));
+        observers.notify(|observer| observer.connection_opened(&origin, took));
         Some(Closing { observers, origin })
     }
 

@@ -1,22 +1,22 @@
-//! Where the prices here and those of genai-prices differ, and why:
+//! Where our prices differ from those of genai-prices, and why:
 //!
-//! - Parts that exceed the whole are an error there and are cut here: a client has been
-//!   billed, whatever its provider's counts are like.
-//! - Rates finer than a pico-dollar a token are rounded here ([`ROUNDED`]).
-//! - Models without any price that is taken over ([`UNPRICED`]) cost no tokens there
-//!   and are not known here, so that nobody takes them for free.
-//! - Some models are listed by names that their matchers do not know ([`LISTED`]). By
-//!   these they are found here, so that what is listed can be found.
-//! - Claude Instant is not known there ([`ADDED`](crate::generate::ADDED)).
-//! - Searches by Perplexity's `search_type` and OpenRouter's `route` cannot be told
-//!   here; both take the standard price.
-//! - Dates in names are of ASCII digits here, of any digits there.
-//! - The host of a base URL must be one of the provider's here; there it need only begin
-//!   like one, or, without a scheme in the expression, contain it.
+//! - Parts that exceed the whole are an error there. Here they are cut, because the client was
+//!   billed whatever its provider counted.
+//! - Rates finer than a pico-dollar per token are rounded here ([`ROUNDED`]).
+//! - Models without any price that is taken over ([`UNPRICED`]) are free there. Here they are
+//!   unknown, so that nobody takes them for free.
+//! - Some models are listed under names that their own matchers do not accept ([`LISTED`]). Here
+//!   those names work.
+//! - Claude Instant is missing there ([`ADDED`](crate::generate::ADDED)).
+//! - Searches by Perplexity's `search_type` and OpenRouter's `route` cannot be distinguished here.
+//!   Both have the standard price.
+//! - Dates in names are ASCII digits here, and any digits there.
+//! - The host of a base URL must be one of the provider's here. There it need only begin like one
+//!   or, without a scheme in the expression, contain one.
 
-/// The models with rates that are no whole pico-dollars: all of them write a twelfth or
-/// a twenty-fourth of a dollar for a million tokens to a cache. (Three more have rates
-/// like 0.18000000000000002, whose noise is below that of the calculation.)
+/// Models whose rates are not whole pico-dollars: all of them write a twelfth or a twenty-fourth of
+/// a dollar per million tokens to a cache. (Three more have rates like 0.18000000000000002, whose
+/// noise is below that of the calculation.)
 pub(crate) const ROUNDED: [&str; 20] = [
     "openrouter/google/gemini-2.5-flash",
     "openrouter/google/gemini-2.5-flash-image",
@@ -40,7 +40,7 @@ pub(crate) const ROUNDED: [&str; 20] = [
     "openrouter/~google/gemini-flash-latest",
 ];
 
-/// The models that are billed by what a client for chat does not count.
+/// Models billed by units that a chat client does not count.
 pub(crate) const UNPRICED: [&str; 26] = [
     "groq/canopylabs/orpheus-arabic-saudi",          // characters
     "groq/canopylabs/orpheus-v1-english",            // characters
@@ -70,7 +70,7 @@ pub(crate) const UNPRICED: [&str; 26] = [
     "x-ai/grok-voice-think-fast-2.0",                // hours of audio, messages
 ];
 
-/// The models that are found here alone, by the names that they are listed by.
+/// Models that only our table finds, by the names under which they are listed.
 pub(crate) const LISTED: [&str; 76] = [
     "aws/regional.amazon.nova-2-lite-v1:0",
     "aws/regional.anthropic.claude-fable-5-1-v1:0",

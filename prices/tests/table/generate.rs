@@ -1,16 +1,16 @@
-//! Writes the table of prices from the data of genai-prices, with maximum outputs, and
-//! context windows where these are missing, from LiteLLM's.
+//! Writes the price table from the data of genai-prices. Maximum outputs, and context windows
+//! that are missing there, come from LiteLLM.
 //!
-//! Left out is what a client for chat cannot use: prices for hours of audio, characters,
-//! pages, pixels, messages and searches of a storage; for video and citations, which
-//! usage does not tell apart; for cached audio and images, of which usage does not tell
-//! how much was cached; and Perplexity's and OpenRouter's prices by kind of search and
-//! by route, which answers do not name. What only has such prices is kept without one,
-//! so that no other model is taken for it.
+//! It leaves out what a chat client cannot use: prices for hours of audio, characters, pages,
+//! pixels, messages and storage searches; for video and citations, which usage does not count
+//! separately; for cached audio and images, because usage does not say how much was cached; and
+//! Perplexity's and OpenRouter's prices by kind of search and by route, which answers do not name.
+//! Models that only have such prices stay in the table without a price, so that no other model is
+//! mistaken for them.
 //!
-//! Rates are rounded to whole pico-dollars a token. 27 of the data's are finer, all
-//! of them noise of the arithmetic they come from (0.18000000000000002) or sixths and
-//! twelfths (0.0833333333333333): a millionth of a dollar for a million tokens at most.
+//! Rates are rounded to whole pico-dollars per token. 27 rates of the data are finer: noise of the
+//! arithmetic they come from (0.18000000000000002), or sixths and twelfths (0.0833333333333333).
+//! Rounding changes them by a millionth of a dollar per million tokens at most.
 
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -18,14 +18,14 @@ use std::fmt::Write;
 
 use crate::patterns::{addresses, patterns};
 
-/// The version of the crate genai-prices and the day it was published.
+/// The version of the crate genai-prices, and the day it was published.
 const GENAI_PRICES: (&str, &str) = ("0.2.1", "2026-10-30");
 
-/// The version of LiteLLM whose `model_prices_and_context_window_backup.json` was given.
+/// The version of LiteLLM whose `model_prices_and_context_window_backup.json` was used.
 const LITELLM: &str = "1.106.2";
 
-/// The prices taken over: their names in the data and in the table, in which the first
-/// two have none.
+/// The prices that are taken over: their names in the data and in the table. The first two have no
+/// name in the table.
 const TAKEN: [(&str, &str); 12] = [
     ("input_mtok", ""),
     ("output_mtok", ""),
@@ -41,7 +41,7 @@ const TAKEN: [(&str, &str); 12] = [
     ("web_searches_kcount", "search"),
 ];
 
-/// The prices left out.
+/// The prices that are left out.
 pub(crate) const LEFT_OUT: [&str; 12] = [
     "audio_hours",
     "cache_audio_read_mtok",
@@ -57,15 +57,15 @@ pub(crate) const LEFT_OUT: [&str; 12] = [
     "storage_searches_kcount",
 ];
 
-/// Models that the data lacks, by provider, after its own: Claude Instant at the price
-/// LiteLLM has for it at Bedrock (`anthropic.claude-instant-v1`), which was Anthropic's too.
+/// Models that the data lacks, by provider, added after its own: Claude Instant at LiteLLM's price
+/// for it at Bedrock (`anthropic.claude-instant-v1`), which was Anthropic's too.
 pub(crate) const ADDED: [(&str, &str); 2] = [
     ("anthropic", "claude-instant|claude-instant*|100000|8191|0.8 2.4"),
     ("aws", "anthropic.claude-instant|anthropic.claude-instant*|100000|8191|0.8 2.4"),
 ];
 
-/// Where LiteLLM has models of the data's providers: its name for the provider and what
-/// its names of models begin with.
+/// Where LiteLLM lists the models of the data's providers: its name for the provider, and the
+/// prefix of its model names.
 const LITELLM_PROVIDERS: [(&str, &[(&str, &str)]); 24] = [
     ("anthropic", &[("anthropic", "")]),
     ("aws", &[("bedrock", ""), ("bedrock_converse", "")]),
@@ -96,7 +96,7 @@ const LITELLM_PROVIDERS: [(&str, &[(&str, &str)]); 24] = [
 /// The context window and the maximum output of a model, by provider and name.
 type Limits = HashMap<(String, String), (Option<u64>, Option<u64>)>;
 
-/// The table, from genai-prices' `prices.json` and LiteLLM's; without the latter with
+/// Builds the table from genai-prices' `prices.json` and LiteLLM's data; without the latter, with
 /// the limits of the present table.
 pub(crate) fn table(data: &str, litellm: Option<&str>, present: &str) -> String {
     let providers: Vec<Value> = serde_json::from_str(data).expect("the data is JSON");
@@ -123,7 +123,7 @@ pub(crate) fn table(data: &str, litellm: Option<&str>, present: &str) -> String 
             let key = (id.to_owned(), name.to_owned());
             let (window, output) = limits.get(&key).copied().unwrap_or_default();
             let window = model["context_window"].as_u64().or(window);
-            // More output than there is room for is no maximum but a lack of one.
+            // A maximum output above the context window means that the maximum is unknown.
             let output = output.filter(|output| window.is_none_or(|window| *output <= window));
             let number = |number: Option<u64>| number.map_or_else(String::new, |n| n.to_string());
             let (window, output) = (number(window), number(output));
@@ -139,7 +139,7 @@ pub(crate) fn table(data: &str, litellm: Option<&str>, present: &str) -> String 
     table
 }
 
-/// The patterns of a model, with `=` for its name, and none where that is all.
+/// The patterns of a model, with `=` for its own name; empty if there are no others.
 fn model_patterns(name: &str, matcher: &Value) -> String {
     let mut written: Vec<String> = Vec::new();
     for pattern in patterns(matcher) {
@@ -151,7 +151,7 @@ fn model_patterns(name: &str, matcher: &Value) -> String {
     if written == ["="] { String::new() } else { written.join(" ") }
 }
 
-/// When a price begins to hold, as the table writes it; dates order as texts do.
+/// When a price begins to apply, in the form of the table. Dates sort like texts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum When {
     Always,
@@ -178,7 +178,7 @@ fn when(entry: &Value) -> When {
     }
 }
 
-/// The name of the service tier that a variant is for; `None` for what is left out.
+/// The name of the service tier that a variant is for; `None` for variants that are left out.
 fn tier(variant: &Value) -> Option<&str> {
     let when = variant["when"].as_object().expect("a variant has conditions");
     let conditions: Vec<(&str, &str)> = when
@@ -201,8 +201,8 @@ fn prices(entry: &Value) -> &Map<String, Value> {
     entry["prices"].as_object().expect("prices are an object")
 }
 
-/// All of a model's prices: at first the standard sheet and the service tiers, then what
-/// changes at each date, then what holds at times of the day.
+/// All prices of a model: first the standard sheet and the service tiers, then what changes at each
+/// date, then what applies at times of day.
 fn price(model: &Value) -> String {
     let standard: Vec<(When, &Map<String, Value>)> = match &model["prices"] {
         Value::Array(entries) => entries.iter().map(|entry| (when(entry), prices(entry))).collect(),
@@ -251,7 +251,7 @@ fn price(model: &Value) -> String {
             }
         }
         assert!(last.keys().all(|tier| now.contains_key(tier)), "a tier ends: {model}");
-        // Times of the day do not follow one upon the other, so each is written in full.
+        // Times of day do not build on one another, so each is written in full.
         let whole = matches!(start, When::Daily(_));
         let changed: Vec<&str> =
             order.into_iter().filter(|tier| whole || last.get(tier) != now.get(tier)).collect();
@@ -274,8 +274,7 @@ fn price(model: &Value) -> String {
     written.trim_start().to_owned()
 }
 
-/// The starts by date; times of the day in the order of the data, of which the last
-/// counts.
+/// The starts by date, then the times of day in the order of the data, where the last one counts.
 fn ordered<'a>(
     starts: BTreeSet<&'a When>,
     standard: &'a [(When, &Map<String, Value>)],
@@ -285,7 +284,7 @@ fn ordered<'a>(
     dates.chain(times).collect()
 }
 
-/// The standard prices with those of a tier over them, of each the first that holds.
+/// The standard prices overlaid with those of a tier, taking the first of each that applies.
 fn overlaid(
     base: &Map<String, Value>,
     variants: &[(&str, When, &Map<String, Value>)],
@@ -301,7 +300,7 @@ fn overlaid(
     prices
 }
 
-/// The rates of every size of prompt.
+/// The rates for every prompt size.
 fn sheet(prices: &Map<String, Value>) -> String {
     for key in prices.keys() {
         let taken = TAKEN.iter().any(|(name, _)| name == key);
@@ -342,16 +341,16 @@ fn sheet(prices: &Map<String, Value>) -> String {
     written
 }
 
-/// With at most so many digits behind the point.
+/// A number with at most `digits` digits after the point.
 fn decimal(number: f64, digits: usize) -> String {
     assert!(number.is_finite() && number >= 0.0, "{number} is no price");
     let written = format!("{number:.digits$}");
     written.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// LiteLLM's limits of the models of the data. Each of its names is looked up among
-/// those of the same provider as genai-prices does it; of several the largest output
-/// counts, so that it bounds the output of all.
+/// LiteLLM's limits for the models of the data. Looks up each of its names among those of the same
+/// provider, as genai-prices does. If several match, the largest output counts, so that it bounds
+/// all of them.
 fn limits(litellm: &str, providers: &[Value]) -> Limits {
     let models: Map<String, Value> = serde_json::from_str(litellm).expect("LiteLLM's data is JSON");
     let mut limits = Limits::new();

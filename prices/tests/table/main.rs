@@ -1,5 +1,5 @@
-//! Keeps the table of prices what the data of genai-prices makes of it, and compares our
-//! prices with the ones that genai-prices calculates.
+//! Checks that the price table matches the data of genai-prices, and compares our prices with those
+//! that genai-prices calculates.
 //!
 //! ```text
 //! cargo test --manifest-path prices/Cargo.toml                                # check
@@ -7,8 +7,8 @@
 //! ```
 //!
 //! With `TOLLGATE_LITELLM` set to the path of LiteLLM's
-//! `model_prices_and_context_window_backup.json`, the table takes its limits from there,
-//! and otherwise from the present table.
+//! `model_prices_and_context_window_backup.json`, the table takes its limits from there; otherwise
+//! it keeps those of the present table.
 
 mod differences;
 mod generate;
@@ -19,7 +19,7 @@ use genai_prices::{PriceRequest, Usage as TheirUsage};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The provider and the model that genai-prices finds by a name.
+/// The provider and model that genai-prices finds for a name.
 fn known(provider: &str, model: &str) -> Option<(String, String)> {
     let usage = TheirUsage::new();
     let request = PriceRequest::new(model, &usage).with_provider_id(provider);
@@ -28,9 +28,6 @@ fn known(provider: &str, model: &str) -> Option<(String, String)> {
 }
 
 /// The path of the data, in the sources of the crate genai-prices.
-///
-/// Cargo downloads only what it builds: the packages of this platform. So it must not
-/// be asked for the others, which it would have to download first.
 fn data() -> PathBuf {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform"])
@@ -59,7 +56,7 @@ fn host() -> String {
 }
 
 #[test]
-fn the_table_is_what_the_data_makes_of_it() {
+fn the_table_matches_the_data() {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/cost/price/table.txt");
     let present = std::fs::read_to_string(place).expect("there is a table");
     let data = std::fs::read_to_string(data()).expect("there is data");

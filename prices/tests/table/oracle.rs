@@ -31,8 +31,8 @@ fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-/// The model that genai-prices finds, as `provider/model`, and the price of a usage: of
-/// input, of output and in total.
+/// The model that genai-prices finds, as `provider/model`, and the price of a usage: for input, for
+/// output and in total.
 type Theirs = (String, Result<[f64; 3], genai_prices::Error>);
 
 fn theirs(
@@ -54,7 +54,7 @@ fn theirs(
         ("input_image_tokens", usage.prompt_image_tokens),
         ("output_image_tokens", usage.completion_image_tokens),
         ("web_searches", usage.web_searches),
-        // What is cached is text.
+        // Cached tokens are text.
         ("cache_audio_read_tokens", 0),
         ("cache_image_read_tokens", 0),
         ("cache_audio_write_tokens", 0),
@@ -90,8 +90,7 @@ fn ours(price: &Price, usage: &Usage, tier: Option<&str>, seconds: u64) -> [Mone
     [input, cost.output + cost.reasoning + cost.output_media, cost.total]
 }
 
-/// Whether they agree up to the rounding of floats, and to so many pico-dollars for each
-/// token.
+/// Whether they agree up to float rounding, plus `picos` pico-dollars per token.
 fn agree(ours: [Money; 3], theirs: [f64; 3], usage: &Usage, picos: f64) -> bool {
     #[allow(clippy::cast_precision_loss)]
     let slack = usage.total_tokens as f64 * picos * 1e-12;
@@ -100,7 +99,7 @@ fn agree(ours: [Money; 3], theirs: [f64; 3], usage: &Usage, picos: f64) -> bool 
     })
 }
 
-/// Usages of every kind, the whole at least the sum of its parts.
+/// Usages of every kind, with wholes at least the sum of their parts.
 fn usages(sizes: &BTreeSet<u64>) -> Vec<Usage> {
     let mut usages = Vec::new();
     for prompt in [0, 1, 7, 1_000, 123_457, 1_000_000, 1_000_000_000] {
@@ -137,7 +136,7 @@ fn parts(mut usage: Usage, set: impl FnOnce(&mut Usage)) -> Usage {
     usage
 }
 
-/// With some of everything.
+/// A usage with some of everything.
 fn with_parts(prompt: u64, completion: u64) -> Usage {
     parts(usage(prompt, completion), |usage| {
         usage.cached_tokens = prompt / 2;
@@ -152,7 +151,7 @@ fn with_parts(prompt: u64, completion: u64) -> Usage {
     })
 }
 
-/// The sizes of prompts and the times at which some price changes.
+/// The prompt sizes and the times at which any price changes.
 fn turns(value: &Value, sizes: &mut BTreeSet<u64>, times: &mut BTreeSet<u64>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| turns(value, sizes, times)),
@@ -175,7 +174,7 @@ fn turns(value: &Value, sizes: &mut BTreeSet<u64>, times: &mut BTreeSet<u64>) {
     }
 }
 
-/// Counted day by day, so that it has nothing in common with what it checks.
+/// Counted day by day, so that it shares nothing with the code under test.
 fn start_of(date: &str) -> u64 {
     let number = |range: std::ops::Range<usize>| date[range].parse::<u64>().expect("digits");
     let (year, month, day) = (number(0..4), number(5..7), number(8..10));
@@ -186,7 +185,7 @@ fn start_of(date: &str) -> u64 {
     (years + months + day - 1) * 86_400
 }
 
-/// Names that a matcher knows, and some that it may or may not know.
+/// Names that a matcher accepts, and some that it may or may not accept.
 fn names(matcher: &Value, names: &mut Vec<String>) {
     for (kind, value) in matcher.as_object().expect("an object") {
         match (kind.as_str(), value) {
@@ -216,7 +215,7 @@ fn names(matcher: &Value, names: &mut Vec<String>) {
 }
 
 #[test]
-fn every_model_costs_what_it_costs_there() {
+fn every_model_costs_the_same_in_genai_prices() {
     let prices = Prices::builtin();
     let mut compared = 0;
     let mut unpriced = Vec::new();
@@ -272,12 +271,12 @@ fn every_model_costs_what_it_costs_there() {
 }
 
 #[test]
-fn every_name_means_the_model_that_it_means_there() {
+fn every_name_finds_the_same_model_in_genai_prices() {
     let prices = Prices::builtin();
     let probe = with_parts(99_991, 70_001);
     let mut compared = 0;
     let mut listed = BTreeSet::new();
-    // Of whichever provider: some have models of another.
+    // At any provider: some serve the models of another.
     let name_of = |model: &str| model.split_once('/').map(|(_, name)| name.to_owned());
     let unpriced = |model: &str| UNPRICED.iter().any(|known| name_of(known) == name_of(model));
     let providers = data();
@@ -293,7 +292,7 @@ fn every_name_means_the_model_that_it_means_there() {
             }
         }
         for name in known {
-            // In a tier, since the tiers of a model are those of its own provider alone.
+            // With a tier, because only a model's own provider has its tiers.
             let theirs = theirs(id, &name, &probe, Some("batch"), NOW);
             let ours = prices.find(id, &name);
             match (&theirs, &ours) {
@@ -318,7 +317,7 @@ fn every_name_means_the_model_that_it_means_there() {
 }
 
 #[test]
-fn parts_beyond_the_whole_are_refused_there_and_cut_here() {
+fn parts_beyond_the_whole_are_an_error_in_genai_prices_and_cut_here() {
     let prices = Prices::builtin();
     let price = prices.find("openai", "gpt-5").expect("it is in the table");
     let too_much = parts(usage(80, 10), |usage| usage.cached_tokens = 90);
@@ -331,7 +330,7 @@ fn parts_beyond_the_whole_are_refused_there_and_cut_here() {
 }
 
 #[test]
-fn every_name_of_a_provider_means_the_provider_that_it_means_there() {
+fn every_provider_name_finds_the_same_provider_in_genai_prices() {
     let prices = Prices::builtin();
     let there = genai_prices::Calculator::bundled();
     for provider in data() {
@@ -359,7 +358,7 @@ fn every_name_of_a_provider_means_the_provider_that_it_means_there() {
 }
 
 #[test]
-fn base_urls_mean_the_provider_that_they_mean_there() {
+fn base_urls_find_the_same_provider_in_genai_prices() {
     let there = genai_prices::Calculator::bundled();
     for url in [
         "https://api.openai.com/v1",

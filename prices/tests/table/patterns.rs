@@ -1,12 +1,12 @@
-//! Turns the matchers and regular expressions of the data into the table's patterns.
-//! What it does not understand is a panic: better no table than a wrong one.
+//! Turns the matchers and regular expressions of the data into the table's patterns. Panics on
+//! anything it does not understand: no table is better than a wrong one.
 
 use serde_json::Value;
 
-/// The one regular expression that is no pattern: names without a part `-tts`.
+/// The only regular expression that is no pattern: names without a part `-tts`.
 const NO_SPEECH: &str = "^(?!.*-[tT][tT][sS](?:$|-))";
 
-/// The patterns, one of which a name must match.
+/// The patterns of a matcher. A name must match one of them.
 pub(crate) fn patterns(matcher: &Value) -> Vec<String> {
     let members = matcher.as_object().expect("a matcher is an object");
     assert_eq!(members.len(), 1, "a matcher has one member: {matcher}");
@@ -30,7 +30,8 @@ pub(crate) fn patterns(matcher: &Value) -> Vec<String> {
     }
 }
 
-/// Every pattern of one with every one of the other; one that only excludes comes last.
+/// Every pattern of `left` combined with every one of `right`. A pattern that only excludes comes
+/// last.
 fn both(left: Vec<String>, right: Vec<String>) -> Vec<String> {
     let mut joined = Vec::new();
     for one in &left {
@@ -45,7 +46,8 @@ fn both(left: Vec<String>, right: Vec<String>) -> Vec<String> {
     joined
 }
 
-/// The literals, digits and small classes of which those of the data consist.
+/// Expands a regular expression of literals, digits and small classes, which are all that the data
+/// uses.
 fn regex(regex: &str) -> Vec<String> {
     if regex == NO_SPEECH {
         return vec!["!*-tts!*-tts-*".to_owned()];
@@ -103,15 +105,15 @@ fn regex(regex: &str) -> Vec<String> {
     written
 }
 
-/// Every beginning with every choice after it.
+/// Every beginning followed by every choice.
 fn followed(beginnings: &[String], choices: &[String]) -> Vec<String> {
     let with = |choice| beginnings.iter().map(move |beginning| format!("{beginning}{choice}"));
     choices.iter().flat_map(with).collect()
 }
 
-/// The hosts, with the beginnings of paths, that the regular expression of a provider's
-/// base URLs stands for. Of hosts it takes the whole, where the expression, which is
-/// not anchored, would be content with a longer one.
+/// The hosts, with leading path segments, that the regular expression for a provider's base URLs
+/// stands for. The expression is not anchored and would accept longer hosts; the result matches
+/// whole hosts only.
 pub(crate) fn addresses(regex: &str) -> Vec<String> {
     let mut rest = regex;
     for end in ["(?:/|$)", "(/|$)"] {
@@ -136,7 +138,7 @@ pub(crate) fn addresses(regex: &str) -> Vec<String> {
     addresses
 }
 
-/// What the alternatives up to the end of a group may be.
+/// All alternatives up to the end of a group.
 fn alternatives(rest: &mut &str) -> Vec<String> {
     let mut done = Vec::new();
     let mut written = vec![String::new()];

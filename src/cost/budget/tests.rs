@@ -26,7 +26,10 @@ fn each_mistake_gets_its_own_sentence() {
         (Budget::daily(LIMIT).model(""), "the model is empty"),
         (Budget::daily(LIMIT).tag("", "x"), "a tag has an empty key"),
         (Budget::daily(LIMIT).per_tag(""), "a tag has an empty key"),
-        (Budget::daily(LIMIT).utc_offset(UtcOffset::hours(24)), "the UTC offset +24:00 is nowhere"),
+        (
+            Budget::daily(LIMIT).utc_offset(UtcOffset::hours(24)),
+            "the UTC offset +24:00 does not exist",
+        ),
     ] {
         let error = budget.check().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Configuration);

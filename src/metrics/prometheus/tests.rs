@@ -1,4 +1,4 @@
-//! Tests of the exported metrics, with `promtool` where it is installed.
+//! Tests of the exported metrics, with `promtool` if it is installed.
 
 use std::env;
 use std::io::Write as _;
@@ -12,9 +12,9 @@ fn a_snapshot_is_written_in_the_text_format() {
     assert_eq!(example().prometheus(), include_str!("example.prom"));
 }
 
-/// Prometheus' own checker: Debian has it in the package `prometheus`.
+/// Prometheus' own checker, from Debian's package `prometheus`.
 #[test]
-fn promtool_finds_nothing_to_complain_of() {
+fn promtool_accepts_the_output() {
     let Some(promtool) = env::var_os("TOLLGATE_PROMTOOL") else {
         println!("skipped: TOLLGATE_PROMTOOL is not set");
         return;
@@ -35,7 +35,7 @@ fn promtool_finds_nothing_to_complain_of() {
 }
 
 #[test]
-fn the_newer_format_differs_where_it_must() {
+fn openmetrics_differs_only_where_it_must() {
     let (older, newer) = (example().prometheus(), example().openmetrics());
     assert!(older.contains("# TYPE tollgate_client_calls_total counter\n"));
     assert!(newer.contains("# TYPE tollgate_client_calls counter\n"));
@@ -68,7 +68,7 @@ fn labels_are_escaped() {
 }
 
 #[test]
-fn of_many_accounts_the_fullest_are_shown_and_none_twice() {
+fn the_fullest_of_many_accounts_are_shown_and_none_twice() {
     let mut snapshot = example();
     let status = snapshot.costs.budgets[0].clone();
     snapshot.costs.budgets = (0..1_000)

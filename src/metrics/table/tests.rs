@@ -9,14 +9,14 @@ fn a_snapshot_reads_as_a_table() {
 }
 
 #[test]
-fn all_of_it_has_the_attempts() {
+fn the_alternate_form_shows_every_attempt() {
     let all = format!("{:#}", example());
     let attempt = "          rate_limited (status 429) after 10ms; retry in 2s (backoff)\n";
     assert!(all.contains(attempt), "{all}");
 }
 
 #[test]
-fn one_of_no_calls_reads_too() {
+fn a_snapshot_without_calls_is_readable() {
     let text = sparse().to_string();
     assert!(text.starts_with("0 calls for $0.00 in 0µs, 0 in flight\n0 input tokens"), "{text}");
 }

@@ -80,7 +80,7 @@ pub(in crate::metrics) fn example() -> MetricsSnapshot {
     clock.snapshot_with(607, pool, costs)
 }
 
-/// A snapshot of nothing.
+/// An empty snapshot.
 pub(in crate::metrics) fn sparse() -> MetricsSnapshot {
     Clock::new().snapshot(0)
 }

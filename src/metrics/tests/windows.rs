@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn windows_forget_what_is_older_and_the_total_does_not() {
+fn windows_drop_older_calls_and_the_total_keeps_them() {
     let clock = Clock::new();
     let calls = |seconds| {
         let snapshot = clock.snapshot(seconds);
@@ -29,19 +29,19 @@ fn windows_forget_what_is_older_and_the_total_does_not() {
     assert_eq!(clock.snapshot(1_000_000).total.calls, 3);
 }
 
-/// Against a list of all calls.
+/// Compared with a list of all calls.
 #[test]
-fn windows_have_what_ended_within_their_spans() {
+fn windows_have_the_calls_that_ended_within_their_spans() {
     let mut random = fastrand::Rng::with_seed(5);
     let clock = Clock::new();
     let mut ended = Vec::new();
     let mut now = 0;
     for _ in 0..3_000 {
         now += random.u64(0..8) * u64::from(random.u8(0..40) == 0) * 20 + random.u64(0..4);
-        // Somebody may come late.
+        // A thread may record late.
         let second: u64 = if random.u8(0..10) == 0 { now.saturating_sub(3) } else { now };
         clock.record(second, &answered(["a", "b"][random.usize(0..2)], millis(now)));
-        // It is booked on its own slice, or on the one that is open.
+        // Its call counts in its own slice, or in the current one.
         ended.push((second, if second / 10 < now / 10 { now } else { second }));
         if random.u8(0..10) == 0 {
             let snapshot = clock.snapshot(now);
@@ -66,7 +66,7 @@ fn windows_have_what_ended_within_their_spans() {
 }
 
 #[test]
-fn a_snapshot_that_is_kept_stays_as_it_is() {
+fn an_older_snapshot_does_not_change() {
     let clock = Clock::new();
     let error = Error::cancelled();
     let call = |second| {
@@ -77,7 +77,7 @@ fn a_snapshot_that_is_kept_stays_as_it_is() {
     let (first, stored) = (clock.snapshot(2), serde_json::to_string(&clock.snapshot(2)).unwrap());
     call(2);
     call(30);
-    // What has been collected from the shards does not come again.
+    // What was collected from the shards is not collected again.
     assert_eq!(clock.snapshot(31).total.calls, 6);
     assert_eq!(clock.snapshot(200).total.latency.count(), 3);
     assert_eq!(serde_json::to_string(&first).unwrap(), stored);

@@ -7,12 +7,12 @@ use crate::metrics::Ending;
 use crate::metrics::names::{self, span};
 use crate::observe::{Call, CallEnd};
 
-/// Makes the event, at a level that [`TracingObserver`](super::TracingObserver) documents.
-/// The caller enters the call's span where there is one. `messages` says whether to record
-/// the message of an error.
+/// Emits the event, at a level that [`TracingObserver`](super::TracingObserver) documents. The
+/// caller enters the call's span if there is one. `messages` says whether to record error
+/// messages.
 pub(super) fn record(call: &Call<'_>, end: &CallEnd<'_>, messages: bool) {
     let ending = Ending::of(end.error, end.attempts);
-    // A level is part of an event's static metadata, so each one is an event of its own.
+    // A level is part of an event's static metadata, so each level needs its own event.
     macro_rules! ended {
         ($level:expr, $text:literal) => {
             event!(

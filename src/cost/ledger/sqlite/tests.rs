@@ -241,7 +241,10 @@ fn amounts_beyond_64_bits_are_refused() {
     let ledger = folder.ledger();
     let message = failure(ledger.reserve(&hold(&[day("a", Some(most + 1))], 1, 0)));
     assert!(message.contains("$9223372.036854775808 is more than"), "{message}");
-    assert!(message.ends_with("can hold, which is $9223372.036854775807; use a smaller amount"), "{message}");
+    assert!(
+        message.ends_with("can hold, which is $9223372.036854775807; use a smaller amount"),
+        "{message}"
+    );
     failure(ledger.reserve(&hold(&[day("a", None)], most + 1, 0)));
     failure(ledger.reserve(&hold(&[day("a", None)], Money::MAX.as_picos(), 0)));
     failure(ledger.reserve(&hold(&[], most + 1, 0)));
