@@ -87,9 +87,9 @@ fn a_refused_call_begins_and_ends() {
     let nothing = costs::config([Budget::total(Money::ZERO)]);
     let (watcher, client) = watched(builder(&server, "openai").costs(nothing));
     client.chat("hi").unwrap_err();
-    assert_eq!(watcher.take(), ["call begun", "call ended: budget"]);
+    assert_eq!(watcher.take(), ["call begun", "call ended: budget_exceeded"]);
     client.stream("hi").unwrap_err();
-    assert_eq!(watcher.take(), ["call begun", "call ended: budget"]);
+    assert_eq!(watcher.take(), ["call begun", "call ended: budget_exceeded"]);
     client.chat(ChatRequest::from("hi").model(" ")).unwrap_err();
     assert_eq!(watcher.take(), ["call begun", "call ended: invalid_request"]);
     watcher.let_go();
