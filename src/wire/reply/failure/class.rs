@@ -96,6 +96,18 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("monthly included credits"), Money, QuotaExhausted), // Hugging Face
     (Text("account is in good standing"), Money, QuotaExhausted), // Alibaba
     (Text("exceeded your monthly spending limit"), Money, QuotaExhausted),
+    (Text("account is not active"), Money, QuotaExhausted), // OpenAI
+    // Fireworks, a limit or unpaid invoices (its page "Inference Error Codes").
+    (Text("reaching the monthly spending limit"), Only(412), QuotaExhausted),
+    (Text("api calls / month"), Money, QuotaExhausted), // Cohere's trial keys
+    (Text("credits are depleted"), Money, QuotaExhausted), // Gemini, prepaid
+    (Text("monthly spending cap"), Money, QuotaExhausted), // Gemini
+    (Text("key limit exceeded"), Money, QuotaExhausted), // OpenRouter
+    (Word("AllocationQuota.FreeTierOnly"), Any, QuotaExhausted), // Alibaba
+    (Text("free tier of the model has been exhausted"), Money, QuotaExhausted), // Alibaba
+    (Word("AccountOverdueError"), Any, QuotaExhausted), // Volcengine
+    (Word("SetLimitExceeded"), Any, QuotaExhausted), // Volcengine
+    (Text("weekly usage limit"), Money, QuotaExhausted), // Ollama's cloud
     (Text("余额不足"), Money, QuotaExhausted), // Zhipu, "balance insufficient"
     (Text("欠费"), Money, QuotaExhausted), // Zhipu, "in arrears"
 
@@ -175,11 +187,22 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("authentication fails"), Wrong, Authentication), // DeepSeek
     (Text("authentication failed"), Wrong, Authentication),
     (Text("litellm.authenticationerror"), Wrong, Authentication), // LiteLLM
+    (Text("authorization failed"), Wrong, Authentication), // NVIDIA, 403
+    (Text("authentication error"), Wrong, Authentication), // Cloudflare
+    (Text("api key you provided is invalid"), Wrong, Authentication), // Fireworks, 403
+    (Text("reported as leaked"), Wrong, Authentication), // Gemini, 403
+    (Text("unregistered callers"), Wrong, Authentication), // Gemini, 403, without a key
+    (Text("security token included in the request"), Wrong, Authentication), // Bedrock, 403
+    (Text("invalid access token"), Wrong, Authentication), // Databricks, 403; Cloudflare
+    (Text("invalid api token"), Wrong, Authentication), // Cohere
+    (Text("bad credentials"), Wrong, Authentication), // GitHub
     (Text("身份验证失败"), Wrong, Authentication), // Zhipu, "authentication failed"
     (Word("invalid_model"), Any, NotFound), // Perplexity, Mistral
     (Word("unknown_model"), Any, NotFound), // GitHub
     (Word("ModelNotFound"), Any, NotFound), // Alibaba
     (Word("model_not_supported"), Any, NotFound), // Hugging Face
+    (Word("model_decommissioned"), Any, NotFound), // Groq, 400
+    (Word("model_not_available"), Any, NotFound), // Together
     (Word("1211"), Any, NotFound), // Z.AI and Zhipu
     (Word("20012"), Any, NotFound), // SiliconFlow
     (Word("5007"), Any, NotFound), // Cloudflare

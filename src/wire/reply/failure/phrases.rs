@@ -7,31 +7,37 @@
 /// too much. One about a rate, or about the output that was asked for, does not.
 pub(super) fn is_overflow(message: &str) -> bool {
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
-    if has(&RATES) {
+    if has(&RATES) || has(&LARGE_OUTPUTS) {
         return false;
     }
     has(&OVERFLOWS) || (has(&AMOUNTS) && has(&TOO_MUCH) && !has(&OUTPUTS))
 }
 
 /// A limit of a time, whatever it counts.
-const RATES: [&str; 12] = [
+const RATES: [&str; 18] = [
     "rate limit",
     "ratelimit",
-    "per minute",
-    "per-minute",
+    "too many requests",
+    "per min", // also "per minute"
+    "per-min",
+    "/ min",
+    "/min",
     "per day",
     "per-day",
     "per hour",
     "per second",
     "please wait",
+    "retry after ",
+    "retry in ",
     "quota",
+    "your plan",
     "(tpm)",
     "(tpd)",
 ];
 
 /// Phrases that say it all.
 #[rustfmt::skip]
-const OVERFLOWS: [&str; 33] = [
+const OVERFLOWS: [&str; 36] = [
     "prompt is too long", // Anthropic (recorded), Fireworks
     "prompt too long", // Ollama
     "exceed context limit", // Anthropic, where the input fits but not with `max_tokens` behind it
@@ -57,6 +63,9 @@ const OVERFLOWS: [&str; 33] = [
     "range of input length should be", // Alibaba (QwenLM/qwen-code #98)
     "tokens in request more than max tokens allowed", // gateways of Amazon's models
     "too many tokens", // Cohere
+    "too many input tokens", // Bedrock
+    "#/inputtext: expected maxlength", // Bedrock, Titan
+    "but the configured context size is", // DS4
     "reduce the length of the messages", // Groq, Cerebras
     "exceed max message tokens", // Volcengine
     "exceeds the limit of tokens",
@@ -68,7 +77,7 @@ const OVERFLOWS: [&str; 33] = [
 ];
 
 /// Amounts of input.
-const AMOUNTS: [&str; 22] = [
+const AMOUNTS: [&str; 23] = [
     "context length",
     "context window",
     "context size",
@@ -79,6 +88,7 @@ const AMOUNTS: [&str; 22] = [
     "max_model_len",
     "prompt length",
     "input length",
+    "input prompt",
     "length of prompt_tokens",
     "prompt tokens",
     "prompt token count",
@@ -113,6 +123,16 @@ const TOO_MUCH: [&str; 16] = [
     "surpass",
 ];
 
+/// That the output alone is too large, whatever else the message says. vLLM also names the context
+/// window (vllm-project/vllm #19861), Cohere says "too many tokens".
+const LARGE_OUTPUTS: [&str; 5] = [
+    "max_tokens is too large",
+    "max_tokens' is too large",
+    "max_completion_tokens is too large",
+    "max_completion_tokens' is too large",
+    "max tokens must be less than",
+];
+
 /// The output that was asked for, or a setting of the server's.
 const OUTPUTS: [&str; 9] = [
     "completion tokens",
@@ -144,7 +164,7 @@ pub(super) fn is_unknown_model(message: &str) -> bool {
 }
 
 #[rustfmt::skip]
-const UNKNOWN_MODELS: [&str; 16] = [
+const UNKNOWN_MODELS: [&str; 26] = [
     "model not exist", // DeepSeek
     "invalid model name", // LiteLLM, Mistral's gateways
     "invalid model:", // Mistral
@@ -160,6 +180,16 @@ const UNKNOWN_MODELS: [&str; 16] = [
     "llm provider not provided", // LiteLLM
     "litellm.notfounderror", // LiteLLM
     "not supported by any provider", // Hugging Face
+    "is not supported by provider", // Hugging Face
+    "has been decommissioned", // Groq
+    "invalid model identifier", // LM Studio
+    "no models loaded", // LM Studio
+    "unsupported model `", // Alibaba
+    "unsupported model '",
+    "unsupported model:",
+    "unable to access model", // Together
+    "could not resolve the foundation model", // Bedrock
+    "could not find real modelid", // llama-swap
     "模型不存在", // Zhipu, 1211
 ];
 
@@ -232,6 +262,23 @@ mod tests {
             "the number of input tokens 10000 cannot exceed the total tokens limit 8191 for this model",
             "The maximum context length of this model is 4096. However, answering your request would take 4200 tokens.",
             "litellm.ContextWindowExceededError: litellm.BadRequestError: too long",
+            // Bedrock (LiteLLM, `exception_mapping_utils.py`; its Mantle, BerriAI/litellm #36546).
+            "Too many input tokens. Max input tokens: 8192, request input token count: 9000",
+            "Malformed input request: #/inputText: expected maxLength: 50000, actual: 58466, please reformat your input and try again.",
+            "prompt tokens (300000) exceed model maximum (262144)",
+            // earendil-works/pi, `packages/ai/src/utils/overflow.ts`, and its descendants' tests.
+            "Input length (265330) exceeds model's maximum context length (262144).",
+            "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+            "Your input exceeds the model's context window",
+            "Prompt has 256468 tokens, but the configured context size is 256000 tokens",
+            "Model context limit reached. Conversation size exceeds model capacity.",
+            "Token limit exceeded",
+            // llama-cpp-python (abetlen/llama-cpp-python #120), llama.cpp, vLLM from 0.8 on.
+            "Requested tokens (600) exceed context window of 512",
+            "Context size has been exceeded.",
+            "This model's maximum context length is 4096 tokens. However, you requested 100 output tokens and your prompt contains at least 4000 input tokens, for a total of at least 4100 tokens. Please reduce the length of the input prompt or the number of requested output tokens.",
+            "This model's maximum context length is 4097 tokens, however you requested 5000 tokens (4500 in your prompt; 500 for the completion). Please reduce your prompt; or completion length.",
+            "Input prompt (2664 tokens) is too long and exceeds limit of 2048",
         ] {
             assert!(is_overflow(&message.to_lowercase()), "{message}");
         }
@@ -256,6 +303,25 @@ mod tests {
             "Request exceeds the maximum size",
             "Invalid 'stop': array too long. Expected an array with maximum length 4",
             "temperature must be less than 2",
+            // The output alone: vLLM (stepfun-ai/Step-Audio-R1 #3), Groq, Cohere, Bedrock, Gemini,
+            // Alibaba, DeepSeek.
+            "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 16384 tokens and your request has 20 input tokens (32000 > 16384 - 20).",
+            "max_tokens is too large: 32000. This model's maximum context length is 16384 tokens and your request has 20 input tokens.",
+            "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model",
+            "too many tokens: max tokens must be less than or equal to 4096, the maximum output for this model - received 8192.",
+            "The maximum tokens you requested exceeds the model limit of 4096. Try again with a maximum tokens value that is lower than 4096.",
+            "Unable to submit request because it has a maxOutputTokens value of 100000 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
+            "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+            "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+            // Rates and allowances.
+            "Rate limit reached on tokens per min. Limit: 40000 / min. Current: 45000 / min. Input tokens exceed it.",
+            "Requests to the ChatCompletions_Create Operation have exceeded token rate limit of your current OpenAI S0 pricing tier. Please retry after 26 seconds.",
+            "Too many tokens per day, please wait before trying again.",
+            "Total tokens used exceed what your plan allows; upgrade it",
+            "Token limit exceeded for today: tokens per day (TPD): Limit 500000",
+            // Too little.
+            "The cached content is of 1000 tokens. The minimum token count to start caching is 4096.",
+            "#/toolConfig/tools/0/name: expected maxLength: 64, actual: 70",
             "",
         ] {
             assert!(!is_overflow(&message.to_lowercase()), "{message}");
@@ -284,6 +350,15 @@ mod tests {
             "Unknown model: foo",
             "Model not found, inaccessible, and/or not deployed",
             "The requested model x is not supported by any provider you have enabled.",
+            "The model `mixtral-8x7b` has been decommissioned and is no longer supported.", // Groq
+            "Model x is not supported by provider y.", // Hugging Face
+            "Invalid model identifier \"x\". Please specify a valid downloaded model", // LM Studio
+            "No models loaded. Please load a model in the developer page or use the `lms load` command.", // LM Studio
+            "Unsupported model `x` for OpenAI compatibility mode.", // Alibaba
+            "Unable to access model x. Please visit https://api.together.ai/models", // Together
+            "Could not resolve the foundation model from the provided model identifier.", // Bedrock
+            "could not find real modelID for x", // llama-swap
+            "Publisher Model `projects/p/locations/l/publishers/anthropic/models/x` was not found or your project does not have access to it.", // Vertex
         ] {
             assert!(is_unknown_model(&message.to_lowercase()), "{message}");
         }
@@ -294,6 +369,8 @@ mod tests {
             "File file-1 not found",
             "No tool call found for function call output with call_id x",
             "The chosen model was fine, and afterwards the file that you named in it does not exist",
+            "Unsupported model parameter: top_k",
+            "Invocation of model ID x with on-demand throughput isn't supported.",
         ] {
             assert!(!is_unknown_model(&message.to_lowercase()), "{message}");
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 /// Sources: Gemini's `RetryInfo` with `retryDelay: "2.5s"` (google.rpc.RetryInfo, a Duration
 /// in ProtoJSON) and "Please retry in 2.5s."; OpenAI's and Groq's "Please try again in
 /// 6m0s"; Azure's "Please retry after 59 seconds"; OpenRouter's
-/// `metadata.retry_after_seconds`; and `retry_after`, in seconds, of gateways.
+/// `metadata.retry_after_seconds`; Hugging Face's `estimated_time` until a model is loaded; and
+/// `retry_after`, in seconds, of gateways.
 pub(super) fn read(error: &Value, message: Option<&str>) -> Option<Duration> {
     let places = [Some(error), error.get("metadata"), error.get("details"), error.get("error")];
     let members = places.into_iter().flatten().find_map(member);
@@ -27,7 +28,8 @@ fn member(place: &Value) -> Option<Duration> {
                 | "retryAfter"
                 | "retry_after_seconds"
                 | "retryAfterSeconds"
-                | "retry-after" => 1.0,
+                | "retry-after"
+                | "estimated_time" => 1.0,
                 "retry_after_ms" | "retryAfterMs" | "retry-after-ms" => 1e-3,
                 _ => return None,
             };
@@ -50,7 +52,7 @@ fn member(place: &Value) -> Option<Duration> {
 }
 
 /// What stands before a wait in a message.
-const BEFORE: [&str; 9] = [
+const BEFORE: [&str; 11] = [
     "retry in ",
     "retry after ",
     "again in ",
@@ -60,6 +62,8 @@ const BEFORE: [&str; 9] = [
     "reset in ",
     "resets in ",
     "reset after ",
+    "resets after ",
+    "request after ",
 ];
 
 fn in_words(message: &str) -> Option<Duration> {
@@ -132,6 +136,8 @@ mod tests {
             (json!({"metadata": {"retry_after_seconds": 3}}), Some(3000)),
             (json!({"retry_after": "1.5"}), Some(1500)),
             (json!({"retry_after_ms": 250}), Some(250)),
+            // Hugging Face, while it loads the model.
+            (json!({"error": "Model x is currently loading", "estimated_time": 20.5}), Some(20_500)),
             (json!({"retry_after": 0}), None),
             (json!({"retry_after": -1}), None),
             (json!({"retry_after": 1e300}), None),
@@ -155,6 +161,11 @@ mod tests {
             ("You must wait 20 seconds", Some(20_000)),
             ("wait for at least 3 sec", Some(3000)),
             ("Try again after 2 hours", Some(7_200_000)),
+            ("Please wait 3600 seconds before retrying.", Some(3_600_000)), // GitHub
+            ("max RPM: 3, please try again after 1 seconds", Some(1000)), // Moonshot
+            ("No deployments available, Try again in 5 seconds. Passed model=x", Some(5000)), // LiteLLM
+            ("Please retry your request after 10 seconds.", Some(10_000)), // Azure
+            ("Your limit resets after 1h 30m.", Some(5_400_000)),
             ("retry in a while", None),
             ("retry after 2026-11-27", None),
             ("retry after 12", None),

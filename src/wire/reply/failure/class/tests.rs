@@ -341,7 +341,67 @@ fn every_vendors_own_way_to_say_it_has_its_class() {
         ),
         (400, json!({"error": {"code": "InvalidApiKey", "message": "no"}}), Authentication),
         (403, json!({"error": {"message": "Your region is not supported"}}), Permission),
+        // Bedrock (LiteLLM, `exception_mapping_utils.py`), Google, Fireworks, NVIDIA, Databricks,
+        // GitHub, Cohere, Cloudflare: 403 or 400 for a key that is wrong, old or missing.
+        (
+            403,
+            json!({"message": "The security token included in the request is invalid."}),
+            Authentication,
+        ),
+        (
+            403,
+            json!({"Message": "Authentication failed: Please make sure your API Key is valid."}),
+            Authentication,
+        ),
+        (
+            403,
+            json!([{"error": {"code": 403, "message": "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other form of API consumer identity to call this API.", "status": "PERMISSION_DENIED"}}]),
+            Authentication,
+        ),
+        (
+            403,
+            json!({"error": {"code": 403, "message": "Your API key was reported as leaked. Please use another API key.", "status": "PERMISSION_DENIED"}}),
+            Authentication,
+        ),
+        (
+            403,
+            json!({"error": {"object": "error", "type": "invalid_request_error", "message": "The API key you provided is invalid."}}),
+            Authentication,
+        ),
+        (
+            403,
+            json!({"status": 403, "title": "Forbidden", "detail": "Authorization failed"}),
+            Authentication,
+        ),
+        (403, json!({"error_code": 403, "message": "Invalid access token."}), Authentication),
+        (403, json!({"message": "Bad credentials"}), Authentication),
+        (400, json!({"message": "invalid api token"}), Authentication),
+        (
+            400,
+            json!({"success": false, "errors": [{"code": 10000, "message": "Authentication error"}]}),
+            Authentication,
+        ),
+        (
+            403,
+            json!({"message": "You don't have access to the model with the specified model ID."}),
+            Permission,
+        ),
         // Unknown models under 400.
+        (
+            400,
+            json!({"error": {"message": "The model `x` has been decommissioned and is no longer supported.", "type": "invalid_request_error", "code": "model_decommissioned"}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"error": {"message": "Unable to access model x.", "code": "model_not_available"}}),
+            NotFound,
+        ),
+        (
+            400,
+            json!({"error": "No models loaded. Please load a model in the developer page or use the `lms load` command."}),
+            NotFound,
+        ),
         (
             400,
             json!({"error": {"message": "/chat/completions: Invalid model name passed in model=gpt-9. Call `/v1/models` to view available models for your key.", "type": "None", "param": "None", "code": "400"}}),
@@ -416,7 +476,73 @@ fn every_vendors_own_way_to_say_it_has_its_class() {
             json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
             QuotaExhausted,
         ),
+        // Fireworks, Cohere's trial, Gemini, OpenRouter, Alibaba, Volcengine, Ollama.
+        (
+            412,
+            json!({"error": {"message": "Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.", "code": "PRECONDITION_FAILED"}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"message": "You are using a Trial key, which is limited to 1000 API calls / month. You can continue to use the Trial key for free or upgrade."}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": {"code": 429, "message": "Your prepayment credits are depleted. Please go to AI Studio.", "status": "RESOURCE_EXHAUSTED"}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": {"code": 429, "message": "Your project has exceeded its monthly spending cap.", "status": "RESOURCE_EXHAUSTED"}}),
+            QuotaExhausted,
+        ),
+        (
+            403,
+            json!({"error": {"message": "Key limit exceeded (total limit). Manage it using https://openrouter.ai/settings/keys", "code": 403}}),
+            QuotaExhausted,
+        ),
+        (
+            403,
+            json!({"error": {"code": "AllocationQuota.FreeTierOnly", "message": "The free tier of the model has been exhausted."}}),
+            QuotaExhausted,
+        ),
+        (
+            403,
+            json!({"error": {"code": "AccountOverdueError", "message": "overdue", "type": "Forbidden"}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": {"code": "SetLimitExceeded", "message": "Your account has reached the set inference limit", "type": "TooManyRequests"}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": "you (x) have reached your weekly usage limit, upgrade for higher limits"}),
+            QuotaExhausted,
+        ),
+        (
+            429,
+            json!({"error": {"message": "Your account is not active, please check your billing details on our website.", "code": null}}),
+            QuotaExhausted,
+        ),
         // Not money: the limit is by time.
+        (
+            429,
+            json!({"message": "You are using a Trial key, which is limited to 10 API calls / minute."}),
+            RateLimited,
+        ),
+        (
+            429,
+            json!({"error": {"message": "Tokens per day limit exceeded - too many tokens processed.", "type": "too_many_tokens_error", "code": "token_quota_exceeded"}}),
+            RateLimited,
+        ),
+        (
+            429,
+            json!({"message": "Service tier capacity exceeded for this model.", "type": "service_tier_capacity_exceeded", "code": "3505"}),
+            RateLimited,
+        ),
         (
             429,
             json!([{"error": {"code": 429, "message": "You exceeded your current quota, please check your plan and billing details. Please retry in 2.5s.", "status": "RESOURCE_EXHAUSTED"}}]),
@@ -501,6 +627,16 @@ fn every_vendors_own_way_to_say_it_has_its_class() {
             InvalidRequest,
         ),
         (422, json!({"error": {"message": "max_tokens must be less than 4096"}}), InvalidRequest),
+        (
+            400,
+            json!({"object": "error", "type": "BadRequestError", "message": "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 16384 tokens and your request has 20 input tokens (32000 > 16384 - 20).", "code": 400}),
+            InvalidRequest,
+        ),
+        (
+            400,
+            json!({"message": "too many tokens: max tokens must be less than or equal to 4096, the maximum output for this model - received 8192."}),
+            InvalidRequest,
+        ),
         (
             429,
             json!({"error": {"message": "Too many tokens, please wait before trying again."}}),
