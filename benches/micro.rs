@@ -1,4 +1,4 @@
-//! Times the hot paths, each by itself, and counts their allocations. In `benches/`:
+//! Measures the time and allocations of each hot path. In `benches/`:
 //!
 //! ```text
 //! cargo bench --bench micro                  # all of them
@@ -6,9 +6,9 @@
 //! cargo bench --bench micro -- --test        # each once, to see that it works
 //! ```
 //!
-//! For each path there is the time that it takes, how many bytes it reads or writes in a
-//! second, and how often and how much it allocates. Where it has a budget, that stands
-//! beside it; what the peers take for the same is measured by `benches/compare`.
+//! For each path it prints the time, the bytes read or written per second, and the number and size
+//! of allocations. A comment states the path's budget, if it has one. `benches/compare` measures
+//! other clients.
 
 mod workload;
 
@@ -22,7 +22,7 @@ static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 const PROVIDERS: [&str; 2] = ["openai", "anthropic"];
 
-/// How long each is gone before it is measured.
+/// How long each path warms up before it is measured.
 const WARM: Duration = Duration::from_millis(20);
 
 fn main() {
@@ -31,7 +31,7 @@ fn main() {
 
 fn measure(bencher: Bencher<'_, '_>, workload: Workload) {
     let Workload { mut turn, bytes } = workload;
-    // What grows once, such as the list of the latest calls.
+    // Fills what grows only once, such as the list of recent calls.
     let begun = Instant::now();
     while begun.elapsed() < WARM {
         turn();
@@ -42,14 +42,14 @@ fn measure(bencher: Bencher<'_, '_>, workload: Workload) {
     }
 }
 
-/// A stream of 1,000 chunks, told apart only.
+/// Splits a stream of 1,000 chunks into events, without reading them.
 #[divan::bench(args = PROVIDERS)]
 fn sse(bencher: Bencher<'_, '_>, provider: &'static str) {
     measure(bencher, workload::sse(provider));
 }
 
-/// A stream of 1,000 chunks, read whole. Budget: with the wire, twice what reading and a typed
-/// parse take.
+/// Decodes a stream of 1,000 chunks. Budget: including the wire, twice the time of reading and a
+/// typed parse.
 #[divan::bench(args = PROVIDERS)]
 fn stream_decode(bencher: Bencher<'_, '_>, provider: &'static str) {
     measure(bencher, workload::stream_decode(provider));
@@ -76,7 +76,7 @@ fn price(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::price());
 }
 
-/// In three budgets. The ledger's part has a budget of 1 µs.
+/// With three budgets. The ledger's part may take 1 µs.
 #[divan::bench]
 fn reserve_settle(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::reserve_settle());
@@ -94,7 +94,7 @@ fn record_streamed(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::record(true));
 }
 
-/// Budget: less than r2d2 takes.
+/// Budget: less than r2d2.
 #[divan::bench]
 fn lease(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::lease());

@@ -1,19 +1,19 @@
-//! The counts to compare with, as a text that changes show well in.
+//! The baseline: counts in a text format that diffs well.
 
 use std::fmt;
 
 use crate::callgrind::{Count, Function};
 
-/// A path may grow by as much.
+/// How much a path may grow.
 const TOLERANCE: f64 = 0.1;
 
-/// A function is kept whose own share of its path is at least one in so many.
+/// The baseline keeps a function whose own instructions are at least this fraction of its path.
 const OWN: u64 = 100;
 
-/// And one of tollgate's whose share with all that it calls is.
+/// And a function of tollgate whose instructions including callees are at least this fraction.
 const WHOLE: u64 = 25;
 
-/// How many functions are named of a path that has grown.
+/// How many functions are listed for a path that has grown.
 const NAMED: usize = 8;
 
 const ABOUT: &str = "\
@@ -41,7 +41,7 @@ impl Baseline {
         Self { made_with, counts }
     }
 
-    /// Reads what `Display` has written.
+    /// Parses the output of `Display`.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let mut baseline = Self { made_with: String::new(), counts: Vec::new() };
         for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
@@ -91,7 +91,7 @@ fn number(line: &str) -> Option<(u64, &str)> {
     Some((number.parse().ok()?, rest))
 }
 
-/// A path's count beside that of the baseline.
+/// A path's count compared with the baseline.
 #[derive(Debug)]
 pub(crate) struct Change {
     before: Option<Count>,
@@ -103,7 +103,7 @@ impl Change {
         Self { before: before.cloned(), now: now.clone() }
     }
 
-    /// By which share of what it was; a path that is not in the baseline has grown from
+    /// The growth as a fraction of the baseline. A path that is not in the baseline has grown from
     /// nothing.
     fn growth(&self) -> f64 {
         let before = self.before.as_ref().map_or(0, |before| before.total);
@@ -123,8 +123,8 @@ impl Change {
         self.growth() < -TOLERANCE
     }
 
-    /// Those that have grown the most: functions by themselves, and tollgate's with all that
-    /// they call.
+    /// The functions that have grown the most: by their own instructions, and for tollgate's also
+    /// including callees.
     pub(crate) fn functions(&self) -> String {
         let own = self.most(OWN, |function| Some(function.own));
         let whole = self.most(WHOLE, |function| function.is_tollgates().then_some(function.whole));
@@ -141,7 +141,7 @@ impl Change {
             .iter()
             .filter_map(|function| {
                 let known = before.functions.iter().find(|known| known.name == function.name);
-                // One that is not in the baseline may have been as large as this.
+                // A function that is not in the baseline may have been just below this size.
                 let was = known.and_then(&size).unwrap_or(before.total / share);
                 let now = size(function)?;
                 let grown = now.checked_sub(was).filter(|grown| *grown > 0)?;

@@ -1,4 +1,4 @@
-//! callgrind: how it is run, and what is in its profile.
+//! Runs callgrind and reads its profile.
 //! (valgrind.org/docs/manual/cl-manual.html, cl-format.html)
 
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::{env, fs, io};
 
 use crate::paths::Path;
 
-/// Where the profiles are left, for `callgrind_annotate` and the like.
+/// Where the profiles stay, for tools such as `callgrind_annotate`.
 pub(crate) const DIRECTORY: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/instructions");
 
 /// The instructions of one turn.
@@ -24,7 +24,7 @@ pub(crate) struct Count {
 pub(crate) struct Function {
     pub(crate) name: String,
     pub(crate) own: u64,
-    /// With all that it calls.
+    /// Including callees.
     pub(crate) whole: u64,
 }
 
@@ -51,7 +51,7 @@ pub(crate) fn count(path: &Path, address: &str) -> io::Result<Count> {
     let profile = format!("{DIRECTORY}/{}", path.name);
     // The first part ends at the first mark, the second at the second.
     let part = format!("{profile}.2");
-    // None of an earlier run is taken for this one's.
+    // Remove the profiles of earlier runs.
     let _ = fs::remove_file(&part);
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--dump-before=*callgrind::mark*"])
@@ -59,8 +59,8 @@ pub(crate) fn count(path: &Path, address: &str) -> io::Result<Count> {
         .arg(format!("--callgrind-out-file={profile}"))
         .arg(env::current_exe()?)
         .args(["turns", path.name, address])
-        // Memory is then mostly had from the thread's own cache. What glibc does beyond it
-        // depends on where things happen to lie, and differs by a twentieth from run to run.
+        // Most memory then comes from the thread's own cache. Beyond it, glibc's work depends on
+        // addresses and varies by 5 % from run to run.
         .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4096")
         .output()?;
     if !run.status.success() {
@@ -92,7 +92,7 @@ fn read(profile: &str, turns: u64) -> Count {
             if !std::mem::take(&mut is_call) {
                 function.own += cost;
             }
-            // What recurs is a part of the outermost call.
+            // A recursive call is part of the outermost one.
             if is_outermost {
                 function.whole += cost;
             }
@@ -113,9 +113,8 @@ fn read(profile: &str, turns: u64) -> Count {
     Count { total, functions }
 }
 
-/// A function's name without what callgrind adds for its recursions, `'2`, and without the
-/// hashes of crates that Rust's newer symbols have, `serde[1f2e3d4c5b6a7980]`. And whether
-/// it is the outermost of the recursions.
+/// A function's name without callgrind's suffix for recursions (`'2`) and without the crate hashes
+/// of newer Rust symbols (`serde[1f2e3d4c5b6a7980]`); and whether this is the outermost recursion.
 fn plain(function: &str) -> (String, bool) {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     let recursion = function.rsplit_once('\'').filter(|(_, number)| is_number(number));

@@ -1,5 +1,4 @@
-//! Whole calls, with all that a client can do: pool, deadline, retries, three budgets,
-//! metrics.
+//! Whole calls with everything a client does: pool, deadline, retries, three budgets, metrics.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -8,7 +7,7 @@ use tollgate::{Budget, ChatRequest, Client, Money, StreamEvent};
 use crate::workload::Workload;
 use crate::workload::streams::CHUNKS;
 
-/// A call by the host's name, on a connection that is kept.
+/// A call to a host by name, on a reused connection.
 pub(crate) fn chat(address: &str) -> Workload {
     let client = client(address);
     Workload::new(move || {
@@ -18,7 +17,7 @@ pub(crate) fn chat(address: &str) -> Workload {
     })
 }
 
-/// A stream from the call to its end, the reading thread's work included.
+/// A stream from the call to its end, including the reader thread.
 pub(crate) fn stream(address: &str) -> Workload {
     let client = client(address);
     Workload::new(move || {
@@ -32,7 +31,7 @@ pub(crate) fn stream(address: &str) -> Workload {
 }
 
 fn client(address: &str) -> Client {
-    // Nothing is refused.
+    // Large enough to refuse nothing.
     let limit = Money::dollars(1_000_000_000);
     Client::builder()
         .provider("openai")

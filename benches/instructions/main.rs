@@ -1,18 +1,17 @@
-//! Counts the instructions of the hot paths and compares them with those of the baseline,
-//! `benches/instructions.txt`. They do not depend on how busy the machine is. In `benches/`:
+//! Counts the instructions of the hot paths and compares them with the baseline,
+//! `benches/instructions.txt`. The counts do not depend on the load of the machine. In `benches/`:
 //!
 //! ```text
-//! cargo bench --bench instructions                  # compare; fails where a path has grown
+//! cargo bench --bench instructions                  # compare; fails if a path has grown
 //! cargo bench --bench instructions -- stream        # only paths with this in their name
-//! cargo bench --bench instructions -- --bless       # make the baseline anew
+//! cargo bench --bench instructions -- --bless       # write a new baseline
 //! cargo bench --bench instructions -- --test        # each path once, without valgrind
 //! ```
 //!
-//! Each path runs in a process of its own under callgrind, whose profile begins anew when
-//! the path is warm and ends before the process does: so starting, opening and growing
-//! are not in it, but every thread is, such as the one that reads a stream. The server of
-//! the whole calls is a process that is not counted. Only instructions in user mode are:
-//! what the kernel does for a call is not seen here.
+//! Each path runs in its own process under callgrind. The profile starts once the path is warm and
+//! ends before the process does. So it excludes start-up, connecting and growing, but includes
+//! every thread, such as the reader of a stream. The server for whole calls is another process and
+//! is not counted. Only user-mode instructions count: the kernel's work does not show here.
 
 mod baseline;
 mod callgrind;
@@ -43,7 +42,7 @@ fn main() -> ExitCode {
     args.retain(|arg| arg != "--bench");
     let done = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["serve"] => server::serve(),
-        // What valgrind is given to run.
+        // What valgrind runs.
         ["turns", name, address] => Ok(run_counted(name, address)),
         ["--bless"] => bless(),
         ["--test"] => smoke(),
@@ -60,7 +59,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a path until it is warm, and as often again between two marks.
+/// Runs a path until it is warm, and then as often again between two marks.
 fn run_counted(name: &str, address: &str) -> bool {
     let Some(path) = paths::ALL.iter().find(|path| path.name == name) else { return false };
     let mut workload = (path.ready)(address);
@@ -145,7 +144,7 @@ fn compare(filters: &[&str]) -> Result<bool, Box<dyn Error>> {
     Ok(grown.is_empty())
 }
 
-/// Counts the paths, as many at once as there are processors. The order stays.
+/// Counts the paths, one per processor at a time. Keeps their order.
 fn count(paths: &[&Path]) -> Result<Vec<(String, Count)>, Box<dyn Error>> {
     let server = Server::start()?;
     let left = Mutex::new(paths.iter().enumerate());
@@ -167,7 +166,7 @@ fn count(paths: &[&Path]) -> Result<Vec<(String, Count)>, Box<dyn Error>> {
     counted.into_iter().map(|(_, name, count)| Ok((name, count?))).collect()
 }
 
-/// What the counts depend on, beside the code.
+/// What the counts depend on besides the code.
 fn made_with() -> Result<String, Box<dyn Error>> {
     let said = |program: &str, flag: &str| {
         let output = Command::new(program).arg(flag).output();

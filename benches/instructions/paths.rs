@@ -1,5 +1,5 @@
-//! The hot paths by name, and how often each is gone in a count: often enough that what
-//! comes round only now and then is in it as it comes.
+//! The hot paths by name, and how often each runs in a count: often enough to include occasional
+//! work in proportion.
 
 use crate::calls;
 use crate::workload::{self, Workload};
@@ -7,9 +7,9 @@ use crate::workload::{self, Workload};
 /// A hot path.
 pub(crate) struct Path {
     pub(crate) name: &'static str,
-    /// How often it is gone while instructions are counted.
+    /// How often it runs while instructions are counted.
     pub(crate) turns: u32,
-    /// Makes it ready. It is told where the server listens.
+    /// Prepares it, given the server's address.
     pub(crate) ready: fn(&str) -> Workload,
 }
 

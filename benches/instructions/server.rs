@@ -1,4 +1,4 @@
-//! The server of the whole calls, in a process of its own, so that nothing of it is counted.
+//! The server for whole calls. It runs in a process of its own and is not counted.
 
 use std::env;
 use std::error::Error;
@@ -8,10 +8,10 @@ use tollgate::testing::{Loopback, Reply};
 
 use crate::workload::streams;
 
-/// It ends when this is dropped.
+/// The server process. Dropping this ends it.
 pub(crate) struct Server {
     process: Child,
-    /// By the host's name.
+    /// With the host's name.
     pub(crate) address: String,
 }
 
@@ -37,7 +37,7 @@ impl Drop for Server {
     }
 }
 
-/// Says where it listens and answers until its input ends.
+/// Prints the address and serves until standard input ends.
 pub(crate) fn serve() -> Result<bool, Box<dyn Error>> {
     let server = Loopback::start()?;
     server.record_requests(false);

@@ -1,5 +1,4 @@
-//! Answers that come whole, as the providers write them: a few paragraphs and the call of
-//! a tool.
+//! Whole answers as the providers write them: a few paragraphs and a tool call.
 
 use serde_json::json;
 

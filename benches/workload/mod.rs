@@ -1,5 +1,5 @@
-//! The hot paths, each by itself and with data like that of the providers. What is timed
-//! and what is counted is the same.
+//! The hot paths, each in isolation, with data like the providers'. The timed and the counted
+//! workloads are the same.
 
 mod answers;
 mod requests;
@@ -14,10 +14,10 @@ use tollgate::{ChatRequest, StreamDecoder, StreamEvent, Usage};
 
 use streams::CHUNKS;
 
-/// How many bytes come at once: as many as the client reads.
+/// How many bytes arrive at once: as many as the client reads.
 const READ: usize = 4 * 1024;
 
-/// Something that a call does, over and over.
+/// Something that a call does repeatedly.
 pub(crate) struct Workload {
     /// Does it once.
     pub(crate) turn: Box<dyn FnMut()>,
@@ -35,7 +35,7 @@ impl Workload {
     }
 }
 
-/// The events of a stream are told apart, and nothing is read of them.
+/// Splits a stream into events, without reading them.
 pub(crate) fn sse(provider: &'static str) -> Workload {
     let body = streams::body(provider);
     Workload::of_bytes(body.len(), move || {
@@ -52,7 +52,7 @@ pub(crate) fn sse(provider: &'static str) -> Workload {
     })
 }
 
-/// A stream is read whole.
+/// Decodes a stream.
 pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     let body = streams::body(provider);
     Workload::of_bytes(body.len(), move || {
@@ -62,7 +62,7 @@ pub(crate) fn stream_decode(provider: &'static str) -> Workload {
         };
         let mut seen = 0;
         for bytes in body.chunks(READ) {
-            // As the client does: what one read has brought is handed over together.
+            // Like the client: passes on the events of one read together.
             let mut events = Vec::new();
             decoder.push(bytes, &mut events).expect("a stream in good order");
             seen +=
@@ -74,7 +74,7 @@ pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     })
 }
 
-/// An answer that comes whole is read.
+/// Decodes a whole answer.
 pub(crate) fn answer_decode(provider: &'static str) -> Workload {
     let body = answers::body(provider);
     Workload::of_bytes(body.len(), move || {
@@ -82,12 +82,12 @@ pub(crate) fn answer_decode(provider: &'static str) -> Workload {
     })
 }
 
-/// A question of one sentence is written.
+/// Encodes a question of one sentence.
 pub(crate) fn encode_small(provider: &'static str) -> Workload {
     encoding(provider, requests::small())
 }
 
-/// A conversation of many turns, with tools and their results, is written.
+/// Encodes a conversation of many turns with tools and their results.
 pub(crate) fn encode_long(provider: &'static str) -> Workload {
     encoding(provider, requests::long())
 }
@@ -99,7 +99,7 @@ fn encoding(provider: &'static str, request: ChatRequest) -> Workload {
     })
 }
 
-/// The price of a model is found and a usage priced by it.
+/// Finds the price of a model and prices a usage.
 pub(crate) fn price() -> Workload {
     let prices = Prices::builtin();
     let mut usage = Usage::reported(1_100, 320);
@@ -111,7 +111,7 @@ pub(crate) fn price() -> Workload {
     })
 }
 
-/// A call is reserved for and settled in three budgets.
+/// Reserves and settles a call in three budgets.
 pub(crate) fn reserve_settle() -> Workload {
     let tracker = tracker();
     Workload::new(move || {
@@ -137,7 +137,7 @@ fn tracker() -> CostTracker {
         .expect("a valid configuration")
 }
 
-/// A call begins and ends, as the recorder sees it, at a thousand calls a second.
+/// Records the begin and end of a call, at a thousand calls per second.
 pub(crate) fn record(streamed: bool) -> Workload {
     const MODELS: [&str; 5] =
         ["gpt-4o-mini", "gpt-5", "gpt-5-mini", "claude-sonnet-4-5", "claude-haiku-4-5"];
@@ -153,7 +153,7 @@ pub(crate) fn record(streamed: bool) -> Workload {
     })
 }
 
-/// A connection that is at rest is leased and given back.
+/// Leases an idle connection and returns it.
 pub(crate) fn lease() -> Workload {
     let pool = Pool::new(8);
     Workload::new(move || {

@@ -13,7 +13,7 @@ pub(crate) fn small() -> ChatRequest {
     ChatRequest::from("What is the capital of France?")
 }
 
-/// A conversation in which tools were called and have answered in every turn.
+/// A conversation with tool calls and results in every turn.
 pub(crate) fn long() -> ChatRequest {
     let mut request = ChatRequest::default()
         .system("You are an atlas. Answer in one paragraph, and look everything up first.")

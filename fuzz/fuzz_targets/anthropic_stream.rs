@@ -1,5 +1,4 @@
-//! A streamed message decodes the same however it is cut; whatever it holds, nothing
-//! panics.
+//! A streamed message decodes the same however it is cut, and never panics.
 
 #![no_main]
 

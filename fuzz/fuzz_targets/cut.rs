@@ -1,7 +1,7 @@
-/// Pieces of these lengths, over and over; 0 is an empty piece.
+/// Cuts a stream into pieces of these lengths, repeated; 0 is an empty piece.
 pub(crate) fn cut<'a>(mut stream: &'a [u8], lengths: &[u8]) -> Vec<&'a [u8]> {
     let mut pieces = Vec::new();
-    // A round without a length would never end.
+    // Only zeros would never reach the end.
     if lengths.iter().all(|length| *length == 0) {
         return vec![stream];
     }

@@ -1,5 +1,5 @@
-//! A streamed chat completion, or text completion where the first byte's highest bit is
-//! set, decodes the same however it is cut; whatever it holds, nothing panics.
+//! A streamed chat completion (or text completion, if the first byte's highest bit is set) decodes
+//! the same however it is cut, and never panics.
 
 #![no_main]
 

@@ -6,10 +6,10 @@ use tollgate::{ChatResponse, Error, ErrorKind, StreamDecoder, StreamEvent};
 /// The most bytes that a decoder may keep here.
 const LIMIT: usize = 1 << 16;
 
-/// Checks that a stream decodes the same however it is cut, and to what its events
-/// say. The first byte says how many bytes after it are lengths of pieces. The parts of
-/// the answer come in their order unless they are numbered, and then a broken server
-/// may write them by turns.
+/// Checks that a stream decodes to the same events however it is cut, and that the answer equals
+/// the sum of its events. The first byte says how many of the bytes after it are lengths of pieces.
+/// The parts of the answer come in order unless they are numbered: then a broken server may
+/// interleave them.
 pub(crate) fn check(input: &[u8], decoder: fn() -> StreamDecoder, numbered: bool) {
     let Some((count, rest)) = input.split_first() else { return };
     let (lengths, stream) = rest.split_at(rest.len().min(usize::from(count % 8)));
@@ -44,7 +44,7 @@ fn decoded<'a>(decoder: StreamDecoder, pieces: impl Iterator<Item = &'a [u8]>) -
     (events, error, response)
 }
 
-/// What the events say is what is kept, and they end as a stream does.
+/// Checks that the answer holds what the events say, and that the events end as a stream must.
 fn add_up((events, error, response): &Decoded, numbered: bool) {
     let (mut text, mut calls, mut kept) = (String::new(), Vec::new(), 0);
     for event in events {

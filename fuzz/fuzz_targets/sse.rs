@@ -1,7 +1,6 @@
-//! However an event stream is cut, its events are those of the standard's rules.
+//! An event stream has the events that the standard's rules give it, however it is cut.
 //!
-//! The first byte says how many bytes after it are lengths of pieces; what follows
-//! them is the stream.
+//! The first byte says how many of the bytes after it are lengths of pieces. The rest is the stream.
 
 #![no_main]
 
