@@ -255,10 +255,14 @@ impl Wire {
             return Err(Failure::of(reply));
         }
         head::check(reply)?;
-        let body = match other_form::form(reply.body) {
-            other_form::Form::Json(body) => body,
-            other_form::Form::Events => return other_form::events(self, reply.body, provider),
-        };
+        match other_form::form(reply.body) {
+            other_form::Form::Json(body) => self.decode_json(body, provider),
+            other_form::Form::Events => other_form::events(self, reply.body, provider),
+        }
+    }
+
+    /// Reads the body of a successful response that is no event stream.
+    fn decode_json(self, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
         let mut decoded = self.format().decode(body)?;
         decoded.message.set_sender(provider);
         Ok(decoded)

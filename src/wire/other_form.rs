@@ -100,6 +100,19 @@ mod tests {
         }
     }
 
+    /// A byte order mark behind blanks is not one, which the two ways to tell an event stream
+    /// from other bodies once saw differently: each left the body to the other for ever.
+    #[test]
+    fn a_body_that_looks_like_both_forms_is_read_once() {
+        for blank in ["\u{c}", "\u{c}\n", " \u{c}", "\n"] {
+            for fields in ["event: errro\r\ndaat x:\r\n", "data", "id:", ": x"] {
+                let body = format!("{blank}\u{feff}{fields}");
+                let failure = decode(Wire::OpenAiChat, &body).unwrap_err();
+                assert_eq!(failure.kind, ErrorKind::Protocol, "{body:?}");
+            }
+        }
+    }
+
     fn decode(wire: Wire, body: &str) -> Result<Decoded, Failure> {
         let headers = HeaderMap::new();
         wire.decode(

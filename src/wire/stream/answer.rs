@@ -1,14 +1,14 @@
 //! The answer as far as the events of a stream have made it.
 
 use std::mem;
-use ureq::http::HeaderMap;
 
 use super::{SizeLimit, Step};
 use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::format::Fold;
 use crate::wire::framing::sse::{self, Parser};
-use crate::wire::{Decoded, Failure, Reply, Wire, failed};
+use crate::wire::other_form::{self, Form};
+use crate::wire::{Decoded, Failure, Wire, failed};
 
 /// The answer that the events of a stream make.
 pub(super) struct Answer {
@@ -142,10 +142,12 @@ impl Answer {
         body: &[u8],
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let headers = HeaderMap::new();
-        let mut decoded = self
-            .wire
-            .decode(Reply { status: 200, headers: &headers, body, sent: None }, &self.provider)?;
+        // Reading it as an event stream after all would lead back to here.
+        let body = match other_form::form(body) {
+            Form::Json(body) => body,
+            Form::Events => body,
+        };
+        let mut decoded = self.wire.decode_json(body, &self.provider)?;
         let mut size_limit = SizeLimit::new(usize::MAX);
         let mut calls = 0;
         for part in &decoded.message.content {
