@@ -33,8 +33,8 @@ fn failure(provider: &str, reply: &Reply) -> Error {
         assert!(error.request_id().is_some());
     }
     // Each has a server of its own, which the advice names by its port.
-    let told = |error: &Error| error.message().replace(|c: char| c.is_ascii_digit(), "");
-    assert_eq!(told(&whole), told(&streamed));
+    let without_digits = |error: &Error| error.message().replace(|c: char| c.is_ascii_digit(), "");
+    assert_eq!(without_digits(&whole), without_digits(&streamed));
     assert_eq!(whole.status(), streamed.status());
     whole
 }

@@ -199,7 +199,7 @@ fn a_stream_yields_images_and_speech_as_they_arrive() {
     server.reply(Reply::raw(200, "text/event-stream", body));
     let mut stream = client(&server, "openrouter").stream("go").unwrap();
     let events: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
-    let told: Vec<_> = events
+    let yielded: Vec<_> = events
         .iter()
         .filter(|event| !matches!(event, StreamEvent::Usage(_) | StreamEvent::Finished(_)))
         .collect();
@@ -209,9 +209,9 @@ fn a_stream_yields_images_and_speech_as_they_arrive() {
         StreamEvent::AudioDelta(data),
         StreamEvent::Image(made),
         StreamEvent::TextDelta(third),
-    ] = &told[..]
+    ] = &yielded[..]
     else {
-        panic!("{told:?}")
+        panic!("{yielded:?}")
     };
     let answer = stream.finish().unwrap();
     assert_eq!((&*format!("{first}{second}{third}"), &**data), ("Hi 🚀Done.", "Zm9v"));

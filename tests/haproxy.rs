@@ -111,12 +111,12 @@ impl Haproxy {
                    stick-table type integer size 1 store gpc0\n"
             )
         });
-        let front = front.wait_until(|front| told(front, "status").is_some());
+        let front = front.wait_until(|front| stat(front, "status").is_some());
         Some(Self { front, server })
     }
 
     fn number(&self, column: &str) -> u64 {
-        let number = told(&self.front, column).expect("haproxy answers");
+        let number = stat(&self.front, column).expect("haproxy answers");
         number.parse().expect("a number")
     }
 
@@ -136,7 +136,7 @@ impl Haproxy {
 
 /// What `show stat` tells of the frontend in this column; `None` while haproxy is still
 /// starting.
-fn told(front: &Front, column: &str) -> Option<String> {
+fn stat(front: &Front, column: &str) -> Option<String> {
     let mut socket = UnixStream::connect(front.folder().join("stats.sock")).ok()?;
     let mut table = String::new();
     // Type 1: frontends; server -1: any.

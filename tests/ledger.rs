@@ -327,7 +327,7 @@ fn a_file_or_directory_that_cannot_be_written_is_told() {
         output.map(|output| String::from_utf8(output.stderr).unwrap())
     };
     match allow(0o777, 0o666) {
-        Ok(told) if told == "opened\n" => {}
+        Ok(output) if output == "opened\n" => {}
         other => {
             println!("skipped: another user cannot run this program: {other:?}");
             return;
@@ -340,8 +340,8 @@ fn a_file_or_directory_that_cannot_be_written_is_told() {
         (0o777, 0o000, "give this user permission to read and write it"),
         (0o000, 0o666, "permission"),
     ] {
-        let told = allow(directory, file).unwrap();
-        assert!(told.contains(expected), "{directory:o} {file:o}: {told}");
-        println!("{directory:o} {file:o}: {told}");
+        let output = allow(directory, file).unwrap();
+        assert!(output.contains(expected), "{directory:o} {file:o}: {output}");
+        println!("{directory:o} {file:o}: {output}");
     }
 }

@@ -35,8 +35,8 @@ fn an_observer_sees_a_call_from_begin_to_end() {
 
         // The second takes the connection of the first; it is closed with the client.
         client.chat("hi").unwrap();
-        let told = ["call begun", "attempt 0 begun", "leased again"];
-        assert_eq!(watcher.take()[..3], told);
+        let seen = ["call begun", "attempt 0 begun", "leased again"];
+        assert_eq!(watcher.take()[..3], seen);
         watcher.let_go();
         drop(client);
         assert_eq!(watcher.take(), ["closed"]);
@@ -115,10 +115,10 @@ fn a_stream_ends_when_it_is_read_dropped_cancelled_or_broken() {
         let mut stream = client.stream("hi").unwrap();
         stream.next().unwrap().unwrap();
         drop(stream);
-        let told = watcher.take();
-        assert_eq!(told[2..4], ["leased again", "first token"]);
+        let seen = watcher.take();
+        assert_eq!(seen[2..4], ["leased again", "first token"]);
         let ended = ["closed", "attempt ended: cancelled", "call ended: cancelled"];
-        assert_eq!(told[4..], ended);
+        assert_eq!(seen[4..], ended);
 
         server.reply(long().chunk_delay(Duration::from_millis(50)));
         let token = CancelToken::new();
@@ -136,13 +136,13 @@ fn a_stream_ends_when_it_is_read_dropped_cancelled_or_broken() {
         let mut stream = client.stream("hi").unwrap();
         let (_, error) = drain(&mut stream);
         let kind = error.unwrap().kind();
-        let told = watcher.take();
+        let seen = watcher.take();
         let ended = [
             "closed".to_owned(),
             format!("attempt ended: {}", kind.as_str()),
             format!("call ended: {}", kind.as_str()),
         ];
-        assert_eq!(told[told.len() - 3..], ended);
+        assert_eq!(seen[seen.len() - 3..], ended);
         watcher.let_go();
     }
 }
@@ -212,7 +212,7 @@ fn a_shared_tracker_calls_each_observer_once_and_keeps_none() {
     let (one, two) = (made(), made());
     server.reply(Reply::text("fine").usage(60_000, 0));
     one.chat("hi").unwrap();
-    let alerts = shared.take().iter().filter(|told| told.starts_with("alert")).count();
+    let alerts = shared.take().iter().filter(|seen| seen.starts_with("alert")).count();
     assert_eq!(alerts, 1);
     drop((one, two));
     eventually("the observer is let go", || Arc::strong_count(&shared) == 1);
@@ -316,9 +316,9 @@ fn an_observer_that_panics_harms_nobody() {
     assert_eq!(client.chat("hi").unwrap().text(), "fine");
     server.reply(Reply::text("one two").chunk_delay(Duration::from_millis(20)));
     drop(client.stream("hi").unwrap());
-    let told = watcher.take();
-    assert!(told.iter().any(|told| told == "alert at 50 %"));
-    assert_eq!(told.last().unwrap(), "call ended: cancelled");
+    let seen = watcher.take();
+    assert!(seen.iter().any(|seen| seen == "alert at 50 %"));
+    assert_eq!(seen.last().unwrap(), "call ended: cancelled");
     let metrics = client.metrics();
     assert_eq!((metrics.total.answered, metrics.total.cancelled, metrics.in_flight), (1, 1, 0));
     watcher.let_go();
@@ -338,9 +338,9 @@ fn a_call_that_panics_has_ended() {
     let (watcher, client) = watched(builder);
     server.reply(Reply::error(500, "no", "not now"));
     panic::catch_unwind(panic::AssertUnwindSafe(|| client.chat("hi"))).unwrap_err();
-    let told = watcher.take();
+    let seen = watcher.take();
     let ended = ["attempt ended: server", "retry by backoff", "call ended: cancelled"];
-    assert_eq!(told[4..], ended);
+    assert_eq!(seen[4..], ended);
     let metrics = client.metrics();
     assert_eq!((metrics.total.calls, metrics.in_flight), (1, 0));
     watcher.let_go();

@@ -191,7 +191,7 @@ fn late(file: &Path) -> Child {
         .unwrap()
 }
 
-fn told(child: Child) -> String {
+fn output_of(child: Child) -> String {
     String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
 }
 
@@ -220,14 +220,14 @@ fn a_budget_holds_though_files_of_its_ledger_are_deleted_under_a_running_process
         })
         .collect();
     for (file, first, open, second) in cases {
-        // The one that runs is told with its next call, and the one that starts at once.
+        // The running process learns it at its next call, and the new one at once.
         assert_eq!(spend(&first), 0, "{file:?}");
-        let message = told(second);
+        let message = output_of(second);
         assert!(message.contains("without the files that belong beside it"), "{message}");
         // Once the first has ended, all that it has spent and reserved is there.
         drop(open);
         drop(first);
-        assert_eq!(told(late(&file)), "spent 10\n", "{file:?}");
+        assert_eq!(output_of(late(&file)), "spent 10\n", "{file:?}");
     }
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -211,7 +211,7 @@ fn a_call_is_a_span_below_the_callers_with_its_attempts_below_it() {
     second.has(&[("http.request.resend_count", "1")]);
     second.lacks(&["error.type"]);
     assert!(spans.iter().all(|span| span.closed), "{spans:#?}");
-    let told = [
+    let wanted = [
         ("connection opened", Some(3)),
         ("connection leased", Some(3)),
         ("retry scheduled", Some(2)),
@@ -220,7 +220,7 @@ fn a_call_is_a_span_below_the_callers_with_its_attempts_below_it() {
         // With the client, when there was no attempt.
         ("connection closed", None),
     ];
-    assert_eq!(shown(&events), told);
+    assert_eq!(shown(&events), wanted);
     events[2].has(&[("tollgate.wait", "backoff")]);
     events[3].has(&[("tollgate.connection.reused", "true")]);
 }

@@ -8,7 +8,7 @@ use tollgate::{Attempt, BudgetAlert, Client, ClientBuilder, Wait};
 
 #[derive(Default)]
 pub(crate) struct Watcher {
-    told: Mutex<Vec<String>>,
+    seen: Mutex<Vec<String>>,
     ids: Mutex<Vec<u64>>,
     /// All facts, as their `Debug` shows them.
     shown: Mutex<String>,
@@ -28,7 +28,7 @@ pub(crate) fn watched(builder: ClientBuilder) -> (Arc<Watcher>, Client) {
 impl Watcher {
     /// The events since the last time.
     pub(crate) fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.told.lock().unwrap())
+        std::mem::take(&mut self.seen.lock().unwrap())
     }
 
     /// The ids of the calls that began.
@@ -51,13 +51,13 @@ impl Watcher {
         *self.drop_at_close.lock().unwrap() = true;
     }
 
-    fn told(&self, what: impl Into<String>) {
+    fn note(&self, what: impl Into<String>) {
         let client = self.client.lock().unwrap().clone();
         if let Some(client) = client {
             // Together these take every lock.
             let _ = (client.metrics(), client.costs(), client.pool(), client.retries_left());
         }
-        self.told.lock().unwrap().push(what.into());
+        self.seen.lock().unwrap().push(what.into());
     }
 
     fn show(&self, facts: &dyn std::fmt::Debug) {
@@ -69,55 +69,55 @@ impl Observer for Watcher {
     fn call_begun(&self, call: &Call<'_>) {
         self.show(call);
         self.ids.lock().unwrap().push(call.id);
-        self.told("call begun");
+        self.note("call begun");
     }
 
     fn attempt_begun(&self, _: &Call<'_>, number: u32) {
-        self.told(format!("attempt {number} begun"));
+        self.note(format!("attempt {number} begun"));
     }
 
     fn attempt_ended(&self, _: &Call<'_>, attempt: &Attempt) {
         self.show(attempt);
         let how = attempt.failure.as_ref().map_or("answered", |failure| failure.kind.as_str());
-        self.told(format!("attempt ended: {how}"));
+        self.note(format!("attempt ended: {how}"));
     }
 
     fn retry_scheduled(&self, _: &Call<'_>, _: Duration, wait: Wait) {
-        self.told(format!("retry by {}", wait.as_str()));
+        self.note(format!("retry by {}", wait.as_str()));
     }
 
     fn connection_leased(&self, lease: &Lease<'_>) {
         self.show(lease);
-        self.told(if lease.reused { "leased again" } else { "leased" });
+        self.note(if lease.reused { "leased again" } else { "leased" });
     }
 
     fn connection_opened(&self, origin: &str, _: Duration) {
         self.show(&origin);
-        self.told("opened");
+        self.note("opened");
     }
 
     fn connection_closed(&self, origin: &str) {
         self.show(&origin);
         if *self.drop_at_close.lock().unwrap() {
             self.let_go();
-            self.told.lock().unwrap().push("dropped".to_owned());
+            self.seen.lock().unwrap().push("dropped".to_owned());
             return;
         }
-        self.told("closed");
+        self.note("closed");
     }
 
     fn first_token(&self, _: &Call<'_>, _: Duration) {
-        self.told("first token");
+        self.note("first token");
     }
 
     fn call_ended(&self, _: &Call<'_>, end: &CallEnd<'_>) {
         self.show(end);
         let how = end.error.map_or("answered", |error| error.kind().as_str());
-        self.told(format!("call ended: {how}"));
+        self.note(format!("call ended: {how}"));
     }
 
     fn budget_alert(&self, alert: &BudgetAlert) {
         self.show(alert);
-        self.told(format!("alert at {} %", alert.threshold));
+        self.note(format!("alert at {} %", alert.threshold));
     }
 }

@@ -18,7 +18,7 @@ use crate::target::Target;
 pub struct Wire {
     /// Where it is in the JSON; the first of a bench is at the top.
     pub name: &'static str,
-    pub told: &'static str,
+    pub label: &'static str,
     pub encrypted: bool,
     pub manner: Manner,
 }
@@ -38,7 +38,7 @@ pub fn measure(bench: &str, wire: Wire, flags: &Flags, calls: u32) -> Result<Fou
     let rounds = Effort::new(flags.quick).rotate_all(&flags.arms, |arm| {
         let sample = child(&["arm", bench, arm, &url, &count]);
         sample.and_then(|text| Ok(serde_json::from_str(&text)?)).map_err(|failure: Failure| {
-            Failure::from(format!("the arm {arm} failed over {}: {failure}", wire.told))
+            Failure::from(format!("the arm {arm} failed over {}: {failure}", wire.label))
         })
     })?;
     Ok(Found { wire, arms: flags.arms.iter().copied().zip(rounds).collect() })
@@ -69,8 +69,8 @@ impl Found {
 
     /// That tollgate's processor time is at most `limit` of another's.
     pub fn cpu_target(&self, other: &str, limit: f64) -> Target {
-        let told = format!("{}: processor time at most {limit} of {other}", self.wire.told);
-        Target::at_most(told, self.to(other, |sample| sample.cpu), limit)
+        let label = format!("{}: processor time at most {limit} of {other}", self.wire.label);
+        Target::at_most(label, self.to(other, |sample| sample.cpu), limit)
     }
 
     /// That no other arm's slowest calls are faster; those named are no clients.
@@ -78,8 +78,8 @@ impl Found {
         let others = self.arms.iter().map(|(name, _)| *name);
         let peers = others.filter(|name| *name != "tollgate" && !except.contains(name));
         let ratios = peers.filter_map(|name| self.to(name, |sample| sample.wall_p99));
-        let told = format!("{}: p99 no worse than any peer's", self.wire.told);
-        Target::at_most(told, ratios.reduce(f64::max), 1.0)
+        let label = format!("{}: p99 no worse than any peer's", self.wire.label);
+        Target::at_most(label, ratios.reduce(f64::max), 1.0)
     }
 
     /// The ratio to the floor where that was measured, as of the processor time.
@@ -90,7 +90,7 @@ impl Found {
     pub fn print(&self, each: &str) {
         println!(
             "\n{}, {each}, in µs:\n  {:14} {:>9} {:>7} {:>9} {:>9} {:>7} {:>9} {:>7}",
-            self.wire.told, "", "CPU", "spread", "to floor", "wall p50", "spread", "p99", "spread"
+            self.wire.label, "", "CPU", "spread", "to floor", "wall p50", "spread", "p99", "spread"
         );
         for (name, samples) in &self.arms {
             let [cpu, p50, p99] = columns(samples);

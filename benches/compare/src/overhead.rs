@@ -20,8 +20,8 @@ const ARMS: [&str; 9] = [
 ];
 
 const WIRES: [Wire; 2] = [
-    Wire { name: "http", told: "HTTP", encrypted: false, manner: Manner::AtOnce },
-    Wire { name: "https", told: "HTTPS", encrypted: true, manner: Manner::AtOnce },
+    Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce },
+    Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce },
 ];
 
 pub fn overhead(flags: &[&str]) -> Result<(), Failure> {

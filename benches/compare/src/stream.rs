@@ -27,9 +27,9 @@ const ARMS: [&str; 10] = [
 ];
 
 const WIRES: [Wire; 3] = [
-    Wire { name: "http", told: "HTTP", encrypted: false, manner: Manner::AtOnce },
-    Wire { name: "https", told: "HTTPS", encrypted: true, manner: Manner::AtOnce },
-    Wire { name: "packets", told: "HTTP in packets", encrypted: false, manner: Manner::Packets },
+    Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce },
+    Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce },
+    Wire { name: "packets", label: "HTTP in packets", encrypted: false, manner: Manner::Packets },
 ];
 
 pub fn stream(flags: &[&str]) -> Result<(), Failure> {

@@ -86,8 +86,8 @@ pub fn run(bench: &str, name: &str, url: &str, calls: &str) -> Result<(), Failur
             let whole = streamed();
             sample(calls, || {
                 let length = arm.stream()?;
-                let told = || format!("a wrong stream: {length} bytes of text, not {whole}");
-                if length == whole { Ok(()) } else { Err(told().into()) }
+                let message = || format!("a wrong stream: {length} bytes of text, not {whole}");
+                if length == whole { Ok(()) } else { Err(message().into()) }
             })
         }
         _ => return Err("an unknown measurement".into()),

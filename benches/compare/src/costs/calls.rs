@@ -63,8 +63,8 @@ pub fn lines(limit: Money) -> [Line<'static>; SCOPES] {
     })
 }
 
-/// A client's whole way: accounts are found and named, the most is reckoned, the call is
-/// priced and goes into the report.
+/// The full path of a client: finds and names the accounts, computes the upper bound, prices the
+/// call and adds it to the report.
 struct Whole(CostTracker);
 
 impl Account for Whole {

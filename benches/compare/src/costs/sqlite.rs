@@ -80,7 +80,7 @@ fn rate(arm: &str, path: &Path, crowd: Crowd, flush: bool) -> f64 {
             .expect("it runs once more")
     };
     let mut children: Vec<_> = (0..crowd.processes).map(|_| begin()).collect();
-    // All have begun when the last is told to.
+    // All of them wait until the last one has started.
     children.iter_mut().for_each(|child| drop(child.stdin.take()));
     let outputs = children.into_iter().map(|child| child.wait_with_output());
     outputs

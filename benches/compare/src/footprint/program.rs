@@ -66,8 +66,8 @@ impl Program {
         Ok(crates.len() - 1)
     }
 
-    /// Returns what it prints. What this run of cargo was told of its own build is not
-    /// passed on, and nothing takes the compiler's place.
+    /// Returns its output. It does not pass on this cargo run's own build settings, and uses no
+    /// compiler wrapper.
     fn cargo(&self, arguments: &[&str]) -> io::Result<String> {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         for (name, _) in env::vars_os() {

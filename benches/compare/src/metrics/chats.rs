@@ -70,7 +70,7 @@ pub struct Chats {
     pub to_off: [f64; NAMES.len()],
 }
 
-/// Clients are made anew so many times, since where a client lies in memory matters, too.
+/// How many times the clients are created, because their place in memory matters, too.
 const TIMES_NEW: usize = 10;
 
 /// Few, so that what else the machine does hits all of a round alike.

@@ -1,5 +1,4 @@
-//! A call begins and ends, over and over, a thousand to each second of the time that the
-//! recorder is told.
+//! Records the begin and end of calls, a thousand per second of the recorder's clock.
 
 use serde::Serialize;
 use std::sync::Barrier;

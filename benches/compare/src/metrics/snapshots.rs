@@ -1,5 +1,5 @@
-//! A snapshot with many models, after fifteen minutes of calls in the time that the
-//! recorder is told, against writing it as JSON.
+//! A snapshot with many models after fifteen minutes of calls (by the recorder's clock), compared with
+//! writing it as JSON.
 
 use serde::Serialize;
 use std::hint::black_box;

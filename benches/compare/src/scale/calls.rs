@@ -1,8 +1,8 @@
 //! 256 calls at once, again and again, to a server that takes 200 ms for each.
 //!
-//! tollgate has a thread for each and a pool with room for all; genai has a task for each on
-//! tokio's runtime of many threads, and room for as many idle connections, of which it keeps
-//! four unless told otherwise. Nobody waits for the others between two calls. All connections
+//! tollgate uses one thread per call and a pool large enough for all. genai uses one task per call
+//! on tokio's multi-threaded runtime, and room for as many idle connections (its default is four).
+//! Nobody waits for the others between two calls. All connections
 //! are open before the first call that counts.
 
 use serde::{Deserialize, Serialize};

@@ -21,7 +21,7 @@ use crate::failure::Failure;
 /// Who vouches for the server's certificate: that of the crate's own tests, for `localhost`.
 pub const AUTHORITY: &[u8] = include_bytes!("../../../../tests/tls/ca.pem");
 
-/// How a request is answered, told by the first part of its path.
+/// How a request is answered. The first part of its path selects it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     /// At once, a stream in large writes.
