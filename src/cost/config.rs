@@ -23,8 +23,8 @@ pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// use tollgate::{CostConfig, Money, Price, UnknownModel};
 ///
 /// // Price unknown models at a rate that none of them exceeds.
-/// let dear = Price::per_million(Money::dollars(30), Money::dollars(180));
-/// let costs = CostConfig::default().unknown_model(UnknownModel::Assume(Arc::new(dear)));
+/// let expensive = Price::per_million(Money::dollars(30), Money::dollars(180));
+/// let costs = CostConfig::default().unknown_model(UnknownModel::Assume(Arc::new(expensive)));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

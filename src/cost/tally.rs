@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sources_of_a_sum_are_the_weakest_of_its_parts() {
+    fn a_sum_has_the_least_certain_source_of_its_parts() {
         use CostSource::{Bound, Priced, Reported};
         use UsageSource::{Estimated, Missing};
         let said = UsageSource::Reported;

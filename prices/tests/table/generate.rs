@@ -117,7 +117,8 @@ pub(crate) fn table(data: &str, litellm: Option<&str>, present: &str) -> String 
             .as_array()
             .map(|names| names.iter().map(|name| name.as_str().expect("a name")).collect())
             .unwrap_or_default();
-        writeln!(table, "\n[{id}|{aliases}|{addresses}|{}]", fallbacks.join(" ")).expect("memory");
+        writeln!(table, "\n[{id}|{aliases}|{addresses}|{}]", fallbacks.join(" "))
+            .expect("writing to a string");
         for model in list(&provider["models"]) {
             let name = text(model, "id");
             let key = (id.to_owned(), name.to_owned());
@@ -130,10 +131,11 @@ pub(crate) fn table(data: &str, litellm: Option<&str>, present: &str) -> String 
             let patterns = model_patterns(name, &model["match"]);
             let price = price(model);
             assert!(!name.contains(['|', ' ']) && !name.starts_with('['), "{name}");
-            writeln!(table, "{name}|{patterns}|{window}|{output}|{price}").expect("memory");
+            writeln!(table, "{name}|{patterns}|{window}|{output}|{price}")
+                .expect("writing to a string");
         }
         for (_, line) in ADDED.iter().filter(|(provider, _)| *provider == id) {
-            writeln!(table, "{line}").expect("memory");
+            writeln!(table, "{line}").expect("writing to a string");
         }
     }
     table
@@ -259,15 +261,15 @@ fn price(model: &Value) -> String {
             match start {
                 When::Always => {}
                 When::Since(when) | When::Daily(when) => {
-                    write!(written, " @{when}").expect("memory");
+                    write!(written, " @{when}").expect("writing to a string");
                 }
             }
         }
         for tier in changed {
             if !tier.is_empty() {
-                write!(written, " {tier}:").expect("memory");
+                write!(written, " {tier}:").expect("writing to a string");
             }
-            write!(written, " {}", now[tier]).expect("memory");
+            write!(written, " {}", now[tier]).expect("writing to a string");
         }
         last = now;
     }
@@ -319,7 +321,7 @@ fn sheet(prices: &Map<String, Value>) -> String {
     let mut written = String::new();
     for start in std::iter::once(None).chain(starts.into_iter().map(Some)) {
         if let Some(start) = start {
-            write!(written, " >{start} ").expect("memory");
+            write!(written, " >{start} ").expect("writing to a string");
         }
         let rate = |key: &str| -> Option<f64> {
             let price = prices.get(key)?;
@@ -328,14 +330,15 @@ fn sheet(prices: &Map<String, Value>) -> String {
             Some(above.map_or(base, |(_, price)| price))
         };
         let [input, output] = ["input_mtok", "output_mtok"].map(|key| rate(key).unwrap_or(0.0));
-        write!(written, "{} {}", decimal(input, 6), decimal(output, 6)).expect("memory");
+        write!(written, "{} {}", decimal(input, 6), decimal(output, 6))
+            .expect("writing to a string");
         for (key, name) in &TAKEN[2..] {
             let Some(rate) = rate(key) else { continue };
             let rate = match key.ends_with("_kcount") {
                 true => decimal(rate / 1_000.0, 12),
                 false => decimal(rate, 6),
             };
-            write!(written, " {name}={rate}").expect("memory");
+            write!(written, " {name}={rate}").expect("writing to a string");
         }
     }
     written

@@ -58,8 +58,8 @@ fn host() -> String {
 #[test]
 fn the_table_matches_the_data() {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/cost/price/table.txt");
-    let present = std::fs::read_to_string(place).expect("there is a table");
-    let data = std::fs::read_to_string(data()).expect("there is data");
+    let present = std::fs::read_to_string(place).expect("the table can be read");
+    let data = std::fs::read_to_string(data()).expect("the data can be read");
     let litellm = std::env::var_os("TOLLGATE_LITELLM");
     let litellm = litellm.map(|path| std::fs::read_to_string(path).expect("LiteLLM's data"));
     let table = generate::table(&data, litellm.as_deref(), &present);

@@ -23,7 +23,7 @@ const TIERS: [Option<&str>; 7] = [
 const NOW: u64 = 1_793_491_200;
 
 fn data() -> Vec<Value> {
-    let text = std::fs::read_to_string(crate::data()).expect("there is data");
+    let text = std::fs::read_to_string(crate::data()).expect("the data can be read");
     serde_json::from_str(&text).expect("the data is JSON")
 }
 

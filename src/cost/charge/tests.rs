@@ -165,12 +165,12 @@ fn the_served_tier_and_the_start_of_the_call_decide_the_price() {
 #[test]
 fn unreported_tokens_are_charged_at_the_highest_rate_that_may_apply() {
     // A priority tier at three times the price, and audio at ten times that of text.
-    let dear = Price::per_million(Money::picos(3_000_000), Money::picos(3_000_000_000));
+    let expensive = Price::per_million(Money::picos(3_000_000), Money::picos(3_000_000_000));
     let price = price()
         .cached_input(Money::ZERO)
         .output_audio(Money::picos(10_000_000_000))
         .web_search(Money::picos(7))
-        .service_tier("priority", dear);
+        .service_tier("priority", expensive);
     let bound = UpperBound { output_audio: true, ..bound() };
     let of = |source, served_tier, bound: &UpperBound| {
         let terms = Terms {

@@ -304,7 +304,7 @@ pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32
     let names = ["model/a", "model/b", "model/c", "model/d"];
     let mut model = Model::default();
     for step in 0..steps {
-        let told = || format!("seed {seed}, step {step}");
+        let context = || format!("seed {seed}, step {step}");
         let ledger = ledgers[random.usize(..ledgers.len())];
         // Never long enough for a slot to be deleted, which each ledger does in its own way.
         let now = i64::from(step / 8) % 90;
@@ -324,7 +324,7 @@ pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32
                 let hold = Hold { now, ..hold(&lines, least, most) };
                 match (ledger.reserve(&hold), model.reserve(&hold)) {
                     (Ok(grant), Ok(amount)) => {
-                        assert_eq!(grant.amount, amount, "{}", told());
+                        assert_eq!(grant.amount, amount, "{}", context());
                         let line = |line: &Line<'_>| {
                             (line.account.to_owned(), line.slot, line.from, line.until)
                         };
@@ -335,9 +335,9 @@ pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32
                         });
                     }
                     (Err(HoldError::Refused { line, balance }), Err(expected)) => {
-                        assert_eq!((line, balance), expected, "{}", told());
+                        assert_eq!((line, balance), expected, "{}", context());
                     }
-                    (found, expected) => panic!("{found:?}, not {expected:?}: {}", told()),
+                    (found, expected) => panic!("{found:?}, not {expected:?}: {}", context()),
                 }
             }
             5..9 if !model.open.is_empty() => {
@@ -345,12 +345,12 @@ pub(super) fn agrees_with_a_model(ledgers: &[&dyn Ledger], seed: u64, steps: u32
                 let Open { id, amount: reserved, .. } = model.open[index];
                 let amount = random.i128(0..=reserved + 10);
                 let postings = ledger.settle(id, Money::picos(amount), now).unwrap();
-                assert_eq!(postings, model.settle(index, amount), "{}", told());
+                assert_eq!(postings, model.settle(index, amount), "{}", context());
             }
             _ => {
                 let balance = |line: &Line<'_>| model.balance(line.account, line.from, line.until);
                 let expected: Vec<_> = lines.iter().map(balance).collect();
-                assert_eq!(ledger.balances(&lines).unwrap(), expected, "{}", told());
+                assert_eq!(ledger.balances(&lines).unwrap(), expected, "{}", context());
             }
         }
     }

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_refused() {
+    fn invalid_dates_and_times_are_refused() {
         for text in [
             "",
             "2026-02-29",

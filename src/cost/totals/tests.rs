@@ -44,13 +44,13 @@ fn report_of(mut totals: Totals, calls: impl IntoIterator<Item = CallRecord>) ->
 fn rows_are_sorted_by_cost_with_the_rest_last() {
     let calls = [
         call("cheap", 1, Some(1)),
-        call("dear", 1, Some(5)),
+        call("expensive", 1, Some(5)),
         call("late", 1, Some(90)),
-        call("dear", 1, Some(5)),
+        call("expensive", 1, Some(5)),
         call("later", 1, None),
     ];
     let report = report_of(small(2), calls);
-    assert_eq!(keys(&report.by_model), [("dear", 2), ("cheap", 1), (OTHER, 2)]);
+    assert_eq!(keys(&report.by_model), [("expensive", 2), ("cheap", 1), (OTHER, 2)]);
     assert_eq!(report.by_model[0].provider.as_deref(), Some("openai"));
     assert_eq!(report.by_model[2].tally.unpriced, 1);
     assert_eq!(keys(&report.by_provider), [("openai", 5)]);
@@ -128,8 +128,8 @@ fn long_names_are_cut() {
 
 #[test]
 fn usage_is_summed_separately_on_each_side_of_a_border() {
-    let dear = Price::free().above(20, Price::free()).above(10, Price::free());
-    let prices = Prices::empty().set("a", "b", dear.clone()).set("a", "c", dear);
+    let expensive = Price::free().above(20, Price::free()).above(10, Price::free());
+    let prices = Prices::empty().set("a", "b", expensive.clone()).set("a", "c", expensive);
     let config = TotalsConfig::of(&prices);
     let mut calls: Vec<CallRecord> =
         [0, 10, 11, 20, 21, 99].map(|prompt| call("m", prompt, Some(1))).into();

@@ -189,8 +189,8 @@ fn old_slots_are_deleted() {
     let then = 250 * 3_600;
     for line in [minute(then), today(then)] {
         let message = failure(ledger.reserve(&hold(&[line], 1, then)));
-        let told = format!("windows that last {} more seconds", 298 * 3_600 + 600 - then);
-        assert!(message.contains(&told), "{message}");
+        let expected = format!("windows that last {} more seconds", 298 * 3_600 + 600 - then);
+        assert!(message.contains(&expected), "{message}");
         assert!(ledger.reserve(&hold(&[Line { limit: None, ..line }], 1, then)).is_ok());
     }
     assert!(ledger.reserve(&hold(&[minute(299 * 3_600 - 700)], 1, 299 * 3_600 - 60)).is_ok());
@@ -277,8 +277,8 @@ fn a_limit_that_the_file_cannot_hold_is_refused_at_build() {
     let above = most + Money::picos(1);
     let error = build(Budget::daily(above)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    let told = "budget \"daily\": the limit is $9223372.036854775808, but the ledger can hold";
-    assert!(error.message().contains(told), "{error}");
+    let expected = "budget \"daily\": the limit is $9223372.036854775808, but the ledger can hold";
+    assert!(error.message().contains(expected), "{error}");
     // The ledger does not see these.
     build(Budget::daily(above).soft()).unwrap();
     build(Budget::per_request(above)).unwrap();

@@ -197,11 +197,11 @@ fn free_output_fits_without_limit_but_none_fits_if_the_input_costs_too_much() {
 fn bounds_beyond_the_range_saturate() {
     let bound =
         UpperBound { input_tokens: u64::MAX, output_tokens: u64::MAX, ..UpperBound::default() };
-    let dear = Price::per_million(Money::MAX, Money::MAX);
-    assert_eq!(dear.at_most(&bound, None, at(0)), Money::MAX);
-    assert_eq!(dear.output_within(&bound, Money::dollars(1), None, at(0)), 0);
+    let expensive = Price::per_million(Money::MAX, Money::MAX);
+    assert_eq!(expensive.at_most(&bound, None, at(0)), Money::MAX);
+    assert_eq!(expensive.output_within(&bound, Money::dollars(1), None, at(0)), 0);
     let one = UpperBound { input_tokens: 0, ..bound };
-    assert_eq!(dear.output_within(&one, Money::MAX, None, at(0)), 9_223_372_036_854_775_808);
+    assert_eq!(expensive.output_within(&one, Money::MAX, None, at(0)), 9_223_372_036_854_775_808);
 }
 
 #[test]

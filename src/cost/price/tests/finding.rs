@@ -15,7 +15,7 @@ fn every_line_of_the_table_can_be_read() {
         assert_eq!(section.name, provider);
         let mut names = HashSet::new();
         for entry in section.entries() {
-            assert!(names.insert(entry.name), "{provider} {} is there twice", entry.name);
+            assert!(names.insert(entry.name), "{provider} {} occurs twice", entry.name);
             let price = entry.price();
             assert_eq!(price.is_none(), entry.is_unpriced(), "{provider} {}", entry.name);
             let output = price.and_then(|price| price.max_output_tokens());

@@ -33,7 +33,7 @@ fn status() -> BudgetStatus {
 }
 
 fn report() -> CostReport {
-    let dear = tally(1_000, [10_200_000, 4_100_000, 1_000_000], "11.2345");
+    let expensive = tally(1_000, [10_200_000, 4_100_000, 1_000_000], "11.2345");
     let unpriced = Tally { unpriced: 3, ..tally(3, [900, 0, 40], "0") };
     let mixed = Tally {
         unpriced: 1,
@@ -41,21 +41,21 @@ fn report() -> CostReport {
         estimated: 1,
         ..tally(231, [2_050_000, 0, 210_000], "1.103")
     };
-    let mut total: Tally = [dear, unpriced, mixed].iter().sum();
+    let mut total: Tally = [expensive, unpriced, mixed].iter().sum();
     total.usage.web_searches = 1;
-    let days = [("2026-11-22", dear), ("2026-11-23", mixed)];
+    let days = [("2026-11-22", expensive), ("2026-11-23", mixed)];
     CostReport {
         since: Some(UNIX_EPOCH + Duration::from_secs(1_795_453_680)),
         total,
         by_model: vec![
-            Row::model("openai", "gpt-4o-mini").with(dear),
+            Row::model("openai", "gpt-4o-mini").with(expensive),
             Row::model("anthropic", "claude-sonnet-4-5-20250929-thinking").with(mixed),
             Row::model("local", "évil\n\u{1b}[31m").with(unpriced),
         ],
-        by_provider: vec![Row::new("openai").with(dear), Row::new("anthropic").with(mixed)],
+        by_provider: vec![Row::new("openai").with(expensive), Row::new("anthropic").with(mixed)],
         by_tag: BTreeMap::from([(
             "customer\u{202e}".into(),
-            vec![Row::new("東京電力").with(dear), Row::new("(none)").with(mixed)],
+            vec![Row::new("東京電力").with(expensive), Row::new("(none)").with(mixed)],
         )]),
         by_day: days.map(|(day, tally)| Row::new(day).with(tally)).into(),
         budgets: vec![

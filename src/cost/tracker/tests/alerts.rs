@@ -139,7 +139,7 @@ fn a_listener_may_use_the_tracker() {
 #[test]
 fn a_panic_in_a_listener_harms_nothing() {
     let config = config().budget(Budget::total(picos(100_000)).alert_at([50, 60]));
-    let costs = config.on_alert(|_| panic!("log")).build().unwrap();
+    let costs = config.on_alert(|_| panic!("a mistake in the listener")).build().unwrap();
     let mut events = costs.events();
     spend(&costs, plan(), 50);
     assert_eq!(balances(&costs), [(50_000, 0)]);

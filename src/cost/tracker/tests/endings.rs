@@ -126,13 +126,13 @@ fn a_panic_between_reserving_and_settling_leaves_nothing_reserved() {
 fn the_served_model_and_tier_decide_the_price() {
     let double = Price::per_million(picos(2_000_000), picos(2_000_000_000));
     let tiered = price().service_tier("priority", double.clone());
-    let prices = Prices::empty().set("openai", "m", tiered).set("openai", "dear", double);
+    let prices = Prices::empty().set("openai", "m", tiered).set("openai", "expensive", double);
     let costs = CostConfig::default().prices(prices).build().unwrap();
     let of = |plan: CallPlan, bill: Bill| {
         costs.reserve(plan).unwrap().send().settle(bill).unwrap().total.as_picos()
     };
     assert_eq!(of(plan(), bill(10, 1)), 1_010);
-    assert_eq!(of(plan(), bill(10, 1).served_model("dear")), 2_020);
+    assert_eq!(of(plan(), bill(10, 1).served_model("expensive")), 2_020);
     assert_eq!(of(plan(), bill(10, 1).served_model("m-2026-01-01")), 1_010);
     assert_eq!(of(plan(), bill(10, 1).served_model("never heard of")), 1_010);
     assert_eq!(of(plan(), bill(10, 1).service_tier("priority")), 2_020);
@@ -144,8 +144,8 @@ fn the_served_model_and_tier_decide_the_price() {
 
 #[test]
 fn every_tier_that_may_serve_the_call_is_reserved_for() {
-    let dear = Price::per_million(picos(2_000_000), picos(2_000_000_000));
-    let prices = Prices::empty().set("openai", "m", price().service_tier("priority", dear));
+    let expensive = Price::per_million(picos(2_000_000), picos(2_000_000_000));
+    let prices = Prices::empty().set("openai", "m", price().service_tier("priority", expensive));
     let config = CostConfig::default().prices(prices).budget(Budget::total(picos(200_000)));
     let costs = config.build().unwrap();
     // Without a tier, the project's settings decide.
@@ -191,8 +191,8 @@ fn a_call_is_charged_in_the_window_in_which_it_began() {
 fn the_prices_at_the_start_of_a_call_apply() {
     let watch = Watch::at(1_000);
     let later = UNIX_EPOCH + Duration::from_secs(2_000);
-    let dear = price().since(later, Price::per_million(Money::dollars(1), Money::dollars(1)));
-    let config = config().prices(Prices::empty().set("openai", "m", dear));
+    let expensive = price().since(later, Price::per_million(Money::dollars(1), Money::dollars(1)));
+    let config = config().prices(Prices::empty().set("openai", "m", expensive));
     let costs = config.clock(watch.clock()).budget(Budget::total(picos(60_000))).build().unwrap();
     let charge = costs.reserve(plan()).unwrap().send();
     watch.set(3_000);

@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use super::*;
 
 #[test]
-fn a_dead_process_reservation_is_recorded_in_full() {
+fn the_reservation_of_a_dead_process_is_recorded_in_full() {
     let folder = Folder::new();
     let lines = [day("a", Some(100)), day("b", None)];
     let dead = folder.ledger().abandon_after(Duration::from_secs(60));
@@ -66,18 +66,18 @@ fn a_threshold_that_a_dead_process_crossed_alerts_once() {
     use std::time::UNIX_EPOCH;
 
     let folder = Folder::new();
-    let told = Arc::new(Mutex::new(Vec::new()));
+    let alerts = Arc::new(Mutex::new(Vec::new()));
     // A pico-dollar per token.
     let price = Price::per_million(Money::picos(1_000_000), Money::picos(1_000_000));
     let costs = |now: u64| {
-        let told = Arc::clone(&told);
+        let alerts = Arc::clone(&alerts);
         let config =
             CostConfig::default().prices(Prices::empty().set("openai", "m", price.clone()));
         config
             .ledger(folder.ledger())
             .budget(Budget::daily(Money::picos(100)))
             .clock(move || UNIX_EPOCH + Duration::from_secs(now))
-            .on_alert(move |alert| told.lock().push(alert.threshold))
+            .on_alert(move |alert| alerts.lock().push(alert.threshold))
             .build()
             .unwrap()
     };
@@ -89,12 +89,12 @@ fn a_threshold_that_a_dead_process_crossed_alerts_once() {
     };
     let alive = [costs(3_600), costs(3_600)];
     spend(&alive[0], 2);
-    assert_eq!(std::mem::take(&mut *told.lock()), [50, 80]);
+    assert_eq!(std::mem::take(&mut *alerts.lock()), [50, 80]);
     // It was only slow, so both thresholds are reached again.
     dead.settle(Bill::new(Usage::reported(10, 0)));
     spend(&alive[1], 70);
     spend(&alive[0], 5);
-    assert_eq!(*told.lock(), [0; 0]);
+    assert_eq!(*alerts.lock(), [0; 0]);
     spend(&alive[1], 13);
-    assert_eq!(*told.lock(), [100]);
+    assert_eq!(*alerts.lock(), [100]);
 }

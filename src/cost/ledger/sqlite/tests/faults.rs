@@ -5,12 +5,12 @@ use super::*;
 #[test]
 fn a_file_that_is_no_ledger_is_refused_and_left_alone() {
     let folder = Folder::new();
-    for (contents, told) in [
+    for (contents, expected) in [
         (vec![b'x'; 10_000], "is damaged or not a SQLite database; restore a backup"),
         ((0..=255).cycle().take(70_000).collect(), "is damaged or not a SQLite database"),
     ] {
         fs::write(folder.file(), &contents).unwrap();
-        assert!(folder.problem().contains(told), "{}", folder.problem());
+        assert!(folder.problem().contains(expected), "{}", folder.problem());
         assert_eq!(fs::read(folder.file()).unwrap(), contents);
         fs::remove_file(folder.file()).unwrap();
     }
@@ -36,13 +36,13 @@ fn a_file_that_is_no_ledger_is_refused_and_left_alone() {
 #[test]
 fn a_name_that_no_file_can_have_is_refused() {
     let folder = Folder::new();
-    for (name, told) in [
+    for (name, expected) in [
         ("missing/budget.db", "is in a directory that does not exist; create the directory"),
         ("", "is a directory; name a file in it"),
         ("nul\0", "has a NUL character in its name"),
     ] {
         let error = SqliteLedger::open(folder.0.join(name)).unwrap_err();
-        assert!(error.message().contains(told), "{error}");
+        assert!(error.message().contains(expected), "{error}");
         assert_eq!(error.kind(), ErrorKind::Configuration);
     }
     assert!(SqliteLedger::open("").is_err());

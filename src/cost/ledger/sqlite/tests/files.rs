@@ -30,7 +30,7 @@ type Spoil = (&'static str, fn(&Folder, &str));
 const SPOILS: [Spoil; 6] = [
     ("deleted", |folder, name| fs::remove_file(folder.path(name)).unwrap()),
     ("renamed", |folder, name| fs::rename(folder.path(name), folder.path("away")).unwrap()),
-    ("deleted and made anew", |folder, name| {
+    ("deleted and created again", |folder, name| {
         fs::remove_file(folder.path(name)).unwrap();
         fs::write(folder.path(name), "").unwrap();
     }),
@@ -62,8 +62,8 @@ fn nothing_is_reserved_after_the_log_was_deleted_or_replaced() {
             for _ in 0..2 {
                 let message = failure(ledger.reserve(&hold(&lines, 5, 0)));
                 assert!(message.contains("lost a file beside it"), "{case}: {message}");
-                let told = if name == LOG { "-wal" } else { "-shm" };
-                assert!(message.contains(told), "{case}: {message}");
+                let suffix = if name == LOG { "-wal" } else { "-shm" };
+                assert!(message.contains(suffix), "{case}: {message}");
                 assert!(ledger.balances(&lines).is_err(), "{case}");
                 assert!(ledger.settle(grant.id, Money::picos(1), 0).is_err(), "{case}");
             }
@@ -83,8 +83,11 @@ fn a_file_whose_log_is_missing_cannot_be_opened_again() {
                 .settle(ledger.reserve(&hold(&lines, 40, 0)).unwrap().id, Money::picos(40), 0)
                 .unwrap();
             names.iter().for_each(|name| spoil(&folder, name));
-            let told = folder.opened("budget.db").unwrap_err();
-            assert!(told.contains("open in another program without the files"), "{case}: {told}");
+            let message = folder.opened("budget.db").unwrap_err();
+            assert!(
+                message.contains("open in another program without the files"),
+                "{case}: {message}"
+            );
             // It was left as it was, so the next one to open it gets the error too.
             assert!(names.iter().all(|name| !folder.path(name).exists()), "{case}");
             folder.opened("budget.db").unwrap_err();
@@ -103,8 +106,8 @@ fn a_log_without_its_file_is_an_error_and_stays() {
     let _open = ledger.reserve(&hold(&[day("a", Some(60))], 40, 0)).unwrap();
     fs::rename(folder.file(), folder.path("away")).unwrap();
     for _ in 0..2 {
-        let told = folder.opened("budget.db").unwrap_err();
-        assert!(told.contains("is empty or gone, but there is a log beside it"), "{told}");
+        let message = folder.opened("budget.db").unwrap_err();
+        assert!(message.contains("is empty or gone, but there is a log beside it"), "{message}");
         assert!(folder.path(LOG).metadata().unwrap().len() > 0);
         fs::write(folder.file(), "").unwrap();
     }
@@ -120,8 +123,8 @@ fn a_file_with_a_hard_link_is_refused_but_a_symbolic_link_works() {
     let _open = ledger.reserve(&hold(&lines, 40, 0)).unwrap();
     fs::hard_link(folder.file(), folder.path("other.db")).unwrap();
     for name in ["budget.db", "other.db"] {
-        let told = folder.opened(name).unwrap_err();
-        assert!(told.contains("has several names"), "{name}: {told}");
+        let message = folder.opened(name).unwrap_err();
+        assert!(message.contains("has several names"), "{name}: {message}");
     }
     fs::remove_file(folder.path("other.db")).unwrap();
     // The log is beside the file, not beside the link.
@@ -147,8 +150,8 @@ fn a_file_moved_behind_a_link_is_an_error_and_cannot_be_opened_again() {
     fs::rename(folder.file(), folder.path("new/budget.db")).unwrap();
     symlink("new/budget.db", folder.file()).unwrap();
     assert!(failure(ledger.reserve(&hold(&lines, 5, 0))).contains("was moved, replaced"));
-    let told = folder.opened("budget.db").unwrap_err();
-    assert!(told.contains("open in another program without the files"), "{told}");
+    let message = folder.opened("budget.db").unwrap_err();
+    assert!(message.contains("open in another program without the files"), "{message}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::*;
 
 /// One line of a reservation, and what became of it.
 #[derive(Debug)]
-struct Booked {
+struct Entry {
     account: usize,
     slot: i64,
     at: i64,
@@ -14,15 +14,14 @@ struct Booked {
     reserved: Money,
 }
 
-struct Naive(Vec<Booked>);
+struct Naive(Vec<Entry>);
 
 impl Naive {
     fn balance(&self, account: usize, line: &Line<'_>) -> Balance {
-        let counts =
-            |b: &&Booked| b.account == account && (line.from..line.until).contains(&b.slot);
-        self.0.iter().filter(counts).fold(Balance::default(), |sum, booked| Balance {
-            spent: sum.spent + booked.spent,
-            reserved: sum.reserved + booked.reserved,
+        let counts = |b: &&Entry| b.account == account && (line.from..line.until).contains(&b.slot);
+        self.0.iter().filter(counts).fold(Balance::default(), |sum, entry| Balance {
+            spent: sum.spent + entry.spent,
+            reserved: sum.reserved + entry.reserved,
         })
     }
 }
@@ -82,7 +81,7 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
                 Ok(grant) => {
                     assert_eq!(grant.amount, cents(most).min(tightest), "the greatest possible");
                     assert!(grant.amount >= cents(least));
-                    naive.0.extend(chosen.iter().map(|number| Booked {
+                    naive.0.extend(chosen.iter().map(|number| Entry {
                         account: *number,
                         slot: lines[*number].slot,
                         at: now,
@@ -113,8 +112,8 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
                 pairs.map(|(number, line)| naive.balance(*number, line)).collect()
             };
             let before = spent(&naive);
-            for booked in naive.0.iter_mut().filter(|booked| booked.id == grant.id) {
-                (booked.spent, booked.reserved) = (amount, Money::ZERO);
+            for entry in naive.0.iter_mut().filter(|entry| entry.id == grant.id) {
+                (entry.spent, entry.reserved) = (amount, Money::ZERO);
             }
             let after = spent(&naive);
             let mut postings = Vec::new();
@@ -142,7 +141,7 @@ fn play(seed: u64, steps: usize, keep: usize, back: i64, overrun: bool) {
     assert!(back > MINUTE || gone == 0, "a clock set back by less finds its slots");
     for (grant, ..) in open {
         state.settle(grant.id, Money::ZERO, |_| {}).unwrap();
-        naive.0.retain(|booked| booked.id != grant.id);
+        naive.0.retain(|entry| entry.id != grant.id);
     }
     assert!(state.open.is_empty());
     assert_eq!(state.accounts.reserved(), (Money::ZERO, 0), "nothing is reserved at rest");
