@@ -27,7 +27,6 @@ pub(super) struct Terms<'a> {
     /// The tier that served it, if the answer names it.
     pub(super) served_tier: Option<&'a str>,
     /// When it began. The prices of that moment apply.
-    /// When it began: prices of that moment hold.
     pub(super) at: SystemTime,
     pub(super) unreported: UnreportedUsage,
     pub(super) trust_reported: bool,

@@ -1,6 +1,5 @@
 //! The contract that every ledger must keep. [`keeps_the_contract`] and [`agrees_with_a_model`]
 //! take any ledger.
-//! any.
 
 use std::collections::BTreeMap;
 
