@@ -37,7 +37,7 @@ pub enum Availability {
     Unknown,
 }
 
-/// From when a call fits under one limit, in seconds since the Unix epoch.
+/// When a call fits under one limit, in seconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {
     /// Never, even if everything reserved is released.

@@ -48,7 +48,7 @@ pub(crate) struct Span {
     pub(crate) from: i64,
     /// The slot that is charged now.
     pub(crate) slot: i64,
-    /// From when that slot no longer counts.
+    /// When that slot stops counting.
     pub(crate) until: i64,
     /// Since when all spending counts: the start of the calendar window, one length ago for a
     /// rolling window, always for the total.

@@ -136,7 +136,7 @@ pub struct Line<'a> {
     /// slots, if times were out of order. Those before `until` share a rolling window with
     /// `slot`, and the limit holds in that window too.
     pub from: i64,
-    /// From when the slot no longer counts; `i64::MAX` if it counts forever.
+    /// When the slot stops counting; `i64::MAX` if it counts forever.
     pub until: i64,
     /// The most that may be spent and reserved in the slots that count. `None` only keeps count.
     pub limit: Option<Money>,
@@ -149,7 +149,7 @@ impl Line<'_> {
         self.until.saturating_sub(self.slot).clamp(60, 86_400)
     }
 
-    /// From when the slot may be deleted, unless something is reserved in it; `i64::MAX` if
+    /// When the slot may be deleted, unless something is reserved in it; `i64::MAX` if
     /// never.
     pub fn kept_until(&self) -> i64 {
         self.until.saturating_add(self.kept())

@@ -70,10 +70,10 @@ const KEEP: u32 = 1024;
 ///
 /// | Table | Columns |
 /// |---|---|
-/// | `slots` | `account`, `slot` (its start), `until` (from when it no longer counts; 2⁶³ − 1: never), `kept_until` (from when it may be deleted), `spent`, `reserved`, `told` (how much of `spent` alerts have covered) |
+/// | `slots` | `account`, `slot` (its start), `until` (when it stops counting; 2⁶³ − 1: never), `kept_until` (when it may be deleted), `spent`, `reserved`, `told` (how much of `spent` alerts have covered) |
 /// | `reservations` | `id`, `amount`, `made`, `abandon_at`, `abandoned` (1: now counted in `spent`) |
 /// | `reservation_lines` | `reservation`, `line`, `account`, `slot`, `counted_from`, `until` |
-/// | `forgotten` | `latest` (until when slots counted that were deleted with spending in them) |
+/// | `forgotten` | `latest` (the time until which slots counted that were deleted with spending in them) |
 ///
 /// The views `balances` and `pending` show dollars and dates for people:
 ///

@@ -199,8 +199,8 @@ fn abandon(connection: &Connection, now: i64, periods: Periods) -> Result<(), Fa
     Ok(())
 }
 
-/// Deletes past slots beyond the `keep` latest, a few at a time, and notes until when those with
-/// spending counted.
+/// Deletes past slots beyond the `keep` latest, a few at a time. Notes the time until which those
+/// with spending in them counted.
 fn forget(connection: &Connection, now: i64, keep: u32) -> Result<(), Fault> {
     let count = connection
         .prepare_cached(PAST_COUNT)?
@@ -227,7 +227,7 @@ fn forget(connection: &Connection, now: i64, keep: u32) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Until when deleted slots with spending in them counted.
+/// The time until which deleted slots with spending in them counted.
 fn forgotten(connection: &Connection) -> Result<Option<i64>, Fault> {
     let mut statement = connection.prepare_cached(FORGOTTEN)?;
     Ok(statement.query_row((), |row| row.get(0)).optional()?)

@@ -25,8 +25,8 @@ CREATE TABLE slots (
   -- Amounts are pico-dollars (1000000000000 are a dollar), times are seconds since 1970.
   account  TEXT    NOT NULL,
   slot     INTEGER NOT NULL, -- when it begins
-  until    INTEGER NOT NULL, -- from when it no longer counts; 9223372036854775807: never
-  kept_until INTEGER NOT NULL, -- from when it may be deleted
+  until    INTEGER NOT NULL, -- when it stops counting; 9223372036854775807: never
+  kept_until INTEGER NOT NULL, -- when it may be deleted
   spent    INTEGER NOT NULL CHECK (spent >= 0),
   reserved INTEGER NOT NULL CHECK (reserved >= 0), -- the sum of the open reservations
   told     INTEGER NOT NULL CHECK (told >= 0), -- how much of spent alerts have covered
@@ -40,7 +40,7 @@ CREATE TABLE reservations (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,
   amount     INTEGER NOT NULL CHECK (amount >= 0), -- on each of its lines
   made       INTEGER NOT NULL,
-  abandon_at INTEGER NOT NULL, -- from when its process counts as dead
+  abandon_at INTEGER NOT NULL, -- when its process counts as dead
   abandoned  INTEGER NOT NULL CHECK (abandoned IN (0, 1)) -- 1: now in spent, not in reserved
 ) STRICT;
 
@@ -58,7 +58,7 @@ CREATE TABLE reservation_lines (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE forgotten (
-  -- Until when slots counted that were deleted with spending in them.
+  -- The time until which slots counted that were deleted with spending in them.
   -- Before that time limits cannot hold. Delete the row to give up that spending.
   only   INTEGER PRIMARY KEY CHECK (only = 1),
   latest INTEGER NOT NULL

@@ -357,7 +357,7 @@ mod tests {
             "Unsupported model `x` for OpenAI compatibility mode.", // Alibaba
             "Unable to access model x. Please visit https://api.together.ai/models", // Together
             "Could not resolve the foundation model from the provided model identifier.", // Bedrock
-            "could not find real modelID for x", // llama-swap
+            "could not find real modelID for x",                    // llama-swap
             "Publisher Model `projects/p/locations/l/publishers/anthropic/models/x` was not found or your project does not have access to it.", // Vertex
         ] {
             assert!(is_unknown_model(&message.to_lowercase()), "{message}");

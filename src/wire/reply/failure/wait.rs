@@ -137,7 +137,10 @@ mod tests {
             (json!({"retry_after": "1.5"}), Some(1500)),
             (json!({"retry_after_ms": 250}), Some(250)),
             // Hugging Face, while it loads the model.
-            (json!({"error": "Model x is currently loading", "estimated_time": 20.5}), Some(20_500)),
+            (
+                json!({"error": "Model x is currently loading", "estimated_time": 20.5}),
+                Some(20_500),
+            ),
             (json!({"retry_after": 0}), None),
             (json!({"retry_after": -1}), None),
             (json!({"retry_after": 1e300}), None),
@@ -162,7 +165,7 @@ mod tests {
             ("wait for at least 3 sec", Some(3000)),
             ("Try again after 2 hours", Some(7_200_000)),
             ("Please wait 3600 seconds before retrying.", Some(3_600_000)), // GitHub
-            ("max RPM: 3, please try again after 1 seconds", Some(1000)), // Moonshot
+            ("max RPM: 3, please try again after 1 seconds", Some(1000)),   // Moonshot
             ("No deployments available, Try again in 5 seconds. Passed model=x", Some(5000)), // LiteLLM
             ("Please retry your request after 10 seconds.", Some(10_000)), // Azure
             ("Your limit resets after 1h 30m.", Some(5_400_000)),

@@ -24,9 +24,9 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Slot {
     start: i64,
-    /// From when it no longer counts: the latest time that any of its lines gave.
+    /// When it stops counting: the latest time that any of its lines gave.
     pub(super) until: i64,
-    /// From when it may be deleted.
+    /// When it may be deleted.
     pub(super) kept_until: i64,
     pub(super) spent: Money,
     /// The sum of the open reservations in it.
