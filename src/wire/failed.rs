@@ -69,20 +69,75 @@ pub(in crate::wire) fn report(body: &Value) -> Option<Failure> {
     if let Some(error) = body.pointer("/x_groq/error").filter(|error| is_error(error)) {
         return Some(Failure::inside(error));
     }
-    let lists_errors = body.pointer("/errors/0").is_some_and(is_error);
-    let is_named =
-        ["object", "type"].iter().any(|name| body.get(*name).is_some_and(|it| it == "error"));
-    let refuses = body.get("success").is_some_and(|it| it == false);
-    // FastAPI's, AWS's, SiliconFlow's, Z.AI's, Baidu's.
-    let explains = ["detail", "message", "Message", "msg", "error_msg"].iter().any(|name| {
-        body.get(*name).is_some_and(|it| it.is_array() || it.is_string()) && is_error(&body[*name])
+    (is_marked(body) || explains(body)).then(|| Failure::of_body(body))
+}
+
+/// The failure of an event without choices. A bare explanation may also be news of a server's
+/// progress, so there has to be a mark of failure beside it.
+pub(in crate::wire) fn event(body: &Value) -> Option<Failure> {
+    let members = body.as_object()?;
+    let fails = members.iter().any(|(name, value)| match name.as_str() {
+        "status" | "code" | "status_code" | "statusCode" | "error_code" => match value {
+            Value::Number(code) => code.as_f64().is_some_and(|code| code >= 400.0),
+            Value::String(word) => {
+                matches!(&*word.to_lowercase(), "error" | "fail" | "failed" | "failure")
+                    || word.parse().is_ok_and(|code: u32| code >= 400)
+            }
+            _ => false,
+        },
+        _ => false,
     });
-    (lists_errors || is_named || refuses || explains).then(|| Failure::of_body(body))
+    let is_alone =
+        members.len() == 1 && ["detail", "error_msg"].iter().any(|it| members.contains_key(*it));
+    (is_marked(body) || ((fails || is_alone) && explains(body))).then(|| Failure::of_body(body))
+}
+
+/// Whether a body without an answer is marked as an error.
+fn is_marked(body: &Value) -> bool {
+    body.pointer("/errors/0").is_some_and(is_error)
+        || ["object", "type"].iter().any(|name| body.get(*name).is_some_and(|it| it == "error"))
+        || body.get("success").is_some_and(|it| it == false)
+        || body.pointer("/Response/Error").is_some_and(is_error)
+}
+
+/// Whether a body says something in a member that errors have: FastAPI's, AWS's, SiliconFlow's,
+/// Z.AI's, Baidu's.
+fn explains(body: &Value) -> bool {
+    ["detail", "message", "Message", "msg", "error_msg"].iter().any(|name| {
+        body.get(*name).is_some_and(|it| it.is_array() || it.is_string()) && is_error(&body[*name])
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_without_choices_is_an_error_if_it_is_marked_as_one() {
+        for event in [
+            json!({"status": "error", "message": "it broke"}),
+            json!({"code": 500, "msg": "it broke", "data": null}),
+            json!({"code": "500", "message": "it broke"}),
+            json!({"success": false, "message": "it broke"}),
+            json!({"detail": "it broke"}),
+            json!({"error_code": 336_003, "error_msg": "it broke", "id": "x"}), // Baidu
+            json!({"Response": {"Error": {"Code": "AuthFailure", "Message": "it broke"}}}), // Tencent
+        ] {
+            assert_eq!(super::event(&event).unwrap().message, "it broke", "{event}");
+        }
+        for event in [
+            json!({"message": "queued"}),
+            json!({"status": "queued", "message": "You are number 2."}),
+            json!({"code": 200, "message": "success"}),
+            json!({"code": 0, "msg": "ok"}),
+            json!({"sources": [], "detail": "three pages read"}),
+            json!({"status": "error"}),
+            json!({}),
+            json!("x"),
+        ] {
+            assert_eq!(super::event(&event), None, "{event}");
+        }
+    }
 
     #[test]
     fn an_error_member_that_says_nothing_is_none() {

@@ -68,6 +68,9 @@ fn typed(media_type: Cow<'_, str>, data: &str) -> MediaSource {
 }
 
 fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String> {
+    if data.is_empty() {
+        return Err("holds an image without content; give its bytes".to_owned());
+    }
     let found = found(data);
     if found == Some("application/pdf") {
         return Err("holds a PDF as an image; use Document::from_bytes".to_owned());
@@ -222,6 +225,7 @@ mod tests {
             (Image::from_bytes("image/png", b"%PDF-1.4 secret"), "holds a PDF"),
             (Image::from_bytes("bitmap", b"secret"), "\"bitmap\", which is not a media type"),
             (Image::from_bytes("", b"secret"), "\"\", which is not a media type"),
+            (Image::from_bytes("image/png", b""), "without content"),
         ] {
             let problem = image(&given).unwrap_err();
             assert!(problem.contains(expected) && !problem.contains("secret"), "{problem}");

@@ -28,6 +28,13 @@ pub(super) fn validate(request: &ChatRequest, model: &str) -> Result<(), Error> 
             return refuse(format!("{name} is {value}; it must be a finite number"));
         }
     }
+    // Nobody takes these: "between 0 and 2" (OpenAI's reference), "from 0.0 to 1.0" (Anthropic's).
+    if let Some(value) = request.temperature.filter(|value| *value < 0.0) {
+        return refuse(format!("temperature is {value}; it must be 0 or more"));
+    }
+    if let Some(value) = request.top_p.filter(|value| !(0.0..=1.0).contains(value)) {
+        return refuse(format!("top_p is {value}; it must be between 0 and 1"));
+    }
     if request.max_output_tokens == Some(0) {
         return refuse(
             "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
@@ -67,6 +74,12 @@ fn names(tools: &[Tool]) -> Result<SortedMap<&str, usize>, Error> {
         if name.is_empty() {
             return refuse(format!("tools[{index}] has no name; give every tool one"));
         }
+        if let (Tool::Function(_), Some(odd)) = (tool, name.chars().find(|odd| !is_of_name(*odd))) {
+            return refuse(format!(
+                "tools[{index}] is named {name:?}, but names hold letters, digits, \"_\" and \"-\" \
+                 only; leave out {odd:?}"
+            ));
+        }
         if let Some(other) = names.insert(name, index) {
             return refuse(format!(
                 "two tools are named {name:?}, tools[{other}] and tools[{index}]; give every tool \
@@ -75,6 +88,12 @@ fn names(tools: &[Tool]) -> Result<SortedMap<&str, usize>, Error> {
         }
     }
     Ok(names)
+}
+
+/// Whether the name of a tool may have this character. OpenAI and Anthropic take fewer, "must match
+/// pattern '^[a-zA-Z0-9_-]+$'"; Gemini takes dots and colons, too.
+fn is_of_name(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "_-.:".contains(character)
 }
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
@@ -106,6 +125,13 @@ mod tests {
             (hi().temperature(f64::NAN), "temperature is NaN; it must be a finite number"),
             (hi().top_p(f64::INFINITY), "top_p is inf; it must be a finite number"),
             (hi().max_output_tokens(0), "max_output_tokens is 0; leave it unset"),
+            (hi().temperature(-0.5), "temperature is -0.5; it must be 0 or more"),
+            (hi().top_p(1.5), "top_p is 1.5; it must be between 0 and 1"),
+            (hi().top_p(-1.0), "top_p is -1; it must be between 0 and 1"),
+            (
+                hi().tool(Tool::function("get weather", "d", json!({}))),
+                "tools[0] is named \"get weather\", but",
+            ),
             (hi().n(0), "n is 0; leave it unset"),
             (hi().stop("END").stop(""), "stop[1] is empty"),
             (hi().extra("model", "dear"), "another model than \"some-model\"; name it by"),

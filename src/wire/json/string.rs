@@ -182,8 +182,9 @@ impl<'de> Visitor<'de> for CountReader {
         Ok(Count(None))
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<Count, E> {
-        Ok(Count(None))
+    fn visit_str<E>(self, text: &str) -> Result<Count, E> {
+        // Some gateways write the index of a tool call as a text.
+        Ok(Count(text.trim().parse().ok()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {

@@ -118,6 +118,13 @@ impl Outline {
         let Some(mut choice) = chunk.choices.first else {
             let finished = !self.finish_reason.is_empty() && !chunk.choices.others;
             self.settled |= self.reports && finished;
+            if !listed && !reported {
+                if let Some(failure) =
+                    json::detail(data.as_bytes()).as_ref().and_then(failed::event)
+                {
+                    return Err(failure);
+                }
+            }
             return Ok(Read::from(match has_grown {
                 // It may be the usage of the other choices alone.
                 true if !chunk.choices.others => Step::Progress,

@@ -70,6 +70,25 @@ fn tool_calls_come_in_many_forms() {
             ],
             expected(),
         ),
+        // With the index as text.
+        (
+            vec![
+                json!({"index": "0", "id": "c1", "function": {"name": "f", "arguments": "{"}}),
+                json!({"index": "1", "id": "c2", "function": {"name": "g", "arguments": "{"}}),
+                json!({"index": "0", "function": {"arguments": "}"}}),
+                json!({"index": "1", "function": {"arguments": "}"}}),
+            ],
+            vec![
+                begun(0, "c1", "f"),
+                more(0, "{"),
+                begun(1, "c2", "g"),
+                more(1, "{"),
+                more(0, "}"),
+                more(1, "}"),
+                complete(0, "c1", "f", "{}"),
+                complete(1, "c2", "g", "{}"),
+            ],
+        ),
         // Without an index.
         (
             vec![

@@ -33,7 +33,10 @@ impl Report {
     ///   `{"message"}` and `{"Message"}`;
     /// - `{"errors": [{…}]}`: Cloudflare;
     /// - `{"detail": …}`: FastAPI, and as the message of an error: Mistral;
-    /// - `{"title", "detail"}`: problem details (RFC 9457), NVIDIA;
+    /// - `{"title", "detail"}`: problem details (RFC 9457), NVIDIA; with `errors` by field, ASP.NET;
+    /// - `{"error": "Bad Request", "message": …}`: Spring, NestJS;
+    /// - `{"Error": {…}}`, `{"Response": {"Error": {…}}}`, `{"fault": {"faultstring"}}`: AWS, Tencent
+    ///   and Apigee;
     /// - `{"base_resp": {"status_code", "status_msg"}}`: MiniMax;
     /// - any of these in an array: Gemini's compatible endpoint;
     /// - any of these as the text of a message: gateways in front of Gemini.
@@ -53,7 +56,16 @@ impl Report {
 
     fn of(body: &Value) -> Self {
         let body = body.as_array().and_then(|items| items.first()).unwrap_or(body);
-        let error = body.get("error").or_else(|| body.pointer("/errors/0"));
+        let places = ["/error", "/errors/0", "/Error", "/Response/Error", "/fault"];
+        let error = places.iter().find_map(|place| body.pointer(place));
+        // Spring and NestJS name the status here, and the reason is in the message.
+        let error = error.filter(|error| {
+            let is_bare = error.as_str().is_some_and(is_reason_phrase);
+            !(is_bare
+                && ["message", "detail"]
+                    .iter()
+                    .any(|name| body.get(*name).and_then(said).is_some()))
+        });
         let within = error.filter(|error| error.is_object()).or_else(|| body.get("base_resp"));
         let within = within.unwrap_or(body);
         let member = |name: &str| within.get(name).and_then(words);
@@ -63,16 +75,31 @@ impl Report {
             .or_else(|| error.and_then(words))
             .or_else(|| within.get("message").and_then(said))
             .or_else(|| {
-                ["msg", "status_msg", "detail"].iter().find_map(|name| said(within.get(*name)?))
-            })
-            .or_else(|| {
                 let names =
-                    ["detail", "message", "Message", "error_msg", "errorMessage", "error", "title"];
+                    ["msg", "status_msg", "detail", "Message", "description", "faultstring"];
+                names.iter().find_map(|name| said(within.get(*name)?))
+            })
+            .or_else(|| said(within.get("errors")?))
+            .or_else(|| {
+                let names = [
+                    "detail",
+                    "message",
+                    "Message",
+                    "error_msg",
+                    "errorMessage",
+                    "error",
+                    "title",
+                    "reason",
+                ];
                 names.iter().find_map(|name| said(body.get(*name)?))
             });
+        let message = match (message, body.get("errors").and_then(fields)) {
+            (Some(message), Some(fields)) => Some(format!("{message} {fields}")),
+            (message, fields) => message.or(fields),
+        };
         let number = ["code", "status_code"].iter().find_map(|name| within.get(*name));
         let number = number.filter(|code| code.is_number()).map(Value::to_string);
-        let code = member("code").or(number);
+        let code = member("code").or_else(|| member("Code")).or(number);
         let status = code.as_deref().and_then(|code| code.parse().ok());
         let status = status.filter(|status| (400..600).contains(status));
         let own = within.pointer("/details/error_code").and_then(words);
@@ -125,6 +152,38 @@ impl Report {
         let said = self.code.iter().chain(&self.kind).chain(&self.inner);
         said.into_iter().any(|said| said.eq_ignore_ascii_case(word))
     }
+}
+
+/// Whether a text is no more than the name of a status (RFC 9110 section 15).
+fn is_reason_phrase(text: &str) -> bool {
+    const PHRASES: [&str; 16] = [
+        "bad request",
+        "unauthorized",
+        "payment required",
+        "forbidden",
+        "not found",
+        "method not allowed",
+        "request timeout",
+        "conflict",
+        "payload too large",
+        "unprocessable entity",
+        "unprocessable content",
+        "too many requests",
+        "internal server error",
+        "bad gateway",
+        "service unavailable",
+        "gateway timeout",
+    ];
+    PHRASES.contains(&&*text.trim().to_lowercase())
+}
+
+/// What is wrong with each field of a request, as ASP.NET says it beside the title of problem
+/// details: `{"errors": {"model": ["The model field is required."]}}`.
+fn fields(value: &Value) -> Option<String> {
+    let fields = value.as_object()?.iter().take(20);
+    let fields = fields.filter_map(|(name, problem)| Some(format!("{name}: {}", list(problem)?)));
+    let fields: Vec<_> = fields.collect();
+    (!fields.is_empty()).then(|| fields.join("; "))
 }
 
 /// Whether a code is an HTTP status, or none.

@@ -22,6 +22,23 @@ fn every_shape_of_error_body_gives_its_message() {
     let unexplained = "the server answered with status 400 and no explanation";
     for (body, message, code) in [
         (r#"{"error": "no such thing"}"#, "no such thing", None),
+        // ASP.NET, Spring, NestJS.
+        (
+            r#"{"title": "One or more validation errors occurred.", "errors": {"model": ["no", "x"], "n": "y"}}"#,
+            "One or more validation errors occurred. model: no; x; n: y",
+            None,
+        ),
+        (r#"{"status": 400, "error": "Bad Request", "message": "no", "path": "/x"}"#, "no", None),
+        (r#"{"message": ["no", "x"], "error": "Bad Request", "statusCode": 400}"#, "no; x", None),
+        (r#"{"error": "Bad Request"}"#, "Bad Request", None),
+        (r#"{"error": "Bad Request", "message": ""}"#, "Bad Request", None),
+        // Apigee, AWS, Tencent, Google's older form, and others.
+        (r#"{"fault": {"faultstring": "no", "detail": {"errorcode": "x"}}}"#, "no", None),
+        (r#"{"Error": {"Code": "X", "Message": "no"}}"#, "no", Some("X")),
+        (r#"{"Response": {"Error": {"Code": "X", "Message": "no"}}}"#, "no", Some("X")),
+        (r#"{"error": {"errors": [{"message": "no", "reason": "x"}]}}"#, "no", None),
+        (r#"{"error": {"description": "no"}}"#, "no", None),
+        (r#"{"reason": "no"}"#, "no", None),
         (r#"{"message": "no"}"#, "no", None),
         (r#"{"detail": "Invalid thing"}"#, "Invalid thing", None),
         (
