@@ -122,8 +122,8 @@ impl Client {
 
     /// Completes a prompt by OpenAI's text completions, whatever the model.
     ///
-    /// A single user message is the prompt as it stands; a conversation is
-    /// rendered as one, `User:` and `Assistant:` before each turn. What that
+    /// A single user message is sent as the prompt, unchanged. A conversation is rendered as one
+    /// text, with `User:` and `Assistant:` before each turn. What that
     /// interface has beyond chat (`suffix`, `echo`, `best_of`, …) goes into
     /// [`extra`](ChatRequest::extra).
     ///

@@ -63,7 +63,7 @@ impl<C: Send + 'static> Lease<C> {
     }
 }
 
-/// The recorder of a client's calls. It is told the time, and the same answer each time.
+/// The recorder of a client's calls. The caller passes the time. Every call has the same answer.
 #[derive(Debug)]
 pub struct Recorder {
     recorder: Arc<metrics::Recorder>,

@@ -45,8 +45,8 @@ pub(crate) struct UpperBound {
     pub(crate) output_audio: bool,
     /// Whether some of the output may be images.
     pub(crate) output_images: bool,
-    /// How often the output limit may be used up: choices by prompts by steps. None
-    /// where it was not reckoned from a body.
+    /// How often the output limit may be used up: choices by prompts by steps. `None`
+    /// if it was not computed from a body.
     pub(crate) answers: u64,
     /// Output tokens of each answer beyond the limit.
     pub(crate) beside_limit: u64,
@@ -56,7 +56,7 @@ pub(crate) struct UpperBound {
     pub(crate) is_window: bool,
 }
 
-/// What a bound is reckoned from, beside the body.
+/// What a bound is computed from, besides the body.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelLimits<'a> {
     /// As the price table names it.

@@ -129,7 +129,8 @@ impl Usage {
 /// An estimate is a token for every four bytes, rounded up. Four bytes a token is OpenAI's
 /// rule of thumb for English; other languages take more tokens, and images in a request far
 /// fewer. The bytes of the output are those of text, reasoning, refusals and tool calls that
-/// came; those of the input are the request's as sent, or as many as the decoder was told.
+/// came; those of the input are the request's as sent, or the number that was
+/// passed to the decoder.
 ///
 /// A zero that cannot be true counts as unreported: zero input tokens, and zero output tokens
 /// of an answer that holds anything.

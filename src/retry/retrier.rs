@@ -19,7 +19,7 @@ pub(crate) struct Retrier<'a> {
     pub(crate) bounds: &'a Bounds,
     /// When the call began.
     pub(crate) begun: Instant,
-    /// Is told of every attempt that has ended.
+    /// Called for every attempt that has ended.
     pub(crate) ended: &'a dyn Fn(&Attempt),
 }
 

@@ -56,8 +56,8 @@ pub(super) struct Reader {
     begun: bool,
     /// When the last piece of the answer came.
     last: Instant,
-    /// Whether the last step brought the answer on, so that the gap begins anew with
-    /// the next. Not sooner: in between, the caller may take its time.
+    /// Whether the last step brought progress. Then the next step restarts the idle timer. Not
+    /// sooner: the caller may take its time in between.
     progressed: bool,
     /// The limit that holds for what is read now.
     limit: TimeLimit,

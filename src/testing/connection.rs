@@ -39,8 +39,8 @@ pub(super) fn run(lease: &Lease, silent: bool) {
             }
         };
         let request = Request::new(message, *number);
-        // Before it is told of: whoever waits for this request may send the next one,
-        // and that must not get this one's reply.
+        // Chosen before the request is recorded: a test that waits for this request may send the
+        // next one, which must not get this one's reply.
         let reply = choose(server, &request);
         let serial = server.record.note(&request);
         let response = render::response(&reply, &request, serial, SystemTime::now());

@@ -65,7 +65,7 @@ pub(super) enum Fault {
     Stall(usize),
 }
 
-/// How the end of a body is told.
+/// How the end of a body is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {
@@ -162,8 +162,8 @@ impl Reply {
         Self { fault: Some(Fault::ResetAtOnce), ..Self::new(200, Content::Echo) }
     }
 
-    /// Adds a header. It takes the place of the server's own of that name, so a
-    /// wrong `content-length` can be told too. Nothing is checked.
+    /// Adds a header. It replaces the server's own header of that name, so a reply can also have a
+    /// wrong `content-length`. Nothing is checked.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -290,7 +290,7 @@ impl Reply {
         self
     }
 
-    /// Sets how the end of the body is told.
+    /// Sets how the end of the body is marked.
     pub fn framing(mut self, framing: Framing) -> Self {
         self.framing = Some(framing);
         self

@@ -17,7 +17,7 @@ use super::script::Script;
 use crate::sync::Lock;
 use crate::sync::ordered::{Condvar, Mutex};
 
-/// What becomes of a client that connects.
+/// What happens to a client that connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Serve,
@@ -252,7 +252,7 @@ impl Server {
         }
     }
 
-    /// Changes what becomes of new clients; returns when it has changed.
+    /// Changes what happens to new clients. Returns once the change is in effect.
     pub(super) fn set_mode(&self, mode: Mode) -> io::Result<()> {
         let _turn = self.control.lock();
         if self.is_stopping() {

@@ -23,7 +23,7 @@ pub(super) struct Connection {
     ours: bool,
     /// Whether the last read filled the buffer, so that the system's TLS may hold more.
     filled: bool,
-    /// After the socket, so that it is told when that is closed.
+    /// Declared after the socket, so that it is dropped once the socket is closed.
     _closing: Option<Closing>,
 }
 

@@ -209,8 +209,8 @@ impl Leased {
             }
             Ok(false) if self.answered => Ok(false),
             Ok(false) => Err(Fault::NoAnswer(self.unsent.take())),
-            // TLS without its closing alert: an end like any other. Whether it came
-            // too early is told by the framing of the body.
+            // TLS without its closing alert: an end like any other. The framing of the body decides
+            // whether it came too early.
             Err(ureq::Error::Io(cause))
                 if self.answered && cause.kind() == io::ErrorKind::UnexpectedEof =>
             {

@@ -60,8 +60,7 @@ impl Headers {
         &self.host
     }
 
-    /// What it does not, as it stands on the wire. A header set by hand goes before one
-    /// of ours.
+    /// The other headers, as bytes on the wire. A header set by the caller overrides ours.
     pub(super) fn written(&self, request: &Outgoing<'_>) -> Vec<u8> {
         let retries = HeaderValue::from(request.retries);
         let mut written = Vec::with_capacity(self.written.len() + 128);

@@ -41,7 +41,7 @@ pub(super) fn config(
         // One byte more than a head may have, so that a larger one is noticed.
         .input_buffer_size(INPUT.max(max_response_head_bytes + 1))
         .output_buffer_size(OUTPUT)
-        // A proxy is told who asks it to connect.
+        // Sent to a proxy in its CONNECT request.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .proxy(settings.proxy.cloned());
     let (config, trusted) = with_tls(config, settings)?;

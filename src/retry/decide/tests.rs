@@ -312,7 +312,7 @@ fn retries_end() {
     ] {
         assert_eq!(decide(&error, retries, &policy, OURS, None), expected, "{retries}");
     }
-    // A failure that would not pass is told as such even then.
+    // Even then, a permanent failure is reported as permanent.
     let lasting = answered(400, &[], "");
     assert_eq!(decide(&lasting, 2, &policy, OURS, None), stop(GiveUp::Lasting));
 }

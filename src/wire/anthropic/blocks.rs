@@ -44,7 +44,7 @@ struct Block {
 struct Call {
     /// Which of the tool calls it is.
     index: usize,
-    /// Whether it was told to be whole.
+    /// Whether its end was reported.
     complete: bool,
 }
 

@@ -33,8 +33,8 @@ const MIN_BUDGET: u32 = 1024;
 ///
 /// Effort `None` switches thinking off, for later models think unasked. Whether
 /// the thoughts are shown (`thinking.display`) is left to the model's default
-/// and can be set by `extra`. For a budget of one's own, leave the effort out
-/// and set `thinking` by `extra`.
+/// and can be set by `extra`. To set your own budget, leave the effort
+/// out and set `thinking` by `extra`.
 pub(super) fn write(
     effort: ReasoningEffort,
     target: Target<'_>,

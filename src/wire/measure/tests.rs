@@ -172,7 +172,7 @@ fn with(wire: Wire, model: &str, members: Value) -> Result<UpperBound, Unbounded
     of(&body, &Basis { context_window: Some(1000), ..basis(wire, model) })
 }
 
-/// A tokenizer of one's own: three ASCII letters are a token, and every other byte.
+/// A custom tokenizer: three ASCII letters are one token, and so is every other byte.
 fn triples(text: &str) -> u64 {
     let (mut tokens, mut letters) = (0, 0);
     for byte in text.bytes() {

@@ -52,7 +52,7 @@ struct Call {
     named_in: u64,
     /// What else it holds, such as a signature.
     unknown: Unknown,
-    /// Whether its beginning was told.
+    /// Whether its start was reported.
     begun: bool,
     /// Whether it came in `function_call`, where it has no id.
     legacy: bool,
@@ -99,7 +99,7 @@ impl Calls {
         };
         let (id, arguments) = match place {
             Place::Repeats(_) => (&*id, Cow::Borrowed("")),
-            // The results of two calls of one id could not be told apart.
+            // With the same id, the results of two calls could not be distinguished.
             Place::SameId => ("", arguments),
             _ => (&*id, arguments),
         };

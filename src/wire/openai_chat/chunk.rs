@@ -130,7 +130,7 @@ pub(super) struct Delta<'a> {
 }
 
 impl<'a> Delta<'a> {
-    /// The only thing it says, where that is text as it stands in the chunk.
+    /// Its only content, if that is text that the chunk contains unescaped.
     pub(super) fn only_text(&self) -> Option<&'a str> {
         let Written::Text(Cow::Borrowed(text)) = self.content else { return None };
         let words = [&self.refusal, &self.reasoning_content, &self.reasoning];

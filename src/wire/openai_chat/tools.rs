@@ -65,8 +65,8 @@ pub(super) fn encode_parallel(
     match request.parallel_tool_calls {
         Some(true) if !dialect.parallel_tool_calls => Ok(None),
         Some(false) if !dialect.parallel_tool_calls => Err(Error::invalid_request(
-            "the request forbids parallel tool calls, but this provider cannot be told so; leave \
-             parallel_tool_calls unset and expect several calls in an answer",
+            "the request forbids parallel tool calls, but this provider has no setting for \
+             that; leave parallel_tool_calls unset and expect several calls in an answer",
         )),
         allowed => Ok(allowed.map(Value::from)),
     }

@@ -105,7 +105,7 @@ members!(CostDetails {
 /// Some leave a count out of the sum: xAI and Vertex AI their reasoning out of
 /// `completion_tokens` (vercel/ai, `packages/xai/src/convert-xai-chat-usage.ts`;
 /// openai/openai-python #2544), and Mistral the audio out of `prompt_tokens` (seen
-/// in a recording). They are told by their total, which exceeds the sum by just
+/// in a recording). The total reveals them: it exceeds the sum by exactly
 /// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
 /// file): they do not fit in it then. What else a total has beyond the sum is taken for
 /// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
@@ -211,8 +211,8 @@ fn first(numbers: &[Number]) -> u64 {
 ///
 /// xAI writes `cost_in_usd_ticks`, of which 10¹⁰ are a dollar
 /// (docs.x.ai/developers/cost-tracking). OpenRouter writes `cost`, the dollars charged
-/// to the account (openrouter.ai/docs/use-cases/usage-accounting); with a key of one's
-/// own (`is_byok`) these are only its fee, and what the upstream provider charges
+/// to the account (openrouter.ai/docs/use-cases/usage-accounting); with your own
+/// key (`is_byok`) these are only its fee, and what the upstream provider charges
 /// stands in `cost_details`. Perplexity's `cost` is an object, see [`Bill`]. DeepInfra writes
 /// dollars as `estimated_cost` (docs.deepinfra.com/chat/overview).
 fn reported_cost(report: &Report) -> Option<Money> {

@@ -142,7 +142,7 @@ impl Decoder {
     /// Ends the body, where it ended in good order. After the end marker that is no
     /// news.
     ///
-    /// The last event counts without its blank line, where it is whole as it stands.
+    /// The last event counts without its blank line if it is complete.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What is not modelled, as far as it is told whether it holds some of the answer.
+//! Decides whether members that are not modelled contain part of the answer.
 
 use serde_json::Value;
 

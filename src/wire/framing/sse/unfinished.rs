@@ -22,7 +22,7 @@ impl Unfinished {
     /// (`_streaming.py`, `streaming.ts`, `ssestream.go`). Readers that go by lines
     /// and not by events take it, and so do not notice a server that leaves the last
     /// blank line out. A caller that takes it must be able to tell from the data
-    /// whether it is whole: `[DONE]` and JSON objects can be told, plain text cannot.
+    /// whether it is whole: this works for `[DONE]` and JSON objects, but not for plain text.
     pub fn event(&self) -> Option<Event<'_>> {
         let name = (!self.name.is_empty()).then_some(self.name.as_str());
         self.data.as_deref().map(|data| Event { name, data, id: &self.id })

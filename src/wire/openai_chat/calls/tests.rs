@@ -60,7 +60,7 @@ fn tool_calls_come_in_many_forms() {
                 .to_vec(),
             expected(),
         ),
-        // Late; nothing is told before they are there.
+        // They come late; no event comes before them.
         (
             vec![
                 part("{"),
