@@ -56,9 +56,10 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// # How a stream ends
 ///
-/// In OpenAI's formats `data: [DONE]` is the end, in Anthropic's `message_stop`. A
-/// body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and what
-/// came before it is still there. A body without a single event is not a stream that was cut
+/// The end of a stream is `data: [DONE]` in Chat Completions and text completions, `message_stop` in
+/// Anthropic's format, and in Responses the event `response.completed`, `response.incomplete` or
+/// `response.failed`. A body that ends before the answer has finished is
+/// [`Truncated`](crate::ErrorKind::Truncated), and what came before it is still there. A body without a single event is not a stream that was cut
 /// short but [`Protocol`](crate::ErrorKind::Protocol), and the error says what it is.
 ///
 /// Some servers leave the end marker out: ik_llama.cpp, text-generation-inference, vllm-mlx,
@@ -110,6 +111,11 @@ impl StreamDecoder {
     /// Of OpenAI's text completions.
     pub fn openai_completions() -> Self {
         Self::new(Wire::OpenAiCompletions, 0, MAX_BYTES)
+    }
+
+    /// Of OpenAI's Responses.
+    pub fn openai_responses() -> Self {
+        Self::new(Wire::OpenAiResponses, 0, MAX_BYTES)
     }
 
     /// Of Anthropic's Messages.

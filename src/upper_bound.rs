@@ -98,6 +98,8 @@ pub(crate) enum Unbounded {
     Output,
     /// Nothing limits the web searches.
     WebSearches,
+    /// Nothing limits how often the provider calls tools of its own.
+    ToolCalls,
     /// This is billed at another price than the one that is known.
     Price(&'static str),
 }
@@ -119,6 +121,10 @@ impl fmt::Display for Unbounded {
             Self::WebSearches => f.write_str(
                 "nothing limits how often the provider searches the web, and every search is \
                  billed; set max_uses in the web search tool",
+            ),
+            Self::ToolCalls => f.write_str(
+                "nothing limits how often the provider calls its own tools, and the model reads \
+                 the whole prompt again after each call; set max_tool_calls by ChatRequest::extra",
             ),
             Self::Price(what) => write!(
                 f,

@@ -16,11 +16,12 @@ use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
+use crate::provider::Format;
 use crate::stream::{Begun, Source};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::transport::Watch;
-use crate::wire::{self, Decoder, Delivery, Failure, Wire};
+use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
 
 /// A chat, or the completion of a prompt.
 #[derive(Clone, Copy)]
@@ -42,8 +43,35 @@ pub(super) struct Encoding {
 }
 
 impl Chat<'_> {
+    /// The wire format of this chat. The profile decides, and between OpenAI's two formats the
+    /// request, or a model that exists in Responses only.
     fn wire(&self, target: &Target) -> Result<Wire, Error> {
-        let format = target.endpoint.settings.profile.format;
+        let profile = &target.endpoint.settings.profile;
+        let format = match self.request.wire_format {
+            Some(asked) if asked != profile.format => {
+                let is_openai =
+                    |format| matches!(format, Format::OpenAiChat | Format::OpenAiResponses);
+                if !is_openai(asked) || !is_openai(profile.format) {
+                    return Err(Error::invalid_request(format!(
+                        "the request asks for the wire format {}, but {} speaks {}; leave \
+                         wire_format unset, or name another provider",
+                        asked.as_str(),
+                        profile.id,
+                        profile.format.as_str()
+                    )));
+                }
+                asked
+            }
+            Some(asked) => asked,
+            // Elsewhere a model of the same name may have both.
+            None if profile.format == Format::OpenAiChat
+                && matches!(profile.id.as_str(), "openai" | "azure")
+                && openai_responses::serves(&target.model) =>
+            {
+                Format::OpenAiResponses
+            }
+            None => profile.format,
+        };
         if !self.completion {
             return Ok(Wire::chat(format, &target.model));
         }

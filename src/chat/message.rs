@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-use super::{Audio, Hidden, Image, Opaque, Part, Provider, ToolCall, ToolResult};
+use super::{Audio, Hidden, Image, Opaque, Part, Provider, Text, ToolCall, ToolResult};
 
 /// Who speaks in a [`Message`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,6 +135,9 @@ impl Message {
                     if let Some(provenance) = &mut reasoning.provenance {
                         provenance.set_sender(provider);
                     }
+                }
+                Part::Text(Text { opaque: Some(opaque), .. }) => {
+                    opaque.provenance.set_sender(provider);
                 }
                 Part::ToolCall(call) => call.set_sender(provider),
                 Part::Image(Image { opaque: Some(opaque), .. })

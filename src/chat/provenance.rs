@@ -12,9 +12,23 @@ pub enum Format {
     /// `POST /chat/completions` and `POST /completions` below the base URL.
     #[serde(rename = "openai_chat")]
     OpenAiChat,
+    /// OpenAI's Responses: `POST /responses` below the base URL.
+    #[serde(rename = "openai_responses")]
+    OpenAiResponses,
     /// Anthropic's Messages: `POST /v1/messages` below the base URL.
     #[serde(rename = "anthropic")]
     Anthropic,
+}
+
+impl Format {
+    /// Its name, as in stored profiles.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai_chat",
+            Self::OpenAiResponses => "openai_responses",
+            Self::Anthropic => "anthropic",
+        }
+    }
 }
 
 /// The provider that sent something, and the wire format it used.
@@ -47,7 +61,7 @@ impl Provenance {
     /// [`set_sender`](Self::set_sender) replaces it with the actual one.
     pub(crate) const fn inventor(format: Format) -> Self {
         let provider = match format {
-            Format::OpenAiChat => Provider::OPENAI,
+            Format::OpenAiChat | Format::OpenAiResponses => Provider::OPENAI,
             Format::Anthropic => Provider::ANTHROPIC,
         };
         Self { provider: Some(provider), format }

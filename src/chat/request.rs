@@ -9,8 +9,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{
-    Image, MediaSource, Message, Part, Provenance, Provider, ReasoningEffort, ResponseFormat, Role,
-    Tool, ToolChoice,
+    Format, Image, MediaSource, Message, Part, Provenance, Provider, ReasoningEffort,
+    ResponseFormat, Role, Tool, ToolChoice,
 };
 use crate::cancel::CancelToken;
 
@@ -65,6 +65,14 @@ pub struct ChatRequest {
     /// own name for the model, slashes included. Default: the model decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<Provider>,
+    /// The wire format, for a provider that offers OpenAI's Responses beside Chat Completions.
+    ///
+    /// Default: the format of the provider's [profile](crate::provider::Profile::format), which is
+    /// [`OpenAiChat`](Format::OpenAiChat) for OpenAI, Azure and most others. At OpenAI and Azure,
+    /// models that exist in Responses only, such as `gpt-5-codex` and `o3-pro`, use
+    /// [`OpenAiResponses`](Format::OpenAiResponses) by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire_format: Option<Format>,
     /// The tools the model may call. Default: none.
     pub tools: Vec<Tool>,
     /// Which tools the model may or must call. Default: the model decides.
@@ -196,6 +204,7 @@ impl fmt::Debug for ChatRequest {
         f.debug_struct("ChatRequest")
             .field("model", &self.model)
             .field("messages", &self.messages)
+            .field("wire_format", &self.wire_format)
             .field("tools", &self.tools)
             .field("tool_choice", &self.tool_choice)
             .field("parallel_tool_calls", &self.parallel_tool_calls)

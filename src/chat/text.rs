@@ -4,20 +4,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
 
-use super::Hidden;
+use super::{Hidden, Opaque};
 
 /// A text and its citations.
 ///
-/// A text without citations is stored as a plain string.
+/// A text alone is stored as a plain string.
 #[derive(Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Text {
     /// The text.
     pub text: String,
     /// The sources that the model cited, in the provider's own form: Anthropic's citations of
-    /// documents and searches, or OpenAI's annotations of a message. Only Anthropic accepts them
-    /// back, and wants its own with the text they belong to.
+    /// documents and searches, or OpenAI's annotations of a message. Anthropic and OpenAI's Responses
+    /// get their own back with the text they belong to.
     pub citations: Vec<Value>,
+    /// What the text came with, for the provider that sent it: OpenAI's Responses give each message
+    /// of an answer an id and a phase, and want them back.
+    pub opaque: Option<Box<Opaque>>,
 }
 
 impl From<&str> for Text {
@@ -28,7 +31,7 @@ impl From<&str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self { text, citations: Vec::new() }
+        Self { text, citations: Vec::new(), opaque: None }
     }
 }
 
@@ -46,7 +49,10 @@ impl fmt::Debug for Text {
 #[derive(Serialize)]
 struct Cited<'a> {
     text: &'a str,
+    #[serde(skip_serializing_if = "<[Value]>::is_empty")]
     citations: &'a [Value],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    opaque: Option<&'a Opaque>,
 }
 
 #[derive(Deserialize)]
@@ -57,15 +63,18 @@ enum Stored {
         text: String,
         #[serde(default)]
         citations: Vec<Value>,
+        #[serde(default)]
+        opaque: Option<Box<Opaque>>,
     },
 }
 
 impl Serialize for Text {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.citations.is_empty() {
+        if self.citations.is_empty() && self.opaque.is_none() {
             return serializer.serialize_str(&self.text);
         }
-        Cited { text: &self.text, citations: &self.citations }.serialize(serializer)
+        let Self { text, citations, opaque } = self;
+        Cited { text, citations, opaque: opaque.as_deref() }.serialize(serializer)
     }
 }
 
@@ -73,7 +82,7 @@ impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Stored::deserialize(deserializer)? {
             Stored::Plain(text) => text.into(),
-            Stored::Cited { text, citations } => Self { text, citations },
+            Stored::Cited { text, citations, opaque } => Self { text, citations, opaque },
         })
     }
 }
@@ -81,14 +90,24 @@ impl<'de> Deserialize<'de> for Text {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::{Format, Provenance};
     use serde_json::json;
 
     #[test]
-    fn a_text_without_citations_is_stored_as_a_string() {
+    fn a_text_alone_is_stored_as_a_string() {
+        let provenance = Provenance::new("openai", Format::OpenAiResponses);
+        let members = [("id".to_owned(), json!("msg_1"))].into_iter().collect();
+        let opaque = Some(Opaque::new(provenance, members).into());
+        let named = Text { opaque, ..Text::from("a") };
         let cited = Text { citations: vec![json!({"url": "u"})], ..Text::from("a") };
         for (text, stored) in [
             (Text::from("a"), json!("a")),
             (cited, json!({"text": "a", "citations": [{"url": "u"}]})),
+            (
+                named,
+                json!({"text": "a", "opaque": {"provider": "openai", "format": "openai_responses",
+                    "members": {"id": "msg_1"}}}),
+            ),
         ] {
             assert_eq!(serde_json::to_value(&text).unwrap(), stored);
             assert_eq!(serde_json::from_value::<Text>(stored).unwrap(), text);

@@ -44,6 +44,7 @@ mod render;
 mod reply;
 mod request;
 mod response;
+mod responses;
 mod script;
 mod server;
 #[cfg(test)]

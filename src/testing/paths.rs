@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, openai};
+use super::{anthropic, openai, responses};
 use crate::provider;
 
 /// A wire format, by the endpoint that is asked.
@@ -12,6 +12,7 @@ use crate::provider;
 pub(super) enum Format {
     Chat,
     Completions,
+    Responses,
     Messages,
 }
 
@@ -21,6 +22,7 @@ impl Format {
         match self {
             Self::Chat => &openai::Chat,
             Self::Completions => &openai::Completions,
+            Self::Responses => &responses::Responses,
             Self::Messages => &anthropic::Messages,
         }
     }
@@ -36,6 +38,7 @@ fn endpoint(path: &str) -> Option<(&str, Format)> {
     [
         ("/chat/completions", Format::Chat),
         ("/completions", Format::Completions),
+        ("/responses", Format::Responses),
         ("/v1/messages", Format::Messages),
     ]
     .into_iter()
@@ -71,12 +74,18 @@ impl Paths {
     /// The format that is served at a path.
     pub(super) fn format(&self, path: &str) -> Option<Format> {
         let (base, format) = endpoint(path)?;
-        let spoken = match format {
-            Format::Chat | Format::Completions => provider::Format::OpenAiChat,
-            Format::Messages => provider::Format::Anthropic,
+        let spoken: &[provider::Format] = match format {
+            // Whoever speaks one of them may speak the other.
+            Format::Chat | Format::Completions | Format::Responses => {
+                &[provider::Format::OpenAiChat, provider::Format::OpenAiResponses]
+            }
+            Format::Messages => &[provider::Format::Anthropic],
         };
         let served = self.served.read();
-        served.iter().any(|(known, own)| *own == spoken && fits(base, known)).then_some(format)
+        served
+            .iter()
+            .any(|(known, own)| spoken.contains(own) && fits(base, known))
+            .then_some(format)
     }
 }
 
@@ -106,6 +115,8 @@ mod tests {
         for (path, expected) in [
             ("/v1/chat/completions", Some(Format::Chat)),
             ("/v1/completions", Some(Format::Completions)),
+            ("/v1/responses", Some(Format::Responses)),
+            ("/openai/v1/responses", Some(Format::Responses)),
             ("/v1/messages", Some(Format::Messages)),
             ("/openai/v1/chat/completions", Some(Format::Chat)),
             ("/accounts/abc/ai/v1/chat/completions", Some(Format::Chat)),
@@ -128,6 +139,8 @@ mod tests {
             ("/anthropic/chat/completions", None),
             ("/v1/v1/messages", None),
             ("/messages", None),
+            ("/responses", None),
+            ("/v1/responses/resp_1", None),
             ("/openai/v1/messages", None),
             ("/v1/messages/count_tokens", None),
             ("/v1/models", None),

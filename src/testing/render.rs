@@ -36,7 +36,12 @@ pub(super) trait Renderer {
     /// The body of an error.
     fn error(&self, status: u16, failure: &Failure, request_id: &str) -> Value;
 
-    /// The name of the event that reports an error inside a stream.
+    /// The event that reports an error inside a stream.
+    fn stream_error(&self, status: u16, failure: &Failure, request_id: &str) -> Value {
+        self.error(status, failure, request_id)
+    }
+
+    /// The name of that event.
     fn error_event(&self) -> Option<&'static str> {
         None
     }
@@ -197,7 +202,7 @@ fn events(reply: &Reply, format: &dyn Renderer, filled: &Filled<'_>) -> Vec<Even
     if let Some((after, failure)) = &reply.stream_error {
         events.truncate((*after).min(marker));
         // There is no status here; what fails in the middle fails as a 500 does.
-        let body = format.error(500, failure, &format.request_id(filled.number).1);
+        let body = format.stream_error(500, failure, &format.request_id(filled.number).1);
         events.push(Event { name: format.error_event(), data: body.to_string() });
     }
     events

@@ -77,9 +77,12 @@ impl Request {
         self.json().get("model").and_then(Value::as_str)
     }
 
-    /// The conversation as it was sent; empty for a text completion.
+    /// The conversation as it was sent: messages, or the input items of OpenAI's Responses; empty
+    /// for a text completion.
     pub fn messages(&self) -> &[Value] {
-        self.json().get("messages").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        let body = self.json();
+        let messages = body.get("messages").or_else(|| body.get("input"));
+        messages.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a stream was asked for.
@@ -112,7 +115,7 @@ impl Request {
     /// Bytes of text the model would read.
     pub(super) fn prompt_bytes(&self) -> usize {
         let mut bytes = 0;
-        for field in ["system", "messages", "prompt", "tools"] {
+        for field in ["system", "instructions", "messages", "input", "prompt", "tools"] {
             if let Some(value) = self.json().get(field) {
                 strings(value, &mut |string| bytes += string.len());
             }

@@ -97,7 +97,8 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::wire::{Target, Wire};
 
-    const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
+    const WIRES: [Wire; 4] =
+        [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::OpenAiResponses, Wire::Anthropic];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
         Value::Object(wire.body(request, Target::openai("some-model"), Delivery::Stream).unwrap())
@@ -111,7 +112,7 @@ mod tests {
             let mut whole = Value::Object(whole);
             assert_eq!((whole.get("stream"), whole.get("stream_options")), (None, None));
             whole["stream"] = true.into();
-            if wire != Wire::Anthropic {
+            if matches!(wire, Wire::OpenAiChat | Wire::OpenAiCompletions) {
                 whole["stream_options"] = json!({"include_usage": true});
             }
             assert_eq!(streamed(wire, &request), whole, "{wire:?}");

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::format::Path;
 use super::measure::{measure, output_limit, states_limit, thinking_budget};
 use super::{Delivery, Target, Wire, append, json, write};
-use crate::chat::{ChatRequest, Format, Provenance};
+use crate::chat::{ChatRequest, Provenance};
 use crate::error::Error;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 
@@ -40,7 +40,7 @@ impl<'a> Encoded<'a> {
     /// How many bytes of it are text, to estimate its tokens from.
     pub(crate) fn text_bytes(&self) -> usize {
         let is_sent = |sender: &Provenance| {
-            self.target.dialect.unknown_members && self.target.sent(sender, Format::OpenAiChat)
+            self.target.dialect.unknown_members && self.target.sent(sender, self.wire.name())
         };
         self.written.len().saturating_sub(self.request.media_bytes(is_sent))
     }
@@ -187,6 +187,9 @@ mod tests {
             }
             let stated = hi().max_output_tokens(5);
             assert_eq!(limited(wire, &stated, 5)["max_tokens"], 5);
+        }
+        for request in [hi(), hi().extra("max_output_tokens", Value::Null)] {
+            assert_eq!(limited(Wire::OpenAiResponses, &request, 77)["max_output_tokens"], 77);
         }
         let newer = Target::openai("o3-mini");
         let request = hi();

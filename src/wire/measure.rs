@@ -2,6 +2,7 @@
 
 mod image;
 mod prompt;
+mod responses;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,9 @@ pub(in crate::wire) fn measure(
     let prompt = format.measure(body, basis);
     if let Some(what) = prompt.surcharge {
         return Err(Unbounded::Price(what));
+    }
+    if prompt.unlimited_tools {
+        return Err(Unbounded::ToolCalls);
     }
     let choices = choices(body);
     let is_window = prompt.unseen.is_some() && stated.is_none();

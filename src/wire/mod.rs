@@ -17,6 +17,7 @@ mod measure;
 mod media;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
+pub(crate) mod openai_responses;
 mod other_form;
 mod repeated_event;
 mod reply;
@@ -85,6 +86,8 @@ pub(crate) enum Wire {
     OpenAiChat,
     /// `POST /v1/completions`
     OpenAiCompletions,
+    /// `POST /v1/responses`
+    OpenAiResponses,
     /// `POST /v1/messages`
     Anthropic,
 }
@@ -163,6 +166,7 @@ impl Wire {
         match self {
             Self::OpenAiChat => &openai_chat::Chat,
             Self::OpenAiCompletions => &openai_completions::Completions,
+            Self::OpenAiResponses => &openai_responses::Responses,
             Self::Anthropic => &anthropic::Messages,
         }
     }
@@ -172,6 +176,7 @@ impl Wire {
         match format {
             Format::OpenAiChat if openai_completions::serves(model) => Self::OpenAiCompletions,
             Format::OpenAiChat => Self::OpenAiChat,
+            Format::OpenAiResponses => Self::OpenAiResponses,
             Format::Anthropic => Self::Anthropic,
         }
     }
@@ -179,8 +184,17 @@ impl Wire {
     /// The endpoint for text completions, if the format has one.
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
-            Format::OpenAiChat => Some(Self::OpenAiCompletions),
+            Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
             Format::Anthropic => None,
+        }
+    }
+
+    /// The format's name in messages and profiles.
+    const fn name(self) -> Format {
+        match self {
+            Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
+            Self::OpenAiResponses => Format::OpenAiResponses,
+            Self::Anthropic => Format::Anthropic,
         }
     }
 

@@ -29,7 +29,10 @@ pub(super) fn check(messages: &[Message]) -> Result<(), Error> {
                     match part {
                         Part::ToolCall(call) => turn.open.push((index, call)),
                         // A provider's own kind of call, which may need no result.
-                        Part::Other { value, .. } => turn.others.extend(value["id"].as_str()),
+                        Part::Other { value, .. } => {
+                            let ids = [&value["id"], &value["call_id"]];
+                            turn.others.extend(ids.into_iter().filter_map(|id| id.as_str()));
+                        }
                         _ => {}
                     }
                 }
@@ -40,7 +43,8 @@ pub(super) fn check(messages: &[Message]) -> Result<(), Error> {
                     match part {
                         Part::ToolResult(result) => turn.take(index, &result.call_id)?,
                         Part::Other { value, .. } => {
-                            if let Some(id) = value["tool_use_id"].as_str() {
+                            let ids = [&value["tool_use_id"], &value["call_id"]];
+                            for id in ids.into_iter().filter_map(|id| id.as_str()) {
                                 turn.open.retain(|(_, call)| call.id != id);
                             }
                         }
@@ -122,8 +126,11 @@ mod tests {
         Message::user("secret")
     }
 
-    const WIRES: [(Wire, Target<'static>); 2] =
-        [(Wire::OpenAiChat, Target::openai("m")), (Wire::Anthropic, Target::anthropic("m"))];
+    const WIRES: [(Wire, Target<'static>); 3] = [
+        (Wire::OpenAiChat, Target::openai("m")),
+        (Wire::Anthropic, Target::anthropic("m")),
+        (Wire::OpenAiResponses, Target::openai("m")),
+    ];
 
     #[test]
     fn a_call_without_its_result_and_a_result_without_its_call_are_refused() {

@@ -108,6 +108,9 @@ mod tests {
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
+    const WIRES: [Wire; 4] =
+        [Wire::OpenAiChat, Wire::OpenAiResponses, Wire::Anthropic, Wire::OpenAiCompletions];
+
     fn hi() -> ChatRequest {
         ChatRequest::from("the secret prompt")
     }
@@ -152,7 +155,7 @@ mod tests {
             ),
         ] {
             let about_tools = !request.tools.is_empty() || request.tool_choice.is_some();
-            for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
+            for wire in WIRES {
                 if about_tools && wire == Wire::OpenAiCompletions {
                     continue; // It takes no tools at all.
                 }
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn extra_may_repeat_the_model() {
-        for wire in [Wire::OpenAiChat, Wire::Anthropic, Wire::OpenAiCompletions] {
+        for wire in WIRES {
             let body =
                 wire.body(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole).unwrap();
             assert_eq!(body["model"], "m");
@@ -182,7 +185,7 @@ mod tests {
             hi().tool(nameless()).tool(nameless()).tool_choice(ToolChoice::Required),
             hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
         ] {
-            for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+            for wire in [Wire::OpenAiChat, Wire::OpenAiResponses, Wire::Anthropic] {
                 assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
             }
         }

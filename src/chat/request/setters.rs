@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ChatRequest;
 use crate::cancel::CancelToken;
-use crate::chat::{Message, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
+use crate::chat::{Format, Message, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
 
 impl ChatRequest {
     /// Adds a message at the end. Default: none.
@@ -50,6 +50,35 @@ impl ChatRequest {
     #[must_use]
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
+        self
+    }
+
+    /// Sets the wire format: OpenAI's Responses in place of its Chat Completions, or the reverse.
+    /// Default: the provider's; see the field of the same name.
+    ///
+    /// Every server that offers both at one address takes it. Responses are not stored unless
+    /// [`extra`](Self::extra) says `"store": true`, and reasoning goes back encrypted. What only
+    /// Responses have is set by `extra` too: `previous_response_id`, `include`, the `summary` of
+    /// the reasoning, the `verbosity` of the `text`. Tools that OpenAI runs itself are
+    /// [`Tool::Native`].
+    ///
+    /// ```no_run
+    /// use serde_json::json;
+    /// use tollgate::chat::Format;
+    /// use tollgate::{ChatRequest, Client, Tool};
+    ///
+    /// let client = Client::openai("gpt-5.5")?;
+    /// let request = ChatRequest::from("What happened today?")
+    ///     .wire_format(Format::OpenAiResponses)
+    ///     .tool(Tool::Native(json!({"type": "web_search"})))
+    ///     .extra("reasoning", json!({"summary": "auto"}));
+    /// println!("{}", client.chat(request)?.text());
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    #[doc(alias("responses", "responses_api"))]
+    #[must_use]
+    pub fn wire_format(mut self, format: Format) -> Self {
+        self.wire_format = Some(format);
         self
     }
 

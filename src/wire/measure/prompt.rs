@@ -16,12 +16,12 @@ use crate::upper_bound::ModelLimits;
 const PROMPT: u64 = 256;
 
 /// Around a message. OpenAI puts 3 or 4 there and one before a name (its cookbook).
-const MESSAGE: u64 = 16;
+pub(super) const MESSAGE: u64 = 16;
 
 /// For every member of an object and element of an array that is part of the prompt:
 /// providers write JSON in notations of their own, TypeScript or XML, which can be
 /// longer than the commas and quotes it came with.
-const MEMBER: u64 = 8;
+pub(super) const MEMBER: u64 = 8;
 
 /// For tools as such. Anthropic adds instructions of up to 804 tokens, with Claude Opus
 /// 4.7 and a forced call (its page "Tool use", "Pricing", which lists 264 to 804); the
@@ -30,11 +30,11 @@ const TOOLS: u64 = 1024;
 
 /// For each tool of Anthropic's own that the caller runs: up to 735 tokens, and 499
 /// around them for the use of a computer (its page "Pricing", "Tool-specific pricing").
-const CLIENT_TOOL: u64 = 2048;
+pub(super) const CLIENT_TOOL: u64 = 2048;
 
 /// For a form of the answer beside its schema: Anthropic adds instructions of a length
 /// not published (its page "Structured outputs").
-const FORMAT: u64 = 1024;
+pub(super) const FORMAT: u64 = 1024;
 
 /// How often a model is asked in one call where the provider runs tools itself. "The
 /// server-side sampling loop has a default limit of 10 iterations" (Anthropic's page
@@ -73,6 +73,11 @@ pub(in crate::wire) struct Prompt<'a> {
     pub(super) cache_writes: bool,
     pub(super) cache_writes_1h: bool,
     pub(super) input_audio: bool,
+    /// Whether the provider may call its own tools without a limit.
+    pub(super) unlimited_tools: bool,
+    /// How often the provider may call its own tools, in Responses only.
+    pub(super) max_tool_calls: Option<u64>,
+    is_response: bool,
 }
 
 /// Members that bring nothing into the prompt: Chat Completions', Messages', and what
@@ -112,10 +117,26 @@ const BESIDE: &[&str] = &[
     "verbosity",
 ];
 
+/// What differs in bodies.
+#[derive(PartialEq, Eq)]
+enum Measured {
+    OpenAi,
+    Responses,
+    Anthropic,
+}
+
 impl<'a> Prompt<'a> {
     /// Measures a body of OpenAI's formats.
     pub(in crate::wire) fn openai(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
-        Self::of(body, true, basis)
+        Self::of(body, Measured::OpenAi, basis)
+    }
+
+    /// Measures a body of OpenAI's Responses.
+    pub(in crate::wire) fn responses(
+        body: &Map<String, Value>,
+        basis: &'a ModelLimits<'a>,
+    ) -> Self {
+        Self::of(body, Measured::Responses, basis)
     }
 
     /// Measures a body of Anthropic's format.
@@ -123,10 +144,11 @@ impl<'a> Prompt<'a> {
         body: &Map<String, Value>,
         basis: &'a ModelLimits<'a>,
     ) -> Self {
-        Self::of(body, false, basis)
+        Self::of(body, Measured::Anthropic, basis)
     }
 
-    fn of(body: &Map<String, Value>, openai: bool, basis: &'a ModelLimits<'a>) -> Self {
+    fn of(body: &Map<String, Value>, format: Measured, basis: &'a ModelLimits<'a>) -> Self {
+        let openai = format != Measured::Anthropic;
         let mut prompt = Self {
             basis,
             tokens: PROMPT,
@@ -141,6 +163,9 @@ impl<'a> Prompt<'a> {
             cache_writes: openai,
             cache_writes_1h: false,
             input_audio: false,
+            unlimited_tools: false,
+            max_tool_calls: body.get("max_tool_calls").and_then(whole),
+            is_response: format == Measured::Responses,
         };
         for (name, value) in body {
             prompt.member(name, value);
@@ -158,6 +183,9 @@ impl<'a> Prompt<'a> {
     }
 
     fn member(&mut self, name: &str, value: &Value) {
+        if self.is_response && self.of_responses(name, value) {
+            return;
+        }
         match (name, value) {
             (_, Value::Null) => {}
             ("messages", Value::Array(messages)) => {
@@ -227,7 +255,7 @@ impl<'a> Prompt<'a> {
     }
 
     /// Text, a part, or several.
-    fn content(&mut self, content: &Value) {
+    pub(super) fn content(&mut self, content: &Value) {
         match content {
             Value::String(text) => self.text(text),
             Value::Array(parts) => {
@@ -241,7 +269,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    fn part(&mut self, part: &Map<String, Value>) {
+    pub(super) fn part(&mut self, part: &Map<String, Value>) {
         let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
         match kind {
             "image_url" => {
@@ -300,7 +328,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    fn openai_image(&mut self, url: &str, detail: Option<&Value>) {
+    pub(super) fn openai_image(&mut self, url: &str, detail: Option<&Value>) {
         let detail = match detail.and_then(Value::as_str) {
             Some("low") => Detail::Low,
             Some("high") => Detail::High,
@@ -315,6 +343,9 @@ impl<'a> Prompt<'a> {
 
     fn tool(&mut self, tool: &Value) {
         self.json(tool);
+        if self.is_response {
+            return self.tool_of_responses(tool);
+        }
         let kind = tool.get("type").and_then(Value::as_str).unwrap_or_default();
         let client = ["bash_", "text_editor_", "computer_", "memory_"];
         match kind {
@@ -333,7 +364,7 @@ impl<'a> Prompt<'a> {
 
     /// Its results come into the prompt, and Anthropic caches between the steps unasked
     /// (the usage that its page "Web search tool" shows).
-    fn server_tool(&mut self, what: &'static str) {
+    pub(super) fn server_tool(&mut self, what: &'static str) {
         self.unseen(what);
         self.steps = STEPS;
         self.cache_writes = true;
@@ -359,7 +390,7 @@ impl<'a> Prompt<'a> {
     }
 
     /// All that is in a JSON value, as text.
-    fn json(&mut self, value: &Value) {
+    pub(super) fn json(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.text(text),
             Value::Array(elements) => {
@@ -375,7 +406,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    fn fields(&mut self, members: &Map<String, Value>) {
+    pub(super) fn fields(&mut self, members: &Map<String, Value>) {
         for (name, value) in members {
             self.add(MEMBER);
             self.add(text::tokens(name));
@@ -406,11 +437,11 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    fn unseen(&mut self, what: impl Into<Cow<'static, str>>) {
+    pub(super) fn unseen(&mut self, what: impl Into<Cow<'static, str>>) {
         self.unseen.get_or_insert_with(|| what.into());
     }
 
-    fn add(&mut self, tokens: u64) {
+    pub(super) fn add(&mut self, tokens: u64) {
         self.tokens = self.tokens.saturating_add(tokens);
     }
 

@@ -119,7 +119,7 @@ fn joined(value: &Value) -> String {
 /// came in, so that no two answers of a conversation share one: bodies tell each
 /// other apart by their own id or time. OpenAI takes no id longer than 40
 /// characters. No arguments at all become `{}`.
-pub(super) fn tool_call(
+pub(in crate::wire) fn tool_call(
     index: usize,
     id: String,
     name: String,

@@ -71,7 +71,7 @@ pub(in crate::wire) fn limit_member(model: &str, dialect: &Dialect) -> &'static 
 }
 
 /// The role of system messages.
-pub(super) fn instruction_role(model: &str, dialect: &Dialect) -> &'static str {
+pub(in crate::wire) fn instruction_role(model: &str, dialect: &Dialect) -> &'static str {
     match dialect.instruction_role {
         InstructionRole::ByModel if model::is_newer(model) => "developer",
         InstructionRole::ByModel | InstructionRole::System => "system",
@@ -89,7 +89,11 @@ pub(in crate::wire) fn seed_member(dialect: &Dialect) -> Result<&'static str, Er
     }
 }
 
-fn response_format(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
+/// The `response_format` member.
+pub(in crate::wire) fn response_format(
+    request: &ChatRequest,
+    dialect: &Dialect,
+) -> Result<Option<Value>, Error> {
     let refused = match (&request.response_format, dialect.response_formats) {
         (Some(ResponseFormat::JsonSchema(_)), ResponseFormats::JsonObject) => Some(
             "this provider cannot keep answers to a JSON Schema; use ResponseFormat::JsonObject \

@@ -23,7 +23,7 @@ mod outline;
 mod reasoning;
 mod stream;
 mod tools;
-mod usage;
+pub(super) mod usage;
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -36,19 +36,22 @@ use crate::wire::measure::Prompt;
 use crate::wire::stream::SizeLimit;
 use crate::wire::{Decoded, Delivery, Failure, Target};
 
-pub(super) use answer::fingerprint;
+pub(super) use answer::{fingerprint, tool_call};
 use decode::decode;
 pub use dialect::{
     CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
     ReasoningMember, ResponseFormats, Seed,
 };
-pub(super) use encode::seed_member;
 use encode::{encode, limit_member};
+pub(super) use encode::{instruction_role, response_format, seed_member};
 pub(super) use envelope::Envelope;
+pub(super) use model::is_newer;
 
 pub(super) use outline::{Outline, Read};
 pub(super) use stream::LEAST_REPEATED;
 use stream::Stream;
+pub(super) use tools::{encode_parallel, subset};
+pub(super) use usage::Report;
 
 /// `POST /chat/completions`
 pub(super) struct Chat;

@@ -16,7 +16,7 @@
 /// (`ft:…`) and vendor-prefixed names (`openai/o3-mini`) count as their base
 /// model, and Azure's `gpt-35-turbo` is not version 35. `o1-mini` and
 /// `o1-preview`, which knew neither role, are shut down and get no exception.
-pub(super) fn is_newer(model: &str) -> bool {
+pub(in crate::wire) fn is_newer(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let name = without_prefix(name, "ft:").unwrap_or(name);
     let name = name.split(':').next().unwrap_or(name);

@@ -19,7 +19,7 @@ pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<
 }
 
 /// The subset of JSON Schema for what is strict.
-pub(super) fn subset(dialect: &Dialect) -> Subset {
+pub(in crate::wire) fn subset(dialect: &Dialect) -> Subset {
     if dialect.schema_subset { Subset::OpenAi } else { Subset::Any }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn encode_choice(request: &ChatRequest) -> Option<Value> {
 /// The `parallel_tool_calls` member, which is "only allowed when 'tools' are
 /// specified" (openai/swarm #30). Tools given by [`extra`](ChatRequest::extra)
 /// count. See [`Dialect::parallel_tool_calls`] for servers that do not know it.
-pub(super) fn encode_parallel(
+pub(in crate::wire) fn encode_parallel(
     request: &ChatRequest,
     dialect: &Dialect,
 ) -> Result<Option<Value>, Error> {

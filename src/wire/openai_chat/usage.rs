@@ -10,7 +10,7 @@ use crate::wire::json::object::{Object, members};
 /// The `usage` object as servers write it. Other servers than OpenAI's have the same
 /// counts elsewhere; each such place names whose it is.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(in crate::wire) struct Report {
     prompt_tokens: Number,
     completion_tokens: Number,
     total_tokens: Number,
@@ -110,7 +110,7 @@ members!(CostDetails {
 /// file): they do not fit in it then. What else a total has beyond the sum is taken for
 /// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
 /// on.
-pub(super) fn read(Object(report): &Object<Report>) -> Usage {
+pub(in crate::wire) fn read(Object(report): &Object<Report>) -> Usage {
     let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
     let prompt = report.prompt_tokens.count().or(report.input_tokens.count());
     let completion = report.completion_tokens.count().or(report.output_tokens.count());

@@ -222,6 +222,24 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
 
     // OpenAI's, where no status says it better.
     (Word("insufficient_permissions"), Nothing, Permission),
+    // Of a response that failed (`response_error.py`).
+    (Word("image_content_policy_violation"), Any, ContentPolicy),
+    (Word("bio_policy"), Any, ContentPolicy),
+    (Word("invalid_prompt"), Nothing, InvalidRequest),
+    (Word("data_residency_mismatch"), Nothing, InvalidRequest),
+    (Word("invalid_image"), Nothing, InvalidRequest),
+    (Word("invalid_image_format"), Nothing, InvalidRequest),
+    (Word("invalid_base64_image"), Nothing, InvalidRequest),
+    (Word("invalid_image_url"), Nothing, InvalidRequest),
+    (Word("invalid_image_mode"), Nothing, InvalidRequest),
+    (Word("image_too_large"), Nothing, InvalidRequest),
+    (Word("image_too_small"), Nothing, InvalidRequest),
+    (Word("image_parse_error"), Nothing, InvalidRequest),
+    (Word("image_file_too_large"), Nothing, InvalidRequest),
+    (Word("image_file_not_found"), Nothing, InvalidRequest),
+    (Word("unsupported_image_media_type"), Nothing, InvalidRequest),
+    (Word("empty_image_file"), Nothing, InvalidRequest),
+    (Word("failed_to_download_image"), Nothing, InvalidRequest),
     (Word("rate_limit_exceeded"), Nothing, RateLimited),
     (Word("slow_down"), Nothing, RateLimited),
     (Word("RESOURCE_EXHAUSTED"), Nothing, RateLimited), // Gemini

@@ -1,0 +1,186 @@
+//! A response's body.
+
+use serde::de::MapAccess;
+use serde_json::{Map, Value, json};
+
+use super::item;
+use crate::chat::{Message, Role, Usage};
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::object::{Object, members};
+use crate::wire::json::string::LooseString;
+use crate::wire::openai_chat::{Report, fingerprint, usage};
+use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
+
+/// What is read of a response (`response.py`). Everything but the output may be missing, null or
+/// odd, for servers that follow: llama.cpp's begins with an id and a status alone.
+#[derive(Default)]
+pub(super) struct Body<'a> {
+    pub(super) id: LooseString<'a>,
+    pub(super) model: LooseString<'a>,
+    pub(super) service_tier: LooseString<'a>,
+    pub(super) status: LooseString<'a>,
+    incomplete: Object<Incomplete<'a>>,
+    error: Option<Box<Detail>>,
+    usage: Option<Box<Object<Report>>>,
+    output: Option<Box<Content>>,
+    /// What else surrounds the answer.
+    extra: Map<String, Value>,
+}
+
+members!(impl [] Body<'de> {
+    "id" => id,
+    "model" => model,
+    "service_tier" => service_tier,
+    "status" => status,
+    "incomplete_details" => incomplete,
+    "error" => error,
+    "usage" => usage,
+    "output" => output,
+    _ => |body: &mut Self, name, members| body.beside(name, members),
+});
+
+#[derive(Default)]
+struct Incomplete<'a> {
+    reason: LooseString<'a>,
+}
+
+members!(impl [] Incomplete<'de> {
+    "reason" => reason,
+});
+
+/// Members that repeat the request, and times. They are not kept, because instructions and tools
+/// are long and the caller has them.
+const REPEATED: &[&str] = &[
+    "object",
+    "created_at",
+    "completed_at",
+    "background",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "parallel_tool_calls",
+    "frequency_penalty",
+    "presence_penalty",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_options",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "store",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+    // An SDK's own, which repeats the texts.
+    "output_text",
+];
+
+impl<'a> Body<'a> {
+    fn beside<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        if REPEATED.contains(&name) {
+            return Ok(false);
+        }
+        let Detail { value, .. } = members.next_value()?;
+        let says_nothing = match &value {
+            Value::Null => true,
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            _ => false,
+        };
+        if !says_nothing {
+            self.extra.insert(name.to_owned(), value);
+        }
+        Ok(true)
+    }
+
+    /// Why there is no answer, if the response says so: an `error`, whose `code` is one of
+    /// `response_error.py`, or the status `failed` alone.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        let error = self.error.as_ref().map(|error| &error.value);
+        if let Some(error) = error.filter(|error| failed::is_error(error)) {
+            return Some(Failure::inside(error));
+        }
+        let message = "the provider failed to generate the response and does not say why";
+        let failed = || Failure::inside(&json!({"code": "server_error", "message": message}));
+        (self.status.0 == "failed").then(failed)
+    }
+
+    /// Why it is incomplete; empty where it is not.
+    pub(super) fn incomplete(&self) -> &str {
+        &self.incomplete.0.reason.0
+    }
+
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage.as_deref().map(usage::read)
+    }
+
+    /// The output items; none where there is no list.
+    pub(super) fn take_output(&mut self) -> Result<Option<Vec<Value>>, Failure> {
+        match self.output.take().map(|output| *output) {
+            Some(Content { exceeded: true, .. }) => Err(Failure::too_many_parts()),
+            Some(Content { value: Value::Array(items), .. }) if items.len() <= MAX_PARTS => {
+                Ok(Some(items))
+            }
+            Some(Content { value: Value::Array(_), .. }) => Err(Failure::too_many_parts()),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn take_extra(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.extra)
+    }
+}
+
+/// Reads the body of a successful response.
+///
+/// A response in the background ([`background`]) is not complete when it is polled: its status,
+/// `queued` or `in_progress`, is then the reason in the provider's words. So is `cancelled`.
+///
+/// [`background`]: super::encode
+pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
+    let mut repaired = None;
+    let Object(mut body) = wire::read::<Object<Body<'_>>>(bytes, &mut repaired)?;
+    if let Some(failure) = body.failure() {
+        return Err(failure);
+    }
+    let Some(output) = body.take_output()? else {
+        return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
+            Failure::protocol("the response body is no response: it has no list of output")
+        }));
+    };
+    let seed = fingerprint(bytes);
+    let mut parts = Vec::with_capacity(output.len());
+    for (index, item) in output.into_iter().enumerate() {
+        item::add_parts(index, item, seed, &mut parts);
+    }
+    let (finish_reason, finish_reason_raw) =
+        item::ending(&body.status.0, body.incomplete(), &parts);
+    let message = Message::new(Role::Assistant, parts);
+    if message.is_blank() && finish_reason_raw.is_none() {
+        return Err(Failure::protocol(failed::NO_ANSWER));
+    }
+    let usage = body.usage().unwrap_or_default().without_false_zeros(!message.is_blank());
+    Ok(Decoded {
+        usage: Usage { web_searches: item::web_searches(&message.content), ..usage },
+        message,
+        finish_reason,
+        finish_reason_raw,
+        extra: body.take_extra(),
+        model: body.model.text().unwrap_or_default(),
+        service_tier: body.service_tier.text(),
+        id: body.id.text(),
+        logprobs: String::new(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,416 @@
+//! Messages as `instructions` and input items.
+
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+
+use super::content;
+use super::item::{self, CONTENT};
+use crate::chat::{
+    ChatRequest, Format, Message, Opaque, Part, Provenance, Reasoning, Role, Text, ToolCall,
+    ToolResult,
+};
+use crate::error::Error;
+use crate::wire::Target;
+use crate::wire::json::{member, object};
+use crate::wire::openai_chat::{CallIds, instruction_role};
+use crate::wire::tool_input::{self, Ids};
+
+/// The longest id of a call: "string too long. Expected a string with maximum length 64" (OpenAI
+/// of `input[].call_id`; decolua/9router #393).
+const LONGEST_ID: usize = 64;
+
+/// What a conversation becomes.
+pub(super) struct Input {
+    pub(super) instructions: Option<String>,
+    pub(super) items: Vec<Value>,
+}
+
+/// Writes a conversation.
+///
+/// - A system message that comes first and is text goes into `instructions`, unless the caller
+///   sets these in `extra`. Others are messages of the role `developer` or `system`.
+/// - Calls, their results and reasoning are items of their own, beside the messages.
+/// - What OpenAI sent goes back as it came, to the same provider: reasoning with its encrypted
+///   content, the id and phase of messages, and the items of its own tools.
+/// - Reasoning that the server cannot read is left out, and with it the ids of what came with it:
+///   without `store` OpenAI keeps none ("Items are not persisted when `store` is set to false",
+///   vercel/ai #7543), and refuses an item "provided without its required 'reasoning' item"
+///   (cline/cline #12242). vercel/ai leaves such reasoning out too.
+/// - So is reasoning that nothing of the assistant's follows, because the answer was cut off: it
+///   "was provided without its required following item" (continuedev/continue #8933).
+/// - Names of speakers are left out: messages have none here.
+pub(super) fn encode(request: &ChatRequest, target: Target<'_>) -> Result<Input, Error> {
+    let mut input = Input { instructions: None, items: Vec::new() };
+    let stored = request.extra.get("store").is_some_and(|store| store == true);
+    for (index, message) in request.messages.iter().enumerate() {
+        let place = Place { role: message.role, target, stored };
+        let result = match message.role {
+            Role::System => match &*message.content {
+                [Part::Text(text)] if index == 0 && !request.extra.contains_key("instructions") => {
+                    input.instructions = Some(text.text.clone());
+                    Ok(())
+                }
+                _ => place.instructions(message, &mut input.items),
+            },
+            Role::User => place.user(message, &mut input.items),
+            Role::Assistant => place.assistant(message, &mut input.items),
+            Role::Tool => place.tool(message, &mut input.items),
+        };
+        result.map_err(|what| {
+            let role = match message.role {
+                Role::System => "a system",
+                Role::User => "a user",
+                Role::Assistant => "an assistant",
+                Role::Tool => "a tool",
+            };
+            Error::invalid_request(format!("messages[{index}], {role} message, {what}"))
+        })?;
+    }
+    drop_loose_reasoning(&mut input.items);
+    let elsewhere = ["previous_response_id", "conversation", "prompt", "input"];
+    if input.items.is_empty() && !elsewhere.iter().any(|name| request.extra.contains_key(*name)) {
+        return Err(Error::invalid_request(
+            "the request holds nothing but instructions; add a user message",
+        ));
+    }
+    Ok(input)
+}
+
+/// Takes out reasoning that no item of the assistant's follows.
+fn drop_loose_reasoning(items: &mut Vec<Value>) {
+    let mut followed = false;
+    for at in (0..items.len()).rev() {
+        let item = &items[at];
+        if item["type"] != "reasoning" {
+            followed = !is_output(item) && item.get("role").is_none_or(|role| role == "assistant");
+        } else if !followed {
+            items.remove(at);
+        }
+    }
+}
+
+/// Whose message is at hand, and for whom.
+struct Place<'a> {
+    role: Role,
+    target: Target<'a>,
+    /// Whether the server keeps the response, and kept those before it.
+    stored: bool,
+}
+
+impl Place<'_> {
+    fn owns(&self, provenance: Option<&Provenance>) -> bool {
+        provenance.is_some_and(|it| self.target.sent(it, Format::OpenAiResponses))
+    }
+
+    /// The members that go back with what they came with.
+    fn own<'o>(&self, opaque: Option<&'o Opaque>) -> Option<&'o Map<String, Value>> {
+        let own = opaque.filter(|it| self.owns(Some(&it.provenance)));
+        own.filter(|_| self.target.dialect.unknown_members).map(|opaque| &opaque.members)
+    }
+
+    fn call_id<'i>(&self, id: &'i str) -> Cow<'i, str> {
+        match self.target.dialect.call_ids {
+            CallIds::UpTo40 => tool_input::id(id, Ids::UpTo40),
+            CallIds::Nine => tool_input::id(id, Ids::Nine),
+            CallIds::Any if id.len() > LONGEST_ID => tool_input::id(id, Ids::UpTo40),
+            CallIds::Any => Cow::Borrowed(id),
+        }
+    }
+
+    /// A message of a content: a plain string where it is a single text.
+    fn message(&self, role: &str, mut content: Vec<Value>) -> Result<Value, String> {
+        let content = match content.as_mut_slice() {
+            [] => return Err("has no content; give it some or leave it out".to_owned()),
+            [Value::Object(only)]
+                if only.len() == 2 && member(only, "type").is_some_and(|it| it == "input_text") =>
+            {
+                only.get_mut("text").map(Value::take).unwrap_or_default()
+            }
+            _ => Value::Array(content),
+        };
+        Ok(object([("role", role.into()), ("content", content)]))
+    }
+
+    fn instructions(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
+        let role = instruction_role(self.target.model, self.target.dialect);
+        let mut content = Vec::new();
+        for part in &message.content {
+            content.extend(content::encode(part, self.role, self.target)?);
+        }
+        out.push(self.message(role, content)?);
+        Ok(())
+    }
+
+    /// Content parts become a message. Results and items of other kinds, such as the approval of an
+    /// MCP call, are items of their own, in front of it.
+    fn user(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
+        let (mut content, before) = (Vec::new(), out.len());
+        for part in &message.content {
+            match part {
+                Part::ToolResult(result) => self.result(result, out)?,
+                part => {
+                    if let Some(part) = content::encode(part, self.role, self.target)? {
+                        match is_content(&part) {
+                            true => content.push(part),
+                            false => out.push(part),
+                        }
+                    }
+                }
+            }
+        }
+        if !content.is_empty() || out.len() == before {
+            out.push(self.message("user", content)?);
+        }
+        Ok(())
+    }
+
+    fn tool(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
+        let before = out.len();
+        for part in &message.content {
+            match part {
+                Part::ToolResult(result) => self.result(result, out)?,
+                Part::Reasoning(_) | Part::CachePoint(_) => {}
+                Part::Other { provenance, value } => {
+                    if self.owns(provenance.as_ref()) {
+                        out.push(value.clone());
+                    }
+                }
+                _ => {
+                    return Err(
+                        "holds something beside tool results; put it into the result's own \
+                                content or into a user message"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+        match out.len() == before {
+            true => Err("holds no tool result; use Message::tool_result".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    /// A result (`FunctionCallOutput` in `response_input_item_param.py`), directly behind the calls
+    /// of its turn: DeepSeek refuses another item in between ("No tool output found for tool call",
+    /// recorded). It has no mark of a failure; the text tells.
+    fn result(&self, result: &ToolResult, out: &mut Vec<Value>) -> Result<(), String> {
+        if result.call_id.is_empty() {
+            return Err("holds a tool result without a call id; give the id of the ToolCall it \
+                        answers"
+                .to_owned());
+        }
+        let mut content = Vec::new();
+        for part in &result.content {
+            match part {
+                Part::Text(_)
+                | Part::Image(_)
+                | Part::Document(_)
+                | Part::Reasoning(_)
+                | Part::CachePoint(_)
+                | Part::Other { .. } => {
+                    content.extend(content::encode(part, Role::Tool, self.target)?);
+                }
+                _ => {
+                    return Err(
+                        "holds a tool result with more than text, images and files, which \
+                                Responses do not take; leave it out, or describe it in text"
+                            .to_owned(),
+                    );
+                }
+            }
+        }
+        let output = match content.as_mut_slice() {
+            [] => "".into(),
+            [Value::Object(only)] if only.len() == 2 && only.contains_key("text") => {
+                only.get_mut("text").map(Value::take).unwrap_or_default()
+            }
+            _ => Value::Array(content),
+        };
+        let id = self.call_id(&result.call_id);
+        let is_call = |item: &&Value| item["call_id"] == *id && !is_output(item);
+        let is_custom =
+            out.iter().rev().find(is_call).is_some_and(|it| it["type"] == "custom_tool_call");
+        let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
+        let item = object([("type", kind.into()), ("call_id", (&*id).into()), ("output", output)]);
+        let call = out.iter().rposition(|item| is_call(&item));
+        // What somebody else said in between comes after it.
+        let is_other = |item: &Value| item.get("role").is_some_and(|role| role != "assistant");
+        let behind = call
+            .and_then(|call| out[call..].iter().position(is_other).map(|message| call + message));
+        out.insert(behind.unwrap_or(out.len()), item);
+        Ok(())
+    }
+
+    /// An assistant message as items. One of which nothing is left is left out.
+    fn assistant(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
+        let start = out.len();
+        let mut open: Option<Said<'_>> = None;
+        let mut lost = false;
+        for part in &message.content {
+            let (own, content) = match part {
+                Part::Text(text) if text.text.is_empty() && text.citations.is_empty() => continue,
+                Part::Text(text) => {
+                    let own = self.own(text.opaque.as_deref());
+                    (own, output_text(text, own))
+                }
+                Part::Refusal(text) => (
+                    open.as_ref().and_then(|said| said.own),
+                    object([("type", "refusal".into()), ("refusal", text.as_str().into())]),
+                ),
+                Part::Audio(audio) if audio.transcript.is_empty() => continue,
+                Part::Audio(audio) => (None, output_text(&audio.transcript.as_str().into(), None)),
+                part => {
+                    out.extend(open.take().map(Said::item));
+                    lost |= self.item(part, out)?;
+                    continue;
+                }
+            };
+            match &mut open {
+                Some(said) if said.is_of(own) => said.content.push(content),
+                open => {
+                    let before = open.replace(Said { own, content: vec![content] });
+                    out.extend(before.map(Said::item));
+                }
+            }
+        }
+        out.extend(open.map(Said::item));
+        if lost {
+            for item in &mut out[start..] {
+                if let Value::Object(item) = item {
+                    item.shift_remove("id");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The item of a part that is no content of a message. Returns whether it is reasoning of this
+    /// provider's that cannot go back.
+    fn item(&self, part: &Part, out: &mut Vec<Value>) -> Result<bool, String> {
+        match part {
+            Part::Reasoning(reasoning) => {
+                if !self.owns(reasoning.provenance.as_ref()) {
+                    return Ok(false);
+                }
+                if !self.stored && !is_readable(reasoning) {
+                    return Ok(true);
+                }
+                out.push(item::reasoning_item(reasoning));
+            }
+            Part::ToolCall(call) => out.push(self.call(call)?),
+            Part::Other { provenance, value } => {
+                if self.owns(provenance.as_ref()) {
+                    out.push(value.clone());
+                }
+            }
+            Part::Image(image) => match image.opaque.as_deref() {
+                Some(opaque) if self.owns(Some(&opaque.provenance)) => {
+                    out.extend(item::image_item(image, opaque));
+                }
+                Some(_) => {}
+                None => return Err("holds an image; put images into a user message".to_owned()),
+            },
+            Part::Document(_) => {
+                return Err("holds a document; put documents into a user message".to_owned());
+            }
+            Part::ToolResult(_) => {
+                return Err("holds a tool result; put it into a message of its own, with \
+                            Message::tool_result"
+                    .to_owned());
+            }
+            Part::CachePoint(_) | Part::Text(_) | Part::Refusal(_) | Part::Audio(_) => {}
+        }
+        Ok(false)
+    }
+
+    fn call(&self, call: &ToolCall) -> Result<Value, String> {
+        if call.id.is_empty() {
+            return Err(
+                "holds a tool call without an id; keep the id the call came with".to_owned()
+            );
+        }
+        let mut item = object([
+            ("type", "function_call".into()),
+            ("call_id", self.call_id(&call.id).into()),
+            ("name", call.name.as_str().into()),
+            ("arguments", tool_input::text(&call.arguments).into()),
+        ]);
+        if let (Some(own), Value::Object(item)) = (self.own(call.opaque.as_deref()), &mut item) {
+            for (name, value) in own {
+                item.entry(name.as_str()).or_insert_with(|| value.clone());
+            }
+        }
+        Ok(item)
+    }
+}
+
+/// A message of the assistant's that is being put together: content parts that came in one item
+/// go back in one.
+struct Said<'a> {
+    /// The members of that item.
+    own: Option<&'a Map<String, Value>>,
+    content: Vec<Value>,
+}
+
+impl Said<'_> {
+    fn is_of(&self, own: Option<&Map<String, Value>>) -> bool {
+        let others = |members: &Map<String, Value>| -> Vec<(String, Value)> {
+            let others = members.iter().filter(|(name, _)| *name != CONTENT);
+            others.map(|(name, value)| (name.clone(), value.clone())).collect()
+        };
+        self.own.map(others) == own.map(others)
+    }
+
+    /// `type` is there for llama.cpp, which knows the message by it. A text that came from
+    /// elsewhere is a plain string, which every server takes.
+    fn item(self) -> Value {
+        let mut item = Map::from_iter([
+            ("type".to_owned(), "message".into()),
+            ("role".to_owned(), "assistant".into()),
+        ]);
+        let members = self.own.into_iter().flatten().filter(|(name, _)| *name != CONTENT);
+        item.extend(members.map(|(name, value)| (name.clone(), value.clone())));
+        let mut content = self.content;
+        let content = match content.as_mut_slice() {
+            [only] if self.own.is_none() && only["type"] == "output_text" => only["text"].take(),
+            _ => content.into(),
+        };
+        item.insert("content".to_owned(), content);
+        item.into()
+    }
+}
+
+/// A text of the model's (`response_output_text_param.py`, which requires the annotations). They
+/// go back with what is this provider's own.
+fn output_text(text: &Text, own: Option<&Map<String, Value>>) -> Value {
+    let mut part = json!({"type": "output_text", "text": text.text, "annotations": []});
+    if let Some(own) = own {
+        part["annotations"] = text.citations.clone().into();
+        for (name, value) in own.get(CONTENT).and_then(Value::as_object).into_iter().flatten() {
+            if part.get(name).is_none() {
+                part[name.as_str()] = value.clone();
+            }
+        }
+    }
+    part
+}
+
+/// Whether a server that keeps nothing can read a reasoning item: it is encrypted, or shows what
+/// was thought in full.
+fn is_readable(reasoning: &Reasoning) -> bool {
+    reasoning.encrypted.is_some()
+        || reasoning.field.as_deref() == Some("content")
+        || reasoning.extra.contains_key("content")
+}
+
+/// Whether a native value is a content part of a message, and no item.
+fn is_content(value: &Value) -> bool {
+    value["type"].as_str().is_some_and(|kind| kind.starts_with("input_"))
+}
+
+fn is_output(item: &Value) -> bool {
+    item["type"].as_str().is_some_and(|kind| kind.ends_with("_output"))
+}
+
+#[cfg(test)]
+mod tests;

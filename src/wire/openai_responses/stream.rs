@@ -1,0 +1,304 @@
+//! Decodes a streamed response.
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::decode::Body;
+use super::event::Event;
+use super::item;
+use super::items::{Items, List, Says};
+use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::wire::format::Fold;
+use crate::wire::json::object::Object;
+use crate::wire::json::string::LooseString;
+use crate::wire::openai_chat::fingerprint;
+use crate::wire::stream::{SizeLimit, Step};
+use crate::wire::{Decoded, Failure, failed, json as wire};
+
+/// A response that is streamed, as far as it has come.
+///
+/// Every event has a `type`, and the SSE event the same name
+/// (`response_stream_event.py`). The last one has the whole response: `response.completed`,
+/// `response.incomplete` or `response.failed`; a failure may also come as `error`. OpenAI sends no
+/// `[DONE]`; OpenRouter does, after the last event (recorded).
+#[derive(Clone)]
+pub(in crate::wire) struct Stream {
+    id: String,
+    model: String,
+    service_tier: String,
+    status: String,
+    incomplete: String,
+    extra: Map<String, Value>,
+    usage: Option<Usage>,
+    items: Items,
+    /// The fingerprint of the first event, which calls without an id are named after.
+    seed: Option<u64>,
+    closed: bool,
+    /// Whether anything came that the model made.
+    wrote: bool,
+    room: SizeLimit,
+}
+
+impl Stream {
+    pub(in crate::wire) fn new(room: SizeLimit) -> Self {
+        Self {
+            id: String::new(),
+            model: String::new(),
+            service_tier: String::new(),
+            status: String::new(),
+            incomplete: String::new(),
+            extra: Map::new(),
+            usage: None,
+            items: Items::default(),
+            seed: None,
+            closed: false,
+            wrote: false,
+            room,
+        }
+    }
+
+    fn read(
+        &mut self,
+        kind: &str,
+        event: &mut Event<'_>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let room = &mut self.room;
+        let text =
+            |text: &mut LooseString<'_>| Some(Cow::Owned(std::mem::take(&mut text.0).into_owned()));
+        match kind {
+            "response.output_text.delta" => {
+                self.items.text(event, Says::Text, List::Content, None, room, events)?;
+            }
+            "response.function_call_arguments.delta" => {
+                self.items.arguments(event, false, room, events)?;
+            }
+            "response.reasoning_summary_text.delta" => {
+                self.items.text(event, Says::Thought, List::Summary, None, room, events)?;
+            }
+            "response.reasoning_text.delta" => {
+                self.items.text(event, Says::Thought, List::Content, None, room, events)?;
+            }
+            "response.refusal.delta" => {
+                self.items.text(event, Says::Refusal, List::Content, None, room, events)?;
+            }
+            "response.output_text.done" => {
+                let whole = text(&mut event.text);
+                self.items.text(event, Says::Text, List::Content, whole, room, events)?;
+            }
+            "response.reasoning_summary_text.done" => {
+                let whole = text(&mut event.text);
+                self.items.text(event, Says::Thought, List::Summary, whole, room, events)?;
+            }
+            "response.reasoning_text.done" => {
+                let whole = text(&mut event.text);
+                self.items.text(event, Says::Thought, List::Content, whole, room, events)?;
+            }
+            "response.refusal.done" => {
+                let whole = text(&mut event.refusal);
+                self.items.text(event, Says::Refusal, List::Content, whole, room, events)?;
+            }
+            "response.function_call_arguments.done" => {
+                self.items.arguments(event, true, room, events)?;
+            }
+            "response.output_item.added" => self.items.item(event, false, room, events)?,
+            "response.output_item.done" => self.items.item(event, true, room, events)?,
+            "response.content_part.added"
+            | "response.content_part.done"
+            | "response.reasoning_summary_part.added"
+            | "response.reasoning_summary_part.done" => self.items.part(event, room, events)?,
+            "response.output_text.annotation.added" => self.items.annotate(event, room)?,
+            "response.created" | "response.queued" | "response.in_progress" => {
+                if let Some(response) = event.response.take() {
+                    let Object(mut body) = *response;
+                    self.surroundings(&mut body)?;
+                }
+            }
+            "response.completed"
+            | "response.incomplete"
+            | "response.cancelled"
+            | "response.failed" => {
+                return self.end(kind, event, data, events);
+            }
+            "error" => return Err(failure(data)),
+            "keepalive" => return Ok(Step::Nothing),
+            _ if event.error.as_ref().is_some_and(|error| failed::is_error(&error.value)) => {
+                return Err(failure(data));
+            }
+            // Tools that the provider runs: what they do stands in their item.
+            _ if kind.starts_with("response.") => room.write(&event.delta.0)?,
+            _ => return Ok(Step::Unknown),
+        }
+        Ok(Step::Known)
+    }
+
+    /// Takes in the last event. Servers may leave the response out of it, or the output out of
+    /// the response: what came before is then the answer.
+    fn end(
+        &mut self,
+        kind: &str,
+        event: &mut Event<'_>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        let response = event.response.take().map(|response| *response);
+        let Object(mut body) = response.unwrap_or_default();
+        self.surroundings(&mut body)?;
+        if let Some(failure) = body.failure() {
+            return Err(failure);
+        }
+        if kind == "response.failed" {
+            return Err(failure(data));
+        }
+        let is_final = !matches!(&*self.status, "" | "queued" | "in_progress");
+        if !is_final {
+            kind.trim_start_matches("response.").clone_into(&mut self.status);
+        }
+        if let Some(output) = body.take_output()? {
+            self.items.output(output, &mut self.room, events)?;
+        }
+        Ok(Step::End)
+    }
+
+    /// Takes in what surrounds the output. The last to say something holds.
+    fn surroundings(&mut self, body: &mut Body<'_>) -> Result<(), Failure> {
+        body.incomplete().clone_into(&mut self.incomplete);
+        for (kept, said) in [
+            (&mut self.id, &body.id),
+            (&mut self.model, &body.model),
+            (&mut self.service_tier, &body.service_tier),
+            (&mut self.status, &body.status),
+        ] {
+            if !said.0.is_empty() && *kept != said.0 {
+                kept.clear();
+                kept.push_str(&said.0);
+            }
+        }
+        let usage = body.usage().filter(|usage| usage.source != UsageSource::Missing);
+        self.usage = usage.or(self.usage);
+        self.extra = body.take_extra();
+        // A failure that comes early is one.
+        match body.failure() {
+            Some(failure) if self.status != "failed" => Err(failure),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Fold for Stream {
+    fn event(
+        &mut self,
+        name: Option<&str>,
+        data: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        self.seed.get_or_insert_with(|| fingerprint(data.as_bytes()));
+        let data = data.trim();
+        if data.is_empty() {
+            return Ok(Step::Nothing);
+        }
+        // The response itself is missing then: only the last event has it.
+        if data == "[DONE]" {
+            return Ok(Step::Nothing);
+        }
+        if name == Some("error") {
+            return Err(failure(data));
+        }
+        let mut repaired = None;
+        let (Object(mut event), marked) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
+        self.items.set_marked(marked);
+        let kind = match &*event.kind.0 {
+            "" => name.unwrap_or_default().to_owned(),
+            kind => kind.to_owned(),
+        };
+        let before = (self.room.left(), events.len());
+        let step = self.read(&kind, &mut event, data, events)?;
+        let moves = (self.room.left(), events.len()) != before;
+        self.wrote |= moves;
+        Ok(if moves && step == Step::Known { Step::Progress } else { step })
+    }
+
+    /// Whether it has said why it ended and may end without the last event. It never may: that
+    /// event is the only one to say so.
+    fn has_finished(&self) -> bool {
+        false
+    }
+
+    /// Whether it neither says anything nor why it ended.
+    fn is_no_answer(&self) -> bool {
+        self.status.is_empty() && !self.wrote
+    }
+
+    fn end_marker(&self) -> &'static str {
+        "response.completed"
+    }
+
+    fn close(&mut self, events: &mut Vec<StreamEvent>) {
+        self.closed = true;
+        self.items.set_marked(false);
+        self.items.close(self.seed.unwrap_or_default(), events);
+    }
+
+    /// The model and the tier that serve it.
+    fn served(&self) -> (&str, Option<&str>) {
+        (&self.model, Some(&self.service_tier))
+    }
+
+    /// The usage so far, which only the last event reports.
+    fn usage(&self, prompt_tokens: u64) -> Usage {
+        let estimate = self.room.estimate(prompt_tokens);
+        let reported = self.usage.map(|usage| usage.without_false_zeros(self.wrote));
+        match reported.filter(|usage| usage.source != UsageSource::Missing) {
+            Some(usage) if self.closed => usage.completed(&estimate),
+            Some(usage) => usage.unfinished().completed(&estimate),
+            None => Usage {
+                reported_cost: self.usage.and_then(|usage| usage.reported_cost),
+                ..estimate
+            },
+        }
+    }
+
+    fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
+        let usage = self.usage(prompt_tokens);
+        let parts = self.items.parts(self.seed.unwrap_or_default());
+        let (finish_reason, finish_reason_raw) = match self.closed {
+            true => item::ending(&self.status, &self.incomplete, &parts),
+            false => (crate::chat::FinishReason::Other, None),
+        };
+        let message = Message::new(Role::Assistant, parts);
+        Decoded {
+            usage: Usage { web_searches: item::web_searches(&message.content), ..usage },
+            message,
+            finish_reason,
+            finish_reason_raw,
+            model: self.model,
+            service_tier: Some(self.service_tier).filter(|tier| !tier.is_empty()),
+            id: Some(self.id).filter(|id| !id.is_empty()),
+            extra: self.extra,
+            logprobs: String::new(),
+        }
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Fold> {
+        Box::new(self.clone())
+    }
+}
+
+/// The failure that an event tells of: flat, as `response_error_event.py` has it, or in a member
+/// `error`, as OpenAI sends it too (vercel/ai, `openai-responses-api.ts`), or in the response.
+fn failure(data: &str) -> Failure {
+    let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
+    let error = [body.pointer("/response/error"), body.get("error")];
+    match error.into_iter().flatten().find(|error| failed::is_error(error)) {
+        Some(error) => Failure::inside(error),
+        None => {
+            let named = |name: &str| body.get(name).cloned().unwrap_or_default();
+            let error = ["code", "message"].map(|name| (name.to_owned(), named(name)));
+            Failure::inside(&Value::Object(error.into_iter().collect()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
