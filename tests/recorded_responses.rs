@@ -255,7 +255,7 @@ fn recorded_streams_say_the_same_byte_by_byte_and_in_their_events() {
         let (events, whole) = decoded(recording, [body]).unwrap();
         let (by_bytes, again) = decoded(recording, body.chunks(1)).unwrap();
         assert_eq!((by_bytes, &again), (events.clone(), &whole), "{file}");
-        // Nothing is told that the deltas of the stream do not hold.
+        // The events contain nothing that the stream's deltas do not.
         let deltas = |kind: &str| -> String {
             let events = recording.events().into_iter();
             let of = events.filter(|event| event["type"].as_str().unwrap().ends_with(kind));

@@ -16,8 +16,8 @@ const ENCRYPTED: &str = "reasoning.encrypted_content";
 
 /// Writes the body (`response_create_params.py`).
 ///
-/// OpenAI stores every response unless it is told otherwise; here it is told so, with
-/// `store: false`, and asked for encrypted reasoning in its place. A caller that wants stored
+/// OpenAI stores every response by default. This sends `store: false`, and asks for encrypted
+/// reasoning instead. A caller that wants stored
 /// responses sets `store` in [`extra`](ChatRequest::extra), beside `previous_response_id`.
 ///
 /// With `background` the server answers at once that the response is queued, so only a stream,

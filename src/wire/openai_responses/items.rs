@@ -43,7 +43,7 @@ struct Item {
     call: Option<Call>,
 }
 
-/// Which list of an item a piece is in, in the order in which they are told.
+/// Which list of an item a piece is in, in the order of their events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum List {
     Summary,
@@ -382,7 +382,7 @@ impl Items {
         Ok(())
     }
 
-    /// Takes in an item as it stands in an event, with what is new in it.
+    /// Takes in an item from an event, with what is new in it.
     fn absorb(
         &mut self,
         at: usize,
