@@ -5,7 +5,7 @@ use crossbeam_channel::{Receiver, never};
 use crate::cancel::{CancelToken, Listening};
 use crate::deadline::Deadline;
 
-/// What ends a call before its time.
+/// The deadline and the cancel token of a call.
 #[derive(Debug, Clone)]
 pub(crate) struct Bounds {
     pub(crate) deadline: Deadline,
@@ -13,8 +13,7 @@ pub(crate) struct Bounds {
 }
 
 impl Bounds {
-    /// A channel with a word in it once the call is cancelled, which is never where
-    /// there is no token.
+    /// A channel that receives a message when the call is cancelled; never, if it has no token.
     pub(crate) fn cancelled(&self) -> (Receiver<()>, Option<Listening>) {
         match self.cancel.as_ref().map(CancelToken::channel) {
             Some((cancelled, listening)) => (cancelled, Some(listening)),

@@ -11,8 +11,8 @@ use crate::sync::{AtomicBool, Lock, Mutex, Ordering};
 /// Stops calls from another thread.
 ///
 /// Give clones of one token to any number of requests
-/// ([`ChatRequest::cancel_token`](crate::ChatRequest::cancel_token)); cancelling it
-/// ends them all, those under way and those still to come, with an error of kind
+/// ([`ChatRequest::cancel_token`](crate::ChatRequest::cancel_token)). Cancelling it ends all of
+/// them, those in progress and those still to come, with an error of kind
 /// [`Cancelled`](crate::ErrorKind::Cancelled).
 ///
 /// ```
@@ -29,10 +29,9 @@ pub struct CancelToken {
 }
 
 struct Shared {
-    /// Set before the listeners are called, so that whoever begins to listen
-    /// meanwhile sees it.
+    /// Set before the listeners are called, so that a listener added meanwhile sees it.
     cancelled: AtomicBool,
-    /// Guards who listens ([`Lock::CancelListeners`]). Listeners are called outside it.
+    /// Guards the list of listeners ([`Lock::CancelListeners`]). Listeners are called outside it.
     listeners: Mutex<Listeners>,
 }
 
@@ -49,11 +48,11 @@ struct Listeners {
     calls: HashMap<u64, Arc<Listener>>,
 }
 
-/// Emptied when nobody listens any more ([`Lock::CancelListener`]). Guards against a call
-/// after that: the socket to shut down may be another call's by then. Held while it is called.
+/// Emptied when the listener is dropped ([`Lock::CancelListener`]). It guards against a later call:
+/// by then, the socket to shut down may belong to another call. Held while the listener is called.
 type Listener = Mutex<Option<Box<dyn Fn() + Send + Sync>>>;
 
-fn tell(listener: &Listener) {
+fn notify(listener: &Listener) {
     if let Some(call) = &*listener.lock() {
         call();
     }
@@ -73,16 +72,16 @@ impl CancelToken {
         }
         let listeners: Vec<_> = self.shared.listeners.lock().calls.values().cloned().collect();
         for listener in listeners {
-            tell(&listener);
+            notify(&listener);
         }
     }
 
-    /// Whether it was cancelled.
+    /// Whether the token is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Waits until it is cancelled, at most for `timeout`. Returns whether it was.
+    /// Waits until the token is cancelled, for at most `timeout`. Returns whether it is.
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,8 +98,8 @@ impl CancelToken {
         cancelled.recv_timeout(timeout).is_ok()
     }
 
-    /// A channel with a word in it once the token is cancelled, for those who wait for
-    /// something else beside it. It hangs up when the [`Listening`] is dropped.
+    /// A channel that receives a message when the token is cancelled, for callers that also wait
+    /// for something else. It closes when the [`Listening`] is dropped.
     pub(crate) fn channel(&self) -> (Receiver<()>, Listening) {
         let (sender, receiver) = bounded(1);
         let listening = self.listen(move || {
@@ -109,11 +108,11 @@ impl CancelToken {
         (receiver, listening)
     }
 
-    /// Calls `listener` when the token is cancelled, at once if it is already, and
-    /// no more once what this returns is dropped.
+    /// Calls `listener` when the token is cancelled, or at once if it already is. Dropping the
+    /// result ends that.
     ///
-    /// Dropping waits for a call that is under way, so it must not happen under a
-    /// lock that the listener takes.
+    /// The drop waits for a call in progress, so it must not happen under a lock that the listener
+    /// takes.
     pub(crate) fn listen(&self, listener: impl Fn() + Send + Sync + 'static) -> Listening {
         let listener: Arc<Listener> =
             Arc::new(Mutex::new(Lock::CancelListener, Some(Box::new(listener))));
@@ -125,7 +124,7 @@ impl CancelToken {
             id
         };
         if self.is_cancelled() {
-            tell(&listener);
+            notify(&listener);
         }
         Listening { token: self.clone(), id, listener }
     }
@@ -137,7 +136,7 @@ impl fmt::Debug for CancelToken {
     }
 }
 
-/// A clone of it.
+/// Clones the token.
 impl From<&CancelToken> for CancelToken {
     fn from(token: &CancelToken) -> Self {
         token.clone()
@@ -146,14 +145,14 @@ impl From<&CancelToken> for CancelToken {
 
 impl Eq for CancelToken {}
 
-/// Two tokens are equal when cancelling one cancels the other.
+/// Two tokens are equal if cancelling one cancels the other.
 impl PartialEq for CancelToken {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 }
 
-/// Listens until dropped.
+/// A registered listener. Dropping it unregisters the listener.
 #[must_use]
 pub(crate) struct Listening {
     token: CancelToken,
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn everyone_who_listens_is_told_once() {
+    fn each_listener_is_called_once() {
         let token = CancelToken::new();
         let (before, _before) = counter(&token);
         let (gone, listening) = counter(&token);
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_who_no_longer_listens() {
+    fn a_dropped_listener_is_not_called() {
         for _ in 0..200 {
             let token = CancelToken::new();
             let (calls, listening) = counter(&token);

@@ -3,15 +3,14 @@
 use crossbeam_channel::{Receiver, at, never};
 use std::time::{Duration, Instant};
 
-/// The instant by which a call must have ended, or none.
+/// The instant by which a call must end, or none.
 ///
-/// Every wait of a call is bounded by the one deadline it began with, so waits
-/// cannot add up past it.
+/// Every wait of a call is bounded by this one deadline, so waits cannot add up past it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Deadline(Option<Instant>);
 
 impl Deadline {
-    /// `timeout` after `now`; never, for one too far off to express.
+    /// `timeout` after `now`, or no deadline if that is too far off to express.
     pub(crate) fn after(now: Instant, timeout: Duration) -> Self {
         Self(now.checked_add(timeout))
     }
@@ -25,12 +24,12 @@ impl Deadline {
         self.0
     }
 
-    /// What is left at `now`: `None` for ever, zero once it has passed.
+    /// The time left at `now`: `None` without a deadline, zero after it.
     pub(crate) fn remaining(self, now: Instant) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(now))
     }
 
-    /// A channel with a word in it once it has passed.
+    /// A channel that receives a message at the deadline.
     pub(crate) fn channel(self) -> Receiver<Instant> {
         self.0.map_or_else(never, at)
     }
@@ -39,7 +38,7 @@ impl Deadline {
         self.0.is_some_and(|at| at <= now)
     }
 
-    /// Whether it passes before another one does.
+    /// Whether it passes before the other one.
     pub(crate) fn is_before(self, other: Self) -> bool {
         match (self.0, other.0) {
             (Some(one), Some(other)) => one < other,
@@ -55,8 +54,7 @@ impl Deadline {
     }
 }
 
-/// A limit in time: the setting that it comes from, that setting's value, and when it is
-/// reached.
+/// A time limit: the setting that sets it, its value, and when it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeLimit {
     pub(crate) setting: &'static str,
@@ -65,12 +63,12 @@ pub(crate) struct TimeLimit {
 }
 
 impl TimeLimit {
-    /// The limit that a setting puts on what began at `begun`.
+    /// The limit that a setting puts on something that started at `begun`.
     pub(crate) fn after(setting: &'static str, begun: Instant, value: Duration) -> Self {
         Self { setting, value, deadline: Deadline::after(begun, value) }
     }
 
-    /// The one that is reached first.
+    /// The limit that ends first.
     pub(crate) fn earlier(self, other: Self) -> Self {
         if self.deadline.is_before(other.deadline) || self.deadline == other.deadline {
             self
@@ -80,14 +78,13 @@ impl TimeLimit {
     }
 }
 
-/// A little less than what is left, at most a seventh, and the same for calls that have
-/// about as much left. Whoever waits so long has to look at the clock and go on.
+/// A little less than the time left, by at most a seventh; nearly equal times give the same result.
+/// After waiting this long, look at the clock and wait again.
 ///
-/// A socket's timeout is set by a system call. ureq leaves that out when it is to be
-/// what it already is, which the exact time never is. And Linux keeps such timeouts in
-/// a wheel whose steps grow with them: one may last an eighth longer than asked, of
-/// 600 s more than a minute (`kernel/time/timer.c`, "Timer wheel"). So what is asked
-/// for falls short by as much, unless that is a matter of milliseconds.
+/// A system call sets a socket's timeout. ureq skips it if the timeout is unchanged, which the
+/// exact time never is. Linux also keeps such timeouts in a wheel whose steps grow with them: one
+/// may last an eighth longer than asked, more than a minute for 600 s (`kernel/time/timer.c`,
+/// "Timer wheel"). So this asks for that much less, unless the difference is only milliseconds.
 pub(crate) fn coarse(left: Duration) -> Duration {
     const FINE: Duration = Duration::from_millis(250);
 
@@ -103,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_coarse_time_is_never_longer_and_hardly_shorter() {
+    fn a_coarse_time_is_never_longer_and_at_most_a_seventh_shorter() {
         let seconds = Duration::from_secs;
         let many = (0..64).map(|doublings| Duration::from_nanos(1 << doublings));
         for left in many.chain([seconds(30), seconds(120), Duration::from_nanos(u64::MAX)]) {
@@ -115,8 +112,8 @@ mod tests {
         assert!(coarse(Duration::MAX) > seconds(60 * 60 * 24 * 365 * 100));
     }
 
-    /// How long a timeout may last in Linux' timer wheel at 250 Hz: levels of 64 steps,
-    /// each step eight times as long as of the level before, from 4 ms on.
+    /// How long a timeout may last in Linux's timer wheel at 250 Hz: levels of 64 steps, starting
+    /// at 4 ms, with each level's steps eight times as long as the previous level's.
     fn lasts(timeout: Duration) -> Duration {
         let mut step = Duration::from_millis(4);
         while step * 63 < timeout {
@@ -126,14 +123,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_wait_ends_by_its_deadline_and_a_few_steps_after_it_began() {
+    fn a_long_wait_ends_by_its_deadline_in_a_few_steps() {
         for millis in (300..700_000).step_by(137) {
             let mut left = Duration::from_millis(millis);
             let mut waits = 0;
             while left > Duration::from_millis(250) {
                 let longest = lasts(coarse(left));
                 assert!(longest <= left, "{longest:?} of {left:?}");
-                // The sooner it ends, the more is left.
+                // An early end leaves more time for the next wait.
                 left -= coarse(left);
                 waits += 1;
             }
@@ -142,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_have_just_begun_have_the_same_coarse_time() {
+    fn calls_that_have_just_started_have_the_same_coarse_time() {
         for timeout in [1, 2, 5, 10, 20, 30, 60, 90, 120, 300, 600].map(Duration::from_secs) {
             let begun = [20, 50, 100, 500].map(|micros| timeout - Duration::from_micros(micros));
             assert_eq!(begun.map(coarse), [coarse(begun[0]); 4], "{timeout:?}");
@@ -150,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_shrinks_to_zero_and_stays_there() {
+    fn the_time_left_shrinks_to_zero_and_stays_there() {
         let now = Instant::now();
         let deadline = Deadline::after(now, Duration::from_secs(2));
         assert_eq!(deadline.remaining(now), Some(Duration::from_secs(2)));
@@ -162,14 +159,14 @@ mod tests {
     }
 
     #[test]
-    fn a_timeout_too_long_to_express_is_none() {
+    fn a_timeout_too_long_to_express_is_no_deadline() {
         let never = Deadline::after(Instant::now(), Duration::MAX);
         assert_eq!(never.at(), None);
         assert_eq!(never.remaining(Instant::now()), None);
     }
 
     #[test]
-    fn the_limit_that_is_reached_first_keeps_its_name() {
+    fn the_limit_that_ends_first_keeps_its_name() {
         let now = Instant::now();
         let limit = |setting, seconds| TimeLimit::after(setting, now, Duration::from_secs(seconds));
         let never = TimeLimit::after("never", now, Duration::MAX);
@@ -186,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_of_two_rules() {
+    fn the_earlier_of_two_deadlines_wins() {
         let now = Instant::now();
         let (soon, late) = (
             Deadline::after(now, Duration::from_secs(1)),

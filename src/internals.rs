@@ -1,6 +1,6 @@
-//! Private parts, made callable for the project's own benchmarks (feature `internals`).
+//! Private parts, made public for the project's own benchmarks (feature `internals`).
 //!
-//! No promise is made about any of it: it changes and goes as the parts do.
+//! They are not part of the stable interface and may change at any time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,20 +19,20 @@ use crate::wire::{Delivery, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The pool, for connections of any kind to one origin.
+/// The connection pool, for one origin and connections of any type.
 #[derive(Debug)]
 pub struct Pool<C: Send + 'static> {
     pool: pool::Pool<C>,
     origin: OriginId,
 }
 
-/// A connection in use. Dropped, it is closed as broken.
+/// A connection in use. If it is just dropped, the pool counts it as broken.
 #[derive(Debug)]
 #[must_use]
 pub struct Lease<C: Send + 'static>(pool::Lease<C>);
 
 impl<C: Send + 'static> Pool<C> {
-    /// A pool of at most so many connections.
+    /// A pool of at most this many connections.
     pub fn new(connections: usize) -> Self {
         let limits = Limits {
             max_size: connections,
@@ -43,8 +43,8 @@ impl<C: Send + 'static> Pool<C> {
         Self { origin: pool.register("http://pool.test:80"), pool }
     }
 
-    /// Leases a connection that is at rest, else `open`s one, else waits in line; `None`
-    /// when none came within `timeout`.
+    /// Leases an idle connection, otherwise `open`s one, otherwise waits in the queue; `None` if
+    /// none came within `timeout`.
     #[inline]
     pub fn lease(&self, timeout: Duration, open: impl FnOnce() -> C) -> Option<Lease<C>> {
         let deadline = Deadline::after(Instant::now(), timeout);
@@ -56,7 +56,7 @@ impl<C: Send + 'static> Pool<C> {
 }
 
 impl<C: Send + 'static> Lease<C> {
-    /// Gives the connection back, fit for another use.
+    /// Returns the connection for another use.
     #[inline]
     pub fn give_back(self) {
         self.0.give_back();
@@ -70,7 +70,7 @@ pub struct Recorder {
     start: Instant,
     at: SystemTime,
     attempts: [Attempt; 1],
-    /// Those of a stream of 500 pieces.
+    /// The gaps of a stream of 500 pieces.
     gaps: Histogram,
     tags: BTreeMap<String, String>,
 }
@@ -101,7 +101,7 @@ impl Default for Recorder {
 }
 
 impl Recorder {
-    /// A call begins and ends, answered, with all there is to record.
+    /// Records a successful call with every measurement.
     pub fn call(&self, model: &str, latency: Duration, streamed: bool, since_start: Duration) {
         let end = CallEnd {
             target: metrics::Target {
@@ -127,25 +127,24 @@ impl Recorder {
         self.recorder.begin(&end.target).end(&end, self.start + since_start);
     }
 
-    /// All numbers at that time.
+    /// All metrics at this time.
     pub fn snapshot(&self, since_start: Duration) -> MetricsSnapshot {
         let (now, at) = (self.start + since_start, self.at + since_start);
         self.recorder.snapshot(now, at, PoolStats::default(), Costs::default(), 100)
     }
 }
 
-/// Records one time in a histogram.
+/// Records one duration in a histogram.
 #[inline]
 pub fn record(histogram: &mut Histogram, value: Duration) {
     histogram.record(value);
 }
 
-/// The body that is sent for a request: of OpenAI's Chat Completions or of Anthropic's
-/// Messages.
+/// Encodes the body of a request to OpenAI's Chat Completions or Anthropic's Messages.
 ///
 /// # Errors
 ///
-/// For a request that is refused unsent.
+/// If the request is invalid.
 pub fn encode(
     provider: &str,
     request: &ChatRequest,
@@ -157,11 +156,11 @@ pub fn encode(
     Ok(wire(provider).encode(request, target, delivery, false)?.into_bytes())
 }
 
-/// The answer in a body that came with status 200, of the same formats.
+/// Decodes a body that came with status 200, in the same formats.
 ///
 /// # Errors
 ///
-/// For a body that cannot be read.
+/// If the body cannot be read.
 pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
     let reply = Reply { status: 200, headers: &HeaderMap::new(), body, sent: None };
     match wire(provider).decode(reply, &of(provider)) {
@@ -170,7 +169,7 @@ pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
     }
 }
 
-/// Without a look at the registry, which no call has.
+/// Skips the registry, as every call does.
 fn of(provider: &str) -> Provider {
     if provider == "anthropic" { Provider::ANTHROPIC } else { Provider::OPENAI }
 }

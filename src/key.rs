@@ -17,8 +17,7 @@ use crate::base64;
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// The key itself, without the white space that comes along when a key is read
-    /// from a file.
+    /// The key itself, without the white space that comes with a key read from a file.
     pub(crate) fn expose(&self) -> &str {
         self.0.trim()
     }
@@ -42,20 +41,20 @@ impl From<String> for ApiKey {
     }
 }
 
-/// What must not show up in anything this crate hands out, although a server may repeat it.
+/// The secrets that this crate must never show, although a server may echo them.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// The longest first: it may contain a shorter one.
+    /// The longest first, because it may contain a shorter one.
     secrets: Vec<String>,
 }
 
-/// Shorter values, such as `true`, are no secrets; hiding them would only garble messages.
+/// Shorter values, such as `true`, are not secret; hiding them would only garble messages.
 const LEAST: usize = 8;
 
 impl Secrets {
-    /// The secrets in headers, which are given as names and values. Where a value is a scheme
-    /// and credentials (RFC 9110 section 11.4), the credentials are the secret; those of the
-    /// scheme `Basic` are also hidden as they read when decoded (RFC 7617).
+    /// Collects the secrets in headers, given as names and values. If a value is a scheme with
+    /// credentials (RFC 9110 section 11.4), only the credentials are secret. The decoded form of
+    /// `Basic` credentials is hidden as well (RFC 7617).
     pub(crate) fn new<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut secrets = Self::default();
         for (name, value) in headers {
@@ -94,25 +93,25 @@ impl Secrets {
         }
     }
 
-    /// Whether any secret is in the text.
+    /// Whether the text contains any secret.
     pub(crate) fn are_in(&self, text: &[u8]) -> bool {
         self.secrets.iter().any(|secret| find(text, secret.as_bytes()).is_some())
     }
 
-    /// `text` with `[key]` in the place of every secret.
+    /// Replaces every secret in `text` with `[key]`.
     pub(crate) fn hide<'a>(&self, text: Cow<'a, str>) -> Cow<'a, str> {
         self.secrets.iter().fold(text, hide)
     }
 
-    /// As [`hide`](Self::hide), in place.
+    /// Like [`hide`](Self::hide), in place.
     pub(crate) fn hide_in(&self, text: &mut String) {
         if self.are_in(text.as_bytes()) {
             *text = self.hide(Cow::Borrowed(text)).into_owned();
         }
     }
 
-    /// As [`hide_in`](Self::hide_in), but leaves what is part of `known`, which is no
-    /// secret then: a header may name the model for a gateway.
+    /// Like [`hide_in`](Self::hide_in), but keeps whatever is part of `known`: a header may name
+    /// the model for a gateway, which is no secret.
     pub(crate) fn hide_beside(&self, text: &mut String, known: &str) {
         if !self.are_in(text.as_bytes()) {
             return;
@@ -140,13 +139,13 @@ fn hide<'a>(text: Cow<'a, str>, secret: &String) -> Cow<'a, str> {
     Cow::Owned(hidden)
 }
 
-/// Where a secret stands in a text: as it is, or with some of its bytes written as URLs,
-/// JSON and HTML write them.
+/// Where a text contains a secret, either literally or with some bytes escaped as in URLs, JSON or
+/// HTML.
 fn find(text: &[u8], secret: &[u8]) -> Option<Range<usize>> {
     let first = *secret.first()?;
     // No form is shorter than the secret.
     let last = text.len().checked_sub(secret.len())?;
-    // Every answer is searched, and hardly any has more than a byte in common with a secret.
+    // Every response is searched, and few of its bytes match the first byte of a secret.
     for (start, byte) in text[..=last].iter().enumerate() {
         if *byte == first || matches!(byte, b'%' | b'\\' | b'&') {
             if let Some(length) = length_at(&text[start..], secret) {
@@ -157,7 +156,7 @@ fn find(text: &[u8], secret: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// The length of the secret, encoded or not, that a text begins with.
+/// The length of the secret at the start of a text, escaped or not.
 #[inline(never)]
 fn length_at(text: &[u8], secret: &[u8]) -> Option<usize> {
     if text.starts_with(secret) {
@@ -173,8 +172,8 @@ fn length_at(text: &[u8], secret: &[u8]) -> Option<usize> {
     })
 }
 
-/// The character that an escape stands for, and its length: `%2F` (RFC 3986 section 2.1),
-/// `\/` and `\u002f` (RFC 8259 section 7), `&#47;`, `&#x2f;` and `&amp;` (HTML).
+/// The character that an escape stands for, and its length: `%2F` (RFC 3986 section 2.1), `\/` and
+/// `\u002f` (RFC 8259 section 7), `&#47;`, `&#x2f;` and `&amp;` (HTML).
 fn character(text: &[u8]) -> Option<(u32, usize)> {
     let hex = |digits: &[u8]| u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok();
     match text {
@@ -210,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_secret_is_hidden_wherever_it_stands() {
+    fn every_secret_is_hidden_everywhere_in_a_text() {
         let secrets =
             Secrets::new([("a", "sk-12345678"), ("b", "Bearer sk-12345678-long"), ("c", "short")]);
         for (text, expected) in [
@@ -233,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_secret_is_hidden_too() {
+    fn an_escaped_secret_is_hidden_too() {
         let secrets = Secrets::new([("a", "a/b+c=d&\"e\\f%")]);
         for text in [
             "a%2Fb%2Bc%3Dd%26%22e%5Cf%25",
@@ -255,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_secret_and_their_scheme_is_not() {
+    fn credentials_are_hidden_and_their_scheme_is_not() {
         // `user:pass-word`
         const BASIC: &str = "Basic dXNlcjpwYXNzLXdvcmQ=";
         for (name, value, text, expected) in [
@@ -272,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_names_the_model_is_no_secret_beside_it() {
+    fn a_header_value_that_is_part_of_the_model_name_is_not_hidden() {
         let secrets = Secrets::new([("x-model", "gpt-4o-mini"), ("x-api-key", "sk-12345678")]);
         for (model, expected) in [
             ("gpt-4o-mini", "gpt-4o-mini"),

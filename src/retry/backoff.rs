@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use super::RetryConfig;
 
-/// The waits before each retry: exponential, capped, and shortened at random.
+/// The waits before each retry: exponential, capped, and shortened by jitter.
 ///
 /// Wait number `n`, counted from 0, is
 /// `min(initial_interval · multiplierⁿ, max_interval) · (1 − jitter · random)`,
-/// the formula of the official SDKs (openai-python, `_base_client.py`,
-/// `_calculate_retry_timeout`). The jitter takes a bounded share off each wait
-/// rather than drawing from nothing up to the whole of it ("full jitter"): with few
-/// retries, a wait of next to nothing is an attempt thrown away. A `jitter` of 1
-/// gives full jitter.
+/// the formula of the official SDKs (openai-python, `_base_client.py`, `_calculate_retry_timeout`).
+/// Jitter takes at most a fixed share off each wait. "Full jitter", which draws from zero up to the
+/// whole wait, would waste one of a few retries on a wait close to zero. Set `jitter` to 1 for full
+/// jitter.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,7 +25,7 @@ use super::RetryConfig;
 pub struct Backoff {
     config: RetryConfig,
     random: fastrand::Rng,
-    /// The next wait before chance shortens it, in seconds.
+    /// The next wait without jitter, in seconds.
     interval: f64,
 }
 
@@ -35,10 +34,10 @@ pub struct Backoff {
 pub(crate) struct Draw {
     /// How long to wait.
     pub(crate) wait: Duration,
-    /// By how much chance shortened it: spreads out those who were all told the
+    /// How much jitter shortened it. The same amount spreads out clients that a server told the
     /// same wait.
     pub(crate) spread: Duration,
-    /// By what share, up to the jitter.
+    /// The share that jitter took off, up to the `jitter` setting.
     pub(crate) chance: f64,
 }
 
@@ -59,7 +58,7 @@ impl Backoff {
     }
 }
 
-/// Never ends.
+/// This iterator never ends.
 impl Iterator for Backoff {
     type Item = Duration;
 
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wait_lies_between_its_interval_and_that_less_the_jitter() {
+    fn every_wait_lies_within_the_jitter_of_its_interval() {
         let mut random = fastrand::Rng::with_seed(7);
         for seed in 0..500 {
             let config = random_config(&mut random);
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn without_jitter_waits_grow_by_the_multiplier_up_to_the_cap_and_stay_there() {
+    fn without_jitter_waits_grow_by_the_multiplier_up_to_the_cap() {
         let config = RetryConfig { jitter: 0.0, multiplier: 3.0, ..RetryConfig::default() };
         let waits: Vec<_> = config.backoff().take(5).map(|wait| wait.as_millis()).collect();
         assert_eq!(waits, [500, 1500, 4500, 8000, 8000]);
@@ -108,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_waits_are_spread_evenly_over_the_jitter() {
+    fn waits_are_spread_evenly_over_the_jitter() {
         let config = RetryConfig { multiplier: 1.0, ..RetryConfig::default() };
         let mut tenths = [0_u32; 10];
         let mut sum = Duration::ZERO;
         for wait in config.backoff_with_seed(42).take(10_000) {
             sum += wait;
-            // From 375 ms to 500 ms.
+            // Waits range from 375 ms to 500 ms.
             let tenth = (wait.as_micros() - 375_000) / 12_500;
             tenths[usize::try_from(tenth).unwrap().min(9)] += 1;
         }
@@ -124,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn full_jitter_reaches_from_nothing_to_the_whole() {
+    fn full_jitter_ranges_from_zero_to_the_whole_interval() {
         let config = RetryConfig { jitter: 1.0, multiplier: 1.0, ..RetryConfig::default() };
         let waits: Vec<_> = config.backoff_with_seed(1).take(10_000).collect();
         assert!(waits.iter().min() < Some(&Duration::from_millis(1)));
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn two_clients_are_not_in_step_and_a_seed_repeats_itself() {
+    fn two_clients_differ_and_the_same_seed_repeats() {
         let config = RetryConfig::default();
         let draws = |backoff: Backoff| backoff.take(20).collect::<Vec<_>>();
         let (one, other) = (draws(config.backoff()), draws(config.backoff()));

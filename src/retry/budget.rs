@@ -1,26 +1,23 @@
-//! The retry budget, which bounds the retries of all calls of a client.
+//! The retry budget, which limits the retries of all calls of a client.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tokens are counted in millionths.
 const TOKEN: u64 = 1_000_000;
 
-/// Bounds the retries of all calls of a client together, so that they do not
-/// multiply the load on a provider that is down.
+/// Limits the retries of all calls of a client together, so that they do not multiply the load on a
+/// provider that is down.
 ///
-/// A bucket of tokens, full at first. Every retry takes one, and so does a second
-/// sending within an attempt
-/// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)); a call answered at
-/// once puts `refill` back, one answered after retries puts one back. A stream counts
-/// as answered at its first event. While the
-/// bucket is empty nothing is tried again, and calls fail with what made them fail
-/// first. So a provider that only fails is sent at most `capacity` requests beyond
-/// the calls themselves, however many threads make them; one that fails now and
-/// then is tried again as if there were no budget.
+/// The budget is a bucket of tokens, full at first. Every retry takes a token, and so does a second
+/// sending within an attempt ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
+/// Successful calls refill it: by `refill` tokens after the first attempt, by one after retries. A
+/// stream counts as successful at its first event. While the bucket is empty, the client does not
+/// retry, and calls fail with their first error. A provider that only fails therefore receives at
+/// most `capacity` requests beyond the calls themselves, from any number of threads. A provider
+/// that fails occasionally is retried as if there were no budget.
 ///
-/// The rule and the default values are those of the AWS SDKs' standard mode (500
-/// tokens, 5 for a retry, 1 back for a success; `aws-smithy-runtime`,
-/// `token_bucket.rs`).
+/// The rule and the defaults are those of the AWS SDKs' standard mode: 500 tokens, 5 for a retry, 1
+/// back for a success (`aws-smithy-runtime`, `token_bucket.rs`).
 ///
 /// ```
 /// use tollgate::{RetryBudget, RetryConfig};
@@ -33,10 +30,9 @@ const TOKEN: u64 = 1_000_000;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryBudget {
-    /// The most retries held in reserve. Default: 100.
+    /// The size of the bucket, in retries. Default: 100.
     pub capacity: u32,
-    /// How many retries a call earns that is answered at its first attempt.
-    /// Default: 0.2.
+    /// How many retries a call earns by succeeding at its first attempt. Default: 0.2.
     pub refill: f64,
 }
 
@@ -47,17 +43,17 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// No bound, which is what a capacity of `u32::MAX` means.
+    /// No limit. A capacity of `u32::MAX` means the same.
     pub const UNLIMITED: Self = Self { capacity: u32::MAX, refill: 0.0 };
 
     pub(super) fn problem(&self) -> Option<String> {
         (!(self.refill >= 0.0 && self.refill.is_finite())).then(|| {
-            format!("the refill of the retry budget is {}; it must be 0 or more", self.refill)
+            format!("the refill of the retry budget is {}; set it to 0 or more", self.refill)
         })
     }
 }
 
-/// The bucket of one client.
+/// The bucket of tokens of one client.
 #[derive(Debug)]
 pub(crate) struct Bucket {
     capacity: u64,
@@ -69,13 +65,13 @@ pub(crate) struct Bucket {
 impl Bucket {
     pub(crate) fn new(budget: RetryBudget) -> Self {
         let capacity = u64::from(budget.capacity) * TOKEN;
-        // Far below `u64::MAX`, whatever was set.
+        // Far below `u64::MAX` for every setting.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let refill = (budget.refill * TOKEN as f64).min(capacity as f64) as u64;
         Self { capacity, refill, level: AtomicU64::new(capacity) }
     }
 
-    /// Takes a token, if there is one.
+    /// Takes a token. Returns whether there was one.
     pub(super) fn withdraw(&self) -> bool {
         self.capacity == u64::from(u32::MAX) * TOKEN
             || self
@@ -86,24 +82,24 @@ impl Bucket {
                 .is_ok()
     }
 
-    /// A token was taken and not used.
+    /// Returns a token that was not used.
     pub(super) fn put_back(&self) {
         self.add(TOKEN);
     }
 
-    /// A call was answered.
+    /// Refills the bucket after a successful call.
     pub(super) fn deposit(&self, after_retries: bool) {
         self.add(if after_retries { TOKEN } else { self.refill });
     }
 
     fn add(&self, earned: u64) {
-        // Fails when it is full, as it mostly is: nothing is written then.
+        // Fails if the bucket is full, which is usual; nothing is written then.
         let _ = self.level.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |level| {
             (level < self.capacity).then(|| level.saturating_add(earned).min(self.capacity))
         });
     }
 
-    /// The right to send a request twice in one attempt, if there is a token.
+    /// The right to send a request twice in one attempt, if a token is left.
     pub(crate) fn second_sending(&self) -> SecondSending<'_> {
         SecondSending { bucket: self, taken: false }
     }
@@ -128,7 +124,7 @@ impl SecondSending<'_> {
         self.taken
     }
 
-    /// Gives it back unused.
+    /// Returns the token unused.
     pub(crate) fn put_back(&mut self) {
         if std::mem::take(&mut self.taken) {
             self.bucket.put_back();
@@ -150,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_full_at_first_and_gives_no_more_than_it_has() {
+    fn a_bucket_starts_full_and_runs_out() {
         let bucket = bucket(3, 0.2);
         assert_eq!(bucket.left(), 3);
         let given = (0..10).filter(|_| bucket.withdraw()).count();
@@ -159,15 +155,15 @@ mod tests {
     }
 
     #[test]
-    fn answers_fill_it_up_to_its_capacity() {
+    fn successful_calls_refill_the_bucket_up_to_its_capacity() {
         let bucket = bucket(2, 0.2);
         while bucket.withdraw() {}
         (0..4).for_each(|_| bucket.deposit(false));
         assert!(!bucket.withdraw());
         bucket.deposit(false);
-        assert!(bucket.withdraw(), "five answers are worth a retry");
+        assert!(bucket.withdraw(), "five successful calls earn a retry");
         bucket.deposit(true);
-        assert!(bucket.withdraw(), "an answer after retries is worth one");
+        assert!(bucket.withdraw(), "a success after retries earns one");
         (0..100).for_each(|_| bucket.deposit(true));
         assert_eq!(bucket.left(), 2);
         let absurd = self::bucket(2, f64::MAX);
@@ -177,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn one_without_bound_never_ends() {
+    fn an_unlimited_bucket_never_runs_out() {
         let bucket = Bucket::new(RetryBudget::UNLIMITED);
         assert!((0..10_000).all(|_| bucket.withdraw()));
     }
 
     #[test]
-    fn threads_get_no_token_twice() {
+    fn no_token_is_taken_twice() {
         let bucket = bucket(1000, 0.2);
         let given: usize = thread::scope(|scope| {
             let threads: Vec<_> = (0..8)

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::{Backoff, RetryBudget};
 
-/// How calls are tried again.
+/// When and how often the client retries a failed attempt.
 ///
-/// Tried again are rate limits, overload, failures of the server, connections that
-/// could not be made or broke, and timeouts of a single phase, unless the provider
-/// says otherwise (`x-should-retry`). A wait that the provider asks for is honoured up to
-/// 120 seconds, plus jitter. If it asks for more, or if a wait would pass the call's
-/// deadline, the call fails with its last failure instead. Used-up quota is not a rate
-/// limit and is not retried. A stream is never retried once it has begun.
+/// The client retries rate limits, overload, server failures, connections that failed to open or
+/// broke, and timeouts of a single phase, unless the provider says otherwise (`x-should-retry`). It
+/// honours a wait that the provider asks for, up to 120 seconds, plus jitter. If the provider asks
+/// for more, or if a wait would pass the call's deadline, the call fails with its last error. A
+/// used-up quota is not a rate limit and is not retried. A stream is never retried after it has
+/// started.
 ///
-/// The defaults are those of the official SDKs (openai-python 3.54 and
-/// anthropic-sdk-python 2.12, `_base_client.py`), with a budget on top.
+/// The defaults are those of the official SDKs (openai-python 3.54 and anthropic-sdk-python 2.12,
+/// `_base_client.py`), plus a retry budget.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,27 +27,26 @@ use super::{Backoff, RetryBudget};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RetryConfig {
-    /// The most attempts after the first. Default: 2.
+    /// The most retries of a call after its first attempt. Default: 2.
     pub max_retries: u32,
     /// The wait before the first retry. Default: 500 ms.
     pub initial_interval: Duration,
-    /// The longest wait of our own choosing, the first included. Default: 8 s.
+    /// The longest wait that the client chooses itself, including the first. Default: 8 s.
     pub max_interval: Duration,
-    /// What each wait is multiplied by to give the next, at least 1. Default: 2.
+    /// The factor from each wait to the next, at least 1. Default: 2.
     pub multiplier: f64,
-    /// The share of each wait that is left to chance, 0 to 1, so that clients that
-    /// failed together do not return together. Default: 0.25, so that a wait is
-    /// between 75 % and 100 % of its interval; see [`Backoff`].
+    /// The share of each wait that is random, from 0 to 1, so that clients that failed together do
+    /// not retry together. Default: 0.25: a wait is between 75 % and 100 % of its interval; see
+    /// [`Backoff`].
     pub jitter: f64,
-    /// Whether to try again when the provider may have served the attempt that
-    /// failed, and will bill it: the connection broke or time ran out after the
-    /// request was sent, or the answer does not say that it was turned away (a 500, a
-    /// 504 or plain 503 of a gateway). Default: true, as the official SDKs do. With
-    /// false, a request is sent again only where no connection was made, or where the
-    /// provider says that it was turned away: rate limits, named overload. Then
-    /// [`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale) has no effect.
+    /// Whether to retry when the provider may have served the failed attempt, and will bill it: the
+    /// connection broke or a time limit passed after the request was sent, or the response does not
+    /// say that the provider rejected it (a 500, a 504, or a gateway's plain 503). Default: `true`,
+    /// as in the official SDKs. With `false`, the client retries only if no connection was made, or
+    /// if the provider says it rejected the request: rate limits, named overload.
+    /// [`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale) then has no effect.
     pub retry_ambiguous: bool,
-    /// What bounds the retries of all calls of a client together.
+    /// The limit on the retries of all calls together. Default: [`RetryBudget::default`].
     pub budget: RetryBudget,
 }
 
@@ -66,30 +65,27 @@ impl Default for RetryConfig {
 }
 
 impl RetryConfig {
-    /// The waits before each retry, without end, at random.
+    /// The waits before each retry, with random jitter. The iterator never ends.
     pub fn backoff(&self) -> Backoff {
         Backoff::new(*self, fastrand::Rng::new())
     }
 
-    /// The waits before each retry, the same for the same `seed`.
+    /// The waits before each retry, with jitter that is the same for the same `seed`.
     pub fn backoff_with_seed(&self, seed: u64) -> Backoff {
         Backoff::new(*self, fastrand::Rng::with_seed(seed))
     }
 
-    /// What is wrong with the settings, a sentence each.
+    /// What is wrong with the settings, one sentence each.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !(self.multiplier >= 1.0 && self.multiplier.is_finite()) {
             problems.push(format!(
-                "the retry multiplier is {}; it must be at least 1, or waits would shrink",
+                "the retry multiplier is {}; waits would shrink; set it to 1 or more",
                 self.multiplier
             ));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            problems.push(format!(
-                "the retry jitter is {}; it is a share, between 0 and 1",
-                self.jitter
-            ));
+            problems.push(format!("the retry jitter is {}; set it between 0 and 1", self.jitter));
         }
         problems.extend(self.budget.problem());
         problems

@@ -6,15 +6,15 @@ use super::RetryConfig;
 use super::backoff::Draw;
 use crate::error::{Decision, Error, ErrorKind, GiveUp, Phase, Wait};
 
-/// A server that asks for a longer wait than this is not waited for. The official
-/// SDKs do the same (openai-python 3.54, `_base_client.py`).
+/// The longest wait that a server may ask for. The official SDKs use the same limit (openai-python
+/// 3.54, `_base_client.py`).
 const LONGEST_SERVER_WAIT: Duration = Duration::from_secs(120);
 
-/// Whether to try again, and when.
+/// Whether to retry, and when.
 ///
-/// `retries` counts those already made, `ours` is the wait of our own choosing, and
-/// `left` what remains of the deadline, `None` for ever. What the headers said is in
-/// the error. The budget is not asked here, for asking takes a token.
+/// `retries` counts the retries made so far, `ours` is the client's own wait, and `left` is the
+/// time to the deadline (`None`: no deadline). What the headers said is in the error. This function
+/// does not ask the retry budget, because asking takes a token.
 pub(super) fn decide(
     error: &Error,
     retries: u32,
@@ -49,7 +49,7 @@ pub(super) fn decide(
         }
         (None, Some(reset)) => {
             let most = policy.max_interval;
-            // Neither below the reset nor beyond the most, and not all at once.
+            // Not before the reset, not beyond the maximum, and not all clients at once.
             let after = if reset < most {
                 reset.saturating_add(ours.spread.min(most - reset))
             } else {
@@ -64,8 +64,7 @@ pub(super) fn decide(
     if fits(after) { Retry { after, wait } } else { Stop(GiveUp::DeadlineTooNear) }
 }
 
-/// When every rate limit that is used up is full again. One that resets at once says
-/// nothing.
+/// When every used-up rate limit has refilled. A limit that resets at once is ignored.
 fn reset(error: &Error) -> Option<Duration> {
     if error.kind() != ErrorKind::RateLimited {
         return None;
@@ -79,13 +78,13 @@ fn reset(error: &Error) -> Option<Duration> {
         .filter(|reset| !reset.is_zero())
 }
 
-/// Whether the provider may have begun to serve the request, and will bill it.
+/// Whether the provider may have started to serve the request, and will bill it.
 ///
-/// Only what is known to have been turned away was not: for a rate limit or overload,
-/// by a provider that says so (a plain 503 may come from a gateway that lost its
-/// upstream midway), or by Cloudflare, in front of both providers, before it reached
-/// them (521, 523, 525 and 526, developers.cloudflare.com/support, "5xx errors"). Of a
-/// failure without an answer, the phase tells how far it came.
+/// Assume so unless the request is known to have been rejected. A provider rejects it for a rate
+/// limit or an overload that it names; a plain 503 may come from a gateway that lost its upstream
+/// midway. Cloudflare, in front of both providers, answers 521, 523, 525 and 526 before the request
+/// reaches them (developers.cloudflare.com/support, "5xx errors"). Without a response, the phase
+/// says how far the request got.
 fn may_be_served(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| code.contains("overload"));
     if named || error.kind() == ErrorKind::RateLimited {

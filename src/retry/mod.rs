@@ -1,5 +1,4 @@
-//! Whether and when to try again: [`decide`] and [`Backoff`] are pure, the
-//! [`Retrier`] is the loop around them.
+//! Retries: [`decide`] and [`Backoff`] are pure, and the [`Retrier`] is the loop around them.
 
 mod backoff;
 mod budget;

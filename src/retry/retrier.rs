@@ -8,8 +8,7 @@ use crate::bounds::Bounds;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp, Phase};
 use crate::sync::none_held;
 
-/// The loop around the attempts of one call. Clock, chance and sleep come from
-/// outside.
+/// The loop over the attempts of one call. Clock, randomness and sleeping are injected.
 pub(crate) struct Retrier<'a> {
     pub(crate) policy: &'a RetryConfig,
     pub(crate) bucket: &'a Bucket,
@@ -17,16 +16,16 @@ pub(crate) struct Retrier<'a> {
     pub(crate) sleeper: &'a dyn Sleeper,
     pub(crate) clock: &'a dyn Fn() -> Instant,
     pub(crate) bounds: &'a Bounds,
-    /// When the call began.
+    /// When the call started.
     pub(crate) begun: Instant,
-    /// Called for every attempt that has ended.
+    /// Called after every attempt.
     pub(crate) ended: &'a dyn Fn(&Attempt),
 }
 
-/// What an attempt is sent to.
+/// Where an attempt is sent.
 pub(crate) trait Target {
     fn provider(&self) -> &str;
-    /// As the provider names it.
+    /// The model, as the provider names it.
     fn model(&self) -> &str;
 }
 
@@ -40,7 +39,7 @@ impl<T: Target> Target for &T {
     }
 }
 
-/// What an attempt brought, and the attempts it took, itself the last of them.
+/// The result of the successful attempt, and all attempts with it as the last.
 #[derive(Debug)]
 pub(crate) struct Tried<T> {
     pub(crate) value: T,
@@ -48,13 +47,12 @@ pub(crate) struct Tried<T> {
 }
 
 impl Retrier<'_> {
-    /// Tries until an attempt succeeds or there is reason to give up. `choose` returns the
-    /// target of the next attempt, after those that came before it. `attempt` gets this
-    /// target, the number of retries before it, and the right to send twice if it has to.
+    /// Makes attempts until one succeeds or a retry makes no sense. `choose` gets the attempts so
+    /// far and returns the target of the next one. `attempt` gets this target, the number of
+    /// retries before it, and the right to send its request twice if it must.
     ///
-    /// The error is that of the last attempt, with all of them listed. Where time
-    /// ran out or the caller cancelled after earlier failures, the last of those is
-    /// its source.
+    /// The error is that of the last attempt and lists all of them. If time ran out or the caller
+    /// cancelled after earlier failures, the last of those is its source.
     pub(crate) fn run<G: Target, T>(
         mut self,
         mut choose: impl FnMut(&[Attempt]) -> G,
@@ -102,14 +100,14 @@ impl Retrier<'_> {
             if self.bounds.is_cancelled() {
                 self.bucket.put_back();
                 let cancelled = Error::cancelled().with_phase(Phase::Backoff);
-                return Err(ended(cancelled, Some(telling(before, error)), attempts));
+                return Err(ended(cancelled, Some(root_cause(before, error)), attempts));
             }
             if self.bounds.deadline.is_past((self.clock)()) {
                 self.bucket.put_back();
                 let late = Error::timeout(Phase::Backoff);
-                return Err(ended(late, Some(telling(before, error)), attempts));
+                return Err(ended(late, Some(root_cause(before, error)), attempts));
             }
-            before = Some(telling(before, error));
+            before = Some(root_cause(before, error));
         }
     }
 
@@ -125,26 +123,26 @@ impl Retrier<'_> {
     }
 }
 
-/// Being out of time, cancelled or out of money says nothing of why the call was still
-/// under way: the failure before it does.
-fn says_nothing(error: &Error) -> bool {
+/// A timeout, a cancellation or a budget refusal does not say why the call was still running: the
+/// failure before it does.
+fn hides_the_cause(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::BudgetExceeded | ErrorKind::Ledger
     )
 }
 
-/// Of two failures, the later one that says why the call was still under way.
-fn telling(before: Option<Error>, error: Error) -> Error {
+/// Of two failures, the later one that says why the call was still running.
+fn root_cause(before: Option<Error>, error: Error) -> Error {
     match before {
-        Some(before) if says_nothing(&error) => before,
+        Some(before) if hides_the_cause(&error) => before,
         _ => error,
     }
 }
 
 fn ended(error: Error, before: Option<Error>, attempts: Vec<Attempt>) -> Error {
     let error = match before {
-        Some(before) if says_nothing(&error) => error.with_source(before),
+        Some(before) if hides_the_cause(&error) => error.with_source(before),
         _ => error,
     };
     error.with_attempts(attempts)
@@ -216,7 +214,7 @@ mod tests {
         }
     }
 
-    /// The one target of these tests.
+    /// The only target in these tests.
     struct Somewhere;
 
     impl Target for Somewhere {
@@ -253,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attempt_is_listed_with_its_end_and_the_wait_after_it() {
+    fn every_attempt_is_listed_with_its_result_and_the_wait_after_it() {
         let world = World::new();
         let tried = world
             .call(even(5), &unlimited(), SECOND * 60, |retries| {
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn the_error_is_the_last_one_and_lists_them_all() {
+    fn the_last_error_is_returned_and_lists_every_attempt() {
         let world = World::new();
         let count = Cell::new(0);
         let error = world
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_would_pass_the_deadline_is_not_begun() {
+    fn a_wait_that_would_pass_the_deadline_is_not_started() {
         let world = World::new();
         let error = world
             .call(even(9), &unlimited(), SECOND * 3, |_| -> Result<(), _> {
@@ -308,7 +306,7 @@ mod tests {
                 Err(server_error())
             })
             .unwrap_err();
-        // 0.5 + 0.5 + 0.5 + 1 + 0.5 leave nothing for 2 s.
+        // 0.5 + 0.5 + 0.5 + 1 + 0.5 leave no time for 2 s.
         assert_eq!(world.sleeps(), [SECOND / 2, SECOND]);
         assert_eq!(error.kind(), ErrorKind::Server);
         let last = error.attempts()[2].decision;
@@ -317,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn being_out_of_time_names_the_phase_and_keeps_the_last_real_failure() {
+    fn a_timeout_names_the_phase_and_keeps_the_last_real_failure() {
         let world = World::new();
         let error = world
             .call(even(9), &unlimited(), SECOND * 2, |retries| -> Result<(), _> {
@@ -353,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn sleeping_past_the_deadline_is_being_out_of_time() {
+    fn sleeping_past_the_deadline_is_a_timeout() {
         struct Oversleeper<'a>(&'a World);
         impl Sleeper for Oversleeper<'_> {
             fn sleep(&self, _: Duration, _: Option<&CancelToken>) {
@@ -394,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn when_every_call_fails_the_budget_bounds_what_is_sent() {
+    fn if_every_call_fails_the_budget_limits_the_requests_sent() {
         let world = World::new();
         let bucket = Bucket::new(RetryBudget { capacity: 20, refill: 0.2 });
         let sent = Cell::new(0);
@@ -414,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn when_calls_succeed_after_retries_the_budget_does_not_shrink() {
+    fn if_calls_succeed_after_retries_the_budget_does_not_shrink() {
         let world = World::new();
         let bucket = Bucket::new(RetryBudget { capacity: 2, refill: 0.2 });
         for _ in 0..100 {
@@ -428,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_asked_for_is_spread_by_chance_unless_the_deadline_leaves_no_room() {
+    fn jitter_is_added_to_a_requested_wait_unless_the_deadline_is_too_near() {
         let world = World::new();
         let policy = RetryConfig { max_retries: 1, ..RetryConfig::default() };
         let asked = |_| -> Result<(), _> {

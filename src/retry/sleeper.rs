@@ -9,10 +9,9 @@ use crate::cancel::CancelToken;
 
 /// Waits between attempts.
 ///
-/// A client waits in real time unless it is given another sleeper
-/// ([`ClientBuilder::sleeper`](crate::ClientBuilder::sleeper)): one that does not
-/// wait lets a program's tests see a provider that says "come back in a minute"
-/// without taking one.
+/// A client waits in real time unless you set another sleeper
+/// ([`ClientBuilder::sleeper`](crate::ClientBuilder::sleeper)). With one that does not wait, a
+/// program's tests can meet a provider that says "come back in a minute" without taking a minute.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -36,7 +35,7 @@ use crate::cancel::CancelToken;
 ///     .base_url("http://127.0.0.1:9/v1")
 ///     .sleeper(Arc::clone(&recorder))
 ///     .build()?;
-/// // … call it, then look at what it would have waited:
+/// // … make calls, then look at the waits it recorded:
 /// # let _ = client;
 /// assert!(recorder.0.lock().unwrap().is_empty());
 /// # Ok::<(), tollgate::Error>(())
@@ -59,7 +58,7 @@ impl fmt::Debug for dyn Sleeper {
     }
 }
 
-/// Waits in real time, and no longer once the call is cancelled.
+/// Waits in real time; cancelling the call ends the wait.
 pub(crate) struct Interruptible;
 
 impl Sleeper for Interruptible {

@@ -8,7 +8,7 @@ use crate::wire::{self, Reply, Wire};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What our own backoff would do: a second, an eighth less than the whole.
+/// The client's own backoff in these tests: a second, shortened by an eighth.
 const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125), chance: 0.125 };
 
 const BACKOFF: Decision = Decision::Retry { after: SECOND, wait: Wait::Backoff };
@@ -25,18 +25,18 @@ fn decided(error: &Error) -> Decision {
     decide(error, 0, &RetryConfig::default(), OURS, None)
 }
 
-/// The error of a response, as a call makes it.
+/// The error that a call makes of a response.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
     let headers = wire::header_map(headers);
     let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: None };
     let failure = Wire::OpenAiChat.decode(reply, &crate::Provider::OPENAI).unwrap_err();
-    // 2023-09-29 16:26:37, the moment of the SDKs' tests.
+    // 2023-09-29 16:26:37, the moment the SDKs' tests use.
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_696_004_797);
     wire::error(failure, reply, now, &Secrets::default())
 }
 
 #[test]
-fn every_kind() {
+fn every_kind_of_error_has_its_decision() {
     for (kind, again) in [
         (ErrorKind::InvalidRequest, false),
         (ErrorKind::Authentication, false),
@@ -64,7 +64,7 @@ fn every_kind() {
 }
 
 #[test]
-fn every_status() {
+fn every_status_has_its_decision() {
     let again = |status: u16| matches!(status, 408 | 409 | 429 | 498 | 500..=599);
     for status in 300..=599 {
         let expected = if again(status) { BACKOFF } else { stop(GiveUp::Lasting) };
@@ -76,7 +76,7 @@ fn every_status() {
 }
 
 #[test]
-fn every_phase() {
+fn every_phase_has_its_decision() {
     for (phase, again) in [
         (Phase::Resolve, true),
         (Phase::Connect, true),
@@ -93,7 +93,7 @@ fn every_phase() {
 }
 
 #[test]
-fn a_used_up_quota_is_no_rate_limit() {
+fn a_used_up_quota_is_not_retried() {
     for (status, body) in [
         (429, r#"{"error": {"code": "insufficient_quota", "message": "m"}}"#),
         (
@@ -110,7 +110,7 @@ fn a_used_up_quota_is_no_rate_limit() {
 }
 
 #[test]
-fn the_provider_has_the_last_word_on_whether() {
+fn the_should_retry_header_overrides_the_decision() {
     for (status, value, expected) in [
         (500, "false", stop(GiveUp::Forbidden)),
         (429, "False", stop(GiveUp::Forbidden)),
@@ -125,7 +125,7 @@ fn the_provider_has_the_last_word_on_whether() {
 }
 
 #[test]
-fn the_provider_has_the_first_word_on_when() {
+fn a_wait_that_the_provider_asks_for_is_honoured_up_to_120_seconds() {
     let seconds = |number| asked(Duration::from_secs_f64(number));
     for (name, value, expected) in [
         ("retry-after", "7", seconds(7.0)),
@@ -145,7 +145,7 @@ fn the_provider_has_the_first_word_on_when() {
         ("retry-after-ms", "120000", seconds(120.0)),
         ("retry-after-ms", "120001", stop(GiveUp::WaitTooLong)),
         ("x-ms-retry-after-ms", "40", seconds(0.04)),
-        // A moment in the past, or nonsense: as if nothing was said.
+        // A moment in the past, or nonsense, is ignored.
         ("retry-after", "0", BACKOFF),
         ("retry-after", "-10", BACKOFF),
         ("retry-after", "Fri, 29 Sep 2023 16:26:27 GMT", BACKOFF),
@@ -171,7 +171,7 @@ fn the_provider_has_the_first_word_on_when() {
 }
 
 #[test]
-fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
+fn a_used_up_rate_limit_is_waited_for_up_to_max_interval() {
     let policy = RetryConfig::default();
     let until = |reset: f64| Decision::Retry {
         after: if reset < 8.0 {
@@ -197,7 +197,7 @@ fn a_rate_limit_that_is_used_up_is_waited_for_within_our_own_bounds() {
     ] {
         let used_up = [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];
         assert_eq!(decided(&answered(429, &used_up, "")), expected, "{reset}");
-        // Only a rate limit is waited for like this, and only one that is used up.
+        // This applies only to a rate limit, and only to one that is used up.
         assert_eq!(decided(&answered(503, &used_up, "")), BACKOFF, "{reset}");
         let left = [("x-ratelimit-remaining-tokens", "9"), ("x-ratelimit-reset-tokens", reset)];
         assert_eq!(decided(&answered(429, &left, "")), BACKOFF, "{reset}");
@@ -240,7 +240,7 @@ fn the_longest_settings_do_not_overflow() {
 }
 
 #[test]
-fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
+fn an_ambiguous_failure_is_retried_only_if_allowed() {
     let strict = RetryConfig { retry_ambiguous: false, ..RetryConfig::default() };
     let phase = |phase| Error::new(ErrorKind::Connection, "").with_phase(phase);
     for (error, ambiguous) in [
@@ -251,7 +251,7 @@ fn what_may_have_been_served_is_repeated_only_where_that_is_allowed() {
         (answered(409, &[], ""), true),
         (answered(429, &[], ""), false),
         (answered(498, &[], ""), false),
-        // Of a gateway, and of a provider.
+        // From a gateway, and from a provider.
         (answered(503, &[], "upstream connect error or disconnect/reset before headers"), true),
         (answered(503, &[], r#"{"error": {"message": "m", "type": "overloaded_error"}}"#), false),
         (answered(503, &[], r#"{"error": {"message": "m", "type": "server_error"}}"#), true),
@@ -294,14 +294,14 @@ fn a_wait_must_end_before_the_deadline() {
     let patient = answered(429, &[("retry-after", "5")], "");
     assert_eq!(with(&patient, SECOND * 6), asked(SECOND * 5));
     assert_eq!(with(&patient, SECOND * 5), stop(GiveUp::DeadlineTooNear));
-    // No room for the random share.
+    // No room for the jitter.
     let barely = SECOND * 5 + OURS.spread / 2;
     let exact = Decision::Retry { after: SECOND * 5, wait: Wait::RetryAfter };
     assert_eq!(with(&patient, barely), exact);
 }
 
 #[test]
-fn retries_end() {
+fn retries_stop_at_max_retries() {
     let policy = RetryConfig::default();
     let error = answered(500, &[], "");
     for (retries, expected) in [
@@ -312,14 +312,14 @@ fn retries_end() {
     ] {
         assert_eq!(decide(&error, retries, &policy, OURS, None), expected, "{retries}");
     }
-    // Even then, a permanent failure is reported as permanent.
+    // A permanent failure is reported as one even then.
     let lasting = answered(400, &[], "");
     assert_eq!(decide(&lasting, 2, &policy, OURS, None), stop(GiveUp::Lasting));
 }
 
-/// Whatever is asked, no wait is longer than the policy allows or than what is left.
+/// Whatever a server asks, no wait is longer than the policy allows or than the time left.
 #[test]
-fn no_wait_breaks_its_bounds() {
+fn no_wait_exceeds_its_limits() {
     let mut random = fastrand::Rng::with_seed(11);
     let mut word = || match random.u8(0..8) {
         0 => "NaN".to_owned(),
@@ -374,7 +374,7 @@ fn a_wait_that_only_the_body_states_is_honoured() {
     ] {
         assert_eq!(decided(&answered(429, &[], body)), expected, "{body}");
     }
-    // The header is the more exact.
+    // The header is more exact.
     let error = answered(429, &[("retry-after", "1")], gemini);
     assert_eq!(decided(&error), retry(1000));
     let error = answered(503, &[], r#"{"error": {"message": "Overloaded, retry in 3 seconds"}}"#);
