@@ -1,4 +1,4 @@
-//! The client, and how it is made from its settings.
+//! The client, and how it is built from its settings.
 
 use serde_json::Value;
 use std::fmt;
@@ -21,12 +21,11 @@ use crate::retry::Bucket;
 use crate::stream::ChatStream;
 use crate::transport::{self, Transport};
 
-/// A client of one provider or many.
+/// A client for one provider or many.
 ///
-/// Cheap to clone; all clones share one pool of connections, and calls may be made
-/// from any number of threads at once. A request's
-/// [model](ChatRequest::model) may name another provider than the client's own; all providers
-/// share the pool, the retries, the ledger and the metrics.
+/// Cloning is cheap: all clones share one connection pool, and any number of threads may call at
+/// once. A request's [model](ChatRequest::model) may name another provider than the client's own;
+/// all providers share the pool, the retry budget, the ledger and the metrics.
 ///
 /// ```no_run
 /// use tollgate::Client;
@@ -44,16 +43,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Begins to set up a client.
+    /// Starts to configure a client.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::default()
     }
 
-    /// A client of any provider that the crate knows, with every default: `provider/model`,
-    /// the key from the provider's usual variable.
+    /// Makes a client with all defaults from `provider/model`, for any provider the crate knows.
+    /// The key comes from the provider's usual environment variable.
     ///
-    /// What stands before the first slash is the provider, by its name or an alias. All
-    /// that follows is the model's own name, slashes included.
+    /// The text before the first slash is the provider, by name or alias. The rest is the model's
+    /// own name, which may contain slashes.
     ///
     /// ```no_run
     /// use tollgate::Client;
@@ -66,82 +65,79 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](crate::ErrorKind::Configuration) for a name without a provider or
-    /// with one that is not known, with the nearest names; else as
-    /// [`ClientBuilder::build`].
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the name has no provider or an unknown
+    /// one; the error lists similar names. Otherwise as for [`ClientBuilder::build`].
     pub fn new(model: impl AsRef<str>) -> Result<Self, Error> {
         Self::builder_for(model)?.build()
     }
 
-    /// Begins to set up a client of `provider/model`, as [`new`](Self::new) reads it.
+    /// Starts to configure a client from `provider/model`, as [`new`](Self::new) does.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](crate::ErrorKind::Configuration) for a name without a provider or
-    /// with one that is not known.
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the name has no provider or an unknown
+    /// one.
     pub fn builder_for(model: impl AsRef<str>) -> Result<ClientBuilder, Error> {
         let model = cleaned(model.as_ref()).map_err(|stray| {
-            let message = format!("the model's name holds {stray}; write provider/model");
+            let message = format!("the model's name contains {stray}; write it as provider/model");
             Error::new(ErrorKind::Configuration, message)
         })?;
         let name = provider::split(&model)?;
         Ok(Self::builder().provider(name.provider).model(name.model))
     }
 
-    /// A client of OpenAI with every default, the key from `OPENAI_API_KEY`.
+    /// Makes a client of OpenAI with all defaults. The key comes from `OPENAI_API_KEY`.
     ///
     /// # Errors
     ///
-    /// As [`ClientBuilder::build`].
+    /// As for [`ClientBuilder::build`].
     pub fn openai(model: impl Into<String>) -> Result<Self, Error> {
         Self::builder().provider(Provider::OPENAI).model(model).build()
     }
 
-    /// A client of Anthropic with every default, the key from `ANTHROPIC_API_KEY`.
+    /// Makes a client of Anthropic with all defaults. The key comes from `ANTHROPIC_API_KEY`.
     ///
     /// # Errors
     ///
-    /// As [`ClientBuilder::build`].
+    /// As for [`ClientBuilder::build`].
     pub fn anthropic(model: impl Into<String>) -> Result<Self, Error> {
         Self::builder().provider(Provider::ANTHROPIC).model(model).build()
     }
 
-    /// Asks the model, and waits for the whole answer.
+    /// Sends a chat request and waits for the whole answer.
     ///
-    /// OpenAI's models that only do text completions (`gpt-3.5-turbo-instruct`,
-    /// `davinci-002`, `babbage-002`) are asked as by [`complete`](Self::complete).
+    /// OpenAI's models that only complete text (`gpt-3.5-turbo-instruct`, `davinci-002`,
+    /// `babbage-002`) are called as by [`complete`](Self::complete).
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) before anything is sent when
-    /// the request asks for what the provider cannot do; otherwise what the last
-    /// attempt ended with, see [`Error::kind`].
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if the
+    /// provider does not support the request. Otherwise the error of the last attempt, see
+    /// [`Error::kind`].
     pub fn chat(&self, request: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
         self.caller.whole(&request.into(), false)
     }
 
-    /// Completes a prompt by OpenAI's text completions, whatever the model.
+    /// Completes a prompt with OpenAI's text completions, for any model.
     ///
-    /// A single user message is sent as the prompt, unchanged. A conversation is rendered as one
-    /// text, with `User:` and `Assistant:` before each turn. What that
-    /// interface has beyond chat (`suffix`, `echo`, `best_of`, …) goes into
-    /// [`extra`](ChatRequest::extra).
+    /// A single user message is the prompt, unchanged. A conversation becomes one prompt, with
+    /// `User:` and `Assistant:` before each turn. Put what that endpoint has beyond chat (`suffix`,
+    /// `echo`, `best_of`, …) into [`extra`](ChatRequest::extra).
     ///
     /// # Errors
     ///
-    /// As [`chat`](Self::chat); tools, images and the like are refused before
-    /// sending, and so is a provider that has no text completions.
+    /// As for [`chat`](Self::chat). Tools, images and the like are refused before sending, and so
+    /// is a provider without text completions.
     pub fn complete(&self, prompt: impl Into<ChatRequest>) -> Result<ChatResponse, Error> {
         self.caller.whole(&prompt.into(), true)
     }
 
-    /// Asks the model, and hands out the answer while it is written.
+    /// Sends a chat request and yields the answer as the model writes it.
     ///
-    /// Returns once the first event is there, so that whatever fails before it is
-    /// tried again and then an error here; afterwards nothing is. The
-    /// [timeout](ClientBuilder::timeout) bounds the whole stream, unless a
-    /// [stream timeout](ClientBuilder::stream_timeout) does; the
-    /// [idle timeout](ClientBuilder::idle_timeout) bounds the time between tokens.
+    /// Returns when the first event has arrived. Failures before it are retried and then returned
+    /// here; later ones are not retried. The [timeout](ClientBuilder::timeout) bounds the whole
+    /// stream, unless a [stream timeout](ClientBuilder::stream_timeout) does. The [idle
+    /// timeout](ClientBuilder::idle_timeout) bounds the time between tokens.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -153,27 +149,26 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`chat`](Self::chat), until the first event.
+    /// As for [`chat`](Self::chat), until the first event.
     pub fn stream(&self, request: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
         self.caller.stream(&request.into(), false)
     }
 
-    /// Completes a prompt as [`complete`](Self::complete), and hands out the answer
-    /// while it is written, as [`stream`](Self::stream).
+    /// Completes a prompt like [`complete`](Self::complete), and yields the answer as the model
+    /// writes it, like [`stream`](Self::stream).
     ///
     /// # Errors
     ///
-    /// As [`complete`](Self::complete), until the first event.
+    /// As for [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
         self.caller.stream(&prompt.into(), true)
     }
 
-    /// Sends a request to any endpoint of a provider, such as one that the crate does not
-    /// model, with this client's connections, retries, deadline, cancelling, errors and
-    /// metrics.
+    /// Sends a request to any endpoint of a provider, such as one the crate does not model. It uses
+    /// this client's connections, retries, deadlines, cancelling, errors and metrics.
     ///
-    /// It is not priced: [`costs`](Self::costs) does not know it, and a `POST` to which a
-    /// budget applies that is not soft is refused. A `GET` is taken to be free.
+    /// The request is not priced and does not appear in [`costs`](Self::costs). If a budget applies
+    /// that is not soft, a `POST` is refused. A `GET` is assumed to be free.
     ///
     /// ```no_run
     /// # use tollgate::{Client, RawRequest};
@@ -185,8 +180,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`chat`](Self::chat), and [`Budget`](crate::ErrorKind::BudgetExceeded) where a budget
-    /// applies.
+    /// As for [`chat`](Self::chat), and [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded) if a
+    /// budget refuses it.
     pub fn send(&self, request: RawRequest) -> Result<RawResponse, Error> {
         self.caller.raw(&request)
     }
@@ -195,7 +190,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
     pub fn get(&self, path: impl Into<String>) -> Result<RawResponse, Error> {
         self.send(RawRequest::get(path))
     }
@@ -214,7 +209,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
     pub fn post(
         &self,
         path: impl Into<String>,
@@ -223,20 +218,19 @@ impl Client {
         self.send(RawRequest::post(path, body))
     }
 
-    /// Opens connections to the client's own provider ahead of the first call, all at once, until `connections`
-    /// are at rest or the pool has no room for more. Returns how many it opened.
+    /// Opens connections to the client's own provider before the first call, all at once, until
+    /// `connections` are idle or the pool is full. Returns how many it opened.
     ///
     /// # Errors
     ///
-    /// As for a call that cannot connect. Those that could be opened stay open.
-    /// [`Configuration`](crate::ErrorKind::Configuration) for a client without a provider of
-    /// its own.
+    /// As for a call that cannot connect; connections that did open stay open.
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the client has no provider of its own.
     pub fn warm_up(&self, connections: usize) -> Result<usize, Error> {
         let Caller { endpoints, transport, .. } = &*self.caller;
         let Some(Endpoint { settings, origin, .. }) = endpoints.own().map(|own| &**own) else {
             return Err(Error::new(
                 ErrorKind::Configuration,
-                "the client has no provider of its own to connect to; call \
+                "the client has no provider of its own to connect to; set one with \
                  ClientBuilder::provider",
             ));
         };
@@ -247,7 +241,7 @@ impl Client {
         })
     }
 
-    /// What the pool of connections holds and has done, all at this moment.
+    /// The connection pool's counts, taken at one moment.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -259,8 +253,8 @@ impl Client {
         self.caller.transport.pool_stats()
     }
 
-    /// What calls have cost so far, by model, provider, tag and day, how far the budgets
-    /// are used up, and the last calls.
+    /// What calls have cost so far, by model, provider, tag and day; how much of each budget is
+    /// used; and the most recent calls.
     ///
     /// ```
     /// # use tollgate::{Client, Provider};
@@ -275,15 +269,15 @@ impl Client {
         self.cost_tracker().report()
     }
 
-    /// What keeps track of the costs: for live [events](CostTracker::events), prices on
-    /// [other models](CostTracker::what_if), and to share it with other clients.
+    /// The cost tracker: for live [events](CostTracker::events), for prices on [other
+    /// models](CostTracker::what_if), and to share it with other clients.
     pub fn cost_tracker(&self) -> &CostTracker {
         &self.caller.settings.costs
     }
 
-    /// What calls did, all at this moment: how many, how long, how they failed, what they
-    /// used; since the start and of late, by model; the pool, the budgets, and the calls
-    /// that failed last and took longest.
+    /// Metrics of all calls, taken at one moment: counts, durations, errors and usage, since the
+    /// start and for recent minutes, by model; the pool and the budgets; and the calls that failed
+    /// last or took longest.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -300,13 +294,13 @@ impl Client {
         recorder.snapshot(now, at, pool, costs, bucket.left())
     }
 
-    /// How many retries the client's [budget](crate::RetryBudget) has left.
+    /// How many retries are left in the client's [retry budget](crate::RetryBudget).
     pub fn retries_left(&self) -> u32 {
         self.caller.bucket.left()
     }
 }
 
-/// Shows the base URL without its query, which may hold a key.
+/// Hides the base URL's query, which may contain a key.
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Caller { settings, endpoints, .. } = &*self.caller;
@@ -320,14 +314,14 @@ impl fmt::Debug for Client {
 }
 
 impl ClientBuilder {
-    /// Checks all settings, with the environment for those not set, and makes the
-    /// client. Opens no connection yet.
+    /// Checks all settings, fills gaps from the environment, and makes the client. Opens no
+    /// connection yet.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](crate::ErrorKind::Configuration), naming every mistake that it can
-    /// see, a sentence each. What depends on the provider is checked once there is one, and
-    /// root certificates once all else is right.
+    /// [`Configuration`](crate::ErrorKind::Configuration), with a sentence for every mistake found.
+    /// Settings that depend on the provider are checked once there is one, and root certificates
+    /// once everything else is right.
     pub fn build(self) -> Result<Client, Error> {
         let Checked { settings, own, others } = self.check(&Environment::of_process())?;
         let transport = Transport::new(&transport::Settings {

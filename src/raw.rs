@@ -1,4 +1,4 @@
-//! Requests to endpoints that the crate does not model.
+//! Requests to endpoints the crate does not model.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -28,7 +28,7 @@ use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 #[must_use]
 pub struct RawRequest {
     pub(crate) path: String,
-    /// `None` for GET.
+    /// `None` for `GET`.
     pub(crate) body: Option<Value>,
     pub(crate) provider: Option<Provider>,
     pub(crate) tags: BTreeMap<String, String>,
@@ -38,7 +38,8 @@ pub struct RawRequest {
 }
 
 impl RawRequest {
-    /// `GET` of a path below the provider's base URL, such as `/models`. It may have a query.
+    /// A `GET` of a path below the provider's base URL, such as `/models`. The path may have a
+    /// query.
     pub fn get(path: impl Into<String>) -> Self {
         Self {
             path: path.into(),
@@ -51,38 +52,38 @@ impl RawRequest {
         }
     }
 
-    /// `POST` of JSON to a path below the provider's base URL, such as `/moderations`.
+    /// A `POST` of JSON to a path below the provider's base URL, such as `/moderations`.
     pub fn post(path: impl Into<String>, body: impl Into<Value>) -> Self {
         Self { body: Some(body.into()), ..Self::get(path) }
     }
 
-    /// Sets the provider, by its name or an alias. Default: the client's own.
+    /// Sets the provider, by name or alias. Default: the client's own.
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         self.provider = Some(provider.into());
         self
     }
 
-    /// Sets the longest that the whole call may take. Default: the client's
-    /// [`timeout`](crate::ClientBuilder::timeout).
+    /// Sets the longest the whole call may take. Default: the client's
+    /// [`timeout`](crate::ClientBuilder::timeout), 600 s if not set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// Sets what can end the call from another thread. Default: none.
+    /// Sets the token that can cancel the call from another thread. Default: none.
     pub fn cancel_token(mut self, token: &CancelToken) -> Self {
         self.cancel_token = Some(token.clone());
         self
     }
 
-    /// Marks the call for metrics and observers.
+    /// Tags the call for metrics and observers. Default: no tags.
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.tags.insert(name.into(), value.into());
         self
     }
 
-    /// Sets the `Idempotency-Key`, the same with every attempt. Default: none, or the client's
-    /// [own](crate::ClientBuilder::idempotency_keys) for each call.
+    /// Sets the `Idempotency-Key`, the same for every attempt. Default: none, or a fresh one if the
+    /// client [sends them](crate::ClientBuilder::idempotency_keys).
     pub fn idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
         self
@@ -94,7 +95,7 @@ impl RawRequest {
     }
 }
 
-/// Shows no body: it may hold a prompt.
+/// Hides the body, which may contain a prompt.
 impl fmt::Debug for RawRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.split('?').next().unwrap_or_default();
@@ -106,41 +107,41 @@ impl fmt::Debug for RawRequest {
     }
 }
 
-/// What a provider answered to a [`RawRequest`], with a status of 2xx.
+/// A provider's response to a [`RawRequest`], with a 2xx status.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RawResponse {
     /// The HTTP status.
     pub status: u16,
-    /// The body as it came.
+    /// The body, unchanged.
     pub body: Vec<u8>,
-    /// The media type of the body (`content-type`), where the server names it.
+    /// The media type of the body (`content-type`), if the server sent it.
     pub media_type: Option<String>,
-    /// Who answered.
+    /// The provider that answered.
     pub provider: Provider,
-    /// The provider's id of the HTTP request, to quote to its support.
+    /// The provider's request id; quote it when you contact its support.
     pub request_id: Option<String>,
-    /// What the rate-limit headers said.
+    /// The rate limits from the headers.
     pub rate_limit: RateLimit,
-    /// From the call until the whole response was there, waiting and retries included.
+    /// The time from the call to the end of the response, including waits and retries.
     pub latency: Duration,
     pub(crate) attempts: Vec<Attempt>,
 }
 
 impl RawResponse {
-    /// The body as text; bytes that are no UTF-8 are replaced.
+    /// The body as text. Invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 
-    /// The body as a value of any type that JSON can be read into.
+    /// Parses the body as JSON into any type.
     ///
     /// # Errors
     ///
-    /// [`Protocol`](ErrorKind::Protocol) where it is not JSON, or not of this type.
+    /// [`Protocol`](ErrorKind::Protocol) if it is not JSON, or not of this type.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|cause| {
-            // What serde_json says may repeat what the body holds.
+            // serde_json's message may quote the body.
             let (line, column) = (cause.line(), cause.column());
             let what = if cause.is_data() { "not of the expected type" } else { "not JSON" };
             let message = format!("the response body is {what} (line {line}, column {column})");
@@ -151,13 +152,13 @@ impl RawResponse {
         })
     }
 
-    /// What was tried.
+    /// Every attempt of the call, in order.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 }
 
-/// Shows no body: it may be long.
+/// Hides the body, which may be long.
 impl fmt::Debug for RawResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawResponse")

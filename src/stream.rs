@@ -1,4 +1,4 @@
-//! An answer that is read while it is written.
+//! A streamed response: its events while the model writes it.
 
 mod context;
 mod reader;
@@ -25,21 +25,20 @@ use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
 use context::StreamContext;
-use reader::{BATCHES, Batch, LastWord};
+use reader::{BATCHES, Batch, ReaderError};
 pub use select::{Selected, select};
-pub(crate) use source::{Begun, Pace, Source};
+pub(crate) use source::{Pace, Source, StartedStream};
 pub use text::TextDeltas;
 
-/// How long the end of the body is awaited once the answer is whole, so that a call
-/// that follows finds the connection free.
-const SETTLE: Duration = Duration::from_millis(100);
+/// How long to wait for the end of the body after a complete answer, so that the next call finds
+/// the connection free.
+const BODY_END_WAIT: Duration = Duration::from_millis(100);
 
-/// An answer that comes piece by piece.
+/// A streamed response.
 ///
-/// An iterator over its events, for a plain `for` loop. It ends after
-/// [`Finished`](StreamEvent::Finished), or after its first error. A stream that breaks
-/// off is always an error and never looks like its end: of kind
-/// [`Truncated`](ErrorKind::Truncated) where the connection ended in good order.
+/// Iterate over its events with a plain `for` loop. The iterator ends after
+/// [`Finished`](StreamEvent::Finished), or after its first error. A truncated stream is always an
+/// error; if the connection itself ended properly, the kind is [`Truncated`](ErrorKind::Truncated).
 ///
 /// ```no_run
 /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -55,28 +54,27 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// # Ok::<(), tollgate::Error>(())
 /// ```
 ///
-/// It holds a connection of the pool until it has ended or is dropped. A thread of its
-/// own reads the socket and decodes; it runs ahead of the caller by a
-/// bounded number of events, and then the provider has to wait. A stream that is
-/// dropped closes its connection at once, since the rest would cost money; one that
-/// is read to its end gives it back to the pool.
+/// A stream holds a connection of the pool until it ends or is dropped. A thread of its own reads
+/// the socket and decodes. It reads ahead by a bounded number of events; then the provider has to
+/// wait. Dropping a stream closes its connection at once, because the rest would cost money.
+/// Reading it to the end returns the connection to the pool.
 #[must_use = "a stream that is dropped is cancelled"]
 pub struct ChatStream {
     receiver: Receiver<Batch>,
-    /// What the caller has yet to see of the last batch.
+    /// The events of the last batch that the caller has not seen.
     batch: vec::IntoIter<StreamEvent>,
-    /// How it ended, once the caller has seen that.
+    /// How the stream ended, once the caller has seen it.
     end: Option<Result<(), Error>>,
-    last_word: LastWord,
+    reader_error: ReaderError,
     reader: Option<JoinHandle<()>>,
     stop: CancelToken,
-    /// The caller's.
+    /// The caller's token.
     cancel: Option<CancelToken>,
     decoder: Arc<Mutex<Decoder>>,
     context: StreamContext,
 }
 
-/// What [`ChatStream::next_timeout`] found.
+/// What [`ChatStream::next_timeout`] returns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NextEvent {
     /// The next event.
@@ -88,16 +86,16 @@ pub enum NextEvent {
 }
 
 impl ChatStream {
-    /// A stream of a call to `model` that began at `begun`.
+    /// The stream of a call to `model` that started at `begun`.
     pub(crate) fn new(
-        tried: Tried<(Begun, Charge)>,
+        tried: Tried<(StartedStream, Charge)>,
         provider: Provider,
         model: String,
         cancel: Option<CancelToken>,
         begun: Instant,
         watched: ObservedCall,
     ) -> Result<Self, Error> {
-        let Tried { value: (Begun { reader, events, end }, charge), attempts } = tried;
+        let Tried { value: (StartedStream { reader, events, end }, charge), attempts } = tried;
         let first_token = events
             .first()
             .filter(|event| !matches!(event, StreamEvent::Usage(_) | StreamEvent::Finished(_)))
@@ -129,7 +127,7 @@ impl ChatStream {
             receiver,
             batch: events.into_iter(),
             end: None,
-            last_word: Arc::new(Mutex::new(Lock::StreamError, None)),
+            reader_error: Arc::new(Mutex::new(Lock::StreamError, None)),
             reader: None,
             stop,
             cancel,
@@ -137,14 +135,15 @@ impl ChatStream {
             context,
         };
         match end {
-            // It ended with its first events.
-            Some(Err(error)) => *stream.last_word.lock() = Some(error),
+            // The stream ended together with its first events.
+            Some(Err(error)) => *stream.reader_error.lock() = Some(error),
             end => {
-                let (cancel, last_word) = (stream.cancel.clone(), Arc::clone(&stream.last_word));
-                match reader.spawn(end.is_some(), sender, cancel, last_word) {
+                let (cancel, reader_error) =
+                    (stream.cancel.clone(), Arc::clone(&stream.reader_error));
+                match reader.spawn(end.is_some(), sender, cancel, reader_error) {
                     Ok(thread) => stream.reader = Some(thread),
                     Err(cause) => {
-                        let message = "cannot start a thread to read a stream in";
+                        let message = "cannot start the thread that reads the stream";
                         let error = Error::new(ErrorKind::Connection, message).with_source(cause);
                         return Err(stream.fail(error));
                     }
@@ -154,9 +153,9 @@ impl ChatStream {
         Ok(stream)
     }
 
-    /// The pieces of the text alone, for those who only want to print it. An answer that
-    /// only refuses or calls tools has none. To look at the stream afterwards, keep it in
-    /// a variable. If the stream broke off before, its error is the first item.
+    /// Iterates over the text alone, for callers who only want to print it. An answer that only
+    /// refuses or calls tools has none. To use the stream afterwards, keep it in a variable. If the
+    /// stream failed earlier, that error is the first item.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -169,16 +168,15 @@ impl ChatStream {
         TextDeltas::new(self)
     }
 
-    /// Reads to the end, whatever events are left, and returns the whole answer, as
-    /// [`Client::chat`](crate::Client::chat) does, with two differences: its
-    /// [`raw`](ChatResponse::raw) body is empty, and usage that the provider does not report
-    /// is estimated, where `chat` says that it is
-    /// [missing](crate::UsageSource::Missing).
+    /// Reads the remaining events and returns the whole response, as
+    /// [`Client::chat`](crate::Client::chat) does, with two differences. The
+    /// [`raw`](ChatResponse::raw) body is empty. And usage that the provider does not report is
+    /// estimated, while `chat` marks it as [missing](crate::UsageSource::Missing).
     ///
     /// # Errors
     ///
-    /// What the stream broke off with, also when the caller has seen it already;
-    /// [`partial`](Self::partial) is what came before.
+    /// The error the stream failed with, even if the caller has already seen it.
+    /// [`partial`](Self::partial) returns what came before.
     pub fn finish(&mut self) -> Result<ChatResponse, Error> {
         for event in self.by_ref() {
             event?;
@@ -189,39 +187,39 @@ impl ChatStream {
         }
     }
 
-    /// What has come of the answer so far, in a copy; it may be a little more than the
-    /// events seen. Of a stream that broke off it is all there is.
+    /// A copy of the response so far, which may be a little ahead of the events you have seen.
+    /// After a failed stream, it is all there is.
     ///
-    /// A tool call in it may lack the rest of its arguments until it was
-    /// [complete](StreamEvent::ToolCallComplete), and its usage is estimated until the
-    /// provider reports it ([`UsageSource`](crate::UsageSource)).
+    /// A tool call may lack the rest of its arguments until it is
+    /// [complete](StreamEvent::ToolCallComplete). Usage is estimated until the provider reports it
+    /// ([`UsageSource`](crate::UsageSource)).
     ///
-    /// Its cost is that of what has come so far. Once the stream has ended it is what was
-    /// charged, which of a stream that ended early may be more; see
+    /// The cost is that of the response so far. Once the stream has ended, it is the amount
+    /// charged, which may be more for a stream that ended early; see
     /// [`UnreportedUsage`](crate::UnreportedUsage).
     pub fn partial(&self) -> ChatResponse {
         let decoded = self.decoder.lock().partial();
         self.context.response(decoded)
     }
 
-    /// What was tried until the stream began. The last attempt is the stream; if that
-    /// broke off, it says so.
+    /// Every attempt until the stream started. The last one is the stream itself; if that failed,
+    /// its error is included.
     pub fn attempts(&self) -> &[Attempt] {
         &self.context.attempts
     }
 
-    /// The provider's id of the HTTP request, to quote to its support.
+    /// The provider's request id; quote it when you contact its support.
     pub fn request_id(&self) -> Option<&str> {
         self.context.request_id.as_deref()
     }
 
-    /// Whether it has ended: there are no more events, and no error to come.
+    /// Whether the stream has ended: no event or error is left.
     pub fn is_ended(&self) -> bool {
         self.end.is_some()
     }
 
-    /// Waits for the next event, as [`next`](Iterator::next) does, for at most `timeout`. A wait
-    /// that runs out loses nothing: the next one goes on where it stopped.
+    /// Waits for the next event, like [`next`](Iterator::next), for at most `timeout`. After a
+    /// timeout no event is lost; the next call continues.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();
@@ -243,7 +241,7 @@ impl ChatStream {
     ///
     /// # Errors
     ///
-    /// What the stream broke off with, once. Later calls return [`NextEvent::Ended`].
+    /// The error the stream failed with, once. Later calls return [`NextEvent::Ended`].
     #[doc(alias = "recv_timeout")]
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<NextEvent, Error> {
         self.next_by(Instant::now().checked_add(timeout))
@@ -251,11 +249,11 @@ impl ChatStream {
 
     fn next_by(&mut self, at: Option<Instant>) -> Result<NextEvent, Error> {
         if self.end.is_some() {
-            self.settle(at);
+            self.await_body_end(at);
             return Ok(NextEvent::Ended);
         }
         loop {
-            // Ends at once, whatever else has come.
+            // A cancelled stream ends at once, whatever else has arrived.
             if self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
                 return Err(self.cancel());
             }
@@ -275,9 +273,12 @@ impl ChatStream {
                 Ok(events) => self.batch = events.into_iter(),
                 Err(RecvTimeoutError::Timeout) => return Ok(NextEvent::TimedOut),
                 Err(RecvTimeoutError::Disconnected) => {
-                    let said = self.last_word.lock().take();
+                    let said = self.reader_error.lock().take();
                     let error = said.unwrap_or_else(|| {
-                        Error::new(ErrorKind::Protocol, "the reader of the stream is gone")
+                        Error::new(
+                            ErrorKind::Protocol,
+                            "the thread that reads the stream ended early",
+                        )
                     });
                     return Err(self.fail(error));
                 }
@@ -285,7 +286,7 @@ impl ChatStream {
         }
     }
 
-    /// Ends the stream before its end, for the caller wants no more of it.
+    /// Ends the stream early, because the caller wants no more of it.
     fn cancel(&mut self) -> Error {
         let error = Error::cancelled()
             .with_phase(Phase::NextToken)
@@ -294,7 +295,7 @@ impl ChatStream {
         self.fail(error)
     }
 
-    /// Ends the stream with its error, and returns that.
+    /// Ends the stream with this error, and returns it.
     fn fail(&mut self, error: Error) -> Error {
         self.batch = Vec::new().into_iter();
         let context = &mut self.context;
@@ -307,26 +308,26 @@ impl ChatStream {
         error
     }
 
-    /// Awaits the end of the body behind a whole answer for a moment. The reader, which
-    /// hangs up when it has seen it, goes on by itself for no longer than half a second.
-    fn settle(&mut self, at: Option<Instant>) {
+    /// Waits a moment for the end of the body after a complete answer. The reader closes its
+    /// channel when it has seen that end, and otherwise continues alone for at most half a second.
+    fn await_body_end(&mut self, at: Option<Instant>) {
         let Some(reader) = self.reader.take() else { return };
-        let settled = Instant::now() + SETTLE;
-        let until = at.map_or(settled, |at| at.min(settled));
+        let latest = Instant::now() + BODY_END_WAIT;
+        let until = at.map_or(latest, |at| at.min(latest));
         if let Err(RecvTimeoutError::Disconnected) = self.receiver.recv_deadline(until) {
             let _ = reader.join();
-        } else if until < settled {
-            // A caller that only looks in looks in again.
+        } else if until < latest {
+            // A caller with a short timeout will check again.
             self.reader = Some(reader);
         }
     }
 
-    /// Ends the reader, wherever it is: reading, or handing over what nobody takes.
+    /// Stops the reader, whether it reads or waits for the caller.
     fn stop(&mut self) {
         self.stop.cancel();
         self.receiver = never();
         if let Some(reader) = self.reader.take() {
-            // One that panicked has said so.
+            // A panic of the reader was already printed.
             let _ = reader.join();
         }
     }
@@ -338,7 +339,7 @@ impl Iterator for ChatStream {
     fn next(&mut self) -> Option<Self::Item> {
         match self.next_by(None) {
             Ok(NextEvent::Event(event)) => Some(Ok(event)),
-            // Without a deadline the wait never times out.
+            // Without a deadline, the wait never times out.
             Ok(NextEvent::Ended | NextEvent::TimedOut) => None,
             Err(error) => Some(Err(error)),
         }
@@ -350,7 +351,7 @@ impl FusedIterator for ChatStream {}
 impl Drop for ChatStream {
     fn drop(&mut self) {
         match self.end {
-            Some(Ok(())) => self.settle(None),
+            Some(Ok(())) => self.await_body_end(None),
             Some(Err(_)) => {}
             None => {
                 self.cancel();

@@ -113,7 +113,7 @@ fn a_key_goes_to_its_own_provider_and_to_no_other_host() {
     }
     assert_eq!(openai.connections().opened, 0);
     let nobody = Client::builder().build().unwrap();
-    assert!(nobody.get("/models").unwrap_err().message().contains("no provider; name one"));
+    assert!(nobody.get("/models").unwrap_err().message().contains("no provider is set; name one"));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_raw_request_without_a_price_is_refused_if_a_budget_applies() {
     let hard = builder(&server, "openai").budget(Budget::total(Money::dollars(1))).build().unwrap();
     let error = hard.post("/embeddings", body()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
-    assert!(error.message().contains("what it can cost is not known"), "{error}");
+    assert!(error.message().contains("its maximum cost is unknown"), "{error}");
     assert_eq!(server.request_count(), 0);
     hard.get("/models").unwrap();
     let soft = builder(&server, "openai").budget(Budget::total(Money::dollars(1)).soft());

@@ -9,21 +9,21 @@ use crate::cost::{CallPlan, Reservation};
 use crate::error::Error;
 use crate::wire::{self, Delivery, Wire};
 
-/// A request, encoded and admitted by the budgets.
+/// A request that is encoded and that the budgets allow.
 pub(super) struct Admission {
     pub(super) body: Vec<u8>,
-    /// How much of it is text, to estimate its tokens from.
+    /// How many bytes of it are text, to estimate its tokens.
     pub(super) text_bytes: usize,
-    /// The betas that the request asks for, where they are others than the client's.
+    /// The request's betas, if they differ from the client's.
     pub(super) betas: Option<HeaderValue>,
-    /// What every further attempt is admitted by.
+    /// The plan that every later attempt is reserved with.
     pub(super) plan: CallPlan,
-    /// What is set aside for the first.
+    /// The reservation of the first attempt.
     pub(super) reservation: Reservation,
 }
 
-/// Encodes a request and sets aside the most that it can cost, with the output limit
-/// that the budgets bear where it has none of its own.
+/// Encodes a request and reserves the most it can cost. If the request sets no output limit, the
+/// budgets set one that they can afford.
 pub(super) fn admit(
     caller: &Caller,
     target: &Target,

@@ -1,4 +1,4 @@
-//! Chat, whole and streamed: what an attempt at it is.
+//! Chat, complete and streamed: one attempt of each.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -6,7 +6,7 @@ use ureq::http::Method;
 
 use super::Caller;
 use super::admission::{Admission, admit};
-use super::operation::{Attempting, Operation, Options};
+use super::operation::{OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
@@ -16,29 +16,28 @@ use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
-use crate::provider::Format;
-use crate::stream::{Begun, Source};
+use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::transport::Watch;
 use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
 
-/// A chat, or the completion of a prompt.
+/// A chat request, or the completion of a prompt.
 #[derive(Clone, Copy)]
 pub(crate) struct Chat<'a> {
     pub(crate) request: &'a ChatRequest,
-    /// Whether text completions are asked for, whatever the model.
+    /// Whether to use text completions, for any model.
     pub(crate) completion: bool,
-    /// How the answer comes.
+    /// Whether the answer comes whole or as a stream.
     pub(crate) delivery: Delivery,
 }
 
-/// A chat as it is sent, beside its bytes.
+/// The parts of an encoded chat besides its bytes.
 pub(super) struct Encoding {
     wire: Wire,
-    /// What every further attempt is admitted by.
+    /// The plan that every later attempt is reserved with.
     plan: CallPlan,
-    /// How much of the body is text, to estimate its tokens from.
+    /// How many bytes of the body are text, to estimate its tokens.
     text_bytes: usize,
 }
 
@@ -137,7 +136,7 @@ impl Operation for Chat<'_> {
 
 /// Makes one attempt at a chat whose answer comes whole.
 pub(super) fn whole(
-    mut attempt: Attempting<'_, '_, Encoding>,
+    mut attempt: OngoingAttempt<'_, '_, Encoding>,
     reserved: Reservation,
 ) -> Result<ChatResponse, Error> {
     let signature = attempt.prepared.sign()?;
@@ -155,12 +154,11 @@ pub(super) fn whole(
     }
 }
 
-/// Makes one attempt at a chat whose answer comes as a stream. It ends when the first event
-/// is there.
+/// Makes one attempt at a streamed chat. It ends when the first event has arrived.
 pub(super) fn streamed(
-    mut attempt: Attempting<'_, '_, Encoding>,
+    mut attempt: OngoingAttempt<'_, '_, Encoding>,
     reserved: Reservation,
-) -> Result<(Begun, Charge), Error> {
+) -> Result<(StartedStream, Charge), Error> {
     let signature = attempt.prepared.sign()?;
     let charge = reserved.send();
     let source = match open(&mut attempt, &signature, charge.meter()) {
@@ -174,10 +172,10 @@ pub(super) fn streamed(
     match source.begin() {
         Ok(begun) => Ok((begun, charge)),
         Err(error) => {
-            // Copied, since nothing is booked under a lock.
-            let came = began(&decoder.lock());
+            // Copied, because nothing is charged under a lock.
+            let came = bill_of_failed_stream(&decoder.lock());
             match came {
-                // Whatever it failed with, the model was at work.
+                // The model was already working, whatever the failure.
                 Some(bill) => {
                     let _ = charge.settle(bill.cut_off());
                 }
@@ -190,7 +188,7 @@ pub(super) fn streamed(
 
 /// Sends a request and reads the whole answer.
 fn ask(
-    attempt: &mut Attempting<'_, '_, Encoding>,
+    attempt: &mut OngoingAttempt<'_, '_, Encoding>,
     signature: &Signature,
 ) -> Result<ChatResponse, Error> {
     let (incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
@@ -211,11 +209,11 @@ fn ask(
 
 /// Sends a request whose answer comes as a stream.
 fn open(
-    attempt: &mut Attempting<'_, '_, Encoding>,
+    attempt: &mut OngoingAttempt<'_, '_, Encoding>,
     signature: &Signature,
     meter: Meter,
 ) -> Result<Source, Error> {
-    let Attempting { caller, prepared, limits, retries, second } = attempt;
+    let OngoingAttempt { caller, prepared, limits, retries, second } = attempt;
     let endpoint = &prepared.target.endpoint;
     let secrets = &signature.secrets;
     let limit = limits.attempt();
@@ -226,7 +224,7 @@ fn open(
     let first = limits.first_token;
     let opened =
         caller.transport.open_stream(&endpoint.origin, outgoing, &bounds, first, &watch, second);
-    // The limit for the first event begins with the sending, where the transport sets it.
+    // The transport starts the limit for the first event when it sends the request.
     let begin = match first {
         Some(value) if watch.deadline().is_before(limit.deadline) => {
             TimeLimit { setting: "first_token_timeout", value, deadline: watch.deadline() }
@@ -260,8 +258,7 @@ fn open(
     })
 }
 
-/// What an answer is charged by. Where the provider reported no usage, it is estimated, as
-/// for a stream.
+/// The bill for an answer. If the provider reported no usage, it is estimated, as for a stream.
 fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
     let mut usage = response.usage;
     if usage.source == UsageSource::Missing {
@@ -275,21 +272,21 @@ fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
     }
 }
 
-/// What there is to charge of a stream that failed before its first event; `None` where not
-/// even the beginning of an answer came.
-fn began(decoder: &Decoder) -> Option<Bill> {
+/// The bill for a stream that failed before its first event; `None` if not even the start of an
+/// answer came.
+fn bill_of_failed_stream(decoder: &Decoder) -> Option<Bill> {
     let (model, tier) = decoder.served();
     let bill = Bill::new(decoder.usage());
     let bill = bill.served_by(model.map(str::to_owned), tier.map(str::to_owned));
     decoder.has_begun().then_some(bill)
 }
 
-/// The usage of an answer, as far as its length tells.
+/// The usage of an answer, estimated from its length.
 fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
     Usage::estimated(text_bytes, response.message.written_bytes())
 }
 
-/// A body as text, without a copy where it is text, as JSON always is.
+/// A body as text, without a copy if it is valid UTF-8, as JSON always is.
 fn into_text(body: Vec<u8>) -> String {
     String::from_utf8(body)
         .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())

@@ -12,13 +12,13 @@ use crate::provider::Provider;
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
 use crate::wire::{Delivery, Wire};
 
-/// A provider, ready to be called.
+/// A provider, ready for calls.
 pub(crate) struct Endpoint {
     pub(crate) settings: ProviderSettings,
     pub(super) headers: Headers,
     pub(crate) origin: Origin,
     pub(super) server: Arc<Server>,
-    /// Where its own format is spoken; none where that depends on the model.
+    /// The address of its own format; `None` if that depends on the model.
     uri: Option<(Wire, Uri)>,
 }
 
@@ -40,14 +40,14 @@ impl Endpoint {
         let provider = settings.profile.id.clone();
         let server = Arc::new(Server { provider, address, port });
         let wire = Wire::chat(settings.profile.format, "");
-        // An address that cannot be is refused with every request.
+        // An impossible address is an error of each request instead.
         let uri = (wire.has_one_path() && !url::holds_model(&settings.base))
             .then(|| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)))
             .flatten();
         Ok(Self { settings, headers, origin, server, uri })
     }
 
-    /// Where a wire format is spoken.
+    /// The address of a wire format.
     pub(super) fn uri(&self, wire: Wire, model: &str, delivery: Delivery) -> Result<Uri, Error> {
         match &self.uri {
             Some((of, uri)) if *of == wire => Ok(uri.clone()),
@@ -60,15 +60,15 @@ impl Endpoint {
     }
 }
 
-/// All providers that a client has settings for, or was asked for.
+/// All providers that the client has settings for or has used.
 pub(crate) struct Endpoints {
     own: Option<Arc<Endpoint>>,
-    /// Guards the list and nothing else; no other lock is taken under it.
+    /// Guards only the list; no other lock is taken under it.
     others: RwLock<Vec<Arc<Endpoint>>>,
 }
 
 impl Endpoints {
-    /// Those that the client has settings for.
+    /// The providers that the client has settings for.
     pub(crate) fn new(
         own: Option<ProviderSettings>,
         others: Vec<ProviderSettings>,
@@ -80,17 +80,17 @@ impl Endpoints {
         Ok(Self { own: own.map(prepare).transpose()?, others: RwLock::new(others) })
     }
 
-    /// That of requests which name no provider.
+    /// The provider of requests that name none.
     pub(crate) fn own(&self) -> Option<&Arc<Endpoint>> {
         self.own.as_ref()
     }
 
-    /// That of a provider.
+    /// Finds a provider, or prepares it.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](crate::ErrorKind::Configuration) for a provider that is not known, or
-    /// one whose key or address is not there. The next use tries again.
+    /// [`Configuration`](crate::ErrorKind::Configuration) if the provider is unknown, or its key or
+    /// address is missing. The next use tries again.
     pub(super) fn get(
         &self,
         provider: &Provider,
@@ -108,7 +108,7 @@ impl Endpoints {
         }
         let made = Arc::new(Endpoint::new(shared.provider(provider)?, shared, transport)?);
         let mut others = self.others.write();
-        // Another thread may have been faster.
+        // Another thread may have added it meanwhile.
         Ok(known(&others).unwrap_or_else(|| {
             others.push(Arc::clone(&made));
             made

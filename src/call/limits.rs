@@ -1,4 +1,4 @@
-//! What bounds a call in time, and what identifies it.
+//! The time limits and the idempotency key of a call.
 
 use std::time::{Duration, Instant};
 use ureq::http::HeaderValue;
@@ -11,27 +11,27 @@ use crate::error::Error;
 use crate::stream::Pace;
 use crate::wire::Delivery;
 
-/// What holds for a call, whatever it takes to answer it.
+/// The limits of a call, the same for all its attempts.
 pub(super) struct Limits {
     pub(super) bounds: Bounds,
-    /// The whole call, and a stream up to its first event: what sets `bounds`.
+    /// The limit of the whole call; for a stream, until its first event. It sets `bounds`.
     call: TimeLimit,
     attempt: Option<Duration>,
     pub(super) first_token: Option<Duration>,
     idle: Duration,
-    /// The whole of a stream.
+    /// The limit of a whole stream.
     end: TimeLimit,
     /// The same for every attempt.
     pub(super) idempotency_key: Option<HeaderValue>,
 }
 
 impl Limits {
-    /// Those of a call that began at `begun`. `timeouts` hold where the request says nothing.
+    /// The limits of a call that started at `begun`. `timeouts` apply where the request sets none.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for limits that leave no time, and
-    /// for an idempotency key that cannot be sent.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for a limit of zero, and for an
+    /// idempotency key that a header cannot carry.
     pub(super) fn new(
         options: &Options<'_>,
         timeouts: &Timeouts,
@@ -49,8 +49,7 @@ impl Limits {
         ] {
             if applies && limit == Some(Duration::ZERO) {
                 return Err(Error::invalid_request(format!(
-                    "the {setting} is zero; the call could never succeed; set more than zero, or leave it \
-                     unset"
+                    "the {setting} is zero; the call could never succeed; set it above zero"
                 )));
             }
         }
@@ -71,7 +70,7 @@ impl Limits {
         })
     }
 
-    /// That of an attempt that begins now.
+    /// The limit of an attempt that starts now.
     pub(super) fn attempt(&self) -> TimeLimit {
         match self.attempt {
             Some(timeout) => {
@@ -81,23 +80,23 @@ impl Limits {
         }
     }
 
-    /// What bounds an attempt within this limit.
+    /// The bounds of an attempt within this limit.
     pub(super) fn bounds(&self, limit: TimeLimit) -> Bounds {
         Bounds { deadline: limit.deadline, cancel: self.bounds.cancel.clone() }
     }
 
-    /// Those of a stream whose first event is due by `begin`.
+    /// The time limits of a stream whose first event is due by `begin`.
     pub(super) fn pace(&self, begin: TimeLimit) -> Pace {
         Pace { begin, idle: self.idle, end: self.end }
     }
 
-    /// Names the setting that ended a call which ran out of time, unless it is known.
+    /// Names the setting that ended a call by timeout, unless it is already named.
     pub(super) fn explain(&self, error: Error) -> Error {
         error.with_limit(self.call.setting, self.call.value)
     }
 }
 
-/// The caller's own key, else a fresh one where the client is set to send them.
+/// The caller's own key, otherwise a fresh one if the client sends them.
 fn idempotency_key(own: Option<&str>, made: bool) -> Result<Option<HeaderValue>, Error> {
     let key = match own {
         Some(key) => key.to_owned(),
@@ -107,8 +106,8 @@ fn idempotency_key(own: Option<&str>, made: bool) -> Result<Option<HeaderValue>,
     match HeaderValue::from_str(&key) {
         Ok(value) if !key.trim().is_empty() => Ok(Some(value)),
         _ => Err(Error::invalid_request(
-            "the idempotency key is empty or holds a character that cannot be sent; use letters, \
-             digits and dashes",
+            "the idempotency key is empty or contains a character that a header cannot carry; use \
+             letters, digits and dashes",
         )),
     }
 }

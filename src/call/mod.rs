@@ -26,20 +26,20 @@ use crate::wire::Delivery;
 use chat::Chat;
 pub(crate) use endpoint::{Endpoint, Endpoints};
 use raw::Raw;
-use run::{Ran, run};
+use run::{Completed, run};
 
 /// What all calls of a client share.
 pub(crate) struct Caller {
     pub(crate) settings: Settings,
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
-    /// The retries left to all calls together.
+    /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,
     pub(crate) observed: Arc<ObservedCalls>,
 }
 
 impl Caller {
-    /// Asks, and waits for the whole answer; by text completions if `completion`.
+    /// Sends a request and waits for the whole answer; uses text completions if `completion`.
     pub(crate) fn whole(
         &self,
         request: &ChatRequest,
@@ -47,7 +47,7 @@ impl Caller {
     ) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
         let chat = Chat { request, completion, delivery: Delivery::Whole };
-        let (observed, Ran { tried, .. }) = run(self, &chat, chat::whole, begun)?;
+        let (observed, Completed { tried, .. }) = run(self, &chat, chat::whole, begun)?;
         let latency = begun.elapsed();
         let mut response = tried.value;
         (response.latency, response.attempts) = (latency, tried.attempts);
@@ -59,17 +59,18 @@ impl Caller {
         Ok(response)
     }
 
-    /// Sends a request as it is, and waits for the whole response.
+    /// Sends a request unchanged and waits for the whole response.
     pub(crate) fn raw(&self, request: &RawRequest) -> Result<RawResponse, Error> {
         let begun = Instant::now();
-        let (observed, Ran { tried, .. }) = run(self, &Raw(request), raw::sent, begun)?;
+        let (observed, Completed { tried, .. }) = run(self, &Raw(request), raw::sent, begun)?;
         let latency = begun.elapsed();
         let response = RawResponse { latency, attempts: tried.attempts, ..tried.value };
         observed.end(&Ended { attempts: &response.attempts, ..Ended::default() });
         Ok(response)
     }
 
-    /// Asks, and waits for the first event of the answer; by text completions if `completion`.
+    /// Sends a request and waits for the first event of the answer; uses text completions if
+    /// `completion`.
     pub(crate) fn stream(
         &self,
         request: &ChatRequest,
@@ -77,7 +78,7 @@ impl Caller {
     ) -> Result<ChatStream, Error> {
         let begun = Instant::now();
         let chat = Chat { request, completion, delivery: Delivery::Stream };
-        let (observed, Ran { target, tried }) = run(self, &chat, chat::streamed, begun)?;
+        let (observed, Completed { target, tried }) = run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
         ChatStream::new(tried, provider, target.model, cancel, begun, observed)
     }

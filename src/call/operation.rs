@@ -1,4 +1,4 @@
-//! What the operations differ in: the loop is the same for all.
+//! What differs between operations. The loop is the same for all.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,39 +13,39 @@ use crate::retry::SecondSending;
 use crate::transport::Incoming;
 use crate::wire::Delivery;
 
-/// Something that a client asks a provider for.
+/// Something a client can ask of a provider.
 pub(super) trait Operation {
-    /// What it keeps of a request that is prepared.
+    /// What it keeps of a prepared request.
     type Content;
 
-    /// What is set aside for an attempt.
+    /// What is reserved for an attempt.
     type Reserved;
 
-    /// How the answer comes.
+    /// Whether the answer comes whole or as a stream.
     fn delivery(&self) -> Delivery;
 
     /// The parts of the request that the loop needs.
     fn options(&self) -> Options<'_>;
 
-    /// Its name in metrics and for observers.
+    /// The operation's name in metrics and for observers.
     fn name(&self, target: Option<&Target>) -> &'static str;
 
-    /// Encodes the request for a target, and sets aside what its first attempt can cost.
+    /// Encodes the request for a target, and reserves what its first attempt can cost.
     ///
     /// # Errors
     ///
-    /// For a request that cannot be sent, or that a budget refuses.
+    /// If the request cannot be sent, or a budget refuses it.
     fn prepare(
         &self,
         caller: &Caller,
         target: Target,
     ) -> Result<(Prepared<Self::Content>, Self::Reserved), Error>;
 
-    /// Sets aside what another attempt can cost.
+    /// Reserves what another attempt can cost.
     ///
     /// # Errors
     ///
-    /// Where a budget refuses it.
+    /// If a budget refuses it.
     fn reserve_again(
         &self,
         caller: &Caller,
@@ -67,23 +67,23 @@ pub(super) struct Options<'a> {
     pub(super) idempotency_key: Option<&'a str>,
 }
 
-/// One attempt.
-pub(super) struct Attempting<'a, 'b, C> {
+/// One attempt in progress.
+pub(super) struct OngoingAttempt<'a, 'b, C> {
     pub(super) caller: &'a Caller,
     pub(super) prepared: &'a Prepared<C>,
     pub(super) limits: &'a Limits,
-    /// How many came before it.
+    /// How many attempts came before it.
     pub(super) retries: u32,
     /// The right to send the request twice.
     pub(super) second: &'a mut SecondSending<'b>,
 }
 
-impl<C> Attempting<'_, '_, C> {
+impl<C> OngoingAttempt<'_, '_, C> {
     /// Sends the request and reads the whole response, of any status.
     ///
     /// # Errors
     ///
-    /// What the exchange fails with, without secrets.
+    /// The error of the exchange, without secrets.
     pub(super) fn exchange(&mut self, signature: &Signature) -> Result<Incoming, Error> {
         let Self { caller, prepared, limits, retries, second } = self;
         let endpoint = &prepared.target.endpoint;

@@ -10,13 +10,13 @@ use crate::provider::Unsigned;
 use crate::retry;
 use crate::transport::Outgoing;
 
-/// A request for one target, ready to be sent any number of times.
+/// A request for one target, which can be sent any number of times.
 pub(super) struct Prepared<C> {
     pub(super) target: Target,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) body: Vec<u8>,
-    /// The betas to send, where the request asks for more than the client.
+    /// The betas to send, if the request asks for more than the client's.
     pub(super) betas: Option<HeaderValue>,
     /// What its operation keeps of it.
     pub(super) content: C,
@@ -24,9 +24,9 @@ pub(super) struct Prepared<C> {
 
 /// The credentials of one attempt.
 pub(super) struct Signature {
-    /// Beside the headers that are the same for every request.
+    /// Sent besides the headers that are the same for every request.
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// What a server may repeat and nobody may see.
+    /// The secrets that a server may echo and nobody may see.
     pub(super) secrets: Arc<Secrets>,
 }
 
@@ -41,11 +41,11 @@ impl<C> retry::Target for Prepared<C> {
 }
 
 impl<C> Prepared<C> {
-    /// Makes the credentials of an attempt, over what is sent.
+    /// Signs an attempt over the bytes it sends.
     ///
     /// # Errors
     ///
-    /// [`Authentication`](ErrorKind::Authentication) where there are none to be had.
+    /// [`Authentication`](ErrorKind::Authentication) if the credentials cannot be had.
     pub(super) fn sign(&self) -> Result<Signature, Error> {
         let settings = &self.target.endpoint.settings;
         let Some(credentials) = &settings.credentials else {
@@ -61,7 +61,7 @@ impl<C> Prepared<C> {
             Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
         };
         let made = made.map_err(|cause| {
-            let message = format!("there are no credentials for {}", settings.profile.id);
+            let message = format!("cannot get credentials for {}", settings.profile.id);
             refused(message).with_source(cause)
         })?;
         let mut secrets = Secrets::clone(&settings.secrets);
@@ -69,12 +69,12 @@ impl<C> Prepared<C> {
         for (name, value) in &made {
             secrets.add_header(name, value.expose());
             let name = HeaderName::try_from(name).map_err(|_| {
-                refused(format!("the credentials have a header {name:?}, which is not a name"))
+                refused(format!("the credentials set a header {name:?}, which is not a valid header name; correct it"))
             })?;
             let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
                 refused(format!(
-                    "the value of the header {name} of the credentials holds a character that \
-                     cannot be sent"
+                    "the credentials set the header {name} to a value with a character that a header \
+                     cannot carry; correct it"
                 ))
             })?;
             value.set_sensitive(true);
@@ -83,7 +83,7 @@ impl<C> Prepared<C> {
         Ok(Signature { headers, secrets: Arc::new(secrets) })
     }
 
-    /// What is sent with an attempt, the `retries`th after the first.
+    /// The bytes of an attempt, the `retries`th after the first.
     pub(super) fn outgoing<'a>(
         &'a self,
         retries: u32,

@@ -1,11 +1,11 @@
-//! A request to an endpoint that the crate does not model: what an attempt at it is.
+//! A request to an endpoint the crate does not model: one attempt at it.
 
 use std::time::{Duration, SystemTime};
 use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
 use super::Caller;
-use super::operation::{Attempting, Operation, Options};
+use super::operation::{OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::target::{Asked, Target};
 use super::url::below;
@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::raw::{RawRequest, RawResponse};
 use crate::wire::{self, Delivery, Failure};
 
-/// A request that is sent as it is.
+/// A request that is sent unchanged.
 pub(super) struct Raw<'a>(pub(super) &'a RawRequest);
 
 impl Operation for Raw<'_> {
@@ -60,8 +60,8 @@ impl Operation for Raw<'_> {
                 if caller.settings.costs.is_held(&plan.tags(&request.tags)) {
                     return Err(Error::new(
                         ErrorKind::BudgetExceeded,
-                        "a budget applies to this request, but what it can cost is not known; \
-                         make the budget soft, or send the request by a client without it",
+                        "a budget applies to this request, but its maximum cost is unknown; make the \
+                         budget soft, or send the request with a client without it",
                     ));
                 }
                 (Method::POST, body.to_string().into_bytes())
@@ -76,7 +76,7 @@ impl Operation for Raw<'_> {
 }
 
 /// Makes one attempt.
-pub(super) fn sent(mut attempt: Attempting<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {
+pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {
     let signature = attempt.prepared.sign()?;
     let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());

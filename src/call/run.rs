@@ -19,26 +19,27 @@ use std::time::Instant;
 
 use super::Caller;
 use super::limits::Limits;
-use super::operation::{Attempting, Operation, Options};
+use super::operation::{OngoingAttempt, Operation, Options};
 use super::target::{self, Target};
 use crate::error::{Attempt, Error, Phase};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, Tried};
 use crate::wire::Delivery;
 
-/// What answered a call, and with what.
-pub(super) struct Ran<T> {
+/// The answer of a call, and the target that gave it.
+pub(super) struct Completed<T> {
     pub(super) target: Target,
     pub(super) tried: Tried<T>,
 }
 
-/// Runs a call that began at `begun`, by one `attempt` after another, and has it observed.
+/// Runs a call that started at `begun`, with one `attempt` after another, and reports it to
+/// observers.
 pub(super) fn run<O: Operation, T>(
     caller: &Caller,
     operation: &O,
-    attempt: impl Fn(Attempting<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
     begun: Instant,
-) -> Result<(ObservedCall, Ran<T>), Error> {
+) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();
     let asked = options.asked;
     let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);
@@ -69,16 +70,16 @@ pub(super) fn run<O: Operation, T>(
     }
 }
 
-/// Makes attempt after attempt, until one succeeds or there is reason to stop.
+/// Makes attempts until one succeeds or a retry makes no sense.
 fn attempts<O: Operation, T>(
     caller: &Caller,
     operation: &O,
     options: &Options<'_>,
     target: Target,
-    attempt: impl Fn(Attempting<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
     begun: Instant,
     observed: &ObservedCall,
-) -> Result<Ran<T>, Error> {
+) -> Result<Completed<T>, Error> {
     let delivery = operation.delivery();
     let settings = &caller.settings;
     let timeouts = &target.endpoint.settings.timeouts;
@@ -88,7 +89,7 @@ fn attempts<O: Operation, T>(
     if limits.bounds.deadline.is_past(Instant::now()) {
         return Err(limits.explain(Error::timeout(Phase::Encode)));
     }
-    // Later it could have been sent, and would be charged.
+    // Cancelled later, the request could have been sent, and would be charged.
     if limits.bounds.is_cancelled() {
         return Err(Error::cancelled().with_phase(Phase::Encode));
     }
@@ -100,7 +101,7 @@ fn attempts<O: Operation, T>(
         clock: &Instant::now,
         bounds: &limits.bounds,
         begun,
-        // The attempt that is answered by a stream ends with that.
+        // The attempt that a stream answers ends with that stream.
         ended: &|attempt| {
             if delivery == Delivery::Whole || attempt.failure.is_some() {
                 observed.attempt_ended(attempt);
@@ -116,8 +117,8 @@ fn attempts<O: Operation, T>(
             Some(reserved) => reserved,
             None => operation.reserve_again(caller, prepared)?,
         };
-        attempt(Attempting { caller, prepared, limits: &limits, retries, second }, reserved)
+        attempt(OngoingAttempt { caller, prepared, limits: &limits, retries, second }, reserved)
     });
     let tried = tried.map_err(|error| limits.explain(error))?;
-    Ok(Ran { target: prepared.target, tried })
+    Ok(Completed { target: prepared.target, tried })
 }

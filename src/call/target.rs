@@ -1,4 +1,4 @@
-//! What a request is sent to: a provider and one of its models.
+//! Where a request is sent: a provider and one of its models.
 
 use std::sync::Arc;
 
@@ -8,24 +8,24 @@ use crate::error::Error;
 use crate::provider::{self, ModelName, Own, Provider};
 use crate::transport::Transport;
 
-/// A provider, and a model as it names it.
+/// A provider, and a model under the provider's name for it.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) model: String,
 }
 
-/// What a request asks for.
+/// The target that a request asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Asked<'a> {
-    /// A model, of a provider where one is named.
+    /// A model, and its provider if one is named.
     Model(Option<&'a Provider>, Option<&'a str>),
     /// A provider, or the client's own. The model only labels the call.
     Provider(Option<&'a Provider>, &'a str),
 }
 
 impl Asked<'_> {
-    /// The provider and the model, where nothing more is known of them.
+    /// The names of provider and model, if nothing more is known.
     pub(super) fn names(&self) -> (&str, &str) {
         let (provider, model) = match self {
             Self::Model(provider, model) => (provider, model.unwrap_or_default()),
@@ -40,13 +40,12 @@ impl Asked<'_> {
     }
 }
 
-/// Finds the target of a request, and prepares its provider on its first use.
+/// Finds the target of a request, and prepares its provider on first use.
 ///
 /// # Errors
 ///
 /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) without a model,
-/// [`Configuration`](crate::ErrorKind::Configuration) for a provider that is not known, or one
-/// that has no key.
+/// [`Configuration`](crate::ErrorKind::Configuration) if the provider is unknown or has no key.
 pub(super) fn resolve(
     asked: Asked<'_>,
     endpoints: &Endpoints,
@@ -61,7 +60,9 @@ pub(super) fn resolve(
     let own = endpoints.own();
     let (provider, model) = match asked {
         Asked::Model(_, Some(model)) if model.trim().is_empty() => {
-            return Err(Error::invalid_request("the model is empty"));
+            return Err(Error::invalid_request(
+                "the model is empty; name one, such as \"gpt-4o-mini\"",
+            ));
         }
         Asked::Model(None, Some(model)) => {
             let own = own.map(|own| Own { id: own.id(), names: own.settings.model_names });
@@ -77,13 +78,13 @@ pub(super) fn resolve(
         (None, None, Asked::Model(..)) => return Err(no_model(None)),
         (None, None, Asked::Provider(..)) => {
             return Err(Error::invalid_request(
-                "no provider; name one in the request, or for all requests by \
+                "no provider is set; name one in the request, or for all requests with \
                  ClientBuilder::provider",
             ));
         }
     };
     let is_own = own.is_some_and(|own| Arc::ptr_eq(own, &endpoint));
-    // The client's model is a name of its own provider's.
+    // The client's model belongs to its own provider.
     match model.or(settings.model.as_deref().filter(|_| is_own)) {
         Some(model) => Ok(Target { endpoint, model: model.to_owned() }),
         None => Err(no_model(Some(endpoint.id()))),
@@ -93,6 +94,6 @@ pub(super) fn resolve(
 fn no_model(provider: Option<&Provider>) -> Error {
     let of = provider.map(|provider| format!(" of {provider}")).unwrap_or_default();
     Error::invalid_request(format!(
-        "no model{of}; name one in the request, or for all requests by ClientBuilder::model"
+        "no model{of} is set; name one in the request, or for all requests with ClientBuilder::model"
     ))
 }

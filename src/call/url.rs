@@ -1,4 +1,4 @@
-//! Where a wire format is spoken below a base URL.
+//! The address of a wire format below a base URL.
 
 use std::borrow::Cow;
 use ureq::http::Uri;
@@ -7,16 +7,16 @@ use ureq::http::uri::PathAndQuery;
 use crate::error::{Error, ErrorKind};
 use crate::wire::{Delivery, Wire};
 
-/// The part of a base URL that stands for the model of a request.
+/// The part of a base URL that stands for the request's model.
 const MODEL: &str = "{model}";
 
-/// Whether a base URL holds the model, so that each has an address of its own.
+/// Whether a base URL contains the model, so that each model has its own address.
 pub(super) fn holds_model(base: &Uri) -> bool {
     base.path().contains(MODEL)
 }
 
-/// Where a wire format is spoken below a base URL, in which `{model}` stands for the model, such
-/// as in Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
+/// The address of a wire format below a base URL. `{model}` in it stands for the model, as in
+/// Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
 pub(super) fn endpoint(
     base: &Uri,
     wire: Wire,
@@ -30,7 +30,7 @@ pub(super) fn endpoint(
     let above = path.trim_end_matches('/');
     let endpoint = wire.path(model, delivery);
     let (endpoint, query) = endpoint.split_once('?').unwrap_or((&endpoint, ""));
-    // Anthropic's base URL has no version, but many write it there.
+    // Anthropic's base URL has no version, but many people add it.
     let above = match endpoint.get(1..).and_then(|rest| rest.find('/')) {
         Some(end) => above.strip_suffix(&endpoint[..=end]).unwrap_or(above),
         None => above,
@@ -39,20 +39,24 @@ pub(super) fn endpoint(
     let path = PathAndQuery::try_from(format!("{above}{endpoint}{}", queries(base, query)));
     parts.path_and_query = path.ok();
     Uri::from_parts(parts).map_err(|cause| {
-        Error::new(ErrorKind::Configuration, "the base URL cannot be extended").with_source(cause)
+        Error::new(
+            ErrorKind::Configuration,
+            "the base URL with the endpoint's path is not a valid URL; correct .base_url(…)",
+        )
+        .with_source(cause)
     })
 }
 
-/// A path below a base URL, with a query or without; that of the base URL stays.
+/// A path below a base URL, with or without a query. The base URL's own query is kept.
 ///
 /// # Errors
 ///
-/// [`InvalidRequest`](ErrorKind::InvalidRequest) for what is not a path: a key must not go to
+/// [`InvalidRequest`](ErrorKind::InvalidRequest) if it is not a path: a key must never go to
 /// another host.
 pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
     let refused = || {
         Error::invalid_request(
-            "the path is not one below the base URL; write one such as \"/models\", without the \
+            "the path is not below the base URL; write one such as \"/models\", without the \
              host",
         )
     };
@@ -68,7 +72,7 @@ pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
     Uri::from_parts(parts).map_err(|_| refused())
 }
 
-/// The query of the base URL and another one, with the question mark, if there is any.
+/// The query of the base URL joined with another one, with its question mark if not empty.
 fn queries(base: &Uri, other: &str) -> String {
     match (base.query().unwrap_or_default(), other) {
         ("", "") => String::new(),
@@ -77,7 +81,7 @@ fn queries(base: &Uri, other: &str) -> String {
     }
 }
 
-/// A model as one segment of a path (RFC 3986 section 3.3).
+/// A model as one path segment (RFC 3986 section 3.3).
 fn percent_encoded(model: &str) -> String {
     let mut encoded = String::with_capacity(model.len());
     for byte in model.bytes() {
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn endpoints_lie_below_the_base_url() {
+    fn endpoints_are_below_the_base_url() {
         for (base, wire, expected) in [
             (
                 "https://api.openai.com/v1",
@@ -120,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_can_hold_the_model() {
+    fn a_base_url_can_contain_the_model() {
         let azure = "https://a.openai.azure.com/openai/deployments/{model}?api-version=2024-10-21";
         for (base, model, expected) in [
             (
@@ -145,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lie_below_the_base_url_whatever_they_are() {
+    fn every_path_stays_below_the_base_url() {
         let azure = "https://a.openai.azure.com/openai?api-version=1";
         for (base, path, expected) in [
             ("https://api.openai.com/v1", "/models", "https://api.openai.com/v1/models"),

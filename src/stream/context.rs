@@ -1,4 +1,4 @@
-//! What a stream knows beside its body: attempts, timing, cost and observer.
+//! What belongs to a stream besides its body: attempts, timing, cost and observer.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,8 +12,7 @@ use crate::observed::{Answer, Ended, ObservedCall};
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoded, Decoder};
 
-/// What a client knows of an answer beside its body: whose it is, what was tried for it,
-/// what it costs, and who watches.
+/// What the client knows about a streamed response besides its body.
 pub(super) struct StreamContext {
     pub(super) provider: Provider,
     pub(super) model: String,
@@ -23,23 +22,23 @@ pub(super) struct StreamContext {
     pub(super) attempts: Vec<Attempt>,
     pub(super) status: u16,
     pub(super) begun: Instant,
-    /// How long the first token took, of an answer that has any.
+    /// How long the first token took, if the answer has any.
     pub(super) first_token: Option<Duration>,
-    /// The times between its pieces; the reader's until it has ended.
+    /// The times between pieces of the answer. The reader writes them until the stream ends.
     pub(super) gaps: Arc<Mutex<Histogram>>,
     pub(super) meter: Meter,
-    /// Until it has ended.
+    /// `None` once the stream has ended.
     pub(super) charge: Option<Charge>,
-    /// Until it has ended.
+    /// `None` once the stream has ended.
     pub(super) watched: Option<ObservedCall>,
-    /// How long it took, once it has ended.
+    /// How long the stream took, once it has ended.
     pub(super) latency: Option<Duration>,
-    /// What it cost, once it has ended.
+    /// What the stream cost, once it has ended.
     pub(super) cost: Option<Cost>,
 }
 
 impl StreamContext {
-    /// The response that this much of an answer is.
+    /// The response made of what was decoded so far.
     pub(super) fn response(&self, mut decoded: Decoded) -> ChatResponse {
         let cost = match self.charge {
             Some(_) => self.meter.cost(&decoded.usage),
@@ -56,7 +55,7 @@ impl StreamContext {
         }
     }
 
-    /// It takes no longer. The last attempt is the stream: it ends with it, and as it does.
+    /// Records the latency. The last attempt is the stream: it ends now too, with the same result.
     pub(super) fn stop_the_clock(&mut self, error: Option<&Error>) {
         let latency = self.begun.elapsed();
         self.latency = Some(latency);
@@ -71,9 +70,9 @@ impl StreamContext {
         }
     }
 
-    /// Charges the call, and ends it for those who watch it.
+    /// Charges the call, and reports its end to observers.
     pub(super) fn end(&mut self, decoder: &Mutex<Decoder>, error: Option<&Error>) {
-        // Copied, since nothing is passed on under a lock.
+        // Copied, because nothing is reported under a lock.
         let (mut model, mut tier, usage, mut id, finish_reason) = {
             let decoder = decoder.lock();
             let (model, tier) = decoder.served();

@@ -1,4 +1,4 @@
-//! The thread that reads a stream and hands its events to the caller.
+//! The thread that reads a stream and passes its events to the caller.
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select_biased};
 use std::io;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::source::{Begun, Pace, Source};
+use super::source::{Pace, Source, StartedStream};
 use crate::bounds::Bounds;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
@@ -16,38 +16,37 @@ use crate::money::Money;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Failure};
 
-/// How much is read at once. Most streams come word by word.
+/// The first buffer size, in bytes. Most streams come word by word.
 const BUFFER: usize = 4 * 1024;
 
-/// How much is read at once of a stream that filled the first: all that a connection reads
-/// at once, so that what came together is handed over together.
+/// The buffer size for a stream that filled the first: as much as a connection reads at once, so
+/// that events that arrive together are passed on together.
 const FULL: usize = 12 * 1024 + 1;
 
-/// How long, and for how many bytes, the end of the body is awaited once the answer is
-/// whole: it mostly came with it, and a connection is worth a little patience.
+/// How long, and for how many bytes, to wait for the end of the body after a complete answer. It
+/// usually comes with the answer, and reusing the connection is worth a short wait.
 const DRAIN: Duration = Duration::from_millis(500);
 const MAX_DRAIN: usize = 64 * 1024;
 
-/// How long usage and the end of a stream are awaited once the answer has finished, if the
-/// server neither sends the end marker nor closes. Usage follows within milliseconds
-/// wherever streams were recorded; gateways that count tokens themselves take longer.
+/// How long to wait for usage and the end of the stream after the answer has finished, if the
+/// server neither sends the end marker nor closes. In every recorded stream, usage follows within
+/// milliseconds; gateways that count tokens themselves take longer.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How many batches of events may wait for the caller before the reader waits, and
-/// then the provider. A batch is what one read of the socket brought.
+/// How many batches of events may wait for the caller before the reader pauses, and then the
+/// provider. A batch is what one read of the socket yields.
 pub(super) const BATCHES: usize = 4;
 
-/// The reader's stack: enough for the deepest JSON that is read, 128 levels, in a
-/// build without optimisation, three times over. Only what is touched of it takes
-/// memory.
+/// The reader's stack: three times what the deepest JSON it reads (128 levels) needs in a build
+/// without optimisation. Only the touched part uses memory.
 const STACK: usize = 1024 * 1024;
 
-/// The events a reader hands over. It hangs up when it is done.
+/// The events a reader passes on at once. The channel closes when the reader is done.
 pub(super) type Batch = Vec<StreamEvent>;
 
-/// Why a reader has hung up, where the answer was not whole ([`Lock::StreamError`]). Guards
-/// nothing but itself; written by the reader before it hangs up, and read after.
-pub(super) type LastWord = Arc<Mutex<Option<Error>>>;
+/// Why a reader stopped before the answer was complete ([`Lock::StreamError`]). Guards only itself;
+/// the reader writes it before it closes the channel, and others read it afterwards.
+pub(super) type ReaderError = Arc<Mutex<Option<Error>>>;
 
 /// Reads a source, step by step.
 pub(super) struct Reader {
@@ -56,12 +55,12 @@ pub(super) struct Reader {
     begun: bool,
     /// When the last piece of the answer came.
     last: Instant,
-    /// Whether the last step brought progress. Then the next step restarts the idle timer. Not
-    /// sooner: the caller may take its time in between.
+    /// Whether the last step made progress. The idle timeout then restarts with the next step, not
+    /// earlier: in between, the caller may take its time.
     progressed: bool,
-    /// The limit that holds for what is read now.
+    /// The limit of the current read.
     limit: TimeLimit,
-    /// Until when usage and the end are awaited, once the answer has finished.
+    /// How long to wait for usage and the end, once the answer has finished.
     grace: Option<Deadline>,
 }
 
@@ -69,7 +68,7 @@ impl Reader {
     pub(super) fn new(source: Source) -> Self {
         let buffer = vec![0; BUFFER].into_boxed_slice();
         let limit = source.pace.begin;
-        // The response has begun, and with it the time that it may be idle.
+        // The idle time starts with the response.
         let progressed = true;
         Self { source, buffer, begun: false, last: Instant::now(), progressed, limit, grace: None }
     }
@@ -78,8 +77,8 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// What the stream fails with before it.
-    pub(super) fn begin(mut self) -> Result<Begun, Error> {
+    /// The error of a stream that fails before its first event.
+    pub(super) fn begin(mut self) -> Result<StartedStream, Error> {
         let mut events = Vec::new();
         let end = loop {
             match self.step(&mut events) {
@@ -93,24 +92,24 @@ impl Reader {
         self.begun = true;
         self.last = Instant::now();
         self.progressed = true;
-        // They may wait long for a caller who has many streams.
+        // The events may wait long for a caller who has many streams.
         events.shrink_to_fit();
-        Ok(Begun { reader: self, events, end })
+        Ok(StartedStream { reader: self, events, end })
     }
 
-    /// Reads to the end in a thread of its own, and hands over what comes; `whole` says
-    /// that the answer has come already.
+    /// Reads to the end on a thread of its own, and passes the events on. `whole` says that the
+    /// answer is already complete.
     pub(super) fn spawn(
         self,
         whole: bool,
         sender: Sender<Batch>,
         cancel: Option<CancelToken>,
-        last_word: LastWord,
+        reader_error: ReaderError,
     ) -> io::Result<JoinHandle<()>> {
         let thread = thread::Builder::new().name("tollgate-stream".to_owned());
         thread.stack_size(STACK).spawn(move || {
             let said = self.run(whole, &sender, cancel);
-            *last_word.lock() = said.err();
+            *reader_error.lock() = said.err();
         })
     }
 
@@ -121,8 +120,7 @@ impl Reader {
         sender: &Sender<Batch>,
         cancel: Option<CancelToken>,
     ) -> Result<(), Error> {
-        // Reading ends by itself when the call is cancelled or its time is over; waiting
-        // for the caller does not.
+        // A cancellation or the deadline ends a read. Waiting for the caller has to check for both.
         let bounds = Bounds { deadline: self.source.pace.end.deadline, cancel };
         let (is_cancelled, _listening) = bounds.cancelled();
         let is_over = bounds.deadline.channel();
@@ -136,7 +134,7 @@ impl Reader {
                 Ok(false) if events.is_empty() => {}
                 Ok(false) => match sender.try_send(events) {
                     Ok(()) => {}
-                    // Nobody wants it any more.
+                    // The caller dropped the stream.
                     Err(TrySendError::Disconnected(_)) => return Ok(()),
                     Err(TrySendError::Full(events)) => select_biased! {
                         send(sender, events) -> sent => if sent.is_err() {
@@ -146,7 +144,7 @@ impl Reader {
                         recv(is_over) -> _ => return Err(self.out_of_time()),
                     },
                 },
-                // The connection is let go before a caller is waited for.
+                // Releases the connection before waiting for the caller.
                 Ok(true) => {
                     let left = sender.try_send(events).err().map(TrySendError::into_inner);
                     self.drain();
@@ -163,12 +161,12 @@ impl Reader {
         }
     }
 
-    /// Reads what is there, or waits for it, and adds its events to `events`. Returns
-    /// whether the answer is whole.
+    /// Reads what is there, or waits for it, and adds its events to `events`. Returns whether the
+    /// answer is complete.
     ///
     /// # Errors
     ///
-    /// What the stream fails with; the events before it are in `events`.
+    /// The error the stream fails with. The events before it are in `events`.
     fn step(&mut self, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         if std::mem::take(&mut self.progressed) {
             let Pace { begin, idle, end } = self.source.pace;
@@ -209,10 +207,10 @@ impl Reader {
             self.source.gaps.lock().record(now.saturating_duration_since(self.last));
             self.last = now;
         }
-        passed.map_or(Ok(done), |limit| Err(self.too_dear(limit)))
+        passed.map_or(Ok(done), |limit| Err(self.too_expensive(limit)))
     }
 
-    /// Starts the grace period when the answer finishes, and ends it if it goes on.
+    /// Starts the grace period when the answer finishes, and ends it if the answer continues.
     fn await_end(&mut self, finished: bool) {
         match (finished, self.grace) {
             (true, None) => {
@@ -225,8 +223,8 @@ impl Reader {
         }
     }
 
-    /// Ends a stream that could not be read on. Returns whether the answer is whole: it is if
-    /// it has finished and only the wait for its end took too long.
+    /// Handles a failed read. Returns whether the answer is complete: it is if it has finished and
+    /// only the wait for the end took too long.
     fn without_end(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
         if is_late && self.source.decoder.lock().finish(events).is_ok() {
@@ -235,8 +233,7 @@ impl Reader {
         Err(self.broken(error))
     }
 
-    /// Reads what is left of the body behind the end of the answer, so that the
-    /// connection can be used again.
+    /// Reads the rest of the body after a complete answer, so that the connection can be reused.
     fn drain(mut self) {
         self.source.watch.set_deadline(Deadline::after(Instant::now(), DRAIN));
         let mut read = 0;
@@ -248,7 +245,7 @@ impl Reader {
         }
     }
 
-    /// The error of a connection that failed.
+    /// The error of a failed connection.
     fn broken(&self, error: Error) -> Error {
         let phase = match error.phase() {
             Some(Phase::Body) if self.begun => Phase::NextToken,
@@ -267,7 +264,7 @@ impl Reader {
         self.identified(error)
     }
 
-    /// The error of a stream that has taken all the time it may in all.
+    /// The error of a stream that reached its total time limit.
     fn out_of_time(&self) -> Error {
         let end = self.source.pace.end;
         self.identified(Error::timeout(Phase::NextToken).with_limit(end.setting, end.value))
@@ -278,10 +275,10 @@ impl Reader {
     }
 
     /// The error of a stream that costs more than a request may.
-    fn too_dear(&self, limit: Money) -> Error {
+    fn too_expensive(&self, limit: Money) -> Error {
         let message = format!(
-            "the stream was stopped, since it would have cost more than {limit}, the limit per \
-             request"
+            "the client stopped the stream because it would have cost more than {limit}, the limit \
+             per request; raise that limit or ask for less output"
         );
         self.identified(Error::new(ErrorKind::BudgetExceeded, message))
     }
@@ -291,7 +288,7 @@ impl Reader {
         incoming.identify(error).hide(secrets).bounded()
     }
 
-    /// The error that the stream told of.
+    /// The error that the stream reports.
     fn failed(&self, failure: Failure) -> Error {
         let Source { incoming, secrets, .. } = &self.source;
         wire::error(failure, incoming.reply(), SystemTime::now(), secrets)
@@ -305,7 +302,7 @@ fn hand_over(
     is_cancelled: &Receiver<()>,
 ) -> Result<(), Error> {
     select_biased! {
-        // In vain where nobody wants them any more.
+        // Fails if the caller dropped the stream, which does not matter.
         send(sender, events) -> _ => Ok(()),
         recv(is_cancelled) -> _ => Err(Error::cancelled()),
     }

@@ -1,4 +1,4 @@
-//! The response of a stream before its first event, and after it.
+//! The response of a stream, before and after its first event.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,42 +16,41 @@ use crate::sync::ordered::Mutex;
 use crate::transport::{Body, Incoming, Watch};
 use crate::wire::Decoder;
 
-/// How long a stream may take, once the head of the response is there.
+/// The time limits of a stream, counted from the head of the response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// To its first event.
+    /// Until its first event.
     pub(crate) begin: TimeLimit,
-    /// Without bringing the answer on.
+    /// Without progress.
     pub(crate) idle: Duration,
-    /// In all.
+    /// In total.
     pub(crate) end: TimeLimit,
 }
 
-/// A response that comes as a stream: its bytes, and what they have said so far.
+/// A streamed response: its bytes, and what was decoded so far.
 pub(crate) struct Source {
     pub(crate) body: Body,
     /// Status and headers.
     pub(crate) incoming: Incoming,
     pub(crate) watch: Arc<Watch>,
-    /// Ends the reading when the stream is dropped.
+    /// Stops the reader when the stream is dropped.
     pub(crate) stop: CancelToken,
-    /// Guards the answer as far as it has come. Locked by the reader for a step of
-    /// decoding, by others to look at it.
+    /// Guards the answer so far. The reader locks it for one decoding step, others to look at it.
     pub(crate) decoder: Arc<Mutex<Decoder>>,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) pace: Pace,
-    /// Where what it costs is limited.
+    /// Set if the cost of the stream is limited.
     pub(crate) meter: Option<Meter>,
-    /// The times between the pieces of the answer. Guards nothing but itself; written by
-    /// the reader, and read when the stream has ended.
+    /// The times between the pieces of the answer. Guards only itself; the reader writes it, and
+    /// others read it after the stream has ended.
     pub(crate) gaps: Arc<Mutex<Histogram>>,
 }
 
-/// A stream whose first event is there.
-pub(crate) struct Begun {
+/// A stream whose first event has arrived.
+pub(crate) struct StartedStream {
     pub(super) reader: Reader,
     pub(super) events: Vec<StreamEvent>,
-    /// What ended it in the same breath.
+    /// How the stream ended, if it ended together with its first events.
     pub(super) end: Option<Result<(), Error>>,
 }
 
@@ -60,14 +59,14 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// What the stream fails with before it, so that nothing of it was handed out.
-    pub(crate) fn begin(self) -> Result<Begun, Error> {
+    /// The error of a stream that fails before its first event, when a retry is still possible.
+    pub(crate) fn begin(self) -> Result<StartedStream, Error> {
         Reader::new(self).begin()
     }
 }
 
-impl fmt::Debug for Begun {
+impl fmt::Debug for StartedStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Begun").field("events", &self.events).finish_non_exhaustive()
+        f.debug_struct("StartedStream").field("events", &self.events).finish_non_exhaustive()
     }
 }

@@ -6,12 +6,12 @@ use super::ChatStream;
 use crate::chat::StreamEvent;
 use crate::error::Error;
 
-/// The pieces of the text of a stream; see [`ChatStream::text`].
+/// The text of a stream, piece by piece; see [`ChatStream::text`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
 pub struct TextDeltas<'a> {
     stream: &'a mut ChatStream,
-    /// What the stream broke off with before, so that it does not look like an empty answer.
+    /// The error of a stream that failed earlier, so that it does not look like an empty answer.
     broken: Option<Error>,
 }
 

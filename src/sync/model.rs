@@ -17,7 +17,7 @@ pub(crate) struct Condvar(loom::sync::Condvar);
 pub(crate) struct TimedOut;
 
 impl<T> Mutex<T> {
-    /// loom finds deadlocks itself, whatever the order.
+    /// loom finds deadlocks itself, so the order is not checked.
     pub(crate) fn new(_: Lock, value: T) -> Self {
         Self(loom::sync::Mutex::new(value))
     }
@@ -55,8 +55,8 @@ impl Condvar {
         guard.0 = Some(self.0.wait(held).expect("a model run ends at the first panic"));
     }
 
-    /// A model has no clock: a deadline there never passes. Giving up is
-    /// modelled by cancelling, which takes the same way.
+    /// A model has no clock, so a deadline never passes. Tests cancel instead, which takes the same
+    /// path.
     pub(crate) fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> TimedOut {
         self.wait(guard);
         TimedOut

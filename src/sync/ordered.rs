@@ -12,7 +12,7 @@ pub(crate) struct Mutex<T> {
     inner: parking_lot::Mutex<T>,
 }
 
-/// Holds a [`Mutex`] until it is dropped.
+/// Holds a [`Mutex`] until dropped.
 pub(crate) struct MutexGuard<'a, T> {
     inner: parking_lot::MutexGuard<'a, T>,
     #[cfg(debug_assertions)]
@@ -37,7 +37,7 @@ impl<T> Mutex<T> {
         self.guard(self.inner.lock())
     }
 
-    /// Takes the lock if it is free. It may do so out of order, since it does not wait.
+    /// Takes the lock if it is free. It may ignore the order, because it does not wait.
     #[inline]
     pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         self.inner.try_lock().map(|inner| self.guard(inner))
@@ -66,7 +66,7 @@ impl<T> Mutex<T> {
     }
 }
 
-/// Does not show the value: a lock may guard an answer or a key.
+/// Hides the value: a lock may guard an answer or a key.
 impl<T> fmt::Debug for Mutex<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Mutex").finish_non_exhaustive()
@@ -108,7 +108,7 @@ impl Condvar {
         self.0.notify_all();
     }
 
-    /// Counts as holding the lock while it waits: the thread can take no other then.
+    /// The lock counts as held during the wait, because the thread can take no other.
     #[inline]
     pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
         self.0.wait(&mut guard.inner);
@@ -124,8 +124,8 @@ impl Condvar {
     }
 }
 
-/// Checks, in debug builds, that the thread holds no lock, before it does `what`: runs code of
-/// the caller, for example.
+/// In debug builds, checks that the thread holds no lock before it does `what`, such as running the
+/// caller's code.
 #[inline]
 #[cfg_attr(debug_assertions, track_caller)]
 #[cfg_attr(not(debug_assertions), allow(unused_variables))]
@@ -147,12 +147,12 @@ mod held {
         static HELD: RefCell<Vec<Lock>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Notes a lock for as long as it is held.
+    /// Records a lock as held until dropped.
     pub(super) struct Held(Lock);
 
     impl Held {
         pub(super) fn new(lock: Lock) -> Self {
-            // A thread that is ending has no list any more.
+            // A thread that is ending no longer has a list.
             let _ = HELD.try_with(|held| held.borrow_mut().push(lock));
             Self(lock)
         }
@@ -174,7 +174,7 @@ mod held {
         let fits =
             |held: &Lock| held.level() < lock.level() || (lock.is_indexed() && *held == lock);
         let wrong = HELD.try_with(|held| held.borrow().iter().copied().find(|held| !fits(held)));
-        // A second panic would abort, and hide the first.
+        // A second panic would abort the process and hide the first.
         if let (Ok(Some(held)), false) = (wrong, thread::panicking()) {
             panic!("the lock {lock:?} is taken while {held:?} is held; see sync.rs");
         }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    /// Takes these locks one within the other. Returns whether the order is right.
+    /// Takes these locks, each under the ones before it. Returns whether the order is right.
     fn nests(locks: &[Lock]) -> bool {
         let mutexes: Vec<_> = locks.iter().map(|lock| Mutex::new(*lock, ())).collect();
         catch_unwind(AssertUnwindSafe(|| {
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn locks_nest_in_the_written_order_only() {
+    fn locks_nest_only_in_the_documented_order() {
         use Lock::{
             CancelListener, CancelListeners, Cleaner, CostTracker, Loopback, LoopbackControl,
             MemoryLedger, MetricsShard, MetricsStore, MetricsTargets, Pool, Socket,
@@ -225,12 +225,12 @@ mod tests {
             (&[MemoryLedger, CostTracker], false),
         ] {
             assert_eq!(nests(locks), right, "{locks:?}");
-            none_held("a failed check leaves nothing behind");
+            none_held("a failed check leaves no lock held");
         }
     }
 
     #[test]
-    fn a_lock_that_is_free_may_be_tried_out_of_order() {
+    fn try_lock_may_ignore_the_order() {
         let (pool, cleaner) = (Mutex::new(Lock::Pool, 1), Mutex::new(Lock::Cleaner, 2));
         let held = pool.lock();
         assert_eq!(cleaner.try_lock().map(|value| *value), Some(2));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn code_of_the_caller_runs_without_locks() {
+    fn the_callers_code_runs_without_locks() {
         let pool = Mutex::new(Lock::Pool, ());
         none_held("an observer is called");
         let held = pool.lock();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_shows_no_value() {
+    fn debug_hides_the_guarded_value() {
         assert_eq!(format!("{:?}", Mutex::new(Lock::Pool, "secret")), "Mutex { .. }");
     }
 }
