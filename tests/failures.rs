@@ -255,7 +255,10 @@ fn a_host_that_cannot_be_found() {
     );
     assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
     assert_eq!(error.phase(), Some(Phase::Resolve));
-    assert!(error.to_string().contains("cannot find the host \"no-such-host.invalid\""), "{error}");
+    assert!(
+        error.to_string().contains("cannot resolve the host \"no-such-host.invalid\""),
+        "{error}"
+    );
 }
 
 #[cfg(any(feature = "rustls", feature = "native-tls"))]

@@ -267,6 +267,6 @@ fn an_error_says_that_a_server_has_no_tls() {
     let builder = builder(&server, "openai").base_url(format!("https://{address}/v1"));
     let (error, _pool) = failure(builder);
     assert_eq!(error.kind(), ErrorKind::Tls);
-    assert!(error.message().contains("should the base URL begin with http://"), "{error}");
+    assert!(error.message().contains("should the base URL start with http://"), "{error}");
     assert!(!error.is_retryable());
 }

@@ -156,7 +156,7 @@ fn a_certificate_error_says_what_to_do() {
     for (client, expected) in [
         (at(&tls.base_url()).tls(Tls::Bundled), "set the environment variable SSL_CERT_FILE"),
         (trusting(&by_address), "the certificate is for another host"),
-        (builder(&server, "openai").base_url(plain), "should the base URL begin with http://?"),
+        (builder(&server, "openai").base_url(plain), "should the base URL start with http://?"),
     ] {
         let error = client.build().unwrap().chat("hi").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Tls, "{error}");

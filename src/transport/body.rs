@@ -1,4 +1,4 @@
-//! The body of a response; reading it to its end returns the connection to the pool.
+//! The body of a response. Reading it to its end returns the connection to the pool.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -10,26 +10,26 @@ use super::fault::Fault;
 use super::watch::Watch;
 use crate::error::{Error, Phase};
 
-/// The most that is read of the body of an error, and the most that is trusted of the
-/// length a server announces.
+/// The most to read of an error's body, and the most to allocate on the server's word about the
+/// length.
 const MAX_START: usize = 64 * 1024;
 
-/// The body of a response, as it comes. Read to its end, it gives its connection back
-/// to the pool; dropped before, it closes it.
+/// The body of a response, read as it arrives. Reading it to its end returns its connection to the
+/// pool; dropping it earlier closes the connection.
 pub(crate) struct Body {
     reader: ureq::BodyReader<'static>,
     announced: Option<usize>,
-    /// Whether only the end of the connection ends it.
+    /// Whether only the end of the connection ends the body.
     until_close: bool,
     /// Whether nothing was read so far.
     empty: bool,
-    /// Why it cannot be read, to be returned by the first read.
+    /// Why the body cannot be read; the first read returns it.
     fault: Option<Fault>,
     watch: Arc<Watch>,
 }
 
 impl Body {
-    /// The body that follows `head`.
+    /// The body after `head`.
     pub(super) fn new(body: ureq::Body, head: &response::Parts, watch: &Arc<Watch>) -> Self {
         let announced = body.content_length();
         let framing = Framing::of(head, announced.is_some());
@@ -49,18 +49,17 @@ impl Body {
         }
     }
 
-    /// Whether only the end of the connection ends it, so that a truncated body looks like a
+    /// Whether only the end of the connection ends the body, so that a truncated body looks like a
     /// complete one.
     pub(crate) fn is_until_close(&self) -> bool {
         self.until_close
     }
 
-    /// Reads what is there, and waits where nothing is. 0 is the end.
+    /// Reads what is there, or waits for it. Returns 0 at the end.
     ///
     /// # Errors
     ///
-    /// [`Truncated`](crate::ErrorKind::Truncated) where the connection ended before
-    /// the body did.
+    /// [`Truncated`](crate::ErrorKind::Truncated) if the connection ended before the body did.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
         self.read_some(buffer).map_err(Fault::explain_of_stream)
     }
@@ -78,7 +77,7 @@ impl Body {
         };
         self.watch.set_reading(false);
         let length = outcome.map_err(ureq::Error::from)?;
-        // No server means to send an empty body here: the connection broke after the head.
+        // No server sends an empty body here on purpose: the connection broke after the head.
         if length == 0 && self.until_close && self.empty && !buffer.is_empty() {
             return Err(Fault::Broken(Phase::Body, io::ErrorKind::UnexpectedEof.into()));
         }
@@ -90,7 +89,7 @@ impl Body {
         if self.announced.is_some_and(|length| length > limit) {
             return Err(Fault::TooLarge { limit });
         }
-        // No more than this on the server's word.
+        // Allocates no more than this on the server's word.
         let mut bytes = Vec::with_capacity(self.announced.unwrap_or(0).min(MAX_START));
         let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
         self.by_ref().take(most).read_to_end(&mut bytes).map_err(ureq::Error::from)?;
@@ -100,8 +99,8 @@ impl Body {
         Ok(bytes)
     }
 
-    /// Reads the body of an error as far as it is worth. A connection that breaks or
-    /// stalls meanwhile does not hide the status that already came.
+    /// Reads the useful part of an error's body. If the connection breaks or stalls meanwhile, the
+    /// status is still reported.
     pub(super) fn read_start(mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = self.by_ref().take(MAX_START as u64).read_to_end(&mut bytes);
@@ -115,35 +114,35 @@ impl Read for Body {
     }
 }
 
-/// What marks the end of a body (RFC 9112 section 6.3).
+/// What ends a body (RFC 9112 section 6.3).
 #[derive(Debug, PartialEq, Eq)]
 enum Framing {
-    /// Its length, or that its status allows none.
+    /// Its length, or a status that allows no body.
     Length,
-    /// `last`: whether the connection must not be used again.
+    /// `last`: whether the connection must not be reused.
     Chunks { last: bool },
     /// The end of the connection.
     UntilClose,
 }
 
 impl Framing {
-    /// Reads it from a head. `announced`: whether ureq found a length above 0.
+    /// Reads the framing from the head. `announced`: whether ureq found a length above 0.
     ///
-    /// ureq ignores every transfer coding but `chunked`, and so would return its framing as
-    /// part of the body.
+    /// ureq ignores every transfer coding but `chunked`, and would return its framing as part of
+    /// the body.
     fn of(head: &response::Parts, announced: bool) -> Result<Self, Fault> {
         let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
         if let Some(coding) = codings.next() {
             let coding = coding.as_bytes().trim_ascii();
             let is = |name: &[u8]| coding.eq_ignore_ascii_case(name);
             match codings.next() {
-                // Changes nothing; removed from HTTP/1.1 since (RFC 2616 section 3.6).
+                // It changes nothing; HTTP/1.1 has since removed it (RFC 2616 section 3.6).
                 None if is(b"identity") => {}
                 // Faulty by definition (RFC 9112 section 6.1).
                 _ if head.version == Version::HTTP_10 => {
                     return Err(Fault::Framing("an HTTP/1.0 response has a transfer-encoding"));
                 }
-                // An intermediary may have gone by the length (section 6.3).
+                // An intermediary may have relied on the length (section 6.3).
                 None if is(b"chunked") => {
                     return Ok(Self::Chunks { last: head.headers.contains_key(CONTENT_LENGTH) });
                 }

@@ -12,13 +12,13 @@
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     place: Place,
-    /// The size of the chunk as far as its line was read, then how much is missing of it.
+    /// The size of the chunk as far as its line was read, then how much of the chunk is missing.
     size: u64,
     /// The length so far of the size line or the trailers.
     length: usize,
 }
 
-/// The longest size line without its ending: ureq-proto reads no longer one.
+/// The longest size line, without its line ending. ureq-proto reads no longer one.
 const LONGEST_LINE: usize = 20;
 
 const TOO_LONG: &str = "a chunk size line is longer than 20 bytes";
@@ -36,7 +36,7 @@ enum Place {
     Data,
     DataCr,
     DataLf,
-    /// At the start of a line of the trailers.
+    /// At the start of a trailer line.
     Trailers,
     Trailer,
     TrailerEnd,
@@ -45,7 +45,7 @@ enum Place {
 }
 
 impl Chunks {
-    /// Checks the next bytes of the body, split anywhere. Bytes after its end are ignored.
+    /// Checks the next bytes of the body, split anywhere. It ignores bytes after the body's end.
     ///
     /// # Errors
     ///
@@ -71,8 +71,8 @@ impl Chunks {
         Ok(())
     }
 
-    /// Skips the end of a chunk and the size line of the next one if both are complete and
-    /// plain, as nearly all are. A fast path: byte by byte takes longer.
+    /// Skips the end of a chunk and the next size line if both are complete and plain, as nearly
+    /// all are. This is a fast path: checking each byte takes longer.
     fn whole_lines<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let [b'\r', b'\n', line @ ..] = bytes else { return bytes };
         let mut size = 0;
@@ -142,7 +142,7 @@ impl Chunks {
             (Place::SizeEnd | Place::TrailerEnd | Place::LastLf, _) => {
                 return Err("a chunk size or trailer line has a bare carriage return");
             }
-            // Skipped by `pass`.
+            // `pass` skips the data.
             (Place::Data, _) => Place::Data,
         })
     }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_bodies_are_followed_to_their_end_however_they_are_split() {
+    fn valid_bodies_are_read_to_their_end_however_they_are_split() {
         let long = format!("1000\r\n{}\r\n0\r\n\r\n", "x".repeat(0x1000));
         for body in [
             "0\r\n\r\n",
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_framing_is_named_however_it_is_split() {
+    fn invalid_framing_is_reported_however_it_is_split() {
         for (body, wrong) in [
             ("3\nabc\r\n", "bare line feed"),
             ("3;x\nabc\r\n", "bare line feed"),

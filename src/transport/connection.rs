@@ -1,4 +1,4 @@
-//! An open connection of the pool, and how it is checked and shut down.
+//! An open connection of the pool, and how to check it and shut it down.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -11,25 +11,25 @@ use crate::pool::CloseReason;
 use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 
-/// An open connection, encrypted where its origin asks for that.
+/// An open connection, encrypted if its origin uses https.
 pub(super) struct Connection {
     transport: Box<dyn Transport>,
     socket: Socket,
-    /// Whether it was lent to a call.
+    /// Whether a call has used it.
     used: bool,
-    /// Whether a read can be taken up again after it timed out.
+    /// Whether a read can be resumed after a timeout.
     resumes: bool,
     /// Whether its socket is a [`Tcp`](super::tcp::Tcp), which can be read without waiting.
     ours: bool,
     /// Whether the last read filled the buffer, so that the system's TLS may hold more.
     filled: bool,
-    /// Declared after the socket, so that it is dropped once the socket is closed.
+    /// Declared after the socket, so that observers hear of it after the socket is closed.
     _closing: Option<Closing>,
 }
 
 impl Connection {
-    /// `resumes`: whether a read can be resumed after it timed out. `ours`: whether the
-    /// socket is a [`Tcp`](super::tcp::Tcp).
+    /// `resumes`: whether a read can be resumed after a timeout. `ours`: whether the socket is a
+    /// [`Tcp`](super::tcp::Tcp).
     pub(super) fn new(
         transport: Box<dyn Transport>,
         socket: Socket,
@@ -46,19 +46,19 @@ impl Connection {
         &mut *self.transport
     }
 
-    /// Why the connection must not carry another request; `None` if it may. Ask right before
-    /// each request: bytes that come after it has been sent look like its response.
+    /// Why the connection must not carry another request; `None` if it may. Ask right before each
+    /// request: bytes that arrive after sending look like its response.
     ///
-    /// A client that receives data without an outstanding request must not take it for a
-    /// response and should close the connection (RFC 9112 section 9.2). Such data may be in
-    /// our buffer, in TLS, in the buffer below it or in the kernel; asking the kernel costs
-    /// three system calls. A read through TLS also processes what TLS itself sends, such as
-    /// session tickets, which most servers send after the handshake (RFC 8446 section 4.6.1).
+    /// A client that receives data without an outstanding request must not take it for a response
+    /// and should close the connection (RFC 9112 section 9.2). Such data may be in our buffer, in
+    /// TLS, in the buffer below it or in the kernel. Asking the kernel costs three system calls. A
+    /// read through TLS also processes what TLS itself sends, such as session tickets, which most
+    /// servers send after the handshake (RFC 8446 section 4.6.1).
     ///
-    /// Two kinds of connection cannot be read ahead: the system's own TLS fails for good when
-    /// a read finds nothing, and the socket to a SOCKS proxy belongs to ureq, whose probe
-    /// drops a byte. There, session tickets look like any other data, so an encrypted
-    /// connection is not checked before its first request.
+    /// Two kinds of connection cannot be read ahead. The system's own TLS fails permanently when a
+    /// read finds nothing. The socket to a SOCKS proxy belongs to ureq, whose probe drops a byte.
+    /// There, session tickets look like any other data, so an encrypted connection is not checked
+    /// before its first request.
     pub(super) fn unfit(&mut self) -> Option<CloseReason> {
         if !self.transport.buffers().input().is_empty() {
             return Some(CloseReason::Unrequested);
@@ -80,12 +80,12 @@ impl Connection {
         }
     }
 
-    /// Whether there are unread bytes in the buffer.
+    /// Whether the buffer holds unread bytes.
     pub(super) fn has_unread(&mut self) -> bool {
         !self.transport.buffers().input().is_empty()
     }
 
-    /// To be called after each read that returned bytes.
+    /// Call after each read that returned bytes.
     pub(super) fn has_read(&mut self) {
         self.filled = !self.resumes && self.transport.buffers().input_append_buf().is_empty();
     }
@@ -94,20 +94,20 @@ impl Connection {
         self.transport.is_tls()
     }
 
-    /// Whether a read that timed out can be taken up again. Where not, it is given all
-    /// of the time at once, which the system may exceed by an eighth.
+    /// Whether a read can be resumed after a timeout. If not, it gets all of the time at once,
+    /// which the system may exceed by an eighth.
     pub(super) fn can_resume(&self) -> bool {
         self.resumes
     }
 
-    /// Shuts the connection down when `token` is cancelled, until what this returns
-    /// is dropped. Blocked reads and writes then end at once.
+    /// Shuts the connection down when `token` is cancelled, until the result is dropped. Blocked
+    /// reads and writes then end at once.
     pub(super) fn shut_down_on(&self, token: &CancelToken) -> Listening {
         shut_down_on(token, &self.socket)
     }
 }
 
-/// Tells observers that a connection is closed, when it is dropped.
+/// Reports a closed connection to observers when dropped.
 pub(super) struct Closing {
     pub(super) observers: Observers,
     pub(super) origin: Arc<str>,
@@ -120,7 +120,7 @@ impl Drop for Closing {
     }
 }
 
-/// A socket that can be shut down from another thread, once there is one ([`Lock::Socket`]).
+/// A socket that another thread can shut down once it is open ([`Lock::Socket`]).
 pub(super) type Socket = Arc<Mutex<Option<Weak<dyn ShutdownHandle>>>>;
 
 /// A place for the handle of a socket that is not open yet.

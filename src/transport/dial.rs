@@ -1,4 +1,4 @@
-//! Opening a connection so that whoever waits for it can leave at once.
+//! Opens a connection while its caller can leave at any moment.
 
 use std::sync::Arc;
 use std::thread;
@@ -13,17 +13,16 @@ use crate::bounds::Bounds;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::pool::{CloseReason, ConnectFailure, Lease, Permit};
 
-/// Opens a connection into the place that `permit` holds, to be used until the
-/// moment `retire_at` names.
+/// Opens a connection into the place that `permit` holds. It may be used until `retire_at`.
 ///
-/// The system's connecting cannot be interrupted. So under a token it is done in a
-/// thread of its own, and who waits leaves when the token is cancelled; the place
-/// stays taken until the system has given up too, for there is a socket until then.
-/// That is bounded by the deadline and the connect timeout.
+/// The system's connect cannot be interrupted. With a cancel token it runs on a thread of its own,
+/// and the caller leaves when the token is cancelled. The place stays taken until the system has
+/// given up too, because the socket exists until then. The deadline and the connect timeout limit
+/// that time.
 ///
-/// A place is for one established connection. While several addresses of a host race, more
-/// than one socket may be connecting for it, and those that lose may be connecting until the
-/// connect timeout after the winner is in use. A loser that connects is closed at once.
+/// A place is for one established connection. While several addresses of a host race, more than one
+/// socket may be connecting for it. The losers may still be connecting, until the connect timeout,
+/// after the winner is in use. A loser that connects is closed at once.
 pub(super) fn dial(
     opener: &Arc<Opener>,
     permit: Permit<Connection>,
@@ -47,7 +46,7 @@ pub(super) fn dial(
     let (sender, opened) = bounded(1);
     let thread = thread::Builder::new().name("tollgate-connect".to_owned());
     let spawned = thread.spawn(move || {
-        // Whoever asked may have left.
+        // The caller may have left.
         if let Err(unwanted) = sender.send(work()) {
             if let Ok(lease) = unwanted.into_inner() {
                 lease.close(CloseReason::Cancelled);
@@ -55,14 +54,17 @@ pub(super) fn dial(
         }
     });
     if let Err(cause) = spawned {
-        return Err(Error::new(ErrorKind::Connection, "cannot start a thread to connect in")
-            .with_phase(Phase::Connect)
-            .with_source(cause));
+        return Err(Error::new(
+            ErrorKind::Connection,
+            "cannot start the thread that opens the connection",
+        )
+        .with_phase(Phase::Connect)
+        .with_source(cause));
     }
-    // The work itself keeps to the deadline.
+    // The work itself respects the deadline.
     select_biased! {
         recv(opened) -> outcome => outcome.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Connection, "connecting ended without a result")
+            Err(Error::new(ErrorKind::Connection, "the thread that opens the connection ended early")
                 .with_phase(progress.phase()))
         }),
         recv(cancelled) -> _ => Err(Error::cancelled().with_phase(progress.phase())),

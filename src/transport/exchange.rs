@@ -19,53 +19,51 @@ use crate::pool::{CloseReason, Lease};
 
 /// A leased connection as ureq sees it, for one exchange.
 ///
-/// It bounds every read and write by the call's deadline, tells a connection that
-/// died before the first byte of the answer from one that broke later, and knows
-/// when the exchange ended well: ureq asks [`is_open`](Transport::is_open) only of
-/// a connection it has read to the end of the body and would keep. That is when
-/// the lease is given back. Dropped before, it is closed.
+/// It bounds every read and write by the call's deadline. It distinguishes a connection that died
+/// before the first byte of the response from one that broke later. And it knows when the exchange
+/// ended well: ureq asks [`is_open`](Transport::is_open) only after reading the body to its end,
+/// about a connection it would keep. Then the lease is returned. If it is dropped earlier, the
+/// connection is closed.
 ///
-/// ureq writes the head of a request, then its body. The head waits here, in the
-/// connection's own buffer, for as much of the body as fits behind it, so that a
-/// small request is one write and one packet. The client's [`Headers`](super::Headers)
-/// join it here.
+/// ureq writes the head of a request, then its body. The head waits in the connection's own buffer
+/// for as much of the body as fits behind it, so that a small request is one write and one packet.
+/// The client's [`Headers`](super::Headers) are added here.
 pub(super) struct Leased {
-    /// Taken when the lease ends.
+    /// `None` once the lease has ended.
     lease: Option<Lease<Connection>>,
     watch: Arc<Watch>,
-    /// End blocked reads and writes when the call is cancelled.
+    /// Ends blocked reads and writes when the call is cancelled.
     interrupts: Vec<Listening>,
-    /// As they stand on the wire.
+    /// The client's headers, ready to send.
     headers: Vec<u8>,
     head: Head,
-    /// Whether any byte of the answer came.
+    /// Whether any byte of the response has come.
     answered: bool,
     /// Whether the connection failed.
     broken: bool,
-    /// For a chunked body. ureq decodes it, but accepts sizes that are none and waits for
-    /// the rest of a line that can never become valid.
+    /// Checks a chunked body. ureq decodes it, but accepts invalid sizes, and waits for the rest of
+    /// a line that can never become valid.
     chunks: Option<Chunks>,
     /// What is wrong with the chunks that came together with the head.
     fault: Option<Fault>,
-    /// Why the request could not be sent in full. Kept until the answer was looked
-    /// for: a server that refuses a large request answers before it has read it
-    /// all, and closes.
+    /// Why the request could not be sent in full. It is kept until the response was looked for: a
+    /// server that refuses a large request answers before it has read all of it, and closes.
     unsent: Option<io::Error>,
-    /// Stands in for the connection's buffers once that is given back.
+    /// Replaces the connection's buffers once the connection is returned.
     spare: LazyBuffers,
 }
 
-/// What became of the head of the request.
+/// The state of the request's head.
 #[derive(Clone, Copy)]
 enum Head {
     Awaited,
-    /// So many bytes at the start of the output buffer, not sent yet.
+    /// This many bytes at the start of the output buffer, not sent yet.
     Held(usize),
     Sent,
 }
 
 impl Leased {
-    /// `headers` are put into the head of the request, as they stand on the wire.
+    /// `headers` are added to the head of the request, unchanged.
     pub(super) fn new(lease: Lease<Connection>, watch: Arc<Watch>, headers: Vec<u8>) -> Self {
         let connection = lease.connection();
         let interrupts = watch.tokens().map(|token| connection.shut_down_on(token)).collect();
@@ -84,7 +82,7 @@ impl Leased {
         }
     }
 
-    /// The connection, and how long it may take for its next step.
+    /// The connection, and how long its next step may take.
     fn next(
         &mut self,
         phase: Phase,
@@ -124,9 +122,8 @@ impl Leased {
         }
     }
 
-    /// Adds the client's headers to the head whose first `amount` bytes are in the
-    /// output buffer, behind the request line. Returns how many there are now; none where
-    /// there is no room for them.
+    /// Adds the client's headers after the request line, to the head in the first `amount` bytes of
+    /// the output buffer. Returns the new length; `None` if there is no room.
     fn add_headers(&mut self, amount: usize) -> Option<usize> {
         let headers = mem::take(&mut self.headers);
         let output = self.connection_buffers().output();
@@ -141,7 +138,7 @@ impl Leased {
         Some(longer)
     }
 
-    /// Sends a head that has no room for the client's headers piece by piece.
+    /// Sends a head that has no room for the client's headers in pieces.
     fn send_in_pieces(&mut self, amount: usize) -> Result<(), Fault> {
         let headers = mem::take(&mut self.headers);
         let output = self.connection_buffers().output();
@@ -155,7 +152,7 @@ impl Leased {
         Ok(())
     }
 
-    /// Keeps the head back if it is whole and leaves room for a body.
+    /// Holds the head back if it is complete and leaves room for a body.
     fn holds_back(&mut self, amount: usize) -> bool {
         let output = self.connection_buffers().output();
         let fits = amount <= output.len() / 2 && output[..amount].ends_with(b"\r\n\r\n");
@@ -165,14 +162,14 @@ impl Leased {
         fits
     }
 
-    /// Sends what is held back and `amount` bytes behind it.
+    /// Sends what is held back and the `amount` bytes after it.
     fn send(&mut self, amount: usize) -> Result<(), Fault> {
         if self.unsent.is_some() {
             return Ok(());
         }
         let amount = self.held() + amount;
-        // Whatever is sent first finds the socket's own buffer empty and does not
-        // wait; what follows may, and is bounded to the instant.
+        // The first write finds the socket's own buffer empty and does not wait. Later writes may
+        // wait, so they get the exact time left.
         let round = if let Head::Sent = self.head { |left| left } else { coarse };
         self.head = Head::Sent;
         let (connection, timeout) = self.next(Phase::Send, round)?;
@@ -186,7 +183,7 @@ impl Leased {
         }
     }
 
-    /// Whether any bytes came; none do at the end of the connection.
+    /// Whether any bytes came. None come at the end of the connection.
     fn receive(&mut self) -> Result<bool, Fault> {
         let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
         let round = if self.can_resume() { coarse } else { |left| left };
@@ -194,7 +191,7 @@ impl Leased {
             let (connection, timeout) = self.next(phase, round)?;
             let outcome = connection.await_input(timeout);
             match outcome {
-                // Before the deadline, which `next` knows to the instant.
+                // It came before the deadline, which `next` knows exactly.
                 Err(ureq::Error::Timeout(_)) if self.can_resume() => {}
                 outcome => break outcome,
             }
@@ -209,7 +206,7 @@ impl Leased {
             }
             Ok(false) if self.answered => Ok(false),
             Ok(false) => Err(Fault::NoAnswer(self.unsent.take())),
-            // TLS without its closing alert: an end like any other. The framing of the body decides
+            // TLS without its closing alert is an end like any other. The framing of the body tells
             // whether it came too early.
             Err(ureq::Error::Io(cause))
                 if self.answered && cause.kind() == io::ErrorKind::UnexpectedEof =>
@@ -232,7 +229,7 @@ impl Leased {
         }
     }
 
-    /// [`receive`](Self::receive), then checks the chunks in what came.
+    /// Like [`receive`](Self::receive), but also checks the chunks that came.
     fn receive_checked(&mut self) -> Result<bool, Fault> {
         let checked = match self.chunks {
             Some(_) => self.connection_buffers().input().len(),
@@ -247,7 +244,7 @@ impl Leased {
         Ok(came)
     }
 
-    /// Shutting the socket down looks like a broken connection or an end.
+    /// After a cancellation, shutting the socket down looks like a broken or closed connection.
     fn told<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
         let outcome =
             if self.watch.is_cancelled() { Err(Fault::Cancelled(phase)) } else { outcome };
@@ -256,7 +253,7 @@ impl Leased {
     }
 }
 
-/// Where the first line ends, behind its ending. ureq writes a line whole or not at all.
+/// The end of the first line, after its line ending. ureq writes a line whole or not at all.
 fn line_end(head: &[u8]) -> usize {
     head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1)
 }
@@ -284,7 +281,7 @@ impl Transport for Leased {
         self.check_first_chunks();
         match self.head {
             Head::Held(_) => self,
-            // An empty buffer makes ureq ask for more and get the error.
+            // An empty buffer makes ureq ask for more and receive the error.
             Head::Awaited | Head::Sent if self.fault.is_some() => &mut self.spare,
             Head::Awaited | Head::Sent => self.connection_buffers(),
         }
@@ -312,7 +309,7 @@ impl Transport for Leased {
     }
 
     fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        // No body came to take the head along.
+        // No body followed, so the head is sent alone.
         if let Head::Held(_) = self.head {
             let outcome = self.send(0);
             self.told(outcome, Phase::Send)?;
@@ -326,14 +323,14 @@ impl Transport for Leased {
     }
 
     fn is_open(&mut self) -> bool {
-        // From here on it is no longer this call's to shut down.
+        // From here on, this call may no longer shut the connection down.
         self.interrupts.clear();
         if self.unsent.is_none() && !self.watch.is_last() && !self.watch.is_cancelled() {
             if let Some(lease) = self.lease.take() {
                 lease.give_back();
             }
         }
-        // So that ureq drops what is left of this without a look at its own pool.
+        // With this answer, ureq drops the rest without consulting its own pool.
         false
     }
 
@@ -342,8 +339,8 @@ impl Transport for Leased {
     }
 }
 
-/// The connection's buffers while the head is held back: the body goes behind it,
-/// and nothing can have been answered yet.
+/// The connection's buffers while the head is held back. The body goes after it, and no response
+/// can have come yet.
 impl Buffers for Leased {
     fn output(&mut self) -> &mut [u8] {
         self.tmp_and_output().1

@@ -1,19 +1,19 @@
-//! How an exchange failed, and the error that a caller gets for it.
+//! How an exchange failed, and the error the caller gets.
 
 use std::error::Error as StdError;
 use std::io;
 
 use crate::error::{Error, ErrorKind, Phase};
 
-const NO_HTTP: &str = "the server does not speak HTTP/1.1 as it should";
+const NO_HTTP: &str = "the server did not answer with valid HTTP/1.1";
 
-/// The most headers of a response that ureq-proto reads, a constant (`MAX_RESPONSE_HEADERS`).
+/// The most response headers that ureq-proto reads, a constant (`MAX_RESPONSE_HEADERS`).
 const MAX_HEADERS: usize = 128;
 
-/// How an exchange failed, more exactly than ureq tells it.
+/// How an exchange failed, in more detail than ureq reports.
 ///
-/// It travels through ureq as `Error::Other`, or inside an `io::Error` where a
-/// reader returns it, and is unwrapped again at the end.
+/// It travels through ureq as `Error::Other`, or in an `io::Error` if a reader returns it, and is
+/// unwrapped at the end.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The deadline passed.
@@ -22,8 +22,8 @@ pub(super) enum Fault {
     /// The caller cancelled the call.
     #[error("cancelled while {0}")]
     Cancelled(Phase),
-    /// The connection ended before the first byte of an answer.
-    #[error("the server closed the connection without an answer")]
+    /// The connection ended before the first byte of a response.
+    #[error("the server closed the connection without a response")]
     NoAnswer(#[source] Option<io::Error>),
     /// The connection broke.
     #[error("the connection broke while {0}")]
@@ -34,7 +34,7 @@ pub(super) enum Fault {
     /// The body's framing is invalid, so its end is unknown.
     #[error("the framing of the body is invalid: {0}")]
     Framing(&'static str),
-    /// What ureq had to say.
+    /// ureq's own error.
     #[error("{0}")]
     Http(#[source] Box<ureq::Error>),
 }
@@ -59,7 +59,7 @@ impl From<Fault> for ureq::Error {
 }
 
 impl Fault {
-    /// What ureq says went wrong in a phase.
+    /// ureq's error in a phase.
     pub(super) fn within(phase: Phase, error: ureq::Error) -> Self {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(phase),
@@ -68,15 +68,14 @@ impl Fault {
         }
     }
 
-    /// Whether the connection ended before anything of an answer came, as it does
-    /// when the server had closed it while it was idle.
+    /// Whether the connection ended before any byte of a response, as it does if the server closed
+    /// it while it was idle.
     pub(super) fn is_before_any_answer(&self) -> bool {
         matches!(self, Self::NoAnswer(_))
     }
 
-    /// The error that the reader of a stream sees. A connection that ends in good
-    /// order, but before the body, cuts the stream short, as a body does that ends
-    /// before the stream.
+    /// The error for the reader of a stream. A connection that closes properly before the end of
+    /// the body truncates the stream, like a body that ends before the stream.
     pub(super) fn explain_of_stream(self) -> Error {
         match self {
             Self::Broken(Phase::Body, cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
@@ -88,7 +87,7 @@ impl Fault {
         }
     }
 
-    /// The error a caller sees.
+    /// The error for the caller.
     pub(super) fn explain(self) -> Error {
         match self {
             Self::Timeout(phase) => Error::timeout(phase),
@@ -96,7 +95,7 @@ impl Fault {
             Self::NoAnswer(cause) => {
                 let error = Error::new(
                     ErrorKind::Connection,
-                    "the server closed the connection without an answer",
+                    "the server closed the connection without a response",
                 )
                 .with_phase(Phase::FirstByte);
                 match cause {
@@ -106,7 +105,7 @@ impl Fault {
             }
             Self::Broken(Phase::Body, cause) => Error::new(
                 ErrorKind::Connection,
-                "the connection broke before the whole response came",
+                "the connection broke before the response was complete",
             )
             .with_phase(Phase::Body)
             .with_source(cause),
@@ -119,8 +118,8 @@ impl Fault {
             Self::TooLarge { limit } => Error::new(
                 ErrorKind::Protocol,
                 format!(
-                    "the response is larger than the {limit} bytes allowed; \
-                     max_response_bytes() of the client raises that"
+                    "the response is larger than the {limit} bytes allowed; raise \
+                     max_response_bytes() of the client"
                 ),
             )
             .with_phase(Phase::Body),
@@ -131,14 +130,14 @@ impl Fault {
                     ureq::Error::LargeResponseHeader(_, limit) => (
                         ErrorKind::Protocol,
                         format!(
-                            "the response head is larger than the {limit} bytes allowed; \
-                             max_response_head_bytes() of the client raises that"
+                            "the response head is larger than the {limit} bytes allowed; raise \
+                             max_response_head_bytes() of the client"
                         ),
                     ),
                     ureq::Error::Protocol(cause) if is_too_many_headers(cause) => (
                         ErrorKind::Protocol,
                         format!(
-                            "the response has more than {MAX_HEADERS} headers, the most this \
+                            "the response has more than {MAX_HEADERS} headers, which is the most this \
                              client reads; remove some at the server or a proxy in between"
                         ),
                     ),
@@ -153,12 +152,12 @@ impl Fault {
     }
 }
 
-/// ureq does not export the type of this error, so its text has to do.
+/// ureq does not export this error's type, so this compares its text.
 fn is_too_many_headers(cause: &impl std::fmt::Display) -> bool {
     cause.to_string().contains("too many headers")
 }
 
-/// Whether an error says that the other side is gone.
+/// Whether an error says that the peer has closed the connection.
 pub(super) fn is_hangup(error: &io::Error) -> bool {
     matches!(
         error.kind(),

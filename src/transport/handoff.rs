@@ -1,4 +1,4 @@
-//! Hands a leased connection to the ureq agent of one exchange.
+//! Gives a leased connection to the ureq agent of one exchange.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use crate::pool::Lease;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// Hands the one connection leased for an exchange to the agent made for it.
+/// Gives the connection leased for an exchange to that exchange's agent.
 pub(super) struct Handoff {
-    /// Taken by the agent when it connects, which it does once ([`Lock::Handoff`]).
+    /// The agent takes it when it connects, which it does once ([`Lock::Handoff`]).
     transport: Mutex<Option<Leased>>,
 }
 
 impl Handoff {
-    /// `headers` are put into the head of the request, as they stand on the wire.
+    /// `headers` are added to the head of the request, unchanged.
     pub(super) fn new(lease: Lease<Connection>, watch: &Arc<Watch>, headers: Vec<u8>) -> Self {
         let leased = Leased::new(lease, Arc::clone(watch), headers);
         Self { transport: Mutex::new(Lock::Handoff, Some(leased)) }
@@ -46,7 +46,7 @@ impl fmt::Debug for Handoff {
     }
 }
 
-/// No addresses: the connection is there already.
+/// Resolves nothing: the connection is already open.
 #[derive(Debug)]
 pub(super) struct NoLookup;
 

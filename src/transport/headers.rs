@@ -1,4 +1,4 @@
-//! The headers that every request of a client carries.
+//! The headers of every request of a client.
 
 use std::fmt;
 use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, HOST, USER_AGENT};
@@ -8,8 +8,8 @@ use super::Outgoing;
 use super::open::has_default_port;
 use crate::wire::anthropic;
 
-/// Which attempt of a call a request is, counted from 0, as the official SDKs say it
-/// (openai-python and anthropic-sdk-python, `_base_client.py`).
+/// The number of the attempt, counted from 0, as the official SDKs send it (openai-python and
+/// anthropic-sdk-python, `_base_client.py`).
 const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
 
 /// draft-ietf-httpapi-idempotency-key-header.
@@ -17,20 +17,21 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 const BETAS: HeaderName = HeaderName::from_static(anthropic::BETAS);
 
-/// The headers of all requests of a client.
+/// The headers of every request of a client.
 ///
-/// ureq knows of the `host` only, and adds what frames the body. All others are put into
-/// the head behind its back: it writes every head to its log at the level `trace`, and
-/// they are the same for every request, so that they are written once.
+/// ureq sees only the `host`, and adds the headers that frame the body. All others are added to the
+/// head without it, for two reasons. ureq logs every head at level `trace`. And the headers are the
+/// same for every request, so they are formatted only once.
 pub(crate) struct Headers {
-    /// As they stand on the wire.
+    /// Formatted for the wire.
     written: Vec<u8>,
     names: Vec<HeaderName>,
     host: HeaderMap,
 }
 
 impl Headers {
-    /// Those set for a client, whose requests go to `base`, and ours where they are not set.
+    /// The client's own headers for requests to `base`, and this crate's defaults where it sets
+    /// none.
     pub(crate) fn new(mut headers: HeaderMap, base: &Uri) -> Self {
         let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
         let ours = [
@@ -55,12 +56,13 @@ impl Headers {
         }
     }
 
-    /// What ureq may see.
+    /// The headers that ureq may see.
     pub(super) fn host(&self) -> &HeaderMap {
         &self.host
     }
 
-    /// The other headers, as bytes on the wire. A header set by the caller overrides ours.
+    /// The headers that ureq does not see, formatted for the wire. A header set by hand replaces
+    /// one of ours.
     pub(super) fn written(&self, request: &Outgoing<'_>) -> Vec<u8> {
         let retries = HeaderValue::from(request.retries);
         let mut written = Vec::with_capacity(self.written.len() + 128);
@@ -90,8 +92,8 @@ fn line(written: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     }
 }
 
-/// The `host` of requests to a URL, with the port where that is not its scheme's own
-/// (RFC 9110 section 7.2). None where a header cannot hold it, and ureq says so.
+/// The `host` of requests to a URL, with the port unless it is the scheme's default (RFC 9110
+/// section 7.2). Empty if a header cannot carry it; ureq then reports that.
 fn host(base: &Uri) -> HeaderMap {
     let host = base.host().unwrap_or_default();
     let value = match base.port_u16().filter(|_| !has_default_port(base)) {
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_on_the_wire_and_nowhere_else() {
+    fn header_values_are_sent_but_never_shown() {
         let mut set = HeaderMap::new();
         set.insert("accept", HeaderValue::from_static("x/y"));
         set.insert("authorization", HeaderValue::from_static("Bearer secret"));
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_says_which_attempt_it_is() {
+    fn a_request_carries_the_number_of_its_attempt() {
         let key = HeaderValue::from_static("k-1");
         let localhost = Uri::from_static(LOCALHOST);
         let plain = written(&Headers::new(HeaderMap::new(), &localhost), 2, Some(&key));
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_host_has_its_port_where_that_is_not_the_schemes_own() {
+    fn the_host_has_its_port_unless_it_is_the_default() {
         for (base, expected) in [
             ("http://localhost/v1", "localhost"),
             ("http://localhost:80/v1", "localhost"),

@@ -1,10 +1,9 @@
-//! The only place that knows ureq: one exchange of bytes over a pooled connection.
+//! Sends one request over a pooled connection and reads its response. Only this module knows ureq.
 //!
-//! A connection is leased first, under the call's deadline, and then handed to an
-//! `Agent` made for this one exchange, which speaks HTTP/1.1 over it. So ureq's own
-//! pool, resolver and timers have no part in it: its pool has no cap and no line,
-//! it looks the host up on every request, and starts a thread each time to do so
-//! once a timeout is set. Making the agent costs a few small allocations.
+//! A connection is leased first, under the call's deadline. An `Agent` made for this one exchange
+//! then speaks HTTP/1.1 over it. ureq's own pool, resolver and timers are not used: its pool has no
+//! limit and no queue, it resolves the host for every request, and it starts a thread for that
+//! whenever a timeout is set. Making the agent costs a few small allocations.
 
 mod body;
 mod chunks;
@@ -56,11 +55,11 @@ use open::Opener;
 pub(crate) use open::host_and_port;
 pub(crate) use watch::Watch;
 
-/// How long the body of an error is waited for: the status is known by then, and one
-/// that does not come must not use up the time for another attempt.
+/// How long to wait for the body of an error. The status is known by then, and a body that does not
+/// come must not use up the time for a retry.
 const ERROR_BODY: Duration = Duration::from_secs(2);
 
-/// Sends requests to any number of origins, over one pool of connections.
+/// Sends requests to any number of origins over one connection pool.
 pub(crate) struct Transport {
     pool: Pool<Connection>,
     pool_config: PoolConfig,
@@ -71,58 +70,58 @@ pub(crate) struct Transport {
     observers: Observers,
 }
 
-/// How a [`Transport`] is set up.
+/// The settings of a [`Transport`].
 pub(crate) struct Settings<'a> {
     pub(crate) pool: &'a PoolConfig,
-    /// Whether to send once more when a reused connection turns out to be dead.
+    /// Whether to send once more if a reused connection turns out to be dead.
     pub(crate) retry_stale: bool,
     pub(crate) max_response_bytes: usize,
     pub(crate) max_response_head_bytes: usize,
     pub(crate) observers: &'a Observers,
 }
 
-/// Scheme, host and port that requests go to, and how connections to them are opened.
+/// An origin (scheme, host and port), and how to open connections to it.
 pub(crate) struct Origin {
     id: OriginId,
     opener: Arc<Opener>,
     name: Arc<str>,
 }
 
-/// How an [`Origin`] is reached.
+/// The settings of an [`Origin`].
 pub(crate) struct OriginSettings<'a> {
-    /// An absolute URL there.
+    /// An absolute URL of the origin.
     pub(crate) base: &'a Uri,
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
-    /// Root certificates for where `tls` is `None`.
+    /// The root certificates if `tls` is `None`.
     pub(crate) root_files: &'a RootFiles,
 }
 
-/// What is sent.
+/// The request to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a Headers,
-    /// Those of this attempt alone.
+    /// Headers of this attempt only.
     pub(crate) credentials: &'a [(HeaderName, HeaderValue)],
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,
-    /// Anthropic's.
+    /// The value of `anthropic-beta`.
     pub(crate) betas: Option<&'a HeaderValue>,
     pub(crate) body: &'a [u8],
 }
 
-/// What comes back.
+/// The response.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// Empty where it is still to come.
+    /// Empty while the body is still to be read.
     pub(crate) body: Vec<u8>,
-    /// What it answers.
+    /// What was sent.
     pub(crate) sent: Sent,
 }
 
@@ -144,11 +143,11 @@ impl Transport {
         }
     }
 
-    /// Makes an origin known to the pool. Opens no connection.
+    /// Registers an origin with the pool. Opens no connection.
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) for root certificates that cannot be used.
+    /// [`Configuration`](ErrorKind::Configuration) if the root certificates cannot be used.
     pub(crate) fn origin(&self, settings: &OriginSettings<'_>) -> Result<Origin, Error> {
         let name: Arc<str> = open::origin(settings.base).into();
         let config = open::config(settings, self.max_response_head_bytes)?;
@@ -165,8 +164,8 @@ impl Transport {
         self.pool.stats()
     }
 
-    /// Opens connections ahead of their use until `wanted` are at rest or there is
-    /// no room for more, all at the same time. Returns how many it opened.
+    /// Opens connections in advance, all at the same time, until `wanted` are idle or the pool is
+    /// full. Returns how many it opened.
     pub(crate) fn warm_up(
         &self,
         origin: &Origin,
@@ -184,8 +183,11 @@ impl Transport {
                             self.open(origin, permit, bounds).map(Lease::give_back)
                         })
                         .map_err(|cause| {
-                            Error::new(ErrorKind::Connection, "cannot start a thread")
-                                .with_source(cause)
+                            Error::new(
+                                ErrorKind::Connection,
+                                "cannot start a thread to open a connection",
+                            )
+                            .with_source(cause)
                         })
                 })
                 .collect();
@@ -204,8 +206,8 @@ impl Transport {
         }
     }
 
-    /// Sends a request and reads the whole response. `second` is the right to send it
-    /// again where a reused connection turns out to be dead.
+    /// Sends a request and reads the whole response. `second` is the right to send it again if a
+    /// reused connection turns out to be dead.
     pub(crate) fn exchange(
         &self,
         origin: &Origin,
@@ -224,9 +226,9 @@ impl Transport {
         })?
     }
 
-    /// Sends a request and hands out the body of the response as it comes; none where
-    /// the status says that it is an error, which is read. `first` is how long after
-    /// sending the deadline is, if that is earlier than the one in `bounds`.
+    /// Sends a request and returns the body of the response as a stream. If the status is an error,
+    /// it reads the body and returns no stream. `first` is the time limit from sending to the first
+    /// event, if it ends before the deadline in `bounds`.
     pub(crate) fn open_stream(
         &self,
         origin: &Origin,
@@ -256,8 +258,8 @@ impl Transport {
         let (lease, reused) = self.lease(origin, bounds)?;
         self.leased(origin, begun, reused);
         let outcome = match exchange(lease) {
-            // Most likely closed by the server while it was idle, and nothing of
-            // the answer has come: once more, on a socket that was not idle.
+            // The server most likely closed the connection while it was idle, and no byte of the
+            // response has come. Send once more, on a fresh connection.
             Err(fault)
                 if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
             {
@@ -285,9 +287,9 @@ impl Transport {
             Acquired::Open(permit) => permit,
             Acquired::Reused(mut lease, since) => {
                 let reason = match since.elapsed() >= self.pool_config.idle_timeout {
-                    // The cleaner has yet to come by.
+                    // The cleaner has not closed it yet.
                     true => Some(CloseReason::Idle),
-                    // However briefly it was idle.
+                    // Checked however briefly it was idle.
                     false => lease.connection_mut().unfit(),
                 };
                 match reason {
@@ -299,8 +301,8 @@ impl Transport {
         Ok((self.open(origin, permit, bounds)?, false))
     }
 
-    /// A connection that was never used. One at rest is closed for it: it has been
-    /// there as long as the one just found dead.
+    /// A connection that was never used. An idle one is closed for it: it was idle as long as the
+    /// one that turned out dead.
     fn fresh_lease(&self, origin: &Origin, bounds: &Bounds) -> Result<Lease<Connection>, Error> {
         let permit = match self.acquire(origin, bounds)? {
             Acquired::Open(permit) => permit,
@@ -319,8 +321,7 @@ impl Transport {
         };
         let acquired = self.pool.acquire(origin.id, deadline, bounds.cancel.as_ref());
         match acquired {
-            // Granted at the last moment, too late to be of use here: the next in
-            // line may have more time.
+            // The grant came too late to be used here; the next waiter may have more time.
             Ok(acquired) if bounds.deadline.remaining(Instant::now()) == Some(Duration::ZERO) => {
                 if let Acquired::Reused(lease, _) = acquired {
                     lease.give_back();
@@ -358,7 +359,7 @@ impl Transport {
         dial(&origin.opener, permit, retire_at, bounds)
     }
 
-    /// Sends a request. The body of an error is read; another is yet to be.
+    /// Sends a request. Reads the body of an error; any other body is left to read.
     fn send(
         &self,
         request: Outgoing<'_>,
@@ -396,7 +397,7 @@ impl Transport {
 }
 
 impl Outgoing<'_> {
-    /// Writes what is known before the connection is.
+    /// Writes the parts that do not depend on the connection.
     fn write_head<B>(&self, outgoing: &mut Request<B>) {
         outgoing.method_mut().clone_from(self.method);
         outgoing.uri_mut().clone_from(self.uri);
@@ -405,9 +406,9 @@ impl Outgoing<'_> {
 }
 
 impl Incoming {
-    /// Hides the secrets that a server repeats in an error, since some quote the key they
-    /// refuse. The body of an answer is the caller's, and of its headers only a few are read
-    /// ([`request_id`](crate::wire::request_id)), where they are hidden.
+    /// Hides the secrets in an error body, because some providers quote the key they refuse. A
+    /// successful body belongs to the caller. Of its headers only a few are read
+    /// ([`request_id`](crate::wire::request_id)), and secrets are hidden there.
     pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
         if (200..300).contains(&self.status) {
             return;
@@ -423,20 +424,20 @@ impl Incoming {
         }
     }
 
-    /// Adds the status and the request id to an error that came after the head. The caller
-    /// hides the secrets in it.
+    /// Adds the status and the request id to an error that came after the head. The caller hides
+    /// its secrets.
     pub(crate) fn identify(&self, error: Error) -> Error {
         let id = wire::request_id(self.reply(), &Secrets::default());
         error.with_status(self.status).with_request_id(id)
     }
 
-    /// Lets go of the headers that nobody reads: those of a stream stay as long as it.
+    /// Drops the headers that nobody reads, because those of a stream live as long as it does.
     pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
         let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
         self.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
     }
 
-    /// The response as the pure parts see it.
+    /// The response as the pure modules see it.
     pub(crate) fn reply(&self) -> Reply<'_> {
         Reply {
             status: self.status,

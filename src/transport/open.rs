@@ -28,8 +28,8 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
 use crate::sync::none_held;
 
-/// Most requests fit in it, head and body; of larger ones it is what is sent at once. It
-/// lies idle while a stream is read, which is when there are many connections.
+/// The size of the output buffer. Most requests fit, head and body; larger ones are sent in pieces
+/// of this size. It is unused while a stream is read, which is when there are many connections.
 const OUTPUT: usize = 8 * 1024;
 
 /// ureq's settings for opening connections to one origin, and what they trust, in words.
@@ -41,14 +41,14 @@ pub(super) fn config(
         // One byte more than a head may have, so that a larger one is noticed.
         .input_buffer_size(INPUT.max(max_response_head_bytes + 1))
         .output_buffer_size(OUTPUT)
-        // Sent to a proxy in its CONNECT request.
+        // Tells a proxy which client asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .proxy(settings.proxy.cloned());
     let (config, trusted) = with_tls(config, settings)?;
     Ok((config.build(), trusted))
 }
 
-/// ureq's settings for an exchange over a connection that is there.
+/// ureq's settings for an exchange over an open connection.
 pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
     Config::builder()
         .http_status_as_error(false)
@@ -57,11 +57,11 @@ pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
         .max_redirects_will_error(false)
         .max_idle_connections(0)
         .max_response_header_size(max_response_head_bytes)
-        // See `Headers`.
+        // [`Headers`](super::Headers) sends them.
         .user_agent("")
         .accept("")
         .accept_encoding("")
-        // The connection leads through it already.
+        // The connection already goes through it.
         .proxy(None)
         .build()
 }
@@ -78,12 +78,12 @@ fn with_tls(
     config: ConfigBuilder,
     settings: &OriginSettings<'_>,
 ) -> Result<(ConfigBuilder, String), Error> {
-    // There is nothing to apply them to.
+    // Without TLS, they apply to nothing.
     let _ = (settings.tls, settings.root_files);
     Ok((config, String::new()))
 }
 
-/// With what the origin's settings trust, and the same in words.
+/// Adds what the origin's settings trust, and returns the same in words.
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn with_tls(
     config: ConfigBuilder,
@@ -98,8 +98,8 @@ fn with_tls(
     Ok((config.tls_config(tls), whom))
 }
 
-/// rustls does nothing before it has bytes. To OpenSSL, below native-tls, any error
-/// but "would block" is the end of a connection (SSL_get_error(3), SSL_ERROR_SYSCALL).
+/// rustls does nothing before it has bytes. OpenSSL, below native-tls, takes any error but "would
+/// block" for the end of the connection (SSL_get_error(3), SSL_ERROR_SYSCALL).
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 fn resumes_reads(config: &Config) -> bool {
     config.tls_config().provider() == ureq::tls::TlsProvider::Rustls
@@ -110,19 +110,19 @@ fn resumes_reads(_config: &Config) -> bool {
     true
 }
 
-/// ureq itself opens the socket to such a proxy.
+/// ureq itself opens the socket to a SOCKS proxy.
 fn is_socks(proxy: &ureq::Proxy) -> bool {
     !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https)
 }
 
-/// What tells one origin from another: scheme, host and port.
+/// The identity of an origin: scheme, host and port.
 pub(super) fn origin(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
     format!("{scheme}://{host}:{}", port(uri))
 }
 
-/// The host, as the conventions for metrics name a server, and its port.
+/// The host, as metrics conventions name a server, and its port.
 pub(crate) fn host_and_port(uri: &Uri) -> (String, u16) {
     (uri.host().unwrap_or_default().to_ascii_lowercase(), port(uri))
 }
@@ -143,7 +143,7 @@ pub(super) fn has_default_port(uri: &Uri) -> bool {
 pub(super) struct Opener {
     base: Uri,
     config: Config,
-    /// Whose certificates are trusted, in words.
+    /// Which certificates are trusted, in words.
     trusted: String,
     steps: Steps,
     pub(super) resolver: Arc<Resolver>,
@@ -164,7 +164,7 @@ impl Opener {
         Self { base, config, trusted, steps, resolver, connect_timeout, observers, origin }
     }
 
-    /// Tells that a connection was opened, and when it is closed.
+    /// Reports an opened connection to observers, and later its closing.
     fn opened(&self, took: Duration) -> Option<Closing> {
         if self.observers.is_empty() {
             return None;
@@ -174,13 +174,12 @@ impl Opener {
         Some(Closing { observers, origin })
     }
 
-    /// By when a connection must be open that is begun now.
+    /// The deadline for opening a connection that starts now.
     pub(super) fn deadline(&self, bounds: &Bounds) -> Deadline {
         bounds.deadline.earlier(Deadline::after(Instant::now(), self.connect_timeout))
     }
 
-    /// Names the connect timeout where that put an end to opening a connection, rather than
-    /// what bounds the call.
+    /// Names the connect timeout if that ended the opening, rather than the call's own limits.
     pub(super) fn explain(&self, error: Error, bounds: &Bounds) -> Error {
         match bounds.deadline.is_past(Instant::now()) {
             true => error,
@@ -188,7 +187,7 @@ impl Opener {
         }
     }
 
-    /// Looks the host up, connects and does the TLS handshake.
+    /// Resolves the host, connects and does the TLS handshake.
     pub(super) fn open(
         self: &Arc<Self>,
         progress: &Arc<Progress>,
@@ -202,9 +201,9 @@ impl Opener {
             bounds: Bounds { deadline: progress.deadline(), cancel: bounds.cancel.clone() },
             proxy_port: self.config.proxy().map(ureq::Proxy::port),
         };
-        // A proxy looks the host up itself, save for a kind that asks us to.
-        let looked_up_there = self.config.proxy().is_some_and(|proxy| !proxy.resolve_target());
-        let addresses = if looked_up_there {
+        // A proxy resolves the host itself, except the kinds that leave it to us.
+        let proxy_resolves = self.config.proxy().is_some_and(|proxy| !proxy.resolve_target());
+        let addresses = if proxy_resolves {
             lookup.empty()
         } else {
             let host = self.base.host().unwrap_or_default();
@@ -252,7 +251,7 @@ impl Opener {
         }
         match outcome {
             Ok(transport) => {
-                progress.is_done();
+                progress.finish();
                 let resumes = !transport.is_tls() || resumes_reads(&self.config);
                 let ours = !self.config.proxy().is_some_and(is_socks);
                 let closing = self.opened(begun.elapsed());
@@ -268,7 +267,10 @@ impl Opener {
             Unresolved::Cancelled => Error::cancelled().with_phase(Phase::Resolve),
             Unresolved::Failed(cause) => Error::new(
                 ErrorKind::Connection,
-                format!("cannot find the host {:?}: {cause}", self.base.host().unwrap_or_default()),
+                format!(
+                    "cannot resolve the host {:?}: {cause}",
+                    self.base.host().unwrap_or_default()
+                ),
             )
             .with_phase(Phase::Resolve)
             .with_source(cause),
@@ -285,12 +287,12 @@ impl Opener {
         };
         let (kind, message) = match &cause {
             ureq::Error::Timeout(_) => return Error::timeout(phase).with_source(cause),
-            // As when a load balancer restarts: it says nothing about certificates.
+            // A restarting load balancer does this; it says nothing about certificates.
             ureq::Error::Io(cause) if phase == Phase::Tls && is_hangup(cause) => {
-                (ErrorKind::Connection, "the connection was closed in the TLS handshake with")
+                (ErrorKind::Connection, "the TLS handshake ended early with")
             }
-            _ if phase == Phase::Tls => (ErrorKind::Tls, "no encrypted connection to"),
-            // RFC 9110 section 15.5.8; ureq tells the status in words.
+            _ if phase == Phase::Tls => (ErrorKind::Tls, "cannot open an encrypted connection to"),
+            // RFC 9110 section 15.5.8. ureq has the status only in its text.
             ureq::Error::ConnectProxyFailed(reason) if reason.contains(" 407/") => (
                 ErrorKind::Configuration,
                 "the user name and password in the URL of the proxy are missing or wrong; \
@@ -298,7 +300,7 @@ impl Opener {
             ),
             _ => (ErrorKind::Connection, "cannot connect to"),
         };
-        // What ureq wraps says it better than ureq's own prefix.
+        // The wrapped error says it better than ureq's own prefix.
         let why = match &cause {
             ureq::Error::Io(cause) => cause.to_string(),
             ureq::Error::ConnectProxyFailed(reason) => reason.clone(),
@@ -313,27 +315,26 @@ impl Opener {
     }
 }
 
-/// Name lookup for one connection. ureq uses it for the host of a proxy and for
-/// nothing else.
+/// The name lookup of one connection. ureq uses it only for the host of a proxy.
 #[derive(Debug)]
 struct Lookup {
     resolver: Arc<Resolver>,
     progress: Arc<Progress>,
     bounds: Bounds,
-    /// What a proxy's URL stands for when it names no port.
+    /// The port of a proxy whose URL names none.
     proxy_port: Option<u16>,
 }
 
 impl Lookup {
     fn addresses(&self, host: &str, port: u16) -> Result<ResolvedSocketAddrs, Unresolved> {
-        self.progress.comes_to(Phase::Resolve);
+        self.progress.enter(Phase::Resolve);
         let mut addresses = self.empty();
         let found = race::interleaved(self.resolver.resolve(host, port, &self.bounds)?);
-        // ureq has room for so many. Cut last, so that no family is cut off.
+        // ureq has room for this many. The list is cut last, so that no address family is lost.
         for address in found.into_iter().take(16) {
             addresses.push(address);
         }
-        self.progress.comes_to(Phase::Connect);
+        self.progress.enter(Phase::Connect);
         Ok(addresses)
     }
 }

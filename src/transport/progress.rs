@@ -1,4 +1,4 @@
-//! How far the opening of a connection has come, and its deadline.
+//! The phase and the deadline of a connection being opened.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,12 +11,12 @@ use crate::error::Phase;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// How far the opening of one connection has come, and by when it must be done.
+/// The phase of one connection being opened, and its deadline.
 #[derive(Debug)]
 pub(super) struct Progress {
     deadline: Deadline,
     cancel: Option<CancelToken>,
-    /// What is being done; `None` once the connection is open.
+    /// The current phase; `None` once the connection is open.
     phase: Mutex<Option<Phase>>,
 }
 
@@ -33,21 +33,21 @@ impl Progress {
         self.deadline
     }
 
-    pub(super) fn comes_to(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         *self.phase.lock() = Some(phase);
     }
 
-    /// What failed, if it did.
+    /// The current phase, to report if it fails.
     pub(super) fn phase(&self) -> Phase {
         self.phase.lock().unwrap_or(Phase::Connect)
     }
 
-    /// From here on, the deadline is that of whoever uses the connection.
-    pub(super) fn is_done(&self) {
+    /// From now on, the user of the connection sets the deadline.
+    pub(super) fn finish(&self) {
         *self.phase.lock() = None;
     }
 
-    /// Cuts a timeout to what is left before the deadline.
+    /// Shortens a timeout to the time left before the deadline.
     pub(super) fn bound(&self, timeout: NextTimeout) -> Result<NextTimeout, ureq::Error> {
         if self.phase.lock().is_none() {
             return Ok(timeout);
@@ -62,9 +62,9 @@ impl Progress {
     }
 }
 
-/// A connection to a proxy, held to the deadline of the connection that is opened
-/// through it. ureq allows each read of the proxy's answer the whole timeout, so
-/// that one who answers byte by byte could keep a call for hours.
+/// A connection to a proxy, limited by the deadline of the connection that is opened through it.
+/// ureq allows each read of the proxy's response the whole timeout, so a proxy that answers byte by
+/// byte could hold a call for hours.
 #[derive(Debug)]
 pub(super) struct Hurried {
     transport: Box<dyn Transport>,
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn no_step_gets_more_time_than_is_left_until_the_connection_is_open() {
+    fn no_step_of_opening_gets_more_time_than_is_left() {
         let hour = Duration::from_secs(3600);
         let progress = Progress::new(Deadline::after(Instant::now(), hour), None);
         assert!(progress.bound(timeout(hour * 2)).unwrap().after <= UreqDuration::Exact(hour));
@@ -120,15 +120,15 @@ mod tests {
 
         let late = Progress::new(Deadline::after(Instant::now(), Duration::ZERO), None);
         assert!(matches!(late.bound(timeout(hour)), Err(ureq::Error::Timeout(_))));
-        late.is_done();
+        late.finish();
         assert_eq!(late.bound(timeout(hour)).unwrap(), timeout(hour));
     }
 
     #[test]
-    fn the_latest_phase_is_told() {
+    fn the_current_phase_is_reported() {
         let progress = Progress::new(Deadline::after(Instant::now(), Duration::ZERO), None);
         assert_eq!(progress.phase(), Phase::Connect);
-        progress.comes_to(Phase::Tls);
+        progress.enter(Phase::Tls);
         assert_eq!(progress.phase(), Phase::Tls);
     }
 }

@@ -1,5 +1,5 @@
-//! Which address of a host to connect to next, and the race between them: Happy Eyeballs
-//! (RFC 8305), so that a dead address costs a quarter of a second rather than a timeout.
+//! Decides which address of a host to connect to next, and races them: Happy Eyeballs (RFC 8305). A
+//! dead address costs a quarter of a second instead of a timeout.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -11,20 +11,20 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::deadline::Deadline;
 
-/// How long the latest attempt has before the next one joins it: the "Connection Attempt
-/// Delay" that RFC 8305 section 5 recommends.
+/// How long the latest attempt runs before the next one joins it: the "Connection Attempt Delay"
+/// that RFC 8305 section 5 recommends.
 pub(super) const DELAY: Duration = Duration::from_millis(250);
 
-/// The addresses in the order in which to try them: the two families alternate, so that one
-/// family without a route delays only every other attempt (RFC 8305 section 4). The family of
-/// the first address comes first. The system has sorted them by RFC 6724, usually IPv6 first.
+/// The addresses in the order in which to try them. The two families alternate, so that a family
+/// without a route delays only every other attempt (RFC 8305 section 4). The first address decides
+/// which family starts; the system sorts by RFC 6724, usually IPv6 first.
 pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut ordered = Vec::with_capacity(addresses.len());
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut one, mut other) = (VecDeque::new(), VecDeque::new());
     for address in addresses {
         let family = if address.is_ipv6() == first_is_v6 { &mut one } else { &mut other };
-        // A hosts file may name an address twice.
+        // A hosts file may list an address twice.
         if !family.contains(&address) {
             family.push_back(address);
         }
@@ -39,7 +39,7 @@ pub(super) fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    /// Begin to connect to this address.
+    /// Start to connect to this address.
     Start(SocketAddr),
     /// Wait for an attempt to end, until this instant if there is one.
     Wait(Option<Instant>),
@@ -47,14 +47,14 @@ enum Next {
     Lost,
 }
 
-/// The state of the race. Pure: the caller reports what happens and asks what is next.
+/// The state of the race. It is pure: the caller reports what happens and asks what is next.
 #[derive(Debug)]
 struct Race {
     waiting: VecDeque<SocketAddr>,
-    /// Those being connected to, the latest last.
+    /// Addresses being connected to, the latest last.
     running: Vec<SocketAddr>,
     delay: Duration,
-    /// When the next address may start beside those that are running.
+    /// When the next address may start besides the running ones.
     due: Instant,
 }
 
@@ -92,23 +92,23 @@ impl Race {
         self.waiting.clear();
     }
 
-    /// Whether the attempt that runs has no competitor, now or later.
+    /// Whether the running attempt has no competitor, now or later.
     fn is_alone(&self) -> bool {
         self.running.len() == 1 && self.waiting.is_empty()
     }
 }
 
-/// Connects to the first address that answers. `dial` connects to one address and blocks, at
-/// most for the time it is given.
+/// Connects to the first address that answers. `dial` connects to one address and blocks, at most
+/// for the time it is given.
 ///
-/// The first address is tried on the caller's thread, and so is each that follows a failure.
-/// A thread starts only when an address has not answered within [`DELAY`] and another one is
-/// waiting. The system gives up the slow attempt at that moment, because std cannot hand over
-/// a connection half made, so the address is dialled anew beside the next one.
+/// The first address is tried on the caller's thread, and so is each one after a failure. Threads
+/// start only if an address has not answered within [`DELAY`] and another one is waiting. At that
+/// moment the slow attempt is given up, because std cannot hand over a half-open connection, and
+/// its address is dialled again besides the next one.
 ///
-/// Whoever connects later than the winner is closed at once. Attempts still under way end on
-/// their own, at the deadline at the latest. When `is_cancelled`, no further attempt starts
-/// and the function returns as soon as those under way have ended.
+/// A connection that comes after the winner is closed at once. Attempts in progress end on their
+/// own, at the deadline at the latest. After `is_cancelled`, no further attempt starts, and the
+/// function returns when those in progress have ended.
 pub(super) fn connect<T: Send + 'static>(
     addresses: impl IntoIterator<Item = SocketAddr>,
     deadline: Deadline,
@@ -117,11 +117,11 @@ pub(super) fn connect<T: Send + 'static>(
     dial: impl Fn(SocketAddr, Option<Duration>) -> io::Result<T> + Clone + Send + 'static,
 ) -> io::Result<T> {
     let mut race = Race::new(addresses, delay, Instant::now());
-    // Without a buffer: a loser must not wait in one, connected, for nobody.
+    // Unbuffered: a connected loser must not wait unseen in a buffer.
     let (sender, ended) = bounded(0);
     // The number of threads that will still report.
     let mut threads = 0_usize;
-    let mut failure = io::Error::new(ErrorKind::NotFound, "there is no address to connect to");
+    let mut failure = io::Error::new(ErrorKind::NotFound, "the host has no address to connect to");
     loop {
         if is_cancelled() {
             race.stop();
@@ -135,7 +135,7 @@ pub(super) fn connect<T: Send + 'static>(
             Next::Lost => return Err(failure),
             Next::Start(address) => address,
             Next::Wait(until) => {
-                // If nothing is reported in time, what is next depends on the clock.
+                // If nothing is reported in time, the clock decides what is next.
                 let report = match [until, deadline.at()].into_iter().flatten().min() {
                     Some(until) => ended.recv_deadline(until).ok(),
                     None => ended.recv().ok(),
@@ -158,7 +158,7 @@ pub(super) fn connect<T: Send + 'static>(
             let patience = if is_alone { left } else { Some(left.unwrap_or(delay).min(delay)) };
             match dial(address, patience) {
                 Ok(connection) => return Ok(connection),
-                // It has more time, but not on this thread.
+                // The attempt has more time, but not on this thread.
                 Err(cause) if cause.kind() == ErrorKind::TimedOut && !is_alone => {
                     if is_cancelled() || deadline.is_past(Instant::now()) {
                         return Err(cause);
@@ -181,7 +181,7 @@ pub(super) fn connect<T: Send + 'static>(
     }
 }
 
-/// Dials in a thread of its own and reports how that ends, to whoever is still interested.
+/// Dials on a thread of its own and reports the result, if anyone still waits.
 fn start<T: Send + 'static>(
     address: SocketAddr,
     deadline: Deadline,

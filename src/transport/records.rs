@@ -2,8 +2,8 @@
 
 use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 
-/// The transport below TLS. It tracks where records end, which is the only way to know that
-/// TLS holds part of one.
+/// The transport below TLS. It tracks where records end: nothing else can tell whether TLS holds
+/// part of one.
 #[derive(Debug)]
 pub(super) struct Records {
     transport: Box<dyn Transport>,
@@ -34,7 +34,7 @@ impl Transport for Records {
         Ok(came)
     }
 
-    /// Whether the connection is open and no record has come, not even in part.
+    /// Whether the connection is open and no byte of a record has come.
     fn is_open(&mut self) -> bool {
         self.place.is_between()
             && self.transport.buffers().input().is_empty()
@@ -51,12 +51,12 @@ impl Transport for Records {
 struct Place {
     /// How many bytes of the header have come.
     header: usize,
-    /// The record's length as far as the header has come, then how much is missing of it.
+    /// The record's length as far as the header has come, then how much of the record is missing.
     missing: usize,
 }
 
-/// The size of a record's header: type, version and, in the last two bytes, the length
-/// (RFC 8446 section 5.1; the same in RFC 5246 section 6.2.1).
+/// The size of a record header: type, version and, in the last two bytes, the length (RFC 8446
+/// section 5.1; the same in RFC 5246 section 6.2.1).
 const HEADER: usize = 5;
 
 impl Place {

@@ -1,4 +1,4 @@
-//! Name lookup in a thread of its own, so that callers can stop waiting.
+//! Resolves host names on a thread of its own, so that callers can stop waiting.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::config::is_loopback;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// Why there are no addresses.
+/// Why a host was not resolved.
 #[derive(Debug, Clone)]
 pub(super) enum Unresolved {
     TimedOut,
@@ -25,18 +25,18 @@ pub(super) enum Unresolved {
 
 type Found = Result<Vec<SocketAddr>, Arc<io::Error>>;
 
-/// The system's name lookup, bounded and shared.
+/// The system's name lookup, bounded in time and shared.
 ///
-/// The system's lookup blocks and cannot be interrupted, so it runs in a thread of
-/// its own, and who waits for it leaves when time runs out or the call is
-/// cancelled. There is never more than one thread for a host: all who look for it
-/// meanwhile wait for the same answer. It ends when the system has answered, which
-/// has its own timeouts. Nothing is kept for later, as that is the system's task. A
-/// call over a connection that is there already looks nothing up.
+/// The system's lookup blocks and cannot be interrupted. It runs on a thread of its own, and a
+/// caller leaves when time runs out or its call is cancelled. A host never has more than one
+/// thread: all callers that look it up at the same time wait for the same result. The thread ends
+/// when the system has answered, which has its own timeouts. Nothing is cached; that is the
+/// system's job. A call over an open connection resolves nothing.
 pub(super) struct Resolver {
     look_up: fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
-    /// Who waits for which host ([`Lock::NameLookups`]). Guards against a second thread for one
-    /// host: an entry is there as long as its thread will still answer those in it.
+    /// Which callers wait for which host ([`Lock::NameLookups`]). Guards against a second thread
+    /// for a host: an entry exists exactly as long as its thread will still answer the callers in
+    /// it.
     waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
@@ -53,7 +53,7 @@ impl Resolver {
         Self { look_up, waiting: Arc::new(Mutex::new(Lock::NameLookups, HashMap::new())) }
     }
 
-    /// The addresses of a host. An address in the place of a name needs no lookup.
+    /// The addresses of a host. An IP address needs no lookup.
     pub(super) fn resolve(
         &self,
         host: &str,
@@ -71,7 +71,7 @@ impl Resolver {
             return Err(Unresolved::TimedOut);
         }
         let mut found = self.wait_for(bare, port, bounds)?;
-        // Plain http is allowed to these names, so they must not lead elsewhere.
+        // Plain http is allowed to these names, so they must not lead to another machine.
         if is_loopback(bare) {
             found.retain(|address| address.ip().is_loopback());
         }
@@ -94,7 +94,7 @@ impl Resolver {
             .map_err(|cause| Unresolved::Failed(Arc::new(cause)))?;
         let (cancelled, _listening) = bounds.cancelled();
         let left = select_biased! {
-            // An answer is always owed, and `sender` is here to the end.
+            // A result always comes, because `sender` lives to the end.
             recv(found) -> found => match found {
                 Ok(found) => return found.map_err(Unresolved::Failed),
                 Err(_) => Unresolved::TimedOut,
@@ -106,14 +106,14 @@ impl Resolver {
         Err(left)
     }
 
-    /// Forgets one who no longer waits. The thread stays, and its entry with it.
+    /// Removes a caller that no longer waits. The thread and its entry stay.
     fn leave(&self, host: &Host, sender: &Sender<Found>) {
         if let Some(others) = self.waiting.lock().get_mut(host) {
             others.retain(|other| !other.same_channel(sender));
         }
     }
 
-    /// Has `sender` told the addresses of `host` once they are known.
+    /// Sends `sender` the addresses of `host` once they are known.
     fn join(&self, host: Host, sender: Sender<Found>) -> io::Result<()> {
         let mut waiting = self.waiting.lock();
         if let Some(others) = waiting.get_mut(&host) {
@@ -123,10 +123,10 @@ impl Resolver {
         let answer = Answer { host: host.clone(), waiting: Arc::clone(&self.waiting) };
         let look_up = self.look_up;
         let thread = thread::Builder::new().name("tollgate-resolve".to_owned());
-        // It cannot look for its entry before that is there: the lock is held.
+        // The thread cannot look for its entry before it exists: the lock is held.
         thread.spawn(move || {
             let found = look_up(&answer.host.0, answer.host.1).map_err(Arc::new);
-            answer.tell(&found);
+            answer.send(&found);
         })?;
         waiting.insert(host, vec![sender]);
         Ok(())
@@ -139,27 +139,27 @@ impl fmt::Debug for Resolver {
     }
 }
 
-/// Owes an answer to those who wait for a host.
+/// Owes a result to the callers that wait for a host.
 struct Answer {
     host: Host,
     waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
 impl Answer {
-    fn tell(&self, found: &Found) {
+    fn send(&self, found: &Found) {
         let waiting = self.waiting.lock().remove(&self.host).unwrap_or_default();
         for sender in waiting {
-            // Nobody listens any more where time ran out or the call was cancelled.
+            // A caller that timed out or was cancelled no longer listens.
             let _ = sender.try_send(found.clone());
         }
     }
 }
 
-/// A lookup that panics fails those who wait; the next one starts anew.
+/// A lookup that panics fails for its callers; the next one starts anew.
 impl Drop for Answer {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.tell(&Err(Arc::new(io::Error::other("the lookup ended without a result"))));
+            self.send(&Err(Arc::new(io::Error::other("the lookup ended without a result"))));
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_need_no_lookup() {
+    fn an_ip_address_needs_no_lookup() {
         let resolver = Resolver::new(|_, _| panic!("nothing to look up"));
         for (host, expected) in
             [("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80"), ("[::1]", "[::1]:80")]
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn localhost_is_found_and_is_this_machine() {
+    fn localhost_resolves_to_this_machine_only() {
         let found = Resolver::default().resolve("localhost", 80, &later()).unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()));
         let liar = Resolver::new(|_, port| Ok(vec![SocketAddr::new([192, 0, 2, 1].into(), port)]));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_that_panics_fails_those_who_wait_and_not_those_who_come_later() {
+    fn a_lookup_that_panics_fails_its_waiters_and_not_later_callers() {
         static CALLS: AtomicUsize = AtomicUsize::new(0);
         let resolver = Resolver::new(|_, port| match CALLS.fetch_add(1, Ordering::SeqCst) {
             0 => panic!("as a broken libc would"),
@@ -218,7 +218,7 @@ mod tests {
         assert!(resolver.resolve("a.test", 80, &later()).is_ok());
     }
 
-    /// Lookups that hang until they are let go.
+    /// Lookups that hang until released.
     mod hanging {
         use super::*;
         use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -239,7 +239,7 @@ mod tests {
         }
 
         #[test]
-        fn one_thread_looks_up_for_all_and_each_may_leave_early() {
+        fn callers_share_one_thread_and_each_may_leave_early() {
             let resolver = Resolver::new(look_up);
             let timed_out = resolver.resolve("a.test", 80, &within(Duration::from_millis(20)));
             assert!(matches!(timed_out, Err(Unresolved::TimedOut)));
@@ -252,7 +252,7 @@ mod tests {
                     .map(|_| scope.spawn(|| resolver.resolve("a.test", 80, &later())))
                     .collect();
                 let waiting = || resolver.waiting.lock().values().map(Vec::len).sum::<usize>();
-                // The one to cancel, and the patient; not the one who has left.
+                // The caller to cancel and the patient ones, but not the one that timed out.
                 while waiting() != 9 {
                     thread::yield_now();
                 }
@@ -266,7 +266,7 @@ mod tests {
                 }
             });
             assert_eq!(LOOKUPS.load(Ordering::SeqCst), 1);
-            assert!(resolver.waiting.lock().is_empty(), "the next one is looked up anew");
+            assert!(resolver.waiting.lock().is_empty(), "the next call starts a new lookup");
             assert!(matches!(resolver.resolve("a.test", 80, &bounds), Err(Unresolved::Cancelled)));
             let late = resolver.resolve("a.test", 80, &within(Duration::ZERO));
             assert!(matches!(late, Err(Unresolved::TimedOut)));

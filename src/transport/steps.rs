@@ -16,8 +16,8 @@ use super::records::Records;
 use super::tcp::Tcp;
 use crate::error::Phase;
 
-/// The steps that open a connection: those of ureq's `DefaultConnector`, with a socket of
-/// our own. Taken one by one, so that an error can say which of them failed.
+/// The steps that open a connection. They are those of ureq's `DefaultConnector`, with a socket of
+/// our own, and taken one by one so that an error can say which one failed.
 #[derive(Debug, Default)]
 pub(super) struct Steps {
     /// Keeps the parsed root certificates.
@@ -28,15 +28,15 @@ pub(super) struct Steps {
 }
 
 impl Steps {
-    /// Takes them all.
+    /// Takes all steps.
     pub(super) fn take(
         &self,
         details: &ConnectionDetails<'_>,
         progress: &Progress,
     ) -> Result<Box<dyn Transport>, ureq::Error> {
-        progress.comes_to(Phase::Connect);
+        progress.enter(Phase::Connect);
         let there = SocksConnector::default().connect(details, None::<()>)?;
-        // Has its own connection to the proxy opened by `take_to_proxy`.
+        // `take_to_proxy` opens its connection to the proxy.
         let there = ConnectProxyConnector::default().connect(details, there)?;
         let there = match there {
             Some(there) => there.boxed(),
@@ -45,7 +45,7 @@ impl Steps {
         if !details.needs_tls() {
             return Ok(there);
         }
-        progress.comes_to(Phase::Tls);
+        progress.enter(Phase::Tls);
         #[cfg(any(feature = "rustls", feature = "native-tls"))]
         let there = Records::new(there).boxed();
         #[cfg(feature = "rustls")]
@@ -55,8 +55,7 @@ impl Steps {
         if there.is_tls() { Ok(there) } else { Err(ureq::Error::TlsRequired) }
     }
 
-    /// Takes them to the proxy itself, in what is left of the time: ureq would
-    /// begin to count anew.
+    /// Connects to the proxy itself within the time left; ureq would start the timeout anew.
     pub(super) fn take_to_proxy(
         &self,
         details: &ConnectionDetails<'_>,
@@ -76,7 +75,7 @@ impl Steps {
         };
         let proxy = self.take(&details, progress)?;
         // The proxy has yet to connect.
-        progress.comes_to(Phase::Connect);
+        progress.enter(Phase::Connect);
         Ok(Hurried::new(proxy, Arc::clone(progress)).boxed())
     }
 }

@@ -16,8 +16,8 @@ use super::progress::Progress;
 use super::race;
 use crate::deadline::Deadline;
 
-/// A read with this timeout does not wait: it fails with `Error::Timeout` if nothing is
-/// there. TLS passes the timeout on to the socket.
+/// A read with this timeout does not wait: it fails with `Error::Timeout` if there is nothing to
+/// read. TLS passes the timeout on to the socket.
 pub(super) const NO_WAIT: NextTimeout = NextTimeout {
     after: UreqDuration::from_secs(0),
     reason: ureq::Timeout::Global,
@@ -25,21 +25,21 @@ pub(super) const NO_WAIT: NextTimeout = NextTimeout {
     per_write: None,
 };
 
-/// The most that one read of a socket returns. ureq's default is 128 KiB for each direction
-/// of each connection; requests and responses here are small.
+/// The most that one read of a socket returns. ureq's default is 128 KiB per direction and
+/// connection; requests and responses here are small.
 pub(super) const INPUT: usize = 12 * 1024;
 
-/// A TCP connection. Unlike ureq's own it can be read without waiting ([`NO_WAIT`]), and so
-/// be checked for unread bytes without losing any.
+/// A TCP connection. Unlike ureq's own, it can be read without waiting ([`NO_WAIT`]), so it can be
+/// checked for unread bytes without losing any.
 pub(super) struct Tcp {
     /// Shared with the handle that shuts it down.
     stream: Arc<TcpStream>,
     buffers: LazyBuffers,
-    /// The timeouts the socket has now, since setting one is a system call.
+    /// The timeouts the socket has now, because setting one is a system call.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
-    /// Whether the last operation was a read without waiting that found the connection open
-    /// and nothing to read.
+    /// Whether the last operation was a read without waiting that found the connection open and
+    /// nothing to read.
     silent: bool,
 }
 
@@ -130,7 +130,7 @@ fn dial(address: SocketAddr, time: Option<Duration>) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether a socket accepted a timeout. macOS refuses any once the peer has closed the
+/// Whether a socket accepted a timeout. macOS refuses every timeout once the peer has closed the
 /// connection without reading the whole request; the response may still be readable.
 fn has_set(outcome: io::Result<()>) -> io::Result<bool> {
     match outcome {
@@ -182,7 +182,7 @@ impl Transport for Tcp {
         Ok(amount > 0)
     }
 
-    /// Whether the connection is open and has nothing to read. Reads without waiting to find
+    /// Whether the connection is open and has nothing to read. It reads without waiting to find
     /// out, unless that was the last operation.
     fn is_open(&mut self) -> bool {
         if !self.silent {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_address_that_answers_is_taken() {
+    fn the_first_address_that_answers_is_used() {
         let (listener, address, refusing) = addresses();
         let long = NextTimeout { after: UreqDuration::from_secs(30), ..NextTimeout::default() };
         for timeout in [long, NextTimeout::default()] {

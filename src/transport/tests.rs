@@ -1,4 +1,4 @@
-//! Opening connections to hosts with several addresses, over real sockets.
+//! Tests of opening connections to hosts with several addresses, over real sockets.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -7,7 +7,7 @@ use std::thread;
 use super::*;
 use crate::cancel::CancelToken;
 
-/// A host is named by its addresses: `127-0-0-2.127-0-0-1.test`.
+/// Test hosts are named by their addresses: `127-0-0-2.127-0-0-1.test`.
 fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let labels = name.strip_suffix(".test").unwrap_or(name).split('.');
     let addresses = labels.map(|label| label.replace('-', ".").parse::<IpAddr>());
@@ -15,7 +15,7 @@ fn look_up(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
-/// Two dead addresses, 127.0.0.2 and 127.0.0.3, and 127.0.0.1, which serves at the same port.
+/// Two dead addresses, 127.0.0.2 and 127.0.0.3, and the live 127.0.0.1 at the same port.
 struct Host {
     live: TcpListener,
     /// Keeps the dead addresses dead.
@@ -45,14 +45,14 @@ impl Host {
     }
 }
 
-/// A listener with a full queue, which answers no further attempt to connect (listen(2)), and
-/// what fills it.
+/// A listener with a full queue, which answers no further connection attempt (listen(2)), and the
+/// connections that fill it.
 fn full(address: &str, port: u16) -> (TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind((address, port)).unwrap();
     let address = listener.local_addr().unwrap();
     let (mut queue, mut unanswered) = (Vec::new(), 0);
     while unanswered < 3 {
-        assert!(queue.len() < 10_000, "the system's queue has no end");
+        assert!(queue.len() < 10_000, "the system's queue never fills");
         match TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
             Ok(socket) => queue.push(socket),
             Err(_) => unanswered += 1,
@@ -75,7 +75,7 @@ fn bounds(cancel: Option<&CancelToken>) -> Bounds {
 }
 
 #[test]
-fn dead_addresses_are_overtaken_within_one_place() {
+fn dead_addresses_are_overtaken_within_one_place_of_the_pool() {
     let host = Host::new();
     let opener = host.opener("127-0-0-2.127-0-0-3.127-0-0-1.test", LONG);
     let (pool, origin) = pool(1);
@@ -95,9 +95,9 @@ fn dead_addresses_are_overtaken_within_one_place() {
 }
 
 #[test]
-fn a_refused_first_address_is_no_failure() {
+fn a_refused_first_address_does_not_fail_the_connection() {
     let host = Host::new();
-    // Nobody listens there.
+    // Nothing listens at the first address.
     let opener = host.opener("127-0-0-4.127-0-0-1.test", LONG);
     let (pool, origin) = pool(1);
     let permit = pool.spare(origin).unwrap();
@@ -107,7 +107,7 @@ fn a_refused_first_address_is_no_failure() {
 }
 
 #[test]
-fn a_call_cancelled_among_dead_addresses_leaves_at_once_and_its_place_follows() {
+fn a_call_cancelled_while_connecting_returns_at_once_and_frees_its_place_later() {
     let (host, timeout) = (Host::new(), Duration::from_millis(900));
     let opener = host.opener("127-0-0-2.127-0-0-3.test", timeout);
     let (pool, origin) = pool(1);
@@ -125,7 +125,7 @@ fn a_call_cancelled_among_dead_addresses_leaves_at_once_and_its_place_follows() 
 }
 
 #[test]
-fn dead_addresses_alone_end_by_the_connect_timeout() {
+fn if_every_address_is_dead_the_connect_timeout_ends_the_attempt() {
     let host = Host::new();
     let opener = host.opener("127-0-0-2.127-0-0-3.test", Duration::from_millis(600));
     let (pool, origin) = pool(1);

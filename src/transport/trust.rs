@@ -1,5 +1,5 @@
-//! Whose certificates a connection trusts: by its settings, else by the files that the
-//! environment names, else by the features of the crate.
+//! Which certificates a connection trusts: those of its settings, otherwise of the files that the
+//! environment names, otherwise of the crate's features.
 
 use std::fs;
 use std::path::Path;
@@ -15,11 +15,11 @@ pub(super) struct Trust {
     pub(super) whom: String,
 }
 
-/// Applies the settings, or reads the files where there are none.
+/// Applies the settings, or reads the files if there are none.
 ///
 /// # Errors
 ///
-/// [`Configuration`](ErrorKind::Configuration) for certificates that cannot be used. It names
+/// [`Configuration`](ErrorKind::Configuration) if the certificates cannot be used. The error names
 /// where they come from.
 pub(super) fn trust(set: Option<&Tls>, files: &RootFiles) -> Result<Trust, Error> {
     let builder = TlsConfig::builder();
@@ -55,7 +55,7 @@ pub(super) fn trust(set: Option<&Tls>, files: &RootFiles) -> Result<Trust, Error
             let whom = "the root certificates of .tls(Tls::Roots(…))";
             let certificates = parsed(pem, whom)?;
             if certificates.is_empty() {
-                return Err(unusable(format!("{whom} hold no certificate; {EXPECTED}")));
+                return Err(unusable(format!("{whom} contain no certificate; {EXPECTED}")));
             }
             return with_roots(certificates, whom.to_owned());
         }
@@ -83,7 +83,7 @@ fn read(files: &RootFiles) -> Result<(Vec<Certificate<'static>>, String), Error>
         })?;
         let found = parsed(&pem, &whom)?;
         if found.is_empty() {
-            return Err(unusable(format!("{whom} hold no certificate; {EXPECTED}")));
+            return Err(unusable(format!("{whom} contain no certificate; {EXPECTED}")));
         }
         certificates.extend(found);
         sources.push(source);
@@ -104,8 +104,8 @@ fn read(files: &RootFiles) -> Result<(Vec<Certificate<'static>>, String), Error>
     Ok((certificates, format!("the root certificates in {}", sources.join(" and "))))
 }
 
-/// The certificates in all files of the folders. As OpenSSL does, it skips what it cannot
-/// read: such a folder holds links, lists of revoked certificates and other files as well.
+/// The certificates in all files of the folders. Like OpenSSL, it skips files it cannot read: such
+/// a folder also contains links, revocation lists and other files.
 fn in_folders(files: &RootFiles) -> Vec<Certificate<'static>> {
     let mut found: Vec<Certificate<'static>> = Vec::new();
     let entries = files.folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
@@ -114,7 +114,7 @@ fn in_folders(files: &RootFiles) -> Vec<Certificate<'static>> {
     for path in paths.iter().filter(|path| Path::is_file(path)) {
         let Ok(pem) = fs::read(path) else { continue };
         for certificate in parsed(&pem, "").unwrap_or_default() {
-            // OpenSSL finds a certificate by a link to it, named by a hash.
+            // OpenSSL finds a certificate through a link to it, named by a hash.
             if !found.iter().any(|known| known.der() == certificate.der()) {
                 found.push(certificate);
             }
@@ -123,7 +123,7 @@ fn in_folders(files: &RootFiles) -> Vec<Certificate<'static>> {
     found
 }
 
-/// The certificates in PEM from a source, which may be none.
+/// The PEM certificates from a source, which may be none.
 fn parsed(pem: &[u8], source: &str) -> Result<Vec<Certificate<'static>>, Error> {
     let mut certificates = Vec::new();
     for item in parse_pem(pem) {
@@ -131,10 +131,10 @@ fn parsed(pem: &[u8], source: &str) -> Result<Vec<Certificate<'static>>, Error> 
             unusable(format!("{source} are not valid PEM: {cause}")).with_source(cause)
         })?;
         if let PemItem::Certificate(certificate) = item {
-            // rustls passes over what it cannot read, and then trusts nobody.
+            // rustls skips certificates it cannot read, and would then trust nobody.
             if !is_whole(certificate.der()) {
                 return Err(unusable(format!(
-                    "{source} hold one that is incomplete or no certificate"
+                    "{source} contain an entry that is incomplete or not a certificate; replace the file"
                 )));
             }
             certificates.push(certificate);
@@ -143,8 +143,8 @@ fn parsed(pem: &[u8], source: &str) -> Result<Vec<Certificate<'static>>, Error> 
     Ok(certificates)
 }
 
-/// Whether this is a sequence in DER from its first byte to its last, as every
-/// certificate is (RFC 5280 section 4.1, X.690 section 8.1).
+/// Whether this is one DER sequence from its first byte to its last, as every certificate is (RFC
+/// 5280 section 4.1, X.690 section 8.1).
 fn is_whole(der: &[u8]) -> bool {
     let length = match der {
         [0x30, length @ 0..=0x7f, ..] => Some((2, usize::from(*length))),
@@ -155,16 +155,15 @@ fn is_whole(der: &[u8]) -> bool {
     length.is_some_and(|(head, length)| der.len() == head + length)
 }
 
-/// What to do about a handshake that failed for this reason, if the reason says so. `whom` is
-/// what the client trusts.
+/// What to do about a failed handshake, if its reason is known. `whom` is what the client trusts.
 ///
-/// rustls, OpenSSL, macOS and Windows word their reasons differently, and none of them exports
-/// a type for it through ureq, so the words have to do.
+/// rustls, OpenSSL, macOS and Windows word their reasons differently, and ureq exports no type for
+/// any of them, so this compares their text.
 pub(super) fn advice(reason: &str, whom: &str) -> Option<String> {
     let reason = reason.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| reason.contains(word));
     Some(if says(PLAIN) {
-        "the server answers without TLS; should the base URL begin with http://?".to_owned()
+        "the server answered without TLS; should the base URL start with http://?".to_owned()
     } else if says(EXPIRED) {
         "the certificate has expired; if this machine's clock is right, the server or the proxy \
          in between needs a new one"
@@ -191,7 +190,7 @@ pub(super) fn advice(reason: &str, whom: &str) -> Option<String> {
     })
 }
 
-/// An answer that is no TLS record, as rustls says it (`InvalidMessage::InvalidContentType`),
+/// A response that is no TLS record, in the words of rustls (`InvalidMessage::InvalidContentType`),
 /// OpenSSL (`SSL_R_WRONG_VERSION_NUMBER`, `SSL_R_HTTP_REQUEST`), Secure Transport
 /// (`errSSLRecordOverflow`) and SChannel (`SEC_E_INVALID_TOKEN`).
 const PLAIN: &[&str] = &[
@@ -236,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stack_s_reason_for_refusing_a_certificate_has_advice() {
+    fn every_tls_librarys_reason_for_refusing_a_certificate_has_advice() {
         let bundled = "Mozilla's root certificates, compiled in";
         for (reason, expected) in [
             ("invalid peer certificate: UnknownIssuer", "set the environment variable SSL_CERT_FI"),
@@ -273,7 +272,7 @@ mod tests {
             ("certificate verify failed: (hostname mismatch)", "is for another host"),
             ("certificate verify failed: (IP address mismatch)", "check the host in the base URL"),
             ("The certificate's CN name does not match the passed value.", "another host"),
-            ("received corrupt message of type InvalidContentType", "begin with http://?"),
+            ("received corrupt message of type InvalidContentType", "start with http://?"),
             ("error:0A00010B:SSL routines:ssl3_get_record:wrong version number", "http://?"),
         ] {
             let advice = advice(reason, bundled).unwrap_or_default();

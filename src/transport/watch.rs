@@ -8,23 +8,23 @@ use crate::deadline::Deadline;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// What bounds one exchange, seen from both of its ends: by the connection, deep in
-/// ureq, and by whoever reads a stream and moves the deadline on as it goes.
+/// The limits of one exchange, shared by both of its ends: the connection, inside ureq, and the
+/// reader of a stream, which extends the deadline as it goes.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    /// Guards nothing but itself ([`Lock::ExchangeDeadline`]).
+    /// Guards only itself ([`Lock::ExchangeDeadline`]).
     deadline: Mutex<Deadline>,
-    /// Either ends it.
+    /// Either token ends the exchange.
     tokens: [Option<CancelToken>; 2],
-    /// What the reader of the body tells the connection. Both are on the same thread; where
-    /// a stream moves to another one, starting that thread orders the accesses.
+    /// Written by the reader of the body, read by the connection. Both run on the same thread; if a
+    /// stream moves to another one, starting that thread orders the accesses.
     chunked: AtomicBool,
     last: AtomicBool,
     reading: AtomicBool,
 }
 
 impl Watch {
-    /// `stop` ends it beside the caller's own token.
+    /// `stop` ends the exchange as well as the caller's own token.
     pub(crate) fn new(bounds: &Bounds, stop: Option<CancelToken>) -> Self {
         Self {
             deadline: Mutex::new(Lock::ExchangeDeadline, bounds.deadline),
@@ -35,12 +35,12 @@ impl Watch {
         }
     }
 
-    /// Moves the deadline; reads begun before keep theirs.
+    /// Moves the deadline. Reads already in progress keep theirs.
     pub(crate) fn set_deadline(&self, deadline: Deadline) {
         *self.deadline.lock() = deadline;
     }
 
-    /// Moves the deadline unless an earlier one holds.
+    /// Moves the deadline unless it is already earlier.
     pub(crate) fn tighten_deadline(&self, deadline: Deadline) {
         let mut current = self.deadline.lock();
         *current = current.earlier(deadline);
@@ -54,7 +54,7 @@ impl Watch {
         self.tokens().any(CancelToken::is_cancelled)
     }
 
-    /// The body is chunked.
+    /// Records that the body is chunked.
     pub(super) fn set_chunked(&self) {
         self.chunked.store(true, Ordering::Relaxed);
     }
@@ -63,7 +63,7 @@ impl Watch {
         self.chunked.load(Ordering::Relaxed)
     }
 
-    /// The connection must not be used again.
+    /// Records that the connection must not be reused.
     pub(super) fn set_last(&self) {
         self.last.store(true, Ordering::Relaxed);
     }
@@ -72,8 +72,8 @@ impl Watch {
         self.last.load(Ordering::Relaxed)
     }
 
-    /// Whether the body is being read right now. If ureq drops the connection meanwhile, and
-    /// no read failed, the body was complete.
+    /// Records whether the body is being read right now. If ureq drops the connection during a read
+    /// and no read failed, the body was complete.
     pub(super) fn set_reading(&self, reading: bool) {
         self.reading.store(reading, Ordering::Relaxed);
     }

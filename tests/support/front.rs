@@ -143,7 +143,7 @@ impl Failure {
     pub(crate) const NO_ANSWER: Self = Self::without_answer(
         ErrorKind::Connection,
         Phase::FirstByte,
-        "the server closed the connection without an answer",
+        "the server closed the connection without a response",
     );
     /// The connection ends while it is being made.
     pub(crate) const NO_CONNECTION: Self =

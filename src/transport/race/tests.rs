@@ -1,4 +1,4 @@
-//! The race by tables, and over sockets with a dialer that the test controls.
+//! Tests of the race by tables, and over sockets with a dialer that the test controls.
 
 use super::*;
 use crossbeam_channel::{Receiver, unbounded};
@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// `4a` is an IPv4 address, `6b` an IPv6 one.
+/// `4a` is an IPv4 address, `6b` an IPv6 address.
 fn address(name: &str) -> SocketAddr {
     let (family, letter) = name.split_at(1);
     let last = u16::from(letter.as_bytes()[0]);
@@ -21,7 +21,7 @@ fn addresses(names: &str) -> Vec<SocketAddr> {
 }
 
 #[test]
-fn the_families_alternate_from_the_first_one_on() {
+fn the_address_families_alternate() {
     for (given, expected) in [
         ("6a 6b 4a 4b", "6a 4a 6b 4b"),
         ("4a 4b 6a", "4a 6a 4b"),
@@ -36,7 +36,7 @@ fn the_families_alternate_from_the_first_one_on() {
     }
 }
 
-/// What happens, in milliseconds since the race began, and what is next then.
+/// An event, in milliseconds since the race started, and what must be next.
 enum Step {
     Next(u64, Next),
     Failed(u64, &'static str),
@@ -55,10 +55,10 @@ fn the_next_address_starts_after_the_delay_or_at_once_after_a_failure() {
     let lost = |millis| Step::Next(millis, Next::Lost);
     for (name, given, steps) in [
         ("nothing to try", "", vec![lost(0)]),
-        ("one address has all the time", "4a", vec![start(0, "4a"), wait(0), wait(9_000)]),
-        ("one that fails", "4a", vec![start(0, "4a"), Failed(7, "4a"), lost(7)]),
+        ("one address gets all the time", "4a", vec![start(0, "4a"), wait(0), wait(9_000)]),
+        ("one address fails", "4a", vec![start(0, "4a"), Failed(7, "4a"), lost(7)]),
         (
-            "a dead one is joined by the next after 250 ms",
+            "the next joins a dead address after 250 ms",
             "6a 4a 6b",
             vec![
                 start(0, "6a"),
@@ -71,7 +71,7 @@ fn the_next_address_starts_after_the_delay_or_at_once_after_a_failure() {
             ],
         ),
         (
-            "one that is refused makes room at once",
+            "a refused address starts the next at once",
             "6a 4a 6b",
             vec![
                 start(0, "6a"),
@@ -86,7 +86,7 @@ fn the_next_address_starts_after_the_delay_or_at_once_after_a_failure() {
             ],
         ),
         (
-            "the latest fails beside a dead one",
+            "the latest fails while another is dead",
             "6a 4a 6b",
             vec![start(0, "6a"), start(250, "4a"), Failed(260, "4a"), start(260, "6b")],
         ),
@@ -102,7 +102,7 @@ fn the_next_address_starts_after_the_delay_or_at_once_after_a_failure() {
             ],
         ),
         (
-            "time passed while nobody asked",
+            "time passes between two questions",
             "6a 4a 6b",
             vec![start(0, "6a"), start(900, "4a"), until(900, 1_150), start(1_150, "6b")],
         ),
@@ -131,14 +131,14 @@ fn within(time: Duration) -> Deadline {
     Deadline::after(Instant::now(), time)
 }
 
-/// Dials loopback ports. Addresses of the documentation's network (RFC 5737) are dead:
-/// attempts at them block until the test releases them.
+/// Dials loopback ports. Addresses of the documentation network (RFC 5737) are dead: attempts at
+/// them block until the test releases them.
 #[derive(Clone)]
 struct Dialer {
-    /// Every attempt, and whether it was made on the caller's thread.
+    /// Every attempt, and whether it ran on the caller's thread.
     dialled: Sender<(SocketAddr, bool)>,
     released: Receiver<()>,
-    /// What a dead address connects to once it is released.
+    /// Where a dead address connects once it is released.
     late: Option<SocketAddr>,
     caller: thread::ThreadId,
 }
@@ -196,7 +196,7 @@ fn refusing() -> SocketAddr {
 }
 
 #[test]
-fn an_address_that_answers_or_refuses_in_time_takes_no_thread() {
+fn no_thread_starts_if_addresses_answer_or_refuse_in_time() {
     let (_listener, live) = listener();
     let (refusing, dead) = (refusing(), address("4d"));
     for given in [&[live][..], &[live, dead], &[refusing, live], &[refusing, refusing, live]] {
@@ -210,14 +210,14 @@ fn an_address_that_answers_or_refuses_in_time_takes_no_thread() {
 }
 
 #[test]
-fn a_dead_address_is_overtaken_and_its_connection_closed_when_it_comes_late() {
+fn a_late_connection_of_an_overtaken_address_is_closed() {
     let (_listener, live) = listener();
     let (late_listener, late) = listener();
     let dead = address("4d");
     let bench = bench(Some(late));
     let won = bench.connect(&[dead, live], within(LONG)).unwrap();
     assert_eq!(won.peer_addr().unwrap(), live);
-    // On this thread for as long as the delay; then both in threads of their own.
+    // On this thread during the delay, then both on threads of their own.
     let mut dialled = bench.dialled();
     dialled[1..].sort();
     let mut expected = [(dead, false), (live, false)];
@@ -229,13 +229,13 @@ fn a_dead_address_is_overtaken_and_its_connection_closed_when_it_comes_late() {
 }
 
 #[test]
-fn a_slow_first_address_still_wins_if_it_is_first() {
+fn a_slow_first_address_wins_if_it_connects_first() {
     let (_listener, late) = listener();
     let (dead, other) = (address("4d"), address("4e"));
     let bench = bench(Some(late));
     thread::scope(|scope| {
         let call = scope.spawn(|| bench.connect(&[dead, other], within(LONG)));
-        // The caller's own attempt, and then both.
+        // The caller's own attempt, then both.
         for _ in 0..3 {
             bench.dialled.recv().unwrap();
         }
@@ -258,7 +258,7 @@ fn the_deadline_ends_the_race() {
 }
 
 #[test]
-fn all_that_fail_after_the_delay_make_the_race_lost() {
+fn if_every_address_fails_the_race_fails() {
     let bench = bench(None);
     let dead = [address("4d"), address("6e")];
     thread::scope(|scope| {
@@ -274,7 +274,7 @@ fn all_that_fail_after_the_delay_make_the_race_lost() {
 }
 
 #[test]
-fn once_cancelled_nothing_starts_and_those_under_way_are_awaited() {
+fn after_cancelling_nothing_starts_and_running_attempts_are_awaited() {
     let cancelled = Arc::new(AtomicBool::new(false));
     let running = Arc::new(AtomicUsize::new(0));
     let bench = bench(None);
