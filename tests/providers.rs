@@ -184,7 +184,7 @@ fn a_misconfigured_provider_is_an_error_before_sending() {
         (
             ChatRequest::from("hi").provider("gorq").model("llama"),
             ErrorKind::Configuration,
-            "there is no provider \"gorq\"; did you mean groq?",
+            "unknown provider \"gorq\"; did you mean groq?",
         ),
         (
             ChatRequest::from("hi").provider("ollama"),
@@ -212,7 +212,7 @@ fn a_misconfigured_provider_is_an_error_before_sending() {
     let error = client.chat("hi").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     let error = client.chat(ChatRequest::from("hi").model("gpt-4o")).unwrap_err();
-    assert!(error.message().contains("names no provider; write provider/model"), "{error}");
+    assert!(error.message().contains("names no provider; write it as provider/model"), "{error}");
     assert!(client.warm_up(1).unwrap_err().message().contains("no provider of its own"));
 }
 
@@ -306,7 +306,7 @@ fn a_token_is_fetched_for_each_attempt_and_never_shown() {
     assert_eq!(sent, ["Bearer entra-token-0", "Bearer entra-token-1"]);
     let error = client.chat(request()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authentication);
-    assert!(error.message().contains("there are no credentials for azure"), "{error}");
+    assert!(error.message().contains("cannot get credentials for azure"), "{error}");
     assert_eq!(server.request_count(), 2, "nothing is sent without credentials");
 }
 

@@ -1,33 +1,33 @@
-//! Credentials that are made for each attempt.
+//! Credentials made for each attempt.
 
 use std::error::Error as StdError;
 
 use crate::key::ApiKey;
 
-/// Why credentials cannot be made.
+/// Why credentials could not be made.
 type Failure = Box<dyn StdError + Send + Sync>;
 
-/// A request that is about to be sent, as a signature may cover it.
+/// A request before signing, with everything a signature may cover.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Unsigned<'a> {
-    /// `POST` or another.
+    /// The method, such as `POST`.
     pub method: &'a str,
     /// The absolute URL.
     pub url: &'a str,
-    /// The body, byte for byte as it is sent.
+    /// The body, exactly as it is sent.
     pub body: &'a [u8],
 }
 
-/// Makes the credentials of each attempt, for a provider where a fixed key does not do:
-/// tokens that expire, such as those of Microsoft Entra ID or Google Cloud, and signatures
-/// over the request, such as AWS's.
+/// Makes the credentials of each attempt, for a provider that does not take a fixed key: expiring
+/// tokens, such as those of Microsoft Entra ID or Google Cloud, and signatures over the request,
+/// such as AWS's.
 ///
-/// It is asked on the calling thread, once before each attempt, with no lock held, and must
-/// be quick: a token belongs in a cache until shortly before it expires.
+/// The client calls it on the calling thread, once before each attempt, with no lock held. It must
+/// be quick: cache a token until shortly before it expires.
 ///
-/// Any function that returns an [`ApiKey`] is one: the key is sent as
-/// `Authorization: Bearer …` (RFC 6750).
+/// A function that returns an [`ApiKey`] also works: the key is sent as `Authorization: Bearer …`
+/// (RFC 6750).
 ///
 /// ```
 /// use tollgate::{ApiKey, Client, ProviderConfig};
@@ -43,13 +43,13 @@ pub struct Unsigned<'a> {
 /// # let _ = client;
 /// ```
 pub trait Credentials: Send + Sync {
-    /// The headers to send with a request, by name and value. Their values are kept out of
-    /// errors and logs, as a key is.
+    /// Returns the headers to send with a request, by name and value. Errors and logs never show
+    /// their values, as for a key.
     ///
     /// # Errors
     ///
-    /// Ends the call with [`ErrorKind::Authentication`](crate::ErrorKind::Authentication),
-    /// this error as its source. Nothing is sent, and there is no retry.
+    /// An error ends the call with [`ErrorKind::Authentication`](crate::ErrorKind::Authentication)
+    /// and becomes its source. Nothing is sent, and there is no retry.
     fn headers(&self, request: &Unsigned<'_>) -> Result<Vec<(String, ApiKey)>, Failure>;
 }
 

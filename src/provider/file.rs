@@ -1,4 +1,4 @@
-//! Profiles as JSON: what a file of them may hold, and what is wrong with one.
+//! Profiles as JSON: what a file may contain, and the errors for what it may not.
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -18,11 +18,11 @@ use crate::error::{Error, ErrorKind};
 type Text = Cow<'static, str>;
 
 impl Profile {
-    /// Reads one profile or a list of them from JSON.
+    /// Reads one profile or a list of profiles from JSON.
     ///
-    /// A profile has the members of [`Profile`], and `extends`: the name of a built-in
-    /// provider that it is like in all that it does not say itself. Without that, it needs
-    /// `id`, `format` and `base_url`.
+    /// A profile has the fields of [`Profile`], and `extends`: the name of a built-in provider that
+    /// supplies every field the profile does not set. Without `extends`, it needs `id`, `format`
+    /// and `base_url`.
     ///
     /// ```
     /// use tollgate::provider::Profile;
@@ -41,32 +41,32 @@ impl Profile {
     ///
     /// # Errors
     ///
-    /// [`Configuration`](ErrorKind::Configuration) for JSON that is no such profile, with the
-    /// line and column of the mistake, and for two profiles of one id.
+    /// [`Configuration`](ErrorKind::Configuration) for invalid JSON or an invalid profile, with the
+    /// line and column of the mistake, and for two profiles with the same id.
     pub fn from_json(text: &str) -> Result<Vec<Self>, Error> {
         let text = text.trim_start_matches('\u{feff}');
         let profiles: Profiles = serde_json::from_str(text).map_err(|cause| {
-            Error::new(ErrorKind::Configuration, format!("the profiles are not valid: {cause}"))
+            Error::new(ErrorKind::Configuration, format!("the profiles are invalid: {cause}"))
         })?;
         let Profiles(profiles) = profiles;
         for (at, profile) in profiles.iter().enumerate() {
             if profiles[..at].iter().any(|other| other.id == profile.id) {
                 return Err(Error::new(
                     ErrorKind::Configuration,
-                    format!("there are two profiles of {:?}; keep one", profile.id.as_str()),
+                    format!("two profiles have the id {:?}; keep one", profile.id.as_str()),
                 ));
             }
         }
         Ok(profiles)
     }
 
-    /// Reads a JSON file as [`from_json`](Self::from_json) does, for
+    /// Reads a JSON file like [`from_json`](Self::from_json), for
     /// [`ClientBuilder::profiles`](crate::ClientBuilder::profiles).
     ///
     /// # Errors
     ///
-    /// As [`from_json`](Self::from_json), with the name of the file, and
-    /// [`Configuration`](ErrorKind::Configuration) for one that cannot be read.
+    /// As for [`from_json`](Self::from_json), with the name of the file, and
+    /// [`Configuration`](ErrorKind::Configuration) if the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<Vec<Self>, Error> {
         let path = path.as_ref();
         let refuse = |message: String| Error::new(ErrorKind::Configuration, message);
@@ -78,7 +78,7 @@ impl Profile {
     }
 }
 
-/// One profile or a list of them. Reads either as a part of what it is in, so that every
+/// One profile or a list of profiles. Both are read within the surrounding JSON, so that every
 /// error has a position.
 struct Profiles(Vec<Profile>);
 
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for OneOrMany {
     }
 }
 
-/// A profile as it is written.
+/// A profile as written in JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for Profile {
     }
 }
 
-/// The id of a provider: what can stand before the slash of `provider/model`.
+/// The id of a provider, which is the part of `provider/model` before the slash.
 struct Id(Provider);
 
 impl<'de> Deserialize<'de> for Id {
@@ -174,7 +174,7 @@ impl<'de> Deserialize<'de> for Id {
         match id.is_empty() || id.contains(|c: char| c == '/' || c.is_whitespace()) {
             false => Ok(Self(Provider::new(id))),
             true => Err(D::Error::custom(format!(
-                "the id {id:?} is empty or has a slash or white space; write one such as \"acme\""
+                "the id {id:?} is empty or contains a slash or white space; write one such as \"acme\""
             ))),
         }
     }
@@ -204,7 +204,7 @@ impl<'de> Deserialize<'de> for Url {
         });
         match parsed {
             Some(_) => Ok(Self(url.into())),
-            // It may hold a key.
+            // Errors never show it: it may contain a key.
             None => Err(D::Error::custom(
                 "the base_url is not a URL; write one such as \"https://llm.acme.example/v1\"",
             )),
@@ -221,9 +221,9 @@ impl<'de> Deserialize<'de> for Variable {
         let is_name = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         match is_name && !name.is_empty() {
             true => Ok(Self(name.into())),
-            // It is easy to put the key itself there.
+            // People easily put the key itself there.
             false => Err(D::Error::custom(
-                "this is not the name of an environment variable, which has letters, digits and _",
+                "this is not the name of an environment variable; write its name (letters, digits and _), not the key itself",
             )),
         }
     }
@@ -237,11 +237,13 @@ impl<'de> Deserialize<'de> for Headers {
         let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
         for (name, value) in &headers {
             if HeaderName::try_from(name).is_err() {
-                return Err(D::Error::custom(format!("{name:?} is not a header name")));
+                return Err(D::Error::custom(format!(
+                    "{name:?} is not a valid header name; rename or remove it"
+                )));
             }
             if HeaderValue::try_from(value).is_err() {
                 return Err(D::Error::custom(format!(
-                    "the value of the header {name} holds a character that cannot be sent"
+                    "the value of the header {name} contains a character that a header cannot carry; remove it"
                 )));
             }
         }
@@ -249,7 +251,7 @@ impl<'de> Deserialize<'de> for Headers {
     }
 }
 
-/// Writes headers as [`Headers`] reads them.
+/// Writes headers in the form that [`Headers`] reads.
 pub(super) fn write_headers<S: Serializer>(
     headers: &[(Text, Text)],
     serializer: S,
@@ -257,11 +259,11 @@ pub(super) fn write_headers<S: Serializer>(
     serializer.collect_map(headers.iter().map(|(name, value)| (name, value)))
 }
 
-/// Some members of a dialect, of which each is valid.
+/// Some fields of a dialect, each of them valid.
 struct Patch(Map<String, Value>);
 
 impl Patch {
-    /// The dialect that these members make of another.
+    /// Applies these fields to another dialect.
     fn over(&self, dialect: &Dialect) -> Result<Dialect, serde_json::Error> {
         let mut whole = serde_json::to_value(dialect)?;
         if let Value::Object(whole) = &mut whole {
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_that_extends_another_differs_in_what_it_says() {
+    fn a_profile_that_extends_another_overrides_only_what_it_sets() {
         let text = r#"{"extends": "mistral", "id": "mistral-eu",
             "base_url": "https://eu.example/v1", "headers": {"x-team": "blue"},
             "dialect": {"message_names": true}}"#;
@@ -318,7 +320,7 @@ mod tests {
             (acme("\"key_variable\": [\"K\"]"), "unknown field `key_variable`", "line 4"),
             (acme("\"key_variables\": [\"K\",\n\"sk-live-1234\"]"), "not the name of", "line 5"),
             (acme("\"auth\": \"baerer\""), "unknown variant `baerer`", "line 4"),
-            (acme("\"headers\": {\"bad name\": \"x\"}"), "is not a header name", "line 4"),
+            (acme("\"headers\": {\"bad name\": \"x\"}"), "is not a valid header name", "line 4"),
             (acme("\"dialect\": {\"sed\": \"seed\"}"), "unknown field `sed`", "line 4"),
             (acme("\"dialect\": {\"seed\": \"sed\"}"), "unknown variant `sed`", "line 4"),
             (acme("\"key_optional\": \"yes\""), "expected a boolean", "line 4"),
@@ -340,11 +342,11 @@ mod tests {
         }
         let twice = "[{\"extends\": \"groq\"}, {\"extends\": \"groq\"}]";
         let error = Profile::from_json(twice).unwrap_err();
-        assert!(error.message().contains("two profiles of \"groq\""), "{error}");
+        assert!(error.message().contains("two profiles have the id \"groq\""), "{error}");
     }
 
     #[test]
-    fn a_file_is_named_in_its_errors() {
+    fn an_error_about_a_file_names_it() {
         let path = std::env::temp_dir().join(format!("tollgate-{:016x}.json", fastrand::u64(..)));
         let error = Profile::load(&path).unwrap_err();
         assert!(error.message().contains(&path.display().to_string()), "{error}");
@@ -353,7 +355,7 @@ mod tests {
         fs::write(&path, "\u{feff}{\"extends\": \"ollama\"}").unwrap();
         let profiles = Profile::load(&path).unwrap();
         fs::remove_file(&path).unwrap();
-        let expected = format!("{}: the profiles are not valid: invalid type", path.display());
+        let expected = format!("{}: the profiles are invalid: invalid type", path.display());
         assert!(error.message().starts_with(&expected), "{error}");
         assert!(error.message().contains("line 1 column 8"), "{error}");
         assert_eq!(profiles[0].id, "ollama");

@@ -1,8 +1,8 @@
-//! Who serves the models: vendors, how each is reached, and how it differs.
+//! The vendors that serve models: how to reach each one, and how it differs from others.
 //!
-//! A vendor is a [`Profile`]: its address, the variables that hold its key, how it
-//! authenticates, and the wire format it speaks. The registry has a row for each vendor
-//! known by name, and a program can add its own.
+//! A [`Profile`] describes a vendor: its address, the environment variables for its key, how it
+//! authenticates, and its wire format. The registry has a row for each vendor known by name. A
+//! program can add its own.
 
 mod credentials;
 mod file;

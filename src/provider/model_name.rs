@@ -1,4 +1,4 @@
-//! How a model is named: `provider/model`.
+//! How to name a model: `provider/model`.
 
 use super::registry::{canonical, lookup, names};
 use super::{ModelNames, Profile, Provider, similar};
@@ -8,30 +8,30 @@ use crate::error::{Error, ErrorKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ModelName<'a> {
     pub(crate) provider: Provider,
-    /// As the provider itself names it.
+    /// The provider's own name for it.
     pub(crate) model: &'a str,
 }
 
-/// The provider that a client asks where a request names no other.
+/// The provider of requests that name no other.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Own<'a> {
     pub(crate) id: &'a Provider,
     pub(crate) names: ModelNames,
 }
 
-/// Publishers of open-weight models whose names are also names of providers. Many providers
-/// serve these models under the publisher's name (Hugging Face's model ids, which Together,
-/// Groq, DeepInfra and others use as they are: <https://huggingface.co/models>).
+/// Publishers of open-weight models whose names are also names of providers. Many providers serve
+/// these models under the publisher's name: Hugging Face's model ids, which Together, Groq,
+/// DeepInfra and others use unchanged (<https://huggingface.co/models>).
 const PUBLISHERS: [&str; 5] = ["openai/gpt-oss", "qwen/", "nvidia/", "mistralai/", "moonshotai/"];
 
-/// Reads the name of a model in a request.
+/// Parses the name of a model in a request.
 ///
-/// `own` is the client's own provider, and `profiles` are known beside the built-in ones.
-/// [`ChatRequest::model`](crate::ChatRequest::model) has the rule.
+/// `own` is the client's own provider; `profiles` are known besides the built-in ones.
+/// [`ChatRequest::model`](crate::ChatRequest::model) documents the rule.
 ///
 /// # Errors
 ///
-/// [`Configuration`](ErrorKind::Configuration), with the nearest names.
+/// [`Configuration`](ErrorKind::Configuration), with similar names.
 pub(crate) fn resolve<'a>(
     name: &'a str,
     own: Option<Own<'_>>,
@@ -43,7 +43,7 @@ pub(crate) fn resolve<'a>(
         return match own {
             Some(own) => Ok(ModelName { provider: own.id.clone(), model: name }),
             None => refuse(format!(
-                "the model {name:?} names no provider; write provider/model, such as \
+                "the model {name:?} names no provider; write it as provider/model, such as \
                  \"openai/gpt-4o-mini\" or \"groq/llama-3.3-70b-versatile\""
             )),
         };
@@ -69,9 +69,9 @@ pub(crate) fn resolve<'a>(
         }
     }
     match provider {
-        Some(_) if model.trim().is_empty() => {
-            refuse(format!("the name {name:?} has no model after the slash; write provider/model"))
-        }
+        Some(_) if model.trim().is_empty() => refuse(format!(
+            "the name {name:?} has no model after the slash; write it as provider/model"
+        )),
         Some(provider) => Ok(ModelName { provider, model }),
         None => refuse(match (own, unknown(first, profiles)) {
             (Some(own), unknown) => format!(
@@ -86,10 +86,10 @@ pub(crate) fn resolve<'a>(
     }
 }
 
-/// Reads `provider/model`.
+/// Parses `provider/model`.
 ///
-/// The part before the first slash is the provider, by its name or an alias. The rest is the
-/// model's own name, slashes included:
+/// The part before the first slash is the provider, by name or alias. The rest is the model's own
+/// name, which may contain slashes:
 ///
 /// | name | provider | model |
 /// |---|---|---|
@@ -97,30 +97,29 @@ pub(crate) fn resolve<'a>(
 /// | `groq/openai/gpt-oss-120b` | `groq` | `openai/gpt-oss-120b` |
 /// | `openrouter/anthropic/claude-sonnet-4.5` | `openrouter` | `anthropic/claude-sonnet-4.5` |
 /// | `openrouter/openrouter/auto` | `openrouter` | `openrouter/auto` |
-/// | `meta-llama/Llama-3.3-70B-Instruct` | an error: no provider has that name | |
-/// | `gpt-4o-mini` | an error: it names no provider | |
+/// | `meta-llama/Llama-3.3-70B-Instruct` | error: no provider has that name | |
+/// | `gpt-4o-mini` | error: no provider is named | |
 ///
 /// # Errors
 ///
-/// [`Configuration`](ErrorKind::Configuration), with the nearest names, for a name without
-/// a provider, without a model, or with a provider that is not known.
+/// [`Configuration`](ErrorKind::Configuration), with similar names, if the name has no provider, no
+/// model, or an unknown provider.
 pub(crate) fn split(name: &str) -> Result<ModelName<'_>, Error> {
     resolve(name, None, &[])
 }
 
-/// The profile of a provider, by its name or an alias; one of `profiles` rather than a
-/// built-in one.
+/// The profile of a provider, by name or alias. `profiles` take precedence over the built-in ones.
 pub(crate) fn find(name: &str, profiles: &[Profile]) -> Option<Profile> {
     let added = profiles.iter().find(|profile| named(profile, name));
     added.cloned().or_else(|| {
         let builtin = lookup(name)?;
-        // An alias of one that was replaced.
+        // An alias of a built-in provider that was replaced.
         let replaced = profiles.iter().find(|profile| profile.id == builtin.id);
         Some(replaced.cloned().unwrap_or(builtin))
     })
 }
 
-/// The id of a provider, by its name or an alias.
+/// The id of a provider, by name or alias.
 pub(crate) fn id(name: &str, profiles: &[Profile]) -> Option<Provider> {
     let added = profiles.iter().find(|profile| named(profile, name));
     added.map(|profile| profile.id.clone()).or_else(|| canonical(name).map(Provider::from_static))
@@ -135,7 +134,7 @@ fn all_names<'a>(profiles: &'a [Profile]) -> impl Iterator<Item = &'a str> {
     added.chain(names().map(|name| -> &'a str { name }))
 }
 
-/// What to say of a provider that is not known.
+/// The error text for an unknown provider.
 pub(crate) fn unknown(provider: &str, profiles: &[Profile]) -> String {
     let mut nearest: Vec<_> = similar::nearest(provider, all_names(profiles))
         .into_iter()
@@ -146,7 +145,7 @@ pub(crate) fn unknown(provider: &str, profiles: &[Profile]) -> String {
         [] => "; see tollgate::provider for the names, or add a profile of your own".to_owned(),
         nearest => format!("; did you mean {}?", nearest.join(" or ")),
     };
-    format!("there is no provider {provider:?}{hint}")
+    format!("unknown provider {provider:?}{hint}")
 }
 
 #[cfg(test)]
@@ -154,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_slash_ends_the_provider() {
+    fn the_first_slash_separates_provider_and_model() {
         for (name, provider, model) in [
             ("openai/gpt-4o-mini", "openai", "gpt-4o-mini"),
             (" groq/llama-3.3-70b-versatile ", "groq", "llama-3.3-70b-versatile"),
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_stays_with_the_clients_own_provider_where_both_readings_are_possible() {
+    fn an_ambiguous_name_stays_with_the_clients_own_provider() {
         use ModelNames::{Gateway, Plain, Slashes};
 
         for (own, names, name, provider, model) in [
@@ -183,12 +182,13 @@ mod tests {
             ("openai", Plain, "groq/openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
             ("anthropic", Plain, "claude/claude-haiku-4-5", "anthropic", "claude-haiku-4-5"),
             ("anthropic", Plain, "qwen/qwen-max", "alibaba", "qwen-max"),
-            // A gateway's models have the names of other providers in front.
+            // A gateway's model names start with the names of other providers.
             ("openrouter", Gateway, "anthropic/claude-x", "openrouter", "anthropic/claude-x"),
             ("openrouter", Gateway, "openrouter/openai/gpt-4o", "openrouter", "openai/gpt-4o"),
             ("openrouter", Gateway, "some-lab/some-model", "openrouter", "some-lab/some-model"),
             ("litellm", Gateway, "gpt-4o", "litellm", "gpt-4o"),
-            // These serve open-weight models under their publishers' names, and nothing else.
+            // These providers serve open-weight models under their publishers' names, and no
+            // others.
             ("together", Slashes, "meta-llama/Llama-3.3", "together", "meta-llama/Llama-3.3"),
             ("together", Slashes, "Qwen/Qwen3-32B", "together", "Qwen/Qwen3-32B"),
             ("groq", Slashes, "openai/gpt-oss-120b", "groq", "openai/gpt-oss-120b"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn profiles_that_were_added_come_before_the_built_in_ones() {
+    fn added_profiles_take_precedence_over_built_in_ones() {
         use crate::provider::Format;
 
         let acme = Profile::new("acme", Format::OpenAiChat, "https://a.example");
@@ -233,14 +233,14 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_known_provider_is_an_error_that_helps() {
+    fn a_name_without_a_known_provider_is_an_error_that_suggests_one() {
         for (name, expected) in [
-            ("gpt-4o-mini", "names no provider; write provider/model"),
+            ("gpt-4o-mini", "names no provider; write it as provider/model"),
             ("", "names no provider"),
-            ("gorq/llama-3", "there is no provider \"gorq\"; did you mean groq"),
+            ("gorq/llama-3", "unknown provider \"gorq\"; did you mean groq"),
             ("mistrall/small", "did you mean mistral?"),
-            ("meta-llama/Llama-3.3-70B", "there is no provider \"meta-llama\""),
-            ("/gpt-4o", "there is no provider \"\""),
+            ("meta-llama/Llama-3.3-70B", "unknown provider \"meta-llama\""),
+            ("/gpt-4o", "unknown provider \"\""),
             ("openai/", "has no model after the slash"),
             ("openai/  ", "has no model after the slash"),
         ] {

@@ -1,4 +1,4 @@
-//! A vendor as data.
+//! A vendor, as data.
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -6,14 +6,14 @@ use std::borrow::Cow;
 use super::{Format, Provider, file, registry};
 use crate::wire::openai_chat::Dialect;
 
-/// A text of the registry or of the program.
+/// A static or an owned string.
 type Text = Cow<'static, str>;
 
-/// How a provider is reached, and how it differs from others that speak its format.
+/// How to reach a provider, and how it differs from others with the same wire format.
 ///
-/// The crate has one for each provider that it knows, see [`builtin`](Self::builtin) and
-/// [`all`](Self::all). A program can change one or make its own, in code or from JSON, and
-/// give it to [`ClientBuilder::profile`](crate::ClientBuilder::profile):
+/// The crate has a profile for each provider it knows, see [`builtin`](Self::builtin) and
+/// [`all`](Self::all). A program can change one or make its own, in code or from JSON, and pass it
+/// to [`ClientBuilder::profile`](crate::ClientBuilder::profile):
 ///
 /// ```
 /// use tollgate::Client;
@@ -29,45 +29,45 @@ type Text = Cow<'static, str>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Profile {
-    /// Who it is.
+    /// The provider's id.
     pub id: Provider,
-    /// The wire format that it speaks.
+    /// The provider's wire format.
     pub format: Format,
-    /// Where it is, below which the format's path lies. `{NAME}` stands for the value of
-    /// the environment variable `NAME`, such as the name of an account; `{A|B=x}` for that of `A`,
-    /// else of `B`, else for `x`; and `{model}` in the path for the model of each request.
+    /// The URL that the format's paths are appended to. `{NAME}` stands for the value of the
+    /// environment variable `NAME`, such as an account name. `{A|B=x}` stands for the value of `A`,
+    /// otherwise of `B`, otherwise `x`. `{model}` in the path stands for the model of each request.
     pub base_url: Text,
-    /// Environment variables that hold another base URL, the first that is set counts.
-    /// `<ID>_BASE_URL` counts after them, `GROQ_BASE_URL` for example.
+    /// Environment variables that contain another base URL; the first one set wins. The last choice
+    /// is `<ID>_BASE_URL`, for example `GROQ_BASE_URL`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub base_url_variables: Vec<Text>,
-    /// Environment variables that hold only a host, as some vendors' own tools write them,
-    /// or a whole base URL. What a host lacks (scheme, port, path) is that of
+    /// Environment variables that contain only a host, as some vendors' own tools write them, or a
+    /// whole base URL. Missing parts of a host (scheme, port, path) come from
     /// [`base_url`](Self::base_url).
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub host_variables: Vec<Text>,
-    /// Environment variables that hold the key, the first that is set counts.
+    /// Environment variables that contain the key; the first one set wins.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub key_variables: Vec<Text>,
-    /// Environment variables that hold a bearer token, which counts where no key is set: one of
-    /// Entra for Azure.
+    /// Environment variables that contain a bearer token, used if no key is set: Entra tokens for
+    /// Azure.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub token_variables: Vec<Text>,
-    /// How the key is sent. Default: as a bearer token.
+    /// How to send the key. Default: as a bearer token.
     pub auth: Auth,
-    /// Whether it also answers without a key. Default: false.
+    /// Whether the provider also works without a key. Default: `false`.
     #[serde(skip_serializing_if = "is_false")]
     pub key_optional: bool,
-    /// Headers that every request needs, beside the key.
+    /// Headers that every request needs besides the key.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "file::write_headers")]
     pub headers: Vec<(Text, Text)>,
-    /// How its Chat Completions differ from OpenAI's; nothing for other formats.
+    /// How its Chat Completions differ from OpenAI's. Other formats ignore it.
     #[serde(skip_serializing_if = "is_openai")]
     pub dialect: Dialect,
-    /// What its own names of models look like. Default: [`ModelNames::Slashes`].
+    /// How its own model names look. Default: [`ModelNames::Slashes`].
     #[serde(skip_serializing_if = "has_slashes")]
     pub model_names: ModelNames,
-    /// What the table of prices knows it by. Default: its id.
+    /// Its name in the price table. Default: its id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prices: Option<Text>,
     /// The page of its documentation that shows how to reach it.
@@ -87,24 +87,23 @@ fn is_openai(dialect: &Dialect) -> bool {
     *dialect == Dialect::OPENAI
 }
 
-/// What a provider's own names of its models look like, by which a request's model is read
-/// as its own or as `provider/model` of another; see
-/// [`ChatRequest::model`](crate::ChatRequest::model).
+/// How a provider's own model names look. This decides whether a request's model is one of its own
+/// or `provider/model` of another; see [`ChatRequest::model`](crate::ChatRequest::model).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ModelNames {
-    /// None contains a slash, such as `gpt-4o-mini`.
+    /// No name contains a slash, such as `gpt-4o-mini`.
     Plain,
-    /// Some contain slashes, such as `meta-llama/Llama-3.3-70B-Instruct`.
+    /// Some names contain slashes, such as `meta-llama/Llama-3.3-70B-Instruct`.
     #[default]
     Slashes,
-    /// All of them are models of other providers, with the provider in front, such as
+    /// All models belong to other providers, whose names come first, such as
     /// `anthropic/claude-sonnet-4.5` at OpenRouter.
     Gateway,
 }
 
-/// How a key is sent.
+/// How to send a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -112,22 +111,22 @@ pub enum Auth {
     /// As `Authorization: Bearer …` (RFC 6750).
     #[default]
     Bearer,
-    /// In a header of this name, the key alone.
+    /// In a header of this name, which contains only the key.
     Header(Text),
     /// Not at all.
     None,
 }
 
 impl Auth {
-    /// The key alone in a header of this name, such as `api-key`.
+    /// Sends only the key, in a header of this name, such as `api-key`.
     pub fn header(name: impl Into<Text>) -> Self {
         Self::Header(name.into())
     }
 }
 
 impl Profile {
-    /// The profile of a provider that speaks `format` below `base_url`, with a key as a
-    /// bearer token.
+    /// Makes the profile of a provider with this wire format and base URL, and the key as a bearer
+    /// token.
     pub fn new(id: impl Into<Provider>, format: Format, base_url: impl Into<Text>) -> Self {
         Self {
             id: id.into(),
@@ -147,7 +146,7 @@ impl Profile {
         }
     }
 
-    /// The profile that the crate has of a provider, by its name or an alias.
+    /// Returns the built-in profile of a provider, by name or alias.
     ///
     /// ```
     /// use tollgate::provider::Profile;
@@ -159,78 +158,79 @@ impl Profile {
         registry::lookup(name.as_ref())
     }
 
-    /// All profiles that the crate has.
+    /// Returns all built-in profiles.
     pub fn all() -> impl Iterator<Item = Self> {
         registry::all()
     }
 
-    /// Sets the environment variables that hold another base URL.
+    /// Sets the environment variables that contain another base URL. Default: none but
+    /// `<ID>_BASE_URL`.
     pub fn base_url_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.base_url_variables = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the environment variables that hold only a host, or a whole base URL.
+    /// Sets the environment variables that contain only a host, or a whole base URL. Default: none.
     pub fn host_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.host_variables = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the environment variables that hold the key.
+    /// Sets the environment variables that contain the key. Default: none.
     pub fn key_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.key_variables = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets the environment variables that hold a bearer token.
+    /// Sets the environment variables that contain a bearer token. Default: none.
     pub fn token_variables<T: Into<Text>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
         self.token_variables = names.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Sets how the key is sent.
+    /// Sets how to send the key. Default: as a bearer token.
     pub fn auth(mut self, auth: Auth) -> Self {
         self.auth = auth;
         self
     }
 
-    /// Says that it also answers without a key.
+    /// Says that the provider also works without a key. Default: it needs one.
     pub fn key_optional(mut self) -> Self {
         self.key_optional = true;
         self
     }
 
-    /// Adds a header that every request needs.
+    /// Adds a header that every request needs. Default: none.
     pub fn header(mut self, name: impl Into<Text>, value: impl Into<Text>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Sets how its Chat Completions differ from OpenAI's.
+    /// Sets how its Chat Completions differ from OpenAI's. Default: they do not.
     pub fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
         self
     }
 
-    /// Sets what its own names of models look like.
+    /// Sets how its own model names look. Default: [`ModelNames::Slashes`].
     pub fn model_names(mut self, names: ModelNames) -> Self {
         self.model_names = names;
         self
     }
 
-    /// Sets what the table of prices knows it by.
+    /// Sets its name in the price table. Default: its id.
     pub fn prices(mut self, name: impl Into<Text>) -> Self {
         self.prices = Some(name.into());
         self
     }
 
-    /// Sets the page of its documentation.
+    /// Sets the page of its documentation. Default: none.
     pub fn docs(mut self, url: impl Into<Text>) -> Self {
         self.docs = Some(url.into());
         self
     }
 
-    /// The variable that any provider's base URL can be set by, such as `GROQ_BASE_URL`.
+    /// The environment variable that sets any provider's base URL, such as `GROQ_BASE_URL`.
     pub(crate) fn usual_url_variable(&self) -> String {
         let upper = self.id.as_str().to_ascii_uppercase();
         let name: String =

@@ -1,8 +1,8 @@
-//! The names nearest to a misspelled one.
+//! Finds the names most similar to a misspelled one.
 
-/// Up to three of `names` that `name` may stand for, the nearest first: those at most a
-/// third of its length away, counted in inserted, deleted, replaced and swapped letters,
-/// and those that begin with it.
+/// Up to three of `names` that `name` may stand for, the most similar first: those within an edit
+/// distance of a third of its length (inserted, deleted, replaced and swapped letters), and those
+/// that start with it.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let name = name.to_ascii_lowercase();
     let most = (name.chars().count() / 3).max(1);
@@ -17,15 +17,14 @@ pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> V
     found.into_iter().map(|(_, known)| known).take(3).collect()
 }
 
-/// Whether a name is one of `names` but for one letter: inserted, deleted, replaced or
-/// swapped with the next.
+/// Whether `name` differs from one of `names` by one letter: inserted, deleted, replaced or swapped
+/// with the next.
 pub(super) fn is_misspelled<'a>(name: &str, mut names: impl Iterator<Item = &'a str>) -> bool {
     let name = name.to_ascii_lowercase();
     name.len() >= 4 && names.any(|known| known.len() >= 4 && distance(&name, known) == 1)
 }
 
-/// The optimal string alignment distance (Damerau-Levenshtein without repeated edits of
-/// one place).
+/// The optimal string alignment distance: Damerau-Levenshtein without editing a substring twice.
 fn distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut before: Vec<usize> = Vec::new();
@@ -68,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_come_first_and_strangers_not_at_all() {
+    fn the_most_similar_names_come_first_and_others_are_left_out() {
         let names = ["openai", "openrouter", "groq", "mistral", "xai"];
         let nearest = |name: &str| nearest(name, names.into_iter());
         assert_eq!(nearest("gorq"), ["groq"]);

@@ -1,6 +1,5 @@
-//! Hosts and gateways that serve the models of many publishers by OpenAI's Chat Completions, in
-//! the order of their names. Addresses and keys are those of the page in `docs`; other facts name
-//! their source.
+//! Hosts and gateways that serve models of many publishers with OpenAI's Chat Completions, by name.
+//! Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, Row};
 use crate::provider::ModelNames;
@@ -10,9 +9,9 @@ use crate::wire::openai_chat::{
 };
 
 pub(super) static ROWS: &[Row] = &[
-    // Reads past earlier reasoning (guide "Deep thinking").
-    // Thinking is switched by `enable_thinking`; only a few models know `reasoning_effort`, and refuse
-    // it beside a budget (the same guide).
+    // Ignores earlier reasoning (guide "Deep thinking").
+    // `enable_thinking` switches thinking on. Only a few models support `reasoning_effort`, and they
+    // refuse it together with a budget (the same guide).
     Row::chat(
         "alibaba",
         &["dashscope", "qwen"],
@@ -106,7 +105,7 @@ pub(super) static ROWS: &[Row] = &[
                 .dialect(FOLLOWER)
         },
     ),
-    // Refuses members of messages that are not in its schema, even those of its own answers:
+    // Refuses message members that are not in its schema, even those of its own answers:
     // "property 'reasoning' is unsupported" (karthink/gptel #774).
     Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
         profile
@@ -153,7 +152,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
             .dialect(FOLLOWER)
     }),
-    // As `ollama`.
+    // Like `ollama`.
     Row::chat("ollama-cloud", &[], "https://ollama.com/v1", |profile| {
         profile
             .docs("https://docs.ollama.com/api/openai-compatibility")
@@ -167,7 +166,7 @@ pub(super) static ROWS: &[Row] = &[
                 ..FOLLOWER
             })
     }),
-    // `reasoning: {effort}`; earlier reasoning goes back as `reasoning_details`, or as `reasoning` where
+    // `reasoning: {effort}`. Earlier reasoning goes back as `reasoning_details`, or as `reasoning` if
     // there are none (guide "Reasoning Tokens").
     Row::chat("openrouter", &[], "https://openrouter.ai/api/v1", |profile| {
         profile
@@ -210,7 +209,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["SCW_SECRET_KEY", "SCALEWAY_API_KEY"])
             .dialect(FOLLOWER)
     }),
-    // Usage comes with every chunk, unasked (siliconflow/langchain-siliconflow).
+    // Every chunk reports usage, without being asked (siliconflow/langchain-siliconflow).
     // `enable_thinking`, and JSON mode without a schema (docs.siliconflow.cn/docs/api/chat-completions-post).
     Row::chat("siliconflow", &[], "https://api.siliconflow.com/v1", |profile| {
         profile
@@ -269,7 +268,7 @@ pub(super) static ROWS: &[Row] = &[
                 })
         },
     ),
-    // Usage comes in the last chunk, unasked (wandb/docs, `streaming.mdx`).
+    // The last chunk reports usage, without being asked (wandb/docs, `streaming.mdx`).
     // `chat_template_kwargs.enable_thinking` (anomalyco/models.dev, `providers/wandb`).
     Row::chat(
         "wandb",

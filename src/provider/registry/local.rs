@@ -1,19 +1,18 @@
-//! Servers that people run themselves. None of them needs a key unless it was set up with
-//! one.
+//! Servers that people run themselves. They need no key unless set up with one.
 
 use super::{FOLLOWER, Row};
 use crate::provider::{
     Dialect, ImageInput, ModelNames, ReasoningControl, ReasoningMember, ResponseFormats,
 };
 
-/// Servers that compile a schema into a grammar themselves (vLLM and SGLang by xgrammar,
-/// the others by llama.cpp's GBNF), and so take more than OpenAI does.
+/// Servers that compile a schema into a grammar themselves (vLLM and SGLang with xgrammar, the
+/// others with llama.cpp's GBNF), and so accept more than OpenAI does.
 const COMPILES: Dialect = Dialect { schema_subset: false, ..FOLLOWER };
 
 pub(super) static ROWS: &[Row] = &[
-    // Its `/v1` reads past `max_completion_tokens`, so that a limit would not hold.
-    // `OLLAMA_API_KEY` is the key of Ollama's cloud, and is not sent to one's own server.
-    // It reads past `parallel_tool_calls` and `strict`, takes images by their bytes only, and no other
+    // Its `/v1` ignores `max_completion_tokens`, so that a limit would not apply.
+    // `OLLAMA_API_KEY` is the key for Ollama's cloud, and is not sent to a local server.
+    // It ignores `parallel_tool_calls` and `strict`, accepts images only by their bytes, and no other
     // parts (ollama/ollama, `openai/openai.go`). Reasoning comes and goes back as `reasoning`.
     Row::chat("ollama", &["ollama_chat"], "http://localhost:11434/v1", |profile| {
         profile
@@ -43,7 +42,7 @@ pub(super) static ROWS: &[Row] = &[
                 ..COMPILES
             })
     }),
-    // As vLLM, with `reasoning_content` (docs.sglang.io, "Reasoning Parser").
+    // Like vLLM, with `reasoning_content` (docs.sglang.io, "Reasoning Parser").
     Row::chat("sglang", &[], "http://localhost:30000/v1", |profile| {
         profile
             .docs("https://docs.sglang.io/docs/basic_usage/openai_api_completions")
@@ -54,7 +53,7 @@ pub(super) static ROWS: &[Row] = &[
                 ..COMPILES
             })
     }),
-    // As SGLang (`tools/server/README.md`, `chat_template_kwargs`).
+    // Like SGLang (`tools/server/README.md`, `chat_template_kwargs`).
     Row::chat(
         "llamacpp",
         &["llama.cpp", "llama_cpp", "llama-cpp", "llamafile"],

@@ -1,4 +1,4 @@
-//! The vendors that the crate knows, a row each.
+//! The vendors that the crate knows, one row each.
 
 mod anthropic;
 mod hosts;
@@ -10,13 +10,13 @@ use std::borrow::Cow;
 use super::{Format, Profile, Provider};
 use crate::wire::openai_chat::{CallIds, Dialect, InstructionRole, OutputLimit};
 
-/// A vendor. Its profile is made when somebody asks for it.
+/// A vendor. Its profile is made on demand.
 struct Row {
     id: &'static str,
     aliases: &'static [&'static str],
     format: Format,
     base_url: &'static str,
-    /// Adds what is beside these.
+    /// Adds the rest of the profile.
     fill: fn(Profile) -> Profile,
 }
 
@@ -49,18 +49,18 @@ impl Row {
     }
 }
 
-/// OpenAI's own: the default, with what only OpenAI itself refuses.
+/// OpenAI's own dialect: the default, plus what only OpenAI refuses.
 const OPENAI: Dialect = Dialect { call_ids: CallIds::UpTo40, ..Dialect::OPENAI };
 
-/// What most servers that follow OpenAI take: the older of its two output limits, and
-/// instructions as `system`. Those that know the newer ones take these, too.
+/// What most servers that follow OpenAI accept: the older of its two output limits, and
+/// instructions as `system`. Servers that know the newer forms accept these too.
 const FOLLOWER: Dialect = Dialect {
     output_limit: OutputLimit::MaxTokens,
     instruction_role: InstructionRole::System,
     ..Dialect::OPENAI
 };
 
-/// What those take that have deprecated `max_tokens`.
+/// For servers that have deprecated `max_tokens`.
 const MAX_COMPLETION: Dialect =
     Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
 
@@ -72,17 +72,17 @@ fn row(name: &str) -> Option<&'static Row> {
     rows().find(|row| row.is(name))
 }
 
-/// The profile of a provider, by its name or an alias in any case.
+/// The profile of a provider, by name or alias, ignoring case.
 pub(crate) fn lookup(name: &str) -> Option<Profile> {
     row(name).map(Row::profile)
 }
 
-/// The name that a provider is known by.
+/// The id of a provider, by name or alias.
 pub(crate) fn canonical(name: &str) -> Option<&'static str> {
     row(name).map(|row| row.id)
 }
 
-/// The name that the price table has for a provider, where it is not the provider's id.
+/// The provider's name in the price table, if it differs from its id.
 pub(crate) fn price_name(name: &str) -> Option<Cow<'static, str>> {
     lookup(name)?.prices
 }
@@ -91,7 +91,7 @@ pub(super) fn all() -> impl Iterator<Item = Profile> {
     rows().map(Row::profile)
 }
 
-/// All names, aliases included.
+/// All names, including aliases.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     rows().flat_map(|row| [row.id].into_iter().chain(row.aliases.iter().copied()))
 }

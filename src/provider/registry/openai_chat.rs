@@ -1,6 +1,5 @@
-//! Vendors of models of their own that speak OpenAI's Chat Completions, in the order of their
-//! names behind OpenAI itself. Addresses and keys are those of the page in `docs`; other facts
-//! name their source.
+//! Vendors that serve their own models with OpenAI's Chat Completions: OpenAI first, the others by
+//! name. Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
 use crate::provider::{Auth, ModelNames};
@@ -18,7 +17,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["OPENAI_API_KEY"])
             .dialect(OPENAI)
     }),
-    // As OpenAI; models of partners such as Mistral want `max_tokens`
+    // Like OpenAI, but models of partners such as Mistral want `max_tokens`
     // (pydantic/pydantic-ai #6593).
     Row::chat(
         "azure",
@@ -56,7 +55,7 @@ pub(super) static ROWS: &[Row] = &[
         },
     ),
     // `max_tokens` is deprecated there (cerebras_cloud_sdk 1.91).
-    // Takes earlier reasoning as `reasoning` and refuses `reasoning_content` (vercel/ai
+    // Accepts earlier reasoning as `reasoning` and refuses `reasoning_content` (vercel/ai
     // `packages/cerebras`).
     Row::chat("cerebras", &[], "https://api.cerebras.ai/v1", |profile| {
         profile
@@ -85,9 +84,9 @@ pub(super) static ROWS: &[Row] = &[
                 .dialect(Dialect { parallel_tool_calls: false, ..FOLLOWER })
         },
     ),
-    // V4 requires `reasoning_content` on every message of the assistant while it thinks
-    // (guide "Thinking Mode"; vercel/ai `packages/deepseek`).
-    // `thinking.type` switches it on, `reasoning_effort` sets how much. It has JSON mode without a
+    // V4 requires `reasoning_content` on every assistant message while it thinks (guide "Thinking
+    // Mode"; vercel/ai `packages/deepseek`).
+    // `thinking.type` switches thinking on, `reasoning_effort` sets how much. JSON mode takes no
     // schema (guide "JSON Output").
     Row::chat("deepseek", &[], "https://api.deepseek.com", |profile| {
         profile
@@ -125,7 +124,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["META_API_KEY"])
             .dialect(Dialect { instruction_role: InstructionRole::System, ..MAX_COMPLETION })
     }),
-    // "The complete model response must be appended to the conversation": reasoning, too.
+    // "The complete model response must be appended to the conversation": reasoning as well.
     // `thinking.type` is `adaptive` or `disabled` (the same page).
     Row::chat("minimax", &["minimax-openai"], "https://api.minimax.io/v1", |profile| {
         profile
@@ -142,7 +141,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     // Its schema is closed: it answers `stream_options`, `seed`, `max_completion_tokens` and
     // a `name` on messages with 422 (mistralai/platform-docs-public, `openapi-public-doc.yaml`
-    // and "Known limitations"). Streams have usage unasked.
+    // and "Known limitations"). Streams always report usage.
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -159,8 +158,8 @@ pub(super) static ROWS: &[Row] = &[
             })
     }),
     // A seed is not in its schema (its OpenAPI file, in tryAGI/Moonshot).
-    // Kimi K2.5 and K2.6 know `thinking.type`, K3 `reasoning_effort`, and each reads past the other
-    // (guides "Use Thinking Effort" and "Use Kimi K2 Thinking Model"). Beside tool calls it requires
+    // Kimi K2.5 and K2.6 support `thinking.type`, K3 `reasoning_effort`, and each ignores the other
+    // (guides "Use Thinking Effort" and "Use Kimi K2 Thinking Model"). With tool calls it requires
     // `reasoning_content`. `parallel_tool_calls` is not in its schema.
     Row::chat("moonshot", &["moonshotai", "kimi"], "https://api.moonshot.ai/v1", |profile| {
         profile
@@ -227,8 +226,8 @@ pub(super) static ROWS: &[Row] = &[
                 ..FOLLOWER
             })
     }),
-    // `thinking.type` is `enabled` or `disabled` (guide "Deep Thinking"). It has JSON mode without a
-    // schema, and `parallel_tool_calls` is not in its schema (zai-sdk 0.2.3).
+    // `thinking.type` is `enabled` or `disabled` (guide "Deep Thinking"). JSON mode takes no schema,
+    // and `parallel_tool_calls` is not in its schema (zai-sdk 0.2.3).
     Row::chat("zai", &["z-ai", "z.ai", "zhipu"], "https://api.z.ai/api/paas/v4", |profile| {
         profile
             .model_names(ModelNames::Plain)

@@ -4,7 +4,7 @@ use super::*;
 use crate::provider::Auth;
 
 #[test]
-fn every_name_means_one_row() {
+fn no_two_rows_share_a_name() {
     let mut seen: Vec<String> = names().map(str::to_ascii_lowercase).collect();
     let all = seen.len();
     seen.sort();
@@ -20,7 +20,7 @@ fn every_name_means_one_row() {
 }
 
 #[test]
-fn every_row_says_where_how_and_by_which_page() {
+fn every_row_has_an_address_a_key_and_a_documentation_page() {
     for profile in all() {
         let id = &profile.id;
         let local = profile.base_url.starts_with("http://localhost:");
@@ -36,7 +36,7 @@ fn every_row_says_where_how_and_by_which_page() {
         {
             assert!(names.iter().all(|name| shouted(name)), "{id}: {names:?}");
         }
-        // Their SDKs take an Anthropic base URL without the version, and so do we.
+        // Anthropic's SDKs expect a base URL without the version, and so does this crate.
         if profile.format == Format::Anthropic {
             assert!(!profile.base_url.ends_with("/v1"), "{id}");
             assert_eq!(profile.headers[0].0, "anthropic-version", "{id}");
@@ -47,7 +47,7 @@ fn every_row_says_where_how_and_by_which_page() {
 }
 
 #[test]
-fn a_row_can_be_stored_and_read_back_whole() {
+fn a_row_survives_a_round_trip_through_json() {
     for profile in all() {
         let stored = serde_json::to_string(&profile).unwrap();
         assert_eq!(serde_json::from_str::<Profile>(&stored).unwrap(), profile, "{stored}");
