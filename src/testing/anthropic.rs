@@ -1,4 +1,4 @@
-//! Anthropic's Messages, as its API reference and recorded responses show them.
+//! Anthropic's Messages, according to its API reference and recorded responses.
 
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::FinishReason;
 
-/// Thinking is signed; clients send the signature back and do not read it.
+/// Thinking is signed. Clients send the signature back without reading it.
 const SIGNATURE: &str = "bG9vcGJhY2s=";
 
 /// Messages.
@@ -67,8 +67,8 @@ fn stop_reason(reply: &Reply, answer: &Answer) -> String {
     word.to_owned()
 }
 
-/// A content block: as it is whole, as it starts in a stream, and the deltas that
-/// make the one from the other.
+/// A content block: in its complete form, as a stream starts it, and the deltas that lead from the
+/// start to the complete form.
 struct Block {
     whole: Value,
     start: Value,
@@ -106,9 +106,9 @@ fn blocks(filled: &Filled<'_>) -> Vec<Block> {
     for (index, call) in answer.calls.iter().enumerate() {
         let id = format!("toolu_{:018}{index:04}", filled.number);
         let input = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
-        // The first delta is an empty one in every recording.
+        // In every recording, the first delta is empty.
         let deltas = [""].into_iter().chain(slices(&call.arguments));
-        // Called by the model itself, not out of code that it ran.
+        // The model called it itself, not from code that it ran.
         let block = |input: Value| {
             let caller = json!({"type": "direct"});
             json!({"type": "tool_use", "id": id, "name": call.name, "input": input, "caller": caller})
@@ -142,7 +142,7 @@ fn message_events(filled: &Filled<'_>) -> Vec<Event> {
     };
     let mut start = envelope(filled, Vec::new());
     if let Some(counts) = filled.usage {
-        // What was written so far: not the final count, which comes at the end.
+        // What was written so far, not the final count, which comes at the end.
         start["usage"] = usage(counts, counts.completion.min(1));
     }
     send("message_start", json!({"message": start}));
@@ -162,7 +162,7 @@ fn message_events(filled: &Filled<'_>) -> Vec<Event> {
     }
     let mut delta = json!({"delta": {"stop_reason": filled.finish, "stop_sequence": null}});
     if let Some(counts) = filled.usage {
-        // All counts once more, as recorded, but not how they are made up.
+        // All counts again, as recorded, but without their breakdown.
         let usage = usage(counts, counts.completion);
         for count in [
             "input_tokens",
@@ -190,7 +190,7 @@ fn envelope(filled: &Filled<'_>, content: Vec<Value>) -> Value {
     })
 }
 
-/// Here the cached and written tokens are counted beside the input, not in it.
+/// Anthropic counts cached and written tokens separately from the input.
 fn usage(counts: Usage, output: u64) -> Value {
     let written = counts.cache_write_5m.saturating_add(counts.cache_write_1h);
     let apart = counts.cached.saturating_add(written);
@@ -243,7 +243,7 @@ fn rate_limit(limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, Strin
     headers
 }
 
-/// RFC 3339, by Hinnant's `civil_from_days`
+/// RFC 3339, with Hinnant's `civil_from_days`
 /// (<https://howardhinnant.github.io/date_algorithms.html>).
 fn timestamp(seconds: u64) -> String {
     let (days, time) = (seconds / 86_400 + 719_468, seconds % 86_400);

@@ -1,4 +1,4 @@
-//! One connection: request, reply, and again.
+//! Serves one connection: a request, its reply, and again.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,11 +12,10 @@ use super::request::Request;
 use super::response::{LAST_CHUNK, Response, chunk};
 use super::server::{Lease, Server};
 
-/// Below this a pause ends on time rather than on a tick of the kernel's clock.
+/// A pause below this ends exactly on time, not at a tick of the kernel's clock.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Serves until one side has enough. Errors mean that the client is gone, which
-/// needs no answer.
+/// Serves until one side closes. An error means that the client is gone, which needs no response.
 pub(super) fn run(lease: &Lease, silent: bool) {
     let Lease { server, number, stream } = lease;
     let mut reader = Reader::new(stream);
@@ -24,7 +23,7 @@ pub(super) fn run(lease: &Lease, silent: bool) {
         reader.discard(|| server.is_stopping());
         return;
     }
-    // Events are small and must not wait for one another.
+    // Events are small and must not wait for each other.
     let _ = stream.set_nodelay(true);
     while !server.is_stopping() {
         let message = match reader.next() {
@@ -32,15 +31,15 @@ pub(super) fn run(lease: &Lease, silent: bool) {
             Ok(None) => return,
             Err(problem) => {
                 refuse(stream, problem);
-                // Closing now would reset the connection over what is still coming
-                // in, and with it the answer.
+                // Closing now would reset the connection because bytes are still arriving, and the
+                // response would be lost.
                 reader.discard(|| server.is_stopping());
                 return;
             }
         };
         let request = Request::new(message, *number);
-        // Chosen before the request is recorded: a test that waits for this request may send the
-        // next one, which must not get this one's reply.
+        // Choose before recording: a test that waits for this request may send the next one, which
+        // must not get this one's reply.
         let reply = choose(server, &request);
         let serial = server.record.note(&request);
         let response = render::response(&reply, &request, serial, SystemTime::now());
@@ -62,8 +61,8 @@ fn refuse(mut stream: &TcpStream, problem: Problem) {
     let _ = stream.shutdown(Shutdown::Write);
 }
 
-/// Rules come first and see every request; a script is not spent on requests that
-/// a provider would refuse.
+/// Rules come first and see every request. Requests that a provider would refuse use up no scripted
+/// reply.
 fn choose(server: &Server, request: &Request) -> Arc<Reply> {
     if let Some(key) = server.key.read().as_deref() {
         if request.api_key() != Some(key) {
@@ -87,8 +86,7 @@ fn choose(server: &Server, request: &Request) -> Arc<Reply> {
     server.script.next()
 }
 
-/// Sends the response with the faults that were ordered. True when the connection
-/// can go on.
+/// Sends the response with its simulated faults. Returns true if the connection can continue.
 fn send(
     lease: &Lease,
     reader: &mut Reader<'_>,
@@ -98,7 +96,7 @@ fn send(
 ) -> io::Result<bool> {
     let mut stream: &TcpStream = &lease.stream;
     let stopping = || lease.server.is_stopping();
-    // What is left unread turns the closing into a reset.
+    // Closing a socket with unread bytes sends a reset.
     if !matches!(reply.fault, Some(Fault::ResetAtOnce | Fault::Reset(_))) {
         reader.take()?;
     }
@@ -116,7 +114,7 @@ fn send(
     };
 
     let framing = match response.framing {
-        // Chunks are unknown to HTTP/1.0.
+        // HTTP/1.0 has no chunks.
         Framing::Chunked if request.head().minor == 0 => Framing::UntilClose,
         framing => framing,
     };
@@ -138,7 +136,7 @@ fn send(
         for piece in &body {
             let size = reply.write_size.map_or(piece.len(), usize::from);
             for slice in piece.chunks(size.max(1)) {
-                // The end of the framing follows at once; it is no event.
+                // The end of the framing is not an event, so it follows at once.
                 let waits = !first && slice != LAST_CHUNK;
                 if waits && !pause(lease, reply.chunk_delay) {
                     return Ok(false);
@@ -158,8 +156,7 @@ fn send(
     }
 }
 
-/// The body as it goes on the wire, cut at `limit` bytes of content. A body that
-/// is cut has no end of its framing either.
+/// The body as sent, cut at `limit` bytes of content. A cut body also lacks the end of its framing.
 fn frame(pieces: &[Vec<u8>], framing: Framing, limit: Option<usize>) -> Vec<Vec<u8>> {
     let mut left = limit.unwrap_or(usize::MAX);
     let mut framed = Vec::with_capacity(pieces.len() + 1);
@@ -179,14 +176,14 @@ fn frame(pieces: &[Vec<u8>], framing: Framing, limit: Option<usize>) -> Vec<Vec<
     framed
 }
 
-/// Waits. False when the server stops or the client goes away before the time is
-/// over, which long pauses notice by waiting at the socket.
+/// Waits. Returns false if the server stops or the client leaves first; long pauses wait at the
+/// socket to notice that.
 fn pause(lease: &Lease, length: Duration) -> bool {
     if length.is_zero() {
         return true;
     }
     let Lease { server, stream, .. } = lease;
-    // A wait that no clock can hold is a wait for ever; a day is as long to a test.
+    // A wait too long for the clock never ends; for a test, a day is as long.
     const DAY: Duration = Duration::from_secs(86_400);
     let deadline = Instant::now() + length.min(DAY);
     loop {
@@ -200,7 +197,7 @@ fn pause(lease: &Lease, length: Duration) -> bool {
         }
         match seen {
             Ok(0) => return false,
-            // Unread bytes lie there, so nothing is learnt from the socket.
+            // Unread bytes are there, so the socket cannot tell whether the client left.
             Ok(_) => return server.sleep(deadline),
             Err(error) => match error.kind() {
                 ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}

@@ -1,11 +1,11 @@
-//! What a reply says, before a request decides in which format.
+//! The content of a reply, before a request decides its format.
 
 use crate::FinishReason;
 
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Answer(Answer),
-    /// Says who answers and how many messages came.
+    /// Names the loopback provider and the number of messages.
     Echo,
     Failure(Failure),
     Raw {
@@ -14,10 +14,10 @@ pub(super) enum Content {
     },
 }
 
-/// What the model says.
+/// The model's answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Answer {
-    /// The text in the pieces in which it is streamed; `None` for no text at all.
+    /// The text in its streamed pieces; `None` for no text.
     pub(super) text: Option<Vec<String>>,
     pub(super) refusal: Option<String>,
     pub(super) reasoning: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Call {
     pub(super) arguments: String,
 }
 
-/// An error in a provider's own form; what is empty takes the status's usual.
+/// An error in a provider's own form. Empty fields mean the usual values for the status.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Failure {
     pub(super) code: String,
@@ -44,7 +44,7 @@ pub(super) enum Finish {
     Raw(String),
 }
 
-/// Counts that are set rather than estimated.
+/// Token counts that were set; the others are estimated.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tokens {
     pub(super) absent: bool,
@@ -56,7 +56,7 @@ pub(super) struct Tokens {
     pub(super) reasoning: Option<u64>,
 }
 
-/// Cuts a text as models stream it: each word with the space before it.
+/// Splits a text as models stream it: each word with the space before it.
 pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut start = 0;
@@ -77,7 +77,7 @@ mod tests {
     use super::words;
 
     #[test]
-    fn words_join_to_the_text() {
+    fn the_words_join_to_the_original_text() {
         for text in ["", " ", "a", "one two", "  two  spaces ", "é ü\n\nß 💡x"] {
             assert_eq!(words(text).concat(), text);
         }

@@ -1,18 +1,18 @@
-//! Reads requests off a connection: HTTP/1.1, as much of it as clients send.
+//! Reads requests from a connection: as much of HTTP/1.1 as clients use.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-/// Bounds on what a client can make the server keep.
+/// Limits on what a client can make the server keep.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 128;
 const MAX_BODY: usize = 64 * 1024 * 1024;
 const MAX_CHUNK_LINE: usize = 4 * 1024;
 
-/// How much is looked at in one go.
+/// The most bytes looked at in one step.
 const BUFFER: usize = 32 * 1024;
 
-/// A request line and its headers, names in lower case.
+/// A request line and its headers, with names in lower case.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) method: String,
@@ -39,7 +39,7 @@ impl Head {
     }
 }
 
-/// A whole request.
+/// A complete request.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) head: Head,
@@ -57,16 +57,16 @@ pub(super) enum Problem {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Head,
-    /// So many bytes of the body are missing.
+    /// This many bytes of the body are missing.
     Length(usize),
     ChunkSize,
     Chunk(usize),
-    /// The line end behind a chunk.
+    /// The line end after a chunk.
     ChunkEnd,
     Trailer,
 }
 
-/// Puts a request together from pieces cut anywhere.
+/// Assembles a request from pieces split anywhere.
 #[derive(Debug)]
 struct Parser {
     state: State,
@@ -81,8 +81,8 @@ impl Parser {
         Self { state: State::Head, text: Vec::new(), line_start: 0, message: Message::default() }
     }
 
-    /// Takes the next bytes. `Some(n)` when the request ends with the n-th of
-    /// them; the rest belongs to the next one.
+    /// Takes the next bytes. Returns `Some(n)` if the request ends after `n` of them; the rest
+    /// belong to the next request.
     fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>, Problem> {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
@@ -105,8 +105,8 @@ impl Parser {
                     self.text.extend_from_slice(&rest[..size]);
                     at += size;
                     let in_head = matches!(self.state, State::Head);
-                    // Said at once, since a TLS handshake waits for an answer and need
-                    // not hold a line end.
+                    // Reported at once, because a TLS client waits for a response and may never
+                    // send a line end.
                     if in_head
                         && self
                             .text
@@ -127,7 +127,7 @@ impl Parser {
         Ok(None)
     }
 
-    /// A line is whole. True when the request is.
+    /// Handles a complete line. Returns true if the request is complete.
     fn line(&mut self) -> Result<bool, Problem> {
         let line = self.text[self.line_start..].trim_ascii_end();
         match self.state {
@@ -135,7 +135,7 @@ impl Parser {
                 self.line_start = self.text.len();
                 return Ok(false);
             }
-            // RFC 9112 section 2.2: empty lines before a request are passed over.
+            // RFC 9112 section 2.2: skip empty lines before a request.
             State::Head if self.line_start == 0 => {}
             State::Head => {
                 self.message.head = parse_head(&self.text)?;
@@ -163,7 +163,7 @@ impl Parser {
         Ok(false)
     }
 
-    /// The head is whole. True when there is no body.
+    /// Handles a complete head. Returns true if there is no body.
     fn begin_body(&mut self) -> Result<bool, Problem> {
         let head = &self.message.head;
         let mut lengths = head.values("content-length");
@@ -173,7 +173,7 @@ impl Parser {
         }
         if head.values("transfer-encoding").next().is_some() {
             if length.is_some() {
-                return Err(Problem::Malformed("a content length beside a transfer encoding"));
+                return Err(Problem::Malformed("both a content length and a transfer encoding"));
             }
             if !head.lists("transfer-encoding", "chunked") {
                 return Err(Problem::Malformed("an unknown transfer encoding"));
@@ -195,7 +195,7 @@ impl Parser {
         Ok(length == 0)
     }
 
-    /// Whether the client waits for a word before it sends the body.
+    /// Whether the client waits for permission to send the body.
     fn wants_continue(&self) -> bool {
         !matches!(self.state, State::Head)
             && self.message.body.is_empty()
@@ -229,12 +229,11 @@ fn parse_head(text: &[u8]) -> Result<Head, Problem> {
     })
 }
 
-/// Reads requests off a socket and leaves the end of each one in the kernel.
+/// Reads requests from a socket and leaves the end of each one in the kernel.
 ///
-/// The bytes that complete a request are only looked at (`MSG_PEEK`) and taken
-/// by [`take`](Reader::take). A socket closed with unread bytes in it sends a
-/// reset instead of an orderly end, which is how the loopback provider resets
-/// connections without unsafe code.
+/// The bytes that complete a request are only peeked at (`MSG_PEEK`); [`take`](Reader::take)
+/// consumes them. Closing a socket with unread bytes sends a reset instead of a FIN. This is how
+/// the loopback provider resets connections without unsafe code.
 pub(super) struct Reader<'a> {
     stream: &'a TcpStream,
     buffer: Box<[u8]>,
@@ -246,7 +245,7 @@ impl<'a> Reader<'a> {
         Self { stream, buffer: vec![0; BUFFER].into_boxed_slice(), unread: 0 }
     }
 
-    /// The next request; `None` when the connection is over.
+    /// The next request; `None` if the connection is over.
     pub(super) fn next(&mut self) -> Result<Option<Message>, Problem> {
         let mut parser = Parser::new();
         let mut continued = false;
@@ -274,13 +273,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes what was only looked at. It is there, so this does not block.
+    /// Consumes the bytes that were only peeked at. They are there, so this does not block.
     pub(super) fn take(&mut self) -> io::Result<()> {
         let size = std::mem::take(&mut self.unread);
         self.stream.read_exact(&mut self.buffer[..size])
     }
 
-    /// Reads and forgets until the client is gone or `stopped` says so.
+    /// Reads and discards until the client is gone or `stopped` returns true.
     pub(super) fn discard(&mut self, stopped: impl Fn() -> bool) {
         self.unread = 0;
         while !stopped() {
@@ -304,7 +303,7 @@ mod tests {
         2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: 1\r\n\r\n";
 
     #[test]
-    fn a_request_is_the_same_however_it_is_cut() {
+    fn a_request_is_read_the_same_however_it_is_split() {
         for text in [LENGTH, CHUNKED] {
             for size in 1..=text.len() {
                 let mut parser = Parser::new();
@@ -319,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn the_next_request_is_left_alone() {
+    fn the_next_request_is_not_consumed() {
         let two = [LENGTH, CHUNKED].concat();
         assert_eq!(Parser::new().push(&two), Ok(Some(LENGTH.len())));
         assert_eq!(Parser::new().push(b"GET / HTTP/1.0\n\nGET"), Ok(Some(16)));
     }
 
     #[test]
-    fn odd_requests_are_refused_and_do_not_panic() {
+    fn malformed_requests_are_refused_without_a_panic() {
         let long = [b"GET / HTTP/1.1\r\nx: ".as_slice(), &[b'x'; 70_000]].concat();
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(200));
         for (text, problem) in [

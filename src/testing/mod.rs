@@ -1,11 +1,10 @@
-//! The loopback provider: an in-process server that speaks the providers' wire
-//! formats, for testing programs without a key (feature `testing`).
+//! The loopback provider: a server in your process that speaks the providers' wire formats, to test
+//! programs without a key (feature `testing`).
 //!
-//! A [`Loopback`] listens on a free port of 127.0.0.1. It answers OpenAI's Chat
-//! Completions, the older text completions and Anthropic's Messages, streamed or
-//! not, with the [`Reply`]s it was given, and keeps the [`Request`]s that came. A
-//! reply can be ordered to go wrong: late, slow, cut, reset, stalled, malformed.
-//! Everything happens on real sockets, so a client under test needs no mock.
+//! A [`Loopback`] listens on a free port of 127.0.0.1. It answers OpenAI's Chat Completions, the
+//! older text completions and Anthropic's Messages, streamed or not, with the [`Reply`]s you give
+//! it, and records the [`Request`]s. A reply can simulate faults: late, slow, cut, reset, stalled,
+//! malformed. Everything runs over real sockets, so the client under test needs no mock.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -61,20 +60,18 @@ use server::{Mode, Server};
 pub use reply::{Framing, Reply};
 pub use request::Request;
 
-/// A server in this process that answers as the providers do.
+/// A server in this process that answers like a provider.
 ///
-/// Which reply a request gets: the first rule that fits
-/// ([`on`](Loopback::on), [`respond`](Loopback::respond)), else the next scripted
-/// one ([`reply`](Loopback::reply)), else the
-/// [`default_reply`](Loopback::default_reply) one. Requests that a provider would refuse
-/// get its error and leave the script alone: without the
-/// [required key](Loopback::require_key) (rules are not asked either), to an
-/// unknown path, or without a JSON object. So a wrong base URL shows as a 404: the
-/// server knows the paths of OpenAI, of Anthropic, and of the providers that
-/// [`base_url`](Loopback::base_url) was asked for.
+/// It chooses a reply in this order: the first matching rule ([`on`](Loopback::on),
+/// [`respond`](Loopback::respond)), the next scripted reply ([`reply`](Loopback::reply)), the
+/// [`default_reply`](Loopback::default_reply). Requests that a provider would refuse get its error
+/// and use up no scripted reply: requests without the [required key](Loopback::require_key) (rules
+/// do not apply to them either), to an unknown path, or without a JSON object. A wrong base URL
+/// therefore shows as a 404. The server knows the paths of OpenAI, of Anthropic, and of the
+/// providers whose [`base_url`](Loopback::base_url) you asked for.
 ///
-/// Dropping it [stops](Loopback::stop) it. All methods take `&self`, so threads
-/// can share it by reference.
+/// Dropping it [stops](Loopback::stop) it. All methods take `&self`, so threads can share it by
+/// reference.
 ///
 /// ```
 /// use tollgate::Provider;
@@ -88,7 +85,7 @@ pub use request::Request;
 ///
 /// let url = server.base_url(Provider::OPENAI);
 /// assert_eq!(url, format!("http://{}/v1", server.address()));
-/// // … point a client at `url`, use it, then look at what it did:
+/// // … use a client with this `url`, then check what it did:
 /// assert_eq!(server.request_count(), 0);
 /// assert_eq!(server.connections().peak, 0);
 /// # Ok(())
@@ -99,18 +96,18 @@ pub struct Loopback {
     server: Arc<Server>,
 }
 
-/// How many sockets the server had and has, from accepting one to closing it.
+/// How many connections the server had and has.
 ///
-/// A client that closes one connection and opens another at once may be seen with
-/// both for a moment, since the server learns of the closing by reading.
+/// A client that closes one connection and opens another at once may briefly count twice, because
+/// the server notices a closed connection only when it reads.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connections {
-    /// All that were ever accepted.
+    /// All connections ever accepted.
     pub opened: u64,
-    /// Those open now.
+    /// Connections open now.
     pub open: u64,
-    /// The most that were open at once.
+    /// The most connections open at once.
     pub peak: u64,
 }
 
@@ -119,21 +116,21 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// When there is no port or no thread to be had.
+    /// If no port or thread is available.
     pub fn start() -> io::Result<Self> {
         Ok(Self { server: Server::start()? })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address
     }
 
-    /// The base URL to set up a client of `provider` with: this server's address and the path
-    /// of the provider's own base URL. The server serves that path from then on.
+    /// The base URL for a client of `provider`: this server's address and the path of the
+    /// provider's own base URL. The server serves that path from then on.
     ///
-    /// A provider that the crate does not know gets the path `/v1`; see
-    /// [`serve_below`](Loopback::serve_below) for another.
+    /// An unknown provider gets the path `/v1`; see [`serve_below`](Loopback::serve_below) for
+    /// another.
     pub fn base_url(&self, provider: impl Into<Provider>) -> String {
         let address = self.server.address;
         let path = match Profile::builtin(provider.into().as_str()) {
@@ -150,9 +147,9 @@ impl Loopback {
         format!("http://{address}{path}")
     }
 
-    /// Serves the endpoints of every format below `path` as well, for a base URL such as
-    /// `http://127.0.0.1:8080/gateway`. Default: those of OpenAI, Anthropic and the providers
-    /// that [`base_url`](Loopback::base_url) was asked for.
+    /// Also serves the endpoints of every format below `path`, for a base URL such as
+    /// `http://127.0.0.1:8080/gateway`. Default: the paths of OpenAI, Anthropic and the providers
+    /// whose [`base_url`](Loopback::base_url) you asked for.
     ///
     /// ```
     /// # use tollgate::{Client, testing::Loopback};
@@ -163,7 +160,7 @@ impl Loopback {
     ///     .api_key("sk-test")
     ///     .base_url(format!("http://{}/gateway", server.address()))
     ///     .build()?;
-    /// // The path is wrong, as far as the server knows.
+    /// // The server does not know this path yet.
     /// assert_eq!(client.chat("Hello").unwrap_err().status(), Some(404));
     /// server.serve_below("/gateway");
     /// assert!(client.chat("Hello").is_ok());
@@ -180,72 +177,70 @@ impl Loopback {
         self.server.script.push(reply);
     }
 
-    /// Answers every request that `matches` with `reply`, before the script is
-    /// asked. The rule that was added first is tried first. Rules see every
-    /// request, those to unknown paths included, and several at once.
+    /// Answers every request that `matches` with `reply`, before the script. The first rule added
+    /// is tried first. Rules see every request, including those to unknown paths, and may run on
+    /// several threads at once.
     pub fn on(&self, matches: impl Fn(&Request) -> bool + Send + Sync + 'static, reply: Reply) {
         let reply = Arc::new(reply);
         self.server.script.rule(move |request| matches(request).then(|| Arc::clone(&reply)));
     }
 
-    /// Like [`on`](Loopback::on), with a reply made for the request. `None` leaves
-    /// it to the next rule.
+    /// Like [`on`](Loopback::on), with a reply made for the request. `None` passes it to the next
+    /// rule.
     pub fn respond(&self, answer: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) {
         self.server.script.rule(move |request| answer(request).map(Arc::new));
     }
 
-    /// Sets the reply for when nothing else fits. Default: a text that says who
-    /// answers and how many messages came.
+    /// Sets the reply for requests that no rule and no scripted reply answers. Default: a text that
+    /// names the loopback provider and the number of messages.
     pub fn default_reply(&self, reply: Reply) {
         self.server.script.otherwise(reply);
     }
 
-    /// Forgets the rules, the script and what [`default_reply`](Loopback::default_reply)
-    /// set.
+    /// Removes the rules, the script and the [`default_reply`](Loopback::default_reply).
     pub fn clear(&self) {
         self.server.script.clear();
     }
 
-    /// How many scripted replies are still to come.
+    /// How many scripted replies are left.
     pub fn unused_replies(&self) -> usize {
         self.server.script.unused()
     }
 
-    /// Refuses, from now on, every request without this key, with the provider's
-    /// own 401. Default: any key, or none, will do.
+    /// Requires this key: every later request without it gets the provider's own 401. Default: no
+    /// key is required.
     pub fn require_key(&self, key: impl Into<String>) {
         *self.server.key.write() = Some(key.into());
     }
 
-    /// The requests that came, in the order in which they were read to their ends.
-    /// The latest 65,536 are kept, and no more than 256 MiB of bodies.
+    /// The recorded requests, in the order in which they were completely read. It keeps the latest
+    /// 65,536, and at most 256 MiB of bodies.
     pub fn requests(&self) -> Vec<Request> {
         self.server.record.requests()
     }
 
-    /// How many requests came, kept or not.
+    /// How many requests came, recorded or not.
     pub fn request_count(&self) -> u64 {
         self.server.record.count()
     }
 
-    /// Whether to keep the requests that come. Default: yes.
+    /// Sets whether requests are recorded. Default: `true`.
     pub fn record_requests(&self, on: bool) {
         self.server.record.switch(on);
     }
 
-    /// Waits until `count` requests have come, so that a test need not sleep. False
-    /// when `timeout` runs out first.
+    /// Waits until `count` requests have come, so that a test need not sleep. Returns false after
+    /// `timeout`.
     pub fn wait_for_requests(&self, count: u64, timeout: Duration) -> bool {
         self.server.record.wait(count, Instant::now().checked_add(timeout))
     }
 
-    /// The connections' numbers.
+    /// The current connection counts.
     pub fn connections(&self) -> Connections {
         self.server.connections()
     }
 
-    /// Waits until the connections' numbers are as `enough` wants them. False when
-    /// `timeout` runs out first.
+    /// Waits until `enough` accepts the connection counts. Returns false after `timeout`.
     pub fn wait_for_connections(
         &self,
         enough: impl Fn(Connections) -> bool,
@@ -254,19 +249,19 @@ impl Loopback {
         self.server.wait(enough, Instant::now().checked_add(timeout))
     }
 
-    /// Ends every open connection (FIN), as a server does that has found them idle
-    /// for too long. New ones are welcome.
+    /// Ends every open connection (FIN), like a server that found them idle too long. New ones are
+    /// accepted.
     pub fn close_connections(&self) {
         self.server.shut_connections();
     }
 
-    /// Stops listening: whoever connects is refused. Open connections stay.
+    /// Stops listening, so new connections are refused. Open ones stay.
     ///
     /// The port is free meanwhile, and another process could take it.
     ///
     /// # Errors
     ///
-    /// When the server is stopped.
+    /// If the server is stopped.
     pub fn refuse_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Refuse)
     }
@@ -275,32 +270,32 @@ impl Loopback {
     ///
     /// # Errors
     ///
-    /// As [`accept`](Loopback::accept_connections).
+    /// As for [`accept_connections`](Loopback::accept_connections).
     pub fn drop_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Drop)
     }
 
-    /// Accepts every new connection and never answers on it. Open ones stay.
+    /// Accepts every new connection and never responds on it. Open ones stay.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Loopback::accept_connections).
+    /// As for [`accept_connections`](Loopback::accept_connections).
     pub fn ignore_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Silent)
     }
 
-    /// Accepts and serves new connections again, on the same port. The default.
+    /// Accepts and serves new connections again, on the same port. This is the default.
     ///
     /// # Errors
     ///
-    /// When the server is stopped, or when the port was taken while it was
-    /// [refusing](Loopback::refuse_connections).
+    /// If the server is stopped, or the port was taken while it [refused
+    /// connections](Loopback::refuse_connections).
     pub fn accept_connections(&self) -> io::Result<()> {
         self.server.set_mode(Mode::Serve)
     }
 
-    /// Ends every connection and thread, frees the port, and returns when that is
-    /// done. What was recorded can still be read.
+    /// Ends every connection and thread, frees the port, and returns when done. The recorded
+    /// requests stay available.
     pub fn stop(&self) {
         self.server.stop();
     }
@@ -319,8 +314,8 @@ fn path(base_url: &str) -> &str {
     rest.find('/').map_or("", |at| &rest[at..])
 }
 
-/// A path with `test` for each part that a profile takes from the environment. The client fills
-/// in `{model}` itself.
+/// Replaces each part of a path that a profile takes from the environment with `test`. The client
+/// fills in `{model}` itself.
 fn filled(path: &str) -> String {
     let is_variable = |part: &str| part.starts_with('{') && part != "{model}";
     let parts = path.split('/').map(|part| if is_variable(part) { "test" } else { part });

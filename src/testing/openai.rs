@@ -1,5 +1,5 @@
-//! OpenAI's Chat Completions and text completions, as its API reference and
-//! recorded responses show them.
+//! OpenAI's Chat Completions and text completions, according to its API reference and recorded
+//! responses.
 
 use serde_json::{Map, Value, json};
 use std::time::SystemTime;
@@ -191,7 +191,7 @@ fn completion_events(filled: &Filled<'_>) -> Vec<Event> {
     events
 }
 
-/// This format has text and nothing else.
+/// This format has only text.
 fn completion_pieces(answer: &Answer) -> Vec<&str> {
     match &answer.text {
         Some(pieces) => pieces.iter().map(String::as_str).collect(),
@@ -199,7 +199,7 @@ fn completion_pieces(answer: &Answer) -> Vec<&str> {
     }
 }
 
-/// The usage, if it was asked for, and the end marker.
+/// The usage, if requested, and the end marker.
 fn end(
     events: &mut Vec<Event>,
     filled: &Filled<'_>,
@@ -214,7 +214,7 @@ fn end(
     events.push(Event { name: None, data: "[DONE]".to_owned() });
 }
 
-/// What is the same in every body.
+/// The fields common to every body.
 fn envelope(filled: &Filled<'_>, object: &str, prefix: &str) -> Map<String, Value> {
     let mut body = Map::new();
     body.insert("id".to_owned(), json!(format!("{prefix}{:029}", filled.number)));
@@ -228,7 +228,7 @@ fn envelope(filled: &Filled<'_>, object: &str, prefix: &str) -> Map<String, Valu
     body
 }
 
-/// A tool call. The first delta of a streamed one has no arguments yet.
+/// A tool call. The first delta of a streamed call has no arguments yet.
 fn call(filled: &Filled<'_>, index: usize, whole: bool) -> Value {
     let asked = &filled.answer.calls[index];
     let arguments = if whole { asked.arguments.as_str() } else { "" };
@@ -262,7 +262,7 @@ fn chat_usage(usage: Usage) -> Value {
     })
 }
 
-/// The old format knows no details.
+/// The old format has no breakdown.
 fn completion_usage(usage: Usage) -> Value {
     json!({
         "prompt_tokens": usage.prompt,
@@ -306,7 +306,7 @@ fn rate_limit(limit: u64, remaining: u64) -> Vec<(String, String)> {
     .into()
 }
 
-/// Without a code, unlike a model that does not exist.
+/// An unknown path has no code, unlike an unknown model.
 fn not_found(request: &Request) -> Reply {
     let message = format!("Invalid URL ({} {})", request.method(), request.path());
     let error = json!({

@@ -7,7 +7,7 @@ use super::render::Renderer;
 use super::{anthropic, openai, responses};
 use crate::provider;
 
-/// A wire format, by the endpoint that is asked.
+/// A wire format, as its endpoint names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Chat,
@@ -17,7 +17,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// How answers look in this format.
+    /// The renderer of responses in this format.
     pub(super) fn renderer(self) -> &'static dyn Renderer {
         match self {
             Self::Chat => &openai::Chat,
@@ -27,7 +27,7 @@ impl Format {
         }
     }
 
-    /// The format whose endpoint a path names, wherever it lies.
+    /// The format whose endpoint ends a path, below any base path.
     pub(super) fn named(path: &str) -> Option<Self> {
         endpoint(path).map(|(_, format)| format)
     }
@@ -45,15 +45,15 @@ fn endpoint(path: &str) -> Option<(&str, Format)> {
     .find_map(|(end, format)| Some((path.strip_suffix(end)?, format)))
 }
 
-/// Where the endpoints lie: below the path of a base URL.
+/// The base paths below which the endpoints are served.
 #[derive(Debug)]
 pub(super) struct Paths {
-    /// Each base path with the format that is spoken below it. Guards nothing else.
+    /// Each base path with the format served below it. Guards nothing else.
     served: RwLock<HashSet<(String, provider::Format)>>,
 }
 
 impl Default for Paths {
-    /// Those of OpenAI and Anthropic, and the one below which Azure puts each deployment
+    /// The paths of OpenAI and Anthropic, and the one below which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
@@ -65,13 +65,13 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// Serves the endpoints of a format below this path, too. A part of it such as
-    /// `{ACCOUNT}` stands for any one part.
+    /// Also serves the endpoints of a format below this path. A segment such as `{ACCOUNT}` matches
+    /// any one segment.
     pub(super) fn serve(&self, base: &str, format: provider::Format) {
         self.served.write().insert((base.trim_end_matches('/').to_owned(), format));
     }
 
-    /// The format that is served at a path.
+    /// The format served at a path.
     pub(super) fn format(&self, path: &str) -> Option<Format> {
         let (base, format) = endpoint(path)?;
         let spoken: &[provider::Format] = match format {
@@ -89,7 +89,7 @@ impl Paths {
     }
 }
 
-/// Whether a path is this one, part by part.
+/// Whether a path matches a known one, segment by segment.
 fn fits(path: &str, known: &str) -> bool {
     let (mut parts, mut expected) = (path.split('/'), known.split('/'));
     loop {

@@ -1,4 +1,4 @@
-//! Keeps the requests that reached the loopback provider.
+//! Records the requests that reached the loopback provider.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -7,14 +7,15 @@ use super::request::Request;
 use crate::sync::Lock;
 use crate::sync::ordered::{Condvar, Mutex};
 
-/// Bounds on what is kept, so that a long benchmark does not fill the memory.
+/// Limits on what is kept, so that a long benchmark does not fill the memory.
 const MAX_REQUESTS: usize = 65_536;
 const MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The requests that came, the latest of them in full.
 #[derive(Debug)]
 pub(super) struct Record {
-    /// Guards the book ([`Lock::LoopbackRecord`]): `bytes` is the bodies' total, `count` never falls.
+    /// Guards the record ([`Lock::LoopbackRecord`]): `bytes` is the total size of the bodies, and
+    /// `count` never decreases.
     book: Mutex<Book>,
     arrived: Condvar,
 }
@@ -35,7 +36,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Notes a request and gives it a number.
+    /// Records a request and numbers it.
     pub(super) fn note(&self, request: &Request) -> u64 {
         let mut book = self.book.lock();
         book.count += 1;
@@ -67,7 +68,7 @@ impl Record {
         self.book.lock().count
     }
 
-    /// Waits until so many have come. False when time runs out first.
+    /// Waits until this many requests have come. Returns false if time runs out first.
     pub(super) fn wait(&self, count: u64, deadline: Option<Instant>) -> bool {
         let mut book = self.book.lock();
         while book.count < count {
@@ -90,7 +91,7 @@ mod tests {
     use crate::testing::request::tests::request;
 
     #[test]
-    fn keeps_the_latest_and_counts_all() {
+    fn the_latest_requests_are_kept_and_all_are_counted() {
         let record = Record::default();
         let one = request("/x", &[], &serde_json::json!({}));
         for _ in 0..=MAX_REQUESTS {

@@ -1,7 +1,7 @@
-//! A reply and a request make a response: bytes in the format the path asks for.
+//! Renders a reply to a request: bytes in the format that the path names.
 //!
-//! Written from the providers' documents and recordings, with nothing shared
-//! with `src/provider`, so that tests hear a second opinion.
+//! Written from the providers' documentation and recordings, without sharing code with the client,
+//! so that tests check against an independent implementation.
 
 use serde_json::{Value, json};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use super::reply::{Framing, Reply};
 use super::request::Request;
 use super::response::Response;
 
-/// How answers look in one format.
+/// Renders responses in one wire format.
 pub(super) trait Renderer {
     /// The model that a request asks for.
     fn model<'r>(&self, request: &'r Request) -> Option<&'r str> {
@@ -52,7 +52,7 @@ pub(super) trait Renderer {
     /// The headers that report a rate limit.
     fn rate_limit(&self, limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)>;
 
-    /// The answer to a path that the provider does not have.
+    /// The response to a path that the provider does not have.
     fn not_found(&self, request: &Request) -> Reply;
 }
 
@@ -66,10 +66,10 @@ fn expected(request: &Request) -> Format {
     })
 }
 
-/// An answer with everything that was left open filled in.
+/// An answer with every open value filled in.
 #[derive(Debug)]
 pub(super) struct Filled<'a> {
-    /// Tells this response's ids from all others'.
+    /// Makes this response's ids different from all others.
     pub(super) number: u64,
     pub(super) created: u64,
     pub(super) model: &'a str,
@@ -79,7 +79,7 @@ pub(super) struct Filled<'a> {
     pub(super) include_usage: bool,
 }
 
-/// Cached and written tokens are part of the prompt, reasoning of the completion.
+/// Cached and written tokens are part of the prompt; reasoning is part of the completion.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Usage {
     pub(super) prompt: u64,
@@ -180,10 +180,10 @@ fn whole(body: &Value, malformed: bool) -> Vec<u8> {
     bytes
 }
 
-/// The stream, with the faults that concern its events.
+/// The events of a stream, with the faults that affect them.
 fn events(reply: &Reply, format: &dyn Renderer, filled: &Filled<'_>) -> Vec<Event> {
     let mut events = format.events(filled);
-    // Every format's end marker is its last event.
+    // The last event of every format is its end marker.
     let marker = events.len().saturating_sub(1);
     if reply.without_end {
         events.truncate(marker);
@@ -201,14 +201,14 @@ fn events(reply: &Reply, format: &dyn Renderer, filled: &Filled<'_>) -> Vec<Even
     }
     if let Some((after, failure)) = &reply.stream_error {
         events.truncate((*after).min(marker));
-        // There is no status here; what fails in the middle fails as a 500 does.
-        let body = format.stream_error(500, failure, &format.request_id(filled.number).1);
+        // A stream has no status here; a failure in the middle looks like that of a 500.
+        let body = format.error(500, failure, &format.request_id(filled.number).1);
         events.push(Event { name: format.error_event(), data: body.to_string() });
     }
     events
 }
 
-/// A response with its headers and without a body.
+/// A response with its headers but no body.
 fn begin(
     reply: &Reply,
     format: &dyn Renderer,
@@ -237,12 +237,12 @@ fn begin(
     }
 }
 
-/// About four bytes make a token, and nothing is free.
+/// About four bytes make a token, and nothing costs zero.
 fn estimate(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4).max(1)
 }
 
-/// The counts, made to fit one another: a part is never more than its whole.
+/// The token counts, made consistent: a part is never more than its whole.
 fn usage(reply: &Reply, answer: &Answer, request: &Request) -> Option<Usage> {
     let tokens = reply.tokens;
     if tokens.absent {
@@ -267,7 +267,7 @@ fn usage(reply: &Reply, answer: &Answer, request: &Request) -> Option<Usage> {
     })
 }
 
-/// Cuts JSON text as models stream it.
+/// Splits JSON text as models stream it.
 pub(super) fn slices(text: &str) -> Vec<&str> {
     const SLICE: usize = 8;
     let mut slices = Vec::new();
@@ -281,12 +281,12 @@ pub(super) fn slices(text: &str) -> Vec<&str> {
     slices
 }
 
-/// The answer to a path that no provider has.
+/// The response to a path that no provider has.
 pub(super) fn not_found(request: &Request) -> Reply {
     expected(request).renderer().not_found(request)
 }
 
-/// The answer to a request that cannot be read at all.
+/// The response to a request that cannot be read at all.
 pub(super) fn unreadable(status: u16, message: &str) -> Vec<u8> {
     let body = json!({"error": {"message": message, "type": "invalid_request_error"}});
     let response = Response {
@@ -306,7 +306,7 @@ mod tests {
     use super::slices;
 
     #[test]
-    fn slices_join_to_the_text() {
+    fn the_slices_join_to_the_original_text() {
         for text in ["", "{}", "{\"city\":\"Rome\"}", "💡💡💡💡💡"] {
             assert_eq!(slices(text).concat(), text);
         }

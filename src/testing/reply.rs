@@ -1,4 +1,4 @@
-//! What the loopback provider answers, with the faults to simulate.
+//! A reply of the loopback provider, with the faults to simulate.
 
 use serde_json::Value;
 use std::num::NonZeroUsize;
@@ -7,11 +7,10 @@ use std::time::Duration;
 use super::content::{Answer, Call, Content, Failure, Finish, Tokens, words};
 use crate::FinishReason;
 
-/// What the loopback provider answers, and what goes wrong on the way.
+/// A reply of the loopback provider, with the faults to simulate on the way.
 ///
-/// One reply serves every wire format: it is put into the form that the
-/// request's path and its `stream` ask for. Where faults are combined they
-/// happen in the order they would on the wire.
+/// One reply fits every wire format: the request's path and its `stream` decide the format.
+/// Combined faults happen in the order they would on the wire.
 ///
 /// ```
 /// use serde_json::json;
@@ -57,7 +56,7 @@ pub(super) enum Ending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Hang,
-    /// Closed in order before the head.
+    /// Closed properly before the head.
     CutAtOnce,
     ResetAtOnce,
     Cut(usize),
@@ -65,14 +64,13 @@ pub(super) enum Fault {
     Stall(usize),
 }
 
-/// How the end of a body is marked.
+/// How the client finds the end of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {
-    /// By `content-length`. The default, streams aside.
+    /// By `content-length`. The default, except for streams.
     ContentLength,
-    /// By `transfer-encoding: chunked`, one chunk for each event. The default for
-    /// streams.
+    /// By `transfer-encoding: chunked`, with one chunk per event. The default for streams.
     Chunked,
     /// By the end of the connection, as in HTTP/1.0.
     UntilClose,
@@ -101,7 +99,7 @@ impl Reply {
         }
     }
 
-    /// An answer in text. Streamed, it comes word by word.
+    /// An answer in text. A stream sends it word by word.
     pub fn text(text: impl AsRef<str>) -> Self {
         Self::pieces(words(text.as_ref()))
     }
@@ -112,19 +110,19 @@ impl Reply {
         Self::new(200, Content::Answer(Answer { text, ..Answer::default() }))
     }
 
-    /// A tool call. `arguments` is an object.
+    /// A tool call. `arguments` is a JSON object.
     pub fn tool_call(name: impl Into<String>, arguments: Value) -> Self {
         Self::new(200, Content::Answer(Answer::default())).and_tool_call(name, arguments)
     }
 
-    /// The words of a model that declines to answer.
+    /// A refusal, in the model's words.
     pub fn refusal(text: impl Into<String>) -> Self {
         let refusal = Some(text.into());
         Self::new(200, Content::Answer(Answer { refusal, ..Answer::default() }))
     }
 
-    /// An error of this status, with the code and the words usual for it. Below
-    /// 400 it is a response with an empty body.
+    /// An error with this status, and the usual code and message for it. A status below 400 gives a
+    /// response with an empty body.
     pub fn status(status: u16) -> Self {
         if status < 400 {
             let content_type = String::new();
@@ -133,75 +131,74 @@ impl Reply {
         Self::error(status, "", "")
     }
 
-    /// An error in the provider's own form. `code` is OpenAI's `code` and
-    /// Anthropic's `type`, as it is; what is empty takes the usual for the status.
+    /// An error in the provider's own form. `code` becomes OpenAI's `code` or Anthropic's `type`,
+    /// unchanged. Empty arguments mean the usual values for the status.
     pub fn error(status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         Self::new(status, Content::Failure(Failure { code: code.into(), message: message.into() }))
     }
 
-    /// Any body at all.
+    /// A response with any body.
     pub fn raw(status: u16, content_type: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
         let (content_type, bytes) = (content_type.into(), bytes.into());
         Self::new(status, Content::Raw { content_type, bytes })
     }
 
-    /// No answer at all: the connection stays open until the client or the
-    /// server goes away.
+    /// No response: the connection stays open until the client or the server closes it.
     pub fn hang() -> Self {
         Self { fault: Some(Fault::Hang), ..Self::new(200, Content::Echo) }
     }
 
-    /// The connection's end, in order (FIN), instead of an answer.
+    /// The end of the connection (FIN) instead of a response.
     pub fn disconnect() -> Self {
         Self { fault: Some(Fault::CutAtOnce), ..Self::new(200, Content::Echo) }
     }
 
-    /// A reset (RST) instead of an answer, before any byte of it; as sure as
+    /// A reset (RST) instead of a response, before its first byte; as reliable as
     /// [`reset_after`](Reply::reset_after).
     pub fn reset() -> Self {
         Self { fault: Some(Fault::ResetAtOnce), ..Self::new(200, Content::Echo) }
     }
 
-    /// Adds a header. It replaces the server's own header of that name, so a reply can also have a
-    /// wrong `content-length`. Nothing is checked.
+    /// Adds a header. It replaces the server's own header of that name, so even a wrong
+    /// `content-length` is possible. Nothing is checked. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
     }
 
-    /// Adds rate-limit headers in the provider's own names: of `limit` requests
-    /// and as many thousand tokens, `remaining` are left. Default: none.
+    /// Adds rate-limit headers under the provider's own names: `remaining` of `limit` requests are
+    /// left, and a thousand times as many tokens. Default: none.
     pub fn rate_limit(mut self, limit: u64, remaining: u64) -> Self {
         self.rate_limit = Some((limit, remaining));
         self
     }
 
-    /// Sets the model that serves the call. Default: the one asked for.
+    /// Sets the model that serves the call. Default: the requested one.
     pub fn model(mut self, model: impl Into<String>) -> Self {
         self.model = Some(model.into());
         self
     }
 
-    /// Sets why the model stops, in the format's own word. Default: what fits the
+    /// Sets why the model stops, in the format's own word. Default: the reason that fits the
     /// content.
     pub fn finish_reason(mut self, reason: FinishReason) -> Self {
         self.finish = Some(Finish::Reason(reason));
         self
     }
 
-    /// Sets why the model stops, word for word.
+    /// Sets why the model stops, word for word. Default: the reason that fits the content.
     pub fn finish_reason_raw(mut self, reason: impl Into<String>) -> Self {
         self.finish = Some(Finish::Raw(reason.into()));
         self
     }
 
-    /// Adds a tool call, behind the text and the calls that are there.
+    /// Adds a tool call after the text and earlier calls.
     pub fn and_tool_call(self, name: impl Into<String>, arguments: Value) -> Self {
         self.and_tool_call_text(name, arguments.to_string())
     }
 
-    /// Adds a tool call with arguments that need not be JSON, since models get
-    /// them wrong. Anthropic's form has room for such only in a stream.
+    /// Adds a tool call whose arguments need not be valid JSON, because models get them wrong.
+    /// Anthropic's format allows that only in a stream.
     pub fn and_tool_call_text(
         mut self,
         name: impl Into<String>,
@@ -212,9 +209,8 @@ impl Reply {
         self
     }
 
-    /// Adds what the model thought first: Anthropic's `thinking`, and
-    /// `reasoning_content` as OpenAI-compatible servers have it. Text completions
-    /// leave it out.
+    /// Adds the model's reasoning before the answer: Anthropic's `thinking`, or the
+    /// `reasoning_content` of OpenAI-compatible servers. Text completions omit it. Default: none.
     pub fn reasoning(mut self, text: impl Into<String>) -> Self {
         self.answer().reasoning = Some(text.into());
         self
@@ -226,123 +222,123 @@ impl Reply {
         }
         match &mut self.content {
             Content::Answer(answer) => answer,
-            _ => unreachable!("an answer was put there just now"),
+            _ => unreachable!("the content was just made an answer"),
         }
     }
 
-    /// Sets the tokens used, cached and reasoning ones included. Default: a
-    /// quarter of the bytes.
+    /// Sets the tokens used, including cached and reasoning tokens. Default: a quarter of the
+    /// bytes.
     pub fn usage(mut self, prompt: u64, completion: u64) -> Self {
         (self.tokens.prompt, self.tokens.completion) = (Some(prompt), Some(completion));
         self
     }
 
-    /// Sets how many of the prompt's tokens came from a cache. Default: 0.
+    /// Sets how many prompt tokens came from a cache. Default: 0.
     pub fn cached(mut self, tokens: u64) -> Self {
         self.tokens.cached = tokens;
         self
     }
 
-    /// Sets how many of the prompt's tokens were written to a cache, for five
-    /// minutes. Default: 0.
+    /// Sets how many prompt tokens were written to a cache for five minutes. Default: 0.
     pub fn cache_write(mut self, tokens: u64) -> Self {
         self.tokens.cache_write = tokens;
         self
     }
 
-    /// Sets how many of the prompt's tokens were written to a cache for an hour,
-    /// beside those for five minutes. Default: 0.
+    /// Sets how many prompt tokens were written to a cache for an hour, besides those for five
+    /// minutes. Default: 0.
     pub fn cache_write_1h(mut self, tokens: u64) -> Self {
         self.tokens.cache_write_1h = tokens;
         self
     }
 
-    /// Sets how many of the completion's tokens were reasoning. Default: a quarter
-    /// of the reasoning's bytes.
+    /// Sets how many completion tokens were reasoning. Default: a quarter of the bytes of the
+    /// reasoning.
     pub fn reasoning_tokens(mut self, tokens: u64) -> Self {
         self.tokens.reasoning = Some(tokens);
         self
     }
 
-    /// Leaves the usage out, as some servers do.
+    /// Omits the usage, as some servers do. Default: usage is reported.
     pub fn no_usage(mut self) -> Self {
         self.tokens.absent = true;
         self
     }
 
-    /// Waits before the first byte of the response. Default: not at all.
+    /// Waits before the first byte of the response. Default: no delay.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// Waits between the writes of the body: the events of a stream, or the slices
-    /// of [`write_size`](Reply::write_size). Default: not at all.
+    /// Waits between the writes of the body: the events of a stream, or the pieces of
+    /// [`write_size`](Reply::write_size). Default: no delay.
     pub fn chunk_delay(mut self, delay: Duration) -> Self {
         self.chunk_delay = delay;
         self
     }
 
-    /// Sends the body, its framing included, in writes of so many bytes. Default:
-    /// one write, or one for each event of a stream. 0 is the default too.
+    /// Sends the body, including its framing, in writes of this many bytes. Default: 0, which means
+    /// one write, or one per event of a stream.
     pub fn write_size(mut self, bytes: usize) -> Self {
         self.write_size = NonZeroUsize::new(bytes);
         self
     }
 
-    /// Sets how the end of the body is marked.
+    /// Sets how the client finds the end of the body. Default: [`Framing::Chunked`] for streams,
+    /// [`Framing::ContentLength`] otherwise.
     pub fn framing(mut self, framing: Framing) -> Self {
         self.framing = Some(framing);
         self
     }
 
-    /// Ends the connection after the reply, and says so (`connection: close`).
+    /// Ends the connection after the reply, and announces it (`connection: close`). Default: the
+    /// connection stays open.
     pub fn close(mut self) -> Self {
         self.ending = Ending::Close;
         self
     }
 
-    /// Ends the connection after the reply without a word: the client believes it
-    /// can be used again.
+    /// Ends the connection after the reply without announcing it, so the client believes it can
+    /// reuse it. Default: the connection stays open.
     pub fn close_silently(mut self) -> Self {
         self.ending = Ending::CloseSilently;
         self
     }
 
-    /// Ends the connection in order (FIN) after so many bytes of the body.
+    /// Ends the connection (FIN) after this many bytes of the body. Default: never.
     pub fn cut_after(mut self, bytes: usize) -> Self {
         self.fault = Some(Fault::Cut(bytes));
         self
     }
 
-    /// Resets the connection (RST) after so many bytes of the body. They reach the
-    /// client as long as they fit into the socket buffers.
+    /// Resets the connection (RST) after this many bytes of the body. They reach the client if they
+    /// fit into the socket buffers. Default: never.
     ///
-    /// The server does it by closing the socket with the end of the request unread.
-    /// Linux and Windows then send a reset at once; BSD and macOS may send a FIN.
+    /// The server closes the socket with the end of the request unread. Linux and Windows then send
+    /// a reset at once; BSD and macOS may send a FIN.
     pub fn reset_after(mut self, bytes: usize) -> Self {
         self.fault = Some(Fault::Reset(bytes));
         self
     }
 
-    /// Sends nothing more after so many bytes of the body, and keeps the
-    /// connection open until the client or the server goes away.
+    /// Sends nothing more after this many bytes of the body, and keeps the connection open until
+    /// the client or the server closes it. Default: never.
     pub fn stall_after(mut self, bytes: usize) -> Self {
         self.fault = Some(Fault::Stall(bytes));
         self
     }
 
-    /// Breaks the JSON off in the middle, and tells the length it then has. In a
-    /// stream it is the second event's.
+    /// Cuts the JSON off in the middle, with a content length that matches. In a stream it cuts the
+    /// second event. Default: valid JSON.
     pub fn malformed(mut self) -> Self {
         self.malformed = true;
         self
     }
 
-    /// Puts an error event, in the provider's own form, in the place of event
-    /// number `after`, counted from 0, and ends the stream there. Beyond the last
-    /// event it takes the place of the end marker. Without a stream it does
-    /// nothing.
+    /// Replaces event number `after`, counted from 0, with an error event in the provider's own
+    /// form, and ends the stream there. Beyond the last event it replaces the end marker. Without a
+    /// stream it does nothing. Default: no error.
     pub fn stream_error(
         mut self,
         after: usize,
@@ -353,14 +349,14 @@ impl Reply {
         self
     }
 
-    /// Ends a stream in good order, but after so many events.
+    /// Ends a stream properly after this many events. Default: after all of them.
     pub fn end_after(mut self, events: usize) -> Self {
         self.end_after = Some(events);
         self
     }
 
-    /// Leaves out the end marker of a stream, `[DONE]` or `message_stop`. An answer that has finished
-    /// is complete all the same.
+    /// Omits the end marker of a stream, `[DONE]` or `message_stop`. An answer that has finished is
+    /// complete without it. Default: the marker is sent.
     pub fn without_end_marker(mut self) -> Self {
         self.without_end = true;
         self

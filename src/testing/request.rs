@@ -8,8 +8,8 @@ use super::http::{Head, Message};
 
 /// A request that reached the loopback provider.
 ///
-/// Cloning is cheap. `Debug` shows neither the body nor the headers' values, so
-/// that a failing test does not print a prompt or a key.
+/// Cloning is cheap. `Debug` hides the body and the header values, so that a failing test does not
+/// print a prompt or a key.
 #[derive(Clone)]
 pub struct Request(Arc<Inner>);
 
@@ -37,17 +37,17 @@ impl Request {
         target.split_once('?').map_or(target, |(path, _)| path)
     }
 
-    /// What follows the `?`, if there is one.
+    /// The part after the `?`, if any.
     pub fn query(&self) -> Option<&str> {
         self.0.head.target.split_once('?').map(|(_, query)| query)
     }
 
-    /// The headers in the order they came, names in lower case.
+    /// The headers in the order they came, with names in lower case.
     pub fn headers(&self) -> &[(String, String)] {
         &self.0.head.headers
     }
 
-    /// The first header of this name, in any case.
+    /// The first header of this name, ignoring case.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers().iter();
         headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -67,38 +67,37 @@ impl Request {
         &self.0.body
     }
 
-    /// The body as JSON; [`Value::Null`] when it is not JSON.
+    /// The body as JSON; [`Value::Null`] if it is not JSON.
     pub fn json(&self) -> &Value {
         self.0.json.get_or_init(|| serde_json::from_slice(&self.0.body).unwrap_or_default())
     }
 
-    /// The model that was asked for.
+    /// The requested model.
     pub fn model(&self) -> Option<&str> {
         self.json().get("model").and_then(Value::as_str)
     }
 
-    /// The conversation as it was sent: messages, or the input items of OpenAI's Responses; empty
-    /// for a text completion.
+    /// The messages of the request; empty for a text completion.
     pub fn messages(&self) -> &[Value] {
         let body = self.json();
         let messages = body.get("messages").or_else(|| body.get("input"));
         messages.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a stream was asked for.
+    /// Whether the request asks for a stream.
     pub fn is_stream(&self) -> bool {
         self.json().get("stream").and_then(Value::as_bool).unwrap_or(false)
     }
 
-    /// Whether `text` stands anywhere in the body: in a string of its JSON, free
-    /// of escapes, or in the body as it came.
+    /// Whether the body contains `text`, either in one of its JSON strings, without escapes, or in
+    /// its raw bytes.
     pub fn body_contains(&self, text: &str) -> bool {
         let mut found = false;
         strings(self.json(), &mut |string| found |= string.contains(text));
         found || String::from_utf8_lossy(self.body()).contains(text)
     }
 
-    /// The number of the connection it came on: 1 for the first one accepted.
+    /// The number of its connection; the first one accepted is 1.
     pub fn connection(&self) -> u64 {
         self.0.connection
     }
@@ -107,12 +106,12 @@ impl Request {
         &self.0.head
     }
 
-    /// Whether a stream of OpenAI's is to end with its usage.
+    /// Whether a stream in OpenAI's format should end with its usage.
     pub(super) fn includes_usage(&self) -> bool {
         self.json().pointer("/stream_options/include_usage").and_then(Value::as_bool) == Some(true)
     }
 
-    /// Bytes of text the model would read.
+    /// How many bytes of text the model would read.
     pub(super) fn prompt_bytes(&self) -> usize {
         let mut bytes = 0;
         for field in ["system", "instructions", "messages", "input", "prompt", "tools"] {
@@ -124,7 +123,7 @@ impl Request {
     }
 }
 
-/// Visits every string in `value`. serde_json bounds its depth.
+/// Visits every string in `value`. serde_json limits its depth.
 fn strings(value: &Value, visit: &mut impl FnMut(&str)) {
     match value {
         Value::String(string) => visit(string),
@@ -160,7 +159,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn shows_what_was_asked() {
+    fn a_request_exposes_its_parts() {
         let body = serde_json::json!({"model": "m", "stream": true, "messages": [{"content": "say \"hé\""}]});
         let request = request("/v1/chat/completions?a=b", &[("authorization", "bearer k1")], &body);
         assert_eq!(request.path(), "/v1/chat/completions");
@@ -173,14 +172,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn debug_hides_prompt_and_key() {
+    fn debug_hides_the_prompt_and_the_key() {
         let body = serde_json::json!({"model": "m", "messages": [{"content": "secret"}]});
         let text = format!("{:?}", request("/x", &[("x-api-key", "sk-1")], &body));
         assert!(!text.contains("secret") && !text.contains("sk-1"), "{text}");
     }
 
     #[test]
-    fn odd_bodies_are_no_json() {
+    fn an_invalid_body_is_null_json() {
         for body in ["", "[", "\"text\"", "[1]", "{\"messages\": 1, \"model\": 2, \"stream\": 3}"] {
             let message = Message { head: Head::default(), body: body.into() };
             let request = Request::new(message, 1);

@@ -2,25 +2,25 @@
 
 use super::reply::Framing;
 
-/// What goes back to the client, before it is framed.
+/// A response before it is framed.
 #[derive(Debug)]
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) framing: Framing,
-    /// Whether each piece is worth a write of its own.
+    /// Whether each piece gets a write of its own.
     pub(super) streams: bool,
     pub(super) pieces: Vec<Vec<u8>>,
 }
 
 impl Response {
-    /// RFC 9110 section 6.4.1: these have no body, whatever was ordered.
+    /// Responses with these statuses have no body, whatever the reply says (RFC 9110 section
+    /// 6.4.1).
     pub(super) fn is_bodyless(&self) -> bool {
         self.status < 200 || self.status == 204 || self.status == 304
     }
 
-    /// Status line and headers. A framing header that was ordered is not written a
-    /// second time.
+    /// The status line and headers. A framing header set by the reply is not written twice.
     pub(super) fn head(&self, framing: Framing, close: bool) -> Vec<u8> {
         let ordered =
             |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_framing_tells_its_length() {
+    fn each_framing_marks_the_end_of_its_body() {
         let plain = response(200, &[]);
         for (framing, head) in [
             (Framing::ContentLength, "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n"),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn ordered_headers_win() {
+    fn headers_of_the_reply_replace_the_servers_own() {
         let lying = response(200, &[("Content-Length", "9"), ("Connection", "keep-alive")]);
         assert_eq!(
             lying.head(Framing::ContentLength, true),

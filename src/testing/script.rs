@@ -12,10 +12,10 @@ use crate::sync::ordered::Mutex;
 
 type Rule = Arc<dyn Fn(&Request) -> Option<Arc<Reply>> + Send + Sync>;
 
-/// Which reply a request gets.
+/// The rules and scripted replies of a server.
 pub(super) struct Script {
-    /// Guards the lines: each one is handed out once. Rules are the user's code
-    /// and run without it.
+    /// Guards the scripted replies: each is used once. Rules are the user's code and run without
+    /// the lock.
     lines: Mutex<Lines>,
 }
 
@@ -64,13 +64,13 @@ impl Script {
         self.lines.lock().queue.len()
     }
 
-    /// The reply of the first rule that fits.
+    /// The reply of the first rule that matches.
     pub(super) fn by_rule(&self, request: &Request) -> Option<Arc<Reply>> {
         let rules = Arc::clone(&self.lines.lock().rules);
         rules.iter().find_map(|rule| rule(request))
     }
 
-    /// The next reply in line.
+    /// The next scripted reply.
     pub(super) fn next(&self) -> Arc<Reply> {
         let mut lines = self.lines.lock();
         let next = lines.queue.pop_front();

@@ -1,4 +1,4 @@
-//! The accept loop, the connections it has open, and how all of it ends.
+//! The accept loop, its open connections, and how everything ends.
 
 use parking_lot::RwLock;
 use std::collections::{HashMap, VecDeque};
@@ -21,16 +21,16 @@ use crate::sync::ordered::{Condvar, Mutex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
     Serve,
-    /// Nobody listens.
+    /// Connections are refused.
     Refuse,
     /// Closed as soon as accepted.
     Drop,
-    /// Accepted and left alone.
+    /// Accepted and never answered.
     Silent,
 }
 
-/// What the handle and all threads share. `control` is the only lock in here that is held
-/// while another is taken; see `sync.rs`.
+/// The state that the handle and all threads share. Only `control` is held while another lock is
+/// taken; see `sync.rs`.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) address: SocketAddr,
@@ -38,30 +38,29 @@ pub(super) struct Server {
     pub(super) script: Script,
     pub(super) record: Record,
     pub(super) key: RwLock<Option<String>>,
-    /// Makes listening, refusing and stopping take turns.
+    /// Serialises listening, refusing and stopping.
     control: Mutex<()>,
-    /// Set once, under `state`'s lock, so that no sleeper misses it.
+    /// Set once, under the lock of `state`, so that no sleeping thread misses it.
     stopping: AtomicBool,
     state: Mutex<State>,
-    /// A connection came or went, or the listener did.
+    /// Signals that a connection or the listener has changed.
     changed: Condvar,
     stopped: Condvar,
 }
 
-/// `connections.open` is the number of sockets accepted and not yet given up; it
-/// falls before the socket is closed, so that a client that saw the end of its
-/// connection finds it counted.
+/// `connections.open` counts the sockets accepted and not yet released. It decreases before the
+/// socket is closed, so a client that saw its connection end finds it already counted.
 #[derive(Debug)]
 struct State {
     mode: Mode,
-    /// The mode to come, and the connection after which it does.
+    /// The next mode, and the connection after which it applies.
     switch: Option<(Mode, Option<SocketAddr>)>,
     listening: bool,
     /// A new listener on its way to the accept thread.
     listener: Option<TcpListener>,
     connections: Connections,
     open: HashMap<u64, Open>,
-    /// Threads that are at their end and were not joined yet.
+    /// Threads that have finished and are not joined yet.
     ended: VecDeque<JoinHandle<()>>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -69,7 +68,7 @@ struct State {
 #[derive(Debug)]
 struct Open {
     stream: Arc<TcpStream>,
-    /// Absent for the moment between accepting and starting the thread.
+    /// `None` briefly, between accepting and starting the thread.
     thread: Option<JoinHandle<()>>,
 }
 
@@ -115,14 +114,14 @@ impl Server {
         self.state.lock().connections
     }
 
-    /// Waits until `enough`. False when time runs out first.
+    /// Waits until `enough` returns true. Returns false if time runs out first.
     pub(super) fn wait(
         &self,
         enough: impl Fn(Connections) -> bool,
         deadline: Option<Instant>,
     ) -> bool {
         loop {
-            // The caller's code runs without the lock; `seen` tells what it missed.
+            // The caller's code runs without the lock; `seen` detects changes meanwhile.
             let seen = self.connections();
             if enough(seen) {
                 return true;
@@ -141,7 +140,7 @@ impl Server {
         }
     }
 
-    /// Sleeps. False when the server stops before the time is over.
+    /// Sleeps. Returns false if the server stops first.
     pub(super) fn sleep(&self, deadline: Instant) -> bool {
         let mut state = self.state.lock();
         while !self.is_stopping() {
@@ -161,7 +160,7 @@ impl Server {
         }
     }
 
-    /// The listener to work with; `None` when the server stops.
+    /// Waits for the listener; `None` if the server stops.
     fn await_listener(&self) -> Option<TcpListener> {
         let mut state = self.state.lock();
         loop {
@@ -179,14 +178,14 @@ impl Server {
         }
     }
 
-    /// Accepts until the server stops or refuses.
+    /// Accepts until the server stops or refuses connections.
     fn accept_all(self: &Arc<Self>, listener: &TcpListener) {
         loop {
             let accepted = listener.accept();
             let peer = accepted.as_ref().ok().map(|(_, peer)| *peer);
             let mut state = self.state.lock();
             let ended = std::mem::take(&mut state.ended);
-            // A connection may be here before `switch_to` knows its address.
+            // A connection may arrive before `switch_to` knows its address.
             while matches!(state.switch, Some((_, None))) && !self.is_stopping() {
                 self.changed.wait(&mut state);
             }
@@ -209,7 +208,7 @@ impl Server {
                     self.changed.notify_all();
                 }
                 Ok((stream, _)) => self.admit(stream, mode),
-                // Most likely out of descriptors: trying at once would spin.
+                // Most likely out of file descriptors; retrying at once would spin.
                 Err(_) => {
                     self.sleep(Instant::now() + Duration::from_millis(10));
                 }
@@ -242,7 +241,7 @@ impl Server {
         let spawned = thread::Builder::new()
             .name(format!("tollgate-loopback-{number}"))
             .spawn(move || connection::run(&lease, mode == Mode::Silent));
-        // Without a thread the closure is dropped, and the lease with it.
+        // If the thread cannot start, its closure is dropped, and the lease with it.
         if let Ok(thread) = spawned {
             let mut state = self.state.lock();
             match state.open.get_mut(&number) {
@@ -252,7 +251,7 @@ impl Server {
         }
     }
 
-    /// Changes what happens to new clients. Returns once the change is in effect.
+    /// Changes what happens to new clients. Returns when the change applies.
     pub(super) fn set_mode(&self, mode: Mode) -> io::Result<()> {
         let _turn = self.control.lock();
         if self.is_stopping() {
@@ -275,9 +274,8 @@ impl Server {
         }
     }
 
-    /// Marks the change by a connection of its own. The accept queue is in order,
-    /// so clients that connected before it are still treated the old way, and
-    /// those that connect afterwards the new way.
+    /// Marks the change by a connection of its own. The accept queue is in order, so clients that
+    /// connected earlier still get the old mode, and later ones the new mode.
     fn switch_to(&self, mode: Mode) -> io::Result<()> {
         self.state.lock().switch = Some((mode, None));
         let marker = TcpStream::connect(self.address).and_then(|stream| {
@@ -292,7 +290,7 @@ impl Server {
                 self.changed.notify_all();
                 Err(error)
             }
-            // The stream lives on for as long as its address has to be its own.
+            // The stream lives until its address is no longer needed.
             Ok((_stream, address)) => {
                 state.switch = Some((mode, Some(address)));
                 self.changed.notify_all();
@@ -304,8 +302,8 @@ impl Server {
         }
     }
 
-    /// Gets the accept thread to look up and give its listener away. It sits in
-    /// `accept`, which std can end in no other way than by a connection.
+    /// Makes the accept thread check its state and give up its listener. It blocks in `accept`,
+    /// which std can end only by a connection.
     fn wake(&self) {
         loop {
             if !self.state.lock().listening {
@@ -313,7 +311,7 @@ impl Server {
             }
             let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
             let mut state = self.state.lock();
-            // Again only if that connection could not be made.
+            // Try again only if that connection could not be made.
             let again = Instant::now() + Duration::from_millis(100);
             while state.listening {
                 if self.changed.wait_until(&mut state, again).timed_out() {
@@ -323,17 +321,17 @@ impl Server {
         }
     }
 
-    /// Ends every open connection; their threads follow on their own.
+    /// Ends every open connection; their threads then end on their own.
     pub(super) fn shut_connections(&self) {
         let open: Vec<_> =
             self.state.lock().open.values().map(|open| Arc::clone(&open.stream)).collect();
         for stream in open {
-            // It fails when the client was faster, which is as good.
+            // An error means the client was faster, which is fine.
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
 
-    /// Ends everything and waits until it has ended.
+    /// Ends everything and waits for it.
     pub(super) fn stop(&self) {
         let _turn = self.control.lock();
         {
@@ -345,7 +343,7 @@ impl Server {
         self.wake();
         let acceptor = self.state.lock().acceptor.take();
         join(acceptor);
-        // Nothing is accepted any more: what is open now is all there is.
+        // No connection is accepted any more: the open ones are the last.
         self.shut_connections();
         let threads: Vec<_> = {
             let mut state = self.state.lock();
@@ -361,14 +359,13 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
     for thread in threads {
         // A matcher may own the server and drop it on a connection's thread.
         if thread.thread().id() != thread::current().id() {
-            // A panic in a user's matcher was reported by that thread.
+            // That thread already reported a panic in a user's matcher.
             let _ = thread.join();
         }
     }
 }
 
-/// An accepted connection. Dropping it closes the socket, after it is counted
-/// out.
+/// An accepted connection. Dropping it updates the counts, then closes the socket.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub(super) server: Arc<Server>,

@@ -12,7 +12,7 @@ fn raw() -> Reply {
     Reply::raw(200, "text/plain", BODY)
 }
 
-/// What follows the head, and how the connection ended.
+/// The bytes after the head, and how the connection ended.
 fn after_head(reply: Reply) -> (String, String, End) {
     let (_server, mut client) = asked(reply).unwrap();
     let head = client.until("\r\n\r\n");
@@ -21,7 +21,7 @@ fn after_head(reply: Reply) -> (String, String, End) {
 }
 
 #[test]
-fn a_cut_ends_in_order_after_the_ordered_bytes() {
+fn a_cut_sends_fin_after_the_given_bytes() {
     for bytes in [0, 1, 9] {
         let (head, body, end) = after_head(raw().cut_after(bytes));
         assert!(head.contains("content-length: 10\r\n"));
@@ -32,8 +32,8 @@ fn a_cut_ends_in_order_after_the_ordered_bytes() {
 }
 
 #[test]
-fn a_reset_comes_after_the_ordered_bytes() {
-    // The kernel decides what a reset does, so it is asked more than once.
+fn a_reset_comes_after_the_given_bytes() {
+    // The kernel decides what a reset does, so try more than once.
     for round in 0..50 {
         let bytes = round % 10;
         let (_, body, end) = after_head(raw().reset_after(bytes));
@@ -51,7 +51,7 @@ fn a_reset_comes_before_the_head() {
 }
 
 #[test]
-fn a_disconnect_ends_in_order_before_the_head() {
+fn a_disconnect_sends_fin_before_the_head() {
     let (_server, mut client) = asked(Reply::disconnect()).unwrap();
     assert_eq!(client.rest(), (Vec::new(), End::Fin));
 }
@@ -96,7 +96,7 @@ fn a_stall_keeps_the_connection_until_the_server_stops() {
 }
 
 #[test]
-fn a_stall_and_a_long_delay_end_when_the_client_goes() {
+fn a_stall_and_a_long_delay_end_when_the_client_leaves() {
     for reply in
         [raw().stall_after(3), Reply::hang(), raw().delay(Duration::MAX), raw().delay(LONG)]
     {
@@ -116,7 +116,7 @@ fn a_hang_sends_nothing() {
 }
 
 #[test]
-fn delays_are_kept() {
+fn delays_are_at_least_as_long_as_set() {
     for millis in [3, 40] {
         let delay = Duration::from_millis(millis);
         let begin = Instant::now();
@@ -131,7 +131,7 @@ fn delays_are_kept() {
 }
 
 #[test]
-fn a_delay_holds_although_more_requests_wait() {
+fn a_delay_applies_even_if_more_requests_wait() {
     let delay = Duration::from_millis(60);
     let begin = Instant::now();
     let (server, mut client) = asked(raw().delay(delay)).unwrap();
@@ -155,8 +155,8 @@ fn small_writes_add_up_in_every_framing() {
 }
 
 #[test]
-fn small_writes_are_writes_of_their_own() {
-    // Each slice is there alone before the next pause ends.
+fn each_small_write_arrives_separately() {
+    // Each piece arrives before the next pause ends.
     let pause = Duration::from_millis(100);
     let (_server, mut client) = asked(raw().write_size(5).chunk_delay(pause)).unwrap();
     client.until("\r\n\r\n");
@@ -174,7 +174,7 @@ fn a_body_can_end_with_the_connection() {
 }
 
 #[test]
-fn a_connection_closes_with_and_without_saying_so() {
+fn a_connection_can_close_with_or_without_announcing_it() {
     let (head, body, end) = after_head(raw().close());
     assert!(head.contains("connection: close\r\n"));
     assert_eq!((body.as_str(), end), (BODY, End::Fin));
@@ -184,7 +184,7 @@ fn a_connection_closes_with_and_without_saying_so() {
 }
 
 #[test]
-fn malformed_json_has_the_length_it_tells() {
+fn malformed_json_has_a_matching_content_length() {
     let (_server, mut client) = asked(Reply::text("Paris").malformed()).unwrap();
     let answer = client.answer();
     assert!(answer.text().starts_with('{') && !answer.text().ends_with('}'));
@@ -230,7 +230,7 @@ fn an_error_can_come_in_the_middle_of_a_stream() {
 }
 
 #[test]
-fn a_stream_can_break_in_a_character() {
+fn a_stream_can_be_cut_inside_a_character() {
     let server = Loopback::start().unwrap();
     server.default_reply(Reply::pieces(["é"]).cut_after(200));
     let mut client = Client::to(&server);

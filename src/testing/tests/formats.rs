@@ -1,4 +1,4 @@
-//! Tests of the loopback provider's answers in each wire format.
+//! Tests of the loopback provider's responses in each wire format.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ fn joined(events: &[Value], pointer: &str) -> String {
 }
 
 #[test]
-fn chat_answers_in_full() {
+fn a_chat_response_has_every_field() {
     let reply = Reply::text("Paris, of course.").usage(100, 20).cached(60).reasoning_tokens(8);
     let answer = ask(CHAT, &question(false), reply);
     assert_eq!(answer.status, 200);
@@ -35,7 +35,7 @@ fn chat_answers_in_full() {
 }
 
 #[test]
-fn chat_streams_role_deltas_finish_usage_done() {
+fn a_chat_stream_has_role_deltas_finish_usage_and_done() {
     let reply = || Reply::pieces(["Par", "is"]).reasoning("Think.");
     let answer = ask(CHAT, &with_usage(), reply());
     assert!(answer.head.contains("content-type: text/event-stream"));
@@ -64,7 +64,7 @@ fn chat_streams_role_deltas_finish_usage_done() {
 }
 
 #[test]
-fn tool_calls_come_in_each_form() {
+fn tool_calls_are_rendered_in_each_format() {
     let reply = || {
         Reply::text("Let me look.")
             .and_tool_call("weather", json!({"city": "Rome"}))
@@ -104,7 +104,7 @@ fn tool_calls_come_in_each_form() {
 }
 
 #[test]
-fn messages_count_cached_input_apart() {
+fn messages_count_cached_input_separately() {
     let reply = Reply::text("Paris").usage(100, 20).cached(60).cache_write(10).cache_write_1h(5);
     let answer = ask(MESSAGES, &question(false), reply.reasoning("Hm."));
     assert!(answer.head.contains("\r\nrequest-id: req_"));
@@ -159,7 +159,7 @@ fn messages_stream_named_events_in_order() {
 }
 
 #[test]
-fn text_completions_have_their_old_form() {
+fn text_completions_have_their_own_format() {
     let mut ask_for = json!({"model": "davinci-002", "prompt": "Say hello"});
     let body = ask(COMPLETIONS, &ask_for, Reply::text("Hello there")).json();
     assert_eq!(body["object"], "text_completion");
@@ -180,7 +180,7 @@ fn text_completions_have_their_old_form() {
 }
 
 #[test]
-fn refusals_and_finish_reasons_use_each_formats_words() {
+fn refusals_and_finish_reasons_use_the_words_of_each_format() {
     let body = ask(CHAT, &question(false), Reply::refusal("No.")).json();
     assert_eq!(body["choices"][0]["message"]["refusal"], "No.");
     assert_eq!(body["choices"][0]["message"]["content"], Value::Null);
@@ -199,7 +199,7 @@ fn refusals_and_finish_reasons_use_each_formats_words() {
 }
 
 #[test]
-fn errors_have_the_providers_own_form() {
+fn errors_have_the_providers_own_format() {
     let quota = || Reply::error(429, "insufficient_quota", "Top up.").header("Retry-After", "7");
     let answer = ask(CHAT, &question(true), quota());
     assert_eq!(answer.status, 429);
@@ -243,7 +243,7 @@ fn headers_can_be_added_and_replaced() {
 }
 
 #[test]
-fn unservable_requests_are_refused_and_leave_the_script_alone() {
+fn refused_requests_use_up_no_scripted_reply() {
     let server = Loopback::start().unwrap();
     server.reply(Reply::text("scripted"));
     let mut client = Client::to(&server);
@@ -275,7 +275,7 @@ fn unservable_requests_are_refused_and_leave_the_script_alone() {
 }
 
 #[test]
-fn rules_come_before_the_script_and_the_rest_is_echoed() {
+fn rules_precede_the_script_and_the_default_reply() {
     let server = Loopback::start().unwrap();
     server.on(|request| request.body_contains("France"), Reply::text("Paris"));
     server.respond(|request| Some(Reply::text(request.query()?)));

@@ -13,7 +13,7 @@ fn refused(server: &Loopback) -> bool {
 }
 
 #[test]
-fn stopping_ends_every_connection_whatever_it_is_doing() {
+fn stopping_ends_every_connection_in_any_state() {
     let server = Loopback::start().unwrap();
     let endless = || Reply::raw(200, "text/plain", vec![b'x'; 50_000_000]);
     server.reply(Reply::hang());
@@ -21,7 +21,7 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
     server.reply(Reply::text("x").stall_after(1));
     server.reply(Reply::reset().delay(LONG));
     server.reply(Reply::text("a b c").write_size(1).chunk_delay(LONG));
-    // Nobody reads this, so the server is stuck in writing it.
+    // Nobody reads this, so the server blocks while writing it.
     server.reply(endless());
     server.reply(Reply::text("x"));
     let mut clients = Vec::new();
@@ -31,7 +31,7 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
         assert!(server.wait_for_requests(number, LONG));
         clients.push(client);
     }
-    // One is in the middle of its request, one has said nothing.
+    // One client is in the middle of its request, another has sent nothing.
     clients.push(Client::to(&server));
     clients[7].write("POST / HTTP/1.1\r\ncontent-length: 10\r\n\r\nabc");
     clients.push(Client::to(&server));
@@ -43,10 +43,10 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
     assert_eq!(server.request_count(), 7);
     for client in &mut clients {
         let mut bytes = Vec::new();
-        // In order or not: it ends.
+        // It may end by FIN or reset; it must end.
         let _ = client.0.read_to_end(&mut bytes);
     }
-    // Every thread held on to the server; none is left.
+    // Every thread held the server; no thread is left.
     assert_eq!(shared.strong_count(), 1);
     server.stop();
     drop(server);
@@ -54,7 +54,7 @@ fn stopping_ends_every_connection_whatever_it_is_doing() {
 }
 
 #[test]
-fn stopping_is_sure_while_clients_come_and_go() {
+fn stopping_works_while_clients_come_and_go() {
     for _ in 0..20 {
         let server = Loopback::start().unwrap();
         let address = server.address();
@@ -76,7 +76,7 @@ fn stopping_is_sure_while_clients_come_and_go() {
 }
 
 #[test]
-fn refusing_and_accepting_keep_the_port() {
+fn the_port_stays_the_same_after_refusing_connections() {
     let server = Loopback::start().unwrap();
     let mut early = Client::to(&server);
     for _ in 0..5 {
@@ -113,13 +113,13 @@ fn new_connections_can_be_dropped_or_ignored() {
 
     server.accept_connections().unwrap();
     let mut served = Client::to(&server);
-    // It is in line already, and so is served.
+    // This client is already in the accept queue, so it is served.
     server.drop_connections().unwrap();
     served.post(CHAT, &question(false));
     assert_eq!(served.answer().status, 200);
     assert_eq!(server.request_count(), 1);
     server.stop();
-    // What was sent to it was never read, so that its end may overtake itself.
+    // Its bytes were never read, so a reset may overtake the FIN.
     assert!(matches!(ignored.rest(), (bytes, End::Fin | End::Reset) if bytes.is_empty()));
 }
 
@@ -139,7 +139,7 @@ fn idle_connections_can_be_closed() {
 }
 
 #[test]
-fn http_details_are_honoured() {
+fn http_details_are_handled() {
     let server = Loopback::start().unwrap();
     let mut client = Client::to(&server);
     client.write(&format!(
@@ -148,7 +148,7 @@ fn http_details_are_honoured() {
     assert_eq!(client.until("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     client.write("{}");
     assert_eq!(client.answer().status, 200);
-    // Two at once, the second the last.
+    // Two requests at once; the second is the last.
     client.post(CHAT, &question(false));
     client.post_with(CHAT, "connection: close\r\n", &question(true));
     assert_eq!(client.answer().status, 200);
@@ -173,7 +173,7 @@ fn http_details_are_honoured() {
 }
 
 #[test]
-fn a_panicking_matcher_costs_its_connection_only() {
+fn a_panicking_matcher_loses_only_its_connection() {
     let server = Loopback::start().unwrap();
     server.on(
         |request| {
@@ -217,7 +217,7 @@ fn many_clients_at_once_are_all_served_and_counted() {
             });
         }
     });
-    assert_eq!(sum.into_inner(), CALLS * (CALLS - 1) / 2, "each line of the script once");
+    assert_eq!(sum.into_inner(), CALLS * (CALLS - 1) / 2, "each scripted reply is used once");
     assert_eq!((server.request_count(), server.requests().len() as u64), (CALLS, CALLS));
     assert!(server.wait_for_connections(|connections| connections.open == 0, LONG));
     let seen = server.connections();

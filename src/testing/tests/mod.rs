@@ -1,4 +1,4 @@
-//! The loopback provider seen by a client that is nothing but a socket.
+//! Tests of the loopback provider with a client that is only a socket.
 
 mod faults;
 mod formats;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Loopback, Reply};
 
-/// Long enough never to be reached on a loaded machine.
+/// Longer than anything takes, even on a loaded machine.
 const LONG: Duration = Duration::from_secs(60);
 
 const CHAT: &str = "/v1/chat/completions";
@@ -20,7 +20,7 @@ const MESSAGES: &str = "/v1/messages";
 
 struct Client(TcpStream);
 
-/// A response, with its framing taken off.
+/// A response without its framing.
 struct Answer {
     status: u16,
     head: String,
@@ -140,7 +140,7 @@ fn with_usage() -> Value {
     body
 }
 
-/// One reply to one request on a fresh connection.
+/// Sends one request on a fresh connection, and returns its response.
 fn ask(path: &str, body: &Value, reply: Reply) -> Answer {
     let server = Loopback::start().unwrap();
     server.reply(reply);
@@ -149,8 +149,8 @@ fn ask(path: &str, body: &Value, reply: Reply) -> Answer {
     client.answer()
 }
 
-/// A server with one reply, and a client that has asked for it. The body is JSON
-/// of a known length.
+/// A server with one reply, and a client that has asked for it. The request body is JSON of a known
+/// length.
 fn asked(reply: Reply) -> io::Result<(Loopback, Client)> {
     let server = Loopback::start()?;
     server.reply(reply);
