@@ -182,7 +182,7 @@ fn a_server_that_hangs_up_during_the_handshake_is_retried() {
         assert_eq!(error.kind(), ErrorKind::Connection, "{error}");
         assert_eq!(error.phase(), Some(Phase::Tls));
         assert_eq!(error.attempts().len(), 3);
-        assert!(error.to_string().contains("closed in the TLS handshake"), "{error}");
+        assert!(error.to_string().contains("closed during the TLS handshake"), "{error}");
         assert_eq!(listener.accepted(), 3);
         assert_eq!((pool.failed.tls, pool.failed.total()), (3, 3));
     }

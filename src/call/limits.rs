@@ -91,7 +91,7 @@ impl Limits {
     }
 
     /// Names the setting that ended a call by timeout, unless it is already named.
-    pub(super) fn explain(&self, error: Error) -> Error {
+    pub(super) fn name_limit(&self, error: Error) -> Error {
         error.with_limit(self.call.setting, self.call.value)
     }
 }

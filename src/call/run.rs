@@ -87,7 +87,7 @@ fn attempts<O: Operation, T>(
     // Everything that can be refused is refused here.
     let (prepared, reserved) = operation.prepare(caller, target)?;
     if limits.bounds.deadline.is_past(Instant::now()) {
-        return Err(limits.explain(Error::timeout(Phase::Encode)));
+        return Err(limits.name_limit(Error::timeout(Phase::Encode)));
     }
     // Cancelled later, the request could have been sent, and would be charged.
     if limits.bounds.is_cancelled() {
@@ -119,6 +119,6 @@ fn attempts<O: Operation, T>(
         };
         attempt(OngoingAttempt { caller, prepared, limits: &limits, retries, second }, reserved)
     });
-    let tried = tried.map_err(|error| limits.explain(error))?;
+    let tried = tried.map_err(|error| limits.name_limit(error))?;
     Ok(Completed { target: prepared.target, tried })
 }

@@ -43,7 +43,7 @@ impl Proxy {
                 let url = url.map_err(|stray| format!("the proxy of .proxy(…) contains {stray}; expected a URL such as http://proxy.example:3128"))?;
                 (url, "of .proxy(…)".to_owned())
             }
-            Self::Environment => match named(base, environment)? {
+            Self::Environment => match proxy_from_environment(base, environment)? {
                 Some((url, variable)) => (url, format!("in {variable}")),
                 None => return Ok(None),
             },
@@ -60,7 +60,10 @@ impl Proxy {
 }
 
 /// The proxy that the environment names for `base`, and the name of the variable.
-fn named(base: &Uri, environment: &Environment<'_>) -> Result<Option<(String, String)>, String> {
+fn proxy_from_environment(
+    base: &Uri,
+    environment: &Environment<'_>,
+) -> Result<Option<(String, String)>, String> {
     // This machine is never behind a proxy.
     if is_loopback(base.host().unwrap_or_default()) {
         return Ok(None);

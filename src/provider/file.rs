@@ -106,10 +106,10 @@ impl<'de> Visitor<'de> for OneOrMany {
     }
 }
 
-/// A profile as written in JSON.
+/// The fields of a profile in JSON.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct ProfileFields {
     id: Option<Id>,
     extends: Option<Known>,
     format: Option<Format>,
@@ -129,8 +129,8 @@ struct Written {
 
 impl<'de> Deserialize<'de> for Profile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = Written::deserialize(deserializer)?;
-        let base = match (written.extends, &written.id, written.format, &written.base_url) {
+        let fields = ProfileFields::deserialize(deserializer)?;
+        let base = match (fields.extends, &fields.id, fields.format, &fields.base_url) {
             (Some(Known(base)), ..) => base,
             (None, Some(id), Some(format), Some(url)) => {
                 Self::new(id.0.clone(), format, url.0.clone())
@@ -139,7 +139,7 @@ impl<'de> Deserialize<'de> for Profile {
             (None, _, None, _) => return Err(D::Error::missing_field("format")),
             (None, ..) => return Err(D::Error::missing_field("base_url")),
         };
-        let dialect = match &written.dialect {
+        let dialect = match &fields.dialect {
             Some(patch) => patch.over(&base.dialect).map_err(D::Error::custom)?,
             None => base.dialect,
         };
@@ -147,20 +147,20 @@ impl<'de> Deserialize<'de> for Profile {
             set.map_or(base, |set| set.into_iter().map(|name| name.0).collect())
         };
         Ok(Self {
-            id: written.id.map_or(base.id, |id| id.0),
-            format: written.format.unwrap_or(base.format),
-            base_url: written.base_url.map_or(base.base_url, |url| url.0),
-            base_url_variables: names(written.base_url_variables, base.base_url_variables),
-            host_variables: names(written.host_variables, base.host_variables),
-            key_variables: names(written.key_variables, base.key_variables),
-            token_variables: names(written.token_variables, base.token_variables),
-            auth: written.auth.unwrap_or(base.auth),
-            key_optional: written.key_optional.unwrap_or(base.key_optional),
-            headers: written.headers.map_or(base.headers, |headers| headers.0),
+            id: fields.id.map_or(base.id, |id| id.0),
+            format: fields.format.unwrap_or(base.format),
+            base_url: fields.base_url.map_or(base.base_url, |url| url.0),
+            base_url_variables: names(fields.base_url_variables, base.base_url_variables),
+            host_variables: names(fields.host_variables, base.host_variables),
+            key_variables: names(fields.key_variables, base.key_variables),
+            token_variables: names(fields.token_variables, base.token_variables),
+            auth: fields.auth.unwrap_or(base.auth),
+            key_optional: fields.key_optional.unwrap_or(base.key_optional),
+            headers: fields.headers.map_or(base.headers, |headers| headers.0),
             dialect,
-            model_names: written.model_names.unwrap_or(base.model_names),
-            prices: written.prices.or(base.prices),
-            docs: written.docs.or(base.docs),
+            model_names: fields.model_names.unwrap_or(base.model_names),
+            prices: fields.prices.or(base.prices),
+            docs: fields.docs.or(base.docs),
         })
     }
 }

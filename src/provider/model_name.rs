@@ -110,7 +110,7 @@ pub(crate) fn split(name: &str) -> Result<ModelName<'_>, Error> {
 
 /// The profile of a provider, by name or alias. `profiles` take precedence over the built-in ones.
 pub(crate) fn find(name: &str, profiles: &[Profile]) -> Option<Profile> {
-    let added = profiles.iter().find(|profile| named(profile, name));
+    let added = profiles.iter().find(|profile| has_name(profile, name));
     added.cloned().or_else(|| {
         let builtin = lookup(name)?;
         // An alias of a built-in provider that was replaced.
@@ -121,11 +121,11 @@ pub(crate) fn find(name: &str, profiles: &[Profile]) -> Option<Profile> {
 
 /// The id of a provider, by name or alias.
 pub(crate) fn id(name: &str, profiles: &[Profile]) -> Option<Provider> {
-    let added = profiles.iter().find(|profile| named(profile, name));
+    let added = profiles.iter().find(|profile| has_name(profile, name));
     added.map(|profile| profile.id.clone()).or_else(|| canonical(name).map(Provider::from_static))
 }
 
-fn named(profile: &Profile, name: &str) -> bool {
+fn has_name(profile: &Profile, name: &str) -> bool {
     profile.id.as_str().eq_ignore_ascii_case(name)
 }
 

@@ -38,7 +38,7 @@ pub(crate) struct Draw {
     /// same wait.
     pub(crate) spread: Duration,
     /// The share that jitter took off, up to the `jitter` setting.
-    pub(crate) chance: f64,
+    pub(crate) share: f64,
 }
 
 impl Backoff {
@@ -49,12 +49,12 @@ impl Backoff {
 
     pub(crate) fn draw(&mut self) -> Draw {
         let most = self.config.max_interval;
-        let chance = self.config.jitter * self.random.f64();
-        let spread = self.interval * chance;
+        let share = self.config.jitter * self.random.f64();
+        let spread = self.interval * share;
         let wait = self.interval - spread;
         self.interval = (self.interval * self.config.multiplier).min(most.as_secs_f64());
         let bounded = |seconds| Duration::try_from_secs_f64(seconds).map_or(most, |d| d.min(most));
-        Draw { wait: bounded(wait), spread: bounded(spread), chance }
+        Draw { wait: bounded(wait), spread: bounded(spread), share }
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn decide(
         let forbidden = error.should_retry() == Some(false);
         return Stop(if forbidden { GiveUp::Forbidden } else { GiveUp::Lasting });
     }
-    if !policy.retry_ambiguous && may_be_served(error) {
+    if !policy.retry_ambiguous && may_have_been_served(error) {
         return Stop(GiveUp::Ambiguous);
     }
     if retries >= policy.max_retries {
@@ -53,7 +53,7 @@ pub(super) fn decide(
             let after = if reset < most {
                 reset.saturating_add(ours.spread.min(most - reset))
             } else {
-                let share = 1.0 - ours.chance.min(0.5);
+                let share = 1.0 - ours.share.min(0.5);
                 let shorter = Duration::try_from_secs_f64(most.as_secs_f64() * share);
                 shorter.map_or(most, |shorter| shorter.min(most))
             };
@@ -85,7 +85,7 @@ fn reset(error: &Error) -> Option<Duration> {
 /// midway. Cloudflare, in front of both providers, answers 521, 523, 525 and 526 before the request
 /// reaches them (developers.cloudflare.com/support, "5xx errors"). Without a response, the phase
 /// says how far the request got.
-fn may_be_served(error: &Error) -> bool {
+fn may_have_been_served(error: &Error) -> bool {
     let named = error.code().is_some_and(|code| code.contains("overload"));
     if named || error.kind() == ErrorKind::RateLimited {
         return false;

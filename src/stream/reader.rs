@@ -178,7 +178,7 @@ impl Reader {
         }
         let length = match self.source.body.read(&mut self.buffer) {
             Ok(length) => length,
-            Err(error) => return self.without_end(error, events),
+            Err(error) => return self.read_failed(error, events),
         };
         let (read, done, finished, passed) = {
             let mut decoder = self.source.decoder.lock();
@@ -225,7 +225,7 @@ impl Reader {
 
     /// Handles a failed read. Returns whether the answer is complete: it is if it has finished and
     /// only the wait for the end took too long.
-    fn without_end(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
+    fn read_failed(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
         if is_late && self.source.decoder.lock().finish(events).is_ok() {
             return Ok(true);

@@ -61,7 +61,7 @@ impl Body {
     ///
     /// [`Truncated`](crate::ErrorKind::Truncated) if the connection ended before the body did.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.read_some(buffer).map_err(Fault::explain_of_stream)
+        self.read_some(buffer).map_err(Fault::into_stream_error)
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {

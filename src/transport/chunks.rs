@@ -11,7 +11,7 @@
 /// ```
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
-    place: Place,
+    position: Position,
     /// The size of the chunk as far as its line was read, then how much of the chunk is missing.
     size: u64,
     /// The length so far of the size line or the trailers.
@@ -27,7 +27,7 @@ const TOO_LONG: &str = "a chunk size line is longer than 20 bytes";
 const LONGEST_TRAILERS: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
+enum Position {
     #[default]
     Size,
     /// After the digits: spaces, with which some servers pad the size, and extensions.
@@ -52,18 +52,18 @@ impl Chunks {
     /// What is wrong with the framing.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
         while let [byte, rest @ ..] = bytes {
-            if self.place == Place::Data {
+            if self.position == Position::Data {
                 let length = usize::try_from(self.size).unwrap_or(usize::MAX).min(bytes.len());
                 self.size -= length as u64;
                 bytes = &bytes[length..];
                 if self.size == 0 {
-                    self.place = Place::DataCr;
+                    self.position = Position::DataCr;
                     bytes = self.whole_lines(bytes);
                 }
                 continue;
             }
-            self.place = self.byte(*byte)?;
-            if self.place == Place::Done {
+            self.position = self.byte(*byte)?;
+            if self.position == Position::Done {
                 return Ok(());
             }
             bytes = rest;
@@ -82,7 +82,7 @@ impl Chunks {
                 b'a'..=b'f' => byte - b'a' + 10,
                 b'A'..=b'F' => byte - b'A' + 10,
                 b'\r' if size > 0 && line.get(at + 1) == Some(&b'\n') => {
-                    (self.place, self.size) = (Place::Data, size);
+                    (self.position, self.size) = (Position::Data, size);
                     return &line[at + 2..];
                 }
                 _ => return bytes,
@@ -92,10 +92,10 @@ impl Chunks {
         bytes
     }
 
-    /// The place after the next byte.
-    fn byte(&mut self, byte: u8) -> Result<Place, &'static str> {
-        Ok(match (self.place, byte) {
-            (Place::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+    /// The position after the next byte.
+    fn byte(&mut self, byte: u8) -> Result<Position, &'static str> {
+        Ok(match (self.position, byte) {
+            (Position::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).unwrap_or(0);
                 self.lengthen(LONGEST_LINE, TOO_LONG)?;
                 self.size = self
@@ -103,47 +103,47 @@ impl Chunks {
                     .checked_mul(16)
                     .map(|size| size | u64::from(digit))
                     .ok_or("a chunk size does not fit into 64 bits")?;
-                Place::Size
+                Position::Size
             }
-            (Place::Size, b'\r') if self.length > 0 => Place::SizeEnd,
-            (Place::Size, b' ' | b'\t' | b';') if self.length > 0 => {
+            (Position::Size, b'\r') if self.length > 0 => Position::SizeEnd,
+            (Position::Size, b' ' | b'\t' | b';') if self.length > 0 => {
                 self.lengthen(LONGEST_LINE, TOO_LONG)?;
-                Place::Extension
+                Position::Extension
             }
-            (Place::Size | Place::Extension, b'\n') => {
+            (Position::Size | Position::Extension, b'\n') => {
                 return Err("a chunk size line ends with a bare line feed");
             }
-            (Place::Size, _) => return Err("a chunk size is not a hexadecimal number"),
-            (Place::Extension, b'\r') => Place::SizeEnd,
-            (Place::Extension, _) => {
+            (Position::Size, _) => return Err("a chunk size is not a hexadecimal number"),
+            (Position::Extension, b'\r') => Position::SizeEnd,
+            (Position::Extension, _) => {
                 self.lengthen(LONGEST_LINE, TOO_LONG)?;
-                Place::Extension
+                Position::Extension
             }
-            (Place::SizeEnd, b'\n') => {
+            (Position::SizeEnd, b'\n') => {
                 self.length = 0;
-                if self.size == 0 { Place::Trailers } else { Place::Data }
+                if self.size == 0 { Position::Trailers } else { Position::Data }
             }
-            (Place::DataCr, b'\r') => Place::DataLf,
-            (Place::DataLf, b'\n') => Place::Size,
-            (Place::DataCr | Place::DataLf, _) => {
+            (Position::DataCr, b'\r') => Position::DataLf,
+            (Position::DataLf, b'\n') => Position::Size,
+            (Position::DataCr | Position::DataLf, _) => {
                 return Err("a chunk does not end where its size says");
             }
-            (Place::Trailers, b'\r') => Place::LastLf,
-            (Place::Trailers | Place::Trailer, b'\n') => {
+            (Position::Trailers, b'\r') => Position::LastLf,
+            (Position::Trailers | Position::Trailer, b'\n') => {
                 return Err("a trailer line ends with a bare line feed");
             }
-            (Place::Trailer, b'\r') => Place::TrailerEnd,
-            (Place::Trailers | Place::Trailer, _) => {
+            (Position::Trailer, b'\r') => Position::TrailerEnd,
+            (Position::Trailers | Position::Trailer, _) => {
                 self.lengthen(LONGEST_TRAILERS, "the trailers are larger than 8 KiB")?;
-                Place::Trailer
+                Position::Trailer
             }
-            (Place::TrailerEnd, b'\n') => Place::Trailers,
-            (Place::LastLf, b'\n') | (Place::Done, _) => Place::Done,
-            (Place::SizeEnd | Place::TrailerEnd | Place::LastLf, _) => {
+            (Position::TrailerEnd, b'\n') => Position::Trailers,
+            (Position::LastLf, b'\n') | (Position::Done, _) => Position::Done,
+            (Position::SizeEnd | Position::TrailerEnd | Position::LastLf, _) => {
                 return Err("a chunk size or trailer line has a bare carriage return");
             }
             // `pass` skips the data.
-            (Place::Data, _) => Place::Data,
+            (Position::Data, _) => Position::Data,
         })
     }
 
@@ -177,11 +177,11 @@ mod tests {
         ] {
             for size in [1, 2, 3, 7, body.len()] {
                 let chunks = pass(body.as_bytes(), size).unwrap();
-                assert_eq!(chunks.place, Place::Done, "{body:?}");
+                assert_eq!(chunks.position, Position::Done, "{body:?}");
                 let more = [body.as_bytes(), b"HTTP/1.1 200 OK\r\n\r\n"].concat();
-                assert_eq!(pass(&more, size).unwrap().place, Place::Done, "{body:?}");
+                assert_eq!(pass(&more, size).unwrap().position, Position::Done, "{body:?}");
                 let less = &body.as_bytes()[..body.len() - 1];
-                assert_ne!(pass(less, size).unwrap().place, Place::Done, "{body:?}");
+                assert_ne!(pass(less, size).unwrap().position, Position::Done, "{body:?}");
             }
         }
     }

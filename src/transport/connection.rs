@@ -59,7 +59,7 @@ impl Connection {
     /// read finds nothing. The socket to a SOCKS proxy belongs to ureq, whose probe drops a byte.
     /// There, session tickets look like any other data, so an encrypted connection is not checked
     /// before its first request.
-    pub(super) fn unfit(&mut self) -> Option<CloseReason> {
+    pub(super) fn unfit_reason(&mut self) -> Option<CloseReason> {
         if !self.transport.buffers().input().is_empty() {
             return Some(CloseReason::Unrequested);
         }

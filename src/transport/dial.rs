@@ -37,7 +37,7 @@ pub(super) fn dial(
             Ok(connection) => Ok(permit.fill(connection, retire_at())),
             Err(error) => {
                 permit.fail(failure(&error));
-                Err(opener.explain(error, &bounds))
+                Err(opener.name_limit(error, &bounds))
             }
         }
     };

@@ -38,7 +38,7 @@ pub(super) struct Leased {
     headers: Vec<u8>,
     head: Head,
     /// Whether any byte of the response has come.
-    answered: bool,
+    has_response: bool,
     /// Whether the connection failed.
     broken: bool,
     /// Checks a chunked body. ureq decodes it, but accepts invalid sizes, and waits for the rest of
@@ -73,7 +73,7 @@ impl Leased {
             interrupts,
             headers,
             head: Head::Awaited,
-            answered: false,
+            has_response: false,
             broken: false,
             chunks: None,
             fault: None,
@@ -185,7 +185,7 @@ impl Leased {
 
     /// Whether any bytes came. None come at the end of the connection.
     fn receive(&mut self) -> Result<bool, Fault> {
-        let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
+        let phase = if self.has_response { Phase::Body } else { Phase::FirstByte };
         let round = if self.can_resume() { coarse } else { |left| left };
         let outcome = loop {
             let (connection, timeout) = self.next(phase, round)?;
@@ -198,22 +198,22 @@ impl Leased {
         };
         match outcome {
             Ok(true) => {
-                self.answered = true;
+                self.has_response = true;
                 if let Some(lease) = &mut self.lease {
                     lease.connection_mut().has_read();
                 }
                 Ok(true)
             }
-            Ok(false) if self.answered => Ok(false),
+            Ok(false) if self.has_response => Ok(false),
             Ok(false) => Err(Fault::NoAnswer(self.unsent.take())),
             // TLS without its closing alert is an end like any other. The framing of the body tells
             // whether it came too early.
             Err(ureq::Error::Io(cause))
-                if self.answered && cause.kind() == io::ErrorKind::UnexpectedEof =>
+                if self.has_response && cause.kind() == io::ErrorKind::UnexpectedEof =>
             {
                 Ok(false)
             }
-            Err(ureq::Error::Io(cause)) if !self.answered && is_hangup(&cause) => {
+            Err(ureq::Error::Io(cause)) if !self.has_response && is_hangup(&cause) => {
                 Err(Fault::NoAnswer(Some(self.unsent.take().unwrap_or(cause))))
             }
             Err(cause) => Err(Fault::within(phase, cause)),
@@ -245,7 +245,7 @@ impl Leased {
     }
 
     /// After a cancellation, shutting the socket down looks like a broken or closed connection.
-    fn told<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
+    fn report<T>(&mut self, outcome: Result<T, Fault>, phase: Phase) -> Result<T, ureq::Error> {
         let outcome =
             if self.watch.is_cancelled() { Err(Fault::Cancelled(phase)) } else { outcome };
         self.broken |= outcome.is_err();
@@ -297,7 +297,7 @@ impl Transport for Leased {
                 Some(longer) => amount = longer,
                 None => {
                     let outcome = self.send_in_pieces(amount);
-                    return self.told(outcome, Phase::Send);
+                    return self.report(outcome, Phase::Send);
                 }
             }
             if self.holds_back(amount) {
@@ -305,21 +305,21 @@ impl Transport for Leased {
             }
         }
         let outcome = self.send(amount);
-        self.told(outcome, Phase::Send)
+        self.report(outcome, Phase::Send)
     }
 
     fn await_input(&mut self, _timeout: NextTimeout) -> Result<bool, ureq::Error> {
         // No body followed, so the head is sent alone.
         if let Head::Held(_) = self.head {
             let outcome = self.send(0);
-            self.told(outcome, Phase::Send)?;
+            self.report(outcome, Phase::Send)?;
         }
-        let phase = if self.answered { Phase::Body } else { Phase::FirstByte };
+        let phase = if self.has_response { Phase::Body } else { Phase::FirstByte };
         let outcome = match self.fault.take() {
             Some(fault) => Err(fault),
             None => self.receive_checked(),
         };
-        self.told(outcome, phase)
+        self.report(outcome, phase)
     }
 
     fn is_open(&mut self) -> bool {

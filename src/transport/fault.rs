@@ -70,25 +70,25 @@ impl Fault {
 
     /// Whether the connection ended before any byte of a response, as it does if the server closed
     /// it while it was idle.
-    pub(super) fn is_before_any_answer(&self) -> bool {
+    pub(super) fn is_before_response(&self) -> bool {
         matches!(self, Self::NoAnswer(_))
     }
 
     /// The error for the reader of a stream. A connection that closes properly before the end of
     /// the body truncates the stream, like a body that ends before the stream.
-    pub(super) fn explain_of_stream(self) -> Error {
+    pub(super) fn into_stream_error(self) -> Error {
         match self {
             Self::Broken(Phase::Body, cause) if cause.kind() == io::ErrorKind::UnexpectedEof => {
                 Error::new(ErrorKind::Truncated, "the connection ended in the middle of the stream")
                     .with_phase(Phase::Body)
                     .with_source(cause)
             }
-            fault => fault.explain(),
+            fault => fault.into_error(),
         }
     }
 
     /// The error for the caller.
-    pub(super) fn explain(self) -> Error {
+    pub(super) fn into_error(self) -> Error {
         match self {
             Self::Timeout(phase) => Error::timeout(phase),
             Self::Cancelled(phase) => Error::cancelled().with_phase(phase),

@@ -13,6 +13,7 @@ mod exchange;
 mod fault;
 mod handoff;
 mod headers;
+mod message;
 mod open;
 mod progress;
 mod race;
@@ -32,25 +33,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 use ureq::Agent;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use ureq::http::{Method, Request, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, RootFiles, Tls};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
-use crate::key::Secrets;
 use crate::observe::{self, Observers};
 use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
-use crate::wire::{self, Reply, Sent};
+use crate::wire::Sent;
 pub(crate) use body::Body;
 use connection::Connection;
 use dial::dial;
 use fault::Fault;
 use handoff::{Handoff, NoLookup};
 pub(crate) use headers::Headers;
+pub(crate) use message::{Incoming, Outgoing};
 use open::Opener;
 pub(crate) use open::host_and_port;
 pub(crate) use watch::Watch;
@@ -96,33 +97,6 @@ pub(crate) struct OriginSettings<'a> {
     pub(crate) tls: Option<&'a Tls>,
     /// The root certificates if `tls` is `None`.
     pub(crate) root_files: &'a RootFiles,
-}
-
-/// The request to send.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outgoing<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a Headers,
-    /// Headers of this attempt only.
-    pub(crate) credentials: &'a [(HeaderName, HeaderValue)],
-    /// How many attempts of the same call came before.
-    pub(crate) retries: u32,
-    pub(crate) idempotency_key: Option<&'a HeaderValue>,
-    /// The value of `anthropic-beta`.
-    pub(crate) betas: Option<&'a HeaderValue>,
-    pub(crate) body: &'a [u8],
-}
-
-/// The response.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    /// Empty while the body is still to be read.
-    pub(crate) body: Vec<u8>,
-    /// What was sent.
-    pub(crate) sent: Sent,
 }
 
 impl Transport {
@@ -221,7 +195,7 @@ impl Transport {
             let Some(body) = body else { return Ok(Ok(incoming)) };
             Ok(match body.read_whole(self.max_response_bytes) {
                 Ok(body) => Ok(Incoming { body, ..incoming }),
-                Err(fault) => Err(incoming.identify(fault.explain())),
+                Err(fault) => Err(incoming.identify(fault.into_error())),
             })
         })?
     }
@@ -261,7 +235,7 @@ impl Transport {
             // The server most likely closed the connection while it was idle, and no byte of the
             // response has come. Send once more, on a fresh connection.
             Err(fault)
-                if reused && self.retry_stale && fault.is_before_any_answer() && second.take() =>
+                if reused && self.retry_stale && fault.is_before_response() && second.take() =>
             {
                 let begun = Instant::now();
                 let lease = self.fresh_lease(origin, bounds);
@@ -271,7 +245,7 @@ impl Transport {
             }
             outcome => outcome,
         };
-        outcome.map_err(Fault::explain)
+        outcome.map_err(Fault::into_error)
     }
 
     fn leased(&self, origin: &Origin, begun: Instant, reused: bool) {
@@ -290,7 +264,7 @@ impl Transport {
                     // The cleaner has not closed it yet.
                     true => Some(CloseReason::Idle),
                     // Checked however briefly it was idle.
-                    false => lease.connection_mut().unfit(),
+                    false => lease.connection_mut().unfit_reason(),
                 };
                 match reason {
                     None => return Ok((lease, true)),
@@ -393,57 +367,5 @@ impl Transport {
         };
         let sent = Sent { url: request.uri.clone(), bytes: request.body.len() };
         Ok((Incoming { status, headers: parts.headers, body, sent }, pending))
-    }
-}
-
-impl Outgoing<'_> {
-    /// Writes the parts that do not depend on the connection.
-    fn write_head<B>(&self, outgoing: &mut Request<B>) {
-        outgoing.method_mut().clone_from(self.method);
-        outgoing.uri_mut().clone_from(self.uri);
-        outgoing.headers_mut().clone_from(self.headers.host());
-    }
-}
-
-impl Incoming {
-    /// Hides the secrets in an error body, because some providers quote the key they refuse. A
-    /// successful body belongs to the caller. Of its headers only a few are read
-    /// ([`request_id`](crate::wire::request_id)), and secrets are hidden there.
-    pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
-        if (200..300).contains(&self.status) {
-            return;
-        }
-        for value in self.headers.values_mut() {
-            if secrets.are_in(value.as_bytes()) {
-                let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
-                *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
-            }
-        }
-        if secrets.are_in(&self.body) {
-            self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
-        }
-    }
-
-    /// Adds the status and the request id to an error that came after the head. The caller hides
-    /// its secrets.
-    pub(crate) fn identify(&self, error: Error) -> Error {
-        let id = wire::request_id(self.reply(), &Secrets::default());
-        error.with_status(self.status).with_request_id(id)
-    }
-
-    /// Drops the headers that nobody reads, because those of a stream live as long as it does.
-    pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
-        let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
-        self.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
-
-    /// The response as the pure modules see it.
-    pub(crate) fn reply(&self) -> Reply<'_> {
-        Reply {
-            status: self.status,
-            headers: &self.headers,
-            body: &self.body,
-            sent: Some(&self.sent),
-        }
     }
 }

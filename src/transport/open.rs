@@ -180,7 +180,7 @@ impl Opener {
     }
 
     /// Names the connect timeout if that ended the opening, rather than the call's own limits.
-    pub(super) fn explain(&self, error: Error, bounds: &Bounds) -> Error {
+    pub(super) fn name_limit(&self, error: Error, bounds: &Bounds) -> Error {
         match bounds.deadline.is_past(Instant::now()) {
             true => error,
             false => error.with_limit("connect_timeout", self.connect_timeout),
@@ -229,7 +229,7 @@ impl Opener {
             run_connector: {
                 let (opener, progress) = (Arc::clone(self), Arc::clone(progress));
                 Arc::new(move |details: &ConnectionDetails<'_>| {
-                    opener.steps.take_to_proxy(details, &progress)
+                    opener.steps.connect_to_proxy(details, &progress)
                 })
             },
             register_shutdown: {
@@ -244,7 +244,7 @@ impl Opener {
                 })
             },
         };
-        let outcome = self.steps.take(&details, progress);
+        let outcome = self.steps.connect(&details, progress);
         drop(interrupt);
         if bounds.is_cancelled() {
             return Err(Error::cancelled().with_phase(progress.phase()));
@@ -289,7 +289,7 @@ impl Opener {
             ureq::Error::Timeout(_) => return Error::timeout(phase).with_source(cause),
             // A restarting load balancer does this; it says nothing about certificates.
             ureq::Error::Io(cause) if phase == Phase::Tls && is_hangup(cause) => {
-                (ErrorKind::Connection, "the TLS handshake ended early with")
+                (ErrorKind::Connection, "the connection closed during the TLS handshake with")
             }
             _ if phase == Phase::Tls => (ErrorKind::Tls, "cannot open an encrypted connection to"),
             // RFC 9110 section 15.5.8. ureq has the status only in its text.

@@ -66,18 +66,18 @@ impl Progress {
 /// ureq allows each read of the proxy's response the whole timeout, so a proxy that answers byte by
 /// byte could hold a call for hours.
 #[derive(Debug)]
-pub(super) struct Hurried {
+pub(super) struct DeadlineTransport {
     transport: Box<dyn Transport>,
     progress: Arc<Progress>,
 }
 
-impl Hurried {
+impl DeadlineTransport {
     pub(super) fn new(transport: Box<dyn Transport>, progress: Arc<Progress>) -> Self {
         Self { transport, progress }
     }
 }
 
-impl Transport for Hurried {
+impl Transport for DeadlineTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
     }

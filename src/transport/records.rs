@@ -7,14 +7,14 @@ use ureq::unversioned::transport::{Buffers, NextTimeout, Transport};
 #[derive(Debug)]
 pub(super) struct Records {
     transport: Box<dyn Transport>,
-    place: Place,
+    position: Position,
 }
 
 impl Records {
     pub(super) fn new(mut transport: Box<dyn Transport>) -> Self {
-        let mut place = Place::default();
-        place.pass(transport.buffers().input());
-        Self { transport, place }
+        let mut position = Position::default();
+        position.pass(transport.buffers().input());
+        Self { transport, position }
     }
 }
 
@@ -30,13 +30,13 @@ impl Transport for Records {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let before = self.transport.buffers().input().len();
         let came = self.transport.await_input(timeout)?;
-        self.place.pass(&self.transport.buffers().input()[before..]);
+        self.position.pass(&self.transport.buffers().input()[before..]);
         Ok(came)
     }
 
     /// Whether the connection is open and no byte of a record has come.
     fn is_open(&mut self) -> bool {
-        self.place.is_between()
+        self.position.is_between()
             && self.transport.buffers().input().is_empty()
             && self.transport.is_open()
     }
@@ -48,7 +48,7 @@ impl Transport for Records {
 
 /// Where the bytes so far end: between two records, in a header or in a record.
 #[derive(Debug, Default)]
-struct Place {
+struct Position {
     /// How many bytes of the header have come.
     header: usize,
     /// The record's length as far as the header has come, then how much of the record is missing.
@@ -59,7 +59,7 @@ struct Place {
 /// section 5.1; the same in RFC 5246 section 6.2.1).
 const HEADER: usize = 5;
 
-impl Place {
+impl Position {
     fn pass(&mut self, mut bytes: &[u8]) {
         while let [byte, rest @ ..] = bytes {
             if self.header == HEADER {
@@ -101,12 +101,12 @@ mod tests {
             ends.push(ends[ends.len() - 1] + HEADER + usize::from(length));
         }
         for size in [1, 2, 3, 5, 7, 100, 4096, bytes.len()] {
-            let mut place = Place::default();
+            let mut position = Position::default();
             let mut at = 0;
             for piece in bytes.chunks(size) {
-                place.pass(piece);
+                position.pass(piece);
                 at += piece.len();
-                assert_eq!(place.is_between(), ends.contains(&at), "{size} {at}");
+                assert_eq!(position.is_between(), ends.contains(&at), "{size} {at}");
             }
         }
     }

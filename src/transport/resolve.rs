@@ -120,13 +120,13 @@ impl Resolver {
             others.push(sender);
             return Ok(());
         }
-        let answer = Answer { host: host.clone(), waiting: Arc::clone(&self.waiting) };
+        let pending = PendingResult { host: host.clone(), waiting: Arc::clone(&self.waiting) };
         let look_up = self.look_up;
         let thread = thread::Builder::new().name("tollgate-resolve".to_owned());
         // The thread cannot look for its entry before it exists: the lock is held.
         thread.spawn(move || {
-            let found = look_up(&answer.host.0, answer.host.1).map_err(Arc::new);
-            answer.send(&found);
+            let found = look_up(&pending.host.0, pending.host.1).map_err(Arc::new);
+            pending.send(&found);
         })?;
         waiting.insert(host, vec![sender]);
         Ok(())
@@ -140,12 +140,12 @@ impl fmt::Debug for Resolver {
 }
 
 /// Owes a result to the callers that wait for a host.
-struct Answer {
+struct PendingResult {
     host: Host,
     waiting: Arc<Mutex<HashMap<Host, Vec<Sender<Found>>>>>,
 }
 
-impl Answer {
+impl PendingResult {
     fn send(&self, found: &Found) {
         let waiting = self.waiting.lock().remove(&self.host).unwrap_or_default();
         for sender in waiting {
@@ -156,7 +156,7 @@ impl Answer {
 }
 
 /// A lookup that panics fails for its callers; the next one starts anew.
-impl Drop for Answer {
+impl Drop for PendingResult {
     fn drop(&mut self) {
         if thread::panicking() {
             self.send(&Err(Arc::new(io::Error::other("the lookup ended without a result"))));

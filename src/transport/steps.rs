@@ -10,7 +10,7 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, SocksConnector, Transport,
 };
 
-use super::progress::{Hurried, Progress};
+use super::progress::{DeadlineTransport, Progress};
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::records::Records;
 use super::tcp::Tcp;
@@ -29,14 +29,14 @@ pub(super) struct Steps {
 
 impl Steps {
     /// Takes all steps.
-    pub(super) fn take(
+    pub(super) fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         progress: &Progress,
     ) -> Result<Box<dyn Transport>, ureq::Error> {
         progress.enter(Phase::Connect);
         let there = SocksConnector::default().connect(details, None::<()>)?;
-        // `take_to_proxy` opens its connection to the proxy.
+        // `connect_to_proxy` opens its connection to the proxy.
         let there = ConnectProxyConnector::default().connect(details, there)?;
         let there = match there {
             Some(there) => there.boxed(),
@@ -56,7 +56,7 @@ impl Steps {
     }
 
     /// Connects to the proxy itself within the time left; ureq would start the timeout anew.
-    pub(super) fn take_to_proxy(
+    pub(super) fn connect_to_proxy(
         &self,
         details: &ConnectionDetails<'_>,
         progress: &Arc<Progress>,
@@ -73,10 +73,10 @@ impl Steps {
             run_connector: Arc::clone(&details.run_connector),
             register_shutdown: Arc::clone(&details.register_shutdown),
         };
-        let proxy = self.take(&details, progress)?;
+        let proxy = self.connect(&details, progress)?;
         // The proxy has yet to connect.
         progress.enter(Phase::Connect);
-        Ok(Hurried::new(proxy, Arc::clone(progress)).boxed())
+        Ok(DeadlineTransport::new(proxy, Arc::clone(progress)).boxed())
     }
 }
 

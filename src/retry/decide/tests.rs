@@ -9,7 +9,7 @@ use crate::wire::{self, Reply, Wire};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// The client's own backoff in these tests: a second, shortened by an eighth.
-const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125), chance: 0.125 };
+const OURS: Draw = Draw { wait: SECOND, spread: Duration::from_millis(125), share: 0.125 };
 
 const BACKOFF: Decision = Decision::Retry { after: SECOND, wait: Wait::Backoff };
 
@@ -228,8 +228,8 @@ fn a_used_up_rate_limit_is_waited_for_up_to_max_interval() {
 #[test]
 fn the_longest_settings_do_not_overflow() {
     let longest = RetryConfig { max_interval: Duration::MAX, ..RetryConfig::default() };
-    for chance in [0.0, 0.5, 1.0] {
-        let ours = Draw { wait: Duration::MAX, spread: Duration::MAX, chance };
+    for share in [0.0, 0.5, 1.0] {
+        let ours = Draw { wait: Duration::MAX, spread: Duration::MAX, share };
         for reset in ["1s", "99999999999999999999h"] {
             let used_up =
                 [("x-ratelimit-remaining-tokens", "0"), ("x-ratelimit-reset-tokens", reset)];

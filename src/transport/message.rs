@@ -1,0 +1,87 @@
+//! The request and the response of one exchange.
+
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+
+use super::Headers;
+use crate::error::Error;
+use crate::key::Secrets;
+use crate::wire::{self, Reply, Sent};
+
+/// The request to send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a Headers,
+    /// Headers of this attempt only.
+    pub(crate) credentials: &'a [(HeaderName, HeaderValue)],
+    /// How many attempts of the same call came before.
+    pub(crate) retries: u32,
+    pub(crate) idempotency_key: Option<&'a HeaderValue>,
+    /// The value of `anthropic-beta`.
+    pub(crate) betas: Option<&'a HeaderValue>,
+    pub(crate) body: &'a [u8],
+}
+
+/// The response.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// Empty while the body is still to be read.
+    pub(crate) body: Vec<u8>,
+    /// What was sent.
+    pub(crate) sent: Sent,
+}
+
+impl Outgoing<'_> {
+    /// Writes the parts that do not depend on the connection.
+    pub(super) fn write_head<B>(&self, outgoing: &mut Request<B>) {
+        outgoing.method_mut().clone_from(self.method);
+        outgoing.uri_mut().clone_from(self.uri);
+        outgoing.headers_mut().clone_from(self.headers.host());
+    }
+}
+
+impl Incoming {
+    /// Hides the secrets in an error body, because some providers quote the key they refuse. A
+    /// successful body belongs to the caller. Of its headers only a few are read
+    /// ([`request_id`](crate::wire::request_id)), and secrets are hidden there.
+    pub(crate) fn hide_error(&mut self, secrets: &Secrets) {
+        if (200..300).contains(&self.status) {
+            return;
+        }
+        for value in self.headers.values_mut() {
+            if secrets.are_in(value.as_bytes()) {
+                let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
+                *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
+            }
+        }
+        if secrets.are_in(&self.body) {
+            self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
+        }
+    }
+
+    /// Adds the status and the request id to an error that came after the head. The caller hides
+    /// its secrets.
+    pub(crate) fn identify(&self, error: Error) -> Error {
+        let id = wire::request_id(self.reply(), &Secrets::default());
+        error.with_status(self.status).with_request_id(id)
+    }
+
+    /// Drops the headers that nobody reads, because those of a stream live as long as it does.
+    pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
+        let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
+        self.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    }
+
+    /// The response as the pure modules see it.
+    pub(crate) fn reply(&self) -> Reply<'_> {
+        Reply {
+            status: self.status,
+            headers: &self.headers,
+            body: &self.body,
+            sent: Some(&self.sent),
+        }
+    }
+}
