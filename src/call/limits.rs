@@ -49,7 +49,8 @@ impl Limits {
         ] {
             if applies && limit == Some(Duration::ZERO) {
                 return Err(Error::invalid_request(format!(
-                    "the {setting} is zero; the call could never succeed; set it above zero"
+                    "the {setting} is zero; the call could never succeed; set more than zero, or leave it \
+                     unset"
                 )));
             }
         }

@@ -206,7 +206,7 @@ impl Leased {
             }
             Ok(false) if self.has_response => Ok(false),
             Ok(false) => Err(Fault::NoAnswer(self.unsent.take())),
-            // TLS without its closing alert is an end like any other. The framing of the body tells
+            // TLS without its closing alert is an end like any other. The framing of the body decides
             // whether it came too early.
             Err(ureq::Error::Io(cause))
                 if self.has_response && cause.kind() == io::ErrorKind::UnexpectedEof =>
