@@ -224,7 +224,7 @@ metrics! {
         "Time to open a connection.";
 
     REFUSED = "tollgate.budget.refused", Counter, Count("{call}"), "Calls refused by a budget.";
-    UNBOOKED = "tollgate.budget.unbooked", Counter, Count("{call}"),
+    UNRECORDED = "tollgate.budget.unrecorded", Counter, Count("{call}"),
         "Calls that the ledger failed to record.";
     BUDGET_LIMIT = "tollgate.budget.limit", Gauge, Dollars,
         "The most that may be spent in the window, in US dollars.";

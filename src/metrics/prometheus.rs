@@ -48,7 +48,7 @@ impl MetricsSnapshot {
             .collect();
         pool(&mut page, &origins);
         page.one(&names::REFUSED, &self.costs.refused);
-        page.one(&names::UNBOOKED, &self.costs.unbooked);
+        page.one(&names::UNRECORDED, &self.costs.unrecorded);
         budgets(&mut page, &self.costs.budgets);
         if open {
             page.text.push_str("# EOF\n");

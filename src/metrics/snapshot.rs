@@ -108,7 +108,7 @@ pub struct Costs {
     /// How many calls a budget refused.
     pub refused: u64,
     /// How many calls the ledger failed to record.
-    pub unbooked: u64,
+    pub unrecorded: u64,
     /// How much of each budget is used.
     pub budgets: Vec<BudgetStatus>,
 }
@@ -118,7 +118,7 @@ impl From<CostReport> for Costs {
         Self {
             total: report.total,
             refused: report.refused,
-            unbooked: report.unbooked,
+            unrecorded: report.unrecorded,
             budgets: report.budgets,
         }
     }

@@ -76,8 +76,8 @@ fn summary(f: &mut fmt::Formatter<'_>, snapshot: &MetricsSnapshot) -> fmt::Resul
         let calls = counted(total.unpriced, "call");
         writeln!(f, "! NOT IN THE COST: {calls} to models without a known price")?;
     }
-    if snapshot.costs.unbooked > 0 {
-        let calls = counted(snapshot.costs.unbooked, "call");
+    if snapshot.costs.unrecorded > 0 {
+        let calls = counted(snapshot.costs.unrecorded, "call");
         writeln!(f, "! NOT RECORDED IN THE LEDGER: {calls}")?;
     }
     write!(f, "{}", counted(total.retried(), "retry"))?;

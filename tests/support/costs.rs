@@ -38,6 +38,6 @@ pub(crate) fn spent(client: &Client) -> Money {
     let report = client.costs();
     let total: Money = report.budgets.iter().map(|budget| budget.spent).sum();
     assert!(report.budgets.iter().all(|budget| budget.reserved.is_zero()), "{report}");
-    assert_eq!((report.unbooked, report.ledger_error), (0, None));
+    assert_eq!((report.unrecorded, report.ledger_error), (0, None));
     total
 }

@@ -78,7 +78,7 @@ pub struct CostReport {
     /// They cost nothing. A call that was sent once and then refused a retry is not counted.
     pub refused: u64,
     /// How many calls the ledger failed to record. Their reservations stay in the ledger.
-    pub unbooked: u64,
+    pub unrecorded: u64,
     /// The ledger's latest error.
     pub ledger_error: Option<String>,
     /// The date of the price table, such as `2026-11-23`.

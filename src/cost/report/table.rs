@@ -77,8 +77,8 @@ fn summary(f: &mut fmt::Formatter<'_>, report: &CostReport) -> fmt::Result {
             display::counted(unpriced, "call")
         )?;
     }
-    if report.unbooked > 0 {
-        let calls = display::counted(report.unbooked, "call");
+    if report.unrecorded > 0 {
+        let calls = display::counted(report.unrecorded, "call");
         writeln!(f, "! NOT RECORDED IN THE LEDGER: {calls}, still reserved there")?;
     }
     if let Some(error) = &report.ledger_error {

@@ -29,7 +29,7 @@ pub(super) struct State {
     /// The same, earliest first.
     alerted_until: VecDeque<(i64, (Arc<str>, u16))>,
     /// Reservations that the ledger could not end, and its latest error.
-    unbooked: u64,
+    unrecorded: u64,
     ledger_error: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl State {
             latest: None,
             alerted: HashMap::new(),
             alerted_until: VecDeque::new(),
-            unbooked: 0,
+            unrecorded: 0,
             ledger_error: None,
         }
     }
@@ -94,14 +94,14 @@ impl State {
 
     /// Notes a failure of the ledger.
     pub(super) fn failed(&mut self, error: &LedgerError) {
-        self.unbooked = self.unbooked.saturating_add(1);
+        self.unrecorded = self.unrecorded.saturating_add(1);
         self.ledger_error = Some(error.to_string());
     }
 
     /// The report without balances, which only the ledger knows.
     pub(super) fn report(&self) -> CostReport {
         let mut report = self.totals.report();
-        report.unbooked = self.unbooked;
+        report.unrecorded = self.unrecorded;
         report.budgets_left_out = self.accounts.left_out;
         report.ledger_error.clone_from(&self.ledger_error);
         report

@@ -74,7 +74,7 @@ fn report() -> CostReport {
             },
         ],
         refused: 12,
-        unbooked: 1,
+        unrecorded: 1,
         ledger_error: Some("disk full\n".into()),
         prices_date: "2026-11-20".into(),
         ..CostReport::default()

@@ -101,13 +101,13 @@ fn a_call_that_cannot_be_recorded_stays_reserved_and_is_reported() {
     let cost = charge.settle(bill(90, 5));
     assert_eq!(cost.unwrap().total, picos(5_090), "the answer still has its cost");
     let report = costs.report();
-    assert_eq!(report.unbooked, 1);
+    assert_eq!(report.unrecorded, 1);
     assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
     assert_eq!((report.total.calls, report.total.cost.total), (1, picos(5_090)));
     assert_eq!(balances(&costs), [(0, 50_100)]);
     // A failed release is reported too.
     drop(costs.reserve(plan().output_tokens(10)).unwrap());
-    assert_eq!(costs.report().unbooked, 2);
+    assert_eq!(costs.report().unrecorded, 2);
     assert_eq!(balances(&costs), [(0, 60_200)]);
 }
 
@@ -118,7 +118,7 @@ fn a_report_without_balances_says_why() {
     costs.reserve(plan()).unwrap().send().settle(bill(90, 5));
     ledger.0.fails_to_read.store(true, Ordering::SeqCst);
     let report = costs.report();
-    assert_eq!((report.budgets.len(), report.unbooked, report.total.calls), (0, 0, 1));
+    assert_eq!((report.budgets.len(), report.unrecorded, report.total.calls), (0, 0, 1));
     assert_eq!(report.ledger_error.as_deref(), Some("the disk is full"));
     ledger.0.fails_to_read.store(false, Ordering::SeqCst);
     assert_eq!((costs.report().ledger_error, balances(&costs)), (None, vec![(5_090, 0)]));
@@ -138,13 +138,13 @@ fn a_ledger_that_panics_during_an_unwind_does_not_abort_the_process() {
     .join();
     assert_eq!(*outcome.unwrap_err().downcast::<&str>().unwrap(), "in between");
     let report = costs.report();
-    assert_eq!(report.unbooked, 2);
+    assert_eq!(report.unrecorded, 2);
     assert!(report.ledger_error.unwrap().contains("panicked"));
     // The money stays reserved, as with any failing ledger.
     assert_eq!(balances(&costs), [(0, 30_200)].to_vec());
     ledger.0.panics.store(false, Ordering::SeqCst);
     drop(costs.reserve(plan().output_tokens(10)).unwrap());
-    assert_eq!(costs.report().unbooked, 2);
+    assert_eq!(costs.report().unrecorded, 2);
 }
 
 #[test]
@@ -166,5 +166,5 @@ fn a_clock_that_panics_during_an_unwind_does_not_abort_the_process() {
     .join();
     assert!(outcome.is_err());
     stopped.store(false, Ordering::SeqCst);
-    assert_eq!((costs.report().unbooked, balances(&costs)), (1, vec![(0, 50_100)]));
+    assert_eq!((costs.report().unrecorded, balances(&costs)), (1, vec![(0, 50_100)]));
 }
