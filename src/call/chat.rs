@@ -16,6 +16,7 @@ use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
+use crate::provider::Format;
 use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;

@@ -202,7 +202,7 @@ fn events(reply: &Reply, format: &dyn Renderer, filled: &Filled<'_>) -> Vec<Even
     if let Some((after, failure)) = &reply.stream_error {
         events.truncate((*after).min(marker));
         // A stream has no status here; a failure in the middle looks like that of a 500.
-        let body = format.error(500, failure, &format.request_id(filled.number).1);
+        let body = format.stream_error(500, failure, &format.request_id(filled.number).1);
         events.push(Event { name: format.error_event(), data: body.to_string() });
     }
     events

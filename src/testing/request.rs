@@ -77,7 +77,8 @@ impl Request {
         self.json().get("model").and_then(Value::as_str)
     }
 
-    /// The messages of the request; empty for a text completion.
+    /// The messages of the request, or the input items of OpenAI's Responses; empty for a text
+    /// completion.
     pub fn messages(&self) -> &[Value] {
         let body = self.json();
         let messages = body.get("messages").or_else(|| body.get("input"));
