@@ -1,5 +1,5 @@
-//! Base64 (RFC 4648 section 4, standard alphabet, padded), the one way images
-//! and documents travel inside JSON.
+//! Base64 (RFC 4648 section 4, standard alphabet, padded). Images and documents travel inside JSON
+//! in this encoding.
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -21,8 +21,7 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     out
 }
 
-/// Decodes what [`encode`] wrote; none for anything else. Formats that send a
-/// text document as text need its bytes back.
+/// Decodes the output of [`encode`]; `None` for anything else.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     if text.len() % 4 != 0 {
         return None;
@@ -51,9 +50,9 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Adds a piece to a text in base64. Servers cut the text, or encode piece by piece, which then
-/// may be padded each: LiteLLM decodes every piece by itself (`concatenate_base64_list` in
-/// `litellm_core_utils/streaming_chunk_builder_utils.py`).
+/// Appends a piece to a text in base64. Some servers split the text. Others encode each piece
+/// separately, possibly with padding: LiteLLM decodes each piece on its own
+/// (`concatenate_base64_list` in `litellm_core_utils/streaming_chunk_builder_utils.py`).
 pub(crate) fn append(text: &mut String, piece: &str) {
     let padded = text.ends_with('=').then(|| {
         let start = text.len().checked_sub(4)?;
@@ -75,7 +74,7 @@ mod tests {
     use super::{append, decode, encode};
 
     #[test]
-    fn pieces_are_joined_however_they_were_encoded() {
+    fn pieces_join_whether_split_or_encoded_separately() {
         for (pieces, expected) in [
             (vec!["Zm9v", "YmFy"], "Zm9vYmFy"),
             (vec!["Zm", "9vYm", "Fy"], "Zm9vYmFy"),
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn decodes_every_byte_and_refuses_the_rest() {
+    fn every_byte_decodes_and_invalid_text_is_rejected() {
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(decode(&encode(&all)), Some(all));
         for text in ["Zg", "Zg=", "Z===", "====", "Zm9v!mFy", "Zm=v", "Zm9v\n", "Zm8ü"] {

@@ -6,20 +6,19 @@ use crate::chat::{ChatResponse, Provider, StreamEvent};
 use crate::error::Error;
 use crate::wire::{Decoder, Failure, Wire};
 
-/// The default limit, the same as of
+/// The default limit, the same as that of
 /// [`max_response_bytes`](crate::ClientBuilder::max_response_bytes).
 const MAX_BYTES: usize = 16 * 1024 * 1024;
 
-/// Reads a streamed answer out of bytes, for programs that bring their own transport.
+/// Decodes a streamed answer from bytes, for programs with their own transport.
 ///
-/// It is given the body of the response as it comes, cut anywhere, and gives the
-/// answer's [events](StreamEvent). It also keeps the answer as a whole, the same as
-/// it would have been without streaming, and what has come of it when the stream
-/// breaks off. The streams of a [`Client`](crate::Client) are read by the same code.
+/// Push the response body in pieces of any size; the decoder returns the answer's
+/// [events](StreamEvent). It also collects the whole answer, exactly as it would be without
+/// streaming, or the part that arrived before the stream broke off. A [`Client`](crate::Client)
+/// reads its streams with the same code.
 ///
-/// Give it the bodies of responses with status 200 only, and keep connections that
-/// broke apart from those that ended: call [`finish`](Self::finish) only when the
-/// body ended in good order.
+/// Use it only for responses with status 200. Distinguish a broken connection from an ended one:
+/// call [`finish`](Self::finish) only if the body ended properly.
 ///
 /// ```
 /// use tollgate::{ErrorKind, StreamDecoder, StreamEvent};
@@ -44,7 +43,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// decoder.finish(&mut events)?;
 /// assert_eq!(decoder.into_response().text(), "Paris.");
 ///
-/// // The same, cut short.
+/// // The same stream, cut short.
 /// let mut decoder = StreamDecoder::openai_chat();
 /// decoder.push(&body.as_bytes()[..100], &mut events)?;
 /// let error = decoder.finish(&mut events).unwrap_err();
@@ -56,69 +55,68 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// # How a stream ends
 ///
-/// The end of a stream is `data: [DONE]` in Chat Completions and text completions, `message_stop` in
-/// Anthropic's format, and in Responses the event `response.completed`, `response.incomplete` or
-/// `response.failed`. A body that ends before the answer has finished is
-/// [`Truncated`](crate::ErrorKind::Truncated), and what came before it is still there. A body without a single event is not a stream that was cut
-/// short but [`Protocol`](crate::ErrorKind::Protocol), and the error says what it is.
+/// A stream ends with `data: [DONE]` in Chat Completions and text completions, with `message_stop`
+/// in Anthropic's format, and with the event `response.completed`, `response.incomplete` or
+/// `response.failed` in Responses. A body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
+/// [`partial`](Self::partial) has what arrived. A body without a single event was not a stream at
+/// all: the error is [`Protocol`](crate::ErrorKind::Protocol) and says what the body is.
 ///
-/// Some servers leave the end marker out: ik_llama.cpp, text-generation-inference, vllm-mlx,
-/// HuggingFace's router and Perplexity, and at times Anthropic and the gateways in front of it. A
+/// Some servers omit the end marker: ik_llama.cpp, text-generation-inference, vllm-mlx,
+/// HuggingFace's router and Perplexity, and sometimes Anthropic and the gateways in front of it. A
 /// stream is therefore also complete if the answer has a finish reason, nothing was added to it
-/// afterwards, and the body ends in good order, with or without usage.
+/// afterwards, and the body ended properly, with or without usage.
 ///
-/// A [`Client`](crate::Client) waits at most 2 seconds for the usage and the end of a stream
-/// once its answer has a finish reason.
+/// After the finish reason, a [`Client`](crate::Client) waits at most 2 seconds for the usage and
+/// the end of the stream.
 ///
 /// # What is read
 ///
-/// Of several choices (`n`) the one of index 0. A body that is no event stream but
-/// JSON is read as an answer or an error that came at once; its events come with
-/// [`finish`](Self::finish). An error inside the stream is the same [`Error`] as it
-/// would be by itself, but without a status.
+/// If there are several choices (`n`), only the one with index 0. A body that is JSON instead of an
+/// event stream is read as a complete answer or an error; [`finish`](Self::finish) returns its
+/// events. An error inside the stream becomes the same [`Error`] as an error response, but without
+/// a status.
 ///
-/// Usage that the server does not report is
-/// [estimated](crate::UsageSource::Estimated).
+/// If the server reports no usage, it is [estimated](crate::UsageSource::Estimated).
 ///
-/// # What brings an answer on
+/// # What counts as progress
 ///
-/// [`push`](Self::push) tells a timer for stalled streams whether the answer has moved. It
-/// moves when the choice that is read gets more text, reasoning, refusal, audio, images, citations
-/// or signatures, when a tool call begins, grows or is complete, with the first finish reason, and
-/// with the first usage or one of more output tokens than before. Content that is not modelled
-/// here, such as `reasoning_details` or the delta of an unknown kind of block, moves it too, if
-/// there is a text in it.
+/// [`push`](Self::push) returns true if the answer made progress, for a timer that detects stalled
+/// streams. These count as progress: more text, reasoning, refusal, audio, images, citations or
+/// signatures in the choice that is read; a tool call that starts, grows or completes; the first
+/// finish reason; and the first usage, or one with more output tokens than before. Content that
+/// this crate does not model, such as `reasoning_details` or the delta of an unknown kind of block,
+/// counts too if it contains text.
 ///
-/// Nothing else does, however often it comes: comments, blank lines, pings, events of an unknown
-/// kind, roles, empty deltas, empty blocks, other choices, and usage or finish reasons that are
-/// repeated.
+/// Nothing else counts, however often it arrives: comments, blank lines, pings, events of an
+/// unknown kind, roles, empty deltas, empty blocks, other choices, and repeated usage or finish
+/// reasons.
 pub struct StreamDecoder {
     decoder: Decoder,
     wire: Wire,
     provider: Provider,
     request_bytes: usize,
     max_bytes: usize,
-    /// Whether bytes were pushed.
+    /// True once bytes were pushed.
     begun: bool,
 }
 
 impl StreamDecoder {
-    /// Of OpenAI's Chat Completions, and of the many servers that follow it.
+    /// Creates a decoder for OpenAI's Chat Completions and the many servers that follow it.
     pub fn openai_chat() -> Self {
         Self::new(Wire::OpenAiChat, 0, MAX_BYTES)
     }
 
-    /// Of OpenAI's text completions.
+    /// Creates a decoder for OpenAI's text completions.
     pub fn openai_completions() -> Self {
         Self::new(Wire::OpenAiCompletions, 0, MAX_BYTES)
     }
 
-    /// Of OpenAI's Responses.
+    /// Creates a decoder for OpenAI's Responses.
     pub fn openai_responses() -> Self {
         Self::new(Wire::OpenAiResponses, 0, MAX_BYTES)
     }
 
-    /// Of Anthropic's Messages.
+    /// Creates a decoder for Anthropic's Messages.
     pub fn anthropic() -> Self {
         Self::new(Wire::Anthropic, 0, MAX_BYTES)
     }
@@ -128,88 +126,85 @@ impl StreamDecoder {
         Self { decoder, wire, provider: wire.inventor(), request_bytes, max_bytes, begun: false }
     }
 
-    /// The size of the request in bytes, without images and the like, to estimate
-    /// the input tokens from where the server does not report them: a token for four
-    /// bytes. Default: 0. Without effect once bytes were pushed.
+    /// Sets the size of the request in bytes, without images and other media. If the server reports
+    /// no input tokens, they are estimated from it, one token per four bytes. Default: 0. No effect
+    /// after the first push.
     #[must_use]
     pub fn request_bytes(self, bytes: usize) -> Self {
-        if self.begun { self } else { self.again(bytes, self.max_bytes) }
+        if self.begun { self } else { self.restarted(bytes, self.max_bytes) }
     }
 
-    /// The most bytes of the answer that are kept. Default: 16 MiB. Without effect once
-    /// bytes were pushed.
+    /// Sets the most bytes of the answer to keep. Default: 16 MiB. No effect after the first push.
     #[must_use]
     pub fn max_bytes(self, bytes: usize) -> Self {
-        if self.begun { self } else { self.again(self.request_bytes, bytes) }
+        if self.begun { self } else { self.restarted(self.request_bytes, bytes) }
     }
 
-    /// Sets who sends the answer, so that what it must get back can be sent to it, see
-    /// [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats and `anthropic` for
-    /// Anthropic's. Without effect once bytes were pushed.
+    /// Sets the provider that sends the answer. State that must go back to it is labelled with this
+    /// name; see [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats and `anthropic`
+    /// for Anthropic's. No effect after the first push.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         if !self.begun {
             self.provider = provider.into();
-            self = self.again(self.request_bytes, self.max_bytes);
+            self = self.restarted(self.request_bytes, self.max_bytes);
         }
         self
     }
 
-    fn again(&self, request_bytes: usize, max_bytes: usize) -> Self {
+    fn restarted(&self, request_bytes: usize, max_bytes: usize) -> Self {
         let mut new = Self::new(self.wire, request_bytes, max_bytes);
         new.decoder = new.decoder.sent_by(self.provider.clone());
         Self { provider: self.provider.clone(), ..new }
     }
 
-    /// Reads the next bytes of the body and appends the events that are in them to
-    /// `events`.
+    /// Decodes the next bytes of the body and appends their events to `events`.
     ///
-    /// Returns whether the bytes [brought the answer on](Self#what-brings-an-answer-on).
+    /// Returns true if the bytes made [progress](Self#what-counts-as-progress).
     ///
-    /// Whatever follows the end marker is passed over.
+    /// Bytes after the end marker are ignored.
     ///
     /// # Errors
     ///
-    /// What the provider reports inside the stream, with its
-    /// [`kind`](Error::kind); [`Protocol`](crate::ErrorKind::Protocol) for what
-    /// cannot be understood, and for more than [`max_bytes`](Self::max_bytes). What
-    /// came before it is in `events`. All later calls fail with the same error.
+    /// An error that the provider reports inside the stream, with its [`kind`](Error::kind).
+    /// [`Protocol`](crate::ErrorKind::Protocol) for malformed data, and for more than
+    /// [`max_bytes`](Self::max_bytes). `events` has what came before it. All later calls fail with
+    /// the same error.
     pub fn push(&mut self, bytes: &[u8], events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         self.begun = true;
         self.decoder.push(bytes, events).map_err(|failure| self.error(failure))
     }
 
-    /// Tells that the body ended, in good order as HTTP goes. Appends what the end
-    /// makes sure of to `events`; nothing where the end marker has come.
+    /// Ends the stream. Call it when the body ended properly as far as HTTP can tell. Appends the
+    /// events that only the end confirms to `events`; none if the end marker already came.
     ///
     /// # Errors
     ///
-    /// [`Truncated`](crate::ErrorKind::Truncated) if the stream had begun and something may
-    /// be missing; [`Protocol`](crate::ErrorKind::Protocol) if there was no event at all; else
-    /// as for [`push`](Self::push).
+    /// [`Truncated`](crate::ErrorKind::Truncated) if the stream had begun and something may be
+    /// missing. [`Protocol`](crate::ErrorKind::Protocol) if there was no event at all. Otherwise
+    /// those of [`push`](Self::push).
     pub fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Error> {
         self.decoder.finish(events).map_err(|failure| self.error(failure))
     }
 
-    /// Whether the answer is whole. Nothing more is read then; the connection may
-    /// have a few bytes left.
+    /// Returns true if the answer is complete. The decoder then ignores all further bytes; the
+    /// connection can still hold a few.
     pub fn is_done(&self) -> bool {
         self.decoder.is_done()
     }
 
-    /// What has come of the answer so far, also after an error.
+    /// Returns the part of the answer that has arrived, also after an error.
     ///
-    /// A tool call in it may lack the rest of its arguments until it was
+    /// A tool call can lack the rest of its arguments until it is
     /// [complete](StreamEvent::ToolCallComplete). The finish reason is
-    /// [`Other`](crate::FinishReason::Other) until the server gives one. What only a
-    /// client knows (request id, rate limits, latency, attempts) is left empty, and so
-    /// is the raw body.
+    /// [`Other`](crate::FinishReason::Other) until the server sends one. Fields that only a client
+    /// can fill (request id, rate limits, latency, attempts) are empty, and so is the raw body.
     pub fn partial(&self) -> ChatResponse {
         self.decoder.partial().into_response(self.provider.clone())
     }
 
-    /// What has come of the answer, as [`partial`](Self::partial) and without a
-    /// copy.
+    /// Returns the part of the answer that has arrived, like [`partial`](Self::partial) but without
+    /// a copy.
     pub fn into_response(self) -> ChatResponse {
         let provider = self.provider;
         self.decoder.into_decoded().into_response(provider)

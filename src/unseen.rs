@@ -1,9 +1,9 @@
-//! Characters that are not seen but act on what is, kept out of what people read.
+//! Replaces invisible characters that could manipulate what people read.
 
-/// Whether a character is not seen but acts on what is: controls, which steer a terminal (C0,
-/// DEL and C1; ECMA-48); separators of lines; what turns the direction of a text about (UAX #9:
-/// embeddings, overrides and isolates) or stands in it without a width. Those that scripts need
-/// for joining letters, and the marks of a direction, are not among them.
+/// Returns true for an invisible character that affects the text around it: control characters,
+/// which steer a terminal (C0, DEL and C1; ECMA-48); line separators; characters that reverse the
+/// text direction (UAX #9: embeddings, overrides and isolates) or have no width. Joiners that
+/// scripts need and direction marks are not included.
 pub(crate) fn is_unseen(char: char) -> bool {
     char.is_control()
         || matches!(
@@ -19,14 +19,13 @@ pub(crate) fn is_unseen(char: char) -> bool {
         )
 }
 
-/// A text from outside with a space for every character that is [not seen](is_unseen), save
-/// ends of lines and tabs.
+/// Replaces every [invisible](is_unseen) character in a text from outside with a space, except
+/// newlines and tabs.
 pub(crate) fn text(text: &mut String) {
     replace(text, |char| is_unseen(char) && char != '\n' && char != '\t');
 }
 
-/// A word from outside, which stands in one line, with a space for every character that is
-/// [not seen](is_unseen).
+/// Replaces every [invisible](is_unseen) character in a one-line text from outside with a space.
 pub(crate) fn word(word: &mut String) {
     replace(word, is_unseen);
 }
@@ -44,7 +43,7 @@ mod tests {
     use crate::display;
 
     #[test]
-    fn what_steers_a_terminal_or_hides_becomes_a_space() {
+    fn control_and_invisible_characters_become_spaces() {
         let acts = [
             "\0\u{7}\u{8}\r\u{b}\u{1b}\u{7f}\u{80}\u{85}\u{9b}\u{9d}\u{9f}",
             "\u{ad}\u{180e}\u{200b}\u{2028}\u{2029}\u{feff}\u{fff9}\u{fffb}\u{e0001}\u{e007f}",
@@ -70,7 +69,7 @@ mod tests {
             let mut given = format!("a{char}b");
             text(&mut given);
             assert_eq!(given, "a b", "{char:?}");
-            assert!(!display::name(&format!("a{char}")).contains(char), "nor is it in a table");
+            assert!(!display::name(&format!("a{char}")).contains(char), "display::name keeps it");
         }
     }
 }

@@ -1,106 +1,103 @@
-//! The most a call can use, as plain data: what the formats measure and budgets reserve.
+//! The upper bound on what a call can use. Wire formats compute it; budgets reserve it.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// The most a call can use.
+/// The upper bound on what a call can use.
 ///
-/// What it rests on, all of it on the side of more:
+/// Every assumption errs on the high side:
 ///
-/// - Text: a token stands for at least one byte of what it encodes. So it is with
-///   byte-level BPE (OpenAI's tiktoken) and with SentencePiece under byte fallback.
-///   Anthropic has published the tokenizer of Claude 2 only, which is one too, of text
-///   in normalisation form NFKC; see `wire::measure::text` for what that adds. Of later ones it is
-///   assumed.
-/// - What providers put around the text (roles, separators, tools in another
-///   notation, instructions on how to call them): published numbers where there are
-///   some, and margins that the recorded responses keep with room to spare; see
-///   `wire::measure::prompt`.
+/// - Text: a token stands for at least one byte. That holds for byte-level BPE (OpenAI's tiktoken)
+///   and for SentencePiece with byte fallback. Anthropic has published only the tokenizer of Claude
+///   2, for which it holds too, on text in NFKC; `wire::measure::text` says what that adds. For its
+///   later tokenizers it is assumed.
+/// - What providers add around the text (roles, separators, tools in another notation, instructions
+///   on how to call them): published numbers if there are any, otherwise margins that the recorded
+///   responses stay well below; see `wire::measure::prompt`.
 /// - Images: the provider's published rule; see `wire::measure::image`.
-/// - Whatever enters the prompt unseen (PDFs, files by id, fetched media, searches,
-///   state kept on the server): the context window, for a provider refuses what does
-///   not fit. That the window is what it is said to be is for the caller to know.
-/// - Output: the limit in the body, for every choice. It is assumed to hold for
-///   reasoning too, as it does at OpenAI and Anthropic.
+/// - Content that only the provider sees (PDFs, files by id, fetched media, searches, state kept on
+///   the server): the context window, because a provider rejects what does not fit. The caller is
+///   responsible for the window being right.
+/// - Output: the limit in the body, for every choice. It is assumed to cover reasoning too, as at
+///   OpenAI and Anthropic.
 ///
-/// Not in it: fees other than for tokens and web searches (Anthropic's containers, what
-/// a vendor takes for members of its own).
+/// Not included: fees other than for tokens and web searches, such as Anthropic's containers or a
+/// vendor's own extras.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct UpperBound {
-    /// Input tokens; of all steps together where the provider makes several.
+    /// Input tokens, of all steps together if the provider runs several.
     pub(crate) input_tokens: u64,
     /// Output tokens, of all choices and steps together.
     pub(crate) output_tokens: u64,
-    /// Whether input may be written to a cache.
+    /// True if input may be written to a cache.
     pub(crate) cache_writes: bool,
-    /// Whether it may be written for an hour.
+    /// True if input may be written to a one-hour cache.
     pub(crate) cache_writes_1h: bool,
-    /// Web searches billed apiece.
+    /// Web searches, each billed.
     pub(crate) web_searches: u64,
-    /// Whether some of the input may be audio.
+    /// True if some of the input may be audio.
     pub(crate) input_audio: bool,
-    /// Whether some of the input may be images.
+    /// True if some of the input may be images.
     pub(crate) input_images: bool,
-    /// Whether some of the output may be audio.
+    /// True if some of the output may be audio.
     pub(crate) output_audio: bool,
-    /// Whether some of the output may be images.
+    /// True if some of the output may be images.
     pub(crate) output_images: bool,
-    /// How often the output limit may be used up: choices by prompts by steps. `None`
-    /// if it was not computed from a body.
+    /// How often the output limit can be used up: choices × prompts × steps. 0 if no body was
+    /// measured.
     pub(crate) answers: u64,
-    /// Output tokens of each answer beyond the limit.
+    /// Output tokens of each answer on top of the limit.
     pub(crate) beside_limit: u64,
-    /// Whether the provider runs tools itself, whose results become input.
+    /// True if the provider runs tools itself, whose results become input.
     pub(crate) runs_tools: bool,
-    /// Whether the input is the context window, since something in it cannot be counted.
+    /// True if the input bound is the context window, because some content cannot be counted.
     pub(crate) is_window: bool,
 }
 
-/// What a bound is computed from, besides the body.
+/// What the bound depends on besides the body.
 #[derive(Clone, Copy)]
 pub(crate) struct ModelLimits<'a> {
-    /// As the price table names it.
+    /// The provider's name in the price table.
     pub(crate) provider: &'a str,
     pub(crate) model: &'a str,
-    /// The most the model answers with where the body sets no limit, or the limit that it
-    /// gets after the bound is known; see [`UpperBound::limit_within`].
+    /// The most output tokens of the model, used if the body sets no limit; or the limit that is
+    /// chosen once the bound is known, see [`UpperBound::limit_within`].
     pub(crate) output_tokens: Option<u64>,
-    /// The most tokens of input and output the model takes.
+    /// The context window: the most tokens of input and output together.
     pub(crate) context_window: Option<u64>,
     pub(crate) tokenizer: Option<&'a dyn Tokenizer>,
 }
 
 impl UpperBound {
-    /// Whether the input may grow while the provider answers.
+    /// Returns true if the input can grow while the provider answers.
     pub(crate) fn input_grows(&self) -> bool {
         self.runs_tools || self.web_searches > 0
     }
 
-    /// The output of all answers together, where each has this limit.
+    /// Returns the output of all answers together if each has this limit.
     pub(crate) fn output_of(&self, limit: u64) -> u64 {
         limit.saturating_add(self.beside_limit).saturating_mul(self.answers.max(1))
     }
 
-    /// The greatest output limit under which the call makes no more than so many output
-    /// tokens; 0 where there is none.
+    /// Returns the greatest output limit that keeps the call within this many output tokens; 0 if
+    /// there is none.
     pub(crate) fn limit_within(&self, output_tokens: u64) -> u64 {
         (output_tokens / self.answers.max(1)).saturating_sub(self.beside_limit)
     }
 }
 
-/// Why a call has no bound.
+/// Why a call has no upper bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Unbounded {
-    /// This enters the prompt and cannot be measured. Names kinds and members, and never
-    /// what they hold.
+    /// This content cannot be measured. The text names kinds and members, never their content.
     Input(Cow<'static, str>),
     /// Nothing limits the answer.
     Output,
     /// Nothing limits the web searches.
     WebSearches,
-    /// Nothing limits how often the provider calls tools of its own.
+    /// Nothing limits how often the provider calls its own tools.
     ToolCalls,
-    /// This is billed at another price than the one that is known.
+    /// This is billed at a price that is not known.
     Price(&'static str),
 }
 
@@ -109,18 +106,17 @@ impl fmt::Display for Unbounded {
         match self {
             Self::Input(what) => write!(
                 f,
-                "the request holds {what}; its tokens cannot be counted before it is sent, and \
-                 the model's context window, which would bound them, is not known: state the \
-                 tokens of the prompt by ChatRequest::max_input_tokens, set the context window in \
-                 the model's price, or leave it out"
+                "the request contains {what}, whose tokens cannot be counted in advance, and the \
+                 model's context window is unknown; set ChatRequest::max_input_tokens, set the \
+                 context window in the model's price, or leave it out"
             ),
             Self::Output => f.write_str(
-                "nothing limits the tokens of the answer; set max_output_tokens, or the most \
-                 output tokens in the model's price",
+                "nothing limits the tokens of the answer; set max_output_tokens, or max_output in \
+                 the model's price",
             ),
             Self::WebSearches => f.write_str(
-                "nothing limits how often the provider searches the web, and every search is \
-                 billed; set max_uses in the web search tool",
+                "nothing limits the number of web searches, and each is billed; set max_uses in \
+                 the web search tool",
             ),
             Self::ToolCalls => f.write_str(
                 "nothing limits how often the provider calls its own tools, and the model reads \
@@ -128,8 +124,8 @@ impl fmt::Display for Unbounded {
             ),
             Self::Price(what) => write!(
                 f,
-                "the request asks for {what}, which is billed at more than the model's price, \
-                 and a budget applies to it; leave it out"
+                "the request asks for {what}, which costs more than the model's listed price, and \
+                 a budget applies to it; leave it out"
             ),
         }
     }
@@ -137,32 +133,32 @@ impl fmt::Display for Unbounded {
 
 /// Counts the tokens of a text as a model does.
 ///
-/// Without one, a text counts for as many tokens as it has bytes, which is never too
-/// few and for English about four times too many. A tokenizer makes the sums that are
-/// reserved before a call smaller, so that more calls fit into a budget at once; what
-/// is booked after it is what the provider reports either way.
+/// Without a tokenizer, each byte of text counts as a token. That is never too low, and about four
+/// times too high for English. A tokenizer lowers the amounts that are reserved before a call, so
+/// more calls fit into a budget at once. The amount booked after a call is what the provider
+/// reports either way.
 ///
-/// It is given every text of a request by itself: each text part, each description
-/// and value in a tool. Roles, names of members, images and what the provider adds of
-/// its own are counted apart, so it counts the text and nothing around it.
+/// It gets every text of a request separately: each text part, each description and value in a
+/// tool. Roles, member names, images and what the provider adds are counted elsewhere, so count
+/// only the text.
 ///
-/// Its counts are trusted: where they are too low, a call can cost more than was
-/// reserved for it. A count for another model of the same provider is no bound.
+/// Its counts are trusted. If they are too low, a call can cost more than was reserved. A count for
+/// another model, even of the same provider, is not a bound.
 ///
-/// A closure will do:
+/// A closure works too:
 ///
 /// ```
 /// use tollgate::cost::Tokenizer;
 ///
 /// fn takes(_: impl Tokenizer) {}
 /// takes(|_: &str, model: &str, text: &str| {
-///     // A token of this local model is a character.
+///     // This local model's tokens are characters.
 ///     (model == "tiny-chars").then(|| text.chars().count() as u64)
 /// });
 /// ```
 pub trait Tokenizer: Send + Sync {
-    /// Counts the tokens of `text` in `model` of `provider`, which is a provider's id.
-    /// `None` for a model that it does not know; then each byte counts as a token.
+    /// Counts the tokens of `text` for a model; `provider` is the provider's id. `None` for an
+    /// unknown model; then each byte counts as a token.
     fn count(&self, provider: &str, model: &str, text: &str) -> Option<u64>;
 }
 

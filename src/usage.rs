@@ -1,35 +1,36 @@
-//! The tokens a call used: plain data that answers carry and costs are made of.
+//! The tokens that a call used. Responses carry them, and costs are computed from them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::money::Money;
 
-/// The tokens a call used.
+/// The tokens that a call used.
 ///
-/// The counts nest the same way for every provider: cached and cache-write
-/// tokens are part of `prompt_tokens`, reasoning tokens part of
-/// `completion_tokens`, and `total_tokens` is their sum. Providers that count
-/// apart (Anthropic's cached input, xAI's reasoning) are brought into this form.
-/// Tokens that an OpenAI-compatible server has in its total only, most likely reasoning,
-/// count as output. What the advisor tool of Anthropic's uses
-/// counts as if the model had used it; its price is that of another, so
-/// [`source`](Self::source) is then [`OtherModel`](UsageSource::OtherModel).
+/// The counts nest the same way for every provider. Cached and cache-write tokens are part of
+/// `prompt_tokens`, reasoning tokens are part of `completion_tokens`, and `total_tokens` is the sum
+/// of these two. Counts from providers that report them separately (Anthropic's cached input, xAI's
+/// reasoning) are converted to this form.
+///
+/// If an OpenAI-compatible server reports tokens only in its total, they are most likely reasoning
+/// and count as output. Tokens of Anthropic's advisor tool count as if the model had used them.
+/// They have another model's price, so [`source`](Self::source) is then
+/// [`OtherModel`](UsageSource::OtherModel).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Usage {
-    /// All input tokens, those read from and written to a cache included.
+    /// All input tokens, including those read from and written to a cache.
     pub prompt_tokens: u64,
-    /// All output tokens, reasoning included.
+    /// All output tokens, including reasoning.
     pub completion_tokens: u64,
-    /// Input and output together: always the sum of the two, whatever total the
-    /// provider reported.
+    /// Input plus output. Always the sum of the two, whatever total the provider reported.
     pub total_tokens: u64,
     /// Input tokens read from a cache.
     pub cached_tokens: u64,
     /// Input tokens written to a cache.
     pub cache_write_tokens: u64,
-    /// Those of the written tokens that are kept for an hour, at a higher price.
+    /// Input tokens written to a one-hour cache, at a higher price. They are part of
+    /// `cache_write_tokens`.
     pub cache_write_1h_tokens: u64,
     /// Output tokens spent on reasoning.
     pub reasoning_tokens: u64,
@@ -37,21 +38,21 @@ pub struct Usage {
     pub prompt_audio_tokens: u64,
     /// Output tokens that were audio.
     pub completion_audio_tokens: u64,
-    /// Input tokens that were images, where the provider counts them.
+    /// Input tokens that were images, if the provider reports them.
     pub prompt_image_tokens: u64,
-    /// Output tokens that were images, where the provider counts them.
+    /// Output tokens that were images, if the provider reports them.
     pub completion_image_tokens: u64,
-    /// Web searches the provider ran for this call, billed apiece.
+    /// Web searches that the provider ran for this call. Each is billed.
     pub web_searches: u64,
-    /// The provider's own bill for the call, where it reports one: OpenRouter and xAI do.
+    /// The cost that the provider itself reported. OpenRouter and xAI do so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_cost: Option<Money>,
-    /// Where these counts come from.
+    /// Where the counts come from.
     pub source: UsageSource,
 }
 
 impl Usage {
-    /// Usage as a provider reported it, of so many input and output tokens.
+    /// Creates usage with these input and output tokens, as a provider reported them.
     pub fn reported(prompt_tokens: u64, completion_tokens: u64) -> Self {
         Self {
             prompt_tokens,
@@ -62,14 +63,14 @@ impl Usage {
         }
     }
 
-    /// Usage by estimate, of so many bytes of input and output: a token for every four.
+    /// Estimates usage from bytes of input and output: one token per four bytes.
     pub(crate) fn estimated(input_bytes: usize, output_bytes: usize) -> Self {
         let tokens = |bytes: usize| u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
         let usage = Self::reported(tokens(input_bytes), tokens(output_bytes));
         Self { source: UsageSource::Estimated, ..usage }
     }
 
-    /// Which counts the provider reported: the input's, the output's.
+    /// Returns which counts the provider reported: (input, output).
     pub(crate) fn known(&self) -> (bool, bool) {
         match self.source {
             UsageSource::Reported | UsageSource::OtherModel => (true, true),
@@ -79,10 +80,9 @@ impl Usage {
         }
     }
 
-    /// With zero counts that cannot be true taken for unreported: no prompt has zero tokens,
-    /// and no answer in which the model `wrote` anything does. Gateways that do not count
-    /// report zeros all the same. Where neither count is left, the usage is
-    /// [`Missing`](UsageSource::Missing).
+    /// Marks zero counts that cannot be true as unreported. No prompt has zero tokens, and neither
+    /// has an answer if the model `wrote` anything, but gateways that do not count report zeros. If
+    /// neither count remains, the usage is [`Missing`](UsageSource::Missing).
     pub(crate) fn without_false_zeros(self, wrote: bool) -> Self {
         let (input, output) = self.known();
         let input = input && self.prompt_tokens > 0;
@@ -98,7 +98,7 @@ impl Usage {
         }
     }
 
-    /// With the output count taken for unreported, since more was written after it.
+    /// Marks the output count as unreported, because the model wrote more after it.
     pub(crate) fn unfinished(self) -> Self {
         match self.known() {
             (input, true) => Self { source: UsageSource::of(input, false), ..self },
@@ -106,8 +106,8 @@ impl Usage {
         }
     }
 
-    /// With the counts of an estimate for those that the provider left out. Where it
-    /// reported none at all, it stays so.
+    /// Fills in the counts that the provider left out from an estimate. If it reported none at all,
+    /// nothing changes.
     pub(crate) fn completed(mut self, estimate: &Self) -> Self {
         if self.source == UsageSource::Missing {
             return self;
@@ -124,39 +124,39 @@ impl Usage {
     }
 }
 
-/// Where a [`Usage`] comes from.
+/// Where the counts of a [`Usage`] come from.
 ///
-/// An estimate is a token for every four bytes, rounded up. Four bytes a token is OpenAI's
-/// rule of thumb for English; other languages take more tokens, and images in a request far
-/// fewer. The bytes of the output are those of text, reasoning, refusals and tool calls that
-/// came; those of the input are the request's as sent, or the number that was
-/// passed to the decoder.
+/// An estimate is one token per four bytes, rounded up. That is OpenAI's rule of thumb for English.
+/// Other languages take more tokens, and images in a request far fewer. The bytes of the output are
+/// those of the text, reasoning, refusals and tool calls received. The bytes of the input are those
+/// of the request as sent, or the number given to
+/// [`StreamDecoder::request_bytes`](crate::StreamDecoder::request_bytes).
 ///
-/// A zero that cannot be true counts as unreported: zero input tokens, and zero output tokens
-/// of an answer that holds anything.
+/// A zero that cannot be true counts as unreported: zero input tokens, or zero output tokens of an
+/// answer with any content.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum UsageSource {
-    /// The provider reported it.
+    /// The provider reported all counts.
     Reported,
-    /// The provider reported it, and some of the tokens are another model's, whose price is
+    /// The provider reported all counts, but some tokens belong to another model, whose price is
     /// not known here: Anthropic's advisor tool.
     OtherModel,
-    /// The provider reported neither input nor output; both were estimated.
+    /// The provider reported neither input nor output; both are estimates.
     Estimated,
-    /// The provider reported the output, and the input was estimated.
+    /// The provider reported the output; the input is an estimate.
     EstimatedInput,
-    /// The provider reported the input, and the output was estimated: its report has no
-    /// count of the output, or a stream broke off before its last report.
+    /// The provider reported the input; the output is an estimate. Either the report has no count
+    /// of the output, or the stream broke off before the last report.
     EstimatedOutput,
-    /// The provider reported none, so all counts are zero and mean nothing.
+    /// The provider reported no counts, so all of them are zero and mean nothing.
     #[default]
     Missing,
 }
 
 impl UsageSource {
-    /// Of usage of which these counts were reported, and the others are to be estimated.
+    /// Returns the source for usage with these counts reported and the others estimated.
     pub(crate) fn of(input: bool, output: bool) -> Self {
         match (input, output) {
             (true, true) => Self::Reported,
@@ -181,7 +181,7 @@ mod tests {
             (Reported, (0, 5), true, (0, 5, EstimatedInput)),
             (Reported, (0, 5), false, (0, 5, EstimatedInput)),
             (Reported, (0, 0), true, (0, 0, Missing)),
-            // A report of nothing but zeros is worth nothing, whatever the answer.
+            // A report of only zeros means nothing, whatever the answer.
             (Reported, (0, 0), false, (0, 0, Missing)),
             (OtherModel, (9, 5), true, (9, 5, OtherModel)),
             (OtherModel, (9, 0), true, (9, 0, EstimatedOutput)),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn only_counts_that_are_missing_are_estimated() {
+    fn only_missing_counts_are_estimated() {
         use UsageSource::{
             Estimated, EstimatedInput, EstimatedOutput, Missing, OtherModel, Reported,
         };

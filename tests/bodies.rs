@@ -109,7 +109,7 @@ fn errors_say_what_an_unusable_body_is() {
             (b"<html>It works!</html>", "is not JSON"),
             (b"\"text\"", "is a string"),
             (b"[]", "is an array"),
-            (b"{\"choices\": [", "breaks off"),
+            (b"{\"choices\": [", "truncated"),
         ] {
             for framing in [Framing::ContentLength, Framing::Chunked] {
                 let reply = Reply::raw(200, "application/json", bytes).framing(framing);
@@ -158,11 +158,11 @@ fn an_empty_body_ended_by_the_connection_is_retried() {
 #[test]
 fn only_redirects_are_called_redirects() {
     for (status, expected) in [
-        (300, "several addresses"),
+        (300, "several URLs"),
         (304, "(Not Modified)"),
         (305, "(Use Proxy)"),
-        (306, "no meaning"),
-        (399, "no meaning"),
+        (306, "unexpected status"),
+        (399, "unexpected status"),
     ] {
         let reply = Reply::status(status).header("location", "https://elsewhere.example/");
         let error = failure("openai", &reply);
@@ -173,6 +173,6 @@ fn only_redirects_are_called_redirects() {
     for status in [301, 302, 303, 307, 308] {
         let reply = Reply::status(status).header("location", "https://elsewhere.example/");
         let error = failure("openai", &reply);
-        assert!(error.message().contains("points to https://elsewhere.example;"), "{error}");
+        assert!(error.message().contains("redirects to https://elsewhere.example;"), "{error}");
     }
 }

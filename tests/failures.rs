@@ -143,7 +143,7 @@ fn half_a_body() {
         Reply::text("a long answer").framing(Framing::UntilClose).cut_after(60),
     );
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    assert!(error.to_string().contains("breaks off"), "{error}");
+    assert!(error.to_string().contains("truncated"), "{error}");
 }
 
 #[test]

@@ -295,7 +295,7 @@ fn what_a_vendor_does_not_support_is_refused_before_sending() {
         let no_images = name == "inception";
         let no_files = ["ollama", "ollama-cloud"].contains(&name);
         for (request, refused, expected) in [
-            (schema(), json_only, "cannot keep answers to a JSON Schema"),
+            (schema(), json_only, "cannot enforce a JSON Schema"),
             (object(), name == "lmstudio", "no JSON mode without a schema"),
             (by_url(), bytes_only || no_images, "holds an image"),
             (by_bytes(), no_images, "holds an image"),

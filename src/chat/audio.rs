@@ -6,42 +6,42 @@ use std::fmt;
 use super::{Hidden, Opaque};
 use crate::base64;
 
-/// Speech that a model answered with, where the request asked for it (`modalities` and `audio`
-/// of Chat Completions, set by [`ChatRequest::extra`](super::ChatRequest::extra)).
+/// Speech that a model generated. A Chat Completions request asks for it with `modalities` and
+/// `audio`, set through [`ChatRequest::extra`](super::ChatRequest::extra).
 ///
 /// The transcript is part of the answer's [text](super::Message::text).
 ///
-/// In later turns the provider that sent it gets it back by its [`id`](Self::id). Every other
-/// provider gets the transcript as text, and so does this one where there is no id.
+/// In later turns the crate sends the [`id`](Self::id) back to the provider that generated the
+/// audio. Every other provider gets the transcript as text, and so does this one if there is no id.
 ///
 /// Sources: `ChatCompletionAudio` in openai-python; OpenRouter's page "Audio"; Alibaba's page
 /// "Qwen-Omni", whose audio has neither id nor transcript.
 ///
-/// `Debug` shows sizes only.
+/// `Debug` shows only sizes.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Audio {
-    /// The provider's id of the audio. Clear it once the audio has
-    /// [expired](Self::expires_at), so that the transcript goes back instead.
+    /// The provider's id of the audio. Clear it once the audio has [expired](Self::expires_at); the
+    /// crate then sends the transcript back instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The audio in base64, in the format that the request named. Empty where the provider sent
-    /// a transcript only.
+    /// The audio in base64, in the format that the request asked for. Empty if the provider sent
+    /// only a transcript.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data: String,
-    /// What is said.
+    /// The transcript.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub transcript: String,
-    /// When the provider forgets the audio, in seconds since 1970.
+    /// When the provider deletes the audio, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<u64>,
-    /// Who sent it, and the members that this crate does not model.
+    /// The sender, and the members that this crate does not model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<Box<Opaque>>,
 }
 
 impl Audio {
-    /// The audio, decoded; `None` where [`data`](Self::data) is not base64.
+    /// Returns the decoded audio; `None` if [`data`](Self::data) is not base64.
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         base64::decode(&self.data)
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_sizes_and_the_bytes_are_decoded() {
+    fn debug_shows_only_sizes_and_to_bytes_decodes() {
         let audio = Audio {
             id: Some("audio_1".into()),
             data: "Zm9v".into(),

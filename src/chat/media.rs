@@ -28,8 +28,9 @@ pub struct Image {
     /// The resolution at which the model sees the image. Default: the provider's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<ImageDetail>,
-    /// Who made the image, where a model did, and the members that came with it. A provider gets
-    /// its own images back in the model's messages; see [`Part::Image`](super::Part::Image).
+    /// For an image that a model generated: its sender, and the members that came with it. The
+    /// sender gets its images back in the model's messages; see
+    /// [`Part::Image`](super::Part::Image).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opaque: Option<Box<Opaque>>,
 }

@@ -108,7 +108,8 @@ impl Message {
             .collect()
     }
 
-    /// The images in this message, in order: those that the model made, in its own.
+    /// Returns the images in this message, in order. An assistant message has the ones that the
+    /// model generated.
     pub fn images(&self) -> impl Iterator<Item = &Image> {
         self.content.iter().filter_map(|part| match part {
             Part::Image(image) => Some(image),

@@ -29,11 +29,11 @@ use super::{
 pub enum Part {
     /// Text.
     Text(Text),
-    /// An image: one to look at in a user message, or one that the model made in its own (Chat
-    /// Completions, in `message.images` of OpenRouter's page "Image Generation" and of LiteLLM, or
-    /// as a part of the content).
+    /// An image. In a user message, the model looks at it. In an assistant message, the model
+    /// generated it (Chat Completions only: OpenRouter and LiteLLM send it in `message.images`, see
+    /// OpenRouter's page "Image Generation"; others as a part of the content).
     Image(Image),
-    /// Speech that the model answered with.
+    /// Speech that the model generated.
     Audio(Audio),
     /// A document, such as a PDF.
     Document(Document),

@@ -1,4 +1,4 @@
-//! Whether an answer comes whole or as a stream.
+//! How an answer is delivered: at once or as a stream.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::wire::json as wire_json;
 use crate::wire::openai_chat::Dialect;
 
-/// How an answer is to come.
+/// How an answer is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
     /// In one body.
@@ -17,11 +17,11 @@ pub(crate) enum Delivery {
 }
 
 impl Delivery {
-    /// Writes into a body how the answer is to come; nothing where it comes whole.
+    /// Writes the delivery into a body; nothing for a whole answer.
     ///
     /// # Errors
     ///
-    /// Where [`extra`](ChatRequest::extra) says that it is to come the other way.
+    /// If [`extra`](ChatRequest::extra) asks for the other delivery.
     pub(super) fn write(
         self,
         request: &ChatRequest,
@@ -29,9 +29,9 @@ impl Delivery {
     ) -> Result<(), Error> {
         if self == Self::Whole {
             return match request.extra.get("stream") {
-                Some(Value::Bool(true)) => Err(Error::invalid_request(
-                    "the extra member \"stream\" asks for a stream; call stream() instead",
-                )),
+                Some(Value::Bool(true)) => {
+                    Err(Error::invalid_request("extra sets \"stream\"; call stream() instead"))
+                }
                 _ => Ok(()),
             };
         }
@@ -39,8 +39,8 @@ impl Delivery {
             None | Some(Value::Bool(true)) => {}
             Some(_) => {
                 return Err(Error::invalid_request(
-                    "the extra member \"stream\" says otherwise, but a stream was asked for; \
-                     leave it out",
+                    "extra sets \"stream\" to something other than true for a streaming call; \
+                     remove it",
                 ));
             }
         }
@@ -48,9 +48,9 @@ impl Delivery {
         Ok(())
     }
 
-    /// The same for OpenAI, where a stream has usage only if that is asked for too
-    /// (API reference, `stream_options`), and for the servers that follow it and know that
-    /// member. What `extra` has in `stream_options` is merged into it.
+    /// Like [`write`](Self::write), and also requests usage: OpenAI's streams have it only on
+    /// request (API reference, `stream_options`), and so have those of compatible servers that know
+    /// the member. `stream_options` in `extra` is merged into it.
     pub(super) fn write_with_usage(
         self,
         request: &ChatRequest,
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_asked_for_with_its_usage_and_nothing_else_changes() {
+    fn streaming_adds_only_stream_and_its_usage_option() {
         let request = ChatRequest::from("hi").extra("user", "u");
         for wire in WIRES {
             let whole = wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_own_options_are_merged() {
+    fn stream_options_in_extra_are_merged() {
         let request = ChatRequest::from("hi").extra("stream", true);
         let options = json!({"include_obfuscation": false});
         let merged = json!({"include_usage": true, "include_obfuscation": false});
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_a_stream_is_refused() {
+    fn extra_must_not_contradict_the_delivery() {
         let hi = || ChatRequest::from("the secret prompt");
         for stream in [json!(false), json!(null), json!("yes")] {
             for wire in WIRES {
@@ -142,7 +142,7 @@ mod tests {
                     .body(&request, Target::openai("some-model"), Delivery::Stream)
                     .unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-                assert!(error.message().contains("\"stream\" says otherwise"), "{error}");
+                assert!(error.message().contains("other than true"), "{error}");
                 assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
             }
         }

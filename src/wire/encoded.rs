@@ -1,4 +1,4 @@
-//! A request as it is sent, with what a caller may ask of it without knowing a member's name.
+//! An encoded request, with accessors that hide the members' names.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use crate::chat::{ChatRequest, Provenance};
 use crate::error::Error;
 use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 
-/// A request as it is sent.
+/// An encoded request.
 pub(crate) struct Encoded<'a> {
     wire: Wire,
     target: Target<'a>,
@@ -37,7 +37,7 @@ impl<'a> Encoded<'a> {
         Ok(Self { wire, target, delivery, request, body, written })
     }
 
-    /// How many bytes of it are text, to estimate its tokens from.
+    /// Returns the bytes of text in the request, to estimate its tokens from.
     pub(crate) fn text_bytes(&self) -> usize {
         let is_sent = |sender: &Provenance| {
             self.target.dialect.unknown_members && self.target.sent(sender, self.wire.name())
@@ -45,33 +45,33 @@ impl<'a> Encoded<'a> {
         self.written.len().saturating_sub(self.request.media_bytes(is_sent))
     }
 
-    /// The service tier that it asks for.
+    /// Returns the requested service tier.
     pub(crate) fn service_tier(&self) -> Option<&str> {
         json::member(&self.body, "service_tier").and_then(Value::as_str)
     }
 
-    /// The most that it can use.
+    /// Returns the upper bound on what the request can use.
     ///
     /// # Errors
     ///
-    /// Where there is no bound, says why and what to do.
+    /// [`Unbounded`] if nothing bounds it; its text says why and what to do.
     pub(crate) fn upper_bound(&self, limits: &ModelLimits<'_>) -> Result<UpperBound, Unbounded> {
         measure(&self.body, self.wire, limits, self.request.max_input_tokens)
     }
 
-    /// The tokens of thoughts that it allows, above which an output limit has to be.
+    /// Returns the request's thinking budget. An output limit must be greater.
     pub(crate) fn thinking_budget(&self) -> u64 {
         thinking_budget(&self.body)
     }
 
-    /// Whether the caller limits its output, or says that nothing does.
+    /// Returns true if the caller set an output limit, or explicitly set none.
     pub(crate) fn is_limited_by_caller(&self) -> bool {
         self.request.max_output_tokens.is_some()
             || states_limit(&self.request.extra, self.output_limits())
             || self.request.omit.iter().any(|name| self.output_limits().contains(&&[&**name][..]))
     }
 
-    /// Whether it has an output limit, be it one that the format always has.
+    /// Returns true if the request has an output limit, even one that the format requires.
     pub(crate) fn is_limited(&self) -> bool {
         output_limit(&self.body, self.output_limits()).is_some()
     }
@@ -80,18 +80,19 @@ impl<'a> Encoded<'a> {
         self.wire.format().output_limits()
     }
 
-    /// Limits the output of each of its answers.
+    /// Sets the output limit of each answer.
     ///
     /// # Errors
     ///
-    /// As of encoding.
+    /// Those of encoding.
     pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
         let path = self.wire.format().output_limit(self.target.model, self.target.dialect);
         match output_limit(&self.body, self.output_limits()) {
             Some(stated) if stated == u64::from(tokens) => {}
-            // As most requests are: what is written stays as it is.
+            // The common case: the serialized body stays as it is.
             None if path.len() == 1 => append(&mut self.written, path[0], tokens),
-            // The format has a default, and the reasoning may be a share of the limit.
+            // The format has a default limit, and the reasoning can be a share of it, so encode
+            // again.
             Some(_) if self.request.reasoning_effort.is_some() => {
                 self.request.to_mut().max_output_tokens = Some(tokens);
                 self.body = self.wire.body(&self.request, self.target, self.delivery)?;
@@ -105,13 +106,13 @@ impl<'a> Encoded<'a> {
         Ok(())
     }
 
-    /// The bytes of the body.
+    /// Returns the bytes of the body.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.written
     }
 }
 
-/// Puts a member into a body, with the objects around it.
+/// Inserts a member into a body and creates the objects around it.
 fn insert(body: &mut Map<String, Value>, path: Path, value: Value) {
     let Some((first, rest)) = path.split_first() else { return };
     if rest.is_empty() {
@@ -127,7 +128,7 @@ fn insert(body: &mut Map<String, Value>, path: Path, value: Value) {
     }
 }
 
-/// Takes a member out of a body if it is null.
+/// Removes a member from a body if it is null.
 fn remove_null(body: &mut Map<String, Value>, path: Path) {
     let Some((first, rest)) = path.split_first() else { return };
     match body.get_mut(*first) {
@@ -139,7 +140,7 @@ fn remove_null(body: &mut Map<String, Value>, path: Path) {
     }
 }
 
-/// Whether a request has an output limit that is null.
+/// Returns true if a request has a null output limit.
 fn has_null_limit(request: &ChatRequest, wire: Wire) -> bool {
     !request.extra.is_empty()
         && wire.format().output_limits().iter().any(|path| {
@@ -152,8 +153,8 @@ fn has_null_limit(request: &ChatRequest, wire: Wire) -> bool {
         })
 }
 
-/// The request without limits that are null, so that another can be sent. A server treats a null
-/// as if it were left out.
+/// Removes null limits from the request, so that another can be sent. To a server, a null limit is
+/// the same as none.
 fn without_null_limits(request: &ChatRequest, wire: Wire) -> ChatRequest {
     let mut request = request.clone();
     for path in wire.format().output_limits() {
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_goes_where_the_format_has_it() {
+    fn an_output_limit_goes_into_the_formats_own_member() {
         let hi = || ChatRequest::from("hi");
         for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
             for request in [hi(), hi().extra("max_tokens", Value::Null)] {
@@ -198,7 +199,7 @@ mod tests {
         encoded.limit_output(9).unwrap();
         let body: Value = serde_json::from_slice(&encoded.into_bytes()).unwrap();
         assert_eq!((&body["max_completion_tokens"], body.get("max_tokens")), (&json!(9), None));
-        // Thoughts are a share of the limit.
+        // Thinking is a share of the limit.
         let thinking = hi().reasoning_effort(ReasoningEffort::High);
         let body = limited(Wire::Anthropic, &thinking, 2000);
         assert_eq!(body["max_tokens"], 2000);
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_that_limits_the_output_is_seen() {
+    fn a_limit_set_by_the_caller_is_detected() {
         let hi = || ChatRequest::from("hi");
         for (request, is_limited) in [
             (hi(), false),

@@ -1,4 +1,4 @@
-//! What says, in an answer of status 200, that the provider failed.
+//! Detects provider failures that come with status 200.
 
 use serde_json::{Value, json};
 
@@ -6,13 +6,13 @@ use super::finish_reason;
 use crate::error::ErrorKind;
 use crate::wire::Failure;
 
-/// What is wrong with an answer that says nothing. A model with nothing to say finishes all
-/// the same.
+/// The error for an answer without any content. A model with nothing to say still sends a finish
+/// reason.
 pub(in crate::wire) const NO_ANSWER: &str =
-    "the response has neither content nor a finish reason, so there is no answer in it";
+    "the response has no answer: it has neither content nor a finish reason";
 
-/// Whether the value of a member `error` reports one. Beside a good answer some servers write
-/// null, `false`, an empty text, `{}` or `{"code": 0, "message": ""}`.
+/// Returns true if the value of an `error` member reports an error. In good answers some servers
+/// write null, `false`, an empty string, `{}` or `{"code": 0, "message": ""}`.
 pub(in crate::wire) fn is_error(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
@@ -24,9 +24,8 @@ pub(in crate::wire) fn is_error(error: &Value) -> bool {
     }
 }
 
-/// The failure that an answer ends with, if its finish reason names one: OpenRouter's and
-/// vLLM's `error`, Z.AI's `network_error`. `native` is the reason of the provider behind
-/// OpenRouter, which says more.
+/// Returns the failure if the finish reason names one: `error` of OpenRouter and vLLM,
+/// `network_error` of Z.AI. `native` is the more specific reason of the provider behind OpenRouter.
 pub(in crate::wire) fn ending(raw: &str, native: &str) -> Option<Failure> {
     if !finish_reason::is_failure(raw) {
         return None;
@@ -39,7 +38,7 @@ pub(in crate::wire) fn ending(raw: &str, native: &str) -> Option<Failure> {
     Some(Failure { kind: ErrorKind::Server, code: Some(code.to_owned()), message, wait: None })
 }
 
-/// The failure that MiniMax reports in `base_resp`, with a code of its own
+/// Returns the failure that MiniMax reports in `base_resp` with its own code
 /// (platform.minimax.io/docs/api-reference/errorcode); 0 is success.
 pub(in crate::wire) fn base_resp(value: &Value) -> Option<Failure> {
     let code = value.get("status_code")?.as_i64().filter(|code| *code != 0)?;
@@ -57,8 +56,8 @@ pub(in crate::wire) fn base_resp(value: &Value) -> Option<Failure> {
     Some(Failure { kind, code: Some(code.to_string()), ..failure })
 }
 
-/// The failure of a body or an event without an answer, if it reports one in any of the forms
-/// that bodies of errors have.
+/// Returns the failure of a body or event without an answer, if it reports one in any known form of
+/// error body.
 pub(in crate::wire) fn report(body: &Value) -> Option<Failure> {
     if let Some(failure) = body.get("base_resp").and_then(base_resp) {
         return Some(failure);
@@ -72,8 +71,8 @@ pub(in crate::wire) fn report(body: &Value) -> Option<Failure> {
     (is_marked(body) || explains(body)).then(|| Failure::of_body(body))
 }
 
-/// The failure of an event without choices. A bare explanation may also be news of a server's
-/// progress, so there has to be a mark of failure beside it.
+/// Returns the failure of an event without choices. A bare explanation can also be a progress
+/// message, so the event must be marked as a failure too.
 pub(in crate::wire) fn event(body: &Value) -> Option<Failure> {
     let members = body.as_object()?;
     let fails = members.iter().any(|(name, value)| match name.as_str() {
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_member_that_says_nothing_is_none() {
+    fn an_empty_error_member_is_not_an_error() {
         for error in [
             json!(null),
             json!(false),
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_without_an_answer_explain_themselves_in_many_forms() {
+    fn every_form_of_error_under_status_200_is_detected() {
         use ErrorKind::*;
         for (body, kind, code) in [
             (json!({"error": {"code": 429, "message": "slow"}}), RateLimited, None),
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_native_reason_is_the_code_of_an_answer_that_failed() {
+    fn the_native_reason_becomes_the_error_code() {
         let failure = ending("error", "MALFORMED_FUNCTION_CALL").unwrap();
         assert_eq!(failure.kind, ErrorKind::Server);
         assert_eq!(failure.code.as_deref(), Some("MALFORMED_FUNCTION_CALL"));

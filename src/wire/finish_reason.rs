@@ -1,8 +1,8 @@
-//! What the words mean by which servers say why an answer ended.
+//! Maps every server's finish reasons to [`FinishReason`].
 
 use crate::chat::FinishReason;
 
-/// What a reason says of the answer.
+/// What a finish reason says about the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     Ended(FinishReason),
@@ -13,8 +13,8 @@ enum Meaning {
 use FinishReason::{ContentFilter, Length, Other, Pause, Refusal, Stop, ToolCalls};
 use Meaning::{Ended, Failed};
 
-/// The words of every format and vendor, in lower case. A gateway may pass on the word of the
-/// provider behind it, so one table serves all formats; no word has two meanings.
+/// The finish reasons of every format and vendor, in lower case. A gateway can pass on the upstream
+/// provider's finish reason, so one table serves all formats. No word has two meanings.
 ///
 /// Sources: OpenAI's reference (`finish_reason`); Anthropic's `stop_reason.py`; Google's
 /// `FinishReason` (ai.google.dev/api/generate-content); docs.cohere.com, v2/chat;
@@ -71,22 +71,22 @@ const WORDS: &[(&str, Meaning)] = &[
     ("image_recitation", Ended(ContentFilter)),
     ("refusal", Ended(Refusal)),     // Anthropic
     ("pause_turn", Ended(Pause)),    // Anthropic
-    // DeepSeek: cut off for want of resources. What came is there and is billed.
+    // DeepSeek: cut off for lack of resources. What arrived is usable and billed.
     ("insufficient_system_resource", Ended(Other)),
     ("error", Failed),               // OpenRouter, vLLM, Mistral, Cohere, watsonx
     ("network_error", Failed),       // Z.AI: "model inference exception"
-    // Gemini: the model wrote a call that cannot be read. A second try mostly succeeds.
+    // Gemini: the model wrote an unreadable call. A retry usually succeeds.
     ("malformed_function_call", Failed),
     ("malformed_response", Failed),
     ("malformed_tool_use", Failed),  // Bedrock
     ("malformed_model_output", Failed), // Bedrock
     ("unexpected_tool_call", Failed),
-    ("function_call_filter", Failed), // Gemini's compatible address, before a colon
+    ("function_call_filter", Failed), // Gemini's compatible endpoint, before a colon
 ];
 
-/// What a reason means; words are compared without their case. What is not known is
-/// [`Other`](FinishReason::Other), and so is no reason at all: a server that does not say why
-/// it stopped has not said that the answer is whole.
+/// Returns the meaning of a finish reason, ignoring case. An unknown reason is
+/// [`Other`](FinishReason::Other). So is a missing one: without a reason, nothing shows that the
+/// answer is complete.
 pub(in crate::wire) fn finish_reason(raw: Option<&str>) -> FinishReason {
     match raw.and_then(meaning) {
         Some(Ended(reason)) => reason,
@@ -94,19 +94,19 @@ pub(in crate::wire) fn finish_reason(raw: Option<&str>) -> FinishReason {
     }
 }
 
-/// Whether a reason says that the provider failed, so that there is no answer.
+/// Returns true if the reason says that the provider failed, so there is no answer.
 pub(in crate::wire) fn is_failure(raw: &str) -> bool {
     meaning(raw) == Some(Failed)
 }
 
-/// Gemini's compatible address writes the native word behind a colon, as in
-/// `content_filter: PROHIBITED_CONTENT`; its enums elsewhere have a prefix, as in
+/// Gemini's OpenAI-compatible endpoint writes its native word after a colon, as in
+/// `content_filter: PROHIBITED_CONTENT`. Its enums elsewhere have a prefix, as in
 /// `FINISH_REASON_STOP`.
 fn meaning(raw: &str) -> Option<Meaning> {
     common(raw).or_else(|| any(raw))
 }
 
-/// The words that most answers end with, which need neither a copy nor the table.
+/// The most common reasons, which need neither a copy nor the table.
 fn common(raw: &str) -> Option<Meaning> {
     match raw {
         "stop" | "end_turn" => Some(Ended(Stop)),
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_means_the_same_in_every_vendors_spelling() {
+    fn every_vendors_spelling_maps_to_the_same_reason() {
         for (raw, expected) in [
             ("stop", Stop),
             ("STOP", Stop),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn some_words_say_that_the_provider_failed() {
+    fn some_reasons_mean_that_the_provider_failed() {
         for raw in [
             "error",
             "ERROR",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn common_words_mean_what_the_table_says() {
+    fn the_shortcut_agrees_with_the_table() {
         let mut found = 0;
         for (word, meaning) in WORDS {
             if let Some(common) = common(word) {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_is_there_twice() {
+    fn the_table_has_no_duplicates() {
         for (at, (word, _)) in WORDS.iter().enumerate() {
             assert!(WORDS[at + 1..].iter().all(|(other, _)| other != word), "{word}");
             assert_eq!(*word, word.to_ascii_lowercase());

@@ -1,4 +1,4 @@
-//! What a wire format is: the two traits that the folder of each format implements.
+//! The two traits that each wire format implements.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -12,31 +12,32 @@ use crate::chat::{ChatRequest, Provider, StreamEvent, Usage};
 use crate::error::Error;
 use crate::upper_bound::ModelLimits;
 
-/// The names of a member inside a body, from the outside in.
+/// The path to a member inside a body, from the outside in.
 pub(in crate::wire) type Path = &'static [&'static str];
 
-/// How requests are written and answers are read at one endpoint.
+/// How one endpoint's requests are written and its answers read.
 pub(in crate::wire) trait WireFormat: Sync {
-    /// The provider that invented the format.
+    /// Returns the provider that invented the format.
     fn inventor(&self) -> Provider;
 
-    /// The path below the base URL. Where that already ends with the first part of this path, the
-    /// part is not repeated.
+    /// Returns the path below the base URL. If the base URL already ends with the first part of
+    /// this path, that part is not repeated.
     fn path(&self, model: &str, delivery: Delivery) -> Cow<'static, str>;
 
-    /// Whether every request of a provider goes to the same path.
+    /// Returns true if every request to a provider goes to the same path.
     fn has_one_path(&self) -> bool {
         true
     }
 
-    /// The members without which no request works. [`ChatRequest::omit`] cannot remove them.
+    /// Returns the members that every request needs. [`ChatRequest::omit`] cannot remove them.
     fn required(&self) -> &'static [&'static str];
 
-    /// Writes the body of a request.
+    /// Builds the body of a request.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for what the target cannot do.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the target cannot express the
+    /// request.
     fn body(
         &self,
         request: &ChatRequest,
@@ -44,12 +45,12 @@ pub(in crate::wire) trait WireFormat: Sync {
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error>;
 
-    /// The header with the betas that a request asks for, or `None` if the header that is `set`
-    /// for the client already says so.
+    /// Returns the header with the requested betas, or `None` if the header `set` for the client
+    /// already has them.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where the format has no betas.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the format has no betas.
     fn betas(
         &self,
         request: &ChatRequest,
@@ -58,39 +59,39 @@ pub(in crate::wire) trait WireFormat: Sync {
         match request.betas.first() {
             None => Ok(None),
             Some(beta) => Err(Error::invalid_request(format!(
-                "the request names the beta {beta:?}, but only Anthropic has betas; leave it \
-                 out, or set a header for all requests by ClientBuilder::header"
+                "the request names the beta {beta:?}, but only Anthropic has betas; remove \
+                 it, or set a header for all requests with ClientBuilder::header"
             ))),
         }
     }
 
-    /// The members that can limit the output of one choice.
+    /// Returns the members that can limit the output of one choice.
     fn output_limits(&self) -> &'static [Path];
 
-    /// The one of [`output_limits`](Self::output_limits) to use for this model.
+    /// Returns the one of [`output_limits`](Self::output_limits) to use for this model.
     fn output_limit(&self, model: &str, dialect: &Dialect) -> Path;
 
     /// Measures the most that a body can use.
     fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a>;
 
-    /// Reads the body of a successful response.
+    /// Decodes the body of a successful response.
     ///
     /// # Errors
     ///
-    /// The failure that the body reports, or why it is no answer.
+    /// The failure that the body reports, or the reason why it is not an answer.
     fn decode(&self, body: &[u8]) -> Result<Decoded, Failure>;
 
-    /// An empty answer that the events of a stream add to.
+    /// Returns an empty answer for the events of a stream to fill.
     fn fold(&self, limit: SizeLimit) -> Box<dyn Fold>;
 }
 
-/// The answer that the events of a stream make, as far as it has come.
+/// The answer that a stream's events build up.
 pub(in crate::wire) trait Fold: Send + Sync {
-    /// Adds an event of the body and reports what it brings.
+    /// Adds an event and reports what it contributed.
     ///
     /// # Errors
     ///
-    /// The failure that the event reports, or why it cannot be read.
+    /// The failure that the event reports, or the reason why it cannot be read.
     fn event(
         &mut self,
         name: Option<&str>,
@@ -98,28 +99,28 @@ pub(in crate::wire) trait Fold: Send + Sync {
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure>;
 
-    /// Whether the answer has said why it ended, so that the body may end without the
-    /// [end marker](Self::end_marker).
+    /// Returns true if the answer has a finish reason, so the body may end without the [end
+    /// marker](Self::end_marker).
     fn has_finished(&self) -> bool;
 
-    /// Whether the answer has neither content nor a reason for its end.
+    /// Returns true if the answer has neither content nor a finish reason.
     fn is_no_answer(&self) -> bool;
 
-    /// What the provider sends at the end of a stream, for error messages.
+    /// Returns the end marker of the provider's streams, for error messages.
     fn end_marker(&self) -> &'static str;
 
-    /// Completes the answer: what was held back becomes events.
+    /// Completes the answer; content that was held back becomes events.
     fn close(&mut self, events: &mut Vec<StreamEvent>);
 
-    /// The model and the service tier that serve the call; empty where they are not known.
+    /// Returns the model and the service tier that serve the call; empty if unknown.
     fn served(&self) -> (&str, Option<&str>);
 
-    /// The usage so far, estimated where the provider has not reported it.
+    /// Returns the usage so far, estimated if the provider has not reported it.
     fn usage(&self, prompt_tokens: u64) -> Usage;
 
-    /// The answer so far.
+    /// Returns the answer so far.
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded;
 
-    /// A copy, to look at the answer before it is complete.
+    /// Returns a copy, to inspect the answer before it is complete.
     fn boxed_clone(&self) -> Box<dyn Fold>;
 }

@@ -1,4 +1,4 @@
-//! The most a request can use, measured before it is sent.
+//! Measures the most that a request can use, before it is sent.
 
 mod image;
 mod prompt;
@@ -15,11 +15,11 @@ use crate::wire::Wire;
 use crate::wire::format::Path;
 pub(in crate::wire) use prompt::Prompt;
 
-/// Measures a request as it is sent, whoever wrote which member.
+/// Measures the request body as sent, whichever setting produced each member.
 ///
 /// # Errors
 ///
-/// Where there is no bound, says why and what to do.
+/// [`Unbounded`] if nothing bounds the request; its text says why and what to do.
 pub(in crate::wire) fn measure(
     body: &Map<String, Value>,
     wire: Wire,
@@ -36,7 +36,7 @@ pub(in crate::wire) fn measure(
     }
     let choices = choices(body);
     let is_window = prompt.unseen.is_some() && stated.is_none();
-    // Stated by the caller, who knows what the provider alone can count.
+    // The caller can state what only the provider could count.
     let window = match (stated, basis.context_window) {
         (Some(stated), Some(window)) => Some(stated.min(window)),
         (stated, window) => stated.filter(|_| prompt.unseen.is_some()).or(window),
@@ -70,22 +70,22 @@ pub(in crate::wire) fn measure(
             None => return Err(Unbounded::WebSearches),
         },
         input_audio: prompt.input_audio,
-        // Whichever part of the prompt is dearest, all of it may be.
+        // Assume the most expensive kind of input.
         input_images: true,
         output_audio: modality(body, "audio"),
         output_images: modality(body, "image"),
     })
 }
 
-/// The output limit that a body states for one choice. `None` where it states none, or one that
-/// is no limit, such as llama.cpp's -1, even beside another. Of two limits the greater.
+/// Returns the output limit for one choice that a body sets; the greater if it sets two. `None` if
+/// it sets none, or if one of them is not a limit, such as -1 for llama.cpp.
 pub(super) fn output_limit(body: &Map<String, Value>, paths: &'static [Path]) -> Option<u64> {
-    let mut limits = stated_limits(body, paths).map(whole);
+    let mut limits = stated_limits(body, paths).map(rounded_up);
     let first = limits.next()??;
     limits.try_fold(first, |most, limit| Some(limit?.max(most)))
 }
 
-/// Whether a body says anything about an output limit, even that there is none. A null says
+/// Returns true if a body says anything about an output limit, even that there is none. A null says
 /// nothing.
 pub(super) fn states_limit(body: &Map<String, Value>, paths: &'static [Path]) -> bool {
     stated_limits(body, paths).next().is_some()
@@ -103,8 +103,8 @@ fn stated_limits<'a>(
     body.iter().filter_map(inside).filter(|value| !value.is_null())
 }
 
-/// The members of these names. By a look at all, for a body has few: a map hashes a name in
-/// the time of thirty such looks.
+/// Returns the members with these names, by linear search. A body has few members, and hashing one
+/// name takes as long as thirty comparisons.
 fn members<'a, const N: usize>(
     body: &'a Map<String, Value>,
     names: [&'static str; N],
@@ -112,21 +112,21 @@ fn members<'a, const N: usize>(
     body.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, value)| value)
 }
 
-/// The budget of thoughts, which lies within `max_tokens` but with interleaved
-/// thinking, where it is that of all thoughts in a turn and may be more (Anthropic's
-/// page "Extended thinking", "Interleaved thinking").
+/// Returns the thinking budget. It is part of `max_tokens`, except with interleaved thinking: then
+/// it covers all thinking in a turn and can be larger (Anthropic's page "Extended thinking",
+/// "Interleaved thinking").
 pub(super) fn thinking_budget(body: &Map<String, Value>) -> u64 {
     members(body, ["thinking"])
         .next()
         .and_then(|thinking| thinking.get("budget_tokens"))
-        .and_then(whole)
+        .and_then(rounded_up)
         .unwrap_or(0)
 }
 
-/// How many answers are generated and billed: `n`, or `best_of` where that is more
-/// (OpenAI's API reference of completions, `best_of`).
+/// Returns how many answers are generated and billed: the greater of `n` and `best_of` (OpenAI's
+/// API reference of completions, `best_of`).
 fn choices(body: &Map<String, Value>) -> u64 {
-    let stated = members(body, ["n", "best_of"]).filter_map(whole).max();
+    let stated = members(body, ["n", "best_of"]).filter_map(rounded_up).max();
     stated.unwrap_or(1).max(1)
 }
 
@@ -135,11 +135,11 @@ fn modality(body: &Map<String, Value>, name: &str) -> bool {
     modalities.is_some_and(|all| all.iter().any(|modality| modality == name))
 }
 
-/// A count, rounded up; none where it is no number, or less than nothing.
+/// Returns a count, rounded up; `None` if it is not a number, or negative.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(value: &Value) -> Option<u64> {
+fn rounded_up(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| {
-        // The cast stops at the ends of the range.
+        // The cast saturates.
         value.as_f64().filter(|number| *number >= 0.0).map(|number| number.ceil() as u64)
     })
 }

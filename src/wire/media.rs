@@ -1,19 +1,19 @@
-//! Images and documents, checked and corrected before a format writes them.
+//! Checks and corrects images and documents before a format writes them.
 
 use std::borrow::Cow;
 
 use crate::base64;
 use crate::chat::{Image, MediaSource, media_type};
 
-/// An image's source as it is sent: with a registered media type that fits its bytes, and
-/// with an address that a provider can fetch.
+/// Returns an image's source as sent: with a registered media type that matches its bytes, or with
+/// a URL that a provider can fetch.
 ///
-/// Providers compare the type with the bytes and refuse another ("the image appears to be a
+/// Providers compare the type with the bytes and reject a mismatch ("the image appears to be a
 /// image/jpeg image", Anthropic; home-assistant/core #167208), so the bytes decide.
 ///
 /// # Errors
 ///
-/// What is wrong, to stand behind the place of the message.
+/// What is wrong, to follow the message's index in an error.
 pub(super) fn image(image: &Image) -> Result<Cow<'_, MediaSource>, String> {
     match &image.source {
         MediaSource::Url(url) => match data_url(url) {
@@ -34,7 +34,7 @@ pub(super) fn image(image: &Image) -> Result<Cow<'_, MediaSource>, String> {
     }
 }
 
-/// A document's source as it is sent; see [`image`].
+/// Returns a document's source as sent; see [`image`].
 pub(super) fn document(source: &MediaSource) -> Result<Cow<'_, MediaSource>, String> {
     match source {
         MediaSource::Url(url) => match data_url(url) {
@@ -55,11 +55,13 @@ pub(super) fn document(source: &MediaSource) -> Result<Cow<'_, MediaSource>, Str
     }
 }
 
-/// The text of a document that is one.
+/// Decodes the text of a text document.
 pub(super) fn text(media_type: &str, data: &str) -> Option<Result<String, String>> {
     media_type::is_text(media_type).then(|| {
         let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
-        text.ok_or_else(|| "holds a text document that is not UTF-8 in base64".to_owned())
+        text.ok_or_else(|| {
+            "holds a text document that is not UTF-8 in base64; use Document::from_bytes".to_owned()
+        })
     })
 }
 
@@ -71,12 +73,12 @@ fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String>
     if data.is_empty() {
         return Err("holds an image without content; give its bytes".to_owned());
     }
-    let found = found(data);
-    if found == Some("application/pdf") {
+    let detected = detected(data);
+    if detected == Some("application/pdf") {
         return Err("holds a PDF as an image; use Document::from_bytes".to_owned());
     }
-    let declared = match found {
-        Some(found) => Cow::Borrowed(found),
+    let declared = match detected {
+        Some(detected) => Cow::Borrowed(detected),
         None => media_type::registered(declared),
     };
     if declared.starts_with("image/") {
@@ -84,7 +86,7 @@ fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String>
     }
     Err(match declared.split_once('/') {
         Some(_) => format!(
-            "holds an image of type {declared:?}, which is not an image's; use \
+            "holds an image of type {declared:?}, which is not an image type; use \
              Document::from_bytes, or a type such as \"image/png\""
         ),
         None => format!(
@@ -95,12 +97,12 @@ fn image_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String>
 }
 
 fn document_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, String> {
-    let found = found(data);
-    if let Some(image) = found.filter(|found| found.starts_with("image/")) {
+    let detected = detected(data);
+    if let Some(image) = detected.filter(|detected| detected.starts_with("image/")) {
         return Err(format!("holds an image ({image}) as a document; use Image::from_bytes"));
     }
-    let declared = match found {
-        Some(found) => Cow::Borrowed(found),
+    let declared = match detected {
+        Some(detected) => Cow::Borrowed(detected),
         None => media_type::registered(declared),
     };
     if declared.contains('/') {
@@ -112,19 +114,19 @@ fn document_type<'a>(declared: &'a str, data: &str) -> Result<Cow<'a, str>, Stri
     ))
 }
 
-/// What the first bytes say.
-fn found(data: &str) -> Option<&'static str> {
+/// Detects the media type from the first bytes.
+fn detected(data: &str) -> Option<&'static str> {
     let first = data.get(..32).unwrap_or(data);
     let first = first.get(..first.len() / 4 * 4)?;
     media_type::of_bytes(&base64::decode(first)?)
 }
 
 fn bad_data_url() -> String {
-    "holds a data URL without a media type or not in base64; give the bytes instead".to_owned()
+    "holds a data URL without a media type or base64 content; use from_bytes instead".to_owned()
 }
 
-/// The media type and content of a `data:` URL (RFC 2397); `Some(None)` of one that is not
-/// in base64 or has no type, `None` of another URL.
+/// Returns the media type and content of a `data:` URL (RFC 2397). `Some(None)` if it is not in
+/// base64 or has no type, `None` for any other URL.
 #[expect(clippy::option_option, reason = "another URL is not a broken data URL")]
 pub(super) fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
     let url = url.trim();
@@ -138,9 +140,9 @@ pub(super) fn data_url(url: &str) -> Option<Option<(&str, &str)>> {
     })
 }
 
-/// An address that a provider can fetch: one with a scheme other than `file`. Which schemes
-/// a provider knows beside `https` (`gs`, `s3`) is left to it. The address is not shown: it
-/// may hold a signature.
+/// Accepts a URL that a provider can fetch: one with a scheme other than `file`. The provider
+/// decides which schemes it supports besides `https` (`gs`, `s3`). Errors do not show the URL,
+/// because it can hold a signature.
 fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, MediaSource>, String> {
     let trimmed = url.trim();
     let scheme = trimmed.split_once("://").map(|(scheme, rest)| (scheme, rest.is_empty()));
@@ -153,11 +155,11 @@ fn fetchable<'a>(url: &'a str, what: &str, remedy: &str) -> Result<Cow<'a, Media
             Ok(Cow::Owned(MediaSource::Url(trimmed.to_owned())))
         }
         Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => Err(format!(
-            "holds {what} by a path of this machine, which the provider cannot read; use {remedy}"
+            "holds {what} with a local path, which the provider cannot read; use {remedy}"
         )),
         _ => Err(format!(
-            "holds {what} by an address without https://, which the provider cannot fetch; use \
-             {remedy} for a file of this machine, or give the whole URL"
+            "holds {what} with a URL without https://, which the provider cannot fetch; use \
+             {remedy} for a local file, or give the full URL"
         )),
     }
 }
@@ -170,7 +172,7 @@ mod tests {
     const PNG: &[u8] = b"\x89PNG\r\n\x1a\nsecret-secret-secret";
 
     #[test]
-    fn the_bytes_decide_the_type_and_other_spellings_are_corrected() {
+    fn the_bytes_decide_the_type_and_misspellings_are_corrected() {
         for (given, expected) in [
             (Image::from_bytes("image/jpg", b"foo"), "image/jpeg"),
             (Image::from_bytes("png", b"foo"), "image/png"),
@@ -198,18 +200,18 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_cannot_use_is_refused_unquoted_with_the_remedy() {
+    fn unusable_media_are_rejected_with_a_remedy_and_not_quoted() {
         for (url, expected) in [
             ("/tmp/secret.png", "Image::from_path"),
             ("secret.png", "Image::from_path"),
             ("./secret.png", "Image::from_path"),
             ("~/secret.png", "Image::from_path"),
             ("C:\\secret.png", "Image::from_path"),
-            ("file:///tmp/secret.png", "path of this machine"),
-            ("www.example.com/secret.png", "whole URL"),
-            ("//cdn.example/secret.png", "whole URL"),
-            ("https://", "whole URL"),
-            ("", "whole URL"),
+            ("file:///tmp/secret.png", "a local path"),
+            ("www.example.com/secret.png", "full URL"),
+            ("//cdn.example/secret.png", "full URL"),
+            ("https://", "full URL"),
+            ("", "full URL"),
             ("data:image/png,secret", "data URL"),
             ("data:;base64,secret", "data URL"),
             ("data:é;base6,secret", "data URL"),

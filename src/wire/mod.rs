@@ -1,8 +1,9 @@
-//! The wire formats, a folder each: what is sent and what comes back. What they share
-//! stands beside them: `validate` refuses requests that no provider accepts, `json` reads
-//! whatever can be read, `framing` takes bodies apart into events, `reply` reads status and
-//! headers and classifies failures, `stream` puts an answer together from events.
-//! Pure: no sockets, clocks or locks.
+//! The wire formats, one folder each: how requests are written and responses read.
+//!
+//! The formats share the modules next to them: `validate` rejects requests that no provider
+//! accepts, `json` parses leniently, `framing` splits bodies into events, `reply` reads status and
+//! headers and classifies failures, `stream` assembles an answer from events. All of it is pure: no
+//! sockets, clocks or locks.
 
 pub(crate) mod anthropic;
 mod beside;
@@ -47,11 +48,11 @@ pub(crate) use reply::header_map;
 pub(crate) use reply::{Failure, Reply, Sent, error, head, is_read, rate_limit, request_id};
 pub(crate) use stream::Decoder;
 
-/// The most parts an answer may have: more than any model writes, and a bound on
-/// what a broken server can make of a small body.
+/// The most parts of an answer: more than any model writes, and a bound on what a broken server can
+/// make of a small body.
 const MAX_PARTS: usize = 10_000;
 
-/// Whom a request is written for.
+/// The provider and model that a request is encoded for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) provider: &'a Provider,
@@ -60,7 +61,7 @@ pub(crate) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Whether the request may hold what was sent by this provider in this format.
+    /// Returns true if the request may include content that this provider sent in this format.
     fn sent(&self, provenance: &Provenance, format: Format) -> bool {
         provenance.allows(self.provider, format)
     }
@@ -92,33 +93,33 @@ pub(crate) enum Wire {
     Anthropic,
 }
 
-/// What a response body says, before the client adds what it knows itself:
-/// provider, request id, rate limits, latency.
+/// The content of a response body, before the client adds what it knows itself: provider, request
+/// id, rate limits, latency.
 #[derive(Debug, Clone)]
 pub(crate) struct Decoded {
     pub(crate) message: crate::chat::Message,
     pub(crate) finish_reason: crate::chat::FinishReason,
     pub(crate) finish_reason_raw: Option<String>,
     pub(crate) usage: crate::chat::Usage,
-    /// Empty when the body does not name it.
+    /// Empty if the body does not name it.
     pub(crate) model: String,
     pub(crate) service_tier: Option<String>,
     pub(crate) id: Option<String>,
-    /// What else surrounds the answer.
+    /// Other members of the body around the answer.
     pub(crate) extra: Map<String, Value>,
     /// The log probabilities of a stream's tokens, as JSON. Those of a whole answer are in its body.
     pub(crate) logprobs: String,
 }
 
-/// Makes a word that a provider wrote beside an answer fit for observers, metrics, the books
-/// of costs and a terminal: without secrets, and on one line.
+/// Makes a word from a provider safe for observers, metrics, cost reports and terminals: without
+/// secrets, and on one line.
 pub(crate) fn showable(word: &mut String, secrets: &Secrets) {
     secrets.hide_in(word);
     unseen::word(word);
 }
 
-/// As [`showable`], of the model that answered where `asked` was asked for: a header may name
-/// that for a gateway, which makes it no secret.
+/// Like [`showable`], for the model that answered when `asked` was requested. A gateway's header
+/// can contain the requested name, which does not make it a secret.
 pub(crate) fn showable_model(model: &mut String, asked: &str, secrets: &Secrets) {
     if model != asked {
         secrets.hide_beside(model, asked);
@@ -127,8 +128,8 @@ pub(crate) fn showable_model(model: &mut String, asked: &str, secrets: &Secrets)
 }
 
 impl Decoded {
-    /// Names the model where the body does not, as the one that was `asked`, and makes what
-    /// stands beside the answer fit to be shown.
+    /// Fills in the `asked` model if the body names none, and makes the answer's metadata safe to
+    /// show.
     pub(crate) fn complete(&mut self, asked: &str, secrets: &Secrets) {
         if self.model.is_empty() {
             asked.clone_into(&mut self.model);
@@ -138,7 +139,7 @@ impl Decoded {
         words.into_iter().flatten().for_each(|word| showable(word, secrets));
     }
 
-    /// What only a client knows is left empty.
+    /// Leaves the fields empty that only a client can fill.
     pub(crate) fn into_response(self, provider: Provider) -> ChatResponse {
         ChatResponse {
             message: self.message,
@@ -171,7 +172,7 @@ impl Wire {
         }
     }
 
-    /// The endpoint to use for a chat with this model.
+    /// Returns the endpoint for a chat with this model.
     pub(crate) fn chat(format: Format, model: &str) -> Self {
         match format {
             Format::OpenAiChat if openai_completions::serves(model) => Self::OpenAiCompletions,
@@ -181,7 +182,7 @@ impl Wire {
         }
     }
 
-    /// The endpoint for text completions, if the format has one.
+    /// Returns the endpoint for text completions, if the format has one.
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
@@ -189,7 +190,7 @@ impl Wire {
         }
     }
 
-    /// The format's name in messages and profiles.
+    /// Returns the format's name in messages and profiles.
     const fn name(self) -> Format {
         match self {
             Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
@@ -198,27 +199,27 @@ impl Wire {
         }
     }
 
-    /// The provider that invented the format.
+    /// Returns the provider that invented the format.
     pub(crate) fn inventor(self) -> Provider {
         self.format().inventor()
     }
 
-    /// The path below the base URL; see [`WireFormat::path`].
+    /// Returns the path below the base URL; see [`WireFormat::path`].
     pub(crate) fn path(self, model: &str, delivery: Delivery) -> Cow<'static, str> {
         self.format().path(model, delivery)
     }
 
-    /// Whether every request of a provider goes to the same path.
+    /// Returns true if every request to a provider goes to the same path.
     pub(crate) fn has_one_path(self) -> bool {
         self.format().has_one_path()
     }
 
-    /// Encodes a request. Where it `may_be_limited`, an output limit that is null counts as
-    /// none.
+    /// Encodes a request. If it `may_be_limited`, a null output limit counts as none.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for what the target cannot do.
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the target cannot express the
+    /// request.
     pub(crate) fn encode<'a>(
         self,
         request: &'a ChatRequest,
@@ -229,7 +230,7 @@ impl Wire {
         Encoded::new(self, request, target, delivery, may_be_limited)
     }
 
-    /// The body of a request, to be written by [`write`].
+    /// Builds the body of a request; [`write`] serializes it.
     fn body(
         self,
         request: &ChatRequest,
@@ -244,7 +245,7 @@ impl Wire {
                     "the request omits {name:?}, which every request needs; keep it"
                 )));
             }
-            // The order of the others stays: caches compare bytes.
+            // The order of the others stays, because caches compare bytes.
             body.shift_remove(name);
         }
         if delivery == Delivery::Stream {
@@ -253,7 +254,7 @@ impl Wire {
         Ok(body)
     }
 
-    /// The header [`anthropic::BETAS`] with the betas that a request asks for; see
+    /// Returns the value of the header [`anthropic::BETAS`] for a request; see
     /// [`WireFormat::betas`].
     pub(crate) fn betas(
         self,
@@ -263,7 +264,7 @@ impl Wire {
         self.format().betas(request, set)
     }
 
-    /// Reads a response of any status, which `provider` sent.
+    /// Decodes a response of any status from `provider`.
     pub(crate) fn decode(self, reply: Reply<'_>, provider: &Provider) -> Result<Decoded, Failure> {
         if !(200..300).contains(&reply.status) {
             return Err(Failure::of(reply));

@@ -1,44 +1,44 @@
-//! Answers to a request for a whole answer that come in another form.
+//! Handles answers to non-streaming requests that come in another form.
 
 use crate::chat::{Provider, UsageSource};
 use crate::wire::stream::looks_like_events;
 use crate::wire::{Decoded, Decoder, Failure, Wire};
 
-/// What the body of a whole answer is.
+/// The form of a non-streaming answer's body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Form<'a> {
-    /// JSON, or what claims to be, without what some servers put around it: a byte order mark,
-    /// comments that keep the connection alive before it, and the end marker of a stream
-    /// behind it.
+    /// JSON, or what claims to be JSON, without what some servers put around it: a byte order mark,
+    /// keep-alive comments before it, and a stream's end marker after it.
     Json(&'a [u8]),
-    /// An event stream: a request that does not say `"stream": false` is answered so by
-    /// servers that stream by default.
+    /// An event stream. Servers that stream by default send it if the request does not say
+    /// `"stream": false`.
     Events,
 }
 
-/// Tells what a body is.
+/// Detects the form of a body.
 pub(super) fn form(body: &[u8]) -> Form<'_> {
     if let [b'{', .., b'}'] = body {
         return Form::Json(body);
     }
-    let text = behind_comments(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
+    let text = without_leading_comments(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body));
     match text.first() {
-        Some(b'{') => Form::Json(before_end_marker(text)),
+        Some(b'{') => Form::Json(without_end_marker(text)),
         _ if looks_like_events(text) == Some(true) => Form::Events,
         _ => Form::Json(body),
     }
 }
 
-/// Decodes an event stream that has come to its end.
+/// Decodes a complete event stream.
 pub(super) fn events(wire: Wire, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
-    // What is kept of a stream is not larger than the stream, ids that are made up aside.
+    // A decoded stream is never larger than the stream, except for generated ids.
     let limit = body.len().saturating_mul(2);
     let mut decoder = Decoder::new(wire, 0, limit).sent_by(provider.clone());
     let mut events = Vec::new();
     decoder.push(body, &mut events)?;
     decoder.finish(&mut events)?;
     let mut decoded = decoder.into_decoded();
-    // Nothing is estimated of whole answers here, since the size of the request is not known.
+    // Usage of a non-streaming answer is never estimated, because the size of the request is not
+    // known here.
     if decoded.usage.source == UsageSource::Estimated {
         let reported_cost = decoded.usage.reported_cost;
         decoded.usage = crate::chat::Usage { reported_cost, ..Default::default() };
@@ -46,8 +46,8 @@ pub(super) fn events(wire: Wire, body: &[u8], provider: &Provider) -> Result<Dec
     Ok(decoded)
 }
 
-/// What follows blanks and lines that begin with a colon.
-fn behind_comments(body: &[u8]) -> &[u8] {
+/// Skips white space and lines that start with a colon.
+fn without_leading_comments(body: &[u8]) -> &[u8] {
     let mut rest = body.trim_ascii_start();
     while rest.first() == Some(&b':') {
         let end = rest.iter().position(|byte| b"\r\n".contains(byte)).unwrap_or(rest.len());
@@ -56,8 +56,8 @@ fn behind_comments(body: &[u8]) -> &[u8] {
     rest
 }
 
-/// What precedes `data: [DONE]`.
-fn before_end_marker(body: &[u8]) -> &[u8] {
+/// Strips a trailing `data: [DONE]`.
+fn without_end_marker(body: &[u8]) -> &[u8] {
     let body = body.trim_ascii_end();
     let Some(rest) = body.strip_suffix(b"[DONE]") else { return body };
     let rest = rest.trim_ascii_end();
@@ -74,7 +74,7 @@ mod tests {
     use ureq::http::HeaderMap;
 
     #[test]
-    fn what_stands_around_json_is_taken_off() {
+    fn extras_around_json_are_stripped() {
         for body in [
             "{\"a\":1}",
             "\u{feff}{\"a\":1}",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wire_reads_an_event_stream_as_a_whole_answer() {
+    fn every_format_reads_an_event_stream_as_a_complete_answer() {
         let usage = json!({"prompt_tokens": 5, "completion_tokens": 2});
         let choice = |text: &str, finish: Value| {
             json!({"choices": [
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_stream_in_place_of_an_answer_fails_as_a_stream_does() {
+    fn a_failed_event_stream_fails_as_in_streaming() {
         let cut = json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "text": "Hi"}]});
         for (body, kind) in [
             (events_of(std::slice::from_ref(&cut)), ErrorKind::Truncated),

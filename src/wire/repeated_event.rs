@@ -1,29 +1,28 @@
-//! Events of a stream that are as the one before them, but for what the model wrote.
+//! Recognises stream events that differ from the previous one only in the model's text.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The longest data that is kept: that of most events is a tenth.
+/// The longest data to keep; most events are a tenth of it.
 const LONGEST: usize = 4 * 1024;
 
-/// The data of an event as JSON, and where in it a string stands that the model wrote, and
-/// maybe another that nobody reads.
+/// The JSON data of an event, and the positions in it of the string that the model wrote and,
+/// optionally, of one other string that nobody reads.
 ///
-/// Most events of a stream differ in these alone. What stands at the same place in the same
-/// text has the same meaning, so that such an event needs no parsing, which takes most of
-/// the time of a stream.
+/// Most events of a stream differ only in these strings. Identical surrounding text has the same
+/// meaning, so such an event needs no parsing, which takes most of a stream's time.
 #[derive(Clone, Default)]
 pub(in crate::wire) struct Template {
-    /// Empty where there is none.
+    /// Empty if there is no template.
     data: String,
-    /// Between the quotes.
+    /// The model's string, without the quotes.
     written: Range<usize>,
-    /// Behind the other, or nowhere.
+    /// The string that nobody reads, if any; after the other.
     unread: Option<Range<usize>>,
 }
 
 impl Template {
-    /// Keeps the data of an event, of which `written` and `unread` are parts.
+    /// Keeps the data of an event; `written` and `unread` are slices of it.
     pub(in crate::wire) fn keep(&mut self, data: &str, written: &str, unread: &str) {
         self.forget();
         let Some(written) = place(data, written).filter(|_| data.len() <= LONGEST) else { return };
@@ -36,7 +35,7 @@ impl Template {
         self.data.clear();
     }
 
-    /// What the model wrote in `data`; none where that is not the same beside it.
+    /// Returns what the model wrote in `data`; `None` if anything else differs from the template.
     pub(in crate::wire) fn written_in<'a>(&self, data: &'a str) -> Option<Cow<'a, str>> {
         if self.data.is_empty() {
             return None;
@@ -52,7 +51,7 @@ impl Template {
     }
 }
 
-/// Where a string stands in `data` that was borrowed from it.
+/// Returns the position of a string that was borrowed from `data`.
 fn place(data: &str, string: &str) -> Option<Range<usize>> {
     let start = string.as_ptr().addr().checked_sub(data.as_ptr().addr())?;
     let place = start..start.checked_add(string.len())?;
@@ -60,7 +59,8 @@ fn place(data: &str, string: &str) -> Option<Range<usize>> {
     (quoted.starts_with('"') && quoted.ends_with('"')).then_some(place)
 }
 
-/// Reads a JSON string up to its closing quote, from behind its opening one.
+/// Parses a JSON string that starts after its opening quote. Returns it and the text after its
+/// closing quote.
 fn string(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let bytes = text.as_bytes();
     let (mut end, mut escapes) = (0, false);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_same_beside_the_strings_says_what_they_say() {
+    fn an_event_that_differs_only_in_its_strings_is_recognised() {
         for (data, expected) in [
             (r#"{"a": "b", "text": "one", "c": [7], "o": "xyz"}"#, Some("one")),
             (r#"{"a": "b", "text": "", "c": [7], "o": ""}"#, Some("")),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_like_what_was_not_kept() {
+    fn no_event_matches_without_a_template() {
         let mut template = template();
         let data = r#"{"text": "one"}"#;
         for (written, unread) in [("one", ""), (&data[9..12], ""), ("", "")] {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_what_a_parser_reads() {
+    fn the_template_agrees_with_the_parser() {
         let mut random = fastrand::Rng::with_seed(7);
         let template = template();
         let pieces = ["one", "\\n", "\\", "\"", "é", "\\u00e9", "\\u12", "\u{1}", "{", ", ", ":"];
@@ -148,7 +148,7 @@ mod tests {
             let data =
                 format!(r#"{{"a": "b", "text": "{}", "c": [7], "o": "{}"}}"#, text(), text());
             let parsed = serde_json::from_str::<Value>(&data);
-            // What is read is what a parser reads there, and beside it nothing is new.
+            // The result equals the parser's, and nothing else in the event is new.
             if let Some(written) = template.written_in(&data) {
                 let parsed = parsed.expect(&data);
                 assert_eq!(parsed["text"], *written, "{data}");

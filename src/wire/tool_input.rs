@@ -1,5 +1,5 @@
-//! Tool calls in a form that every server takes: arguments that are an object, and ids of the
-//! characters and the length that it allows.
+//! Adapts tool calls to what servers accept: arguments that are an object, and ids with the allowed
+//! characters and length.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -8,17 +8,17 @@ use std::borrow::Cow;
 use crate::wire::json::exact;
 use crate::wire::json::object::{Members, Object};
 
-/// The member that holds arguments which are not a JSON object.
+/// The member for arguments that are not a JSON object.
 const INVALID: &str = "invalid_arguments";
 
-/// The arguments of a call as a JSON object.
+/// Returns the arguments of a call as a JSON object.
 ///
-/// Anthropic requires one (`tool_use_block_param.py`), and servers that render a prompt from a
+/// Anthropic requires an object (`tool_use_block_param.py`). Servers that render a prompt from a
 /// conversation parse the arguments and iterate over their members (vLLM's
-/// `vllm/entrypoints/chat_utils.py`). A model may write something else, or be cut off by the
-/// output limit, and such an answer has to be valid input all the same. So the text is kept,
-/// as the only member of an object: `{"invalid_arguments": "{\"city\": \"Os"}`. The model sees
-/// what it wrote, and the tool's result tells it what is wrong. No arguments are `{}`. Numbers stay [exact].
+/// `vllm/entrypoints/chat_utils.py`). But a model can write something else, or hit the output limit
+/// midway, and its answer must still be valid input. So the text becomes the only member of an
+/// object: `{"invalid_arguments": "{\"city\": \"Os"}`. The model sees what it wrote, and the tool's
+/// result tells it what is wrong. Empty arguments become `{}`. Numbers stay [exact].
 pub(super) fn object(arguments: &str) -> Map<String, Value> {
     match exact::read(arguments.trim()) {
         Ok(Value::Object(object)) => object,
@@ -27,7 +27,7 @@ pub(super) fn object(arguments: &str) -> Map<String, Value> {
     }
 }
 
-/// As [`object`], as text; arguments that are one are not copied.
+/// Like [`object`], but returns text. Arguments that already are an object are not copied.
 pub(super) fn text(arguments: &str) -> Cow<'_, str> {
     let trimmed = arguments.trim();
     if trimmed.is_empty() {
@@ -57,7 +57,7 @@ fn is_json(text: &str) -> bool {
     Object::<Nothing>::deserialize(&mut deserializer).is_ok() && deserializer.end().is_ok()
 }
 
-/// What a server takes as the id of a call.
+/// The ids that a server accepts for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ids {
     /// Letters, digits, `_` and `-`: "String should match pattern '^[a-zA-Z0-9_-]+$'" (Anthropic,
@@ -69,10 +69,11 @@ pub(super) enum Ids {
     Nine,
 }
 
-/// An id as a server takes it, the same for a call and for its result.
+/// Returns an id that the server accepts, the same for a call and for its result.
 ///
-/// An id that does not fit, such as Moonshot's `functions.weather:0` at Anthropic, is replaced
-/// in the request alone, by one that is made from it; the conversation keeps its own.
+/// An id that the server rejects, such as Moonshot's `functions.weather:0` at Anthropic, is
+/// replaced by one derived from it. The replacement is only in the request; the conversation keeps
+/// its own id.
 pub(super) fn id(id: &str, ids: Ids) -> Cow<'_, str> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let fits = match ids {
@@ -86,7 +87,7 @@ pub(super) fn id(id: &str, ids: Ids) -> Cow<'_, str> {
     let hash = format!("{:016x}", super::openai_chat::fingerprint(id.as_bytes()));
     Cow::Owned(match ids {
         Ids::Word | Ids::UpTo40 => format!("call_{hash}"),
-        // The upper bits of the hash are the better mixed.
+        // The upper bits of the hash are mixed better.
         Ids::Nine => hash[..9].to_owned(),
     })
 }
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_do_not_fit_are_replaced_by_others_that_stay_apart() {
+    fn rejected_ids_are_replaced_by_distinct_valid_ones() {
         let long = "call_1__thought__".to_owned() + &"A".repeat(100);
         for (own, ids, fits) in [
             ("toolu_01-Ab", Ids::Word, true),

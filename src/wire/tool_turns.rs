@@ -1,20 +1,19 @@
-//! Every tool call has its result, and every result its call.
+//! Checks that every tool call has a result and every result a call.
 
 use crate::chat::{Message, Part, Role, ToolCall};
 use crate::error::Error;
 
-/// Checks that the results of tools stand behind the calls they answer, before the
-/// assistant speaks again. Where between the two they stand, the encoders put right.
+/// Checks that tool results follow the calls they belong to, before the assistant speaks again. The
+/// encoders fix their order within that range.
 ///
-/// Both formats refuse anything else: "An assistant message with 'tool_calls' must be
-/// followed by tool messages responding to each 'tool_call_id'" (OpenAI), "`tool_use` ids
-/// were found without `tool_result` blocks immediately after" and "unexpected `tool_use_id`
-/// found in `tool_result` blocks" (Anthropic; anthropics/claude-code #2903,
-/// router-for-me/CLIProxyAPI #497).
+/// Both formats reject anything else: "An assistant message with 'tool_calls' must be followed by
+/// tool messages responding to each 'tool_call_id'" (OpenAI), "`tool_use` ids were found without
+/// `tool_result` blocks immediately after" and "unexpected `tool_use_id` found in `tool_result`
+/// blocks" (Anthropic; anthropics/claude-code #2903, router-for-me/CLIProxyAPI #497).
 ///
 /// # Errors
 ///
-/// The first call without a result or result without a call, by its id and place.
+/// The first call without a result or result without a call, with its id and place.
 pub(super) fn check(messages: &[Message]) -> Result<(), Error> {
     let mut turn = Turn::default();
     for (index, message) in messages.iter().enumerate() {
@@ -28,7 +27,7 @@ pub(super) fn check(messages: &[Message]) -> Result<(), Error> {
                 for part in &message.content {
                     match part {
                         Part::ToolCall(call) => turn.open.push((index, call)),
-                        // A provider's own kind of call, which may need no result.
+                        // A provider's own kind of call, which may not need a result.
                         Part::Other { value, .. } => {
                             let ids = [&value["id"], &value["call_id"]];
                             turn.others.extend(ids.into_iter().filter_map(|id| id.as_str()));
@@ -57,14 +56,14 @@ pub(super) fn check(messages: &[Message]) -> Result<(), Error> {
     turn.close()
 }
 
-/// What the assistant said between two others, and the results that came so far.
+/// One assistant turn and the results so far.
 #[derive(Default)]
 struct Turn<'a> {
-    /// Calls without a result yet, with the place of their message.
+    /// Calls without a result so far, with the index of their message.
     open: Vec<(usize, &'a ToolCall)>,
     others: Vec<&'a str>,
     answered: Vec<&'a str>,
-    /// Whether somebody spoke after the assistant.
+    /// True once another role has spoken after the assistant.
     is_answered: bool,
 }
 
@@ -75,31 +74,31 @@ impl<'a> Turn<'a> {
             self.answered.push(id);
             return Ok(());
         }
-        // An empty id is refused in words of its own.
+        // An empty id has its own error elsewhere.
         if id.is_empty() || self.others.contains(&id) {
             return Ok(());
         }
         Err(Error::invalid_request(if self.answered.contains(&id) {
             format!(
-                "messages[{index}] holds a second result of the tool call {id:?}; keep one result \
-                 for each call"
+                "messages[{index}] holds a second result for the tool call {id:?}; keep only one \
+                 result per call"
             )
         } else {
             format!(
-                "messages[{index}] holds a result of the tool call {id:?}, but the assistant \
-                 message before it has no such call; keep the message with the call in front of \
-                 its result, or leave both out"
+                "messages[{index}] holds a result for the tool call {id:?}, but the assistant \
+                 message before it has no such call; keep the message with the call before its \
+                 result, or remove both"
             )
         }))
     }
 
     fn close(&self) -> Result<(), Error> {
-        // As above.
+        // As in `take`.
         let call = self.open.iter().find(|(_, call)| !call.id.is_empty());
         call.map_or(Ok(()), |(index, call)| {
             Err(Error::invalid_request(format!(
                 "messages[{index}] calls the tool {:?} with the id {:?}, but no result follows; \
-                 add one by Message::tool_result, or Message::tool_error where the tool did not \
+                 add one with Message::tool_result, or Message::tool_error if the tool did not \
                  run",
                 call.name, call.id
             )))
@@ -133,9 +132,9 @@ mod tests {
     ];
 
     #[test]
-    fn a_call_without_its_result_and_a_result_without_its_call_are_refused() {
+    fn calls_without_results_and_results_without_calls_are_rejected() {
         let no_result = "calls the tool \"weather\" with the id \"b\", but no result follows";
-        let no_call = "holds a result of the tool call \"b\", but the assistant message before";
+        let no_call = "holds a result for the tool call \"b\", but the assistant message before";
         for (messages, expected) in [
             (vec![hi(), calls(["b"])], no_result),
             (vec![hi(), calls(["b"]), hi()], no_result),
@@ -147,7 +146,7 @@ mod tests {
             (vec![hi(), result("b")], no_call),
             (vec![hi(), Message::assistant("x"), result("b")], no_call),
             (vec![hi(), calls(["a"]), result("a"), result("b")], no_call),
-            // The beginning of a conversation that was cut to fit.
+            // A conversation whose start was trimmed.
             (vec![result("b"), Message::assistant("x"), hi()], no_call),
             (vec![hi(), calls(["b"]), result("b"), Message::assistant("x"), result("b")], no_call),
             (vec![hi(), calls(["b"]), result("b"), result("b")], "a second result"),
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn results_anywhere_before_the_assistants_next_turn_are_put_behind_their_calls() {
+    fn results_move_next_to_their_calls_within_a_turn() {
         let meanwhile = || Message::user("meanwhile");
         for messages in [
             vec![hi(), calls(["a", "b"]), result("a"), result("b"), meanwhile()],
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_may_come_again_and_own_kinds_of_calls_need_no_result() {
+    fn ids_may_repeat_and_providers_own_calls_need_no_result() {
         let own = |value: Value| Part::native(crate::chat::Format::OpenAiChat, value);
         for messages in [
             vec![hi(), calls(["a"]), result("a"), calls(["a"]), result("a")],

@@ -1,4 +1,4 @@
-//! What every provider would refuse, refused in one wording before it is sent.
+//! Rejects requests that no provider would accept, with the same message for all.
 
 use serde_json::Value;
 
@@ -6,97 +6,99 @@ use crate::chat::{ChatRequest, Tool, ToolChoice};
 use crate::error::Error;
 use crate::sorted_map::SortedMap;
 
-/// Checks a request's own sense. What a provider alone refuses is for its encoder,
-/// and limits that differ between servers (four stop texts, the range of the
-/// temperature) are left to them.
+/// Checks what does not depend on the provider. The encoders check what only their provider
+/// rejects. Limits that differ between servers (four stop sequences, the range of the temperature)
+/// are left to the server.
 ///
-/// Tools given by [`extra`](ChatRequest::extra) replace these, so with them the
-/// choice is not checked against the names. The model cannot be replaced by one: prices,
-/// budgets and reports go by the `model` that is asked for.
+/// Tools in [`extra`](ChatRequest::extra) replace the request's own, so the tool choice is then not
+/// checked against names. `extra` cannot change the model, because prices, budgets and reports
+/// depend on it.
 pub(super) fn validate(request: &ChatRequest, model: &str) -> Result<(), Error> {
     if request.messages.is_empty() {
-        return refuse("the request has no messages; add at least one");
+        return invalid("the request has no messages; add at least one");
     }
     if request.extra.get("model").is_some_and(|other| other != model) {
-        return refuse(format!(
-            "extra has another model than {model:?}; name it by ChatRequest::model"
+        return invalid(format!(
+            "extra sets a model other than {model:?}; set it with ChatRequest::model"
         ));
     }
     // JSON has no NaN and no infinity; serde_json would write null.
     for (name, value) in [("temperature", request.temperature), ("top_p", request.top_p)] {
         if let Some(value) = value.filter(|value| !value.is_finite()) {
-            return refuse(format!("{name} is {value}; it must be a finite number"));
+            return invalid(format!("{name} is {value}; it must be a finite number"));
         }
     }
     // Nobody takes these: "between 0 and 2" (OpenAI's reference), "from 0.0 to 1.0" (Anthropic's).
     if let Some(value) = request.temperature.filter(|value| *value < 0.0) {
-        return refuse(format!("temperature is {value}; it must be 0 or more"));
+        return invalid(format!("temperature is {value}; it must be 0 or more"));
     }
     if let Some(value) = request.top_p.filter(|value| !(0.0..=1.0).contains(value)) {
-        return refuse(format!("top_p is {value}; it must be between 0 and 1"));
+        return invalid(format!("top_p is {value}; it must be between 0 and 1"));
     }
     if request.max_output_tokens == Some(0) {
-        return refuse(
-            "max_output_tokens is 0; leave it unset for the provider's default, or allow at least 1",
+        return invalid(
+            "max_output_tokens is 0; set at least 1, or leave it unset for the provider's default",
         );
     }
     if request.n == Some(0) {
-        return refuse("n is 0; leave it unset for one choice, or ask for at least 1");
+        return invalid("n is 0; set at least 1, or leave it unset for one choice");
     }
     if let Some(index) = request.stop.iter().position(String::is_empty) {
-        return refuse(format!("stop[{index}] is empty; leave it out"));
+        return invalid(format!("stop[{index}] is empty; remove it"));
     }
     let names = names(&request.tools)?;
     let by_extra = request.extra.contains_key("tools");
     match &request.tool_choice {
         Some(_) if request.tools.is_empty() && !by_extra => {
-            refuse("tool_choice is set but there are no tools; add tools or leave it unset")
+            invalid("tool_choice is set but there are no tools; add tools or leave it unset")
         }
         Some(ToolChoice::Function(name)) if !by_extra && !names.contains_key(name.as_str()) => {
-            refuse(format!("tool_choice names {name:?}, which is not among the tools"))
+            invalid(format!(
+                "tool_choice names {name:?}, which is not among the tools; add it or name another"
+            ))
         }
         _ => Ok(()),
     }
 }
 
-/// The tools' names, with their places. Tools in a provider's own format may have none.
+/// Returns the tools' names with their indexes. Tools in a provider's own format may have none.
 fn names(tools: &[Tool]) -> Result<SortedMap<&str, usize>, Error> {
     let mut names = SortedMap::new();
     for (index, tool) in tools.iter().enumerate() {
         let name = match tool {
             Tool::Function(function) => Some(function.name.as_str()),
-            // Anthropic's, then OpenAI's two kinds.
+            // Anthropic's format, then OpenAI's two.
             Tool::Native(value) => ["/name", "/function/name", "/custom/name"]
                 .into_iter()
                 .find_map(|place| value.pointer(place).and_then(Value::as_str)),
         };
         let Some(name) = name else { continue };
         if name.is_empty() {
-            return refuse(format!("tools[{index}] has no name; give every tool one"));
+            return invalid(format!("tools[{index}] has no name; give it one"));
         }
         if let (Tool::Function(_), Some(odd)) = (tool, name.chars().find(|odd| !is_of_name(*odd))) {
-            return refuse(format!(
+            return invalid(format!(
                 "tools[{index}] is named {name:?}, but names hold letters, digits, \"_\" and \"-\" \
                  only; leave out {odd:?}"
             ));
         }
         if let Some(other) = names.insert(name, index) {
-            return refuse(format!(
-                "two tools are named {name:?}, tools[{other}] and tools[{index}]; give every tool \
-                 a name of its own"
+            return invalid(format!(
+                "tools[{other}] and tools[{index}] are both named {name:?}; give every tool a \
+                 unique name"
             ));
         }
     }
     Ok(names)
 }
 
-/// Whether the name of a tool may have this character. OpenAI and Anthropic take fewer, "must match
-/// pattern '^[a-zA-Z0-9_-]+$'"; Gemini takes dots and colons, too.
+/// Returns true if a tool's name may have this character. OpenAI and Anthropic allow fewer ("must
+/// match pattern '^[a-zA-Z0-9_-]+$'"); Gemini also allows dots and colons.
 fn is_of_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_-.:".contains(character)
 }
 
-fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
+fn invalid<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::invalid_request(message))
 }
 
@@ -120,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_in_the_same_words_whoever_is_asked() {
+    fn invalid_requests_get_the_same_error_in_every_format() {
         let native = |name: Value| Tool::Native(json!({"type": "x", "name": name}));
         let custom = || Tool::Native(json!({"type": "custom", "custom": {"name": "f"}}));
         for (request, expected) in [
             (ChatRequest::new(Vec::<Message>::new()), "the request has no messages"),
             (hi().temperature(f64::NAN), "temperature is NaN; it must be a finite number"),
             (hi().top_p(f64::INFINITY), "top_p is inf; it must be a finite number"),
-            (hi().max_output_tokens(0), "max_output_tokens is 0; leave it unset"),
+            (hi().max_output_tokens(0), "max_output_tokens is 0; set at least 1"),
             (hi().temperature(-0.5), "temperature is -0.5; it must be 0 or more"),
             (hi().top_p(1.5), "top_p is 1.5; it must be between 0 and 1"),
             (hi().top_p(-1.0), "top_p is -1; it must be between 0 and 1"),
@@ -135,15 +137,15 @@ mod tests {
                 hi().tool(Tool::function("get weather", "d", json!({}))),
                 "tools[0] is named \"get weather\", but",
             ),
-            (hi().n(0), "n is 0; leave it unset"),
+            (hi().n(0), "n is 0; set at least 1"),
             (hi().stop("END").stop(""), "stop[1] is empty"),
-            (hi().extra("model", "dear"), "another model than \"some-model\"; name it by"),
-            (hi().extra("model", Value::Null), "another model than \"some-model\"; name it by"),
+            (hi().extra("model", "dear"), "a model other than \"some-model\"; set it with"),
+            (hi().extra("model", Value::Null), "a model other than \"some-model\"; set it with"),
             (hi().tool(tool("f")).tool(tool("")), "tools[1] has no name"),
             (hi().tool(native(json!(""))), "tools[0] has no name"),
-            (hi().tool(tool("f")).tool(tool("f")), "two tools are named \"f\""),
-            (hi().tool(tool("f")).tool(native(json!("f"))), "two tools are named \"f\""),
-            (hi().tool(tool("f")).tool(custom()), "two tools are named \"f\""),
+            (hi().tool(tool("f")).tool(tool("f")), "are both named \"f\""),
+            (hi().tool(tool("f")).tool(native(json!("f"))), "are both named \"f\""),
+            (hi().tool(tool("f")).tool(custom()), "are both named \"f\""),
             (
                 hi().tool(Tool::function("f", "", json!("x"))),
                 "tool \"f\" are a string, not a JSON Schema",
@@ -157,7 +159,7 @@ mod tests {
             let about_tools = !request.tools.is_empty() || request.tool_choice.is_some();
             for wire in WIRES {
                 if about_tools && wire == Wire::OpenAiCompletions {
-                    continue; // It takes no tools at all.
+                    continue; // Text completions take no tools at all.
                 }
                 let error =
                     wire.body(&request, Target::openai("some-model"), Delivery::Whole).unwrap_err();
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn tools_without_a_name_and_choices_among_others_tools_pass() {
+    fn native_tools_without_a_name_and_tools_in_extra_pass() {
         let nameless = || Tool::Native(json!({"type": "x"}));
         let theirs = ToolChoice::Function("theirs".into());
         for request in [

@@ -296,7 +296,9 @@ impl ChatRequest {
     /// ```
     /// use tollgate::ChatRequest;
     ///
-    /// For a server that rejects members it does not know.
+    /// // For a server that rejects members it does not know.
+    /// let request = ChatRequest::from("hi").omit("stream_options");
+    /// assert_eq!(request.omit, ["stream_options"]);
     /// ```
     #[must_use]
     pub fn omit(mut self, name: impl Into<String>) -> Self {

@@ -127,7 +127,7 @@ impl ClientBuilder {
     }
 
     /// Sets the longest a stream may go without
-    /// [progress](crate::StreamDecoder#what-brings-an-answer-on), counted from the head of the
+    /// [progress](crate::StreamDecoder#what-counts-as-progress), counted from the head of the
     /// response. Keep-alives and other choices (`n`) are not progress. Thinking that the provider
     /// does not show looks like silence. The time you take to handle an event does not count.
     /// Default: 600 s, the read timeout of the official SDKs.

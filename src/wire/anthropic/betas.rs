@@ -1,4 +1,4 @@
-//! Betas, which a request asks for in the header `anthropic-beta`
+//! Betas, which a request enables in the header `anthropic-beta`
 //! (platform.claude.com/docs/en/api/beta-headers).
 
 use serde_json::Value;
@@ -7,25 +7,25 @@ use ureq::http::HeaderValue;
 use crate::chat::{ChatRequest, Format, MediaSource, Part};
 use crate::error::Error;
 
-/// The name of the header. It takes several betas, with commas between them.
+/// The name of the header. Its value is a comma-separated list.
 pub(crate) const HEADER: &str = "anthropic-beta";
 
-/// The beta of files by their id. In anthropic-sdk-python 0.121 only the types of the beta
-/// interface have such sources (`beta_file_document_source_param.py`,
-/// `beta_file_image_source_param.py`). Anthropic's own API takes them without the beta since
-/// 2026-08-19, and answers a request that names it as before (its release notes of
-/// 2026-08-27); other servers of this format still ask for it.
+/// The beta for files by id. In anthropic-sdk-python 0.121 only the types of the beta interface
+/// have such sources (`beta_file_document_source_param.py`, `beta_file_image_source_param.py`).
+/// Anthropic's own API accepts them without the beta since 2026-08-19, and treats a request that
+/// names it as before (its release notes of 2026-08-27); other servers with this format still
+/// require it.
 ///
-/// It is the only one that the encoder needs. Cache points for an hour, adaptive thinking, effort,
-/// schemas and strict tools stand in the types of the general interface
+/// It is the only beta that the encoder needs. One-hour cache points, adaptive thinking, effort,
+/// schemas and strict tools are in the types of the general interface
 /// (`cache_control_ephemeral_param.py`, `thinking_config_adaptive_param.py`,
-/// `output_config_param.py`, `tool_param.py`), and what else has a beta (interleaved thinking
-/// before Claude 4.6, MCP servers, context editing) is asked for by the caller, who names it.
+/// `output_config_param.py`, `tool_param.py`). For other betas (interleaved thinking before Claude
+/// 4.6, MCP servers, context editing) the caller names them.
 const FILES: &str = "files-api-2025-04-14";
 
-/// The header of a request, where it needs another than the one that is `set` for the client:
-/// with the betas of that, those that the request names, and those that its content needs,
-/// each once.
+/// Returns the header of a request if it differs from the one `set` for the client: with the
+/// client's betas, those that the request names, and those that its content needs, without
+/// duplicates.
 pub(in crate::wire) fn header(
     request: &ChatRequest,
     set: Option<&HeaderValue>,
@@ -36,7 +36,7 @@ pub(in crate::wire) fn header(
     }
     if let Some(wrong) = request.betas.iter().find(|beta| !is_token(beta)) {
         return Err(Error::invalid_request(format!(
-            "the beta {wrong:?} cannot be sent; give each one by itself, in letters, digits and \
+            "the beta {wrong:?} cannot be sent; add each one separately, in letters, digits and \
              dashes, such as \"{FILES}\""
         )));
     }
@@ -50,7 +50,8 @@ pub(in crate::wire) fn header(
         }
     }
     HeaderValue::try_from(betas.join(",")).map(Some).map_err(|cause| {
-        Error::invalid_request("the betas cannot be sent in a header").with_source(cause)
+        Error::invalid_request("the betas cannot be sent in a header; remove invalid characters")
+            .with_source(cause)
     })
 }
 
@@ -60,7 +61,7 @@ fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_fit)
 }
 
-/// Whether a part is a file of which only the id is sent.
+/// Returns true if a part is a file that is sent by id.
 fn is_file(part: &Part) -> bool {
     let by_id = |source: &MediaSource| matches!(source, MediaSource::FileId(_));
     match part {
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn files_by_id_need_their_beta_wherever_they_stand() {
+    fn files_by_id_get_their_beta_at_any_depth() {
         let image = Image { source: MediaSource::FileId("f".into()), ..Image::from_url("") };
         let other = |value| Part::native(Format::Anthropic, value);
         let foreign =
@@ -117,11 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn betas_are_merged_into_one_header_without_repetitions() {
+    fn betas_are_merged_into_one_header_without_duplicates() {
         let file = ChatRequest::from(Message::user("hi").with(Document::from_file_id("f")));
         for (request, set, expected) in [
             (ChatRequest::from("hi"), None, None),
-            // The client's own header stands as it is.
+            // The client's own header stays unchanged.
             (ChatRequest::from("hi"), Some("a, b"), None),
             (ChatRequest::from("hi").beta("a"), None, Some("a")),
             (ChatRequest::from("hi").beta("b").beta("c"), Some("a , b,"), Some("a,b,c")),
@@ -134,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn invalid_beta_names_are_rejected() {
         for beta in ["", " ", "a b", "a,b", "a\r\nx-evil: 1", "é", "a\0"] {
             let error = header(&ChatRequest::from("hi").beta(beta), None).unwrap_err();
             assert!(error.message().contains(&format!("{beta:?}")), "{error}");

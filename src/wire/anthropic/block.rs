@@ -1,4 +1,4 @@
-//! One part of a message as one content block.
+//! Encodes one part of a message as one content block.
 
 use serde_json::{Map, Value, json};
 
@@ -7,17 +7,17 @@ use crate::chat::{CacheTtl, Format, Image, Part, Provenance, Reasoning, Role, Te
 use crate::wire::Target;
 use crate::wire::json::{member, member_mut, object};
 
-/// The block for a part in a message of `role`, or none where the part is to be
-/// left out. The error says what is wrong, to go after the message's place.
+/// Builds the block for a part in a message of `role`; `None` for a part that is left out. The
+/// error says what is wrong, to follow the message's index.
 ///
-/// Cache points are no blocks of their own; see [`mark`].
+/// Cache points are not blocks themselves; see [`mark`].
 pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Option<Value>, String> {
     match (part, role) {
         (Part::Text(text), Role::System | Role::User) => Ok(text_block(&text.text)),
         (Part::Text(text), Role::Assistant) => Ok(cited_block(text)),
         (Part::Refusal(text), Role::Assistant) => Ok(text_block(text)),
         (Part::Audio(audio), Role::Assistant) => Ok(text_block(&audio.transcript)),
-        // One that another provider's model made; see `Part`.
+        // An image that another provider's model generated; see `Part`.
         (Part::Image(Image { opaque: Some(_), .. }), Role::Assistant) => Ok(None),
         (Part::Image(image), Role::User) => media::image(image).map(Some),
         (Part::Document(document), Role::User) => media::document(document).map(Some),
@@ -36,20 +36,24 @@ pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Opti
                 Role::Assistant => "an assistant message",
                 Role::Tool => "a tool message",
             };
-            Err(format!("holds {}, which {role} cannot carry", noun(part)))
+            Err(format!(
+                "holds {}, which {role} cannot contain; move it to another message",
+                part_name(part)
+            ))
         }
     }
 }
 
-/// Marks the end of what may be cached, on the block it ends with.
-/// `cache_control` fits every kind of block but the thinking ones, which have no
-/// such field (`thinking_block_param.py`).
+/// Adds a cache breakpoint to the block before it. `cache_control` is valid on every kind of block
+/// except thinking (`thinking_block_param.py`).
 pub(super) fn mark(block: Option<&mut Value>, ttl: CacheTtl) -> Result<(), String> {
     let Some(Value::Object(block)) = block else {
-        return Err("holds a cache point with nothing before it".into());
+        return Err("holds a cache point with nothing before it; put it after content".into());
     };
     if matches!(kind(block), "thinking" | "redacted_thinking") {
-        return Err("holds a cache point behind reasoning, where Anthropic takes none".into());
+        return Err(
+            "holds a cache point after reasoning, which Anthropic does not support; move it".into(),
+        );
     }
     let control = match ttl {
         CacheTtl::Short => json!({"type": "ephemeral"}),
@@ -59,7 +63,7 @@ pub(super) fn mark(block: Option<&mut Value>, ttl: CacheTtl) -> Result<(), Strin
     Ok(())
 }
 
-/// The content as its text alone, where that says it all: one bare text block.
+/// Returns the bare text if the content is one plain text block.
 pub(super) fn shorthand(mut blocks: Vec<Value>) -> Value {
     if let [Value::Object(block)] = blocks.as_mut_slice() {
         if block.len() == 2 && kind(block) == "text" {
@@ -73,14 +77,14 @@ pub(super) fn kind(block: &Map<String, Value>) -> &str {
     member(block, "type").and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Blank texts are refused ("text content blocks must contain non-whitespace
-/// text", anthropics/claude-code#23369), so they are left out.
+/// Blank texts are left out, because Anthropic rejects them ("text content blocks must contain
+/// non-whitespace text", anthropics/claude-code#23369).
 fn text_block(text: &str) -> Option<Value> {
     (!text.trim().is_empty()).then(|| object([("type", "text".into()), ("text", text.into())]))
 }
 
-/// A text of the model's with what it cites. Citations that came from elsewhere are
-/// left out, as Anthropic knows five types (`text_citation_param.py`).
+/// Builds a text block with citations. Citations from elsewhere are left out, because Anthropic
+/// accepts only its five types (`text_citation_param.py`).
 fn cited_block(text: &Text) -> Option<Value> {
     let mut block = text_block(&text.text)?;
     let own = |citation: &&Value| {
@@ -102,13 +106,13 @@ fn cited_block(text: &Text) -> Option<Value> {
     Some(block)
 }
 
-/// Thinking goes back where it stood, unchanged, even when its text was withheld. What came
-/// from another provider is left out.
+/// Thinking goes back unchanged at its position, even if its text was withheld. Thinking from
+/// another provider is left out.
 ///
-/// The Anthropic addresses of DeepSeek and Kimi may send thinking without a signature and
-/// refuse the next turn of a tool loop without it. Anthropic itself signs all of it, and refuses
-/// what is not signed: "messages.1.content.0.thinking.signature: Field required". Thinking that
-/// is incomplete, because the answer was cut off, has no provenance and stays out everywhere.
+/// The Anthropic endpoints of DeepSeek and Kimi can send thinking without a signature, and reject
+/// the next turn of a tool loop without it. Anthropic itself signs all thinking and rejects
+/// unsigned thinking: "messages.1.content.0.thinking.signature: Field required". Incomplete
+/// thinking, from an answer that was cut off, has no provenance and is never sent.
 fn thinking(reasoning: &Reasoning, target: Target<'_>) -> Option<Value> {
     if !allows(reasoning.provenance.as_ref(), target) {
         return None;
@@ -131,12 +135,12 @@ fn thinking(reasoning: &Reasoning, target: Target<'_>) -> Option<Value> {
     Some(block)
 }
 
-/// Whether the request may hold what has this provenance.
+/// Returns true if the request may include content with this provenance.
 pub(super) fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
     provenance.is_some_and(|it| target.sent(it, Format::Anthropic))
 }
 
-pub(super) fn noun(part: &Part) -> &'static str {
+pub(super) fn part_name(part: &Part) -> &'static str {
     match part {
         Part::Text(_) => "text",
         Part::Image(_) => "an image",
@@ -242,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_in_the_wrong_place_are_refused_without_their_text() {
+    fn parts_in_the_wrong_message_are_rejected_without_quoting_them() {
         let secret = "the prompt";
         for (role, part, expected) in [
             (Role::System, Image::from_url(secret).into(), "an image, which a system message"),
@@ -256,7 +260,7 @@ mod tests {
             (
                 Role::Tool,
                 ToolResult::new("t", "").with(ToolCall::new("u", "f", "")).into(),
-                "a tool result with a tool call in it",
+                "a tool result that contains a tool call",
             ),
             (
                 Role::Tool,
@@ -273,13 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn cache_points_mark_blocks_but_no_thinking() {
+    fn cache_points_mark_every_block_except_thinking() {
         let mut text = json!({"type": "text", "text": "a"});
         mark(Some(&mut text), CacheTtl::OneHour).unwrap();
         assert_eq!(text["cache_control"], json!({"type": "ephemeral", "ttl": "1h"}));
         for kind in ["thinking", "redacted_thinking"] {
             let error = mark(Some(&mut json!({"type": kind})), CacheTtl::Short).unwrap_err();
-            assert!(error.contains("behind reasoning"), "{error}");
+            assert!(error.contains("after reasoning"), "{error}");
         }
         assert!(mark(None, CacheTtl::Short).is_err());
         assert_eq!(shorthand(vec![text.clone()]), json!([text]));

@@ -13,26 +13,26 @@ use crate::wire::stream::arguments::Arguments;
 use crate::wire::stream::{SizeLimit, says_something};
 use crate::wire::{Failure, json as wire};
 
-/// The content blocks of a stream, put together.
+/// The content blocks of a stream.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Blocks {
     blocks: Vec<Block>,
-    /// Where in the list the block with an index of the wire's is.
+    /// The position in the list for each index of the wire.
     by_index: BTreeMap<u64, usize>,
-    /// How many of the blocks are tool calls.
+    /// The number of tool calls among the blocks.
     calls: usize,
-    /// Whether the texts of this event may have marks of halves.
+    /// True if the texts of this event can have marks of halves.
     marked: bool,
 }
 
-/// A block as it started, and what was added to it.
+/// A block: its start and what deltas added.
 #[derive(Debug, Default, Clone)]
 struct Block {
     start: Map<String, Value>,
-    /// More of the member that is named like its kind, `text` or `thinking`.
+    /// The added text for the member that is named like the block's kind, `text` or `thinking`.
     text: String,
     signature: String,
-    /// How long the text was that the block started with, until a delta came.
+    /// The length of the text in the block's start, until a delta arrives.
     opening: usize,
     halves: Halves,
     /// The input, in pieces of JSON text.
@@ -42,20 +42,19 @@ struct Block {
 
 #[derive(Debug, Clone, Copy)]
 struct Call {
-    /// Which of the tool calls it is.
+    /// Its index among the tool calls.
     index: usize,
-    /// Whether its end was reported.
+    /// True once its completion event was sent.
     complete: bool,
 }
 
 impl Blocks {
-    /// Says whether the texts of the next event may have marks of
-    /// [halves](crate::wire::json::halves).
+    /// Sets if the texts of the next event can have marks of [halves](crate::wire::json::halves).
     pub(super) fn set_marked(&mut self, marked: bool) {
         self.marked = marked;
     }
 
-    /// Begins a block. Texts it starts with count as if they came in a delta.
+    /// Starts a block. Texts in its start count like deltas.
     pub(super) fn start(
         &mut self,
         index: Option<u64>,
@@ -104,9 +103,9 @@ impl Blocks {
         Ok(at)
     }
 
-    /// Adds a delta to its block. Servers that imitate the format may leave out the
-    /// index, and the start of a block of text or of thinking. Returns whether the delta says
-    /// something although nothing is kept of it.
+    /// Adds a delta to its block. Servers that imitate the format can omit the index, and the start
+    /// of text or thinking blocks. Returns true if the delta has content although nothing of it is
+    /// kept.
     pub(super) fn extend(
         &mut self,
         index: Option<u64>,
@@ -131,7 +130,7 @@ impl Blocks {
             (None, None) => return Ok(false),
         };
         match &*delta.kind.0 {
-            // MiniMax's first delta repeats what the block starts with (cline/cline #9215).
+            // MiniMax's first delta repeats the text in the block's start (cline/cline #9215).
             "text_delta" if self.blocks[at].repeats(&delta.text.0) => {}
             "thinking_delta" if self.blocks[at].repeats(&delta.thinking.0) => {}
             "text_delta" => self.write(at, delta.text.0, StreamEvent::TextDelta, room, events)?,
@@ -157,7 +156,7 @@ impl Blocks {
         Ok(false)
     }
 
-    /// Adds words to a block's text and tells of them by `event`.
+    /// Adds text to a block and sends it as `event`.
     fn write(
         &mut self,
         at: usize,
@@ -176,8 +175,8 @@ impl Blocks {
         Ok(())
     }
 
-    /// Adds to the input of a tool's call. Only the caller's own tools have events:
-    /// what the provider runs itself is none of the caller's business.
+    /// Adds to the input of a tool call. Only the caller's own tools have events; the caller does
+    /// not need those that the provider runs itself.
     fn input(
         &mut self,
         at: usize,
@@ -199,7 +198,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// A block is whole.
+    /// Completes a block.
     pub(super) fn stop(&mut self, index: Option<u64>, events: &mut Vec<StreamEvent>) {
         let at = match index {
             Some(index) => self.by_index.get(&index).copied(),
@@ -210,19 +209,19 @@ impl Blocks {
         }
     }
 
-    /// All blocks are whole.
+    /// Completes all blocks.
     pub(super) fn close(&mut self, events: &mut Vec<StreamEvent>) {
         for block in &mut self.blocks {
             block.complete(events);
         }
     }
 
-    /// Whether none has come.
+    /// Returns true if there are no blocks.
     pub(super) fn is_empty(&self) -> bool {
         self.blocks.is_empty()
     }
 
-    /// Whether there is nothing in them but empty texts.
+    /// Returns true if the blocks have only empty texts.
     pub(super) fn are_blank(&self) -> bool {
         self.blocks.iter().all(|block| {
             let is_text = matches!(kind(&block.start), "text" | "thinking");
@@ -230,23 +229,23 @@ impl Blocks {
         })
     }
 
-    /// The parts they make, the same as of a message that comes at once.
+    /// Returns their parts, the same as those of a non-streaming message.
     pub(super) fn parts(self) -> Vec<Part> {
         self.blocks.into_iter().map(Block::part).collect()
     }
 }
 
 impl Block {
-    /// A block whose start did not come.
+    /// Creates a block whose start is missing.
     fn of(kind: &str) -> Self {
         let start = [("type".to_owned(), kind.into()), (kind.to_owned(), "".into())];
         Self { start: start.into_iter().collect(), ..Self::default() }
     }
 
-    /// Whether a first delta says again what the block started with.
+    /// Returns true if a first delta repeats the text in the block's start.
     fn repeats(&mut self, text: &str) -> bool {
         let opening = std::mem::take(&mut self.opening);
-        // A single letter may well come twice.
+        // A single letter can legitimately come twice.
         opening > 1 && self.text == text
     }
 
@@ -259,15 +258,15 @@ impl Block {
         }
     }
 
-    /// Adds a delta of a kind unknown here, such as that of compaction, to a block
-    /// that is kept as it comes, to the members of the same names: texts and lists go
-    /// on, everything else is replaced. Returns whether it says something.
+    /// Adds a delta of an unknown kind, such as compaction, to a block that is kept unchanged. It
+    /// goes to the members with the same names: texts and lists are appended, everything else is
+    /// replaced. Returns true if the delta has content.
     fn merge(&mut self, data: &str, room: &mut SizeLimit) -> Result<bool, Failure> {
         let event = wire::detail(data.as_bytes()).unwrap_or_default();
         let Some(delta @ Value::Object(members)) = event.get("delta") else { return Ok(false) };
         let said = says_something(delta);
-        // What has a part of its own is made of the deltas known for it: a call must not
-        // come about without its events.
+        // Blocks with their own part are only built from known deltas: a call must not appear
+        // without its events.
         if matches!(kind(&self.start), "text" | "thinking" | "redacted_thinking" | "tool_use") {
             return Ok(said);
         }
@@ -300,7 +299,7 @@ impl Block {
         let Some(Call { index, complete: false }) = self.call else { return };
         self.call = Some(Call { index, complete: true });
         let Some(call) = self.tool_call() else { return };
-        // Where the input came whole, in the start.
+        // If the start already has the complete input.
         let in_start = self.input.as_str().is_empty() && call.arguments != "{}";
         let delta = match in_start {
             true => Some(call.arguments.clone()),
@@ -310,11 +309,11 @@ impl Block {
         events.push(StreamEvent::ToolCallComplete { index, call: call.into() });
     }
 
-    /// Adds what stands for a half whose other half did not come.
+    /// Adds a replacement for a half whose other half never arrived.
     fn lose(&mut self, lost: &'static str, events: &mut Vec<StreamEvent>) {
         match (self.call, kind(&self.start)) {
             (Some(Call { complete: true, .. }), _) => {}
-            // `complete` shows it.
+            // `complete` sends it.
             (Some(_), _) => self.input.push(lost.into()),
             (None, "text") => {
                 self.text.push_str(lost);
@@ -328,8 +327,8 @@ impl Block {
         }
     }
 
-    /// The call, its arguments as the model wrote them and not, as they are when
-    /// they come at once, as the provider has read them.
+    /// Returns the call with its arguments as the model wrote them. In a non-streaming message they
+    /// are as the provider parsed them.
     fn tool_call(&self) -> Option<ToolCall> {
         let call = decode::tool_call(&self.start)?;
         match self.input.as_str() {
@@ -341,7 +340,7 @@ impl Block {
     fn part(mut self) -> Part {
         if let Some(call) = self.call {
             if let Some(whole) = self.tool_call() {
-                // Before it is whole, no arguments are not yet those of none.
+                // Before it is complete, empty arguments do not mean none.
                 let arguments =
                     if call.complete { whole.arguments } else { self.input.into_text() };
                 return Part::ToolCall(ToolCall { arguments, ..whole });

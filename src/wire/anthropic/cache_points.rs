@@ -1,4 +1,4 @@
-//! How many cache points a request has, and in which order.
+//! Checks the number and order of a request's cache points.
 
 use serde_json::{Map, Value};
 
@@ -9,16 +9,16 @@ use crate::error::Error;
 /// caching"; Wei-Shaw/sub2api #176).
 const MOST: usize = 4;
 
-/// Checks a body's cache points, those of `extra` and of native tools included.
+/// Checks a body's cache points, including those in `extra` and native tools.
 ///
 /// # Errors
 ///
-/// If there are more than Anthropic takes, or one of an hour stands behind a shorter one:
-/// "a ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note
-/// that blocks are processed in the following order: tools, system, messages"
-/// (headroomlabs-ai/headroom #2939).
+/// If there are more than Anthropic allows, or a one-hour point comes after a shorter one: "a
+/// ttl='1h' cache_control block must not come after a ttl='5m' cache_control block. Note that
+/// blocks are processed in the following order: tools, system, messages" (headroomlabs-ai/headroom
+/// #2939).
 pub(super) fn check(request: &ChatRequest, body: &Map<String, Value>) -> Result<(), Error> {
-    // Hardly any request has several, and the body may be large.
+    // Few requests have several, and the body can be large.
     let parts = request.messages.iter().flat_map(|message| &message.content);
     let points = parts.filter(|part| match part {
         Part::CachePoint(_) | Part::Other { .. } => true,
@@ -42,23 +42,23 @@ pub(super) fn check(request: &ChatRequest, body: &Map<String, Value>) -> Result<
     let automatic = usize::from(body.get("cache_control").is_some_and(Value::is_object));
     if found.len() + automatic > MOST {
         return Err(Error::invalid_request(format!(
-            "the request has {} cache points, and Anthropic takes {MOST}; keep those behind the \
-             longest parts that stay the same, such as the system prompt and the last message",
+            "the request has {} cache points, but Anthropic allows {MOST}; keep those after the \
+             longest stable parts, such as the system prompt and the last message",
             found.len() + automatic
         )));
     }
     let short = found.iter().position(|is_hour| !is_hour);
     if short.is_some_and(|short| found[short..].contains(&true)) {
         return Err(Error::invalid_request(
-            "a cache point of one hour stands behind one of five minutes, which Anthropic \
-             refuses; put those of one hour first (tools, then system, then messages)",
+            "a cache point of one hour comes after one of five minutes, which Anthropic rejects; \
+             put those of one hour first (tools, then system, then messages)",
         ));
     }
     Ok(())
 }
 
-/// Whether each block that is marked, in order, is kept for an hour. Blocks lie at most in
-/// a result in a message.
+/// Collects for each marked block, in order, if it is kept for an hour. Blocks are nested at most
+/// in a result in a message.
 fn collect(value: &Value, depth: usize, found: &mut Vec<bool>) {
     match value {
         Value::Array(items) => {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn more_cache_points_than_anthropic_takes_are_refused_with_their_number() {
+    fn too_many_cache_points_are_rejected_with_their_number() {
         let marked = || {
             Tool::Native(json!({"name": "n", "type": "x", "cache_control": {"type": "ephemeral"}}))
         };
@@ -113,7 +113,7 @@ mod tests {
                     .message(Message::new(crate::chat::Role::Tool, [result])),
                 Some(5),
             ),
-            // Twice at the same place is one.
+            // Two at the same position count as one.
             (points(4).message(Message::new(crate::chat::Role::User, [SHORT])), None),
         ] {
             let problem = problem(&request);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_comes_before_five_minutes() {
+    fn one_hour_points_must_come_before_five_minute_points() {
         let user = |part| Message::user("a").with(part);
         assert_eq!(problem(&ChatRequest::new([user(HOUR), user(SHORT)])), None);
         for request in [

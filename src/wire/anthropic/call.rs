@@ -1,4 +1,4 @@
-//! Tool calls and their results as blocks.
+//! Encodes tool calls and their results as blocks.
 
 use serde_json::Value;
 
@@ -8,11 +8,13 @@ use crate::wire::Target;
 use crate::wire::json::object;
 use crate::wire::tool_input::{self, Ids};
 
-/// The block of a call. Members it came with beside these, such as `caller`, go back with it
+/// Builds the block of a call. Other members that it came with, such as `caller`, go back with it
 /// to the provider that sent them.
 pub(super) fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
-        return Err("holds a tool call without an id or a name".into());
+        return Err(
+            "holds a tool call without an id or a name; keep those that the model sent".into()
+        );
     }
     let mut block = object([
         ("type", "tool_use".into()),
@@ -32,7 +34,9 @@ pub(super) fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, Str
 
 pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Value, String> {
     if result.call_id.is_empty() {
-        return Err("holds a tool result without the id of its call".into());
+        return Err(
+            "holds a tool result without the id of its call; use the id of its ToolCall".into()
+        );
     }
     let mut content = Vec::with_capacity(result.content.len());
     for part in &result.content {
@@ -41,7 +45,12 @@ pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Val
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Other { .. } => {
                 content.extend(block::encode(part, Role::User, target)?);
             }
-            _ => return Err(format!("holds a tool result with {} in it", block::noun(part))),
+            _ => {
+                return Err(format!(
+                    "holds a tool result that contains {}; use text, images or documents",
+                    block::part_name(part)
+                ));
+            }
         }
     }
     let kind = ("type", "tool_result".into());
@@ -65,7 +74,7 @@ mod tests {
     const TARGET: Target<'static> = Target::anthropic("m");
 
     #[test]
-    fn calls_go_back_with_all_they_came_with() {
+    fn calls_go_back_with_all_their_members() {
         let mut call = ToolCall::new("t1", "f", "{\"a\": [1]}");
         let members = json!({"id": "no", "caller": {"type": "direct"}});
         let provenance = Provenance::new("anthropic", Format::Anthropic);
@@ -90,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_was_cut_off_and_a_strange_id_are_valid_input() {
+    fn truncated_calls_and_foreign_ids_become_valid_input() {
         let call =
             tool_use(&ToolCall::new("functions.weather:0", "weather", "{\"city\": \"Os"), TARGET);
         let result = tool_result(&ToolResult::error("functions.weather:0", "bad"), TARGET).unwrap();
@@ -102,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn results_hold_a_text_or_blocks() {
+    fn results_contain_a_text_or_blocks() {
         let image = || Image::from_url("https://x/y");
         for (result, expected) in [
             (

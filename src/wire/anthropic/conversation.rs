@@ -1,4 +1,4 @@
-//! Messages as a system prompt and alternating turns.
+//! Encodes messages as a system prompt and alternating turns.
 
 use serde_json::{Map, Value};
 
@@ -10,25 +10,21 @@ use crate::wire::json::object;
 
 /// Writes `system` and `messages`.
 ///
-/// - System messages go to `system`, wherever they stand. Since Opus 4.8 the
-///   wire also takes `role: system` behind a user turn, but not from every model
-///   (not Sonnet 5, nor any older one) nor in every place, and other models
-///   refuse the request (Anthropic's page "Mid-conversation system messages";
-///   simonw/llm-anthropic#73). So a later system message holds for the whole
-///   conversation and, by changing its beginning, empties its cache.
-/// - Messages that come to the same role in a row become one turn, tool
-///   messages being the user's.
-/// - Tool results come first in their turn: the wire wants them directly behind
-///   the calls.
-/// - The first turn is the user's: "first message must use the "user" role"
-///   (langbot-app/LangBot#867). The SDK no longer says so, but as late as 2026
-///   gateways refuse it (agent0ai/agent-zero#1158).
-/// - White space at the end of a last turn of the assistant's is cut off: "final
-///   assistant content cannot end with trailing whitespace"
-///   (anomalyco/opencode#1295); vercel/ai does the same. Models from 4.6 on
-///   refuse such a turn at all.
-/// - An assistant message of which nothing is left is left out, as one that
-///   holds another provider's reasoning only.
+/// - System messages go to `system`, wherever they are. Since Opus 4.8 the format also accepts
+///   `role: system` after a user turn, but not for every model (not Sonnet 5, nor any older one)
+///   and not in every position; other models reject the request (Anthropic's page "Mid-conversation
+///   system messages"; simonw/llm-anthropic#73). So a later system message applies to the whole
+///   conversation, and invalidates the cache because it changes the start.
+/// - Consecutive messages with the same role become one turn. Tool messages count as the user's.
+/// - Tool results come first in their turn, because the format wants them right after the calls.
+/// - The first turn must be the user's: "first message must use the "user" role"
+///   (langbot-app/LangBot#867). The SDK no longer says so, but gateways still rejected it in 2026
+///   (agent0ai/agent-zero#1158).
+/// - White space at the end of a final assistant turn is removed: "final assistant content cannot
+///   end with trailing whitespace" (anomalyco/opencode#1295); vercel/ai does the same. Models from
+///   4.6 on reject such a turn altogether.
+/// - An assistant message with nothing left, such as one with only another provider's reasoning, is
+///   left out.
 pub(super) fn write(
     messages: &[Message],
     target: Target<'_>,
@@ -49,10 +45,10 @@ pub(super) fn write(
         result.map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
     }
     match turns.first() {
-        None => return Err(Error::invalid_request("there is no user message")),
+        None => return Err(Error::invalid_request("the request has no user message; add one")),
         Some(turn) if turn.role == "assistant" => {
             return Err(Error::invalid_request(
-                "the conversation begins with the assistant; Anthropic wants the user first",
+                "the conversation starts with the assistant; Anthropic requires a user message first",
             ));
         }
         Some(_) => {}
@@ -87,8 +83,8 @@ struct Turn {
     blocks: Vec<Value>,
 }
 
-/// The blocks of one message. `before` is the block its first one will follow,
-/// for a cache point that comes first.
+/// Builds the blocks of one message. `before` is the block before its first one, for a cache point
+/// that comes first.
 fn blocks(
     message: &Message,
     target: Target<'_>,
@@ -113,7 +109,7 @@ fn take(turns: &mut Vec<Turn>, message: &Message, blocks: Vec<Value>) -> Result<
     let cached = message.content.iter().any(|part| matches!(part, Part::CachePoint(_)));
     match turns.last_mut() {
         _ if blocks.is_empty() && (role == "assistant" || cached) => {}
-        _ if blocks.is_empty() => return Err("holds nothing that can be sent".into()),
+        _ if blocks.is_empty() => return Err("holds nothing that can be sent; remove it".into()),
         Some(turn) if turn.role == role => turn.blocks.extend(blocks),
         _ => turns.push(Turn { role, blocks }),
     }
@@ -154,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn system_messages_go_to_the_top_from_everywhere() {
+    fn system_messages_move_to_the_top() {
         let messages = [
             Message::system("a"),
             Message::user("hi"),
@@ -177,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_role_in_a_row_is_one_turn() {
+    fn consecutive_messages_of_a_role_become_one_turn() {
         let messages = [
             Message::user("a"),
             Message::user("b"),
@@ -197,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn tool_results_come_first_in_their_turn_and_in_their_order() {
+    fn tool_results_come_first_in_their_turn_in_order() {
         let calls = Message::assistant("")
             .with(ToolCall::new("t1", "f", "{}"))
             .with(ToolCall::new("t2", "f", "{}"));
@@ -226,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_points_mark_what_stands_before_them() {
+    fn cache_points_mark_the_block_before_them() {
         let messages = [
             Message::system("s").with(SHORT),
             Message::user("a").with(SHORT).with("b"),
@@ -256,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn reasoning_keeps_its_place_and_foreign_reasoning_leaves_no_trace() {
+    fn own_reasoning_keeps_its_position_and_foreign_reasoning_is_dropped() {
         let signed = Reasoning {
             provenance: Some(crate::chat::Provenance::any(crate::chat::Format::Anthropic)),
             signature: Some("s".into()),
@@ -283,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_beginning_for_the_assistant_ends_without_white_space() {
+    fn a_final_assistant_turn_has_no_trailing_white_space() {
         let messages = [Message::user("a\n"), Message::assistant("b \n").with("c \n")];
         assert_eq!(
             written(&messages).unwrap()["messages"],
@@ -295,11 +291,11 @@ mod tests {
     }
 
     #[test]
-    fn impossible_conversations_are_refused() {
+    fn invalid_conversations_are_rejected() {
         let image = Image::from_url("https://x/y");
         for (messages, expected) in [
-            (vec![Message::system("s")], "there is no user message"),
-            (vec![Message::system("s"), Message::assistant("a")], "begins with the assistant"),
+            (vec![Message::system("s")], "the request has no user message"),
+            (vec![Message::system("s"), Message::assistant("a")], "starts with the assistant"),
             (vec![Message::user("a"), Message::user(" ")], "messages[1] holds nothing"),
             (vec![Message::new(Role::User, [SHORT]).with("a")], "with nothing before it"),
             (vec![Message::user("").with(SHORT)], "messages[0] holds a cache point with nothing"),

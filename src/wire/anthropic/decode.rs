@@ -1,4 +1,4 @@
-//! A response's body.
+//! Decodes a response's body.
 
 use serde_json::{Map, Value, json};
 
@@ -16,8 +16,8 @@ use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 const PROVENANCE: Provenance = Provenance::inventor(Format::Anthropic);
 
-/// What is read of a message (`message.py`). Everything but the content may be
-/// missing, null or odd, for servers that imitate the format.
+/// The members of a message that are read (`message.py`). From servers that imitate the format,
+/// everything but the content can be missing, null or malformed.
 #[derive(Default)]
 struct Body {
     kind: Detail,
@@ -27,9 +27,9 @@ struct Body {
     model: Detail,
     id: Detail,
     error: Detail,
-    /// Some gateways' place for what is wrong.
+    /// Some gateways put the error here.
     message: Detail,
-    /// What else is in it: `stop_sequence`, `container`, `context_management`.
+    /// Other members: `stop_sequence`, `container`, `context_management`.
     beside: Beside,
 }
 
@@ -45,8 +45,8 @@ members!(impl [] Body {
     _ => |body: &mut Self, name, members| body.beside.take(name, members),
 });
 
-/// Reads the body of a successful response. One of `type: error` is classed by
-/// the type of its error alone, as errors inside a stream are.
+/// Decodes the body of a successful response. A body with `type: error` is classified only by the
+/// type of its error, like errors inside a stream.
 pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let Object(body) = wire::read::<Object<Body>>(bytes, &mut repaired)?;
@@ -65,7 +65,7 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
             return Err(Failure::inside(&json!({"message": body.message.value})));
         }
         return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
-            Failure::protocol("the response body is not a message: it has no list of content")
+            Failure::protocol("the response body is not a message: it has no content list")
         }));
     };
     let calls_with_floats = content.iter().any(|block| exact::has_float(block) && is_call(block));
@@ -95,8 +95,8 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     })
 }
 
-/// Marks thinking that the end of the answer cut off before its signature came, so that it is
-/// kept but never sent: Anthropic refuses it, and no other server needs the half of it.
+/// Marks thinking that was cut off before its signature, so that it is kept but never sent:
+/// Anthropic rejects it, and no other server needs partial thinking.
 pub(super) fn keep_unfinished(parts: &mut [Part], finish_reason: FinishReason) {
     let cut_off = matches!(finish_reason, FinishReason::Length | FinishReason::Other);
     if let (true, Some(Part::Reasoning(last))) = (cut_off, parts.last_mut()) {
@@ -110,7 +110,7 @@ fn is_call(block: &Value) -> bool {
     block.get("type").is_some_and(|kind| kind == "tool_use")
 }
 
-/// The content of a body whose calls have numbers that a value cannot hold, with these
+/// Parses the content of a body whose calls have numbers that a value cannot represent, with these
 /// [marked](exact).
 fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
     let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
@@ -120,8 +120,8 @@ fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
     Some(blocks)
 }
 
-/// One content block. What has no part of its own is kept as it came: server
-/// tools and their results, MCP, compaction.
+/// Decodes one content block. Blocks without their own part are kept unchanged: server tools and
+/// their results, MCP, compaction.
 pub(super) fn part(block: Value) -> Part {
     let own = block.as_object().and_then(|block| match text(block, "type")? {
         "text" => Some(Part::Text(Text {
@@ -150,7 +150,7 @@ pub(super) fn part(block: Value) -> Part {
     own.unwrap_or_else(|| Part::Other { provenance: Some(PROVENANCE), value: block })
 }
 
-/// What stands beside the content and the counts of a message.
+/// Returns a message's other members, besides content and counts.
 pub(super) fn extra(message: Beside, usage: Beside) -> Map<String, Value> {
     let mut extra = Map::new();
     message.add_to(&mut extra);
@@ -158,7 +158,7 @@ pub(super) fn extra(message: Beside, usage: Beside) -> Map<String, Value> {
     extra
 }
 
-/// The members of a usage that are kept as counts.
+/// The members of a usage report that are counts.
 pub(super) const COUNTS: [&str; 9] = [
     "input_tokens",
     "cache_creation_input_tokens",
@@ -171,7 +171,7 @@ pub(super) const COUNTS: [&str; 9] = [
     "service_tier",
 ];
 
-/// What else is in a usage, such as `inference_geo`.
+/// Returns the other members of a usage report, such as `inference_geo`.
 pub(super) fn beside_counts(usage: Value) -> Beside {
     let mut beside = Beside::default();
     if let Value::Object(members) = usage {
@@ -197,26 +197,25 @@ pub(super) fn tool_call(block: &Map<String, Value>) -> Option<ToolCall> {
     Some(ToolCall { opaque, ..call })
 }
 
-/// The members of a block that are not modelled.
+/// Returns the unmodelled members of a block.
 fn beside(block: &Map<String, Value>, known: &[&str]) -> Map<String, Value> {
     let others = block.iter().filter(|(name, _)| !known.contains(&name.as_str()));
     others.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Brings the counts into our form. Odd ones count as missing: an answer that is paid
-/// for is not thrown away for them. Where `input_tokens` or `output_tokens` is missing it
-/// is to be estimated, and without both the usage is [`Missing`](UsageSource::Missing).
+/// Converts the counts to our form. Malformed counts are treated as missing, because they must not
+/// cost an answer that was paid for. If `input_tokens` or `output_tokens` is missing it is
+/// estimated; without both, the usage is [`Missing`](UsageSource::Missing).
 ///
-/// `input_tokens` leaves the cached ones out: the whole input is the sum of
-/// `input_tokens`, `cache_creation_input_tokens` and `cache_read_input_tokens`
-/// (`message.py`). `output_tokens` includes thinking (`output_tokens_details.py`).
+/// `input_tokens` excludes cached tokens: the whole input is the sum of `input_tokens`,
+/// `cache_creation_input_tokens` and `cache_read_input_tokens` (`message.py`). `output_tokens`
+/// includes thinking (`output_tokens_details.py`).
 ///
-/// The totals leave out what compaction used, which is billed all the same and
-/// stands in `iterations` only (vercel/ai `convert-anthropic-usage.ts`; recorded
-/// by pydantic-ai: 229 input tokens in all, 55,196 in the compaction). So its
-/// counts, cache counts too, are added. So are those of iterations of type
-/// `advisor_message`, which the totals leave out, too, and which are billed at another
-/// model's price (the same file): [`OtherModel`](UsageSource::OtherModel).
+/// The totals exclude compaction, which is billed but only listed in `iterations` (vercel/ai
+/// `convert-anthropic-usage.ts`; recorded by pydantic-ai: 229 input tokens in total, 55,196 in the
+/// compaction). So its counts are added, cache counts included. The same applies to iterations of
+/// type `advisor_message`, which are billed at another model's price (the same file):
+/// [`OtherModel`](UsageSource::OtherModel).
 pub(super) fn usage(value: &Value) -> Usage {
     let Some(members) = value.as_object() else { return Usage::default() };
     let total = Counts::of(members);
@@ -242,8 +241,8 @@ pub(super) fn usage(value: &Value) -> Usage {
     sum
 }
 
-/// The counts of an object of usage. One pass over its few members takes less time than a
-/// search for each name.
+/// The counts of a usage object. One pass over its few members is faster than a search for each
+/// name.
 #[derive(Default)]
 struct Counts<'a> {
     input: Option<u64>,
@@ -298,11 +297,10 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// Usage without zeros that cannot be true; the whole input counts, so that `input_tokens`
-/// may be 0 where all of it was read from a cache. Zeros are honest for a refusal before
-/// any output, which is not billed (Claude's release notes: "you are no longer billed for a
-/// request when it returns `stop_reason: \"refusal\"` without Claude having generated any
-/// output").
+/// Marks zeros that cannot be true as unreported. The whole input counts, so `input_tokens` may be
+/// 0 if all of it came from a cache. Zeros are true for a refusal before any output, which is not
+/// billed (Claude's release notes: "you are no longer billed for a request when it returns
+/// `stop_reason: \"refusal\"` without Claude having generated any output").
 pub(super) fn believed(usage: Usage, wrote: bool, finish_reason: FinishReason) -> Usage {
     match !wrote && finish_reason == FinishReason::Refusal {
         true => usage,

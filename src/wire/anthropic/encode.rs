@@ -1,4 +1,4 @@
-//! A request's body.
+//! Encodes a request's body.
 
 use serde_json::{Map, Value, json};
 
@@ -8,16 +8,15 @@ use crate::error::Error;
 use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
-/// The `max_tokens` of a request that sets none; the wire requires one.
+/// The `max_tokens` of a request that sets none; the format requires one.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
 
-/// Writes the body.
+/// Builds the body.
 ///
-/// What a field's own documentation promises only "where the provider can" is
-/// left out, so that one request can go to several providers: `seed`, the
-/// speaker's name, an image's detail. Anthropic has none of them. Everything
-/// else that cannot be said is an error that names it. What only some models
-/// refuse (temperature beside thinking, say) is left for Anthropic to refuse.
+/// Fields that are documented as best effort are left out, so that one request works with several
+/// providers: `seed`, the speaker's name, an image's detail. Anthropic has none of them. Everything
+/// else that the format cannot express is an error that names it. Anthropic itself rejects what
+/// only some models do not support, such as a temperature with thinking.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
@@ -27,7 +26,7 @@ pub(in crate::wire) fn encode(
     validate::validate(request, model)?;
     tool_turns::check(&request.messages)?;
     let max_tokens = request.max_output_tokens.unwrap_or(DEFAULT_MAX_TOKENS);
-    // As many as most requests have.
+    // The size of most requests.
     let mut body = Map::with_capacity(7);
     body.insert("model".into(), model.into());
     body.insert("max_tokens".into(), max_tokens.into());
@@ -61,20 +60,20 @@ fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), 
     }
     if request.n.is_some_and(|choices| choices > 1) {
         return Err(Error::invalid_request(
-            "the request asks for several choices, and Anthropic gives one; leave n unset, and \
+            "the request asks for several choices, but Anthropic supports one; leave n unset and \
              make several calls",
         ));
     }
     if request.logprobs.is_some() {
         return Err(Error::invalid_request(
-            "the request asks for logprobs, which Anthropic does not have; leave them unset",
+            "the request asks for logprobs, which Anthropic does not support; leave them unset",
         ));
     }
     // "each stop sequence must contain non-whitespace" (BerriAI/litellm #3286).
     if let Some(index) = request.stop.iter().position(|text| text.trim().is_empty()) {
         return Err(Error::invalid_request(format!(
-            "stop[{index}] is only white space, which Anthropic refuses; leave it out, or end the \
-             text where it occurs yourself"
+            "stop[{index}] is only white space, which Anthropic rejects; remove it, and cut the \
+             text there yourself"
         )));
     }
     if !request.stop.is_empty() {
@@ -83,12 +82,12 @@ fn sampling(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), 
     Ok(())
 }
 
-/// `output_config.format`, generally available since the `output_format` of the
-/// beta `structured-outputs-2025-11-13` was deprecated (Vercel's page "Structured
-/// Outputs" of its Anthropic gateway; `output_config_param.py`).
+/// Builds `output_config.format`. It is generally available and replaces `output_format` of the
+/// beta `structured-outputs-2025-11-13` (Vercel's page "Structured Outputs" of its Anthropic
+/// gateway; `output_config_param.py`).
 ///
-/// The format has no place for the schema's name, and it is always strict. The
-/// description goes into the schema, where the model reads it.
+/// The format has no member for the schema's name, and it is always strict. The description goes
+/// into the schema, where the model reads it.
 fn response_format(format: &ResponseFormat) -> Result<Option<Value>, Error> {
     match format {
         ResponseFormat::Text => Ok(None),
@@ -122,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_request_says_no_more_than_it_must() {
+    fn a_plain_request_has_only_the_required_members() {
         assert_eq!(
             body(hi()),
             json!({
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn every_option_has_its_place() {
+    fn every_option_is_written() {
         let request = hi()
             .max_output_tokens(10_000)
             .temperature(0.25)
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_of_the_answer_follows_the_schema() {
+    fn a_response_format_becomes_an_output_config() {
         for (description, schema, expected) in [
             (None, json!({"type": "string"}), json!({"type": "string"})),
             (
@@ -195,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_promised_only_where_possible_is_left_out() {
+    fn best_effort_options_are_left_out() {
         let mut plain = Message::user("hi").with(Image::from_url("https://x/y.png"));
         let expected = body(plain.clone().into());
         plain = Message::user("hi").named("Ann");
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn impossible_requests_are_refused_before_they_are_sent() {
+    fn unsupported_requests_are_rejected_before_sending() {
         for (request, expected) in [
             (hi().response_format(ResponseFormat::JsonObject), "JSON mode without a schema"),
             (hi().stop("END").stop("\n"), "stop[1] is only white space"),

@@ -1,20 +1,20 @@
-//! An event of a stream, as far as it is read. Texts are borrowed from it, and what
-//! most events do not have is boxed: there is one for every word, and it is moved.
+//! The members of a stream's event that are read. Texts are borrowed, and rare members are boxed,
+//! because there is an event for every word and events are moved.
 
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::{Count, LooseString};
 use std::borrow::Cow;
 
-/// An event of any kind (`raw_message_stream_event.py`); each has some of these.
+/// An event of any kind (`raw_message_stream_event.py`); each kind has some of these.
 #[derive(Default)]
 pub(super) struct Event<'a> {
     pub(super) kind: LooseString<'a>,
     pub(super) index: Count,
-    /// Of `message_start`; in an `error` of some gateways what is wrong.
+    /// In `message_start`; in an `error` of some gateways, the error message.
     pub(super) message: Option<Box<Detail>>,
     pub(super) content_block: Option<Box<Content>>,
-    /// Of a block or, its stop reason, of the message.
+    /// The delta of a block, or of the message with its stop reason.
     pub(super) delta: Object<Delta<'a>>,
     pub(super) usage: Option<Box<Detail>>,
     pub(super) error: Option<Box<Detail>>,
@@ -43,7 +43,7 @@ pub(super) struct Delta<'a> {
 }
 
 impl<'a> Delta<'a> {
-    /// What the model thought, or said.
+    /// Returns the thinking or the text.
     pub(super) fn words(&mut self) -> &mut Cow<'a, str> {
         match &*self.kind.0 {
             "thinking_delta" => &mut self.thinking.0,

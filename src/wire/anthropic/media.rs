@@ -1,11 +1,11 @@
-//! Images and documents as blocks.
+//! Encodes images and documents as blocks.
 
 use serde_json::{Value, json};
 
 use crate::chat::{Document, Image, MediaSource};
 use crate::wire::media;
 
-/// The kinds of image there are (`base64_image_source_param.py`).
+/// The supported kinds of image (`base64_image_source_param.py`).
 const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
 pub(super) fn image(image: &Image) -> Result<Value, String> {
@@ -13,16 +13,16 @@ pub(super) fn image(image: &Image) -> Result<Value, String> {
     if let MediaSource::Base64 { media_type, .. } = &*content {
         if !IMAGES.contains(&media_type.as_str()) {
             return Err(format!(
-                "holds an image of type {media_type:?}, but Anthropic takes only JPEG, PNG, GIF \
-                 and WebP; convert it"
+                "holds an image of type {media_type:?}, but Anthropic accepts only JPEG, PNG, \
+                 GIF and WebP; convert it"
             ));
         }
     }
     Ok(json!({"type": "image", "source": source(&content)?}))
 }
 
-/// PDFs travel in base64, texts of all kinds as plain text, the only kind there
-/// is (`document_block_param.py`, `plain_text_source_param.py`).
+/// PDFs are sent in base64, and texts of all kinds as plain text, the only kind that Anthropic has
+/// (`document_block_param.py`, `plain_text_source_param.py`).
 pub(super) fn document(document: &Document) -> Result<Value, String> {
     let source = match &*media::document(&document.source)? {
         MediaSource::Base64 { media_type, data } => match media::text(media_type, data) {
@@ -32,7 +32,7 @@ pub(super) fn document(document: &Document) -> Result<Value, String> {
             }
             None => {
                 return Err(format!(
-                    "holds a document of type {media_type:?}, but Anthropic takes only PDF and text"
+                    "holds a document of type {media_type:?}, but Anthropic accepts only PDF and text; convert it"
                 ));
             }
         },
@@ -45,8 +45,7 @@ pub(super) fn document(document: &Document) -> Result<Value, String> {
     Ok(block)
 }
 
-/// Sources in base64, by address and by file id. A file id also needs a
-/// [beta](super::betas).
+/// Builds a source in base64, by URL or by file id. A file id also needs a [beta](super::betas).
 fn source(source: &MediaSource) -> Result<Value, String> {
     Ok(match source {
         MediaSource::Url(url) => {
@@ -70,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn images_come_by_address_or_whole() {
+    fn images_are_sent_by_url_or_as_bytes() {
         for (given, expected) in [
             (
                 Image::from_bytes("image/png", b"foo"),
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_sent_is_refused_unquoted() {
+    fn unusable_media_are_rejected_and_not_quoted() {
         for given in [
             Image::from_bytes("image/tiff", b"secret"),
             Image::from_bytes("image/svg+xml", b"secret"),

@@ -15,9 +15,9 @@
 //!   blocks.rs        content blocks in pieces → parts
 //! ```
 //!
-//! The wire facts come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`,
-//! generated from Anthropic's OpenAPI file), vercel/ai `packages/anthropic/src`
-//! and recorded traffic, unless a place names another source.
+//! Facts about the format come from anthropic-sdk-python 0.121.0 (`src/anthropic/types`, generated
+//! from Anthropic's OpenAPI file), vercel/ai `packages/anthropic/src` and recorded traffic, unless
+//! another source is named.
 
 mod betas;
 mod block;
@@ -53,9 +53,9 @@ use stream::Stream;
 
 /// The value of the `anthropic-version` header.
 ///
-/// Pinned: `2026-10-21` refuses `temperature`, `top_p` and `top_k`, which
-/// `2023-06-01` takes. New fields and stop reasons come to a version without
-/// notice (Anthropic's page "Versions"), so unknown ones are tolerated.
+/// Pinned: `2026-10-21` rejects `temperature`, `top_p` and `top_k`, which `2023-06-01` accepts. A
+/// version gets new fields and stop reasons without notice (Anthropic's page "Versions"), so
+/// unknown ones are tolerated.
 pub(crate) const VERSION: &str = "2023-06-01";
 
 /// `POST /v1/messages`

@@ -18,7 +18,7 @@ use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step, says_something};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
-/// The kinds that say something here; others may come at any time ("Versions").
+/// The kinds that are read; others can come at any time ("Versions").
 const KINDS: [&str; 7] = [
     "message_start",
     "content_block_start",
@@ -29,28 +29,28 @@ const KINDS: [&str; 7] = [
     "error",
 ];
 
-/// A message that is streamed, as far as it has come.
+/// The state of a streamed message.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
     id: String,
     model: String,
     stop_reason: String,
     blocks: Blocks,
-    /// What was reported last of every count.
+    /// The last report of every count.
     usage: Map<String, Value>,
-    /// What else the message says beside its content.
+    /// Other members of the message.
     beside: Kept,
     in_usage: Kept,
-    /// How many bytes were written when a `message_delta` last counted the output. What the
-    /// start counts is no more than was written by then.
+    /// How many bytes were written when a `message_delta` last counted the output. The counts in
+    /// the start cover only what was written by then.
     counted: Option<usize>,
-    /// Whether the end marker came, or what stands in for it.
+    /// True after the end marker.
     closed: bool,
     /// Whether the last word was why it stops.
     finished: bool,
-    /// The most tokens of output that were counted so.
+    /// The highest output count so far.
     most_output: Option<u64>,
-    /// Of the event before, where that was words, to `index` and in a delta of this kind.
+    /// The previous event if it was text, with its `index` and kind of delta.
     template: Template,
     index: Option<u64>,
     kind: &'static str,
@@ -61,7 +61,7 @@ pub(in crate::wire) struct Stream {
 const READ: [&str; 8] =
     ["content", "stop_reason", "usage", "model", "error", "message", "delta", "content_block"];
 
-/// The deltas that are words, and nothing beside them.
+/// The deltas that contain only text.
 const WORDS: [&str; 2] = ["text_delta", "thinking_delta"];
 
 impl Stream {
@@ -85,7 +85,7 @@ impl Stream {
         }
     }
 
-    /// Takes in why the message stops and what it used so far. Returns whether that is news.
+    /// Records the stop reason and the usage so far. Returns true if that is new.
     fn end(&mut self, stop_reason: &str, usage: Value) -> Result<bool, Failure> {
         let mut moves = false;
         if !stop_reason.is_empty() {
@@ -96,7 +96,7 @@ impl Stream {
         let output = usage.get("output_tokens").and_then(wire::count);
         moves |= output > self.most_output;
         self.most_output = self.most_output.max(output);
-        // A zero next to an answer counts nothing.
+        // A zero for an answer with content means nothing.
         if output.is_some_and(|tokens| tokens > 0 || !self.wrote()) {
             self.counted = Some(self.room.written());
         }
@@ -104,8 +104,8 @@ impl Stream {
         failed::ending(stop_reason, "").map_or(Ok(moves), Err)
     }
 
-    /// Takes in a whole message, which some gateways send as an event. Once blocks have come
-    /// it only repeats them.
+    /// Adds a complete message, which some gateways send as an event. After blocks it only repeats
+    /// them.
     fn whole(&mut self, data: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let mut repaired = None;
         let data = &*exact::prepared(data, Some("input"));
@@ -142,7 +142,7 @@ impl Stream {
         self.keep_beside(message);
     }
 
-    /// Keeps what a message or the end of one says beside what is read.
+    /// Keeps the other members of a message or its end.
     fn keep_beside(&mut self, message: Value) {
         let Value::Object(members) = message else { return };
         let mut beside = Beside::default();
@@ -151,7 +151,7 @@ impl Stream {
         self.beside.replace(beside);
     }
 
-    /// The same of a `message_delta`, which has them in its delta and beside that
+    /// The same for a `message_delta`, which has them inside its delta and next to it
     /// (`raw_message_delta_event.py`).
     fn keep_beside_end(&mut self, data: &str) {
         let mut event = wire::detail(data.as_bytes()).unwrap_or_default();
@@ -160,10 +160,10 @@ impl Stream {
         self.keep_beside(event);
     }
 
-    /// "The token counts shown in the `usage` field of the `message_delta` event are
-    /// cumulative" (Anthropic's page "Streaming messages"): they replace those that
-    /// came before, as far as they come again. A zero replaces no main count: gateways that
-    /// do not count send zeros with one of the events and not with the other.
+    /// Replaces earlier counts with those that come again: "The token counts shown in the `usage`
+    /// field of the `message_delta` event are cumulative" (Anthropic's page "Streaming messages").
+    /// A zero does not replace a main count, because gateways that do not count send zeros in only
+    /// one of the events.
     fn count(&mut self, usage: Value) {
         let Value::Object(counts) = usage else { return };
         let mut beside = Beside::default();
@@ -190,7 +190,7 @@ impl Stream {
         self.in_usage.replace(beside);
     }
 
-    /// Whether the model wrote anything.
+    /// Returns true if the model wrote anything.
     fn wrote(&self) -> bool {
         self.room.written() > 0 || !self.blocks.are_blank()
     }
@@ -205,7 +205,7 @@ impl Fold for Stream {
     ) -> Result<Step, Failure> {
         let name = name.filter(|name| *name != "message");
         let unknown = name.is_some_and(|name| !KINDS.contains(&name));
-        // Some gateways speak to every client as OpenAI does.
+        // Some gateways use OpenAI's end marker for every client.
         if data.trim().is_empty() || data.trim() == "[DONE]" {
             return Ok(Step::Nothing);
         }
@@ -254,7 +254,7 @@ impl Fold for Stream {
                 if let Some(exact) = exact_call(&block.value, data) {
                     block.value = exact;
                 }
-                // That an empty one begins is not much: its words are yet to come.
+                // The start of an empty block is not progress; its text is yet to come.
                 let says_something = says_something(&block.value);
                 self.blocks.start(index, block, &mut self.room, events)?;
                 return Ok(if says_something { Step::Progress } else { Step::Known });
@@ -339,8 +339,7 @@ impl Fold for Stream {
     }
 }
 
-/// A call that came whole with numbers that a value cannot hold, with these
-/// [marked](exact).
+/// Parses a complete call with numbers that a value cannot represent, with these [marked](exact).
 fn exact_call(block: &Value, data: &str) -> Option<Value> {
     let is_whole_call = block.get("input")?.is_object() && block.get("type")? == "tool_use";
     if !is_whole_call || !exact::has_float(block) {
@@ -351,7 +350,7 @@ fn exact_call(block: &Value, data: &str) -> Option<Value> {
     event.content_block.map(|block| block.value)
 }
 
-/// The content of a message that comes in one event.
+/// The content of a message that arrives in one event.
 #[derive(Default)]
 struct Whole {
     content: Content,
@@ -365,7 +364,7 @@ fn value(detail: Option<Box<Detail>>) -> Value {
     detail.map(|detail| detail.value).unwrap_or_default()
 }
 
-/// The failure that an event tells of, as a body would.
+/// Returns the failure that an event reports, classified like an error body.
 fn failure(data: &str) -> Failure {
     let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
     match body.get("error") {

@@ -1,4 +1,4 @@
-//! How much the model thinks first.
+//! Encodes how much the model thinks.
 
 use serde_json::{Map, Value, json};
 
@@ -7,34 +7,30 @@ use crate::error::Error;
 use crate::wire::Target;
 use crate::wire::openai_chat::ReasoningControl;
 
-/// The least budget Anthropic takes (`message_create_params.py`, `thinking`).
+/// The lowest budget that Anthropic accepts (`message_create_params.py`, `thinking`).
 const MIN_BUDGET: u32 = 1024;
 
 /// Writes `thinking` into the body and `effort` into its `output_config`.
 ///
-/// There are two forms, and no form fits all models:
+/// There are two forms, and neither works for all models:
 ///
-/// - Adaptive, `thinking: {type: adaptive}` with `output_config.effort`: from
-///   Claude 4.6 on; 4.7 and later take no other (Vercel's page "Anthropic
-///   Reasoning"). The effort goes out as it is, and a model refuses a step it
-///   does not have (recorded: "This model does not support effort level
-///   'xhigh'."). No model has `minimal`, so that is refused here.
-/// - A budget, `thinking: {type: enabled, budget_tokens}`: before 4.6, and where
-///   the name is no Claude's, for servers that imitate the older form. It must
-///   be at least 1024 and less than `max_tokens`, so it is a share of that: 20 %
-///   for low, 50 % medium, 80 % high, which are OpenRouter's shares (its page
-///   "Reasoning Tokens"), 10 % for minimal and 95 % above high. The limit the
-///   caller set on all output thus holds.
+/// - Adaptive, `thinking: {type: adaptive}` with `output_config.effort`: from Claude 4.6 on; 4.7
+///   and later accept no other (Vercel's page "Anthropic Reasoning"). The effort is sent unchanged,
+///   and a model rejects a level that it does not have (recorded: "This model does not support
+///   effort level 'xhigh'."). No model has `minimal`, so that is an error here.
+/// - A budget, `thinking: {type: enabled, budget_tokens}`: before 4.6, and for names that are not a
+///   Claude's, for servers that imitate the older form. The budget must be at least 1024 and less
+///   than `max_tokens`, so it is a share of that: 20 % for low, 50 % medium, 80 % high, which are
+///   OpenRouter's shares (its page "Reasoning Tokens"), 10 % for minimal and 95 % above high. The
+///   caller's limit on all output therefore holds.
 ///
-/// A server of this format that controls it in another way says so in its
-/// [dialect](crate::provider::Dialect::reasoning_control): by the type of thinking alone (MiniMax), or by that and
-/// `output_config.effort`, with no budget (DeepSeek's page "Anthropic API": `budget_tokens` is
-/// ignored).
+/// Servers with other controls set their [dialect](crate::provider::Dialect::reasoning_control):
+/// only the type of thinking (MiniMax), or that and `output_config.effort` without a budget
+/// (DeepSeek's page "Anthropic API": `budget_tokens` is ignored).
 ///
-/// Effort `None` switches thinking off, for later models think unasked. Whether
-/// the thoughts are shown (`thinking.display`) is left to the model's default
-/// and can be set by `extra`. To set your own budget, leave the effort
-/// out and set `thinking` by `extra`.
+/// Effort `None` switches thinking off, because later models think by default. The model's default
+/// decides if thinking is shown (`thinking.display`); `extra` can set it. For a budget of your own,
+/// set `thinking` in `extra` and no effort.
 pub(super) fn write(
     effort: ReasoningEffort,
     target: Target<'_>,
@@ -55,7 +51,7 @@ pub(super) fn write(
     } else if is_adaptive(target.model) {
         if effort == ReasoningEffort::Minimal {
             return Err(Error::invalid_request(
-                "Anthropic has no reasoning effort \"minimal\"; the least is \"low\"",
+                "Anthropic has no reasoning effort \"minimal\"; use \"low\" or more",
             ));
         }
         output.insert("effort".into(), effort.as_str().into());
@@ -80,17 +76,16 @@ fn budget(effort: ReasoningEffort, max_tokens: u32) -> Result<u32, Error> {
     let budget = u32::try_from(share).unwrap_or(u32::MAX).max(MIN_BUDGET);
     if budget >= max_tokens {
         return Err(Error::invalid_request(format!(
-            "max_output_tokens is {max_tokens}, but reasoning takes at least {MIN_BUDGET} tokens \
-             of it with this model, so it must be more than that"
+            "max_output_tokens is {max_tokens}, but reasoning with this model takes at least \
+             {MIN_BUDGET} tokens of it; set more than that"
         )));
     }
     Ok(budget)
 }
 
-/// Whether a model takes adaptive thinking: Claude 4.6 and later, and Claudes
-/// whose names show no version, which will be later ones. Names come with
-/// prefixes, dates and dots too (`us.anthropic.claude-opus-4-6-v1`,
-/// `claude-3.7-sonnet`, `claude-opus-4-1@20250805`).
+/// Returns true if a model supports adaptive thinking: Claude 4.6 and later, and Claudes without a
+/// version in their name, which are assumed to be later. Names can have prefixes, dates and dots
+/// (`us.anthropic.claude-opus-4-6-v1`, `claude-3.7-sonnet`, `claude-opus-4-1@20250805`).
 fn is_adaptive(model: &str) -> bool {
     let model = model.to_ascii_lowercase();
     let Some((_, rest)) = model.split_once("claude") else {
@@ -147,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn efforts_of_adaptive_models_go_out_as_they_are() {
+    fn efforts_of_adaptive_models_are_sent_unchanged() {
         use ReasoningEffort::{High, Low, Max, Medium, Minimal, None, XHigh};
         for effort in [Low, Medium, High, XHigh, Max] {
             assert_eq!(

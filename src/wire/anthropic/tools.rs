@@ -1,4 +1,4 @@
-//! Tools and the choice among them.
+//! Encodes tools and the tool choice.
 
 use serde_json::{Map, Value, json};
 
@@ -8,8 +8,8 @@ use crate::wire::schema::{self, Subset};
 
 /// Writes `tools` and `tool_choice`.
 ///
-/// Tools given by `extra` replace these. Allowing parallel calls means nothing
-/// without tools and is then left out.
+/// Tools in `extra` replace these. Without tools, a permission for parallel calls means nothing and
+/// is left out.
 pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), Error> {
     let tools = request.tools.iter().map(|tool| match tool {
         Tool::Function(function) => definition(function),
@@ -26,7 +26,7 @@ pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Res
     Ok(())
 }
 
-/// A function as Anthropic's custom tool (`tool_param.py`).
+/// Builds a function as Anthropic's custom tool (`tool_param.py`).
 fn definition(function: &Function) -> Result<Value, Error> {
     let schema = schema::of_tool(function, Subset::Anthropic)?;
     let mut tool = Map::with_capacity(4);
@@ -41,8 +41,8 @@ fn definition(function: &Function) -> Result<Value, Error> {
     Ok(tool.into())
 }
 
-/// The choice, with `disable_parallel_tool_use` inside, which all kinds but
-/// `none` take (`tool_choice_*_param.py`).
+/// Builds the choice with `disable_parallel_tool_use`, which all kinds but `none` accept
+/// (`tool_choice_*_param.py`).
 fn tool_choice(request: &ChatRequest, any_tools: bool) -> Option<Value> {
     let parallel = request.parallel_tool_calls.filter(|_| any_tools);
     let mut choice = match (&request.tool_choice, parallel) {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_among_tools_from_extra_is_passed_on() {
+    fn a_choice_among_tools_in_extra_is_sent() {
         let request = request([])
             .tool_choice(ToolChoice::Function("theirs".into()))
             .extra("tools", json!([{"name": "theirs"}]));

@@ -1,4 +1,4 @@
-//! Lines out of pieces of a byte stream, for [`sse`](crate::wire::framing::sse) and
+//! Splits a byte stream into lines, for [`sse`](crate::wire::framing::sse) and
 //! [`ndjson`](crate::wire::framing::ndjson).
 
 use std::io::BufRead;
@@ -6,33 +6,30 @@ use std::io::BufRead;
 use crate::error::{Error, ErrorKind};
 use crate::wire::Failure;
 
-/// The most bytes a buffer keeps when it has become empty: what a stream of usual
-/// events needs is not allocated again and again, and one huge event does not hold
-/// its memory until the stream ends.
+/// The most bytes that an emptied buffer keeps allocated. Events of the usual size then need no new
+/// allocation, and one huge event does not hold its memory until the stream ends.
 pub(in crate::wire) const KEPT: usize = 64 * 1024;
 
-/// Why a stream is not read any further.
+/// Why the parser stopped reading a stream.
 ///
-/// As a [`tollgate::Error`](Error) it is of kind
-/// [`Protocol`](crate::ErrorKind::Protocol).
+/// Converted to a [`tollgate::Error`](Error), its kind is [`Protocol`](crate::ErrorKind::Protocol).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// A line is longer than its limit.
-    #[error("a line of the stream is longer than {limit} bytes")]
+    /// A line is longer than the limit.
+    #[error("a line of the stream is longer than the limit of {limit} bytes")]
     LineTooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The lines of one event are together longer than their limit.
-    #[error("an event of the stream is longer than {limit} bytes")]
+    /// The lines of one event together are longer than the limit.
+    #[error("an event of the stream is longer than the limit of {limit} bytes")]
     EventTooLong {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The callback of an earlier push failed, so that the rest of what was pushed
-    /// then is lost.
-    #[error("the stream was abandoned in the middle")]
+    /// The callback failed in an earlier push, so the rest of those bytes is lost.
+    #[error("the callback failed in an earlier push; the rest of the stream is lost")]
     Abandoned,
 }
 
@@ -48,7 +45,7 @@ impl From<ParseError> for Failure {
     }
 }
 
-/// What ends a line.
+/// The line endings that a stream uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::wire) enum Ending {
     /// CR, LF or CRLF.
@@ -60,35 +57,36 @@ pub(in crate::wire) enum Ending {
 /// A line without its ending.
 #[derive(Debug)]
 pub(in crate::wire) enum Line<'b> {
-    /// It lies whole in the bytes at hand.
+    /// The line is complete in the current bytes.
     Whole(&'b [u8]),
-    /// It was put together from several pieces.
+    /// The line was joined from several pieces.
     Joined(Vec<u8>),
 }
 
 /// Splits a stream into lines.
 ///
-/// Every byte is looked at once for each of its two endings and, where its line is not
-/// whole in one piece, copied once, so the work is linear in the length of the stream however it is cut.
+/// It searches each byte at most once per kind of ending, and copies it at most once, if its line
+/// arrives in several pieces. The work is therefore linear in the length of the stream, however it
+/// is cut.
 pub(in crate::wire) struct Lines {
     ending: Ending,
     limit: usize,
-    /// The beginning of a line whose end has not come.
+    /// The start of a line whose end has not arrived.
     partial: Vec<u8>,
-    /// The last byte was a CR that ended a line: an LF right after it belongs to it.
+    /// The last byte was a CR that ended a line. An LF right after it belongs to it.
     after_cr: bool,
-    /// No line has ended yet, so the byte order mark may stand before the next.
+    /// No line has ended yet, so a byte order mark may come before the next one.
     first: bool,
-    /// Kept while lines are taken off the same bytes, so that these are searched for it
-    /// once, however many lines end by CR before it.
+    /// The next LF in the current bytes. Keeping it means that the bytes are searched for LF only
+    /// once, however many lines end in CR before it.
     lf: Lf,
 }
 
-/// Where the next LF is.
+/// The position of the next LF.
 #[derive(Clone, Copy)]
 enum Lf {
     Unknown,
-    /// Before so many bytes at the end.
+    /// This many bytes before the end.
     Before(usize),
     Nowhere,
 }
@@ -98,8 +96,7 @@ impl Lines {
         Self { ending, limit, partial: Vec::new(), after_cr: false, first: true, lf: Lf::Unknown }
     }
 
-    /// Takes the next line off `bytes`. None when no line ends in them; they are
-    /// kept then.
+    /// Takes the next line off `bytes`. If no line ends in them, returns `None` and keeps them.
     pub(in crate::wire) fn next<'b>(
         &mut self,
         bytes: &mut &'b [u8],
@@ -128,7 +125,7 @@ impl Lines {
         Ok(self.last().map(Line::Joined))
     }
 
-    /// Where the next line ends.
+    /// Finds the end of the next line.
     fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         let lf = match self.lf {
             Lf::Nowhere => None,
@@ -142,7 +139,7 @@ impl Lines {
         }
     }
 
-    /// Takes the line whose end has not come; none where it has no bytes.
+    /// Takes the unfinished last line; `None` if it is empty.
     pub(in crate::wire) fn last(&mut self) -> Option<Vec<u8>> {
         if self.partial.is_empty() {
             return None;
@@ -154,7 +151,7 @@ impl Lines {
         Some(line)
     }
 
-    /// Takes a joined line's buffer back for the next.
+    /// Reuses a joined line's buffer for the next one.
     pub(in crate::wire) fn reuse(&mut self, mut line: Vec<u8>) {
         empty(&mut line);
         self.partial = line;
@@ -165,14 +162,14 @@ impl Lines {
         self.partial.capacity()
     }
 
-    /// Whether the line at hand is the stream's first.
+    /// Returns true for the stream's first line.
     fn starts(&mut self) -> bool {
         std::mem::take(&mut self.first)
     }
 }
 
-/// Copies bytes to the end of a buffer; all copying of this module and its two
-/// parsers.
+/// Appends bytes to a buffer. This module and its two parsers copy only through this function, so
+/// that tests can count the work.
 pub(in crate::wire) fn append(buffer: &mut Vec<u8>, bytes: &[u8]) {
     #[cfg(test)]
     work::add(bytes.len());
@@ -185,15 +182,14 @@ pub(in crate::wire) fn empty(buffer: &mut Vec<u8>) {
     buffer.shrink_to(KEPT);
 }
 
-/// The line without the byte order mark, which "UTF-8 decode" of the Encoding
-/// Standard (encoding.spec.whatwg.org, section 6) takes off the beginning of a
-/// stream.
+/// Strips a byte order mark, as "UTF-8 decode" of the Encoding Standard (encoding.spec.whatwg.org,
+/// section 6) does at the start of a stream.
 fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
 }
 
-/// Where a byte is first. The search that std has for a slice of bytes, which looks at many
-/// at once, is to be had as that of a reader only.
+/// Finds the first position of a byte. Std's fast search for a byte in a slice is only reachable
+/// through its reader.
 fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     let read = rest.skip_until(byte).unwrap_or_default();
@@ -202,7 +198,7 @@ fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
     read.checked_sub(1).filter(|at| bytes[*at] == byte)
 }
 
-/// Counts the bytes that are looked at and copied.
+/// Counts the bytes that are searched and copied.
 #[cfg(test)]
 pub(in crate::wire) mod work {
     use std::cell::Cell;
@@ -213,7 +209,7 @@ pub(in crate::wire) mod work {
         DONE.set(DONE.get() + bytes);
     }
 
-    /// What `task` looks at and copies.
+    /// Returns how many bytes `task` searches and copies.
     pub(in crate::wire) fn of(task: impl FnOnce()) -> usize {
         let before = DONE.get();
         task();
@@ -228,7 +224,7 @@ mod tests {
     use crate::wire::framing::ndjson;
     use serde_json::Value;
 
-    /// The lines that end in these pieces, and the beginning of the next.
+    /// Splits the pieces; returns the complete lines and the start of the next.
     fn split(ending: Ending, pieces: &[&[u8]]) -> (Vec<Vec<u8>>, Option<Vec<u8>>) {
         let mut lines = Lines::new(ending, usize::MAX);
         let mut all = Vec::new();
@@ -247,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_line_is_found_wherever_it_is() {
+    fn a_line_ending_is_found_at_any_position() {
         for length in 0..80 {
             for at in 0..=length {
                 let mut bytes = vec![b'x'; length];
@@ -263,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_cut_is_joined() {
+    fn only_lines_in_several_pieces_are_joined() {
         let mut lines = Lines::new(Ending::Any, 100);
         let mut bytes = &b"a\nb\nc"[..];
         assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Whole(b"a")))));
@@ -274,11 +270,11 @@ mod tests {
         assert!(matches!(lines.next(&mut bytes), Ok(Some(Line::Whole(b"e")))));
     }
 
-    /// The vectors of the line decoder in OpenAI's SDK for JavaScript, in the file
-    /// that `TOLLGATE_SSE_VECTORS` names. Those where a CR alone ends a line do not
-    /// apply to newline-delimited JSON, which also leaves blank lines out.
+    /// The test vectors of the line decoder in OpenAI's SDK for JavaScript, from the file in
+    /// `TOLLGATE_SSE_VECTORS`. Vectors where a lone CR ends a line do not apply to
+    /// newline-delimited JSON, which also skips blank lines.
     #[test]
-    fn the_vectors_of_line_decoders_hold() {
+    fn the_vectors_of_openais_line_decoder_pass() {
         let Some(file) = std::env::var_os("TOLLGATE_SSE_VECTORS") else {
             eprintln!("skipped: TOLLGATE_SSE_VECTORS does not name the file of vectors");
             return;

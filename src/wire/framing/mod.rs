@@ -1,4 +1,4 @@
-//! Takes bodies apart into events or lines, before anyone reads what is in them.
+//! Splits response bodies into events or lines. It does not interpret their content.
 
 pub(crate) mod lines;
 pub mod ndjson;

@@ -1,10 +1,8 @@
-//! The lines of newline-delimited JSON (ndjson.org, jsonlines.org) out of the bytes
-//! of a stream: one JSON text on each line, as Ollama streams its answers
-//! (docs.ollama.com, "Streaming").
+//! A parser for newline-delimited JSON (ndjson.org, jsonlines.org): one JSON text per line, as
+//! Ollama streams its answers (docs.ollama.com, "Streaming").
 //!
-//! For programs that bring their own transport. The parser takes bytes as they come, cut
-//! anywhere. None of the formats that the client speaks itself needs it: they stream
-//! [events](crate::sse).
+//! It is for programs with their own transport, and takes the bytes of a stream in pieces of any
+//! size. The client itself does not need it: all its formats stream [events](crate::sse).
 //!
 //! ```
 //! use tollgate::ndjson::{ParseError, Parser};
@@ -28,13 +26,13 @@ pub use crate::wire::framing::lines::ParseError;
 use crate::wire::framing::lines::{Ending, Line, Lines};
 use crate::wire::framing::sse::Limits;
 
-/// Reads a stream of lines that is pushed into it.
+/// Parses a stream of lines as you push its bytes.
 ///
-/// The lines do not depend on how the stream is cut into pushes, the work is linear
-/// in its length, and the memory is bounded by the longest line allowed.
+/// The lines do not depend on how the stream is cut into pushes. The work is linear in its length,
+/// and the longest allowed line bounds the memory.
 pub struct Parser {
     lines: Lines,
-    /// Why nothing can be pushed any more.
+    /// Why the parser accepts no more bytes.
     broken: Option<ParseError>,
 }
 
@@ -51,29 +49,29 @@ impl Default for Parser {
 }
 
 impl Parser {
-    /// A parser at the beginning of a stream, for lines of up to 32 MiB.
+    /// Creates a parser for lines of up to 32 MiB.
     pub fn new() -> Self {
         Self::with_limit(Limits::default().line)
     }
 
-    /// A parser at the beginning of a stream, for lines of up to `line` bytes, LF
-    /// left out.
+    /// Creates a parser for lines of up to `line` bytes, without the LF. Default of
+    /// [`new`](Self::new): 32 MiB.
     pub fn with_limit(line: usize) -> Self {
         Self { lines: Lines::new(Ending::Lf, line), broken: None }
     }
 
-    /// Reads the next bytes of the stream and calls `on_line` for every line that
-    /// ends in them, without its LF or CRLF. What is not UTF-8 is U+FFFD. Lines of
-    /// nothing but JSON's white space are left out.
+    /// Parses the next bytes of the stream and calls `on_line` for every line that ends in them,
+    /// without its LF or CRLF. Invalid UTF-8 becomes U+FFFD. Lines with only JSON white space are
+    /// skipped.
     ///
-    /// A line that lies whole in `bytes` is borrowed from there.
+    /// A line that is complete in `bytes` is borrowed from there, not copied.
     ///
     /// # Errors
     ///
-    /// [`ParseError`] once a line is longer than its limit, after the lines before
-    /// it; every later push fails in the same way. The error of `on_line`, which
-    /// ends the push at once: what followed in `bytes` is lost, so every later push
-    /// fails with [`ParseError::Abandoned`].
+    /// - [`ParseError`] if a line is longer than the limit, after `on_line` got the lines before
+    ///   it. Every later push fails the same way.
+    /// - The error of `on_line`, which ends the push at once. The rest of `bytes` is lost, so every
+    ///   later push fails with [`ParseError::Abandoned`].
     pub fn push<E: From<ParseError>>(
         &mut self,
         mut bytes: &[u8],
@@ -82,15 +80,15 @@ impl Parser {
         if let Some(cause) = self.broken {
             return Err(cause.into());
         }
-        // Until the end is reached: `on_line` may fail, and may panic.
+        // Until this push completes: `on_line` can fail or panic.
         self.broken = Some(ParseError::Abandoned);
         while let Some(line) = self.lines.next(&mut bytes).inspect_err(|cause| {
             self.broken = Some(*cause);
         })? {
             match line {
-                Line::Whole(line) => hand_out(line, &mut on_line)?,
+                Line::Whole(line) => yield_line(line, &mut on_line)?,
                 Line::Joined(line) => {
-                    hand_out(&line, &mut on_line)?;
+                    yield_line(&line, &mut on_line)?;
                     self.lines.reuse(line);
                 }
             }
@@ -99,13 +97,13 @@ impl Parser {
         Ok(())
     }
 
-    /// Ends the stream and calls `on_line` for the last line where it has no LF.
+    /// Ends the stream and calls `on_line` for a last line without LF.
     ///
-    /// Whether it is whole, its JSON says.
+    /// The parser cannot tell if that line is complete; its JSON can.
     ///
     /// # Errors
     ///
-    /// The [`ParseError`] that a push has failed with, and the error of `on_line`.
+    /// The [`ParseError`] of an earlier push, or the error of `on_line`.
     pub fn finish<E: From<ParseError>>(
         mut self,
         mut on_line: impl FnMut(&str) -> Result<(), E>,
@@ -113,13 +111,13 @@ impl Parser {
         if let Some(cause) = self.broken {
             return Err(cause.into());
         }
-        self.lines.last().map_or(Ok(()), |line| hand_out(&line, &mut on_line))
+        self.lines.last().map_or(Ok(()), |line| yield_line(&line, &mut on_line))
     }
 }
 
-fn hand_out<E>(line: &[u8], on_line: &mut impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
+fn yield_line<E>(line: &[u8], on_line: &mut impl FnMut(&str) -> Result<(), E>) -> Result<(), E> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // RFC 8259 section 2; LF cannot be in it.
+    // JSON white space (RFC 8259 section 2); LF cannot occur here.
     if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
         return Ok(());
     }
@@ -131,7 +129,7 @@ mod tests {
     use super::*;
     use crate::wire::framing::lines::work;
 
-    /// The lines of a stream that comes in these pieces.
+    /// Returns the lines of a stream that arrives in these pieces.
     fn lines(pieces: &[&[u8]]) -> Vec<String> {
         let mut parser = Parser::new();
         let mut all = Vec::new();
@@ -147,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_by_lf_or_crlf_wherever_the_stream_is_cut() {
+    fn lines_end_with_lf_or_crlf_wherever_the_stream_is_cut() {
         for pieces in [
             &[&b"{}\n[]\n"[..]][..],
             &[b"{}\r\n[]\r\n"],
@@ -161,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn blank_lines_are_left_out_and_the_last_line_needs_no_end() {
+    fn blank_lines_are_skipped_and_the_last_line_needs_no_ending() {
         assert_eq!(lines(&[b"\n\r\n \t\n{}\n\n[]"]), ["{}", "[]"]);
         assert_eq!(lines(&[b"{}\n[", b"]\r"]), ["{}", "[]"]);
         assert_eq!(lines(&[b"{}\n \r"]), ["{}"]);
@@ -169,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_are_cut_are_whole_and_what_is_no_utf_8_is_replaced() {
+    fn split_characters_are_joined_and_invalid_utf_8_is_replaced() {
         assert_eq!(lines(&[b"\"\xF0\x9F", b"\x92\x99\"\n"]), ["\"\u{1F499}\""]);
         assert_eq!(lines(&[b"\"\xF0\x9F\"\n"]), ["\"\u{FFFD}\""]);
     }
 
     #[test]
-    fn a_line_that_lies_whole_in_the_bytes_is_borrowed_from_them() {
+    fn a_line_complete_in_the_bytes_is_borrowed() {
         let bytes = b"{}\n[]\r\n";
         let mut count = 0;
         let mut parser = Parser::new();
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parser_that_has_failed_fails_again() {
+    fn a_failed_parser_keeps_failing() {
         let ignore = |_: &str| Ok::<_, ParseError>(());
         let cause = ParseError::LineTooLong { limit: 4 };
         for pieces in [&[&b"1234\n12345\n"[..]][..], &[b"1234\n123", b"45"]] {
@@ -208,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_work_on_hostile_streams_is_linear() {
+    fn hostile_streams_take_linear_work() {
         const SIZE: usize = 256 * 1024;
         for stream in [vec![b'x'; SIZE], b"\n".repeat(SIZE), b" \r\n".repeat(SIZE / 3)] {
             for size in [1, 7, 1_000, SIZE] {

@@ -1,10 +1,9 @@
-//! Server-sent events out of the bytes of a stream, by the rules of the HTML
-//! Standard (html.spec.whatwg.org, sections 9.2.5 "Parsing an event stream" and
-//! 9.2.6 "Interpreting an event stream").
+//! A parser for server-sent events, by the rules of the HTML Standard (html.spec.whatwg.org,
+//! sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream").
 //!
-//! For programs that bring their own transport; the streams of this crate are read
-//! by the same parser. It is given bytes as they come, cut anywhere, and hands out
-//! an event as soon as the blank line after it is there.
+//! It is for programs with their own transport; the client reads its streams with the same parser.
+//! It takes the bytes of a stream in pieces of any size, and yields an event as soon as the blank
+//! line after it arrives.
 //!
 //! ```
 //! use tollgate::sse::{ParseError, Parser};
@@ -33,29 +32,28 @@ pub use crate::wire::framing::lines::ParseError;
 use crate::wire::framing::lines::{Ending, KEPT, Line, Lines, append, empty};
 pub use unfinished::Unfinished;
 
-/// Whether the value of a `Content-Type` header says that the body is an event
-/// stream: `text/event-stream` in any case, whatever its parameters. A charset
-/// among them changes nothing, an event stream is always UTF-8 (HTML Standard,
-/// sections 9.2.3 and 9.2.5).
+/// Returns true if the value of a `Content-Type` header means an event stream: `text/event-stream`
+/// in any case and with any parameters. A charset parameter has no effect, because an event stream
+/// is always UTF-8 (HTML Standard, sections 9.2.3 and 9.2.5).
 pub fn is_event_stream(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default();
-    // HTTP whitespace of the Fetch Standard.
+    // HTTP whitespace, as the Fetch Standard defines it.
     essence.trim_matches([' ', '\t', '\r', '\n']).eq_ignore_ascii_case("text/event-stream")
 }
 
-/// An event.
+/// A server-sent event.
 ///
-/// Its texts are borrowed, from the bytes pushed where it lay in them whole. What
-/// is not UTF-8 in them is U+FFFD. `Debug` shows the size of the data, not the data.
+/// Its texts are borrowed, straight from the pushed bytes if they are complete there. Invalid UTF-8
+/// becomes U+FFFD. `Debug` shows the size of the data instead of the data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event<'a> {
-    /// The `event` field; none where there is none or an empty one. The standard's
-    /// name for such an event is `message`.
+    /// The `event` field; `None` if it is missing or empty. The standard calls such an event
+    /// `message`.
     pub name: Option<&'a str>,
     /// The values of the `data` fields, joined by LF.
     pub data: &'a str,
-    /// The last `id` of the stream up to this event, empty where there was none.
+    /// The last `id` of the stream up to this event; empty if there was none.
     pub id: &'a str,
 }
 
@@ -69,17 +67,17 @@ impl fmt::Debug for Event<'_> {
     }
 }
 
-/// The sizes beyond which a stream is not read any further.
+/// The sizes at which the parser stops reading a stream.
 ///
-/// Both are 32 MiB unless set: as much as OpenAI's SDK for Go takes in a line
-/// (`packages/ssestream/ssestream.go`), and enough for an image in base64, the
-/// largest thing that models stream. The parser's buffers hold at most one line,
-/// one event and the `id` of the one before, with room for as much again.
+/// Both default to 32 MiB. OpenAI's SDK for Go allows as much per line
+/// (`packages/ssestream/ssestream.go`), and it is enough for an image in base64, the largest thing
+/// that models stream. The parser's buffers hold at most one line, one event and the previous
+/// event's `id`, plus the same again as spare capacity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most bytes of a line, its ending left out.
+    /// The most bytes of a line, without its ending. Default: 32 MiB.
     pub line: usize,
-    /// The most bytes of an event's name, data and id together.
+    /// The most bytes of an event's name, data and id together. Default: 32 MiB.
     pub event: usize,
 }
 
@@ -89,35 +87,36 @@ impl Default for Limits {
     }
 }
 
-/// Reads an event stream that is pushed into it.
+/// Parses an event stream as you push its bytes.
 ///
-/// The events do not depend on how the stream is cut into pushes, the work is
-/// linear in its length, and the memory is bounded by the [`Limits`].
+/// The events do not depend on how the stream is cut into pushes. The work is linear in its length,
+/// and the [`Limits`] bound the memory.
 pub struct Parser {
     lines: Lines,
     limit: usize,
-    /// The event that is coming, as far as earlier pushes brought it.
+    /// The part of the current event that earlier pushes brought.
     name: Vec<u8>,
     data: Vec<u8>,
-    /// Whether `data` is that of an event; it is empty for an empty line.
+    /// True if the event has data. `data` alone cannot say so: it is empty for one empty line.
     has_data: bool,
-    /// Whether a field has come since the last blank line.
+    /// True if a field came after the last blank line.
     begun: bool,
     /// The id of the last event.
     id: String,
-    /// The id from the next event on, where it has one of its own.
+    /// The id for the next event, if it set a new one.
     next_id: String,
     has_next_id: bool,
     retry: Option<Duration>,
-    /// Why nothing can be pushed any more.
+    /// Why the parser accepts no more bytes.
     broken: Option<ParseError>,
 }
 
-/// What a push has found of an event and nobody needs to copy before its end.
+/// The parts of an event found by the current push. They are only copied if the push ends before
+/// the event does.
 #[derive(Default)]
 struct Found<'b> {
     name: Option<&'b [u8]>,
-    /// The only line of data.
+    /// The event's only line of data so far.
     data: Option<&'b [u8]>,
 }
 
@@ -138,12 +137,12 @@ impl fmt::Debug for Parser {
 }
 
 impl Parser {
-    /// A parser at the beginning of a stream, with the default [`Limits`].
+    /// Creates a parser with the default [`Limits`].
     pub fn new() -> Self {
         Self::with_limits(Limits::default())
     }
 
-    /// A parser at the beginning of a stream.
+    /// Creates a parser with these limits. Default of [`new`](Self::new): 32 MiB each.
     pub fn with_limits(limits: Limits) -> Self {
         Self {
             lines: Lines::new(Ending::Any, limits.line),
@@ -160,18 +159,17 @@ impl Parser {
         }
     }
 
-    /// Reads the next bytes of the stream and calls `on_event` for every event that
-    /// ends in them.
+    /// Parses the next bytes of the stream and calls `on_event` for every event that ends in them.
     ///
-    /// An event that lies whole in `bytes` and has one line of data is borrowed from
-    /// there; only what is cut or joined is copied.
+    /// An event with one line of data that is complete in `bytes` is borrowed from there. Only
+    /// split or joined data is copied.
     ///
     /// # Errors
     ///
-    /// [`ParseError`] once a line or an event is larger than its limit, after the
-    /// events before it; every later push fails in the same way. The error of
-    /// `on_event`, which ends the push at once: what followed in `bytes` is lost, so
-    /// every later push fails with [`ParseError::Abandoned`].
+    /// - [`ParseError`] if a line or an event is larger than its limit, after `on_event` got the
+    ///   events before it. Every later push fails the same way.
+    /// - The error of `on_event`, which ends the push at once. The rest of `bytes` is lost, so
+    ///   every later push fails with [`ParseError::Abandoned`].
     pub fn push<E: From<ParseError>>(
         &mut self,
         bytes: &[u8],
@@ -180,7 +178,7 @@ impl Parser {
         if let Some(cause) = self.broken {
             return Err(cause.into());
         }
-        // Until the end is reached: `on_event` may fail, and may panic.
+        // Until this push completes: `on_event` can fail or panic.
         self.broken = Some(ParseError::Abandoned);
         self.read(bytes, on_event)?;
         self.broken = None;
@@ -201,7 +199,7 @@ impl Parser {
                 }
                 // Its first piece came in an earlier push, so `found` is still empty.
                 Line::Joined(line) => {
-                    self.kept_field(&line).map_err(|cause| self.fail(cause))?;
+                    self.copied_field(&line).map_err(|cause| self.fail(cause))?;
                     let blank = line.is_empty();
                     self.lines.reuse(line);
                     blank
@@ -215,7 +213,7 @@ impl Parser {
         Ok(())
     }
 
-    /// Takes in a line, of which `found` may keep a part.
+    /// Processes a line; `found` may borrow from it.
     fn field<'b>(&mut self, line: &'b [u8], found: &mut Found<'b>) -> Result<(), ParseError> {
         if line.is_empty() || line.starts_with(b":") {
             return Ok(());
@@ -252,8 +250,8 @@ impl Parser {
         Ok(())
     }
 
-    /// Takes in a line that does not outlive the call.
-    fn kept_field(&mut self, line: &[u8]) -> Result<(), ParseError> {
+    /// Processes a line that does not outlive the push.
+    fn copied_field(&mut self, line: &[u8]) -> Result<(), ParseError> {
         let mut found = Found::default();
         self.field(line, &mut found)?;
         self.keep(found);
@@ -269,7 +267,7 @@ impl Parser {
         self.has_data = true;
     }
 
-    /// Copies what the next push shall find.
+    /// Copies what the event needs after this push.
     fn keep(&mut self, found: Found<'_>) {
         if let Some(name) = found.name {
             self.name.clear();
@@ -280,7 +278,7 @@ impl Parser {
         }
     }
 
-    /// Does what a blank line asks for.
+    /// Dispatches the event at a blank line.
     fn dispatch<E>(
         &mut self,
         found: &mut Found<'_>,
@@ -314,38 +312,36 @@ impl Parser {
         cause
     }
 
-    /// The id the coming event will have.
+    /// Returns the id that the next event will have.
     fn coming_id(&self) -> &str {
         if self.has_next_id { &self.next_id } else { &self.id }
     }
 
-    /// The standard's "last event ID string", to be sent as `Last-Event-ID` when
-    /// the stream is opened anew: the last `id` whose event was ended by its blank
-    /// line. Empty where there was none.
+    /// Returns the standard's "last event ID string", to send as `Last-Event-ID` when you reopen
+    /// the stream: the last `id` whose event was ended by a blank line. Empty if there was none.
     pub fn last_event_id(&self) -> &str {
         &self.id
     }
 
-    /// How long the server asks to wait before the stream is opened anew: its last
-    /// `retry`, which is in milliseconds. None where it has not said.
+    /// Returns how long the server asks clients to wait before they reopen the stream: its last
+    /// `retry` field, which is in milliseconds. `None` if it sent none.
     pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
-    /// Ends the stream. None when it ended after a blank line, comments aside; else
-    /// what came after the last blank line, which by the standard is to be dropped,
-    /// for the stream broke off in the middle of it.
+    /// Ends the stream. Returns `None` if it ended after a blank line (comments aside). Otherwise
+    /// the stream broke off inside an event, and this returns what came after the last blank line.
+    /// The standard drops it.
     ///
     /// # Errors
     ///
-    /// The [`ParseError`] that a push has failed with, or that the last line, ended
-    /// by the end of the stream, leads to.
+    /// The [`ParseError`] of an earlier push, or of the last line.
     pub fn finish(mut self) -> Result<Option<Unfinished>, ParseError> {
         if let Some(cause) = self.broken {
             return Err(cause);
         }
         if let Some(line) = self.lines.last() {
-            self.kept_field(&line)?;
+            self.copied_field(&line)?;
         }
         Ok(self.begun.then(|| Unfinished {
             name: text(self.name),
@@ -360,8 +356,8 @@ fn text(bytes: Vec<u8>) -> String {
         .unwrap_or_else(|invalid| String::from_utf8_lossy(invalid.as_bytes()).into_owned())
 }
 
-/// Bytes that are text mostly are, and telling that takes less than looking for what
-/// is not.
+/// Converts bytes to text. The check for valid UTF-8 comes first because it is fast and almost
+/// always succeeds.
 fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
@@ -369,7 +365,7 @@ fn lossy(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The number that the digits are, or the greatest there is.
+/// Parses digits; the result saturates.
 fn saturating(digits: &[u8]) -> u64 {
     digits.iter().fold(0, |number: u64, digit| {
         number.saturating_mul(10).saturating_add(u64::from(digit - b'0'))

@@ -1,4 +1,4 @@
-//! JSON arrays that are read element by element.
+//! Deserializes JSON arrays element by element.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -6,17 +6,17 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::wire::MAX_PARTS;
-use crate::wire::json::object::nothing_in_scalars;
+use crate::wire::json::object::ignore_scalars;
 
-/// What was made of the elements of an array.
+/// The state after the elements of an array.
 #[derive(Default)]
 pub(in crate::wire) struct Each<S> {
-    /// Whether it was an array at all; anything else has no elements.
+    /// True if it was an array; anything else has no elements.
     pub(in crate::wire) listed: bool,
     pub(in crate::wire) made: S,
 }
 
-/// Hands every element of an array to `take`.
+/// Calls `take` for every element of an array.
 pub(in crate::wire) fn each<'de, D, S, T>(
     deserializer: D,
     take: impl FnMut(&mut S, T),
@@ -29,10 +29,10 @@ where
     deserializer.deserialize_any(Reader(take, PhantomData))
 }
 
-/// The elements of an array, as many as an answer may have parts.
+/// The elements of an array, up to the number of parts that an answer may have.
 pub(in crate::wire) struct Array<T> {
     pub(in crate::wire) items: Vec<T>,
-    /// Whether there were more.
+    /// True if there were more elements.
     pub(in crate::wire) exceeded: bool,
 }
 
@@ -65,7 +65,7 @@ where
 {
     type Value = Each<S>;
 
-    nothing_in_scalars!();
+    ignore_scalars!();
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Each<S>, A::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_come_in_order_and_in_bounded_number() {
+    fn elements_are_in_order_and_bounded_in_number() {
         for (text, expected) in [
             ("[]", vec![]),
             ("[1]", vec![1]),

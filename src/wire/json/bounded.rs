@@ -1,4 +1,4 @@
-//! JSON of a bounded size.
+//! JSON values of a bounded size.
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// What stands beside an answer: counts, names, an error.
+/// Metadata of an answer: counts, names, an error.
 pub(in crate::wire) type Detail = Bounded<10_000>;
 
-/// What the model wrote. No model writes as many values: an answer of 128,000
-/// tokens, the most there are today, holds fewer.
+/// What the model wrote. No answer has more values than this: the longest possible today, 128,000
+/// tokens, holds fewer.
 pub(in crate::wire) type Content = Bounded<250_000>;
 
 /// A JSON value made of at most `MAX` values.
 ///
-/// A value takes up to a hundred times the memory of its text, so a small body
-/// could otherwise fill a large memory. What is larger is read past and counts as
-/// null, for it must not take the rest of the body with it.
+/// A parsed value takes up to a hundred times the memory of its text, so a small body could fill a
+/// large memory. A value beyond the limit is skipped and counts as null, because it must not take
+/// the rest of the body with it.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Bounded<const MAX: usize> {
     pub(in crate::wire) value: Value,
-    /// Whether there was more than is kept.
+    /// True if the value exceeded the limit.
     pub(in crate::wire) exceeded: bool,
 }
 
@@ -36,7 +36,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Bounded<MAX> {
     }
 }
 
-/// Reads a value and counts down; at none, there were too many.
+/// Deserializes a value and counts down. `None` means that the value exceeded the limit.
 #[derive(Clone, Copy)]
 struct Limited<'a>(&'a Cell<Option<usize>>);
 
@@ -123,7 +123,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn small_values_are_read_as_they_are_and_large_ones_read_past() {
+    fn small_values_are_kept_and_large_ones_skipped() {
         type Ten = Bounded<10>;
         for value in [
             json!(null),

@@ -1,31 +1,31 @@
-//! Numbers that JSON values cannot hold, kept as they are written.
+//! Keeps numbers exact that JSON values cannot represent.
 //!
-//! A [`Value`] holds integers of 64 bits and floats. The arguments of a tool may have longer
-//! numbers, such as ids, and must not change on their way from the model to the tool or back.
-//! Such numbers are marked before the JSON is parsed, as strings that no server writes, and
-//! become numbers again where the value is written as text.
+//! A [`Value`] holds 64-bit integers and floats. Tool arguments can contain longer numbers, such as
+//! ids, which must not change on the way from the model to the tool or back. Before parsing, such
+//! numbers are marked: they become strings that no server writes. When the value is written as
+//! text, they become numbers again.
 
 use serde_json::Value;
 use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What a marked number begins with. It is different in every process, so that no text from
-/// outside can be taken for one.
+/// The prefix of a marked number. It is different in every process, so that no text from outside
+/// can pass for one.
 fn prefix() -> &'static str {
     static PREFIX: OnceLock<String> = OnceLock::new();
     PREFIX.get_or_init(|| format!("\u{10f7fe}{:032x}:", fastrand::u128(..)))
 }
 
-/// Whether any number was marked in this process: nearly always none is.
+/// True once this process has marked a number. It almost never does.
 static MARKED: AtomicBool = AtomicBool::new(false);
 
-/// JSON text with the numbers marked that a value cannot hold, within the members of the name
-/// `within`, or everywhere. None if there is no such number.
+/// Marks the numbers in JSON text that a value cannot represent, everywhere or only within members
+/// called `within`. Returns `None` if there are none.
 pub(in crate::wire) fn marked(text: &str, within: Option<&str>) -> Option<String> {
     let mut marked = String::new();
     let (mut copied, mut at, mut depth) = (0, 0, 0_usize);
-    // Where the member lies whose value is read, as a depth.
+    // The depth of the member whose value is being scanned.
     let mut inside = within.is_none().then_some(0);
     let mut last_string = "";
     let bytes = text.as_bytes();
@@ -41,7 +41,7 @@ pub(in crate::wire) fn marked(text: &str, within: Option<&str>) -> Option<String
             b'{' | b'[' => depth += 1,
             b'}' | b']' => {
                 depth = depth.saturating_sub(1);
-                // The value itself ends, or the object that it is the last member of.
+                // The value ends here, or the object whose last member it is.
                 if within.is_some() && inside.is_some_and(|inside| depth <= inside) {
                     inside = None;
                 }
@@ -51,7 +51,7 @@ pub(in crate::wire) fn marked(text: &str, within: Option<&str>) -> Option<String
                 let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
                 let length = bytes[at..].iter().take_while(|byte| is_part(byte)).count();
                 let number = &text[at..at + length];
-                if inside.is_some() && !is_held(number) {
+                if inside.is_some() && !is_exact(number) {
                     marked.push_str(&text[copied..at]);
                     marked.extend(["\"", prefix(), number, "\""]);
                     copied = at + length;
@@ -71,7 +71,7 @@ pub(in crate::wire) fn marked(text: &str, within: Option<&str>) -> Option<String
     Some(marked)
 }
 
-/// The length of the JSON string that `text` begins with, quotes included.
+/// Returns the length of the JSON string at the start of `text`, quotes included.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     let end = text.bytes().skip(1).position(|byte| {
@@ -82,19 +82,20 @@ fn string_length(text: &str) -> usize {
     end.map_or(text.len(), |end| end + 2)
 }
 
-/// Whether a value holds a number as it is. Floats do up to 17 digits (IEEE 754, binary64).
-fn is_held(number: &str) -> bool {
+/// Returns true if a value represents the number exactly. Floats do so up to 17 digits (IEEE 754,
+/// binary64).
+fn is_exact(number: &str) -> bool {
     let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
     let is_integer = mantissa.len() == number.len() && !number.contains('.');
     if is_integer {
         return number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok();
     }
     let digits = mantissa.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
-    // Anything else is no number, and the parser says so.
+    // Anything else is not a number; the parser rejects it.
     !number.parse::<f64>().is_ok_and(|float| float.is_infinite() || digits.count() > 17)
 }
 
-/// JSON text in which marked numbers are numbers again.
+/// Turns marked numbers in JSON text back into numbers.
 pub(in crate::wire) fn unmarked(mut text: String) -> String {
     if !MARKED.load(Ordering::Relaxed) {
         return text;
@@ -111,7 +112,7 @@ pub(in crate::wire) fn unmarked(mut text: String) -> String {
     text
 }
 
-/// As [`unmarked`], of what is written as bytes.
+/// Like [`unmarked`], for bytes.
 pub(in crate::wire) fn unmarked_bytes(written: Vec<u8>) -> Vec<u8> {
     if !MARKED.load(Ordering::Relaxed) {
         return written;
@@ -122,7 +123,7 @@ pub(in crate::wire) fn unmarked_bytes(written: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// Makes marked numbers in a value the numbers that it can hold.
+/// Rounds the marked numbers in a value to numbers that it can represent.
 pub(in crate::wire) fn round(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -136,9 +137,9 @@ pub(in crate::wire) fn round(value: &mut Value) {
     }
 }
 
-/// Whether a value holds a float, and so maybe a number that should have been marked: the parser
-/// makes floats of integers that are too long, and of all that have a point or an exponent. The
-/// values of an answer are few, so this takes much less time than to look for marks in its text.
+/// Returns true if a value holds a float, and so perhaps a number that needed a mark: the parser
+/// makes floats of too long integers and of everything with a point or exponent. An answer has few
+/// values, so this is much faster than searching its text.
 pub(in crate::wire) fn has_float(value: &Value) -> bool {
     match value {
         Value::Number(number) => number.is_f64(),
@@ -148,16 +149,16 @@ pub(in crate::wire) fn has_float(value: &Value) -> bool {
     }
 }
 
-/// Reads a text whose numbers are marked where a value cannot hold them.
+/// Parses a text and marks the numbers that a value cannot represent.
 pub(in crate::wire) fn read(text: &str) -> Result<Value, serde_json::Error> {
     match serde_json::from_str(text) {
         Ok(value) if !has_float(&value) => Ok(value),
-        // Numbers beyond the floats are an error unless they are marked.
+        // Unmarked numbers beyond the range of floats are an error.
         read => marked(text, None).map_or(read, |marked| serde_json::from_str(&marked)),
     }
 }
 
-/// A text with marks where it has numbers that need them.
+/// Marks the text if it has numbers that need it.
 pub(in crate::wire) fn prepared<'a>(text: &'a str, within: Option<&str>) -> Cow<'a, str> {
     marked(text, within).map_or(Cow::Borrowed(text), Cow::Owned)
 }
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_named_members_are_marked() {
+    fn only_numbers_in_the_named_members_are_marked() {
         let long = "123456789012345678901234567890";
         for (text, count) in [
             (
@@ -216,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_without_floats_was_read_from_a_text_that_needs_no_marks() {
+    fn a_value_without_floats_needs_no_marks() {
         let mut random = fastrand::Rng::with_seed(7);
         let pieces = [
             "1",
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_from_outside_is_never_taken_for_a_number() {
+    fn a_text_from_outside_never_passes_for_a_marked_number() {
         let _ = marked("123456789012345678901234567890", None);
         let text = "{\"a\":\"\u{10f7fe}0123456789abcdef0123456789abcdef:12\"}";
         assert_eq!(unmarked(text.to_owned()), text);

@@ -1,28 +1,28 @@
-//! Characters whose halves come in two events of a stream.
+//! Joins characters that a stream splits across two events.
 //!
-//! JSON writes a character beyond U+FFFF as two escapes, a surrogate pair (RFC 8259 section 7).
-//! Servers that cut their text by tokens may send the halves apart: `"Go \ud83d"`, `"\ude80!"`.
-//! Neither half is text, so each is read as a mark, a character of a private use area, and
-//! the two marks are joined where the texts are.
+//! JSON escapes a character beyond U+FFFF as a surrogate pair, two escapes (RFC 8259 section 7).
+//! Servers that split text by tokens can send the two halves in different events: `"Go \ud83d"`,
+//! `"\ude80!"`. A half is not valid text, so each becomes a mark, a private use character. When the
+//! texts are joined, two marks become one character.
 
 use std::borrow::Cow;
 
-/// The mark of U+D800, with those of all other surrogates behind it.
+/// The mark for U+D800. The marks for the other surrogates follow it.
 const FIRST_MARK: u32 = 0x0010_f800;
 const FIRST_HIGH: u32 = 0xd800;
 const FIRST_LOW: u32 = 0xdc00;
 const LAST_LOW: u32 = 0xdfff;
 
-/// What stands for a half whose other half does not come.
+/// Replaces a half whose other half never arrives.
 const LOST: char = '\u{fffd}';
 
-/// The mark of a surrogate.
+/// Returns the mark for a surrogate.
 pub(in crate::wire) fn mark(surrogate: u16) -> char {
     let mark = u32::from(surrogate).checked_sub(FIRST_HIGH).map(|offset| FIRST_MARK + offset);
     mark.and_then(char::from_u32).unwrap_or(LOST)
 }
 
-/// Whether a text has a character that marks could be confused with.
+/// Returns true if a text has a character that looks like a mark.
 pub(in crate::wire) fn is_ambiguous(text: &str) -> bool {
     text.chars().any(|character| u32::from(character) >= FIRST_MARK)
 }
@@ -31,15 +31,15 @@ fn surrogate(character: char) -> Option<u32> {
     u32::from(character).checked_sub(FIRST_MARK).map(|offset| FIRST_HIGH + offset)
 }
 
-/// The first half of a character that a text ended with.
+/// Holds the first half of a character that the last text ended with.
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::wire) struct Halves {
     high: Option<u32>,
 }
 
 impl Halves {
-    /// The next piece of a text, with a half that came before it and without one that it ends
-    /// with. `marked` is whether the piece may have marks.
+    /// Returns the next piece of a text. It gets the half left over from the piece before, and a
+    /// half at its own end is held back. `marked` is true if the piece can have marks.
     pub(in crate::wire) fn join<'a>(&mut self, piece: Cow<'a, str>, marked: bool) -> Cow<'a, str> {
         if piece.is_empty() || (!marked && self.high.is_none()) {
             return piece;
@@ -65,7 +65,7 @@ impl Halves {
         joined.into()
     }
 
-    /// What is left when no other piece comes: a half that is lost.
+    /// Returns the replacement for a half that is still held back at the end.
     pub(in crate::wire) fn end(&mut self) -> Option<&'static str> {
         self.high.take().map(|_| "\u{fffd}")
     }
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_in_two_pieces_are_one_character_and_others_are_lost() {
+    fn matching_halves_become_one_character_and_others_are_replaced() {
         let (high, low) = (mark(0xd83d), mark(0xde80));
         let (go, rest) = (format!("Go {high}"), format!("{low}!"));
         for (pieces, expected) in [
@@ -97,7 +97,7 @@ mod tests {
             (vec![(&*go, true)], "Go \u{fffd}"),
             (vec![(&*rest, true)], "\u{fffd}!"),
             (vec![("a", false), ("b", true)], "ab"),
-            // Not marks where nothing was marked.
+            // These are not marks if nothing was marked.
             (vec![("\u{10f83d}", false)], "\u{10f83d}"),
         ] {
             assert_eq!(joined(&pieces), expected, "{pieces:?}");

@@ -1,4 +1,4 @@
-//! What the wire formats share in writing and reading JSON.
+//! JSON reading and writing that the wire formats share.
 
 pub(in crate::wire) mod array;
 pub(in crate::wire) mod bounded;
@@ -19,7 +19,7 @@ use crate::wire::Failure;
 use crate::wire::json::bounded::Detail;
 use crate::wire::json::number::Number;
 
-/// Merges `extra` into `body`: objects key by key, anything else replaced.
+/// Merges `extra` into `body`: objects key by key, everything else replaced.
 pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
     for (key, value) in extra {
         match (body.get_mut(key), value) {
@@ -31,7 +31,7 @@ pub(in crate::wire) fn merge(body: &mut Map<String, Value>, extra: &Map<String, 
     }
 }
 
-/// An object of these members. It is allocated once, in its size.
+/// Builds an object from these members, with one allocation of the right size.
 pub(in crate::wire) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     let mut object = Map::with_capacity(N);
     for (name, value) in members {
@@ -40,13 +40,13 @@ pub(in crate::wire) fn object<const N: usize>(members: [(&str, Value); N]) -> Va
     Value::Object(object)
 }
 
-/// The member of an object with few members, by a look at each: a map hashes a name in the
-/// time of thirty such looks.
+/// Returns a member of a small object by linear search. Hashing one name takes as long as thirty
+/// comparisons.
 pub(in crate::wire) fn member<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     object.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
 }
 
-/// As [`member`], to change it.
+/// Like [`member`], but mutable.
 pub(in crate::wire) fn member_mut<'a>(
     object: &'a mut Map<String, Value>,
     name: &str,
@@ -54,14 +54,14 @@ pub(in crate::wire) fn member_mut<'a>(
     object.iter_mut().find(|(member, _)| *member == name).map(|(_, value)| value)
 }
 
-/// Writes a body.
+/// Serializes a body.
 pub(crate) fn write(body: &Map<String, Value>) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(body).map(exact::unmarked_bytes).map_err(|cause| {
         Error::invalid_request("the request cannot be written as JSON").with_source(cause)
     })
 }
 
-/// Adds a number to an object that is written, under a name that it does not have.
+/// Adds a number to an already serialized object, under a name that it does not have yet.
 pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
     let itoa = &*number.to_string();
     let separator = if written.ends_with(b"{}") { "" } else { "," };
@@ -72,9 +72,8 @@ pub(crate) fn append(written: &mut Vec<u8>, name: &str, number: u32) {
     }
 }
 
-/// Reads a successful response's body; nearly JSON is read [repaired](repair),
-/// and then kept in `repaired`. What it says goes into no message, for it may hold the
-/// answer.
+/// Parses the body of a successful response. Almost valid JSON is [repaired](repair) into
+/// `repaired` first. Errors never quote the body, because it can hold the answer.
 pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
     body: &'a [u8],
     repaired: &'a mut Option<String>,
@@ -92,8 +91,8 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
             _ if is_wide(body) => {
                 "is UTF-16 or UTF-32, but JSON must be UTF-8 (RFC 8259 section 8.1)"
             }
-            (_, Category::Data) => "is not the JSON this format promises",
-            (_, Category::Eof) => "is JSON that breaks off",
+            (_, Category::Data) => "is not the JSON that this format requires",
+            (_, Category::Eof) => "is truncated JSON",
             _ => "is not JSON",
         };
         Failure::protocol(format!(
@@ -105,7 +104,7 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
     })
 }
 
-/// The type of a JSON body that is not an object, as every answer is.
+/// Returns the type of a JSON body that is not an object. Every answer is an object.
 fn other_than_object(body: &[u8]) -> Option<&'static str> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let what = match body.trim_ascii_start().first()? {
@@ -119,13 +118,13 @@ fn other_than_object(body: &[u8]) -> Option<&'static str> {
     serde_json::from_slice::<IgnoredAny>(body).is_ok().then_some(what)
 }
 
-/// Whether a body is UTF-16 or UTF-32: it has a byte order mark, or a zero among its first two
-/// bytes, since JSON begins with ASCII characters (RFC 4627 section 3).
+/// Returns true if a body is UTF-16 or UTF-32. It then starts with a byte order mark or has a zero
+/// in its first two bytes, because JSON starts with ASCII characters (RFC 4627 section 3).
 fn is_wide(body: &[u8]) -> bool {
     matches!(body, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..])
 }
 
-/// Reads the data of an event of a stream, as [`read`] a body. Also returns whether its texts
+/// Parses the data of a stream's event, as [`read`] parses a body. Also returns true if its texts
 /// may have marks of [halves].
 pub(in crate::wire) fn event<'a, T: Deserialize<'a>>(
     data: &'a str,
@@ -148,8 +147,8 @@ pub(in crate::wire) fn event<'a, T: Deserialize<'a>>(
     })
 }
 
-/// Reads `bytes`, which are `text` if they are any. Always from text, so that there is one
-/// parser of each type.
+/// Parses `bytes`; `text` is the same if they are valid UTF-8. Always parses from `str`, so that
+/// the compiler generates one parser per type.
 fn tolerantly<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     text: Option<&'a str>,
@@ -168,19 +167,19 @@ fn tolerantly<'a, T: Deserialize<'a>>(
     }
 }
 
-/// A count of tokens, as [`Number::count`] reads it.
+/// Returns a count of tokens, read as [`Number::count`] reads it.
 pub(in crate::wire) fn count(value: &Value) -> Option<u64> {
     Number::deserialize(value).ok()?.count()
 }
 
-/// Reads an error's body; none where it is no JSON.
+/// Parses the body of an error; `None` if it is not JSON.
 pub(in crate::wire) fn detail(body: &[u8]) -> Option<Value> {
     let mut repaired = None;
     let read: Detail = tolerantly(body, std::str::from_utf8(body).ok(), &mut repaired).ok()?;
     Some(read.value)
 }
 
-/// A name or a word: a text, or a number in digits. An empty one is none.
+/// Returns a name or id: a string, or a number in digits. An empty string is none.
 pub(in crate::wire) fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text),
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_is_merged_into_objects_and_replaces_the_rest() {
+    fn extra_merges_into_objects_and_replaces_everything_else() {
         let mut body = object(json!({"a": 1, "b": {"c": [1], "d": 2}}));
         merge(&mut body, &object(json!({"a": null, "b": {"c": [2], "e": 3}, "f": 4})));
         assert_eq!(
@@ -209,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_added_to_what_is_written() {
+    fn a_number_is_appended_to_a_serialized_object() {
         for (object, expected) in
             [(json!({}), json!({"n": 7})), (json!({"a": {}}), json!({"a": {}, "n": 7}))]
         {
@@ -220,12 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn unreadable_bodies_are_told_apart_and_not_repeated() {
+    fn each_unreadable_body_has_its_own_message_that_does_not_quote_it() {
         for (body, expected) in [
             (&b""[..], "is empty"),
             (b" \r\n", "is blank"),
             (b"null\n", "is null"),
-            (b"{\"secret\": ", "breaks off"),
+            (b"{\"secret\": ", "truncated"),
             (b"secret", "is not JSON"),
             (b"[1]", "is an array"),
             (b" \"secret\"", "is a string"),
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_stay_what_they_were_when_stored_and_loaded() {
+    fn numbers_survive_storage_unchanged() {
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..10_000 {
             let number = random.f64();

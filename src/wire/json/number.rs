@@ -1,29 +1,28 @@
-//! A number or a boolean in a report on usage.
+//! A number or boolean in a usage report.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// A number or `true`, as reports on usage contain them. Anything else, `false` included, is
-/// none.
+/// A number or `true` in a usage report. Anything else, including `false`, is none.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(in crate::wire) enum Number {
     #[default]
     None,
     Whole(u64),
-    /// With a fraction, below zero, or beyond 64 bits.
+    /// A fraction, a negative number, or one beyond 64 bits.
     Float(f64),
     Yes,
 }
 
 impl Number {
-    /// A count of tokens. Some servers write it as a float, `500.0`; none where it is no
-    /// whole number, or less than nothing.
+    /// Returns a count of tokens. Some servers write it as a float, `500.0`. `None` for a negative
+    /// number or a fraction.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub(in crate::wire) fn count(self) -> Option<u64> {
         match self {
             Self::Whole(count) => Some(count),
-            // Above, floats are no longer exact.
+            // Floats above are not exact.
             Self::Float(float) if (0.0..=MOST_EXACT).contains(&float) && float.fract() == 0.0 => {
                 Some(float as u64)
             }
@@ -31,7 +30,7 @@ impl Number {
         }
     }
 
-    /// Any number, as a float.
+    /// Returns any number as a float.
     #[allow(clippy::cast_precision_loss)]
     pub(in crate::wire) fn float(self) -> Option<f64> {
         match self {
@@ -46,7 +45,7 @@ impl Number {
     }
 }
 
-/// The greatest whole number below which floats are exact: 2⁵³.
+/// Floats represent every whole number up to this one exactly: 2⁵³.
 const MOST_EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl<'de> Deserialize<'de> for Number {
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_is_a_whole_number_in_either_notation() {
+    fn a_count_is_a_whole_number_written_as_integer_or_float() {
         for (text, count, number) in [
             ("7", Some(7), Some(7.0)),
             ("0", Some(0), Some(0.0)),

@@ -1,4 +1,4 @@
-//! JSON objects of which only some members matter.
+//! Deserializes JSON objects of which only some members matter.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -9,15 +9,16 @@ use crate::wire::json::string::LooseString;
 
 /// A type that is filled member by member.
 ///
-/// Derived code would refuse an object that has a member twice, and an answer
-/// that was paid for is not thrown away for that: the last one holds.
+/// Derived code rejects an object with a duplicate member. Here the last one wins, so that a
+/// duplicate never costs an answer that was paid for.
 pub(in crate::wire) trait Members<'de>: Default {
-    /// Takes the member's value from `members`, or leaves it there and says so.
+    /// Takes the member's value from `members` and returns true, or leaves it there and returns
+    /// false.
     fn take<A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<bool, A::Error>;
 }
 
-/// Fills the fields of a type from members by these names. A type that borrows from
-/// the text does so for `'de`.
+/// Implements [`Members`] for a type: each named member fills a field. A type that borrows from the
+/// text uses the lifetime `'de`.
 macro_rules! members {
     ($type:ident { $($rows:tt)* }) => {
         members!(impl [] $type { $($rows)* });
@@ -25,7 +26,7 @@ macro_rules! members {
     (impl [$($generic:tt)*] $type:ty { $($name:literal => $field:ident,)* }) => {
         members!(impl [$($generic)*] $type { $($name => $field,)* _ => |_, _, _| Ok(false), });
     };
-    // What takes the members of all other names.
+    // `rest` handles members with any other name.
     (impl [$($generic:tt)*] $type:ty {
         $($name:literal => $field:ident,)*
         _ => $rest:expr,
@@ -48,12 +49,12 @@ macro_rules! members {
 }
 pub(in crate::wire) use members;
 
-/// Reads a type from an object. Anything but an object holds no members.
+/// Deserializes a type from an object. Anything but an object yields the default.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Object<T>(pub(in crate::wire) T);
 
-/// Reads the first element of an array, and past all others. Anything but an
-/// array holds none.
+/// Deserializes the first element of an array and skips the others. Anything but an array yields
+/// none.
 #[derive(Debug)]
 pub(in crate::wire) struct First<T>(pub(in crate::wire) Option<T>);
 
@@ -65,8 +66,8 @@ impl<T> Default for First<T> {
 
 struct Reader<T>(PhantomData<T>);
 
-/// The methods of a visitor for which scalars hold nothing.
-macro_rules! nothing_in_scalars {
+/// The methods of a visitor that ignores scalars.
+macro_rules! ignore_scalars {
     () => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("JSON")
@@ -98,12 +99,12 @@ macro_rules! nothing_in_scalars {
     };
 }
 
-pub(in crate::wire) use nothing_in_scalars;
+pub(in crate::wire) use ignore_scalars;
 
 impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
     type Value = Object<T>;
 
-    nothing_in_scalars!();
+    ignore_scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Object<T>, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
@@ -124,7 +125,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for Reader<Object<T>> {
 impl<'de, T: Deserialize<'de>> Visitor<'de> for Reader<First<T>> {
     type Value = First<T>;
 
-    nothing_in_scalars!();
+    ignore_scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<First<T>, A::Error> {
         let first = items.next_element()?;
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_a_member_holds_and_the_rest_is_read_past() {
+    fn the_last_duplicate_wins_and_unknown_members_are_skipped() {
         for (text, expected) in [
             (r#"{"name": "a", "other": [{}], "name": "b"}"#, "b"),
             (r#"{"other": {"name": "a"}}"#, ""),
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_first_element_is_looked_at() {
+    fn only_the_first_element_is_read() {
         for (text, expected) in [
             (r#"["a", 1, {"b": []}]"#, Some("a")),
             ("[]", None),

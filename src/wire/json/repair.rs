@@ -1,22 +1,21 @@
-//! Nearly JSON made JSON.
+//! Repairs almost valid JSON.
 
 use std::borrow::Cow;
 
 use super::halves;
 
-/// Replaces in a body what servers write and JSON does not know, with what is
-/// lost anyway: surrogate escapes without their other half, left where a text was
-/// cut between the two, and bytes that are not UTF-8 become U+FFFD; `NaN`,
-/// `Infinity` and numbers too great for any type become null.
+/// Replaces what some servers write although JSON does not allow it. The replaced content is lost
+/// anyway. Unpaired surrogate escapes, left where a server cut a text inside a pair, and invalid
+/// UTF-8 become U+FFFD. `NaN`, `Infinity` and numbers beyond every type become null.
 ///
-/// None when there was nothing to replace.
+/// Returns `None` if there was nothing to replace.
 pub(in crate::wire) fn repair(body: &[u8]) -> Option<String> {
     repaired(body, false)
 }
 
-/// As [`repair`], of an event: halves at the start or the end of a string are
-/// [marked](halves), since the other half may stand in another event. Also returns whether
-/// there may be marks.
+/// Like [`repair`], for an event of a stream. A surrogate at the start or end of a string becomes a
+/// [mark](halves), because its other half can be in another event. Also returns true if there may
+/// be marks.
 pub(in crate::wire) fn repair_event(body: &[u8]) -> (Option<String>, bool) {
     let text = std::str::from_utf8(body).ok();
     let mark = text.is_some_and(|text| !halves::is_ambiguous(text));
@@ -42,8 +41,8 @@ fn repaired(body: &[u8], mark: bool) -> Option<String> {
     (changed || repaired != lossy).then_some(repaired)
 }
 
-/// Copies the string that `rest` begins with, and returns its length. `mark` is whether halves
-/// at its start and its end are marked.
+/// Copies the string at the start of `rest` and returns its length. If `mark` is true, surrogate
+/// halves at its start and end become marks.
 fn string(rest: &str, mark: bool, repaired: &mut String) -> usize {
     repaired.push('"');
     let mut at = 1;
@@ -74,14 +73,14 @@ fn string(rest: &str, mark: bool, repaired: &mut String) -> usize {
     rest.len()
 }
 
-/// The code unit of a `\uXXXX` that `text` begins with.
+/// Returns the code unit of a `\uXXXX` at the start of `text`.
 fn escaped(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(())?;
     u16::from_str_radix(digits, 16).ok()
 }
 
-/// Copies the number or name that `rest` begins with, and returns its length.
+/// Copies the number or name at the start of `rest` and returns its length.
 fn word(rest: &str, repaired: &mut String) -> usize {
     let inside = |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
     let length = rest.find(|character| !inside(character)).unwrap_or(rest.len());
@@ -97,7 +96,7 @@ mod tests {
     use super::repair;
 
     #[test]
-    fn what_json_does_not_know_is_replaced_and_nothing_else() {
+    fn only_invalid_json_is_replaced() {
         for (body, expected) in [
             (r#"["half \ud83d"]"#, r#"["half \ufffd"]"#),
             (r#"["\uDE00 half", "\ud83d\n", "\ud83d\ud83d\ude00"]"#, {

@@ -1,4 +1,4 @@
-//! Strings and counts read out of a body without a copy where they stand in it as they are.
+//! Strings and counts from a body, borrowed where the text has them unescaped.
 
 use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
@@ -9,25 +9,25 @@ use std::fmt;
 
 use crate::wire::json::bounded::Content;
 
-/// A string read leniently, as [`json::text`](crate::wire::json::text) reads it: a string, or a
-/// number, in digits. Anything else is the empty string.
+/// A leniently parsed string, as [`json::text`](crate::wire::json::text) reads it: a string, or a
+/// number in digits. Anything else is the empty string.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(in crate::wire) struct LooseString<'a>(pub(in crate::wire) Cow<'a, str>);
 
-/// What a model wrote: a text, or a value that some server has in its place.
+/// What a model wrote: a text, or some other value that a server sends instead.
 #[derive(Debug)]
 pub(in crate::wire) enum Written<'a> {
     Text(Cow<'a, str>),
-    /// Boxed, for it is rare.
+    /// Boxed because it is rare.
     Value(Option<Box<Content>>),
 }
 
-/// A count or a place in a list; none where it is not a whole number.
+/// A count or an index; none if it is not a whole number.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(in crate::wire) struct Count(pub(in crate::wire) Option<u64>);
 
 impl LooseString<'_> {
-    /// The string, unless it is empty.
+    /// Returns the string unless it is empty.
     pub(in crate::wire) fn text(self) -> Option<String> {
         Some(self.0.into_owned()).filter(|text| !text.is_empty())
     }
@@ -221,7 +221,7 @@ mod tests {
     ];
 
     #[test]
-    fn words_are_read_as_they_are_elsewhere() {
+    fn loose_strings_are_read_as_json_text_reads_them() {
         for text in VALUES {
             let LooseString(read) = serde_json::from_str(text).unwrap();
             let value: Value = serde_json::from_str(text).unwrap();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_text_as_it_is_is_not_copied() {
+    fn unescaped_strings_are_borrowed() {
         let borrowed =
             |text| matches!(serde_json::from_str(text), Ok(LooseString(Cow::Borrowed(_))));
         assert!(borrowed("\"a\"") && !borrowed("\"\\n\""));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_model_wrote_is_a_text_or_made_of_values() {
+    fn what_a_model_wrote_is_a_text_or_a_value() {
         for text in VALUES {
             let value: Value = serde_json::from_str(text).unwrap();
             match serde_json::from_str(text).unwrap() {
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_numbers_are_numbers() {
+    fn only_whole_numbers_are_counts() {
         for text in VALUES {
             let Count(number) = serde_json::from_str(text).unwrap();
             assert_eq!(number, (text == "7").then_some(7), "{text}");

@@ -1,27 +1,27 @@
-//! What an image costs, by the providers' published rules.
+//! The tokens of an image, by the providers' published rules.
 
-/// How closely the model is to look, by OpenAI's words.
+/// The resolution at which the model sees an image, in OpenAI's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Detail {
     Low,
     High,
-    /// `auto` and `original`: since GPT-5.6 the first is the second.
+    /// `auto` and `original`. Since GPT-5.6 `auto` means `original`.
     Original,
 }
 
-/// Pixels of width and height.
+/// Width and height in pixels.
 type Size = (u32, u32);
 
-/// What is put around an image: marks of its beginning and end, its number. Not
-/// published; a few tokens at most in what is recorded.
+/// Tokens around an image: start and end markers, its number. No provider publishes them;
+/// recordings show a few tokens at most.
 const AROUND: u64 = 16;
 
-/// The most tokens of an image at Anthropic.
+/// Returns the most tokens of an image at Anthropic.
 ///
-/// A token for every patch of 28 × 28 pixels begun, on images scaled down to 4,784
-/// tokens at most since Claude 4.7 and to 1,568 before; earlier the page gave width ×
-/// height / 750 (Anthropic's page "Vision", "Evaluate image size"). The greater of the
-/// two counts, and the greatest cap, which holds without a size too.
+/// One token per started patch of 28 × 28 pixels. Larger images are scaled down to 4,784 tokens
+/// since Claude 4.7, and to 1,568 before. An earlier version of the page said width × height / 750
+/// (Anthropic's page "Vision", "Evaluate image size"). The bound is the greater of the two counts,
+/// up to the larger cap, which also applies if the size is unknown.
 pub(super) fn anthropic(size: Option<Size>) -> u64 {
     const CAP: u64 = 4784;
     let tokens = size.map_or(CAP, |(width, height)| {
@@ -31,24 +31,22 @@ pub(super) fn anthropic(size: Option<Size>) -> u64 {
     tokens + AROUND
 }
 
-/// The most tokens of an image at OpenAI; none where nothing bounds them but the
-/// context window.
+/// Returns the most tokens of an image at OpenAI; `None` if only the context window bounds them.
 ///
-/// Two rules are in use (OpenAI's page "Images and vision", "Calculating costs"):
+/// OpenAI has two rules (its page "Images and vision", "Calculating costs"):
 ///
-/// - Tiles, for GPT-4o, GPT-4.1, GPT-4.5, GPT-5 and the o-series: a base and as much
-///   again for each of up to 8 tiles of 512 pixels (2048 × 768 is the largest size
-///   after scaling). 85 + 170 is the greatest; only gpt-4o-mini has 2,833 + 5,667.
-///   Detail `low` costs the base.
-/// - Patches of 32 × 32 pixels, for the small models and all later ones: 1,536 at
-///   most for the small ones, 2,500 (`high`) or 10,000 (`original`) for GPT-5.4 and
-///   5.5, and from GPT-5.6 on `original` has no limit. Each costs up to 2.46 tokens
-///   (the nano models), and the 1,536 hold for `low` too, which small models were seen
-///   not to heed (community.openai.com, topic 1377015).
+/// - Tiles, for GPT-4o, GPT-4.1, GPT-4.5, GPT-5 and the o-series: a base, plus a fixed count for
+///   each of up to 8 tiles of 512 pixels (2048 × 768 is the largest size after scaling). 85 + 170
+///   is the highest, except for gpt-4o-mini with 2,833 + 5,667. Detail `low` costs only the base.
+/// - Patches of 32 × 32 pixels, for the small models and all later ones. The small ones use at most
+///   1,536 patches, GPT-5.4 and 5.5 at most 2,500 (`high`) or 10,000 (`original`); from GPT-5.6 on,
+///   `original` has no limit. A patch costs up to 2.46 tokens (the nano models). The bound uses
+///   1,536 patches for `low` too, because small models were seen to ignore `low`
+///   (community.openai.com, topic 1377015).
 ///
-/// Where a model's rule is not known for certain, the greater one counts. These are the
-/// rules; that gpt-5.4-mini was seen to bill the base64 of an image as text
-/// (community.openai.com, topic 1380539) is against them and not covered.
+/// If a model's rule is uncertain, the greater result counts. One observation contradicts the rules
+/// and is not covered: gpt-5.4-mini was seen to bill the base64 of an image as text
+/// (community.openai.com, topic 1380539).
 pub(super) fn openai(model: &str, detail: Detail, size: Option<Size>) -> Option<u64> {
     const TILES: u64 = 85 + 8 * 170;
     const MINI: u64 = 2833 + 8 * 5667;
@@ -61,7 +59,7 @@ pub(super) fn openai(model: &str, detail: Detail, size: Option<Size>) -> Option<
         (Detail::Original, Family::Other) => None,
     };
     let patches = match (size.map(|size| patches(size, 32)), cap) {
-        // A small image may be scaled up to 512 × 512.
+        // The provider can scale a small image up to 512 × 512.
         (Some(patches), _) if detail == Detail::Low => Some(patches.clamp(256, 1536)),
         (Some(patches), Some(cap)) => Some(patches.min(cap)),
         (Some(patches), None) => Some(patches),
@@ -77,14 +75,14 @@ pub(super) fn openai(model: &str, detail: Detail, size: Option<Size>) -> Option<
     Some(tokens.saturating_add(AROUND))
 }
 
-/// What OpenAI's models have in common in reading images.
+/// Groups of models with the same image rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
-    /// gpt-4o-mini, whose tokens cost the less.
+    /// gpt-4o-mini, which counts more tokens at a lower price.
     Mini,
-    /// The others up to GPT-5.5.
+    /// All other models up to GPT-5.5.
     Capped,
-    /// Later ones, other vendors' and those of names of their own.
+    /// Later models, other vendors' models, and custom names.
     Other,
 }
 
@@ -115,7 +113,7 @@ impl Family {
     }
 }
 
-/// How many squares of `side` pixels an image takes.
+/// Returns how many squares of `side` pixels cover an image.
 fn patches((width, height): Size, side: u32) -> u64 {
     u64::from(width.div_ceil(side)).saturating_mul(height.div_ceil(side).into())
 }
@@ -125,8 +123,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn anthropics_examples_lie_within() {
-        // The page's own, and its cap.
+    fn anthropics_examples_stay_within_the_bound() {
+        // The page's own examples, and its cap.
         for (size, published, bound) in [
             (Some((1000, 1000)), 1296, 1334),
             (Some((1920, 1080)), 2691, 2765),
@@ -140,16 +138,16 @@ mod tests {
     }
 
     #[test]
-    fn openais_examples_lie_within() {
+    fn openais_examples_stay_within_the_bound() {
         let square = Some((1024, 1024));
         for (model, detail, size, published) in [
-            // "gpt-4o", the page: 1024 × 1024 is 765, 2048 × 4096 is 1105, low 85.
+            // The page on gpt-4o: 1024 × 1024 is 765, 2048 × 4096 is 1105, low 85.
             ("gpt-4o", Detail::High, square, 765),
             ("gpt-4o", Detail::High, Some((2048, 4096)), 1105),
             ("gpt-4o", Detail::Low, Some((4096, 8192)), 85),
             ("gpt-4o-mini", Detail::High, square, 25_501),
             ("gpt-4o-mini", Detail::Low, None, 2833),
-            // The patches of the page by the greatest factor.
+            // The page's patches times the greatest factor.
             ("gpt-4.1-nano", Detail::Original, square, 2520),
             ("gpt-4.1-nano", Detail::High, Some((1800, 2400)), 3572),
             ("gpt-5.4", Detail::Original, None, 24_600),

@@ -1,74 +1,72 @@
-//! The most tokens a prompt can be.
+//! Measures the most tokens that a prompt can have.
 //!
-//! The body is read as it is sent, member by member. Text is counted, media are
-//! measured, and whatever can bring in what is not in the body is noted as unseen.
+//! It reads the body as sent, member by member. It counts text, measures media, and notes anything
+//! that can bring content into the prompt that is not in the body.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::image::{self, Detail};
-use super::{size, text, whole};
+use super::{rounded_up, size, text};
 use crate::upper_bound::ModelLimits;
 
-/// Around a prompt as a whole. OpenAI puts 3 tokens there (its cookbook, "How to count
-/// tokens with tiktoken"); other vendors' templates have instructions of up to some
-/// hundred (gpt-oss with its date, effort and channels, Llama 3 with its dates).
+/// Tokens around a whole prompt. OpenAI adds 3 (its cookbook, "How to count tokens with tiktoken").
+/// Other vendors' templates add up to a few hundred tokens of instructions (gpt-oss with its date,
+/// effort and channels, Llama 3 with its dates).
 const PROMPT: u64 = 256;
 
-/// Around a message. OpenAI puts 3 or 4 there and one before a name (its cookbook).
+/// Tokens around a message. OpenAI adds 3 or 4, plus one before a name (its cookbook).
 pub(super) const MESSAGE: u64 = 16;
 
-/// For every member of an object and element of an array that is part of the prompt:
-/// providers write JSON in notations of their own, TypeScript or XML, which can be
-/// longer than the commas and quotes it came with.
+/// Tokens for every object member and array element in the prompt. Providers rewrite JSON in their
+/// own notations, such as TypeScript or XML, which can be longer than the original commas and
+/// quotes.
 pub(super) const MEMBER: u64 = 8;
 
-/// For tools as such. Anthropic adds instructions of up to 804 tokens, with Claude Opus
-/// 4.7 and a forced call (its page "Tool use", "Pricing", which lists 264 to 804); the
-/// others have not published any, and are recorded with less.
+/// Tokens for having any tools. Anthropic adds instructions of up to 804 tokens, with Claude Opus
+/// 4.7 and a forced call (its page "Tool use", "Pricing", which lists 264 to 804). The others
+/// publish no number; recordings show less.
 const TOOLS: u64 = 1024;
 
-/// For each tool of Anthropic's own that the caller runs: up to 735 tokens, and 499
-/// around them for the use of a computer (its page "Pricing", "Tool-specific pricing").
+/// Tokens for each of Anthropic's tools that the caller runs: up to 735, plus 499 around them for
+/// computer use (its page "Pricing", "Tool-specific pricing").
 pub(super) const CLIENT_TOOL: u64 = 2048;
 
-/// For a form of the answer beside its schema: Anthropic adds instructions of a length
-/// not published (its page "Structured outputs").
+/// Tokens for a response format, besides its schema. Anthropic adds instructions of unpublished
+/// length (its page "Structured outputs").
 pub(super) const FORMAT: u64 = 1024;
 
-/// How often a model is asked in one call where the provider runs tools itself. "The
-/// server-side sampling loop has a default limit of 10 iterations" (Anthropic's page
-/// "Server tools"); one more for the answer. Every one of them is billed its whole
-/// input, results included ("in search iterations executed during a single turn",
-/// its page "Web search tool"), and may answer up to `max_tokens`: the same page shows
-/// 6,039 output tokens for a request with 1,024.
+/// How often the model runs in one call if the provider runs tools itself. "The server-side
+/// sampling loop has a default limit of 10 iterations" (Anthropic's page "Server tools"), plus one
+/// for the answer. Each iteration bills its whole input, results included ("in search iterations
+/// executed during a single turn", its page "Web search tool"), and can answer with up to
+/// `max_tokens`: the same page shows 6,039 output tokens for a request with 1,024.
 const STEPS: u64 = 11;
 
-/// Audio tokens of a base64 character, as a divisor. OpenAI bills 10 tokens a second
-/// (its page "Managing costs", "1 token per 100 ms"), others up to 32 (Gemini), and a
-/// second has at least 1,000 bytes (MPEG layer III at 8 kbit/s), 1,333 in base64: 40
-/// characters a token at most, and 32 for a margin.
+/// Base64 characters per audio token. OpenAI bills 10 tokens per second (its page "Managing costs",
+/// "1 token per 100 ms"), others up to 32 (Gemini). A second has at least 1,000 bytes (MPEG layer
+/// III at 8 kbit/s), 1,333 in base64. That makes at least 40 characters per token; 32 leaves a
+/// margin.
 const AUDIO: u64 = 32;
 
-/// What is found in a body.
+/// What the body contains.
 pub(in crate::wire) struct Prompt<'a> {
     basis: &'a ModelLimits<'a>,
-    /// Tokens of what is in the body, in one step.
+    /// Tokens of the body's content, in one step.
     pub(super) tokens: u64,
-    /// Something that enters the prompt and is not in the body, or not in a form that
-    /// tells its tokens.
+    /// Something in the prompt that is not in the body, or whose tokens the body does not show.
     pub(super) unseen: Option<Cow<'static, str>>,
-    /// What is billed at more than the prices say. Anthropic's fast mode costs a multiple
-    /// of the standard price (its page "Fast mode", "Pricing"), and inference in the US alone
-    /// 1.1 times that (its page "Service tiers").
+    /// Something billed above the listed price. Anthropic's fast mode costs a multiple of the
+    /// standard price (its page "Fast mode", "Pricing"), and US-only inference 1.1 times (its page
+    /// "Service tiers").
     pub(super) surcharge: Option<&'static str>,
-    /// How often the model is asked.
+    /// How often the model runs.
     pub(super) steps: u64,
-    /// How many prompts there are; only text completions take several.
+    /// The number of prompts; only text completions accept several.
     pub(super) prompts: u64,
-    /// Tokens billed as output beyond the limit, for each choice.
+    /// Tokens billed as output on top of the limit, for each choice.
     pub(super) beside_output: u64,
-    /// None where nothing limits them.
+    /// `None` if nothing limits them.
     pub(super) web_searches: Option<u64>,
     pub(super) cache_writes: bool,
     pub(super) cache_writes_1h: bool,
@@ -80,9 +78,9 @@ pub(in crate::wire) struct Prompt<'a> {
     is_response: bool,
 }
 
-/// Members that bring nothing into the prompt: Chat Completions', Messages', and what
-/// OpenRouter, Groq and Cerebras add to say how to answer.
-const BESIDE: &[&str] = &[
+/// Members that add nothing to the prompt: those of Chat Completions and Messages, and those that
+/// OpenRouter, Groq and Cerebras add to control the answer.
+const NOT_IN_PROMPT: &[&str] = &[
     "audio",
     "cache_control",
     "clear_thinking",
@@ -158,13 +156,13 @@ impl<'a> Prompt<'a> {
             prompts: 1,
             beside_output: 0,
             web_searches: Some(0),
-            // OpenAI caches unasked, and bills it since GPT-5.6 (its page "Prompt
+            // OpenAI caches without being asked, and bills for it since GPT-5.6 (its page "Prompt
             // caching").
             cache_writes: openai,
             cache_writes_1h: false,
             input_audio: false,
             unlimited_tools: false,
-            max_tool_calls: body.get("max_tool_calls").and_then(whole),
+            max_tool_calls: body.get("max_tool_calls").and_then(rounded_up),
             is_response: format == Measured::Responses,
         };
         for (name, value) in body {
@@ -173,12 +171,12 @@ impl<'a> Prompt<'a> {
         if openai && basis.model.contains("-search-") {
             prompt.search_once();
         }
-        // "Returns the prompt in addition to the completion"; whether it is billed as
-        // output is not said.
+        // "Returns the prompt in addition to the completion". OpenAI does not say if it bills that
+        // as output.
         if body.get("echo") == Some(&Value::Bool(true)) {
             prompt.add_output(prompt.tokens);
         }
-        prompt.caches(body);
+        prompt.find_cache_points(body);
         prompt
     }
 
@@ -206,9 +204,9 @@ impl<'a> Prompt<'a> {
                 self.json(format);
             }
             ("suffix", suffix) => self.json(suffix),
-            // What is predicted and does not come is billed as output ("still counted in
-            // the total completion tokens for purposes of billing", `CompletionUsage`
-            // in openai-python).
+            // Predicted tokens that the answer does not contain are billed as output ("still
+            // counted in the total completion tokens for purposes of billing", `CompletionUsage` in
+            // openai-python).
             ("prediction", prediction) => {
                 let before = self.tokens;
                 self.json(prediction);
@@ -216,7 +214,7 @@ impl<'a> Prompt<'a> {
             }
             ("web_search_options", _) => self.search_once(),
             ("context_management", _) => {
-                self.unseen("a conversation that the provider may shorten on the way");
+                self.unseen("a conversation that the provider may shorten");
                 self.steps = STEPS;
                 self.cache_writes = true;
             }
@@ -224,15 +222,15 @@ impl<'a> Prompt<'a> {
             ("mcp_servers", _) => self.server_tool("tools of an MCP server"),
             ("container", Value::String(_)) => {}
             ("speed", speed) if speed == "standard" => {}
-            ("speed", _) => self.surcharge = Some("another speed than standard"),
+            ("speed", _) => self.surcharge = Some("a speed other than \"standard\""),
             ("inference_geo", geo) if geo == "global" => {}
             ("inference_geo", _) => {
-                self.surcharge = Some("another inference geography than global");
+                self.surcharge = Some("an inference_geo other than \"global\"");
             }
-            // Sampling has many knobs; a number is one and no text.
+            // There are many sampling settings, and a number adds no text.
             (_, Value::Number(_)) => {}
-            (name, _) if BESIDE.contains(&name) => {}
-            _ => self.unseen(format!("the member {name:?}, whose meaning is not known here")),
+            (name, _) if NOT_IN_PROMPT.contains(&name) => {}
+            _ => self.unseen(format!("the member {name:?}, which this crate does not know")),
         }
     }
 
@@ -244,17 +242,17 @@ impl<'a> Prompt<'a> {
                 (_, Value::Null) => {}
                 // The second are those that the model made.
                 ("content" | "images", content) => self.content(content),
-                // A spoken answer by its id.
+                // An earlier audio answer, by its id.
                 ("audio", _) => {
                     self.input_audio = true;
-                    self.unseen("a spoken answer by its id");
+                    self.unseen("an audio answer referred to by id");
                 }
                 _ => self.json(value),
             }
         }
     }
 
-    /// Text, a part, or several.
+    /// A text, a part, or several of them.
     pub(super) fn content(&mut self, content: &Value) {
         match content {
             Value::String(text) => self.text(text),
@@ -304,12 +302,12 @@ impl<'a> Prompt<'a> {
                 self.unseen("the result of a tool that the provider ran");
             }
             "file" => self.unseen("a file"),
-            _ => self.unseen("a part of another kind than text, image or audio"),
+            _ => self.unseen("a part that is not text, image or audio"),
         }
     }
 
-    /// Text documents are in the body; pages of others are seen by the provider only,
-    /// as text and as images.
+    /// Text documents are in the body. Only the provider sees the pages of other documents, as text
+    /// and as images.
     fn document(&mut self, part: &Map<String, Value>) {
         let source = part.get("source");
         let kind = source.and_then(|source| source.get("type")).and_then(Value::as_str);
@@ -337,7 +335,9 @@ impl<'a> Prompt<'a> {
         let data = url.split_once(";base64,").map(|(_, data)| data);
         match image::openai(self.basis.model, detail, data.and_then(size::of)) {
             Some(tokens) => self.add(tokens),
-            None => self.unseen("an image of unknown size, without a detail that limits it"),
+            None => {
+                self.unseen("an image of unknown size and with a detail that does not limit it");
+            }
         }
     }
 
@@ -354,7 +354,7 @@ impl<'a> Prompt<'a> {
             _ => {
                 self.server_tool("a tool that the provider runs itself");
                 if kind.contains("web_search") {
-                    let most = tool.get("max_uses").and_then(whole);
+                    let most = tool.get("max_uses").and_then(rounded_up);
                     self.web_searches =
                         self.web_searches.zip(most).map(|(one, two)| one.saturating_add(two));
                 }
@@ -362,25 +362,25 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Its results come into the prompt, and Anthropic caches between the steps unasked
-    /// (the usage that its page "Web search tool" shows).
+    /// The tool's results enter the prompt. Anthropic also caches between the steps without being
+    /// asked (see the usage on its page "Web search tool").
     pub(super) fn server_tool(&mut self, what: &'static str) {
         self.unseen(what);
         self.steps = STEPS;
         self.cache_writes = true;
     }
 
-    /// OpenAI's chat models that search do so once, before they answer (its page "Web
-    /// search", "Chat Completions").
+    /// OpenAI's chat models with search run one search, before they answer (its page "Web search",
+    /// "Chat Completions").
     fn search_once(&mut self) {
-        self.unseen("a search of the web");
+        self.unseen("a web search");
         self.web_searches = self.web_searches.map(|searches| searches.max(1));
     }
 
-    /// Of text completions: a text, several, or tokens.
+    /// The prompt of text completions: a text, several texts, or tokens.
     fn prompt(&mut self, prompt: &Value) {
         if let Value::Array(prompts) = prompt {
-            // An array of numbers is one prompt, of tokens.
+            // An array of numbers is one prompt, given as tokens.
             if prompts.iter().any(|prompt| !prompt.is_number()) {
                 self.prompts = u64::try_from(prompts.len()).unwrap_or(u64::MAX);
                 self.add(PROMPT.saturating_mul(self.prompts));
@@ -389,7 +389,7 @@ impl<'a> Prompt<'a> {
         self.json(prompt);
     }
 
-    /// All that is in a JSON value, as text.
+    /// Counts everything in a JSON value as text.
     pub(super) fn json(&mut self, value: &Value) {
         match value {
             Value::String(text) => self.text(text),
@@ -400,7 +400,7 @@ impl<'a> Prompt<'a> {
                 }
             }
             Value::Object(members) => self.fields(members),
-            // Of tokens, 24 is the longest number.
+            // No number is longer than 24 tokens.
             Value::Number(_) => self.add(24),
             Value::Bool(_) | Value::Null => self.add(5),
         }
@@ -420,19 +420,21 @@ impl<'a> Prompt<'a> {
         self.add(counted.unwrap_or_else(|| text::tokens(text)));
     }
 
-    /// Cache points, wherever they are.
-    fn caches(&mut self, members: &Map<String, Value>) {
+    /// Finds cache breakpoints at any depth.
+    fn find_cache_points(&mut self, members: &Map<String, Value>) {
         if let Some(Value::Object(control)) = members.get("cache_control") {
             self.cache_writes = true;
             self.cache_writes_1h |= control.get("ttl").is_some_and(|ttl| ttl == "1h");
         }
-        members.values().for_each(|value| self.caches_in(value));
+        members.values().for_each(|value| self.find_cache_points_in(value));
     }
 
-    fn caches_in(&mut self, value: &Value) {
+    fn find_cache_points_in(&mut self, value: &Value) {
         match value {
-            Value::Array(elements) => elements.iter().for_each(|value| self.caches_in(value)),
-            Value::Object(members) => self.caches(members),
+            Value::Array(elements) => {
+                elements.iter().for_each(|value| self.find_cache_points_in(value));
+            }
+            Value::Object(members) => self.find_cache_points(members),
             _ => {}
         }
     }

@@ -1,15 +1,15 @@
-//! How large an image is, by its first bytes.
+//! Reads the size of an image from its first bytes.
 
 use crate::base64;
 
-/// How much of an image in base64 is looked at: the size stands in front, in a JPEG
-/// behind what the camera noted.
+/// How much of an image to decode. The size is near the start, in a JPEG after the camera's
+/// metadata.
 const PREFIX: usize = 1 << 18;
 
-/// Width and height in pixels of an image in base64: PNG, JPEG, GIF or WebP, the
-/// formats OpenAI and Anthropic take. None for anything else.
+/// Returns the width and height in pixels of an image in base64. It supports PNG, JPEG, GIF and
+/// WebP, the formats that OpenAI and Anthropic accept.
 pub(super) fn of(base64: &str) -> Option<(u32, u32)> {
-    // Whole groups of four characters are whole bytes.
+    // Only complete groups of four characters decode to complete bytes.
     let whole = base64.len() & !3;
     let bytes = base64::decode(base64.get(..whole.min(PREFIX))?)?;
     let (width, height) =
@@ -20,13 +20,13 @@ pub(super) fn of(base64: &str) -> Option<(u32, u32)> {
 /// PNG, section 11.2.1: the header is the first chunk.
 fn png(bytes: &[u8]) -> Option<(u32, u32)> {
     let header = bytes.strip_prefix(b"\x89PNG\r\n\x1a\n")?.get(4..)?.strip_prefix(b"IHDR")?;
-    Some((big(header.get(..4)?), big(header.get(4..8)?)))
+    Some((big_endian(header.get(..4)?), big_endian(header.get(4..8)?)))
 }
 
-/// GIF 89a, section 18: the logical screen, which all frames lie within.
+/// GIF 89a, section 18: the logical screen, which contains all frames.
 fn gif(bytes: &[u8]) -> Option<(u32, u32)> {
     let screen = bytes.strip_prefix(b"GIF89a").or_else(|| bytes.strip_prefix(b"GIF87a"))?;
-    Some((little(screen.get(..2)?), little(screen.get(2..4)?)))
+    Some((little_endian(screen.get(..2)?), little_endian(screen.get(2..4)?)))
 }
 
 /// RFC 9649, sections 2.5 to 2.7: lossy, lossless and extended.
@@ -36,19 +36,22 @@ fn webp(bytes: &[u8]) -> Option<(u32, u32)> {
     match chunk.get(..4)? {
         b"VP8 " => {
             let frame = data.get(3..)?.strip_prefix(b"\x9d\x01\x2a")?;
-            Some((little(frame.get(..2)?) & 0x3fff, little(frame.get(2..4)?) & 0x3fff))
+            Some((
+                little_endian(frame.get(..2)?) & 0x3fff,
+                little_endian(frame.get(2..4)?) & 0x3fff,
+            ))
         }
         b"VP8L" => {
-            let bits = little(data.strip_prefix(b"\x2f")?.get(..4)?);
+            let bits = little_endian(data.strip_prefix(b"\x2f")?.get(..4)?);
             Some(((bits & 0x3fff) + 1, ((bits >> 14) & 0x3fff) + 1))
         }
-        b"VP8X" => Some((little(data.get(4..7)?) + 1, little(data.get(7..10)?) + 1)),
+        b"VP8X" => Some((little_endian(data.get(4..7)?) + 1, little_endian(data.get(7..10)?) + 1)),
         _ => None,
     }
 }
 
-/// ITU-T T.81, section B.2: segments with their lengths up to the frame header. What a
-/// segment holds, a thumbnail for one, is skipped with it.
+/// ITU-T T.81, section B.2: segments with their lengths, up to the frame header. A segment's
+/// content, such as a thumbnail, is skipped.
 fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {
     let mut rest = bytes.strip_prefix(b"\xff\xd8")?;
     loop {
@@ -57,31 +60,31 @@ fn jpeg(bytes: &[u8]) -> Option<(u32, u32)> {
         match marker {
             // Padding before a marker.
             0xff => continue,
-            // Without a length.
+            // Markers without a length.
             0x01 | 0xd0..=0xd7 => {
                 rest = after;
                 continue;
             }
-            // Frame headers; the three between are tables.
+            // Frame headers, except the three codes that are tables.
             0xc0..=0xcf if !matches!(marker, 0xc4 | 0xc8 | 0xcc) => {
-                return Some((big(after.get(5..7)?), big(after.get(3..5)?)));
+                return Some((big_endian(after.get(5..7)?), big_endian(after.get(3..5)?)));
             }
             // The image's data, or its end.
             0xd9 | 0xda => return None,
             _ => {}
         }
-        let length = usize::try_from(big(after.get(..2)?)).ok()?;
+        let length = usize::try_from(big_endian(after.get(..2)?)).ok()?;
         rest = after.get(length.max(2)..)?;
     }
 }
 
-/// Up to four bytes, the greatest first.
-fn big(bytes: &[u8]) -> u32 {
+/// Reads up to four bytes, most significant first.
+fn big_endian(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }
 
-/// Up to four bytes, the least first.
-fn little(bytes: &[u8]) -> u32 {
+/// Reads up to four bytes, least significant first.
+fn little_endian(bytes: &[u8]) -> u32 {
     bytes.iter().rev().fold(0, |number, byte| (number << 8) | u32::from(*byte))
 }
 
@@ -98,20 +101,20 @@ mod tests {
     const EXTENDED: &[u8] = b"RIFFabcdWEBPVP8Xabcd\0\0\0\0\xe7\x03\0\x57\x02\0";
 
     #[test]
-    fn sizes_are_read_from_all_formats() {
+    fn sizes_are_read_from_every_format() {
         for bytes in [PNG, GIF, JPEG, LOSSY, LOSSLESS, EXTENDED] {
             assert_eq!(of(&base64::encode(bytes)), Some((1000, 600)), "{bytes:?}");
         }
     }
 
     #[test]
-    fn what_breaks_off_or_is_no_image_has_no_size() {
+    fn truncated_images_and_other_data_have_no_size() {
         for bytes in [PNG, GIF, JPEG, LOSSY, LOSSLESS, EXTENDED] {
             for end in 0..bytes.len() {
                 let size = of(&base64::encode(&bytes[..end]));
                 assert!(matches!(size, None | Some((1000, 600))), "{size:?}");
             }
-            // Any byte may be wrong.
+            // A wrong byte anywhere does not panic.
             for at in 0..bytes.len() {
                 for byte in [0, 0x7f, 0xff] {
                     let mut bytes = bytes.to_vec();

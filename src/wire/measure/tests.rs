@@ -8,7 +8,7 @@ use crate::chat::{CacheTtl, ChatRequest, Image, Message, Part, Tool, ToolCall};
 use crate::upper_bound::Tokenizer;
 use crate::wire::{Delivery, Target};
 
-/// A format, and what is known of a model.
+/// A format, and what is known about a model.
 #[derive(Clone, Copy)]
 struct Basis<'a> {
     wire: Wire,
@@ -43,7 +43,7 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-/// What a provider billed for a recorded request.
+/// Returns the input tokens that a provider billed for a recorded request.
 fn billed(kind: &str, text: &str) -> Option<u64> {
     let mut usage = Map::new();
     let mut take = |value: &Value| {
@@ -69,16 +69,14 @@ fn billed(kind: &str, text: &str) -> Option<u64> {
         count("prompt_tokens").or_else(|| Some(count("input_tokens")? + cached))
     };
     let usage = Value::Object(usage);
-    // Where the provider made several steps, they are listed and the whole is not always
-    // their sum.
+    // If the provider ran several steps, they are listed, and the total is not always their sum.
     let steps = usage.get("iterations").and_then(Value::as_array);
     let steps = steps.map_or(0, |steps| steps.iter().filter_map(input).sum());
     Some(input(&usage)?.max(steps))
 }
 
-/// Long strings are stored as their beginning and how long they were; what is missing
-/// is filled up.
-fn filled(value: &mut Value) {
+/// Restores the length of long strings. A recording stores only their start and length.
+fn pad(value: &mut Value) {
     match value {
         Value::String(text) => {
             let cut = text.find("...<").and_then(|at| {
@@ -91,8 +89,8 @@ fn filled(value: &mut Value) {
                 text.extend(std::iter::repeat_n('A', missing));
             }
         }
-        Value::Array(elements) => elements.iter_mut().for_each(filled),
-        Value::Object(members) => members.values_mut().for_each(filled),
+        Value::Array(elements) => elements.iter_mut().for_each(pad),
+        Value::Object(members) => members.values_mut().for_each(pad),
         _ => {}
     }
 }
@@ -119,7 +117,7 @@ fn no_recorded_prompt_exceeds_its_bound() {
             continue;
         };
         let mut request = entry["request_body"].clone();
-        filled(&mut request);
+        pad(&mut request);
         let (Value::Object(body), true) = (request, entry["status"] == 200) else { continue };
         let text = std::fs::read_to_string(folder.join(word("file"))).unwrap();
         let Some(billed) = billed(word("kind"), &text) else { continue };
@@ -127,7 +125,7 @@ fn no_recorded_prompt_exceeds_its_bound() {
         let mut basis = Basis { output_tokens: Some(1), ..basis(wire, model) };
         let bound = of(&body, &basis).or_else(|_| {
             unseen += 1;
-            // No model that is recorded takes less.
+            // No recorded model has a smaller window.
             basis.context_window = Some(128_000);
             of(&body, &basis)
         });
@@ -164,7 +162,7 @@ fn encoded(wire: Wire, request: &ChatRequest) -> Map<String, Value> {
     wire.body(request, Target::openai("m"), Delivery::Whole).unwrap()
 }
 
-/// The bound of a greeting with these members besides.
+/// Returns the bound of a short request with these extra members.
 fn with(wire: Wire, model: &str, members: Value) -> Result<UpperBound, Unbounded> {
     let mut body = object(json!({"messages": [{"role": "user", "content": "hi"}]}));
     body.insert("max_tokens".into(), 100.into());
@@ -172,7 +170,7 @@ fn with(wire: Wire, model: &str, members: Value) -> Result<UpperBound, Unbounded
     of(&body, &Basis { context_window: Some(1000), ..basis(wire, model) })
 }
 
-/// A custom tokenizer: three ASCII letters are one token, and so is every other byte.
+/// A simple tokenizer: three ASCII letters are one token, and so is every other byte.
 fn triples(text: &str) -> u64 {
     let (mut tokens, mut letters) = (0, 0);
     for byte in text.bytes() {
@@ -216,7 +214,7 @@ fn no_random_conversation_exceeds_its_bound() {
         for wire in [CHAT, MESSAGES] {
             let body = encoded(wire, &request);
             let plain = Basis { output_tokens: Some(1), ..basis(wire, "m") };
-            // The most a byte-level tokenizer can make of it, and what goes around it.
+            // The most that a byte-level tokenizer can count, plus the overhead.
             let bytes: usize = texts.iter().map(String::len).sum();
             let bound = of(&body, &plain).unwrap().input_tokens;
             let tools = if wire == MESSAGES { 804 } else { 0 };
@@ -241,7 +239,7 @@ fn no_random_conversation_exceeds_its_bound() {
 }
 
 #[test]
-fn the_output_is_the_limit_for_every_choice() {
+fn the_output_bound_is_the_limit_times_the_choices() {
     for (members, expected) in [
         (json!({}), 100),
         (json!({"n": 3}), 300),
@@ -282,7 +280,7 @@ fn the_output_is_the_limit_for_every_choice() {
 }
 
 #[test]
-fn a_limit_that_comes_later_keeps_the_output_within() {
+fn limit_within_returns_the_greatest_limit_that_fits() {
     for members in [
         json!({}),
         json!({"n": 3}),
@@ -309,7 +307,7 @@ fn a_limit_that_comes_later_keeps_the_output_within() {
 }
 
 #[test]
-fn what_cannot_be_seen_takes_the_window() {
+fn content_that_cannot_be_counted_takes_the_context_window() {
     let part = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
     for (wire, members) in [
         (CHAT, part(json!({"type": "file", "file": {"file_id": "f"}}))),
@@ -339,7 +337,7 @@ fn what_cannot_be_seen_takes_the_window() {
 }
 
 #[test]
-fn what_is_in_the_body_takes_its_own_tokens() {
+fn content_in_the_body_counts_for_its_own_tokens() {
     let part = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
     let image = |detail: &str| json!({"url": "https://x/y", "detail": detail});
     for (wire, members, least, most) in [
@@ -373,7 +371,7 @@ fn what_is_in_the_body_takes_its_own_tokens() {
         let input_tokens = of(&body, &basis(wire, "m")).unwrap().input_tokens;
         assert!((least..most).contains(&input_tokens), "{members}: {input_tokens}");
     }
-    // The size of an image makes its bound smaller, its bytes do not count.
+    // The size of an image in pixels lowers its bound; its size in bytes does not count.
     let png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x03\xe8\0\0\x02\x58\x08\x02\0\0\0";
     let mut bytes = png.to_vec();
     bytes.resize(100_000, 0);
@@ -389,7 +387,7 @@ fn what_is_in_the_body_takes_its_own_tokens() {
 }
 
 #[test]
-fn searches_are_counted_and_their_results_take_the_window_at_every_step() {
+fn every_search_counts_and_every_step_takes_the_window() {
     let search = |most: Value| {
         json!({"tools": [{"type": "web_search_20260209", "name": "web_search",
         "max_uses": most}]})
@@ -408,7 +406,7 @@ fn searches_are_counted_and_their_results_take_the_window_at_every_step() {
 }
 
 #[test]
-fn cache_writes_are_seen_wherever_they_come_from() {
+fn cache_writes_are_found_at_any_depth() {
     let writes = |wire, members| {
         let bound = with(wire, "m", members).unwrap();
         (bound.cache_writes, bound.cache_writes_1h)
@@ -424,7 +422,7 @@ fn cache_writes_are_seen_wherever_they_come_from() {
 }
 
 #[test]
-fn audio_is_seen_on_both_sides() {
+fn audio_is_found_in_input_and_output() {
     let members = json!({"modalities": ["text", "audio"], "messages": [{"role": "user", "content": [
         {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
     ]}]});
@@ -435,7 +433,7 @@ fn audio_is_seen_on_both_sides() {
 }
 
 #[test]
-fn several_prompts_take_several_windows() {
+fn several_prompts_multiply_the_output() {
     let bound = |prompt: Value| {
         let body = object(json!({"prompt": prompt, "max_tokens": 10, "n": 2}));
         of(&body, &basis(Wire::OpenAiCompletions, "davinci-002")).unwrap()
@@ -447,7 +445,7 @@ fn several_prompts_take_several_windows() {
 }
 
 #[test]
-fn nonsense_has_a_bound_or_none_and_no_panic() {
+fn malformed_bodies_never_panic() {
     for value in [json!(null), json!(1), json!("x"), json!([]), json!([[]]), json!({"a": [{}]})] {
         for name in [
             "messages",
@@ -476,7 +474,7 @@ fn nonsense_has_a_bound_or_none_and_no_panic() {
 }
 
 #[test]
-fn what_is_billed_at_another_price_has_no_bound() {
+fn a_request_billed_at_another_price_has_no_bound() {
     for (members, is_bounded) in [
         (json!({}), true),
         (json!({"speed": null, "inference_geo": null}), true),
@@ -496,7 +494,7 @@ fn what_is_billed_at_another_price_has_no_bound() {
 }
 
 #[test]
-fn a_stated_bound_stands_for_what_cannot_be_counted() {
+fn a_stated_bound_replaces_what_cannot_be_counted() {
     let pdf = json!({"messages": [{"role": "user", "content": [{"type": "document",
         "source": {"type": "base64", "media_type": "application/pdf", "data": "eA=="}}]}],
         "max_tokens": 100});
@@ -518,6 +516,6 @@ fn a_stated_bound_stands_for_what_cannot_be_counted() {
     assert_eq!(bound(&pdf, Some(200_000), Some(900_000)), Some((200_000, false)));
     assert_eq!(bound(&pdf, None, Some(9_000)), Some((9_000, false)));
     assert_eq!(bound(&pdf, None, None), None);
-    // What can be counted is counted.
+    // What can be counted is still counted.
     assert_eq!(bound(&text, None, Some(1)), bound(&text, None, None));
 }

@@ -1,36 +1,34 @@
-//! The most tokens a text can be.
+//! Bounds the tokens of a text.
 
-/// The most tokens `text` can be: its bytes, and those that normalisation can add.
+/// Returns the most tokens that `text` can have: its bytes, plus those that normalisation can add.
 ///
-/// Every token of a byte-level tokenizer stands for at least one byte. Some tokenizers
-/// bring the text into form NFKC first: the one of Claude 2, the only one Anthropic
-/// published (`@anthropic-ai/tokenizer`, `text.normalize('NFKC')`), and SentencePiece
-/// models by default (its `doc/normalization.md`, `nmt_nfkc`). That can lengthen a
-/// text: U+FDFA, of three bytes, becomes 33, the most there is (UAX #15, table
-/// "Maximum Expansion Factors").
+/// Every token of a byte-level tokenizer stands for at least one byte. Some tokenizers first
+/// convert the text to NFKC: the one of Claude 2, the only one that Anthropic has published
+/// (`@anthropic-ai/tokenizer`, `text.normalize('NFKC')`), and SentencePiece models by default (its
+/// `doc/normalization.md`, `nmt_nfkc`). That can lengthen a text. The extreme is U+FDFA, whose
+/// three bytes become 33 (UAX #15, table "Maximum Expansion Factors").
 pub(super) fn tokens(text: &str) -> u64 {
     let added: u64 = if text.is_ascii() { 0 } else { text.chars().map(added).sum() };
     u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_add(added)
 }
 
-/// The most bytes of UTF-8 that a character grows by in form NFKC, alone or beside
-/// others: a combining mark can take the place of one that was composed before, so that
-/// this one is left over.
+/// Returns the most UTF-8 bytes that NFKC can add for a character, alone or next to others. A
+/// combining mark can replace one that was already composed, which then stands alone.
 ///
-/// By ranges, of the Unicode Character Database 14; blocks with a few such characters
-/// are taken as a whole where they are rare in running text.
+/// Ranges from the Unicode Character Database 14. Blocks that are rare in running text and have
+/// only a few such characters count as a whole.
 fn added(character: char) -> u64 {
     match u32::from(character) {
         0..=0xa7 => 0,
         0xa8..=0xbe | 0x37a..=0x385 => 3,
         0x13f..=0x149 | 0x1c4..=0x1c6 | 0x2d8..=0x2dd => 1,
-        // Combining marks; those of single scripts are below.
+        // Combining marks; those of individual scripts are below.
         0x300..=0x36f | 0x483..=0x487 | 0x1ab0..=0x1aff | 0x1dc0..=0x1dff | 0x20d0..=0x20ff => 4,
         0x591..=0x5c7 | 0x610..=0x61a | 0x64b..=0x65f | 0x670 | 0x6d6..=0x6ed => 4,
         0x587 | 0x675..=0x678 => 2,
         0x711..=0x74a | 0x7eb..=0x7fd | 0x816..=0x82d | 0x859..=0x85b | 0x898..=0x8ff => 4,
         0x93c | 0x94d | 0x951..=0x95f | 0x9bc | 0x9cd | 0x9dc..=0x9df | 0x9fe => 4,
-        // Marks and exclusions of the other scripts of India and of Thai and Lao.
+        // Marks and composition exclusions of the other Indian scripts, Thai and Lao.
         0xa33..=0xa5e | 0xabc..=0xacd | 0xb3c..=0xb5d | 0xbcd | 0xc3c..=0xc56 => 4,
         0xcbc..=0xccd | 0xd3b..=0xd4d | 0xdca | 0xe33..=0xe4b | 0xeb3..=0xecb | 0xedc..=0xedd => 4,
         0xf18..=0xfc6 => 6,
@@ -51,7 +49,7 @@ fn added(character: char) -> u64 {
         0xfdf0..=0xfdff => 30,
         0xfe20..=0xfe2f => 4,
         0xfe71..=0xfefc => 1,
-        // Scripts of old, musical symbols, enclosed letters.
+        // Historic scripts, musical symbols, enclosed letters.
         0x101fd..=0x11fff | 0x16af0..=0x1bc9e => 4,
         0x1cf00..=0x1d25f => 8,
         0x1e000..=0x1e94a => 4,
@@ -65,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_at_most_its_bytes() {
+    fn a_text_has_at_most_one_token_per_byte() {
         for (text, expected) in [
             ("", 0),
             ("Paris", 5),
@@ -80,8 +78,8 @@ mod tests {
     }
 
     #[test]
-    fn what_normalisation_adds_is_counted() {
-        // Character and the bytes of its form NFKC.
+    fn bytes_added_by_normalisation_are_counted() {
+        // A character and the bytes of its NFKC form.
         for (character, normal) in [
             ('\u{fdfa}', 33),
             ('\u{fdfb}', 15),

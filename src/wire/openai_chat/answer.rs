@@ -1,4 +1,4 @@
-//! The content of a chat completion, by the members of its message.
+//! The content of a chat completion, grouped by the members of its message.
 
 use serde_json::Value;
 use std::borrow::Cow;
@@ -9,24 +9,24 @@ use crate::chat::{FinishReason, Image, Part, Reasoning, ToolCall};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::stream::arguments::without_placeholder;
 
-/// What a model answered, by the members of the message it came in.
+/// A model's answer, grouped by the members of its message.
 #[derive(Default, Clone)]
 pub(super) struct Answer {
     pub(super) reasoning: Option<Reasoning>,
     pub(super) content: Vec<Part>,
-    /// The sources a search found.
+    /// The sources of a search.
     pub(super) annotations: Vec<Value>,
     pub(super) refusal: String,
-    /// Those beside the content.
+    /// Images outside the content.
     pub(super) images: Vec<Image>,
     pub(super) calls: Vec<Part>,
-    /// What else the message holds.
+    /// Unmodelled members of the message.
     pub(super) unknown: Unknown,
 }
 
 impl Answer {
-    /// Its parts in the order of a message: reasoning first, then the content, a
-    /// refusal, images, and the tool calls.
+    /// Returns its parts in the order of a message: reasoning first, then the content, a refusal,
+    /// images, and tool calls.
     pub(super) fn parts(self) -> Vec<Part> {
         let mut parts = self.content;
         if let Some(reasoning) = self.reasoning {
@@ -42,8 +42,8 @@ impl Answer {
     }
 }
 
-/// Puts a message's annotations on its text. They count its characters, so they
-/// stand with the first where it comes in several.
+/// Attaches a message's annotations to its text. They refer to character positions, so if there are
+/// several texts they go to the first.
 fn cite(parts: &mut [Part], annotations: Vec<Value>) {
     let text = parts.iter_mut().find_map(|part| match part {
         Part::Text(text) => Some(text),
@@ -54,11 +54,10 @@ fn cite(parts: &mut [Part], annotations: Vec<Value>) {
     }
 }
 
-/// What a reason means for an answer of these parts.
+/// Returns the finish reason of an answer with these parts.
 ///
-/// A refusal with `stop`, as OpenAI sends it, is
-/// [`Refusal`](FinishReason::Refusal). Tool calls with `stop` or no reason, as
-/// some servers send them, are [`ToolCalls`](FinishReason::ToolCalls).
+/// A refusal with `stop`, as OpenAI sends it, is [`Refusal`](FinishReason::Refusal). Tool calls
+/// with `stop` or no reason, as some servers send them, are [`ToolCalls`](FinishReason::ToolCalls).
 pub(super) fn reason(raw: Option<&str>, parts: &[Part]) -> FinishReason {
     let calls = parts.iter().any(|part| match part {
         Part::ToolCall(_) => true,
@@ -78,10 +77,9 @@ pub(super) fn thought(text: String) -> Reasoning {
     Reasoning { provenance: Some(PROVENANCE), ..Reasoning::new(text) }
 }
 
-/// Reads a part of a content array, as Mistral's reasoning models send it:
-/// `text`, and `thinking` that holds text parts itself
-/// (spring-projects/spring-ai #5019), and images that the model made. Other kinds are kept as they
-/// are.
+/// Reads a part of a content array, as Mistral's reasoning models send it: `text`, `thinking` that
+/// itself has text parts (spring-projects/spring-ai #5019), and images that the model generated.
+/// Other kinds are kept unchanged.
 pub(super) fn block(value: Value) -> Option<Part> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
@@ -102,7 +100,7 @@ pub(super) fn block(value: Value) -> Option<Part> {
     }
 }
 
-/// A string, or the texts of an array of text parts.
+/// Returns a string, or the joined texts of an array of text parts.
 fn joined(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -111,14 +109,12 @@ fn joined(value: &Value) -> String {
     }
 }
 
-/// The call of a function.
+/// Builds the call of a function.
 ///
-/// A call without an id (the old `function_call`, and some servers) is given one,
-/// since a result must be tied to its call by an id when the conversation goes
-/// back. It is made of the call's place and of a [fingerprint] of what the answer
-/// came in, so that no two answers of a conversation share one: bodies tell each
-/// other apart by their own id or time. OpenAI takes no id longer than 40
-/// characters. No arguments at all become `{}`.
+/// A call without an id (the old `function_call`, and some servers) gets one, because its result
+/// must name it in the next request. The id combines the call's position with a [fingerprint] of
+/// the answer, so no two answers of a conversation share one: bodies differ in their id or time.
+/// OpenAI accepts no id longer than 40 characters. Empty arguments become `{}`.
 pub(in crate::wire) fn tool_call(
     index: usize,
     id: String,
@@ -135,8 +131,7 @@ pub(in crate::wire) fn tool_call(
     ToolCall::new(id, name, arguments)
 }
 
-/// FNV-1a (datatracker.ietf.org/doc/html/draft-eastlake-fnv), the same on every
-/// machine.
+/// FNV-1a (datatracker.ietf.org/doc/html/draft-eastlake-fnv), the same on every machine.
 pub(in crate::wire) fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -147,8 +142,8 @@ pub(super) fn other(value: Value) -> Part {
     Part::Other { provenance: Some(PROVENANCE), value }
 }
 
-/// Whether a block is the call of a `custom` tool, whose input is free text and
-/// not JSON. It is kept as it is and answered by its `id` like any other.
+/// Returns true if a block is the call of a `custom` tool, whose input is free text and not JSON.
+/// It is kept unchanged and answered by its `id` like any other.
 fn is_custom_call(value: &Value) -> bool {
     value.get("type").and_then(Value::as_str) == Some("custom")
 }

@@ -1,4 +1,4 @@
-//! The provider's own bill in a report on usage.
+//! The provider's own cost in a usage report.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -7,9 +7,8 @@ use std::fmt;
 use crate::wire::json::number::Number;
 use crate::wire::json::string::LooseString;
 
-/// The member `cost`: a number (OpenRouter, Requesty), or an object whose `total_cost` is the
-/// sum (Perplexity, docs.perplexity.ai/api-reference/chat-completions-post). Anything else is
-/// none.
+/// The member `cost`: a number (OpenRouter, Requesty), or an object whose `total_cost` is the sum
+/// (Perplexity, docs.perplexity.ai/api-reference/chat-completions-post). Anything else is none.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub(super) struct Bill(pub(super) Number);
 

@@ -19,58 +19,57 @@ use crate::wire::stream::SizeLimit;
 use crate::wire::stream::arguments::{Arguments, State, is_complete};
 use belongs::{Open, Piece, begins_another};
 
-/// The tool calls of a stream, put together.
+/// The tool calls of a stream.
 ///
-/// At OpenAI the first delta of a call has its `index`, id and name, and the others
-/// its index and a piece of the arguments. Other servers send id or name late, leave
-/// out the index, give every call the same, or send a call whole; [`belongs`] has the rule.
-/// When OpenAI's calls are whole is not said before the end of the stream.
+/// OpenAI's first delta of a call has its `index`, id and name; later ones have the index and a
+/// piece of the arguments. Other servers send the id or name late, omit the index, use the same one
+/// for every call, or send a call at once; [`belongs`] has the rule. Only the end of the stream
+/// shows that OpenAI's calls are complete.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Calls {
     calls: Vec<Call>,
     by_index: BTreeMap<u64, usize>,
-    /// The call that the last delta belonged to.
+    /// The call of the last delta.
     last: usize,
-    /// Which chunk is read.
+    /// The number of the current chunk.
     chunk: u64,
-    /// Whether the texts of that chunk may have marks of halves.
+    /// True if the texts of this chunk can have marks of halves.
     marked: bool,
-    /// How many of the calls are of functions.
+    /// The number of function calls.
     functions: usize,
 }
 
 #[derive(Debug, Default, Clone)]
 struct Call {
-    /// Which of the calls of functions it is; none where it is of a `custom` tool.
+    /// Its index among the function calls; `None` for the call of a `custom` tool.
     function: Option<usize>,
     id: String,
     name: String,
-    /// Of a custom tool, its input.
+    /// The arguments, or the input of a custom tool.
     arguments: Arguments,
     halves: Halves,
-    /// The chunk that named it last.
+    /// The last chunk that named it.
     named_in: u64,
-    /// What else it holds, such as a signature.
+    /// Its unmodelled members, such as a signature.
     unknown: Unknown,
-    /// Whether its start was reported.
+    /// True once its start event was sent.
     begun: bool,
-    /// Whether it came in `function_call`, where it has no id.
+    /// True if it came in `function_call`, where it has no id.
     legacy: bool,
 }
 
-/// Where a delta belongs.
+/// Which call a delta belongs to.
 enum Place {
     Of(usize),
-    /// The call of this id, which has these arguments already.
+    /// The call with this id, which already has these arguments.
     Repeats(usize),
     Another,
-    /// Another call, although its id is that of a known one.
+    /// Another call, although a known one has the same id.
     SameId,
 }
 
 impl Calls {
-    /// Adds to the call that a delta belongs to. `seed` is what calls without an id
-    /// are named after.
+    /// Adds a delta to its call. Calls without an id get one made from `seed`.
     pub(super) fn take(
         &mut self,
         delta: CallDelta<'_>,
@@ -99,7 +98,7 @@ impl Calls {
         };
         let (id, arguments) = match place {
             Place::Repeats(_) => (&*id, Cow::Borrowed("")),
-            // With the same id, the results of two calls could not be distinguished.
+            // Results could not be assigned to two calls with the same id.
             Place::SameId => ("", arguments),
             _ => (&*id, arguments),
         };
@@ -109,14 +108,14 @@ impl Calls {
         self.extend(at, id, &name, arguments, room, events)
     }
 
-    /// Another chunk begins. Two calls that one chunk names are not the same.
+    /// Starts another chunk. Two calls that one chunk names are different calls.
     pub(super) fn next_chunk(&mut self, marked: bool) {
         self.chunk += 1;
         self.marked = marked;
     }
 
-    /// Adds to what came before there were `tool_calls`. Where both come, these
-    /// hold.
+    /// Adds a delta of `function_call`, the predecessor of `tool_calls`. If a stream has both,
+    /// `tool_calls` wins.
     pub(super) fn take_legacy(
         &mut self,
         delta: FunctionDelta<'_>,
@@ -140,7 +139,7 @@ impl Calls {
         }
     }
 
-    /// The call that a delta belongs to. A known id wins; see [`begins_another`] for the rest.
+    /// Finds the call of a delta. A known id decides; for the rest see [`begins_another`].
     fn find(&mut self, index: Option<u64>, piece: Piece<'_>) -> Place {
         let known = |call: &Call| !piece.id.is_empty() && call.id == piece.id;
         if let Some(at) = self.calls.iter().position(known) {
@@ -206,7 +205,7 @@ impl Calls {
             room.keep(id.len())?;
             call.id.push_str(id);
         }
-        // Once it is there it is there: some servers repeat it in every chunk.
+        // The first name counts; some servers repeat it in every chunk.
         if call.name.is_empty() {
             room.write(name)?;
             call.name.push_str(name);
@@ -221,7 +220,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Tells that all calls are whole.
+    /// Completes all calls.
     pub(super) fn close(&mut self, seed: u64, events: &mut Vec<StreamEvent>) {
         for (at, call) in self.calls.iter_mut().enumerate() {
             if let Some(lost) = call.halves.end() {
@@ -239,7 +238,7 @@ impl Calls {
         }
     }
 
-    /// The calls in order. Before the end of the stream they are as they came.
+    /// Returns the calls in order. Before the end of the stream they are as received.
     pub(super) fn parts(self, seed: u64, closed: bool) -> Vec<Part> {
         let part = |(at, call): (usize, Call)| match call.function {
             None => {
@@ -276,7 +275,7 @@ impl Call {
     }
 }
 
-/// Arguments that are JSON instead of text become text.
+/// Converts arguments that are a JSON value to text.
 fn text(arguments: Written<'_>) -> Result<Cow<'_, str>, Failure> {
     match arguments {
         Written::Text(text) => Ok(text),

@@ -1,5 +1,5 @@
-//! A chunk of a stream, as far as it is read. Texts are borrowed from it, and what
-//! most chunks do not have is boxed: there is one for every word, and it is moved.
+//! The members of a stream's chunk that are read. Texts are borrowed, and rare members are boxed,
+//! because there is a chunk for every word and chunks are moved.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
@@ -27,12 +27,12 @@ pub(super) struct Chunk<'a> {
     /// MiniMax's.
     pub(super) base_resp: Option<Box<Detail>>,
     pub(super) choices: Choices<'a>,
-    /// Noise of changing length, so that the size of packets tells nothing of the words
-    /// (OpenAI's API reference, `stream_options.include_obfuscation`).
+    /// Random padding that hides the length of words from observers of packet sizes (OpenAI's API
+    /// reference, `stream_options.include_obfuscation`).
     pub(super) obfuscation: LooseString<'a>,
-    /// OpenAI's; in every chunk, so it is no part of `beside`.
+    /// OpenAI's; in every chunk, so it is not part of `beside`.
     pub(super) system_fingerprint: LooseString<'a>,
-    /// What else surrounds the answer: the provider behind a gateway, the sources of a search.
+    /// Other members: the provider behind a gateway, the sources of a search.
     pub(super) beside: Beside,
 }
 
@@ -51,12 +51,12 @@ members!(impl [] Chunk<'de> {
     _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
 });
 
-/// The choice with index 0, or without one.
+/// The choice with index 0, or without an index.
 #[derive(Default)]
 pub(super) struct Choices<'a> {
-    /// Whether there was a list at all.
+    /// True if there was a list at all.
     pub(super) listed: bool,
-    /// Whether there were any that are not followed.
+    /// True if there were other choices.
     pub(super) others: bool,
     pub(super) first: Option<Choice<'a>>,
 }
@@ -65,18 +65,18 @@ pub(super) struct Choices<'a> {
 pub(in crate::wire) struct Choice<'a> {
     index: Count,
     pub(super) finish_reason: LooseString<'a>,
-    /// OpenRouter's: the word of the provider behind it.
+    /// OpenRouter's: the finish reason of the provider behind it.
     pub(super) native: LooseString<'a>,
-    /// OpenRouter's, where the upstream failed.
+    /// OpenRouter's, if the upstream provider failed.
     pub(super) error: Option<Box<Detail>>,
-    /// Moonshot's place for it.
+    /// Moonshot's place for usage.
     pub(super) usage: Option<Box<Object<Report>>>,
-    /// What a text completion says.
+    /// The text of a text completion.
     pub(in crate::wire) text: Written<'a>,
     delta: Option<Object<Delta<'a>>>,
     message: Option<Box<Object<Delta<'a>>>>,
     pub(in crate::wire) logprobs: Option<Box<Content>>,
-    /// What else is in it: Azure's `content_filter_results`, vLLM's `stop_reason`.
+    /// Other members: Azure's `content_filter_results`, vLLM's `stop_reason`.
     pub(super) beside: Beside,
 }
 
@@ -98,14 +98,14 @@ impl<'a> Choice<'a> {
         matches!(self.index, Count(None | Some(0)))
     }
 
-    /// Whether it has a whole message in place of a delta.
+    /// Returns true if it has a complete message instead of a delta.
     pub(super) fn is_message(&self) -> bool {
         self.delta.is_none() && self.message.is_some()
     }
 
-    /// What it adds to the message. Some gateways answer a request for a stream by a
-    /// stream of one event, the whole `message`. Perplexity has one in every chunk,
-    /// all that came so far, but with a delta beside it (recorded).
+    /// Returns what it adds to the message. Some gateways answer a streaming request with one event
+    /// that has the whole `message`. Perplexity has a `message` in every chunk, with everything so
+    /// far, but next to a delta (recorded).
     pub(super) fn delta(self) -> Delta<'a> {
         let Object(delta) =
             self.delta.or_else(|| self.message.map(|message| *message)).unwrap_or_default();
@@ -117,20 +117,20 @@ impl<'a> Choice<'a> {
 pub(super) struct Delta<'a> {
     pub(super) content: Written<'a>,
     pub(super) refusal: LooseString<'a>,
-    /// The two names of [`Body`](super::decode), by the same servers.
+    /// The same two names as in [`Body`](super::decode), from the same servers.
     pub(super) reasoning_content: LooseString<'a>,
     pub(super) reasoning: LooseString<'a>,
     pub(super) tool_calls: Array<Object<CallDelta<'a>>>,
     pub(super) function_call: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) annotations: Option<Box<Detail>>,
     pub(super) audio: Option<Box<Content>>,
-    /// What is not modelled: OpenRouter's encrypted reasoning and images, the tools that Groq
-    /// runs, Gemini's signatures, and whatever else a server adds.
+    /// Unmodelled members: OpenRouter's encrypted reasoning and images, the tools that Groq runs,
+    /// Gemini's signatures, and whatever else a server adds.
     pub(super) unknown: Unknown,
 }
 
 impl<'a> Delta<'a> {
-    /// Its only content, if that is text that the chunk contains unescaped.
+    /// Returns its text if it has nothing else and the chunk has the text unescaped.
     pub(super) fn only_text(&self) -> Option<&'a str> {
         let Written::Text(Cow::Borrowed(text)) = self.content else { return None };
         let words = [&self.refusal, &self.reasoning_content, &self.reasoning];
@@ -157,14 +157,14 @@ members!(impl [] Delta<'de> {
     _ => |delta: &mut Self, name, members| delta.unknown.take(name, members),
 });
 
-/// The tool calls of the choice that is followed.
+/// Parses the tool calls of the choice that is read.
 pub(super) fn calls(chunk: &str) -> Option<Array<Object<CallDelta<'_>>>> {
     let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(chunk).ok()?;
     Some(chunk.choices.first?.delta().tool_calls)
 }
 
 impl CallDelta<'_> {
-    /// Whether its arguments are a value instead of text.
+    /// Returns true if its arguments are a JSON value instead of text.
     pub(super) fn has_values(&self) -> bool {
         matches!(self.function.0.arguments, Written::Value(Some(_)))
     }
@@ -176,7 +176,7 @@ pub(super) struct CallDelta<'a> {
     pub(super) id: LooseString<'a>,
     pub(super) kind: LooseString<'a>,
     pub(super) function: Object<FunctionDelta<'a>>,
-    /// The call of a `custom` tool, in place of the function.
+    /// The call of a `custom` tool, instead of a function.
     pub(super) custom: Option<Box<Object<FunctionDelta<'a>>>>,
     pub(super) unknown: Unknown,
 }
@@ -205,7 +205,7 @@ members!(impl [] FunctionDelta<'de> {
     _ => |function: &mut Self, name, members| function.unknown.take(name, members),
 });
 
-/// A choice that is read past as soon as its index shows that it is not followed: a request
+/// A choice that is skipped as soon as its index shows that it is not the one to read: a request
 /// for many choices has them in every chunk.
 #[derive(Default)]
 struct Followed<'a>(Choice<'a>);
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_choice_of_index_0_or_of_none_is_taken() {
+    fn only_the_choice_with_index_0_or_without_index_is_read() {
         for (choices, expected) in [
             (r#"[{"index": 1, "text": "b"}, {"index": 0, "text": "a"}]"#, Some("a")),
             (r#"[{"text": "a"}, {"index": 0, "text": "b"}]"#, Some("a")),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_message_stands_in_for_a_delta() {
+    fn a_complete_message_replaces_a_delta() {
         for (choice, expected) in [
             (r#"{"delta": {"refusal": "a"}, "message": {"refusal": "b"}}"#, "a"),
             (r#"{"delta": null, "message": {"refusal": "b"}}"#, "b"),

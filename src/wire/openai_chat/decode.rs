@@ -1,4 +1,4 @@
-//! Decodes a whole chat completion.
+//! Decodes a non-streaming chat completion.
 
 use serde_json::{Map, Value};
 
@@ -22,23 +22,23 @@ members!(impl [] Choice<'de> {
     "message" => message,
 });
 
-/// What most answers do not have is boxed, for all of it is moved.
+/// Rare members are boxed, because the whole struct is moved.
 #[derive(Default)]
 struct Body<'a> {
     content: Written<'a>,
     refusal: LooseString<'a>,
-    /// DeepSeek's, also xAI's, Z.AI's and older vLLM's.
+    /// From DeepSeek, xAI, Z.AI and older vLLM.
     reasoning_content: LooseString<'a>,
-    /// OpenRouter's, Groq's, and newer vLLM's.
+    /// From OpenRouter, Groq and newer vLLM.
     reasoning: LooseString<'a>,
     tool_calls: Option<Box<Content>>,
-    /// What `tool_calls` replaced; answers to `functions` still have it.
+    /// The predecessor of `tool_calls`; answers to `functions` still have it.
     function_call: Option<Box<Content>>,
-    /// The sources a search found.
+    /// The sources of a search.
     annotations: Option<Box<Detail>>,
     /// The answer of an audio model.
     audio: Option<Box<Content>>,
-    /// What else is in it, such as state that goes back.
+    /// Unmodelled members, such as state that goes back.
     unknown: Unknown,
 }
 
@@ -54,8 +54,8 @@ members!(impl [] Body<'de> {
     _ => |body: &mut Self, name, members| body.unknown.take(name, members),
 });
 
-/// Reads a chat completion: one choice, with reasoning first, then the
-/// content, speech, a refusal, images, and the tool calls.
+/// Decodes a chat completion: one choice, with reasoning first, then content, speech, a refusal,
+/// images, and tool calls.
 pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
@@ -80,7 +80,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 }
 
 impl Body<'_> {
-    /// What is in it; `body` is what calls without an id are named after.
+    /// Returns its content. Calls without an id get one made from `body`.
     fn answer(self, body: &[u8]) -> Result<Answer, Failure> {
         let mut answer = Answer { unknown: self.unknown, ..Answer::default() };
         answer.images = answer.unknown.take_images();
@@ -139,7 +139,7 @@ impl Body<'_> {
     }
 }
 
-/// Whether any call has floats in arguments that are a value instead of text.
+/// Returns true if any call has floats in arguments that are a JSON value instead of text.
 fn has_floats(tool_calls: &Value, function_call: &Value) -> bool {
     let calls = tool_calls.as_array().into_iter().flatten();
     calls.filter_map(|call| member(call, "function")).chain([function_call]).any(|function| {
@@ -148,13 +148,13 @@ fn has_floats(tool_calls: &Value, function_call: &Value) -> bool {
     })
 }
 
-/// A member of an object that has only few, which are faster compared than looked up.
+/// Returns a member of a small object; comparing a few names is faster than a lookup.
 fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
     object.as_object()?.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// The calls of a body whose arguments have numbers that a value cannot hold, with these
-/// [marked](exact).
+/// Parses the calls of a body whose arguments have numbers that a value cannot represent, with
+/// these [marked](exact).
 #[allow(clippy::type_complexity)]
 fn exact_message(body: &[u8]) -> Option<(Option<Box<Content>>, Option<Box<Content>>)> {
     let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("arguments"))?;
@@ -164,7 +164,7 @@ fn exact_message(body: &[u8]) -> Option<(Option<Box<Content>>, Option<Box<Conten
     Some((message.tool_calls, message.function_call))
 }
 
-/// What the model wrote, unless it is more than any model writes.
+/// Returns what the model wrote, or fails if it is more than any model writes.
 fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
     let Some(content) = content else { return Ok(Value::Null) };
     let many = content.value.as_array().is_some_and(|items| items.len() > MAX_PARTS);
@@ -174,8 +174,8 @@ fn bounded(content: Option<Box<Content>>) -> Result<Value, Failure> {
     }
 }
 
-/// Reads a call of a function, member by member: a search for each name, and a copy of what it
-/// finds, would take longer.
+/// Reads a function call member by member. Searching for each name, and copying what it finds,
+/// would take longer.
 fn call(index: usize, members: Map<String, Value>, seed: impl FnOnce() -> u64) -> ToolCall {
     let (mut id, mut function) = (String::new(), Function::default());
     let mut unknown = Unknown::default();
@@ -192,11 +192,11 @@ fn call(index: usize, members: Map<String, Value>, seed: impl FnOnce() -> u64) -
     ToolCall { opaque: unknown.streamed(), ..call }
 }
 
-/// What a call says of its function.
+/// The function in a call.
 #[derive(Default)]
 struct Function {
     name: String,
-    /// Arguments that are a JSON object instead of text, as Ollama has them, become text.
+    /// Arguments. A JSON object instead of text, as from Ollama, becomes text.
     arguments: String,
     unknown: Unknown,
 }

@@ -8,14 +8,13 @@ use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 
-/// Writes the body of a chat completion.
+/// Builds the body of a chat completion request.
 ///
-/// [`max_output_tokens`](ChatRequest::max_output_tokens) goes into the member that the
-/// dialect names, unless [`extra`](ChatRequest::extra) holds either of the two: OpenAI
-/// refuses both together, and a deployment whose name hides its model needs that way out.
+/// [`max_output_tokens`](ChatRequest::max_output_tokens) goes into the member that the dialect
+/// names, unless [`extra`](ChatRequest::extra) has either of the two: OpenAI rejects both together,
+/// and a deployment whose name hides its model needs this override.
 ///
-/// What would be refused by every server is refused here, in words that say what
-/// to do.
+/// Requests that every server would reject are rejected here, with advice.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
@@ -24,7 +23,7 @@ pub(in crate::wire) fn encode(
     let Target { model, dialect, .. } = target;
     validate::validate(request, model)?;
     tool_turns::check(&request.messages)?;
-    // As many as most requests have, and more than a short one has.
+    // The size of most requests; a short one has fewer members.
     let mut body = Map::with_capacity(7);
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -58,10 +57,10 @@ pub(in crate::wire) fn encode(
     Ok(body)
 }
 
-/// The two names of the output limit: the newer models take the second only.
+/// The two names of the output limit. Newer models accept only the second.
 const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
-/// The one that a model takes.
+/// Returns the one that a model accepts.
 pub(in crate::wire) fn limit_member(model: &str, dialect: &Dialect) -> &'static str {
     match dialect.output_limit {
         OutputLimit::ByModel => LIMITS[usize::from(model::is_newer(model))],
@@ -70,7 +69,7 @@ pub(in crate::wire) fn limit_member(model: &str, dialect: &Dialect) -> &'static 
     }
 }
 
-/// The role of system messages.
+/// Returns the role of system messages.
 pub(in crate::wire) fn instruction_role(model: &str, dialect: &Dialect) -> &'static str {
     match dialect.instruction_role {
         InstructionRole::ByModel if model::is_newer(model) => "developer",
@@ -78,13 +77,13 @@ pub(in crate::wire) fn instruction_role(model: &str, dialect: &Dialect) -> &'sta
     }
 }
 
-/// The member that a seed goes into.
+/// Returns the member for a seed.
 pub(in crate::wire) fn seed_member(dialect: &Dialect) -> Result<&'static str, Error> {
     match dialect.seed {
         Seed::Seed => Ok("seed"),
         Seed::RandomSeed => Ok("random_seed"),
         Seed::Unsupported => Err(Error::invalid_request(
-            "the request has a seed, which this provider does not support; leave it out",
+            "the request has a seed, which this provider does not support; remove it",
         )),
     }
 }
@@ -96,7 +95,7 @@ pub(in crate::wire) fn response_format(
 ) -> Result<Option<Value>, Error> {
     let refused = match (&request.response_format, dialect.response_formats) {
         (Some(ResponseFormat::JsonSchema(_)), ResponseFormats::JsonObject) => Some(
-            "this provider cannot keep answers to a JSON Schema; use ResponseFormat::JsonObject \
+            "this provider cannot enforce a JSON Schema; use ResponseFormat::JsonObject \
              and describe the schema in the prompt",
         ),
         (Some(ResponseFormat::JsonObject), ResponseFormats::JsonSchema) => {
@@ -114,7 +113,7 @@ pub(in crate::wire) fn response_format(
         Some(ResponseFormat::JsonSchema(format)) => {
             if format.name.is_empty() {
                 return Err(Error::invalid_request(
-                    "the response format's JSON Schema has no name; OpenAI requires one",
+                    "the response format's JSON Schema has no name, which OpenAI requires; give it one",
                 ));
             }
             let mut schema = Map::new();
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_prompt_is_model_and_message() {
+    fn a_bare_prompt_becomes_only_model_and_messages() {
         assert_eq!(
             encoded(&"Hi".into(), "gpt-4o"),
             json!({"model": "gpt-4o", "messages": [{"role": "user", "content": "Hi"}]})
@@ -210,7 +209,7 @@ mod tests {
             .response_format(ResponseFormat::json_schema("s", parsed))
             .extra("b", 1)
             .extra("a", 2);
-        // A stored request keeps it too.
+        // A stored request keeps the order too.
         let stored = serde_json::to_string(&request).unwrap();
         let loaded: ChatRequest = serde_json::from_str(&stored).unwrap();
         for wire in [Wire::OpenAiChat, Wire::Anthropic] {
@@ -231,7 +230,7 @@ mod tests {
         assert_eq!(body["messages"][0]["role"], "developer");
         assert_eq!(body["max_completion_tokens"], 7);
         assert_eq!(body.get("max_tokens"), None);
-        // A deployment of a name that says nothing.
+        // A deployment whose name does not show the model.
         let body = encoded(&request.extra("max_completion_tokens", 5), "prod");
         assert_eq!(body["max_completion_tokens"], 5);
         assert_eq!(body.get("max_tokens"), None);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_before_sending() {
+    fn invalid_requests_are_rejected_before_sending() {
         let hi = || ChatRequest::from("the secret prompt");
         for (request, expected) in [
             (hi().response_format(ResponseFormat::json_schema("", json!({}))), "has no name"),

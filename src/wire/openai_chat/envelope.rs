@@ -1,4 +1,4 @@
-//! What surrounds the answer in a response body.
+//! The members around the answer in a response body.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
@@ -13,8 +13,8 @@ use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::string::{Count, LooseString};
 use crate::wire::{Failure, failed, json};
 
-/// What surrounds the choices in a response body, the same for chat and text
-/// completions. Every field may be missing, null or odd on one server or another.
+/// The members around the choices in a response body, the same for chat and text completions. On
+/// one server or another, any field can be missing, null or malformed.
 #[derive(Debug)]
 pub(in crate::wire) struct Envelope {
     pub(in crate::wire) id: Option<String>,
@@ -22,21 +22,20 @@ pub(in crate::wire) struct Envelope {
     pub(in crate::wire) service_tier: Option<String>,
     pub(in crate::wire) finish_reason: Option<String>,
     pub(in crate::wire) usage: Usage,
-    /// What else surrounds the choices, and what else is in the one that was taken.
+    /// Other members around the choices and in the chosen one.
     pub(in crate::wire) extra: Map<String, Value>,
 }
 
 impl Envelope {
-    /// Reads a body with status 200 and takes one choice out of it: that of index 0, as from a
-    /// stream, or the first where none has it. `repaired` keeps the body where it was nearly
-    /// JSON and had to be repaired.
+    /// Reads a body with status 200 and returns one choice: the one with index 0, as in a stream,
+    /// or else the first. Almost valid JSON is repaired into `repaired`.
     ///
     /// # Errors
     ///
-    /// Servers that have begun to answer report what goes wrong afterwards under status 200:
-    /// OpenRouter as `{"error": {…}}` (openrouter.ai/docs/api/errors), in the choice, or by the
-    /// finish reason alone; Groq in `x_groq.error`; MiniMax in `base_resp`. Each becomes the
-    /// error that it would be under a status of its own.
+    /// Servers report errors after they have started to answer under status 200: OpenRouter as
+    /// `{"error": {…}}` (openrouter.ai/docs/api/errors), in the choice, or only by the finish
+    /// reason; Groq in `x_groq.error`; MiniMax in `base_resp`. Each becomes the same error as under
+    /// its own status.
     pub(in crate::wire) fn read<'a, Said: Members<'a>>(
         body: &'a [u8],
         repaired: &'a mut Option<String>,
@@ -44,7 +43,7 @@ impl Envelope {
         let Object(envelope) = json::read::<Object<Body<'a, Said>>>(body, repaired)?;
         let Some(choice) = envelope.choices.chosen else {
             return Err(json::detail(body).as_ref().and_then(failed::report).unwrap_or_else(
-                || Failure::protocol("the response holds no choices, so there is no answer in it"),
+                || Failure::protocol("the response has no choices, so there is no answer"),
             ));
         };
         let Object(choice) = *choice;
@@ -86,12 +85,12 @@ impl Envelope {
         Ok((envelope, choice.said))
     }
 
-    /// Checks that the server said anything.
+    /// Checks that the server sent an answer.
     ///
     /// # Errors
     ///
-    /// If the choice `is_blank` and does not say why it ended either: a model that has nothing
-    /// to say finishes all the same.
+    /// If the choice `is_blank` and has no finish reason. A model with nothing to say still sends a
+    /// finish reason.
     pub(in crate::wire) fn check_answer(&self, is_blank: bool) -> Result<(), Failure> {
         if is_blank && self.finish_reason.is_none() {
             return Err(Failure::protocol(failed::NO_ANSWER));
@@ -105,7 +104,7 @@ struct Body<'a, Said> {
     id: LooseString<'a>,
     model: LooseString<'a>,
     service_tier: LooseString<'a>,
-    /// Boxed, for it is large, and all of the body is moved.
+    /// Boxed, because it is large and the whole body is moved.
     usage: Option<Box<Object<Report>>>,
     x_groq: Option<Box<Object<Groq>>>,
     error: Option<Box<Detail>>,
@@ -128,13 +127,12 @@ members!(impl [Said: Members<'de>] Body<'de, Said> {
     _ => |body: &mut Self, name, members| body.beside.take(name, members),
 });
 
-/// Groq's place for the usage of a stream, and for what goes wrong
-/// (console.groq.com/docs/api-reference).
+/// Groq's member for a stream's usage and errors (console.groq.com/docs/api-reference).
 #[derive(Default)]
 pub(super) struct Groq {
     pub(super) usage: Object<Report>,
     pub(super) error: Option<Box<Detail>>,
-    /// What else is in it, its request id among them.
+    /// Other members, its request id among them.
     pub(super) beside: Beside,
 }
 
@@ -147,19 +145,19 @@ members!(impl [] Groq {
     },
 });
 
-/// A choice, and what is `Said` in it.
+/// A choice with its content `Said`.
 #[derive(Default)]
 struct Choice<'a, Said> {
     index: Count,
     finish_reason: LooseString<'a>,
-    /// OpenRouter's: the word of the provider behind it.
+    /// OpenRouter's: the finish reason of the provider behind it.
     native: LooseString<'a>,
-    /// OpenRouter's, where the upstream failed in the middle of the answer.
+    /// OpenRouter's, if the upstream provider failed in the middle of the answer.
     error: Option<Box<Detail>>,
-    /// Moonshot's place for it.
+    /// Moonshot's place for usage.
     usage: Option<Box<Object<Report>>>,
     said: Said,
-    /// What else is in it.
+    /// Other members.
     beside: Beside,
 }
 
@@ -171,7 +169,7 @@ impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
             "native_finish_reason" => self.native = members.next_value()?,
             "error" => self.error = members.next_value()?,
             "usage" => self.usage = members.next_value()?,
-            // These are in the body, and too many for values.
+            // These stay in the body; they are too many for values.
             "logprobs" => return Ok(false),
             name => return Ok(self.said.take(name, members)? || self.beside.take(name, members)?),
         }
@@ -179,9 +177,9 @@ impl<'de, Said: Members<'de>> Members<'de> for Choice<'de, Said> {
     }
 }
 
-/// The choice of index 0 or of none, else the first.
+/// The choice with index 0 or without an index, or else the first.
 struct Choices<'a, Said> {
-    /// Boxed, for it is large, and all of the body is moved.
+    /// Boxed, because it is large and the whole body is moved.
     chosen: Option<Box<Object<Choice<'a, Said>>>>,
 }
 

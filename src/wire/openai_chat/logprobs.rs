@@ -6,16 +6,16 @@ use crate::wire::Failure;
 use crate::wire::json::bounded::Content;
 use crate::wire::stream::SizeLimit;
 
-/// The most members there may be. OpenAI has two (`content`, `refusal`), text completions four.
+/// The most members to keep. OpenAI has two (`content`, `refusal`), text completions four.
 const MAX_MEMBERS: usize = 64;
 
-/// The longest name, in bytes, of a member that is kept although it says nothing.
+/// The longest name, in bytes, of a member that is kept although it is empty.
 const LONGEST_NAME: usize = 32;
 
-/// The log probabilities that came so far, as JSON text: as values, those of a long answer with 20
-/// alternatives for each token would take far more memory.
+/// The log probabilities so far, as JSON text. As values, those of a long answer with 20
+/// alternatives per token would take far more memory.
 ///
-/// Each chunk has an object with those of its own tokens: arrays go on, and everything else is
+/// Each chunk has an object for its own tokens. Arrays are appended, and everything else is
 /// replaced ("Log probability information for the choice", `Choice.logprobs` of
 /// `chat_completion_chunk.py` and `completion_choice.py` in openai-python).
 #[derive(Debug, Default, Clone)]
@@ -24,7 +24,7 @@ pub(super) struct Logprobs(Vec<Member>);
 #[derive(Debug, Clone)]
 struct Member {
     name: String,
-    /// Of an array its elements, with commas between them.
+    /// For an array: its elements, separated by commas.
     json: String,
     is_array: bool,
 }
@@ -34,7 +34,7 @@ impl Logprobs {
     ///
     /// # Errors
     ///
-    /// Where that is more than is kept of an answer.
+    /// If the answer then exceeds the size limit.
     pub(super) fn add(&mut self, piece: Content, room: &mut SizeLimit) -> Result<(), Failure> {
         if piece.exceeded {
             return Err(Failure::too_many_parts());
@@ -56,7 +56,7 @@ impl Logprobs {
                 if self.0.len() == MAX_MEMBERS {
                     return Err(Failure::too_many_parts());
                 }
-                // Without elements it says nothing yet, and brings the answer no further.
+                // Without elements it is empty, which is not progress.
                 match json.is_empty() || value.is_null() {
                     true if name.len() > LONGEST_NAME => continue,
                     true => {}
@@ -84,7 +84,7 @@ impl Logprobs {
         Ok(())
     }
 
-    /// All of them as one JSON object; empty where there are none.
+    /// Returns all of them as one JSON object; empty if there are none.
     pub(super) fn into_json(self) -> String {
         if self.0.is_empty() {
             return String::new();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn arrays_go_on_and_the_rest_is_replaced() {
+    fn arrays_are_appended_and_everything_else_is_replaced() {
         let token = |token: &str| {
             json!({"token": token, "logprob": -0.062_126_159_667_968_75,
             "bytes": [72], "top_logprobs": []})
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_bounded() {
+    fn log_probabilities_are_bounded() {
         let mut logprobs = Logprobs::default();
         let mut room = SizeLimit::new(1000);
         let piece = || Content { value: json!({"content": ["x".repeat(90)]}), exceeded: false };

@@ -1,10 +1,10 @@
-//! Images and speech that a model made.
+//! Images and speech that a model generated.
 //!
-//! OpenRouter and LiteLLM put images into `message.images` or `delta.images`, each whole:
+//! OpenRouter and LiteLLM send images in `message.images` or `delta.images`, each complete:
 //! `{"type": "image_url", "image_url": {"url": "data:image/png;base64,…"}}` (OpenRouter's page
-//! "Image Generation"; LiteLLM's `ImageURLListItem`, whose `index` is 0 for every one). Other
-//! gateways put the same element into the content. Speech is in `message.audio` or in pieces in
-//! `delta.audio` ([`Audio`]).
+//! "Image Generation"; LiteLLM's `ImageURLListItem`, whose `index` is always 0). Other gateways put
+//! the same element into the content. Speech is in `message.audio`, or in pieces in `delta.audio`
+//! ([`Audio`]).
 
 use serde_json::{Map, Value, json};
 
@@ -17,19 +17,19 @@ use crate::wire::stream::SizeLimit;
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 pub(super) const PROVENANCE: Provenance = Provenance::inventor(Format::OpenAiChat);
 
-/// Where the address stands in an element. The second place is some gateways' (ruby_llm,
+/// The paths to the URL in an element. Some gateways use the second (ruby_llm,
 /// `lib/ruby_llm/providers/openrouter/images.rs`).
-const ADDRESSES: [&str; 2] = ["/image_url/url", "/url"];
+const URL_PATHS: [&str; 2] = ["/image_url/url", "/url"];
 
-/// Reads an element of a list of images, or of the content; `member` is the name of either. All
-/// but the address is kept under that name, with null in the address's place, so that the element
-/// can go back as it came.
+/// Reads an element of a list of images or of the content; `member` is the name of that list.
+/// Everything except the URL is kept under that name, with null in place of the URL, so that the
+/// element can go back unchanged.
 ///
 /// # Errors
 ///
-/// The element, if it is no image.
+/// The element itself, if it is not an image.
 pub(super) fn image(member: &str, mut element: Value) -> Result<Image, Value> {
-    let address = ADDRESSES.into_iter().find(|address| {
+    let address = URL_PATHS.into_iter().find(|address| {
         element.pointer(address).and_then(Value::as_str).is_some_and(|url| !url.is_empty())
     });
     let Some(Value::String(url)) =
@@ -48,7 +48,7 @@ pub(super) fn image(member: &str, mut element: Value) -> Result<Image, Value> {
     Ok(Image { opaque, ..Image::from_source(source) })
 }
 
-/// The images of a list, and the elements that are none.
+/// Splits a list into images and other elements.
 pub(super) fn images(list: Value) -> (Vec<Image>, Vec<Value>) {
     let (mut images, mut others) = (Vec::new(), Vec::new());
     let elements = match list {
@@ -64,7 +64,7 @@ pub(super) fn images(list: Value) -> (Vec<Image>, Vec<Value>) {
     (images, others)
 }
 
-/// The element that an image came as, and the member it was in.
+/// Restores the element that an image came from, and the member it was in.
 pub(super) fn element(image: &Image) -> (&str, Value) {
     let members = image.opaque.as_deref().map(|opaque| &opaque.members);
     let (member, mut element) = match members.and_then(|members| members.iter().next()) {
@@ -76,7 +76,7 @@ pub(super) fn element(image: &Image) -> (&str, Value) {
         MediaSource::Url(url) => url.clone(),
         MediaSource::FileId(id) => id.clone(),
     };
-    let address = ADDRESSES
+    let address = URL_PATHS
         .into_iter()
         .find(|address| element.pointer(address).is_some_and(Value::is_null))
         .and_then(|address| element.pointer_mut(address));
@@ -87,7 +87,7 @@ pub(super) fn element(image: &Image) -> (&str, Value) {
     (member, element)
 }
 
-/// Counts what is kept of an image.
+/// Counts an image against the size limit.
 pub(super) fn keep(image: &Image, room: &mut SizeLimit) -> Result<(), Failure> {
     match &image.source {
         MediaSource::Base64 { media_type, data } => room.keep(media_type.len() + data.len())?,
@@ -97,21 +97,21 @@ pub(super) fn keep(image: &Image, room: &mut SizeLimit) -> Result<(), Failure> {
     members.into_iter().try_for_each(|element| room.keep_value(element))
 }
 
-/// Reads speech that came whole.
+/// Reads complete speech.
 pub(super) fn speech(members: Map<String, Value>) -> Audio {
     let mut audio = silence();
     members.into_iter().for_each(|(name, value)| add(&mut audio, name, value));
     audio
 }
 
-/// Speech of which nothing came yet.
+/// Returns empty speech.
 pub(super) fn silence() -> Audio {
     let opaque = Some(Opaque::new(PROVENANCE, Map::new()).into());
     Audio { opaque, ..Audio::default() }
 }
 
-/// Adds a member of a piece of speech: more of `data` and of `transcript`, and all else in place of
-/// what was there.
+/// Adds a member of a piece of speech: `data` and `transcript` are appended, everything else is
+/// replaced.
 pub(super) fn add(audio: &mut Audio, name: String, value: Value) {
     match (name.as_str(), value) {
         ("id", Value::String(id)) => audio.id = Some(id).filter(|id| !id.is_empty()),
@@ -126,7 +126,7 @@ pub(super) fn add(audio: &mut Audio, name: String, value: Value) {
     }
 }
 
-/// Whether a member of a piece of speech says what is known already, or nothing.
+/// Returns true if a member of a piece of speech is empty or already known.
 pub(super) fn is_known(audio: &Audio, name: &str, value: &Value) -> bool {
     match (name, value) {
         (_, Value::Null) => true,
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_goes_back_as_the_element_it_came_as() {
+    fn an_image_goes_back_as_its_original_element() {
         let base64 = |media_type: &str, data: &str| MediaSource::Base64 {
             media_type: media_type.into(),
             data: data.into(),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_image_is_kept_as_it_is() {
+    fn elements_that_are_not_images_are_kept_unchanged() {
         let odd = json!([{"type": "image_url"}, {"image_url": {"url": ""}}, "x", {"url": 1}, null]);
         let (images, others) = images(odd.clone());
         assert_eq!((images, Value::from(others)), (vec![], odd));

@@ -15,17 +15,17 @@ use crate::wire::json::{member, member_mut, object};
 use crate::wire::tool_input::{self, Ids};
 use crate::wire::{Target, media};
 
-/// Writes the `messages` member.
+/// Builds the `messages` member.
 ///
-/// Content of a single text is a plain string, which every server takes;
-/// anything else is an array of parts. Tool results become one message each, of
-/// role `tool`; those in a user message are lifted out in front of it.
+/// A single text becomes a plain string, which every server accepts; anything else becomes an array
+/// of parts. Each tool result becomes its own message with the role `tool`; those in a user message
+/// move in front of it.
 ///
-/// Left out, since they only make sense elsewhere: cache points, save where the dialect
-/// takes them, as OpenAI caches by itself; citations, which are only ever sent by servers; blocks and reasoning
-/// of other providers; and of this format's own reasoning all that no server needs
-/// back (see [`reasoning`]). Blocks of this format go back as content parts, which
-/// also lets a caller send what is not modelled here, audio for example.
+/// These parts are left out, because they only make sense elsewhere: cache points, unless the
+/// dialect supports them (OpenAI caches automatically); citations, which only servers send; blocks
+/// and reasoning of other providers; and this format's own reasoning unless a server needs it back
+/// (see [`reasoning`]). Blocks in this format are sent as content parts, so a caller can send what
+/// is not modelled here, such as audio.
 pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Value>, Error> {
     let Target { model, dialect, .. } = target;
     let mut out = Vec::with_capacity(messages.len());
@@ -37,7 +37,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
             Role::Tool => None,
         };
         let place = Place { index, role: message.role, target, dialect };
-        // As most are.
+        // Most messages are bare.
         let is_bare = message.role != Role::Assistant || !dialect.reasoning_required;
         if let (Some(role), [Part::Text(text)], true) = (role, &*message.content, is_bare) {
             out.push(place.named(role, message, text.text.as_str().into()));
@@ -57,8 +57,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
     Ok(out)
 }
 
-/// Which message is at hand. Errors name it as OpenAI's own do, `messages[3]`,
-/// and never by what it says.
+/// The current message. Errors name it as OpenAI's do, `messages[3]`, and never quote it.
 struct Place<'a> {
     index: usize,
     role: Role,
@@ -67,7 +66,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn refuse(&self, what: &str) -> Error {
+    fn invalid(&self, what: &str) -> Error {
         let role = match self.role {
             Role::System => "a system",
             Role::User => "a user",
@@ -77,7 +76,7 @@ impl Place<'_> {
         Error::invalid_request(format!("messages[{}], {role} message, {what}", self.index))
     }
 
-    /// The id of a call as the server takes it.
+    /// Returns a call's id in a form that the server accepts.
     fn call_id<'a>(&self, id: &'a str) -> Cow<'a, str> {
         match self.dialect.call_ids {
             CallIds::Any => Cow::Borrowed(id),
@@ -86,12 +85,12 @@ impl Place<'_> {
         }
     }
 
-    /// Whether the request may hold what has this provenance.
+    /// Returns true if the request may include content with this provenance.
     fn allows(&self, provenance: &Option<Provenance>) -> bool {
         provenance.as_ref().is_some_and(|it| self.target.sent(it, Format::OpenAiChat))
     }
 
-    /// Whether the request may hold what came with these members.
+    /// Returns true if the request may include content with these opaque members.
     fn sent(&self, opaque: Option<&Opaque>) -> bool {
         opaque.is_some_and(|it| self.target.sent(&it.provenance, Format::OpenAiChat))
     }
@@ -107,8 +106,8 @@ impl Place<'_> {
         Ok(blocks)
     }
 
-    /// Marks the end of what may be cached on the part it ends with, in Anthropic's form,
-    /// where the server takes it.
+    /// Adds a cache breakpoint to the part before it, in Anthropic's form, if the server supports
+    /// it.
     fn mark(&self, block: Option<&mut Value>, ttl: CacheTtl) {
         let Some(Value::Object(block)) = block.filter(|_| self.dialect.cache_points) else {
             return;
@@ -120,7 +119,7 @@ impl Place<'_> {
         block.insert("cache_control".to_owned(), control);
     }
 
-    /// A content part; none for what is left out.
+    /// Builds a content part; `None` for a part that is left out.
     fn block(&self, part: &Part) -> Result<Option<Value>, Error> {
         Ok(match part {
             Part::Text(text) => Some(text_block(&text.text)),
@@ -129,26 +128,30 @@ impl Place<'_> {
             Part::Reasoning(_) | Part::CachePoint(_) => None,
             Part::Other { provenance, value } => self.allows(provenance).then(|| value.clone()),
             Part::Audio(_) => {
-                return Err(self.refuse(
-                    "holds speech that a model answered with; send audio by Part::native, as \
-                     an input_audio part",
+                return Err(self.invalid(
+                    "holds speech that a model generated; send audio with Part::native as an \
+                     input_audio part",
                 ));
             }
             Part::Image(_) => {
-                return Err(self.refuse("holds an image; put images into a user message"));
+                return Err(self.invalid("holds an image; put images into a user message"));
             }
             Part::Document(_) => {
-                return Err(self.refuse("holds a document; put documents into a user message"));
+                return Err(self.invalid("holds a document; put documents into a user message"));
             }
             Part::Refusal(_) => {
-                return Err(self.refuse("holds a refusal, which only an assistant message can"));
+                return Err(
+                    self.invalid("holds a refusal, which belongs into an assistant message")
+                );
             }
             Part::ToolCall(_) => {
-                return Err(self.refuse("holds a tool call, which only an assistant message can"));
+                return Err(
+                    self.invalid("holds a tool call, which belongs into an assistant message")
+                );
             }
             Part::ToolResult(_) => {
-                return Err(self.refuse(
-                    "holds a tool result; put it into a message of its own, with Message::tool_result",
+                return Err(self.invalid(
+                    "holds a tool result; put it into its own message with Message::tool_result",
                 ));
             }
         })
@@ -156,24 +159,24 @@ impl Place<'_> {
 
     fn image(&self, image: &Image) -> Result<Value, Error> {
         if self.dialect.images == ImageInput::Unsupported {
-            return Err(self.refuse(
-                "holds an image, which this provider does not take; choose another model, or \
+            return Err(self.invalid(
+                "holds an image, which this provider does not accept; choose another model, or \
                  describe the image in text",
             ));
         }
-        let url = match &*media::image(image).map_err(|what| self.refuse(&what))? {
+        let url = match &*media::image(image).map_err(|what| self.invalid(&what))? {
             MediaSource::Url(_) if self.dialect.images == ImageInput::Bytes => {
-                return Err(self.refuse(
+                return Err(self.invalid(
                     "holds an image by URL, which this provider does not fetch; download it and \
-                     give its bytes",
+                     send its bytes",
                 ));
             }
             MediaSource::Url(url) => url.clone(),
             MediaSource::Base64 { media_type, data } => data_url(media_type, data),
             MediaSource::FileId(_) => {
-                return Err(self.refuse(
-                    "holds an image by file id, which Chat Completions cannot take; \
-                     give its URL or its bytes",
+                return Err(self.invalid(
+                    "holds an image by file id, which Chat Completions does not support; \
+                     use its URL or its bytes",
                 ));
             }
         };
@@ -190,16 +193,16 @@ impl Place<'_> {
         Ok(json!({"type": "image_url", "image_url": member}))
     }
 
-    /// A `file` part (`ChatCompletionContentPartFile` in OpenAI's reference): an
-    /// id, or a data URL with a file name. Files are PDFs ("Expected a base64-encoded data URL
-    /// with an application/pdf MIME type [...] but got unsupported MIME type 'text/markdown'";
-    /// trpc-group/trpc-agent-go #1816), so a text is sent as the text that it is.
+    /// Builds a `file` part (`ChatCompletionContentPartFile` in OpenAI's reference): an id, or a
+    /// data URL with a file name. Files must be PDFs ("Expected a base64-encoded data URL with an
+    /// application/pdf MIME type [...] but got unsupported MIME type 'text/markdown'";
+    /// trpc-group/trpc-agent-go #1816), so a text document is sent as text.
     fn document(&self, document: &Document) -> Result<Value, Error> {
-        let refused = |what: String| self.refuse(&what);
+        let refused = |what: String| self.invalid(&what);
         if let MediaSource::Url(url) = &document.source {
             if !url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
             {
-                return Err(self.refuse(
+                return Err(self.invalid(
                     "holds a document by URL, which Chat Completions cannot fetch; \
                      download it and use Document::from_bytes, or upload it and use \
                      Document::from_file_id",
@@ -218,25 +221,27 @@ impl Place<'_> {
                     return Ok(json!({"type": "text", "text": text}));
                 }
                 if media_type != "application/pdf" {
-                    return Err(self.refuse(&format!(
-                        "holds a document of type {media_type:?}, but Chat Completions take only \
+                    return Err(self.invalid(&format!(
+                        "holds a document of type {media_type:?}, but Chat Completions supports only \
                          PDF and text; convert it, or upload it and use Document::from_file_id"
                     )));
                 }
                 let name = document.name.as_deref().unwrap_or("document.pdf");
                 json!({"filename": name, "file_data": data_url(media_type, data)})
             }
-            MediaSource::Url(_) => return Err(self.refuse("holds a document by URL")),
+            MediaSource::Url(_) => {
+                return Err(self.invalid("holds a document by URL; use Document::from_bytes"));
+            }
         };
         if !self.dialect.files {
-            return Err(self.refuse(
-                "holds a file, which this provider does not take; put its text into the message",
+            return Err(self.invalid(
+                "holds a file, which this provider does not accept; put its text into the message",
             ));
         }
         Ok(json!({"type": "file", "file": file}))
     }
 
-    /// A message with its name, where the server takes names.
+    /// Builds a message, with its name if the server supports names.
     fn named(&self, role: &str, message: &Message, content: Value) -> Value {
         let mut encoded = object([("role", role.into()), ("content", content)]);
         if let Some(name) = message.name.as_ref().filter(|_| self.dialect.message_names) {
@@ -248,10 +253,10 @@ impl Place<'_> {
         encoded
     }
 
-    /// The `content` of a message that must have one.
+    /// Returns the `content` of a message that must have one.
     fn content(&self, blocks: Vec<Value>) -> Result<Value, Error> {
         if blocks.is_empty() {
-            return Err(self.refuse("has no content; give it some or leave it out"));
+            return Err(self.invalid("has no content; add some, or remove the message"));
         }
         Ok(content(blocks))
     }
@@ -264,7 +269,7 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
         match part {
             Part::ToolResult(result) => {
                 results += 1;
-                put_behind_call(out, encode_result(place, result, None)?);
+                insert_after_call(out, encode_result(place, result, None)?);
             }
             Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
             part => blocks.extend(place.block(part)?),
@@ -276,17 +281,15 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
     Ok(())
 }
 
-/// An answer that was nothing but reasoning, cut off by the output limit say,
-/// goes back as an empty string: OpenAI requires content where there is no tool
-/// call.
+/// An answer with only reasoning, for example because it hit the output limit, is sent back as an
+/// empty string: OpenAI requires content if there is no tool call.
 ///
-/// A refusal goes back as the content part it is, and beside text as a member of
-/// the message: the content is "one or more of type `text`, or exactly one of type
-/// `refusal`" (OpenAI's reference).
+/// A refusal is sent back as a content part, or beside text as a member of the message: the content
+/// is "one or more of type `text`, or exactly one of type `refusal`" (OpenAI's reference).
 ///
-/// Of speech only the id goes back, in `audio` (`ChatCompletionAssistantMessageParam` in
-/// openai-python); without an id, and to another provider, the transcript goes as text. Images
-/// that the model made go back to the provider that sent them, as they came, and to no other.
+/// Only the id of speech is sent back, in `audio` (`ChatCompletionAssistantMessageParam` in
+/// openai-python). Without an id, and to another provider, the transcript is sent as text. Images
+/// that the model generated are sent back unchanged, only to the provider that sent them.
 fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error> {
     let mut blocks = Vec::new();
     let mut refusal = String::new();
@@ -339,7 +342,7 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
         encoded["audio"] = json!({"id": id});
     }
     if !images.is_empty() {
-        // Elements that are no images are among the members that go back.
+        // Elements that are not images are among the opaque members.
         if let Some(Value::Array(others)) = encoded.get_mut("images").map(Value::take) {
             images.extend(others);
         }
@@ -359,17 +362,17 @@ fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error
     Ok(encoded)
 }
 
-/// Adds the reasoning that the server itself sent, in the member it came in.
+/// Adds reasoning that this server sent, in the member that it came in.
 ///
-/// DeepSeek requires it: without it the next request ends in "Missing `reasoning_content` field
-/// in the assistant message" (its guide "Thinking Mode", section "Tool Calls";
-/// continuedev/continue #10193, anomalyco/opencode #24722), and so does Moonshot beside tool
-/// calls. Both take a blank for an answer of another provider.
+/// DeepSeek requires it; otherwise the next request fails with "Missing `reasoning_content` field
+/// in the assistant message" (its guide "Thinking Mode", section "Tool Calls"; continuedev/continue
+/// #10193, anomalyco/opencode #24722). Moonshot requires it next to tool calls. Both accept blank
+/// reasoning for another provider's answer.
 fn add_reasoning(place: &Place<'_>, message: &Message, encoded: &mut Value) {
     for member in ["reasoning_content", "reasoning"] {
         let is_sent = match member {
             "reasoning_content" => true,
-            // OpenRouter's `reasoning_details` hold the same and more.
+            // OpenRouter's `reasoning_details` contain the same and more.
             _ => {
                 place.dialect.reasoning_member == ReasoningMember::Received
                     && encoded.get("reasoning_details").is_none()
@@ -396,7 +399,9 @@ fn add_reasoning(place: &Place<'_>, message: &Message, encoded: &mut Value) {
 
 fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
     if call.id.is_empty() {
-        return Err(place.refuse("holds a tool call without an id; keep the id the call came with"));
+        return Err(
+            place.invalid("holds a tool call without an id; keep the id that the model sent")
+        );
     }
     let function = [
         ("name", call.name.as_str().into()),
@@ -416,7 +421,7 @@ fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
     for part in &message.content {
         match part {
             Part::ToolResult(result) => {
-                put_behind_call(out, encode_result(place, result, message.name.as_deref())?);
+                insert_after_call(out, encode_result(place, result, message.name.as_deref())?);
             }
             Part::CachePoint(ttl) => {
                 if let Some(content) = out.last_mut().and_then(|result| result.get_mut("content")) {
@@ -429,32 +434,31 @@ fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
             Part::Reasoning(_) => {}
             Part::Other { provenance, .. } if !place.allows(provenance) => {}
             _ => {
-                return Err(place.refuse(
-                    "holds something beside tool results; put it into the result's own content \
-                     or into a user message",
+                return Err(place.invalid(
+                    "holds something beside tool results; put it into a result's content or into \
+                     a user message",
                 ));
             }
         }
     }
     if out.len() == before {
-        return Err(place.refuse("holds no tool result; use Message::tool_result"));
+        return Err(place.invalid("holds no tool result; use Message::tool_result"));
     }
     Ok(())
 }
 
-/// A result's content goes as it is, failure or not: the format has no mark for
-/// a failure, and vercel/ai
-/// (`packages/openai/src/chat/`) sends the bare text too. Only text is
-/// taken (`ChatCompletionToolMessageParam` in openai-python).
+/// A result's content is sent unchanged, even for a failure: the format has no flag for failures,
+/// and vercel/ai (`packages/openai/src/chat/`) sends only the text too. Only text is accepted
+/// (`ChatCompletionToolMessageParam` in openai-python).
 fn encode_result(
     place: &Place<'_>,
     result: &ToolResult,
     name: Option<&str>,
 ) -> Result<Value, Error> {
     if result.call_id.is_empty() {
-        return Err(place.refuse(
-            "holds a tool result without a call id; give the id of the ToolCall it answers",
-        ));
+        return Err(
+            place.invalid("holds a tool result without a call id; use the id of its ToolCall")
+        );
     }
     let mut blocks = Vec::new();
     for part in &result.content {
@@ -464,9 +468,9 @@ fn encode_result(
                 blocks.extend(place.block(part)?);
             }
             _ => {
-                return Err(place.refuse(
-                    "holds a tool result with more than text, which Chat Completions cannot take; \
-                     put images and documents into a user message after the results",
+                return Err(place.invalid(
+                    "holds a tool result with more than text, which Chat Completions does not \
+                     support; put images and documents into a user message after the results",
                 ));
             }
         }
@@ -483,9 +487,9 @@ fn encode_result(
     Ok(encoded)
 }
 
-/// Adds a result directly behind its call and the results before it, where OpenAI wants
-/// it, whatever was said in between.
-fn put_behind_call(out: &mut Vec<Value>, result: Value) {
+/// Inserts a result right after its call and earlier results, where OpenAI wants it, whatever was
+/// said in between.
+fn insert_after_call(out: &mut Vec<Value>, result: Value) {
     let id = part_of(&result, "tool_call_id");
     let has_call = |message: &Value| {
         let calls = part_of(message, "tool_calls").and_then(Value::as_array);
@@ -504,8 +508,8 @@ fn part_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     member(value.as_object()?, name)
 }
 
-/// A plain string for a single text, else an array. A text with members beside
-/// it, as a caller's own block may have, stays a part.
+/// Returns a plain string for a single text, otherwise an array. A text with additional members,
+/// such as a caller's own block, stays a part.
 fn content(mut blocks: Vec<Value>) -> Value {
     match blocks.as_mut_slice() {
         [Value::Object(only)]

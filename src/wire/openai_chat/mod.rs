@@ -1,10 +1,10 @@
-//! OpenAI's Chat Completions, `POST /chat/completions`, as OpenAI and the many
-//! servers that follow it speak it.
+//! OpenAI's Chat Completions, `POST /chat/completions`, as OpenAI and the many compatible servers
+//! implement it.
 //!
-//! Where they differ, what is sent is what the most of them know, and what is
-//! read is as tolerant as it can be without inventing an answer. Facts about
-//! OpenAI's own wire come from its reference and the types of `openai-python`;
-//! those about others are named where they are used.
+//! Where servers differ, requests use what most of them support, and responses are read as
+//! tolerantly as possible without inventing an answer. Facts about OpenAI's own format come from
+//! its reference and the types of `openai-python`. Facts about other servers name their source
+//! where they are used.
 
 mod answer;
 mod bill;

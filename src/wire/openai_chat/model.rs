@@ -1,21 +1,19 @@
-//! Tells from its name whether a model takes OpenAI's newer parameters.
+//! Decides from a model's name if it needs OpenAI's newer parameters.
 
-/// Whether `model` is of OpenAI's newer families, which reject `max_tokens` and
-/// take instructions from the role `developer`: the o-series, and gpt-5 and
-/// later.
+/// Returns true if `model` belongs to OpenAI's newer families, which reject `max_tokens` and read
+/// instructions from the role `developer`: the o-series, and gpt-5 and later.
 ///
-/// Everything else gets `max_tokens` and `system`. OpenAI still accepts both for
-/// its older models, and servers that only follow it often know nothing else:
-/// llama.cpp ignored `max_completion_tokens` until February 2026 (ggml-org/llama.cpp
-/// #13700, #19831), llama-cpp-python still does (abetlen/llama-cpp-python #1907).
-/// OpenAI's reference calls `max_tokens` "not compatible with o-series models",
-/// and gpt-5 answers it with a 400 `unsupported_parameter`.
+/// All other models get `max_tokens` and `system`. OpenAI still accepts both for its older models,
+/// and compatible servers often support nothing else: llama.cpp ignored `max_completion_tokens`
+/// until February 2026 (ggml-org/llama.cpp #13700, #19831), and llama-cpp-python still does
+/// (abetlen/llama-cpp-python #1907). OpenAI's reference calls `max_tokens` "not compatible with
+/// o-series models", and gpt-5 answers it with a 400 `unsupported_parameter`.
 ///
-/// The rule is that of vercel/ai, `packages/openai/src/openai-language-model-capabilities.ts`:
-/// `gpt-5-chat…` does not reason and counts as older. Beyond it, fine-tuned
-/// (`ft:…`) and vendor-prefixed names (`openai/o3-mini`) count as their base
-/// model, and Azure's `gpt-35-turbo` is not version 35. `o1-mini` and
-/// `o1-preview`, which knew neither role, are shut down and get no exception.
+/// The rule is from vercel/ai, `packages/openai/src/openai-language-model-capabilities.ts`:
+/// `gpt-5-chat…` does not reason and counts as older. In addition, fine-tuned names (`ft:…`) and
+/// names with a vendor prefix (`openai/o3-mini`) count as their base model, and Azure's
+/// `gpt-35-turbo` is not version 35. `o1-mini` and `o1-preview`, which supported neither role, are
+/// shut down and get no exception.
 pub(in crate::wire) fn is_newer(model: &str) -> bool {
     let name = model.rsplit('/').next().unwrap_or(model);
     let name = without_prefix(name, "ft:").unwrap_or(name);
@@ -34,13 +32,13 @@ pub(in crate::wire) fn is_newer(model: &str) -> bool {
     }
 }
 
-/// What follows `prefix`, be it in upper or lower case.
+/// Strips `prefix`, ignoring case.
 fn without_prefix<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let (start, rest) = text.split_at_checked(prefix.len())?;
     start.eq_ignore_ascii_case(prefix).then_some(rest)
 }
 
-/// The digits `text` begins with, and the rest.
+/// Splits leading digits off `text`.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
     text.split_at(end)
@@ -51,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn newer_families_are_known_under_all_their_names() {
+    fn newer_families_are_recognised_by_all_their_names() {
         for model in [
             "o1",
             "o1-2024-12-17",

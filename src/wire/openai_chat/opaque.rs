@@ -1,4 +1,4 @@
-//! Members of an answer that are not modelled: read, joined when they are streamed, sent back.
+//! Unmodelled members of an answer: reads them, joins them in streams, and sends them back.
 
 use serde::de::MapAccess;
 use serde_json::{Map, Value};
@@ -10,19 +10,19 @@ use crate::wire::json::bounded::Content;
 use crate::wire::stream::{SizeLimit, is_label, says_something};
 use crate::wire::{Failure, MAX_PARTS, Target};
 
-/// The members of one object that are not modelled.
+/// The unmodelled members of one object.
 ///
-/// Left out are nulls and empty values, which say nothing, and the names of the object and of
-/// its kind, which are the same in every answer. Boxed, because most objects have none.
+/// Nulls and empty values are dropped because they say nothing, and so are the names of the object
+/// and its kind, which are the same in every answer. Boxed, because most objects have none.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Unknown {
     members: Option<Box<Map<String, Value>>>,
-    /// Whether there was more than is kept.
+    /// True if there was more than the limit allows.
     exceeded: bool,
 }
 
 impl Unknown {
-    /// Takes a member of a name that is not known.
+    /// Takes a member with an unknown name.
     #[cold]
     pub(super) fn take<'de, A: MapAccess<'de>>(
         &mut self,
@@ -40,14 +40,14 @@ impl Unknown {
         Ok(true)
     }
 
-    /// Keeps a member, unless it says nothing.
+    /// Keeps a member unless it is empty.
     pub(super) fn insert(&mut self, name: String, value: Value) {
         if !is_empty(&value) && !is_label(&name) {
             self.members.get_or_insert_default().insert(name, value);
         }
     }
 
-    /// Takes the images out of a message's members. What stands among them and is none stays.
+    /// Takes the images out of a message's members. Elements that are not images stay.
     pub(super) fn take_images(&mut self) -> Vec<Image> {
         let Some(members) = self.members.as_mut() else { return Vec::new() };
         let Some(list) = members.get_mut("images").map(Value::take) else { return Vec::new() };
@@ -62,7 +62,7 @@ impl Unknown {
         images
     }
 
-    /// Puts what is in a member of an object, such as the `function` of a call, under its name.
+    /// Adds the members of an inner object, such as a call's `function`, under its name.
     pub(super) fn nest(&mut self, name: &str, inner: Self) {
         self.exceeded |= inner.exceeded;
         if let Some(members) = inner.members {
@@ -75,17 +75,17 @@ impl Unknown {
         self.members.is_none() && !self.exceeded
     }
 
-    /// Whether there is a text in it that is part of the answer.
+    /// Returns true if a text in it is part of the answer.
     pub(super) fn says_something(&self) -> bool {
         let mut members = self.members.iter().flat_map(|members| members.values());
         self.exceeded || members.any(says_something)
     }
 
-    /// Adds what a later piece of a stream holds.
+    /// Adds the members of a later piece of a stream.
     ///
     /// # Errors
     ///
-    /// Where that is more than is kept of an answer.
+    /// If the answer then exceeds the size limit.
     pub(super) fn extend(&mut self, more: Self, room: &mut SizeLimit) -> Result<(), Failure> {
         if more.exceeded {
             return Err(Failure::too_many_parts());
@@ -104,18 +104,18 @@ impl Unknown {
         Ok(())
     }
 
-    /// Puts the members into an object that has all that is known.
+    /// Writes the members into an object that already has the modelled ones.
     pub(super) fn write_into(self, object: &mut Value) {
         if let (Some(members), Value::Object(object)) = (self.members, object) {
             add_missing(object, &members);
         }
     }
 
-    /// As they are kept in a message.
+    /// Returns the members in the form that a message stores.
     ///
     /// # Errors
     ///
-    /// Where there were more than are kept.
+    /// If there were more than the limit allows.
     pub(super) fn opaque(self) -> Result<Option<Box<Opaque>>, Failure> {
         match self.exceeded {
             true => Err(Failure::too_many_parts()),
@@ -123,14 +123,14 @@ impl Unknown {
         }
     }
 
-    /// As [`opaque`](Self::opaque), of a stream, whose pieces were all kept.
+    /// Like [`opaque`](Self::opaque), for a stream, whose pieces were counted already.
     pub(super) fn streamed(self) -> Option<Box<Opaque>> {
         self.opaque().unwrap_or_default()
     }
 }
 
-/// Puts members that `target` sent itself into an object of a request. What the request says
-/// there already stays.
+/// Writes members that `target` itself sent into an object of a request. Members that the request
+/// already has stay.
 pub(super) fn send_back(opaque: Option<&Opaque>, target: Target<'_>, object: &mut Value) {
     let own = opaque.filter(|opaque| {
         target.dialect.unknown_members && target.sent(&opaque.provenance, Format::OpenAiChat)
@@ -152,9 +152,9 @@ fn add_missing(object: &mut Map<String, Value>, members: &Map<String, Value>) {
     }
 }
 
-/// Whether a text of this name comes in pieces; all others, such as `signature` and `format`,
-/// come whole. `text`, `summary` and `data` are OpenRouter's (its page "Reasoning Tokens"),
-/// `thinking` is LiteLLM's.
+/// Returns true if a text with this name arrives in pieces. All others, such as `signature` and
+/// `format`, arrive at once. `text`, `summary` and `data` are OpenRouter's (its page "Reasoning
+/// Tokens"), `thinking` is LiteLLM's.
 fn grows(name: &str) -> bool {
     let names = ["text", "summary", "data", "thinking", "content", "arguments", "input"];
     names.contains(&name)
@@ -164,7 +164,7 @@ fn grows(name: &str) -> bool {
 fn join_member(kept: &mut Map<String, Value>, name: String, piece: Value) -> Result<(), Failure> {
     match kept.get_mut(&name) {
         Some(known) => join(&name, known, piece),
-        // An array of pieces may already hold several of one element.
+        // An array of pieces can already have several of one element.
         None => match piece {
             Value::Array(pieces) => {
                 let mut items = Vec::with_capacity(pieces.len());
@@ -180,8 +180,8 @@ fn join_member(kept: &mut Map<String, Value>, name: String, piece: Value) -> Res
     }
 }
 
-/// Adds a piece to what is known of a member: texts that come in pieces go on, objects are
-/// joined member by member and arrays element by element; everything else is replaced.
+/// Joins a piece to a member: texts that arrive in pieces are appended, objects are joined member
+/// by member and arrays element by element; everything else is replaced.
 fn join(name: &str, known: &mut Value, piece: Value) -> Result<(), Failure> {
     match (known, piece) {
         (_, piece) if is_empty(&piece) => {}
@@ -199,17 +199,17 @@ fn join(name: &str, known: &mut Value, piece: Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// How many elements at the end of an array are compared with a new piece, so that a long array
-/// takes no more than linear time.
+/// How many elements at the end of an array to compare with a new piece, so that a long array takes
+/// only linear time.
 const WINDOW: usize = 256;
 
-/// Adds a piece of an array: to the element that it goes on from, else as a new one. An element
-/// that is repeated, as by servers that send all there is with every chunk, is kept once.
+/// Adds a piece of an array to the element that it continues, or as a new element. A repeated
+/// element, from servers that resend everything with every chunk, is kept once.
 fn add(items: &mut Vec<Value>, piece: Value) -> Result<(), Failure> {
     let behind = items.len().saturating_sub(WINDOW);
-    if let Some(at) = items[behind..].iter().rposition(|item| goes_on(item, &piece)) {
+    if let Some(at) = items[behind..].iter().rposition(|item| continues(item, &piece)) {
         let at = behind + at;
-        // Only the last is open where nothing numbers them.
+        // Without numbers, only the last element is open.
         if piece.get("index").is_some() || at + 1 == items.len() {
             return join("", &mut items[at], piece);
         }
@@ -224,11 +224,11 @@ fn add(items: &mut Vec<Value>, piece: Value) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether `piece` is more of the element `item`. OpenRouter numbers the elements of
-/// `reasoning_details` by `index`, but gives a summary and its encrypted form, or the encrypted
-/// thoughts of several tool calls, the same one; so type and id decide, too. Without an index
-/// only thoughts come in pieces. A signature closes an element.
-fn goes_on(item: &Value, piece: &Value) -> bool {
+/// Returns true if `piece` continues the element `item`. OpenRouter numbers the elements of
+/// `reasoning_details` by `index`, but uses the same number for a summary and its encrypted form,
+/// or for the encrypted thoughts of several tool calls, so type and id decide too. Without an
+/// index, only thoughts arrive in pieces. A signature closes an element.
+fn continues(item: &Value, piece: &Value) -> bool {
     let differ = |name: &str| match (item.get(name), piece.get(name)) {
         (Some(one), Some(other)) => !one.is_null() && !other.is_null() && one != other,
         _ => false,

@@ -1,4 +1,4 @@
-//! What the chunks of a stream say beside the answer: id, model, tier, usage and end.
+//! The metadata in a stream's chunks: id, model, tier, usage and end.
 
 use serde_json::{Map, Value};
 use std::mem;
@@ -18,9 +18,8 @@ use crate::wire::{Failure, failed, json};
 /// reference, `stream`).
 const END: &str = "[DONE]";
 
-/// What the chunks of a stream say beside the answer, the same for chat and text
-/// completions. The last to say something holds; Azure's first chunk names neither
-/// id nor model.
+/// The metadata in a stream's chunks, the same for chat and text completions. The last value wins;
+/// Azure's first chunk has neither id nor model.
 #[derive(Debug, Default, Clone)]
 pub(in crate::wire) struct Outline {
     pub(in crate::wire) id: String,
@@ -28,44 +27,43 @@ pub(in crate::wire) struct Outline {
     pub(in crate::wire) service_tier: String,
     pub(in crate::wire) finish_reason: String,
     system_fingerprint: String,
-    /// What else surrounds the choices.
+    /// Other members around the choices.
     extra: Kept,
-    /// What else is in the choice that is followed.
+    /// Other members of the choice that is read.
     in_choice: Kept,
     in_usage: Kept,
     in_groq: Kept,
     logprobs: Logprobs,
-    /// What was reported so far; see [`Outline::usage`].
+    /// The usage reported so far; see [`Outline::usage`].
     reported: Option<Usage>,
-    /// Whether the last event reported the output tokens.
+    /// True if the last event reported the output tokens.
     reports: bool,
-    /// How many bytes the model had written when they were last reported.
+    /// How many bytes the model had written at the last report.
     counted: usize,
-    /// Whether that report came with the finish reason, after it, or with an error: the
-    /// provider adds nothing to it.
+    /// True if that report came with the finish reason, after it, or with an error. The provider
+    /// then adds nothing more.
     settled: bool,
-    /// Whether the end marker came, or what stands in for it.
+    /// True after the end marker, or its substitute.
     ended: bool,
-    /// Whether choices came that are not followed.
+    /// True if there were other choices than the one that is read.
     others: bool,
-    /// The most tokens of output that were reported.
+    /// The highest reported output count.
     most_output: Option<u64>,
-    /// Whether a choice came.
+    /// True once a choice arrived.
     pub(in crate::wire) answered: bool,
-    /// Whether the choice that is followed has finished, so that only usage and the end marker
-    /// are to come.
+    /// True after the finish reason of the choice that is read; only usage and the end marker can
+    /// follow.
     pub(in crate::wire) finished: bool,
 }
 
 impl Outline {
-    /// Reads an event. `repaired` is where nearly JSON is kept once it is made JSON.
+    /// Reads an event. Almost valid JSON is repaired into `repaired`.
     ///
     /// # Errors
     ///
-    /// What is not JSON, and what says that the provider failed: an `error` member,
-    /// in the chunk or in the choice (OpenRouter), a body as vLLM's older releases
-    /// send it (`"object": "error"`), and anything under the name `error` (Groq,
-    /// recorded). It is classed as it would be in a body.
+    /// If the event is not JSON or reports a failure: an `error` member in the chunk or the choice
+    /// (OpenRouter), a body of vLLM's older releases (`"object": "error"`), or an event with the
+    /// name `error` (Groq, recorded). It is classified like an error body.
     pub(in crate::wire) fn read<'a>(
         &mut self,
         name: Option<&str>,
@@ -77,9 +75,7 @@ impl Outline {
         if data == END {
             return match self.answered {
                 true => Ok(Step::End.into()),
-                false => Err(Failure::protocol(
-                    "the stream holds no choices, so there is no answer in it",
-                )),
+                false => Err(Failure::protocol("the stream has no choices, so there is no answer")),
             };
         }
         if name == Some("error") {
@@ -126,14 +122,14 @@ impl Outline {
                 }
             }
             return Ok(Read::from(match has_grown {
-                // It may be the usage of the other choices alone.
+                // It may be the usage of other choices only.
                 true if !chunk.choices.others => Step::Progress,
                 _ if listed || reported => Step::Known,
                 _ => Step::Unknown,
             }));
         };
         self.answered = true;
-        // What is joined differs even where its chunks are the same.
+        // Joined members differ even if their chunks are identical.
         let has_pieces = choice.logprobs.is_some() || choice.beside.has_pieces();
         if !choice.beside.is_empty() {
             self.in_choice.replace(mem::take(&mut choice.beside));
@@ -145,7 +141,7 @@ impl Outline {
         let ends = self.finish_reason.is_empty() && finishes;
         self.finished |= finishes;
         keep(&mut self.finish_reason, &choice.finish_reason);
-        // Other choices may go on when the one that is followed has finished.
+        // Other choices can continue after the one that is read has finished.
         self.settled |= self.reports && !self.finish_reason.is_empty() && !self.others;
         let step = if ends || has_grown { Step::Progress } else { Step::Known };
         let alone = !reported && !finishes && !has_pieces;
@@ -159,21 +155,21 @@ impl Outline {
         })
     }
 
-    /// As [`read`](Self::read) does for a chunk with nothing but a piece of the choice that
-    /// is followed, where one before it was the same but for that.
+    /// Like [`read`](Self::read), for a chunk that differs from the previous one only in its piece
+    /// of the choice that is read.
     pub(in crate::wire) fn again(&mut self) {
         self.finished = false;
         self.reports = false;
     }
 
-    /// Notes how much the model has written by the end of an event.
+    /// Records how much the model has written by the end of an event.
     pub(in crate::wire) fn wrote(&mut self, bytes: usize) {
         if self.reports {
             self.counted = bytes;
         }
     }
 
-    /// Keeps the log probabilities of a chunk. Returns whether there were any.
+    /// Keeps the log probabilities of a chunk. Returns true if there were any.
     pub(in crate::wire) fn keep_logprobs(
         &mut self,
         logprobs: Option<Box<Content>>,
@@ -184,18 +180,17 @@ impl Outline {
         Ok(room.left() != before)
     }
 
-    /// All log probabilities, as JSON.
+    /// Returns all log probabilities as JSON.
     pub(in crate::wire) fn logprobs(&mut self) -> String {
         mem::take(&mut self.logprobs).into_json()
     }
 
-    /// More of the answer came: if it had finished, it goes on.
+    /// Continues an answer that seemed to have finished.
     pub(in crate::wire) fn resume(&mut self) {
         self.finished = false;
     }
 
-    /// What surrounded the choices or was in the one that is followed, beside what has a place of
-    /// its own.
+    /// Returns the other members around the choices and in the choice that is read.
     pub(in crate::wire) fn extra(&mut self) -> Map<String, Value> {
         let mut extra = Map::new();
         mem::take(&mut self.extra).into_members().add_to(&mut extra);
@@ -209,17 +204,16 @@ impl Outline {
         extra
     }
 
-    /// The stream ended, with its end marker or with what stands in for it.
+    /// Ends the stream, by its end marker or a substitute.
     pub(in crate::wire) fn close(&mut self) {
         self.ended = true;
     }
 
-    /// The usage of what came so far.
+    /// Returns the usage so far.
     ///
-    /// What was reported is the last word only where nothing was written after it and the
-    /// stream ended, or the report came with the finish reason or after it: vLLM
-    /// (`continuous_usage_stats`) and Perplexity report with every chunk, for all that came
-    /// so far. `wrote` is whether the answer holds anything.
+    /// A report is only final if nothing was written after it and the stream ended, or if it came
+    /// with or after the finish reason. vLLM (`continuous_usage_stats`) and Perplexity report with
+    /// every chunk, for everything so far. `wrote` is true if the answer has any content.
     pub(in crate::wire) fn usage(
         &self,
         room: &SizeLimit,
@@ -238,13 +232,12 @@ impl Outline {
         }
         let (_, counts_output) = usage.known();
         let usage = usage.unfinished();
-        // A count of all that came is better than an estimate of it.
+        // A count of everything received is better than an estimate.
         if covers_all && counts_output { usage } else { usage.completed(&estimate) }
     }
 
-    /// Keeps the usage that a chunk reports, and returns whether it does. Counts that it lacks or reports as
-    /// zero do not replace those reported before: MiniMax reports zeros with most chunks
-    /// (MiniMax-AI/MiniMax-M2.5 #2).
+    /// Keeps the usage of a chunk; returns true if it has one. Missing and zero counts do not
+    /// replace earlier ones: MiniMax reports zeros with most chunks (MiniMax-AI/MiniMax-M2.5 #2).
     fn report(&mut self, chunk: &Chunk<'_>) -> bool {
         let groq = chunk.x_groq.as_ref().map(|groq| &groq.0.usage);
         let choice = chunk.choices.first.as_ref().and_then(|choice| choice.usage.as_deref());
@@ -260,7 +253,7 @@ impl Outline {
         true
     }
 
-    /// Whether a usage was reported for the first time, or of more output than ever before.
+    /// Returns true if usage was reported for the first time, or with more output than ever before.
     fn has_grown(&mut self) -> bool {
         let output = self.reported.as_ref().map(|usage| usage.completion_tokens);
         let has_grown = output > self.most_output;
@@ -269,17 +262,17 @@ impl Outline {
     }
 }
 
-/// An event, as it is read.
+/// An event after reading.
 pub(in crate::wire) struct Read<'a> {
-    /// What it was to the answer beside the piece of the choice.
+    /// What it contributed besides the piece of the choice.
     pub(in crate::wire) step: Step,
-    /// Its piece of the choice that is followed.
+    /// Its piece of the choice that is read.
     pub(in crate::wire) choice: Option<Choice<'a>>,
-    /// Whether there was nothing to it but that piece.
+    /// True if it has nothing but that piece.
     pub(super) alone: bool,
-    /// Whether its texts may have marks of [halves](crate::wire::json::halves).
+    /// True if its texts can have marks of [halves](crate::wire::json::halves).
     pub(in crate::wire) marked: bool,
-    /// Whether it has a finish reason.
+    /// True if it has a finish reason.
     pub(in crate::wire) finishes: bool,
     pub(super) obfuscation: LooseString<'a>,
 }
@@ -304,8 +297,8 @@ fn keep(kept: &mut String, said: &LooseString<'_>) {
     }
 }
 
-/// The failure that a chunk reports, in any of the forms that
-/// [`Envelope::read`](super::Envelope::read) knows, or as a body of an error.
+/// Returns the failure that a chunk reports, in any of the forms that
+/// [`Envelope::read`](super::Envelope::read) knows, or as an error body.
 fn failure_in(chunk: &Chunk<'_>, data: &str) -> Option<Failure> {
     let choice = chunk.choices.first.as_ref();
     let error = chunk.error.as_ref().map(|error| &error.value);
@@ -322,7 +315,7 @@ fn failure_in(chunk: &Chunk<'_>, data: &str) -> Option<Failure> {
     }
     match choice {
         Some(choice) => failed::ending(&choice.finish_reason.0, &choice.native.0),
-        // `{"error": {}}` says no more than that.
+        // `{"error": {}}` says nothing more.
         None if chunk.choices.listed => None,
         None => match error {
             None | Some(Value::Null | Value::Bool(false)) if chunk.object.0 != "error" => None,
@@ -331,7 +324,7 @@ fn failure_in(chunk: &Chunk<'_>, data: &str) -> Option<Failure> {
     }
 }
 
-/// The failure that an event's data tells of.
+/// Returns the failure that an event's data reports.
 fn failure(data: &str) -> Failure {
     let body = json::detail(data.as_bytes()).unwrap_or_else(|| data.into());
     let error = body.get("error").filter(|error| !error.is_null());

@@ -1,4 +1,4 @@
-//! How a request asks for reasoning, by the server's dialect.
+//! Writes a request's reasoning effort in the server's dialect.
 
 use serde_json::{Map, Value, json};
 
@@ -6,15 +6,15 @@ use super::dialect::ReasoningControl;
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
 
-/// Writes how much the model is to reason.
+/// Writes the reasoning effort.
 ///
-/// Servers that can only switch reasoning on and off get it switched off for
-/// [`ReasoningEffort::None`] and on for all other efforts.
+/// For servers that can only switch reasoning on and off, [`ReasoningEffort::None`] switches it off
+/// and every other effort on.
 ///
 /// # Errors
 ///
-/// Where the server has no control: it would read past the effort, and the model would reason
-/// as it likes.
+/// If the server has no such setting: it would ignore the effort, and the model would reason as it
+/// likes.
 pub(super) fn write(
     effort: ReasoningEffort,
     control: ReasoningControl,
@@ -49,7 +49,7 @@ pub(super) fn write(
         ReasoningControl::Unsupported => {
             return Err(Error::invalid_request(format!(
                 "the request asks for the reasoning effort \"{}\", but this provider has no \
-                 control of reasoning; leave it out, or choose another model",
+                 control of reasoning; remove it, or choose another model",
                 effort.as_str()
             )));
         }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_control_has_its_members() {
+    fn every_control_writes_its_members() {
         let on = |word: &str| json!({"thinking": {"type": word}});
         for (control, low, none) in [
             (

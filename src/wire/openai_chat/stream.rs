@@ -20,10 +20,10 @@ use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, MAX_PARTS};
 
-/// How many images are looked at for one that came before, so that many take linear time.
+/// How many images to search for a repeated one, so that many images take only linear time.
 const WINDOW: usize = 256;
 
-/// The halves of characters that the texts of an answer have ended with.
+/// Halves of characters at the end of the answer's texts.
 #[derive(Debug, Default, Clone)]
 struct HalvesOf {
     text: Halves,
@@ -32,27 +32,26 @@ struct HalvesOf {
     transcript: Halves,
 }
 
-/// The shortest text in bytes that is taken for a repetition if the last delta says it again.
+/// The shortest text, in bytes, for which a last delta with the same text counts as a repetition.
 pub(in crate::wire) const LEAST_REPEATED: usize = 16;
 
-/// A chat completion that is streamed, as far as it has come.
+/// The state of a streamed chat completion.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
     outline: Outline,
     answer: Answer,
     calls: Calls,
-    /// The fingerprint of the first event, which calls without an id are named
-    /// after.
+    /// The fingerprint of the first event. Calls without an id get one made from it.
     seed: Option<u64>,
     closed: bool,
-    /// Whether the answer holds something that is not read.
+    /// True if the answer has content that is not read.
     goes_on: bool,
-    /// Whether pieces of it came as deltas.
+    /// True once a piece came as a delta.
     has_deltas: bool,
     halves: HalvesOf,
-    /// Whether the texts of this chunk may have marks of halves.
+    /// True if the texts of this chunk can have marks of halves.
     marked: bool,
-    /// Of the event before, where that was text and nothing else.
+    /// The previous event, if it was only text.
     template: Template,
     room: SizeLimit,
 }
@@ -100,7 +99,7 @@ impl Stream {
         let logprobs = choice.logprobs.take();
         let mut delta = choice.delta();
         // MiniMax ends a stream with the whole message (GCWing/OpenBitFun #792), others with a
-        // delta that repeats it all (infiniflow/ragflow #15286).
+        // delta that repeats everything (infiniflow/ragflow #15286).
         let repeats = finishes && self.is_repeated(&delta, is_message);
         if repeats || (is_message && self.has_deltas) {
             return Ok(step);
@@ -125,7 +124,7 @@ impl Stream {
                 self.answer.images.push(image);
             }
         }
-        // Whatever is kept of the choice makes the room less.
+        // Everything kept of the choice reduces the room.
         if self.room.left() == before && !goes_on {
             return Ok(step);
         }
@@ -136,8 +135,8 @@ impl Stream {
         Ok(Step::Progress)
     }
 
-    /// Whether a last piece says all of the text again. A delta may also be a short word that
-    /// the model said twice.
+    /// Returns true if the last piece repeats the whole text. A short delta can also be a word that
+    /// the model wrote twice.
     fn is_repeated(&self, delta: &Delta<'_>, is_message: bool) -> bool {
         let (Written::Text(text), [Part::Text(kept)]) = (&delta.content, &*self.answer.content)
         else {
@@ -153,7 +152,7 @@ impl Stream {
             || self.goes_on
     }
 
-    /// Takes in what a chunk adds, in the order of a message.
+    /// Adds a chunk's delta, in the order of a message.
     fn delta(
         &mut self,
         delta: Delta<'_>,
@@ -162,8 +161,10 @@ impl Stream {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         match (delta.reasoning_content.0, delta.reasoning.0) {
-            (text, _) if !text.is_empty() => self.think("reasoning_content", text, events)?,
-            (_, text) => self.think("reasoning", text, events)?,
+            (text, _) if !text.is_empty() => {
+                self.add_reasoning("reasoning_content", text, events)?;
+            }
+            (_, text) => self.add_reasoning("reasoning", text, events)?,
         }
         match delta.content {
             Written::Text(text) => self.write(text, events)?,
@@ -179,7 +180,7 @@ impl Stream {
             }
         }
         if let Some(audio) = delta.audio {
-            self.hear(*audio, events)?;
+            self.add_speech(*audio, events)?;
         }
         if delta.tool_calls.exceeded {
             return Err(Failure::too_many_parts());
@@ -206,7 +207,7 @@ impl Stream {
         }
     }
 
-    fn think(
+    fn add_reasoning(
         &mut self,
         field: &str,
         text: Cow<'_, str>,
@@ -234,7 +235,7 @@ impl Stream {
         self.room.write(&text)?;
         match self.answer.content.as_mut_slice() {
             [.., Part::Text(last)] => last.text.push_str(&text),
-            // Qwen-Omni sends its text and what speaks it by turns.
+            // Qwen-Omni alternates between its text and the speech for it.
             [.., Part::Text(last), Part::Audio(audio)] if audio.transcript.is_empty() => {
                 last.text.push_str(&text);
             }
@@ -255,8 +256,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Takes in content that is an array of parts, Mistral's. A part that goes on
-    /// from the one before it is joined to it.
+    /// Adds content that is an array of parts, as from Mistral. A part that continues the previous
+    /// one is joined to it.
     fn blocks(&mut self, content: Content, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         let blocks = match content.value {
             Value::Array(blocks) if blocks.len() <= MAX_PARTS => blocks,
@@ -310,15 +311,14 @@ impl Stream {
     fn add(&mut self, part: Part) -> Result<(), Failure> {
         SizeLimit::one_more(self.answer.content.len())?;
         if self.answer.content.is_empty() {
-            // Most answers are of one part, which is large.
+            // Most answers have one part, which is large.
             self.answer.content.reserve_exact(1);
         }
         self.answer.content.push(part);
         Ok(())
     }
 
-    /// Takes in an image, unless it came before: some servers repeat all there is with every
-    /// chunk.
+    /// Adds an image unless it is known: some servers resend everything with every chunk.
     fn new_image(
         &mut self,
         image: Image,
@@ -338,9 +338,8 @@ impl Stream {
         Ok(Some(image))
     }
 
-    /// Takes in a piece of an answer that is spoken: more of `data` (base64) and of
-    /// `transcript`, and its id and expiry.
-    fn hear(&mut self, audio: Content, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    /// Adds a piece of speech: more of `data` (base64) and of `transcript`, and its id and expiry.
+    fn add_speech(&mut self, audio: Content, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         if audio.exceeded {
             return Err(Failure::too_many_parts());
         }
@@ -349,7 +348,7 @@ impl Stream {
             Some(Value::String(text)) => self.halves.transcript.join(text.into(), self.marked),
             _ => Cow::Borrowed(""),
         };
-        self.say(&transcript, events)?;
+        self.add_transcript(&transcript, events)?;
         for (name, piece) in pieces {
             if media::is_known(self.speech()?, &name, &piece) {
                 continue;
@@ -364,8 +363,12 @@ impl Stream {
         Ok(())
     }
 
-    /// Adds to the transcript, in the order in which text and transcript came.
-    fn say(&mut self, transcript: &str, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+    /// Adds to the transcript, in the order in which text and transcript arrived.
+    fn add_transcript(
+        &mut self,
+        transcript: &str,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
         if transcript.is_empty() {
             return Ok(());
         }
@@ -380,7 +383,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The speech that came last, or one that begins.
+    /// Returns the last speech, or starts a new one.
     fn speech(&mut self) -> Result<&mut Audio, Failure> {
         if !self.answer.content.iter().any(is_audio) {
             self.add(Part::Audio(media::silence()))?;
@@ -392,8 +395,7 @@ impl Stream {
         last.ok_or_else(Failure::too_many_parts)
     }
 
-    /// Adds what stands for halves whose other halves did not come. If there is no room for
-    /// them, they are left out.
+    /// Adds replacements for halves whose other half never arrived. Without room they are left out.
     fn lose_halves(&mut self, events: &mut Vec<StreamEvent>) {
         self.marked = false;
         if let Some(lost) = self.halves.reasoning.end() {
@@ -408,7 +410,7 @@ impl Stream {
                     events.push(StreamEvent::ReasoningDelta(lost.to_owned()));
                 }
                 None => {
-                    let _ = self.think("reasoning", lost.into(), events);
+                    let _ = self.add_reasoning("reasoning", lost.into(), events);
                 }
             }
         }
@@ -416,7 +418,7 @@ impl Stream {
             let _ = self.write(lost.into(), events);
         }
         if let Some(lost) = self.halves.transcript.end() {
-            let _ = self.say(lost, events);
+            let _ = self.add_transcript(lost, events);
         }
         if let Some(lost) = self.halves.refusal.end() {
             let _ = self.refuse(lost.into(), events);
@@ -470,7 +472,7 @@ impl Fold for Stream {
         let logprobs = outline.logprobs();
         let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
         let finish_reason = match &raw {
-            // It has not said that the calls are whole.
+            // The stream has not confirmed that the calls are complete.
             None if !self.closed => FinishReason::Other,
             raw => reason(raw.as_deref(), &content),
         };

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::wire::json::object;
 use crate::wire::schema::{self, Subset};
 
-/// The `tools` member; none where there are none.
+/// Builds the `tools` member; `None` without tools.
 pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
     let tools = request.tools.iter().map(|tool| match tool {
         Tool::Native(value) => Ok(value.clone()),
@@ -18,7 +18,7 @@ pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<
     Ok((!tools.is_empty()).then_some(Value::Array(tools)))
 }
 
-/// The subset of JSON Schema for what is strict.
+/// Returns the subset of JSON Schema for strict schemas.
 pub(in crate::wire) fn subset(dialect: &Dialect) -> Subset {
     if dialect.schema_subset { Subset::OpenAi } else { Subset::Any }
 }
@@ -37,7 +37,7 @@ fn encode_function(function: &Function, dialect: &Dialect) -> Result<Value, Erro
     Ok(object([("type", "function".into()), ("function", member.into())]))
 }
 
-/// The `tool_choice` member.
+/// Builds the `tool_choice` member.
 pub(super) fn encode_choice(request: &ChatRequest) -> Option<Value> {
     Some(match request.tool_choice.as_ref()? {
         ToolChoice::Auto => "auto".into(),
@@ -47,9 +47,9 @@ pub(super) fn encode_choice(request: &ChatRequest) -> Option<Value> {
     })
 }
 
-/// The `parallel_tool_calls` member, which is "only allowed when 'tools' are
-/// specified" (openai/swarm #30). Tools given by [`extra`](ChatRequest::extra)
-/// count. See [`Dialect::parallel_tool_calls`] for servers that do not know it.
+/// Builds the `parallel_tool_calls` member, which is "only allowed when 'tools' are specified"
+/// (openai/swarm #30). Tools in [`extra`](ChatRequest::extra) count. See
+/// [`Dialect::parallel_tool_calls`] for servers that do not support it.
 pub(in crate::wire) fn encode_parallel(
     request: &ChatRequest,
     dialect: &Dialect,
@@ -65,8 +65,8 @@ pub(in crate::wire) fn encode_parallel(
     match request.parallel_tool_calls {
         Some(true) if !dialect.parallel_tool_calls => Ok(None),
         Some(false) if !dialect.parallel_tool_calls => Err(Error::invalid_request(
-            "the request forbids parallel tool calls, but this provider has no setting for \
-             that; leave parallel_tool_calls unset and expect several calls in an answer",
+            "the request forbids parallel tool calls, which this provider does not support; leave \
+             parallel_tool_calls unset, and expect several calls in an answer",
         )),
         allowed => Ok(allowed.map(Value::from)),
     }

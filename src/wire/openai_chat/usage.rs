@@ -7,8 +7,8 @@ use crate::wire::beside::Beside;
 use crate::wire::json::number::Number;
 use crate::wire::json::object::{Object, members};
 
-/// The `usage` object as servers write it. Other servers than OpenAI's have the same
-/// counts elsewhere; each such place names whose it is.
+/// The `usage` object as servers write it. Other servers than OpenAI's have the same counts
+/// elsewhere; each such field names its server.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Report {
     prompt_tokens: Number,
@@ -16,7 +16,7 @@ pub(in crate::wire) struct Report {
     total_tokens: Number,
     prompt: Object<Details>,
     completion: Object<Details>,
-    /// The names of OpenAI's Responses and of Anthropic, which some gateways pass on.
+    /// The names in OpenAI's Responses and at Anthropic, which some gateways pass on.
     input_tokens: Number,
     output_tokens: Number,
     /// Mistral's.
@@ -35,7 +35,7 @@ pub(in crate::wire) struct Report {
     estimated_cost: Number,
     is_byok: Number,
     cost_details: Object<CostDetails>,
-    /// What else is in it: Groq's times, Perplexity's `search_context_size`.
+    /// Other members: Groq's times, Perplexity's `search_context_size`.
     pub(super) beside: Beside,
 }
 
@@ -62,7 +62,7 @@ members!(impl [] Report {
     _ => |report: &mut Self, name, members| report.beside.take(name, members),
 });
 
-/// What the tokens of one side consist of.
+/// A breakdown of the input or output tokens.
 #[derive(Debug, Default)]
 struct Details {
     cached_tokens: Number,
@@ -92,24 +92,22 @@ members!(CostDetails {
     "upstream_inference_cost" => upstream_inference_cost,
 });
 
-/// Reads the `usage` object. Anything but an object with at least one of the two
-/// main counts is [`Missing`](UsageSource::Missing). Where one of them is missing the total
-/// tells it, if it is greater than the other; else it is 0 and to be estimated. Whether a
+/// Reads the `usage` object. Anything but an object with at least one of the two main counts is
+/// [`Missing`](UsageSource::Missing). If one main count is missing, it is computed from the total,
+/// provided that is greater than the other count; otherwise it is 0 and will be estimated. If a
 /// zero can be true depends on the answer; see [`Usage::without_false_zeros`].
 ///
-/// At OpenAI, cached and cache-write tokens lie inside `prompt_tokens` and
-/// reasoning inside `completion_tokens`, as [`Usage`] has them
-/// (developers.openai.com, prompt caching guide: writes are reported in
-/// `cache_write_tokens` since GPT-5.6).
+/// OpenAI's `prompt_tokens` include cached and cache-write tokens, and its `completion_tokens`
+/// include reasoning, as in [`Usage`] (developers.openai.com, prompt caching guide: writes are
+/// reported in `cache_write_tokens` since GPT-5.6).
 ///
-/// Some leave a count out of the sum: xAI and Vertex AI their reasoning out of
+/// Some servers leave a count out of the sum: xAI and Vertex AI omit reasoning from
 /// `completion_tokens` (vercel/ai, `packages/xai/src/convert-xai-chat-usage.ts`;
-/// openai/openai-python #2544), and Mistral the audio out of `prompt_tokens` (seen
-/// in a recording). The total reveals them: it exceeds the sum by exactly
-/// that count. xAI may also leave cached tokens out of `prompt_tokens` (the same
-/// file): they do not fit in it then. What else a total has beyond the sum is taken for
-/// output, the dearer side: most likely reasoning, as Vertex AI's, whose count was not passed
-/// on.
+/// openai/openai-python #2544), and Mistral omits audio from `prompt_tokens` (seen in a recording).
+/// Their total shows it: it exceeds the sum by exactly that count. xAI can also omit cached tokens
+/// from `prompt_tokens` (the same file); they are then greater than it. Any other excess in the
+/// total counts as output, the more expensive side: it is most likely reasoning whose count was not
+/// passed on, as with Vertex AI.
 pub(in crate::wire) fn read(Object(report): &Object<Report>) -> Usage {
     let (Object(prompt_details), Object(completion_details)) = (&report.prompt, &report.completion);
     let prompt = report.prompt_tokens.count().or(report.input_tokens.count());
@@ -161,16 +159,15 @@ pub(in crate::wire) fn read(Object(report): &Object<Report>) -> Usage {
     }
 }
 
-/// What two reports of one answer say together: the later counts, and those of the earlier
-/// that the later lacks or has as zero. MiniMax reports zeros with most chunks
-/// (MiniMax-AI/MiniMax-M2.5 #2).
+/// Merges two reports on one answer: the later counts, and the earlier ones that the later report
+/// lacks or has as zero. MiniMax reports zeros with most chunks (MiniMax-AI/MiniMax-M2.5 #2).
 pub(super) fn merged(before: Usage, now: Usage) -> Usage {
     let (input_before, output_before) = before.known();
     let (input_now, output_now) = now.known();
     let latest = |before: u64, now: u64| if now == 0 { before } else { now };
     let prompt_tokens = latest(before.prompt_tokens, now.prompt_tokens);
     let completion_tokens = latest(before.completion_tokens, now.completion_tokens);
-    // What is part of a count is no more than that.
+    // A part of a count is never greater than the count.
     let input = |before: u64, now: u64| latest(before.min(prompt_tokens), now);
     let output = |before: u64, now: u64| latest(before.min(completion_tokens), now);
     Usage {
@@ -202,19 +199,19 @@ pub(super) fn merged(before: Usage, now: Usage) -> Usage {
     }
 }
 
-/// The first of these that is a count, else 0.
+/// Returns the first of these that is a count, or 0.
 fn first(numbers: &[Number]) -> u64 {
     numbers.iter().find_map(|number| number.count()).unwrap_or(0)
 }
 
-/// The provider's own bill.
+/// Returns the provider's own cost.
 ///
-/// xAI writes `cost_in_usd_ticks`, of which 10¹⁰ are a dollar
-/// (docs.x.ai/developers/cost-tracking). OpenRouter writes `cost`, the dollars charged
-/// to the account (openrouter.ai/docs/use-cases/usage-accounting); with your own
-/// key (`is_byok`) these are only its fee, and what the upstream provider charges
-/// stands in `cost_details`. Perplexity's `cost` is an object, see [`Bill`]. DeepInfra writes
-/// dollars as `estimated_cost` (docs.deepinfra.com/chat/overview).
+/// xAI writes `cost_in_usd_ticks`, 10¹⁰ per dollar (docs.x.ai/developers/cost-tracking). OpenRouter
+/// writes `cost`, the dollars charged to the account
+/// (openrouter.ai/docs/use-cases/usage-accounting). With the user's own key (`is_byok`) that is
+/// only OpenRouter's fee, and `cost_details` has what the upstream provider charges. Perplexity's
+/// `cost` is an object, see [`Bill`]. DeepInfra writes dollars as `estimated_cost`
+/// (docs.deepinfra.com/chat/overview).
 fn reported_cost(report: &Report) -> Option<Money> {
     if let Some(ticks) = report.cost_in_usd_ticks.count() {
         return Some(Money::picos(PICOS_PER_TICK) * ticks);
@@ -230,7 +227,7 @@ fn reported_cost(report: &Report) -> Option<Money> {
     Some(charged + dollars(report.cost_details.0.upstream_inference_cost)?)
 }
 
-/// 10¹² pico-dollars are a dollar, and so are 10¹⁰ ticks.
+/// A dollar is 10¹² pico-dollars, or 10¹⁰ ticks.
 const PICOS_PER_TICK: i128 = 100;
 
 #[cfg(test)]
@@ -263,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_that_says_nothing_is_missing() {
+    fn usage_without_counts_is_missing() {
         for nothing in
             [json!(null), json!({}), json!({"prompt_tokens": null}), json!("12"), json!([])]
         {
@@ -272,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_report_replaces_no_count_with_a_zero_or_with_nothing() {
+    fn zero_or_missing_counts_do_not_replace_earlier_ones() {
         let (input, output) = (UsageSource::EstimatedOutput, UsageSource::EstimatedInput);
         let of =
             |source, prompt, completion| Usage { source, ..Usage::reported(prompt, completion) };
@@ -323,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_is_missing_is_not_taken_for_zero() {
+    fn a_missing_count_is_not_zero() {
         use UsageSource::{EstimatedInput, EstimatedOutput, Reported};
         for (usage, input, output, source) in [
             (json!({"prompt_tokens": 1000}), 1000, 0, EstimatedOutput),
@@ -341,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_of_cached_tokens_are_known() {
+    fn every_spelling_of_cached_tokens_is_read() {
         for usage in [
             json!({"prompt_tokens": 9, "completion_tokens": 1, "prompt_token_details": {"cached_tokens": 7}}),
             json!({"prompt_tokens": 9, "completion_tokens": 1, "num_cached_tokens": 7}),
@@ -353,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_left_out_of_the_sum_are_put_back() {
+    fn counts_omitted_from_the_sum_are_added_back() {
         let xai = read(&json!({
             "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 45,
             "completion_tokens_details": {"reasoning_tokens": 30},
@@ -374,7 +371,7 @@ mod tests {
             "prompt_tokens_details": {"cached_tokens": 100},
         }));
         assert_eq!(cached, Usage { cached_tokens: 100, ..Usage::reported(104, 5) });
-        // What nothing accounts for is thought; a total that is too small says nothing.
+        // Unexplained tokens count as reasoning; a total that is too small is ignored.
         for (total, output) in [(9, 8), (2, 1), (1, 1)] {
             let usage =
                 read(&json!({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": total}));
@@ -383,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn the_providers_own_bill_is_read_exactly() {
+    fn the_providers_own_cost_is_read_exactly() {
         let cost = |mut usage: Value| {
             usage["prompt_tokens"] = json!(1);
             read(&usage).reported_cost.map(|cost| cost.to_string())

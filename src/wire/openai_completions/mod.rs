@@ -1,6 +1,5 @@
-//! OpenAI's text completions, `POST /completions`: a prompt in, its continuation
-//! out. Deprecated there, but the only way to a few models, and widely served by
-//! local servers.
+//! OpenAI's text completions, `POST /completions`: a prompt in, its continuation out. OpenAI
+//! deprecated them, but a few models have no other endpoint, and many local servers offer them.
 
 mod stream;
 
@@ -66,23 +65,22 @@ impl WireFormat for Completions {
     }
 }
 
-/// The output limit where the caller sets none. The endpoint's own default is 16
-/// (`CompletionCreateParams.max_tokens` in openai-python), which cuts nearly
-/// every answer off.
+/// The output limit if the caller sets none. The endpoint's own default is 16
+/// (`CompletionCreateParams.max_tokens` in openai-python), which truncates nearly every answer.
 const DEFAULT_MAX_TOKENS: u32 = 1024;
 
-/// Ends an answer before the model writes the user's next turn as well.
+/// Ends an answer before the model writes the user's next turn too.
 const NEXT_TURN: &str = "\nUser:";
 
-/// OpenAI refuses more than four stop texts (API reference, `stop`).
+/// OpenAI rejects more than four stop sequences (API reference, `stop`).
 const MAX_STOPS: usize = 4;
 
-/// Whether OpenAI serves `model` on this endpoint only: `gpt-3.5-turbo-instruct`
-/// (`gpt-35-…` at Azure), `davinci-002` and `babbage-002`, with their dated and
-/// fine-tuned forms, and the GPT-3 models before them, all shut down since.
+/// Returns true if OpenAI serves `model` on this endpoint only: `gpt-3.5-turbo-instruct`
+/// (`gpt-35-…` at Azure), `davinci-002` and `babbage-002`, with their dated and fine-tuned forms,
+/// and the earlier GPT-3 models, all since shut down.
 ///
-/// A vendor-prefixed name (`openai/gpt-3.5-turbo-instruct`) is a gateway's, which
-/// offers it as chat too.
+/// A name with a vendor prefix (`openai/gpt-3.5-turbo-instruct`) belongs to a gateway, which offers
+/// the model as chat too.
 pub(crate) fn serves(model: &str) -> bool {
     let name = model.strip_prefix("ft:").unwrap_or(model);
     let name = name.split(':').next().unwrap_or(name);
@@ -100,10 +98,9 @@ pub(crate) fn serves(model: &str) -> bool {
     names.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Writes the body of a text completion.
+/// Builds the body of a text completion.
 ///
-/// A request of a single user message is sent as its text, nothing added. Any
-/// other is written out as a dialogue:
+/// A request with a single user message is sent as that text. Any other request becomes a dialogue:
 ///
 /// ```text
 /// Answer in one word.
@@ -114,10 +111,10 @@ pub(crate) fn serves(model: &str) -> bool {
 /// Assistant:
 /// ```
 ///
-/// System messages stand first, wherever they were. A last message of the
-/// assistant's is left open for the model to go on with. A dialogue also stops
-/// at `"\nUser:"`, in addition to the caller's own stop texts, unless these are
-/// four already. (vercel/ai, `packages/openai/src/completion/`, does much the same.)
+/// System messages come first, wherever they were. If the last message is the assistant's, it stays
+/// open for the model to continue. A dialogue also stops at `"\nUser:"`, in addition to the
+/// caller's stop sequences, unless there are already four. (vercel/ai,
+/// `packages/openai/src/completion/`, does nearly the same.)
 pub(super) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
@@ -176,7 +173,7 @@ fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Erro
     let best_of = request.extra.get("best_of").and_then(Value::as_f64).unwrap_or(1.0);
     if delivery == Delivery::Stream && best_of > 1.0 {
         return Err(Error::invalid_request(
-            "best_of cannot be streamed; ask for the whole answer at once, or leave it out",
+            "best_of cannot be streamed; call chat() instead of stream(), or remove it",
         ));
     }
     Ok(())
@@ -184,7 +181,7 @@ fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Erro
 
 fn refuse(what: &str) -> Error {
     Error::invalid_request(format!(
-        "text completions cannot take {what}; use a chat model, or leave it out"
+        "text completions do not support {what}; use a chat model, or remove it"
     ))
 }
 
@@ -217,12 +214,12 @@ fn dialogue(messages: &[Message]) -> Result<String, Error> {
     Ok(prompt)
 }
 
-/// Whether a model made an image, in its own message; see [`Part`].
+/// Returns true if a model generated this image, in its own message; see [`Part`].
 fn is_made(image: &Image, message: &Message) -> bool {
     message.role == Role::Assistant && image.opaque.is_some()
 }
 
-/// The text of a message. A refusal was said in words, so it counts, and so was speech.
+/// Returns the text of a message. Refusals and the transcripts of audio count as text.
 fn text(message: &Message) -> Result<String, Error> {
     let mut text = String::new();
     for part in &message.content {
@@ -233,9 +230,9 @@ fn text(message: &Message) -> Result<String, Error> {
             Part::Other { provenance: Some(provenance), .. }
                 if provenance.format == Format::OpenAiChat =>
             {
-                return Err(refuse("audio and other parts of OpenAI's own"));
+                return Err(refuse("audio and other parts in OpenAI's own format"));
             }
-            // Only of use where they came from; see `Part`.
+            // These are only useful where they came from; see `Part`.
             Part::Reasoning(_) | Part::CachePoint(_) | Part::Other { .. } => {}
             Part::Image(image) if is_made(image, message) => {}
             Part::Image(_) => return Err(refuse("images")),
@@ -256,8 +253,7 @@ members!(impl [] Choice<'de> {
     "text" => text,
 });
 
-/// Reads a text completion: one choice, its text untouched, leading space
-/// and all.
+/// Decodes a text completion: one choice, with its text unchanged, leading space included.
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let (envelope, choice) = Envelope::read::<Choice<'_>>(body, &mut repaired)?;
@@ -294,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_models_of_this_endpoint_are_known() {
+    fn models_of_this_endpoint_are_recognised() {
         for model in [
             "gpt-3.5-turbo-instruct",
             "gpt-3.5-turbo-instruct-0914",
@@ -322,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_prompt_is_sent_as_it_is() {
+    fn a_single_prompt_is_sent_unchanged() {
         assert_eq!(
             encoded(&" Once upon\na time ".into()),
             json!({"model": "davinci-002", "prompt": " Once upon\na time ", "max_tokens": 1024})
@@ -375,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_endpoint_cannot_do_is_refused() {
+    fn unsupported_requests_are_rejected() {
         let hi = || ChatRequest::from("secret");
         let with = |part: Part| ChatRequest::from(Message::user("secret").with(part));
         for (request, expected) in [
@@ -400,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_read_verbatim() {
+    fn an_answer_is_read_unchanged() {
         let body = json!({
             "id": "cmpl-1", "object": "text_completion", "model": "davinci-002",
             "choices": [{"text": "\n\n there", "index": 0, "logprobs": null, "finish_reason": "length"}],
@@ -418,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn thin_and_failed_answers_are_told_apart() {
+    fn minimal_answers_succeed_and_failed_ones_are_errors() {
         let thin = decode(br#"{"choices": [{"text": null, "finish_reason": "stop"}]}"#).unwrap();
         assert_eq!(thin.message.content, []);
         assert_eq!(thin.finish_reason, FinishReason::Stop);

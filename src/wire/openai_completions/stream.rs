@@ -9,8 +9,7 @@ use crate::wire::openai_chat::{LEAST_REPEATED, Outline, Read};
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure};
 
-/// A text completion that is streamed, as far as it has come. Its events are of the
-/// same form as a whole one.
+/// The state of a streamed text completion. Its events have the same form as a complete one.
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
     outline: Outline,
@@ -35,7 +34,7 @@ impl Stream {
             self.outline.read(name, data, &mut repaired)?;
         let Some(choice) = choice else { return Ok(step) };
         match choice.text {
-            // A last frame that repeats it all.
+            // A last frame that repeats the whole text.
             Written::Text(text)
                 if finishes && text.len() >= LEAST_REPEATED && *text == self.text =>
             {
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_folds_into_what_would_have_come_at_once() {
+    fn a_stream_yields_the_same_answer_as_one_body() {
         let chunks = [
             chunk("\n\n", json!(null)),
             json!({"choices": [{"index": 1, "text": "no"}]}),
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn thin_cut_and_failed_streams_are_told_apart() {
+    fn minimal_truncated_and_failed_streams_are_distinguished() {
         let wire = Wire::OpenAiCompletions;
         let ended = json!({"choices": [{"text": null, "finish_reason": "stop"}]});
         let thin = run(wire, &(lines(&[ended]) + "data: [DONE]\n\n"));

@@ -17,11 +17,11 @@ use report::Report;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) kind: ErrorKind,
-    /// The provider's own code.
+    /// The provider's error code.
     pub(crate) code: Option<String>,
-    /// The provider's own words, or ours where it has none.
+    /// The provider's message, or ours if it sent none.
     pub(crate) message: String,
-    /// How long the body asks to wait.
+    /// How long the body asks clients to wait.
     pub(crate) wait: Option<Duration>,
 }
 
@@ -30,14 +30,14 @@ impl Failure {
         Self { kind: ErrorKind::Protocol, code: None, message: message.into(), wait: None }
     }
 
-    /// The failure of a stream without events whose body only the end of the connection ends.
+    /// Returns the failure for a stream without events whose body ended with the connection.
     pub(crate) fn cut_off() -> Self {
         let message = "the connection ended before the first event of the stream".to_owned();
         Self { kind: ErrorKind::Truncated, code: None, message, wait: None }
     }
 
     pub(in crate::wire) fn too_many_parts() -> Self {
-        Self::protocol("the answer has more parts than any model writes")
+        Self::protocol("the answer has more parts than any model writes; check the server")
     }
 
     pub(crate) fn into_error(self) -> Error {
@@ -48,12 +48,12 @@ impl Failure {
         Error::new(self.kind, self.message).with_code(self.code).with_retry_hints(self.wait, None)
     }
 
-    /// The failure of a response of any status but 2xx.
+    /// Returns the failure for a response with any status but 2xx.
     ///
-    /// The body decides, the same way whatever the format: gateways
-    /// stand in front of every provider and answer in each other's forms. A body
-    /// that is not JSON is a proxy's and says no more than its status; one with a
-    /// content coding, which was not requested, cannot be read.
+    /// The body decides, in the same way for every format, because gateways stand in front of every
+    /// provider and answer in each other's forms. A body that is not JSON comes from a proxy and
+    /// adds nothing to the status. A body with a content coding, which was not requested, cannot be
+    /// read.
     pub(crate) fn of(reply: Reply<'_>) -> Self {
         let status = reply.status;
         match status {
@@ -61,7 +61,7 @@ impl Failure {
             400..=599 => {}
             _ => {
                 return Self::protocol(format!(
-                    "the server answered with status {status}, which has no meaning here"
+                    "the server answered with the unexpected status {status}; check the base URL"
                 ));
             }
         }
@@ -91,25 +91,24 @@ impl Failure {
         }
     }
 
-    /// The failure that an `error` member means in a body under status 200, or in
-    /// a stream: classed by the status in its code, as OpenRouter writes it, or by
-    /// its code, type and words. One that says nothing known is
-    /// [`Server`](ErrorKind::Server), as the request was taken.
+    /// Returns the failure for an `error` member in a body with status 200 or in a stream. Its
+    /// class comes from the status in its code, as OpenRouter writes it, or from its code, type and
+    /// message. If none is known, the failure is [`Server`](ErrorKind::Server), because the request
+    /// was accepted.
     pub(in crate::wire) fn inside(error: &Value) -> Self {
         Self::of_body(&json!({ "error": error }))
     }
 
-    /// As [`inside`](Self::inside), of a body that is the error itself.
+    /// Like [`inside`](Self::inside), for a body that is the error itself.
     pub(in crate::wire) fn of_body(body: &Value) -> Self {
         let report = Report::read(body);
         let status = report.status;
         Self::reported(status, report, || {
-            "the server answered with an error it does not explain".to_owned()
+            "the server answered with an unexplained error".to_owned()
         })
     }
 
-    /// The provider's code is its `code`, or its `type` where it has no code or
-    /// one that only repeats the status.
+    /// The provider's code is `code`, or `type` if there is no code or it only repeats the status.
     fn reported(status: Option<u16>, report: Report, unexplained: impl Fn() -> String) -> Self {
         Self {
             kind: class::of(status, &report),
@@ -120,8 +119,8 @@ impl Failure {
     }
 }
 
-/// An error body as JSON. Some servers answer a request for a stream with an error inside
-/// an event stream.
+/// Parses an error body as JSON. Some servers answer a streaming request with an error inside an
+/// event stream.
 fn explanation(body: &[u8]) -> Option<Value> {
     let found = json::detail(body);
     if found.as_ref().is_some_and(|found| found.is_object() || found.is_array()) {

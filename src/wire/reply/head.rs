@@ -1,19 +1,18 @@
-//! What the head of a response says about its body.
+//! Checks if the head of a response allows its body to be read.
 
 use ureq::http::header::CONTENT_ENCODING;
 
 use super::{Failure, Reply, misdirected, text};
 
-/// The longest name of a coding that is shown. A longer one is not shortened: it may be a
-/// secret, and only a whole secret is recognised and hidden.
+/// The longest content coding to show. A longer one is not shortened but hidden: it could be a
+/// secret, and only a complete secret is recognised.
 const LONGEST: usize = 40;
 
-/// Checks whether a response of status 2xx can hold an answer.
+/// Checks if a response with status 2xx can hold an answer.
 ///
 /// # Errors
 ///
-/// If it has no content (RFC 9110 section 15.3.5), or content in a coding, which cannot be
-/// read.
+/// If it has no content (RFC 9110 section 15.3.5), or content in a coding, which cannot be read.
 pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
     if reply.status == 204 {
         return Err(Failure::protocol(
@@ -26,22 +25,22 @@ pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
     check_coding(reply)
 }
 
-/// Checks whether the body of a response can be read.
+/// Checks if the body of a response can be read.
 ///
 /// # Errors
 ///
-/// If it has a coding that was not asked for.
+/// If it has a coding that was not requested.
 pub(crate) fn check_coding(reply: Reply<'_>) -> Result<(), Failure> {
     coding(reply).map_or(Ok(()), |coding| {
         Err(Failure::protocol(format!(
-            "the response has the content-encoding {coding:?}, although the request asked for \
-             none (accept-encoding: identity); turn it off at the server or the proxy that adds it"
+            "the response has the content-encoding {coding:?}, but the request accepts none \
+             (accept-encoding: identity); turn it off in the server or proxy that adds it"
         )))
     })
 }
 
-/// The coding that must be undone to read a body (RFC 9110 section 8.4). Some servers write
-/// a charset or `none` there, which mean none.
+/// Returns the coding of a body (RFC 9110 section 8.4). Some servers write a charset or `none`
+/// there, which mean no coding.
 pub(super) fn coding(reply: Reply<'_>) -> Option<String> {
     let codings = reply.headers.get_all(CONTENT_ENCODING);
     let mut codings = codings.iter().filter_map(text).flat_map(|value| value.split(','));
@@ -60,7 +59,7 @@ mod tests {
     use crate::wire::header_map;
 
     #[test]
-    fn codings_are_named_and_values_that_mean_none_are_ignored() {
+    fn codings_are_named_and_values_meaning_none_are_ignored() {
         for (values, expected) in [
             (&[][..], None),
             (&["identity"][..], None),
@@ -90,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn status_204_holds_no_answer() {
+    fn status_204_is_an_error() {
         let headers = header_map(&[]);
         for status in [200, 201, 203, 206] {
             assert_eq!(check(Reply { status, headers: &headers, body: b"", sent: None }), Ok(()));

@@ -1,4 +1,4 @@
-//! What the providers say in response headers. Nonsense counts as silence.
+//! Reads rate limits and retry hints from response headers. Malformed values count as missing.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,11 +7,11 @@ use super::{Reply, text};
 use crate::error::{Quota, RateLimit};
 use crate::time::header_date;
 
-/// The longest wait that is kept, a hundred years: enough to mean "never", and
-/// small enough to be added to any clock.
+/// The longest wait to keep, a hundred years: enough to mean "never", and small enough to add to
+/// any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Whether anything here is said by a header of this name, in lower case.
+/// Returns true if this module reads a header with this name (in lower case).
 pub(crate) fn is_read(name: &str) -> bool {
     let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
     name == "x-should-retry"
@@ -20,12 +20,14 @@ pub(crate) fn is_read(name: &str) -> bool {
         || OTHERS.contains(&name)
 }
 
-/// Reads the rate limits: OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,
-/// tokens}` (which others copy, OpenRouter and Together without the last word; Mistral as
-/// `req-minute` and `tokens-minute`, Hugging Face and Cerebras as `requests-minute` and
-/// `tokens-minute`, of which those for days and months are left out),
-/// Anthropic's `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-
-/// {limit,remaining,reset}`.
+/// Reads the rate limits:
+///
+/// - OpenAI's `x-ratelimit-{limit,remaining,reset}-{requests,tokens}`, which others copy.
+///   OpenRouter and Together omit the last word. Mistral writes `req-minute` and `tokens-minute`,
+///   Hugging Face and Cerebras `requests-minute` and `tokens-minute`; their headers for days and
+///   months are ignored.
+/// - Anthropic's
+///   `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
     let mut milliseconds = false;
     let mut quotas = [[None; FIELDS.len()]; QUOTAS.len()];
@@ -33,9 +35,9 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
         let name = name.as_str();
         let (source, quota, field) = if let Some(rest) = name.strip_prefix("x-ratelimit-") {
             match rest.split_once('-') {
-                // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute
-                // are back after `7`, one of 120 requests a minute after `500`. Its
-                // renewal-period headers give it away.
+                // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute were
+                // restored after `7`, one of 120 requests a minute after `500`. Its renewal-period
+                // headers identify it.
                 Some(("renewalperiod", "requests" | "tokens")) => {
                     milliseconds = true;
                     continue;
@@ -75,25 +77,24 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
     RateLimit { requests, tokens, input_tokens, output_tokens }
 }
 
-/// The names of what is limited, in the order of [`RateLimit`].
+/// The names of the limited quantities, in the order of [`RateLimit`].
 const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
 
-/// The names of what is said of each, in the order of [`Quota`].
+/// The names of each quantity's values, in the order of [`Quota`].
 const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
 
-/// Whose header it is; the first holds.
+/// Whose header it is, in order of precedence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
     Anthropic,
     OpenAi,
-    /// OpenAI's without the last word, or with a period behind it.
+    /// OpenAI's without the last word, or with a period after it.
     Bare,
 }
 
-/// The time until a reset: a number, a duration as Go writes it (`6m0s`,
-/// `120ms`, `1h2m3.5s`) or an RFC 3339 date. A number so great that it can only
-/// be a date is one, in seconds or milliseconds since 1970; one even greater is
-/// nonsense.
+/// Parses the time until a reset: a number, a Go duration (`6m0s`, `120ms`, `1h2m3.5s`) or an RFC
+/// 3339 date. A number too large for a wait is a date, in seconds or milliseconds since 1970. An
+/// even larger one is ignored.
 fn reset(text: &str, milliseconds: bool, now: SystemTime) -> Option<Duration> {
     if let Some(number) = number(text) {
         let since_epoch = match number {
@@ -137,11 +138,10 @@ fn go_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| seconds(total))?
 }
 
-/// Reads how long to wait before the next attempt: `retry-after-ms` and Azure's
-/// `x-ms-retry-after-ms` in milliseconds, then `retry-after` in seconds or as an
-/// HTTP date, as the official SDKs do (openai-python and anthropic-sdk-python,
-/// `_base_client.py`). LiteLLM's proxy hands its provider's headers on with
-/// `llm_provider-` before them. What is not above 0 says nothing.
+/// Reads how long to wait before the next attempt, in the order of the official SDKs (openai-python
+/// and anthropic-sdk-python, `_base_client.py`): `retry-after-ms` and Azure's `x-ms-retry-after-ms`
+/// in milliseconds, then `retry-after` in seconds or as an HTTP date. LiteLLM's proxy passes on its
+/// provider's headers with the prefix `llm_provider-`. Values of 0 or less are ignored.
 pub(super) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration> {
     let milliseconds = ["retry-after-ms", "x-ms-retry-after-ms", "llm_provider-retry-after-ms"]
         .into_iter()
@@ -159,7 +159,7 @@ pub(super) fn retry_after(reply: Reply<'_>, now: SystemTime) -> Option<Duration>
     milliseconds.or_else(plain)
 }
 
-/// Reads what the provider says about trying again, `x-should-retry`.
+/// Reads `x-should-retry`, the provider's advice on retrying.
 pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
     match reply.header("x-should-retry")?.trim().to_ascii_lowercase().as_str() {
         "true" => Some(true),
@@ -168,12 +168,12 @@ pub(super) fn should_retry(reply: Reply<'_>) -> Option<bool> {
     }
 }
 
-/// A number as Rust reads it, infinities and NaN included.
+/// Parses a number as Rust does, infinities and NaN included.
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
 
-/// A time of so many seconds, at most [`LONGEST`]; none for what is none.
+/// Returns a duration of this many seconds, at most [`LONGEST`]; `None` if it is invalid.
 fn seconds(number: f64) -> Option<Duration> {
     (number.is_finite() && number >= 0.0)
         .then(|| Duration::try_from_secs_f64(number).map_or(LONGEST, |wait| wait.min(LONGEST)))
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
     use crate::wire::header_map;
 
-    /// 2023-09-29 16:26:37, the moment of the SDKs' tests.
+    /// 2023-09-29 16:26:37, the time in the SDKs' tests.
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_696_004_797)
     }
@@ -199,11 +199,11 @@ mod tests {
     }
 
     /// openai-python and anthropic-sdk-python, `tests/test_client.py`,
-    /// `test_parse_retry_after_header` and `test_retry_after_max_delay`. Where
-    /// they fall back to their backoff because a wait is too long, it is kept
-    /// here: what is too long is decided where retries are.
+    /// `test_parse_retry_after_header` and `test_retry_after_max_delay`. Where the SDKs fall back
+    /// to their backoff because a wait is too long, this parser keeps the wait: the retry logic
+    /// decides what is too long.
     #[test]
-    fn the_sdks_vectors_for_retry_after() {
+    fn the_sdks_vectors_for_retry_after_pass() {
         for (value, expected) in [
             ("20", Some(20.0)),
             ("0", None),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_go_first_and_nonsense_is_passed_over() {
+    fn milliseconds_take_precedence_and_malformed_values_are_ignored() {
         for (headers, expected) in [
             (&[("retry-after-ms", "1.5"), ("retry-after", "9")][..], Some(0.0015)),
             (&[("x-ms-retry-after-ms", "250"), ("retry-after", "9")], Some(0.25)),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn resets_are_read_in_every_form() {
+    fn resets_are_parsed_in_every_form() {
         let seconds = Duration::from_secs;
         for (text, expected) in [
             ("6m0s", Some(seconds(360))),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn rate_limits_of_every_dialect_are_read() {
+    fn rate_limits_of_every_vendor_are_read() {
         let quota = |limit, remaining, reset| Quota {
             limit: Some(limit),
             remaining: Some(remaining),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_kept() {
+    fn is_read_names_every_header_that_is_read() {
         for name in [
             "x-ratelimit-limit-requests",
             "x-ratelimit-renewalperiod-tokens",
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn should_retry_is_a_word_in_any_case() {
+    fn should_retry_ignores_case() {
         for (value, expected) in [
             ("true", Some(true)),
             ("False", Some(false)),

@@ -1,23 +1,22 @@
-//! Error bodies that are no JSON: pages of proxies, lines of text.
+//! Excerpts of error bodies that are not JSON: proxies' HTML pages, lines of text.
 
 use crate::unseen::is_unseen;
 
-/// How much of a body is looked at, in bytes.
+/// How much of a body to read, in bytes.
 const LOOKED_AT: usize = 16 * 1024;
 
-/// The longest line that is shown, in characters.
+/// The longest excerpt, in characters.
 const LONGEST: usize = 200;
 
-/// What a page or a line says, on one line, for a message.
+/// Returns the text of a page or a single line, on one line, for an error message.
 ///
-/// Only these two are shown: of a page what a browser would show, and a text of
-/// one line. Anything else, JSON that cannot be read above all, may be the request
-/// itself, sent back.
+/// It shows the visible_text text of an HTML page, or a text of one line. Anything else, above all
+/// unparsable JSON, could be the request itself, sent back.
 pub(super) fn excerpt(body: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]);
     let text = text.trim_start_matches('\u{feff}').trim();
     let shown = if text.starts_with('<') {
-        visible(text)
+        visible_text(text)
     } else if text.starts_with('"')
         || text.contains(['\n', '{', '['])
         || text.chars().count() > LONGEST
@@ -27,21 +26,21 @@ pub(super) fn excerpt(body: &[u8]) -> Option<String> {
         text.to_owned()
     };
     let words: Vec<_> = shown.split_whitespace().collect();
-    let words = once(&words);
+    let words = without_repetition(&words);
     let line =
         words.join(" ").chars().filter(|char| !is_unseen(*char)).take(LONGEST).collect::<String>();
     (!line.is_empty()).then_some(line)
 }
 
-/// The words without those that only repeat the ones before: servers' own pages have
-/// their title twice, above the window and in it.
-fn once<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
+/// Drops a repeated first half. Servers' own pages have their title twice: in the title bar and on
+/// the page.
+fn without_repetition<'a, 'b>(words: &'a [&'b str]) -> &'a [&'b str] {
     let half = (2..=words.len() / 2).rev().find(|half| words[..*half] == words[*half..half * 2]);
     &words[half.unwrap_or(0)..]
 }
 
-/// A page without its tags, comments, scripts and styles.
-fn visible(page: &str) -> String {
+/// Strips a page's tags, comments, scripts and styles.
+fn visible_text(page: &str) -> String {
     let lower = page.to_ascii_lowercase();
     let mut shown = String::new();
     let mut at = 0;
@@ -71,7 +70,7 @@ mod tests {
     use super::excerpt;
 
     #[test]
-    fn pages_are_shown_as_a_browser_would() {
+    fn pages_show_their_visible_text() {
         for (page, expected) in [
             (
                 "<html><head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>",
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn of_texts_only_single_lines_are_shown() {
+    fn only_single_lines_of_text_are_shown() {
         assert_eq!(
             excerpt(b" upstream connect error\n").as_deref(),
             Some("upstream connect error")

@@ -1,4 +1,4 @@
-//! Responses that come from the wrong address, and what to do about it.
+//! Detects responses from a wrong URL, and says what to do about it.
 
 use ureq::http::Uri;
 use ureq::http::header::CONTENT_TYPE;
@@ -8,15 +8,14 @@ use super::{Reply, Sent, text};
 use crate::error::ErrorKind;
 use crate::wire::json;
 
-/// Adds to a failure what was called, where the answer looks as if nothing of the provider
-/// were there: a page, a status without an explanation, or one of the phrases in which
-/// servers say that they have no such path. An explanation of the provider's own stays as it
-/// is; what to do is then returned beside it.
+/// Adds the called URL to a failure if the response does not seem to come from the provider's API:
+/// an HTML page, a status without an explanation, or a phrase with which servers report an unknown
+/// path. The provider's own explanation stays unchanged; advice is then returned separately.
 pub(super) fn explain(mut failure: Failure, reply: Reply<'_>) -> (Failure, Option<String>) {
     let Some(sent) = reply.sent else { return (failure, None) };
     let advice = if reply.status == 413 && failure.kind == ErrorKind::InvalidRequest {
         let advice = format!(
-            "the request had {} bytes: send less, or upload large files and name their ids",
+            "the request had {} bytes; send less, or upload large files and refer to them by id",
             sent.bytes
         );
         if failure.code.is_some() {
@@ -43,7 +42,7 @@ fn is_misdirected(failure: &Failure, reply: Reply<'_>) -> bool {
             is_page(reply) || json::detail(reply.body).is_none() || is_bare(&failure.message)
         }
         400 | 403 | 410 => is_page(reply),
-        // The body of a stream is not kept, but what read it has said so.
+        // The body of a stream is not kept, but its reader put this into the message.
         200..=299 => {
             failure.kind == ErrorKind::Protocol
                 && (is_page(reply) || failure.message.contains("an HTML page"))
@@ -55,8 +54,8 @@ fn is_misdirected(failure: &Failure, reply: Reply<'_>) -> bool {
         || begins_with(&failure.message, &NO_SUCH_PATH)
 }
 
-/// Whether a response is a page for people. The body of a stream is not kept, and its type
-/// alone says nothing: some servers label JSON and event streams as HTML.
+/// Returns true if a response is an HTML page. The body of a stream is not kept, and its content
+/// type is only used if there is no body: some servers label JSON and event streams as HTML.
 fn is_page(reply: Reply<'_>) -> bool {
     if !reply.body.trim_ascii().is_empty() {
         return is_markup(reply.body);
@@ -65,13 +64,13 @@ fn is_page(reply: Reply<'_>) -> bool {
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
-/// Whether a body begins as HTML and XML do, and JSON and event streams do not.
+/// Returns true if a body starts like HTML and XML, and unlike JSON and event streams.
 pub(super) fn is_markup(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     body.trim_ascii_start().starts_with(b"<")
 }
 
-/// Whether a message says no more than its status.
+/// Returns true if a message says no more than its status.
 fn is_bare(message: &str) -> bool {
     let message = message.trim_end_matches(['.', '!']).to_ascii_lowercase();
     BARE.contains(&message.as_str()) || message.ends_with("no explanation")
@@ -82,7 +81,7 @@ fn mentions(message: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| message.contains(phrase))
 }
 
-/// What servers with TLS say to a request without: Go and nginx.
+/// What TLS servers (Go and nginx) answer to a request without TLS.
 const WANTS_TLS: [&str; 2] =
     ["http request to an https server", "plain http request was sent to https port"];
 
@@ -109,7 +108,7 @@ const BARE: [&str; 14] = [
     "405 method not allowed",
 ];
 
-/// Beginnings of messages of servers without such a path, whatever their status.
+/// How the messages of servers without this path start, whatever their status.
 const NO_SUCH_PATH: [&str; 6] = [
     "unknown request url",           // OpenAI
     "unrecognized request url",      // OpenAI
@@ -119,15 +118,15 @@ const NO_SUCH_PATH: [&str; 6] = [
     "no static resource",            // Spring
 ];
 
-/// What was called, without the query, which may hold a key; and how to change it.
+/// Returns the called URL without its query, which can hold a key, and how to change it.
 fn advice(sent: &Sent) -> String {
     let url = &sent.url;
     let (scheme, path) = (url.scheme_str().unwrap_or("https"), url.path());
     let origin =
         format!("{scheme}://{}", url.authority().map_or("", |authority| authority.as_str()));
     let what = format!(
-        "{origin}{path} was called: check the base URL, which .base_url(…) or an environment \
-         variable such as OPENAI_BASE_URL sets"
+        "the URL was {origin}{path}; check the base URL, set by .base_url(…) or an \
+         environment variable such as OPENAI_BASE_URL"
     );
     match repeated(path) {
         Some(end) => format!("{what}; it must end before {end}"),
@@ -142,7 +141,7 @@ fn advice(sent: &Sent) -> String {
     }
 }
 
-/// The end of the path that the base URL has already.
+/// Returns the end of the path if the base URL already contains it.
 fn repeated(path: &str) -> Option<&'static str> {
     ["/chat/completions", "/completions", "/v1/messages"].into_iter().find(|end| {
         path.strip_suffix(end)
@@ -150,7 +149,7 @@ fn repeated(path: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a part of the path is a version, as `v1` and `v1beta` are.
+/// Returns true if a part of the path is a version, such as `v1` or `v1beta`.
 fn has_version(url: &Uri) -> bool {
     url.path().split('/').any(|step| {
         step.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
@@ -177,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_from_the_wrong_address_names_it_and_the_setting() {
+    fn an_answer_from_a_wrong_url_names_the_url_and_the_setting() {
         let json = "application/json";
         for (status, kind, body) in [
             (200, "text/html; charset=utf-8", PAGE),
@@ -209,7 +208,7 @@ mod tests {
             let url = "https://llm.example:8443/chat/completions?api-key=secret-key";
             let message = explained(url, status, kind, body);
             for expected in [
-                "https://llm.example:8443/chat/completions was called",
+                "the URL was https://llm.example:8443/chat/completions",
                 "base URL",
                 ".base_url(…)",
                 "https://llm.example:8443/v1)?",
@@ -221,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_explanation_of_the_providers_stays_as_it_is() {
+    fn the_providers_own_explanation_stays_unchanged() {
         let json = "application/json";
         for (status, body) in [
             (
@@ -236,12 +235,12 @@ mod tests {
             (429, PAGE),
         ] {
             let message = explained("https://llm.example/chat/completions", status, json, body);
-            assert!(!message.contains("was called"), "{status} {body}: {message}");
+            assert!(!message.contains("the URL was"), "{status} {body}: {message}");
         }
     }
 
     #[test]
-    fn a_server_that_wants_tls_is_asked_by_https() {
+    fn a_server_that_wants_tls_leads_to_advice_to_use_https() {
         let nginx = "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title>";
         for body in ["Client sent an HTTP request to an HTTPS server.", nginx] {
             let message = explained("http://a.b/v1/chat/completions", 400, "text/html", body);
@@ -252,10 +251,14 @@ mod tests {
     #[test]
     fn the_advice_fits_the_path() {
         for (url, expected, other) in [
-            ("https://a.b/v1/chat/completions", "https://a.b/v1/chat/completions was", "missing"),
-            ("https://a.b/openai/v1/chat/completions", "was called", "missing"),
-            ("https://a.b/v1beta/openai/chat/completions", "was called", "missing"),
-            ("https://a.b/v1/messages", "was called", "missing"),
+            (
+                "https://a.b/v1/chat/completions",
+                "URL was https://a.b/v1/chat/completions",
+                "missing",
+            ),
+            ("https://a.b/openai/v1/chat/completions", "the URL was", "missing"),
+            ("https://a.b/v1beta/openai/chat/completions", "the URL was", "missing"),
+            ("https://a.b/v1/messages", "the URL was", "missing"),
             ("https://a.b/api/chat/completions", "missing (https://a.b/api/v1)?", "must end"),
             (
                 "https://a.b/v1/chat/completions/chat/completions",
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_too_large_has_its_size() {
+    fn the_error_for_a_too_large_body_names_its_size() {
         let url = "https://a.b/v1/chat/completions";
         for body in ["", PAGE, r#"{"error": {"type": "request_too_large", "message": "Too big."}}"#]
         {

@@ -1,5 +1,4 @@
-//! What every response has, whatever its format: status, headers, and the failures that
-//! they tell of.
+//! What every format shares in responses: status, headers, and the failures they report.
 
 mod failure;
 pub(crate) mod head;
@@ -19,13 +18,14 @@ pub(crate) use failure::Failure;
 pub(crate) use headers::{is_read, rate_limit};
 pub(crate) use request_id::request_id;
 
-/// A response as the transport hands it over.
+/// A response from the transport.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],
-    /// What it answers; `None` in tests and for what does not come from the network.
+    /// The request that it answers; `None` in tests and for data that does not come from the
+    /// network.
     pub(crate) sent: Option<&'a Sent>,
 }
 
@@ -33,18 +33,18 @@ pub(crate) struct Reply<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) url: Uri,
-    /// The length of the body.
+    /// The length of the body, in bytes.
     pub(crate) bytes: usize,
 }
 
 impl<'a> Reply<'a> {
-    /// The value of the first header of a name, given in lower case.
+    /// Returns the first header's value for a name in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         text(self.headers.get(name)?)
     }
 }
 
-/// Headers for a test.
+/// Builds headers for a test.
 #[cfg(test)]
 pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     use ureq::http::HeaderName;
@@ -54,13 +54,13 @@ pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     headers.iter().map(|(key, text)| (name(key), value(text))).collect()
 }
 
-/// A header's value, unless it is no text.
+/// Returns a header's value if it is text.
 fn text(value: &HeaderValue) -> Option<&str> {
     std::str::from_utf8(value.as_bytes()).ok()
 }
 
-/// The error of a response that is not an answer, without the secrets that it repeats:
-/// under status 200, too, a server may quote the key.
+/// Builds the error for a response that is not an answer, without the secrets that it repeats.
+/// Servers may quote the key even under status 200.
 pub(crate) fn error(
     failure: Failure,
     reply: Reply<'_>,
@@ -76,7 +76,7 @@ pub(crate) fn error(
         .with_request_id(request_id(reply, secrets))
         .with_rate_limit(rate_limit(reply, now))
         .with_retry_hints(wait, headers::should_retry(reply))
-        // Before anything is cut: half a key could be left.
+        // Hide before anything is shortened, or half a key could remain.
         .hide(secrets)
         .bounded()
 }

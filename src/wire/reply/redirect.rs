@@ -1,41 +1,43 @@
-//! Responses of status 3xx: redirects, which are reported and never followed, and others.
+//! Responses with status 3xx. Redirects are reported and never followed.
 
 use crate::wire::{Failure, Reply};
 
-/// The failure for a response of status 3xx (RFC 9110 section 15.4). For a redirect it
-/// names the target by scheme and host only, since the rest may hold secrets.
+/// Returns the failure for a response with status 3xx (RFC 9110 section 15.4). For a redirect it
+/// names only the target's scheme and host, because the rest can hold secrets.
 ///
-/// Redirects are not followed: the key must not travel to another host, and a
-/// body sent twice may be billed twice.
+/// Redirects are not followed: the key must not travel to another host, and a body that is sent
+/// twice can be billed twice.
 pub(in crate::wire) fn redirect(reply: Reply<'_>) -> Failure {
     Failure::protocol(match reply.status {
-        301..=303 | 307 | 308 => return points_elsewhere(reply),
-        300 => "the server answered with status 300 (Multiple Choices): it offers several \
-                addresses; set the base URL to one of them"
+        301..=303 | 307 | 308 => return redirected(reply),
+        300 => "the server answered with status 300 (Multiple Choices), which offers several \
+                URLs; set the base URL to one of them"
             .to_owned(),
-        304 => "the server answered with status 304 (Not Modified), although the request set no \
-                condition; a cache in between may be at fault"
+        304 => "the server answered with status 304 (Not Modified), but the request set no \
+                condition; check the caches and proxies in between"
             .to_owned(),
         305 => "the server answered with status 305 (Use Proxy), which is obsolete and ignored; \
                 if a proxy is needed, set it with ClientBuilder::proxy"
             .to_owned(),
-        status => format!("the server answered with status {status}, which has no meaning here"),
+        status => {
+            format!("the server answered with the unexpected status {status}; check the base URL")
+        }
     })
 }
 
-fn points_elsewhere(reply: Reply<'_>) -> Failure {
+fn redirected(reply: Reply<'_>) -> Failure {
     let advice = match reply.header("location").and_then(origin) {
-        Some(origin) => format!("points to {origin}; set the base URL to it"),
-        None => "points elsewhere on the same server or nowhere; check the base URL".to_owned(),
+        Some(origin) => format!("redirects to {origin}; set the base URL to it"),
+        None => "redirects to another path or to no URL; check the base URL".to_owned(),
     };
     Failure::protocol(format!(
-        "the server {advice}, since redirects are not followed: the key must not travel to \
+        "the server {advice}, because redirects are not followed: the key must not travel to \
          another host"
     ))
 }
 
-/// `https://host:port` of an absolute address, `host:port` of one without a
-/// scheme, none of a path or of something that is no address.
+/// Returns `https://host:port` for an absolute URL and `host:port` for one without a scheme; `None`
+/// for a path or an invalid URL.
 fn origin(location: &str) -> Option<String> {
     let (scheme, rest) = location.trim().split_once("//")?;
     let authority = rest.split(['/', '?', '#', '\\']).next()?;
@@ -65,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn other_statuses_are_not_called_redirects() {
+    fn other_3xx_statuses_are_not_called_redirects() {
         for (status, expected) in [
-            (300, "several addresses"),
+            (300, "several URLs"),
             (304, "(Not Modified)"),
             (305, "(Use Proxy)"),
-            (306, "status 306, which has no meaning"),
-            (309, "status 309, which has no meaning"),
-            (399, "status 399, which has no meaning"),
+            (306, "unexpected status 306"),
+            (309, "unexpected status 309"),
+            (399, "unexpected status 399"),
         ] {
             let failure = failure(status, Some("https://elsewhere.example/secret"));
             assert_eq!((failure.kind, failure.code), (ErrorKind::Protocol, None));
@@ -85,18 +87,18 @@ mod tests {
     }
 
     #[test]
-    fn the_target_is_named_by_its_host_only() {
+    fn only_the_host_of_the_target_is_shown() {
         for (location, expected) in [
             (Some("https://api.example.com/v1/x?key=secret#secret"), "to https://api.example.com;"),
             (Some("http://[::1]:8080"), "to http://[::1]:8080;"),
             (Some("https://secret:secret@host.example/"), "to https://host.example;"),
             (Some("//cdn.example/secret"), "to cdn.example;"),
-            (Some("/secret"), "elsewhere on the same server"),
-            (Some("/login?next=https://secret/"), "elsewhere on the same server"),
-            (Some("https://"), "nowhere"),
-            (Some("javascript://secret"), "nowhere"),
-            (Some("https://bad host secret/"), "nowhere"),
-            (None, "nowhere"),
+            (Some("/secret"), "to another path or to no URL"),
+            (Some("/login?next=https://secret/"), "to another path or to no URL"),
+            (Some("https://"), "to another path or to no URL"),
+            (Some("javascript://secret"), "to another path or to no URL"),
+            (Some("https://bad host secret/"), "to another path or to no URL"),
+            (None, "to another path or to no URL"),
         ] {
             let failure = failure(308, location);
             assert_eq!((failure.kind, failure.code), (ErrorKind::Protocol, None));

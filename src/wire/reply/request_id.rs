@@ -6,16 +6,16 @@ use super::{Reply, text};
 use crate::key::Secrets;
 use crate::wire::json;
 
-/// The longest request id that is kept, in bytes.
+/// The longest request id to keep, in bytes.
 const MAX_REQUEST_ID: usize = 200;
 
-/// Anthropic's name, OpenAI's, Azure's two and LiteLLM's, the one that counts most first.
+/// The header names of Anthropic, OpenAI, Azure (two) and LiteLLM, in order of precedence.
 const NAMES: &[&str] =
     &["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
 
-/// Vendors' own names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA, and
-/// Cloudflare's of the edge that Cerebras and Venice name for support, each seen in a response or
-/// on the vendor's page of errors.
+/// Other vendors' header names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA, and
+/// Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
+/// on the vendor's page about errors.
 pub(super) const OTHERS: &[&str] = &[
     "mistral-correlation-id",
     "x-ds-trace-id",
@@ -27,12 +27,12 @@ pub(super) const OTHERS: &[&str] = &[
     "cf-ray",
 ];
 
-/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it
-/// add an `x-request-id` of their own), `x-request-id` (OpenAI), `apim-request-id`
-/// and `x-ms-request-id` (Azure), `x-litellm-call-id` (LiteLLM's proxy), and those in [`OTHERS`].
-/// Anthropic's errors
-/// repeat it in their body, for where a gateway took the header away. Secrets in it are hidden;
-/// it is the only text that is read of an answer's headers.
+/// Reads the id of the request: `request-id` (Anthropic; gateways in front of it add their own
+/// `x-request-id`), `x-request-id` (OpenAI), `apim-request-id` and `x-ms-request-id` (Azure),
+/// `x-litellm-call-id` (LiteLLM's proxy), and those in [`OTHERS`]. Anthropic's errors repeat it in
+/// their body, in case a gateway removed the header.
+///
+/// Secrets in it are hidden; it is the only text taken from an answer's headers.
 pub(crate) fn request_id(reply: Reply<'_>, secrets: &Secrets) -> Option<String> {
     let mut id = unhidden_request_id(reply)?;
     secrets.hide_in(&mut id);
@@ -43,7 +43,7 @@ fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    // The first value of each. A response has few headers, and a look at them takes less than
+    // The first value of each. A response has few headers, and comparing them is faster than
     // hashing every name.
     let mut values = [None; NAMES.len() + OTHERS.len()];
     for (name, value) in reply.headers {
@@ -70,7 +70,7 @@ mod tests {
     use ureq::http::HeaderMap;
 
     #[test]
-    fn request_ids_are_short_and_printable() {
+    fn request_ids_must_be_short_and_printable() {
         let id = |headers: &[(&str, &str)]| {
             unhidden_request_id(Reply {
                 status: 429,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_in_request_ids_are_hidden_whatever_the_status() {
+    fn secrets_in_request_ids_are_hidden_under_every_status() {
         let secrets = Secrets::new([("x-api-key", "sk-12345678")]);
         let headers = header_map(&[("x-request-id", "a-sk-12345678")]);
         for (status, headers, body) in [

@@ -1,4 +1,5 @@
-//! What a subset of JSON Schema lacks, said in words where words are enough.
+//! Keywords that a subset of JSON Schema lacks. Those that the model can follow as text move into
+//! the description.
 
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -6,11 +7,11 @@ use std::fmt::Write as _;
 use super::Subset;
 use super::path::Path;
 
-/// Formats of strings that both providers know.
+/// String formats that both providers support.
 const FORMATS: [&str; 9] =
     ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
-/// Keywords without meaning for a model.
+/// Keywords that mean nothing to a model.
 const IGNORED: [&str; 8] = [
     "$schema",
     "$id",
@@ -22,7 +23,7 @@ const IGNORED: [&str; 8] = [
     "writeOnly",
 ];
 
-/// Limits that neither subset has. Their sense stays in the description.
+/// Limits that neither subset supports. They move into the description.
 const LIMITS: [&str; 11] = [
     "minLength",
     "maxLength",
@@ -37,8 +38,8 @@ const LIMITS: [&str; 11] = [
     "examples",
 ];
 
-/// Limits that Anthropic's lacks besides. `minItems` is known, but only 0 and 1.
-const LIMITS_OF_ANTHROPICS: [&str; 7] = [
+/// Limits that only Anthropic's subset lacks. It supports `minItems`, but only 0 and 1.
+const LIMITS_ANTHROPIC_LACKS: [&str; 7] = [
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -48,8 +49,8 @@ const LIMITS_OF_ANTHROPICS: [&str; 7] = [
     "minItems",
 ];
 
-/// Keywords that have no equivalent, with the remedy.
-const REFUSED: [(&str, &str); 9] = [
+/// Keywords without an equivalent, and what to do instead.
+const REJECTED: [(&str, &str); 9] = [
     ("patternProperties", "use an array of objects with a key and a value"),
     ("not", "list what is allowed"),
     ("if", "use anyOf with one object for each case"),
@@ -61,9 +62,9 @@ const REFUSED: [(&str, &str); 9] = [
     ("additionalItems", "use an object with a member for each item"),
 ];
 
-/// Takes out of a schema what the subset lacks: into the description where the model can
-/// keep to it from there, and otherwise with an error.
-pub(super) fn confine(
+/// Removes the keywords that the subset lacks. A keyword that the model can follow as text moves
+/// into the description; any other is an error.
+pub(super) fn remove_unsupported(
     schema: &mut Map<String, Value>,
     subset: Subset,
     path: &Path<'_>,
@@ -72,20 +73,20 @@ pub(super) fn confine(
     if subset == Subset::Any {
         return Ok(());
     }
-    for (keyword, remedy) in REFUSED {
+    for (keyword, remedy) in REJECTED {
         let is_empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
         if schema.get(keyword).is_some_and(is_empty) {
             schema.shift_remove(keyword);
         } else if schema.contains_key(keyword) {
-            return Err(refusal(path, &format!("{keyword:?} has no equivalent"), remedy));
+            return Err(rejection(path, &format!("{keyword:?} has no equivalent"), remedy));
         }
     }
     if let Some(Value::Array(values)) = schema.get("enum") {
         if values.iter().any(|value| value.is_object() || value.is_array()) {
-            return Err(refusal(
+            return Err(rejection(
                 path,
-                "\"enum\" holds an object or an array",
-                "describe it by anyOf and const members",
+                "\"enum\" contains an object or an array",
+                "describe it with anyOf and const members",
             ));
         }
     }
@@ -97,15 +98,17 @@ pub(super) fn confine(
                 let format = value.as_str().unwrap_or_default();
                 FORMATS.contains(&format) || (format == "uri" && subset == Subset::Anthropic)
             }
-            "pattern" => value.as_str().is_some_and(|pattern| is_simple(pattern, subset)),
+            "pattern" => {
+                value.as_str().is_some_and(|pattern| is_supported_pattern(pattern, subset))
+            }
             // "'default' is not permitted" (OpenAI).
             "default" => subset == Subset::Anthropic && !value.is_null(),
             "minItems" if subset == Subset::Anthropic => matches!(value.as_u64(), Some(0 | 1)),
-            // Objects are closed anyway.
+            // Every object is closed anyway.
             "unevaluatedProperties" => false,
             name if IGNORED.contains(&name) || name.starts_with("x-") => false,
             name if LIMITS.contains(&name) => false,
-            name => subset != Subset::Anthropic || !LIMITS_OF_ANTHROPICS.contains(&name),
+            name => subset != Subset::Anthropic || !LIMITS_ANTHROPIC_LACKS.contains(&name),
         };
         if keep {
             continue;
@@ -113,7 +116,7 @@ pub(super) fn confine(
         let Some(value) = schema.shift_remove(&keyword) else { continue };
         let says = match keyword.as_str() {
             "default" => !value.is_null(),
-            // Widths of Rust's numbers, which say nothing beside the type.
+            // The formats of Rust's number types add nothing to the type.
             "format" => !is_number(schema.get("type")),
             "unevaluatedProperties" => false,
             name => !(IGNORED.contains(&name) || name.starts_with("x-")),
@@ -123,17 +126,17 @@ pub(super) fn confine(
         }
     }
     if !notes.is_empty() {
-        describe(schema, &notes);
+        append_to_description(schema, &notes);
     }
     Ok(())
 }
 
-/// A complaint about a place in a schema, with the remedy.
-pub(super) fn refusal(path: &Path<'_>, problem: &str, remedy: &str) -> String {
+/// Builds the error for a place in a schema, with what to do instead.
+pub(super) fn rejection(path: &Path<'_>, problem: &str, remedy: &str) -> String {
     format!("cannot be strict: at {path}, {problem}; {remedy}, or set strict to false")
 }
 
-/// The names of the members, so that the members may change.
+/// Copies the names of the members, so that the members can change.
 fn names(schema: &Map<String, Value>) -> Vec<String> {
     schema.keys().cloned().collect()
 }
@@ -147,9 +150,9 @@ fn is_number(kind: Option<&Value>) -> bool {
     }
 }
 
-/// Neither subset has lookaround; Anthropic's has no references back and no boundaries of
-/// words either.
-fn is_simple(pattern: &str, subset: Subset) -> bool {
+/// Returns true if the subset supports the pattern. Neither has lookaround; Anthropic's has no
+/// back-references and no word boundaries either.
+fn is_supported_pattern(pattern: &str, subset: Subset) -> bool {
     let escapes = match subset {
         Subset::Anthropic => &["\\b", "\\B", "\\1", "\\2", "\\3", "\\4", "\\k"][..],
         _ => &[],
@@ -158,8 +161,8 @@ fn is_simple(pattern: &str, subset: Subset) -> bool {
     !lookaround.iter().chain(escapes).any(|token| pattern.contains(token))
 }
 
-/// Adds what the keywords said to the description, as Anthropic's SDK does.
-fn describe(schema: &mut Map<String, Value>, notes: &[(String, Value)]) {
+/// Appends the removed keywords to the description, as Anthropic's SDK does.
+fn append_to_description(schema: &mut Map<String, Value>, notes: &[(String, Value)]) {
     let mut text = match schema.get("description").and_then(Value::as_str) {
         Some(description) if !description.trim().is_empty() => format!("{description} "),
         _ => String::new(),

@@ -1,9 +1,9 @@
-//! JSON Schemas of tools and answers, written so that the provider accepts them.
+//! Adapts the JSON Schemas of tools and answers so that the provider accepts them.
 //!
-//! A strict schema is a promise that the model keeps to it exactly, and providers accept
-//! one only in a subset of JSON Schema: every object closed, every member required. What
-//! derived schemas leave open is completed, what only a keyword says is said in the
-//! description, and what has no equivalent is refused with its place.
+//! With a strict schema the model must match it exactly. Providers accept strict schemas only in a
+//! subset of JSON Schema: every object closed, every member required. This module completes what
+//! derived schemas leave open, moves unsupported limits into the description, and rejects what has
+//! no equivalent with its place in the schema.
 
 mod arguments;
 mod keywords;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::chat::{Function, JsonSchema};
 use crate::error::Error;
 
-/// The subset of JSON Schema that a strict schema is written in.
+/// The subset of JSON Schema for strict schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Subset {
     /// OpenAI's: "Structured model outputs", section "Supported schemas"
@@ -28,7 +28,7 @@ pub(super) enum Subset {
     /// (platform.claude.com/docs/en/build-with-claude/structured-outputs); the keywords as
     /// in anthropic-sdk-python's `lib/_parse/_transform.py`.
     Anthropic,
-    /// Whatever a server takes that compiles the schema into a grammar itself, as vLLM and
+    /// No restriction, for servers that compile the schema into a grammar themselves, as vLLM and
     /// llama.cpp do.
     Any,
 }
@@ -36,13 +36,13 @@ pub(super) enum Subset {
 /// What a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// The arguments of a tool, which are an object.
+    /// The arguments of a tool, always an object.
     Arguments,
     /// An answer.
     Answer,
 }
 
-/// The schema of a tool's arguments as it is sent.
+/// Returns the schema of a tool's arguments as sent.
 pub(super) fn of_tool(function: &Function, subset: Subset) -> Result<Value, Error> {
     let schema = match function.strict {
         Some(true) => strict(&function.parameters, subset, Purpose::Arguments),
@@ -53,7 +53,7 @@ pub(super) fn of_tool(function: &Function, subset: Subset) -> Result<Value, Erro
     })
 }
 
-/// The schema of an answer as it is sent.
+/// Returns the schema of an answer as sent.
 pub(super) fn of_answer(
     format: &JsonSchema,
     is_strict: bool,
@@ -70,17 +70,18 @@ pub(super) fn of_answer(
     })
 }
 
-/// Completes a strict schema. Optional members become required and nullable, as OpenAI's
-/// guide says to write them.
+/// Completes a strict schema. Optional members become required and nullable, as OpenAI's guide
+/// recommends.
 ///
 /// # Errors
 ///
-/// What has no equivalent in the subset, with its place as a JSON path and the remedy.
+/// A schema without an equivalent in the subset. The message has its place as a JSON path and what
+/// to do instead.
 fn strict(schema: &Value, subset: Subset, purpose: Purpose) -> Result<Value, String> {
     let complete = |required| strict::complete(schema, subset, purpose, required);
     let schema = complete(true)?;
-    // Anthropic takes at most 16 unions in the strict schemas of a request, and optional
-    // members as they are ("Structured outputs", section "Schema complexity limits").
+    // Anthropic allows at most 16 unions in the strict schemas of a request, and accepts optional
+    // members unchanged ("Structured outputs", section "Schema complexity limits").
     if subset == Subset::Anthropic && nullable::unions(&schema) > 16 {
         return complete(false);
     }

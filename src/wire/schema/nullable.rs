@@ -1,10 +1,10 @@
-//! Schemas that allow null.
+//! Makes schemas allow null.
 
 use serde_json::{Map, Value, json};
 
 use super::reference::Definitions;
 
-/// Allows null beside what a completed schema allows.
+/// Makes a completed schema allow null too.
 pub(super) fn nullable(schema: Value, definitions: Definitions<'_>) -> Value {
     let Value::Object(mut schema) = schema else { return schema };
     if admits_null(&schema, definitions, 0) {
@@ -33,7 +33,7 @@ pub(super) fn nullable(schema: Value, definitions: Definitions<'_>) -> Value {
         }
         return schema.into();
     }
-    // Beside the union, where the reader of the schema looks for it.
+    // The description goes next to the union, where a reader of the schema looks for it.
     let description = schema.shift_remove("description");
     let mut union = Map::new();
     if let Some(description) = description {
@@ -72,7 +72,7 @@ fn admits_null(schema: &Map<String, Value>, definitions: Definitions<'_>, depth:
     typed && listed
 }
 
-/// How many unions there are in a schema: `anyOf`, and lists of types.
+/// Counts the unions in a schema: `anyOf`, and lists of types.
 pub(super) fn unions(schema: &Value) -> usize {
     match schema {
         Value::Object(members) => {

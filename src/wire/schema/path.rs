@@ -1,4 +1,4 @@
-//! Where in a schema something stands.
+//! A place in a schema.
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
-//! References inside a schema, and schemas of several parts.
+//! Resolves references in a schema, and merges schemas made of several parts.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-/// A schema in which references are looked up.
+/// The root schema, in which references are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Definitions<'a>(&'a Map<String, Value>);
 
@@ -12,11 +12,11 @@ impl<'a> Definitions<'a> {
         Self(root)
     }
 
-    /// What a reference points to, through further references; `None` where that is not in
-    /// the schema or is no object.
+    /// Follows a reference, and further references, to its target. `None` if the target is not in
+    /// the schema or not an object.
     pub(super) fn resolved(self, pointer: &Value) -> Option<&'a Map<String, Value>> {
         let mut target = self.target(pointer)?;
-        // A chain longer than this is a circle.
+        // A longer chain is a cycle.
         for _ in 0..64 {
             match target.get("$ref") {
                 Some(next) if target.len() == 1 => target = self.target(next)?,
@@ -44,19 +44,20 @@ impl<'a> Definitions<'a> {
         at.as_object()
     }
 
-    /// A circle of references that begins at the root, by the reference that closes it.
-    pub(super) fn circle(self) -> Option<&'a str> {
+    /// Finds a cycle of references that is reachable from the root; returns the reference that
+    /// closes it.
+    pub(super) fn cycle(self) -> Option<&'a str> {
         let mut search = Search { definitions: self, open: Vec::new(), done: Vec::new() };
         self.0.values().find_map(|value| search.within(value, 0))
     }
 }
 
-/// A search for circles, depth first.
+/// A depth-first search for cycles.
 struct Search<'a> {
     definitions: Definitions<'a>,
     /// The references between the root and here.
     open: Vec<&'a str>,
-    /// Those behind which there is no circle.
+    /// References that lead to no cycle.
     done: Vec<&'a str>,
 }
 
@@ -70,14 +71,14 @@ impl<'a> Search<'a> {
             Value::Object(members) => {
                 let pointer = members.get("$ref").and_then(Value::as_str);
                 pointer
-                    .and_then(|pointer| self.behind(pointer, depth))
+                    .and_then(|pointer| self.follow(pointer, depth))
                     .or_else(|| members.values().find_map(|value| self.within(value, depth + 1)))
             }
             _ => None,
         }
     }
 
-    fn behind(&mut self, pointer: &'a str, depth: usize) -> Option<&'a str> {
+    fn follow(&mut self, pointer: &'a str, depth: usize) -> Option<&'a str> {
         if self.open.contains(&pointer) || pointer == "#" {
             return Some(pointer);
         }
@@ -86,17 +87,17 @@ impl<'a> Search<'a> {
         }
         self.open.push(pointer);
         let target = self.definitions.target(&Value::from(pointer))?;
-        let circle = target.get("$ref").and_then(Value::as_str);
-        let circle = circle.and_then(|pointer| self.behind(pointer, depth + 1));
-        let circle =
-            circle.or_else(|| target.values().find_map(|value| self.within(value, depth + 1)));
+        let cycle = target.get("$ref").and_then(Value::as_str);
+        let cycle = cycle.and_then(|pointer| self.follow(pointer, depth + 1));
+        let cycle =
+            cycle.or_else(|| target.values().find_map(|value| self.within(value, depth + 1)));
         self.open.pop();
         self.done.push(pointer);
-        circle
+        cycle
     }
 }
 
-/// `~1` and `~0` (RFC 6901 section 4), and the escapes of a URI that occur in names.
+/// Decodes `~1` and `~0` (RFC 6901 section 4), and the URI escapes that occur in names.
 fn unescaped(step: &str) -> Cow<'_, str> {
     if !step.contains(['~', '%']) {
         return Cow::Borrowed(step);
@@ -110,8 +111,8 @@ fn unescaped(step: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Adds the members of one part of a schema to another that must hold beside it. `Err` is
-/// the keyword in which the two differ.
+/// Merges one part of a schema into another that must hold as well. `Err` is the keyword in which
+/// the two conflict.
 pub(super) fn merge(
     schema: &mut Map<String, Value>,
     part: &Map<String, Value>,
@@ -139,7 +140,7 @@ pub(super) fn merge(
                     }
                 }
             }
-            // The whole is closed in the end.
+            // Completion closes the merged object in the end.
             ("additionalProperties" | "unevaluatedProperties", Some(known))
                 if known.is_boolean() && value.is_boolean() =>
             {
@@ -151,8 +152,8 @@ pub(super) fn merge(
     Ok(())
 }
 
-/// What a value is, for a message.
-pub(super) fn noun(value: &Value) -> &'static str {
+/// Names the type of a value for a message.
+pub(super) fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

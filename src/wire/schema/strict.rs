@@ -1,22 +1,22 @@
-//! Completing a strict schema.
+//! Completes a strict schema.
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{arguments, inlined, is_object};
-use super::keywords::{self, refusal};
+use super::arguments::{arguments, is_object, with_root_inlined};
+use super::keywords::{self, rejection};
 use super::nullable::nullable;
 use super::path::Path;
 use super::reference::{self, Definitions};
 use super::{Purpose, Subset};
 
-/// The deepest a schema may nest: deeper than any type, and a bound on the stack.
+/// The deepest nesting of a schema: deeper than any real type, and a bound on the stack.
 pub(super) const DEEPEST: usize = 100;
 
 /// Keywords that do not narrow what a schema allows.
 const ANNOTATIONS: [&str; 6] =
     ["description", "title", "default", "examples", "$comment", "deprecated"];
 
-/// Completes a schema; where `required` is false, optional members stay optional.
+/// Completes a schema. If `required` is false, optional members stay optional.
 pub(super) fn complete(
     schema: &Value,
     subset: Subset,
@@ -29,12 +29,12 @@ pub(super) fn complete(
             _ => Map::new(),
         },
         Purpose::Answer => match schema {
-            Value::Object(schema) => inlined(schema)?,
+            Value::Object(schema) => with_root_inlined(schema)?,
             other => {
                 return Err(format!(
                     "is {}, not a JSON Schema; give one such as {{\"type\": \"object\", \
                      \"properties\": {{…}}}}",
-                    reference::noun(other)
+                    reference::type_name(other)
                 ));
             }
         },
@@ -44,11 +44,10 @@ pub(super) fn complete(
     }
     let definitions = Definitions::of(&root);
     if subset == Subset::Anthropic {
-        if let Some(pointer) = definitions.circle() {
+        if let Some(pointer) = definitions.cycle() {
             return Err(format!(
-                "cannot be strict: {pointer:?} refers to itself, and Anthropic takes no recursive \
-                 schemas; bound the depth with one type for each level, or set strict to false \
-                 and use a tool"
+                "cannot be strict: {pointer:?} refers to itself, and Anthropic accepts no recursive \
+                 schemas; define one type for each level, or set strict to false and use a tool"
             ));
         }
     }
@@ -60,13 +59,15 @@ fn check_root(root: &Map<String, Value>) -> Result<(), String> {
     const WRAP: &str = "wrap it in an object with one member";
     for keyword in ["anyOf", "oneOf"] {
         if root.contains_key(keyword) {
-            return Err(refusal(&Path::ROOT, &format!("the root has {keyword:?}"), WRAP));
+            return Err(rejection(&Path::ROOT, &format!("the root has {keyword:?}"), WRAP));
         }
     }
     match root.get("type") {
-        Some(kind) if kind != "object" => {
-            Err(refusal(&Path::ROOT, &format!("the root is of type {kind}, not \"object\""), WRAP))
-        }
+        Some(kind) if kind != "object" => Err(rejection(
+            &Path::ROOT,
+            &format!("the root is of type {kind}, not \"object\""),
+            WRAP,
+        )),
         _ => Ok(()),
     }
 }
@@ -82,10 +83,10 @@ impl Completion<'_> {
         match value {
             Value::Object(schema) => self.node(schema, path),
             _ if self.subset == Subset::Any => Ok(value.clone()),
-            Value::Bool(true) => Err(refusal(path, "any value is allowed", "give it a type")),
-            other => Err(refusal(
+            Value::Bool(true) => Err(rejection(path, "it allows any value", "give it a type")),
+            other => Err(rejection(
                 path,
-                &format!("there is {}, not a schema", reference::noun(other)),
+                &format!("it is {}, not a schema", reference::type_name(other)),
                 "give it a type",
             )),
         }
@@ -101,22 +102,22 @@ impl Completion<'_> {
         };
         let one_of = schema.contains_key("oneOf") && self.subset != Subset::Any;
         if let Some(variants) = one_of.then(|| schema.shift_remove("oneOf")).flatten() {
-            // The variants of an enumeration exclude each other, so either says the same.
+            // The variants of an enumeration exclude each other, so `anyOf` means the same.
             if schema.contains_key("anyOf") {
-                return Err(refusal(path, "there are both \"anyOf\" and \"oneOf\"", "use one"));
+                return Err(rejection(path, "it has both \"anyOf\" and \"oneOf\"", "use only one"));
             }
             schema.insert("anyOf".to_owned(), variants);
         }
-        self.spread(&mut schema, path)?;
+        self.push_into_variants(&mut schema, path)?;
         let openapi = schema.shift_remove("nullable") == Some(Value::Bool(true));
-        give_type(&mut schema);
-        keywords::confine(&mut schema, self.subset, path)?;
+        add_implied_type(&mut schema);
+        keywords::remove_unsupported(&mut schema, self.subset, path)?;
         if schema.contains_key("$ref") {
             return self.reference(schema, path);
         }
         self.list(&mut schema, path)?;
         self.below(&mut schema, path)?;
-        // Beside parts of its own, a closed object would forbid their members.
+        // If it has subschemas, closing the object would forbid their members.
         let has_parts = ["allOf", "anyOf", "oneOf", "if", "patternProperties"]
             .iter()
             .any(|keyword| schema.contains_key(*keyword));
@@ -124,21 +125,21 @@ impl Completion<'_> {
             self.close(&mut schema, path)?;
         }
         if self.subset == Subset::OpenAi && !is_typed(&schema) {
-            return Err(refusal(path, "any value is allowed", "give it a type"));
+            return Err(rejection(path, "it allows any value", "give it a type"));
         }
         let schema = Value::from(schema);
         Ok(if openapi { nullable(schema, self.definitions) } else { schema })
     }
 
-    /// The schema with the parts of its `allOf` in it, and with what a reference points to
-    /// where more stands beside it than words.
+    /// Merges the parts of `allOf` into the schema, and the target of a reference if the schema has
+    /// other keywords than annotations beside it.
     fn flat(
         &self,
         given: &Map<String, Value>,
         path: &Path<'_>,
     ) -> Result<Map<String, Value>, String> {
         let mut schema = given.clone();
-        // Parts may have parts; more levels than this are a circle.
+        // Parts can have parts; more levels than this are a cycle.
         for _ in 0..16 {
             let parts = match schema.shift_remove("allOf") {
                 Some(Value::Array(parts)) => parts,
@@ -150,7 +151,8 @@ impl Completion<'_> {
             if parts.is_empty() && pointer.is_none() {
                 return Ok(schema);
             }
-            // One reference with words beside it stays a reference: it may be recursive.
+            // A single reference with only annotations beside it stays a reference, because it can
+            // be recursive.
             if let ([Value::Object(only)], None) = (parts.as_slice(), &pointer) {
                 if !schema.keys().any(beside) {
                     for (name, value) in only {
@@ -165,7 +167,11 @@ impl Completion<'_> {
             }
             for part in &parts {
                 let part = part.as_object().ok_or_else(|| {
-                    refusal(path, "\"allOf\" holds what is not a schema", "leave it out")
+                    rejection(
+                        path,
+                        "\"allOf\" contains something that is not a schema",
+                        "remove it",
+                    )
                 })?;
                 match part.get("$ref") {
                     Some(pointer) if part.len() == 1 => {
@@ -175,7 +181,7 @@ impl Completion<'_> {
                 }
             }
         }
-        Err(refusal(path, "\"allOf\" and references form a circle", "flatten the type"))
+        Err(rejection(path, "\"allOf\" and references form a cycle", "flatten the type"))
     }
 
     fn merge(
@@ -185,25 +191,21 @@ impl Completion<'_> {
         path: &Path<'_>,
     ) -> Result<(), String> {
         reference::merge(schema, part).map_err(|keyword| {
-            refusal(
+            rejection(
                 path,
-                &format!("the parts of \"allOf\" differ in {keyword:?}"),
-                "write the members into one schema",
+                &format!("the parts of \"allOf\" conflict in {keyword:?}"),
+                "write them as one schema",
             )
         })
     }
 
     fn target(&self, pointer: &Value, path: &Path<'_>) -> Result<&Map<String, Value>, String> {
         self.definitions.resolved(pointer).ok_or_else(|| {
-            refusal(
-                path,
-                &format!("{pointer} is not in the schema"),
-                "put what it refers to into \"$defs\"",
-            )
+            rejection(path, &format!("{pointer} is not in the schema"), "define it in \"$defs\"")
         })
     }
 
-    /// A reference alone. Neither provider takes anything beside one, and both take it
+    /// Writes a reference. Neither provider accepts other keywords beside one, but both accept them
     /// beside a union ("$ref cannot have keywords {'description'}", OpenAI;
     /// langchain-ai/langchainjs #11384).
     fn reference(&self, mut schema: Map<String, Value>, path: &Path<'_>) -> Result<Value, String> {
@@ -218,9 +220,13 @@ impl Completion<'_> {
         Ok(schema.into())
     }
 
-    /// Gives the members that stand beside the variants of a union to each of them, as the
-    /// common fields of a tagged enumeration do.
-    fn spread(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
+    /// Copies the members next to a union into each of its variants, such as the common fields of a
+    /// tagged enumeration.
+    fn push_into_variants(
+        &self,
+        schema: &mut Map<String, Value>,
+        path: &Path<'_>,
+    ) -> Result<(), String> {
         let shared = ["properties", "required", "additionalProperties"];
         let has_properties =
             schema.get("properties").and_then(Value::as_object).is_some_and(|all| !all.is_empty());
@@ -251,15 +257,15 @@ impl Completion<'_> {
         for name in shared {
             schema.shift_remove(name);
         }
-        // Each variant has its own.
+        // Each variant has its own type.
         if schema.get("type").is_some_and(|kind| kind == "object") {
             schema.shift_remove("type");
         }
         Ok(())
     }
 
-    /// An array whose items are listed one by one is one of equal items or has no
-    /// equivalent.
+    /// Rewrites an array whose items are listed one by one: if they are all equal, `items` replaces
+    /// the list. Otherwise there is no equivalent.
     fn list(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
         if self.subset == Subset::Any {
             return Ok(());
@@ -269,7 +275,7 @@ impl Completion<'_> {
             _ => {
                 let is_array = schema.get("type").is_some_and(|kind| kind == "array");
                 if is_array && !schema.contains_key("items") {
-                    return Err(refusal(path, "the array has no \"items\"", "give their type"));
+                    return Err(rejection(path, "the array has no \"items\"", "give their type"));
                 }
                 return Ok(());
             }
@@ -280,15 +286,15 @@ impl Completion<'_> {
                 schema.insert("items".to_owned(), first.clone());
                 Ok(())
             }
-            _ => Err(refusal(
+            _ => Err(rejection(
                 path,
                 "the items of the array differ in type",
-                "use an object with a member for each",
+                "use an object with a member for each item",
             )),
         }
     }
 
-    /// Completes what stands below.
+    /// Completes the subschemas.
     fn below(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
         for name in ["items", "additionalProperties"] {
             if schema.get(name).is_some_and(|value| name == "items" || value.is_object()) {
@@ -322,9 +328,9 @@ impl Completion<'_> {
             None | Some(Value::Bool(false)) => {}
             Some(_) if self.subset == Subset::Any => {}
             Some(_) => {
-                return Err(refusal(
+                return Err(rejection(
                     path,
-                    "the object may have any members (\"additionalProperties\")",
+                    "the object allows any members (\"additionalProperties\")",
                     "name them as properties, or use an array of objects with a key and a value",
                 ));
             }
@@ -338,9 +344,9 @@ impl Completion<'_> {
             };
             if self.subset != Subset::Any {
                 if let Some(name) = required.into_iter().flatten().find(|name| !has(name)) {
-                    return Err(refusal(
+                    return Err(rejection(
                         path,
-                        &format!("{name} is required but not among the properties"),
+                        &format!("{name} is required but not in \"properties\""),
                         "add it there",
                     ));
                 }
@@ -365,8 +371,8 @@ impl Completion<'_> {
     }
 }
 
-/// The type that other keywords imply.
-fn give_type(schema: &mut Map<String, Value>) {
+/// Adds the type that other keywords imply.
+fn add_implied_type(schema: &mut Map<String, Value>) {
     if schema.contains_key("type") || schema.contains_key("anyOf") || schema.contains_key("$ref") {
         return;
     }

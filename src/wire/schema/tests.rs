@@ -1,4 +1,4 @@
-//! Tables of schemas and what is sent for them.
+//! Tables of schemas and the result of completing them.
 
 use super::*;
 use serde_json::json;
@@ -42,7 +42,7 @@ fn objects_are_closed_and_optional_members_become_nullable_and_required() {
             json!({"$ref": "#/$defs/P", "description": "d"}),
             json!({"description": "d", "anyOf": [{"$ref": "#/$defs/P"}, {"type": "null"}]}),
         ),
-        // As schemars before 1.0 writes a reference with a description.
+        // How schemars before 1.0 writes a reference with a description.
         (
             json!({"allOf": [{"$ref": "#/$defs/P"}], "description": "d"}),
             json!({"description": "d", "anyOf": [{"$ref": "#/$defs/P"}, {"type": "null"}]}),
@@ -71,7 +71,7 @@ fn objects_are_closed_and_optional_members_become_nullable_and_required() {
             assert_eq!(complete["$defs"]["P"]["additionalProperties"], false);
             assert_eq!(complete["properties"]["needed"], json!({"type": "string"}));
             assert_eq!(complete.get("$schema"), None);
-            // Once is enough.
+            // Completion is idempotent.
             assert_eq!(strict_in(subset, &complete).unwrap(), complete, "{subset:?} {property}");
         }
     }
@@ -79,8 +79,8 @@ fn objects_are_closed_and_optional_members_become_nullable_and_required() {
 
 #[test]
 fn schemas_of_derived_types_are_accepted() {
-    // As schemars 1 derives it from a struct with an optional and a defaulted member, numbers,
-    // a list, an enumeration with documented variants and a tagged enumeration.
+    // What schemars 1 derives for a struct with an optional and a defaulted member, numbers, a
+    // list, an enumeration with documented variants, and a tagged enumeration.
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Order",
@@ -144,7 +144,7 @@ fn schemas_of_derived_types_are_accepted() {
 }
 
 #[test]
-fn limits_that_a_provider_does_not_know_go_into_the_description() {
+fn unsupported_limits_move_into_the_description() {
     for (subset, property, expected) in [
         (
             Subset::OpenAi,
@@ -183,7 +183,7 @@ fn limits_that_a_provider_does_not_know_go_into_the_description() {
             json!({"type": "array", "items": {"type": "string"}, "minItems": 1,
                 "description": "(maxItems: 3)"}),
         ),
-        // A server that compiles schemas itself knows them.
+        // A server that compiles schemas itself supports them.
         (
             Subset::Any,
             json!({"type": "string", "maxLength": 9}),
@@ -203,7 +203,7 @@ fn limits_that_a_provider_does_not_know_go_into_the_description() {
 }
 
 #[test]
-fn parts_are_written_into_one_object() {
+fn parts_merge_into_one_object() {
     let schema = json!({
         "type": "object",
         "properties": {"a": {"type": "string"}},
@@ -221,7 +221,7 @@ fn parts_are_written_into_one_object() {
         assert_eq!(complete["properties"]["b"], json!({"type": ["string", "null"]}));
         assert_eq!(complete.get("allOf"), None);
     }
-    // The fields beside a flattened enumeration.
+    // Fields next to a flattened enumeration.
     let schema = json!({"type": "object", "properties": {"shape": {
         "type": "object",
         "properties": {"name": {"type": "string"}},
@@ -240,7 +240,7 @@ fn parts_are_written_into_one_object() {
 }
 
 #[test]
-fn recursive_types_are_kept_where_the_provider_takes_them() {
+fn recursive_types_stay_where_the_provider_accepts_them() {
     let node = json!({"type": "object", "properties": {
         "next": {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}]}}});
     let schema = json!({"$ref": "#/$defs/Node", "$defs": {"Node": node}});
@@ -253,7 +253,7 @@ fn recursive_types_are_kept_where_the_provider_takes_them() {
     let root = json!({"type": "object", "properties": {"next": {"$ref": "#"}}});
     assert!(strict_in(Subset::OpenAi, &root).is_ok());
     assert!(strict_in(Subset::Anthropic, &root).is_err());
-    // Twice the same type is no circle.
+    // Using a type twice is not a cycle.
     let shared = json!({"type": "object", "properties": {
         "a": {"$ref": "#/$defs/P"}, "b": {"$ref": "#/$defs/P"}},
         "$defs": {"P": {"type": "object", "properties": {"x": {"type": "string"}}}}});
@@ -261,7 +261,7 @@ fn recursive_types_are_kept_where_the_provider_takes_them() {
 }
 
 #[test]
-fn what_has_no_equivalent_is_refused_with_its_place_and_a_remedy() {
+fn schemas_without_an_equivalent_are_rejected_with_place_and_remedy() {
     for (property, place, remedy) in [
         (
             json!({"type": "object", "additionalProperties": {"type": "string"}}),
@@ -346,7 +346,7 @@ fn what_has_no_equivalent_is_refused_with_its_place_and_a_remedy() {
 }
 
 #[test]
-fn anthropics_limit_of_unions_leaves_members_optional() {
+fn beyond_anthropics_limit_of_unions_members_stay_optional() {
     let properties: serde_json::Map<_, _> =
         (0..17).map(|index| (format!("p{index}"), json!({"type": "string"}))).collect();
     let schema = json!({"type": "object", "properties": properties, "required": ["p0"]});
@@ -362,7 +362,7 @@ fn anthropics_limit_of_unions_leaves_members_optional() {
 }
 
 #[test]
-fn the_arguments_of_a_tool_are_an_object() {
+fn tool_arguments_must_be_an_object() {
     let empty = json!({"type": "object", "properties": {}});
     for (parameters, expected) in [
         (Value::Null, empty.clone()),

@@ -1,4 +1,4 @@
-//! The answer as far as the events of a stream have made it.
+//! The answer that a stream's events have built so far.
 
 use std::mem;
 
@@ -10,20 +10,20 @@ use crate::wire::framing::sse::{self, Parser};
 use crate::wire::other_form::{self, Form};
 use crate::wire::{Decoded, Failure, Wire, failed};
 
-/// The answer that the events of a stream make.
+/// The answer that a stream's events build up.
 pub(super) struct Answer {
     pub(super) wire: Wire,
-    /// Who sends it.
+    /// The provider that sends it.
     pub(super) provider: Provider,
     pub(super) prompt_tokens: u64,
     pub(super) fold: Box<dyn Fold>,
-    /// What became of it once it was whole.
+    /// The complete answer, after the end.
     pub(super) whole: Option<Decoded>,
-    /// Whether any event was of the format.
+    /// True once an event of the format arrived.
     pub(super) known: bool,
-    /// How many events came that are of no kind known here.
-    pub(super) strangers: u64,
-    /// Whether any event came.
+    /// The number of events of unknown kinds.
+    pub(super) unknown_events: u64,
+    /// True once any event arrived.
     pub(super) begun: bool,
 }
 
@@ -49,11 +49,11 @@ impl Answer {
         }
         let progress = matches!(step, Step::Progress | Step::End);
         self.known |= progress || step == Step::Known;
-        self.strangers += u64::from(step == Step::Unknown);
+        self.unknown_events += u64::from(step == Step::Unknown);
         Ok(progress)
     }
 
-    /// The answer is whole.
+    /// Ends a complete answer.
     pub(super) fn close(&mut self, events: &mut Vec<StreamEvent>) {
         let before = events.len();
         self.fold.close(events);
@@ -64,7 +64,7 @@ impl Answer {
         self.conclude(decoded, events);
     }
 
-    /// Names the provider in the calls and images that these events hold.
+    /// Records the provider in the calls and images of these events.
     pub(super) fn label(&self, events: &mut [StreamEvent]) {
         for event in events {
             match event {
@@ -79,7 +79,7 @@ impl Answer {
         }
     }
 
-    /// What came of an answer that is not whole.
+    /// Returns the received part of an incomplete answer.
     pub(super) fn partial(&self) -> Decoded {
         let mut decoded = self.fold.boxed_clone().decoded(self.prompt_tokens);
         decoded.message.set_sender(&self.provider);
@@ -92,13 +92,13 @@ impl Answer {
         self.whole = Some(decoded);
     }
 
-    /// The stream ended without its end marker.
+    /// Ends a stream without its end marker.
     pub(super) fn finish(
         &mut self,
         parser: Parser,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let strangers = self.strangers;
+        let unknown_events = self.unknown_events;
         let unfinished = parser.finish()?;
         if !self.begun && unfinished.is_none() {
             return Err(Failure::protocol("the stream ended without a single event"));
@@ -107,7 +107,7 @@ impl Answer {
         let event = unfinished.as_ref().and_then(sse::Unfinished::event);
         if let Some(event) = event.filter(|event| !event.data.trim().is_empty()) {
             match self.event(event, events) {
-                // Cut short is what it is then, and no nonsense.
+                // The stream was truncated; its last event is not malformed.
                 Err(failure) if failure.kind == ErrorKind::Protocol => {}
                 read => {
                     read?;
@@ -122,10 +122,10 @@ impl Answer {
             self.close(events);
             return Ok(());
         }
-        if !self.known && strangers > 0 {
+        if !self.known && unknown_events > 0 {
             return Err(Failure::protocol(format!(
-                "of the {strangers} events that came none is of the provider's format; is it the \
-                 right provider for the base URL?"
+                "none of the stream's {unknown_events} events has the provider's format; check that the \
+                 provider matches the base URL"
             )));
         }
         Err(Failure {
@@ -136,7 +136,7 @@ impl Answer {
         })
     }
 
-    /// Reads a body that is no event stream, as one that was not to be.
+    /// Reads a body that is not an event stream as a non-streaming answer.
     pub(super) fn read(
         &mut self,
         body: &[u8],
@@ -165,7 +165,7 @@ impl Answer {
     }
 }
 
-/// The events of a part that came whole.
+/// Appends the events of a complete part.
 fn tell(
     part: &Part,
     calls: &mut usize,

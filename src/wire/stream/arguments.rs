@@ -1,29 +1,29 @@
-//! The arguments of a streamed tool call, as far as they have come.
+//! The arguments of a streamed tool call so far.
 
 use std::borrow::Cow;
 
-/// What some gateways in front of Anthropic send before the real pieces: the `input` that its
-/// `content_block_start` always has (BerriAI/litellm #4537, openai/openai-agents-js #712).
+/// Some gateways in front of Anthropic send this before the real pieces: the `input` of its every
+/// `content_block_start` (BerriAI/litellm #4537, openai/openai-agents-js #712).
 const PLACEHOLDER: &str = "{}";
 
-/// JSON text that comes in pieces.
+/// JSON text that arrives in pieces.
 #[derive(Debug, Default, Clone)]
 pub(in crate::wire) struct Arguments {
     text: String,
     scan: Scan,
-    /// How many bytes of the text the caller has seen in events.
+    /// How many bytes of the text events have already shown.
     sent: usize,
 }
 
-/// How far arguments have come.
+/// How complete the arguments are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::wire) enum State {
-    /// Nothing but blanks came.
+    /// Only white space so far.
     Empty,
-    /// They are `{}`: no arguments, or a placeholder that the real ones follow.
+    /// `{}`: either no arguments, or a placeholder before the real ones.
     Placeholder,
     Partial,
-    /// They are a complete object or array, and cannot go on.
+    /// A complete object or array, which cannot continue.
     Complete,
 }
 
@@ -47,8 +47,8 @@ impl Arguments {
         }
     }
 
-    /// Whether a piece may still replace all of them: they are blank or `{}`, and no event has
-    /// shown any of it.
+    /// Returns true if a piece can still replace all of them: they are blank or `{}`, and no event
+    /// has shown them.
     fn is_replaceable(&self) -> bool {
         let text = &self.text;
         self.sent == 0 && text.len() <= 16 && matches!(text.trim(), "" | PLACEHOLDER)
@@ -69,13 +69,13 @@ impl Arguments {
         self.text.push_str(&piece);
     }
 
-    /// What the next event has to show: what came since the last one, or nothing while a later
+    /// Returns the text for the next event: everything since the last one, or `None` while a later
     /// piece may replace it.
     pub(in crate::wire) fn next_delta(&mut self) -> Option<String> {
         if self.is_replaceable() { None } else { self.last_delta() }
     }
 
-    /// What no event has shown yet, once no more pieces come.
+    /// Returns the text that no event has shown, after the last piece.
     pub(in crate::wire) fn last_delta(&mut self) -> Option<String> {
         let delta = self.text.get(self.sent..).filter(|delta| !delta.is_empty())?.to_owned();
         self.sent = self.text.len();
@@ -83,7 +83,7 @@ impl Arguments {
     }
 }
 
-/// Arguments without a placeholder in front of the real ones. Owned if there was one.
+/// Strips a placeholder before the real arguments. Owned if there was one.
 pub(in crate::wire) fn without_placeholder(arguments: &str) -> Cow<'_, str> {
     let real = arguments.trim_start().strip_prefix(PLACEHOLDER).map(str::trim_start);
     match real.filter(|real| real.starts_with('{')) {
@@ -92,14 +92,14 @@ pub(in crate::wire) fn without_placeholder(arguments: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether a text is a complete object or array.
+/// Returns true if a text is a complete object or array.
 pub(in crate::wire) fn is_complete(arguments: &str) -> bool {
     let mut scan = Scan::default();
     scan.push(arguments);
     scan.complete
 }
 
-/// Where in a JSON text its pieces have come to, as far as brackets and quotes tell.
+/// A scanner that tracks brackets and quotes to find the end of a JSON text.
 #[derive(Debug, Default, Clone, Copy)]
 struct Scan {
     depth: u32,
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn brackets_and_quotes_tell_how_far_they_have_come() {
+    fn brackets_and_quotes_show_when_arguments_are_complete() {
         for (pieces, state) in [
             (&[][..], State::Empty),
             (&["", " \n"], State::Empty),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placeholder_is_dropped_once_the_real_arguments_come() {
+    fn a_placeholder_is_dropped_when_the_real_arguments_arrive() {
         for (pieces, expected) in [
             (&["{}", "{\"a\"", ": 1}"][..], "{\"a\": 1}"),
             (&["", "{}", "", "{\"a\": 1}"], "{\"a\": 1}"),

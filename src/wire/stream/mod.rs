@@ -1,4 +1,4 @@
-//! What the formats share in streaming: bytes in, events and the whole out.
+//! What the formats share in streaming: bytes in, events and the complete answer out.
 
 mod answer;
 pub(in crate::wire) mod arguments;
@@ -14,60 +14,59 @@ use answer::Answer;
 pub(in crate::wire) use said::{is_label, says_something};
 pub(in crate::wire) use size_limit::SizeLimit;
 
-/// What an event was to the answer.
+/// What an event contributed to the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::wire) enum Step {
-    /// It only kept the connection alive.
+    /// Nothing; it only kept the connection alive.
     Nothing,
-    /// It is of a kind unknown here.
+    /// Nothing; its kind is unknown.
     Unknown,
-    /// It is of the format, but adds nothing to the answer: a role, an empty delta, a usage
-    /// or a finish reason for the second time, other choices.
+    /// Nothing, although it is part of the format: a role, an empty delta, a repeated usage or
+    /// finish reason, other choices.
     Known,
-    /// It brought the answer on, be it by what has no event of ours. The rule is in the
-    /// documentation of [`StreamDecoder`](crate::StreamDecoder).
+    /// Progress, even if no event of ours shows it. The docs of
+    /// [`StreamDecoder`](crate::StreamDecoder) have the rule.
     Progress,
-    /// It was the end marker.
+    /// The end marker.
     End,
 }
 
-/// The least that a line and an event may be long. Around a few words of an answer
-/// stands a multiple of them.
+/// The lower bound for the limits on lines and events. A few words of an answer are wrapped in
+/// several times their size.
 const LEAST: usize = 64 * 1024;
 
-/// Reads the body of a streamed answer that is pushed into it: gives its events, and
-/// folds them into what the same answer would have been in one body.
+/// Decodes the body of a streamed answer as its bytes are pushed. It yields events and builds the
+/// same answer that a non-streaming call would return.
 ///
-/// A server may also answer with a body that is no event stream, xAI with an error
-/// and some gateways with the whole answer. Its first byte shows that, since no
-/// line of an event stream begins like JSON or HTML. Such a body is kept and read at the end,
-/// and so is one that has no event and does not begin like an event stream.
+/// A server can also send a body that is not an event stream: xAI sends errors this way, and some
+/// gateways the complete answer. The first byte shows that, because no line of an event stream
+/// starts like JSON or HTML. Such a body is kept and read at the end, and so is a body without
+/// events that does not start like an event stream.
 pub(crate) struct Decoder {
     body: Body,
     answer: Answer,
-    /// What came before any event, unless it looks like an event stream.
+    /// The bytes before the first event, unless they look like an event stream.
     start: Vec<u8>,
     failure: Option<Failure>,
-    /// For a body that is no event stream.
+    /// The limit for a body that is not an event stream.
     size_limit: SizeLimit,
 }
 
-/// What the bytes are.
+/// What kind of body it is.
 enum Body {
-    /// Nothing but blank came yet.
+    /// Only white space so far.
     Unknown(Parser),
     Events(Parser),
-    /// One that is no event stream.
+    /// Not an event stream.
     Whole(Vec<u8>),
 }
 
-/// The most that is kept of a body that does not look like an event stream, in bytes.
+/// The most bytes to keep of a body that does not look like an event stream.
 const START: usize = 64 * 1024;
 
 impl Decoder {
-    /// A decoder of the answer to a request of `request_bytes`, which estimate its
-    /// tokens where the provider reports no usage. No more than `limit` bytes of the
-    /// answer are kept.
+    /// Creates a decoder. `request_bytes` is the size of the request, to estimate input tokens if
+    /// the provider reports no usage. At most `limit` bytes of the answer are kept.
     pub(crate) fn new(wire: Wire, request_bytes: usize, limit: usize) -> Self {
         let size_limit = SizeLimit::new(limit);
         let longest = limit.max(LEAST);
@@ -81,7 +80,7 @@ impl Decoder {
                 fold: wire.format().fold(size_limit.clone()),
                 whole: None,
                 known: false,
-                strangers: 0,
+                unknown_events: 0,
                 begun: false,
             },
             start: Vec::new(),
@@ -90,19 +89,19 @@ impl Decoder {
         }
     }
 
-    /// Says who sends the answer. Default: the one whose format it is.
+    /// Sets the provider that sends the answer. Default: the inventor of the format.
     pub(crate) fn sent_by(mut self, provider: Provider) -> Self {
         self.answer.provider = provider;
         self
     }
 
-    /// Reads the next bytes, cut anywhere. Returns whether they brought the answer
-    /// on, see [`Step::Progress`]. Whatever follows the end marker is passed over.
+    /// Decodes the next bytes of the stream. Returns true if they made [progress](Step::Progress).
+    /// Bytes after the end marker are ignored.
     ///
     /// # Errors
     ///
-    /// What the stream fails with, after the events before it. Every later push and
-    /// the end fail in the same way.
+    /// The failure of the stream; `events` has the events before it. Every later call fails the
+    /// same way.
     pub(crate) fn push(
         &mut self,
         bytes: &[u8],
@@ -130,7 +129,7 @@ impl Decoder {
         self.settle(read).map(|()| progress)
     }
 
-    /// Keeps bytes that held no event, until they look like an event stream.
+    /// Keeps bytes without an event until they look like an event stream.
     fn keep_start(&mut self, bytes: &[u8]) {
         let is_whole = matches!(self.body, Body::Whole(_));
         if !is_whole && looks_like_events(&self.start) != Some(true) {
@@ -139,16 +138,15 @@ impl Decoder {
         }
     }
 
-    /// Ends the body, where it ended in good order. After the end marker that is no
-    /// news.
+    /// Ends a body that ended properly. Has no effect after the end marker.
     ///
-    /// The last event counts without its blank line if it is complete.
+    /// An unfinished last event counts if its data is complete.
     ///
     /// # Errors
     ///
-    /// [`Truncated`](ErrorKind::Truncated) where the stream has begun, the end marker has
-    /// not come and something may be missing; what a body fails with that is no event
-    /// stream or has no event; the failure of an earlier push.
+    /// [`Truncated`](ErrorKind::Truncated) if the stream had begun, had no end marker, and
+    /// something may be missing. The failure of a body that is not an event stream or has no
+    /// events. The failure of an earlier push.
     pub(crate) fn finish(&mut self, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
         self.check()?;
         if self.is_done() {
@@ -156,7 +154,7 @@ impl Decoder {
         }
         let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
             Body::Whole(body) => self.answer.read(&body, events),
-            // Fails as the same body would if no stream had been requested.
+            // Fails as the same body would for a non-streaming request.
             _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
             Body::Unknown(parser) | Body::Events(parser) => self.answer.finish(parser, events),
         };
@@ -167,7 +165,7 @@ impl Decoder {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
-    /// Keeps a failure, unless the answer was whole before it.
+    /// Keeps a failure, unless the answer was already complete.
     fn settle(&mut self, read: Result<(), Failure>) -> Result<(), Failure> {
         if !self.is_done() {
             self.failure = read.err();
@@ -175,10 +173,10 @@ impl Decoder {
         self.check()
     }
 
-    /// Tells an event stream from another body. Returns the bytes that are of either.
+    /// Detects if the body is an event stream. Returns the bytes to process.
     fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let Body::Unknown(parser) = &mut self.body else { return bytes };
-        // A byte order mark may stand before either; the parser takes it off.
+        // Either can start with a byte order mark; the parser strips it.
         let first = bytes.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte));
         match first.map(|first| bytes.split_at(first)) {
             None => bytes,
@@ -193,39 +191,40 @@ impl Decoder {
         }
     }
 
-    /// Whether only blanks and comments came so far, which may precede an event stream.
+    /// Returns true if only white space and comments have arrived, which can precede an event
+    /// stream.
     pub(crate) fn is_silent(&self) -> bool {
         !self.answer.begun
             && !matches!(self.body, Body::Whole(_))
             && looks_like_events(&self.start) != Some(false)
     }
 
-    /// Whether the bytes that held no event are blank or no event stream.
+    /// Returns true if the bytes without events are blank or not an event stream.
     fn is_no_stream(&self) -> bool {
         self.start.trim_ascii().is_empty() || looks_like_events(&self.start) == Some(false)
     }
 
-    /// Whether any event came.
+    /// Returns true once any event has arrived.
     pub(crate) fn has_events(&self) -> bool {
         self.answer.begun
     }
 
-    /// Whether the answer is whole.
+    /// Returns true if the answer is complete.
     pub(crate) fn is_done(&self) -> bool {
         self.answer.whole.is_some()
     }
 
-    /// Whether the answer has said why it ended, so that only usage and the end are to come.
+    /// Returns true after the finish reason, when only usage and the end can follow.
     pub(crate) fn has_finished(&self) -> bool {
         self.is_done() || self.answer.fold.has_finished()
     }
 
-    /// Whether the beginning of an answer came, be it without an event.
+    /// Returns true once any part of an answer has arrived, even without an event.
     pub(crate) fn has_begun(&self) -> bool {
         self.answer.known
     }
 
-    /// The usage so far, without a copy of the answer.
+    /// Returns the usage so far, without copying the answer.
     pub(crate) fn usage(&self) -> Usage {
         match &self.answer.whole {
             Some(decoded) => decoded.usage,
@@ -233,7 +232,7 @@ impl Decoder {
         }
     }
 
-    /// The model and the service tier that serve it, where the provider has said so.
+    /// Returns the model and the service tier, if the provider has sent them.
     pub(crate) fn served(&self) -> (Option<&str>, Option<&str>) {
         let (model, tier) = match &self.answer.whole {
             Some(decoded) => (decoded.model.as_str(), decoded.service_tier.as_deref()),
@@ -242,12 +241,12 @@ impl Decoder {
         (Some(model).filter(|model| !model.is_empty()), tier.filter(|tier| !tier.is_empty()))
     }
 
-    /// The answer, once it is whole.
+    /// Returns the answer once it is complete.
     pub(crate) fn whole(&self) -> Option<&Decoded> {
         self.answer.whole.as_ref()
     }
 
-    /// What has come so far, also of a stream that failed.
+    /// Returns the part that has arrived, also of a failed stream.
     pub(crate) fn partial(&self) -> Decoded {
         match &self.answer.whole {
             Some(decoded) => decoded.clone(),
@@ -255,7 +254,7 @@ impl Decoder {
         }
     }
 
-    /// What has come, without a copy.
+    /// Returns the part that has arrived, without a copy.
     pub(crate) fn into_decoded(self) -> Decoded {
         let Answer { whole, fold, prompt_tokens, provider, .. } = self.answer;
         whole.unwrap_or_else(|| {
@@ -266,8 +265,8 @@ impl Decoder {
     }
 }
 
-/// Whether a body begins like an event stream, with a comment or a known field (HTML Standard
-/// section 9.2.6). `None` if that is not clear yet.
+/// Returns true if a body starts like an event stream, with a comment or a known field (HTML
+/// Standard section 9.2.6). `None` if that is not clear yet.
 pub(in crate::wire) fn looks_like_events(start: &[u8]) -> Option<bool> {
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
     let end = start.iter().position(|byte| b"\r\n:".contains(byte));

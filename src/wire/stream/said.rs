@@ -1,9 +1,9 @@
-//! Decides whether members that are not modelled contain part of the answer.
+//! Decides if unmodelled content is part of the answer.
 
 use serde_json::Value;
 
-/// Whether a value that is not modelled holds some of the answer: a text that is not empty,
-/// other than one that only names the thing or its kind.
+/// Returns true if an unmodelled value holds some of the answer: a non-empty text, other than one
+/// that only names the object or its kind.
 pub(in crate::wire) fn says_something(value: &Value) -> bool {
     match value {
         Value::String(text) => !text.is_empty(),
@@ -15,7 +15,7 @@ pub(in crate::wire) fn says_something(value: &Value) -> bool {
     }
 }
 
-/// Whether a member of this name only names the thing it is in, or its kind.
+/// Returns true if a member with this name only names its object or its kind.
 pub(in crate::wire) fn is_label(name: &str) -> bool {
     matches!(name, "type" | "id" | "index" | "format" | "object" | "role" | "status")
 }
@@ -26,7 +26,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn texts_say_something_and_labels_numbers_and_empty_ones_do_not() {
+    fn only_non_empty_texts_that_are_not_labels_count() {
         for (value, expected) in [
             (json!("x"), true),
             (json!([{"type": "y", "data": "x"}]), true),

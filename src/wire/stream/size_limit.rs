@@ -5,20 +5,19 @@ use serde_json::Value;
 use crate::chat::{Usage, UsageSource};
 use crate::wire::{Failure, MAX_PARTS};
 
-/// The most JSON values kept of an answer beside its texts, as of one that comes at
-/// once; see [`Content`](crate::wire::json::bounded::Content).
+/// The most JSON values to keep of an answer besides its texts, the same as without streaming; see
+/// [`Content`](crate::wire::json::bounded::Content).
 const MAX_VALUES: usize = 250_000;
 
-/// How much of a stream may still be kept.
+/// How much more of a stream may be kept.
 ///
-/// What comes is bounded by no length known ahead, so whatever is kept of it is
-/// counted here first.
+/// A stream has no length known in advance, so everything to keep is counted here first.
 #[derive(Debug, Clone)]
 pub(in crate::wire) struct SizeLimit {
     limit: usize,
     bytes: usize,
     values: usize,
-    /// The bytes the model wrote, for an estimate of its tokens.
+    /// The bytes that the model wrote, to estimate its tokens.
     written: usize,
 }
 
@@ -27,18 +26,18 @@ impl SizeLimit {
         Self { limit, bytes: limit, values: MAX_VALUES, written: 0 }
     }
 
-    /// Counts what the model wrote.
+    /// Counts text that the model wrote.
     pub(in crate::wire) fn write(&mut self, text: &str) -> Result<(), Failure> {
         self.written = self.written.saturating_add(text.len());
         self.keep(text.len())
     }
 
-    /// What is left of it, in bytes and values: it changes with all that is kept.
+    /// Returns the remaining bytes and values. They change whenever anything is kept.
     pub(in crate::wire) fn left(&self) -> (usize, usize) {
         (self.bytes, self.values)
     }
 
-    /// Counts what stands beside it: ids, signatures.
+    /// Counts metadata: ids, signatures.
     pub(in crate::wire) fn keep(&mut self, bytes: usize) -> Result<(), Failure> {
         match self.bytes.checked_sub(bytes) {
             Some(left) => {
@@ -49,7 +48,7 @@ impl SizeLimit {
         }
     }
 
-    /// Counts a value with all in it.
+    /// Counts a value and everything in it.
     pub(in crate::wire) fn keep_value(&mut self, value: &Value) -> Result<(), Failure> {
         self.values = self.values.checked_sub(1).ok_or_else(Failure::too_many_parts)?;
         match value {
@@ -63,39 +62,38 @@ impl SizeLimit {
         }
     }
 
-    /// Fails when there are so many parts that no other may come.
+    /// Fails if the maximum number of parts is reached.
     pub(in crate::wire) fn one_more(parts: usize) -> Result<(), Failure> {
         if parts < MAX_PARTS { Ok(()) } else { Err(Failure::too_many_parts()) }
     }
 
-    /// The failure of an answer that is larger than is kept.
+    /// Returns the failure for an answer that exceeds the limit.
     pub(in crate::wire) fn full(&self) -> Failure {
         Failure::protocol(format!(
-            "the answer that was streamed is larger than the {} bytes allowed",
+            "the streamed answer is larger than the {} bytes allowed",
             self.limit
         ))
     }
 
-    /// The bytes that the model has written so far.
+    /// Returns the bytes that the model has written.
     pub(in crate::wire) fn written(&self) -> usize {
         self.written
     }
 
-    /// The tokens that the model has written so far, estimated.
+    /// Returns the estimated tokens that the model has written.
     pub(in crate::wire) fn written_tokens(&self) -> u64 {
         tokens(self.written)
     }
 
-    /// The usage so far where none was reported.
+    /// Returns an estimate of the usage so far, for streams that report none.
     pub(in crate::wire) fn estimate(&self, prompt_tokens: u64) -> Usage {
         let usage = Usage::reported(prompt_tokens, self.written_tokens());
         Usage { source: UsageSource::Estimated, ..usage }
     }
 }
 
-/// The tokens of so many bytes, estimated: "one token generally corresponds to ~4
-/// characters of text for common English text" (platform.openai.com/tokenizer). Not
-/// a token is free.
+/// Estimates the tokens in this many bytes, rounded up: "one token generally corresponds to ~4
+/// characters of text for common English text" (platform.openai.com/tokenizer).
 pub(in crate::wire) fn tokens(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX)
 }
@@ -106,7 +104,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn bytes_and_values_run_out() {
+    fn bytes_and_values_are_limited() {
         let mut size_limit = SizeLimit::new(10);
         assert!(
             size_limit.write("12345").is_ok()
@@ -126,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_model_wrote_is_estimated() {
+    fn only_text_from_the_model_counts_for_the_estimate() {
         let mut size_limit = SizeLimit::new(100);
         assert_eq!(size_limit.written_tokens(), 0);
         size_limit.write("12345").unwrap();

@@ -15,15 +15,15 @@ use ureq::http::HeaderMap;
 
 const LIMIT: usize = 1 << 20;
 
-/// A decoder, what it gave and how it ended.
+/// A decoder, its events and its result.
 pub(in crate::wire) struct Run {
     pub(in crate::wire) events: Vec<StreamEvent>,
     pub(in crate::wire) end: Result<(), Failure>,
     pub(in crate::wire) decoded: Decoded,
 }
 
-/// Reads a body, whole and byte by byte and with no event as the one before it, with the
-/// same result.
+/// Reads a body at once, byte by byte, and with every second event changed, and checks that the
+/// results are equal.
 pub(in crate::wire) fn run(wire: Wire, body: &str) -> Run {
     let read = |pieces: std::slice::Chunks<'_, u8>| {
         let mut decoder = Decoder::new(wire, 40, LIMIT);
@@ -53,7 +53,7 @@ pub(in crate::wire) fn run(wire: Wire, body: &str) -> Run {
     whole
 }
 
-/// The same, with a space more in the JSON of every other event.
+/// Adds a space to the JSON of every other event.
 fn unlike(body: &str) -> String {
     let mut events = body.split("data: {");
     let first = events.next().unwrap_or_default().to_owned();
@@ -61,7 +61,7 @@ fn unlike(body: &str) -> String {
     events.enumerate().fold(first, |all, (number, event)| all + "data: {" + space(number) + event)
 }
 
-/// A stream of these data, without an end marker.
+/// Builds a stream with these data and no end marker.
 pub(in crate::wire) fn lines<'a>(data: impl IntoIterator<Item = &'a Value>) -> String {
     data.into_iter().map(|data| format!("data: {data}\n\n")).collect()
 }
@@ -81,7 +81,7 @@ fn hello() -> String {
 }
 
 #[test]
-fn a_stream_ends_with_its_end_marker_and_what_follows_is_passed_over() {
+fn a_stream_ends_at_its_end_marker_and_the_rest_is_ignored() {
     for tail in ["", "data: {\"error\": \"late\"}\n\n", "data: not JSON\n\n", ": c\n\n", "\n{"] {
         let run = run(Wire::OpenAiChat, &(hello() + tail));
         assert_eq!(run.end, Ok(()));
@@ -106,10 +106,10 @@ fn a_stream_ends_with_its_end_marker_and_what_follows_is_passed_over() {
 }
 
 #[test]
-fn a_stream_that_breaks_off_is_truncated_and_what_came_is_there() {
+fn a_truncated_stream_is_an_error_and_keeps_what_arrived() {
     let whole = hello();
     let marker = whole.find("[DONE").unwrap() + "[DONE".len();
-    // Behind the finish reason, and behind the usage.
+    // After the finish reason, and after the usage.
     let finished = whole.find("\"stop\"}]}").unwrap() + "\"stop\"}]}".len();
     let counted = whole.find("data: [DONE").unwrap() - 2;
     let between = |end: usize, from: usize| (from..=from + 2 + "data".len()).contains(&end);
@@ -127,14 +127,14 @@ fn a_stream_that_breaks_off_is_truncated_and_what_came_is_there() {
     for end in [finished, finished + 2, counted, counted + 2] {
         assert_eq!(run(Wire::OpenAiChat, &whole[..end]).end, Ok(()), "{end}");
     }
-    // The marker is there, and its blank line is not.
+    // The marker without its blank line.
     for end in marker + 1..whole.len() {
         assert_eq!(run(Wire::OpenAiChat, &whole[..end]).end, Ok(()));
     }
 }
 
 #[test]
-fn a_stream_is_whole_without_its_end_marker_once_it_has_finished() {
+fn a_finished_stream_is_complete_without_its_end_marker() {
     let usage = json!({"prompt_tokens": 7, "completion_tokens": 1});
     let mut last = chunk(json!({}), json!("stop"));
     last["usage"] = usage.clone();
@@ -156,7 +156,7 @@ fn a_stream_is_whole_without_its_end_marker_once_it_has_finished() {
         (vec![&finish], true),
         (vec![&text, &finish, &role, &others], true),
         (vec![&both], true),
-        // What goes on has not finished.
+        // An answer that continues has not finished.
         (vec![&text, &last, &text], false),
         (vec![&text, &finish, &text, &text], false),
         (vec![&text, &finish, &text, &finish], true),
@@ -187,7 +187,7 @@ fn a_stream_is_whole_without_its_end_marker_once_it_has_finished() {
 }
 
 #[test]
-fn anthropics_stream_is_whole_without_its_end_marker_once_it_has_finished() {
+fn a_finished_anthropic_stream_is_complete_without_its_end_marker() {
     let start = json!({"type": "message_start", "message": {"id": "msg_1",
         "usage": {"input_tokens": 7, "output_tokens": 1}}});
     let begin = json!({"type": "content_block_start", "index": 0,
@@ -206,7 +206,7 @@ fn anthropics_stream_is_whole_without_its_end_marker_once_it_has_finished() {
         (vec![&start, &begin, &text, &stop, &end, &counted], true),
         (vec![&start, &end], true),
         (vec![&begin, &text, &end, &stop], true),
-        // What goes on has not finished.
+        // An answer that continues has not finished.
         (vec![&start, &end, &begin], false),
         (vec![&start, &begin, &text, &end, &text], false),
         (vec![&start, &begin, &text, &end, &text, &text], false),
@@ -225,7 +225,7 @@ fn anthropics_stream_is_whole_without_its_end_marker_once_it_has_finished() {
 }
 
 #[test]
-fn a_failure_stays_and_leaves_what_came() {
+fn a_failure_is_permanent_and_keeps_what_arrived() {
     let broken = lines(&[chunk(json!({"content": "a"}), json!(null))]) + "data: {\"secret\": \n\n";
     let run = run(Wire::OpenAiChat, &broken);
     let failure = run.end.unwrap_err();
@@ -237,7 +237,7 @@ fn a_failure_stays_and_leaves_what_came() {
 }
 
 #[test]
-fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
+fn a_body_that_is_not_an_event_stream_is_read_at_once() {
     let answer = json!({"id": "x", "choices": [{"finish_reason": "tool_calls", "message": {
         "reasoning_content": "hm", "content": "a", "tool_calls": [
             {"id": "c", "function": {"name": "f", "arguments": "{\"x\": 1}"}},
@@ -277,7 +277,7 @@ fn a_body_that_is_no_event_stream_is_an_answer_or_an_error() {
 }
 
 #[test]
-fn a_body_without_events_fails_as_if_no_stream_had_been_requested() {
+fn a_body_without_events_fails_as_in_a_non_streaming_call() {
     for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
         for body in [
             &b""[..],
@@ -314,7 +314,7 @@ fn a_body_without_events_fails_as_if_no_stream_had_been_requested() {
 }
 
 #[test]
-fn a_stream_without_events_is_a_protocol_error_unless_it_breaks_off() {
+fn a_stream_without_events_is_a_protocol_error_unless_truncated() {
     for (body, kind) in [
         (": keep-alive\n\n", ErrorKind::Protocol),
         (":\n\n: keep-alive\n", ErrorKind::Protocol),
@@ -339,7 +339,7 @@ fn a_stream_without_events_is_a_protocol_error_unless_it_breaks_off() {
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
+fn memory_is_bounded() {
     let piece = lines(&[chunk(json!({"content": "x".repeat(100)}), json!(null))]);
     let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
     let mut events = Vec::new();
@@ -348,7 +348,7 @@ fn what_is_kept_is_bounded() {
     assert!(failure.message.contains("larger than the 1000 bytes"), "{}", failure.message);
     assert_eq!(decoder.partial().message.text().len(), 1_000);
     assert_eq!(decoder.push(piece.as_bytes(), &mut events), Err(failure));
-    // A body that is none, an event that does not end, comments without end.
+    // A body that is not a stream, an event without an end, comments without end.
     let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
     assert!((0..).any(|_| decoder.push(b"{      ", &mut events).is_err()));
     let mut decoder = Decoder::new(Wire::OpenAiChat, 0, 1_000);
@@ -358,11 +358,11 @@ fn what_is_kept_is_bounded() {
 }
 
 #[test]
-fn usage_that_is_not_reported_is_estimated() {
+fn unreported_usage_is_estimated() {
     let chunks = [chunk(json!({"content": "12345"}), json!("stop"))];
     let run = run(Wire::OpenAiChat, &(lines(&chunks) + "data: [DONE]\n\n"));
     let usage = run.decoded.usage;
-    // Of 40 bytes of request and 5 of answer.
+    // From 40 bytes of request and 5 of answer.
     assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (10, 2, 12));
     assert_eq!(usage.source, UsageSource::Estimated);
     assert_eq!(run.events[1], StreamEvent::Usage(usage.into()));

@@ -1,4 +1,4 @@
-//! Tests of decoding whole messages.
+//! Tests of decoding non-streaming messages.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -9,7 +9,7 @@ fn decoded(value: Value) -> Decoded {
 }
 
 #[test]
-fn a_message_is_read_whole() {
+fn a_complete_message_is_read() {
     let search = json!({"type": "server_tool_use", "id": "srv_1", "input": {"query": "x"}});
     let found = json!({"type": "char_location", "document_index": 0, "cited_text": "x"});
     let answer = decoded(json!({
@@ -56,7 +56,7 @@ fn a_message_is_read_whole() {
 }
 
 #[test]
-fn what_other_servers_leave_out_may_be_missing() {
+fn members_that_other_servers_omit_are_optional() {
     let broken = json!({"type": "tool_use", "name": "f"});
     let answer = decoded(json!({"content": [broken], "stop_reason": null, "usage": null}));
     let other = Part::Other { provenance: Some(PROVENANCE), value: broken };
@@ -69,7 +69,7 @@ fn what_other_servers_leave_out_may_be_missing() {
 }
 
 #[test]
-fn an_answer_is_not_thrown_away_for_what_stands_beside_it() {
+fn malformed_metadata_does_not_cost_the_answer() {
     for (body, expected) in [
         (r#"{"content": [{"type": "text", "text": "a"}], "model": 5, "id": {}}"#, "a"),
         (r#"{"id": 1, "id": 2, "content": [], "content": [{"type":"text","text":"a"}]}"#, "a"),
@@ -98,7 +98,7 @@ fn stop_reasons_are_mapped() {
 }
 
 #[test]
-fn usage_is_brought_into_our_form() {
+fn usage_is_converted_to_our_form() {
     for (value, expected) in [
         (Value::Null, Usage::default()),
         (json!("many"), Usage::default()),
@@ -175,7 +175,7 @@ fn usage_is_brought_into_our_form() {
 }
 
 #[test]
-fn an_error_under_success_is_an_error_of_its_class() {
+fn an_error_with_status_200_is_classified() {
     for (body, kind) in [
         (
             json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),

@@ -43,14 +43,14 @@ fn json_piece(piece: &str) -> Value {
     json!({"type": "input_json_delta", "partial_json": piece})
 }
 
-/// Reads a message of these events between its start and its end.
+/// Reads a message with these events between its start and its end.
 fn message(events: &[Value], reason: &str) -> Run {
     let all = [&[start()], events, &end(reason)].concat();
     run(Wire::Anthropic, &lines(&all))
 }
 
 #[test]
-fn a_stream_folds_into_what_would_have_come_at_once() {
+fn a_stream_yields_the_same_answer_as_one_body() {
     let citation = json!({"type": "char_location", "cited_text": "x"});
     let search = json!({"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {}});
     let result =
@@ -158,7 +158,7 @@ fn arguments_are_as_the_model_wrote_them() {
     };
     for (events, expected, told) in [
         (vec![tool(json!({})), delta(0, json_piece("{\"a\": 1 }")), stop(0)], "{\"a\": 1 }", 1),
-        // Whole in the start, without a stop, cut off by the limit of tokens.
+        // Complete in the start, without a stop, truncated by the output limit.
         (vec![tool(json!({"a": 1})), stop(0)], "{\"a\":1}", 1),
         (vec![tool(json!({})), delta(0, json_piece("{}"))], "{}", 1),
         (vec![tool(json!({})), delta(0, json_piece("{\"a")), stop(0)], "{\"a", 1),
@@ -176,7 +176,7 @@ fn arguments_are_as_the_model_wrote_them() {
 }
 
 #[test]
-fn usage_is_overwritten_and_never_added() {
+fn usage_is_replaced_and_never_added_up() {
     let ended = |usage: Value| json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage});
     let done = json!({"type": "message_stop"});
     let reported = |prompt, completion, cached| Usage {
@@ -208,7 +208,7 @@ fn usage_is_overwritten_and_never_added() {
             )],
             reported(115, 37, 5),
         ),
-        // Nothing but the start's count of what was written by then.
+        // Only the start's count of what was written by then.
         (
             vec![ended(json!(null))],
             Usage { source: UsageSource::EstimatedOutput, ..reported(15, 1, 5) },
@@ -222,7 +222,7 @@ fn usage_is_overwritten_and_never_added() {
 }
 
 #[test]
-fn what_was_used_before_a_break_is_counted_or_estimated() {
+fn usage_before_a_break_is_reported_or_estimated() {
     let block = || [begin(0, json!({"type": "text", "text": ""})), delta(0, text("0123456789"))];
     let [ended, _] = end("end_turn");
     // 40 bytes of request; 10 of answer.
@@ -262,7 +262,7 @@ fn what_was_used_before_a_break_is_counted_or_estimated() {
 }
 
 #[test]
-fn no_call_comes_about_without_its_events() {
+fn no_call_appears_without_its_events() {
     let unknown = json!({"type": "novelty", "id": "t", "name": "f", "kind": "tool_use"});
     let nameless = json!({"type": "tool_use", "id": "t"});
     let events = [&[start(), begin(0, nameless), delta(0, unknown), stop(0)][..], &end("end_turn")];
@@ -273,7 +273,7 @@ fn no_call_comes_about_without_its_events() {
 }
 
 #[test]
-fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
+fn a_truncated_message_is_an_error_and_keeps_a_prefix() {
     let events = [
         begin(0, json!({"type": "thinking", "thinking": "", "signature": ""})),
         delta(0, json!({"type": "thinking_delta", "thinking": "hm"})),
@@ -285,7 +285,7 @@ fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
     ];
     let body = lines([&[start()][..], &events, &end("tool_use")].concat().iter());
     let marker = body.rfind("message_stop\"}").unwrap() + "message_stop\"".len();
-    // Behind the stop reason, with or without the end of its event.
+    // After the stop reason, with or without the end of its event.
     let stopped = body.find("\"message_delta\"").unwrap();
     let stopped = stopped + body[stopped..].find("\n\n").unwrap();
     let whole = |cut: usize| (stopped..=stopped + 2 + "data".len()).contains(&cut);
@@ -307,7 +307,7 @@ fn a_message_cut_anywhere_is_truncated_and_a_prefix() {
 }
 
 #[test]
-fn kinds_come_as_names_or_types_and_unknown_ones_are_passed_over() {
+fn kinds_are_event_names_or_types_and_unknown_ones_are_ignored() {
     let body = "event: message_start\ndata: {\"message\": {\"model\": \"m\"}}\n\n\
         event: ping\ndata: {\"type\": \"ping\"}\n\n\
         event: vertex_event\ndata: {\"anything\": 1}\n\n\
@@ -327,7 +327,7 @@ fn kinds_come_as_names_or_types_and_unknown_ones_are_passed_over() {
 }
 
 #[test]
-fn blocks_of_imitators_are_read_as_far_as_they_go() {
+fn incomplete_blocks_of_imitators_are_read() {
     let thought = |piece: &str| json!({"type": "thinking_delta", "thinking": piece});
     for (events, reasoning, expected) in [
         // No start, and no index.
@@ -341,7 +341,7 @@ fn blocks_of_imitators_are_read_as_far_as_they_go() {
             "",
             "a",
         ),
-        // One index for all.
+        // The same index for all.
         (
             vec![
                 begin(0, json!({"type": "thinking", "thinking": "h"})),
@@ -375,7 +375,7 @@ fn blocks_of_imitators_are_read_as_far_as_they_go() {
 }
 
 #[test]
-fn an_error_in_the_stream_is_of_its_class() {
+fn an_error_in_the_stream_is_classified() {
     let came = lines(&[start(), begin(0, json!({"type": "text", "text": "a"}))]);
     for (event, kind) in [
         (
@@ -409,7 +409,7 @@ fn an_error_in_the_stream_is_of_its_class() {
 }
 
 #[test]
-fn more_than_a_model_writes_is_a_failure() {
+fn an_oversized_answer_is_an_error() {
     let block = |index: usize| begin(index as u64, json!({"type": "text", "text": ""}));
     let blocks: Vec<_> = (0..=MAX_PARTS).map(block).collect();
     let values = json!(vec![0; 9_000]);
@@ -426,7 +426,7 @@ fn more_than_a_model_writes_is_a_failure() {
 }
 
 #[test]
-fn no_value_in_any_place_panics() {
+fn unexpected_values_never_panic() {
     let odd = [
         json!(null),
         json!(0),
@@ -459,7 +459,7 @@ fn no_value_in_any_place_panics() {
 }
 
 #[test]
-fn words_of_the_same_form_are_read_by_the_first_of_them() {
+fn events_that_differ_only_in_text_are_read_without_parsing() {
     let mut stream = Stream::new(SizeLimit::new(1 << 20));
     let mut events = Vec::new();
     let mut read = |kind: &str, name: &str, index: u64, words: &str| {
@@ -478,7 +478,7 @@ fn words_of_the_same_form_are_read_by_the_first_of_them() {
     assert!(!read("text_delta", "text", 2, "e") && read("text_delta", "text", 2, "f"));
     let mut data = r#"{"index": 2, "delta": {"type": "text_delta", "text": "g"}}"#;
     for _ in 0..2 {
-        // Without a kind of its own, it is what its name says.
+        // Without a `type`, the event name is the kind.
         stream.event(Some("ping"), data, &mut events).unwrap();
         data = r#"{"type": "ping"}"#;
     }

@@ -17,7 +17,7 @@ fn push(parser: &mut Parser, bytes: &[u8]) -> (Vec<Seen>, Result<(), ParseError>
     (seen, pushed)
 }
 
-/// The events of a stream that comes in these pieces.
+/// Returns the events of a stream that arrives in these pieces.
 fn events(pieces: &[&[u8]]) -> Vec<Seen> {
     let mut parser = Parser::new();
     let mut all = Vec::new();
@@ -29,13 +29,13 @@ fn events(pieces: &[&[u8]]) -> Vec<Seen> {
     all
 }
 
-/// The data of the events, joined by `|`.
+/// Returns the data of the events, joined by `|`.
 fn data(pieces: &[&[u8]]) -> String {
     let all: Vec<String> = events(pieces).into_iter().map(|(_, data, _)| data).collect();
     all.join("|")
 }
 
-/// The parser after these bytes.
+/// Returns a parser after these bytes.
 fn after(bytes: &[u8]) -> Parser {
     let mut parser = Parser::new();
     push(&mut parser, bytes).1.unwrap();
@@ -43,7 +43,7 @@ fn after(bytes: &[u8]) -> Parser {
 }
 
 #[test]
-fn lines_end_by_cr_lf_or_crlf_wherever_the_stream_is_cut() {
+fn lines_end_with_cr_lf_or_crlf_wherever_the_stream_is_cut() {
     for (pieces, expected) in [
         (&[&b"data:a\n\ndata:b\n\n"[..]][..], "a|b"),
         (&[b"data:a\r\rdata:b\r\r"], "a|b"),
@@ -60,7 +60,7 @@ fn lines_end_by_cr_lf_or_crlf_wherever_the_stream_is_cut() {
 }
 
 #[test]
-fn an_event_is_there_as_soon_as_its_blank_line_is() {
+fn an_event_is_yielded_as_soon_as_its_blank_line_arrives() {
     for (first, end) in
         [(&b"data:a\n"[..], &b"\n"[..]), (b"data:a\r", b"\r"), (b"data:a\r\n", b"\r")]
     {
@@ -71,7 +71,7 @@ fn an_event_is_there_as_soon_as_its_blank_line_is() {
 }
 
 #[test]
-fn one_byte_order_mark_at_the_beginning_is_taken_off() {
+fn one_byte_order_mark_at_the_start_is_stripped() {
     for (pieces, expected) in [
         (&[&b"\xEF\xBB\xBFdata:a\n\n"[..]][..], "a"),
         (&[b"\xEF", b"\xBB", b"\xBF", b"data:a\n\n"], "a"),
@@ -86,7 +86,7 @@ fn one_byte_order_mark_at_the_beginning_is_taken_off() {
 }
 
 #[test]
-fn fields_are_read_by_their_exact_names_and_lose_one_space() {
+fn field_names_are_exact_and_one_leading_space_is_stripped() {
     for (stream, expected) in [
         (&b"data:a\n\n"[..], "a"),
         (b"data: a\n\n", "a"),
@@ -105,7 +105,7 @@ fn fields_are_read_by_their_exact_names_and_lose_one_space() {
 }
 
 #[test]
-fn the_last_name_counts_and_only_for_its_event() {
+fn the_last_event_name_wins_and_applies_to_one_event() {
     let seen = events(&[
         b"event: a\nevent: b\ndata: 1\n\ndata: 2\n\nevent: c\n\ndata: 3\n\n",
         b"event: d\n",
@@ -123,7 +123,7 @@ fn without_data_there_is_no_event() {
 }
 
 #[test]
-fn the_id_stays_until_there_is_another_and_may_hold_no_nul() {
+fn an_id_lasts_until_the_next_one_and_must_not_contain_nul() {
     let seen =
         events(&[b"data\n\nid: 1\ndata\n\ndata\n\nid: 2\0\ndata\n\nid: 3\n\ndata\n\nid\ndata\n\n"]);
     let ids: Vec<&str> = seen.iter().map(|(.., id)| id.as_str()).collect();
@@ -131,7 +131,7 @@ fn the_id_stays_until_there_is_another_and_may_hold_no_nul() {
 }
 
 #[test]
-fn the_last_event_id_is_that_of_an_event_that_was_ended() {
+fn the_last_event_id_is_that_of_the_last_complete_event() {
     for (stream, expected) in [
         (&b""[..], ""),
         (b"id: 1\ndata: a\n", ""),
@@ -145,7 +145,7 @@ fn the_last_event_id_is_that_of_an_event_that_was_ended() {
 }
 
 #[test]
-fn retry_is_a_number_of_milliseconds_and_nothing_else() {
+fn retry_must_be_a_whole_number_of_milliseconds() {
     for (stream, expected) in [
         (&b""[..], None),
         (b"retry: 1500\n", Some(1_500)),
@@ -157,7 +157,7 @@ fn retry_is_a_number_of_milliseconds_and_nothing_else() {
 }
 
 #[test]
-fn characters_that_are_cut_are_whole_and_what_is_no_utf_8_is_replaced() {
+fn split_characters_are_joined_and_invalid_utf_8_is_replaced() {
     assert_eq!(data(&[b"data: \xF0\x9F", b"\x92", b"\x99\n\n"]), "💙");
     assert_eq!(data(&[b"data: \xF0\x9F\xFFa\xF0\x9F\n", b"\n"]), "\u{FFFD}\u{FFFD}a\u{FFFD}");
     let seen = events(&[b"event: \xFF\ndata: \xE2\x80\xA8\n\n"]);
@@ -165,7 +165,7 @@ fn characters_that_are_cut_are_whole_and_what_is_no_utf_8_is_replaced() {
 }
 
 #[test]
-fn what_lies_whole_in_the_bytes_is_borrowed_from_them() {
+fn an_event_complete_in_the_bytes_is_borrowed() {
     let bytes = b"event: ping\ndata: one\n\ndata: two\n\n";
     let within = bytes.as_ptr_range();
     let mut count = 0;
@@ -218,7 +218,7 @@ fn an_event_may_be_as_long_as_its_limit() {
 }
 
 #[test]
-fn a_parser_that_has_failed_fails_again() {
+fn a_failed_parser_keeps_failing() {
     let mut parser = Parser::with_limits(Limits { line: 4, event: 4 });
     let cause = push(&mut parser, b"data: 1\n").1.unwrap_err();
     assert_eq!(push(&mut parser, b"\n\n"), (vec![], Err(cause)));
@@ -226,11 +226,14 @@ fn a_parser_that_has_failed_fails_again() {
 
     let error = Error::from(cause);
     assert_eq!(error.kind(), ErrorKind::Protocol);
-    assert_eq!(error.to_string(), "invalid response: a line of the stream is longer than 4 bytes");
+    assert_eq!(
+        error.to_string(),
+        "invalid response: a line of the stream is longer than the limit of 4 bytes"
+    );
 }
 
 #[test]
-fn a_callback_that_fails_ends_the_stream() {
+fn a_failing_callback_ends_the_stream() {
     let mut parser = Parser::new();
     let mut count = 0;
     let pushed = parser.push(b"data: 1\n\ndata: 2\n\n", |_| {
@@ -250,7 +253,7 @@ fn a_callback_that_fails_ends_the_stream() {
 }
 
 #[test]
-fn a_stream_that_ends_after_a_blank_line_leaves_nothing() {
+fn finish_returns_nothing_after_a_blank_line() {
     for stream in [
         &b""[..],
         b"data: 1\n\n",
@@ -264,7 +267,7 @@ fn a_stream_that_ends_after_a_blank_line_leaves_nothing() {
 }
 
 #[test]
-fn an_event_without_its_blank_line_is_left_to_the_caller() {
+fn finish_returns_an_event_without_its_blank_line() {
     for (stream, expected) in [
         (&b"id: 1\n\nevent: a\ndata: 1\ndata: 2\n"[..], Some((Some("a"), "1\n2", "1"))),
         (b"data: [DONE]", Some((None, "[DONE]", ""))),
@@ -285,10 +288,10 @@ fn an_event_without_its_blank_line_is_left_to_the_caller() {
     assert_eq!(parser.finish(), Err(ParseError::EventTooLong { limit: 4 }));
 }
 
-/// Every byte is looked at once, and copied at most as part of a cut line and as
-/// part of its event.
+/// Every byte is searched once, and copied at most twice: as part of a split line and as part of
+/// its event.
 #[test]
-fn the_work_on_hostile_streams_is_linear() {
+fn hostile_streams_take_linear_work() {
     const SIZE: usize = 256 * 1024;
     let mut line = b"data: ".to_vec();
     line.resize(SIZE, b'x');
@@ -339,7 +342,7 @@ fn buffers_that_grew_huge_shrink_again() {
 }
 
 #[test]
-fn no_text_shows_in_debug_output() {
+fn debug_output_shows_no_text() {
     let mut parser = after(b"data: secret\nevent: ping\nda");
     let mut shown = format!("{parser:?}");
     parser
@@ -355,7 +358,7 @@ fn no_text_shows_in_debug_output() {
 }
 
 #[test]
-fn event_streams_are_told_by_their_media_type() {
+fn the_media_type_identifies_an_event_stream() {
     for (content_type, expected) in [
         ("text/event-stream", true),
         ("Text/Event-Stream; charset=utf-8", true),

@@ -1,12 +1,12 @@
-//! The last event of an SSE stream that ended without a blank line.
+//! The unfinished last event of an SSE stream.
 
 use std::fmt;
 
 use super::Event;
 
-/// What a stream ended with in place of a blank line.
+/// What came after the last blank line of a stream.
 ///
-/// `Debug` shows the size of the data, not the data.
+/// `Debug` shows the size of the data instead of the data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unfinished {
     pub(super) name: String,
@@ -15,14 +15,12 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// The event as it would be if the stream had ended with a blank line; none
-    /// where it has no data.
+    /// Returns the event as if a blank line had ended the stream; `None` if it has no data.
     ///
-    /// The standard drops it, and so do OpenAI's SDKs for Python, JavaScript and Go
-    /// (`_streaming.py`, `streaming.ts`, `ssestream.go`). Readers that go by lines
-    /// and not by events take it, and so do not notice a server that leaves the last
-    /// blank line out. A caller that takes it must be able to tell from the data
-    /// whether it is whole: this works for `[DONE]` and JSON objects, but not for plain text.
+    /// The standard drops this event, and so do OpenAI's SDKs for Python, JavaScript and Go
+    /// (`_streaming.py`, `streaming.ts`, `ssestream.go`). Line-based readers accept it, so their
+    /// users do not notice a server that omits the last blank line. Use it only if the data itself
+    /// shows that it is complete, as `[DONE]` and JSON objects do. Plain text does not.
     pub fn event(&self) -> Option<Event<'_>> {
         let name = (!self.name.is_empty()).then_some(self.name.as_str());
         self.data.as_deref().map(|data| Event { name, data, id: &self.id })

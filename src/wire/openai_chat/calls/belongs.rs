@@ -1,18 +1,19 @@
-//! Which tool call a delta of a stream belongs to.
+//! Decides which tool call a delta of a stream belongs to.
 
 use crate::wire::stream::arguments::{State, is_complete};
 
-/// The call that a delta would go on with: of its index, or without one the last.
+/// The call that a delta would continue: the one with its index, or the last one if it has no
+/// index.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Open<'a> {
     pub(super) id: &'a str,
     pub(super) name: &'a str,
     pub(super) state: State,
-    /// Whether this chunk has named it.
+    /// True if this chunk has named it.
     pub(super) named_here: bool,
 }
 
-/// A delta whose id is that of no known call.
+/// A delta without the id of a known call.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece<'a> {
     pub(super) id: &'a str,
@@ -20,13 +21,13 @@ pub(super) struct Piece<'a> {
     pub(super) arguments: &'a str,
 }
 
-/// Whether a delta begins another call.
+/// Returns true if a delta starts another call.
 ///
-/// Only a name or a new id can say so, and neither always does: some servers repeat the name in
-/// every delta (which one call has then), and older releases of vLLM make up an id for every
-/// delta. Others give all calls index 0 or none, and no ids (Ollama, huggingface/smolagents
-/// #1958; Gemini behind several gateways). So another call begins where the open one cannot go
-/// on, since its arguments are complete, or where it has none yet.
+/// Only a name or a new id can show that, and neither is reliable. Some servers repeat the name in
+/// every delta of a call, and older releases of vLLM invent an id for every delta. Others give all
+/// calls index 0 or none, and no ids (Ollama, huggingface/smolagents #1958; Gemini behind several
+/// gateways). So another call starts if the open one cannot continue because its arguments are
+/// complete, or if it has no arguments yet.
 pub(super) fn begins_another(open: Open<'_>, piece: Piece<'_>) -> bool {
     let named = !piece.name.is_empty() && !open.name.is_empty();
     let renamed = named && piece.name != open.name;
@@ -60,19 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_call_begins_where_the_open_one_cannot_go_on() {
+    fn another_call_starts_when_the_open_one_cannot_continue() {
         use State::{Complete, Empty, Partial, Placeholder};
         let whole = "{\"a\": 1}";
         for (id, name, state, piece, expected) in [
-            // Neither id nor name: it goes on.
+            // Neither id nor name: it continues.
             ("c1", "f", Empty, ("", "", "{"), false),
             ("c1", "f", Partial, ("", "", "{"), false),
             ("c1", "f", Complete, ("", "", "\n"), false),
             ("c1", "f", Placeholder, ("", "", "{\"a\""), false),
-            // What was missing of it.
+            // Its missing parts.
             ("", "f", Complete, ("c1", "", ""), false),
             ("c1", "", Partial, ("c1", "f", ""), false),
-            // Complete: a name begins another, the same one too.
+            // Complete: a name starts another call, even the same name.
             ("", "f", Complete, ("", "g", whole), true),
             ("", "f", Complete, ("", "f", whole), true),
             ("c1", "f", Complete, ("c2", "g", ""), true),
@@ -108,7 +109,7 @@ mod tests {
             let piece = Piece { id: piece.0, name: piece.1, arguments: piece.2 };
             assert_eq!(begins_another(open, piece), expected, "{open:?} {piece:?}");
         }
-        // Two that one chunk names are two, whatever else is missing.
+        // Two calls named by one chunk are different, whatever else is missing.
         let open = Open { id: "", name: "f", state: Empty, named_here: true };
         assert!(begins_another(open, Piece { id: "", name: "f", arguments: "" }));
     }

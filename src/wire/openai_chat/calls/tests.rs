@@ -36,7 +36,7 @@ fn tool_calls_come_in_many_forms() {
         vec![
             begun(0, "c1", "f"),
             begun(1, "c2", "g"),
-            // Until then it may be a placeholder.
+            // Until then it can be a placeholder.
             more(0, "{}"),
             complete(0, "c1", "f", "{}"),
             more(1, "{}"),
@@ -60,7 +60,7 @@ fn tool_calls_come_in_many_forms() {
                 .to_vec(),
             expected(),
         ),
-        // They come late; no event comes before them.
+        // Late; no event is sent before they arrive.
         (
             vec![
                 part("{"),
@@ -97,7 +97,7 @@ fn tool_calls_come_in_many_forms() {
             ],
             expected(),
         ),
-        // Whole, without an index, with the same for all, and in the wrong order.
+        // Complete calls: without an index, with the same one for all, and in the wrong order.
         (vec![whole(json!(null), "c1", "f"), whole(json!(null), "c2", "g")], two()),
         (vec![whole(json!(0), "c1", "f"), whole(json!(0), "c2", "g")], two()),
         (vec![whole(json!(7), "c1", "f"), whole(json!(3), "c2", "g")], two()),
@@ -136,7 +136,7 @@ fn tool_calls_come_in_many_forms() {
     }
 }
 
-/// The names and arguments of the calls in deltas that come each in its chunk.
+/// Returns the names and arguments of the calls in deltas, each in its own chunk.
 fn assembled(calls: &[Value]) -> Vec<(String, String)> {
     let pieces: Vec<_> = calls.iter().map(|call| json!({"tool_calls": [call]})).collect();
     let run = deltas(&pieces, "tool_calls");
@@ -146,7 +146,7 @@ fn assembled(calls: &[Value]) -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_delta_goes_to_the_call_that_it_goes_on_with() {
+fn a_delta_goes_to_the_call_that_it_continues() {
     let delta = |index: Option<u64>, id: &str, name: &str, arguments: &str| {
         let mut delta = json!({"function": {"arguments": arguments}});
         if let Some(index) = index {
@@ -164,7 +164,7 @@ fn a_delta_goes_to_the_call_that_it_goes_on_with() {
     let start = "{\"city\":";
     for index in [None, Some(0)] {
         for (deltas, expected) in [
-            // Whole calls without ids.
+            // Complete calls without ids.
             (vec![("", "f", oslo), ("", "g", rome)], vec![("f", oslo), ("g", rome)]),
             (vec![("", "f", oslo), ("", "f", rome)], vec![("f", oslo), ("f", rome)]),
             (vec![("", "f", oslo), ("", "f", oslo)], vec![("f", oslo), ("f", oslo)]),
@@ -208,7 +208,7 @@ fn a_delta_goes_to_the_call_that_it_goes_on_with() {
                 ],
                 vec![("f", oslo)],
             ),
-            // The same id, and what it said before once more.
+            // The same id with the same arguments again.
             (vec![("a", "f", oslo), ("a", "f", oslo)], vec![("f", oslo)]),
             (vec![("a", "f", oslo), ("a", "g", rome)], vec![("f", oslo), ("g", rome)]),
             // A placeholder.
@@ -230,7 +230,7 @@ fn a_delta_goes_to_the_call_that_it_goes_on_with() {
             assert_eq!(assembled(&deltas), expected, "{deltas:?}");
         }
     }
-    // An index that is right wins over what looks like another call.
+    // A correct index wins over anything that looks like another call.
     let mixed = [
         delta(Some(0), "a", "f", "{}"),
         delta(Some(1), "b", "f", "{}"),
@@ -241,7 +241,7 @@ fn a_delta_goes_to_the_call_that_it_goes_on_with() {
 }
 
 #[test]
-fn calls_without_an_id_are_given_one() {
+fn calls_without_an_id_get_one() {
     let no_id = |index: u64| json!({"index": index, "function": {"name": "f", "arguments": "{}"}});
     for (pieces, count) in [
         (vec![json!({"tool_calls": [no_id(0), no_id(1)]})], 2),
@@ -253,7 +253,7 @@ fn calls_without_an_id_are_given_one() {
             ],
             1,
         ),
-        // Both: the new form holds.
+        // Both: the new form wins.
         (
             vec![
                 json!({"function_call": {"name": "f", "arguments": "{}"}, "tool_calls": [no_id(0)]}),
@@ -275,7 +275,7 @@ fn calls_without_an_id_are_given_one() {
 }
 
 #[test]
-fn a_call_that_is_cut_short_is_not_complete() {
+fn a_truncated_call_is_not_complete() {
     let call = json!({"index": 0, "id": "c1", "function": {"name": "f", "arguments": ""}});
     let run = run(Wire::OpenAiChat, &lines(&[choice(json!({"tool_calls": [call]}))]));
     assert_eq!(run.end.unwrap_err().kind, ErrorKind::Truncated);

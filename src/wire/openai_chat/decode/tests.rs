@@ -1,4 +1,4 @@
-//! Tests of decoding whole chat completions.
+//! Tests of decoding non-streaming chat completions.
 
 use super::*;
 use crate::chat::{Audio, FinishReason, Text, Usage, UsageSource};
@@ -11,8 +11,8 @@ fn decoded(body: &Value) -> Decoded {
     decode(body.to_string().as_bytes()).unwrap()
 }
 
-/// The parts and the reason of a single choice. Whatever a server answered, the
-/// answer can go back to it.
+/// Decodes a single choice into its parts and finish reason, and checks that the answer can be sent
+/// back to the server.
 fn choice(message: Value, finish_reason: Value) -> (Vec<Part>, FinishReason) {
     let body = json!({"choices": [{"message": message, "finish_reason": finish_reason}]});
     let decoded = decoded(&body);
@@ -30,7 +30,7 @@ fn thought(field: &str, text: &str) -> Part {
 }
 
 #[test]
-fn a_whole_answer_is_read() {
+fn a_complete_answer_is_read() {
     let decoded = decoded(&json!({
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-4o-2024-08-06",
         "service_tier": "default", "system_fingerprint": null, "error": null,
@@ -51,7 +51,7 @@ fn a_whole_answer_is_read() {
 }
 
 #[test]
-fn the_choice_of_index_0_counts_wherever_it_stands() {
+fn the_choice_with_index_0_is_read_at_any_position() {
     let choice = |index: u32, text: &str| {
         let message = json!({"role": "assistant", "content": text});
         json!({"index": index, "finish_reason": "stop", "message": message})
@@ -70,7 +70,7 @@ fn the_choice_of_index_0_counts_wherever_it_stands() {
 }
 
 #[test]
-fn usage_is_read_in_every_place_where_vendors_put_it() {
+fn usage_is_read_wherever_vendors_put_it() {
     let usage = json!({"prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107});
     let message = json!({"role": "assistant", "content": "Hi"});
     let choice = json!({"index": 0, "finish_reason": "stop", "message": message});
@@ -93,7 +93,7 @@ fn usage_is_read_in_every_place_where_vendors_put_it() {
 }
 
 #[test]
-fn a_bare_answer_is_read_too() {
+fn a_minimal_answer_is_read() {
     let body = b"\n\n \n{\"id\":null,\"model\":null,\"usage\":null,\"choices\":[{\"message\":{\"content\":\"Hi\"}}]}\n";
     let decoded = decode(body).unwrap();
     assert_eq!(decoded.message, Message::assistant("Hi"));
@@ -193,7 +193,7 @@ fn tool_calls_come_in_many_forms() {
         let (mut parts, _) = choice(message.clone(), json!("length"));
         for part in &mut parts {
             if let Part::ToolCall(call) = part {
-                // Ids that were made up; only their end is the same every time.
+                // Generated ids; only their end is always the same.
                 if let Some(rest) = call.id.strip_prefix("call_") {
                     call.id = rest.split_once('_').unwrap().1.to_owned();
                 }
@@ -204,7 +204,7 @@ fn tool_calls_come_in_many_forms() {
 }
 
 #[test]
-fn made_up_ids_differ_from_answer_to_answer() {
+fn generated_ids_differ_between_answers() {
     let id = |answer: &str| {
         let body = json!({"id": answer, "choices": [{"message": {
             "function_call": {"name": "f", "arguments": "{}"},
@@ -228,7 +228,7 @@ fn annotations_are_kept_with_the_text() {
 }
 
 #[test]
-fn an_answer_is_not_thrown_away_for_what_stands_beside_it() {
+fn malformed_metadata_does_not_cost_the_answer() {
     for (body, text) in [
         (r#"{"id": "a", "id": "b", "choices": [{"message": {"content": "x"}}]}"#, "x"),
         (r#"{"choices": [{"message": {"content": "w", "content": "x"}}]}"#, "x"),
@@ -246,7 +246,7 @@ fn an_answer_is_not_thrown_away_for_what_stands_beside_it() {
 }
 
 #[test]
-fn more_than_a_model_writes_is_a_failure() {
+fn an_oversized_answer_is_an_error() {
     let whole =
         |content: String| format!(r#"{{"choices": [{{"message": {{"content": {content}}}}}]}}"#);
     let block = r#"{"type": "text", "text": "a"}"#;
@@ -260,7 +260,7 @@ fn more_than_a_model_writes_is_a_failure() {
 }
 
 #[test]
-fn the_reason_fits_what_was_said() {
+fn the_finish_reason_matches_the_content() {
     use FinishReason::*;
     let said = json!({"content": "a"});
     let called = json!({"content": "a", "tool_calls": [{"id": "a", "function": {"name": "f"}}]});
@@ -290,7 +290,7 @@ fn the_reason_fits_what_was_said() {
 }
 
 #[test]
-fn what_is_no_answer_is_a_failure() {
+fn a_body_without_an_answer_is_an_error() {
     for (body, kind) in [
         (json!({"error": {"code": 429, "message": "slow"}}), ErrorKind::RateLimited),
         (
@@ -315,7 +315,7 @@ fn what_is_no_answer_is_a_failure() {
 }
 
 #[test]
-fn a_body_cut_anywhere_is_a_failure_and_never_a_panic() {
+fn a_truncated_body_is_an_error_and_never_a_panic() {
     let whole = json!({"choices": [{"message": {"content": "é", "tool_calls": [
         {"id": "a", "function": {"name": "f", "arguments": "{}"}}]}, "finish_reason": "stop"}]})
     .to_string();
@@ -327,7 +327,7 @@ fn a_body_cut_anywhere_is_a_failure_and_never_a_panic() {
 }
 
 #[test]
-fn no_value_in_any_place_panics() {
+fn unexpected_values_never_panic() {
     let odd = [
         json!(null),
         json!(0),

@@ -17,7 +17,7 @@ fn other(provider: &str, value: Value) -> Part {
 }
 
 #[test]
-fn single_texts_are_strings_and_the_rest_arrays() {
+fn single_texts_become_strings_and_everything_else_arrays() {
     assert_eq!(
         encoded([
             Message::system("s").named("boss"),
@@ -116,7 +116,7 @@ fn tool_calls_and_results_are_written() {
 }
 
 #[test]
-fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
+fn refusals_go_back_and_foreign_content_is_left_out() {
     let marked =
         json!({"type": "text", "text": "t", "prompt_cache_breakpoint": {"mode": "explicit"}});
     let odd = json!({"type": "text", "odd": 1});
@@ -149,7 +149,7 @@ fn refusals_go_back_and_what_belongs_elsewhere_is_left_out() {
 }
 
 #[test]
-fn reasoning_goes_back_where_a_server_requires_it_and_nowhere_else() {
+fn reasoning_goes_back_only_where_a_server_requires_it() {
     let thought = |provider: &str, field: Option<&str>| Reasoning {
         provenance: provenance(provider),
         field: field.map(str::to_owned),
@@ -173,14 +173,14 @@ fn reasoning_goes_back_where_a_server_requires_it_and_nowhere_else() {
 }
 
 #[test]
-fn blocks_of_other_providers_beside_tool_results_are_left_out() {
+fn foreign_blocks_beside_tool_results_are_left_out() {
     let message = Message::tool_result("c", "r").with(other("anthropic", json!({"type": "x"})));
     let expected = json!([{"role": "tool", "tool_call_id": "c", "content": "r"}]);
     assert_eq!(encoded([message]), expected);
 }
 
 #[test]
-fn what_a_role_cannot_carry_is_refused_with_advice_and_without_the_prompt() {
+fn parts_in_the_wrong_message_are_rejected_with_advice_and_not_quoted() {
     let image = || Image::from_bytes("image/png", b"secret");
     let call = || ToolCall::new("c", "f", "secret");
     let result = || ToolResult::new("c", "secret");

@@ -1,4 +1,4 @@
-//! Tests of members that are not modelled.
+//! Tests of unmodelled members.
 
 use super::*;
 use serde_json::json;
@@ -21,7 +21,7 @@ fn joined(pieces: &[Value]) -> Value {
 }
 
 #[test]
-fn pieces_are_joined_to_what_came_whole_would_be() {
+fn pieces_join_to_the_same_value_as_without_streaming() {
     for (pieces, expected) in [
         (vec![json!({"a": null, "b": "", "c": [], "d": {}, "role": "assistant"})], json!(null)),
         // OpenRouter, before Anthropic (recorded).
@@ -81,7 +81,7 @@ fn pieces_are_joined_to_what_came_whole_would_be() {
                 "n": 1,
             }),
         ),
-        // Two images of a kind are two images.
+        // Two equal images are still two images.
         (
             vec![
                 json!({"pictures": [{"type": "image_url", "image_url": {"url": "a"}}]}),
@@ -98,7 +98,7 @@ fn pieces_are_joined_to_what_came_whole_would_be() {
     }
 }
 
-/// A random state, and the pieces that a server may stream it in.
+/// Returns a random state, and the pieces in which a server can stream it.
 fn state(random: &mut fastrand::Rng) -> (Value, Vec<Value>) {
     let word = |random: &mut fastrand::Rng| {
         (0..random.usize(1..9)).map(|_| random.choice(['a', 'b', 'ü', ' ', '"']).unwrap()).collect()
@@ -128,7 +128,7 @@ fn state(random: &mut fastrand::Rng) -> (Value, Vec<Value>) {
 }
 
 #[test]
-fn any_state_is_the_same_whole_and_in_pieces() {
+fn any_state_is_the_same_at_once_and_in_pieces() {
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..500 {
         let (whole, pieces) = state(&mut random);
@@ -138,19 +138,19 @@ fn any_state_is_the_same_whole_and_in_pieces() {
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
+fn unmodelled_members_are_bounded() {
     let piece = || members(&json!({"state": "x".repeat(60)}));
     let mut unknown = Unknown::default();
     let mut room = SizeLimit::new(100);
     unknown.extend(piece(), &mut room).unwrap();
-    // Repeated, it takes no more.
+    // A repetition takes no more room.
     unknown.extend(piece(), &mut room).unwrap();
     let other = members(&json!({"more": "x".repeat(60)}));
     assert!(unknown.extend(other, &mut room).is_err());
 }
 
 #[test]
-fn what_a_request_says_stays() {
+fn members_that_the_request_sets_stay() {
     let members = json!({"content": "no", "function": {"name": "no", "mark": 1}, "state": "s"});
     let mut object = json!({"content": "hi", "function": {"name": "f"}});
     self::members(&members).write_into(&mut object);

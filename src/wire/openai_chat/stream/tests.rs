@@ -13,7 +13,7 @@ pub(in crate::wire::openai_chat) fn choice(delta: Value) -> Value {
     json!({"id": "x", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]})
 }
 
-/// Reads a stream of chunks with these deltas, and of the end.
+/// Reads a stream of chunks with these deltas and the end.
 pub(in crate::wire::openai_chat) fn deltas(deltas: &[Value], finish: &str) -> Run {
     let mut chunks: Vec<_> = deltas.iter().cloned().map(choice).collect();
     let end = json!({"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]});
@@ -30,7 +30,7 @@ fn text(text: &str) -> StreamEvent {
 }
 
 #[test]
-fn chunks_of_the_same_form_are_read_by_the_first_of_them() {
+fn chunks_that_differ_only_in_text_are_read_without_parsing() {
     let piece = |text: &str, more: Value| {
         let mut chunk = choice(json!({"content": text}));
         chunk["choices"][0].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -47,7 +47,7 @@ fn chunks_of_the_same_form_are_read_by_the_first_of_them() {
     };
     assert!(!read(&plain("a")));
     assert!(read(&plain(" b")) && read(&plain("\"é\"\n")));
-    // What says more is read whole, and so is what follows it.
+    // A chunk with more in it is parsed fully, and so is the next one.
     let end = |text: &str| piece(text, json!({"finish_reason": "stop"}));
     let counted = |text: &str| {
         let mut chunk = plain(text);
@@ -74,10 +74,10 @@ fn chunks_of_the_same_form_are_read_by_the_first_of_them() {
 }
 
 #[test]
-fn a_stream_folds_into_what_would_have_come_at_once() {
+fn a_stream_yields_the_same_answer_as_one_body() {
     let annotation = json!({"type": "url_citation", "url_citation": {"url": "u"}});
     let audio = json!({"id": "audio_1", "data": "YWI=", "transcript": "ab", "expires_at": 9});
-    // LiteLLM numbers all images alike.
+    // LiteLLM gives every image the same index.
     let image = |data: &str| {
         let url = format!("data:image/png;base64,{data}");
         json!({"image_url": {"url": url, "detail": "auto"}, "index": 0, "type": "image_url"})
@@ -128,7 +128,8 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
             json!({"content": null, "audio": audio}),
             "stop",
         ),
-        // Qwen-Omni: what is written and what speaks it by turns, each piece encoded by itself.
+        // Qwen-Omni alternates between text and the speech for it, and encodes each piece
+        // separately.
         (
             vec![
                 json!({"content": "a"}),
@@ -205,7 +206,7 @@ fn a_stream_folds_into_what_would_have_come_at_once() {
 }
 
 #[test]
-fn usage_is_that_reported_last_wherever_it_stands() {
+fn the_last_reported_usage_wins_wherever_it_is() {
     let usage = |prompt: u64, completion: u64| json!({"prompt_tokens": prompt, "completion_tokens": completion});
     let said = |content: &str, usage: Value| json!({"choices": [{"index": 0, "delta": {"content": content}}], "usage": usage});
     let ended = |content: &str, usage: Value| {
@@ -222,7 +223,7 @@ fn usage_is_that_reported_last_wherever_it_stands() {
         ),
         // vLLM's `continuous_usage_stats`.
         (vec![said("a", usage(5, 1)), said("b", usage(5, 2))], Usage::reported(5, 2)),
-        // With something written after it.
+        // With more text after it.
         (
             vec![said("a", usage(5, 1)), said("b", usage(5, 2)), said("c", json!(null))],
             Usage { source: UsageSource::EstimatedOutput, ..Usage::reported(5, 2) },
@@ -244,12 +245,12 @@ fn usage_is_that_reported_last_wherever_it_stands() {
             Usage::reported(5, 2),
         ),
         (vec![said("a", usage(5, 2)), said("", json!({}))], Usage::reported(5, 2)),
-        // Zeros next to an answer count nothing: 40 bytes of request, and one of answer.
+        // Zeros for an answer with content mean nothing: 40 bytes of request, and one of answer.
         (vec![said("a", usage(0, 0))], estimated(10, 1, UsageSource::Estimated)),
         (vec![said("a", usage(5, 0))], estimated(5, 1, UsageSource::EstimatedOutput)),
         (vec![said("a", usage(0, 2))], estimated(10, 2, UsageSource::EstimatedInput)),
         (vec![ended("", usage(5, 0))], Usage::reported(5, 0)),
-        // Nor do they replace counts; MiniMax has them in most chunks.
+        // Zeros do not replace counts either; MiniMax sends them in most chunks.
         (vec![said("a", usage(5, 2)), said("", usage(0, 0))], Usage::reported(5, 2)),
         (vec![said("", usage(0, 0)), said("a", usage(5, 2))], Usage::reported(5, 2)),
         (vec![said("", usage(5, 0)), said("a", usage(0, 2))], Usage::reported(5, 2)),
@@ -262,7 +263,7 @@ fn usage_is_that_reported_last_wherever_it_stands() {
 }
 
 #[test]
-fn usage_is_the_last_word_only_at_the_end_of_the_answer() {
+fn usage_is_final_only_at_the_end_of_the_answer() {
     let usage = |prompt: u64, completion: u64| json!({"prompt_tokens": prompt, "completion_tokens": completion});
     let chunk = |index: u64, content: &str, finish: Option<&str>, usage: Value| {
         json!({
@@ -272,7 +273,7 @@ fn usage_is_the_last_word_only_at_the_end_of_the_answer() {
     };
     let last = |usage: Value| json!({"choices": [], "usage": usage});
     let null = || json!(null);
-    // Cut off there: 40 bytes of request and 12 of answer for each piece.
+    // Truncated there: 40 bytes of request and 12 of answer per piece.
     let piece = "x".repeat(12);
     let piece = piece.as_str();
     for (chunks, (prompt, completion), source, covers) in [
@@ -305,7 +306,7 @@ fn usage_is_the_last_word_only_at_the_end_of_the_answer() {
             UsageSource::EstimatedOutput,
             true,
         ),
-        // Another choice goes on.
+        // Another choice continues.
         (
             vec![chunk(1, piece, None, null()), chunk(0, piece, Some("stop"), usage(5, 4))],
             (5, 4),
@@ -340,7 +341,7 @@ fn usage_is_the_last_word_only_at_the_end_of_the_answer() {
             let found = decoder.usage();
             let expected = Usage { source, ..Usage::reported(prompt, completion) };
             assert_eq!(found, expected, "{wire:?} {chunks:?}");
-            // With the end marker, a count of all that was written is the last.
+            // With the end marker, a count of the whole text is final.
             decoder.push(b"data: [DONE]\n\n", &mut Vec::new()).unwrap();
             let ended = decoder.usage();
             assert_eq!(ended.source == UsageSource::Reported, covers, "{chunks:?}");
@@ -349,7 +350,7 @@ fn usage_is_the_last_word_only_at_the_end_of_the_answer() {
 }
 
 #[test]
-fn what_stands_beside_the_answer_is_tolerated() {
+fn unusual_chunks_are_tolerated() {
     for (chunks, expected) in [
         // Azure's first chunk, and a `delta` that is null.
         (
@@ -361,7 +362,7 @@ fn what_stands_beside_the_answer_is_tolerated() {
             "a",
         ),
         (vec![json!({"choices": [{"delta": {"content": "a"}}], "obfuscation": "XyZ"})], "a"),
-        // Only the first choice is followed.
+        // Only the first choice is read.
         (
             vec![
                 json!({"choices": [{"index": 1, "delta": {"content": "no"}, "finish_reason": "length"}]}),
@@ -370,7 +371,7 @@ fn what_stands_beside_the_answer_is_tolerated() {
             ],
             "a",
         ),
-        // Perplexity's, with all that came so far beside it.
+        // Perplexity's, which repeats everything so far in a message.
         (
             vec![
                 json!({"choices": [{"delta": {"content": "a"}, "message": {"content": "a"}}]}),
@@ -408,7 +409,7 @@ fn reasoning_under_two_names_counts_once() {
 }
 
 #[test]
-fn an_error_in_the_stream_is_of_its_class() {
+fn an_error_in_the_stream_is_classified() {
     let choices = json!([{"index": 0, "delta": {"content": ""}}]);
     for (event, kind) in [
         (json!({"error": {"message": "x", "type": "server_error"}}).to_string(), ErrorKind::Server),
@@ -417,7 +418,7 @@ fn an_error_in_the_stream_is_of_its_class() {
             ErrorKind::RateLimited,
         ),
         (json!({"error": "the model crashed"}).to_string(), ErrorKind::Server),
-        // OpenRouter's, beside choices or in one, with what was used so far.
+        // OpenRouter's, next to choices or in one, with the usage so far.
         (
             json!({"error": {"code": 502, "message": "x"}, "choices": choices, "usage": {"prompt_tokens": 5, "completion_tokens": 2}}).to_string(),
             ErrorKind::Server,
@@ -457,13 +458,13 @@ fn an_error_in_the_stream_is_of_its_class() {
     ] {
         assert_eq!(run(Wire::OpenAiChat, body).end.unwrap_err().kind, kind, "{body}");
     }
-    // Empty, beside an answer.
+    // An empty error next to an answer.
     let odd = json!({"error": {}, "choices": [{"delta": {"content": "a"}}]});
     assert_eq!(chunks_to_end(&[odd]).decoded.message, Message::assistant("a"));
 }
 
 #[test]
-fn more_than_a_model_writes_is_a_failure() {
+fn an_oversized_answer_is_an_error() {
     let call = |index: usize| json!({"index": index, "id": format!("c{index}"), "function": {"name": "f"}});
     let calls: Vec<_> = (0..=MAX_PARTS).map(call).collect();
     let block = json!({"type": "other"});
@@ -477,20 +478,20 @@ fn more_than_a_model_writes_is_a_failure() {
         let failure = run_in_one(&lines(&chunks)).unwrap_err();
         assert!(failure.message.contains("more parts"), "{}", failure.message);
     }
-    // Each in a chunk of its own.
+    // Each in its own chunk.
     let chunks: Vec<_> = calls.iter().map(|call| choice(json!({"tool_calls": [call]}))).collect();
     let failure = run_in_one(&lines(&chunks)).unwrap_err();
     assert!(failure.message.contains("more parts"), "{}", failure.message);
 }
 
-/// The end of a stream that would take long to read byte by byte.
+/// Reads a stream in one push; byte by byte would take too long.
 fn run_in_one(body: &str) -> Result<(), Failure> {
     let mut decoder = crate::wire::Decoder::new(Wire::OpenAiChat, 0, 1 << 24);
     decoder.push(body.as_bytes(), &mut Vec::new()).map(|_| ())
 }
 
 #[test]
-fn no_value_in_any_place_panics() {
+fn unexpected_values_never_panic() {
     let odd = [
         json!(null),
         json!(0),

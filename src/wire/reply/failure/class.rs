@@ -4,50 +4,49 @@ use super::phrases;
 use super::report::Report;
 use crate::error::ErrorKind::{self, *};
 
-/// What an error must say for a row to hold.
+/// What an error must contain for a row to match.
 enum Says {
     /// This code or type.
     Word(&'static str),
-    /// This in its message, in lower case.
+    /// This text in its message, in lower case.
     Text(&'static str),
-    /// This at the beginning of its message, in lower case.
+    /// Its message starts with this, in lower case.
     Start(&'static str),
-    /// OpenRouter's mark of moderation.
+    /// OpenRouter's moderation flag.
     Flagged,
-    /// That the request does not fit into the context window.
+    /// A message that the request does not fit into the context window.
     Overflow,
-    /// That there is no such model.
+    /// A message that the model does not exist.
     UnknownModel,
 }
 
-/// The statuses under which a row holds. Words are only believed where they
-/// belong: a key or a model may be named like anything.
+/// The statuses under which a row matches. Messages only count under plausible statuses, because a
+/// key or a model can have any name.
 enum Under {
     Any,
     /// 400, 402, 403, 429 or none.
     Money,
     /// 400, 403, 413, 422, 500 or none.
     Content,
-    /// 400, 403, 422, 500 or none: where gateways put what has a status of its own.
+    /// 400, 403, 422, 500 or none: gateways use these for errors that have a status of their own.
     Wrong,
     Only(u16),
-    /// None: an error inside an answer or a stream.
+    /// No status: an error inside an answer or a stream.
     Nothing,
 }
 
 use Says::{Flagged, Overflow, Start, Text, UnknownModel, Word};
 use Under::{Any, Content, Money, Nothing, Only, Wrong};
 
-/// The table, for every format; the first row that holds decides, and after it the
-/// status.
+/// The table for every format. The first matching row decides; otherwise the status.
 ///
-/// Sources beside those in the rows: OpenAI's error codes guide
-/// (developers.openai.com/api/docs/guides/error-codes) and its help pages on 429
-/// and on spend limits; Anthropic's pages "Errors" and "Rate limits";
-/// openrouter.ai/docs/api/errors; LiteLLM's `exception_mapping_utils.py`.
+/// Sources besides those in the rows: OpenAI's error codes guide
+/// (developers.openai.com/api/docs/guides/error-codes) and its help pages on 429 and on spend
+/// limits; Anthropic's pages "Errors" and "Rate limits"; openrouter.ai/docs/api/errors; LiteLLM's
+/// `exception_mapping_utils.py`.
 #[rustfmt::skip]
 const TABLE: &[(Says, Under, ErrorKind)] = &[
-    // Money is used up; waiting does not help.
+    // No money left; waiting does not help.
     (Word("insufficient_quota"), Any, QuotaExhausted), // OpenAI
     (Word("credit_balance_exhausted"), Any, QuotaExhausted), // OpenAI, 2026
     (Word("organization_usage_limit_exceeded"), Any, QuotaExhausted), // OpenAI, 2026
@@ -56,11 +55,11 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("billing_hard_limit_reached"), Any, QuotaExhausted), // OpenAI
     (Word("billing_not_active"), Any, QuotaExhausted), // OpenAI
     (Word("billing_error"), Any, QuotaExhausted), // Anthropic, 402
-    // Anthropic's cap of a tier: 429 without retry-after, in `details.error_code`.
+    // Anthropic's spend cap of a tier: 429 without retry-after, in `details.error_code`.
     (Word("enforced_spend_limit_reached"), Any, QuotaExhausted),
     (Text("enforced_spend_limit_reached"), Money, QuotaExhausted),
     (Text("credit balance is too low"), Money, QuotaExhausted), // Anthropic, 400
-    // Anthropic, 400: limits one set oneself.
+    // Anthropic, 400: limits that the customer set.
     (Text("reached your specified api usage limits"), Money, QuotaExhausted),
     (Text("reached your specified workspace api usage limits"), Money, QuotaExhausted),
     (Word("exceeded_current_quota_error"), Any, QuotaExhausted), // Moonshot
@@ -156,11 +155,11 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("contentpolicyviolationerror"), Content, ContentPolicy), // LiteLLM's proxy
     (Text("敏感内容"), Content, ContentPolicy), // Zhipu, "sensitive content"
 
-    // A request larger than a whole minute's tokens, at OpenAI under 429; waiting
-    // never helps. Groq has 413 for it, which says the same by itself.
+    // A request larger than a whole minute's tokens; OpenAI uses 429. Waiting never helps. Groq
+    // uses 413, which is clear by itself.
     (Start("request too large for"), Only(429), InvalidRequest),
 
-    // Codes and types that mean one thing, whatever the status.
+    // Codes and types with one meaning under every status.
     (Word("model_not_found"), Any, NotFound), // OpenAI, Groq
     (Word("DeploymentNotFound"), Any, NotFound), // Azure
     (Word("invalid_api_key"), Any, Authentication), // OpenAI, Perplexity
@@ -216,11 +215,11 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("rate_limit_error"), Any, RateLimited), // Anthropic
     (Word("timeout_error"), Any, Server), // Anthropic
     (Word("conflict_error"), Any, Server), // Anthropic
-    // Anthropic, more than 32 MB. Not the context window: mostly it is images, and
-    // no tokens were counted.
+    // Anthropic, more than 32 MB. Not the context window: it is mostly images, and no tokens were
+    // counted.
     (Word("request_too_large"), Any, InvalidRequest),
 
-    // OpenAI's, where no status says it better.
+    // OpenAI's, if no status is more specific.
     (Word("insufficient_permissions"), Nothing, Permission),
     // Of a response that failed (`response_error.py`).
     (Word("image_content_policy_violation"), Any, ContentPolicy),
@@ -252,13 +251,13 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("overloaded"), Nothing, Overloaded),
     (Text("rate limit"), Nothing, RateLimited),
     (Text("too many requests"), Nothing, RateLimited),
-    // Both OpenAI's and Anthropic's for everything else: "may also be used for other
-    // 4XX status codes" (Anthropic).
+    // Both OpenAI and Anthropic use it for everything else: "may also be used for other 4XX status
+    // codes" (Anthropic).
     (Word("invalid_request_error"), Nothing, InvalidRequest),
 ];
 
-/// The class of what a body says under a status. An error inside an answer has
-/// none, and is the server's when it says nothing known.
+/// Classifies an error body under a status. An error inside an answer has no status, and is a
+/// server error unless it says something known.
 pub(super) fn of(status: Option<u16>, report: &Report) -> ErrorKind {
     let message = report.message.as_deref().unwrap_or_default().to_lowercase();
     let holds = |says: &Says| match says {
@@ -281,12 +280,11 @@ pub(super) fn of(status: Option<u16>, report: &Report) -> ErrorKind {
     row.map(|(_, _, kind)| *kind).or_else(|| status.map(by_status)).unwrap_or(Server)
 }
 
-/// The class of a status.
+/// Classifies a status.
 ///
-/// 408 and 409 are [`Server`]: the server timed out or lost a lock, and the
-/// official SDKs try again (`_base_client.py`). 498 is Groq's "flex tier capacity
-/// exceeded" (console.groq.com/docs/errors), 529 Anthropic's overload. 413 is a
-/// body too large in bytes.
+/// 408 and 409 are [`Server`]: the server timed out or lost a lock, and the official SDKs retry
+/// (`_base_client.py`). 498 is Groq's "flex tier capacity exceeded" (console.groq.com/docs/errors),
+/// 529 Anthropic's overload. 413 is a body with too many bytes.
 pub(super) fn by_status(status: u16) -> ErrorKind {
     match status {
         401 => Authentication,

@@ -1,10 +1,10 @@
-//! What messages mean that every vendor words in its own way.
+//! Recognises error messages that every vendor words differently.
 
-/// Whether a message, in lower case, says that the request does not fit into the model's
+/// Returns true if a message (in lower case) says that the request does not fit into the model's
 /// context window.
 ///
-/// Beside set phrases, a message counts that names an amount of input and says that it is
-/// too much. One about a rate, or about the output that was asked for, does not.
+/// It matches fixed phrases, and messages that name an amount of input and say that it is too much.
+/// Messages about a rate or the requested output do not match.
 pub(super) fn is_overflow(message: &str) -> bool {
     let has = |phrases: &[&str]| phrases.iter().any(|phrase| message.contains(phrase));
     if has(&RATES) || has(&LARGE_OUTPUTS) {
@@ -13,7 +13,7 @@ pub(super) fn is_overflow(message: &str) -> bool {
     has(&OVERFLOWS) || (has(&AMOUNTS) && has(&TOO_MUCH) && !has(&OUTPUTS))
 }
 
-/// A limit of a time, whatever it counts.
+/// Limits per unit of time, whatever they count.
 const RATES: [&str; 18] = [
     "rate limit",
     "ratelimit",
@@ -35,7 +35,7 @@ const RATES: [&str; 18] = [
     "(tpd)",
 ];
 
-/// Phrases that say it all.
+/// Phrases that suffice on their own.
 #[rustfmt::skip]
 const OVERFLOWS: [&str; 36] = [
     "prompt is too long", // Anthropic (recorded), Fireworks
@@ -76,7 +76,7 @@ const OVERFLOWS: [&str; 36] = [
     "上下文长度", // several, "context length"
 ];
 
-/// Amounts of input.
+/// Words for an amount of input.
 const AMOUNTS: [&str; 23] = [
     "context length",
     "context window",
@@ -103,7 +103,7 @@ const AMOUNTS: [&str; 23] = [
     "prompt exceeds",
 ];
 
-/// That it is too much.
+/// Words for "too much".
 const TOO_MUCH: [&str; 16] = [
     "exceed",
     "too long",
@@ -123,8 +123,8 @@ const TOO_MUCH: [&str; 16] = [
     "surpass",
 ];
 
-/// That the output alone is too large, whatever else the message says. vLLM also names the context
-/// window (vllm-project/vllm #19861), Cohere says "too many tokens".
+/// Messages about a too large output only, whatever else they say. vLLM also names the context
+/// window (vllm-project/vllm #19861), and Cohere says "too many tokens".
 const LARGE_OUTPUTS: [&str; 5] = [
     "max_tokens is too large",
     "max_tokens' is too large",
@@ -133,7 +133,7 @@ const LARGE_OUTPUTS: [&str; 5] = [
     "max tokens must be less than",
 ];
 
-/// The output that was asked for, or a setting of the server's.
+/// Words for the requested output, or a setting of the server.
 const OUTPUTS: [&str; 9] = [
     "completion tokens",
     "maximum allowed number of output tokens",
@@ -146,8 +146,8 @@ const OUTPUTS: [&str; 9] = [
     "thinking budget",
 ];
 
-/// Whether a message, in lower case, says that there is no such model: a few words stand
-/// between the word "model" and the verdict.
+/// Returns true if a message (in lower case) says that the model does not exist. A few words may
+/// separate "model" from the verdict.
 pub(super) fn is_unknown_model(message: &str) -> bool {
     if UNKNOWN_MODELS.iter().any(|phrase| message.contains(phrase)) {
         return true;
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_vendors_words_for_a_full_context_window_are_known() {
+    fn every_vendors_message_about_a_full_context_window_is_recognised() {
         for message in [
             // OpenAI, whole and by Responses; the same from Azure, DeepSeek, vLLM, NVIDIA.
             "This model's maximum context length is 8192 tokens. However, your messages resulted in 8545 tokens. Please reduce the length of the messages.",
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_sounds_alike_is_no_full_context_window() {
+    fn similar_messages_do_not_mean_a_full_context_window() {
         for message in [
             "max_tokens is too large: 50000. This model supports at most 16384 completion tokens, whereas you provided 50000.",
             "max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for claude-sonnet-4-5",
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn every_vendors_words_for_an_unknown_model_are_known() {
+    fn every_vendors_message_about_an_unknown_model_is_recognised() {
         for message in [
             "The model `gpt-9` does not exist or you do not have access to it.",
             "The requested model 'x' does not exist",

@@ -1,4 +1,4 @@
-//! Reads code, type and message out of an error body of any shape.
+//! Reads code, type and message from an error body of any shape.
 
 use serde_json::Value;
 use std::time::Duration;
@@ -6,28 +6,27 @@ use std::time::Duration;
 use super::wait;
 use crate::wire::json;
 
-/// What an error body says, whichever way it says it.
+/// The content of an error body of any shape.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Report {
     pub(super) code: Option<String>,
     pub(super) kind: Option<String>,
-    /// The code inside the error, and what the provider behind a gateway said.
+    /// Inner codes, and those of the provider behind a gateway.
     pub(super) inner: Vec<String>,
     pub(super) message: Option<String>,
     /// A code that is an HTTP status.
     pub(super) status: Option<u16>,
-    /// OpenRouter's mark of a prompt its moderation stopped.
+    /// OpenRouter's flag for a prompt that its moderation stopped.
     pub(super) flagged: bool,
     /// How long to wait.
     pub(super) wait: Option<Duration>,
 }
 
 impl Report {
-    /// Reads every shape there is:
+    /// Reads every known shape:
     ///
-    /// - `{"error": {"message", "type", "code"}}`: OpenAI, and Anthropic without the
-    ///   code, which has its own in `details.error_code`; Azure adds
-    ///   `innererror.code`, OpenRouter `metadata`;
+    /// - `{"error": {"message", "type", "code"}}`: OpenAI, and Anthropic, whose code is in
+    ///   `details.error_code`; Azure adds `innererror.code`, OpenRouter `metadata`;
     /// - `{"error": "text"}`: xAI, Ollama;
     /// - the same members at the top: vLLM's `{"object": "error", …}`, AWS's
     ///   `{"message"}` and `{"Message"}`;
@@ -42,7 +41,7 @@ impl Report {
     /// - any of these as the text of a message: gateways in front of Gemini.
     pub(super) fn read(body: &Value) -> Self {
         let mut report = Self::of(body);
-        // What stands in it may not hold another one: the depth is bounded.
+        // A nested report must not contain another one, which bounds the depth.
         let nested = report.message.as_deref().filter(|text| text.starts_with(['{', '[']));
         if let Some(nested) = nested.and_then(|text| json::detail(text.as_bytes())) {
             let nested = Self::of(&nested);
@@ -103,17 +102,17 @@ impl Report {
         let status = code.as_deref().and_then(|code| code.parse().ok());
         let status = status.filter(|status| (400..600).contains(status));
         let own = within.pointer("/details/error_code").and_then(words);
-        // OAuth's word for it (RFC 6749 section 5.2).
+        // OAuth's name for it (RFC 6749 section 5.2).
         let own = own.or_else(|| described.and_then(|_| error.and_then(words)));
         let details = within.get("details").and_then(Value::as_array);
         let reasons = details.into_iter().flatten().filter_map(|one| words(one.get("reason")?));
         let inner = within.pointer("/innererror/code").and_then(words);
         let mut report = Self {
             status,
-            // Zhipu, MiniMax and Cloudflare number their codes. LiteLLM writes the status here,
-            // as text, and 0 says nothing.
+            // Zhipu, MiniMax and Cloudflare have numeric codes. LiteLLM writes the status here, as
+            // text; 0 means nothing.
             code: own.or(code.filter(|code| !repeats_status(code) && code != "None")),
-            // Anthropic's whole body is of type `error`; LiteLLM writes `None`.
+            // The type of Anthropic's whole body is `error`; LiteLLM writes `None`.
             kind: member("type").filter(|kind| kind != "error" && kind != "None"),
             inner: inner.into_iter().chain(member("status")).chain(reasons).collect(),
             flagged: within.pointer("/metadata/reasons").is_some_and(Value::is_array),
@@ -126,13 +125,13 @@ impl Report {
         report
     }
 
-    /// Adds what the provider behind OpenRouter said, its body in `metadata.raw`
-    /// (openrouter.ai/docs/api/errors). OpenRouter's own message is then only
-    /// "Provider returned error".
+    /// Adds what the provider behind OpenRouter said: its body is in `metadata.raw`
+    /// (openrouter.ai/docs/api/errors). OpenRouter's own message is then only "Provider returned
+    /// error".
     fn take_upstream(&mut self, raw: &str) {
         let Some(body) = json::detail(raw.as_bytes()) else { return };
         let body = body.as_array().and_then(|items| items.first()).unwrap_or(&body);
-        // What stands in it may not hold another one: the depth is bounded.
+        // A nested report must not contain another one, which bounds the depth.
         let error = body.get("error").unwrap_or(body);
         let member = |name: &str| error.get(name).and_then(words);
         let names = ["type", "code", "status"];
@@ -147,14 +146,14 @@ impl Report {
         }
     }
 
-    /// Whether the error's code or type, its inner one or an upstream's is `word`.
+    /// Returns true if the error's code or type, an inner one or the upstream provider's is `word`.
     pub(super) fn is(&self, word: &str) -> bool {
         let said = self.code.iter().chain(&self.kind).chain(&self.inner);
         said.into_iter().any(|said| said.eq_ignore_ascii_case(word))
     }
 }
 
-/// Whether a text is no more than the name of a status (RFC 9110 section 15).
+/// Returns true if a text is only the name of a status (RFC 9110 section 15).
 fn is_reason_phrase(text: &str) -> bool {
     const PHRASES: [&str; 16] = [
         "bad request",
@@ -177,8 +176,8 @@ fn is_reason_phrase(text: &str) -> bool {
     PHRASES.contains(&&*text.trim().to_lowercase())
 }
 
-/// What is wrong with each field of a request, as ASP.NET says it beside the title of problem
-/// details: `{"errors": {"model": ["The model field is required."]}}`.
+/// Reads what is wrong with each field of a request, as ASP.NET lists it in problem details:
+/// `{"errors": {"model": ["The model field is required."]}}`.
 fn fields(value: &Value) -> Option<String> {
     let fields = value.as_object()?.iter().take(20);
     let fields = fields.filter_map(|(name, problem)| Some(format!("{name}: {}", list(problem)?)));
@@ -186,7 +185,7 @@ fn fields(value: &Value) -> Option<String> {
     (!fields.is_empty()).then(|| fields.join("; "))
 }
 
-/// Whether a code is an HTTP status, or none.
+/// Returns true if a code is an HTTP status, or none.
 fn repeats_status(code: &str) -> bool {
     matches!(code.parse(), Ok(0 | 100..=599))
 }
@@ -195,7 +194,7 @@ fn words(value: &Value) -> Option<String> {
     value.as_str().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// What an explanation says: a text, a complaint, a list of either, or an object around one
+/// Reads an explanation: a text, a complaint, a list of either, or an object around one
 /// (`{"detail": […]}`, `{"message": "…"}`).
 fn said(value: &Value) -> Option<String> {
     match value {
@@ -212,7 +211,7 @@ fn said(value: &Value) -> Option<String> {
     }
 }
 
-/// The texts and complaints of a list, or a text.
+/// Joins the texts and complaints of a list, or returns a text.
 fn list(value: &Value) -> Option<String> {
     let Value::Array(items) = value else { return words(value) };
     let texts = items.iter().take(20).filter_map(|item| {
@@ -222,8 +221,8 @@ fn list(value: &Value) -> Option<String> {
     (!texts.is_empty()).then(|| texts.join("; "))
 }
 
-/// A complaint of FastAPI's: what is wrong, and behind the part of the request that all
-/// complaints have, where. Only these two are taken, as `input` repeats the request.
+/// Reads a FastAPI complaint: what is wrong, and where, without the prefix that all complaints
+/// share. Nothing else is read, because `input` repeats the request.
 fn complaint(value: &Value) -> Option<String> {
     let message = value.get("msg").and_then(words)?;
     let steps = value.get("loc").and_then(Value::as_array);

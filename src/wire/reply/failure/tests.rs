@@ -1,4 +1,4 @@
-//! Tests of the errors that bodies of failed responses become.
+//! Tests of the errors from the bodies of failed responses.
 
 use super::*;
 use crate::wire::{Wire, header_map};
@@ -7,7 +7,7 @@ use ureq::http::HeaderMap;
 
 const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
-/// The failure of a body, the same whatever the format.
+/// Returns the failure of a body, which is the same in every format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
     let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes(), sent: None };
     let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.inventor()).unwrap_err());
@@ -18,7 +18,7 @@ pub(super) fn failed(status: u16, body: &str) -> Failure {
 }
 
 #[test]
-fn every_shape_of_error_body_gives_its_message() {
+fn every_shape_of_error_body_yields_its_message() {
     let unexplained = "the server answered with status 400 and no explanation";
     for (body, message, code) in [
         (r#"{"error": "no such thing"}"#, "no such thing", None),
@@ -120,7 +120,7 @@ fn every_shape_of_error_body_gives_its_message() {
         (r#"["secret"]"#, unexplained, None),
         ("null", unexplained, None),
         ("", unexplained, None),
-        // Not JSON, but too much like it to be shown.
+        // Not JSON, but too similar to show.
         (r#"{"detail": [{"input": "secret"}"#, unexplained, None),
         ("\"secret", unexplained, None),
         ("Traceback:\n  secret", unexplained, None),
@@ -151,7 +151,7 @@ fn a_page_says_no_more_than_its_status() {
 }
 
 #[test]
-fn a_body_larger_than_any_error_explains_nothing() {
+fn an_oversized_error_body_is_ignored() {
     let body = format!("{{\"error\": {{\"message\": \"m\", \"x\": [{}0]}}}}", "0,".repeat(20_000));
     let failure = failed(429, &body);
     assert_eq!(failure.kind, RateLimited);
@@ -159,7 +159,7 @@ fn a_body_larger_than_any_error_explains_nothing() {
 }
 
 #[test]
-fn marks_beside_the_error_are_seen() {
+fn flags_next_to_the_error_are_read() {
     let azure = json!({"error": {
         "message": "filtered", "type": null, "param": "prompt", "code": "BadRequest", "status": 400,
         "innererror": {"code": "ResponsibleAIPolicyViolation", "content_filter_result": {}},
@@ -185,7 +185,7 @@ fn marks_beside_the_error_are_seen() {
 }
 
 #[test]
-fn an_error_under_200_is_classed_by_what_it_says() {
+fn an_error_with_status_200_is_classified_by_its_content() {
     for (error, expected) in [
         (json!({"code": 429, "message": "m"}), RateLimited),
         (json!({"code": 529, "message": "m"}), Overloaded),
@@ -209,7 +209,7 @@ fn an_error_under_200_is_classed_by_what_it_says() {
 }
 
 #[test]
-fn redirects_are_reported_whatever_their_status() {
+fn every_redirect_status_is_reported() {
     let headers = header_map(&[("location", "https://eu.api.test/v1/chat")]);
     for status in [301, 302, 307, 308] {
         for wire in WIRES {

@@ -1,10 +1,10 @@
-//! How long to wait, where only the body of an error says it.
+//! Reads how long to wait from the body of an error.
 
 use serde_json::Value;
 use std::time::Duration;
 
-/// Reads the wait from an error's members, else from its words. A wait of nothing counts
-/// as none.
+/// Reads the wait from an error's members, otherwise from its message. A wait of zero counts as
+/// none.
 ///
 /// Sources: Gemini's `RetryInfo` with `retryDelay: "2.5s"` (google.rpc.RetryInfo, a Duration
 /// in ProtoJSON) and "Please retry in 2.5s."; OpenAI's and Groq's "Please try again in
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub(super) fn read(error: &Value, message: Option<&str>) -> Option<Duration> {
     let places = [Some(error), error.get("metadata"), error.get("details"), error.get("error")];
     let members = places.into_iter().flatten().find_map(member);
-    members.or_else(|| in_words(message?)).filter(|wait| !wait.is_zero())
+    members.or_else(|| in_message(message?)).filter(|wait| !wait.is_zero())
 }
 
 fn member(place: &Value) -> Option<Duration> {
@@ -39,7 +39,7 @@ fn member(place: &Value) -> Option<Duration> {
                     Ok(number) => seconds(number * unit),
                     Err(_) => duration(text.trim()),
                 },
-                // A Duration as some libraries write it.
+                // A protobuf Duration as some libraries write it.
                 Value::Object(parts) => {
                     let part = |name: &str| parts.get(name).and_then(Value::as_f64);
                     seconds(part("seconds")? + part("nanos").unwrap_or(0.0) * 1e-9)
@@ -51,7 +51,7 @@ fn member(place: &Value) -> Option<Duration> {
     }
 }
 
-/// What stands before a wait in a message.
+/// The phrases before a wait in a message.
 const BEFORE: [&str; 11] = [
     "retry in ",
     "retry after ",
@@ -66,7 +66,7 @@ const BEFORE: [&str; 11] = [
     "request after ",
 ];
 
-fn in_words(message: &str) -> Option<Duration> {
+fn in_message(message: &str) -> Option<Duration> {
     let lower = message.to_lowercase();
     BEFORE.iter().find_map(|before| {
         let mut rest = lower.as_str();
@@ -81,8 +81,8 @@ fn in_words(message: &str) -> Option<Duration> {
     })
 }
 
-/// The duration that a text begins with: `2.5s`, `7m12.5s`, `20 seconds`, `1 minute and 30
-/// seconds`. A number without a unit is none: it may be anything.
+/// Parses a duration at the start of a text: `2.5s`, `7m12.5s`, `20 seconds`,
+/// `1 minute and 30 seconds`. A number without a unit is ignored, because it could be anything.
 fn duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut total = None;
@@ -109,7 +109,7 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 fn seconds(number: f64) -> Option<Duration> {
-    // More than a century is nonsense.
+    // More than a century is not a wait.
     (0.0..3.2e9).contains(&number).then(|| Duration::try_from_secs_f64(number).ok())?
 }
 
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_are_read_from_words() {
+    fn waits_are_read_from_messages() {
         for (message, millis) in [
             ("Quota exceeded. Please retry in 2.5s.", Some(2500)),
             ("Please retry in 44.331018713s.", Some(44_331)),

@@ -1,4 +1,4 @@
-//! Numbers in the arguments of tools, whole and streamed, there and back.
+//! Long numbers in tool arguments, streamed and not, received and sent back.
 
 use super::*;
 use crate::chat::ChatRequest;
@@ -11,7 +11,7 @@ fn arguments(message: &Message) -> String {
 }
 
 #[test]
-fn integers_beyond_64_bits_stay_exact_on_every_wire() {
+fn integers_beyond_64_bits_stay_exact_in_every_format() {
     let quoted = json!(ARGUMENTS).to_string();
     let chat = |arguments: &str, member: &str, finish: &str| {
         format!(
@@ -40,7 +40,7 @@ fn integers_beyond_64_bits_stay_exact_on_every_wire() {
         let run = run(wire, &body);
         assert_eq!(run.end, Ok(()), "{body}");
         assert_eq!(arguments(&run.decoded.message), ARGUMENTS, "{body}");
-        // What is kept beside it has no marks.
+        // Nothing else that is kept has marks.
         assert!(!format!("{:?}", run.decoded.message.content).contains('\u{10f7fe}'));
         let others = run.decoded.message.content.iter().filter_map(|part| match part {
             Part::Other { value, .. } => Some(value.to_string()),

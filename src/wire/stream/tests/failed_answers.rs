@@ -1,9 +1,9 @@
-//! What looks like an answer and is none, on every wire, whole and streamed.
+//! Failures that look like answers, in every format, streamed and not.
 
 use super::*;
 
-/// How the body of a whole answer fails, and a stream of these chunks, and the body in answer
-/// to a request for a stream.
+/// Returns the failures of a non-streaming body, of a stream with these chunks, and of the body in
+/// answer to a streaming request.
 fn failures(wire: Wire, body: &Value, chunks: &[Value]) -> Vec<Failure> {
     let end = match wire {
         Wire::Anthropic => "data: {\"type\": \"message_stop\"}\n\n",
@@ -20,7 +20,7 @@ fn failures(wire: Wire, body: &Value, chunks: &[Value]) -> Vec<Failure> {
     outcomes.into_iter().map(|failure| failure.unwrap_or_else(|| panic!("{body}"))).collect()
 }
 
-/// A choice of both of OpenAI's formats with these members beside an empty text.
+/// A choice in both of OpenAI's formats, with these members and an empty text.
 fn choice(members: Value) -> Value {
     let mut choice = json!({
         "index": 0, "text": "", "message": {"role": "assistant", "content": ""},
@@ -31,7 +31,7 @@ fn choice(members: Value) -> Value {
 }
 
 #[test]
-fn an_error_inside_an_answer_is_an_error_of_its_class() {
+fn an_error_inside_an_answer_is_classified() {
     use ErrorKind::*;
     let ended = |members: Value| {
         let mut ending = json!({"finish_reason": "error"});
@@ -57,14 +57,14 @@ fn an_error_inside_an_answer_is_an_error_of_its_class() {
         ),
         (json!({"choices": [ended(json!({"error": {"code": 503}}))]}), Overloaded, None),
         (json!({"choices": [], "error": {"code": 401, "message": "who?"}}), Authentication, None),
-        // A text in place of an object.
+        // A string instead of an object.
         (json!({"choices": [choice(json!({"error": "upstream is gone"}))]}), Server, None),
         (
             json!({"choices": [choice(json!({"finish_reason": "stop"}))], "error": "gone"}),
             Server,
             None,
         ),
-        // Groq, Z.AI, Gemini's compatible address, MiniMax.
+        // Groq, Z.AI, Gemini's compatible endpoint, MiniMax.
         (
             json!({"choices": [], "x_groq": {"id": "req_x", "error": "over capacity"}}),
             Overloaded,
@@ -112,7 +112,7 @@ fn an_error_inside_an_answer_is_an_error_of_its_class() {
 }
 
 #[test]
-fn anthropics_wire_fails_in_the_same_ways() {
+fn anthropics_format_fails_in_the_same_ways() {
     use ErrorKind::*;
     let overloaded =
         json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}});
@@ -142,7 +142,7 @@ fn anthropics_wire_fails_in_the_same_ways() {
 }
 
 #[test]
-fn what_says_nothing_is_no_answer() {
+fn an_empty_answer_without_a_finish_reason_is_an_error() {
     let nothing = [
         json!({}),
         json!({"index": 0}),
@@ -173,7 +173,7 @@ fn what_says_nothing_is_no_answer() {
             assert_eq!(failure.kind, ErrorKind::Protocol, "{body}");
         }
     }
-    // A model that has nothing to say finishes all the same.
+    // A model with nothing to say still sends a finish reason.
     let done = choice(json!({"finish_reason": "stop"}));
     for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions] {
         let body = lines(&[json!({"choices": [done]})]);
@@ -182,7 +182,7 @@ fn what_says_nothing_is_no_answer() {
 }
 
 #[test]
-fn a_whole_message_may_be_an_event_of_anthropics_wire() {
+fn a_complete_message_can_be_an_event_of_anthropics_format() {
     let message = json!({"type": "message", "id": "m", "model": "c", "stop_reason": "tool_use",
         "content": [
             {"type": "text", "text": "a"},
@@ -196,7 +196,7 @@ fn a_whole_message_may_be_an_event_of_anthropics_wire() {
     assert_eq!(alone.decoded.message, whole.decoded.message);
     assert_eq!(alone.decoded.usage, whole.decoded.usage);
     assert_eq!(alone.decoded.id.as_deref(), Some("m"));
-    // Behind the deltas it repeats them.
+    // After deltas it only repeats them.
     let block = json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
     let delta = json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "b"}});
     let again = run(Wire::Anthropic, &(lines(&[block, delta, message]) + end));

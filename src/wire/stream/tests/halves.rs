@@ -1,9 +1,9 @@
-//! Characters whose halves come in two events.
+//! Characters that are split across two events.
 
 use super::*;
 
-/// The escapes of `"Go "` with the first half of a rocket, of the second half with `"!"`, and of
-/// a first half alone.
+/// Escaped: `"Go "` with the first half of a rocket, the second half with `"!"`, and a lone first
+/// half.
 const PIECES: [&str; 3] = [r"Go \ud83d", r"\ude80!", r"\ud83d"];
 
 fn event(around: &str, piece: &str) -> String {
@@ -11,7 +11,7 @@ fn event(around: &str, piece: &str) -> String {
 }
 
 #[test]
-fn the_halves_of_a_character_in_two_events_are_one_on_every_wire() {
+fn a_character_split_across_two_events_is_joined_in_every_format() {
     let done = "data: [DONE]\n\n";
     let stop = "data: {\"type\": \"message_delta\", \"delta\": {\"stop_reason\": \"end_turn\"}}\n\n\
                 data: {\"type\": \"message_stop\"}\n\n";
@@ -47,7 +47,7 @@ fn the_halves_of_a_character_in_two_events_are_one_on_every_wire() {
         for (body, expected) in [
             (format!("{first}{second}"), "Go 🚀!"),
             (format!("{first}{second}{plain}{first}{second}"), "Go 🚀! and onGo 🚀!"),
-            // Without its other half each is lost.
+            // Without its other half, each is replaced.
             (format!("{first}{plain}{plain}"), "Go \u{fffd} and on and on"),
             (format!("{first}{lost}"), "Go \u{fffd}\u{fffd}"),
             (format!("{second}{first}"), "\u{fffd}!Go \u{fffd}"),

@@ -1,10 +1,10 @@
-//! What brings an answer on, and what does not.
+//! What counts as progress of an answer, and what does not.
 
 use super::{Decoder, LIMIT, Wire, chunk, json, lines};
 use serde_json::Value;
 
-/// Pushes events one after the other into one decoder, and checks of each whether it is
-/// progress. One that is none is none when it comes again and again.
+/// Pushes events into one decoder, and checks for each if it is progress. An event that is not
+/// progress is none when repeated either.
 fn check(wire: Wire, events: impl IntoIterator<Item = (String, bool)>) {
     let mut decoder = Decoder::new(wire, 0, LIMIT);
     for (event, progress) in events {
@@ -26,7 +26,7 @@ fn delta(delta: Value) -> String {
 }
 
 #[test]
-fn of_chat_chunks_only_what_adds_to_the_choice_that_is_read() {
+fn only_additions_to_the_read_choice_of_a_chat_are_progress() {
     let other = |index| json!({"index": index, "delta": {"content": "x"}});
     let usage = |prompt: u64, completion: u64| {
         let usage = json!({"prompt_tokens": prompt, "completion_tokens": completion});
@@ -77,7 +77,7 @@ fn of_chat_chunks_only_what_adds_to_the_choice_that_is_read() {
             (delta(json!({"audio": {"id": "a", "transcript": "x"}})), true),
             (delta(json!({"audio": {"id": "a", "transcript": ""}})), false),
             (delta(json!({"audio": {"id": "a", "data": "x"}})), true),
-            // Not modelled, but of the answer.
+            // Not modelled, but part of the answer.
             (
                 delta(json!({"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]})),
                 true,
@@ -104,7 +104,7 @@ fn of_chat_chunks_only_what_adds_to_the_choice_that_is_read() {
 }
 
 #[test]
-fn of_completion_chunks_only_what_adds_to_the_choice_that_is_read() {
+fn only_additions_to_the_read_choice_of_a_completion_are_progress() {
     check(
         Wire::OpenAiCompletions,
         [
@@ -122,7 +122,7 @@ fn of_completion_chunks_only_what_adds_to_the_choice_that_is_read() {
 }
 
 #[test]
-fn of_message_events_only_what_adds_to_the_blocks() {
+fn only_additions_to_the_blocks_of_a_message_are_progress() {
     let start = |block: Value| {
         data(&json!({"type": "content_block_start", "index": 0, "content_block": block}))
     };
@@ -162,7 +162,7 @@ fn of_message_events_only_what_adds_to_the_blocks() {
                 delta(json!({"type": "citations_delta", "citation": {"type": "x", "url": "y"}})),
                 true,
             ),
-            // Not modelled, but of the answer.
+            // Not modelled, but part of the answer.
             (delta(json!({"type": "novelty_delta", "novelty": "x"})), true),
             (delta(json!({"type": "novelty_delta", "novelty": ""})), false),
             (start(json!({"type": "tool_use", "id": "t", "name": "f", "input": {}})), true),
@@ -190,7 +190,7 @@ fn of_message_events_only_what_adds_to_the_blocks() {
 }
 
 #[test]
-fn of_a_body_that_is_no_event_stream_whatever_is_not_blank() {
+fn any_non_blank_byte_of_another_body_is_progress() {
     check(
         Wire::OpenAiChat,
         [
@@ -203,7 +203,7 @@ fn of_a_body_that_is_no_event_stream_whatever_is_not_blank() {
 }
 
 #[test]
-fn events_that_add_nothing_are_of_the_format_all_the_same() {
+fn events_without_progress_still_belong_to_the_format() {
     for known in [
         "data: {\"choices\": [{\"delta\": {\"role\": \"assistant\"}}]}\n\n",
         "data: {\"choices\": [{\"index\": 1, \"delta\": {\"content\": \"x\"}}]}\n\n",

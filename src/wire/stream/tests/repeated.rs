@@ -1,9 +1,9 @@
-//! What a server says twice is read once.
+//! Repeated content is read once.
 
 use super::*;
 
 #[test]
-fn a_last_frame_that_repeats_the_message_adds_only_its_end() {
+fn a_last_frame_that_repeats_the_message_adds_only_the_end() {
     let text = "The quick brown fox jumps over the lazy dog";
     let call = json!({"index": 0, "id": "c", "function": {"name": "f", "arguments": "{\"a\":1}"}});
     let part = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]});
@@ -40,10 +40,10 @@ fn a_last_frame_that_repeats_the_message_adds_only_its_end() {
             assert_eq!(repeated.decoded.usage, Usage::reported(5, 2));
         }
     }
-    // Without deltas before it, it is the answer.
+    // Without earlier deltas, it is the answer.
     let alone = run(Wire::OpenAiChat, &lines(&[last("chat.completion", "message", message)]));
     assert_eq!(alone.decoded.message, expected.decoded.message);
-    // What a model says twice in short words stays.
+    // Short words that a model writes twice stay.
     let laugh = |finish: Value| {
         json!({"choices": [{"index": 0, "delta": {"content": "ha"},
         "text": "ha", "finish_reason": finish}]})
@@ -59,7 +59,7 @@ fn a_last_frame_that_repeats_the_message_adds_only_its_end() {
 }
 
 #[test]
-fn anthropics_blocks_repeat_neither_their_start_nor_a_placeholder() {
+fn anthropic_blocks_do_not_duplicate_their_start_or_a_placeholder() {
     let event =
         |kind: &str, name: &str, value: Value| json!({"type": kind, "index": 0, name: value});
     let end = [

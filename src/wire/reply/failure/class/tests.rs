@@ -43,12 +43,12 @@ fn a_status_alone_has_a_class() {
     for status in [100, 101, 199, 600, 999] {
         let failure = failed(status, "{\"error\": {\"type\": \"overloaded_error\"}}");
         assert_eq!(failure.kind, Protocol, "{status}");
-        assert!(failure.message.contains("no meaning here"), "{}", failure.message);
+        assert!(failure.message.contains("unexpected status"), "{}", failure.message);
     }
 }
 
 #[test]
-fn codes_and_words_refine_the_status() {
+fn codes_and_messages_refine_the_status() {
     let invalid = "invalid_request_error";
     for (status, kind, code, message, expected) in [
         (400, invalid, json!(null), "Web search options not supported", InvalidRequest),
@@ -163,7 +163,7 @@ fn codes_and_words_refine_the_status() {
         (429, "engine_overloaded_error", json!(null), "busy", Overloaded),
         (503, "service_unavailable_error", json!("server_is_overloaded"), "busy", Overloaded),
         (500, "server_error", json!(null), "The server had an error", Server),
-        // Through gateways these reach either format.
+        // Gateways pass these through in either format.
         (
             400,
             invalid,
@@ -290,7 +290,7 @@ fn anthropics_types_have_their_classes() {
 }
 
 #[test]
-fn a_spend_limit_is_no_rate_limit() {
+fn a_spend_limit_is_not_a_rate_limit() {
     let body = json!({"type": "error", "error": {
         "type": "rate_limit_error", "message": "Limit reached",
         "details": {"error_code": "enforced_spend_limit_reached"},
@@ -301,8 +301,8 @@ fn a_spend_limit_is_no_rate_limit() {
 }
 
 #[test]
-fn words_are_not_believed_where_they_do_not_belong() {
-    // A key or a model may be named like anything.
+fn messages_under_an_implausible_status_are_ignored() {
+    // A key or a model can have any name.
     let failure = failed(404, &error("x", json!(null), "no model maximum context length"));
     assert_eq!(failure.kind, NotFound);
     let failure = failed(401, &error("x", json!(null), "insufficient balance"));
@@ -310,9 +310,9 @@ fn words_are_not_believed_where_they_do_not_belong() {
 }
 
 #[test]
-fn every_vendors_own_way_to_say_it_has_its_class() {
+fn every_vendors_own_error_is_classified() {
     for (status, body, expected) in [
-        // Wrong keys under a status that says something else.
+        // Wrong keys under a misleading status.
         (
             400,
             json!({"code": "invalid-argument", "error": "Incorrect API key provided: xa***ey. You can obtain an API key from https://console.x.ai."}),
@@ -527,7 +527,7 @@ fn every_vendors_own_way_to_say_it_has_its_class() {
             json!({"error": {"message": "Your account is not active, please check your billing details on our website.", "code": null}}),
             QuotaExhausted,
         ),
-        // Not money: the limit is by time.
+        // Not money: the limit is per unit of time.
         (
             429,
             json!({"message": "You are using a Trial key, which is limited to 10 API calls / minute."}),
