@@ -20,7 +20,7 @@ use workload::Workload;
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
-const PROVIDERS: [&str; 2] = ["openai", "anthropic"];
+const PROVIDERS: [&str; 3] = ["openai", "anthropic", "gemini"];
 
 /// How long each path warms up before it is measured.
 const WARM: Duration = Duration::from_millis(20);

@@ -57,7 +57,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// A stream ends with `data: [DONE]` in Chat Completions and text completions, with `message_stop`
 /// in Anthropic's format, and with the event `response.completed`, `response.incomplete` or
-/// `response.failed` in Responses. A body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
+/// `response.failed` in Responses. Gemini's format has no end marker. A body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
 /// [`partial`](Self::partial) has what arrived. A body without a single event was not a stream at
 /// all: the error is [`Protocol`](crate::ErrorKind::Protocol) and says what the body is.
 ///
@@ -121,6 +121,11 @@ impl StreamDecoder {
         Self::new(Wire::Anthropic, 0, MAX_BYTES)
     }
 
+    /// Of Gemini's `streamGenerateContent?alt=sse`.
+    pub fn gemini() -> Self {
+        Self::new(Wire::Gemini, 0, MAX_BYTES)
+    }
+
     fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
         let decoder = Decoder::new(wire, request_bytes, max_bytes);
         Self { decoder, wire, provider: wire.inventor(), request_bytes, max_bytes, begun: false }
@@ -141,8 +146,8 @@ impl StreamDecoder {
     }
 
     /// Sets the provider that sends the answer. State that must go back to it is labelled with this
-    /// name; see [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats and `anthropic`
-    /// for Anthropic's. No effect after the first push.
+    /// name; see [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats, `anthropic` for
+    /// Anthropic's and `gemini` for Gemini's. No effect after the first push.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         if !self.begun {

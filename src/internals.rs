@@ -171,12 +171,17 @@ pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
 
 /// Skips the registry, as every call does.
 fn of(provider: &str) -> Provider {
-    if provider == "anthropic" { Provider::ANTHROPIC } else { Provider::OPENAI }
+    match provider {
+        "anthropic" => Provider::ANTHROPIC,
+        "gemini" => Provider::GEMINI,
+        _ => Provider::OPENAI,
+    }
 }
 
 fn wire(provider: &str) -> Wire {
     match provider {
         "anthropic" => Wire::Anthropic,
+        "gemini" => Wire::Gemini,
         _ => Wire::OpenAiChat,
     }
 }

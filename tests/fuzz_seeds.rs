@@ -16,10 +16,11 @@ type Target = (&'static str, fn() -> StreamDecoder, bool);
 
 /// Each target of a stream decoder: its seeds, its decoder, and whether a stream numbers its
 /// parts.
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     ("openai_stream", StreamDecoder::openai_chat, false),
     ("openai_stream", StreamDecoder::openai_completions, false),
     ("anthropic_stream", StreamDecoder::anthropic, true),
+    ("gemini_stream", StreamDecoder::gemini, false),
 ];
 
 fn seeds() -> PathBuf {

@@ -49,7 +49,8 @@ fn answers(server: &Loopback, name: &str, whole: &Value, events: &[Value]) -> [C
             None => body += &format!("data: {event}\n\n"),
         }
     }
-    if !events.iter().any(|event| event["type"] == "message_stop") {
+    let is_chat = |event: &Value| event["choices"].is_array();
+    if events.iter().all(is_chat) {
         body += "data: [DONE]\n\n";
     }
     server.reply(Reply::raw(200, "text/event-stream", body.into_bytes()));
@@ -188,7 +189,78 @@ fn states() -> Vec<State> {
             expected: vec![("/messages/1/content", content.clone())],
         });
     }
+    states.push(gemini());
     states
+}
+
+/// Gemini's own format: signatures on a thought, a text, a call and a part without words, and parts
+/// of other kinds.
+fn gemini() -> State {
+    let parts = json!([
+        {"text": "hm", "thought": true, "thoughtSignature": "S0"},
+        {"text": "Let me see.", "thoughtSignature": "S1"},
+        {"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": "S2"},
+        {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1"}},
+        {"functionCall": {"id": "g1", "name": "weather", "args": {"city": "Oslo"}},
+            "thoughtSignature": "S3"},
+        {"text": "", "thoughtSignature": "S4"},
+    ]);
+    let chunk = |parts: &[Value]| json!({"candidates": [{"content": {"parts": parts}}]});
+    let finished = |mut chunk: Value| {
+        chunk["candidates"][0]["finishReason"] = json!("STOP");
+        chunk
+    };
+    let list = parts.as_array().unwrap();
+    State {
+        provider: "gemini",
+        whole: finished(chunk(list)),
+        events: vec![chunk(&list[..1]), chunk(&list[1..4]), finished(chunk(&list[4..]))],
+        expected: vec![("/contents/1/parts", parts)],
+    }
+}
+
+/// The body of a third turn, sent to `name`, behind the answers of two providers.
+fn third_turn(server: &Loopback, name: &str, answers: [&ChatResponse; 2]) -> Value {
+    let mut request = ChatRequest::from("go");
+    for answer in answers {
+        let stored = serde_json::to_string(&answer.message).unwrap();
+        request.messages.push(serde_json::from_str(&stored).unwrap());
+        match answer.tool_calls().next() {
+            Some(call) => request.messages.push(Message::tool_result(call.id.clone(), "done")),
+            None => request.messages.push(Message::user("go on")),
+        }
+    }
+    server.reply(Reply::text("fine"));
+    client(server, name).chat(request).unwrap();
+    server.requests().pop().unwrap().json().clone()
+}
+
+#[test]
+fn a_conversation_that_changes_providers_keeps_the_state_of_each() {
+    let server = loopback();
+    let states = states();
+    let answers: Vec<_> = states
+        .iter()
+        .map(|state| answers(&server, state.provider, &state.whole, &state.events))
+        .collect();
+    for (first, [_, one]) in states.iter().zip(&answers) {
+        for (second, [other, _]) in states.iter().zip(&answers) {
+            if first.provider == second.provider {
+                continue;
+            }
+            let body = third_turn(&server, first.provider, [one, other]);
+            for (pointer, expected) in &first.expected {
+                let pair = (first.provider, second.provider);
+                assert_eq!(body.pointer(pointer), Some(expected), "{pair:?}: {body}");
+            }
+            let body = third_turn(&server, second.provider, [one, other]);
+            for (pointer, expected) in &second.expected {
+                let pair = (second.provider, first.provider);
+                let pointer = pointer.replace("/1/", "/3/");
+                assert_eq!(body.pointer(&pointer), Some(expected), "{pair:?}: {body}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -207,12 +279,20 @@ fn state_goes_back_unchanged_to_the_provider_it_came_from() {
 }
 
 #[test]
-fn state_goes_to_no_other_provider_of_either_format() {
+fn state_goes_to_no_other_provider_of_any_format() {
     let server = loopback();
     for State { provider, whole, events, .. } in states() {
         let [answer, streamed] = answers(&server, provider, &whole, &events);
-        for other in ["openai", "anthropic", "mistral", "deepseek-anthropic", "groq", "openrouter"]
-        {
+        let others = [
+            "openai",
+            "anthropic",
+            "mistral",
+            "deepseek-anthropic",
+            "groq",
+            "openrouter",
+            "gemini",
+        ];
+        for other in others {
             if other == provider {
                 continue;
             }
@@ -220,6 +300,8 @@ fn state_goes_to_no_other_provider_of_either_format() {
                 let body = second_turn(&server, other, answer).to_string();
                 for mark in [
                     "thought_signature",
+                    "thoughtSignature",
+                    "executableCode",
                     "reasoning_details",
                     "thinking_blocks",
                     "novel_state",

@@ -356,7 +356,8 @@ fn every_vendor_is_in_these_tables() {
     for profile in Profile::all().filter(|profile| profile.format == Format::OpenAiChat) {
         assert!(CHATS.iter().any(|chat| profile.id == chat.name), "{}", profile.id);
     }
-    assert_eq!(Profile::all().count(), CHATS.len() + 5);
+    // Those of Anthropic's format, and Gemini.
+    assert_eq!(Profile::all().count(), CHATS.len() + 5 + 1);
 }
 
 #[test]
@@ -476,4 +477,33 @@ fn an_omitted_output_limit_is_not_added_back_for_a_budget() {
     client.chat(ChatRequest::from("hi").omit("max_tokens")).unwrap();
     let sent = server.requests().pop().unwrap();
     assert_eq!(sent.json().get("max_tokens"), None);
+}
+
+#[test]
+fn gemini_gets_its_own_path_headers_and_members() {
+    let server = loopback();
+    // The last is a model that has a collection of its own.
+    for (name, model, path) in [
+        ("gemini", "gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash"),
+        ("google", "models/gemini-3.5-flash", "/v1beta/models/gemini-3.5-flash"),
+        ("gemini", "tunedModels/mine", "/v1beta/tunedModels/mine"),
+    ] {
+        let client = Client::builder()
+            .provider(name)
+            .model(model)
+            .api_key(KEY)
+            .base_url(server.base_url(name))
+            .build()
+            .unwrap();
+        let request = ChatRequest::from("hi").max_output_tokens(9).seed(7).temperature(0.5);
+        for request in asked(&server, &client, &request) {
+            let method =
+                if request.query().is_some() { "streamGenerateContent" } else { "generateContent" };
+            assert_eq!(request.path(), format!("{path}:{method}"), "{name}");
+            assert_eq!(request.header("x-goog-api-key"), Some(KEY));
+            assert_eq!(request.header("authorization"), None);
+            let config = json!({"temperature": 0.5, "maxOutputTokens": 9, "seed": 7});
+            assert_eq!(request.json()["generationConfig"], config);
+        }
+    }
 }

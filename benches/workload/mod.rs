@@ -58,6 +58,7 @@ pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     Workload::of_bytes(body.len(), move || {
         let mut decoder = match provider {
             "anthropic" => StreamDecoder::anthropic(),
+            "gemini" => StreamDecoder::gemini(),
             _ => StreamDecoder::openai_chat(),
         };
         let mut seen = 0;

@@ -36,6 +36,7 @@ pub(crate) fn pieces() -> impl Iterator<Item = &'static str> {
 pub(crate) fn body(provider: &str) -> Vec<u8> {
     match provider {
         "anthropic" => anthropic(),
+        "gemini" => gemini(),
         _ => openai(),
     }
     .into_bytes()
@@ -95,6 +96,27 @@ fn anthropic() -> String {
         r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"input_tokens":14,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":1000}}"#,
     );
     event("message_stop", r#"{"type":"message_stop"}"#);
+    body
+}
+
+/// Chunks as recorded of `streamGenerateContent?alt=sse`.
+fn gemini() -> String {
+    let mut body = String::new();
+    let mut chunk = |part: &str, finish_reason: &str, written: usize| {
+        write_event(
+            &mut body,
+            None,
+            &format!(
+                r#"{{"candidates": [{{"content": {{"parts": [{part}],"role": "model"}}{finish_reason},"index": 0}}],"usageMetadata": {{"promptTokenCount": 14,"candidatesTokenCount": {written},"totalTokenCount": {},"promptTokensDetails": [{{"modality": "TEXT","tokenCount": 14}}],"serviceTier": "standard"}},"modelVersion": "gemini-3.5-flash","responseId": "mqZfatDUG_vrjrEPwcqDwA8"}}"#,
+                written + 14
+            ),
+        );
+    };
+    for (index, piece) in pieces().enumerate() {
+        chunk(&format!(r#"{{"text": {}}}"#, json!(piece)), "", index + 1);
+    }
+    let signed = r#"{"text": "","thoughtSignature": "EpoCCpcCARFNMg8TA4fMkY"}"#;
+    chunk(signed, r#","finishReason": "STOP""#, CHUNKS);
     body
 }
 

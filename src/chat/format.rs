@@ -73,7 +73,8 @@ impl JsonSchema {
 
     /// Sets whether the answer must match the schema exactly. If true, the crate completes the
     /// schema as strict mode requires: it closes every object, requires every member, and allows
-    /// null for optional ones. Anthropic's format is always strict. Default: true.
+    /// null for optional ones. Gemini takes optional members and open objects as they are. Anthropic's
+    /// format is always strict. Default: true.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = Some(strict);
@@ -93,9 +94,11 @@ impl fmt::Debug for JsonSchema {
 /// How much a model reasons before it answers.
 ///
 /// Providers offer different levels. The level is sent unchanged; the provider, or this crate
-/// before sending, rejects one that the model does not support. Only Anthropic's models before
-/// Claude 4.6 have no levels. For them a level stands for a share of the output limit (`Low` a
+/// before sending, rejects one that the model does not support. Two families of models have no
+/// levels. For Anthropic's before Claude 4.6 a level stands for a share of the output limit (`Low` a
 /// fifth, `Medium` half, `High` four fifths), at least 1024 tokens; `XHigh` and `Max` are the same.
+/// For Gemini 2.5 it stands for Google's own number of tokens (`Low` 1,024, `Medium` 8,192, `High`
+/// 24,576, above that the model's most), but at most for that share of the output limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

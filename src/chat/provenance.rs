@@ -18,6 +18,9 @@ pub enum Format {
     /// Anthropic's Messages: `POST /v1/messages` below the base URL.
     #[serde(rename = "anthropic")]
     Anthropic,
+    /// Google's Gemini: `POST /models/{model}:generateContent` below the base URL.
+    #[serde(rename = "gemini")]
+    Gemini,
 }
 
 impl Format {
@@ -27,6 +30,7 @@ impl Format {
             Self::OpenAiChat => "openai_chat",
             Self::OpenAiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 }
@@ -63,6 +67,7 @@ impl Provenance {
         let provider = match format {
             Format::OpenAiChat | Format::OpenAiResponses => Provider::OPENAI,
             Format::Anthropic => Provider::ANTHROPIC,
+            Format::Gemini => Provider::GEMINI,
         };
         Self { provider: Some(provider), format }
     }

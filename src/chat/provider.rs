@@ -31,6 +31,8 @@ impl Provider {
     pub const OPENAI: Self = Self(Name::Static("openai"));
     /// Anthropic.
     pub const ANTHROPIC: Self = Self(Name::Static("anthropic"));
+    /// Google's Gemini API, in its own format.
+    pub const GEMINI: Self = Self(Name::Static("gemini"));
 
     /// Creates a provider from its name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {

@@ -173,17 +173,21 @@ impl ChatResponse {
     /// request.
     pub fn other_choices(&self) -> Vec<String> {
         let body = self.raw_json();
-        let choices = body.get("choices").and_then(Value::as_array);
+        // The second is Gemini's.
+        let choices = ["choices", "candidates"].into_iter().find_map(|name| body.get(name));
+        let choices = choices.and_then(Value::as_array);
         let mut choices: Vec<_> = choices.into_iter().flatten().enumerate().collect();
         let index = |place: usize, choice: &Value| {
             choice.get("index").and_then(Value::as_u64).unwrap_or(place as u64)
         };
         choices.sort_by_key(|(place, choice)| index(*place, choice));
         let text = |choice: &Value| {
-            let content = choice.pointer("/message/content").or_else(|| choice.get("text"))?;
+            let places = ["/message/content", "/text", "/content/parts"];
+            let content = places.into_iter().find_map(|place| choice.pointer(place))?;
             match content {
                 Value::Array(parts) => {
-                    Some(parts.iter().filter_map(|part| part["text"].as_str()).collect())
+                    let said = parts.iter().filter(|part| part["thought"] != true);
+                    Some(said.filter_map(|part| part["text"].as_str()).collect())
                 }
                 content => content.as_str().map(str::to_owned),
             }

@@ -53,8 +53,9 @@ impl Tool {
 impl Tool {
     /// Sets whether the arguments must match the schema exactly. If true, the crate completes the
     /// schema as strict mode requires: it closes every object, requires every member, and allows
-    /// null for optional ones. Default: the provider's choice. No effect on a tool in the
-    /// provider's own format.
+    /// null for optional ones. Gemini takes optional members and open objects as they are, and one
+    /// strict tool makes all of a request's strict. Default: the provider's choice. No effect on a
+    /// tool in the provider's own format.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         if let Self::Function(function) = &mut self {

@@ -204,9 +204,9 @@ impl Budget {
     /// provider.
     ///
     /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is no
-    /// provider's id selects all providers with these prices: `google` includes `gemini-openai`,
-    /// for example. A name that is an id selects that provider alone: `openai` does not include a
-    /// gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
+    /// provider's name selects all providers with these prices: `aws` includes one of your own that
+    /// is [priced](crate::ClientBuilder::price_provider) like it, for example. A name that is an id
+    /// selects that provider alone: `openai` does not include a gateway that is priced like OpenAI.
     ///
     /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have: one
     /// that is no provider's name, is not in the price table, and has no price

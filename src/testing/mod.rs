@@ -35,6 +35,7 @@
 mod anthropic;
 mod connection;
 mod content;
+mod gemini;
 mod http;
 mod openai;
 mod paths;
@@ -167,7 +168,7 @@ impl Loopback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_below(&self, path: &str) {
-        for format in [Format::OpenAiChat, Format::Anthropic] {
+        for format in [Format::OpenAiChat, Format::Anthropic, Format::Gemini] {
             self.server.paths.serve(path, format);
         }
     }

@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, openai, responses};
+use super::{anthropic, gemini, openai, responses};
 use crate::provider;
 
 /// A wire format, as its endpoint names it.
@@ -14,6 +14,7 @@ pub(super) enum Format {
     Completions,
     Responses,
     Messages,
+    GenerateContent,
 }
 
 impl Format {
@@ -24,6 +25,7 @@ impl Format {
             Self::Completions => &openai::Completions,
             Self::Responses => &responses::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::GenerateContent => &gemini::GenerateContent,
         }
     }
 
@@ -43,6 +45,7 @@ fn endpoint(path: &str) -> Option<(&str, Format)> {
     ]
     .into_iter()
     .find_map(|(end, format)| Some((path.strip_suffix(end)?, format)))
+    .or_else(|| Some((gemini::base(path)?, Format::GenerateContent)))
 }
 
 /// The base paths below which the endpoints are served.
@@ -53,13 +56,14 @@ pub(super) struct Paths {
 }
 
 impl Default for Paths {
-    /// The paths of OpenAI and Anthropic, and the one below which Azure puts each deployment
+    /// The paths of OpenAI, Anthropic and Gemini, and the one below which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
         paths.serve("/v1", provider::Format::OpenAiChat);
         paths.serve("/openai/deployments/{DEPLOYMENT}", provider::Format::OpenAiChat);
         paths.serve("", provider::Format::Anthropic);
+        paths.serve("/v1beta", provider::Format::Gemini);
         paths
     }
 }
@@ -80,6 +84,7 @@ impl Paths {
                 &[provider::Format::OpenAiChat, provider::Format::OpenAiResponses]
             }
             Format::Messages => &[provider::Format::Anthropic],
+            Format::GenerateContent => &[provider::Format::Gemini],
         };
         let served = self.served.read();
         served
@@ -122,6 +127,9 @@ mod tests {
             ("/accounts/abc/ai/v1/chat/completions", Some(Format::Chat)),
             ("/openai/deployments/gpt-4o/chat/completions", Some(Format::Chat)),
             ("/anthropic/v1/messages", Some(Format::Messages)),
+            ("/v1beta/models/m:generateContent", Some(Format::GenerateContent)),
+            ("/v1beta/models/m:streamGenerateContent", Some(Format::GenerateContent)),
+            ("/v1beta/tunedModels/m:generateContent", Some(Format::GenerateContent)),
             // A base URL that lacks its path, has too much of one, or another's.
             ("/chat/completions", None),
             ("/completions", None),
@@ -144,6 +152,10 @@ mod tests {
             ("/openai/v1/messages", None),
             ("/v1/messages/count_tokens", None),
             ("/v1/models", None),
+            ("/models/m:generateContent", None),
+            ("/v1beta/m:generateContent", None),
+            ("/v1beta/models/m:countTokens", None),
+            ("/v1beta/models/:generateContent", Some(Format::GenerateContent)),
             ("/", None),
             ("", None),
             ("v1/chat/completions", None),

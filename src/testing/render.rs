@@ -59,9 +59,11 @@ pub(super) trait Renderer {
 /// The format that the client seems to expect, on any path.
 fn expected(request: &Request) -> Format {
     Format::named(request.path()).unwrap_or_else(|| {
-        match request.header("anthropic-version").is_some() {
-            true => Format::Messages,
-            false => Format::Chat,
+        let has = |name: &str| request.header(name).is_some();
+        match (has("anthropic-version"), has("x-goog-api-key")) {
+            (true, _) => Format::Messages,
+            (_, true) => Format::GenerateContent,
+            _ => Format::Chat,
         }
     })
 }

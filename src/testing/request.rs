@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use super::gemini;
 use super::http::{Head, Message};
 
 /// A request that reached the loopback provider.
@@ -53,11 +54,12 @@ impl Request {
         headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The key, from `authorization: Bearer …` or `x-api-key`.
+    /// The key, from `authorization: Bearer …`, `x-api-key` or `x-goog-api-key`.
     pub fn api_key(&self) -> Option<&str> {
         let bearer =
             |value: &'_ str| value.get(..7).is_some_and(|s| s.eq_ignore_ascii_case("bearer "));
-        self.header("x-api-key").or_else(|| {
+        let own = ["x-api-key", "x-goog-api-key"].into_iter().find_map(|name| self.header(name));
+        own.or_else(|| {
             self.header("authorization").filter(|value| bearer(value)).map(|value| &value[7..])
         })
     }
@@ -74,20 +76,23 @@ impl Request {
 
     /// The requested model.
     pub fn model(&self) -> Option<&str> {
-        self.json().get("model").and_then(Value::as_str)
+        let model = self.json().get("model").and_then(Value::as_str);
+        model.or_else(|| gemini::model(self.path()))
     }
 
     /// The messages of the request, or the input items of OpenAI's Responses; empty for a text
     /// completion.
     pub fn messages(&self) -> &[Value] {
         let body = self.json();
-        let messages = body.get("messages").or_else(|| body.get("input"));
+        let messages =
+            ["messages", "input", "contents"].into_iter().find_map(|name| body.get(name));
         messages.and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the request asks for a stream.
     pub fn is_stream(&self) -> bool {
-        self.json().get("stream").and_then(Value::as_bool).unwrap_or(false)
+        let stream = self.json().get("stream").and_then(Value::as_bool).unwrap_or(false);
+        stream || gemini::is_stream(self.path())
     }
 
     /// Whether the body contains `text`, either in one of its JSON strings, without escapes, or in
@@ -115,7 +120,17 @@ impl Request {
     /// How many bytes of text the model would read.
     pub(super) fn prompt_bytes(&self) -> usize {
         let mut bytes = 0;
-        for field in ["system", "instructions", "messages", "input", "prompt", "tools"] {
+        let fields = [
+            "system",
+            "instructions",
+            "systemInstruction",
+            "messages",
+            "input",
+            "contents",
+            "prompt",
+            "tools",
+        ];
+        for field in fields {
             if let Some(value) = self.json().get(field) {
                 strings(value, &mut |string| bytes += string.len());
             }

@@ -47,7 +47,9 @@ impl<'a> Encoded<'a> {
 
     /// Returns the requested service tier.
     pub(crate) fn service_tier(&self) -> Option<&str> {
-        json::member(&self.body, "service_tier").and_then(Value::as_str)
+        let member = |name| json::member(&self.body, name).and_then(Value::as_str);
+        // The second is Gemini's.
+        member("service_tier").or_else(|| member("serviceTier"))
     }
 
     /// Returns the upper bound on what the request can use.

@@ -124,15 +124,29 @@ pub(super) fn thinking_budget(body: &Map<String, Value>) -> u64 {
 }
 
 /// Returns how many answers are generated and billed: the greater of `n` and `best_of` (OpenAI's
-/// API reference of completions, `best_of`).
+/// API reference of completions, `best_of`), or Gemini's `candidateCount`.
 fn choices(body: &Map<String, Value>) -> u64 {
-    let stated = members(body, ["n", "best_of"]).filter_map(rounded_up).max();
+    let stated = members(body, ["n", "best_of"]);
+    let stated = stated.chain(generation(body, "candidateCount")).filter_map(rounded_up).max();
     stated.unwrap_or(1).max(1)
 }
 
 fn modality(body: &Map<String, Value>, name: &str) -> bool {
-    let modalities = members(body, ["modalities"]).next().and_then(Value::as_array);
-    modalities.is_some_and(|all| all.iter().any(|modality| modality == name))
+    let modalities = members(body, ["modalities"]);
+    let mut all = modalities
+        .chain(generation(body, "responseModalities"))
+        .filter_map(Value::as_array)
+        .flatten()
+        .filter_map(Value::as_str);
+    all.any(|modality| modality.eq_ignore_ascii_case(name))
+}
+
+/// A member of Gemini's settings of a generation.
+fn generation<'a>(
+    body: &'a Map<String, Value>,
+    name: &'static str,
+) -> impl Iterator<Item = &'a Value> {
+    members(body, ["generationConfig"]).filter_map(move |config| config.get(name))
 }
 
 /// Returns a count, rounded up; `None` if it is not a number, or negative.

@@ -13,6 +13,7 @@ mod failed;
 mod finish_reason;
 mod format;
 pub(crate) mod framing;
+mod gemini;
 mod json;
 mod measure;
 mod media;
@@ -78,6 +79,11 @@ impl<'a> Target<'a> {
     pub(crate) const fn anthropic(model: &'a str) -> Self {
         Self { provider: &Provider::ANTHROPIC, model, dialect: &Dialect::OPENAI }
     }
+
+    /// Google itself.
+    pub(crate) const fn gemini(model: &'a str) -> Self {
+        Self { provider: &Provider::GEMINI, model, dialect: &Dialect::OPENAI }
+    }
 }
 
 /// A wire format.
@@ -91,6 +97,8 @@ pub(crate) enum Wire {
     OpenAiResponses,
     /// `POST /v1/messages`
     Anthropic,
+    /// `POST /models/{model}:generateContent`
+    Gemini,
 }
 
 /// The content of a response body, before the client adds what it knows itself: provider, request
@@ -169,6 +177,7 @@ impl Wire {
             Self::OpenAiCompletions => &openai_completions::Completions,
             Self::OpenAiResponses => &openai_responses::Responses,
             Self::Anthropic => &anthropic::Messages,
+            Self::Gemini => &gemini::GenerateContent,
         }
     }
 
@@ -179,6 +188,7 @@ impl Wire {
             Format::OpenAiChat => Self::OpenAiChat,
             Format::OpenAiResponses => Self::OpenAiResponses,
             Format::Anthropic => Self::Anthropic,
+            Format::Gemini => Self::Gemini,
         }
     }
 
@@ -186,7 +196,7 @@ impl Wire {
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
-            Format::Anthropic => None,
+            Format::Anthropic | Format::Gemini => None,
         }
     }
 
@@ -196,6 +206,7 @@ impl Wire {
             Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
             Self::OpenAiResponses => Format::OpenAiResponses,
             Self::Anthropic => Format::Anthropic,
+            Self::Gemini => Format::Gemini,
         }
     }
 

@@ -291,25 +291,28 @@ fn provider_and_model_names_differing_in_case_share_one_account() {
 fn a_budgets_provider_is_an_id_or_another_name_for_it() {
     let none = BTreeMap::new();
     // The calls: the provider's id, and its name in the price table.
-    let gemini = ("gemini-openai", "google");
+    let gemini = ("gemini", "google");
+    let gemini_openai = ("gemini-openai", "google");
+    let bedrock = ("my-bedrock", "aws");
     let azure = ("azure", "azure");
     let moonshot = ("moonshot", "moonshotai");
     let moonshot_messages = ("moonshot-anthropic", "moonshotai");
     let gateway = ("my-gateway", "openai");
-    let calls = [gemini, azure, moonshot, moonshot_messages, gateway];
+    let calls = [gemini, gemini_openai, bedrock, azure, moonshot, moonshot_messages, gateway];
     for (name, expected) in [
         // The id.
-        ("gemini-openai", &[gemini][..]),
+        ("gemini-openai", &[gemini_openai][..]),
         ("Azure ", &[azure]),
         ("my-gateway", &[gateway]),
         // Another name that the registry has.
-        ("google-openai", &[gemini]),
+        ("google-openai", &[gemini_openai]),
         ("Azure_OpenAI", &[azure]),
         ("kimi", &[moonshot]),
         // Also a name in the price table, but it is a provider's id.
         ("moonshotai", &[moonshot]),
-        // Only a name in the price table.
         ("google", &[gemini]),
+        // Only a name in the price table.
+        ("aws", &[bedrock]),
         // An id, so the same name in the price table does not count.
         ("openai", &[]),
         ("groq", &[]),

@@ -1,6 +1,7 @@
 //! The vendors that the crate knows, one row each.
 
 mod anthropic;
+mod gemini;
 mod hosts;
 mod local;
 mod openai_chat;
@@ -39,6 +40,15 @@ impl Row {
         Self { id, aliases, format: Format::Anthropic, base_url, fill }
     }
 
+    const fn gemini(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Format::Gemini, base_url, fill }
+    }
+
     fn is(&self, name: &str) -> bool {
         let is = |own: &&str| own.eq_ignore_ascii_case(name);
         is(&self.id) || self.aliases.iter().any(is)
@@ -65,7 +75,9 @@ const MAX_COMPLETION: Dialect =
     Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, local::ROWS].into_iter().flatten()
+    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, gemini::ROWS, local::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 fn row(name: &str) -> Option<&'static Row> {

@@ -47,7 +47,7 @@ fn object(value: Value) -> Map<String, Value> {
 fn billed(kind: &str, text: &str) -> Option<u64> {
     let mut usage = Map::new();
     let mut take = |value: &Value| {
-        for place in ["/usage", "/message/usage", "/x_groq/usage"] {
+        for place in ["/usage", "/message/usage", "/x_groq/usage", "/usageMetadata"] {
             if let Some(Value::Object(found)) = value.pointer(place) {
                 usage.extend(found.clone());
             }
@@ -66,7 +66,9 @@ fn billed(kind: &str, text: &str) -> Option<u64> {
         let count = |name: &str| usage.get(name).and_then(Value::as_u64);
         let cached = ["cache_creation_input_tokens", "cache_read_input_tokens"];
         let cached: u64 = cached.iter().filter_map(|name| count(name)).sum();
-        count("prompt_tokens").or_else(|| Some(count("input_tokens")? + cached))
+        let googles =
+            || Some(count("promptTokenCount")? + count("toolUsePromptTokenCount").unwrap_or(0));
+        count("prompt_tokens").or_else(|| Some(count("input_tokens")? + cached)).or_else(googles)
     };
     let usage = Value::Object(usage);
     // If the provider ran several steps, they are listed, and the total is not always their sum.
@@ -113,6 +115,8 @@ fn no_recorded_prompt_exceeds_its_bound() {
             Wire::OpenAiCompletions
         } else if path.ends_with("/messages") {
             Wire::Anthropic
+        } else if path.ends_with("enerateContent") {
+            Wire::Gemini
         } else {
             continue;
         };
@@ -121,7 +125,8 @@ fn no_recorded_prompt_exceeds_its_bound() {
         let (Value::Object(body), true) = (request, entry["status"] == 200) else { continue };
         let text = std::fs::read_to_string(folder.join(word("file"))).unwrap();
         let Some(billed) = billed(word("kind"), &text) else { continue };
-        let model = body.get("model").and_then(Value::as_str).unwrap_or_default();
+        let in_path = path.rsplit('/').next().and_then(|last| last.split(':').next());
+        let model = body.get("model").and_then(Value::as_str).or(in_path).unwrap_or_default();
         let mut basis = Basis { output_tokens: Some(1), ..basis(wire, model) };
         let bound = of(&body, &basis).or_else(|_| {
             unseen += 1;

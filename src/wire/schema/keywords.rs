@@ -4,8 +4,8 @@
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
-use super::Subset;
 use super::path::Path;
+use super::{Subset, gemini};
 
 /// String formats that both providers support.
 const FORMATS: [&str; 9] =
@@ -94,6 +94,7 @@ pub(super) fn remove_unsupported(
     for keyword in names(schema) {
         let Some(value) = schema.get(&keyword) else { continue };
         let keep = match keyword.as_str() {
+            _ if subset == Subset::Gemini => gemini::knows(&keyword, value),
             "format" => {
                 let format = value.as_str().unwrap_or_default();
                 FORMATS.contains(&format) || (format == "uri" && subset == Subset::Anthropic)

@@ -6,6 +6,7 @@
 //! no equivalent with its place in the schema.
 
 mod arguments;
+mod gemini;
 mod keywords;
 mod nullable;
 mod path;
@@ -28,6 +29,10 @@ pub(super) enum Subset {
     /// (platform.claude.com/docs/en/build-with-claude/structured-outputs); the keywords as
     /// in anthropic-sdk-python's `lib/_parse/_transform.py`.
     Anthropic,
+    /// Gemini's, of `responseJsonSchema` and `parametersJsonSchema`: the keywords that the API
+    /// reference lists for the first (ai.google.dev/api/generate-content, `GenerationConfig`). It
+    /// reads past others. Members may be optional, and objects open.
+    Gemini,
     /// No restriction, for servers that compile the schema into a grammar themselves, as vLLM and
     /// llama.cpp do.
     Any,
@@ -46,7 +51,7 @@ enum Purpose {
 pub(super) fn of_tool(function: &Function, subset: Subset) -> Result<Value, Error> {
     let schema = match function.strict {
         Some(true) => strict(&function.parameters, subset, Purpose::Arguments),
-        _ => arguments::arguments(&function.parameters),
+        _ => arguments::arguments(&function.parameters).map(|schema| lenient(schema, subset)),
     };
     schema.map_err(|problem| {
         Error::invalid_request(format!("the parameters of tool {:?} {problem}", function.name))
@@ -60,7 +65,7 @@ pub(super) fn of_answer(
     subset: Subset,
 ) -> Result<Value, Error> {
     if !is_strict && format.schema.is_object() {
-        return Ok(format.schema.clone());
+        return Ok(lenient(format.schema.clone(), subset));
     }
     strict(&format.schema, subset, Purpose::Answer).map_err(|problem| {
         Error::invalid_request(format!(
@@ -79,6 +84,9 @@ pub(super) fn of_answer(
 /// to do instead.
 fn strict(schema: &Value, subset: Subset, purpose: Purpose) -> Result<Value, String> {
     let complete = |required| strict::complete(schema, subset, purpose, required);
+    if subset == Subset::Gemini {
+        return complete(false);
+    }
     let schema = complete(true)?;
     // Anthropic allows at most 16 unions in the strict schemas of a request, and accepts optional
     // members unchanged ("Structured outputs", section "Schema complexity limits").
@@ -86,6 +94,17 @@ fn strict(schema: &Value, subset: Subset, purpose: Purpose) -> Result<Value, Str
         return complete(false);
     }
     Ok(schema)
+}
+
+/// A schema that need not be kept to exactly. Gemini reads past keywords that it lacks, so what
+/// they say is said in other words as far as there are any; the others take the schema as it is.
+fn lenient(schema: Value, subset: Subset) -> Value {
+    match subset {
+        Subset::Gemini => {
+            strict::complete(&schema, subset, Purpose::Answer, false).unwrap_or(schema)
+        }
+        _ => schema,
+    }
 }
 
 #[cfg(test)]

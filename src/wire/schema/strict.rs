@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::arguments::{arguments, is_object, with_root_inlined};
+use super::gemini;
 use super::keywords::{self, rejection};
 use super::nullable::nullable;
 use super::path::Path;
@@ -51,7 +52,11 @@ pub(super) fn complete(
             ));
         }
     }
-    Completion { definitions, subset, required }.node(&root, &Path::ROOT)
+    let mut schema = Completion { definitions, subset, required }.node(&root, &Path::ROOT)?;
+    if subset == Subset::Gemini {
+        gemini::rename_references(&mut schema);
+    }
+    Ok(schema)
 }
 
 /// "Root objects must not be anyOf and must be an object" (OpenAI's guide).
@@ -111,6 +116,9 @@ impl Completion<'_> {
         self.push_into_variants(&mut schema, path)?;
         let openapi = schema.shift_remove("nullable") == Some(Value::Bool(true));
         add_implied_type(&mut schema);
+        if self.subset == Subset::Gemini {
+            gemini::rewrite(&mut schema);
+        }
         keywords::remove_unsupported(&mut schema, self.subset, path)?;
         if schema.contains_key("$ref") {
             return self.reference(schema, path);
@@ -121,14 +129,15 @@ impl Completion<'_> {
         let has_parts = ["allOf", "anyOf", "oneOf", "if", "patternProperties"]
             .iter()
             .any(|keyword| schema.contains_key(*keyword));
-        if is_an_object(&schema) && !has_parts {
+        if is_an_object(&schema) && !has_parts && self.subset != Subset::Gemini {
             self.close(&mut schema, path)?;
         }
         if self.subset == Subset::OpenAi && !is_typed(&schema) {
             return Err(rejection(path, "it allows any value", "give it a type"));
         }
         let schema = Value::from(schema);
-        Ok(if openapi { nullable(schema, self.definitions) } else { schema })
+        let schema = if openapi { nullable(schema, self.definitions) } else { schema };
+        Ok(if self.subset == Subset::Gemini { gemini::without_null(schema) } else { schema })
     }
 
     /// Merges the parts of `allOf` into the schema, and the target of a reference if the schema has
@@ -271,6 +280,7 @@ impl Completion<'_> {
             return Ok(());
         }
         let listed = match (schema.get("prefixItems"), schema.get("items")) {
+            (Some(Value::Array(_)), _) if self.subset == Subset::Gemini => return Ok(()),
             (Some(Value::Array(items)), _) | (None, Some(Value::Array(items))) => items.clone(),
             _ => {
                 let is_array = schema.get("type").is_some_and(|kind| kind == "array");
@@ -298,14 +308,15 @@ impl Completion<'_> {
     fn below(&self, schema: &mut Map<String, Value>, path: &Path<'_>) -> Result<(), String> {
         for name in ["items", "additionalProperties"] {
             if schema.get(name).is_some_and(|value| name == "items" || value.is_object()) {
-                if name == "additionalProperties" && self.subset != Subset::Any {
+                let is_open = matches!(self.subset, Subset::Any | Subset::Gemini);
+                if name == "additionalProperties" && !is_open {
                     continue;
                 }
                 let below = self.value(&schema[name], &path.to(name))?;
                 schema.insert(name.to_owned(), below);
             }
         }
-        for name in ["anyOf", "oneOf"] {
+        for name in ["anyOf", "oneOf", "prefixItems"] {
             let Some(Value::Array(variants)) = schema.get_mut(name) else { continue };
             let path = path.to(name);
             for (index, variant) in variants.iter_mut().enumerate() {

@@ -1,7 +1,7 @@
 //! Classifies provider errors by their codes, messages and status.
 
 use super::phrases;
-use super::report::Report;
+use super::report::{QUOTA_OF_A_DAY, Report};
 use crate::error::ErrorKind::{self, *};
 
 /// What an error must contain for a row to match.
@@ -83,6 +83,7 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("1310"), Any, QuotaExhausted), // Z.AI, the plan's week or month
     (Word("1008"), Any, QuotaExhausted), // MiniMax
     (Word("30001"), Any, QuotaExhausted), // SiliconFlow
+    (Word(QUOTA_OF_A_DAY), Any, QuotaExhausted), // Google
     (Word("3036"), Any, QuotaExhausted), // Cloudflare, the day's free neurons
     (Text("daily free allocation"), Money, QuotaExhausted), // Cloudflare
     (Text("insufficient credits"), Money, QuotaExhausted), // OpenRouter

@@ -107,14 +107,27 @@ impl Report {
         let details = within.get("details").and_then(Value::as_array);
         let reasons = details.into_iter().flatten().filter_map(|one| words(one.get("reason")?));
         let inner = within.pointer("/innererror/code").and_then(words);
+        let is_daily = details.into_iter().flatten().any(is_quota_of_a_day);
+        let is_daily = is_daily.then(|| QUOTA_OF_A_DAY.to_owned());
+        // `google.rpc.Status` has a reason in its details, and a word beside a code that is the
+        // status.
+        let googles = reasons
+            .clone()
+            .next()
+            .or_else(|| member("status").filter(|word| RPC_CODES.contains(&word.as_str())));
         let mut report = Self {
             status,
             // Zhipu, MiniMax and Cloudflare have numeric codes. LiteLLM writes the status here, as
             // text; 0 means nothing.
             code: own.or(code.filter(|code| !repeats_status(code) && code != "None")),
             // The type of Anthropic's whole body is `error`; LiteLLM writes `None`.
-            kind: member("type").filter(|kind| kind != "error" && kind != "None"),
-            inner: inner.into_iter().chain(member("status")).chain(reasons).collect(),
+            kind: member("type").filter(|kind| kind != "error" && kind != "None").or(googles),
+            inner: inner
+                .into_iter()
+                .chain(member("status"))
+                .chain(reasons)
+                .chain(is_daily)
+                .collect(),
             flagged: within.pointer("/metadata/reasons").is_some_and(Value::is_array),
             wait: wait::read(within, message.as_deref()).or_else(|| wait::read(body, None)),
             message,
@@ -183,6 +196,41 @@ fn fields(value: &Value) -> Option<String> {
     let fields = fields.filter_map(|(name, problem)| Some(format!("{name}: {}", list(problem)?)));
     let fields: Vec<_> = fields.collect();
     (!fields.is_empty()).then(|| fields.join("; "))
+}
+
+/// Google's codes (googleapis/googleapis `google/rpc/code.proto`).
+const RPC_CODES: [&str; 16] = [
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+];
+
+/// What stands for a quota of a day that is used up, so that a wait of seconds, which Google asks
+/// for all the same, does not help.
+pub(super) const QUOTA_OF_A_DAY: &str = "google.rpc.QuotaFailure of a day";
+
+/// Whether a detail is a quota of a day (`google.rpc.QuotaFailure`), such as
+/// `GenerateRequestsPerDayPerProjectPerModel-FreeTier` (in google-gemini/gemini-cli
+/// `packages/core/src/utils/googleQuotaErrors.ts`).
+fn is_quota_of_a_day(detail: &Value) -> bool {
+    let violations = detail.get("violations").and_then(Value::as_array);
+    violations.into_iter().flatten().any(|violation| {
+        let id = violation.get("quotaId").and_then(Value::as_str).unwrap_or_default();
+        id.contains("PerDay") || id.contains("Daily")
+    })
 }
 
 /// Returns true if a code is an HTTP status, or none.

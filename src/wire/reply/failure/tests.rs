@@ -101,6 +101,16 @@ fn every_shape_of_error_body_yields_its_message() {
             Some("BadRequestError"),
         ),
         (r#"[{"error": {"code": 400, "message": "bad thing", "status": "X"}}]"#, "bad thing", None),
+        (
+            r#"{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}"#,
+            "bad",
+            Some("INVALID_ARGUMENT"),
+        ),
+        (
+            r#"{"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT", "details": [{"reason": "BAD_THING"}]}}"#,
+            "bad",
+            Some("BAD_THING"),
+        ),
         (r#"{"errors": [{"code": 7003, "message": "route"}]}"#, "route", Some("7003")),
         (r#"{"error": {"code": "1302", "message": "busy"}}"#, "busy", Some("1302")),
         (r#"{"error": {"code": 1302, "message": "busy"}}"#, "busy", Some("1302")),

@@ -550,6 +550,20 @@ fn every_vendors_own_error_is_classified() {
         ),
         (
             429,
+            json!({"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerMinutePerProjectPerModel"}]},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "33s"}]}}),
+            RateLimited,
+        ),
+        (
+            429,
+            json!({"error": {"code": 429, "message": "You exceeded your current quota.", "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "33s"}]}}),
+            QuotaExhausted,
+        ),
+        (
+            429,
             json!({"error": {"code": "1302", "message": "High concurrency usage of this API"}}),
             RateLimited,
         ),

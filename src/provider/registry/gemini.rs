@@ -1,0 +1,23 @@
+//! Vendors that speak Google's Gemini.
+
+use super::Row;
+use crate::provider::{Auth, ModelNames};
+
+pub(super) static ROWS: &[Row] = &[
+    // The key variables as python-genai and vercel/ai have them; the first two also
+    // ai.google.dev/gemini-api/docs/api-key.
+    Row::gemini(
+        "gemini",
+        &["google"],
+        "https://generativelanguage.googleapis.com/v1beta",
+        |profile| {
+            profile
+                .model_names(ModelNames::Plain)
+                .docs("https://ai.google.dev/api/generate-content")
+                .base_url_variables(["GEMINI_API_BASE", "GOOGLE_GEMINI_BASE_URL"])
+                .key_variables(["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
+                .auth(Auth::header("x-goog-api-key"))
+                .prices("google")
+        },
+    ),
+];

@@ -1,0 +1,141 @@
+//! A response as far as it is read: a whole body, or a chunk of a stream, which has the same form.
+//! Texts are borrowed from it.
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess};
+use serde_json::{Map, Value};
+
+use crate::wire::json::array::{self, Array, Each};
+use crate::wire::json::bounded::{Content, Detail};
+use crate::wire::json::number::Number;
+use crate::wire::json::object::{Object, members};
+use crate::wire::json::string::{Count, LooseString};
+
+/// `GenerateContentResponse`. Everything may be missing, null or odd, for gateways that imitate
+/// the format.
+#[derive(Default)]
+pub(super) struct Chunk<'a> {
+    pub(super) candidates: Candidates<'a>,
+    pub(super) prompt_feedback: Option<Box<Detail>>,
+    pub(super) usage: Option<Box<Detail>>,
+    pub(super) model: LooseString<'a>,
+    pub(super) id: LooseString<'a>,
+    pub(super) error: Option<Box<Detail>>,
+    /// What else surrounds the answer.
+    pub(super) beside: Beside,
+}
+
+members!(impl [] Chunk<'de> {
+    "candidates" => candidates,
+    "promptFeedback" => prompt_feedback,
+    "usageMetadata" => usage,
+    "modelVersion" => model,
+    "responseId" => id,
+    "error" => error,
+    _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
+});
+
+/// The candidate of index 0 or of none, else the first.
+#[derive(Default)]
+pub(super) struct Candidates<'a> {
+    pub(super) chosen: Option<Box<Candidate<'a>>>,
+}
+
+impl<'de> Deserialize<'de> for Candidates<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let is_first = |candidate: &Candidate<'_>| matches!(candidate.index.0, None | Some(0));
+        let take = |made: &mut Self, Object(candidate): Object<Candidate<'de>>| {
+            let is_better = match &made.chosen {
+                None => true,
+                Some(chosen) => !is_first(chosen) && is_first(&candidate),
+            };
+            if is_better {
+                made.chosen = Some(candidate.into());
+            }
+        };
+        let Each { made, .. } = array::each(deserializer, take)?;
+        Ok(made)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Candidate<'a> {
+    pub(super) index: Count,
+    pub(super) content: Object<Said<'a>>,
+    pub(super) finish_reason: LooseString<'a>,
+    /// What else is in it: the sources of a search, safety ratings.
+    pub(super) beside: Beside,
+}
+
+members!(impl [] Candidate<'de> {
+    "index" => index,
+    "content" => content,
+    "finishReason" => finish_reason,
+    _ => |candidate: &mut Self, name, members| candidate.beside.take(name, members),
+});
+
+/// `Content`; its role is always `model`.
+#[derive(Default)]
+pub(super) struct Said<'a> {
+    pub(super) parts: Array<Object<Part<'a>>>,
+}
+
+members!(impl [] Said<'de> {
+    "parts" => parts,
+});
+
+/// `Part`: exactly one kind of data, and what goes with it.
+#[derive(Default)]
+pub(super) struct Part<'a> {
+    pub(super) text: Option<LooseString<'a>>,
+    pub(super) thought: Number,
+    pub(super) signature: LooseString<'a>,
+    pub(super) function_call: Option<Box<Content>>,
+    /// All other members, data of other kinds included.
+    pub(super) rest: Map<String, Value>,
+    /// Whether there was more than is kept.
+    pub(super) exceeded: bool,
+}
+
+members!(impl [] Part<'de> {
+    "text" => text,
+    "thought" => thought,
+    "thoughtSignature" => signature,
+    "functionCall" => function_call,
+    _ => |part: &mut Self, name, members| part.take_other(name, members),
+});
+
+impl Part<'_> {
+    #[cold]
+    fn take_other<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        let Content { value, exceeded } = members.next_value()?;
+        self.exceeded |= exceeded;
+        if !value.is_null() {
+            self.rest.insert(name.to_owned(), value);
+        }
+        Ok(true)
+    }
+}
+
+/// Members that are not modelled. Nulls say nothing and are left out.
+#[derive(Default)]
+pub(super) struct Beside(pub(super) Option<Box<Map<String, Value>>>);
+
+impl Beside {
+    #[cold]
+    fn take<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        members: &mut A,
+    ) -> Result<bool, A::Error> {
+        let Content { value, .. } = members.next_value()?;
+        if !value.is_null() {
+            self.0.get_or_insert_default().insert(name.to_owned(), value);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,55 @@
+//! A response's body.
+
+use super::chunk::Chunk;
+use super::stream::Stream;
+use crate::wire::format::Fold;
+use crate::wire::json::object::Object;
+use crate::wire::{Decoded, Failure, failed, json as wire};
+
+/// Reads the body of a successful response.
+///
+/// A list is what `streamGenerateContent` answers without `alt=sse`: the chunks of a stream
+/// (ai.google.dev/api/generate-content), or an error, which is then in a list too.
+pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
+    let mut stream = Stream::whole(body);
+    let mut events = Vec::new();
+    let is_list = body.trim_ascii_start().first() == Some(&b'[');
+    let text = std::str::from_utf8(body).ok();
+    let list = text.filter(|_| is_list).and_then(|text| Some((text, chunks(text)?)));
+    let is_foreign = match list {
+        Some((text, chunks)) => {
+            let is_foreign = chunks.iter().all(|chunk| chunk.0.is_foreign());
+            for Object(chunk) in chunks {
+                stream.take(chunk, text, false, &mut events)?;
+                events.clear();
+            }
+            is_foreign
+        }
+        None => {
+            let mut repaired = None;
+            let Object(chunk) = wire::read::<Object<Chunk<'_>>>(body, &mut repaired)?;
+            let is_foreign = chunk.is_foreign();
+            stream.take(chunk, text.unwrap_or_default(), false, &mut events)?;
+            is_foreign
+        }
+    };
+    if stream.is_no_answer() {
+        let report = wire::detail(body).as_ref().and_then(failed::report);
+        return Err(report.unwrap_or_else(|| {
+            Failure::protocol(match is_foreign {
+                true => "the response body is not an answer: it has no candidates",
+                false => failed::NO_ANSWER,
+            })
+        }));
+    }
+    stream.close(&mut events);
+    let usage = stream.reported();
+    Ok(stream.answer(usage))
+}
+
+fn chunks(text: &str) -> Option<Vec<Object<Chunk<'_>>>> {
+    serde_json::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests;

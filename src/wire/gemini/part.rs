@@ -1,0 +1,279 @@
+//! One part of a message as one part of the wire.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Family;
+use super::parts::WITH_TEXT;
+use super::{SIGNATURE, media};
+use crate::chat::{
+    Audio, Format, Image, MediaSource, Opaque, Part, Provenance, Reasoning, Role, ToolCall,
+    ToolResult,
+};
+use crate::wire::json::object;
+use crate::wire::{Target, tool_input};
+
+/// The kinds of media that the result of a function may hold, from Gemini 3 on
+/// (ai.google.dev/gemini-api/docs/function-calling, "Multimodal function responses").
+const IN_RESULTS: [&str; 5] =
+    ["image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"];
+
+/// What a part in a message of `role` adds to the parts of its turn. `parts` are those of the
+/// message so far. The error says what is wrong, to go after the message's place.
+pub(super) fn encode(
+    part: &Part,
+    role: Role,
+    target: Target<'_>,
+    names: &Names<'_>,
+    parts: &mut Parts,
+) -> Result<(), String> {
+    match (part, role) {
+        // Caching is automatic.
+        (Part::CachePoint(_), _) => {}
+        (Part::Text(text), Role::System | Role::User | Role::Assistant) => parts.text(&text.text),
+        (Part::Refusal(text), Role::Assistant) => parts.text(text),
+        (Part::Image(image), Role::User) => parts.said.push(media::image(image)?),
+        (Part::Image(image), Role::Assistant) => parts.said.extend(made_image(image, target)?),
+        (Part::Audio(audio), Role::Assistant) => match made_audio(audio, target) {
+            Some(audio) => parts.said.push(audio),
+            None => parts.text(&audio.transcript),
+        },
+        (Part::Document(document), Role::User) => parts.said.extend(media::document(document)?),
+        (Part::Reasoning(reasoning), Role::Assistant) => {
+            if allows(reasoning.provenance.as_ref(), target) {
+                parts.reasoning(reasoning);
+            }
+        }
+        (Part::ToolCall(call), Role::Assistant) => parts.said.push(function_call(call, target)?),
+        (Part::ToolResult(result), Role::User | Role::Tool) => {
+            function_response(result, target, names, parts)?;
+        }
+        (Part::Other { provenance, value }, _) => {
+            if allows(provenance.as_ref(), target) {
+                parts.said.push(value.clone());
+            }
+        }
+        (part, role) => {
+            let role = match role {
+                Role::System => "a system message",
+                Role::User => "a user message",
+                Role::Assistant => "an assistant message",
+                Role::Tool => "a tool message",
+            };
+            return Err(format!("holds {}, which {role} cannot carry", noun(part)));
+        }
+    }
+    Ok(())
+}
+
+/// The parts of a turn: results of functions come first, directly behind the calls.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) results: Vec<Value>,
+    pub(super) said: Vec<Value>,
+}
+
+impl Parts {
+    /// An empty text is no part ("required oneof field 'data' must have one initialized field").
+    fn text(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.said.push(object([("text", text.into())]));
+        }
+    }
+
+    /// A thought, or a signature. One that came with a text goes back with that text.
+    fn reasoning(&mut self, reasoning: &Reasoning) {
+        let mut part = Map::new();
+        match (reasoning.field.as_deref(), self.said.last_mut()) {
+            (Some(WITH_TEXT), Some(Value::Object(before))) if is_plain_text(before) => {
+                part = std::mem::take(before);
+                self.said.pop();
+            }
+            (Some(_), _) => {
+                part.insert("text".to_owned(), reasoning.text.as_str().into());
+            }
+            (None, _) => {
+                part.insert("text".to_owned(), reasoning.text.as_str().into());
+                part.insert("thought".to_owned(), true.into());
+            }
+        }
+        if let Some(signature) = &reasoning.signature {
+            part.insert(SIGNATURE.to_owned(), signature.as_str().into());
+        }
+        add_missing(&mut part, &reasoning.extra);
+        self.said.push(part.into());
+    }
+}
+
+fn is_plain_text(part: &Map<String, Value>) -> bool {
+    part.len() == 1 && part.keys().all(|name| name == "text")
+}
+
+/// The names of the functions that were called, by the ids of the calls.
+pub(super) type Names<'a> = Vec<(&'a str, &'a str)>;
+
+/// The part of a call, with all that it came with.
+fn function_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
+    if call.id.is_empty() || call.name.is_empty() {
+        return Err("holds a tool call without an id or a name".into());
+    }
+    let mut function = object([
+        ("id", call.id.as_str().into()),
+        ("name", call.name.as_str().into()),
+        ("args", tool_input::object(&call.arguments).into()),
+    ]);
+    let mut part = Map::new();
+    if let Some(members) = own(call.opaque.as_deref(), target) {
+        if let (Some(Value::Object(inner)), Value::Object(function)) =
+            (members.get("functionCall"), &mut function)
+        {
+            add_missing(function, inner);
+        }
+        part.insert("functionCall".to_owned(), function);
+        add_missing(&mut part, members);
+    } else {
+        part.insert("functionCall".to_owned(), function);
+    }
+    Ok(part.into())
+}
+
+/// The part of a result: "Use "output" key to specify function output and "error" key to specify
+/// error details" (`FunctionResponse` in python-genai).
+///
+/// Media are inside of it from Gemini 3 on, and behind the results of the turn before that, as
+/// pydantic-ai and vercel/ai send them.
+fn function_response(
+    result: &ToolResult,
+    target: Target<'_>,
+    names: &Names<'_>,
+    parts: &mut Parts,
+) -> Result<(), String> {
+    if result.call_id.is_empty() {
+        return Err("holds a tool result without the id of its call".into());
+    }
+    let Some((_, name)) = names.iter().rev().find(|(id, _)| *id == result.call_id) else {
+        return Err(format!(
+            "holds a result of the tool call {:?}, whose call is not in the conversation; Gemini \
+             needs the name of the function, so keep the message with the call",
+            result.call_id
+        ));
+    };
+    let (mut texts, mut inside, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+    let is_inside = Family::of(target.model) == Family::From3;
+    for part in &result.content {
+        let media = match part {
+            Part::CachePoint(_) => continue,
+            Part::Text(text) => {
+                texts.push(text.text.as_str());
+                continue;
+            }
+            Part::Image(image) => vec![media::image(image)?],
+            Part::Document(document) => media::document(document)?,
+            Part::Other { provenance, value } => {
+                if allows(provenance.as_ref(), target) {
+                    behind.push(value.clone());
+                }
+                continue;
+            }
+            _ => return Err(format!("holds a tool result with {} in it", noun(part))),
+        };
+        if !is_inside {
+            behind.extend(media);
+            continue;
+        }
+        let name = media.iter().find_map(|part| part.get("text")?.as_str());
+        let Some(mut data) = media.iter().find_map(|part| part.get("inlineData").cloned()) else {
+            return Err(
+                "holds a tool result with media by address or file id, which Gemini takes \
+                        only in user messages; give the bytes instead"
+                    .into(),
+            );
+        };
+        let kind = data.get("mimeType").and_then(Value::as_str).unwrap_or_default();
+        if !IN_RESULTS.contains(&kind) {
+            return Err(format!(
+                "holds a tool result with media of type {kind:?}, but Gemini takes only PNG, JPEG, \
+                 WebP, PDF and plain text there; convert it, or put it into a user message"
+            ));
+        }
+        if let Some(name) = name {
+            data["displayName"] = name.into();
+        }
+        inside.push(json!({"inlineData": data}));
+    }
+    let key = if result.is_error { "error" } else { "output" };
+    let text = texts.join("\n");
+    let mut response = json!({
+        "id": result.call_id,
+        "name": name,
+        "response": {key: text},
+    });
+    if !inside.is_empty() {
+        response["parts"] = inside.into();
+    }
+    parts.results.push(json!({"functionResponse": response}));
+    parts.said.extend(behind);
+    Ok(())
+}
+
+/// An image that the model made goes back as the part that it came as, and that of another
+/// provider's model does not go.
+fn made_image(image: &Image, target: Target<'_>) -> Result<Option<Value>, String> {
+    match (&image.opaque, own(image.opaque.as_deref(), target)) {
+        (None, _) => media::image(image).map(Some),
+        (Some(_), None) => Ok(None),
+        (Some(_), Some(members)) => match &image.source {
+            MediaSource::Base64 { media_type, data } => {
+                Ok(Some(with_data(members, Some(media_type), data)))
+            }
+            _ => media::image(image).map(Some),
+        },
+    }
+}
+
+fn made_audio(audio: &Audio, target: Target<'_>) -> Option<Value> {
+    let members = own(audio.opaque.as_deref(), target).filter(|_| !audio.data.is_empty())?;
+    members.contains_key("inlineData").then(|| with_data(members, None, &audio.data))
+}
+
+/// A part as it came, with the data in their place.
+fn with_data(members: &Map<String, Value>, media_type: Option<&str>, data: &str) -> Value {
+    let mut part = members.clone();
+    let inline = part.entry("inlineData").or_insert_with(|| json!({}));
+    if let Some(media_type) = media_type {
+        inline["mimeType"] = media_type.into();
+    }
+    inline["data"] = data.into();
+    part.into()
+}
+
+/// The members that came with something, where this is for who sent it.
+fn own<'a>(opaque: Option<&'a Opaque>, target: Target<'_>) -> Option<&'a Map<String, Value>> {
+    let opaque = opaque.filter(|opaque| allows(Some(&opaque.provenance), target))?;
+    Some(&opaque.members)
+}
+
+/// Whether the request may hold what has this provenance.
+fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
+    provenance.is_some_and(|it| target.sent(it, Format::Gemini))
+}
+
+fn add_missing(object: &mut Map<String, Value>, members: &Map<String, Value>) {
+    for (name, value) in members {
+        object.entry(name.as_str()).or_insert_with(|| value.clone());
+    }
+}
+
+fn noun(part: &Part) -> &'static str {
+    match part {
+        Part::Text(_) => "text",
+        Part::Image(_) => "an image",
+        Part::Audio(_) => "speech",
+        Part::Document(_) => "a document",
+        Part::Refusal(_) => "a refusal",
+        Part::Reasoning(_) => "reasoning",
+        Part::ToolCall(_) => "a tool call",
+        Part::ToolResult(_) => "a tool result",
+        Part::CachePoint(_) => "a cache point",
+        Part::Other { .. } => "a provider's own part",
+    }
+}

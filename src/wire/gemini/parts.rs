@@ -1,0 +1,290 @@
+//! The parts of an answer, put together.
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::{PROVENANCE, SIGNATURE, chunk};
+use crate::base64;
+use crate::chat::{Audio, Image, MediaSource, Opaque, Part, Reasoning, StreamEvent, ToolCall};
+use crate::wire::Failure;
+use crate::wire::json::bounded::Content;
+use crate::wire::json::exact;
+use crate::wire::json::halves::Halves;
+use crate::wire::stream::SizeLimit;
+
+/// The member that a signature came with, by which it goes back: with the text before it, or in a
+/// part without words. That of a thought is in the thought, that of a call in the call.
+pub(super) const WITH_TEXT: &str = "text";
+pub(super) const ALONE: &str = SIGNATURE;
+
+/// The parts of an answer. Text that comes in pieces is joined, but not where one of them is
+/// signed: "Don't merge one part with a signature with another part without a signature"
+/// (ai.google.dev/gemini-api/docs/thought-signatures).
+#[derive(Debug, Default, Clone)]
+pub(super) struct Parts {
+    parts: Vec<Part>,
+    /// How many of them are tool calls.
+    calls: usize,
+    text: Halves,
+    thought: Halves,
+}
+
+impl Parts {
+    /// Adds a part. `seed` is what calls without an id are named after; `marked` is whether its
+    /// texts may have marks of halves.
+    pub(super) fn take(
+        &mut self,
+        part: chunk::Part<'_>,
+        (seed, marked): (u64, bool),
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        if part.exceeded {
+            return Err(Failure::too_many_parts());
+        }
+        let is_thought = part.thought.is_yes();
+        let signature = part.signature.0.into_owned();
+        if let Some(Content { value, exceeded }) = part.function_call.map(|call| *call) {
+            if exceeded {
+                return Err(Failure::too_many_parts());
+            }
+            let rest = native(part.rest, is_thought, signature);
+            return self.call(value, rest, seed, room, events);
+        }
+        match part.text {
+            Some(text) if is_thought => {
+                let text = self.thought.join(text.0, marked);
+                self.think(text, signature, part.rest, room, events)
+            }
+            Some(text) => {
+                let text = self.text.join(text.0, marked);
+                self.write(text, signature, part.rest, room, events)
+            }
+            None if part.rest.is_empty() && !signature.is_empty() => {
+                self.write("".into(), signature, part.rest, room, events)
+            }
+            None => match part.rest.is_empty() {
+                true => Ok(()),
+                false => self.other(native(part.rest, is_thought, signature), room, events),
+            },
+        }
+    }
+
+    fn write(
+        &mut self,
+        text: Cow<'_, str>,
+        signature: String,
+        rest: Map<String, Value>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let is_plain = signature.is_empty() && rest.is_empty();
+        let field = if text.is_empty() { ALONE } else { WITH_TEXT };
+        if !text.is_empty() {
+            room.write(&text)?;
+            match self.parts.last_mut() {
+                Some(Part::Text(last)) if is_plain => last.text.push_str(&text),
+                _ => self.add(Part::text(&*text))?,
+            }
+            events.push(StreamEvent::TextDelta(text.into_owned()));
+        }
+        if is_plain {
+            return Ok(());
+        }
+        keep(&rest, room)?;
+        room.keep(signature.len())?;
+        let signature = Some(signature).filter(|signature| !signature.is_empty());
+        self.add(Part::Reasoning(Reasoning {
+            signature,
+            extra: rest,
+            field: Some(field.to_owned()),
+            ..thought()
+        }))
+    }
+
+    fn think(
+        &mut self,
+        text: Cow<'_, str>,
+        signature: String,
+        rest: Map<String, Value>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let is_plain = signature.is_empty() && rest.is_empty();
+        if text.is_empty() && is_plain {
+            return Ok(());
+        }
+        room.write(&text)?;
+        if !text.is_empty() {
+            events.push(StreamEvent::ReasoningDelta(text.clone().into_owned()));
+        }
+        match self.parts.last_mut() {
+            Some(Part::Reasoning(last)) if is_plain && is_plain_thought(last) => {
+                last.text.push_str(&text);
+                return Ok(());
+            }
+            _ => {}
+        }
+        keep(&rest, room)?;
+        room.keep(signature.len())?;
+        let signature = Some(signature).filter(|signature| !signature.is_empty());
+        let text = text.into_owned();
+        self.add(Part::Reasoning(Reasoning { text, signature, extra: rest, ..thought() }))
+    }
+
+    /// Calls come whole: that their arguments come in pieces is a setting of Vertex AI's alone
+    /// (`stream_function_call_arguments` in python-genai).
+    fn call(
+        &mut self,
+        call: Value,
+        mut rest: Map<String, Value>,
+        seed: u64,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let Value::Object(call) = call else { return Ok(()) };
+        let (mut id, mut name, mut arguments) = (String::new(), String::new(), None);
+        let mut inner = Map::new();
+        for (member, value) in call {
+            match (member.as_str(), value) {
+                (_, Value::Null) => {}
+                ("id", Value::String(text)) => id = text,
+                ("name", Value::String(text)) => name = text,
+                ("args", value) => arguments = Some(exact::unmarked(value.to_string())),
+                (_, value) => {
+                    inner.insert(member, value);
+                }
+            }
+        }
+        if !inner.is_empty() {
+            rest.insert("functionCall".to_owned(), inner.into());
+        }
+        keep(&rest, room)?;
+        room.keep(id.len())?;
+        let index = self.calls;
+        self.calls += 1;
+        if id.is_empty() {
+            id = format!("call_{seed:016x}_{index}");
+        }
+        let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
+        room.write(&name)?;
+        room.write(&arguments)?;
+        let opaque = (!rest.is_empty()).then(|| Opaque::new(PROVENANCE, rest).into());
+        let call = ToolCall { opaque, ..ToolCall::new(id, name, arguments) };
+        let (id, name) = (call.id.clone(), call.name.clone());
+        events.push(StreamEvent::ToolCallStarted { index, id, name });
+        let delta = call.arguments.clone();
+        events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+        events.push(StreamEvent::ToolCallComplete { index, call: call.clone().into() });
+        self.add(Part::ToolCall(call))
+    }
+
+    /// Media that the model made, and what has no part of its own: code and its result, calls of
+    /// tools that Google runs.
+    fn other(
+        &mut self,
+        mut members: Map<String, Value>,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        members.values_mut().for_each(exact::round);
+        // An image that is a thought is none of the answer's
+        // (ai.google.dev/gemini-api/docs/image-generation, "Thinking process").
+        let is_thought = members.get("thought").is_some_and(|thought| *thought == true);
+        let kind = match members.get("inlineData").and_then(|data| data.get("mimeType")) {
+            Some(Value::String(media_type)) if !is_thought => media_type.clone(),
+            _ => String::new(),
+        };
+        let is_media = kind.starts_with("image/") || kind.starts_with("audio/");
+        let place = members.get_mut("inlineData").and_then(|data| data.get_mut("data"));
+        let data = match place {
+            Some(Value::String(data)) if is_media => std::mem::take(data),
+            _ => {
+                let value = Value::Object(members);
+                room.keep_value(&value)?;
+                return self.add(Part::Other { provenance: Some(PROVENANCE), value });
+            }
+        };
+        room.keep(data.len())?;
+        if let Some(Value::Object(inline)) = members.get_mut("inlineData") {
+            inline.insert("data".to_owned(), Value::Null);
+        }
+        if kind.starts_with("image/") {
+            keep(&members, room)?;
+            let source = MediaSource::Base64 { media_type: kind, data };
+            let opaque = Some(Opaque::new(PROVENANCE, members).into());
+            let image = Image { opaque, ..Image::from_source(source) };
+            events.push(StreamEvent::Image(image.clone().into()));
+            return self.add(Part::Image(image));
+        }
+        if data.is_empty() {
+            return Ok(());
+        }
+        events.push(StreamEvent::AudioDelta(data.clone()));
+        if let Some(Part::Audio(last)) = self.parts.last_mut() {
+            if last.opaque.as_ref().is_some_and(|opaque| opaque.members == members) {
+                base64::append(&mut last.data, &data);
+                return Ok(());
+            }
+        }
+        keep(&members, room)?;
+        let opaque = Some(Opaque::new(PROVENANCE, members).into());
+        self.add(Part::Audio(Audio { data, opaque, ..Audio::default() }))
+    }
+
+    fn add(&mut self, part: Part) -> Result<(), Failure> {
+        SizeLimit::one_more(self.parts.len())?;
+        self.parts.push(part);
+        Ok(())
+    }
+
+    /// The answer is whole: halves of characters whose other half did not come are lost.
+    pub(super) fn close(&mut self, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
+        if let Some(lost) = self.thought.end() {
+            let _ = self.think(lost.into(), String::new(), Map::new(), room, events);
+        }
+        if let Some(lost) = self.text.end() {
+            let _ = self.write(lost.into(), String::new(), Map::new(), room, events);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(super) fn has_calls(&self) -> bool {
+        self.calls > 0
+    }
+
+    pub(super) fn into_parts(self) -> Vec<Part> {
+        self.parts
+    }
+}
+
+fn thought() -> Reasoning {
+    Reasoning { provenance: Some(PROVENANCE), ..Reasoning::default() }
+}
+
+fn is_plain_thought(last: &Reasoning) -> bool {
+    last.signature.is_none() && last.field.is_none() && last.extra.is_empty()
+}
+
+/// The members of a part as it came.
+fn native(rest: Map<String, Value>, is_thought: bool, signature: String) -> Map<String, Value> {
+    let mut members = rest;
+    if is_thought {
+        members.insert("thought".to_owned(), true.into());
+    }
+    if !signature.is_empty() {
+        members.insert(SIGNATURE.to_owned(), signature.into());
+    }
+    members
+}
+
+/// Counts what is kept of members that go back.
+fn keep(members: &Map<String, Value>, room: &mut SizeLimit) -> Result<(), Failure> {
+    members.iter().try_for_each(|(name, value)| {
+        room.keep(name.len())?;
+        room.keep_value(value)
+    })
+}

@@ -1,0 +1,153 @@
+//! How much the model thinks first.
+
+use serde_json::{Value, json};
+
+use super::model::{self, Family};
+use crate::chat::ReasoningEffort;
+use crate::error::Error;
+
+/// The budgets that a model takes, in tokens (ai.google.dev/gemini-api/docs/thinking, "Thinking
+/// budgets", the table of ranges).
+struct Range {
+    least: u32,
+    most: u32,
+    /// Whether thinking can be switched off.
+    off: bool,
+}
+
+/// `thinkingConfig`; none where there is nothing to say.
+///
+/// - Gemini 3 and later take a level: `MINIMAL`, `LOW`, `MEDIUM` or `HIGH`. Not every model has
+///   each one, and Google refuses those that it has not. They cannot be kept from thinking
+///   (ai.google.dev/gemini-api/docs/thinking, "Thinking levels").
+/// - Gemini 2.5 takes a budget. The steps are those of Google's own compatible address: 1,024
+///   tokens for minimal and low, 8,192 for medium, 24,576 for high
+///   (ai.google.dev/gemini-api/docs/openai, "Thinking"), and the most that the model takes above
+///   that. Thoughts count against the limit of the output, so they get at most that share of it
+///   which [`ReasoningEffort`] names for budgets.
+/// - Earlier models do not think.
+///
+/// The thoughts are asked for (`includeThoughts`), as other providers show theirs unasked. They
+/// are billed either way (ai.google.dev/gemini-api/docs/thinking, "Pricing"). For a budget of
+/// one's own, leave the effort out and set `generationConfig.thinkingConfig` by `extra`.
+pub(super) fn config(
+    effort: ReasoningEffort,
+    model: &str,
+    limit: Option<u32>,
+) -> Result<Option<Value>, Error> {
+    let (family, name) = (Family::of(model), model::name(model));
+    if family == Family::Before3 {
+        return match range(&name) {
+            Some(range) => budget(effort, model, &range, limit).map(Some),
+            None if effort == ReasoningEffort::None => Ok(None),
+            None => Err(Error::invalid_request(format!(
+                "{model} does not think before it answers; leave the reasoning effort out, or use \
+                 Gemini 2.5 or later"
+            ))),
+        };
+    }
+    let level = match effort {
+        ReasoningEffort::Minimal => "MINIMAL",
+        ReasoningEffort::Low => "LOW",
+        ReasoningEffort::Medium => "MEDIUM",
+        ReasoningEffort::High => "HIGH",
+        ReasoningEffort::None => {
+            return Err(Error::invalid_request(format!(
+                "{model} always thinks; the least is ReasoningEffort::Minimal, or Low where it has \
+                 no Minimal"
+            )));
+        }
+        ReasoningEffort::XHigh | ReasoningEffort::Max => {
+            return Err(Error::invalid_request(format!(
+                "{model} has no reasoning effort {:?}; the most is \"high\"",
+                effort.as_str()
+            )));
+        }
+    };
+    Ok(Some(json!({"thinkingLevel": level, "includeThoughts": true})))
+}
+
+/// The range of a model of Gemini 2.5.
+fn range(name: &str) -> Option<Range> {
+    let rest = name.strip_prefix("gemini-2.5-")?;
+    Some(match rest {
+        _ if rest.starts_with("pro") => Range { least: 128, most: 32_768, off: false },
+        _ if rest.starts_with("flash-lite") => Range { least: 512, most: 24_576, off: true },
+        _ => Range { least: 1, most: 24_576, off: true },
+    })
+}
+
+fn budget(
+    effort: ReasoningEffort,
+    model: &str,
+    range: &Range,
+    limit: Option<u32>,
+) -> Result<Value, Error> {
+    let (tokens, percent) = match effort {
+        ReasoningEffort::None if range.off => return Ok(json!({"thinkingBudget": 0})),
+        ReasoningEffort::None => {
+            return Err(Error::invalid_request(format!(
+                "{model} always thinks; the least is ReasoningEffort::Minimal"
+            )));
+        }
+        ReasoningEffort::Minimal => (1024, 10),
+        ReasoningEffort::Low => (1024, 20),
+        ReasoningEffort::Medium => (8192, 50),
+        ReasoningEffort::High => (24_576, 80),
+        ReasoningEffort::XHigh | ReasoningEffort::Max => (range.most, 95),
+    };
+    let share = limit.map_or(u64::MAX, |limit| u64::from(limit) * percent / 100);
+    let share = u32::try_from(share).unwrap_or(u32::MAX);
+    let budget = tokens.min(share).clamp(range.least, range.most);
+    Ok(json!({"thinkingBudget": budget, "includeThoughts": true}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ReasoningEffort::{High, Low, Max, Medium, Minimal, None as Off, XHigh};
+
+    #[test]
+    fn the_model_decides_between_budget_and_level() {
+        let level = |level: &str| json!({"thinkingLevel": level, "includeThoughts": true});
+        let budget = |tokens: u32| json!({"thinkingBudget": tokens, "includeThoughts": true});
+        for (effort, model, limit, expected) in [
+            (Minimal, "gemini-3.5-flash", None, level("MINIMAL")),
+            (Low, "gemini-3-pro-preview", None, level("LOW")),
+            (Medium, "gemini-4-argon", Some(10), level("MEDIUM")),
+            (High, "gemini-flash-latest", None, level("HIGH")),
+            (High, "gemma-4-27b-it", None, level("HIGH")),
+            (Off, "gemini-2.5-flash", None, json!({"thinkingBudget": 0})),
+            (Off, "gemini-2.5-flash-lite", None, json!({"thinkingBudget": 0})),
+            (Minimal, "gemini-2.5-pro", None, budget(1024)),
+            (Medium, "models/gemini-2.5-flash", None, budget(8192)),
+            (High, "gemini-2.5-flash", None, budget(24_576)),
+            (XHigh, "gemini-2.5-pro", None, budget(32_768)),
+            (Max, "gemini-2.5-flash-lite", None, budget(24_576)),
+            // At most a share of the limit, and never less than the model takes.
+            (High, "gemini-2.5-flash", Some(1000), budget(800)),
+            (Low, "gemini-2.5-pro", Some(100), budget(128)),
+            (Low, "gemini-2.5-flash-lite", Some(100), budget(512)),
+            (Medium, "gemini-2.5-flash", Some(1), budget(1)),
+        ] {
+            let config = config(effort, model, limit).unwrap();
+            assert_eq!(config, Some(expected), "{effort:?} {model}");
+        }
+        assert_eq!(config(Off, "gemini-2.0-flash", None).unwrap(), None);
+    }
+
+    #[test]
+    fn steps_that_a_model_does_not_have_are_refused_with_the_alternative() {
+        for (effort, model, expected) in [
+            (Off, "gemini-3.5-flash", "the least is ReasoningEffort::Minimal"),
+            (Off, "gemini-2.5-pro", "the least is ReasoningEffort::Minimal"),
+            (XHigh, "gemini-3-pro-preview", "no reasoning effort \"xhigh\"; the most is \"high\""),
+            (Max, "gemini-4-argon", "the most is \"high\""),
+            (Low, "gemini-2.0-flash", "use Gemini 2.5 or later"),
+        ] {
+            let error = config(effort, model, None).unwrap_err();
+            assert!(error.message().contains(expected), "{error}");
+            assert!(error.message().contains(model), "{error}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Counts of tokens (`UsageMetadata`).
+
+use serde_json::{Map, Value};
+
+use super::model;
+use crate::chat::{Usage, UsageSource};
+use crate::wire::json;
+
+/// The members that [`read`] reads, and the tier. What else there is stays beside the answer.
+const KNOWN: [&str; 7] = [
+    "promptTokenCount",
+    "candidatesTokenCount",
+    "thoughtsTokenCount",
+    "toolUsePromptTokenCount",
+    "cachedContentTokenCount",
+    "totalTokenCount",
+    "serviceTier",
+];
+
+/// Brings the counts into our form.
+///
+/// `promptTokenCount` includes the cached tokens, and leaves out the results of tools that Google
+/// runs, which are `toolUsePromptTokenCount`. `candidatesTokenCount` leaves out the thoughts. The
+/// total is the sum of the four (`GenerateContentResponseUsageMetadata` in python-genai). Counts
+/// that are zero are left out of the JSON, as always in that of protocol buffers
+/// (protobuf.dev/programming-guides/json), so the total says whether the output was counted.
+pub(super) fn read(value: &Value) -> Usage {
+    let Some(members) = value.as_object() else { return Usage::default() };
+    let (mut prompt, mut candidates, mut thoughts, mut total) = (None, None, None, None);
+    let (mut tool_use, mut cached) = (0, 0);
+    let mut usage = Usage::default();
+    for (name, value) in members {
+        match name.as_str() {
+            "promptTokenCount" => prompt = json::count(value),
+            "candidatesTokenCount" => candidates = json::count(value),
+            "thoughtsTokenCount" => thoughts = json::count(value),
+            "toolUsePromptTokenCount" => tool_use = json::count(value).unwrap_or(0),
+            "cachedContentTokenCount" => cached = json::count(value).unwrap_or(0),
+            "totalTokenCount" => total = json::count(value),
+            "promptTokensDetails" => {
+                usage.prompt_audio_tokens = modality(value, "AUDIO");
+                usage.prompt_image_tokens = modality(value, "IMAGE");
+            }
+            "candidatesTokensDetails" => {
+                usage.completion_audio_tokens = modality(value, "AUDIO");
+                usage.completion_image_tokens = modality(value, "IMAGE");
+            }
+            _ => {}
+        }
+    }
+    let input = prompt.map(|prompt| prompt.saturating_add(tool_use));
+    let written = candidates.unwrap_or(0_u64).saturating_add(thoughts.unwrap_or(0));
+    let rest = total.map(|total: u64| total.saturating_sub(input.unwrap_or(total)));
+    let output = match (candidates.or(thoughts), rest) {
+        (None, None) => None,
+        (_, rest) => Some(written.max(rest.unwrap_or(0))),
+    };
+    if (input, output) == (None, None) {
+        return Usage::default();
+    }
+    usage.prompt_tokens = input.unwrap_or(0);
+    usage.completion_tokens = output.unwrap_or(0);
+    usage.total_tokens = usage.prompt_tokens.saturating_add(usage.completion_tokens);
+    usage.cached_tokens = cached;
+    usage.reasoning_tokens = thoughts.unwrap_or(0);
+    usage.source = UsageSource::of(input.is_some(), output.is_some());
+    usage
+}
+
+/// The tokens of one kind (`ModalityTokenCount`).
+fn modality(details: &Value, name: &str) -> u64 {
+    let details = details.as_array().into_iter().flatten();
+    let of = |detail: &Value| {
+        let is = detail.get("modality").and_then(Value::as_str) == Some(name);
+        is.then(|| detail.get("tokenCount").and_then(json::count)).flatten()
+    };
+    details.filter_map(of).fold(0, u64::saturating_add)
+}
+
+/// The service tier that served the call.
+pub(super) fn tier(value: &Value) -> Option<&str> {
+    value.get("serviceTier").and_then(Value::as_str)
+}
+
+/// What there is besides: how the counts are made up, the kind of traffic.
+pub(super) fn beside(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { return Map::new() };
+    members
+        .into_iter()
+        .filter(|(name, value)| !KNOWN.contains(&name.as_str()) && !value.is_null())
+        .collect()
+}
+
+/// How many searches of the web are billed, by what grounds the answer: each query from Gemini 3
+/// on, and before that the prompt (ai.google.dev/gemini-api/docs/google-search, "Pricing").
+pub(super) fn web_searches(grounding: Option<&Value>, served: &str) -> u64 {
+    let queries = grounding.and_then(|grounding| grounding.get("webSearchQueries"));
+    let queries = queries.and_then(Value::as_array).into_iter().flatten();
+    let says = |query: &&Value| query.as_str().is_some_and(|query| !query.trim().is_empty());
+    let count = queries.filter(says).count();
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    if model::Family::of(served) == model::Family::Before3 { count.min(1) } else { count }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn counts_come_into_our_form() {
+        for (given, (prompt, completion, cached, reasoning), source) in [
+            // Recorded: gemini-2.5-flash, two calls.
+            (
+                json!({"promptTokenCount": 70, "candidatesTokenCount": 40, "totalTokenCount": 179,
+                    "thoughtsTokenCount": 69}),
+                (70, 109, 0, 69),
+                UsageSource::Reported,
+            ),
+            // Recorded: all of the limit went into thoughts.
+            (
+                json!({"promptTokenCount": 15, "thoughtsTokenCount": 2, "totalTokenCount": 17}),
+                (15, 2, 0, 2),
+                UsageSource::Reported,
+            ),
+            (
+                json!({"promptTokenCount": 9622, "candidatesTokenCount": 35, "totalTokenCount": 9793,
+                    "cachedContentTokenCount": 9609, "thoughtsTokenCount": 136}),
+                (9622, 171, 9609, 136),
+                UsageSource::Reported,
+            ),
+            // What Google's tools found is input.
+            (
+                json!({"promptTokenCount": 10, "toolUsePromptTokenCount": 90,
+                    "candidatesTokenCount": 5, "totalTokenCount": 105}),
+                (100, 5, 0, 0),
+                UsageSource::Reported,
+            ),
+            // Nothing was written: zeros are left out.
+            (
+                json!({"promptTokenCount": 9, "totalTokenCount": 9}),
+                (9, 0, 0, 0),
+                UsageSource::Reported,
+            ),
+            // Only the total knows of the thoughts.
+            (
+                json!({"promptTokenCount": 9, "candidatesTokenCount": 5, "totalTokenCount": 30}),
+                (9, 21, 0, 0),
+                UsageSource::Reported,
+            ),
+            (json!({"promptTokenCount": 9}), (9, 0, 0, 0), UsageSource::EstimatedOutput),
+            (json!({"candidatesTokenCount": 9}), (0, 9, 0, 0), UsageSource::EstimatedInput),
+            (json!({"totalTokenCount": "x"}), (0, 0, 0, 0), UsageSource::Missing),
+            (json!([]), (0, 0, 0, 0), UsageSource::Missing),
+        ] {
+            let usage = read(&given);
+            let counts = (
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.cached_tokens,
+                usage.reasoning_tokens,
+            );
+            assert_eq!(counts, (prompt, completion, cached, reasoning), "{given}");
+            assert_eq!(usage.source, source, "{given}");
+        }
+    }
+
+    #[test]
+    fn modalities_are_counted_and_the_rest_is_kept() {
+        let given = json!({
+            "promptTokenCount": 300, "candidatesTokenCount": 40, "totalTokenCount": 340,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 10},
+                {"modality": "AUDIO", "tokenCount": 32}, {"modality": "IMAGE", "tokenCount": 258}],
+            "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 30}, {"modality": "AUDIO"}],
+            "serviceTier": "flex", "trafficType": "ON_DEMAND", "odd": null,
+        });
+        let usage = read(&given);
+        assert_eq!((usage.prompt_audio_tokens, usage.prompt_image_tokens), (32, 258));
+        assert_eq!((usage.completion_audio_tokens, usage.completion_image_tokens), (0, 30));
+        assert_eq!(tier(&given), Some("flex"));
+        let kept: Vec<_> = beside(given).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(kept, ["promptTokensDetails", "candidatesTokensDetails", "trafficType"]);
+    }
+
+    #[test]
+    fn searches_are_billed_by_query_or_by_prompt() {
+        let found = json!({"webSearchQueries": ["a", "b", ""]});
+        for (served, expected) in
+            [("gemini-2.5-flash", 1), ("gemini-3.5-flash", 2), ("gemini-4-argon", 2), ("", 2)]
+        {
+            assert_eq!(web_searches(Some(&found), served), expected, "{served}");
+        }
+        assert_eq!(web_searches(Some(&json!({"webSearchQueries": []})), "gemini-2.5-flash"), 0);
+        assert_eq!(web_searches(None, "gemini-2.5-flash"), 0);
+    }
+}

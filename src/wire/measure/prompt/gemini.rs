@@ -1,0 +1,327 @@
+//! The most tokens a prompt of Gemini's format can be.
+
+use serde_json::{Map, Value};
+
+use super::super::{size, text};
+use super::{FORMAT, MEMBER, MESSAGE, PROMPT, Prompt, STEPS, TOOLS};
+use crate::base64;
+use crate::upper_bound::ModelLimits;
+
+/// Members that bring nothing into the prompt (`GenerateContentRequest`).
+const BESIDE: [&str; 5] = ["toolConfig", "safetySettings", "labels", "serviceTier", "store"];
+
+/// Members of `generationConfig` that bring nothing into the prompt and are no numbers.
+const SETTINGS: [&str; 9] = [
+    "stopSequences",
+    "responseMimeType",
+    "responseModalities",
+    "thinkingConfig",
+    "mediaResolution",
+    "speechConfig",
+    "imageConfig",
+    "responseLogprobs",
+    "enableEnhancedCivicAnswers",
+];
+
+/// A tile of an image, of 768 × 768 pixels (ai.google.dev/gemini-api/docs/tokens, "Multimodal
+/// tokens").
+const TILE: u64 = 258;
+
+/// The most tokens of an image from Gemini 3 on, at the highest resolution
+/// (ai.google.dev/gemini-api/docs/media-resolution, "Token counts").
+const HIGHEST: u64 = 2240;
+
+/// The base64 characters of a token of audio, as a divisor. There are 32 tokens in a second
+/// (ai.google.dev/gemini-api/docs/audio), and a second has at least 750 bytes (Opus at 6 kbit/s,
+/// RFC 6716 section 2.1.1), 1,000 in base64: 31 characters a token, and 16 for a margin.
+const AUDIO: u64 = 16;
+
+impl<'a> Prompt<'a> {
+    /// Measures a body of Gemini's format.
+    pub(in crate::wire) fn gemini(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
+        let mut prompt = Self {
+            basis,
+            tokens: PROMPT,
+            unseen: None,
+            surcharge: None,
+            steps: 1,
+            prompts: 1,
+            beside_output: 0,
+            web_searches: Some(0),
+            // What is written to the implicit cache costs nothing more
+            // (ai.google.dev/gemini-api/docs/pricing).
+            cache_writes: false,
+            cache_writes_1h: false,
+            input_audio: false,
+            unlimited_tools: false,
+            max_tool_calls: None,
+            is_response: false,
+        };
+        for (name, value) in body {
+            prompt.gemini_member(name, value);
+        }
+        prompt
+    }
+
+    fn gemini_member(&mut self, name: &str, value: &Value) {
+        match (name, value) {
+            (_, Value::Null) => {}
+            ("contents", Value::Array(contents)) => {
+                contents.iter().for_each(|content| self.turn(content));
+            }
+            ("contents" | "systemInstruction", content) => self.turn(content),
+            ("tools", Value::Array(tools)) => tools.iter().for_each(|tool| self.gemini_tool(tool)),
+            ("generationConfig", Value::Object(config)) => {
+                config.iter().for_each(|(name, value)| self.setting(name, value));
+            }
+            ("cachedContent", _) => self.unseen("cached content by its name"),
+            (name, _) if BESIDE.contains(&name) => {}
+            _ => self.unseen(format!("the member {name:?}, whose meaning is not known here")),
+        }
+    }
+
+    fn setting(&mut self, name: &str, value: &Value) {
+        match (name, value) {
+            ("responseSchema" | "responseJsonSchema" | "responseFormat", schema) => {
+                self.add(FORMAT);
+                self.json(schema);
+            }
+            (_, Value::Null | Value::Number(_) | Value::Bool(_)) => {}
+            (name, _) if SETTINGS.contains(&name) => {}
+            _ => self.unseen(format!(
+                "the member {name:?} of generationConfig, whose meaning is not known here"
+            )),
+        }
+    }
+
+    fn turn(&mut self, content: &Value) {
+        self.add(MESSAGE);
+        match content.get("parts") {
+            Some(Value::Array(parts)) => {
+                for part in parts {
+                    self.add(MEMBER);
+                    match part {
+                        Value::Object(part) => self.gemini_part(part),
+                        other => self.json(other),
+                    }
+                }
+            }
+            _ => self.json(content),
+        }
+    }
+
+    fn gemini_part(&mut self, part: &Map<String, Value>) {
+        let mut is_known = false;
+        for (name, value) in part {
+            match name.as_str() {
+                // A signature counts when it goes back
+                // (ai.google.dev/gemini-api/docs/thinking, "Thought signatures").
+                "text" | "thoughtSignature" => {
+                    is_known = true;
+                    self.json(value);
+                }
+                "functionCall"
+                | "executableCode"
+                | "codeExecutionResult"
+                | "toolCall"
+                | "toolResponse" => {
+                    is_known = true;
+                    self.add(MESSAGE);
+                    self.json(value);
+                }
+                "functionResponse" => {
+                    is_known = true;
+                    self.result(value);
+                }
+                "inlineData" => {
+                    is_known = true;
+                    self.inline(value);
+                }
+                "fileData" => {
+                    is_known = true;
+                    self.unseen("a file or an address that the provider reads");
+                }
+                "thought" | "mediaResolution" => {}
+                "videoMetadata" | "partMetadata" => self.json(value),
+                _ => self.unseen("a part of another kind than text, image or audio"),
+            }
+        }
+        if !is_known {
+            self.unseen("a part of another kind than text, image or audio");
+        }
+    }
+
+    fn result(&mut self, response: &Value) {
+        self.add(MESSAGE);
+        let Value::Object(members) = response else { return self.json(response) };
+        for (name, value) in members {
+            match (name.as_str(), value) {
+                ("parts", Value::Array(parts)) => {
+                    for part in parts.iter().filter_map(Value::as_object) {
+                        self.gemini_part(part);
+                    }
+                }
+                (name, value) => {
+                    self.add(MEMBER);
+                    self.add(text::tokens(name));
+                    self.json(value);
+                }
+            }
+        }
+    }
+
+    /// Media in the body (`Blob`).
+    fn inline(&mut self, blob: &Value) {
+        let member = |name: &str| blob.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (kind, data) = (member("mimeType"), member("data"));
+        self.add(MESSAGE);
+        if kind.starts_with("image/") {
+            let tiles = size::of(data).map(|(width, height)| {
+                let tiles = u64::from(width.div_ceil(768));
+                tiles.saturating_mul(height.div_ceil(768).into()).saturating_mul(TILE)
+            });
+            match tiles {
+                Some(tokens) => self.add(tokens.max(HIGHEST)),
+                None => self.unseen("an image of unknown size"),
+            }
+        } else if kind.starts_with("audio/") {
+            self.input_audio = true;
+            self.add(u64::try_from(data.len()).unwrap_or(u64::MAX) / AUDIO);
+        } else if kind.starts_with("text/") {
+            let decoded = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
+            match decoded {
+                Some(text) => self.text(&text),
+                None => self.unseen("a document that is not text in UTF-8"),
+            }
+        } else {
+            self.unseen("a document or video that cannot be counted, such as a PDF");
+        }
+    }
+
+    fn gemini_tool(&mut self, tool: &Value) {
+        self.add(TOOLS);
+        self.json(tool);
+        for name in tool.as_object().into_iter().flat_map(Map::keys) {
+            match name.as_str() {
+                "functionDeclarations" => {}
+                // Up to Gemini 2.5 the prompt is billed, and after that each query, of which
+                // nothing limits the number (ai.google.dev/gemini-api/docs/google-search,
+                // "Pricing").
+                "googleSearch" | "googleSearchRetrieval" | "google_search" => {
+                    self.googles_tool();
+                    let is_per_prompt = ["gemini-1", "gemini-2"].iter().any(|old| {
+                        self.basis.model.rsplit('/').next().is_some_and(|name| {
+                            name.strip_prefix(old).is_some_and(|rest| rest.starts_with(['.', '-']))
+                        })
+                    });
+                    self.web_searches = match is_per_prompt {
+                        true => self.web_searches.map(|searches| searches.saturating_add(1)),
+                        false => None,
+                    };
+                }
+                _ => self.googles_tool(),
+            }
+        }
+    }
+
+    /// What it finds comes into the prompt. How often the model is asked is not published: "up to
+    /// 5 times" for code (ai.google.dev/gemini-api/docs/code-execution), so the number of
+    /// Anthropic's is taken, which is greater.
+    fn googles_tool(&mut self) {
+        self.unseen("a tool that the provider runs itself");
+        self.steps = STEPS;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn measured(model: &str, body: Value) -> (u64, Option<String>, Option<u64>, u64) {
+        let Value::Object(body) = body else { panic!() };
+        let limits = ModelLimits {
+            provider: "gemini",
+            model,
+            output_tokens: None,
+            context_window: None,
+            tokenizer: None,
+        };
+        let prompt = Prompt::gemini(&body, &limits);
+        let unseen = prompt.unseen.as_deref().map(str::to_owned);
+        (prompt.tokens, unseen, prompt.web_searches, prompt.steps)
+    }
+
+    fn part(part: Value) -> Value {
+        json!({"contents": [{"role": "user", "parts": [part]}]})
+    }
+
+    #[test]
+    fn media_are_measured_by_googles_counts() {
+        let png = |width: u32, height: u32| {
+            let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
+            bytes.extend(width.to_be_bytes());
+            bytes.extend(height.to_be_bytes());
+            let data = base64::encode(&bytes);
+            part(json!({"inlineData": {"mimeType": "image/png", "data": data}}))
+        };
+        let around = measured("gemini-2.5-flash", part(json!({"text": ""}))).0 + MESSAGE;
+        for (width, height, tokens) in
+            [(10, 10, HIGHEST), (768, 768, HIGHEST), (7680, 768, 10 * TILE), (769, 9000, 24 * TILE)]
+        {
+            let (found, unseen, ..) = measured("gemini-2.5-flash", png(width, height));
+            assert_eq!((found, unseen), (around + tokens, None), "{width} {height}");
+        }
+        // A second of Opus at 6 kbit/s.
+        let second =
+            part(json!({"inlineData": {"mimeType": "audio/ogg", "data": "A".repeat(1000)}}));
+        assert!(measured("gemini-2.5-flash", second).0 >= around + 32);
+    }
+
+    #[test]
+    fn what_is_not_in_the_body_is_unseen() {
+        let file = json!({"fileData": {"fileUri": "files/abc"}});
+        for (body, expected) in [
+            (part(json!({"text": "hi", "thoughtSignature": "S"})), None),
+            (part(json!({"functionCall": {"name": "f", "args": {}}})), None),
+            (part(json!({"functionResponse": {"name": "f", "response": {}}})), None),
+            (part(file), Some("a file or an address")),
+            (
+                part(json!({"functionResponse": {"parts": [{"inlineData":
+                    {"mimeType": "application/pdf", "data": "JVBERi0="}}]}})),
+                Some("such as a PDF"),
+            ),
+            (part(json!({"novel": 1})), Some("a part of another kind")),
+            (json!({"cachedContent": "cachedContents/abc"}), Some("cached content")),
+            (json!({"novel": 1}), Some("the member \"novel\"")),
+            (
+                json!({"generationConfig": {"novel": {"a": 1}}}),
+                Some("\"novel\" of generationConfig"),
+            ),
+            (
+                json!({"generationConfig": {"topK": 1, "thinkingConfig": {}, "stopSequences": []},
+                    "safetySettings": [], "toolConfig": {}, "serviceTier": "flex"}),
+                None,
+            ),
+        ] {
+            let (_, unseen, ..) = measured("gemini-2.5-flash", body.clone());
+            match expected {
+                None => assert_eq!(unseen, None, "{body}"),
+                Some(words) => assert!(unseen.is_some_and(|it| it.contains(words)), "{body}"),
+            }
+        }
+    }
+
+    #[test]
+    fn searches_are_one_a_prompt_or_without_end() {
+        let search = || json!({"tools": [{"googleSearch": {}}]});
+        assert_eq!(measured("gemini-2.5-flash", search()).2, Some(1));
+        assert_eq!(measured("models/gemini-3.5-flash", search()).2, None);
+        let (_, unseen, searches, steps) =
+            measured("gemini-3.5-flash", json!({"tools": [{"codeExecution": {}}]}));
+        assert!(unseen.is_some());
+        assert_eq!((searches, steps), (Some(0), STEPS));
+        let functions = json!({"tools": [{"functionDeclarations": [{"name": "f"}]}]});
+        assert_eq!(measured("gemini-3.5-flash", functions).3, 1);
+    }
+}

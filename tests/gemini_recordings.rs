@@ -1,0 +1,321 @@
+//! Answers of Gemini, recorded from Google, come out of the client as they are.
+//!
+//! The folder is named by `TOLLGATE_RECORDINGS`; without it these tests say that they skip. What is
+//! expected of an answer is found by a walk over its raw JSON that shares no code with the crate.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::recordings::{Recordings, member};
+use support::{builder, loopback};
+use tollgate::testing::{Framing, Reply};
+use tollgate::{
+    ChatResponse, Error, ErrorKind, FinishReason, Part, StreamDecoder, StreamEvent, UsageSource,
+};
+
+struct Recording {
+    file: String,
+    status: u16,
+    body: Vec<u8>,
+}
+
+/// The recorded answers to `generateContent`, or to `streamGenerateContent`.
+fn recordings(method: &str) -> Option<Vec<Recording>> {
+    let recordings = Recordings::open()?;
+    let is_asked = |entry: &&Value| {
+        let url = entry["url"].as_str().unwrap_or_default();
+        entry["provider"] == "gemini" && url.split('?').next().unwrap_or_default().ends_with(method)
+    };
+    let found = recordings.entries.iter().filter(is_asked).map(|entry| Recording {
+        file: member(entry, "file"),
+        status: entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap(),
+        body: recordings.body(entry),
+    });
+    Some(found.collect())
+}
+
+/// What an answer says, by its raw JSON.
+#[derive(Debug, Default, PartialEq)]
+struct Expected {
+    text: String,
+    reasoning: String,
+    /// Names and arguments.
+    calls: Vec<(String, Value)>,
+    /// All signatures, in order.
+    signatures: Vec<String>,
+    /// The names of the members of parts that are neither text nor calls.
+    others: Vec<String>,
+    finish: Option<String>,
+    prompt: u64,
+    completion: u64,
+    cached: u64,
+    reasoning_tokens: u64,
+    model: String,
+    id: Option<String>,
+    /// Those of the last chunk that has any.
+    grounding: Value,
+}
+
+fn count(value: &Value, name: &str) -> u64 {
+    value.get(name).and_then(Value::as_u64).unwrap_or(0)
+}
+
+fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Walks over the chunks of a stream, or over the one of an answer that came whole.
+fn walk(chunks: &[Value]) -> Expected {
+    let mut expected = Expected::default();
+    for chunk in chunks {
+        expected.model = string(&chunk["modelVersion"]);
+        expected.id = chunk["responseId"].as_str().map(str::to_owned);
+        let usage = &chunk["usageMetadata"];
+        if usage.is_object() {
+            let tool_use = count(usage, "toolUsePromptTokenCount");
+            expected.prompt = count(usage, "promptTokenCount") + tool_use;
+            expected.reasoning_tokens = count(usage, "thoughtsTokenCount");
+            expected.completion = count(usage, "candidatesTokenCount") + expected.reasoning_tokens;
+            expected.cached = count(usage, "cachedContentTokenCount");
+            assert_eq!(expected.prompt + expected.completion, count(usage, "totalTokenCount"));
+        }
+        let candidate = &chunk["candidates"][0];
+        if let Some(reason) = candidate["finishReason"].as_str() {
+            expected.finish = Some(reason.to_owned());
+        }
+        if candidate["groundingMetadata"].is_object() {
+            expected.grounding = candidate["groundingMetadata"].clone();
+        }
+        for part in candidate["content"]["parts"].as_array().into_iter().flatten() {
+            let text = string(&part["text"]);
+            match part["thought"] == true {
+                true => expected.reasoning += &text,
+                false => expected.text += &text,
+            }
+            if let Some(call) = part.get("functionCall") {
+                expected.calls.push((string(&call["name"]), call["args"].clone()));
+            }
+            if let Some(signature) = part["thoughtSignature"].as_str() {
+                expected.signatures.push(signature.to_owned());
+            }
+            let known = ["text", "thought", "thoughtSignature", "functionCall"];
+            let others = part.as_object().unwrap().keys();
+            expected.others.extend(others.filter(|name| !known.contains(&name.as_str())).cloned());
+        }
+    }
+    expected
+}
+
+/// The same of an answer as the client made it.
+fn found(answer: &ChatResponse) -> Expected {
+    let (mut signatures, mut others) = (Vec::new(), Vec::new());
+    let signature = |members: Option<&Value>| members.and_then(Value::as_str).map(str::to_owned);
+    for part in &answer.message.content {
+        match part {
+            Part::Reasoning(reasoning) => signatures.extend(reasoning.signature.clone()),
+            Part::ToolCall(call) => {
+                let members = call.opaque.as_ref().map(|opaque| &opaque.members);
+                let found = members.and_then(|members| members.get("thoughtSignature"));
+                signatures.extend(signature(found));
+            }
+            Part::Other { value, .. } => {
+                signatures.extend(signature(value.get("thoughtSignature")));
+                let names = value.as_object().unwrap().keys();
+                others.extend(names.filter(|name| *name != "thoughtSignature").cloned());
+            }
+            Part::Image(_) | Part::Audio(_) => others.push("inlineData".to_owned()),
+            _ => {}
+        }
+    }
+    Expected {
+        text: answer.text(),
+        reasoning: answer.message.reasoning(),
+        calls: answer
+            .tool_calls()
+            .map(|call| (call.name.clone(), call.parse().expect("JSON arguments")))
+            .collect(),
+        signatures,
+        others,
+        finish: answer.finish_reason_raw.clone(),
+        prompt: answer.usage.prompt_tokens,
+        completion: answer.usage.completion_tokens,
+        cached: answer.usage.cached_tokens,
+        reasoning_tokens: answer.usage.reasoning_tokens,
+        model: answer.model.clone(),
+        id: answer.id.clone(),
+        grounding: answer.extra.get("groundingMetadata").cloned().unwrap_or_default(),
+    }
+}
+
+fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
+    assert_eq!(found(answer), *expected, "{file}");
+    assert_eq!(answer.usage.source, UsageSource::Reported, "{file}");
+    let reason = match expected.finish.as_deref() {
+        Some("MAX_TOKENS") => FinishReason::Length,
+        _ if expected.calls.is_empty() => FinishReason::Stop,
+        _ => FinishReason::ToolCalls,
+    };
+    assert_eq!(answer.finish_reason, reason, "{file}");
+    let mut ids: Vec<_> = answer.tool_calls().map(|call| &call.id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), expected.calls.len(), "{file}: ids tell calls apart");
+}
+
+/// What the client makes of a recording, over a real socket.
+fn replayed(recording: &Recording) -> Result<ChatResponse, Error> {
+    let server = loopback();
+    server.reply(Reply::raw(recording.status, "application/json", recording.body.clone()));
+    builder(&server, "gemini").build()?.chat("hi")
+}
+
+#[test]
+fn every_recorded_answer_decodes_to_what_its_json_says() {
+    let Some(recordings) = recordings(":generateContent") else { return };
+    let answers: Vec<_> = recordings.iter().filter(|recording| recording.status == 200).collect();
+    for recording in &answers {
+        let body: Value = serde_json::from_slice(&recording.body).unwrap();
+        let answer =
+            replayed(recording).unwrap_or_else(|error| panic!("{}: {error}", recording.file));
+        check(&recording.file, &answer, &walk(std::slice::from_ref(&body)));
+        assert_eq!(answer.raw_json(), body, "{}", recording.file);
+    }
+    eprintln!("{} recorded answers", answers.len());
+    assert!(answers.len() >= 18, "only {}; is the folder whole?", answers.len());
+}
+
+#[test]
+fn every_recorded_error_gets_its_class() {
+    let Some(recordings) = recordings(":generateContent") else { return };
+    let mut seen = 0;
+    for recording in recordings.iter().filter(|recording| recording.status != 200) {
+        let body: Value = serde_json::from_slice(&recording.body).unwrap();
+        let (kind, code) = match recording.status {
+            400 => (ErrorKind::Authentication, "API_KEY_INVALID"),
+            404 => (ErrorKind::NotFound, "NOT_FOUND"),
+            other => panic!("{}: no class is expected of {other}", recording.file),
+        };
+        let error = replayed(recording).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (kind, Some(code)), "{}: {error}", recording.file);
+        assert_eq!(error.message(), string(&body["error"]["message"]), "{}", recording.file);
+        assert!(!error.is_retryable(), "{}", recording.file);
+        seen += 1;
+    }
+    assert!(seen >= 2, "only {seen}; is the folder whole?");
+}
+
+/// The chunks of a stream, by its lines.
+fn chunks(body: &[u8]) -> Vec<Value> {
+    let text = std::str::from_utf8(body).unwrap();
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
+}
+
+type Decoded = (Vec<StreamEvent>, Result<(), Error>, ChatResponse);
+
+fn decoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
+    let mut decoder = StreamDecoder::gemini();
+    let mut events = Vec::new();
+    for piece in pieces {
+        decoder.push(piece, &mut events).unwrap();
+    }
+    let end = decoder.finish(&mut events);
+    (events, end, decoder.into_response())
+}
+
+/// The places in a body behind its events.
+fn ends(body: &[u8]) -> Vec<usize> {
+    let text = std::str::from_utf8(body).unwrap();
+    let blank = if text.contains("\r\n\r\n") { "\r\n\r\n" } else { "\n\n" };
+    text.match_indices(blank).map(|(at, blank)| at + blank.len()).collect()
+}
+
+#[test]
+fn every_recorded_stream_decodes_to_what_its_lines_say_however_it_is_cut() {
+    let Some(recordings) = recordings(":streamGenerateContent") else { return };
+    for Recording { file, body, .. } in &recordings {
+        let chunks = chunks(body);
+        let (events, end, answer) = decoded([&body[..]]);
+        end.unwrap_or_else(|error| panic!("{file}: {error}"));
+        check(file, &answer, &walk(&chunks));
+        let said = |events: &[StreamEvent]| -> String {
+            let text = |event: &StreamEvent| match event {
+                StreamEvent::TextDelta(text) => Some(text.clone()),
+                _ => None,
+            };
+            events.iter().filter_map(text).collect()
+        };
+        assert_eq!(said(&events), answer.text(), "{file}");
+        let bytewise = decoded(body.chunks(1));
+        assert_eq!(bytewise.0, events, "{file}");
+        assert_eq!(bytewise.2, answer, "{file}");
+        // Behind every event but the last, the body ends in good order all the same.
+        let ends = ends(body);
+        assert_eq!(ends.len(), chunks.len(), "{file}");
+        for end in &ends[..ends.len() - 1] {
+            let (_, cut, partial) = decoded([&body[..*end]]);
+            assert_eq!(cut.unwrap_err().kind(), ErrorKind::Truncated, "{file} cut after {end}");
+            assert!(answer.text().starts_with(&partial.text()), "{file}");
+            assert_ne!(partial.usage.source, UsageSource::Reported, "{file}");
+        }
+    }
+    eprintln!("{} recorded streams", recordings.len());
+    assert!(recordings.len() >= 29, "only {}; is the folder whole?", recordings.len());
+}
+
+#[test]
+fn a_recorded_stream_whose_connection_breaks_is_truncated_wherever_it_breaks() {
+    let Some(recordings) = recordings(":streamGenerateContent") else { return };
+    let server = loopback();
+    let client = builder(&server, "gemini").build().unwrap();
+    let mut cuts = 0;
+    for Recording { file, body, .. } in &recordings {
+        for end in ends(body) {
+            let reply = Reply::raw(200, "text/event-stream", body.clone());
+            server.reply(reply.framing(Framing::Chunked).cut_after(end));
+            let error = match client.stream("hi") {
+                Ok(mut stream) => stream.finish().unwrap_err(),
+                Err(error) => error,
+            };
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{file} cut after {end}: {error}");
+            cuts += 1;
+        }
+    }
+    eprintln!("{cuts} cuts");
+    assert!(cuts >= 70, "only {cuts}; is the folder whole?");
+}
+
+#[test]
+fn recorded_state_goes_back_in_a_second_turn() {
+    let Some(recordings) = recordings("GenerateContent") else { return };
+    let server = loopback();
+    let client = builder(&server, "gemini").model("gemini-3.5-flash").build().unwrap();
+    let mut signed = 0;
+    for Recording { file, body, .. } in &recordings {
+        let (_, _, answer) = decoded([&body[..]]);
+        let expected = walk(&chunks(body));
+        let mut messages = vec![tollgate::Message::user("go"), answer.message.clone()];
+        for call in answer.tool_calls() {
+            messages.push(tollgate::Message::tool_result(call.id.clone(), "done"));
+        }
+        if expected.calls.is_empty() {
+            messages.push(tollgate::Message::user("go on"));
+        }
+        server.reply(Reply::text("fine"));
+        client.chat(messages).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let sent = server.requests().pop().unwrap().json().clone();
+        let parts = sent["contents"][1]["parts"].as_array().unwrap().clone();
+        let back = walk(&[json!({"candidates": [{"content": {"parts": parts}}]})]);
+        assert_eq!(
+            (back.text, back.reasoning, back.calls, back.others),
+            (expected.text, expected.reasoning, expected.calls, expected.others),
+            "{file}"
+        );
+        let own = |signature: &&String| *signature != "skip_thought_signature_validator";
+        let back: Vec<_> = back.signatures.iter().filter(own).cloned().collect();
+        assert_eq!(back, expected.signatures, "{file}");
+        signed += usize::from(!back.is_empty());
+    }
+    eprintln!("{signed} recordings with signatures");
+    assert!(signed >= 15, "only {signed}; is the folder whole?");
+}
