@@ -289,6 +289,7 @@ impl Wire {
 
     /// Reads the body of a successful response that is no event stream.
     fn decode_json(self, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
+        head::check_markup(body)?;
         let mut decoded = self.format().decode(body)?;
         decoded.message.set_sender(provider);
         Ok(decoded)

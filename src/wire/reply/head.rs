@@ -19,10 +19,20 @@ pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
             "the server answered with status 204 (No Content); check the base URL",
         ));
     }
-    if misdirected::is_markup(reply.body) {
-        return Err(Failure::protocol("the response body is not JSON but an HTML page"));
-    }
+    check_markup(reply.body)?;
     check_coding(reply)
+}
+
+/// Checks if a body is an HTML page instead of an answer.
+///
+/// # Errors
+///
+/// If it is.
+pub(in crate::wire) fn check_markup(body: &[u8]) -> Result<(), Failure> {
+    match misdirected::is_markup(body) {
+        true => Err(Failure::protocol("the response body is not JSON but an HTML page")),
+        false => Ok(()),
+    }
 }
 
 /// Checks if the body of a response can be read.
