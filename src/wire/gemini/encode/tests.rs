@@ -71,7 +71,7 @@ fn what_cannot_be_said_is_refused_with_the_alternative() {
         (hi().seed(1 << 40), "the seed is 1099511627776, and Gemini takes one of 32 bits"),
         (hi().extra("stream", true), "call stream() or chat()"),
         (hi().response_format(JsonSchema::new("s", pattern)), "$.properties.a, \"not\""),
-        (hi().extra("model", "other"), "extra has another model"),
+        (hi().extra("model", "other"), "extra sets a model other than"),
     ] {
         let error = body(&request).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
