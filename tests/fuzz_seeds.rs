@@ -16,9 +16,10 @@ type Target = (&'static str, fn() -> StreamDecoder, bool);
 
 /// Each target of a stream decoder: its seeds, its decoder, and whether a stream numbers its
 /// parts.
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     ("openai_stream", StreamDecoder::openai_chat, false),
     ("openai_stream", StreamDecoder::openai_completions, false),
+    ("responses_stream", StreamDecoder::openai_responses, true),
     ("anthropic_stream", StreamDecoder::anthropic, true),
     ("gemini_stream", StreamDecoder::gemini, false),
 ];

@@ -67,6 +67,17 @@ pub(super) enum Says {
     Thought,
 }
 
+impl Says {
+    /// Whether a part of a message of this type says it.
+    fn fits(self, kind: &str) -> bool {
+        match self {
+            Self::Text => matches!(kind, "output_text" | "text"),
+            Self::Refusal => kind == "refusal",
+            Self::Thought => matches!(kind, "summary_text" | "reasoning_text"),
+        }
+    }
+}
+
 /// A content part, or a part of a summary.
 #[derive(Debug, Clone)]
 struct Piece {
@@ -103,14 +114,14 @@ impl Items {
     ) -> Result<(), Failure> {
         let Some(members) = object(event.item.take())? else { return Ok(()) };
         let id = id(&members).to_owned();
-        let known = self.known(event.output_index.0, &id, item::kind(&members), !is_whole);
+        let known = self.known(event.output_index.0, &id, kind(&members), !is_whole);
         let at = match known {
             Some(at) => at,
             None => self.add(event.output_index.0)?,
         };
         self.absorb(at, members, room, events)?;
         if is_whole {
-            self.complete(at, events);
+            self.complete(at, room, events);
         }
         Ok(())
     }
@@ -121,7 +132,7 @@ impl Items {
         let fits = |at: &usize| {
             let known = &self.items[*at].members;
             let other = begins && !id.is_empty() && !known.is_empty() && self::id(known) != id;
-            !other && (known.is_empty() || item::kind(known) == kind)
+            !other && (known.is_empty() || self::kind(known) == kind)
         };
         let by_id = || {
             let is_it = |item: &Item| !id.is_empty() && self::id(&item.members) == id;
@@ -150,7 +161,7 @@ impl Items {
     fn of(&mut self, event: &Event<'_>, kind: &str) -> Result<usize, Failure> {
         let fits = |at: &usize| {
             let members = &self.items[*at].members;
-            members.is_empty() || item::kind(members) == kind
+            members.is_empty() || self::kind(members) == kind
         };
         let by_id = || {
             let id = &*event.item_id.0;
@@ -229,6 +240,9 @@ impl Items {
         }
         room.write(&text)?;
         let begins = piece.text.is_empty();
+        if begins && follows {
+            room.write(item::BETWEEN_THOUGHTS)?;
+        }
         piece.text.push_str(&text);
         let text = text.into_owned();
         events.push(match piece.says {
@@ -291,15 +305,13 @@ impl Items {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
+        let of_reasoning = kind(&self.items[at].members) == "reasoning";
         let (says, member) = match item::kind(&part) {
+            _ if of_reasoning => (Says::Thought, "text"),
             "refusal" => (Says::Refusal, "refusal"),
-            "reasoning_text" | "summary_text" => (Says::Thought, "text"),
             _ => (Says::Text, "text"),
         };
-        let is_known = matches!(
-            item::kind(&part),
-            "refusal" | "reasoning_text" | "summary_text" | "output_text" | "text"
-        );
+        let is_known = of_reasoning || says.fits(item::kind(&part));
         let whole = match is_known.then(|| part.get_mut(member)).flatten().map(Value::take) {
             Some(Value::String(text)) => text,
             _ => String::new(),
@@ -390,9 +402,9 @@ impl Items {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let kind = item::kind(&members).to_owned();
+        let kind = kind(&members).to_owned();
         let lists: &[List] = match kind.as_str() {
-            "message" if item::is_assistant(&members) => &[List::Content],
+            "message" => &[List::Content],
             "reasoning" => &[List::Summary, List::Content],
             _ => &[],
         };
@@ -461,10 +473,10 @@ impl Items {
         let mut taken = vec![false; self.items.len()];
         for (index, item) in (0_u64..).zip(output) {
             let Value::Object(members) = item else { continue };
-            let (id, kind) = (id(&members), item::kind(&members));
+            let (id, kind) = (id(&members), kind(&members));
             let is_free = |at: &usize| {
                 !taken.get(*at).copied().unwrap_or(true)
-                    && item::kind(&self.items[*at].members) == kind
+                    && self::kind(&self.items[*at].members) == kind
             };
             let same_id = |item: &Item| !id.is_empty() && self::id(&item.members) == id;
             let found = self.items.iter().position(same_id).filter(is_free);
@@ -483,9 +495,9 @@ impl Items {
         Ok(())
     }
 
-    fn complete(&mut self, at: usize, events: &mut Vec<StreamEvent>) {
+    fn complete(&mut self, at: usize, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         let item = &mut self.items[at];
-        item.lose_halves(events);
+        item.lose_halves(room, events);
         let Some(call) = &item.call else { return };
         if call.complete || !item.is_named() {
             return;
@@ -494,9 +506,9 @@ impl Items {
     }
 
     /// All items are whole.
-    pub(super) fn close(&mut self, seed: u64, events: &mut Vec<StreamEvent>) {
+    pub(super) fn close(&mut self, seed: u64, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         for (at, item) in self.items.iter_mut().enumerate() {
-            item.lose_halves(events);
+            item.lose_halves(room, events);
             if item.call.as_ref().is_some_and(|call| !call.complete) {
                 item.complete(at, seed, events);
             }
@@ -576,10 +588,12 @@ impl Item {
         }
     }
 
-    /// Adds what stands for halves of characters whose other halves did not come.
-    fn lose_halves(&mut self, events: &mut Vec<StreamEvent>) {
+    /// Adds what stands for halves of characters whose other halves did not come. If there is no
+    /// room for them, they are left out.
+    fn lose_halves(&mut self, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         for piece in self.pieces.values_mut() {
-            let Some(lost) = piece.halves.end() else { continue };
+            let lost = piece.halves.end().filter(|lost| room.write(lost).is_ok());
+            let Some(lost) = lost else { continue };
             piece.text.push_str(lost);
             events.push(match piece.says {
                 Says::Text => StreamEvent::TextDelta(lost.to_owned()),
@@ -588,7 +602,7 @@ impl Item {
             });
         }
         let Some(call) = self.call.as_mut().filter(|call| !call.complete) else { return };
-        if let Some(lost) = call.halves.end() {
+        if let Some(lost) = call.halves.end().filter(|lost| room.write(lost).is_ok()) {
             call.arguments.push(lost.into());
             self.tell(events);
         }
@@ -630,7 +644,8 @@ impl Piece {
             (Says::Thought, List::Summary) => ("summary_text", "text"),
             (Says::Thought, List::Content) => ("reasoning_text", "text"),
         };
-        if !members.contains_key("type") {
+        let fits = self.says.fits(members.get("type").and_then(Value::as_str).unwrap_or_default());
+        if !members.contains_key("type") || (!fits && !self.text.is_empty()) {
             members.insert("type".to_owned(), kind.into());
         }
         if !self.text.is_empty() || members.get(member).is_some_and(Value::is_null) {
@@ -642,6 +657,14 @@ impl Piece {
             members.insert("annotations".to_owned(), self.annotations.into());
         }
         members.into()
+    }
+}
+
+/// The type of an item whose texts are events. A message of somebody else's is none of these.
+fn kind(members: &Map<String, Value>) -> &str {
+    match item::kind(members) {
+        "message" if !item::is_assistant(members) => "message of another",
+        kind => kind,
     }
 }
 

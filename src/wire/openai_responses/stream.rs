@@ -237,7 +237,7 @@ impl Fold for Stream {
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
         self.closed = true;
         self.items.set_marked(false);
-        self.items.close(self.seed.unwrap_or_default(), events);
+        self.items.close(self.seed.unwrap_or_default(), &mut self.room, events);
     }
 
     /// The model and the tier that serve it.

@@ -1,0 +1,118 @@
+//! A conversation goes from one wire format to another and back, and each format's own state stays
+//! with it.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{builder, loopback};
+use tollgate::chat::Format;
+use tollgate::provider::Profile;
+use tollgate::testing::{Loopback, Reply};
+use tollgate::{ChatRequest, Client, Message, Tool};
+
+/// A provider in one of its formats, an answer of its that calls a tool, and the text in that
+/// answer that only its sender may get back.
+struct Side {
+    provider: &'static str,
+    format: Format,
+    state: &'static str,
+    answer: fn(call: &str) -> Value,
+}
+
+const SIDES: [Side; 4] = [
+    Side {
+        provider: "gemini-openai",
+        format: Format::OpenAiChat,
+        state: "state-of-chat",
+        answer: |call| {
+            json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
+            "message": {"role": "assistant", "content": null, "tool_calls": [{
+                "id": call, "type": "function",
+                "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"},
+                "extra_content": {"google": {"thought_signature": "state-of-chat"}},
+            }]}}]})
+        },
+    },
+    Side {
+        provider: "anthropic",
+        format: Format::Anthropic,
+        state: "state-of-messages",
+        answer: |call| {
+            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
+            "stop_reason": "tool_use", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "state-of-messages"},
+                {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
+            ]})
+        },
+    },
+    Side {
+        provider: "openai",
+        format: Format::OpenAiResponses,
+        state: "state-of-responses",
+        answer: |call| {
+            json!({"id": "r", "model": "m", "status": "completed", "output": [
+                {"type": "reasoning", "id": "rs_1", "summary": [],
+                    "encrypted_content": "state-of-responses"},
+                {"type": "function_call", "id": "fc_1", "call_id": call, "name": "weather",
+                    "arguments": "{\"city\":\"Oslo\"}"},
+            ]})
+        },
+    },
+    Side {
+        provider: "xai",
+        format: Format::OpenAiResponses,
+        state: "state-of-xai",
+        answer: |call| {
+            json!({"id": "r", "model": "m", "status": "completed", "output": [
+                {"type": "message", "id": "msg_1", "role": "assistant", "phase": "state-of-xai",
+                    "content": [{"type": "output_text", "text": "I look it up."}]},
+                {"type": "function_call", "id": "fc_1", "call_id": call, "name": "weather",
+                    "arguments": "{\"city\":\"Oslo\"}"},
+            ]})
+        },
+    },
+];
+
+fn client(server: &Loopback, side: &Side) -> Client {
+    let mut profile = Profile::builtin(side.provider).unwrap();
+    profile.format = side.format;
+    let builder = builder(server, side.provider).profile(profile).model("some-model");
+    builder.build().unwrap()
+}
+
+/// Continues a conversation by a tool call and its result. Returns what was sent.
+fn turn(server: &Loopback, side: &Side, request: &mut ChatRequest, call: &str) -> String {
+    let body = (side.answer)(call).to_string();
+    server.reply(Reply::raw(200, "application/json", body.into_bytes()));
+    let answer = client(server, side).chat(&*request).unwrap();
+    assert_eq!(answer.tool_calls().next().unwrap().id, call);
+    // It may have been stored in between.
+    let stored = serde_json::to_string(&answer.message).unwrap();
+    request.messages.push(serde_json::from_str(&stored).unwrap());
+    request.messages.push(Message::tool_result(call, "7 degrees"));
+    server.requests().pop().unwrap().json().to_string()
+}
+
+#[test]
+fn every_pair_of_formats_continues_a_conversation_and_keeps_the_state_of_both() {
+    let server = loopback();
+    let tool = Tool::function("weather", "Weather in a city", json!({"type": "object"}));
+    for first in &SIDES {
+        for second in SIDES.iter().filter(|second| second.provider != first.provider) {
+            let pair = format!("{} and {}", first.provider, second.provider);
+            let mut request = ChatRequest::from("How cold is it?").tool(tool.clone());
+            for round in 0..2 {
+                for (side, other) in [(first, second), (second, first)] {
+                    let call = format!("call_{}_{round}", side.provider.len());
+                    let sent = turn(&server, side, &mut request, &call);
+                    let own = sent.matches(side.state).count();
+                    assert_eq!(own, round, "{pair}: {sent}");
+                    assert!(!sent.contains(other.state), "{pair}: {sent}");
+                    // The calls and results of both are there.
+                    let results = request.messages.len() / 2 - 1;
+                    assert_eq!(sent.matches("7 degrees").count(), results, "{pair}: {sent}");
+                }
+            }
+        }
+    }
+}
