@@ -186,7 +186,7 @@ fn a_stream_in_another_format_is_an_error_and_not_retried() {
         .unwrap();
     let error = client.stream("hi").unwrap_err();
     assert_eq!((error.kind(), server.connections()), (ErrorKind::Protocol, 1), "{error}");
-    assert!(error.to_string().contains("right provider"), "{error}");
+    assert!(error.to_string().contains("provider matches the base URL"), "{error}");
 }
 
 /// JSON at the depth limit and above it, wherever an answer keeps unknown members: above the limit

@@ -159,7 +159,7 @@ fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
     let mut ids: Vec<_> = answer.tool_calls().map(|call| &call.id).collect();
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), expected.calls.len(), "{file}: ids tell calls apart");
+    assert_eq!(ids.len(), expected.calls.len(), "{file}: two calls share an id");
 }
 
 /// What the client makes of a recording, over a real socket.

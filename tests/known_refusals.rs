@@ -25,7 +25,7 @@ fn what_cannot_be_corrected_is_refused_before_sending_with_the_remedy() {
         (&["openai", "anthropic"][..], hi(Image::from_url("/tmp/street.png")), "Image::from_path"),
         (&["openai", "anthropic"], hi(Image::from_url("street.png")), "Image::from_path"),
         (&["openai", "anthropic"], hi(Image::from_bytes("movie", b"x")), "image/png"),
-        (&["openai", "anthropic"], tool(json!({"type": "string"})), "are an object"),
+        (&["openai", "anthropic"], tool(json!({"type": "string"})), "must be an object"),
         (&["openai", "anthropic"], tool(json!("x")), "not a JSON Schema"),
         (&["openai", "anthropic"], tool(json!({"oneOf": []})), "at the top"),
         (
@@ -44,7 +44,7 @@ fn what_cannot_be_corrected_is_refused_before_sending_with_the_remedy() {
             "Message::tool_result",
         ),
         (&["anthropic"], ChatRequest::new(points()), "has 5 cache points"),
-        (&["anthropic"], ChatRequest::from("a").stop("\n"), "leave it out"),
+        (&["anthropic"], ChatRequest::from("a").stop("\n"), "remove it"),
         (&["anthropic"], hi(Image::from_bytes("image/tiff", b"x")), "convert it"),
     ] {
         for provider in providers {

@@ -204,9 +204,9 @@ impl Budget {
     /// provider.
     ///
     /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is no
-    /// provider's name selects all providers with these prices: `aws` includes one of your own that
-    /// is [priced](crate::ClientBuilder::price_provider) like it, for example. A name that is an id
-    /// selects that provider alone: `openai` does not include a gateway that is priced like OpenAI.
+    /// provider's id selects all providers with these prices as well: `google` includes `gemini`
+    /// and `gemini-openai`. A name that is an id selects that provider alone: `openai` does not
+    /// include a gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
     ///
     /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have: one
     /// that is no provider's name, is not in the price table, and has no price
@@ -301,7 +301,8 @@ fn is_same(one: &str, other: &str) -> bool {
 fn is_provider(only: &str, facts: &Facts<'_>) -> bool {
     is_same(only, facts.provider)
         || match provider::canonical(only.trim()) {
-            Some(id) => is_same(id, facts.provider),
+            Some(id) if is_same(id, only) => false,
+            Some(id) => is_same(id, facts.provider) || is_same(only, facts.price_provider),
             None => is_same(only, facts.price_provider),
         }
 }

@@ -308,9 +308,9 @@ fn a_budgets_provider_is_an_id_or_another_name_for_it() {
         ("google-openai", &[gemini_openai]),
         ("Azure_OpenAI", &[azure]),
         ("kimi", &[moonshot]),
-        // Also a name in the price table, but it is a provider's id.
-        ("moonshotai", &[moonshot]),
-        ("google", &[gemini]),
+        // Also a name in the price table.
+        ("moonshotai", &[moonshot, moonshot_messages]),
+        ("google", &[gemini, gemini_openai]),
         // Only a name in the price table.
         ("aws", &[bedrock]),
         // An id, so the same name in the price table does not count.

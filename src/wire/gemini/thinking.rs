@@ -28,8 +28,8 @@ struct Range {
 /// - Earlier models do not think.
 ///
 /// The thoughts are asked for (`includeThoughts`), as other providers show theirs unasked. They
-/// are billed either way (ai.google.dev/gemini-api/docs/thinking, "Pricing"). For a budget of
-/// one's own, leave the effort out and set `generationConfig.thinkingConfig` by `extra`.
+/// are billed either way (ai.google.dev/gemini-api/docs/thinking, "Pricing"). To set a budget
+/// yourself, leave the effort out and set `generationConfig.thinkingConfig` by `extra`.
 pub(super) fn config(
     effort: ReasoningEffort,
     model: &str,
