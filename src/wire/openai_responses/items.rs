@@ -311,7 +311,8 @@ impl Items {
             "refusal" => (Says::Refusal, "refusal"),
             _ => (Says::Text, "text"),
         };
-        let is_known = of_reasoning || says.fits(item::kind(&part));
+        let kind = item::kind(&part);
+        let is_known = of_reasoning || kind.is_empty() || says.fits(kind);
         let whole = match is_known.then(|| part.get_mut(member)).flatten().map(Value::take) {
             Some(Value::String(text)) => text,
             _ => String::new(),
