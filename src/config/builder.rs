@@ -14,36 +14,7 @@ use crate::retry::{Interruptible, RetryConfig, Sleeper};
 
 /// Configures a [`Client`](crate::Client).
 ///
-/// | setting | default |
-/// |---|---|
-/// | [`provider`](Self::provider), [`profile`](Self::profile) | none; models are then named `provider/model` |
-/// | [`add_provider`](Self::add_provider), [`profiles`](Self::profiles) | none |
-/// | [`model`](Self::model) | none; each request then names its own |
-/// | [`credentials`](Self::credentials) | the key |
-/// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
-/// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
-/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, otherwise the provider's own |
-/// | [`timeout`](Self::timeout) | 600 s |
-/// | [`connect_timeout`](Self::connect_timeout) | 5 s |
-/// | [`attempt_timeout`](Self::attempt_timeout) | none |
-/// | [`first_token_timeout`](Self::first_token_timeout) | none |
-/// | [`idle_timeout`](Self::idle_timeout) | 600 s |
-/// | [`stream_timeout`](Self::stream_timeout) | the `timeout` if set, otherwise 1 hour |
-/// | [`max_response_bytes`](Self::max_response_bytes) | 16 MiB |
-/// | [`max_response_head_bytes`](Self::max_response_head_bytes) | 12 KiB |
-/// | [`pool`](Self::pool) | [`PoolConfig::default`] |
-/// | [`retry`](Self::retry) | [`RetryConfig::default`] |
-/// | [`allow_plain_http`](Self::allow_plain_http) | `false`; this machine is always allowed |
-/// | [`budget`](Self::budget) | none |
-/// | [`costs`](Self::costs), [`cost_tracker`](Self::cost_tracker) | [`CostConfig::default`], not shared |
-/// | [`price_provider`](Self::price_provider) | the base URL decides |
-/// | [`observer`](Self::observer) | none |
-/// | [`metrics`](Self::metrics) | on |
-/// | [`header`](Self::header) | none |
-/// | [`tls`](Self::tls) | from `SSL_CERT_FILE` and `SSL_CERT_DIR`, otherwise see [`Tls`] |
-/// | [`sleeper`](Self::sleeper) | real time |
-/// | [`idempotency_keys`](Self::idempotency_keys) | `false` |
-/// | [`proxy`](Self::proxy) | `HTTPS_PROXY`, `HTTP_PROXY` or `ALL_PROXY`, except hosts in `NO_PROXY` |
+/// All settings and their defaults: [Settings](crate::guide::settings#the-client).
 ///
 /// ```
 /// use std::time::Duration;

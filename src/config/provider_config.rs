@@ -13,16 +13,8 @@ use crate::provider::{Credentials, Profile, Provider};
 /// They apply to this provider only: its key, base URL and headers never reach another. A provider
 /// needs no settings if the defaults from its profile and the environment are right.
 ///
-/// | setting | default |
-/// |---|---|
-/// | [`api_key`](Self::api_key) | from the provider's variable, such as `GROQ_API_KEY` |
-/// | [`credentials`](Self::credentials) | the key |
-/// | [`base_url`](Self::base_url) | from the environment, such as `GROQ_BASE_URL`, otherwise the provider's own |
-/// | [`allow_plain_http`](Self::allow_plain_http) | `false`; this machine is always allowed |
-/// | [`header`](Self::header) | none |
-/// | [`organization`](Self::organization), [`project`](Self::project) | `OPENAI_ORG_ID`, `OPENAI_PROJECT_ID` |
-/// | [`timeout`](Self::timeout) and the other time limits | those of the client |
-/// | [`price_provider`](Self::price_provider) | the base URL decides |
+/// What is not set here is as for the client; each method says what that is. All settings are in
+/// [Settings](crate::guide::settings#the-client).
 ///
 /// ```
 /// use std::time::Duration;

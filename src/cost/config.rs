@@ -96,21 +96,7 @@ pub enum UnreportedUsage {
 /// Sets up a [`CostTracker`]. Pass it to [`ClientBuilder::costs`] for one client, or call
 /// [`build`](Self::build) for a tracker that several clients or other programs share.
 ///
-/// | setting | default |
-/// |---|---|
-/// | [`budget`](Self::budget) | none |
-/// | [`prices`](Self::prices) | [`Prices::builtin`] |
-/// | [`unknown_model`](Self::unknown_model) | refuse with hard budgets, otherwise allow |
-/// | [`unreported_usage`](Self::unreported_usage) | charge what was reserved |
-/// | [`trust_reported_costs`](Self::trust_reported_costs) | no |
-/// | [`limit_output`](Self::limit_output) | yes |
-/// | [`default_output_tokens`](Self::default_output_tokens) | the most the model can write, or 4,096 |
-/// | [`min_output_tokens`](Self::min_output_tokens) | 256 |
-/// | [`tokenizer`](Self::tokenizer) | none: one token per byte |
-/// | [`on_alert`](Self::on_alert) | none |
-/// | [`ledger`](Self::ledger) | [`MemoryLedger`] |
-/// | [`recent_calls`](Self::recent_calls) | 100 |
-/// | [`clock`](Self::clock) | the system clock |
+/// All settings and their defaults: [Settings](crate::guide::settings#costconfig).
 ///
 /// ```
 /// use tollgate::{Budget, Client, CostConfig, Money, Price, Prices, Provider};
