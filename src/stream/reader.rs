@@ -227,7 +227,7 @@ impl Reader {
     /// only the wait for the end took too long.
     fn read_failed(&mut self, error: Error, events: &mut Vec<StreamEvent>) -> Result<bool, Error> {
         let is_late = error.kind() == ErrorKind::Timeout && self.grace.is_some();
-        if is_late && self.source.decoder.lock().finish(events).is_ok() {
+        if is_late && self.source.decoder.lock().complete(events) {
             return Ok(true);
         }
         Err(self.broken(error))

@@ -161,6 +161,16 @@ impl Decoder {
         self.settle(read)
     }
 
+    /// Completes an answer that has said why it ended, without waiting for the end of the body.
+    /// Returns whether it had. Half an event may have arrived; it can add nothing that matters.
+    pub(crate) fn complete(&mut self, events: &mut Vec<StreamEvent>) -> bool {
+        let may_end = self.failure.is_none() && self.answer.fold.has_finished();
+        if may_end && !self.is_done() {
+            self.answer.close(events);
+        }
+        self.is_done()
+    }
+
     fn check(&self) -> Result<(), Failure> {
         self.failure.clone().map_or(Ok(()), Err)
     }

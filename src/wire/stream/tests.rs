@@ -367,3 +367,19 @@ fn unreported_usage_is_estimated() {
     assert_eq!(usage.source, UsageSource::Estimated);
     assert_eq!(run.events[1], StreamEvent::Usage(usage.into()));
 }
+
+#[test]
+fn half_an_event_does_not_keep_a_finished_answer_from_completing() {
+    let stop =
+        "data: {\"type\": \"message_delta\", \"delta\": {\"stop_reason\": \"end_turn\"}}\n\n";
+    let begun = "data: {\"type\": \"content_block_delta\", \"index\": 0, \"delta\": {\"type\": \
+                 \"text_delta\", \"text\": \"Hi\"}}\n\n";
+    for (body, expected) in [([begun, stop].concat(), true), (begun.to_owned(), false)] {
+        let mut decoder = Decoder::new(Wire::Anthropic, 0, 1 << 20);
+        let mut events = Vec::new();
+        decoder.push(format!("{body}event: ping\ndata: {{\"ty").as_bytes(), &mut events).unwrap();
+        assert_eq!(decoder.complete(&mut events), expected);
+        let finished = events.iter().any(|event| matches!(event, StreamEvent::Finished(_)));
+        assert_eq!(finished, expected, "{events:?}");
+    }
+}
