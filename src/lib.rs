@@ -76,6 +76,7 @@ pub mod metrics;
 mod money;
 pub mod observe;
 mod observed;
+mod path_segment;
 mod pool;
 pub mod provider;
 mod raw;

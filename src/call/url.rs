@@ -5,6 +5,7 @@ use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
 use crate::error::{Error, ErrorKind};
+use crate::path_segment;
 use crate::wire::{Delivery, Wire};
 
 /// The part of a base URL that stands for the request's model.
@@ -24,7 +25,7 @@ pub(super) fn endpoint(
     delivery: Delivery,
 ) -> Result<Uri, Error> {
     let path = match holds_model(base) {
-        true => Cow::Owned(base.path().replace(MODEL, &percent_encoded(model))),
+        true => Cow::Owned(base.path().replace(MODEL, &path_segment::encode(model))),
         false => Cow::Borrowed(base.path()),
     };
     let above = path.trim_end_matches('/');
@@ -79,20 +80,6 @@ fn queries(base: &Uri, other: &str) -> String {
         (one, "") | ("", one) => format!("?{one}"),
         (one, other) => format!("?{one}&{other}"),
     }
-}
-
-/// A model as one path segment (RFC 3986 section 3.3).
-fn percent_encoded(model: &str) -> String {
-    let mut encoded = String::with_capacity(model.len());
-    for byte in model.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            byte => encoded.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

@@ -10,53 +10,29 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::FinishReason;
 
-/// Chat Completions.
-pub(super) struct Chat;
-
-impl Renderer for Chat {
-    fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String {
-        finish_reason(reply, answer)
-    }
-
-    fn whole(&self, filled: &Filled<'_>) -> Value {
-        chat(filled)
-    }
-
-    fn events(&self, filled: &Filled<'_>) -> Vec<Event> {
-        chat_events(filled)
-    }
-
-    fn error(&self, status: u16, failure: &Failure, _request_id: &str) -> Value {
-        error(status, failure)
-    }
-
-    fn request_id(&self, number: u64) -> (&'static str, String) {
-        ("x-request-id", format!("req_{number:032x}"))
-    }
-
-    fn rate_limit(&self, limit: u64, remaining: u64, _now: SystemTime) -> Vec<(String, String)> {
-        rate_limit(limit, remaining)
-    }
-
-    fn not_found(&self, request: &Request) -> Reply {
-        not_found(request)
-    }
+/// A format of OpenAI's. They differ in the bodies of answers only.
+pub(super) struct OpenAi {
+    whole: fn(&Filled<'_>) -> Value,
+    events: fn(&Filled<'_>) -> Vec<Event>,
 }
 
-/// Text completions.
-pub(super) struct Completions;
+/// Chat Completions.
+pub(super) static CHAT: OpenAi = OpenAi { whole: chat, events: chat_events };
 
-impl Renderer for Completions {
+/// Text completions.
+pub(super) static COMPLETIONS: OpenAi = OpenAi { whole: completion, events: completion_events };
+
+impl Renderer for OpenAi {
     fn finish_reason(&self, reply: &Reply, answer: &Answer) -> String {
         finish_reason(reply, answer)
     }
 
     fn whole(&self, filled: &Filled<'_>) -> Value {
-        completion(filled)
+        (self.whole)(filled)
     }
 
     fn events(&self, filled: &Filled<'_>) -> Vec<Event> {
-        completion_events(filled)
+        (self.events)(filled)
     }
 
     fn error(&self, status: u16, failure: &Failure, _request_id: &str) -> Value {

@@ -21,8 +21,8 @@ impl Format {
     /// The renderer of responses in this format.
     pub(super) fn renderer(self) -> &'static dyn Renderer {
         match self {
-            Self::Chat => &openai::Chat,
-            Self::Completions => &openai::Completions,
+            Self::Chat => &openai::CHAT,
+            Self::Completions => &openai::COMPLETIONS,
             Self::Responses => &responses::Responses,
             Self::Messages => &anthropic::Messages,
             Self::GenerateContent => &gemini::GenerateContent,

@@ -45,7 +45,7 @@ impl Renderer for Responses {
     }
 
     fn error(&self, status: u16, failure: &Failure, _request_id: &str) -> Value {
-        openai::Chat.error(status, failure, "")
+        openai::CHAT.error(status, failure, "")
     }
 
     /// The error is in the event, and not in a member of it.
@@ -61,15 +61,15 @@ impl Renderer for Responses {
     }
 
     fn request_id(&self, number: u64) -> (&'static str, String) {
-        openai::Chat.request_id(number)
+        openai::CHAT.request_id(number)
     }
 
     fn rate_limit(&self, limit: u64, remaining: u64, now: SystemTime) -> Vec<(String, String)> {
-        openai::Chat.rate_limit(limit, remaining, now)
+        openai::CHAT.rate_limit(limit, remaining, now)
     }
 
     fn not_found(&self, request: &Request) -> Reply {
-        openai::Chat.not_found(request)
+        openai::CHAT.not_found(request)
     }
 }
 

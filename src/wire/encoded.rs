@@ -79,7 +79,7 @@ impl<'a> Encoded<'a> {
     }
 
     fn output_limits(&self) -> &'static [Path] {
-        self.wire.format().output_limits()
+        self.wire.format().output_limits
     }
 
     /// Sets the output limit of each answer.
@@ -88,7 +88,7 @@ impl<'a> Encoded<'a> {
     ///
     /// Those of encoding.
     pub(crate) fn limit_output(&mut self, tokens: u32) -> Result<(), Error> {
-        let path = self.wire.format().output_limit(self.target.model, self.target.dialect);
+        let path = (self.wire.format().output_limit)(self.target.model, self.target.dialect);
         match output_limit(&self.body, self.output_limits()) {
             Some(stated) if stated == u64::from(tokens) => {}
             // The common case: the serialized body stays as it is.
@@ -145,7 +145,7 @@ fn remove_null(body: &mut Map<String, Value>, path: Path) {
 /// Returns true if a request has a null output limit.
 fn has_null_limit(request: &ChatRequest, wire: Wire) -> bool {
     !request.extra.is_empty()
-        && wire.format().output_limits().iter().any(|path| {
+        && wire.format().output_limits.iter().any(|path| {
             let (first, rest) = path.split_first().unzip();
             let value = first.and_then(|first| request.extra.get(*first));
             let inside = rest.unwrap_or_default();
@@ -159,7 +159,7 @@ fn has_null_limit(request: &ChatRequest, wire: Wire) -> bool {
 /// the same as none.
 fn without_null_limits(request: &ChatRequest, wire: Wire) -> ChatRequest {
     let mut request = request.clone();
-    for path in wire.format().output_limits() {
+    for path in wire.format().output_limits {
         remove_null(&mut request.extra, path);
     }
     request

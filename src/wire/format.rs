@@ -1,7 +1,6 @@
 //! The two traits that each wire format implements.
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 use ureq::http::HeaderValue;
 
 use super::measure::Prompt;
@@ -15,74 +14,67 @@ use crate::upper_bound::ModelLimits;
 /// The path to a member inside a body, from the outside in.
 pub(in crate::wire) type Path = &'static [&'static str];
 
-/// How one endpoint's requests are written and its answers read.
-pub(in crate::wire) trait WireFormat: Sync {
-    /// Returns the provider that invented the format.
-    fn inventor(&self) -> Provider;
-
-    /// Returns the path below the base URL. If the base URL already ends with the first part of
-    /// this path, that part is not repeated.
-    fn path(&self, model: &str, delivery: Delivery) -> Cow<'static, str>;
-
-    /// Returns true if every request to a provider goes to the same path.
-    fn has_one_path(&self) -> bool {
-        true
-    }
-
-    /// Returns the members that every request needs. [`ChatRequest::omit`] cannot remove them.
-    fn required(&self) -> &'static [&'static str];
-
-    /// Builds the body of a request.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the target cannot express the
-    /// request.
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error>;
-
-    /// Returns the header with the requested betas, or `None` if the header `set` for the client
-    /// already has them.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the format has no betas.
-    fn betas(
-        &self,
-        request: &ChatRequest,
-        _set: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, Error> {
-        match request.betas.first() {
-            None => Ok(None),
-            Some(beta) => Err(Error::invalid_request(format!(
-                "the request names the beta {beta:?}, but only Anthropic has betas; remove \
-                 it, or set a header for all requests with ClientBuilder::header"
-            ))),
-        }
-    }
-
-    /// Returns the members that can limit the output of one choice.
-    fn output_limits(&self) -> &'static [Path];
-
-    /// Returns the one of [`output_limits`](Self::output_limits) to use for this model.
-    fn output_limit(&self, model: &str, dialect: &Dialect) -> Path;
-
+/// How one endpoint's requests are written and its answers read: a row of data for each format.
+pub(in crate::wire) struct WireFormat {
+    /// The provider that invented the format.
+    pub(in crate::wire) inventor: Provider,
+    pub(in crate::wire) endpoint: Endpoint,
+    /// The members that every request needs. [`ChatRequest::omit`] cannot remove them.
+    pub(in crate::wire) required: &'static [&'static str],
+    /// Builds the body of a request, or refuses what the target cannot express.
+    pub(in crate::wire) encode: Encode,
+    /// Returns the header with the requested betas, or `None` if the header set for the client
+    /// already has them. Refuses betas if the format has none.
+    pub(in crate::wire) betas: Betas,
+    /// The members that can limit the output of one choice.
+    pub(in crate::wire) output_limits: &'static [Path],
+    /// Returns the one of them to use for a model.
+    pub(in crate::wire) output_limit: fn(model: &str, dialect: &Dialect) -> Path,
     /// Measures the most that a body can use.
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a>;
-
-    /// Decodes the body of a successful response.
-    ///
-    /// # Errors
-    ///
-    /// The failure that the body reports, or the reason why it is not an answer.
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure>;
-
+    pub(in crate::wire) measure: Measure,
+    /// Decodes the body of a successful response, or returns the failure that it reports.
+    pub(in crate::wire) decode: fn(body: &[u8]) -> Result<Decoded, Failure>,
     /// Returns an empty answer for the events of a stream to fill.
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold>;
+    pub(in crate::wire) fold: fn(limit: SizeLimit) -> Box<dyn Fold>,
+}
+
+/// Where a format's requests go, below the base URL. If the base URL already ends with the first
+/// part of the path, that part is not repeated.
+pub(in crate::wire) enum Endpoint {
+    /// Every request goes to the same path.
+    Fixed(&'static str),
+    /// The model and the delivery decide.
+    Computed(fn(model: &str, delivery: Delivery) -> String),
+}
+
+pub(in crate::wire) type Encode = fn(
+    request: &ChatRequest,
+    target: Target<'_>,
+    delivery: Delivery,
+) -> Result<Map<String, Value>, Error>;
+
+pub(in crate::wire) type Betas =
+    fn(request: &ChatRequest, set: Option<&HeaderValue>) -> Result<Option<HeaderValue>, Error>;
+
+pub(in crate::wire) type Measure =
+    for<'a> fn(body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a>;
+
+/// The [`betas`](WireFormat::betas) of formats that have none.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the request names one.
+pub(in crate::wire) fn no_betas(
+    request: &ChatRequest,
+    _set: Option<&HeaderValue>,
+) -> Result<Option<HeaderValue>, Error> {
+    match request.betas.first() {
+        None => Ok(None),
+        Some(beta) => Err(Error::invalid_request(format!(
+            "the request names the beta {beta:?}, but only Anthropic has betas; remove it, or set \
+             a header for all requests with ClientBuilder::header"
+        ))),
+    }
 }
 
 /// The answer that a stream's events build up.

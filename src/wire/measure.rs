@@ -27,7 +27,7 @@ pub(in crate::wire) fn measure(
     stated: Option<u64>,
 ) -> Result<UpperBound, Unbounded> {
     let format = wire.format();
-    let prompt = format.measure(body, basis);
+    let prompt = (format.measure)(body, basis);
     if let Some(what) = prompt.surcharge {
         return Err(Unbounded::Price(what));
     }
@@ -52,7 +52,7 @@ pub(in crate::wire) fn measure(
             .saturating_mul(prompt.steps),
     };
     let limit =
-        output_limit(body, format.output_limits()).or(basis.output_tokens).or(basis.context_window);
+        output_limit(body, format.output_limits).or(basis.output_tokens).or(basis.context_window);
     let limit = limit.ok_or(Unbounded::Output)?.max(thinking_budget(body));
     let limit = limit.min(basis.context_window.unwrap_or(u64::MAX));
     let answers = choices.saturating_mul(prompt.prompts).saturating_mul(prompt.steps);

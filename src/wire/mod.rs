@@ -42,7 +42,7 @@ use openai_chat::Dialect;
 
 pub(crate) use delivery::Delivery;
 pub(crate) use encoded::Encoded;
-use format::WireFormat;
+use format::{Endpoint, WireFormat};
 pub(crate) use json::{append, write};
 #[cfg(test)]
 pub(crate) use reply::header_map;
@@ -171,13 +171,13 @@ impl Decoded {
 }
 
 impl Wire {
-    const fn format(self) -> &'static dyn WireFormat {
+    fn format(self) -> &'static WireFormat {
         match self {
-            Self::OpenAiChat => &openai_chat::Chat,
-            Self::OpenAiCompletions => &openai_completions::Completions,
-            Self::OpenAiResponses => &openai_responses::Responses,
-            Self::Anthropic => &anthropic::Messages,
-            Self::Gemini => &gemini::GenerateContent,
+            Self::OpenAiChat => &openai_chat::CHAT,
+            Self::OpenAiCompletions => &openai_completions::COMPLETIONS,
+            Self::OpenAiResponses => &openai_responses::RESPONSES,
+            Self::Anthropic => &anthropic::MESSAGES,
+            Self::Gemini => &gemini::GENERATE_CONTENT,
         }
     }
 
@@ -212,17 +212,20 @@ impl Wire {
 
     /// Returns the provider that invented the format.
     pub(crate) fn inventor(self) -> Provider {
-        self.format().inventor()
+        self.format().inventor.clone()
     }
 
-    /// Returns the path below the base URL; see [`WireFormat::path`].
+    /// Returns the path below the base URL; see [`Endpoint`].
     pub(crate) fn path(self, model: &str, delivery: Delivery) -> Cow<'static, str> {
-        self.format().path(model, delivery)
+        match self.format().endpoint {
+            Endpoint::Fixed(path) => Cow::Borrowed(path),
+            Endpoint::Computed(path) => Cow::Owned(path(model, delivery)),
+        }
     }
 
     /// Returns true if every request to a provider goes to the same path.
     pub(crate) fn has_one_path(self) -> bool {
-        self.format().has_one_path()
+        matches!(self.format().endpoint, Endpoint::Fixed(_))
     }
 
     /// Encodes a request. If it `may_be_limited`, a null output limit counts as none.
@@ -249,9 +252,9 @@ impl Wire {
         delivery: Delivery,
     ) -> Result<Map<String, Value>, Error> {
         let format = self.format();
-        let mut body = format.body(request, target, delivery)?;
+        let mut body = (format.encode)(request, target, delivery)?;
         for name in &request.omit {
-            if format.required().contains(&&**name) {
+            if format.required.contains(&&**name) {
                 return Err(Error::invalid_request(format!(
                     "the request omits {name:?}, which every request needs; keep it"
                 )));
@@ -272,7 +275,7 @@ impl Wire {
         request: &ChatRequest,
         set: Option<&HeaderValue>,
     ) -> Result<Option<HeaderValue>, Error> {
-        self.format().betas(request, set)
+        (self.format().betas)(request, set)
     }
 
     /// Decodes a response of any status from `provider`.
@@ -287,10 +290,10 @@ impl Wire {
         }
     }
 
-    /// Reads the body of a successful response that is no event stream.
+    /// Decodes the body of a successful response, which must not be an event stream.
     fn decode_json(self, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
         head::check_markup(body)?;
-        let mut decoded = self.format().decode(body)?;
+        let mut decoded = (self.format().decode)(body)?;
         decoded.message.set_sender(provider);
         Ok(decoded)
     }

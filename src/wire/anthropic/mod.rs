@@ -33,18 +33,9 @@ mod stream;
 mod thinking;
 mod tools;
 
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-
-use crate::chat::{ChatRequest, Provider};
-use crate::error::Error;
-use crate::upper_bound::ModelLimits;
-use crate::wire::format::{Fold, Path, WireFormat};
+use crate::chat::Provider;
+use crate::wire::format::{Endpoint, WireFormat};
 use crate::wire::measure::Prompt;
-use crate::wire::openai_chat::Dialect;
-use crate::wire::stream::SizeLimit;
-use crate::wire::{Decoded, Delivery, Failure, Target};
-use ureq::http::HeaderValue;
 
 pub(crate) use betas::HEADER as BETAS;
 use decode::decode;
@@ -59,55 +50,15 @@ use stream::Stream;
 pub(crate) const VERSION: &str = "2023-06-01";
 
 /// `POST /v1/messages`
-pub(super) struct Messages;
-
-impl WireFormat for Messages {
-    fn inventor(&self) -> Provider {
-        Provider::ANTHROPIC
-    }
-
-    fn path(&self, _model: &str, _delivery: Delivery) -> Cow<'static, str> {
-        Cow::Borrowed("/v1/messages")
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["model", "messages", "stream"]
-    }
-
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
-        encode(request, target, delivery)
-    }
-
-    fn betas(
-        &self,
-        request: &ChatRequest,
-        set: Option<&HeaderValue>,
-    ) -> Result<Option<HeaderValue>, Error> {
-        betas::header(request, set)
-    }
-
-    fn output_limits(&self) -> &'static [Path] {
-        &[&["max_tokens"], &["max_completion_tokens"]]
-    }
-
-    fn output_limit(&self, _model: &str, _dialect: &Dialect) -> Path {
-        &["max_tokens"]
-    }
-
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a> {
-        Prompt::anthropic(body, limits)
-    }
-
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
-        decode(body)
-    }
-
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold> {
-        Box::new(Stream::new(limit))
-    }
-}
+pub(super) static MESSAGES: WireFormat = WireFormat {
+    inventor: Provider::ANTHROPIC,
+    endpoint: Endpoint::Fixed("/v1/messages"),
+    required: &["model", "messages", "stream"],
+    encode,
+    betas: betas::header,
+    output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
+    output_limit: |_, _| &["max_tokens"],
+    measure: |body, limits| Prompt::anthropic(body, limits),
+    decode,
+    fold: |limit| Box::new(Stream::new(limit)),
+};

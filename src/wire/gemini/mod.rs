@@ -37,17 +37,9 @@ mod thinking;
 mod tools;
 mod usage;
 
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-
-use crate::chat::{ChatRequest, Format, Provenance, Provider};
-use crate::error::Error;
-use crate::upper_bound::ModelLimits;
-use crate::wire::format::{Fold, Path, WireFormat};
+use crate::chat::{Format, Provenance, Provider};
+use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::measure::Prompt;
-use crate::wire::openai_chat::Dialect;
-use crate::wire::stream::SizeLimit;
-use crate::wire::{Decoded, Delivery, Failure, Target};
 use stream::Stream;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
@@ -58,51 +50,15 @@ const PROVENANCE: Provenance = Provenance::inventor(Format::Gemini);
 const SIGNATURE: &str = "thoughtSignature";
 
 /// `POST /models/{model}:generateContent`
-pub(super) struct GenerateContent;
-
-impl WireFormat for GenerateContent {
-    fn inventor(&self) -> Provider {
-        Provider::GEMINI
-    }
-
-    fn path(&self, model: &str, delivery: Delivery) -> Cow<'static, str> {
-        path::path(model, delivery)
-    }
-
-    fn has_one_path(&self) -> bool {
-        false
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["contents"]
-    }
-
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
-        encode::encode(request, target, delivery)
-    }
-
-    fn output_limits(&self) -> &'static [Path] {
-        &[&["generationConfig", "maxOutputTokens"]]
-    }
-
-    fn output_limit(&self, _model: &str, _dialect: &Dialect) -> Path {
-        &["generationConfig", "maxOutputTokens"]
-    }
-
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a> {
-        Prompt::gemini(body, limits)
-    }
-
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
-        decode::decode(body)
-    }
-
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold> {
-        Box::new(Stream::new(limit))
-    }
-}
+pub(super) static GENERATE_CONTENT: WireFormat = WireFormat {
+    inventor: Provider::GEMINI,
+    endpoint: Endpoint::Computed(path::path),
+    required: &["contents"],
+    encode: encode::encode,
+    betas: no_betas,
+    output_limits: &[&["generationConfig", "maxOutputTokens"]],
+    output_limit: |_, _| &["generationConfig", "maxOutputTokens"],
+    measure: |body, limits| Prompt::gemini(body, limits),
+    decode: decode::decode,
+    fold: |limit| Box::new(Stream::new(limit)),
+};

@@ -271,14 +271,14 @@ fn the_output_bound_is_the_limit_times_the_choices() {
     let window = Basis { context_window: Some(1000), ..basis(CHAT, "m") };
     assert_eq!(of(&body, &window).unwrap().output_tokens, 1000);
     assert_eq!(
-        output_limit(&encoded(MESSAGES, &"hi".into()), MESSAGES.format().output_limits()),
+        output_limit(&encoded(MESSAGES, &"hi".into()), MESSAGES.format().output_limits),
         Some(4096)
     );
-    assert_eq!(output_limit(&encoded(CHAT, &"hi".into()), CHAT.format().output_limits()), None);
+    assert_eq!(output_limit(&encoded(CHAT, &"hi".into()), CHAT.format().output_limits), None);
     assert_eq!(
         output_limit(
             &encoded(CHAT, &ChatRequest::from("hi").max_output_tokens(7)),
-            CHAT.format().output_limits()
+            CHAT.format().output_limits
         ),
         Some(7)
     );

@@ -6,6 +6,7 @@ use super::dialect::{Dialect, InstructionRole, OutputLimit, ResponseFormats, See
 use super::{messages, model, reasoning, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
+use crate::wire::format::Path;
 use crate::wire::{Delivery, Target, json, schema, tool_turns, validate};
 
 /// Builds the body of a chat completion request.
@@ -37,8 +38,8 @@ pub(in crate::wire) fn encode(
     set("parallel_tool_calls", tools::encode_parallel(request, dialect)?);
     set("response_format", response_format(request, dialect)?);
     let limit = request.max_output_tokens.map(Value::from);
-    if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(*limit)) {
-        set(limit_member(model, dialect), limit);
+    if limit.is_some() && !LIMITS.iter().any(|limit| request.extra.contains_key(limit[0])) {
+        set(limit_member(model, dialect)[0], limit);
     }
     set("n", request.n.map(Value::from));
     set("logprobs", request.logprobs.map(|_| true.into()));
@@ -58,10 +59,10 @@ pub(in crate::wire) fn encode(
 }
 
 /// The two names of the output limit. Newer models accept only the second.
-const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+const LIMITS: [Path; 2] = [&["max_tokens"], &["max_completion_tokens"]];
 
 /// Returns the one that a model accepts.
-pub(in crate::wire) fn limit_member(model: &str, dialect: &Dialect) -> &'static str {
+pub(super) fn limit_member(model: &str, dialect: &Dialect) -> Path {
     match dialect.output_limit {
         OutputLimit::ByModel => LIMITS[usize::from(model::is_newer(model))],
         OutputLimit::MaxTokens => LIMITS[0],

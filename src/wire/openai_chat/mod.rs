@@ -25,16 +25,9 @@ mod stream;
 mod tools;
 pub(super) mod usage;
 
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-
-use crate::chat::{ChatRequest, Provider};
-use crate::error::Error;
-use crate::upper_bound::ModelLimits;
-use crate::wire::format::{Fold, Path, WireFormat};
+use crate::chat::Provider;
+use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::measure::Prompt;
-use crate::wire::stream::SizeLimit;
-use crate::wire::{Decoded, Delivery, Failure, Target};
 
 pub(super) use answer::{fingerprint, tool_call};
 use decode::decode;
@@ -54,50 +47,15 @@ pub(super) use tools::{encode_parallel, subset};
 pub(super) use usage::Report;
 
 /// `POST /chat/completions`
-pub(super) struct Chat;
-
-impl WireFormat for Chat {
-    fn inventor(&self) -> Provider {
-        Provider::OPENAI
-    }
-
-    fn path(&self, _model: &str, _delivery: Delivery) -> Cow<'static, str> {
-        Cow::Borrowed("/chat/completions")
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["model", "messages", "stream"]
-    }
-
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
-        encode(request, target, delivery)
-    }
-
-    fn output_limits(&self) -> &'static [Path] {
-        &[&["max_tokens"], &["max_completion_tokens"]]
-    }
-
-    fn output_limit(&self, model: &str, dialect: &Dialect) -> Path {
-        match limit_member(model, dialect) {
-            "max_tokens" => &["max_tokens"],
-            _ => &["max_completion_tokens"],
-        }
-    }
-
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a> {
-        Prompt::openai(body, limits)
-    }
-
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
-        decode(body)
-    }
-
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold> {
-        Box::new(Stream::new(limit))
-    }
-}
+pub(super) static CHAT: WireFormat = WireFormat {
+    inventor: Provider::OPENAI,
+    endpoint: Endpoint::Fixed("/chat/completions"),
+    required: &["model", "messages", "stream"],
+    encode,
+    betas: no_betas,
+    output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
+    output_limit: limit_member,
+    measure: |body, limits| Prompt::openai(body, limits),
+    decode,
+    fold: |limit| Box::new(Stream::new(limit)),
+};

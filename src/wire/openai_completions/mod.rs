@@ -4,66 +4,31 @@
 mod stream;
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 use crate::chat::{ChatRequest, Format, Image, Message, Part, Provider, ResponseFormat, Role};
 use crate::error::Error;
-use crate::upper_bound::ModelLimits;
 use crate::wire::finish_reason::finish_reason;
-use crate::wire::format::{Fold, Path, WireFormat};
+use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::json::object::members;
 use crate::wire::json::string::Written;
 use crate::wire::measure::Prompt;
-use crate::wire::openai_chat::{Dialect, Envelope, seed_member};
-use crate::wire::stream::SizeLimit;
+use crate::wire::openai_chat::{Envelope, seed_member};
 use crate::wire::{Decoded, Delivery, Failure, Target, json, validate};
 use stream::Stream;
 
 /// `POST /completions`
-pub(super) struct Completions;
-
-impl WireFormat for Completions {
-    fn inventor(&self) -> Provider {
-        Provider::OPENAI
-    }
-
-    fn path(&self, _model: &str, _delivery: Delivery) -> Cow<'static, str> {
-        Cow::Borrowed("/completions")
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["model", "prompt", "stream"]
-    }
-
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
-        encode(request, target, delivery)
-    }
-
-    fn output_limits(&self) -> &'static [Path] {
-        &[&["max_tokens"], &["max_completion_tokens"]]
-    }
-
-    fn output_limit(&self, _model: &str, _dialect: &Dialect) -> Path {
-        &["max_tokens"]
-    }
-
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a> {
-        Prompt::openai(body, limits)
-    }
-
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
-        decode(body)
-    }
-
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold> {
-        Box::new(Stream::new(limit))
-    }
-}
+pub(super) static COMPLETIONS: WireFormat = WireFormat {
+    inventor: Provider::OPENAI,
+    endpoint: Endpoint::Fixed("/completions"),
+    required: &["model", "prompt", "stream"],
+    encode,
+    betas: no_betas,
+    output_limits: &[&["max_tokens"], &["max_completion_tokens"]],
+    output_limit: |_, _| &["max_tokens"],
+    measure: |body, limits| Prompt::openai(body, limits),
+    decode,
+    fold: |limit| Box::new(Stream::new(limit)),
+};
 
 /// The output limit if the caller sets none. The endpoint's own default is 16
 /// (`CompletionCreateParams.max_tokens` in openai-python), which truncates nearly every answer.

@@ -30,17 +30,9 @@ mod models;
 mod stream;
 mod tools;
 
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-
-use crate::chat::{ChatRequest, Provider};
-use crate::error::Error;
-use crate::upper_bound::ModelLimits;
-use crate::wire::format::{Fold, Path, WireFormat};
+use crate::chat::Provider;
+use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::measure::Prompt;
-use crate::wire::openai_chat::Dialect;
-use crate::wire::stream::SizeLimit;
-use crate::wire::{Decoded, Delivery, Failure, Target};
 
 use decode::decode;
 use encode::encode;
@@ -48,47 +40,15 @@ pub(crate) use models::serves;
 use stream::Stream;
 
 /// `POST /responses`
-pub(super) struct Responses;
-
-impl WireFormat for Responses {
-    fn inventor(&self) -> Provider {
-        Provider::OPENAI
-    }
-
-    fn path(&self, _model: &str, _delivery: Delivery) -> Cow<'static, str> {
-        Cow::Borrowed("/responses")
-    }
-
-    fn required(&self) -> &'static [&'static str] {
-        &["model", "input", "stream"]
-    }
-
-    fn body(
-        &self,
-        request: &ChatRequest,
-        target: Target<'_>,
-        delivery: Delivery,
-    ) -> Result<Map<String, Value>, Error> {
-        encode(request, target, delivery)
-    }
-
-    fn output_limits(&self) -> &'static [Path] {
-        &[&["max_output_tokens"]]
-    }
-
-    fn output_limit(&self, _model: &str, _dialect: &Dialect) -> Path {
-        &["max_output_tokens"]
-    }
-
-    fn measure<'a>(&self, body: &'a Map<String, Value>, limits: &'a ModelLimits<'a>) -> Prompt<'a> {
-        Prompt::responses(body, limits)
-    }
-
-    fn decode(&self, body: &[u8]) -> Result<Decoded, Failure> {
-        decode(body)
-    }
-
-    fn fold(&self, limit: SizeLimit) -> Box<dyn Fold> {
-        Box::new(Stream::new(limit))
-    }
-}
+pub(super) static RESPONSES: WireFormat = WireFormat {
+    inventor: Provider::OPENAI,
+    endpoint: Endpoint::Fixed("/responses"),
+    required: &["model", "input", "stream"],
+    encode,
+    betas: no_betas,
+    output_limits: &[&["max_output_tokens"]],
+    output_limit: |_, _| &["max_output_tokens"],
+    measure: |body, limits| Prompt::responses(body, limits),
+    decode,
+    fold: |limit| Box::new(Stream::new(limit)),
+};

@@ -58,7 +58,7 @@ impl Answer {
         let before = events.len();
         self.fold.close(events);
         self.label(&mut events[before..]);
-        let empty = self.wire.format().fold(SizeLimit::new(0));
+        let empty = (self.wire.format().fold)(SizeLimit::new(0));
         let mut decoded = mem::replace(&mut self.fold, empty).decoded(self.prompt_tokens);
         decoded.message.set_sender(&self.provider);
         self.conclude(decoded, events);

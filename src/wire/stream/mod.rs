@@ -77,7 +77,7 @@ impl Decoder {
                 wire,
                 provider: wire.inventor(),
                 prompt_tokens: size_limit::tokens(request_bytes),
-                fold: wire.format().fold(size_limit.clone()),
+                fold: (wire.format().fold)(size_limit.clone()),
                 whole: None,
                 known: false,
                 unknown_events: 0,
