@@ -13,6 +13,8 @@ use std::time::Duration;
 use support::front::{
     Fails, Failure, Front, Impatient, assert_recovers, assert_requests, behind, call, nobody,
 };
+use support::listener::{connect, wait_for_the_end};
+use support::server::send;
 use support::{loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{Decision, ErrorKind, PoolConfig, RetryConfig, Wait};
@@ -182,7 +184,10 @@ fn ten_thousand_calls_from_32_threads_without_an_error() {
     let total = client.pool().total;
     assert!(total.opened >= (CALLS / 3) as u64, "{total:?}");
     assert_eq!(total.opened, total.idle as u64 + total.closed.total());
-    // Longer than nginx keeps an idle connection.
-    thread::sleep(Duration::from_millis(1500));
+    // nginx closes idle connections in the order of their last requests, so once it closes this
+    // one, it has closed all of the client's.
+    let mut last = connect(nginx.address()).unwrap();
+    send(&mut last, "GET / HTTP/1.1\r\nhost: h\r\n\r\n");
+    wait_for_the_end(&last);
     client.chat("hi").unwrap();
 }

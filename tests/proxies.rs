@@ -7,9 +7,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::{Arc, Mutex, mpsc};
-use std::thread;
 use std::time::{Duration, Instant};
-use support::listener::{Listener, PATIENCE, connect, relay, wait_for_the_end};
+use support::listener::{
+    Listener, PATIENCE, connect, relay, repeat_until_the_end, wait_for_the_end,
+};
 use support::{KEY, builder, cancelled, eventually, loopback, quick_retries};
 use tollgate::{Client, ClientBuilder, Error, ErrorKind, OriginStats, Phase, Proxy};
 
@@ -362,12 +363,7 @@ fn a_hanging_proxy_ends_at_the_connect_timeout() {
 fn a_proxy_that_never_ends_its_answer_ends_at_the_connect_timeout() {
     let proxy = ConnectProxy::start(|mut client, _| {
         client.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").unwrap();
-        // Until the client has left.
-        let begun = Instant::now();
-        while client.write_all(b".").is_ok() {
-            assert!(begun.elapsed() < PATIENCE / 2, "the client did not go");
-            thread::sleep(Duration::from_millis(20));
-        }
+        repeat_until_the_end(client, b".");
     });
     for builder in both(unreachable(proxy.proxy())) {
         let (error, pool) = failure(builder.connect_timeout(Duration::from_millis(300)));

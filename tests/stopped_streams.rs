@@ -6,6 +6,7 @@ mod support;
 use serde_json::{Value, json};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::listener::repeat_until_the_end;
 use support::server::{RawServer, request, send};
 use support::stream::{
     AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, first_word_and_end, flood, head, whole,
@@ -73,8 +74,8 @@ fn a_limit_for_the_whole_stream_applies_where_one_is_set() {
     assert!(client.stream(nothing).unwrap_err().to_string().contains("the stream_timeout is zero"));
 }
 
-/// The text of a stream that says "one " and then `noise` for as long as the client listens,
-/// up to ten seconds, and the phase in which it ends.
+/// The text of a stream that says "one " and then `noise` until the client leaves, and the phase
+/// in which it times out.
 fn drowned_in(noise: String, provider: &'static str) -> (String, Option<Phase>) {
     let server = RawServer::start(move |_, mut socket| {
         let _ = request(&mut socket);
@@ -83,12 +84,7 @@ fn drowned_in(noise: String, provider: &'static str) -> (String, Option<Phase>) 
             _ => CHUNK,
         };
         send(&mut socket, &(head() + word));
-        for _ in 0..500 {
-            if std::io::Write::write_all(&mut socket, noise.as_bytes()).is_err() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        repeat_until_the_end(&socket, noise.as_bytes());
     });
     let builder = builder_at(&server.base_url()).provider(provider);
     let client = builder.idle_timeout(Duration::from_millis(400)).build().unwrap();

@@ -5,9 +5,8 @@ mod support;
 use serde_json::json;
 use std::io::Write;
 use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
-use support::listener::wait_for_the_end;
+use support::listener::{PATIENCE, wait_for_the_end};
 use support::server::{RawServer, request, send, word};
 use support::stream::{AT_ONCE, BOTH, CHUNK, LONG, at_rest, drain, flood, head, whole};
 use support::{builder_at, client, eventually, loopback};
@@ -169,31 +168,21 @@ fn a_slow_caller_makes_the_provider_wait() {
         send(&mut socket, &head());
         let body = CHUNK.repeat(SIZE / CHUNK.len());
         let mut left = body.as_bytes();
-        // As much as is taken at once.
-        socket.set_nonblocking(true).unwrap();
+        // Time is under test: nothing else shows that the client has stopped reading for good.
+        socket.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         while let Ok(written @ 1..) = socket.write(left) {
             left = &left[written..];
         }
         let _ = sender.send(!left.is_empty());
-        socket.set_nonblocking(false).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
         if socket.write_all(left).is_ok() {
             send(&mut socket, "data: [DONE]\n\n");
         }
     });
     let client = builder_at(&server.base_url()).max_response_bytes(SIZE).build().unwrap();
     let mut stream = client.stream("hi").unwrap();
-    assert!(full.recv_timeout(AT_ONCE).unwrap(), "it was all taken, though nobody reads it");
-    // The provider has more to send, and the reader reads as far ahead as it may. No event marks
-    // that it stops, so only time can show it.
-    let mut ahead = 0;
-    loop {
-        thread::sleep(Duration::from_millis(100));
-        let now = stream.partial().text().len();
-        if now == ahead {
-            break;
-        }
-        ahead = now;
-    }
+    assert!(full.recv_timeout(AT_ONCE).unwrap(), "the client read it all, but nobody took it");
+    let ahead = stream.partial().text().len();
     assert!(ahead < 1_000_000, "{ahead}");
     let (text, error) = drain(&mut stream);
     assert!(error.is_none(), "{error:?}");

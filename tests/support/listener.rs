@@ -1,9 +1,9 @@
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A test that goes wrong fails after this long rather than hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -98,9 +98,26 @@ pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 /// hangs.
 pub(crate) fn wait_for_the_end(mut socket: &TcpStream) {
     if let Err(error) = io::copy(&mut socket, &mut io::sink()) {
-        let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-        assert!(!late, "the client did not go");
+        assert!(!is_late(&error), "the client did not go");
     }
+}
+
+/// Sends `bytes` every 20 ms until the client closes, and panics if it does not. For timeouts that
+/// these bytes must not extend: time is under test, and the pace is far below the timeout.
+pub(crate) fn repeat_until_the_end(mut socket: &TcpStream, bytes: &[u8]) {
+    socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+    let begun = Instant::now();
+    while socket.write_all(bytes).is_ok() {
+        match socket.read(&mut [0]) {
+            Err(error) if is_late(&error) => {}
+            _ => return,
+        }
+        assert!(begun.elapsed() < PATIENCE / 2, "the client did not go");
+    }
+}
+
+fn is_late(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 /// Copies both ways until both sides have ended.

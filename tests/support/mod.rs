@@ -82,7 +82,8 @@ pub(crate) fn cancelled(client: &Client, ready: impl FnOnce()) -> Error {
     error
 }
 
-/// Waits for what another thread does.
+/// Waits until the condition holds. The short sleep between two checks only keeps the processor
+/// free for whoever makes it hold.
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {

@@ -87,6 +87,8 @@ impl Peer {
         if cfg!(target_os = "linux") {
             eventually("the client's kernel has received it", || unread(&self.socket) > 0);
         } else {
+            // The standard library cannot ask another system's kernel, so only time is left: far
+            // more than loopback takes.
             std::thread::sleep(Duration::from_millis(50));
         }
     }
