@@ -203,14 +203,14 @@ impl Budget {
     /// or another name that this crate knows for it, in upper or lower case. Default: any
     /// provider.
     ///
-    /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is no
-    /// provider's id selects all providers with these prices as well: `google` includes `gemini`
-    /// and `gemini-openai`. A name that is an id selects that provider alone: `openai` does not
-    /// include a gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
+    /// A name of the price table ([`Prices::providers`](super::Prices::providers)) that is not
+    /// a provider's id selects every provider with these prices: `google` includes `gemini` and
+    /// `gemini-openai`. A provider's id selects that provider alone: `openai` does not include a
+    /// gateway that is [priced](crate::ClientBuilder::price_provider) like OpenAI.
     ///
-    /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have: one
-    /// that is no provider's name, is not in the price table, and has no price
-    /// [set](super::Prices::set). If calls need no price
+    /// [`CostConfig::build`](crate::CostConfig::build) refuses a name that no call can have: no
+    /// provider has it, the price table does not list it, and no price is
+    /// [set](super::Prices::set) for it. If calls need no price
     /// ([`UnknownModel`](super::UnknownModel)), it refuses only names that look misspelled.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<String>) -> Self {

@@ -190,7 +190,7 @@ pub(super) fn advice(reason: &str, whom: &str) -> Option<String> {
     })
 }
 
-/// A response that is no TLS record, in the words of rustls (`InvalidMessage::InvalidContentType`),
+/// A response that is not a TLS record, in the words of rustls (`InvalidMessage::InvalidContentType`),
 /// OpenSSL (`SSL_R_WRONG_VERSION_NUMBER`, `SSL_R_HTTP_REQUEST`), Secure Transport
 /// (`errSSLRecordOverflow`) and SChannel (`SEC_E_INVALID_TOKEN`).
 const PLAIN: &[&str] = &[

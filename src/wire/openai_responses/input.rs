@@ -284,8 +284,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// The item of a part that is no content of a message. Returns whether it is reasoning of this
-    /// provider's that cannot go back.
+    /// The item of a part that does not belong in the content of a message. Returns whether it is
+    /// reasoning of this provider's that cannot go back.
     fn item(&self, part: &Part, out: &mut Vec<Value>) -> Result<bool, String> {
         match part {
             Part::Reasoning(reasoning) => {
