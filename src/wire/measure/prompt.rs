@@ -147,9 +147,9 @@ impl<'a> Prompt<'a> {
         Self::of(body, Measured::Anthropic, basis)
     }
 
-    fn of(body: &Map<String, Value>, format: Measured, basis: &'a ModelLimits<'a>) -> Self {
-        let openai = format != Measured::Anthropic;
-        let mut prompt = Self {
+    /// A prompt without content.
+    fn empty(basis: &'a ModelLimits<'a>) -> Self {
+        Self {
             basis,
             tokens: PROMPT,
             unseen: None,
@@ -158,14 +158,24 @@ impl<'a> Prompt<'a> {
             prompts: 1,
             beside_output: 0,
             web_searches: Some(0),
-            // OpenAI caches without being asked, and bills for it since GPT-5.6 (its page "Prompt
-            // caching").
-            cache_writes: openai,
+            cache_writes: false,
             cache_writes_1h: false,
             input_audio: false,
             unlimited_tools: false,
+            max_tool_calls: None,
+            is_response: false,
+        }
+    }
+
+    fn of(body: &Map<String, Value>, format: Measured, basis: &'a ModelLimits<'a>) -> Self {
+        let openai = format != Measured::Anthropic;
+        let mut prompt = Self {
+            // OpenAI caches without being asked, and bills for it since GPT-5.6 (its page "Prompt
+            // caching").
+            cache_writes: openai,
             max_tool_calls: body.get("max_tool_calls").and_then(rounded_up),
             is_response: format == Measured::Responses,
+            ..Self::empty(basis)
         };
         for (name, value) in body {
             prompt.member(name, value);

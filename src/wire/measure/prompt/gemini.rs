@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::{size, text};
-use super::{FORMAT, MEMBER, MESSAGE, PROMPT, Prompt, STEPS, TOOLS};
+use super::{FORMAT, MEMBER, MESSAGE, Prompt, STEPS, TOOLS};
 use crate::base64;
 use crate::upper_bound::ModelLimits;
 
@@ -23,40 +23,55 @@ const SETTINGS: [&str; 9] = [
     "enableEnhancedCivicAnswers",
 ];
 
-/// A tile of an image, of 768 × 768 pixels (ai.google.dev/gemini-api/docs/tokens, "Multimodal
-/// tokens").
+/// Tokens of one tile of an image, up to Gemini 2.5 (ai.google.dev/gemini-api/docs/image-understanding,
+/// "Token calculation").
 const TILE: u64 = 258;
 
-/// The most tokens of an image from Gemini 3 on, at the highest resolution
-/// (ai.google.dev/gemini-api/docs/media-resolution, "Token counts").
-const HIGHEST: u64 = 2240;
+/// Tokens of an image that is not tiled. Gemini 3 takes about 2,240 at the highest resolution, and
+/// Gemini 2.5 about 2,304 without a stated one: 256, and 2,048 for "Pan & Scan"
+/// (ai.google.dev/gemini-api/docs/media-resolution, "Token counts", which calls them approximate).
+const IMAGE: u64 = 2560;
 
-/// The base64 characters of a token of audio, as a divisor. There are 32 tokens in a second
-/// (ai.google.dev/gemini-api/docs/audio), and a second has at least 750 bytes (Opus at 6 kbit/s,
-/// RFC 6716 section 2.1.1), 1,000 in base64: 31 characters a token, and 16 for a margin.
+/// Base64 characters per audio token. A second is up to 32 tokens
+/// (ai.google.dev/gemini-api/docs/media-resolution, "Token counts") and has at least 1,000 bytes
+/// (MPEG layer III at 8 kbit/s), 1,333 in base64. That makes at least 41 characters per token; 16
+/// leaves a margin.
 const AUDIO: u64 = 16;
+
+/// The types of audio that have a lowest bitrate: PCM and MP3.
+///
+/// The others compress silence to almost nothing, so their length says little about their
+/// duration: with discontinuous transmission Opus encodes "only one frame" every 400 ms (RFC 6716
+/// section 2.1.9), and a FLAC subframe can be one constant sample (RFC 9639 section 9.2.3).
+const WITH_LOWEST_BITRATE: [&str; 11] = [
+    "audio/l16",
+    "audio/pcm",
+    "audio/wav",
+    "audio/wave",
+    "audio/x-wav",
+    "audio/vnd.wave",
+    "audio/aiff",
+    "audio/x-aiff",
+    "audio/mp3",
+    "audio/mpeg",
+    "audio/mpga",
+];
+
+/// Returns the most tokens of an image with this size in pixels.
+///
+/// A tile is as wide as the shorter side divided by 1.5, but at least 256 and at most 768 pixels
+/// (firebase.google.com/docs/ai-logic/input-file-requirements, "Images: Tokenization").
+fn image(width: u32, height: u32) -> u64 {
+    let tile = (width.min(height) / 3).saturating_mul(2).clamp(256, 768);
+    let tiles = u64::from(width.div_ceil(tile)).saturating_mul(height.div_ceil(tile).into());
+    tiles.saturating_mul(TILE).max(IMAGE)
+}
 
 impl<'a> Prompt<'a> {
     /// Measures a body of Gemini's format.
     pub(in crate::wire) fn gemini(body: &Map<String, Value>, basis: &'a ModelLimits<'a>) -> Self {
-        let mut prompt = Self {
-            basis,
-            tokens: PROMPT,
-            unseen: None,
-            surcharge: None,
-            steps: 1,
-            prompts: 1,
-            beside_output: 0,
-            web_searches: Some(0),
-            // What is written to the implicit cache costs nothing more
-            // (ai.google.dev/gemini-api/docs/pricing).
-            cache_writes: false,
-            cache_writes_1h: false,
-            input_audio: false,
-            unlimited_tools: false,
-            max_tool_calls: None,
-            is_response: false,
-        };
+        // Google bills no writes to its implicit cache (ai.google.dev/gemini-api/docs/pricing).
+        let mut prompt = Self::empty(basis);
         for (name, value) in body {
             prompt.gemini_member(name, value);
         }
@@ -176,17 +191,18 @@ impl<'a> Prompt<'a> {
         let (kind, data) = (member("mimeType"), member("data"));
         self.add(MESSAGE);
         if kind.starts_with("image/") {
-            let tiles = size::of(data).map(|(width, height)| {
-                let tiles = u64::from(width.div_ceil(768));
-                tiles.saturating_mul(height.div_ceil(768).into()).saturating_mul(TILE)
-            });
-            match tiles {
-                Some(tokens) => self.add(tokens.max(HIGHEST)),
+            match size::of(data) {
+                Some((width, height)) => self.add(image(width, height)),
                 None => self.unseen("an image of unknown size"),
             }
         } else if kind.starts_with("audio/") {
             self.input_audio = true;
-            self.add(u64::try_from(data.len()).unwrap_or(u64::MAX) / AUDIO);
+            let name = kind.split(';').next().unwrap_or_default().trim();
+            if WITH_LOWEST_BITRATE.iter().any(|known| name.eq_ignore_ascii_case(known)) {
+                self.add(u64::try_from(data.len()).unwrap_or(u64::MAX) / AUDIO);
+            } else {
+                self.unseen("audio other than WAV, AIFF and MP3, whose duration cannot be counted");
+            }
         } else if kind.starts_with("text/") {
             let decoded = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
             match decoded {
@@ -257,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn media_are_measured_by_googles_counts() {
+    fn media_count_for_at_least_what_google_counts() {
         let png = |width: u32, height: u32| {
             let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
             bytes.extend(width.to_be_bytes());
@@ -266,16 +282,37 @@ mod tests {
             part(json!({"inlineData": {"mimeType": "image/png", "data": data}}))
         };
         let around = measured("gemini-2.5-flash", part(json!({"text": ""}))).0 + MESSAGE;
-        for (width, height, tokens) in
-            [(10, 10, HIGHEST), (768, 768, HIGHEST), (7680, 768, 10 * TILE), (769, 9000, 24 * TILE)]
-        {
+        for (width, height, tokens) in [
+            (10, 10, IMAGE),
+            (768, 768, IMAGE),
+            // Google's own example: 3 × 2 tiles of 360 pixels.
+            (960, 540, IMAGE),
+            // Tiles of 512, 256 and 768 pixels.
+            (7680, 768, 30 * TILE),
+            (9000, 100, 36 * TILE),
+            (u32::MAX, 1, 16_777_216 * TILE),
+            (3840, 3840, 25 * TILE),
+        ] {
             let (found, unseen, ..) = measured("gemini-2.5-flash", png(width, height));
             assert_eq!((found, unseen), (around + tokens, None), "{width} {height}");
         }
-        // A second of Opus at 6 kbit/s.
-        let second =
-            part(json!({"inlineData": {"mimeType": "audio/ogg", "data": "A".repeat(1000)}}));
-        assert!(measured("gemini-2.5-flash", second).0 >= around + 32);
+        let audio = |kind: &str| {
+            let data = "A".repeat(1334);
+            measured(
+                "gemini-2.5-flash",
+                part(json!({"inlineData": {"mimeType": kind, "data": data}})),
+            )
+        };
+        // A second of MP3 at 8 kbit/s.
+        for kind in ["audio/mp3", "audio/mpeg", "audio/WAV", "audio/L16;rate=24000"] {
+            let (found, unseen, ..) = audio(kind);
+            assert!(found >= around + 32, "{kind} {found}");
+            assert_eq!(unseen, None, "{kind}");
+        }
+        // Silence can have any length.
+        for kind in ["audio/ogg", "audio/flac", "audio/aac", "audio/webm;codecs=opus"] {
+            assert!(audio(kind).1.is_some_and(|it| it.contains("duration")), "{kind}");
+        }
     }
 
     #[test]
