@@ -6,6 +6,7 @@ use super::{call, media};
 use crate::chat::{CacheTtl, Format, Image, Part, Provenance, Reasoning, Role, Text};
 use crate::wire::Target;
 use crate::wire::json::{member, member_mut, object};
+use crate::wire::part_name::part_name;
 
 /// Builds the block for a part in a message of `role`; `None` for a part that is left out. The
 /// error says what is wrong, to follow the message's index.
@@ -138,21 +139,6 @@ fn thinking(reasoning: &Reasoning, target: Target<'_>) -> Option<Value> {
 /// Returns true if the request may include content with this provenance.
 pub(super) fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
     provenance.is_some_and(|it| target.sent(it, Format::Anthropic))
-}
-
-pub(super) fn part_name(part: &Part) -> &'static str {
-    match part {
-        Part::Text(_) => "text",
-        Part::Image(_) => "an image",
-        Part::Audio(_) => "speech",
-        Part::Document(_) => "a document",
-        Part::Refusal(_) => "a refusal",
-        Part::Reasoning(_) => "reasoning",
-        Part::ToolCall(_) => "a tool call",
-        Part::ToolResult(_) => "a tool result",
-        Part::CachePoint(_) => "a cache point",
-        Part::Other { .. } => "a provider's own block",
-    }
 }
 
 #[cfg(test)]

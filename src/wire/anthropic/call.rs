@@ -6,6 +6,7 @@ use super::block;
 use crate::chat::{Part, Role, ToolCall, ToolResult};
 use crate::wire::Target;
 use crate::wire::json::object;
+use crate::wire::part_name::part_name;
 use crate::wire::tool_input::{self, Ids};
 
 /// Builds the block of a call. Other members that it came with, such as `caller`, go back with it
@@ -48,7 +49,7 @@ pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Val
             _ => {
                 return Err(format!(
                     "holds a tool result that contains {}; use text, images or documents",
-                    block::part_name(part)
+                    part_name(part)
                 ));
             }
         }

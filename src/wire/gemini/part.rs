@@ -10,6 +10,7 @@ use crate::chat::{
     ToolResult,
 };
 use crate::wire::json::object;
+use crate::wire::part_name::part_name;
 use crate::wire::{Target, tool_input};
 
 /// The kinds of media that the result of a function may hold, from Gemini 3 on
@@ -59,7 +60,7 @@ pub(super) fn encode(
                 Role::Assistant => "an assistant message",
                 Role::Tool => "a tool message",
             };
-            return Err(format!("holds {}, which {role} cannot carry", noun(part)));
+            return Err(format!("holds {}, which {role} cannot carry", part_name(part)));
         }
     }
     Ok(())
@@ -174,7 +175,7 @@ fn function_response(
                 }
                 continue;
             }
-            _ => return Err(format!("holds a tool result with {} in it", noun(part))),
+            _ => return Err(format!("holds a tool result with {} in it", part_name(part))),
         };
         if !is_inside {
             behind.extend(media);
@@ -260,20 +261,5 @@ fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
 fn add_missing(object: &mut Map<String, Value>, members: &Map<String, Value>) {
     for (name, value) in members {
         object.entry(name.as_str()).or_insert_with(|| value.clone());
-    }
-}
-
-fn noun(part: &Part) -> &'static str {
-    match part {
-        Part::Text(_) => "text",
-        Part::Image(_) => "an image",
-        Part::Audio(_) => "speech",
-        Part::Document(_) => "a document",
-        Part::Refusal(_) => "a refusal",
-        Part::Reasoning(_) => "reasoning",
-        Part::ToolCall(_) => "a tool call",
-        Part::ToolResult(_) => "a tool result",
-        Part::CachePoint(_) => "a cache point",
-        Part::Other { .. } => "a provider's own part",
     }
 }

@@ -43,75 +43,59 @@ impl Parts {
             return Err(Failure::too_many_parts());
         }
         let is_thought = part.thought.is_yes();
-        let signature = part.signature.0.into_owned();
+        let extras = Extras { signature: part.signature.0.into_owned(), members: part.rest };
         if let Some(Content { value, exceeded }) = part.function_call.map(|call| *call) {
             if exceeded {
                 return Err(Failure::too_many_parts());
             }
-            let rest = native(part.rest, is_thought, signature);
-            return self.call(value, rest, seed, room, events);
+            return self.call(value, extras.into_members(is_thought), seed, room, events);
         }
         match part.text {
             Some(text) if is_thought => {
                 let text = self.thought.join(text.0, marked);
-                self.think(text, signature, part.rest, room, events)
+                self.think(text, extras, room, events)
             }
             Some(text) => {
                 let text = self.text.join(text.0, marked);
-                self.write(text, signature, part.rest, room, events)
+                self.write(text, extras, room, events)
             }
-            None if part.rest.is_empty() && !signature.is_empty() => {
-                self.write("".into(), signature, part.rest, room, events)
+            None if !extras.members.is_empty() => {
+                self.other(extras.into_members(is_thought), room, events)
             }
-            None => match part.rest.is_empty() {
-                true => Ok(()),
-                false => self.other(native(part.rest, is_thought, signature), room, events),
-            },
+            None => self.write("".into(), extras, room, events),
         }
     }
 
     fn write(
         &mut self,
         text: Cow<'_, str>,
-        signature: String,
-        rest: Map<String, Value>,
+        extras: Extras,
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let is_plain = signature.is_empty() && rest.is_empty();
         let field = if text.is_empty() { ALONE } else { WITH_TEXT };
         if !text.is_empty() {
             room.write(&text)?;
             match self.parts.last_mut() {
-                Some(Part::Text(last)) if is_plain => last.text.push_str(&text),
+                Some(Part::Text(last)) if extras.is_empty() => last.text.push_str(&text),
                 _ => self.add(Part::text(&*text))?,
             }
             events.push(StreamEvent::TextDelta(text.into_owned()));
         }
-        if is_plain {
-            return Ok(());
+        match extras.is_empty() {
+            true => Ok(()),
+            false => self.reasoning(String::new(), Some(field), extras, room),
         }
-        keep(&rest, room)?;
-        room.keep(signature.len())?;
-        let signature = Some(signature).filter(|signature| !signature.is_empty());
-        self.add(Part::Reasoning(Reasoning {
-            signature,
-            extra: rest,
-            field: Some(field.to_owned()),
-            ..thought()
-        }))
     }
 
     fn think(
         &mut self,
         text: Cow<'_, str>,
-        signature: String,
-        rest: Map<String, Value>,
+        extras: Extras,
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let is_plain = signature.is_empty() && rest.is_empty();
-        if text.is_empty() && is_plain {
+        if text.is_empty() && extras.is_empty() {
             return Ok(());
         }
         room.write(&text)?;
@@ -119,17 +103,32 @@ impl Parts {
             events.push(StreamEvent::ReasoningDelta(text.clone().into_owned()));
         }
         match self.parts.last_mut() {
-            Some(Part::Reasoning(last)) if is_plain && is_plain_thought(last) => {
+            Some(Part::Reasoning(last)) if extras.is_empty() && is_plain_thought(last) => {
                 last.text.push_str(&text);
-                return Ok(());
+                Ok(())
             }
-            _ => {}
+            _ => self.reasoning(text.into_owned(), None, extras, room),
         }
-        keep(&rest, room)?;
-        room.keep(signature.len())?;
-        let signature = Some(signature).filter(|signature| !signature.is_empty());
-        let text = text.into_owned();
-        self.add(Part::Reasoning(Reasoning { text, signature, extra: rest, ..thought() }))
+    }
+
+    /// Adds a thought, or the signature of a text.
+    fn reasoning(
+        &mut self,
+        text: String,
+        field: Option<&str>,
+        extras: Extras,
+        room: &mut SizeLimit,
+    ) -> Result<(), Failure> {
+        keep(&extras.members, room)?;
+        room.keep(extras.signature.len())?;
+        self.add(Part::Reasoning(Reasoning {
+            text,
+            signature: Some(extras.signature).filter(|signature| !signature.is_empty()),
+            field: field.map(str::to_owned),
+            extra: extras.members,
+            provenance: Some(PROVENANCE),
+            ..Reasoning::default()
+        }))
     }
 
     /// Calls come whole: that their arguments come in pieces is a setting of Vertex AI's alone
@@ -241,10 +240,10 @@ impl Parts {
     /// The answer is whole: halves of characters whose other half did not come are lost.
     pub(super) fn close(&mut self, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         if let Some(lost) = self.thought.end() {
-            let _ = self.think(lost.into(), String::new(), Map::new(), room, events);
+            let _ = self.think(lost.into(), Extras::default(), room, events);
         }
         if let Some(lost) = self.text.end() {
-            let _ = self.write(lost.into(), String::new(), Map::new(), room, events);
+            let _ = self.write(lost.into(), Extras::default(), room, events);
         }
     }
 
@@ -261,24 +260,33 @@ impl Parts {
     }
 }
 
-fn thought() -> Reasoning {
-    Reasoning { provenance: Some(PROVENANCE), ..Reasoning::default() }
-}
-
 fn is_plain_thought(last: &Reasoning) -> bool {
     last.signature.is_none() && last.field.is_none() && last.extra.is_empty()
 }
 
-/// The members of a part as it came.
-fn native(rest: Map<String, Value>, is_thought: bool, signature: String) -> Map<String, Value> {
-    let mut members = rest;
-    if is_thought {
-        members.insert("thought".to_owned(), true.into());
+/// What a part has besides its text or call.
+#[derive(Default)]
+struct Extras {
+    signature: String,
+    members: Map<String, Value>,
+}
+
+impl Extras {
+    fn is_empty(&self) -> bool {
+        self.signature.is_empty() && self.members.is_empty()
     }
-    if !signature.is_empty() {
-        members.insert(SIGNATURE.to_owned(), signature.into());
+
+    /// Restores the members of the part as it came.
+    fn into_members(self, is_thought: bool) -> Map<String, Value> {
+        let mut members = self.members;
+        if is_thought {
+            members.insert("thought".to_owned(), true.into());
+        }
+        if !self.signature.is_empty() {
+            members.insert(SIGNATURE.to_owned(), self.signature.into());
+        }
+        members
     }
-    members
 }
 
 /// Counts what is kept of members that go back.
