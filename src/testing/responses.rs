@@ -131,38 +131,76 @@ fn message(filled: &Filled<'_>, text: Option<Vec<&str>>, refusal: Option<Vec<&st
         json!({"id": id, "type": "message", "status": status, "role": "assistant",
             "content": content})
     };
-    let text_part = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
-    let refusal_part = |text: &str| json!({"type": "refusal", "refusal": text});
     let (mut content, mut events) = (Vec::new(), Vec::new());
-    if let Some(pieces) = text {
-        let whole = pieces.concat();
-        let at = content.len();
-        let part = |part: Value| json!({"content_index": at, "part": part});
-        events.push(("response.content_part.added", part(text_part(""))));
-        for piece in pieces {
-            let delta = json!({"content_index": at, "delta": piece, "logprobs": []});
-            events.push(("response.output_text.delta", delta));
+    for (kind, pieces) in [(&OUTPUT_TEXT, text), (&REFUSAL, refusal)] {
+        if let Some(pieces) = pieces {
+            content.push(kind.part(content.len(), &pieces, &mut events));
         }
-        let done = json!({"content_index": at, "text": whole, "logprobs": []});
-        events.push(("response.output_text.done", done));
-        events.push(("response.content_part.done", part(text_part(&whole))));
-        content.push(text_part(&whole));
-    }
-    if let Some(pieces) = refusal {
-        let whole = pieces.concat();
-        let at = content.len();
-        let part = |part: Value| json!({"content_index": at, "part": part});
-        events.push(("response.content_part.added", part(refusal_part(""))));
-        for piece in pieces {
-            let delta = json!({"content_index": at, "delta": piece});
-            events.push(("response.refusal.delta", delta));
-        }
-        events.push(("response.refusal.done", json!({"content_index": at, "refusal": whole})));
-        events.push(("response.content_part.done", part(refusal_part(&whole))));
-        content.push(refusal_part(&whole));
     }
     let ends = if status(filled) == "incomplete" { "incomplete" } else { "completed" };
     Item { whole: item(ends, content.into()), start: item("in_progress", json!([])), events }
+}
+
+/// A kind of content part.
+struct ContentKind {
+    part_type: &'static str,
+    /// The member with the text, in the part and in the event `done`.
+    member: &'static str,
+    delta: &'static str,
+    done: &'static str,
+    /// The lists that a part also has, all empty.
+    part_lists: &'static [&'static str],
+    /// The lists that the events also have, all empty.
+    event_lists: &'static [&'static str],
+}
+
+const OUTPUT_TEXT: ContentKind = ContentKind {
+    part_type: "output_text",
+    member: "text",
+    delta: "response.output_text.delta",
+    done: "response.output_text.done",
+    part_lists: &["annotations", "logprobs"],
+    event_lists: &["logprobs"],
+};
+
+const REFUSAL: ContentKind = ContentKind {
+    part_type: "refusal",
+    member: "refusal",
+    delta: "response.refusal.delta",
+    done: "response.refusal.done",
+    part_lists: &[],
+    event_lists: &[],
+};
+
+impl ContentKind {
+    /// Returns the part at an index of the content, and adds its events.
+    fn part(
+        &self,
+        index: usize,
+        pieces: &[&str],
+        events: &mut Vec<(&'static str, Value)>,
+    ) -> Value {
+        let whole = pieces.concat();
+        let part = |text: &str| {
+            with_empty_lists(json!({"type": self.part_type, self.member: text}), self.part_lists)
+        };
+        let part_event = |text: &str| json!({"content_index": index, "part": part(text)});
+        let text_event = |member: &str, text: &str| {
+            with_empty_lists(json!({"content_index": index, member: text}), self.event_lists)
+        };
+        events.push(("response.content_part.added", part_event("")));
+        events.extend(pieces.iter().map(|piece| (self.delta, text_event("delta", piece))));
+        events.push((self.done, text_event(self.member, &whole)));
+        events.push(("response.content_part.done", part_event(&whole)));
+        part(&whole)
+    }
+}
+
+fn with_empty_lists(mut value: Value, names: &[&str]) -> Value {
+    for name in names {
+        value[*name] = json!([]);
+    }
+    value
 }
 
 fn call(filled: &Filled<'_>, index: usize) -> Item {

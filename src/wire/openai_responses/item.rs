@@ -219,14 +219,19 @@ pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
 pub(super) fn call(index: usize, mut members: Map<String, Value>, seed: u64) -> ToolCall {
     let name = taken_text(&mut members, "name");
     let call_id = taken_text(&mut members, "call_id");
-    let arguments = match members.shift_remove("arguments") {
-        Some(Value::String(arguments)) => arguments,
-        Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
-        _ => String::new(),
-    };
+    let arguments = arguments(members.shift_remove("arguments"));
     members.retain(|name, value| name != "type" && is_said(value));
     let call = tool_call(index, call_id, name, arguments, || seed);
     ToolCall { opaque: opaque(members), ..call }
+}
+
+/// Returns the JSON text of a call's arguments. Some servers send the value itself.
+pub(super) fn arguments(value: Option<Value>) -> String {
+    match value {
+        Some(Value::String(arguments)) => arguments,
+        Some(value @ (Value::Object(_) | Value::Array(_))) => value.to_string(),
+        _ => String::new(),
+    }
 }
 
 /// An image that the model made (`ImageGenerationCall` in `response_output_item.py`): base64, of

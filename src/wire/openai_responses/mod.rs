@@ -9,8 +9,12 @@
 //! decode.rs      body → message, usage, why it ended
 //!   item.rs        one output item ↔ parts of a message
 //! stream.rs      events → the same, piece by piece
-//!   event.rs       what is read of an event
-//!   items.rs       output items in pieces
+//!   event.rs         the members of an event
+//!   items.rs         the item that an event belongs to
+//!   streamed_item.rs   one item: its members, parts and call
+//!   streamed_part.rs     one text of it
+//!   streamed_call.rs     the call's arguments
+//!   sink.rs          where new content goes: the size limit and the events
 //! models.rs      which models exist here only
 //! ```
 //!
@@ -27,7 +31,11 @@ mod input;
 mod item;
 mod items;
 mod models;
+mod sink;
 mod stream;
+mod streamed_call;
+mod streamed_item;
+mod streamed_part;
 mod tools;
 
 use crate::chat::Provider;

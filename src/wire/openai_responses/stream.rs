@@ -1,16 +1,16 @@
 //! Decodes a streamed response.
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 use super::decode::Body;
 use super::event::Event;
 use super::item;
-use super::items::{Items, List, Says};
+use super::items::Items;
+use super::sink::Sink;
+use super::streamed_part::{List, TextKind};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
 use crate::wire::format::Fold;
 use crate::wire::json::object::Object;
-use crate::wire::json::string::LooseString;
 use crate::wire::openai_chat::fingerprint;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, failed, json as wire};
@@ -61,54 +61,36 @@ impl Stream {
         &mut self,
         kind: &str,
         event: &mut Event<'_>,
-        data: &str,
+        (data, marked): (&str, bool),
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
-        let room = &mut self.room;
-        let text =
-            |text: &mut LooseString<'_>| Some(Cow::Owned(std::mem::take(&mut text.0).into_owned()));
+        let sink = &mut Sink { room: &mut self.room, events, marked };
+        let items = &mut self.items;
+        let is_whole = kind.ends_with(".done");
         match kind {
-            "response.output_text.delta" => {
-                self.items.text(event, Says::Text, List::Content, None, room, events)?;
+            "response.output_text.delta" | "response.output_text.done" => {
+                items.text(event, (TextKind::Output, List::Content), is_whole, sink)?;
             }
-            "response.function_call_arguments.delta" => {
-                self.items.arguments(event, false, room, events)?;
+            "response.function_call_arguments.delta" | "response.function_call_arguments.done" => {
+                items.arguments(event, is_whole, sink)?;
             }
-            "response.reasoning_summary_text.delta" => {
-                self.items.text(event, Says::Thought, List::Summary, None, room, events)?;
+            "response.reasoning_summary_text.delta" | "response.reasoning_summary_text.done" => {
+                items.text(event, (TextKind::Reasoning, List::Summary), is_whole, sink)?;
             }
-            "response.reasoning_text.delta" => {
-                self.items.text(event, Says::Thought, List::Content, None, room, events)?;
+            "response.reasoning_text.delta" | "response.reasoning_text.done" => {
+                items.text(event, (TextKind::Reasoning, List::Content), is_whole, sink)?;
             }
-            "response.refusal.delta" => {
-                self.items.text(event, Says::Refusal, List::Content, None, room, events)?;
+            "response.refusal.delta" | "response.refusal.done" => {
+                items.text(event, (TextKind::Refusal, List::Content), is_whole, sink)?;
             }
-            "response.output_text.done" => {
-                let whole = text(&mut event.text);
-                self.items.text(event, Says::Text, List::Content, whole, room, events)?;
+            "response.output_item.added" | "response.output_item.done" => {
+                items.item(event, is_whole, sink)?;
             }
-            "response.reasoning_summary_text.done" => {
-                let whole = text(&mut event.text);
-                self.items.text(event, Says::Thought, List::Summary, whole, room, events)?;
-            }
-            "response.reasoning_text.done" => {
-                let whole = text(&mut event.text);
-                self.items.text(event, Says::Thought, List::Content, whole, room, events)?;
-            }
-            "response.refusal.done" => {
-                let whole = text(&mut event.refusal);
-                self.items.text(event, Says::Refusal, List::Content, whole, room, events)?;
-            }
-            "response.function_call_arguments.done" => {
-                self.items.arguments(event, true, room, events)?;
-            }
-            "response.output_item.added" => self.items.item(event, false, room, events)?,
-            "response.output_item.done" => self.items.item(event, true, room, events)?,
             "response.content_part.added"
             | "response.content_part.done"
             | "response.reasoning_summary_part.added"
-            | "response.reasoning_summary_part.done" => self.items.part(event, room, events)?,
-            "response.output_text.annotation.added" => self.items.annotate(event, room)?,
+            | "response.reasoning_summary_part.done" => items.part(event, sink)?,
+            "response.output_text.annotation.added" => items.annotate(event, sink)?,
             "response.created" | "response.queued" | "response.in_progress" => {
                 if let Some(response) = event.response.take() {
                     let Object(mut body) = *response;
@@ -119,7 +101,7 @@ impl Stream {
             | "response.incomplete"
             | "response.cancelled"
             | "response.failed" => {
-                return self.end(kind, event, data, events);
+                return self.end(kind, event, (data, marked), events);
             }
             "error" => return Err(failure(data)),
             "keepalive" => return Ok(Step::Nothing),
@@ -127,7 +109,7 @@ impl Stream {
                 return Err(failure(data));
             }
             // Tools that the provider runs: what they do stands in their item.
-            _ if kind.starts_with("response.") => room.write(&event.delta.0)?,
+            _ if kind.starts_with("response.") => sink.room.write(&event.delta.0)?,
             _ => return Ok(Step::Unknown),
         }
         Ok(Step::Known)
@@ -139,7 +121,7 @@ impl Stream {
         &mut self,
         kind: &str,
         event: &mut Event<'_>,
-        data: &str,
+        (data, marked): (&str, bool),
         events: &mut Vec<StreamEvent>,
     ) -> Result<Step, Failure> {
         let response = event.response.take().map(|response| *response);
@@ -156,7 +138,7 @@ impl Stream {
             kind.trim_start_matches("response.").clone_into(&mut self.status);
         }
         if let Some(output) = body.take_output()? {
-            self.items.output(output, &mut self.room, events)?;
+            self.items.output(output, &mut Sink { room: &mut self.room, events, marked })?;
         }
         Ok(Step::End)
     }
@@ -207,13 +189,12 @@ impl Fold for Stream {
         }
         let mut repaired = None;
         let (Object(mut event), marked) = wire::event::<Object<Event<'_>>>(data, &mut repaired)?;
-        self.items.set_marked(marked);
         let kind = match &*event.kind.0 {
             "" => name.unwrap_or_default().to_owned(),
             kind => kind.to_owned(),
         };
         let before = (self.room.left(), events.len());
-        let step = self.read(&kind, &mut event, data, events)?;
+        let step = self.read(&kind, &mut event, (data, marked), events)?;
         let moves = (self.room.left(), events.len()) != before;
         self.wrote |= moves;
         Ok(if moves && step == Step::Known { Step::Progress } else { step })
@@ -236,8 +217,8 @@ impl Fold for Stream {
 
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
         self.closed = true;
-        self.items.set_marked(false);
-        self.items.close(self.seed.unwrap_or_default(), &mut self.room, events);
+        let sink = &mut Sink { room: &mut self.room, events, marked: false };
+        self.items.close(self.seed.unwrap_or_default(), sink);
     }
 
     /// The model and the tier that serve it.
