@@ -82,8 +82,8 @@ impl Default for Recorder {
         let attempt = Attempt {
             provider: "openai".to_owned(),
             model: "gpt-4o".to_owned(),
-            began: Duration::ZERO,
-            took: Duration::from_millis(890),
+            started_after: Duration::ZERO,
+            duration: Duration::from_millis(890),
             resent: false,
             failure: None,
             decision: None,

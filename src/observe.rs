@@ -81,10 +81,10 @@ pub trait Observer: Send + Sync {
         let _ = lease;
     }
 
-    /// A connection to `origin` (`https://api.openai.com:443`) was opened. `took` covers the name
+    /// A connection to `origin` (`https://api.openai.com:443`) was opened. `duration` covers the name
     /// lookup, connecting and TLS.
-    fn connection_opened(&self, origin: &str, took: Duration) {
-        let _ = (origin, took);
+    fn connection_opened(&self, origin: &str, duration: Duration) {
+        let _ = (origin, duration);
     }
 
     /// A connection to `origin` was closed. [`ClosedConnections`](crate::ClosedConnections) counts
@@ -168,14 +168,14 @@ pub struct Lease<'a> {
     /// Where it leads, such as `https://api.openai.com:443`.
     pub origin: &'a str,
     /// How long it took to get: waiting for it, and opening it.
-    pub took: Duration,
+    pub duration: Duration,
     /// Whether an earlier attempt had used it.
     pub reused: bool,
 }
 
 impl<'a> Lease<'a> {
-    pub(crate) fn new(origin: &'a str, took: Duration, reused: bool) -> Self {
-        Self { origin, took, reused }
+    pub(crate) fn new(origin: &'a str, duration: Duration, reused: bool) -> Self {
+        Self { origin, duration, reused }
     }
 }
 

@@ -82,7 +82,7 @@ fn broken(provider: &str, reply: Reply) -> (Error, String, Loopback) {
     assert!(partial.text().starts_with(&text), "{text:?}");
     assert_eq!(server.requests().len(), 1, "a stream that has begun is not tried again");
     let last = error.attempts().last().unwrap();
-    assert_eq!(last.decision, Some(Decision::GiveUp(GiveUp::StreamBegun)));
+    assert_eq!(last.decision, Some(Decision::GiveUp(GiveUp::StreamStarted)));
     assert_eq!(last.failure.as_ref().unwrap().kind, error.kind());
     assert!(error.request_id().is_some());
     assert_eq!(partial.attempts(), error.attempts());

@@ -168,7 +168,7 @@ fn a_dropped_stream_has_a_complete_last_attempt() {
             assert_eq!(error.attempts(), end.attempts);
             let [last] = end.attempts else { panic!("{:?}", end.attempts) };
             assert_eq!(last.failure.as_ref().unwrap().kind, ErrorKind::Cancelled);
-            assert!(last.took >= end.time_to_first_token.unwrap() - last.began);
+            assert!(last.duration >= end.time_to_first_token.unwrap() - last.started_after);
             assert!(end.at <= SystemTime::now() && end.cost.is_some());
             DONE.store(true, Ordering::SeqCst);
         }

@@ -182,8 +182,8 @@ fn retries_end_with_the_last_failure_and_list_them_all() {
         ]
     );
     assert_eq!(last(&error), GiveUp::RetriesSpent);
-    let began: Vec<_> = error.attempts().iter().map(|attempt| attempt.began).collect();
-    assert!(began.windows(2).all(|pair| pair[0] < pair[1]), "{began:?}");
+    let starts: Vec<_> = error.attempts().iter().map(|attempt| attempt.started_after).collect();
+    assert!(starts.windows(2).all(|pair| pair[0] < pair[1]), "{starts:?}");
 }
 
 /// Makes one call that is refused once with `headers`, and returns its attempts.
@@ -256,7 +256,7 @@ fn a_wait_that_the_server_asks_for_is_honoured() {
     let client = builder(&server, "openai").retry(quick_retries(1)).build().unwrap();
     let response = client.chat("hi").unwrap();
     assert!(response.latency >= Duration::from_millis(30));
-    assert!(response.attempts()[1].began >= Duration::from_millis(30));
+    assert!(response.attempts()[1].started_after >= Duration::from_millis(30));
 }
 
 #[test]

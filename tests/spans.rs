@@ -301,7 +301,7 @@ fn each_call_makes_one_event_that_says_how_it_ended() {
             ("gen_ai.request.model", "gpt-4o-mini"),
             ("gen_ai.operation.name", "chat"),
         ]);
-        assert!(event.fields["tollgate.took"].parse::<f64>().unwrap() >= 0.0);
+        assert!(event.fields["tollgate.duration"].parse::<f64>().unwrap() >= 0.0);
         assert_eq!(event.fields.contains_key("error.type"), at >= 2, "{event:#?}");
     }
     events[0].has(&[("tollgate.outcome", "answered"), ("tollgate.attempts", "1")]);

@@ -28,9 +28,9 @@ pub struct Attempt {
     #[serde(default)]
     pub model: String,
     /// When it started, measured from the start of the call.
-    pub began: Duration,
+    pub started_after: Duration,
     /// How long it took, including the wait for a connection and opening one.
-    pub took: Duration,
+    pub duration: Duration,
     /// Whether the client sent its request a second time, on a fresh connection, because the idle
     /// connection it reused turned out to be dead
     /// ([`PoolConfig::retry_stale`](crate::PoolConfig::retry_stale)).
@@ -93,7 +93,7 @@ impl fmt::Display for Attempt {
                 }
             }
         }
-        write!(f, " after {:.0?}", self.took)?;
+        write!(f, " after {:.0?}", self.duration)?;
         if self.resent {
             f.write_str(", sent twice")?;
         }

@@ -62,7 +62,7 @@ pub enum GiveUp {
     /// The client's [retry budget](crate::RetryBudget) is empty.
     BudgetSpent,
     /// The stream had started; a retry would repeat text you already have.
-    StreamBegun,
+    StreamStarted,
 }
 
 impl Wait {
@@ -89,7 +89,7 @@ impl GiveUp {
             Self::WaitTooLong => "wait_too_long",
             Self::DeadlineTooNear => "deadline_too_near",
             Self::BudgetSpent => "budget_spent",
-            Self::StreamBegun => "stream_begun",
+            Self::StreamStarted => "stream_started",
         }
     }
 }
@@ -122,7 +122,7 @@ impl fmt::Display for GiveUp {
             Self::WaitTooLong => "the provider asks for a wait of more than 120 s",
             Self::DeadlineTooNear => "the deadline leaves no time for a retry",
             Self::BudgetSpent => "the client's retry budget is empty",
-            Self::StreamBegun => "the stream had started",
+            Self::StreamStarted => "the stream had started",
         })
     }
 }

@@ -46,7 +46,7 @@ impl fmt::Display for Error {
                 | GiveUp::PoolFull
                 | GiveUp::Cancelled
                 | GiveUp::RetriesSpent
-                | GiveUp::StreamBegun,
+                | GiveUp::StreamStarted,
             )) => {}
             Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
             }

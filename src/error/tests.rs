@@ -14,8 +14,8 @@ fn an_error_is_shown_on_one_line() {
     let attempt = |decision| Attempt {
         provider: "openai".to_owned(),
         model: "gpt-4o".to_owned(),
-        began: Duration::ZERO,
-        took: Duration::ZERO,
+        started_after: Duration::ZERO,
+        duration: Duration::ZERO,
         resent: false,
         failure: Some((&error).into()),
         decision: Some(decision),

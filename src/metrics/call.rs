@@ -85,8 +85,8 @@ impl CallEnd<'_> {
         if self.usage.source != UsageSource::Reported || self.usage.completion_tokens == 0 {
             return None;
         }
-        let began = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.began);
-        let took = self.latency.checked_sub(began).filter(|took| !took.is_zero())?;
+        let started = self.attempts.last().map_or(Duration::ZERO, |attempt| attempt.started_after);
+        let took = self.latency.checked_sub(started).filter(|took| !took.is_zero())?;
         #[expect(clippy::cast_precision_loss)]
         let tokens = self.usage.completion_tokens as f64;
         Some(tokens / took.as_secs_f64())

@@ -91,7 +91,7 @@ pub(crate) mod span {
     /// Whether a connection had been used before.
     pub(crate) const REUSED: &str = "tollgate.connection.reused";
     /// How long something took, in seconds.
-    pub(crate) const TOOK: &str = "tollgate.took";
+    pub(crate) const DURATION: &str = "tollgate.duration";
     /// Both in US dollars.
     pub(crate) const SPENT: &str = "tollgate.budget.spent";
     pub(crate) const LIMIT: &str = "tollgate.budget.limit";

@@ -73,8 +73,8 @@ pub(super) fn attempt(error: Option<&Error>, decision: Option<Decision>) -> Atte
     Attempt {
         provider: "openai".to_owned(),
         model: "gpt-4o".to_owned(),
-        began: Duration::ZERO,
-        took: millis(10),
+        started_after: Duration::ZERO,
+        duration: millis(10),
         resent: false,
         failure: error.map(Into::into),
         decision,
@@ -130,7 +130,7 @@ fn a_call_is_counted_in_every_number_it_affects() {
     let again = Decision::Retry { after: millis(100), wait: Wait::RetryAfter };
     let attempts = [
         attempt(Some(&busy), Some(again)),
-        Attempt { began: millis(500), resent: true, ..attempt(None, None) },
+        Attempt { started_after: millis(500), resent: true, ..attempt(None, None) },
     ];
     let call = CallEnd {
         streamed: true,
@@ -301,7 +301,7 @@ fn the_size_of_a_sample_is_bounded() {
     let clock = Clock::new();
     let error = Error::new(ErrorKind::Server, "x".repeat(10_000)).bounded();
     let attempts: Vec<Attempt> = (0..500)
-        .map(|number| Attempt { began: millis(number), ..attempt(Some(&error), None) })
+        .map(|number| Attempt { started_after: millis(number), ..attempt(Some(&error), None) })
         .collect();
     let tags = (0..500).map(|number| (format!("{number:03}"), "é".repeat(1_000))).collect();
     let long = "m".repeat(5_000);
@@ -309,7 +309,7 @@ fn the_size_of_a_sample_is_bounded() {
     clock.record(1, &call);
     let sample = &clock.snapshot(1).failed[0];
     assert_eq!((sample.model.len(), sample.request_id.as_ref().unwrap().len()), (200, 200));
-    assert_eq!((sample.attempts.len(), sample.attempts[0].began), (20, millis(480)));
+    assert_eq!((sample.attempts.len(), sample.attempts[0].started_after), (20, millis(480)));
     assert_eq!((sample.tags.len(), sample.tags["019"].len()), (20, 200));
     assert!(sample.failure.as_ref().unwrap().message.len() < 2_010);
 }

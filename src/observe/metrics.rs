@@ -157,12 +157,12 @@ impl Observer for MetricsObserver {
         if lease.reused {
             count(&names::POOL_REUSED, of_origin(lease.origin), 1);
         }
-        record(&names::POOL_LEASE, of_origin(lease.origin), lease.took.as_secs_f64());
+        record(&names::POOL_LEASE, of_origin(lease.origin), lease.duration.as_secs_f64());
     }
 
-    fn connection_opened(&self, origin: &str, took: Duration) {
+    fn connection_opened(&self, origin: &str, duration: Duration) {
         count(&names::POOL_OPENED, of_origin(origin), 1);
-        record(&names::POOL_OPEN, of_origin(origin), took.as_secs_f64());
+        record(&names::POOL_OPEN, of_origin(origin), duration.as_secs_f64());
     }
 
     fn connection_closed(&self, origin: &str) {

@@ -46,7 +46,7 @@ use crate::sync::ordered::Mutex;
 /// it was answered or cancelled, at `WARN` if it failed or a budget refused it. Its fields are
 /// `tollgate.outcome`, `gen_ai.operation.name`, `gen_ai.provider.name`, `gen_ai.request.model`,
 /// `error.type`, `tollgate.phase`, `http.response.status_code` (for errors),
-/// `tollgate.request_id`, `tollgate.attempts` and `tollgate.took`.
+/// `tollgate.request_id`, `tollgate.attempts` and `tollgate.duration`.
 /// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints all
 /// of them.
 ///
@@ -265,19 +265,19 @@ impl Observer for TracingObserver {
                 {
                     { names::ORIGIN } = lease.origin,
                     { span::REUSED } = lease.reused,
-                    { span::TOOK } = lease.took.as_secs_f64()
+                    { span::DURATION } = lease.duration.as_secs_f64()
                 },
                 "connection leased"
             );
         });
     }
 
-    fn connection_opened(&self, origin: &str, took: Duration) {
+    fn connection_opened(&self, origin: &str, duration: Duration) {
         self.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::DEBUG,
-                { { names::ORIGIN } = origin, { span::TOOK } = took.as_secs_f64() },
+                { { names::ORIGIN } = origin, { span::DURATION } = duration.as_secs_f64() },
                 "connection opened"
             );
         });
@@ -302,7 +302,7 @@ impl Observer for TracingObserver {
             target: span::TARGET,
             parent: &*attempt.unwrap_or(call),
             Level::DEBUG,
-            { { span::TOOK } = after.as_secs_f64() },
+            { { span::DURATION } = after.as_secs_f64() },
             "first token"
         );
     }

@@ -63,7 +63,7 @@ impl Retrier<'_> {
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
             let target = choose(&attempts);
-            let began = (self.clock)();
+            let started = (self.clock)();
             let mut second = self.bucket.second_sending();
             let outcome = attempt(&target, retries, &mut second);
             let resent = second.is_taken();
@@ -71,8 +71,8 @@ impl Retrier<'_> {
             let mut entry = Attempt {
                 provider: target.provider().to_owned(),
                 model: target.model().to_owned(),
-                began: began.saturating_duration_since(self.begun),
-                took: now.saturating_duration_since(began),
+                started_after: started.saturating_duration_since(self.begun),
+                duration: now.saturating_duration_since(started),
                 resent,
                 failure: None,
                 decision: None,
@@ -276,8 +276,8 @@ mod tests {
                 "answered after 1s",
             ]
         );
-        let began: Vec<_> = tried.attempts.iter().map(|attempt| attempt.began).collect();
-        assert_eq!(began, [Duration::ZERO, SECOND * 3 / 2, SECOND * 19 / 2]);
+        let starts: Vec<_> = tried.attempts.iter().map(|attempt| attempt.started_after).collect();
+        assert_eq!(starts, [Duration::ZERO, SECOND * 3 / 2, SECOND * 19 / 2]);
         assert_eq!(tried.attempts[0].failure.as_ref().unwrap().message, "it broke");
     }
 

@@ -60,12 +60,12 @@ impl StreamContext {
         let latency = self.begun.elapsed();
         self.latency = Some(latency);
         let Some(last) = self.attempts.last_mut() else { return };
-        last.took = latency.saturating_sub(last.began);
+        last.duration = latency.saturating_sub(last.started_after);
         if let Some(error) = error {
             last.failure = Some(error.into());
             last.decision = Some(Decision::GiveUp(match error.is_cancelled() {
                 true => GiveUp::Cancelled,
-                false => GiveUp::StreamBegun,
+                false => GiveUp::StreamStarted,
             }));
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn record(call: &Call<'_>, end: &CallEnd<'_>, messages: bool) {
                         end.error.filter(|_| messages).map(Error::message),
                     { span::REQUEST_ID } = end.request_id,
                     { span::ATTEMPTS } = end.attempts.len(),
-                    { span::TOOK } = end.latency.as_secs_f64()
+                    { span::DURATION } = end.latency.as_secs_f64()
                 },
                 $text
             )
