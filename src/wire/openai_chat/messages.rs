@@ -1,14 +1,17 @@
 //! Encodes the `messages` member of a request.
 
+mod assistant;
+mod tool_results;
+
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-use super::dialect::{CallIds, Dialect, ImageInput, ReasoningBack, ReasoningMember};
+use super::dialect::{CallIds, Dialect, ImageInput};
 use super::encode::instruction_role;
-use super::{media as made, opaque};
+use super::opaque;
 use crate::chat::{
-    Audio, CacheTtl, Document, Format, Image, ImageDetail, MediaSource, Message, Opaque, Part,
-    Provenance, Role, ToolCall, ToolResult,
+    CacheTtl, Document, Format, Image, ImageDetail, MediaSource, Message, Opaque, Part, Provenance,
+    Role,
 };
 use crate::error::Error;
 use crate::wire::json::{member, member_mut, object};
@@ -50,8 +53,8 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
                 out.push(place.named(system, message, place.content(blocks)?));
             }
             Role::User => encode_user(&place, message, &mut out)?,
-            Role::Assistant => out.push(encode_assistant(&place, message)?),
-            Role::Tool => encode_tool(&place, message, &mut out)?,
+            Role::Assistant => out.push(assistant::encode(&place, message)?),
+            Role::Tool => tool_results::encode(&place, message, &mut out)?,
         }
     }
     Ok(out)
@@ -269,7 +272,7 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
         match part {
             Part::ToolResult(result) => {
                 results += 1;
-                insert_after_call(out, encode_result(place, result, None)?);
+                tool_results::add(place, result, None, out)?;
             }
             Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
             part => blocks.extend(place.block(part)?),
@@ -279,233 +282,6 @@ fn encode_user(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Re
         out.push(place.named("user", message, place.content(blocks)?));
     }
     Ok(())
-}
-
-/// An answer with only reasoning, for example because it hit the output limit, is sent back as an
-/// empty string: OpenAI requires content if there is no tool call.
-///
-/// A refusal is sent back as a content part, or beside text as a member of the message: the content
-/// is "one or more of type `text`, or exactly one of type `refusal`" (OpenAI's reference).
-///
-/// Only the id of speech is sent back, in `audio` (`ChatCompletionAssistantMessageParam` in
-/// openai-python). Without an id, and to another provider, the transcript is sent as text. Images
-/// that the model generated are sent back unchanged, only to the provider that sent them.
-fn encode_assistant(place: &Place<'_>, message: &Message) -> Result<Value, Error> {
-    let mut blocks = Vec::new();
-    let mut refusal = String::new();
-    let mut calls = Vec::new();
-    let mut audio = None;
-    let mut images = Vec::new();
-    for part in &message.content {
-        match part {
-            Part::Refusal(text) => refusal.push_str(text),
-            Part::ToolCall(call) => calls.push(encode_call(place, call)?),
-            Part::Other { provenance, value } if place.allows(provenance) => {
-                match value.get("type").and_then(Value::as_str) {
-                    Some("custom") => calls.push(value.clone()),
-                    Some("audio") => audio = value.pointer("/audio/id").cloned(),
-                    _ => blocks.push(value.clone()),
-                }
-            }
-            Part::Audio(Audio { id, opaque, transcript, .. }) => match id {
-                Some(id) if place.sent(opaque.as_deref()) => audio = Some(id.as_str().into()),
-                _ if transcript.is_empty() => {}
-                _ => blocks.push(text_block(transcript)),
-            },
-            Part::Image(image @ Image { opaque: Some(opaque), .. }) => {
-                if place.dialect.unknown_members && place.sent(Some(opaque)) {
-                    match made::element(image) {
-                        ("content", element) => blocks.push(element),
-                        (_, element) => images.push(element),
-                    }
-                }
-            }
-            Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
-            part => blocks.extend(place.block(part)?),
-        }
-    }
-    let beside = !blocks.is_empty() && !refusal.is_empty();
-    let content = if !blocks.is_empty() {
-        content(blocks)
-    } else if !refusal.is_empty() {
-        json!([{"type": "refusal", "refusal": refusal}])
-    } else if calls.is_empty() && audio.is_none() {
-        "".into()
-    } else {
-        Value::Null
-    };
-    let mut encoded = place.named("assistant", message, content);
-    if beside {
-        encoded["refusal"] = refusal.into();
-    }
-    if let Some(id) = audio {
-        encoded["audio"] = json!({"id": id});
-    }
-    if !images.is_empty() {
-        // Elements that are not images are among the opaque members.
-        if let Some(Value::Array(others)) = encoded.get_mut("images").map(Value::take) {
-            images.extend(others);
-        }
-        encoded["images"] = images.into();
-    }
-    let goes_back = match place.dialect.reasoning_back {
-        ReasoningBack::Never => false,
-        ReasoningBack::WithToolCalls => !calls.is_empty(),
-        ReasoningBack::Always => true,
-    };
-    if goes_back {
-        add_reasoning(place, message, &mut encoded);
-    }
-    if !calls.is_empty() {
-        encoded["tool_calls"] = calls.into();
-    }
-    Ok(encoded)
-}
-
-/// Adds reasoning that this server sent, in the member that it came in.
-///
-/// DeepSeek requires it; otherwise the next request fails with "Missing `reasoning_content` field
-/// in the assistant message" (its guide "Thinking Mode", section "Tool Calls"; continuedev/continue
-/// #10193, anomalyco/opencode #24722). Moonshot requires it next to tool calls. Both accept blank
-/// reasoning for another provider's answer.
-fn add_reasoning(place: &Place<'_>, message: &Message, encoded: &mut Value) {
-    for member in ["reasoning_content", "reasoning"] {
-        let is_sent = match member {
-            "reasoning_content" => true,
-            // OpenRouter's `reasoning_details` contain the same and more.
-            _ => {
-                place.dialect.reasoning_member == ReasoningMember::Received
-                    && encoded.get("reasoning_details").is_none()
-            }
-        };
-        let texts = message.content.iter().filter_map(|part| match part {
-            Part::Reasoning(reasoning)
-                if place.allows(&reasoning.provenance)
-                    && reasoning.field.as_deref() == Some(member) =>
-            {
-                Some(reasoning.text.as_str())
-            }
-            _ => None,
-        });
-        let text: String = texts.filter(|_| is_sent).collect();
-        if !text.is_empty() {
-            encoded[member] = text.into();
-        }
-    }
-    if place.dialect.reasoning_required && encoded.get("reasoning_content").is_none() {
-        encoded["reasoning_content"] = " ".into();
-    }
-}
-
-fn encode_call(place: &Place<'_>, call: &ToolCall) -> Result<Value, Error> {
-    if call.id.is_empty() {
-        return Err(
-            place.invalid("holds a tool call without an id; keep the id that the model sent")
-        );
-    }
-    let function = [
-        ("name", call.name.as_str().into()),
-        ("arguments", tool_input::text(&call.arguments).into()),
-    ];
-    let mut encoded = object([
-        ("id", place.call_id(&call.id).into()),
-        ("type", "function".into()),
-        ("function", object(function)),
-    ]);
-    opaque::send_back(call.opaque.as_deref(), place.target, &mut encoded);
-    Ok(encoded)
-}
-
-fn encode_tool(place: &Place<'_>, message: &Message, out: &mut Vec<Value>) -> Result<(), Error> {
-    let before = out.len();
-    for part in &message.content {
-        match part {
-            Part::ToolResult(result) => {
-                insert_after_call(out, encode_result(place, result, message.name.as_deref())?);
-            }
-            Part::CachePoint(ttl) => {
-                if let Some(content) = out.last_mut().and_then(|result| result.get_mut("content")) {
-                    if place.dialect.cache_points && content.is_string() {
-                        *content = json!([{"type": "text", "text": content.take()}]);
-                    }
-                    place.mark(content.as_array_mut().and_then(|all| all.last_mut()), *ttl);
-                }
-            }
-            Part::Reasoning(_) => {}
-            Part::Other { provenance, .. } if !place.allows(provenance) => {}
-            _ => {
-                return Err(place.invalid(
-                    "holds something beside tool results; put it into a result's content or into \
-                     a user message",
-                ));
-            }
-        }
-    }
-    if out.len() == before {
-        return Err(place.invalid("holds no tool result; use Message::tool_result"));
-    }
-    Ok(())
-}
-
-/// A result's content is sent unchanged, even for a failure: the format has no flag for failures,
-/// and vercel/ai (`packages/openai/src/chat/`) sends only the text too. Only text is accepted
-/// (`ChatCompletionToolMessageParam` in openai-python).
-fn encode_result(
-    place: &Place<'_>,
-    result: &ToolResult,
-    name: Option<&str>,
-) -> Result<Value, Error> {
-    if result.call_id.is_empty() {
-        return Err(
-            place.invalid("holds a tool result without a call id; use the id of its ToolCall")
-        );
-    }
-    let mut blocks = Vec::new();
-    for part in &result.content {
-        match part {
-            Part::CachePoint(ttl) => place.mark(blocks.last_mut(), *ttl),
-            Part::Text(_) | Part::Reasoning(_) | Part::Other { .. } => {
-                blocks.extend(place.block(part)?);
-            }
-            _ => {
-                return Err(place.invalid(
-                    "holds a tool result with more than text, which Chat Completions does not \
-                     support; put images and documents into a user message after the results",
-                ));
-            }
-        }
-    }
-    let content = if blocks.is_empty() { "".into() } else { content(blocks) };
-    let mut encoded = object([
-        ("role", "tool".into()),
-        ("tool_call_id", place.call_id(&result.call_id).into()),
-        ("content", content),
-    ]);
-    if let Some(name) = name {
-        encoded["name"] = name.into();
-    }
-    Ok(encoded)
-}
-
-/// Inserts a result right after its call and earlier results, where OpenAI wants it, whatever was
-/// said in between.
-fn insert_after_call(out: &mut Vec<Value>, result: Value) {
-    let id = part_of(&result, "tool_call_id");
-    let has_call = |message: &Value| {
-        let calls = part_of(message, "tool_calls").and_then(Value::as_array);
-        calls.is_some_and(|calls| calls.iter().any(|call| part_of(call, "id") == id))
-    };
-    let place = out.iter().rposition(has_call).map_or(out.len(), |call| {
-        let results = out[call + 1..]
-            .iter()
-            .take_while(|message| part_of(message, "role").is_some_and(|role| role == "tool"));
-        call + 1 + results.count()
-    });
-    out.insert(place, result);
-}
-
-fn part_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
-    member(value.as_object()?, name)
 }
 
 /// Returns a plain string for a single text, otherwise an array. A text with additional members,

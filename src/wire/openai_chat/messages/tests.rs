@@ -1,7 +1,7 @@
 //! Tests of encoding messages.
 
 use super::*;
-use crate::chat::{CacheTtl, Reasoning};
+use crate::chat::{CacheTtl, Reasoning, ToolCall, ToolResult};
 
 fn encoded(messages: impl IntoIterator<Item = Message>) -> Value {
     let messages: Vec<_> = messages.into_iter().collect();
