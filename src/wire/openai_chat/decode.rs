@@ -65,18 +65,7 @@ pub(in crate::wire) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let content = answer.parts();
     let finish_reason = reason(envelope.finish_reason.as_deref(), &content);
     let message = Message { role: Role::Assistant, content, name: None, opaque };
-    envelope.check_answer(message.is_blank() && message.opaque.is_none())?;
-    Ok(Decoded {
-        usage: envelope.usage.without_false_zeros(!message.is_blank()),
-        finish_reason,
-        message,
-        finish_reason_raw: envelope.finish_reason,
-        model: envelope.model.unwrap_or_default(),
-        service_tier: envelope.service_tier,
-        id: envelope.id,
-        extra: envelope.extra,
-        logprobs: String::new(),
-    })
+    envelope.decoded(message, finish_reason)
 }
 
 impl Body<'_> {
@@ -86,8 +75,8 @@ impl Body<'_> {
         answer.images = answer.unknown.take_images();
         let named = [("reasoning_content", self.reasoning_content), ("reasoning", self.reasoning)];
         answer.reasoning = named.into_iter().find_map(|(field, value)| {
-            let field = Some(field.to_owned());
-            Some(Reasoning { field, ..thought(value.text()?) })
+            let text = value.text()?;
+            Some(Reasoning { field: Some(field.to_owned()), ..thought(text) })
         });
         match self.content {
             Written::Text(text) if text.is_empty() => {}

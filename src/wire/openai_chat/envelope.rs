@@ -5,25 +5,25 @@ use serde::de::{Deserializer, MapAccess};
 use serde_json::{Map, Value};
 
 use super::usage::{self, Report};
-use crate::chat::Usage;
+use crate::chat::{FinishReason, Message, Usage};
 use crate::wire::beside::Beside;
 use crate::wire::json::array::{self, Each};
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::string::{Count, LooseString};
-use crate::wire::{Failure, failed, json};
+use crate::wire::{Decoded, Failure, failed, json};
 
 /// The members around the choices in a response body, the same for chat and text completions. On
 /// one server or another, any field can be missing, null or malformed.
 #[derive(Debug)]
 pub(in crate::wire) struct Envelope {
-    pub(in crate::wire) id: Option<String>,
-    pub(in crate::wire) model: Option<String>,
-    pub(in crate::wire) service_tier: Option<String>,
+    id: Option<String>,
+    model: Option<String>,
+    service_tier: Option<String>,
     pub(in crate::wire) finish_reason: Option<String>,
-    pub(in crate::wire) usage: Usage,
+    usage: Usage,
     /// Other members around the choices and in the chosen one.
-    pub(in crate::wire) extra: Map<String, Value>,
+    extra: Map<String, Value>,
 }
 
 impl Envelope {
@@ -85,17 +85,32 @@ impl Envelope {
         Ok((envelope, choice.said))
     }
 
-    /// Checks that the server sent an answer.
+    /// Returns the answer that consists of `message` and this metadata.
     ///
     /// # Errors
     ///
-    /// If the choice `is_blank` and has no finish reason. A model with nothing to say still sends a
-    /// finish reason.
-    pub(in crate::wire) fn check_answer(&self, is_blank: bool) -> Result<(), Failure> {
-        if is_blank && self.finish_reason.is_none() {
+    /// If the message is blank and there is no finish reason. A model with nothing to say still
+    /// sends a finish reason.
+    pub(in crate::wire) fn decoded(
+        self,
+        message: Message,
+        finish_reason: FinishReason,
+    ) -> Result<Decoded, Failure> {
+        let is_blank = message.is_blank();
+        if is_blank && message.opaque.is_none() && self.finish_reason.is_none() {
             return Err(Failure::protocol(failed::NO_ANSWER));
         }
-        Ok(())
+        Ok(Decoded {
+            message,
+            finish_reason,
+            finish_reason_raw: self.finish_reason,
+            usage: self.usage.without_false_zeros(!is_blank),
+            model: self.model.unwrap_or_default(),
+            service_tier: self.service_tier,
+            id: self.id,
+            extra: self.extra,
+            logprobs: String::new(),
+        })
     }
 }
 

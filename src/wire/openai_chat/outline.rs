@@ -6,13 +6,13 @@ use std::mem;
 use super::chunk::{Choice, Chunk};
 use super::logprobs::Logprobs;
 use super::usage;
-use crate::chat::{Usage, UsageSource};
+use crate::chat::{FinishReason, Message, Usage, UsageSource};
 use crate::wire::beside::Kept;
 use crate::wire::json::bounded::Content;
 use crate::wire::json::object::Object;
 use crate::wire::json::string::LooseString;
 use crate::wire::stream::{SizeLimit, Step};
-use crate::wire::{Failure, failed, json};
+use crate::wire::{Decoded, Failure, failed, json};
 
 /// The end marker: "the stream terminated by a `data: [DONE]` message" (OpenAI's API
 /// reference, `stream`).
@@ -22,10 +22,10 @@ const END: &str = "[DONE]";
 /// Azure's first chunk has neither id nor model.
 #[derive(Debug, Default, Clone)]
 pub(in crate::wire) struct Outline {
-    pub(in crate::wire) id: String,
-    pub(in crate::wire) model: String,
-    pub(in crate::wire) service_tier: String,
-    pub(in crate::wire) finish_reason: String,
+    pub(super) id: String,
+    model: String,
+    service_tier: String,
+    finish_reason: String,
     system_fingerprint: String,
     /// Other members around the choices.
     extra: Kept,
@@ -180,28 +180,9 @@ impl Outline {
         Ok(room.left() != before)
     }
 
-    /// Returns all log probabilities as JSON.
-    pub(in crate::wire) fn logprobs(&mut self) -> String {
-        mem::take(&mut self.logprobs).into_json()
-    }
-
     /// Continues an answer that seemed to have finished.
     pub(in crate::wire) fn resume(&mut self) {
         self.finished = false;
-    }
-
-    /// Returns the other members around the choices and in the choice that is read.
-    pub(in crate::wire) fn extra(&mut self) -> Map<String, Value> {
-        let mut extra = Map::new();
-        mem::take(&mut self.extra).into_members().add_to(&mut extra);
-        mem::take(&mut self.in_choice).into_members().add_to(&mut extra);
-        mem::take(&mut self.in_usage).into_members().nest_in("usage", &mut extra);
-        mem::take(&mut self.in_groq).into_members().nest_in("x_groq", &mut extra);
-        if !self.system_fingerprint.is_empty() {
-            let fingerprint = mem::take(&mut self.system_fingerprint);
-            extra.insert("system_fingerprint".to_owned(), fingerprint.into());
-        }
-        extra
     }
 
     /// Ends the stream, by its end marker or a substitute.
@@ -234,6 +215,45 @@ impl Outline {
         let usage = usage.unfinished();
         // A count of everything received is better than an estimate.
         if covers_all && counts_output { usage } else { usage.completed(&estimate) }
+    }
+
+    /// Returns the finish reason, if any chunk had one.
+    pub(in crate::wire) fn finish_reason(&self) -> Option<&str> {
+        Some(self.finish_reason.as_str()).filter(|raw| !raw.is_empty())
+    }
+
+    /// Returns the model and the service tier; empty if unknown.
+    pub(in crate::wire) fn served(&self) -> (&str, Option<&str>) {
+        (&self.model, Some(&self.service_tier))
+    }
+
+    /// Returns the answer that consists of `message` and this metadata.
+    pub(in crate::wire) fn decoded(
+        self,
+        message: Message,
+        finish_reason: FinishReason,
+        usage: Usage,
+    ) -> Decoded {
+        let mut extra = Map::new();
+        self.extra.into_members().add_to(&mut extra);
+        self.in_choice.into_members().add_to(&mut extra);
+        self.in_usage.into_members().nest_in("usage", &mut extra);
+        self.in_groq.into_members().nest_in("x_groq", &mut extra);
+        if !self.system_fingerprint.is_empty() {
+            extra.insert("system_fingerprint".to_owned(), self.system_fingerprint.into());
+        }
+        let known = |text: String| Some(text).filter(|text| !text.is_empty());
+        Decoded {
+            message,
+            finish_reason,
+            finish_reason_raw: known(self.finish_reason),
+            usage,
+            model: self.model,
+            service_tier: known(self.service_tier),
+            id: known(self.id),
+            extra,
+            logprobs: self.logprobs.into_json(),
+        }
     }
 
     /// Keeps the usage of a chunk; returns true if it has one. Missing and zero counts do not

@@ -364,7 +364,7 @@ impl Fold for Stream {
     }
 
     fn is_no_answer(&self) -> bool {
-        self.outline.finish_reason.is_empty() && !self.wrote()
+        self.outline.finish_reason().is_none() && !self.wrote()
     }
 
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
@@ -375,7 +375,7 @@ impl Fold for Stream {
     }
 
     fn served(&self) -> (&str, Option<&str>) {
-        (&self.outline.model, Some(&self.outline.service_tier))
+        self.outline.served()
     }
 
     fn usage(&self, prompt_tokens: u64) -> Usage {
@@ -384,30 +384,17 @@ impl Fold for Stream {
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
-        let mut answer = self.answer;
-        answer.calls = self.calls.parts(self.seed.unwrap_or_default(), self.closed);
+        let Self { outline, mut answer, calls, seed, closed, .. } = *self;
+        answer.calls = calls.parts(seed.unwrap_or_default(), closed);
         let opaque = mem::take(&mut answer.unknown).streamed();
         let content = answer.parts();
-        let mut outline = self.outline;
-        let extra = outline.extra();
-        let logprobs = outline.logprobs();
-        let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
-        let finish_reason = match &raw {
+        let finish_reason = match outline.finish_reason() {
             // The stream has not confirmed that the calls are complete.
-            None if !self.closed => FinishReason::Other,
-            raw => reason(raw.as_deref(), &content),
+            None if !closed => FinishReason::Other,
+            raw => reason(raw, &content),
         };
-        Decoded {
-            message: Message { role: Role::Assistant, content, name: None, opaque },
-            finish_reason,
-            finish_reason_raw: raw,
-            usage,
-            model: outline.model,
-            service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
-            id: Some(outline.id).filter(|id| !id.is_empty()),
-            extra,
-            logprobs,
-        }
+        let message = Message { role: Role::Assistant, content, name: None, opaque };
+        outline.decoded(message, finish_reason, usage)
     }
 
     fn end_marker(&self) -> &'static str {

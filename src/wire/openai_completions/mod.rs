@@ -226,19 +226,8 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         Written::Text(text) if !text.is_empty() => Some(Part::text(text)),
         _ => None,
     };
-    envelope.check_answer(content.is_none())?;
-    let finish_reason_raw = envelope.finish_reason;
-    Ok(Decoded {
-        usage: envelope.usage.without_false_zeros(content.is_some()),
-        message: Message::new(Role::Assistant, content),
-        finish_reason: finish_reason(finish_reason_raw.as_deref()),
-        finish_reason_raw,
-        model: envelope.model.unwrap_or_default(),
-        service_tier: envelope.service_tier,
-        id: envelope.id,
-        extra: envelope.extra,
-        logprobs: String::new(),
-    })
+    let finish_reason = finish_reason(envelope.finish_reason.as_deref());
+    envelope.decoded(Message::new(Role::Assistant, content), finish_reason)
 }
 
 #[cfg(test)]

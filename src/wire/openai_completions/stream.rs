@@ -79,7 +79,7 @@ impl Fold for Stream {
     }
 
     fn is_no_answer(&self) -> bool {
-        self.outline.finish_reason.is_empty() && self.text.is_empty()
+        self.outline.finish_reason().is_none() && self.text.is_empty()
     }
 
     fn close(&mut self, events: &mut Vec<StreamEvent>) {
@@ -91,7 +91,7 @@ impl Fold for Stream {
     }
 
     fn served(&self) -> (&str, Option<&str>) {
-        (&self.outline.model, Some(&self.outline.service_tier))
+        self.outline.served()
     }
 
     fn usage(&self, prompt_tokens: u64) -> Usage {
@@ -100,22 +100,11 @@ impl Fold for Stream {
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {
         let usage = self.usage(prompt_tokens);
-        let Self { text, mut outline, .. } = *self;
+        let Self { text, outline, .. } = *self;
         let content = (!text.is_empty()).then(|| Part::text(text));
-        let extra = outline.extra();
-        let logprobs = outline.logprobs();
-        let raw = Some(outline.finish_reason).filter(|raw| !raw.is_empty());
-        Decoded {
-            message: Message::new(Role::Assistant, content),
-            finish_reason: finish_reason(raw.as_deref()),
-            finish_reason_raw: raw,
-            usage,
-            model: outline.model,
-            service_tier: Some(outline.service_tier).filter(|tier| !tier.is_empty()),
-            id: Some(outline.id).filter(|id| !id.is_empty()),
-            extra,
-            logprobs,
-        }
+        let message = Message::new(Role::Assistant, content);
+        let finish_reason = finish_reason(outline.finish_reason());
+        outline.decoded(message, finish_reason, usage)
     }
 
     fn end_marker(&self) -> &'static str {
