@@ -1,5 +1,5 @@
-//! What stands beside an answer is reached, whole and streamed, and nothing that a stream cannot
-//! deliver is asked for.
+//! The members beside an answer can be read, whole and streamed, and requests that no stream can
+//! answer are refused.
 
 mod support;
 
@@ -22,7 +22,7 @@ fn stream_of(events: &[Value]) -> Reply {
     Reply::raw(200, "text/event-stream", body)
 }
 
-/// The same answer, whole and streamed.
+/// Returns the same answer, whole and streamed.
 fn answers(server: &Loopback, name: &str, whole: &Value, events: &[Value]) -> [ChatResponse; 2] {
     server.reply(Reply::raw(200, "application/json", whole.to_string()));
     let answer = client(server, name).chat("hi").unwrap();
@@ -31,7 +31,7 @@ fn answers(server: &Loopback, name: &str, whole: &Value, events: &[Value]) -> [C
 }
 
 #[test]
-fn members_of_the_choice_and_of_the_usage_are_reached_whole_and_streamed() {
+fn members_of_the_choice_and_the_usage_can_be_read_whole_and_streamed() {
     let server = loopback();
     let filter = json!({"hate": {"filtered": false, "severity": "safe"}});
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "queue_time": 0.5});
@@ -64,7 +64,7 @@ fn members_of_the_choice_and_of_the_usage_are_reached_whole_and_streamed() {
 }
 
 #[test]
-fn what_stands_beside_anthropics_answer_is_reached_whole_and_streamed() {
+fn members_beside_anthropics_answer_can_be_read_whole_and_streamed() {
     let server = loopback();
     let container = json!({"id": "container_1", "expires_at": "2026-01-01T00:00:00Z"});
     let edits = json!({"applied_edits": [{"type": "clear_thinking_20251015"}]});
@@ -97,14 +97,14 @@ fn what_stands_beside_anthropics_answer_is_reached_whole_and_streamed() {
 }
 
 #[test]
-fn log_probabilities_of_a_stream_are_those_of_all_its_chunks() {
+fn log_probabilities_of_all_chunks_are_joined() {
     let server = loopback();
     let token = |token: &str, logprob: f64| {
         json!({"token": token, "logprob": logprob,
         "bytes": token.as_bytes(), "top_logprobs": [{"token": token, "logprob": logprob}]})
     };
     let chunk = |text: &str, logprobs: Value| json!({"choices": [{"index": 0, "delta": {"content": text}, "logprobs": logprobs}]});
-    // The same token twice, in the same words.
+    // The same token twice, in identical chunks.
     let again = || chunk("la", json!({"content": [token("la", -0.1)], "refusal": null}));
     let events = [
         chunk("", json!({"content": [], "refusal": null})),
@@ -126,7 +126,7 @@ fn log_probabilities_of_a_stream_are_those_of_all_its_chunks() {
         assert_eq!(loaded.logprobs(), expected);
         assert!(!format!("{answer:?}").contains("lala"));
     }
-    // A whole answer that is asked for and comes as a stream, or with an end marker behind it.
+    // The answer to a non-streaming request, sent as a stream or followed by an end marker.
     server.reply(stream_of(&events));
     assert_eq!(client(&server, "openai").chat("hi").unwrap().logprobs(), expected);
     for raw in [format!("{whole}\n\ndata: [DONE]\n\n"), format!("\u{feff}{whole}")] {
@@ -136,7 +136,7 @@ fn log_probabilities_of_a_stream_are_those_of_all_its_chunks() {
 }
 
 #[test]
-fn log_probabilities_of_streamed_text_completions_go_on_too() {
+fn log_probabilities_of_streamed_text_completions_are_joined_too() {
     let server = loopback();
     let chunk = |text: &str, offset: u64| {
         json!({"choices": [{"index": 0, "text": text, "finish_reason": null, "logprobs": {

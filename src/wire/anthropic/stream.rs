@@ -46,7 +46,7 @@ pub(in crate::wire) struct Stream {
     counted: Option<usize>,
     /// True after the end marker.
     closed: bool,
-    /// Whether the last word was why it stops.
+    /// True after the stop reason; only usage and the end can follow.
     finished: bool,
     /// The highest output count so far.
     most_output: Option<u64>,
