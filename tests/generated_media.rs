@@ -1,27 +1,18 @@
-//! Images and speech that a model makes are parts of its answer, and go back to its provider only.
+//! Images and speech that a model generated are parts of its answer and go back only to its
+//! provider.
 
 mod support;
 
 use serde_json::{Value, json};
-use support::{KEY, loopback};
+use support::{loopback, vendor_client};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{ChatResponse, Client, ErrorKind, MediaSource, Message, Part, Role, StreamEvent};
+use tollgate::{ChatResponse, ErrorKind, MediaSource, Message, Part, Role, StreamEvent};
 
 const PNG: &str = "data:image/png;base64,iVBORw0KGgo=";
 
-fn client(server: &Loopback, name: &str) -> Client {
-    Client::builder()
-        .provider(name)
-        .model("some-model")
-        .api_key(KEY)
-        .base_url(server.base_url(name))
-        .build()
-        .unwrap()
-}
-
-/// An answer of `message` that comes whole, and one that is streamed in these deltas.
+/// Returns an answer with `message`, whole and streamed in these deltas.
 fn answers(server: &Loopback, name: &str, message: &Value, deltas: &[Value]) -> [ChatResponse; 2] {
-    let client = client(server, name);
+    let client = vendor_client(server, name);
     let body = json!({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]});
     server.reply(Reply::raw(200, "application/json", body.to_string()));
     let whole = client.chat("go").unwrap();
@@ -37,14 +28,14 @@ fn answers(server: &Loopback, name: &str, message: &Value, deltas: &[Value]) -> 
     [whole, streamed]
 }
 
-/// The model's message as it goes to `name` in the next turn, after it went through a file.
+/// Returns the model's message as the next turn sends it to `name`, once stored and loaded.
 fn sent(server: &Loopback, name: &str, answer: &ChatResponse) -> Value {
     let stored = serde_json::to_string(&answer.message).unwrap();
     let message: Message = serde_json::from_str(&stored).unwrap();
     assert_eq!(message, answer.message);
     let last = Message::user("more");
     server.reply(Reply::text("fine"));
-    client(server, name)
+    vendor_client(server, name)
         .chat(tollgate::ChatRequest::new([Message::user("go"), message, last]))
         .unwrap();
     server.requests().pop().unwrap().json()["messages"].clone()
@@ -62,7 +53,7 @@ fn images_are_parts_and_go_back_only_to_their_sender() {
     let deltas = [
         json!({"role": "assistant", "content": "Here."}),
         json!({"content": "", "images": [list[0]]}),
-        // Once more, with another.
+        // The same image again, and another.
         json!({"content": "", "images": list}),
     ];
     for answer in answers(&server, "openrouter", &message, &deltas) {
@@ -135,13 +126,13 @@ fn a_generated_image_reaches_another_model_in_a_user_message() {
         ),
     ] {
         server.reply(Reply::text("fine"));
-        client(&server, name).chat([Message::user("see").with(made.clone())]).unwrap();
+        vendor_client(&server, name).chat([Message::user("see").with(made.clone())]).unwrap();
         let request = server.requests().pop().unwrap();
         assert_eq!(request.json()["messages"][0]["content"][1], expected);
         // The caller's own image has no sender to go back to.
         let own = tollgate::Image::from_url(PNG);
         let messages = [Message::user("go"), Message::new(Role::Assistant, [own])];
-        let error = client(&server, name).chat(messages).unwrap_err();
+        let error = vendor_client(&server, name).chat(messages).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
         assert!(error.message().contains("holds an image"), "{error}");
     }
@@ -194,10 +185,10 @@ fn a_stream_yields_images_and_speech_as_they_arrive() {
         body += &format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": delta}]}));
     }
     body += "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-    // A character may come in halves.
+    // Two chunks can share a character.
     let body = body.replace('🚀', "\\ud83d\"}}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"audio\":{\"transcript\":\"\\ude80");
     server.reply(Reply::raw(200, "text/event-stream", body));
-    let mut stream = client(&server, "openrouter").stream("go").unwrap();
+    let mut stream = vendor_client(&server, "openrouter").stream("go").unwrap();
     let events: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
     let yielded: Vec<_> = events
         .iter()

@@ -4,19 +4,9 @@ mod support;
 
 use serde_json::{Value, json};
 use support::recordings::{Recordings, member};
-use support::{KEY, loopback};
+use support::{loopback, vendor_client};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{ChatRequest, ChatResponse, Client, ErrorKind, Message, StreamDecoder, ToolResult};
-
-fn client(server: &Loopback, name: &str) -> Client {
-    Client::builder()
-        .provider(name)
-        .model("some-model")
-        .api_key(KEY)
-        .base_url(server.base_url(name))
-        .build()
-        .unwrap()
-}
+use tollgate::{ChatRequest, ChatResponse, ErrorKind, Message, StreamDecoder, ToolResult};
 
 /// The second turn of a tool loop as `name` receives it: the answer was stored and loaded, and each
 /// call has a result.
@@ -33,13 +23,13 @@ fn second_turn(server: &Loopback, name: &str, answer: &ChatResponse) -> Value {
         request.messages.push(Message::user("go on"));
     }
     server.reply(Reply::text("fine"));
-    client(server, name).chat(request).unwrap();
+    vendor_client(server, name).chat(request).unwrap();
     server.requests().pop().unwrap().json().clone()
 }
 
 /// The answer to the first turn, whole and streamed.
 fn answers(server: &Loopback, name: &str, whole: &Value, events: &[Value]) -> [ChatResponse; 2] {
-    let client = client(server, name);
+    let client = vendor_client(server, name);
     server.reply(Reply::raw(200, "application/json", whole.to_string().into_bytes()));
     let answer = client.chat("go").unwrap();
     let mut body = String::new();
@@ -231,7 +221,7 @@ fn third_turn(server: &Loopback, name: &str, answers: [&ChatResponse; 2]) -> Val
         }
     }
     server.reply(Reply::text("fine"));
-    client(server, name).chat(request).unwrap();
+    vendor_client(server, name).chat(request).unwrap();
     server.requests().pop().unwrap().json().clone()
 }
 
@@ -364,7 +354,7 @@ fn thinking_that_was_cut_off_before_its_signature_stays_out() {
     let whole = json!({"id": "m", "model": "m", "type": "message", "role": "assistant", "stop_reason": "max_tokens",
         "content": [{"type": "text", "text": "So:"}, {"type": "thinking", "thinking": "hm"}]});
     server.reply(Reply::raw(200, "application/json", whole.to_string().into_bytes()));
-    let answer = client(&server, "anthropic").chat("go").unwrap();
+    let answer = vendor_client(&server, "anthropic").chat("go").unwrap();
     assert_eq!(answer.message.reasoning(), "hm");
     let body = second_turn(&server, "anthropic", &answer);
     assert_eq!(body["messages"][1], json!({"role": "assistant", "content": "So:"}));
@@ -389,7 +379,7 @@ fn a_call_that_was_cut_off_is_valid_input_on_every_wire() {
             let whole = json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "length", "message":
                 {"role": "assistant", "tool_calls": [{"id": id, "type": "function", "function": {"name": "weather", "arguments": arguments}}]}}]});
             server.reply(Reply::raw(200, "application/json", whole.to_string().into_bytes()));
-            let answer = client(&server, name).chat("go").unwrap();
+            let answer = vendor_client(&server, name).chat("go").unwrap();
             for other in ["openai", "mistral", "vllm", "moonshot"] {
                 let body = second_turn(&server, other, &answer);
                 let call = &body["messages"][1]["tool_calls"][0];

@@ -3,7 +3,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{KEY, loopback};
+use support::{KEY, loopback, vendor_client};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
     ChatRequest, Client, Document, Image, Message, Part, ReasoningEffort, ResponseFormat, Tool,
@@ -87,16 +87,6 @@ const CHATS: [Chat; 48] = [
     chat("litellm", "/v1"),
 ];
 
-fn client(server: &Loopback, name: &str) -> Client {
-    Client::builder()
-        .provider(name)
-        .model("some-model")
-        .api_key(KEY)
-        .base_url(server.base_url(name))
-        .build()
-        .unwrap()
-}
-
 /// Makes a call and a stream, and returns both requests as the server saw them.
 fn asked(server: &Loopback, client: &Client, request: &ChatRequest) -> [Request; 2] {
     server.reply(Reply::text("fine"));
@@ -122,7 +112,7 @@ fn each_chat_completions_vendor_gets_its_own_path_headers_and_members() {
     let server = loopback();
     for vendor in CHATS {
         let Chat { name, path, limit, stream_options, seed, names } = vendor;
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         for (request, streamed) in asked(&server, &client, &request()).iter().zip([false, true]) {
             assert_eq!(request.path(), format!("{path}/chat/completions"), "{name}");
             let (header, value) = match name {
@@ -191,7 +181,7 @@ fn each_chat_completions_vendor_gets_its_own_reasoning_members() {
     let members =
         ["reasoning_effort", "reasoning", "enable_thinking", "chat_template_kwargs", "thinking"];
     for Chat { name, .. } in CHATS {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         for (at, effort) in [ReasoningEffort::Low, ReasoningEffort::None].into_iter().enumerate() {
             let request = ChatRequest::from("hi").reasoning_effort(effort);
             let Some(expected) = reasoning(name) else {
@@ -219,7 +209,7 @@ fn each_messages_vendor_gets_its_own_reasoning_members() {
         ("moonshot-anthropic", json!({"type": "enabled"}), json!("low")),
         ("minimax-anthropic", json!({"type": "adaptive"}), Value::Null),
     ] {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         let request = ChatRequest::from("hi").reasoning_effort(ReasoningEffort::Low);
         for request in asked(&server, &client, &request) {
             assert_eq!(request.json()["thinking"], thinking, "{name}");
@@ -250,7 +240,7 @@ fn tools_are_sent_with_the_members_that_each_vendor_knows() {
         (no_parallel.contains(&name), no_strict.contains(&name))
     };
     for Chat { name, .. } in CHATS {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         let (no_parallel, no_strict) = unknown(name);
         let mut tool = Tool::function("weather", "Weather of a city", json!({"type": "object"}));
         if let Tool::Function(function) = &mut tool {
@@ -289,7 +279,7 @@ fn what_a_vendor_does_not_support_is_refused_before_sending() {
     let by_bytes = || with(Image::from_bytes("image/png", b"x").into());
     let file = || with(Document::from_bytes("application/pdf", b"%PDF-1.4 x").into());
     for Chat { name, .. } in CHATS {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         let json_only = ["deepseek", "siliconflow", "xiaomi", "zai"].contains(&name);
         let bytes_only = ["ollama", "ollama-cloud", "xiaomi"].contains(&name);
         let no_images = name == "inception";
@@ -329,7 +319,7 @@ fn reasoning_goes_back_in_the_member_it_came_in_if_the_vendor_accepts_it() {
         ("vllm", "reasoning", json!({"reasoning": "hm"})),
         ("ollama", "reasoning", json!({"reasoning": "hm"})),
     ] {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         let mut message = json!({"role": "assistant", "content": "", "tool_calls": [
             {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
         if came_in != "none" {
@@ -370,7 +360,7 @@ fn each_messages_vendor_gets_its_own_path_headers_and_members() {
         ("moonshot-anthropic", "/anthropic", "authorization", "Bearer "),
         ("zai-anthropic", "/api/anthropic", "x-api-key", ""),
     ] {
-        let client = client(&server, name);
+        let client = vendor_client(&server, name);
         let request = ChatRequest::from("hi").system("Be brief.").max_output_tokens(100);
         for request in asked(&server, &client, &request) {
             assert_eq!(request.path(), format!("{path}/v1/messages"), "{name}");
@@ -385,7 +375,7 @@ fn each_messages_vendor_gets_its_own_path_headers_and_members() {
 #[test]
 fn errors_answers_and_metrics_name_the_vendor() {
     let server = loopback();
-    let client = client(&server, "groq");
+    let client = vendor_client(&server, "groq");
     server.reply(Reply::text("fine"));
     server.reply(Reply::error(400, "bad", "no"));
     assert_eq!(client.chat("hi").unwrap().provider, "groq");
@@ -447,7 +437,7 @@ fn a_mistake_in_a_stored_profile_is_reported_with_line_and_column() {
 #[test]
 fn a_request_can_leave_a_member_out() {
     let server = loopback();
-    let client = client(&server, "openai");
+    let client = vendor_client(&server, "openai");
     let request = request().seed(7).omit("stream_options").omit("seed").omit("no_such_member");
     for request in asked(&server, &client, &request) {
         let body = request.json().as_object().unwrap().clone();

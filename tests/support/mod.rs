@@ -45,6 +45,11 @@ pub(crate) fn client(server: &Loopback, provider: &str) -> Client {
     builder(server, provider).build().expect("a valid configuration")
 }
 
+/// A client of any vendor, for a model that no vendor has rules for.
+pub(crate) fn vendor_client(server: &Loopback, provider: &str) -> Client {
+    builder(server, provider).model("some-model").build().expect("a valid configuration")
+}
+
 /// A client of a server at `url` without retries.
 pub(crate) fn builder_at(url: &str) -> ClientBuilder {
     Client::builder()
