@@ -293,7 +293,9 @@ impl Wire {
 
     /// Decodes the body of a successful response, which must not be an event stream.
     fn decode_json(self, body: &[u8], provider: &Provider) -> Result<Decoded, Failure> {
-        head::check_markup(body)?;
+        if reply::is_markup(body) {
+            return Err(Failure::protocol("the response body is not JSON but an HTML page"));
+        }
         let mut decoded = (self.format().decode)(body)?;
         decoded.message.set_sender(provider);
         Ok(decoded)

@@ -2,7 +2,7 @@
 
 use ureq::http::header::CONTENT_ENCODING;
 
-use super::{Failure, Reply, misdirected, text};
+use super::{Failure, Reply, text};
 
 /// The longest content coding to show. A longer one is not shortened but hidden: it could be a
 /// secret, and only a complete secret is recognised.
@@ -19,20 +19,7 @@ pub(crate) fn check(reply: Reply<'_>) -> Result<(), Failure> {
             "the server answered with status 204 (No Content); check the base URL",
         ));
     }
-    check_markup(reply.body)?;
     check_coding(reply)
-}
-
-/// Checks if a body is an HTML page instead of an answer.
-///
-/// # Errors
-///
-/// If it is.
-pub(in crate::wire) fn check_markup(body: &[u8]) -> Result<(), Failure> {
-    match misdirected::is_markup(body) {
-        true => Err(Failure::protocol("the response body is not JSON but an HTML page")),
-        false => Ok(()),
-    }
 }
 
 /// Checks if the body of a response can be read.

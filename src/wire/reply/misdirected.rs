@@ -65,7 +65,7 @@ fn is_page(reply: Reply<'_>) -> bool {
 }
 
 /// Returns true if a body starts like HTML and XML, and unlike JSON and event streams.
-pub(super) fn is_markup(body: &[u8]) -> bool {
+pub(in crate::wire) fn is_markup(body: &[u8]) -> bool {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     body.trim_ascii_start().starts_with(b"<")
 }

@@ -16,6 +16,7 @@ use crate::key::Secrets;
 
 pub(crate) use failure::Failure;
 pub(crate) use headers::{is_read, rate_limit};
+pub(super) use misdirected::is_markup;
 pub(crate) use request_id::request_id;
 
 /// A response from the transport.
