@@ -1,7 +1,7 @@
 //! Finds the output item that an event of a stream belongs to.
 
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::event::Event;
 use super::item;
@@ -27,6 +27,8 @@ use crate::wire::stream::SizeLimit;
 pub(super) struct Items {
     items: Vec<StreamedItem>,
     by_index: BTreeMap<u64, usize>,
+    /// The first item with each id. The id of that item can have changed since.
+    by_id: HashMap<String, usize>,
     /// How many of the items are function calls.
     calls: usize,
 }
@@ -52,6 +54,7 @@ impl Items {
                 item.complete_call(at, 0, sink.events);
             }
         }
+        self.index_id(at);
         Ok(())
     }
 
@@ -74,8 +77,15 @@ impl Items {
     }
 
     fn by_id(&self, id: &str) -> Option<usize> {
-        let mut items = self.items.iter();
-        (!id.is_empty()).then(|| items.position(|item| item.id() == id)).flatten()
+        self.by_id.get(id).copied().filter(|at| self.items[*at].id() == id)
+    }
+
+    /// Makes an item known by its id, unless another item has the same one.
+    fn index_id(&mut self, at: usize) {
+        let id = self.items[at].id();
+        if !id.is_empty() && self.by_id(id).is_none() {
+            self.by_id.insert(id.to_owned(), at);
+        }
     }
 
     fn add(&mut self, index: Option<u64>) -> Result<usize, Failure> {
@@ -107,9 +117,9 @@ impl Items {
             return Ok(&mut self.items[at]);
         }
         let at = self.add(event.output_index.0)?;
-        let item = &mut self.items[at];
-        item.identify(kind, id, &mut self.calls);
-        Ok(item)
+        self.items[at].identify(kind, id, &mut self.calls);
+        self.index_id(at);
+        Ok(&mut self.items[at])
     }
 
     /// Adds a piece of a text, or what is missing of the whole text.
@@ -198,6 +208,7 @@ impl Items {
             let item = &mut self.items[at];
             item.place = index;
             item.update(members, &mut self.calls, sink)?;
+            self.index_id(at);
         }
         Ok(())
     }
