@@ -70,7 +70,10 @@ impl<'a> Encoded<'a> {
     pub(crate) fn is_limited_by_caller(&self) -> bool {
         self.request.max_output_tokens.is_some()
             || states_limit(&self.request.extra, self.output_limits())
-            || self.request.omit.iter().any(|name| self.output_limits().contains(&&[&**name][..]))
+            || self.request.omit.iter().any(|name| {
+                // An object that is omitted takes the limit inside with it.
+                self.output_limits().iter().any(|path| path.first() == Some(&&**name))
+            })
     }
 
     /// Returns true if the request has an output limit, even one that the format requires.
@@ -174,6 +177,7 @@ mod tests {
     fn limited(wire: Wire, request: &ChatRequest, tokens: u32) -> Value {
         let target = match wire {
             Wire::Anthropic => Target::anthropic("claude-haiku-4-5"),
+            Wire::Gemini => Target::gemini("gemini-2.5-flash"),
             _ => Target::openai("gpt-4o"),
         };
         let mut encoded = wire.encode(request, target, Delivery::Whole, true).unwrap();
@@ -194,6 +198,11 @@ mod tests {
         for request in [hi(), hi().extra("max_output_tokens", Value::Null)] {
             assert_eq!(limited(Wire::OpenAiResponses, &request, 77)["max_output_tokens"], 77);
         }
+        let null = json!({"maxOutputTokens": null, "topK": 4});
+        for request in [hi(), hi().extra("generationConfig", null), hi().temperature(0.5)] {
+            let body = limited(Wire::Gemini, &request, 77);
+            assert_eq!(body["generationConfig"]["maxOutputTokens"], 77, "{request:?}");
+        }
         let newer = Target::openai("o3-mini");
         let request = hi();
         let mut encoded = Wire::OpenAiChat.encode(&request, newer, Delivery::Whole, true).unwrap();
@@ -212,18 +221,34 @@ mod tests {
     #[test]
     fn a_limit_set_by_the_caller_is_detected() {
         let hi = || ChatRequest::from("hi");
-        for (request, is_limited) in [
-            (hi(), false),
-            (hi().max_output_tokens(5), true),
-            (hi().extra("max_completion_tokens", 5), true),
-            (hi().extra("max_tokens", -1), true),
-            (hi().extra("max_tokens", Value::Null), false),
-            (hi().omit("max_tokens"), true),
-        ] {
-            for wire in [Wire::OpenAiChat, Wire::Anthropic] {
+        let members = [
+            (Wire::OpenAiChat, "max_completion_tokens"),
+            (Wire::OpenAiChat, "max_tokens"),
+            (Wire::OpenAiCompletions, "max_tokens"),
+            (Wire::OpenAiResponses, "max_output_tokens"),
+            (Wire::Anthropic, "max_tokens"),
+            (Wire::Gemini, "generationConfig"),
+        ];
+        for (wire, member) in members {
+            let extra = |limit: Value| match wire {
+                Wire::Gemini => hi().extra(member, json!({"maxOutputTokens": limit})),
+                _ => hi().extra(member, limit),
+            };
+            for (request, is_limited) in [
+                (hi(), false),
+                (hi().max_output_tokens(5), true),
+                (extra(json!(5)), true),
+                (extra(json!(-1)), true),
+                (extra(Value::Null), false),
+                (hi().omit(member), true),
+            ] {
                 let target = Target::openai("m");
                 let encoded = wire.encode(&request, target, Delivery::Whole, true);
-                let Ok(encoded) = encoded else { continue };
+                // Anthropic's format requires a limit.
+                let Ok(encoded) = encoded else {
+                    assert!(wire == Wire::Anthropic && !request.omit.is_empty(), "{wire:?}");
+                    continue;
+                };
                 assert_eq!(encoded.is_limited_by_caller(), is_limited, "{wire:?} {request:?}");
             }
         }
