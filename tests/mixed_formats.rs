@@ -1,5 +1,5 @@
-//! A conversation goes from one wire format to another and back, and each format's own state stays
-//! with it.
+//! A conversation can move between wire formats and back. Each provider gets its own state back, and
+//! no other provider's.
 
 mod support;
 
@@ -10,16 +10,17 @@ use tollgate::provider::Profile;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{ChatRequest, Client, Message, Tool};
 
-/// A provider in one of its formats, an answer of its that calls a tool, and the text in that
-/// answer that only its sender may get back.
+/// A provider in one of its formats.
 struct Side {
     provider: &'static str,
     format: Format,
+    /// The text in its answer that only this provider may get back.
     state: &'static str,
+    /// An answer that calls a tool.
     answer: fn(call: &str) -> Value,
 }
 
-const SIDES: [Side; 4] = [
+const SIDES: [Side; 5] = [
     Side {
         provider: "gemini-openai",
         format: Format::OpenAiChat,
@@ -30,6 +31,18 @@ const SIDES: [Side; 4] = [
                 "id": call, "type": "function",
                 "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"},
                 "extra_content": {"google": {"thought_signature": "state-of-chat"}},
+            }]}}]})
+        },
+    },
+    Side {
+        provider: "gemini",
+        format: Format::Gemini,
+        state: "state-of-gemini",
+        answer: |call| {
+            json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
+            "content": {"role": "model", "parts": [{
+                "functionCall": {"id": call, "name": "weather", "args": {"city": "Oslo"}},
+                "thoughtSignature": "state-of-gemini",
             }]}}]})
         },
     },
@@ -80,13 +93,13 @@ fn client(server: &Loopback, side: &Side) -> Client {
     builder.build().unwrap()
 }
 
-/// Continues a conversation by a tool call and its result. Returns what was sent.
+/// Continues a conversation with a tool call and its result. Returns the request's body.
 fn turn(server: &Loopback, side: &Side, request: &mut ChatRequest, call: &str) -> String {
     let body = (side.answer)(call).to_string();
     server.reply(Reply::raw(200, "application/json", body.into_bytes()));
     let answer = client(server, side).chat(&*request).unwrap();
     assert_eq!(answer.tool_calls().next().unwrap().id, call);
-    // It may have been stored in between.
+    // Programs may store a conversation and load it again.
     let stored = serde_json::to_string(&answer.message).unwrap();
     request.messages.push(serde_json::from_str(&stored).unwrap());
     request.messages.push(Message::tool_result(call, "7 degrees"));
@@ -94,7 +107,7 @@ fn turn(server: &Loopback, side: &Side, request: &mut ChatRequest, call: &str) -
 }
 
 #[test]
-fn every_pair_of_formats_continues_a_conversation_and_keeps_the_state_of_both() {
+fn every_pair_of_formats_shares_a_conversation_and_keeps_its_own_state() {
     let server = loopback();
     let tool = Tool::function("weather", "Weather in a city", json!({"type": "object"}));
     for first in &SIDES {
@@ -103,12 +116,12 @@ fn every_pair_of_formats_continues_a_conversation_and_keeps_the_state_of_both() 
             let mut request = ChatRequest::from("How cold is it?").tool(tool.clone());
             for round in 0..2 {
                 for (side, other) in [(first, second), (second, first)] {
-                    let call = format!("call_{}_{round}", side.provider.len());
+                    let call = format!("call_{}_{round}", side.provider);
                     let sent = turn(&server, side, &mut request, &call);
                     let own = sent.matches(side.state).count();
                     assert_eq!(own, round, "{pair}: {sent}");
                     assert!(!sent.contains(other.state), "{pair}: {sent}");
-                    // The calls and results of both are there.
+                    // Both providers' tool results are there.
                     let results = request.messages.len() / 2 - 1;
                     assert_eq!(sent.matches("7 degrees").count(), results, "{pair}: {sent}");
                 }

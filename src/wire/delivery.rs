@@ -97,6 +97,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::wire::{Target, Wire};
 
+    /// All but Gemini's, whose requests have the delivery in their path.
     const WIRES: [Wire; 4] =
         [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::OpenAiResponses, Wire::Anthropic];
 
@@ -116,6 +117,26 @@ mod tests {
                 whole["stream_options"] = json!({"include_usage": true});
             }
             assert_eq!(streamed(wire, &request), whole, "{wire:?}");
+        }
+    }
+
+    #[test]
+    fn gemini_bodies_are_the_same_for_both_deliveries_and_have_no_stream_member() {
+        let request = ChatRequest::from("the secret prompt");
+        let body = |request: &ChatRequest, delivery| {
+            Wire::Gemini.body(request, Target::gemini("some-model"), delivery)
+        };
+        let [whole, streamed] =
+            [Delivery::Whole, Delivery::Stream].map(|delivery| body(&request, delivery).unwrap());
+        assert_eq!(streamed, whole);
+        for stream in [json!(true), json!(false), json!(null)] {
+            let request = request.clone().extra("stream", stream);
+            for delivery in [Delivery::Whole, Delivery::Stream] {
+                let error = body(&request, delivery).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+                assert!(error.message().contains("\"stream\""), "{error}");
+                assert!(!error.message().contains("secret"), "{error}");
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::error::Error;
 /// Checks that tool results follow the calls they belong to, before the assistant speaks again. The
 /// encoders fix their order within that range.
 ///
-/// Both formats reject anything else: "An assistant message with 'tool_calls' must be followed by
+/// Providers reject anything else: "An assistant message with 'tool_calls' must be followed by
 /// tool messages responding to each 'tool_call_id'" (OpenAI), "`tool_use` ids were found without
 /// `tool_result` blocks immediately after" and "unexpected `tool_use_id` found in `tool_result`
 /// blocks" (Anthropic; anthropics/claude-code #2903, router-for-me/CLIProxyAPI #497).
@@ -125,10 +125,11 @@ mod tests {
         Message::user("secret")
     }
 
-    const WIRES: [(Wire, Target<'static>); 3] = [
+    const WIRES: [(Wire, Target<'static>); 4] = [
         (Wire::OpenAiChat, Target::openai("m")),
         (Wire::Anthropic, Target::anthropic("m")),
         (Wire::OpenAiResponses, Target::openai("m")),
+        (Wire::Gemini, Target::gemini("m")),
     ];
 
     #[test]
@@ -194,6 +195,19 @@ mod tests {
             let blocks = body["messages"][2]["content"].as_array().unwrap();
             let kinds: Vec<_> = blocks.iter().map(|block| &block["type"]).collect();
             assert_eq!(kinds, ["tool_result", "tool_result", "text"]);
+
+            let body = encode(WIRES[2]);
+            let items = body["input"].as_array().unwrap();
+            let items = items.iter().filter(|item| item["role"] != "system");
+            let ids: Vec<_> = items.map(|item| item["call_id"].as_str()).collect();
+            let [a, b] = [Some("a"), Some("b")];
+            assert_eq!(ids[1..], [a, b, a, b, None]);
+
+            let body = encode(WIRES[3]);
+            let parts = body["contents"][2]["parts"].as_array().unwrap();
+            let ids: Vec<_> =
+                parts.iter().map(|it| it["functionResponse"]["id"].as_str()).collect();
+            assert_eq!(ids, [a, b, None]);
         }
     }
 

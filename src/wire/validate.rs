@@ -110,8 +110,13 @@ mod tests {
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
-    const WIRES: [Wire; 4] =
-        [Wire::OpenAiChat, Wire::OpenAiResponses, Wire::Anthropic, Wire::OpenAiCompletions];
+    const WIRES: [Wire; 5] = [
+        Wire::OpenAiChat,
+        Wire::OpenAiResponses,
+        Wire::Anthropic,
+        Wire::Gemini,
+        Wire::OpenAiCompletions,
+    ];
 
     fn hi() -> ChatRequest {
         ChatRequest::from("the secret prompt")
@@ -175,7 +180,9 @@ mod tests {
         for wire in WIRES {
             let body =
                 wire.body(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole).unwrap();
-            assert_eq!(body["model"], "m");
+            // Gemini's requests have the model in their path.
+            let expected = (wire != Wire::Gemini).then(|| json!("m"));
+            assert_eq!(body.get("model"), expected.as_ref(), "{wire:?}");
         }
     }
 
@@ -187,8 +194,9 @@ mod tests {
             hi().tool(nameless()).tool(nameless()).tool_choice(ToolChoice::Required),
             hi().tool_choice(theirs).extra("tools", json!([{"name": "theirs"}])),
         ] {
-            for wire in [Wire::OpenAiChat, Wire::OpenAiResponses, Wire::Anthropic] {
-                assert!(wire.body(&request, Target::openai("some-model"), Delivery::Whole).is_ok());
+            for wire in WIRES.into_iter().filter(|wire| *wire != Wire::OpenAiCompletions) {
+                let body = wire.body(&request, Target::openai("some-model"), Delivery::Whole);
+                assert!(body.is_ok(), "{wire:?}: {body:?}");
             }
         }
     }
