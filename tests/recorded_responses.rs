@@ -1,7 +1,7 @@
-//! Real answers in OpenAI's Responses format decode to what their JSON says.
+//! Recorded answers of the Responses API decode to what their JSON has.
 //!
-//! The folder is named by `TOLLGATE_RECORDINGS`; without it these tests say that they skip. What
-//! is expected is found by a walk over the raw JSON that shares no code with the crate.
+//! `TOLLGATE_RECORDINGS` names the folder of recordings; without it, these tests print that they are
+//! skipped. The expected values are read from the raw JSON by code that is independent of the crate.
 
 mod support;
 
@@ -24,13 +24,13 @@ struct Recording {
 }
 
 impl Recording {
-    /// The data of its events.
+    /// Returns the data of its events.
     fn events(&self) -> Vec<Value> {
         let data = self.body.lines().filter_map(|line| line.strip_prefix("data:"));
         data.filter_map(|data| serde_json::from_str(data.trim()).ok()).collect()
     }
 
-    /// The response, which the last event of a stream has.
+    /// Returns the response. In a stream, the last event has it.
     fn response(&self) -> Value {
         match self.is_stream {
             true => self.events().pop().expect("a last event")["response"].take(),
@@ -39,8 +39,8 @@ impl Recording {
     }
 }
 
-/// The recordings of every provider that speaks Responses. OpenAI's are sent by `openai`, because
-/// there is no provider `openai_responses`.
+/// Returns the recordings of all providers of the Responses API. The recordings name two providers
+/// differently from the crate.
 fn recordings() -> Option<Vec<Recording>> {
     let recordings = Recordings::open()?;
     let of_responses =
@@ -63,7 +63,7 @@ fn decoder(recording: &Recording) -> StreamDecoder {
     StreamDecoder::openai_responses().provider(recording.provider.as_str())
 }
 
-/// What the decoder makes of a body that comes in these pieces and ends in good order.
+/// Decodes a complete body that arrives in these pieces.
 fn decoded<'b>(
     recording: &Recording,
     pieces: impl IntoIterator<Item = &'b [u8]>,
@@ -83,9 +83,9 @@ struct Said {
     refusal: Option<String>,
     /// Id, name and arguments.
     calls: Vec<(String, String, String)>,
-    /// Id, text and what is encrypted.
+    /// Id, text and encrypted text.
     reasoning: Vec<(String, String, Option<String>)>,
-    /// The items that are kept as they came.
+    /// The items that are kept unchanged.
     natives: Vec<Value>,
     finish: Option<String>,
     id: Option<String>,
@@ -103,7 +103,7 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// What a response says, by its raw JSON.
+/// Reads the expected content from the raw JSON.
 fn expected(response: &Value) -> Said {
     let count = |path: &str| response["usage"].pointer(path).and_then(Value::as_u64).unwrap_or(0);
     let mut said = Said {
@@ -204,7 +204,7 @@ fn finish_reason(said: &Said) -> FinishReason {
 }
 
 #[test]
-fn every_recorded_response_decodes_to_what_its_json_says() {
+fn every_recorded_response_decodes_to_the_content_of_its_json() {
     let Some(recordings) = recordings() else { return };
     let mut seen = 0;
     for recording in recordings.iter().filter(|recording| recording.status == 200) {
@@ -215,7 +215,7 @@ fn every_recorded_response_decodes_to_what_its_json_says() {
         let mut expected = expected(&raw);
         let found = found(&response);
         if raw["usage"].is_null() {
-            // Queued in the background: only an estimate is there.
+            // A response queued in the background has no usage.
             assert_eq!(response.usage.source, UsageSource::Estimated, "{file}");
             expected.usage = found.usage;
         } else {
@@ -231,7 +231,7 @@ fn every_recorded_response_decodes_to_what_its_json_says() {
     assert!(seen >= 80, "only {seen} responses; is the folder whole?");
 }
 
-/// What the pieces of a stream say, joined.
+/// Joins the deltas of a stream: text, reasoning and refusal.
 fn joined(events: &[StreamEvent]) -> [String; 3] {
     let mut texts = <[String; 3]>::default();
     for event in events {
@@ -246,7 +246,7 @@ fn joined(events: &[StreamEvent]) -> [String; 3] {
 }
 
 #[test]
-fn recorded_streams_say_the_same_byte_by_byte_and_in_their_events() {
+fn recorded_streams_decode_the_same_at_once_and_byte_by_byte() {
     let Some(recordings) = recordings() else { return };
     let mut seen = 0;
     for recording in recordings.iter().filter(|recording| recording.is_stream) {
@@ -255,7 +255,7 @@ fn recorded_streams_say_the_same_byte_by_byte_and_in_their_events() {
         let (events, whole) = decoded(recording, [body]).unwrap();
         let (by_bytes, again) = decoded(recording, body.chunks(1)).unwrap();
         assert_eq!((by_bytes, &again), (events.clone(), &whole), "{file}");
-        // The events contain nothing that the stream's deltas do not.
+        // The events have exactly the text of the stream's deltas.
         let deltas = |kind: &str| -> String {
             let events = recording.events().into_iter();
             let of = events.filter(|event| event["type"].as_str().unwrap().ends_with(kind));
@@ -273,7 +273,7 @@ fn recorded_streams_say_the_same_byte_by_byte_and_in_their_events() {
             _ => None,
         });
         assert!(told.eq(whole.tool_calls()), "{file}");
-        // The response that comes at once says the same.
+        // The same response without streaming has the same content.
         let at_once = Recording {
             body: recording.response().to_string(),
             is_stream: false,
@@ -290,7 +290,7 @@ fn recorded_streams_say_the_same_byte_by_byte_and_in_their_events() {
 }
 
 #[test]
-fn recorded_streams_that_break_off_are_truncated_after_every_event() {
+fn recorded_streams_that_end_early_are_truncated_wherever_they_end() {
     let Some(recordings) = recordings() else { return };
     for recording in recordings.iter().filter(|recording| recording.is_stream) {
         let file = &recording.file;
@@ -324,7 +324,7 @@ fn recorded_streams_that_break_off_are_truncated_after_every_event() {
 }
 
 #[test]
-fn recorded_errors_get_their_class() {
+fn recorded_errors_get_their_kind() {
     let Some(recordings) = recordings() else { return };
     let mut seen = 0;
     for recording in recordings.iter().filter(|recording| recording.status != 200) {
@@ -338,7 +338,7 @@ fn recorded_errors_get_their_class() {
             "model_not_found" => ErrorKind::NotFound,
             "invalid_api_key" => ErrorKind::Authentication,
             "invalid_request_error" => ErrorKind::InvalidRequest,
-            other => panic!("{}: no class is expected of {other}", recording.file),
+            other => panic!("{}: the error code {other} has no expected kind", recording.file),
         };
         assert_eq!(error.kind(), kind, "{}", recording.file);
         assert_eq!(error.message(), json["error"]["message"].as_str().unwrap());
@@ -347,7 +347,7 @@ fn recorded_errors_get_their_class() {
     assert!(seen >= 3, "only {seen} errors; is the folder whole?");
 }
 
-/// An item without what has no meaning when it goes back.
+/// Removes the members that need not go back.
 fn comparable(item: &Value) -> Value {
     let mut item = item.clone();
     let members = item.as_object_mut().unwrap();
@@ -370,7 +370,7 @@ fn comparable(item: &Value) -> Value {
 }
 
 #[test]
-fn recorded_output_goes_back_as_input_unchanged_and_to_its_sender_only() {
+fn recorded_output_goes_back_unchanged_to_its_sender_only() {
     let Some(recordings) = recordings() else { return };
     let server = loopback();
     let mut seen = 0;
@@ -378,7 +378,7 @@ fn recorded_output_goes_back_as_input_unchanged_and_to_its_sender_only() {
         let file = &recording.file;
         let raw = recording.response();
         let output: Vec<_> = list(&raw["output"]).map(comparable).collect();
-        // A refusal goes back as words: there is no place for the id of its message.
+        // A refusal goes back as text, without the id of its message.
         let refuses = raw["output"].to_string().contains("\"type\":\"refusal\"");
         if output.is_empty() || refuses || raw["status"] == "incomplete" {
             continue;
@@ -400,8 +400,7 @@ fn recorded_output_goes_back_as_input_unchanged_and_to_its_sender_only() {
             builder(&server, provider).build().unwrap().chat(request).unwrap();
             server.requests().pop().unwrap().json()["input"].clone()
         };
-        // Reasoning without a text or anything encrypted cannot be read again, and goes with the
-        // ids of its answer.
+        // Reasoning that is neither encrypted nor in full is dropped, with the ids of its answer.
         let is_readable = |item: &Value| {
             item["type"] != "reasoning"
                 || item.get("encrypted_content").is_some()

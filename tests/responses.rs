@@ -1,4 +1,4 @@
-//! Calls in OpenAI's Responses format, over real sockets.
+//! Calls to OpenAI's Responses API, over real sockets.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn request() -> ChatRequest {
 }
 
 #[test]
-fn a_whole_answer_and_a_stream_say_the_same() {
+fn a_whole_answer_and_a_stream_have_the_same_content() {
     let server = loopback();
     let client = client(&server, "openai");
     let reply = || {
@@ -45,7 +45,7 @@ fn a_whole_answer_and_a_stream_say_the_same() {
     let usage = whole.usage;
     assert_eq!((usage.prompt_tokens, usage.completion_tokens), (20, 9));
     assert_eq!((usage.cached_tokens, usage.reasoning_tokens), (4, 3));
-    // All but the ids, which the server numbers.
+    // The ids differ, because the server numbers them.
     assert_eq!(
         (streamed.text(), streamed.message.reasoning(), streamed.finish_reason, streamed.usage),
         (whole.text(), whole.message.reasoning(), whole.finish_reason, whole.usage)
@@ -67,7 +67,7 @@ fn a_whole_answer_and_a_stream_say_the_same() {
 }
 
 #[test]
-fn a_tool_loop_sends_everything_back() {
+fn a_tool_loop_sends_reasoning_and_calls_back() {
     let server = loopback();
     let client = builder(&server, "openai").model("gpt-5").build().unwrap();
     let tool = Tool::function("weather", "Weather in a city", json!({"type": "object"}));
@@ -96,7 +96,7 @@ fn a_tool_loop_sends_everything_back() {
 }
 
 #[test]
-fn chat_completions_stay_the_default_and_responses_are_chosen_in_three_ways() {
+fn chat_completions_are_the_default_and_responses_can_be_chosen_in_three_ways() {
     let server = loopback();
     let path = |client: &Client, request: ChatRequest| {
         client.chat(request).unwrap();
@@ -105,7 +105,7 @@ fn chat_completions_stay_the_default_and_responses_are_chosen_in_three_ways() {
     let openai = client(&server, "openai");
     assert_eq!(path(&openai, "hi".into()), "/v1/chat/completions");
     assert_eq!(path(&openai, request()), "/v1/responses");
-    // Models without chat, and the way out of that.
+    // Models without chat use Responses, unless the request names a format.
     for model in ["o3-pro", "gpt-5-codex", "gpt-5.5-pro", "computer-use-preview"] {
         let request = ChatRequest::from("hi").model(model);
         assert_eq!(path(&openai, request.clone()), "/v1/responses", "{model}");
@@ -114,7 +114,7 @@ fn chat_completions_stay_the_default_and_responses_are_chosen_in_three_ways() {
     }
     let azure = builder(&server, "azure").model("gpt-5-pro").build().unwrap();
     assert_eq!(path(&azure, "hi".into()), "/openai/v1/responses");
-    // A gateway may offer the same name as chat.
+    // A gateway may offer such a model in chat.
     let gateway = builder(&server, "litellm").model("o3-pro").build().unwrap();
     assert!(path(&gateway, "hi".into()).ends_with("/chat/completions"));
     assert!(path(&gateway, request()).ends_with("/responses"));
@@ -148,7 +148,7 @@ fn budgets_apply_and_the_limit_goes_into_the_request() {
     assert_eq!(spent(&client), usd("0.0004"));
     let error = client.chat(request().max_output_tokens(1_000_000)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
-    // A response before this one may be of any length.
+    // An earlier response can have any length.
     let chained = request().max_output_tokens(10).extra("previous_response_id", "resp_1");
     let error = client.chat(chained).unwrap_err();
     assert!(error.to_string().contains("a response before it, by its id"), "{error}");
@@ -159,7 +159,7 @@ fn budgets_apply_and_the_limit_goes_into_the_request() {
 }
 
 #[test]
-fn errors_and_cut_streams_are_told_as_in_other_formats() {
+fn errors_and_truncated_streams_are_reported_as_in_other_formats() {
     let server = loopback();
     let client = client(&server, "openai");
     server.reply(Reply::error(429, "rate_limit_exceeded", "slow down"));
@@ -194,7 +194,7 @@ fn a_response_in_the_background_is_streamed_or_polled() {
     client.stream(background).unwrap().finish().unwrap();
     let sent = server.requests().pop().unwrap();
     assert_eq!((&sent.json()["background"], &sent.json()["stream"]), (&json!(true), &json!(true)));
-    // What is polled decodes too.
+    // A polled response decodes too.
     let polled = |status: &str, output: Value| {
         let body = json!({"id": "resp_1", "status": status, "model": "m", "output": output});
         let mut decoder = StreamDecoder::openai_responses();

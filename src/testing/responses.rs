@@ -1,4 +1,4 @@
-//! OpenAI's Responses, as its API reference and recorded responses show them.
+//! OpenAI's Responses API, as its reference and recorded responses show it.
 
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::FinishReason;
 
-/// Reasoning is encrypted; clients send it back and cannot read it.
+/// The encrypted reasoning. Clients send it back but cannot read it.
 const ENCRYPTED: &str = "bG9vcGJhY2s=";
 
 /// Responses.
@@ -73,7 +73,7 @@ impl Renderer for Responses {
     }
 }
 
-/// The status of the whole response.
+/// Returns the status of the whole response.
 fn status<'f>(filled: &'f Filled<'_>) -> &'f str {
     match filled.finish.as_str() {
         "max_output_tokens" | "content_filter" => "incomplete",
@@ -81,8 +81,8 @@ fn status<'f>(filled: &'f Filled<'_>) -> &'f str {
     }
 }
 
-/// An output item: as it is whole, as it starts in a stream, and the events in between, which lack
-/// the members that all of them have.
+/// An output item: complete, as a stream starts it, and the events in between. The events do not have
+/// the common members yet.
 struct Item {
     whole: Value,
     start: Value,
@@ -272,8 +272,8 @@ fn usage(usage: Usage) -> Value {
     })
 }
 
-/// Every event has its type, which is its name too, and a number; those of an item also which it
-/// is, and all but its beginning and end its id.
+/// Returns the events of a stream. Each has a number and its type, which is also its name. The events
+/// of an item have the item's index; those between its start and end also have its id.
 fn events(filled: &Filled<'_>) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut send = |kind: &'static str, mut data: Value| {

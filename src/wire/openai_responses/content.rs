@@ -1,4 +1,4 @@
-//! One part of a message as one content part of an input item.
+//! Encodes one part of a message as a content part of an input item.
 
 use serde_json::{Map, Value};
 
@@ -7,11 +7,11 @@ use crate::wire::json::object;
 use crate::wire::openai_chat::{Dialect, ImageInput};
 use crate::wire::{Target, media};
 
-/// The content part for a part of a message, or none where it is left out. The error says what is
-/// wrong, to go after the message's place.
+/// Encodes a part of a message as a content part. The error says what is wrong; the caller puts the
+/// message's place before it.
 ///
-/// Left out, since they only make sense elsewhere: reasoning, cache points, as OpenAI caches by
-/// itself, and blocks of other providers.
+/// Returns `None` for parts that only make sense elsewhere: reasoning, other providers' blocks, and
+/// cache points, because OpenAI caches automatically.
 pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Option<Value>, String> {
     let takes_media = matches!(role, Role::User | Role::Tool);
     let problem = match part {
@@ -29,11 +29,11 @@ pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Opti
         Part::Image(_) => "holds an image; put images into a user message",
         Part::Document(_) => "holds a document; put documents into a user message",
         Part::Audio(_) => {
-            "holds speech, which Responses do not take; use Chat Completions, or send its \
-             transcript as text"
+            "holds speech, which the Responses API does not accept; use Chat Completions, or \
+             send the transcript as text"
         }
-        Part::Refusal(_) => "holds a refusal, which only an assistant message can",
-        Part::ToolCall(_) => "holds a tool call, which only an assistant message can",
+        Part::Refusal(_) => "holds a refusal; only an assistant message may hold one",
+        Part::ToolCall(_) => "holds a tool call; only an assistant message may hold one",
         Part::ToolResult(_) => {
             "holds a tool result; put it into a message of its own, with Message::tool_result"
         }
@@ -45,12 +45,12 @@ pub(super) fn input_text(text: &str) -> Value {
     object([("type", "input_text".into()), ("text", text.into())])
 }
 
-/// An `input_image` (`response_input_image_param.py`): an address, the bytes in a data URL, or the
-/// id of a file. `detail` is required there; `auto` is what OpenAI takes where it is missing.
+/// Encodes an `input_image` (`response_input_image_param.py`): a URL, the bytes in a data URL, or a
+/// file id. `detail` is required; `auto` is OpenAI's default.
 fn input_image(image: &Image, dialect: &Dialect) -> Result<Value, String> {
     if dialect.images == ImageInput::Unsupported {
-        return Err("holds an image, which this provider does not take; choose another model, or \
-                    describe the image in text"
+        return Err("holds an image, which this provider does not accept; choose another model, \
+                    or describe the image in text"
             .to_owned());
     }
     let detail = match image.detail {
@@ -71,8 +71,8 @@ fn input_image(image: &Image, dialect: &Dialect) -> Result<Value, String> {
     Ok(object([("type", "input_image".into()), (name, source.into()), ("detail", detail.into())]))
 }
 
-/// An `input_file` (`response_input_file_param.py`), of any of the many types that Responses take
-/// (OpenAI's guide "File inputs"). A text is sent as the text that it is, as to every other format.
+/// Encodes an `input_file` (`response_input_file_param.py`). The API accepts many types (OpenAI's
+/// guide "File inputs"). Text files become plain text, as in every other format.
 fn input_file(document: &Document, dialect: &Dialect) -> Result<Value, String> {
     let source = media::document(&document.source)?;
     if let MediaSource::Base64 { media_type, data } = &*source {
@@ -85,7 +85,7 @@ fn input_file(document: &Document, dialect: &Dialect) -> Result<Value, String> {
         }
     }
     if !dialect.files {
-        return Err("holds a file, which this provider does not take; put its text into the \
+        return Err("holds a file, which this provider does not accept; put its text into the \
                     message"
             .to_owned());
     }
@@ -97,7 +97,7 @@ fn input_file(document: &Document, dialect: &Dialect) -> Result<Value, String> {
         MediaSource::FileId(id) => set("file_id", id),
         MediaSource::Url(url) => set("file_url", url),
         MediaSource::Base64 { media_type, data } => {
-            // The name's ending says what it is where the type is a general one.
+            // If the media type is a general one, the name's extension tells what the file is.
             let name = document.name.as_deref().unwrap_or("document.pdf");
             set("filename", name);
             set("file_data", &data_url(media_type, data));

@@ -1,4 +1,4 @@
-//! A response's body.
+//! Decodes the body of a response.
 
 use serde::de::MapAccess;
 use serde_json::{Map, Value, json};
@@ -11,8 +11,8 @@ use crate::wire::json::string::LooseString;
 use crate::wire::openai_chat::{Report, fingerprint, usage};
 use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 
-/// What is read of a response (`response.py`). Everything but the output may be missing, null or
-/// odd, for servers that follow: llama.cpp's begins with an id and a status alone.
+/// The members of a response that are read (`response.py`). Except for the output, each can be
+/// missing, null or malformed: llama.cpp's first event has only an id and a status.
 #[derive(Default)]
 pub(super) struct Body<'a> {
     pub(super) id: LooseString<'a>,
@@ -23,7 +23,7 @@ pub(super) struct Body<'a> {
     error: Option<Box<Detail>>,
     usage: Option<Box<Object<Report>>>,
     output: Option<Box<Content>>,
-    /// What else surrounds the answer.
+    /// All other members.
     extra: Map<String, Value>,
 }
 
@@ -36,7 +36,7 @@ members!(impl [] Body<'de> {
     "error" => error,
     "usage" => usage,
     "output" => output,
-    _ => |body: &mut Self, name, members| body.beside(name, members),
+    _ => |body: &mut Self, name, members| body.keep_extra(name, members),
 });
 
 #[derive(Default)]
@@ -48,8 +48,8 @@ members!(impl [] Incomplete<'de> {
     "reason" => reason,
 });
 
-/// Members that repeat the request, and times. They are not kept, because instructions and tools
-/// are long and the caller has them.
+/// Members that repeat the request, and times. They are dropped: instructions and tools are long,
+/// and the caller has them.
 const REPEATED: &[&str] = &[
     "object",
     "created_at",
@@ -76,12 +76,12 @@ const REPEATED: &[&str] = &[
     "top_p",
     "truncation",
     "user",
-    // An SDK's own, which repeats the texts.
+    // Added by OpenAI's SDKs; it repeats the texts.
     "output_text",
 ];
 
 impl<'a> Body<'a> {
-    fn beside<'de, A: MapAccess<'de>>(
+    fn keep_extra<'de, A: MapAccess<'de>>(
         &mut self,
         name: &str,
         members: &mut A,
@@ -90,20 +90,20 @@ impl<'a> Body<'a> {
             return Ok(false);
         }
         let Detail { value, .. } = members.next_value()?;
-        let says_nothing = match &value {
+        let is_empty = match &value {
             Value::Null => true,
             Value::Array(items) => items.is_empty(),
             Value::Object(members) => members.is_empty(),
             _ => false,
         };
-        if !says_nothing {
+        if !is_empty {
             self.extra.insert(name.to_owned(), value);
         }
         Ok(true)
     }
 
-    /// Why there is no answer, if the response says so: an `error`, whose `code` is one of
-    /// `response_error.py`, or the status `failed` alone.
+    /// Returns the failure that the response reports: an `error` with one of the codes in
+    /// `response_error.py`, or just the status `failed`.
     pub(super) fn failure(&self) -> Option<Failure> {
         let error = self.error.as_ref().map(|error| &error.value);
         if let Some(error) = error.filter(|error| failed::is_error(error)) {
@@ -114,7 +114,7 @@ impl<'a> Body<'a> {
         (self.status.0 == "failed").then(failed)
     }
 
-    /// Why it is incomplete; empty where it is not.
+    /// Returns the reason why the response is incomplete, or an empty text.
     pub(super) fn incomplete(&self) -> &str {
         &self.incomplete.0.reason.0
     }
@@ -123,7 +123,7 @@ impl<'a> Body<'a> {
         self.usage.as_deref().map(usage::read)
     }
 
-    /// The output items; none where there is no list.
+    /// Takes the output items. Returns `None` if the output is not a list.
     pub(super) fn take_output(&mut self) -> Result<Option<Vec<Value>>, Failure> {
         match self.output.take().map(|output| *output) {
             Some(Content { exceeded: true, .. }) => Err(Failure::too_many_parts()),
@@ -142,10 +142,8 @@ impl<'a> Body<'a> {
 
 /// Reads the body of a successful response.
 ///
-/// A response in the background ([`background`]) is not complete when it is polled: its status,
-/// `queued` or `in_progress`, is then the reason in the provider's words. So is `cancelled`.
-///
-/// [`background`]: super::encode
+/// A program can poll a response that runs in the background, so it may not be complete. Its status
+/// (`queued`, `in_progress` or `cancelled`) is then the raw finish reason.
 pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let Object(mut body) = wire::read::<Object<Body<'_>>>(bytes, &mut repaired)?;
@@ -154,7 +152,7 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
     }
     let Some(output) = body.take_output()? else {
         return Err(wire::detail(bytes).as_ref().and_then(failed::report).unwrap_or_else(|| {
-            Failure::protocol("the response body is no response: it has no list of output")
+            Failure::protocol("the response body is not a response: its output is not a list")
         }));
     };
     let seed = fingerprint(bytes);
@@ -163,7 +161,7 @@ pub(in crate::wire) fn decode(bytes: &[u8]) -> Result<Decoded, Failure> {
         item::add_parts(index, item, seed, &mut parts);
     }
     let (finish_reason, finish_reason_raw) =
-        item::ending(&body.status.0, body.incomplete(), &parts);
+        item::finish_reasons(&body.status.0, body.incomplete(), &parts);
     let message = Message::new(Role::Assistant, parts);
     if message.is_blank() && finish_reason_raw.is_none() {
         return Err(Failure::protocol(failed::NO_ANSWER));

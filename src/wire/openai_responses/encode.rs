@@ -10,23 +10,23 @@ use crate::wire::openai_chat::{
 };
 use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
-/// What the server is to send so that reasoning can go back without being stored
+/// Asks for encrypted reasoning, which can be sent back even if the server stores nothing
 /// (`response_includable.py`).
 const ENCRYPTED: &str = "reasoning.encrypted_content";
 
-/// Writes the body (`response_create_params.py`).
+/// Encodes the body (`response_create_params.py`).
 ///
-/// OpenAI stores every response by default. This sends `store: false`, and asks for encrypted
-/// reasoning instead. A caller that wants stored
-/// responses sets `store` in [`extra`](ChatRequest::extra), beside `previous_response_id`.
+/// OpenAI stores every response by default. This sends `store: false` and asks for encrypted
+/// reasoning instead. To use stored responses, callers set `store` and `previous_response_id` in
+/// [`extra`](ChatRequest::extra).
 ///
-/// With `background` the server answers at once that the response is queued, so only a stream,
-/// which lasts until the response is there, may ask for it.
+/// With `background`, the server immediately answers that the response is queued. Only a stream
+/// waits for the response, so only a stream may set it.
 ///
 /// # Errors
 ///
-/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for what Responses cannot express: stop
-/// texts, a seed, several choices, and log probabilities as
+/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) for what the Responses API cannot express:
+/// stop sequences, a seed, several choices, and log probabilities as
 /// [`ChatResponse::logprobs`](crate::ChatResponse::logprobs) returns them.
 pub(in crate::wire) fn encode(
     request: &ChatRequest,
@@ -38,7 +38,7 @@ pub(in crate::wire) fn encode(
     tool_turns::check(&request.messages)?;
     check_supported(request, delivery)?;
     let input = input::encode(request, target)?;
-    // As many as most requests have.
+    // Enough for most requests.
     let mut body = Map::with_capacity(8);
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -58,52 +58,53 @@ pub(in crate::wire) fn encode(
     if let Some(effort) = request.reasoning_effort {
         if dialect.reasoning_control == ReasoningControl::Unsupported {
             return Err(Error::invalid_request(format!(
-                "the request asks for the reasoning effort \"{}\", but this provider has no \
-                 control of reasoning; leave it out, or choose another model",
+                "the request sets the reasoning effort \"{}\", but this provider has no control \
+                 over reasoning; leave it unset, or choose another model",
                 effort.as_str()
             )));
         }
         set("reasoning", Some(json!({"effort": effort.as_str()})));
     }
     set("store", Some(false.into()));
-    set("include", reasons(model).then(|| json!([ENCRYPTED])));
+    set("include", can_encrypt_reasoning(model).then(|| json!([ENCRYPTED])));
     delivery.write(request, &mut body)?;
     json::merge(&mut body, &request.extra);
     Ok(body)
 }
 
-/// Whether to ask for encrypted reasoning: of OpenAI's models that reason, as vercel/ai does
-/// (`openai-responses-language-model.ts`), and of xAI's, which send it only if asked (docs.x.ai,
-/// "Reasoning").
-fn reasons(model: &str) -> bool {
+/// Returns true for models that can send encrypted reasoning: OpenAI's reasoning models, as in
+/// vercel/ai (`openai-responses-language-model.ts`), and xAI's, which send it only on request
+/// (docs.x.ai, "Reasoning").
+fn can_encrypt_reasoning(model: &str) -> bool {
     is_newer(model) || model.rsplit('/').next().unwrap_or(model).starts_with("grok-")
 }
 
 fn check_supported(request: &ChatRequest, delivery: Delivery) -> Result<(), Error> {
     let refused = if !request.stop.is_empty() {
-        "the request has stop texts, which Responses do not have; end the text where one occurs \
-         yourself, or use Chat Completions"
+        "the request sets stop sequences, which the Responses API does not support; remove them \
+         and cut the text yourself, or use Chat Completions"
     } else if request.seed.is_some() {
-        "the request has a seed, which Responses do not have; leave it out, or use Chat Completions"
+        "the request sets a seed, which the Responses API does not support; leave it unset, or \
+         use Chat Completions"
     } else if request.logprobs.is_some() {
-        "the request asks for log probabilities, which are only read of Chat Completions; leave \
-         them unset, or use Chat Completions"
+        "the request asks for log probabilities, which are only supported in Chat Completions; \
+         leave logprobs unset, or use Chat Completions"
     } else if request.n.is_some_and(|choices| choices > 1) {
-        "the request asks for several choices, and Responses give one; leave n unset, and make \
-         several calls"
+        "the request asks for several choices, but the Responses API returns one; leave n unset, \
+         and make several calls"
     } else if delivery == Delivery::Whole
         && request.extra.get("background").is_some_and(|it| it == true)
     {
-        "the request asks for a response in the background, which is not there yet when the call \
-         returns; call stream(), which waits for it, or send it by RawRequest and poll it"
+        "the request sets background, so chat() would return before the response is complete; \
+         call stream(), which waits for it, or send a RawRequest and poll the response"
     } else {
         return Ok(());
     };
     Err(Error::invalid_request(refused))
 }
 
-/// The `text` member (`response_text_config_param.py`). The schema is not in an object of its own,
-/// as in Chat Completions.
+/// Encodes the `text` member (`response_text_config_param.py`). Unlike in Chat Completions, the
+/// schema's members are not in an object of their own.
 fn text(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
     let Some(mut format) = response_format(request, dialect)? else { return Ok(None) };
     if let Some(ResponseFormat::JsonSchema(_)) = request.response_format {

@@ -1,12 +1,14 @@
-//! An event of a stream, as far as it is read. Texts are borrowed from it, and what most events do
-//! not have is boxed: there is one for every word, and it is moved.
+//! The members of a stream's event that are read.
+//!
+//! A stream has an event for every word. To keep events cheap, texts are borrowed and rare members
+//! are boxed.
 
 use super::decode::Body;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::{Count, LooseString};
 
-/// An event of any kind (`response_stream_event.py`); each has some of these.
+/// An event of any kind (`response_stream_event.py`). Each kind has some of these members.
 #[derive(Default)]
 pub(super) struct Event<'a> {
     pub(super) kind: LooseString<'a>,
@@ -14,9 +16,9 @@ pub(super) struct Event<'a> {
     pub(super) content_index: Count,
     pub(super) summary_index: Count,
     pub(super) item_id: LooseString<'a>,
-    /// More of a text.
+    /// The next piece of a text.
     pub(super) delta: LooseString<'a>,
-    /// The whole text, at its end.
+    /// The whole text, once it is complete.
     pub(super) text: LooseString<'a>,
     pub(super) refusal: LooseString<'a>,
     pub(super) arguments: LooseString<'a>,

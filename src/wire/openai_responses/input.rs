@@ -1,4 +1,4 @@
-//! Messages as `instructions` and input items.
+//! Encodes messages as `instructions` and input items.
 
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -15,46 +15,46 @@ use crate::wire::json::{member, object};
 use crate::wire::openai_chat::{CallIds, instruction_role};
 use crate::wire::tool_input::{self, Ids};
 
-/// The longest id of a call: "string too long. Expected a string with maximum length 64" (OpenAI
-/// of `input[].call_id`; decolua/9router #393).
+/// The maximum length of a call's id, in bytes. OpenAI rejects a longer `input[].call_id`: "string
+/// too long. Expected a string with maximum length 64" (decolua/9router #393).
 const LONGEST_ID: usize = 64;
 
-/// What a conversation becomes.
+/// An encoded conversation.
 pub(super) struct Input {
     pub(super) instructions: Option<String>,
     pub(super) items: Vec<Value>,
 }
 
-/// Writes a conversation.
+/// Encodes a conversation.
 ///
-/// - A system message that comes first and is text goes into `instructions`, unless the caller
-///   sets these in `extra`. Others are messages of the role `developer` or `system`.
-/// - Calls, their results and reasoning are items of their own, beside the messages.
-/// - What OpenAI sent goes back as it came, to the same provider: reasoning with its encrypted
-///   content, the id and phase of messages, and the items of its own tools.
-/// - Reasoning that the server cannot read is left out, and with it the ids of what came with it:
-///   without `store` OpenAI keeps none ("Items are not persisted when `store` is set to false",
-///   vercel/ai #7543), and refuses an item "provided without its required 'reasoning' item"
-///   (cline/cline #12242). vercel/ai leaves such reasoning out too.
-/// - So is reasoning that nothing of the assistant's follows, because the answer was cut off: it
-///   "was provided without its required following item" (continuedev/continue #8933).
-/// - Names of speakers are left out: messages have none here.
+/// - If the first message is a system message with a single text, it becomes `instructions`, unless
+///   the caller sets these in `extra`. Other system messages get the role `developer` or `system`.
+/// - Calls, results and reasoning become items of their own.
+/// - The provider that sent an item gets it back unchanged: encrypted reasoning, the ids and phases
+///   of messages, and the items of the provider's tools.
+/// - Reasoning that the server cannot read is dropped, together with the ids of the items after it.
+///   Without `store`, OpenAI keeps no items ("Items are not persisted when `store` is set to false",
+///   vercel/ai #7543), and it rejects an item "provided without its required 'reasoning' item"
+///   (cline/cline #12242). vercel/ai drops such reasoning too.
+/// - If an answer was cut off after its reasoning, the reasoning is dropped: it "was provided
+///   without its required following item" (continuedev/continue #8933).
+/// - Speakers' names are dropped, because messages have none in this format.
 pub(super) fn encode(request: &ChatRequest, target: Target<'_>) -> Result<Input, Error> {
     let mut input = Input { instructions: None, items: Vec::new() };
     let stored = request.extra.get("store").is_some_and(|store| store == true);
     for (index, message) in request.messages.iter().enumerate() {
-        let place = Place { role: message.role, target, stored };
+        let encoder = MessageEncoder { role: message.role, target, stored };
         let result = match message.role {
             Role::System => match &*message.content {
                 [Part::Text(text)] if index == 0 && !request.extra.contains_key("instructions") => {
                     input.instructions = Some(text.text.clone());
                     Ok(())
                 }
-                _ => place.instructions(message, &mut input.items),
+                _ => encoder.instructions(message, &mut input.items),
             },
-            Role::User => place.user(message, &mut input.items),
-            Role::Assistant => place.assistant(message, &mut input.items),
-            Role::Tool => place.tool(message, &mut input.items),
+            Role::User => encoder.user(message, &mut input.items),
+            Role::Assistant => encoder.assistant(message, &mut input.items),
+            Role::Tool => encoder.tool(message, &mut input.items),
         };
         result.map_err(|what| {
             let role = match message.role {
@@ -66,18 +66,18 @@ pub(super) fn encode(request: &ChatRequest, target: Target<'_>) -> Result<Input,
             Error::invalid_request(format!("messages[{index}], {role} message, {what}"))
         })?;
     }
-    drop_loose_reasoning(&mut input.items);
+    drop_trailing_reasoning(&mut input.items);
     let elsewhere = ["previous_response_id", "conversation", "prompt", "input"];
     if input.items.is_empty() && !elsewhere.iter().any(|name| request.extra.contains_key(*name)) {
         return Err(Error::invalid_request(
-            "the request holds nothing but instructions; add a user message",
+            "the request holds only instructions; add a user message",
         ));
     }
     Ok(input)
 }
 
-/// Takes out reasoning that no item of the assistant's follows.
-fn drop_loose_reasoning(items: &mut Vec<Value>) {
+/// Removes reasoning that is not followed by another item of the assistant.
+fn drop_trailing_reasoning(items: &mut Vec<Value>) {
     let mut followed = false;
     for at in (0..items.len()).rev() {
         let item = &items[at];
@@ -89,20 +89,20 @@ fn drop_loose_reasoning(items: &mut Vec<Value>) {
     }
 }
 
-/// Whose message is at hand, and for whom.
-struct Place<'a> {
+/// Encodes one message for a target.
+struct MessageEncoder<'a> {
     role: Role,
     target: Target<'a>,
-    /// Whether the server keeps the response, and kept those before it.
+    /// True if the server stores this response and stored the earlier ones.
     stored: bool,
 }
 
-impl Place<'_> {
+impl MessageEncoder<'_> {
     fn owns(&self, provenance: Option<&Provenance>) -> bool {
         provenance.is_some_and(|it| self.target.sent(it, Format::OpenAiResponses))
     }
 
-    /// The members that go back with what they came with.
+    /// Returns the members to send back, if the target is the provider that sent them.
     fn own<'o>(&self, opaque: Option<&'o Opaque>) -> Option<&'o Map<String, Value>> {
         let own = opaque.filter(|it| self.owns(Some(&it.provenance)));
         own.filter(|_| self.target.dialect.unknown_members).map(|opaque| &opaque.members)
@@ -117,7 +117,7 @@ impl Place<'_> {
         }
     }
 
-    /// A message of a content: a plain string where it is a single text.
+    /// Builds a message. A single text becomes a plain string.
     fn message(&self, role: &str, mut content: Vec<Value>) -> Result<Value, String> {
         let content = match content.as_mut_slice() {
             [] => return Err("has no content; give it some or leave it out".to_owned()),
@@ -141,8 +141,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// Content parts become a message. Results and items of other kinds, such as the approval of an
-    /// MCP call, are items of their own, in front of it.
+    /// Encodes a user message. Tool results and other native items, such as the approval of an MCP
+    /// call, become items before the message.
     fn user(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
         let (mut content, before) = (Vec::new(), out.len());
         for part in &message.content {
@@ -190,9 +190,9 @@ impl Place<'_> {
         }
     }
 
-    /// A result (`FunctionCallOutput` in `response_input_item_param.py`), directly behind the calls
-    /// of its turn: DeepSeek refuses another item in between ("No tool output found for tool call",
-    /// recorded). It has no mark of a failure; the text tells.
+    /// Inserts a tool result (`FunctionCallOutput` in `response_input_item_param.py`) directly after
+    /// the calls of its turn, because DeepSeek rejects other items in between ("No tool output found
+    /// for tool call", recorded). The format cannot mark a result as failed; its text has to say so.
     fn result(&self, result: &ToolResult, out: &mut Vec<Value>) -> Result<(), String> {
         if result.call_id.is_empty() {
             return Err("holds a tool result without a call id; give the id of the ToolCall it \
@@ -213,7 +213,7 @@ impl Place<'_> {
                 _ => {
                     return Err(
                         "holds a tool result with more than text, images and files, which \
-                                Responses do not take; leave it out, or describe it in text"
+                                the Responses API does not accept; leave it out, or describe it in text"
                             .to_owned(),
                     );
                 }
@@ -233,7 +233,7 @@ impl Place<'_> {
         let kind = if is_custom { "custom_tool_call_output" } else { "function_call_output" };
         let item = object([("type", kind.into()), ("call_id", (&*id).into()), ("output", output)]);
         let call = out.iter().rposition(|item| is_call(&item));
-        // What somebody else said in between comes after it.
+        // Messages of other roles go after the result.
         let is_other = |item: &Value| item.get("role").is_some_and(|role| role != "assistant");
         let behind = call
             .and_then(|call| out[call..].iter().position(is_other).map(|message| call + message));
@@ -241,10 +241,10 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// An assistant message as items. One of which nothing is left is left out.
+    /// Encodes an assistant message as items, or as none if nothing is left of it.
     fn assistant(&self, message: &Message, out: &mut Vec<Value>) -> Result<(), String> {
         let start = out.len();
-        let mut open: Option<Said<'_>> = None;
+        let mut open: Option<OpenMessage<'_>> = None;
         let mut lost = false;
         for part in &message.content {
             let (own, content) = match part {
@@ -254,26 +254,26 @@ impl Place<'_> {
                     (own, output_text(text, own))
                 }
                 Part::Refusal(text) => (
-                    open.as_ref().and_then(|said| said.own),
+                    open.as_ref().and_then(|message| message.own),
                     object([("type", "refusal".into()), ("refusal", text.as_str().into())]),
                 ),
                 Part::Audio(audio) if audio.transcript.is_empty() => continue,
                 Part::Audio(audio) => (None, output_text(&audio.transcript.as_str().into(), None)),
                 part => {
-                    out.extend(open.take().map(Said::item));
+                    out.extend(open.take().map(OpenMessage::into_item));
                     lost |= self.item(part, out)?;
                     continue;
                 }
             };
             match &mut open {
-                Some(said) if said.is_of(own) => said.content.push(content),
+                Some(message) if message.has(own) => message.content.push(content),
                 open => {
-                    let before = open.replace(Said { own, content: vec![content] });
-                    out.extend(before.map(Said::item));
+                    let before = open.replace(OpenMessage { own, content: vec![content] });
+                    out.extend(before.map(OpenMessage::into_item));
                 }
             }
         }
-        out.extend(open.map(Said::item));
+        out.extend(open.map(OpenMessage::into_item));
         if lost {
             for item in &mut out[start..] {
                 if let Value::Object(item) = item {
@@ -284,8 +284,8 @@ impl Place<'_> {
         Ok(())
     }
 
-    /// The item of a part that does not belong in the content of a message. Returns whether it is
-    /// reasoning of this provider's that cannot go back.
+    /// Encodes a part that becomes an item of its own. Returns true if the part is this provider's
+    /// reasoning but the server can no longer read it.
     fn item(&self, part: &Part, out: &mut Vec<Value>) -> Result<bool, String> {
         match part {
             Part::Reasoning(reasoning) => {
@@ -344,16 +344,15 @@ impl Place<'_> {
     }
 }
 
-/// A message of the assistant's that is being put together: content parts that came in one item
-/// go back in one.
-struct Said<'a> {
-    /// The members of that item.
+/// An assistant message under construction. Content parts that arrived in one item go back in one.
+struct OpenMessage<'a> {
+    /// The members of the item that the parts arrived in.
     own: Option<&'a Map<String, Value>>,
     content: Vec<Value>,
 }
 
-impl Said<'_> {
-    fn is_of(&self, own: Option<&Map<String, Value>>) -> bool {
+impl OpenMessage<'_> {
+    fn has(&self, own: Option<&Map<String, Value>>) -> bool {
         let others = |members: &Map<String, Value>| -> Vec<(String, Value)> {
             let others = members.iter().filter(|(name, _)| *name != CONTENT);
             others.map(|(name, value)| (name.clone(), value.clone())).collect()
@@ -361,9 +360,9 @@ impl Said<'_> {
         self.own.map(others) == own.map(others)
     }
 
-    /// `type` is there for llama.cpp, which knows the message by it. A text that came from
-    /// elsewhere is a plain string, which every server takes.
-    fn item(self) -> Value {
+    /// Returns the item. It has a `type` because llama.cpp needs one. A text from another provider
+    /// becomes a plain string, which every server accepts.
+    fn into_item(self) -> Value {
         let mut item = Map::from_iter([
             ("type".to_owned(), "message".into()),
             ("role".to_owned(), "assistant".into()),
@@ -380,8 +379,8 @@ impl Said<'_> {
     }
 }
 
-/// A text of the model's (`response_output_text_param.py`, which requires the annotations). They
-/// go back with what is this provider's own.
+/// Encodes a text of the assistant (`response_output_text_param.py`, which requires annotations).
+/// Citations go back only to the provider that sent them.
 fn output_text(text: &Text, own: Option<&Map<String, Value>>) -> Value {
     let mut part = json!({"type": "output_text", "text": text.text, "annotations": []});
     if let Some(own) = own {
@@ -395,15 +394,15 @@ fn output_text(text: &Text, own: Option<&Map<String, Value>>) -> Value {
     part
 }
 
-/// Whether a server that keeps nothing can read a reasoning item: it is encrypted, or shows what
-/// was thought in full.
+/// Returns true if a server that stores nothing can read the reasoning: it is encrypted, or has the
+/// full text.
 fn is_readable(reasoning: &Reasoning) -> bool {
     reasoning.encrypted.is_some()
         || reasoning.field.as_deref() == Some("content")
         || reasoning.extra.contains_key("content")
 }
 
-/// Whether a native value is a content part of a message, and no item.
+/// Returns true if a native value is a content part rather than an item.
 fn is_content(value: &Value) -> bool {
     value["type"].as_str().is_some_and(|kind| kind.starts_with("input_"))
 }

@@ -1,4 +1,4 @@
-//! One output item as the parts of a message.
+//! Converts an output item to the parts of a message, and some parts back to items.
 
 use serde_json::{Map, Value};
 
@@ -11,23 +11,20 @@ use crate::wire::openai_chat::tool_call;
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 pub(super) const PROVENANCE: Provenance = Provenance::inventor(Format::OpenAiResponses);
 
-/// What stands between two parts of a summary: each is a paragraph with a heading of its own
-/// (recorded).
+/// Separates the parts of a summary, because each is a paragraph with its own heading (recorded).
 pub(super) const BETWEEN_THOUGHTS: &str = "\n\n";
 
-/// The member of an image's [`Opaque`] that has the item without its bytes.
+/// The member of an image's [`Opaque`] that holds the item without its bytes.
 pub(super) const IMAGE_ITEM: &str = "item";
 
-/// The member of a text's [`Opaque`] that has what its content part holds beside the text.
+/// The member of a text's [`Opaque`] that holds the other members of its content part.
 pub(super) const CONTENT: &str = "content";
 
-/// Adds the parts of the item that is `index`th in the output. `seed` is what a call without an id
-/// is named after.
+/// Adds the parts of the output item at `index`. `seed` makes the id of a call that has none.
 ///
-/// What has no part of its own is kept as it came: the tools that the provider runs, such as
-/// `web_search_call`, and those that the caller runs in a way of their own, such as
-/// `custom_tool_call` and `computer_call`; `compaction`; and messages of others than the
-/// assistant.
+/// Other items become [`Part::Other`], unchanged: calls of tools that the provider runs
+/// (`web_search_call`), special calls of tools that the caller runs (`custom_tool_call`,
+/// `computer_call`), `compaction`, and messages of roles other than the assistant.
 pub(super) fn add_parts(index: usize, item: Value, seed: u64, parts: &mut Vec<Part>) {
     let Value::Object(mut members) = item else { return };
     match kind(&members) {
@@ -43,8 +40,8 @@ pub(super) fn add_parts(index: usize, item: Value, seed: u64, parts: &mut Vec<Pa
     }
 }
 
-/// The type of an item. Servers that follow may leave that of a message out, as OpenAI lets
-/// callers do (`EasyInputMessageParam`).
+/// Returns the type of an item. Compatible servers may leave out that of a message, as OpenAI allows
+/// in requests (`EasyInputMessageParam`).
 pub(super) fn kind(item: &Map<String, Value>) -> &str {
     match item.get("type").and_then(Value::as_str) {
         Some(kind) => kind,
@@ -61,9 +58,9 @@ fn has_text(members: &Map<String, Value>, name: &str) -> bool {
     members.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty())
 }
 
-/// The content parts of a message (`response_output_message.py`). Its id, status and phase stay
-/// with its texts: "preserve and resend phase on all assistant messages" (the same file). A
-/// content part of an unknown kind stays in a message of its own.
+/// Adds the content parts of a message (`response_output_message.py`). Each text keeps the
+/// message's id, status and phase: "preserve and resend phase on all assistant messages" (the same
+/// file). A content part of an unknown type becomes a message of its own.
 fn message(mut members: Map<String, Value>, parts: &mut Vec<Part>) {
     let content = match members.shift_remove("content") {
         Some(Value::Array(content)) => content,
@@ -94,9 +91,9 @@ fn content_part(mut part: Map<String, Value>, message: &Map<String, Value>) -> O
                 return None;
             }
             let mut members = message.clone();
-            // They are not needed back, and reachable in the body.
+            // OpenAI does not need them back, and callers find them in the raw body.
             part.retain(|name, value| {
-                !matches!(name.as_str(), "type" | "logprobs") && is_said(value)
+                !matches!(name.as_str(), "type" | "logprobs") && has_content(value)
             });
             if !part.is_empty() {
                 members.insert(CONTENT.to_owned(), part.into());
@@ -127,8 +124,8 @@ fn taken_text(members: &mut Map<String, Value>, name: &str) -> String {
     }
 }
 
-/// Null and what is empty say nothing.
-fn is_said(value: &Value) -> bool {
+/// Returns false for null and empty values.
+fn has_content(value: &Value) -> bool {
     match value {
         Value::Null => false,
         Value::String(text) => !text.is_empty(),
@@ -142,9 +139,9 @@ fn opaque(members: Map<String, Value>) -> Option<Box<Opaque>> {
     (!members.is_empty()).then(|| Opaque::new(PROVENANCE, members).into())
 }
 
-/// A reasoning item (`response_reasoning_item.py`). Its text is the summary and what the model
-/// thought in full, where the provider shows them. The lists themselves are kept where they cannot
-/// be made of the text again: see [`reasoning_item`].
+/// Converts a reasoning item (`response_reasoning_item.py`). Its text is the summary and the full
+/// reasoning, if the provider shows them. The lists are kept only if [`reasoning_item`] could not
+/// rebuild them from the text.
 fn reasoning(mut members: Map<String, Value>) -> Reasoning {
     let texts = |list: Option<&Value>| -> Vec<String> {
         let list = list.and_then(Value::as_array).into_iter().flatten();
@@ -164,7 +161,7 @@ fn reasoning(mut members: Map<String, Value>) -> Reasoning {
     }
     let id = Some(taken_text(&mut members, "id")).filter(|id| !id.is_empty());
     let encrypted = Some(taken_text(&mut members, "encrypted_content"));
-    members.retain(|name, value| name != "type" && is_said(value));
+    members.retain(|name, value| name != "type" && has_content(value));
     Reasoning {
         text: [summary, content].concat().join(BETWEEN_THOUGHTS),
         signature: None,
@@ -176,14 +173,14 @@ fn reasoning(mut members: Map<String, Value>) -> Reasoning {
     }
 }
 
-/// Whether a part holds nothing but its type and its text.
+/// Returns true if a part has only a type and a text.
 fn is_plain(part: &Value, kind: &str) -> bool {
     part.as_object().is_some_and(|part| part.len() == 2 && part.contains_key("text"))
         && part.get("type").is_some_and(|it| it == kind)
 }
 
-/// The item that a [`reasoning`] was. Its `status` is left out: it says nothing of what was
-/// thought, and OpenAI refuses it ("Unknown parameter: 'input[1].status'"; BerriAI/litellm #13420).
+/// Converts reasoning back to an item. This drops the `status`, which OpenAI rejects ("Unknown
+/// parameter: 'input[1].status'"; BerriAI/litellm #13420).
 pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
     let mut item = Map::from_iter([("type".to_owned(), "reasoning".into())]);
     let mut set = |name: &str, value: Value| {
@@ -198,7 +195,7 @@ pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
             ("text", reasoning.text.as_str().into()),
         ])]
     };
-    // Required even where it is empty (`response_reasoning_item_param.py`).
+    // Required even if it is empty (`response_reasoning_item_param.py`).
     set("summary", Value::Array(Vec::new()));
     match reasoning.field.as_deref() {
         Some("summary") => set("summary", part("summary_text").into()),
@@ -214,13 +211,13 @@ pub(super) fn reasoning_item(reasoning: &Reasoning) -> Value {
     item.into()
 }
 
-/// The call of a function (`response_function_tool_call.py`). It is answered by its `call_id`; its
-/// own id is among what goes back.
+/// Converts a function call (`response_function_tool_call.py`). Its result refers to the `call_id`.
+/// The item's own id is kept, to be sent back.
 pub(super) fn call(index: usize, mut members: Map<String, Value>, seed: u64) -> ToolCall {
     let name = taken_text(&mut members, "name");
     let call_id = taken_text(&mut members, "call_id");
     let arguments = arguments(members.shift_remove("arguments"));
-    members.retain(|name, value| name != "type" && is_said(value));
+    members.retain(|name, value| name != "type" && has_content(value));
     let call = tool_call(index, call_id, name, arguments, || seed);
     ToolCall { opaque: opaque(members), ..call }
 }
@@ -234,8 +231,8 @@ pub(super) fn arguments(value: Option<Value>) -> String {
     }
 }
 
-/// An image that the model made (`ImageGenerationCall` in `response_output_item.py`): base64, of
-/// the `output_format` of the tool, by default PNG.
+/// Converts a generated image (`ImageGenerationCall` in `response_output_item.py`): base64 in the
+/// tool's `output_format`, PNG by default.
 fn image(item: Map<String, Value>, result: Value) -> Image {
     let format = item.get("output_format").and_then(Value::as_str).unwrap_or("png");
     let source = MediaSource::Base64 {
@@ -249,7 +246,7 @@ fn image(item: Map<String, Value>, result: Value) -> Image {
     Image { opaque: opaque(members), ..Image::from_source(source) }
 }
 
-/// The item that an [`image`] was.
+/// Converts a generated image back to its item.
 pub(super) fn image_item(image: &Image, opaque: &Opaque) -> Option<Value> {
     let mut item = opaque.members.get(IMAGE_ITEM)?.clone();
     if let MediaSource::Base64 { data, .. } = &image.source {
@@ -258,12 +255,12 @@ pub(super) fn image_item(image: &Image, opaque: &Opaque) -> Option<Value> {
     Some(item)
 }
 
-/// Why an answer ended, in our words and in the provider's.
+/// Returns the finish reason, and the provider's word for it.
 ///
-/// A response has a `status`, and an incomplete one the reason
-/// (`incomplete_details.reason`: `max_output_tokens` or `content_filter`, `response.py`). Nothing
-/// in it says that tools are to be called or that the model refused; the parts do.
-pub(super) fn ending(
+/// A response has a `status`. An incomplete one also has a reason (`incomplete_details.reason`:
+/// `max_output_tokens` or `content_filter`, `response.py`). Only the parts show tool calls and
+/// refusals.
+pub(super) fn finish_reasons(
     status: &str,
     incomplete: &str,
     parts: &[Part],
@@ -275,16 +272,16 @@ pub(super) fn ending(
     };
     let refused = parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     let reason = match finish_reason(raw) {
-        FinishReason::Stop if calls(parts) => FinishReason::ToolCalls,
-        FinishReason::Other if raw.is_none() && calls(parts) => FinishReason::ToolCalls,
+        FinishReason::Stop if awaits_caller(parts) => FinishReason::ToolCalls,
+        FinishReason::Other if raw.is_none() && awaits_caller(parts) => FinishReason::ToolCalls,
         FinishReason::Stop if refused => FinishReason::Refusal,
         reason => reason,
     };
     (reason, raw.map(str::to_owned))
 }
 
-/// Whether the caller has something to do before the model can go on.
-fn calls(parts: &[Part]) -> bool {
+/// Returns true if the caller must act before the model can continue.
+fn awaits_caller(parts: &[Part]) -> bool {
     parts.iter().any(|part| match part {
         Part::ToolCall(_) => true,
         Part::Other { value, .. } => match value.get("type").and_then(Value::as_str) {
@@ -295,7 +292,7 @@ fn calls(parts: &[Part]) -> bool {
                 | "apply_patch_call"
                 | "mcp_approval_request",
             ) => true,
-            // The provider runs it in a container, and its output follows, unless the caller does.
+            // If the provider runs it in a container, the output follows. If not, the caller runs it.
             Some("shell_call") => !has_output(parts, value, "shell_call_output"),
             _ => false,
         },
@@ -312,8 +309,8 @@ fn has_output(parts: &[Part], call: &Value, kind: &str) -> bool {
     })
 }
 
-/// How many searches of the web an answer took that are billed: OpenAI bills `search` and not
-/// `open_page` or `find_in_page` (its page "Pricing", "Built-in tools").
+/// Counts the billed web searches of an answer. OpenAI bills `search`, but not `open_page` or
+/// `find_in_page` (its page "Pricing", "Built-in tools").
 pub(super) fn web_searches(parts: &[Part]) -> u64 {
     let is_search = |part: &&Part| match part {
         Part::Other { value, .. } => {

@@ -1,12 +1,11 @@
-//! OpenAI's Responses, `POST /responses`, as OpenAI, Azure, xAI and the servers that follow them
-//! speak it.
+//! OpenAI's Responses API, `POST /responses`, as OpenAI, Azure, xAI and compatible servers speak it.
 //!
 //! ```text
 //! encode.rs      request → body: limits, sampling, format; calls the next three
 //!   input.rs       messages → `instructions` and input items
 //!   content.rs     one part of a message → one content part
 //!   tools.rs       tools and tool choice
-//! decode.rs      body → message, usage, why it ended
+//! decode.rs      body → message, usage, finish reason
 //!   item.rs        one output item ↔ parts of a message
 //! stream.rs      events → the same, piece by piece
 //!   event.rs         the members of an event
@@ -15,13 +14,13 @@
 //!   streamed_part.rs     one text of it
 //!   streamed_call.rs     the call's arguments
 //!   sink.rs          where new content goes: the size limit and the events
-//! models.rs      which models exist here only
+//! models.rs      the models that OpenAI serves only here
 //! ```
 //!
 //! The wire facts come from openai-python (`src/openai/types/responses`, generated from OpenAI's
 //! OpenAPI file), vercel/ai (`packages/openai/src/responses`), llama.cpp
-//! (`tools/server/server-task.cpp`, `server-chat.cpp`) and recorded traffic, unless a place names
-//! another source.
+//! (`tools/server/server-task.cpp`, `server-chat.cpp`) and recorded traffic, unless a comment
+//! names another source.
 
 mod content;
 mod decode;

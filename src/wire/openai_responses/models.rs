@@ -1,15 +1,15 @@
-//! Which of OpenAI's models exist in Responses only.
+//! The models that OpenAI serves only in the Responses API.
 
 use crate::wire::openai_chat::is_newer;
 
-/// Whether OpenAI serves `model` in Responses and not in Chat Completions, which answers "This
-/// model is only supported in v1/responses and not in v1/chat/completions"
+/// Returns true if OpenAI serves `model` only in the Responses API. Chat Completions rejects such a
+/// model: "This model is only supported in v1/responses and not in v1/chat/completions"
 /// (avante-corp/avante.nvim #2225).
 ///
-/// The models are those that openai-python lists in `ResponsesModel` beside its `ChatModel`, and
-/// those to which LiteLLM's `model_prices_and_context_window.json` gives `/v1/responses` and no
-/// chat: `o1-pro`, `o3-pro`, `gpt-5-pro` and its successors, every Codex model, deep research, the
-/// use of computers, `gpt-5.6-cyber` and the `gpt-daybreak` models, with or without a date.
+/// These are the models that openai-python lists in `ResponsesModel` but not in `ChatModel`, and
+/// those for which LiteLLM's `model_prices_and_context_window.json` lists `/v1/responses` but not
+/// chat: `o1-pro`, `o3-pro`, `gpt-5-pro` and its successors, all Codex models, deep research,
+/// computer use, `gpt-5.6-cyber` and the `gpt-daybreak` models, with or without a date.
 pub(crate) fn serves(model: &str) -> bool {
     let named = ["computer-use-preview", "codex-mini", "gpt-daybreak-"];
     if named.iter().any(|prefix| model.starts_with(prefix)) {
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_models_of_responses_are_known() {
+    fn models_served_only_in_the_responses_api_are_recognised() {
         for model in [
             "o1-pro",
             "o1-pro-2025-03-19",

@@ -15,12 +15,12 @@ use crate::wire::openai_chat::fingerprint;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
-/// A response that is streamed, as far as it has come.
+/// A streamed response, as far as it has arrived.
 ///
-/// Every event has a `type`, and the SSE event the same name
-/// (`response_stream_event.py`). The last one has the whole response: `response.completed`,
-/// `response.incomplete` or `response.failed`; a failure may also come as `error`. OpenAI sends no
-/// `[DONE]`; OpenRouter does, after the last event (recorded).
+/// Every event has a `type`, which is also the name of the SSE event (`response_stream_event.py`).
+/// The last event has the whole response: `response.completed`, `response.incomplete` or
+/// `response.failed`. A failure can also be an event `error`. OpenAI sends no `[DONE]`; OpenRouter
+/// sends one after the last event (recorded).
 #[derive(Clone)]
 pub(in crate::wire) struct Stream {
     id: String,
@@ -31,10 +31,10 @@ pub(in crate::wire) struct Stream {
     extra: Map<String, Value>,
     usage: Option<Usage>,
     items: Items,
-    /// The fingerprint of the first event, which calls without an id are named after.
+    /// The fingerprint of the first event, to make ids for calls that have none.
     seed: Option<u64>,
     closed: bool,
-    /// Whether anything came that the model made.
+    /// True once the model has produced anything.
     wrote: bool,
     room: SizeLimit,
 }
@@ -94,7 +94,7 @@ impl Stream {
             "response.created" | "response.queued" | "response.in_progress" => {
                 if let Some(response) = event.response.take() {
                     let Object(mut body) = *response;
-                    self.surroundings(&mut body)?;
+                    self.read_envelope(&mut body)?;
                 }
             }
             "response.completed"
@@ -108,15 +108,15 @@ impl Stream {
             _ if event.error.as_ref().is_some_and(|error| failed::is_error(&error.value)) => {
                 return Err(failure(data));
             }
-            // Tools that the provider runs: what they do stands in their item.
+            // Progress of the provider's own tools. Their items have the results.
             _ if kind.starts_with("response.") => sink.room.write(&event.delta.0)?,
             _ => return Ok(Step::Unknown),
         }
         Ok(Step::Known)
     }
 
-    /// Takes in the last event. Servers may leave the response out of it, or the output out of
-    /// the response: what came before is then the answer.
+    /// Reads the last event. If a server leaves out the response or its output, the answer is what
+    /// the earlier events had.
     fn end(
         &mut self,
         kind: &str,
@@ -126,7 +126,7 @@ impl Stream {
     ) -> Result<Step, Failure> {
         let response = event.response.take().map(|response| *response);
         let Object(mut body) = response.unwrap_or_default();
-        self.surroundings(&mut body)?;
+        self.read_envelope(&mut body)?;
         if let Some(failure) = body.failure() {
             return Err(failure);
         }
@@ -143,24 +143,24 @@ impl Stream {
         Ok(Step::End)
     }
 
-    /// Takes in what surrounds the output. The last to say something holds.
-    fn surroundings(&mut self, body: &mut Body<'_>) -> Result<(), Failure> {
+    /// Reads everything but the output. Later events override earlier ones.
+    fn read_envelope(&mut self, body: &mut Body<'_>) -> Result<(), Failure> {
         body.incomplete().clone_into(&mut self.incomplete);
-        for (kept, said) in [
+        for (kept, new) in [
             (&mut self.id, &body.id),
             (&mut self.model, &body.model),
             (&mut self.service_tier, &body.service_tier),
             (&mut self.status, &body.status),
         ] {
-            if !said.0.is_empty() && *kept != said.0 {
+            if !new.0.is_empty() && *kept != new.0 {
                 kept.clear();
-                kept.push_str(&said.0);
+                kept.push_str(&new.0);
             }
         }
         let usage = body.usage().filter(|usage| usage.source != UsageSource::Missing);
         self.usage = usage.or(self.usage);
         self.extra = body.take_extra();
-        // A failure that comes early is one.
+        // An error makes the call fail even before the last event.
         match body.failure() {
             Some(failure) if self.status != "failed" => Err(failure),
             _ => Ok(()),
@@ -180,7 +180,7 @@ impl Fold for Stream {
         if data.is_empty() {
             return Ok(Step::Nothing);
         }
-        // The response itself is missing then: only the last event has it.
+        // Not the end: only the last event has the whole response.
         if data == "[DONE]" {
             return Ok(Step::Nothing);
         }
@@ -200,13 +200,11 @@ impl Fold for Stream {
         Ok(if moves && step == Step::Known { Step::Progress } else { step })
     }
 
-    /// Whether it has said why it ended and may end without the last event. It never may: that
-    /// event is the only one to say so.
+    /// Always false: only the last event has the finish reason.
     fn has_finished(&self) -> bool {
         false
     }
 
-    /// Whether it neither says anything nor why it ended.
     fn is_no_answer(&self) -> bool {
         self.status.is_empty() && !self.wrote
     }
@@ -221,12 +219,11 @@ impl Fold for Stream {
         self.items.close(self.seed.unwrap_or_default(), sink);
     }
 
-    /// The model and the tier that serve it.
     fn served(&self) -> (&str, Option<&str>) {
         (&self.model, Some(&self.service_tier))
     }
 
-    /// The usage so far, which only the last event reports.
+    /// Returns an estimate until the last event reports the usage.
     fn usage(&self, prompt_tokens: u64) -> Usage {
         let estimate = self.room.estimate(prompt_tokens);
         let reported = self.usage.map(|usage| usage.without_false_zeros(self.wrote));
@@ -244,7 +241,7 @@ impl Fold for Stream {
         let usage = self.usage(prompt_tokens);
         let parts = self.items.parts(self.seed.unwrap_or_default());
         let (finish_reason, finish_reason_raw) = match self.closed {
-            true => item::ending(&self.status, &self.incomplete, &parts),
+            true => item::finish_reasons(&self.status, &self.incomplete, &parts),
             false => (crate::chat::FinishReason::Other, None),
         };
         let message = Message::new(Role::Assistant, parts);
@@ -266,8 +263,9 @@ impl Fold for Stream {
     }
 }
 
-/// The failure that an event tells of: flat, as `response_error_event.py` has it, or in a member
-/// `error`, as OpenAI sends it too (vercel/ai, `openai-responses-api.ts`), or in the response.
+/// Returns the failure that an event reports. Its members are in the event itself
+/// (`response_error_event.py`), in `error`, which OpenAI also sends (vercel/ai,
+/// `openai-responses-api.ts`), or in the response.
 fn failure(data: &str) -> Failure {
     let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
     let error = [body.pointer("/response/error"), body.get("error")];

@@ -8,8 +8,8 @@ use crate::wire::json::object;
 use crate::wire::openai_chat::{Dialect, subset};
 use crate::wire::schema;
 
-/// The `tools` member; none where there are none. Tools that the provider runs itself, such as
-/// `{"type": "web_search"}`, are [`Tool::Native`].
+/// Encodes the `tools` member; `None` if the request has no tools. Tools that the provider runs,
+/// such as `{"type": "web_search"}`, are [`Tool::Native`].
 pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<Value>, Error> {
     let tools = request.tools.iter().map(|tool| match tool {
         Tool::Native(value) => Ok(value.clone()),
@@ -19,9 +19,9 @@ pub(super) fn encode(request: &ChatRequest, dialect: &Dialect) -> Result<Option<
     Ok((!tools.is_empty()).then_some(Value::Array(tools)))
 }
 
-/// A function (`function_tool_param.py`): not in an object of its own, as in Chat Completions.
-/// Without `strict` OpenAI makes a schema strict where it can (its guide "Migrate to the Responses
-/// API", "Functions are strict by default").
+/// Encodes a function (`function_tool_param.py`). Unlike in Chat Completions, its members are not
+/// in an object of their own. Without `strict`, OpenAI makes a schema strict if it can (its guide
+/// "Migrate to the Responses API", "Functions are strict by default").
 fn definition(function: &Function, dialect: &Dialect) -> Result<Value, Error> {
     let parameters = schema::of_tool(function, subset(dialect))?;
     let mut tool = Map::with_capacity(5);
@@ -37,7 +37,7 @@ fn definition(function: &Function, dialect: &Dialect) -> Result<Value, Error> {
     Ok(tool.into())
 }
 
-/// The `tool_choice` member. The choice of a named tool says of which type it is
+/// Encodes the `tool_choice` member. The choice of a named tool includes the tool's type
 /// (`tool_choice_function_param.py`, `tool_choice_custom_param.py`).
 pub(super) fn choice(request: &ChatRequest) -> Option<Value> {
     Some(match request.tool_choice.as_ref()? {

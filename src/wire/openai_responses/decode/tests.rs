@@ -1,4 +1,4 @@
-//! Bodies and what is made of them.
+//! Tests of decoding bodies.
 
 use super::*;
 use crate::chat::{FinishReason, Format, Part, Provenance, UsageSource};
@@ -20,7 +20,7 @@ fn text(text: &str) -> Value {
 }
 
 #[test]
-fn every_item_has_its_part() {
+fn every_item_becomes_a_part() {
     let search = json!({"type": "web_search_call", "id": "ws_1", "status": "completed",
         "action": {"type": "search", "query": "q"}});
     let decoded = read(&response(
@@ -80,7 +80,7 @@ fn every_item_has_its_part() {
 }
 
 #[test]
-fn why_it_ended_is_told_by_status_reason_and_parts() {
+fn status_reason_and_parts_decide_the_finish_reason() {
     use FinishReason::{ContentFilter, Length, Other, Refusal, Stop, ToolCalls};
     let with = |status: &str, reason: Value, output: Value| {
         let mut body = response(status, output);
@@ -126,7 +126,7 @@ fn why_it_ended_is_told_by_status_reason_and_parts() {
         assert_eq!(decoded.finish_reason, reason, "{body}");
         assert_eq!(decoded.finish_reason_raw.as_deref(), Some(raw), "{body}");
     }
-    // llama.cpp and others leave it out.
+    // llama.cpp and others leave out the status.
     let bare = json!({"output": [{"type": "function_call", "name": "f", "arguments": {"a": 1}}]});
     let decoded = read(&bare).unwrap();
     assert_eq!((decoded.finish_reason, decoded.finish_reason_raw), (ToolCalls, None));
@@ -136,7 +136,7 @@ fn why_it_ended_is_told_by_status_reason_and_parts() {
 }
 
 #[test]
-fn failures_get_the_kind_that_their_code_has() {
+fn the_code_of_a_failure_decides_its_kind() {
     use ErrorKind::*;
     let failed = |code: &str, message: &str| {
         let mut body = response("failed", json!([]));
@@ -167,7 +167,7 @@ fn failures_get_the_kind_that_their_code_has() {
 }
 
 #[test]
-fn what_surrounds_the_answer_is_kept_unless_it_repeats_the_request() {
+fn extra_members_are_kept_unless_they_repeat_the_request() {
     let mut body = response("completed", json!([text("a")]));
     for (name, value) in [
         ("instructions", json!("long")),

@@ -1,4 +1,4 @@
-//! Whole bodies, and what is refused.
+//! Tests of encoding bodies, and of the requests that are rejected.
 
 use super::*;
 use crate::chat::{JsonSchema, Message, ReasoningEffort, Tool, ToolChoice};
@@ -26,7 +26,7 @@ fn a_plain_request_is_not_stored() {
 }
 
 #[test]
-fn models_that_reason_are_asked_for_what_can_go_back() {
+fn reasoning_models_are_asked_for_encrypted_reasoning() {
     for (model, asked) in [
         ("gpt-5", true),
         ("o3-pro", true),
@@ -90,16 +90,16 @@ fn every_option_has_its_place() {
 }
 
 #[test]
-fn what_responses_lack_is_refused_with_the_alternative() {
+fn unsupported_options_are_rejected_with_an_alternative() {
     for (request, expected) in [
-        (hi().stop("END"), "stop texts"),
+        (hi().stop("END"), "stop sequences"),
         (hi().seed(7), "a seed"),
         (hi().n(2), "several choices"),
         (hi().logprobs(1), "log probabilities"),
         (hi().extra("background", true), "call stream()"),
         (hi().tool_choice(ToolChoice::Auto), "there are no tools"),
         (hi().parallel_tool_calls(true), "there are no tools"),
-        (ChatRequest::new([Message::system("s")]), "nothing but instructions"),
+        (ChatRequest::new([Message::system("s")]), "only instructions"),
     ] {
         let error = encode(&request, Target::openai("gpt-5"), Delivery::Whole).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);

@@ -1,4 +1,4 @@
-//! Conversations as items.
+//! Tests of encoding conversations.
 
 use super::*;
 use crate::chat::{Audio, CacheTtl, Document, Image, MediaSource};
@@ -48,7 +48,7 @@ fn the_first_system_message_is_the_instructions_and_others_are_messages() {
         {"role": "user", "content": "go"},
     ]);
     assert_eq!(written(&request).unwrap(), (json!("a"), rest.clone()));
-    // The caller's own stand beside it.
+    // With instructions in extra, the system message stays a message.
     let (instructions, items) = written(&request.extra("instructions", "c")).unwrap();
     assert_eq!(instructions, Value::Null);
     assert_eq!(items[0], json!({"role": "developer", "content": "a"}));
@@ -86,7 +86,7 @@ fn content_parts_are_written() {
 }
 
 #[test]
-fn what_came_goes_back_in_its_order_to_its_sender() {
+fn an_answer_goes_back_unchanged_to_its_sender_only() {
     let text = Text {
         citations: vec![json!({"type": "url_citation"})],
         opaque: opaque(json!({"id": "msg_1", "status": "completed", "phase": "commentary"})),
@@ -137,7 +137,7 @@ fn what_came_goes_back_in_its_order_to_its_sender() {
 }
 
 #[test]
-fn reasoning_that_cannot_be_read_again_stays_out_with_its_ids() {
+fn reasoning_that_the_server_cannot_read_is_dropped_with_the_ids_after_it() {
     let conversation = |reasoning: Reasoning| {
         let mut call = ToolCall::new("call_1", "f", "{}");
         call.opaque = opaque(json!({"id": "fc_1"}));
@@ -149,15 +149,15 @@ fn reasoning_that_cannot_be_read_again_stays_out_with_its_ids() {
         lost[1],
         json!({"type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"})
     );
-    // A server that stores them knows both.
+    // A server that stores items knows both ids.
     let stored = written(&conversation(thought(None)).extra("store", true)).unwrap().1;
     assert_eq!((&stored[1]["id"], &stored[2]["id"]), (&json!("rs_1"), &json!("fc_1")));
-    // What was thought in full, as DeepSeek and llama.cpp show it, can be read by anyone.
+    // Any server can read full reasoning, which DeepSeek and llama.cpp show.
     let full = Reasoning { field: Some("content".into()), ..thought(None) };
     let full = written(&conversation(full)).unwrap().1;
     assert_eq!(full[1]["content"], json!([{"type": "reasoning_text", "text": "hm"}]));
     assert_eq!(full[1]["summary"], json!([]));
-    // Nothing of the answer follows: it was cut off.
+    // The answer was cut off after its reasoning.
     let cut = Message::new(Role::Assistant, [Part::Reasoning(thought(Some("E")))]);
     assert_eq!(
         items([Message::user("a"), cut, Message::user("b")]),
@@ -166,7 +166,7 @@ fn reasoning_that_cannot_be_read_again_stays_out_with_its_ids() {
 }
 
 #[test]
-fn results_stand_behind_the_calls_of_their_turn() {
+fn results_follow_the_calls_of_their_turn() {
     let custom =
         json!({"type": "custom_tool_call", "call_id": "call_c", "name": "x", "input": "i"});
     let calls = Message::assistant("")
@@ -212,7 +212,7 @@ fn results_stand_behind_the_calls_of_their_turn() {
 }
 
 #[test]
-fn items_of_other_kinds_and_the_words_of_the_assistant_are_written() {
+fn native_items_and_assistant_texts_are_written() {
     let approval =
         json!({"type": "mcp_approval_response", "approval_request_id": "m", "approve": true});
     let speech = Audio { transcript: "spoken".into(), ..Audio::default() };
@@ -238,7 +238,7 @@ fn items_of_other_kinds_and_the_words_of_the_assistant_are_written() {
 }
 
 #[test]
-fn parts_in_the_wrong_place_are_refused_without_their_text() {
+fn misplaced_parts_are_rejected_by_an_error_without_their_text() {
     let image = || Image::from_url("https://secret/y");
     let cases: [(Message, &str); 9] = [
         (Message::system("a").with(image()), "messages[1], a system message, holds an image"),

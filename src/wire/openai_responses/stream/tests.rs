@@ -1,4 +1,4 @@
-//! Streams of OpenAI and of servers that follow it.
+//! Tests of streams from OpenAI and compatible servers.
 #![allow(clippy::redundant_clone, reason = "the rows of a table look alike")]
 
 use super::*;
@@ -48,7 +48,7 @@ fn message(text: &str) -> Value {
 }
 
 #[test]
-fn a_text_is_whole_whichever_events_are_left_out() {
+fn a_text_is_complete_whichever_events_are_missing() {
     let added = json!({"type": "response.output_item.added", "output_index": 0,
         "item": {"type": "message", "id": "msg_1", "role": "assistant", "content": []}});
     let delta = |text: &str| json!({"type": "response.output_text.delta", "output_index": 0, "item_id": "msg_1", "content_index": 0, "delta": text});
@@ -81,7 +81,7 @@ fn a_text_is_whole_whichever_events_are_left_out() {
         vec![anonymous("Hi"), anonymous(" all"), last.clone()],
         vec![delta("Hi"), delta(" all"), completed(Value::Null)],
         vec![delta("Hi"), delta(" all"), json!({"type": "response.completed"})],
-        // What the deltas lack is in what comes later.
+        // Later events have the text that the deltas lack.
         vec![created(), delta("Hi"), text_done.clone(), last.clone()],
         vec![created(), delta("Hi"), part_done, last.clone()],
         vec![created(), delta("Hi"), item_done.clone(), last.clone()],
@@ -109,14 +109,14 @@ fn a_text_is_whole_whichever_events_are_left_out() {
 }
 
 #[test]
-fn a_whole_that_differs_from_its_pieces_is_not_believed() {
+fn text_already_shown_wins_over_a_whole_text_that_differs() {
     let delta = json!({"type": "response.output_text.delta", "output_index": 0, "delta": "Hi "});
     let (events, decoded) = whole(&[delta, completed(json!([message("Hallo")]))]);
     assert_eq!((texts(&events).as_str(), decoded.message.text().as_str()), ("Hi ", "Hi "));
 }
 
 #[test]
-fn calls_are_told_whichever_events_are_left_out() {
+fn a_call_is_complete_whichever_events_are_missing() {
     let item = |arguments: &str| json!({"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": arguments});
     let added = json!({"type": "response.output_item.added", "output_index": 0, "item": item("")});
     let delta = |text: &str| json!({"type": "response.function_call_arguments.delta", "output_index": 0, "item_id": "fc_1", "delta": text});
@@ -167,7 +167,7 @@ fn calls_are_told_whichever_events_are_left_out() {
 }
 
 #[test]
-fn the_parts_of_reasoning_are_paragraphs() {
+fn parts_of_reasoning_become_paragraphs() {
     let delta = |kind: &str, index: &str, at: u64, text: &str| json!({"type": format!("response.{kind}.delta"), "output_index": 0, "item_id": "rs_1", index: at, "delta": text});
     let (events, decoded) = whole(&[
         created(),
@@ -225,7 +225,7 @@ fn only_the_last_event_ends_a_stream() {
 }
 
 #[test]
-fn failures_come_in_three_forms() {
+fn failures_are_read_in_all_three_forms() {
     for (event, kind, message) in [
         (
             json!({"type": "response.failed", "response": {"status": "failed", "error": {"code": "server_error", "message": "gone"}}}),
@@ -257,7 +257,7 @@ fn failures_come_in_three_forms() {
 }
 
 #[test]
-fn only_news_brings_the_answer_on() {
+fn only_new_content_counts_as_progress() {
     let mut decoder = Decoder::new(Wire::OpenAiResponses, 0, usize::MAX);
     let mut step = |data: Value| {
         decoder.push(format!("data: {data}\n\n").as_bytes(), &mut Vec::new()).unwrap()
@@ -298,7 +298,7 @@ fn usage_is_estimated_until_the_last_event_reports_it() {
 }
 
 #[test]
-fn what_is_kept_of_a_stream_is_bounded() {
+fn a_stream_is_bounded_in_bytes_and_items() {
     let long = "x".repeat(600);
     let delta = json!({"type": "response.output_text.delta", "output_index": 0, "delta": long});
     let added = |index: u64| json!({"type": "response.output_item.added", "output_index": index, "item": {"type": "novel", "id": index.to_string()}});
