@@ -120,7 +120,7 @@ fn usage_that_comes_after_the_finish_reason_is_kept() {
 }
 
 #[test]
-fn a_body_that_ends_in_order_is_complete_and_one_that_breaks_off_is_not() {
+fn a_body_that_ends_properly_is_complete_and_a_truncated_one_is_not() {
     for (provider, body, whole) in [
         ("openai", [TEXT, FINISH].concat(), true),
         ("openai", [TEXT, FINISH, USAGE].concat(), true),

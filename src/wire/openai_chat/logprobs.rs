@@ -30,7 +30,7 @@ struct Member {
 }
 
 impl Logprobs {
-    /// Adds those of a chunk.
+    /// Adds the log probabilities of a chunk.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Logprobs {
                 if self.0.len() == MAX_MEMBERS {
                     return Err(Failure::too_many_parts());
                 }
-                // Without elements it is empty, which is not progress.
+                // An empty member is not progress, so it takes no room.
                 match json.is_empty() || value.is_null() {
                     true if name.len() > LONGEST_NAME => continue,
                     true => {}
@@ -84,7 +84,7 @@ impl Logprobs {
         Ok(())
     }
 
-    /// Returns all of them as one JSON object; empty if there are none.
+    /// Returns them all as one JSON object, or an empty string if there are none.
     pub(super) fn into_json(self) -> String {
         if self.0.is_empty() {
             return String::new();

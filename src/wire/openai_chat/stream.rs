@@ -42,7 +42,7 @@ pub(in crate::wire) struct Stream {
     /// The fingerprint of the first event. Calls without an id get one made from it.
     seed: Option<u64>,
     closed: bool,
-    /// True if the answer has content that is not read.
+    /// True once an unmodelled member had text that is part of the answer.
     goes_on: bool,
     /// True once a piece came as a delta.
     has_deltas: bool,

@@ -10,6 +10,8 @@ use crate::wire::openai_chat::dialect::{ReasoningBack, ReasoningMember};
 use crate::wire::openai_chat::{media, opaque};
 use crate::wire::tool_input;
 
+/// Builds an assistant's message.
+///
 /// An answer with only reasoning, for example because it hit the output limit, is sent back as an
 /// empty string: OpenAI requires content if there is no tool call.
 ///
