@@ -1,4 +1,4 @@
-//! Calls in Gemini's own format, over real sockets.
+//! Calls in Gemini's format, over real sockets.
 
 mod support;
 
@@ -18,7 +18,7 @@ fn weather() -> Tool {
 }
 
 #[test]
-fn a_whole_answer_comes_from_the_path_of_its_model() {
+fn a_call_uses_the_path_of_its_model() {
     let server = loopback();
     server.reply(Reply::text("Paris.").reasoning("hm").usage(9, 5).reasoning_tokens(3).cached(4));
     let answer = client(&server, "gemini").chat("Capital of France?").unwrap();
@@ -38,7 +38,7 @@ fn a_whole_answer_comes_from_the_path_of_its_model() {
 }
 
 #[test]
-fn a_stream_is_asked_for_by_the_path_and_ends_with_its_body() {
+fn the_path_requests_a_stream_which_ends_with_its_body() {
     let server = loopback();
     server.reply(Reply::text("Paris it is.").reasoning("hm").usage(9, 5).reasoning_tokens(1));
     let mut stream = client(&server, "gemini").stream("Capital of France?").unwrap();
@@ -59,7 +59,7 @@ fn a_stream_is_asked_for_by_the_path_and_ends_with_its_body() {
 }
 
 #[test]
-fn a_stream_without_its_finish_reason_is_truncated() {
+fn a_stream_without_a_finish_reason_is_truncated() {
     let server = loopback();
     server.reply(Reply::text("Paris it is.").without_end_marker());
     let error = client(&server, "gemini").stream("hi").unwrap().finish().unwrap_err();
@@ -70,7 +70,7 @@ fn a_stream_without_its_finish_reason_is_truncated() {
 }
 
 #[test]
-fn a_tool_loop_goes_round_whole_and_streamed() {
+fn a_tool_loop_works_whole_and_streamed() {
     let server = loopback();
     let client = client(&server, "gemini");
     for streamed in [false, true] {
@@ -107,7 +107,7 @@ fn a_tool_loop_goes_round_whole_and_streamed() {
 }
 
 #[test]
-fn errors_have_the_class_and_the_code_of_googles_status() {
+fn googles_status_decides_the_kind_and_code_of_an_error() {
     let server = loopback();
     let client = client(&server, "gemini");
     for (reply, kind, code) in [
@@ -136,7 +136,7 @@ fn errors_have_the_class_and_the_code_of_googles_status() {
 }
 
 #[test]
-fn a_blocked_prompt_is_an_error_and_a_filtered_answer_an_answer() {
+fn a_blocked_prompt_is_an_error_but_a_filtered_answer_is_not() {
     let server = loopback();
     let client = client(&server, "gemini");
     let blocked = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
@@ -173,18 +173,18 @@ fn tracked(server: &tollgate::testing::Loopback, limit: Money) -> Client {
 }
 
 #[test]
-fn budgets_hold_and_set_the_output_limit_of_the_generation() {
+fn budgets_hold_and_set_the_output_limit() {
     let server = loopback();
     server.reply(Reply::text("Paris.").usage(20, 100));
     let client = tracked(&server, Money::dollars(1));
     let answer = client.chat("Capital of France?").unwrap();
-    // 20 at a dollar and 100 at ten dollars a million.
+    // 20 tokens at $1 and 100 at $10 per million.
     assert_eq!(answer.cost.unwrap().total, Money::picos(20_000_000 + 1_000_000_000));
-    // Too little for a prompt and its answer.
+    // Not enough for a prompt and its answer.
     let poor = tracked(&server, Money::picos(1_000_000));
     let error = poor.chat("Capital of France?").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
-    // Enough for less than the model could write.
+    // Enough for a shorter answer than the model's maximum.
     let tight = tracked(&server, Money::picos(5_000_000_000));
     server.reply(Reply::text("Paris.").usage(20, 100));
     tight.chat("Capital of France?").unwrap();
@@ -194,7 +194,7 @@ fn budgets_hold_and_set_the_output_limit_of_the_generation() {
 }
 
 #[test]
-fn what_a_budget_cannot_see_counts_as_the_whole_window() {
+fn content_that_cannot_be_counted_reserves_the_context_window() {
     let server = loopback();
     let client = tracked(&server, Money::dollars(100));
     let hi = || ChatRequest::from("hi");
@@ -217,19 +217,19 @@ fn what_a_budget_cannot_see_counts_as_the_whole_window() {
     ] {
         assert_eq!(seen(request.clone()), (false, true), "{request:?}");
     }
-    // Each step may read the window.
+    // Every step can read the whole window.
     let tools = hi().tool(Tool::Native(json!({"codeExecution": {}})));
     assert_eq!(seen(tools), (false, true));
 }
 
 #[test]
-fn what_the_format_cannot_say_is_refused_before_it_is_sent() {
+fn inexpressible_requests_are_rejected_before_sending() {
     let server = loopback();
     let client = client(&server, "gemini");
     let schema = json!({"type": "object", "patternProperties": {"^a": {"type": "string"}}});
     for (request, expected) in [
         (ChatRequest::from("hi").beta("x"), "only Anthropic has betas"),
-        (ChatRequest::from("hi").seed(1 << 40), "one of 32 bits"),
+        (ChatRequest::from("hi").seed(1 << 40), "only 32 bits"),
         (ChatRequest::from("hi").json_schema("s", schema), "patternProperties"),
         (ChatRequest::from("hi").omit("contents"), "every request needs"),
         (
@@ -253,7 +253,7 @@ fn what_the_format_cannot_say_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn several_choices_and_log_probabilities_come_out() {
+fn several_choices_and_log_probabilities_are_returned() {
     let server = loopback();
     let candidate = |text: &str| {
         json!({"content": {"parts": [{"text": "x", "thought": true}, {"text": text}]},
@@ -269,7 +269,7 @@ fn several_choices_and_log_probabilities_come_out() {
 }
 
 #[test]
-fn a_conversation_survives_storage_with_all_its_parts() {
+fn a_stored_conversation_keeps_all_its_parts() {
     let server = loopback();
     let body = json!({"candidates": [{"content": {"parts": [
         {"executableCode": {"language": "PYTHON", "code": "1"}, "thoughtSignature": "S"},

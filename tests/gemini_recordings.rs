@@ -1,7 +1,7 @@
-//! Answers of Gemini, recorded from Google, come out of the client as they are.
+//! The client decodes answers recorded from Gemini correctly.
 //!
-//! The folder is named by `TOLLGATE_RECORDINGS`; without it these tests say that they skip. What is
-//! expected of an answer is found by a walk over its raw JSON that shares no code with the crate.
+//! `TOLLGATE_RECORDINGS` names the folder of recordings; without it these tests are skipped, and
+//! say so. The expected values come from the raw JSON, by code that shares nothing with the crate.
 
 mod support;
 
@@ -19,7 +19,7 @@ struct Recording {
     body: Vec<u8>,
 }
 
-/// The recorded answers to `generateContent`, or to `streamGenerateContent`.
+/// Returns the recorded answers to a method: `generateContent` or `streamGenerateContent`.
 fn recordings(method: &str) -> Option<Vec<Recording>> {
     let recordings = Recordings::open()?;
     let is_asked = |entry: &&Value| {
@@ -34,7 +34,7 @@ fn recordings(method: &str) -> Option<Vec<Recording>> {
     Some(found.collect())
 }
 
-/// What an answer says, by its raw JSON.
+/// The values that an answer must have, from its raw JSON.
 #[derive(Debug, Default, PartialEq)]
 struct Expected {
     text: String,
@@ -52,7 +52,7 @@ struct Expected {
     reasoning_tokens: u64,
     model: String,
     id: Option<String>,
-    /// Those of the last chunk that has any.
+    /// From the last chunk with usage.
     grounding: Value,
 }
 
@@ -64,7 +64,7 @@ fn string(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// Walks over the chunks of a stream, or over the one of an answer that came whole.
+/// Reads the expected values from the chunks of a stream, or from a whole answer as one chunk.
 fn walk(chunks: &[Value]) -> Expected {
     let mut expected = Expected::default();
     for chunk in chunks {
@@ -106,7 +106,7 @@ fn walk(chunks: &[Value]) -> Expected {
     expected
 }
 
-/// The same of an answer as the client made it.
+/// Returns the values of a decoded answer.
 fn found(answer: &ChatResponse) -> Expected {
     let (mut signatures, mut others) = (Vec::new(), Vec::new());
     let signature = |members: Option<&Value>| members.and_then(Value::as_str).map(str::to_owned);
@@ -162,7 +162,7 @@ fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
     assert_eq!(ids.len(), expected.calls.len(), "{file}: two calls share an id");
 }
 
-/// What the client makes of a recording, over a real socket.
+/// Replays a recording to a client over a real socket.
 fn replayed(recording: &Recording) -> Result<ChatResponse, Error> {
     let server = loopback();
     server.reply(Reply::raw(recording.status, "application/json", recording.body.clone()));
@@ -170,7 +170,7 @@ fn replayed(recording: &Recording) -> Result<ChatResponse, Error> {
 }
 
 #[test]
-fn every_recorded_answer_decodes_to_what_its_json_says() {
+fn every_recorded_answer_is_decoded_correctly() {
     let Some(recordings) = recordings(":generateContent") else { return };
     let answers: Vec<_> = recordings.iter().filter(|recording| recording.status == 200).collect();
     for recording in &answers {
@@ -185,7 +185,7 @@ fn every_recorded_answer_decodes_to_what_its_json_says() {
 }
 
 #[test]
-fn every_recorded_error_gets_its_class() {
+fn every_recorded_error_is_classified() {
     let Some(recordings) = recordings(":generateContent") else { return };
     let mut seen = 0;
     for recording in recordings.iter().filter(|recording| recording.status != 200) {
@@ -204,7 +204,7 @@ fn every_recorded_error_gets_its_class() {
     assert!(seen >= 2, "only {seen}; is the folder whole?");
 }
 
-/// The chunks of a stream, by its lines.
+/// Returns the chunks in a stream's lines.
 fn chunks(body: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(body).unwrap();
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
@@ -223,7 +223,7 @@ fn decoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
     (events, end, decoder.into_response())
 }
 
-/// The places in a body behind its events.
+/// Returns the position after each event of a body.
 fn ends(body: &[u8]) -> Vec<usize> {
     let text = std::str::from_utf8(body).unwrap();
     let blank = if text.contains("\r\n\r\n") { "\r\n\r\n" } else { "\n\n" };
@@ -231,7 +231,7 @@ fn ends(body: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn every_recorded_stream_decodes_to_what_its_lines_say_however_it_is_cut() {
+fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
     let Some(recordings) = recordings(":streamGenerateContent") else { return };
     for Recording { file, body, .. } in &recordings {
         let chunks = chunks(body);
@@ -249,7 +249,7 @@ fn every_recorded_stream_decodes_to_what_its_lines_say_however_it_is_cut() {
         let bytewise = decoded(body.chunks(1));
         assert_eq!(bytewise.0, events, "{file}");
         assert_eq!(bytewise.2, answer, "{file}");
-        // Behind every event but the last, the body ends in good order all the same.
+        // The body also ends cleanly after every event but the last.
         let ends = ends(body);
         assert_eq!(ends.len(), chunks.len(), "{file}");
         for end in &ends[..ends.len() - 1] {
@@ -264,7 +264,7 @@ fn every_recorded_stream_decodes_to_what_its_lines_say_however_it_is_cut() {
 }
 
 #[test]
-fn a_recorded_stream_whose_connection_breaks_is_truncated_wherever_it_breaks() {
+fn a_recorded_stream_that_ends_early_is_truncated() {
     let Some(recordings) = recordings(":streamGenerateContent") else { return };
     let server = loopback();
     let client = builder(&server, "gemini").build().unwrap();
@@ -286,7 +286,7 @@ fn a_recorded_stream_whose_connection_breaks_is_truncated_wherever_it_breaks() {
 }
 
 #[test]
-fn recorded_state_goes_back_in_a_second_turn() {
+fn a_second_turn_returns_recorded_signatures() {
     let Some(recordings) = recordings("GenerateContent") else { return };
     let server = loopback();
     let client = builder(&server, "gemini").model("gemini-3.5-flash").build().unwrap();

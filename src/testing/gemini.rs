@@ -1,5 +1,5 @@
-//! Google's Gemini, as its API reference (ai.google.dev/api/generate-content) and recorded
-//! responses show it.
+//! Renders answers in Gemini's format, from its API reference
+//! (ai.google.dev/api/generate-content) and recorded responses.
 
 use serde_json::{Value, json};
 use std::time::SystemTime;
@@ -10,13 +10,13 @@ use super::reply::Reply;
 use super::request::Request;
 use crate::FinishReason;
 
-/// What clients send back and do not read.
+/// A signature, which clients send back without reading it.
 const SIGNATURE: &str = "bG9vcGJhY2s=";
 
-/// The methods of a model, which stand behind a colon.
+/// The methods of a model, after a colon.
 const METHODS: [&str; 2] = [":generateContent", ":streamGenerateContent"];
 
-/// Takes the method and the model off a path: `/v1beta/models/m:generateContent` lies below
+/// Removes the model and its method from a path: `/v1beta/models/m:generateContent` becomes
 /// `/v1beta`.
 pub(super) fn base(path: &str) -> Option<&str> {
     let model = METHODS.iter().find_map(|method| path.strip_suffix(method))?;
@@ -24,14 +24,14 @@ pub(super) fn base(path: &str) -> Option<&str> {
     ["/models", "/tunedModels"].iter().find_map(|name| collection.strip_suffix(name))
 }
 
-/// The model that a path of this format names.
+/// Returns the model in a path of this format.
 pub(super) fn model(path: &str) -> Option<&str> {
     base(path)?;
     let (model, _) = path.rsplit('/').next()?.split_once(':')?;
     Some(model).filter(|model| !model.is_empty())
 }
 
-/// Whether a path of this format asks for a stream.
+/// Returns true if a path of this format requests a stream.
 pub(super) fn is_stream(path: &str) -> bool {
     path.ends_with(METHODS[1])
 }
@@ -130,7 +130,7 @@ impl Renderer for GenerateContent {
     }
 }
 
-/// A part of an answer, and the texts that it is streamed in; whole where there are none.
+/// A part of an answer, with the texts of its chunks in a stream. Without texts it is one chunk.
 struct Piece {
     part: Value,
     texts: Vec<String>,
@@ -164,7 +164,7 @@ fn pieces(filled: &Filled<'_>) -> Vec<Piece> {
     if let Some(texts) = &answer.text {
         pieces.push(Piece { part: json!({"text": texts.concat()}), texts: texts.clone() });
     }
-    // There is no kind of its own for refusals.
+    // The format has no part for refusals.
     if let Some(text) = &answer.refusal {
         pieces.push(Piece { part: json!({"text": text}), texts: super::content::words(text) });
     }
@@ -172,7 +172,7 @@ fn pieces(filled: &Filled<'_>) -> Vec<Piece> {
         let args: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
         let id = format!("{:08x}{index:02}", filled.number);
         let mut part = json!({"functionCall": {"name": call.name, "args": args, "id": id}});
-        // Of several calls only the first is signed.
+        // Only the first of several calls is signed.
         if index == 0 {
             part["thoughtSignature"] = SIGNATURE.into();
         }
@@ -193,7 +193,7 @@ fn chunk(filled: &Filled<'_>, parts: Vec<Value>, finish: Option<&str>) -> Value 
     })
 }
 
-/// Here the thoughts are counted beside the output, and counts of zero are left out.
+/// Gemini counts thoughts separately from the output, and omits counts of zero.
 fn usage(counts: Usage, output: u64) -> Value {
     let mut usage = json!({
         "promptTokenCount": counts.prompt,

@@ -141,7 +141,7 @@ fn modality(body: &Map<String, Value>, name: &str) -> bool {
     all.any(|modality| modality.eq_ignore_ascii_case(name))
 }
 
-/// A member of Gemini's settings of a generation.
+/// Returns the values of a member of Gemini's `generationConfig`.
 fn generation<'a>(
     body: &'a Map<String, Value>,
     name: &'static str,

@@ -1,15 +1,15 @@
-//! What surrounds an answer: the sources of a search, safety ratings.
+//! Members beside an answer: the sources of a search, safety ratings.
 
 use serde_json::{Map, Value};
 
 use super::chunk;
 use crate::wire::stream::SizeLimit;
 
-/// The most bytes kept of it. It takes none of the answer's own room, and what does not fit is left
-/// out.
+/// The most bytes kept. They do not count towards the size limit of the answer. Members that do not
+/// fit are left out.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Members that are not modelled, joined where they are streamed.
+/// Unmodelled members, joined over the chunks of a stream.
 #[derive(Debug, Clone)]
 pub(super) struct Beside {
     members: Map<String, Value>,
@@ -23,13 +23,13 @@ impl Default for Beside {
 }
 
 impl Beside {
-    /// Takes over what a later chunk says. Objects are joined member by member. A list goes on,
-    /// unless it repeats what is known. Everything else is replaced. Returns whether anything is
-    /// new.
+    /// Adds the members of a later chunk, and returns true if any of them is new. Objects are
+    /// merged member by member. A list that starts with the known one replaces it; any other list
+    /// continues it. Other values replace the known ones.
     pub(super) fn add(&mut self, more: chunk::Beside) -> bool {
         let Some(members) = more.0 else { return false };
         let before = self.room.left();
-        // The time, which is in every chunk of Vertex AI's, and the caller has a clock.
+        // Vertex AI sends the time in every chunk. The caller has a clock.
         for (name, value) in members.into_iter().filter(|(name, _)| name != "createTime") {
             join(&mut self.members, name, value, &mut self.room);
         }
@@ -83,7 +83,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn chunks_repeat_or_continue_what_is_known() {
+    fn later_chunks_repeat_or_continue_earlier_members() {
         let mut beside = Beside::default();
         for more in [
             json!({"groundingMetadata": {"webSearchQueries": ["a"], "n": 1}, "createTime": "t"}),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_out() {
+    fn members_that_do_not_fit_are_left_out() {
         let mut beside = Beside::default();
         beside.insert("a", "x".repeat(MAX_BYTES).into());
         beside.insert("b", json!("1"));

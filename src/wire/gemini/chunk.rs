@@ -1,5 +1,5 @@
-//! A response as far as it is read: a whole body, or a chunk of a stream, which has the same form.
-//! Texts are borrowed from it.
+//! The members of a response that are read: of a whole body, or of a stream's chunk, which has the
+//! same form. Texts are borrowed.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
@@ -11,8 +11,8 @@ use crate::wire::json::number::Number;
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::{Count, LooseString};
 
-/// `GenerateContentResponse`. Everything may be missing, null or odd, for gateways that imitate
-/// the format.
+/// `GenerateContentResponse`. Gateways imitate the format, so any member can be missing, null or
+/// malformed.
 #[derive(Default)]
 pub(super) struct Chunk<'a> {
     pub(super) candidates: Candidates<'a>,
@@ -21,7 +21,7 @@ pub(super) struct Chunk<'a> {
     pub(super) model: LooseString<'a>,
     pub(super) id: LooseString<'a>,
     pub(super) error: Option<Box<Detail>>,
-    /// What else surrounds the answer.
+    /// Other members beside the answer.
     pub(super) beside: Beside,
 }
 
@@ -35,7 +35,7 @@ members!(impl [] Chunk<'de> {
     _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
 });
 
-/// The candidate of index 0 or of none, else the first.
+/// The candidate with index 0 or without an index; otherwise the first.
 #[derive(Default)]
 pub(super) struct Candidates<'a> {
     pub(super) chosen: Option<Box<Candidate<'a>>>,
@@ -63,7 +63,7 @@ pub(super) struct Candidate<'a> {
     pub(super) index: Count,
     pub(super) content: Object<Said<'a>>,
     pub(super) finish_reason: LooseString<'a>,
-    /// What else is in it: the sources of a search, safety ratings.
+    /// Other members: the sources of a search, safety ratings.
     pub(super) beside: Beside,
 }
 
@@ -84,7 +84,7 @@ members!(impl [] Said<'de> {
     "parts" => parts,
 });
 
-/// `Part`: exactly one kind of data, and what goes with it.
+/// `Part`: one kind of data, with its metadata.
 #[derive(Default)]
 pub(super) struct Part<'a> {
     pub(super) text: Option<LooseString<'a>>,
@@ -93,7 +93,7 @@ pub(super) struct Part<'a> {
     pub(super) function_call: Option<Box<Content>>,
     /// All other members, data of other kinds included.
     pub(super) rest: Map<String, Value>,
-    /// Whether there was more than is kept.
+    /// True if it had more than the limit of what is kept.
     pub(super) exceeded: bool,
 }
 
@@ -121,7 +121,7 @@ impl Part<'_> {
     }
 }
 
-/// Members that are not modelled. Nulls say nothing and are left out.
+/// Unmodelled members, without nulls.
 #[derive(Default)]
 pub(super) struct Beside(pub(super) Option<Box<Map<String, Value>>>);
 

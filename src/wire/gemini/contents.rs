@@ -1,4 +1,4 @@
-//! Messages as a system instruction and alternating contents.
+//! Encodes messages as a system instruction and alternating contents.
 
 use serde_json::{Map, Value};
 
@@ -10,22 +10,22 @@ use crate::error::Error;
 use crate::wire::Target;
 use crate::wire::json::object;
 
-/// What stands for the signature of a call that another provider's model made, or an earlier one
-/// of Google's: "you can bypass validation" with it
+/// Replaces the signature of a call from another provider or from an older Gemini: "you can bypass
+/// validation" with it
 /// (ai.google.dev/gemini-api/docs/thought-signatures, "FAQs"; docs.cloud.google.com/vertex-ai,
 /// "Thought signatures", "Using REST or manual handling").
 const FOREIGN: &str = "skip_thought_signature_validator";
 
 /// Writes `systemInstruction` and `contents`.
 ///
-/// - System messages go to `systemInstruction`, wherever they stand: a content has the role `user`
-///   or `model` (`Content`). For a Gemma they go into the first turn.
-/// - Messages that come to the same role in a row become one content: "Please ensure that the
+/// - System messages from any position go to `systemInstruction`, because a content has the role
+///   `user` or `model` (`Content`). For Gemma they go into the first user turn.
+/// - Consecutive messages with the same role become one content: "Please ensure that the
 ///   number of function response parts is equal to the number of function call parts of the
 ///   function call turn" (the API's error).
-/// - An assistant message of which nothing is left is left out, as one that holds another
-///   provider's reasoning only.
-/// - Gemini 3 and later want a signature with the first call of each step of the current turn
+/// - An assistant message without anything to send is left out, such as one with only another
+///   provider's reasoning.
+/// - Gemini 3 and later require a signature on the first call of each step of the current turn
 ///   (ai.google.dev/gemini-api/docs/thought-signatures, "Validation").
 pub(super) fn write(
     messages: &[Message],
@@ -102,7 +102,7 @@ impl Content {
     }
 }
 
-/// Marks the first call of each step of the current turn that came without a signature.
+/// Adds [`FOREIGN`] to the first call of each step of the current turn that has no signed call.
 fn sign(contents: &mut [Content]) {
     let is_question =
         |content: &Content| content.role == "user" && content.parts.results.is_empty();

@@ -1,4 +1,4 @@
-//! A response's body.
+//! Decodes a whole response.
 
 use super::chunk::Chunk;
 use super::stream::Stream;
@@ -6,10 +6,10 @@ use crate::wire::format::Fold;
 use crate::wire::json::object::Object;
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
-/// Reads the body of a successful response.
+/// Decodes the body of a successful response.
 ///
-/// A list is what `streamGenerateContent` answers without `alt=sse`: the chunks of a stream
-/// (ai.google.dev/api/generate-content), or an error, which is then in a list too.
+/// The body can be a list: without `alt=sse`, `streamGenerateContent` answers with a list of chunks
+/// or of one error (ai.google.dev/api/generate-content).
 pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut stream = Stream::whole(body);
     let mut events = Vec::new();

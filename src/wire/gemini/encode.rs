@@ -1,4 +1,4 @@
-//! A request's body.
+//! Encodes a request's body.
 
 use serde_json::{Map, Value, json};
 
@@ -8,14 +8,13 @@ use crate::error::Error;
 use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json, tool_turns, validate};
 
-/// Writes the body, which is the same whether the answer comes whole or as a stream, for the path
-/// says that.
+/// Encodes the body. It is the same for a whole answer and a stream; the path decides between them.
 ///
-/// What a field's own documentation promises only "where the provider can" is left out: the
-/// speaker's name, an image's detail, and cache points, for caching is automatic
-/// (ai.google.dev/gemini-api/docs/caching, "Implicit caching"). Everything else that cannot be said
-/// is an error that names it. What only some models refuse (a schema beside tools before Gemini 3,
-/// say) is left for Google to refuse.
+/// Fields that are documented as optional for providers are left out: the speaker's name, an
+/// image's detail, and cache points, because caching is automatic
+/// (ai.google.dev/gemini-api/docs/caching, "Implicit caching"). Anything else that the format
+/// cannot express is an error that names it. What only some models reject, such as a schema with
+/// tools before Gemini 3, is left for Google to reject.
 pub(super) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
@@ -23,7 +22,7 @@ pub(super) fn encode(
 ) -> Result<Map<String, Value>, Error> {
     validate::validate(request, target.model)?;
     tool_turns::check(&request.messages)?;
-    // As many as most requests have.
+    // Most requests have no more members.
     let mut body = Map::with_capacity(5);
     contents::write(&request.messages, target, &mut body)?;
     tools::write(request, target, &mut body)?;
@@ -43,8 +42,8 @@ pub(super) fn encode(
     // Both are in the path.
     if request.extra.contains_key("stream") {
         return Err(Error::invalid_request(
-            "the extra member \"stream\" means nothing to Gemini, where the path says how an \
-             answer comes; leave it out, and call stream() or chat()",
+            "extra sets \"stream\", but Gemini's path decides between a stream and a whole \
+             answer; remove it, and call stream() or chat()",
         ));
     }
     if request.extra.contains_key("model") {
@@ -71,7 +70,7 @@ fn generation(request: &ChatRequest, target: Target<'_>) -> Result<Map<String, V
         // An `int32`.
         let Ok(seed) = i32::try_from(seed) else {
             return Err(Error::invalid_request(format!(
-                "the seed is {seed}, and Gemini takes one of 32 bits; use one from {} to {}",
+                "the seed is {seed}, but Gemini takes only 32 bits; use a seed from {} to {}",
                 i32::MIN,
                 i32::MAX
             )));
@@ -98,8 +97,8 @@ fn generation(request: &ChatRequest, target: Target<'_>) -> Result<Map<String, V
     Ok(config)
 }
 
-/// `responseMimeType` and `responseJsonSchema`. The format has no place for the schema's name. The
-/// description goes into the schema, where the model reads it.
+/// Sets `responseMimeType` and `responseJsonSchema`. The format has no member for the schema's
+/// name. The description goes into the schema, where the model reads it.
 fn response_format(format: &ResponseFormat, config: &mut Map<String, Value>) -> Result<(), Error> {
     let format = match format {
         ResponseFormat::Text => return Ok(()),

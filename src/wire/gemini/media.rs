@@ -1,18 +1,18 @@
-//! Images and documents as parts.
+//! Encodes images and documents as parts.
 
 use serde_json::{Value, json};
 
 use crate::chat::{Document, Image, MediaSource};
 use crate::wire::media;
 
-/// The kinds of image there are (ai.google.dev/gemini-api/docs/image-understanding, "Supported
+/// The supported types of images (ai.google.dev/gemini-api/docs/image-understanding, "Supported
 /// image formats").
 const IMAGES: [&str; 5] = ["image/png", "image/jpeg", "image/webp", "image/heic", "image/heif"];
 
-/// Where files are that were uploaded before (ai.google.dev/api/files).
+/// The address of uploaded files (ai.google.dev/api/files).
 const FILES: &str = "https://generativelanguage.googleapis.com/v1beta/";
 
-/// Types of media by how an address ends, which Google wants to know
+/// Media types by the ending of a URL. Google asks for them
 /// (ai.google.dev/gemini-api/docs/file-input-methods).
 const ENDINGS: [(&str, &str); 14] = [
     (".png", "image/png"),
@@ -44,15 +44,15 @@ pub(super) fn image(image: &Image) -> Result<Value, String> {
     Ok(source(&content))
 }
 
-/// Files of every type that Google reads: PDF, text, audio, video. A name has no place of its own,
-/// so it is a text before the file.
+/// Encodes a file of any type that Google reads: PDF, text, audio, video. The format has no member
+/// for its name, so the name becomes a text before the file.
 pub(super) fn document(document: &Document) -> Result<Vec<Value>, String> {
     let file = source(&*media::document(&document.source)?);
     let name = document.name.as_deref().filter(|name| !name.trim().is_empty());
     Ok(name.map(|name| json!({"text": name})).into_iter().chain([file]).collect())
 }
 
-/// `inlineData` and `fileData`.
+/// Encodes a source as `inlineData` or `fileData`.
 fn source(source: &MediaSource) -> Value {
     match source {
         MediaSource::Base64 { media_type, data } => {
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_are_inline_or_files() {
+    fn sources_become_inline_data_or_file_data() {
         for (source, expected) in [
             (
                 MediaSource::from_bytes("image/jpg", b"\xff\xd8\xff"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_documents_name_stands_before_it() {
+    fn a_documents_name_comes_before_it() {
         let file = json!({"inlineData": {"mimeType": "application/pdf", "data": "JVBERi0="}});
         let pdf = Document::from_bytes("application/pdf", b"%PDF-");
         assert_eq!(document(&pdf).unwrap(), std::slice::from_ref(&file));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn images_of_other_types_are_refused() {
+    fn images_of_other_types_are_rejected() {
         let error = image(&Image::from_bytes("image/gif", b"GIF89a")).unwrap_err();
         assert!(error.contains("\"image/gif\"") && error.contains("convert it"), "{error}");
     }

@@ -2,24 +2,24 @@
 //!
 //! ```text
 //! path.rs          model → path
-//! encode.rs        request → body: the settings of a generation; calls the next four
+//! encode.rs        request → body: generation settings; calls the next five
 //!   contents.rs      messages → `systemInstruction` and alternating contents
-//!   part.rs          one part → one part of the wire
+//!   part.rs          one part → parts of the wire format
 //!     media.rs         images and documents
-//!   tools.rs         tools and the choice among them
+//!   tools.rs         tools and tool choice
 //!   thinking.rs      reasoning effort → budget or level, by model
 //! decode.rs        body → message, usage, finish reason
-//! stream.rs        chunks → the same, piece by piece
-//!   chunk.rs         what is read of a response
-//!   parts.rs         parts of the wire → parts of a message
-//!   usage.rs         counts of tokens
-//!   beside.rs        what surrounds an answer
-//! model.rs         what a model's name says
+//! stream.rs        chunks → the same, incrementally
+//!   chunk.rs         the members of a response that are read
+//!   parts.rs         parts of the wire format → parts of a message
+//!   usage.rs         token counts
+//!   beside.rs        members beside an answer
+//! model.rs         the family in a model's name
 //! ```
 //!
 //! The wire facts come from Google's API reference (ai.google.dev/api/generate-content and
 //! /api/caching), python-genai 2.12 (`google/genai/types.py`, generated from the service's
-//! definition), vercel/ai `packages/google/src` and recorded traffic, unless a place names
+//! definition), vercel/ai `packages/google/src` and recorded traffic, unless a comment names
 //! another source.
 
 mod beside;
@@ -45,7 +45,7 @@ use stream::Stream;
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
 const PROVENANCE: Provenance = Provenance::inventor(Format::Gemini);
 
-/// The member of a part that goes back unchanged
+/// The member with a part's signature, which later requests must return unchanged
 /// (ai.google.dev/gemini-api/docs/thought-signatures).
 const SIGNATURE: &str = "thoughtSignature";
 

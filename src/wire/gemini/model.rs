@@ -1,14 +1,14 @@
-//! What the name of a model says.
+//! Reads a model's family from its name.
 
-/// What models have in common in what a request may ask of them.
+/// Models that take the same settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     /// Gemini 1 to 2.5.
     Before3,
-    /// Gemini 3 and later, and names that show no version, which stand for later models
+    /// Gemini 3 and later, and names without a version, which refer to later models
     /// (`gemini-flash-latest`).
     From3,
-    /// Gemma, and others that Google serves.
+    /// Gemma, and other models that Google serves.
     Other,
 }
 
@@ -16,7 +16,7 @@ impl Family {
     pub(super) fn of(model: &str) -> Self {
         let model = name(model);
         let Some(rest) = model.strip_prefix("gemini-") else {
-            // Robots and music have names of their own; an empty name is that of no answer.
+            // Models for robots and music have other names. An answer can name no model.
             return Self::Other;
         };
         let old =
@@ -33,12 +33,12 @@ impl Family {
     }
 }
 
-/// A model without what may stand before it: `models/`, and the path of a publisher.
+/// Returns a model's name in lower case, without `models/` or a publisher's path before it.
 pub(super) fn name(model: &str) -> String {
     model.rsplit('/').next().unwrap_or(model).to_ascii_lowercase()
 }
 
-/// Whether it is a Gemma, which takes no system instruction: they go into the first turn
+/// Returns true for Gemma, which takes no system instruction: it goes into the first turn
 /// (vercel/ai `convert-to-google-messages.ts`, `isGemmaModel`).
 pub(super) fn is_gemma(model: &str) -> bool {
     name(model).starts_with("gemma-")

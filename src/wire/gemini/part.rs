@@ -1,4 +1,4 @@
-//! One part of a message as one part of the wire.
+//! Encodes one part of a message.
 
 use serde_json::{Map, Value, json};
 
@@ -13,13 +13,14 @@ use crate::wire::json::object;
 use crate::wire::part_name::part_name;
 use crate::wire::{Target, tool_input};
 
-/// The kinds of media that the result of a function may hold, from Gemini 3 on
+/// The types of media that a function result can contain, from Gemini 3 on
 /// (ai.google.dev/gemini-api/docs/function-calling, "Multimodal function responses").
 const IN_RESULTS: [&str; 5] =
     ["image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"];
 
-/// What a part in a message of `role` adds to the parts of its turn. `parts` are those of the
-/// message so far. The error says what is wrong, to go after the message's place.
+/// Encodes a part of a message with this `role`, and adds it to the message's `parts` so far.
+///
+/// The error says what is wrong; the caller puts the message's position before it.
 pub(super) fn encode(
     part: &Part,
     role: Role,
@@ -66,7 +67,7 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// The parts of a turn: results of functions come first, directly behind the calls.
+/// The parts of a turn. Function results come first, directly after their calls.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     pub(super) results: Vec<Value>,
@@ -74,14 +75,15 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// An empty text is no part ("required oneof field 'data' must have one initialized field").
+    /// Adds a text, unless it is empty, which is not a valid part ("required oneof field 'data'
+    /// must have one initialized field").
     fn text(&mut self, text: &str) {
         if !text.is_empty() {
             self.said.push(object([("text", text.into())]));
         }
     }
 
-    /// A thought, or a signature. One that came with a text goes back with that text.
+    /// Adds a thought, or a signature. The signature of a text returns with that text.
     fn reasoning(&mut self, reasoning: &Reasoning) {
         let mut part = Map::new();
         match (reasoning.field.as_deref(), self.said.last_mut()) {
@@ -109,10 +111,10 @@ fn is_plain_text(part: &Map<String, Value>) -> bool {
     part.len() == 1 && part.keys().all(|name| name == "text")
 }
 
-/// The names of the functions that were called, by the ids of the calls.
+/// The ids of tool calls, each with the name of its function.
 pub(super) type Names<'a> = Vec<(&'a str, &'a str)>;
 
-/// The part of a call, with all that it came with.
+/// Encodes a call, with the members that it came with.
 fn function_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
         return Err("holds a tool call without an id or a name".into());
@@ -137,11 +139,11 @@ fn function_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     Ok(part.into())
 }
 
-/// The part of a result: "Use "output" key to specify function output and "error" key to specify
+/// Encodes a result: "Use "output" key to specify function output and "error" key to specify
 /// error details" (`FunctionResponse` in python-genai).
 ///
-/// Media are inside of it from Gemini 3 on, and behind the results of the turn before that, as
-/// pydantic-ai and vercel/ai send them.
+/// From Gemini 3 on, media go inside the result. For older models they go after all results of the
+/// turn, as in pydantic-ai and vercel/ai.
 fn function_response(
     result: &ToolResult,
     target: Target<'_>,
@@ -153,8 +155,8 @@ fn function_response(
     }
     let Some((_, name)) = names.iter().rev().find(|(id, _)| *id == result.call_id) else {
         return Err(format!(
-            "holds a result of the tool call {:?}, whose call is not in the conversation; Gemini \
-             needs the name of the function, so keep the message with the call",
+            "holds the result of tool call {:?}, which is not in the conversation; Gemini needs the \
+             name of its function, so keep the message with the call",
             result.call_id
         ));
     };
@@ -216,8 +218,8 @@ fn function_response(
     Ok(())
 }
 
-/// An image that the model made goes back as the part that it came as, and that of another
-/// provider's model does not go.
+/// Encodes an image that the model made: unchanged if Google's model made it, and not at all if
+/// another provider's model did.
 fn made_image(image: &Image, target: Target<'_>) -> Result<Option<Value>, String> {
     match (&image.opaque, own(image.opaque.as_deref(), target)) {
         (None, _) => media::image(image).map(Some),
@@ -236,7 +238,7 @@ fn made_audio(audio: &Audio, target: Target<'_>) -> Option<Value> {
     members.contains_key("inlineData").then(|| with_data(members, None, &audio.data))
 }
 
-/// A part as it came, with the data in their place.
+/// Puts the data back into the members of a part.
 fn with_data(members: &Map<String, Value>, media_type: Option<&str>, data: &str) -> Value {
     let mut part = members.clone();
     let inline = part.entry("inlineData").or_insert_with(|| json!({}));
@@ -247,13 +249,13 @@ fn with_data(members: &Map<String, Value>, media_type: Option<&str>, data: &str)
     part.into()
 }
 
-/// The members that came with something, where this is for who sent it.
+/// Returns the members that came with a part, if the target may see them.
 fn own<'a>(opaque: Option<&'a Opaque>, target: Target<'_>) -> Option<&'a Map<String, Value>> {
     let opaque = opaque.filter(|opaque| allows(Some(&opaque.provenance), target))?;
     Some(&opaque.members)
 }
 
-/// Whether the request may hold what has this provenance.
+/// Returns true if the request may include content with this provenance.
 fn allows(provenance: Option<&Provenance>, target: Target<'_>) -> bool {
     provenance.is_some_and(|it| target.sent(it, Format::Gemini))
 }

@@ -1,4 +1,4 @@
-//! The parts of an answer, put together.
+//! Assembles the parts of an answer.
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -12,13 +12,13 @@ use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
 use crate::wire::stream::SizeLimit;
 
-/// The member that a signature came with, by which it goes back: with the text before it, or in a
-/// part without words. That of a thought is in the thought, that of a call in the call.
+/// Where a signature came, in [`Reasoning::field`]: with the text before it, or in a part without
+/// text. A later request returns it there. Thoughts and calls keep their own signatures.
 pub(super) const WITH_TEXT: &str = "text";
 pub(super) const ALONE: &str = SIGNATURE;
 
-/// The parts of an answer. Text that comes in pieces is joined, but not where one of them is
-/// signed: "Don't merge one part with a signature with another part without a signature"
+/// The parts of an answer. Consecutive texts are joined, unless one of them is signed: "Don't merge
+/// one part with a signature with another part without a signature"
 /// (ai.google.dev/gemini-api/docs/thought-signatures).
 #[derive(Debug, Default, Clone)]
 pub(super) struct Parts {
@@ -30,8 +30,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Adds a part. `seed` is what calls without an id are named after; `marked` is whether its
-    /// texts may have marks of halves.
+    /// Adds a part. Calls without an id get one made from `seed`. `marked` is true if texts can
+    /// contain marks of split characters.
     pub(super) fn take(
         &mut self,
         part: chunk::Part<'_>,
@@ -131,7 +131,7 @@ impl Parts {
         }))
     }
 
-    /// Calls come whole: that their arguments come in pieces is a setting of Vertex AI's alone
+    /// Adds a call, which always comes whole: only Vertex AI can stream arguments, if asked
     /// (`stream_function_call_arguments` in python-genai).
     fn call(
         &mut self,
@@ -178,8 +178,8 @@ impl Parts {
         self.add(Part::ToolCall(call))
     }
 
-    /// Media that the model made, and what has no part of its own: code and its result, calls of
-    /// tools that Google runs.
+    /// Adds media that the model made, or a part without a type of its own: code and its result,
+    /// calls of Google's own tools.
     fn other(
         &mut self,
         mut members: Map<String, Value>,
@@ -187,7 +187,7 @@ impl Parts {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         members.values_mut().for_each(exact::round);
-        // An image that is a thought is none of the answer's
+        // An image that is a thought is not part of the answer
         // (ai.google.dev/gemini-api/docs/image-generation, "Thinking process").
         let is_thought = members.get("thought").is_some_and(|thought| *thought == true);
         let kind = match members.get("inlineData").and_then(|data| data.get("mimeType")) {
@@ -237,7 +237,7 @@ impl Parts {
         Ok(())
     }
 
-    /// The answer is whole: halves of characters whose other half did not come are lost.
+    /// Ends the answer. Half a character becomes a replacement character.
     pub(super) fn close(&mut self, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         if let Some(lost) = self.thought.end() {
             let _ = self.think(lost.into(), Extras::default(), room, events);
@@ -289,7 +289,7 @@ impl Extras {
     }
 }
 
-/// Counts what is kept of members that go back.
+/// Counts kept members towards the size limit.
 fn keep(members: &Map<String, Value>, room: &mut SizeLimit) -> Result<(), Failure> {
     members.iter().try_for_each(|(name, value)| {
         room.keep(name.len())?;

@@ -1,12 +1,12 @@
-//! Where a model is asked, below the base URL.
+//! The path of a request, below the base URL.
 
 use crate::path_segment;
 use crate::wire::Delivery;
 
-/// The path of a model, `/models/{model}:generateContent`, which names the stream as well:
-/// without `alt=sse` a stream is one JSON list (ai.google.dev/api/generate-content).
+/// Returns the path for a model: `/models/{model}:generateContent`, or its method for streams.
+/// Without `alt=sse` a stream is one JSON list (ai.google.dev/api/generate-content).
 ///
-/// A model whose name has a collection (`models/…`, `tunedModels/…`) is asked there.
+/// A collection in the model's name (`models/…`, `tunedModels/…`) replaces `/models`.
 pub(super) fn path(model: &str, delivery: Delivery) -> String {
     let method = match delivery {
         Delivery::Whole => "generateContent",
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_model_has_a_path_of_its_own() {
+    fn the_path_names_the_model() {
         for (model, expected) in [
             ("gemini-2.5-flash", "/models/gemini-2.5-flash:generateContent"),
             ("models/gemini-2.5-flash", "/models/gemini-2.5-flash:generateContent"),

@@ -18,24 +18,24 @@ use crate::wire::openai_chat::fingerprint;
 use crate::wire::stream::{SizeLimit, Step, says_something};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
-/// An answer that is streamed, as far as it has come.
+/// A streamed answer, as far as it has arrived.
 #[derive(Clone)]
 pub(super) struct Stream {
     id: String,
     model: String,
     finish_reason: String,
     parts: Parts,
-    /// What was reported last. The counts of a chunk are those of all up to it.
+    /// The last reported usage, which is cumulative.
     usage: Value,
-    /// How many bytes were written when the output was counted last.
+    /// The bytes written when the output was last counted.
     counted: Option<usize>,
-    /// The most tokens of output that were counted so.
+    /// The most output tokens reported so far.
     most_output: Option<u64>,
     beside: Beside,
-    /// Whether it has said why it ended, and nothing came after that.
+    /// True after a finish reason without any content after it.
     finished: bool,
     closed: bool,
-    /// The fingerprint of the first event, which calls without an id are named after.
+    /// The fingerprint of the first event. Calls without an id get one made from it.
     seed: Option<u64>,
     room: SizeLimit,
 }
@@ -58,12 +58,12 @@ impl Stream {
         }
     }
 
-    /// For an answer that comes whole, in this body.
+    /// Starts a whole answer with this body.
     pub(super) fn whole(body: &[u8]) -> Self {
         Self { seed: Some(fingerprint(body)), ..Self::new(SizeLimit::new(usize::MAX)) }
     }
 
-    /// Takes in a response, or a chunk of it, that was read from `data`.
+    /// Adds a response or a chunk, parsed from `data`.
     pub(super) fn take(
         &mut self,
         chunk: Chunk<'_>,
@@ -107,7 +107,8 @@ impl Stream {
         Ok(if moves { Step::Progress } else { Step::Known })
     }
 
-    /// Returns whether it says for the first time why it ended.
+    /// Adds a candidate, and returns true if it brings anything new: content, other members, or the
+    /// first finish reason.
     fn candidate(
         &mut self,
         candidate: Candidate<'_>,
@@ -162,22 +163,22 @@ impl Stream {
         Ok(())
     }
 
-    /// Whether the model wrote anything.
+    /// Returns true if the model wrote anything.
     pub(super) fn wrote(&self) -> bool {
         self.room.written() > 0 || !self.parts.is_empty()
     }
 
-    /// The usage that was reported, as far as it can be true.
+    /// Returns the reported usage, without zeros that cannot be true.
     pub(super) fn reported(&self) -> Usage {
         let usage = usage::read(&self.usage).without_false_zeros(self.wrote());
         let grounding = self.beside.get("groundingMetadata");
         Usage { web_searches: usage::web_searches(grounding, &self.model), ..usage }
     }
 
-    /// The answer with this usage.
+    /// Returns the answer with this usage.
     pub(super) fn answer(mut self, usage: Usage) -> Decoded {
         let raw = Some(self.finish_reason).filter(|reason| !reason.is_empty());
-        // It is `STOP` for calls, too.
+        // Calls end with `STOP` too.
         let finish_reason = match finish_reason(raw.as_deref()) {
             FinishReason::Stop if self.parts.has_calls() => FinishReason::ToolCalls,
             reason => reason,
@@ -213,7 +214,7 @@ impl Fold for Stream {
         if data.is_empty() {
             return Ok(Step::Nothing);
         }
-        // Some gateways speak to every client as OpenAI does.
+        // Some gateways end every stream as OpenAI does.
         if data == "[DONE]" {
             return Ok(Step::End);
         }
@@ -222,7 +223,7 @@ impl Fold for Stream {
         let is_error = name == Some("error");
         if is_error || chunk.is_foreign() {
             let body = wire::detail(data.as_bytes()).unwrap_or_else(|| data.into());
-            // An error may be in a list, as that of a stream without `alt=sse` is.
+            // An error can be in a list, as in a stream without `alt=sse`.
             let body = match body {
                 Value::Array(items) => items.into_iter().next().unwrap_or_default(),
                 body => body,
@@ -257,8 +258,8 @@ impl Fold for Stream {
         (&self.model, usage::tier(&self.usage))
     }
 
-    /// The usage so far. The output was counted to its end where nothing was written after the
-    /// count, and the answer said why it ended.
+    /// Returns the usage so far. The output count is final if the answer has ended and nothing was
+    /// written after the count.
     fn usage(&self, prompt_tokens: u64) -> Usage {
         let usage = self.reported();
         let estimate = self.room.estimate(prompt_tokens);
@@ -283,7 +284,7 @@ impl Fold for Stream {
 }
 
 impl Chunk<'_> {
-    /// Whether it has none of the members of this format.
+    /// Returns true if it has none of this format's members.
     pub(super) fn is_foreign(&self) -> bool {
         self.candidates.chosen.is_none()
             && self.prompt_feedback.is_none()
@@ -294,14 +295,14 @@ impl Chunk<'_> {
     }
 }
 
-/// The failure of a prompt that was blocked: there are then no candidates (`PromptFeedback`).
+/// Returns the failure for a blocked prompt, whose answer has no candidates (`PromptFeedback`).
 fn blocked(feedback: &Value) -> Option<Failure> {
     let reason = feedback.get("blockReason")?;
     let reason = reason.as_str().map_or_else(|| reason.to_string(), str::to_owned);
     if matches!(reason.as_str(), "" | "null" | "0" | "BLOCKED_REASON_UNSPECIFIED") {
         return None;
     }
-    // Vertex AI explains.
+    // Vertex AI adds an explanation.
     let message = match feedback.get("blockReasonMessage").and_then(Value::as_str) {
         Some(words) if !words.trim().is_empty() => {
             format!("the provider blocked the prompt ({reason}): {}", words.trim())
@@ -311,13 +312,13 @@ fn blocked(feedback: &Value) -> Option<Failure> {
     Some(Failure { kind: ErrorKind::ContentPolicy, code: Some(reason), message, wait: None })
 }
 
-/// Whether a part is a call whose arguments have numbers that a value may not hold.
+/// Returns true for a call with numbers in its arguments that a JSON value may not hold exactly.
 fn has_floats(part: &Part<'_>) -> bool {
     let arguments = part.function_call.as_ref().and_then(|call| call.value.get("args"));
     arguments.is_some_and(exact::has_float)
 }
 
-/// The parts of the first candidate, read from data whose numbers are [marked](exact).
+/// Parses the parts of the first candidate from data with [marked](exact) numbers.
 fn exact_parts(marked: &str) -> Option<Array<Object<Part<'_>>>> {
     let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(marked).ok()?;
     let Object(said) = chunk.candidates.chosen?.content;

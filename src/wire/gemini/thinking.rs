@@ -1,4 +1,4 @@
-//! How much the model thinks first.
+//! Encodes the reasoning effort.
 
 use serde_json::{Value, json};
 
@@ -6,30 +6,30 @@ use super::model::{self, Family};
 use crate::chat::ReasoningEffort;
 use crate::error::Error;
 
-/// The budgets that a model takes, in tokens (ai.google.dev/gemini-api/docs/thinking, "Thinking
-/// budgets", the table of ranges).
+/// The thinking budgets that a model accepts, in tokens (ai.google.dev/gemini-api/docs/thinking,
+/// "Thinking budgets", the table of ranges).
 struct Range {
     least: u32,
     most: u32,
-    /// Whether thinking can be switched off.
+    /// True if thinking can be turned off.
     off: bool,
 }
 
-/// `thinkingConfig`; none where there is nothing to say.
+/// Returns `thinkingConfig`, or `None` if the model needs none.
 ///
 /// - Gemini 3 and later take a level: `MINIMAL`, `LOW`, `MEDIUM` or `HIGH`. Not every model has
-///   each one, and Google refuses those that it has not. They cannot be kept from thinking
+///   every level; Google rejects the others. Thinking cannot be turned off
 ///   (ai.google.dev/gemini-api/docs/thinking, "Thinking levels").
-/// - Gemini 2.5 takes a budget. The steps are those of Google's own compatible address: 1,024
-///   tokens for minimal and low, 8,192 for medium, 24,576 for high
-///   (ai.google.dev/gemini-api/docs/openai, "Thinking"), and the most that the model takes above
-///   that. Thoughts count against the limit of the output, so they get at most that share of it
-///   which [`ReasoningEffort`] names for budgets.
+/// - Gemini 2.5 takes a budget, the same as at Google's OpenAI-compatible endpoint: 1,024 tokens
+///   for minimal and low, 8,192 for medium, 24,576 for high
+///   (ai.google.dev/gemini-api/docs/openai, "Thinking"). Greater efforts get the model's maximum.
+///   Thoughts count towards the output limit, so they get at most the share of it that
+///   [`ReasoningEffort`] documents for budgets.
 /// - Earlier models do not think.
 ///
-/// The thoughts are asked for (`includeThoughts`), as other providers show theirs unasked. They
-/// are billed either way (ai.google.dev/gemini-api/docs/thinking, "Pricing"). To set a budget
-/// yourself, leave the effort out and set `generationConfig.thinkingConfig` by `extra`.
+/// It requests the thoughts (`includeThoughts`), because other providers return theirs by default.
+/// They are billed either way (ai.google.dev/gemini-api/docs/thinking, "Pricing"). To set a budget
+/// yourself, leave the effort out and set `generationConfig.thinkingConfig` with `extra`.
 pub(super) fn config(
     effort: ReasoningEffort,
     model: &str,
@@ -67,7 +67,7 @@ pub(super) fn config(
     Ok(Some(json!({"thinkingLevel": level, "includeThoughts": true})))
 }
 
-/// The range of a model of Gemini 2.5.
+/// Returns the range of a Gemini 2.5 model.
 fn range(name: &str) -> Option<Range> {
     let rest = name.strip_prefix("gemini-2.5-")?;
     Some(match rest {
@@ -108,7 +108,7 @@ mod tests {
     use ReasoningEffort::{High, Low, Max, Medium, Minimal, None as Off, XHigh};
 
     #[test]
-    fn the_model_decides_between_budget_and_level() {
+    fn the_model_decides_between_a_budget_and_a_level() {
         let level = |level: &str| json!({"thinkingLevel": level, "includeThoughts": true});
         let budget = |tokens: u32| json!({"thinkingBudget": tokens, "includeThoughts": true});
         for (effort, model, limit, expected) in [
@@ -124,7 +124,7 @@ mod tests {
             (High, "gemini-2.5-flash", None, budget(24_576)),
             (XHigh, "gemini-2.5-pro", None, budget(32_768)),
             (Max, "gemini-2.5-flash-lite", None, budget(24_576)),
-            // At most a share of the limit, and never less than the model takes.
+            // At most a share of the limit, but at least the model's minimum.
             (High, "gemini-2.5-flash", Some(1000), budget(800)),
             (Low, "gemini-2.5-pro", Some(100), budget(128)),
             (Low, "gemini-2.5-flash-lite", Some(100), budget(512)),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_that_a_model_does_not_have_are_refused_with_the_alternative() {
+    fn unsupported_efforts_are_rejected_with_an_alternative() {
         for (effort, model, expected) in [
             (Off, "gemini-3.5-flash", "the least is ReasoningEffort::Minimal"),
             (Off, "gemini-2.5-pro", "the least is ReasoningEffort::Minimal"),

@@ -1,4 +1,4 @@
-//! Tools and the choice among them.
+//! Encodes tools and tool choice.
 
 use serde_json::{Map, Value, json};
 
@@ -10,11 +10,11 @@ use crate::wire::schema::{self, Subset};
 
 /// Writes `tools` and `toolConfig`.
 ///
-/// All functions are in one element, and each tool of Google's in one of its own, such as
-/// `{"googleSearch": {}}`. Both together need `includeServerSideToolInvocations`, which only
-/// Gemini 3 and later know (ai.google.dev/gemini-api/docs/tool-combination).
+/// All functions share one element. Each of Google's tools has its own, such as
+/// `{"googleSearch": {}}`. A request with both needs `includeServerSideToolInvocations`, which only
+/// Gemini 3 and later accept (ai.google.dev/gemini-api/docs/tool-combination).
 ///
-/// Tools given by `extra` replace these.
+/// Tools in `extra` replace these.
 pub(super) fn write(
     request: &ChatRequest,
     target: Target<'_>,
@@ -37,8 +37,8 @@ pub(super) fn write(
     let any_tools = !tools.is_empty() || request.extra.contains_key("tools");
     if any_tools && request.parallel_tool_calls == Some(false) {
         return Err(Error::invalid_request(
-            "the request forbids several tool calls at once, which Gemini cannot be kept from; \
-             leave parallel_tool_calls unset, and answer each of the calls that come",
+            "the request forbids parallel tool calls, but Gemini has no setting for that; leave \
+             parallel_tool_calls unset, and answer every call",
         ));
     }
     let mut config = Map::new();
@@ -69,9 +69,9 @@ fn declaration(function: &Function) -> Result<Value, Error> {
     Ok(declaration.into())
 }
 
-/// `FunctionCallingConfig`. Arguments keep to their schemas in the modes `ANY` and `VALIDATED`;
-/// the second lets the model answer in text, too (`FunctionCallingConfigMode`). It holds for all
-/// functions, so one that is strict makes all of them so.
+/// Returns `FunctionCallingConfig`. Arguments follow their schemas in the modes `ANY` and
+/// `VALIDATED`; `VALIDATED` also allows an answer in text (`FunctionCallingConfigMode`). The mode
+/// applies to all functions, so one strict function makes all of them strict.
 fn calling(choice: Option<&ToolChoice>, strict: bool) -> Option<Value> {
     Some(match choice {
         Some(ToolChoice::None) => json!({"mode": "NONE"}),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_in_one_element_and_googles_tools_each_in_their_own() {
+    fn functions_share_one_element_and_each_of_googles_tools_has_its_own() {
         let declaration = json!({"name": "weather", "description": "Weather in a city",
             "parametersJsonSchema": {"type": "object", "properties": {}}});
         let search = || Tool::Native(json!({"googleSearch": {}}));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_a_mode() {
+    fn the_tool_choice_decides_the_mode() {
         let mode = |mode: &str| json!({"mode": mode});
         for (choice, strict, expected) in [
             (None, false, Value::Null),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn several_calls_cannot_be_forbidden() {
+    fn forbidding_parallel_calls_is_rejected() {
         let mut request = ChatRequest::from("hi").tool(weather());
         request.parallel_tool_calls = Some(true);
         assert!(written(&request, "gemini-2.5-flash").is_ok());

@@ -1,4 +1,4 @@
-//! Counts of tokens (`UsageMetadata`).
+//! Reads token counts (`UsageMetadata`).
 
 use serde_json::{Map, Value};
 
@@ -6,7 +6,7 @@ use super::model;
 use crate::chat::{Usage, UsageSource};
 use crate::wire::json;
 
-/// The members that [`read`] reads, and the tier. What else there is stays beside the answer.
+/// The members that [`read`] reads, and the service tier. Others are kept beside the answer.
 const KNOWN: [&str; 7] = [
     "promptTokenCount",
     "candidatesTokenCount",
@@ -17,13 +17,14 @@ const KNOWN: [&str; 7] = [
     "serviceTier",
 ];
 
-/// Brings the counts into our form.
+/// Converts the counts.
 ///
-/// `promptTokenCount` includes the cached tokens, and leaves out the results of tools that Google
-/// runs, which are `toolUsePromptTokenCount`. `candidatesTokenCount` leaves out the thoughts. The
-/// total is the sum of the four (`GenerateContentResponseUsageMetadata` in python-genai). Counts
-/// that are zero are left out of the JSON, as always in that of protocol buffers
-/// (protobuf.dev/programming-guides/json), so the total says whether the output was counted.
+/// `promptTokenCount` includes cached tokens, but not the results of Google's own tools, which are
+/// `toolUsePromptTokenCount`. `candidatesTokenCount` does not include thoughts. The total is the
+/// sum of the prompt, the tool results, the candidates and the thoughts
+/// (`GenerateContentResponseUsageMetadata` in python-genai). The JSON omits counts of zero, as
+/// protocol buffers do (protobuf.dev/programming-guides/json), so the total shows whether the
+/// output was counted.
 pub(super) fn read(value: &Value) -> Usage {
     let Some(members) = value.as_object() else { return Usage::default() };
     let (mut prompt, mut candidates, mut thoughts, mut total) = (None, None, None, None);
@@ -67,7 +68,7 @@ pub(super) fn read(value: &Value) -> Usage {
     usage
 }
 
-/// The tokens of one kind (`ModalityTokenCount`).
+/// Returns the tokens of one modality (`ModalityTokenCount`).
 fn modality(details: &Value, name: &str) -> u64 {
     let details = details.as_array().into_iter().flatten();
     let of = |detail: &Value| {
@@ -77,12 +78,12 @@ fn modality(details: &Value, name: &str) -> u64 {
     details.filter_map(of).fold(0, u64::saturating_add)
 }
 
-/// The service tier that served the call.
+/// Returns the service tier that served the call.
 pub(super) fn tier(value: &Value) -> Option<&str> {
     value.get("serviceTier").and_then(Value::as_str)
 }
 
-/// What there is besides: how the counts are made up, the kind of traffic.
+/// Returns the other members: the details of the counts, the type of traffic.
 pub(super) fn beside(value: Value) -> Map<String, Value> {
     let Value::Object(members) = value else { return Map::new() };
     members
@@ -91,8 +92,9 @@ pub(super) fn beside(value: Value) -> Map<String, Value> {
         .collect()
 }
 
-/// How many searches of the web are billed, by what grounds the answer: each query from Gemini 3
-/// on, and before that the prompt (ai.google.dev/gemini-api/docs/google-search, "Pricing").
+/// Returns the number of billed web searches, from the grounding of the answer. From Gemini 3 on
+/// each query is billed, before that each prompt with a search
+/// (ai.google.dev/gemini-api/docs/google-search, "Pricing").
 pub(super) fn web_searches(grounding: Option<&Value>, served: &str) -> u64 {
     let queries = grounding.and_then(|grounding| grounding.get("webSearchQueries"));
     let queries = queries.and_then(Value::as_array).into_iter().flatten();
@@ -108,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn counts_come_into_our_form() {
+    fn counts_are_converted() {
         for (given, (prompt, completion, cached, reasoning), source) in [
             // Recorded: gemini-2.5-flash, two calls.
             (
@@ -129,20 +131,20 @@ mod tests {
                 (9622, 171, 9609, 136),
                 UsageSource::Reported,
             ),
-            // What Google's tools found is input.
+            // The results of Google's tools are input.
             (
                 json!({"promptTokenCount": 10, "toolUsePromptTokenCount": 90,
                     "candidatesTokenCount": 5, "totalTokenCount": 105}),
                 (100, 5, 0, 0),
                 UsageSource::Reported,
             ),
-            // Nothing was written: zeros are left out.
+            // An empty output: counts of zero are omitted.
             (
                 json!({"promptTokenCount": 9, "totalTokenCount": 9}),
                 (9, 0, 0, 0),
                 UsageSource::Reported,
             ),
-            // Only the total knows of the thoughts.
+            // Only the total includes the thoughts.
             (
                 json!({"promptTokenCount": 9, "candidatesTokenCount": 5, "totalTokenCount": 30}),
                 (9, 21, 0, 0),
@@ -166,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn modalities_are_counted_and_the_rest_is_kept() {
+    fn modalities_are_counted_and_other_members_are_kept() {
         let given = json!({
             "promptTokenCount": 300, "candidatesTokenCount": 40, "totalTokenCount": 340,
             "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 10},
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_are_billed_by_query_or_by_prompt() {
+    fn searches_are_billed_per_query_or_per_prompt() {
         let found = json!({"webSearchQueries": ["a", "b", ""]});
         for (served, expected) in
             [("gemini-2.5-flash", 1), ("gemini-3.5-flash", 2), ("gemini-4-argon", 2), ("", 2)]

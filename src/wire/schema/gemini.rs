@@ -1,4 +1,4 @@
-//! What is special about Gemini's subset of JSON Schema.
+//! Gemini's subset of JSON Schema.
 //!
 //! "Only the following properties are supported: `$id`, `$defs`, `$ref`, `$anchor`, `type`,
 //! `format`, `title`, `description`, `enum` (for strings and numbers), `items`, `prefixItems`,
@@ -8,7 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// The keywords, without those that name a schema and say nothing to a model.
+/// The keywords, without those that only name a schema, which mean nothing to a model.
 const KEYWORDS: [&str; 18] = [
     "$defs",
     "$ref",
@@ -34,7 +34,7 @@ const KEYWORDS: [&str; 18] = [
 /// support").
 const FORMATS: [&str; 3] = ["date-time", "date", "time"];
 
-/// Whether a keyword is known, with this value.
+/// Returns true if Gemini supports a keyword with this value.
 pub(super) fn knows(keyword: &str, value: &Value) -> bool {
     match (keyword, value) {
         ("format", Value::String(format)) => FORMATS.contains(&format.as_str()),
@@ -43,8 +43,8 @@ pub(super) fn knows(keyword: &str, value: &Value) -> bool {
     }
 }
 
-/// Says by keywords that are known what others say: a constant by an enumeration of one value,
-/// older names of definitions and tuples by their newer ones.
+/// Replaces unsupported keywords by supported ones: a constant by an enumeration of one value,
+/// older names of definitions and tuples by their newer names.
 pub(super) fn rewrite(schema: &mut Map<String, Value>) {
     match schema.get("const") {
         Some(Value::Null) => {
@@ -73,7 +73,7 @@ pub(super) fn rewrite(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Lets references point to where the definitions are now.
+/// Updates references to renamed definitions.
 pub(super) fn rename_references(schema: &mut Value) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(rename_references),
@@ -89,8 +89,8 @@ pub(super) fn rename_references(schema: &mut Value) {
     }
 }
 
-/// A schema whose enumeration holds null, which is neither a string nor a number: null is then a
-/// variant beside it.
+/// Moves null from an enumeration, which can only have strings and numbers, to a variant of its
+/// own.
 pub(super) fn without_null(schema: Value) -> Value {
     let Value::Object(mut schema) = schema else { return schema };
     let Some(Value::Array(values)) = schema.get_mut("enum") else { return schema.into() };

@@ -1,4 +1,4 @@
-//! Tests of writing a conversation.
+//! Tests of encoding a conversation.
 
 use super::*;
 use crate::chat::{
@@ -20,7 +20,7 @@ fn contents(messages: &[Message], model: &str) -> Value {
 const FLASH: &str = "gemini-2.5-flash";
 
 #[test]
-fn system_messages_go_to_the_top_and_roles_alternate() {
+fn system_messages_become_the_instruction_and_roles_alternate() {
     let messages = [
         Message::system("a"),
         Message::user("hi"),
@@ -41,7 +41,7 @@ fn system_messages_go_to_the_top_and_roles_alternate() {
             "systemInstruction": {"parts": [{"text": "a"}, {"text": "b"}]},
         })
     );
-    // A Gemma has no instruction.
+    // Gemma has no system instruction.
     let body = written(&messages[..2], "gemma-3-27b-it").unwrap();
     assert_eq!(
         body,
@@ -50,7 +50,7 @@ fn system_messages_go_to_the_top_and_roles_alternate() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_with_its_place_and_without_the_prompt() {
+fn errors_name_the_message_and_never_quote_it() {
     let secret = || "the prompt";
     let call = || Message::assistant("").with(ToolCall::new("c", "f", "{}"));
     let png = || Image::from_bytes("image/png", b"\x89PNG\r\n\x1a\n");
@@ -71,7 +71,7 @@ fn what_cannot_be_said_is_refused_with_its_place_and_without_the_prompt() {
         (
             vec![Message::user("hi"), Message::tool_result("c", secret())],
             FLASH,
-            "messages[1] holds a result of the tool call \"c\", whose call is not in",
+            "messages[1] holds the result of tool call \"c\", which is not in",
         ),
         (
             vec![Message::user("hi"), call(), result(Image::from_url("https://x/y.png").into())],
@@ -100,7 +100,7 @@ fn what_cannot_be_said_is_refused_with_its_place_and_without_the_prompt() {
 }
 
 #[test]
-fn results_name_the_function_and_come_first() {
+fn tool_results_name_their_function_and_come_first() {
     let messages = [
         Message::user("go"),
         Message::assistant("")
@@ -128,7 +128,7 @@ fn results_name_the_function_and_come_first() {
 }
 
 #[test]
-fn media_of_results_are_inside_of_them_from_gemini_3_on() {
+fn gemini_3_and_later_take_media_inside_tool_results() {
     let png = b"\x89PNG\r\n\x1a\n";
     let result = ToolResult::new("c", "see")
         .with(Image::from_bytes("image/png", png))
@@ -156,7 +156,7 @@ fn media_of_results_are_inside_of_them_from_gemini_3_on() {
 }
 
 #[test]
-fn an_answer_goes_back_as_it_came_and_to_its_sender_only() {
+fn an_answer_returns_unchanged_and_only_to_its_sender() {
     let parts = json!([
         {"text": "hm", "thought": true, "thoughtSignature": "S0"},
         {"text": "Signed.", "thoughtSignature": "S1"},
@@ -185,7 +185,7 @@ fn an_answer_goes_back_as_it_came_and_to_its_sender_only() {
 }
 
 #[test]
-fn calls_of_the_current_turn_that_are_not_signed_are_marked_for_gemini_3() {
+fn unsigned_calls_of_the_current_turn_get_a_placeholder_for_gemini_3() {
     let call = |id: &str| ToolCall::new(id, "f", "{}");
     let mut signed = call("c5");
     let members = Map::from_iter([(SIGNATURE.to_owned(), json!("S"))]);

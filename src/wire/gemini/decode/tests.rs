@@ -16,7 +16,7 @@ fn candidate(parts: &Value, reason: &str) -> Value {
 }
 
 #[test]
-fn parts_become_parts() {
+fn every_kind_of_part_is_decoded() {
     let parts = json!([
         {"text": "Let me see.", "thought": true},
         {"text": "It is "},
@@ -67,7 +67,7 @@ fn parts_become_parts() {
 }
 
 #[test]
-fn words_for_the_end_have_meanings() {
+fn finish_reasons_are_mapped() {
     let said = json!([{"text": "a"}]);
     for (word, expected) in [
         ("STOP", FinishReason::Stop),
@@ -97,7 +97,7 @@ fn words_for_the_end_have_meanings() {
 }
 
 #[test]
-fn a_blocked_prompt_is_a_matter_of_content_policy() {
+fn a_blocked_prompt_is_a_content_policy_error() {
     for (feedback, code, message) in [
         (
             json!({"blockReason": "PROHIBITED_CONTENT", "safetyRatings": []}),
@@ -123,7 +123,7 @@ fn a_blocked_prompt_is_a_matter_of_content_policy() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error_that_says_so() {
+fn a_body_without_an_answer_is_an_error() {
     for (body, kind, message) in [
         (json!({"candidates": []}), ErrorKind::Protocol, "it has no candidates"),
         (
@@ -155,7 +155,7 @@ fn what_is_no_answer_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_list_is_a_stream_that_came_at_once() {
+fn a_list_of_chunks_is_one_answer() {
     let chunk = |text: &str, reason: Value| {
         json!({"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": reason}],
             "usageMetadata": {"promptTokenCount": 5, "candidatesTokenCount": text.len()},
@@ -168,7 +168,7 @@ fn a_list_is_a_stream_that_came_at_once() {
 }
 
 #[test]
-fn the_first_candidate_counts_and_what_surrounds_it_is_kept() {
+fn the_first_candidate_is_read_and_unmodelled_members_are_kept() {
     let body = json!({
         "candidates": [
             {"index": 1, "content": {"parts": [{"text": "no"}]}, "finishReason": "STOP"},
@@ -193,7 +193,7 @@ fn the_first_candidate_counts_and_what_surrounds_it_is_kept() {
 }
 
 #[test]
-fn long_numbers_in_arguments_stay_as_they_are() {
+fn long_numbers_in_arguments_stay_exact() {
     let body = r#"{"candidates": [{"content": {"parts": [
         {"functionCall": {"name": "f", "args": {"id": 123456789012345678901234567890}}},
         {"executableCode": {"args": 123456789012345678901234567890}}]}, "finishReason": "STOP"}]}"#;
@@ -205,7 +205,7 @@ fn long_numbers_in_arguments_stay_as_they_are() {
 }
 
 #[test]
-fn odd_members_do_not_cost_an_answer() {
+fn malformed_members_do_not_fail_an_answer() {
     for body in [
         json!({"candidates": [{"content": {"parts": [{"text": "a", "thought": "x", "odd": []}]},
             "finishReason": 7}], "usageMetadata": [], "modelVersion": 1, "promptFeedback": "x"}),

@@ -1,4 +1,4 @@
-//! Tests of writing a request.
+//! Tests of encoding a request.
 
 use super::*;
 use crate::chat::{JsonSchema, ReasoningEffort};
@@ -13,7 +13,7 @@ fn hi() -> ChatRequest {
 }
 
 #[test]
-fn settings_are_in_the_configuration_of_the_generation() {
+fn settings_go_to_the_generation_config() {
     let schema = json!({"type": "object", "properties": {"a": {"const": "x"}}});
     for (request, expected) in [
         (hi(), Value::Null),
@@ -51,7 +51,7 @@ fn settings_are_in_the_configuration_of_the_generation() {
 }
 
 #[test]
-fn other_members_come_by_extra() {
+fn extra_sets_other_members() {
     let settings = json!([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]);
     let request = hi()
         .extra("safetySettings", settings.clone())
@@ -65,10 +65,10 @@ fn other_members_come_by_extra() {
 }
 
 #[test]
-fn what_cannot_be_said_is_refused_with_the_alternative() {
+fn inexpressible_requests_are_rejected_with_an_alternative() {
     let pattern = json!({"type": "object", "properties": {"a": {"not": {"type": "string"}}}});
     for (request, expected) in [
-        (hi().seed(1 << 40), "the seed is 1099511627776, and Gemini takes one of 32 bits"),
+        (hi().seed(1 << 40), "the seed is 1099511627776, but Gemini takes only 32 bits"),
         (hi().extra("stream", true), "call stream() or chat()"),
         (hi().response_format(JsonSchema::new("s", pattern)), "$.properties.a, \"not\""),
         (hi().extra("model", "other"), "extra sets a model other than"),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 type Streamed = (Vec<StreamEvent>, Result<(), Failure>, Decoded);
 
-/// Pushes the events one by one, and ends the body in good order.
+/// Pushes the events one by one, and ends the body cleanly.
 fn streamed(chunks: &[Value]) -> Streamed {
     let mut decoder = Decoder::new(Wire::Gemini, 400, 1 << 20);
     let mut events = Vec::new();
@@ -39,7 +39,7 @@ fn counted(mut chunk: Value, prompt: u64, candidates: u64, thoughts: u64) -> Val
 }
 
 #[test]
-fn a_stream_is_whole_after_a_finish_reason_and_the_end_of_its_body() {
+fn a_stream_is_complete_after_a_finish_reason_and_the_end_of_its_body() {
     let last = |text: &str| counted(chunk(&json!([{"text": text}]), Some("STOP")), 9, 3, 4);
     for (chunks, is_whole) in [
         (vec![text("a"), last("b")], true),
@@ -47,7 +47,7 @@ fn a_stream_is_whole_after_a_finish_reason_and_the_end_of_its_body() {
         // Early models sent a reason with every chunk.
         (vec![last("a"), last("b")], true),
         (vec![chunk(&json!([]), Some("SAFETY"))], true),
-        // Something was to come after it.
+        // Content after the finish reason.
         (vec![last("a"), text("b")], false),
         (vec![text("a"), text("b")], false),
         (vec![counted(text("ab"), 9, 3, 4)], false),
@@ -63,7 +63,7 @@ fn a_stream_is_whole_after_a_finish_reason_and_the_end_of_its_body() {
 }
 
 #[test]
-fn pieces_are_joined_into_what_would_have_come_at_once() {
+fn a_streamed_answer_equals_a_whole_one() {
     let call = json!({"functionCall": {"name": "f", "args": {"a": [1]}, "id": "c1"},
         "thoughtSignature": "S"});
     let chunks = [
@@ -103,7 +103,7 @@ fn pieces_are_joined_into_what_would_have_come_at_once() {
 }
 
 #[test]
-fn the_last_counts_hold_and_those_of_a_broken_stream_are_completed() {
+fn the_last_usage_counts_and_a_truncated_stream_is_estimated() {
     let chunks = [counted(text("a"), 10, 1, 149), counted(text(&"b".repeat(40)), 776, 10, 149)];
     let (_, read, answer) = streamed(&chunks);
     assert_eq!(read.unwrap_err().kind, ErrorKind::Truncated);
@@ -129,7 +129,7 @@ fn failures_inside_a_stream_end_it() {
         let (_, read, _) = streamed(&chunks);
         assert_eq!(read.unwrap_err().kind, kind, "{chunks:?}");
     }
-    // What was said before stays said.
+    // Text before a block is kept.
     let (_, read, answer) = streamed(&[text("a"), blocked, chunk(&json!([]), Some("SAFETY"))]);
     read.unwrap();
     assert_eq!(
@@ -139,7 +139,7 @@ fn failures_inside_a_stream_end_it() {
 }
 
 #[test]
-fn only_what_is_new_brings_an_answer_on() {
+fn only_additions_to_an_answer_are_progress() {
     let mut stream = Stream::new(SizeLimit::new(10_000));
     let mut step = |chunk: &Value| stream.event(None, &chunk.to_string(), &mut Vec::new()).unwrap();
     let grounded = |mut chunk: Value| {

@@ -1,4 +1,4 @@
-//! The most tokens a prompt of Gemini's format can be.
+//! Measures the most tokens that a prompt in Gemini's format can have.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +7,10 @@ use super::{FORMAT, MEMBER, MESSAGE, Prompt, STEPS, TOOLS};
 use crate::base64;
 use crate::upper_bound::ModelLimits;
 
-/// Members that bring nothing into the prompt (`GenerateContentRequest`).
+/// Members that add nothing to the prompt (`GenerateContentRequest`).
 const BESIDE: [&str; 5] = ["toolConfig", "safetySettings", "labels", "serviceTier", "store"];
 
-/// Members of `generationConfig` that bring nothing into the prompt and are no numbers.
+/// Members of `generationConfig` that add nothing to the prompt. Numbers and booleans never do.
 const SETTINGS: [&str; 9] = [
     "stopSequences",
     "responseMimeType",
@@ -23,8 +23,8 @@ const SETTINGS: [&str; 9] = [
     "enableEnhancedCivicAnswers",
 ];
 
-/// Tokens of one tile of an image, up to Gemini 2.5 (ai.google.dev/gemini-api/docs/image-understanding,
-/// "Token calculation").
+/// Tokens of one tile of an image, up to Gemini 2.5
+/// (ai.google.dev/gemini-api/docs/image-understanding, "Token calculation").
 const TILE: u64 = 258;
 
 /// Tokens of an image that is not tiled. Gemini 3 takes about 2,240 at the highest resolution, and
@@ -89,9 +89,9 @@ impl<'a> Prompt<'a> {
             ("generationConfig", Value::Object(config)) => {
                 config.iter().for_each(|(name, value)| self.setting(name, value));
             }
-            ("cachedContent", _) => self.unseen("cached content by its name"),
+            ("cachedContent", _) => self.unseen("cached content referred to by name"),
             (name, _) if BESIDE.contains(&name) => {}
-            _ => self.unseen(format!("the member {name:?}, whose meaning is not known here")),
+            _ => self.unseen(format!("the member {name:?}, which this crate does not know")),
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Prompt<'a> {
             (_, Value::Null | Value::Number(_) | Value::Bool(_)) => {}
             (name, _) if SETTINGS.contains(&name) => {}
             _ => self.unseen(format!(
-                "the member {name:?} of generationConfig, whose meaning is not known here"
+                "the member {name:?} of generationConfig, which this crate does not know"
             )),
         }
     }
@@ -129,7 +129,7 @@ impl<'a> Prompt<'a> {
         let mut is_known = false;
         for (name, value) in part {
             match name.as_str() {
-                // A signature counts when it goes back
+                // A returned signature counts as input
                 // (ai.google.dev/gemini-api/docs/thinking, "Thought signatures").
                 "text" | "thoughtSignature" => {
                     is_known = true;
@@ -154,15 +154,15 @@ impl<'a> Prompt<'a> {
                 }
                 "fileData" => {
                     is_known = true;
-                    self.unseen("a file or an address that the provider reads");
+                    self.unseen("a file or URL that the provider reads");
                 }
                 "thought" | "mediaResolution" => {}
                 "videoMetadata" | "partMetadata" => self.json(value),
-                _ => self.unseen("a part of another kind than text, image or audio"),
+                _ => self.unseen("a part that is not text, an image or audio"),
             }
         }
         if !is_known {
-            self.unseen("a part of another kind than text, image or audio");
+            self.unseen("a part that is not text, an image or audio");
         }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// Media in the body (`Blob`).
+    /// Measures media in the body (`Blob`).
     fn inline(&mut self, blob: &Value) {
         let member = |name: &str| blob.get(name).and_then(Value::as_str).unwrap_or_default();
         let (kind, data) = (member("mimeType"), member("data"));
@@ -220,9 +220,9 @@ impl<'a> Prompt<'a> {
         for name in tool.as_object().into_iter().flat_map(Map::keys) {
             match name.as_str() {
                 "functionDeclarations" => {}
-                // Up to Gemini 2.5 the prompt is billed, and after that each query, of which
-                // nothing limits the number (ai.google.dev/gemini-api/docs/google-search,
-                // "Pricing").
+                // Up to Gemini 2.5 each prompt with a search is billed. Later models bill each
+                // query, and nothing limits their number
+                // (ai.google.dev/gemini-api/docs/google-search, "Pricing").
                 "googleSearch" | "googleSearchRetrieval" | "google_search" => {
                     self.googles_tool();
                     let is_per_prompt = ["gemini-1", "gemini-2"].iter().any(|old| {
@@ -240,9 +240,9 @@ impl<'a> Prompt<'a> {
         }
     }
 
-    /// What it finds comes into the prompt. How often the model is asked is not published: "up to
-    /// 5 times" for code (ai.google.dev/gemini-api/docs/code-execution), so the number of
-    /// Anthropic's is taken, which is greater.
+    /// Notes a tool that Google runs, whose results go into the prompt. Google does not say how
+    /// often the model can run, except "up to 5 times" for code
+    /// (ai.google.dev/gemini-api/docs/code-execution), so Anthropic's greater number applies.
     fn googles_tool(&mut self) {
         self.unseen("a tool that the provider runs itself");
         self.steps = STEPS;
@@ -316,19 +316,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_the_body_is_unseen() {
+    fn content_outside_the_body_is_unseen() {
         let file = json!({"fileData": {"fileUri": "files/abc"}});
         for (body, expected) in [
             (part(json!({"text": "hi", "thoughtSignature": "S"})), None),
             (part(json!({"functionCall": {"name": "f", "args": {}}})), None),
             (part(json!({"functionResponse": {"name": "f", "response": {}}})), None),
-            (part(file), Some("a file or an address")),
+            (part(file), Some("a file or URL")),
             (
                 part(json!({"functionResponse": {"parts": [{"inlineData":
                     {"mimeType": "application/pdf", "data": "JVBERi0="}}]}})),
                 Some("such as a PDF"),
             ),
-            (part(json!({"novel": 1})), Some("a part of another kind")),
+            (part(json!({"novel": 1})), Some("a part that is not text")),
             (json!({"cachedContent": "cachedContents/abc"}), Some("cached content")),
             (json!({"novel": 1}), Some("the member \"novel\"")),
             (
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn searches_are_one_a_prompt_or_without_end() {
+    fn older_models_bill_one_search_per_prompt_and_later_ones_without_limit() {
         let search = || json!({"tools": [{"googleSearch": {}}]});
         assert_eq!(measured("gemini-2.5-flash", search()).2, Some(1));
         assert_eq!(measured("models/gemini-3.5-flash", search()).2, None);
