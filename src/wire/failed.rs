@@ -91,7 +91,7 @@ pub(in crate::wire) fn event(body: &Value) -> Option<Failure> {
     (is_marked(body) || ((fails || is_alone) && explains(body))).then(|| Failure::of_body(body))
 }
 
-/// Whether a body without an answer is marked as an error.
+/// Returns true if a body without an answer is marked as an error.
 fn is_marked(body: &Value) -> bool {
     body.pointer("/errors/0").is_some_and(is_error)
         || ["object", "type"].iter().any(|name| body.get(*name).is_some_and(|it| it == "error"))
@@ -99,7 +99,7 @@ fn is_marked(body: &Value) -> bool {
         || body.pointer("/Response/Error").is_some_and(is_error)
 }
 
-/// Whether a body says something in a member that errors have: FastAPI's, AWS's, SiliconFlow's,
+/// Returns true if a body has a non-empty member that errors have: FastAPI's, AWS's, SiliconFlow's,
 /// Z.AI's, Baidu's.
 fn explains(body: &Value) -> bool {
     ["detail", "message", "Message", "msg", "error_msg"].iter().any(|name| {

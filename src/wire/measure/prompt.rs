@@ -73,7 +73,7 @@ pub(in crate::wire) struct Prompt<'a> {
     pub(super) cache_writes: bool,
     pub(super) cache_writes_1h: bool,
     pub(super) input_audio: bool,
-    /// Whether the provider may call its own tools without a limit.
+    /// True if the provider may call its own tools without a limit.
     pub(super) unlimited_tools: bool,
     /// How often the provider may call its own tools, in Responses only.
     pub(super) max_tool_calls: Option<u64>,

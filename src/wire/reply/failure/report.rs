@@ -32,9 +32,11 @@ impl Report {
     ///   `{"message"}` and `{"Message"}`;
     /// - `{"errors": [{…}]}`: Cloudflare;
     /// - `{"detail": …}`: FastAPI, and as the message of an error: Mistral;
-    /// - `{"title", "detail"}`: problem details (RFC 9457), NVIDIA; with `errors` by field, ASP.NET;
+    /// - `{"title", "detail"}`: problem details (RFC 9457), NVIDIA; with `errors` by field,
+    ///   ASP.NET;
     /// - `{"error": "Bad Request", "message": …}`: Spring, NestJS;
-    /// - `{"Error": {…}}`, `{"Response": {"Error": {…}}}`, `{"fault": {"faultstring"}}`: AWS, Tencent
+    /// - `{"Error": {…}}`, `{"Response": {"Error": {…}}}`, `{"fault": {"faultstring"}}`: AWS,
+    ///   Tencent
     ///   and Apigee;
     /// - `{"base_resp": {"status_code", "status_msg"}}`: MiniMax;
     /// - any of these in an array: Gemini's compatible endpoint;
@@ -218,11 +220,11 @@ const RPC_CODES: [&str; 16] = [
     "DATA_LOSS",
 ];
 
-/// What stands for a quota of a day that is used up, so that a wait of seconds, which Google asks
-/// for all the same, does not help.
+/// Marks a daily quota that is used up. Google still asks for a wait of seconds, which does not
+/// help.
 pub(super) const QUOTA_OF_A_DAY: &str = "google.rpc.QuotaFailure of a day";
 
-/// Whether a detail is a quota of a day (`google.rpc.QuotaFailure`), such as
+/// Returns true if a detail is a daily quota (`google.rpc.QuotaFailure`), such as
 /// `GenerateRequestsPerDayPerProjectPerModel-FreeTier` (in google-gemini/gemini-cli
 /// `packages/core/src/utils/googleQuotaErrors.ts`).
 fn is_quota_of_a_day(detail: &Value) -> bool {
