@@ -11,6 +11,7 @@ use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
+use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::TimeLimit;
 use crate::error::Error;
@@ -94,11 +95,14 @@ impl Operation for Chat<'_> {
         Options {
             asked: Asked::Model(request.provider.as_ref(), request.model.as_deref()),
             tags: &request.tags,
-            timeout: request.timeout,
-            attempt_timeout: request.attempt_timeout,
-            first_token_timeout: request.first_token_timeout,
-            idle_timeout: request.idle_timeout,
-            stream_timeout: request.stream_timeout,
+            limits: TimeLimits {
+                call: request.timeout,
+                connect: None,
+                attempt: request.attempt_timeout,
+                first_token: request.first_token_timeout,
+                idle: request.idle_timeout,
+                stream: request.stream_timeout,
+            },
             cancel: request.cancel_token.as_ref(),
             idempotency_key: request.idempotency_key.as_deref(),
         }

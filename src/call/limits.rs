@@ -40,32 +40,24 @@ impl Limits {
         begun: Instant,
     ) -> Result<Self, Error> {
         let streams = delivery == Delivery::Stream;
-        for (setting, limit, applies) in [
-            ("timeout", options.timeout, true),
-            ("attempt_timeout", options.attempt_timeout, true),
-            ("first_token_timeout", options.first_token_timeout, streams),
-            ("idle_timeout", options.idle_timeout, streams),
-            ("stream_timeout", options.stream_timeout, streams),
-        ] {
-            if applies && limit == Some(Duration::ZERO) {
-                return Err(Error::invalid_request(format!(
-                    "the {setting} is zero; the call could never succeed; set more than zero, or leave it \
-                     unset"
-                )));
-            }
+        let own = if streams { options.limits } else { options.limits.of_whole_call() };
+        if let Some(setting) = own.zeros().next() {
+            return Err(Error::invalid_request(format!(
+                "the {setting} is zero; the call could never succeed; set more than zero, or leave \
+                 it unset"
+            )));
         }
-        let timeout = options.timeout.unwrap_or(timeouts.call);
-        let whole = TimeLimit::after("timeout", begun, timeout);
-        let (setting, stream) =
-            Timeouts::stream(options.stream_timeout, options.timeout).unwrap_or(timeouts.stream);
+        let timeouts = own.over(timeouts);
+        let whole = TimeLimit::after("timeout", begun, timeouts.call);
+        let (setting, stream) = timeouts.stream;
         let end = TimeLimit::after(setting, begun, stream);
         let call = if streams { whole.earlier(end) } else { whole };
         Ok(Self {
             bounds: Bounds { deadline: call.deadline, cancel: options.cancel.cloned() },
             call,
-            attempt: options.attempt_timeout.or(timeouts.attempt),
-            first_token: options.first_token_timeout.or(timeouts.first_token),
-            idle: options.idle_timeout.unwrap_or(timeouts.idle),
+            attempt: timeouts.attempt,
+            first_token: timeouts.first_token,
+            idle: timeouts.idle,
             end,
             idempotency_key: idempotency_key(options.idempotency_key, idempotency_keys)?,
         })

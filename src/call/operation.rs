@@ -1,13 +1,13 @@
 //! What differs between operations. The loop is the same for all.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::Caller;
 use super::limits::Limits;
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
+use crate::config::TimeLimits;
 use crate::error::Error;
 use crate::retry::SecondSending;
 use crate::transport::Incoming;
@@ -58,11 +58,7 @@ pub(super) trait Operation {
 pub(super) struct Options<'a> {
     pub(super) asked: Asked<'a>,
     pub(super) tags: &'a BTreeMap<String, String>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) attempt_timeout: Option<Duration>,
-    pub(super) first_token_timeout: Option<Duration>,
-    pub(super) idle_timeout: Option<Duration>,
-    pub(super) stream_timeout: Option<Duration>,
+    pub(super) limits: TimeLimits,
     pub(super) cancel: Option<&'a CancelToken>,
     pub(super) idempotency_key: Option<&'a str>,
 }

@@ -9,6 +9,7 @@ use super::operation::{OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::target::{Asked, Target};
 use super::url::below;
+use crate::config::TimeLimits;
 use crate::cost::CallPlan;
 use crate::error::{Error, ErrorKind};
 use crate::metrics;
@@ -31,11 +32,7 @@ impl Operation for Raw<'_> {
         Options {
             asked: Asked::Provider(request.provider.as_ref(), request.model()),
             tags: &request.tags,
-            timeout: request.timeout,
-            attempt_timeout: None,
-            first_token_timeout: None,
-            idle_timeout: None,
-            stream_timeout: None,
+            limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
             cancel: request.cancel_token.as_ref(),
             idempotency_key: request.idempotency_key.as_deref(),
         }

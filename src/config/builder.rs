@@ -4,9 +4,8 @@ mod setters;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{PoolConfig, ProviderConfig, Proxy, Tls};
+use super::{PoolConfig, ProviderConfig, Proxy, TimeLimits, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
 use crate::provider::Profile;
@@ -41,12 +40,7 @@ pub struct ClientBuilder {
     pub(super) providers: Vec<ProviderConfig>,
     pub(super) profiles: Vec<Profile>,
     pub(super) model: Option<String>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) connect_timeout: Duration,
-    pub(super) attempt_timeout: Option<Duration>,
-    pub(super) first_token_timeout: Option<Duration>,
-    pub(super) idle_timeout: Duration,
-    pub(super) stream_timeout: Option<Duration>,
+    pub(super) limits: TimeLimits,
     pub(super) max_response_bytes: usize,
     pub(super) max_response_head_bytes: usize,
     pub(super) pool: PoolConfig,
@@ -71,12 +65,7 @@ impl fmt::Debug for ClientBuilder {
             .field("providers", &self.providers)
             .field("profiles", &self.profiles)
             .field("model", &self.model)
-            .field("timeout", &self.timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("attempt_timeout", &self.attempt_timeout)
-            .field("first_token_timeout", &self.first_token_timeout)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("stream_timeout", &self.stream_timeout)
+            .field("limits", &self.limits)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("max_response_head_bytes", &self.max_response_head_bytes)
             .field("pool", &self.pool)
@@ -99,12 +88,7 @@ impl Default for ClientBuilder {
             providers: Vec::new(),
             profiles: Vec::new(),
             model: None,
-            timeout: None,
-            connect_timeout: Duration::from_secs(5),
-            attempt_timeout: None,
-            first_token_timeout: None,
-            idle_timeout: Duration::from_secs(600),
-            stream_timeout: None,
+            limits: TimeLimits::default(),
             max_response_bytes: 16 * 1024 * 1024,
             max_response_head_bytes: 12 * 1024,
             pool: PoolConfig::default(),

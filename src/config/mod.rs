@@ -10,6 +10,7 @@ mod provider_config;
 mod provider_settings;
 mod proxy;
 mod settings;
+mod time_limits;
 mod tls;
 
 pub(crate) use base_url::{is_loopback, shown as shown_url};
@@ -17,8 +18,9 @@ pub use builder::ClientBuilder;
 pub(crate) use environment::{Environment, cleaned};
 pub use pool::PoolConfig;
 pub use provider_config::ProviderConfig;
-pub(crate) use provider_settings::{ProviderSettings, Timeouts};
+pub(crate) use provider_settings::ProviderSettings;
 pub use proxy::Proxy;
 pub(crate) use settings::{Checked, Settings};
+pub(crate) use time_limits::{TimeLimits, Timeouts};
 pub(crate) use tls::RootFiles;
 pub use tls::Tls;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::TimeLimits;
 use crate::key::ApiKey;
 use crate::provider::{Credentials, Profile, Provider};
 
@@ -47,12 +48,7 @@ pub struct ProviderConfig {
     pub(super) headers: Vec<(String, String)>,
     pub(super) organization: Option<String>,
     pub(super) project: Option<String>,
-    pub(super) timeout: Option<Duration>,
-    pub(super) connect_timeout: Option<Duration>,
-    pub(super) attempt_timeout: Option<Duration>,
-    pub(super) first_token_timeout: Option<Duration>,
-    pub(super) idle_timeout: Option<Duration>,
-    pub(super) stream_timeout: Option<Duration>,
+    pub(super) limits: TimeLimits,
     pub(super) price_provider: Option<String>,
 }
 
@@ -127,21 +123,21 @@ impl ProviderConfig {
     /// Sets the longest a whole call may take. Default: the client's
     /// [`timeout`](crate::ClientBuilder::timeout), 600 s if not set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.limits.call = Some(timeout);
         self
     }
 
     /// Sets the longest that opening one connection may take. Default: the client's
     /// [`connect_timeout`](crate::ClientBuilder::connect_timeout), 5 s if not set.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = Some(timeout);
+        self.limits.connect = Some(timeout);
         self
     }
 
     /// Sets the longest one attempt may take. Default: the client's
     /// [`attempt_timeout`](crate::ClientBuilder::attempt_timeout), none if not set.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = Some(timeout);
+        self.limits.attempt = Some(timeout);
         self
     }
 
@@ -149,14 +145,14 @@ impl ProviderConfig {
     /// client's [`first_token_timeout`](crate::ClientBuilder::first_token_timeout), none if not
     /// set.
     pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
-        self.first_token_timeout = Some(timeout);
+        self.limits.first_token = Some(timeout);
         self
     }
 
     /// Sets the longest a stream may go without progress. Default: the client's
     /// [`idle_timeout`](crate::ClientBuilder::idle_timeout), 600 s if not set.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = Some(timeout);
+        self.limits.idle = Some(timeout);
         self
     }
 
@@ -164,7 +160,7 @@ impl ProviderConfig {
     /// [`timeout`](Self::timeout) if set, otherwise the client's
     /// [`stream_timeout`](crate::ClientBuilder::stream_timeout), 1 hour if neither is set.
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
-        self.stream_timeout = Some(timeout);
+        self.limits.stream = Some(timeout);
         self
     }
 
@@ -207,12 +203,7 @@ impl fmt::Debug for ProviderConfig {
             .field("api_key", &self.api_key)
             .field("base_url", &self.base_url.as_ref().map(|_| "[hidden]"))
             .field("headers", &headers)
-            .field("timeout", &self.timeout)
-            .field("connect_timeout", &self.connect_timeout)
-            .field("attempt_timeout", &self.attempt_timeout)
-            .field("first_token_timeout", &self.first_token_timeout)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("stream_timeout", &self.stream_timeout)
+            .field("limits", &self.limits)
             .field("price_provider", &self.price_provider)
             .finish_non_exhaustive()
     }

@@ -2,30 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
-use super::{Environment, ProviderConfig, Proxy, access, base_url, cleaned};
+use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;
 use crate::cost::Prices;
 use crate::key::Secrets;
 use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
 use crate::wire::anthropic;
-
-/// The time limits of a call.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeouts {
-    /// A whole call; for a stream, up to its first event.
-    pub(crate) call: Duration,
-    pub(crate) connect: Duration,
-    pub(crate) attempt: Option<Duration>,
-    pub(crate) first_token: Option<Duration>,
-    pub(crate) idle: Duration,
-    /// A whole stream, and the name of the setting that set this limit.
-    pub(crate) stream: (&'static str, Duration),
-}
 
 /// The checked settings of one provider.
 pub(crate) struct ProviderSettings {
@@ -68,23 +54,8 @@ impl ProviderConfig {
         environment: &Environment<'_>,
     ) -> Result<ProviderSettings, Vec<String>> {
         let profile = profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
-        let limits = zero_limits([
-            ("timeout", self.timeout),
-            ("connect_timeout", self.connect_timeout),
-            ("attempt_timeout", self.attempt_timeout),
-            ("first_token_timeout", self.first_token_timeout),
-            ("idle_timeout", self.idle_timeout),
-            ("stream_timeout", self.stream_timeout),
-        ]);
-        let mut problems: Vec<_> = limits.collect();
-        let timeouts = Timeouts {
-            call: self.timeout.unwrap_or(timeouts.call),
-            connect: self.connect_timeout.unwrap_or(timeouts.connect),
-            attempt: self.attempt_timeout.or(timeouts.attempt),
-            first_token: self.first_token_timeout.or(timeouts.first_token),
-            idle: self.idle_timeout.unwrap_or(timeouts.idle),
-            stream: Timeouts::stream(self.stream_timeout, self.timeout).unwrap_or(timeouts.stream),
-        };
+        let mut problems: Vec<_> = self.limits.problems().collect();
+        let timeouts = self.limits.over(timeouts);
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
             problems.push("the price_provider is empty; name one, or do not set it".to_owned());
         }
@@ -181,28 +152,6 @@ impl ProviderConfig {
             _ => Err(problems),
         }
     }
-}
-
-impl Timeouts {
-    /// The limit of a whole stream: the stream timeout, otherwise the call timeout. The client, the
-    /// provider and the request can each set them. The setting nearest to the call wins.
-    pub(crate) fn stream(
-        stream: Option<Duration>,
-        call: Option<Duration>,
-    ) -> Option<(&'static str, Duration)> {
-        let own = stream.map(|limit| ("stream_timeout", limit));
-        own.or_else(|| call.map(|limit| ("timeout", limit)))
-    }
-}
-
-/// One sentence for each time limit that is zero, given with the name of its setting.
-pub(super) fn zero_limits<const N: usize>(
-    limits: [(&'static str, Option<Duration>); N],
-) -> impl Iterator<Item = String> {
-    let zero = limits.into_iter().filter(|(_, limit)| limit.is_some_and(|limit| limit.is_zero()));
-    zero.map(|(name, _)| {
-        format!("the {name} is zero; no call could ever succeed; set it above zero")
-    })
 }
 
 /// Whether a base URL is the provider's own address.

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::provider_settings::zero_limits;
 use super::{
     ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
     Timeouts, Tls, cleaned,
@@ -15,12 +13,6 @@ use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
 use crate::provider::{self, ModelName, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
-
-/// The default of `timeout`, the same as in the official SDKs.
-const CALL: Duration = Duration::from_secs(600);
-
-/// The default of `stream_timeout`: enough for 32,000 tokens at ten tokens a second.
-const STREAM: Duration = Duration::from_secs(3600);
 
 /// The checked settings of a client.
 pub(crate) struct Settings {
@@ -82,15 +74,7 @@ impl ClientBuilder {
             None
         });
         problems.extend(self.problems());
-        let timeouts = Timeouts {
-            call: self.timeout.unwrap_or(CALL),
-            connect: self.connect_timeout,
-            attempt: self.attempt_timeout,
-            first_token: self.first_token_timeout,
-            idle: self.idle_timeout,
-            stream: Timeouts::stream(self.stream_timeout, self.timeout)
-                .unwrap_or(("stream_timeout", STREAM)),
-        };
+        let timeouts = self.limits.over(&Timeouts::DEFAULT);
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
         }
@@ -186,14 +170,7 @@ impl ClientBuilder {
                 HEAD_BYTES.end()
             ));
         }
-        problems.extend(zero_limits([
-            ("timeout", self.timeout),
-            ("connect_timeout", Some(self.connect_timeout)),
-            ("attempt_timeout", self.attempt_timeout),
-            ("first_token_timeout", self.first_token_timeout),
-            ("idle_timeout", Some(self.idle_timeout)),
-            ("stream_timeout", self.stream_timeout),
-        ]));
+        problems.extend(self.limits.problems());
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
         problems

@@ -66,14 +66,14 @@ impl ClientBuilder {
     /// Sets the API key. Default: from the provider's variable, such as `OPENAI_API_KEY` or
     /// `GROQ_API_KEY`; see [`Profile::key_variables`](crate::provider::Profile::key_variables).
     pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
-        self.own.api_key = Some(key.into());
+        self.own = self.own.api_key(key);
         self
     }
 
     /// Sends no key, for a server that needs none. The client then ignores a key in the environment
     /// too. Default: a key is sent.
     pub fn without_api_key(mut self) -> Self {
-        self.own.without_api_key = true;
+        self.own = self.own.without_api_key();
         self
     }
 
@@ -81,14 +81,14 @@ impl ClientBuilder {
     /// own SDK: OpenAI's ends in `/v1`, Anthropic's does not. Default: from the environment, such
     /// as `OPENAI_BASE_URL` or `GROQ_BASE_URL`, otherwise the provider's own address.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
-        self.own.base_url = Some(url.into());
+        self.own = self.own.base_url(url);
         self
     }
 
     /// Allows `http` to hosts other than this machine. Default: `false`, because the key and the
     /// prompts would cross the network unencrypted.
     pub fn allow_plain_http(mut self, allowed: bool) -> Self {
-        self.own.allow_plain_http = allowed;
+        self.own = self.own.allow_plain_http(allowed);
         self
     }
 
@@ -97,7 +97,7 @@ impl ClientBuilder {
     /// [`stream_timeout`](Self::stream_timeout), that limit bounds the stream, and this one the
     /// time to its first event. Default: 600 s; for a stream, 600 s to its first event.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+        self.limits.call = Some(timeout);
         self
     }
 
@@ -105,7 +105,7 @@ impl ClientBuilder {
     /// and the TLS handshake. If an address does not answer within 250 ms, the client also tries
     /// the host's next address, within this same limit. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.limits.connect = Some(timeout);
         self
     }
 
@@ -113,7 +113,7 @@ impl ClientBuilder {
     /// for a stream, up to its first event. It leaves time for a retry when an attempt hangs.
     /// Default: none; an attempt may take all of the [`timeout`](Self::timeout).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = Some(timeout);
+        self.limits.attempt = Some(timeout);
         self
     }
 
@@ -122,7 +122,7 @@ impl ClientBuilder {
     /// take all of the [`timeout`](Self::timeout), because models may think for minutes before they
     /// answer.
     pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
-        self.first_token_timeout = Some(timeout);
+        self.limits.first_token = Some(timeout);
         self
     }
 
@@ -133,7 +133,7 @@ impl ClientBuilder {
     /// Default: 600 s, the read timeout of the official SDKs.
     #[doc(alias = "read_timeout")]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.idle_timeout = timeout;
+        self.limits.idle = Some(timeout);
         self
     }
 
@@ -141,7 +141,7 @@ impl ClientBuilder {
     /// handle events. Default: the [`timeout`](Self::timeout) if set, otherwise 1 hour, because a
     /// long answer is not a fault.
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
-        self.stream_timeout = Some(timeout);
+        self.limits.stream = Some(timeout);
         self
     }
 
@@ -203,20 +203,20 @@ impl ClientBuilder {
     /// Adds a header to every request, replacing the client's own header of that name. A request's
     /// [betas](crate::ChatRequest::betas) are appended to `anthropic-beta`. Default: none.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.own.headers.push((name.into(), value.into()));
+        self.own = self.own.header(name, value);
         self
     }
 
     /// Sets the organisation to bill (`OpenAI-Organization`). OpenAI only. Default: from
     /// `OPENAI_ORG_ID`.
     pub fn organization(mut self, id: impl Into<String>) -> Self {
-        self.own.organization = Some(id.into());
+        self.own = self.own.organization(id);
         self
     }
 
     /// Sets the project to bill (`OpenAI-Project`). OpenAI only. Default: from `OPENAI_PROJECT_ID`.
     pub fn project(mut self, id: impl Into<String>) -> Self {
-        self.own.project = Some(id.into());
+        self.own = self.own.project(id);
         self
     }
 
@@ -269,7 +269,7 @@ impl ClientBuilder {
     /// gateway, the name in the provider's [profile](crate::provider::Profile::prices), otherwise
     /// its id.
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
-        self.own.price_provider = Some(name.into());
+        self.own = self.own.price_provider(name);
         self
     }
 
