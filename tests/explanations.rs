@@ -62,14 +62,20 @@ fn a_page_or_a_bare_404_names_the_address_and_suggests_what_is_missing() {
     ] {
         for error in astray("openai", status, content, body) {
             assert_eq!(error.kind(), kind, "{error}");
-            for expected in ["/api/chat/completions; check the base URL", ".base_url(", "/api/v1)?"]
-            {
+            for expected in [
+                "/api/chat/completions; check the base URL",
+                ".base_url(",
+                "OPENAI_BASE_URL",
+                "/api/v1)?",
+            ] {
                 assert!(error.message().contains(expected), "{expected}: {error}");
             }
         }
         for error in astray("anthropic", status, content, body) {
             assert!(error.message().contains("/api/v1/messages; check the base URL"), "{error}");
             assert!(!error.message().contains("missing"), "{error}");
+            assert!(error.message().contains("variable ANTHROPIC_BASE_URL"), "{error}");
+            assert!(!error.message().contains("OPENAI"), "{error}");
         }
     }
 }

@@ -92,6 +92,7 @@ impl<C> Prepared<C> {
     ) -> Outgoing<'a> {
         let endpoint = &self.target.endpoint;
         Outgoing {
+            provider: endpoint.id(),
             method: &self.method,
             uri: &self.uri,
             headers: &endpoint.headers,

@@ -51,6 +51,14 @@ impl Provider {
             Name::Shared(name) => name,
         }
     }
+
+    /// The environment variable that sets any provider's base URL, such as `GROQ_BASE_URL`.
+    pub(crate) fn base_url_variable(&self) -> String {
+        let upper = self.as_str().to_ascii_uppercase();
+        let name: String =
+            upper.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        format!("{name}_BASE_URL")
+    }
 }
 
 impl From<&str> for Provider {

@@ -8,6 +8,23 @@ use super::environment::{Environment, cleaned, name_of};
 use crate::key::ApiKey;
 use crate::provider::{Auth, Profile};
 
+/// Whose setters configure a provider, for advice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setters {
+    Client,
+    ProviderConfig,
+}
+
+impl Setters {
+    /// The call of a setter. `arguments` is `…` if it has any.
+    fn call(self, setter: &str, arguments: &str) -> String {
+        match self {
+            Self::Client => format!(".{setter}({arguments})"),
+            Self::ProviderConfig => format!("ProviderConfig::{setter}"),
+        }
+    }
+}
+
 /// The provider's base URL: the one that was `set`, otherwise the environment's, otherwise the
 /// profile's.
 pub(super) fn address(
@@ -15,11 +32,12 @@ pub(super) fn address(
     set: Option<String>,
     allow_plain_http: bool,
     environment: &Environment<'_>,
+    setters: Setters,
 ) -> Result<Uri, String> {
     if let Some(url) = set {
         return base_url::parse(&url, allow_plain_http);
     }
-    let usual = profile.usual_url_variable();
+    let usual = profile.id.base_url_variable();
     let hosts = || profile.host_variables.iter().map(AsRef::as_ref);
     let whole = [usual.as_str()].into_iter().filter(|usual| !hosts().any(|name| name == *usual));
     let whole = whole.chain(profile.base_url_variables.iter().map(AsRef::as_ref));
@@ -31,12 +49,13 @@ pub(super) fn address(
     }
     for name in hosts() {
         if let Some(host) = environment.read(name)? {
-            let url =
-                fill_placeholders(profile, &complete_host(&host, &profile.base_url), environment)?;
+            let url = complete_host(&host, &profile.base_url);
+            let url = fill_placeholders(profile, &url, environment, setters)?;
             return base_url::parse(&url, allow_plain_http).map_err(|text| named(name, text));
         }
     }
-    base_url::parse(&fill_placeholders(profile, &profile.base_url, environment)?, allow_plain_http)
+    let url = fill_placeholders(profile, &profile.base_url, environment, setters)?;
+    base_url::parse(&url, allow_plain_http)
 }
 
 /// Completes a host with the scheme, port and path of `base`. A host with a path is already a whole
@@ -67,6 +86,7 @@ fn fill_placeholders(
     profile: &Profile,
     base: &str,
     environment: &Environment<'_>,
+    setters: Setters,
 ) -> Result<String, String> {
     let mut filled = String::new();
     let mut rest = base;
@@ -87,10 +107,10 @@ fn fill_placeholders(
             let others: Vec<&str> =
                 names.into_iter().chain(profile.host_variables.iter().map(AsRef::as_ref)).collect();
             return Err(format!(
-                "the address of {} is incomplete; set the environment variable {} or call \
-                 .base_url(…)",
+                "the address of {} is incomplete; set the environment variable {}, or call {}",
                 profile.id,
-                others.join(" or "),
+                alternatives(&others),
+                setters.call("base_url", "…"),
             ));
         };
         let value = value.trim_start_matches("https://").trim_end_matches('/');
@@ -101,14 +121,25 @@ fn fill_placeholders(
     Ok(filled)
 }
 
+/// `A`, `A or B`, or `A, B or C`.
+fn alternatives<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [others @ .., last] if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 /// The key that was `set`, otherwise the environment's, and how to send it; `None` for a provider
 /// that needs none. An error names where a bad key came from and never shows any of it.
 pub(super) fn key(
     profile: &Profile,
     set: Option<ApiKey>,
     environment: &Environment<'_>,
+    setters: Setters,
 ) -> Result<Option<(ApiKey, Auth)>, String> {
     let own = |key| Some((key, profile.auth.clone()));
+    let clean_key = |key: &str, source: &str| clean_key(key, source, setters);
     if let Some(key) = set {
         return clean_key(key.expose(), "the API key").map(own);
     }
@@ -128,16 +159,18 @@ pub(super) fn key(
     }
     let set = match profile.key_variables.as_slice() {
         [] => String::new(),
-        names => format!("set the environment variable {}, or ", names.join(" or ")),
+        names => format!("set the environment variable {}, or ", alternatives(names)),
     };
     Err(format!(
-        "no API key for {}; {set}call .api_key(…), or .without_api_key() if the server needs none",
-        profile.id
+        "no API key for {}; {set}call {}, or {} if the server needs none",
+        profile.id,
+        setters.call("api_key", "…"),
+        setters.call("without_api_key", ""),
     ))
 }
 
 /// The key without what pasting added, if a header can carry it. `source` names the key in errors.
-fn clean_key(key: &str, source: &str) -> Result<ApiKey, String> {
+fn clean_key(key: &str, source: &str, setters: Setters) -> Result<ApiKey, String> {
     let advice = "copy the key again from where it was issued";
     let clean =
         |key: &str| cleaned(key).map_err(|stray| format!("{source} contains {stray}; {advice}"));
@@ -148,7 +181,8 @@ fn clean_key(key: &str, source: &str) -> Result<ApiKey, String> {
     }
     if key.is_empty() {
         return Err(format!(
-            "{source} is empty; set a key, or call .without_api_key() if the server needs none"
+            "{source} is empty; set a key, or call {} if the server needs none",
+            setters.call("without_api_key", "")
         ));
     }
     // RFC 9110 section 5.5 allows more, but no provider issues keys with other characters.

@@ -6,6 +6,7 @@ use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
+use super::access::Setters;
 use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;
 use crate::cost::Prices;
@@ -52,6 +53,7 @@ impl ProviderConfig {
         timeouts: &Timeouts,
         proxy: &Proxy,
         environment: &Environment<'_>,
+        setters: Setters,
     ) -> Result<ProviderSettings, Vec<String>> {
         let profile = profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
         let mut problems: Vec<_> = self.limits.problems().collect();
@@ -60,7 +62,8 @@ impl ProviderConfig {
             problems.push("the price_provider is empty; name one, or do not set it".to_owned());
         }
 
-        let base = access::address(&profile, self.base_url, self.allow_plain_http, environment)
+        let plain = self.allow_plain_http;
+        let base = access::address(&profile, self.base_url, plain, environment, setters)
             .map_err(|problem| problems.push(problem))
             .ok();
         let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
@@ -76,7 +79,7 @@ impl ProviderConfig {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let key = match self.without_api_key || self.credentials.is_some() {
             true => Ok(None),
-            false => access::key(&profile, self.api_key, environment),
+            false => access::key(&profile, self.api_key, environment, setters),
         };
         let header = key.and_then(|key| match key {
             Some((key, auth)) => access::credentials(&auth, &key),

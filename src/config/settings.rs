@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::access::Setters;
 use super::{
     ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
     Timeouts, Tls, cleaned,
@@ -59,8 +60,9 @@ impl Settings {
     /// address is missing.
     pub(crate) fn provider(&self, provider: &Provider) -> Result<ProviderSettings, Error> {
         let config = ProviderConfig::new(provider);
+        let (environment, setters) = (Environment::of_process(), Setters::ProviderConfig);
         config
-            .check(&self.profiles, &self.timeouts, &self.proxy, &Environment::of_process())
+            .check(&self.profiles, &self.timeouts, &self.proxy, &environment, setters)
             .map_err(|problems| wrong(&problems))
     }
 }
@@ -81,13 +83,16 @@ impl ClientBuilder {
         // Requests name these profiles by id, like those of `profiles`.
         let set_up = self.providers.iter().chain([&self.own]);
         self.profiles.extend(set_up.filter_map(|config| config.profile.clone()));
-        let mut check = |config: ProviderConfig| {
-            let checked = config.check(&self.profiles, &timeouts, &self.proxy, environment);
+        let mut check = |config: ProviderConfig, setters| {
+            let (profiles, proxy) = (&self.profiles, &self.proxy);
+            let checked = config.check(profiles, &timeouts, proxy, environment, setters);
             checked.map_err(|mut found| problems.append(&mut found)).ok()
         };
         let own = self.own.id().is_some().then_some(self.own);
-        let own = own.and_then(&mut check);
-        let others: Vec<_> = self.providers.into_iter().filter_map(check).collect();
+        let own = own.and_then(|own| check(own, Setters::Client));
+        let others = self.providers.into_iter();
+        let others: Vec<_> =
+            others.filter_map(|other| check(other, Setters::ProviderConfig)).collect();
         let ids: Vec<_> = own.iter().chain(&others).map(|one| &one.profile.id).collect();
         for (at, id) in ids.iter().enumerate() {
             if ids[..at].contains(id) {

@@ -229,12 +229,4 @@ impl Profile {
         self.docs = Some(url.into());
         self
     }
-
-    /// The environment variable that sets any provider's base URL, such as `GROQ_BASE_URL`.
-    pub(crate) fn usual_url_variable(&self) -> String {
-        let upper = self.id.as_str().to_ascii_uppercase();
-        let name: String =
-            upper.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        format!("{name}_BASE_URL")
-    }
 }

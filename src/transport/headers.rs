@@ -112,6 +112,7 @@ impl fmt::Debug for Headers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Provider;
 
     const LOCALHOST: &str = "http://localhost";
 
@@ -119,6 +120,7 @@ mod tests {
         let uri = Uri::from_static(LOCALHOST);
         let body = b"";
         let request = Outgoing {
+            provider: &Provider::OPENAI,
             method: &ureq::http::Method::POST,
             uri: &uri,
             headers,

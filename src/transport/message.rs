@@ -3,6 +3,7 @@
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::Headers;
+use crate::chat::Provider;
 use crate::error::Error;
 use crate::key::Secrets;
 use crate::wire::{self, Reply, Sent};
@@ -10,6 +11,8 @@ use crate::wire::{self, Reply, Sent};
 /// The request to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
+    /// Named in advice about the request.
+    pub(crate) provider: &'a Provider,
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a Headers,

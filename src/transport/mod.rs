@@ -365,7 +365,11 @@ impl Transport {
                 (body.read_start(), None)
             }
         };
-        let sent = Sent { url: request.uri.clone(), bytes: request.body.len() };
+        let sent = Sent {
+            provider: request.provider.clone(),
+            url: request.uri.clone(),
+            bytes: request.body.len(),
+        };
         Ok((Incoming { status, headers: parts.headers, body, sent }, pending))
     }
 }

@@ -12,6 +12,48 @@ fn only<'a>(name: &'a str, value: &'a str) -> Environment<'a> {
     Environment::new(move |asked| (asked == name).then(|| value.to_owned()))
 }
 
+fn address(
+    profile: &Profile,
+    set: Option<String>,
+    allow_plain_http: bool,
+    environment: &Environment<'_>,
+) -> Result<Uri, String> {
+    super::address(profile, set, allow_plain_http, environment, Setters::Client)
+}
+
+fn key(
+    profile: &Profile,
+    set: Option<ApiKey>,
+    environment: &Environment<'_>,
+) -> Result<Option<(ApiKey, Auth)>, String> {
+    super::key(profile, set, environment, Setters::Client)
+}
+
+#[test]
+fn advice_names_the_setters_that_configure_the_provider_and_all_its_variables() {
+    let nothing = only("", "");
+    let three = Profile::new("acme", Format::OpenAiChat, "https://{A|B|C}.acme.example")
+        .key_variables(["KEY_1", "KEY_2", "KEY_3"]);
+    for (setters, no_key, no_address) in [
+        (
+            Setters::Client,
+            "KEY_1, KEY_2 or KEY_3, or call .api_key(…), or .without_api_key() if",
+            "variable A, B or C, or call .base_url(…)",
+        ),
+        (
+            Setters::ProviderConfig,
+            "KEY_1, KEY_2 or KEY_3, or call ProviderConfig::api_key, or \
+             ProviderConfig::without_api_key if",
+            "variable A, B or C, or call ProviderConfig::base_url",
+        ),
+    ] {
+        let problem = super::key(&three, None, &nothing, setters).unwrap_err();
+        assert!(problem.contains(no_key), "{problem}");
+        let problem = super::address(&three, None, false, &nothing, setters).unwrap_err();
+        assert!(problem.contains(no_address), "{problem}");
+    }
+}
+
 #[test]
 fn the_base_url_comes_from_the_settings_then_the_environment_then_the_profile() {
     for (provider, variable, value, expected) in [
@@ -83,8 +125,8 @@ fn azures_deployment_address_contains_deployment_and_version() {
 #[test]
 fn an_error_about_an_address_names_the_variable() {
     for (provider, variable, value, expected) in [
-        ("azure", "", "", "variable AZURE_RESOURCE_NAME or AZURE_OPENAI_ENDPOINT"),
-        ("cloudflare", "", "", "variable CLOUDFLARE_ACCOUNT_ID or call .base_url"),
+        ("azure", "", "", "variable AZURE_RESOURCE_NAME, AZURE_OPENAI_ENDPOINT or AZURE_"),
+        ("cloudflare", "", "", "variable CLOUDFLARE_ACCOUNT_ID, or call .base_url"),
         ("openai", "OPENAI_BASE_URL", "localhost:8080", "OPENAI_BASE_URL: the base URL does"),
         ("groq", "GROQ_BASE_URL", "http://groq.example", "GROQ_BASE_URL: plain http"),
         ("ollama", "OLLAMA_HOST", "10.0.0.7:11434", "OLLAMA_HOST: plain http to 10.0.0.7"),
@@ -115,7 +157,7 @@ fn a_key_is_read_from_each_variable_and_a_missing_one_names_them_all() {
     }
     let nothing = only("", "");
     let missing = key(&profile("together"), None, &nothing).unwrap_err();
-    assert!(missing.contains("TOGETHER_API_KEY or TOGETHERAI_API_KEY"), "{missing}");
+    assert!(missing.contains("TOGETHER_API_KEY, TOGETHERAI_API_KEY, "), "{missing}");
     for local in ["ollama", "vllm", "llamacpp"] {
         assert_eq!(key(&profile(local), None, &nothing), Ok(None));
     }
@@ -183,7 +225,7 @@ fn every_variable_of_a_profile_is_cleaned() {
             let problem = key(&profile, None, &only(name, "sk-1\nsk-2")).unwrap_err();
             assert!(problem.contains(&**name) && !problem.contains("sk-"), "{problem}");
         }
-        let usual = profile.usual_url_variable();
+        let usual = profile.id.base_url_variable();
         let urls = profile.base_url_variables.iter().chain(&profile.host_variables);
         for name in urls.map(AsRef::as_ref).chain([usual.as_str()]) {
             let found = address(&profile, None, false, &only(name, " 'https://a.example/v9'\n"));

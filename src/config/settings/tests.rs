@@ -34,7 +34,10 @@ fn each_mistake_has_its_own_error() {
         (ClientBuilder::default().model("gpt-4o"), "the model \"gpt-4o\" names no provider"),
         (ClientBuilder::default().model("gorq/llama"), "did you mean groq?"),
         (openai().add_provider(ProviderConfig::new("gorq")), "did you mean groq?"),
-        (openai().add_provider(ProviderConfig::new("groq")), "variable GROQ_API_KEY"),
+        (
+            openai().add_provider(ProviderConfig::new("groq")),
+            "variable GROQ_API_KEY, or call ProviderConfig::api_key",
+        ),
         (
             local_server().add_provider(
                 ProviderConfig::new("openai").base_url("http://localhost").api_key("k"),

@@ -125,8 +125,9 @@ fn advice(sent: &Sent) -> String {
     let origin =
         format!("{scheme}://{}", url.authority().map_or("", |authority| authority.as_str()));
     let what = format!(
-        "the URL was {origin}{path}; check the base URL, set by .base_url(…) or an \
-         environment variable such as OPENAI_BASE_URL"
+        "the URL was {origin}{path}; check the base URL, set by .base_url(…) or the \
+         environment variable {}",
+        sent.provider.base_url_variable()
     );
     match repeated(path) {
         Some(end) => format!("{what}; it must end before {end}"),
@@ -159,13 +160,15 @@ fn has_version(url: &Uri) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Provider;
     use crate::wire::header_map;
 
     const PAGE: &str = "<!doctype html><html><title>Welcome</title><p>secret</p>";
 
     fn explained(url: &str, status: u16, kind: &str, body: &str) -> String {
         let headers = header_map(&[("content-type", kind)]);
-        let sent = Sent { url: url.parse().unwrap(), bytes: 123_456 };
+        let url = url.parse().unwrap();
+        let sent = Sent { provider: Provider::from("my-gateway"), url, bytes: 123_456 };
         let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: Some(&sent) };
         let failure = match status {
             200..=299 => Failure::protocol("the response body is not JSON"),
@@ -211,6 +214,7 @@ mod tests {
                 "the URL was https://llm.example:8443/chat/completions",
                 "base URL",
                 ".base_url(…)",
+                "MY_GATEWAY_BASE_URL",
                 "https://llm.example:8443/v1)?",
             ] {
                 assert!(message.contains(expected), "{status} {body}: {message}");

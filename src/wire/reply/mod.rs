@@ -11,6 +11,7 @@ mod request_id;
 use std::time::SystemTime;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
+use crate::chat::Provider;
 use crate::error::Error;
 use crate::key::Secrets;
 
@@ -33,6 +34,7 @@ pub(crate) struct Reply<'a> {
 /// What was sent, for errors that say what may be wrong with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
+    pub(crate) provider: Provider,
     pub(crate) url: Uri,
     /// The length of the body, in bytes.
     pub(crate) bytes: usize,
