@@ -129,25 +129,68 @@ fn advice(sent: &Sent) -> String {
          environment variable {}",
         sent.provider.base_url_variable()
     );
-    match repeated(path) {
-        Some(end) => format!("{what}; it must end before {end}"),
-        None if has_version(url) => what,
-        None => {
-            let base = ["/chat/completions", "/completions"]
-                .iter()
-                .find_map(|end| path.strip_suffix(end))
-                .unwrap_or(path);
-            format!("{what}; is the /v1 at its end missing ({origin}{base}/v1)?")
+    let (base, endpoint) = split(path);
+    match endpoint {
+        Some(endpoint) if is_repeated(base, endpoint) => {
+            format!("{what}; it must end before {}", endpoint.start())
+        }
+        _ if has_version(url) => what,
+        _ => {
+            let version = endpoint.map_or("/v1", Endpoint::version);
+            format!("{what}; is the {version} at its end missing ({origin}{base}{version})?")
         }
     }
 }
 
-/// Returns the end of the path if the base URL already contains it.
-fn repeated(path: &str) -> Option<&'static str> {
-    ["/chat/completions", "/completions", "/v1/messages"].into_iter().find(|end| {
-        path.strip_suffix(end)
-            .is_some_and(|base| base.ends_with(end) || base.ends_with("/messages"))
-    })
+/// An endpoint that a path ends with.
+#[derive(Clone, Copy)]
+enum Endpoint {
+    /// The same for every model.
+    Fixed(&'static str),
+    /// Gemini's, with the model in it.
+    Gemini,
+}
+
+impl Endpoint {
+    /// The part of its path that comes right after the base URL.
+    fn start(self) -> &'static str {
+        match self {
+            Self::Fixed(path) => path,
+            Self::Gemini => "/models/",
+        }
+    }
+
+    /// The version that its base URL usually ends with.
+    fn version(self) -> &'static str {
+        match self {
+            Self::Fixed(_) => "/v1",
+            Self::Gemini => "/v1beta",
+        }
+    }
+}
+
+/// Splits a path into that of the base URL and the endpoint.
+fn split(path: &str) -> (&str, Option<Endpoint>) {
+    for end in ["/chat/completions", "/completions", "/responses", "/v1/messages"] {
+        if let Some(base) = path.strip_suffix(end) {
+            return (base, Some(Endpoint::Fixed(end)));
+        }
+    }
+    let methods = [":generateContent", ":streamGenerateContent"];
+    let of_gemini = methods.iter().find_map(|method| {
+        let model = path.strip_suffix(method)?;
+        let start = ["/models/", "/tunedModels/"].iter().find_map(|start| model.rfind(start))?;
+        Some((&path[..start], Some(Endpoint::Gemini)))
+    });
+    of_gemini.unwrap_or((path, None))
+}
+
+/// Returns true if the path of the base URL already contains the endpoint.
+fn is_repeated(base: &str, endpoint: Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Fixed(end) => base.ends_with(end) || base.ends_with("/messages"),
+        Endpoint::Gemini => base.contains("/models"),
+    }
 }
 
 /// Returns true if a part of the path is a version, such as `v1` or `v1beta`.
@@ -270,6 +313,21 @@ mod tests {
                 "missing",
             ),
             ("https://a.b/v1/messages/v1/messages", "must end before /v1/messages", "missing"),
+            ("https://a.b/v1/responses", "the URL was", "missing"),
+            ("https://a.b/responses", "missing (https://a.b/v1)?", "must end"),
+            ("https://a.b/v1/responses/responses", "must end before /responses", "missing"),
+            ("https://a.b/v1beta/models/m:generateContent", "the URL was", "missing"),
+            ("https://a.b/models/m:generateContent", "missing (https://a.b/v1beta)?", "must end"),
+            (
+                "https://a.b/x/tunedModels/m:streamGenerateContent",
+                "missing (https://a.b/x/v1beta)?",
+                "must end",
+            ),
+            (
+                "https://a.b/v1beta/models/models/m:generateContent",
+                "must end before /models/",
+                "missing",
+            ),
         ] {
             let message = explained(url, 404, "text/plain", "");
             assert!(message.contains(expected), "{url}: {message}");
