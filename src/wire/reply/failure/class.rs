@@ -187,6 +187,8 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("authentication fails"), Wrong, Authentication), // DeepSeek
     (Text("authentication failed"), Wrong, Authentication),
     (Text("litellm.authenticationerror"), Wrong, Authentication), // LiteLLM
+    // LiteLLM without a database, 400: any key but the master key (`user_api_key_auth.py`).
+    (Word("no_db_connection"), Any, Authentication),
     (Text("authorization failed"), Wrong, Authentication), // NVIDIA, 403
     (Text("authentication error"), Wrong, Authentication), // Cloudflare
     (Text("api key you provided is invalid"), Wrong, Authentication), // Fireworks, 403

@@ -44,6 +44,12 @@ fn wrong_keys_are_recognised_under_misleading_statuses() {
         ),
         (400, json!({"error": {"code": "InvalidApiKey", "message": "no"}}), Authentication),
         (403, json!({"error": {"message": "Your region is not supported"}}), Permission),
+        // LiteLLM's proxy without a database, which knows only its master key.
+        (
+            400,
+            json!({"error": {"message": "No connected db.", "type": "no_db_connection", "param": null, "code": "400"}}),
+            Authentication,
+        ),
         // Bedrock (LiteLLM, `exception_mapping_utils.py`), Google, Fireworks, NVIDIA, Databricks,
         // GitHub, Cohere, Cloudflare: 403 or 400 for a key that is wrong, old or missing.
         (
