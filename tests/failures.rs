@@ -41,6 +41,32 @@ fn failure_with(provider: &str, reply: Reply) -> (Error, Loopback) {
 }
 
 #[test]
+fn a_refused_key_that_was_not_sent_is_called_missing() {
+    let server = loopback();
+    server.require_key("another-key");
+    let at = |provider: &str| {
+        let builder = Client::builder().provider(provider).model("m");
+        builder.base_url(server.base_url(provider))
+    };
+    let advice =
+        "provided; no key was sent; set LLAMA_API_KEY, or pass one to .api_key(…) (llamacpp";
+    let error = failure(at("llamacpp").without_api_key());
+    assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+    assert!(error.to_string().contains(advice), "{error}");
+
+    let sent = [
+        at("llamacpp").api_key(KEY),
+        at("llamacpp").without_api_key().header("authorization", KEY),
+        at("anthropic").without_api_key().header("x-api-key", KEY),
+    ];
+    for builder in sent {
+        let error = failure(builder);
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
+        assert!(!error.to_string().contains("no key was sent"), "{error}");
+    }
+}
+
+#[test]
 fn wrong_key() {
     for provider in BOTH {
         let server = loopback();

@@ -21,7 +21,7 @@ use super::Caller;
 use super::limits::Limits;
 use super::operation::{OngoingAttempt, Operation, Options};
 use super::target::{self, Target};
-use crate::error::{Attempt, Error, Phase};
+use crate::error::{Attempt, Error, ErrorKind, Phase};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, Tried};
 use crate::wire::Delivery;
@@ -56,9 +56,15 @@ pub(super) fn run<O: Operation, T>(
     };
     let observed = caller.observed.begin(server, model, name, streamed, options.tags, begun);
     let ran = target.and_then(|target| {
-        let provider = target.endpoint.id().clone();
+        let endpoint = Arc::clone(&target.endpoint);
         let ran = attempts(caller, operation, &options, target, attempt, begun, &observed);
-        ran.map_err(|error| error.with_provider(provider.as_str()))
+        ran.map_err(|error| {
+            let error = error.with_provider(endpoint.id().as_str());
+            if error.kind() != ErrorKind::Authentication {
+                return error;
+            }
+            error.with_advice(endpoint.settings.missing_key_advice())
+        })
     });
     match ran {
         Ok(ran) => Ok((observed, ran)),

@@ -26,11 +26,25 @@ pub(crate) struct ProviderSettings {
     pub(crate) betas: Option<HeaderValue>,
     /// Signs each attempt; `None` if the credentials are among the headers.
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
+    /// Whether anything that is sent may be a key: credentials, a header, or the URL's query.
+    sends_key: bool,
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) timeouts: Timeouts,
     pub(crate) proxy: Option<ureq::Proxy>,
     /// The provider's name in the price table, used only for prices.
     pub(crate) price_provider: String,
+}
+
+impl ProviderSettings {
+    /// Returns what to do if the provider refuses the key although none is sent.
+    pub(crate) fn missing_key_advice(&self) -> Option<String> {
+        if self.sends_key {
+            return None;
+        }
+        let variable = self.profile.key_variables.first();
+        let variable = variable.map_or_else(String::new, |name| format!("set {name}, or "));
+        Some(format!("no key was sent; {variable}pass one to .api_key(…)"))
+    }
 }
 
 /// Hides headers, query and proxy: each may contain a key.
@@ -143,6 +157,9 @@ impl ProviderConfig {
                     names => names,
                 },
                 profile,
+                sends_key: self.credentials.is_some()
+                    || base.query().is_some()
+                    || headers.values().any(HeaderValue::is_sensitive),
                 base,
                 headers,
                 betas: betas.flatten(),

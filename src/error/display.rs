@@ -12,6 +12,9 @@ impl fmt::Display for Error {
         // A log has one line per error, and a terminal may show it.
         let mut message = inner.message.clone();
         unseen::word(&mut message);
+        if inner.advice.is_some() {
+            message.truncate(message.trim_end_matches('.').len());
+        }
         for (number, word) in message.split_whitespace().enumerate() {
             let colon = number == 0 && inner.kind != ErrorKind::Timeout;
             write!(f, "{} {word}", if colon { ":" } else { "" })?;
