@@ -38,7 +38,9 @@ pub enum ErrorKind {
     /// The server sent something that cannot be read as a response.
     Protocol,
     /// A stream ended without its end marker, so the answer may be incomplete. The failure is
-    /// transient, but the client does not retry a stream that has started.
+    /// transient, but the client does not retry a stream that has started. Or
+    /// [`complete_text`](crate::ChatResponse::complete_text) met an answer that hit its output
+    /// limit.
     Truncated,
     /// The caller cancelled the call.
     Cancelled,
@@ -109,7 +111,7 @@ impl ErrorKind {
             Self::Connection => "connection failed",
             Self::Tls => "TLS failed",
             Self::Protocol => "invalid response",
-            Self::Truncated => "stream truncated",
+            Self::Truncated => "answer truncated",
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
             Self::BudgetExceeded => "budget exceeded",

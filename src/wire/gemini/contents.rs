@@ -57,7 +57,7 @@ pub(super) fn write(
         if parts.results.is_empty() && parts.said.is_empty() {
             if role == "user" && !message.content.iter().any(is_cache_point) {
                 return Err(Error::invalid_request(format!(
-                    "messages[{index}] holds nothing that can be sent"
+                    "messages[{index}] holds nothing that can be sent; remove it"
                 )));
             }
             continue;

@@ -57,7 +57,7 @@ fn errors_name_the_message_and_never_quote_it() {
     let result = |part: Part| Message::new(Role::Tool, [ToolResult::new("c", secret()).with(part)]);
     for (messages, model, expected) in [
         (vec![Message::assistant(secret())], FLASH, "there is no user message"),
-        (vec![Message::user("")], FLASH, "messages[0] holds nothing that can be sent"),
+        (vec![Message::user("")], FLASH, "messages[0] holds nothing that can be sent; remove it"),
         (
             vec![Message::system("").with(png())],
             FLASH,
