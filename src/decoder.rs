@@ -57,7 +57,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 ///
 /// A stream ends with `data: [DONE]` in Chat Completions and text completions, with `message_stop`
 /// in Anthropic's format, and with the event `response.completed`, `response.incomplete` or
-/// `response.failed` in Responses. Gemini's format has no end marker. A body that ends before the answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
+/// `response.failed` in Responses. Gemini's format has no end marker. A body that ends before the
+/// answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
 /// [`partial`](Self::partial) has what arrived. A body without a single event was not a stream at
 /// all: the error is [`Protocol`](crate::ErrorKind::Protocol) and says what the body is.
 ///

@@ -1,4 +1,4 @@
-//! The two traits that each wire format implements.
+//! What each wire format consists of: a row of data, and the answer that its streams build up.
 
 use serde_json::{Map, Value};
 use ureq::http::HeaderValue;
