@@ -95,10 +95,10 @@ fn a_413_names_the_size_that_was_sent() {
         assert!(error.message().starts_with("Payload Too Large; the request had "), "{error}");
         assert!(error.message().contains(" bytes"), "{error}");
     }
-    // An explanation of the provider's own stays as it is.
+    // The provider's own explanation stays as it is; only its full stop gives way to the advice.
     for error in both("openai", &Reply::error(413, "request_too_large", "Too large.")) {
         assert_eq!(error.message(), "Too large.");
-        assert!(error.to_string().contains("Too large.; the request had "), "{error}");
+        assert!(error.to_string().contains("Too large; the request had "), "{error}");
     }
 }
 
