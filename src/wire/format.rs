@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use ureq::http::HeaderValue;
 
+use super::framing::Framing;
 use super::measure::Prompt;
 use super::openai_chat::Dialect;
 use super::stream::{SizeLimit, Step};
@@ -34,6 +35,8 @@ pub(in crate::wire) struct WireFormat {
     pub(in crate::wire) measure: Measure,
     /// Decodes the body of a successful response, or returns the failure that it reports.
     pub(in crate::wire) decode: fn(body: &[u8]) -> Result<Decoded, Failure>,
+    /// How its streams mark where one event ends.
+    pub(in crate::wire) framing: Framing,
     /// Returns an empty answer for the events of a stream to fill.
     pub(in crate::wire) fold: fn(limit: SizeLimit) -> Box<dyn Fold>,
 }

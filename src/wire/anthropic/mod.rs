@@ -35,6 +35,7 @@ mod tools;
 
 use crate::chat::Provider;
 use crate::wire::format::{Endpoint, WireFormat};
+use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 
 pub(crate) use betas::HEADER as BETAS;
@@ -60,5 +61,6 @@ pub(super) static MESSAGES: WireFormat = WireFormat {
     output_limit: |_, _| &["max_tokens"],
     measure: |body, limits| Prompt::anthropic(body, limits),
     decode,
+    framing: Framing::Events,
     fold: |limit| Box::new(Stream::new(limit)),
 };

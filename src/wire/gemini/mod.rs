@@ -39,6 +39,7 @@ mod usage;
 
 use crate::chat::{Format, Provenance, Provider};
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
+use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 use stream::Stream;
 
@@ -60,5 +61,6 @@ pub(super) static GENERATE_CONTENT: WireFormat = WireFormat {
     output_limit: |_, _| &["generationConfig", "maxOutputTokens"],
     measure: |body, limits| Prompt::gemini(body, limits),
     decode: decode::decode,
+    framing: Framing::Events,
     fold: |limit| Box::new(Stream::new(limit)),
 };

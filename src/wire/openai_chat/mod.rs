@@ -27,6 +27,7 @@ pub(super) mod usage;
 
 use crate::chat::Provider;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
+use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 
 pub(super) use answer::{fingerprint, tool_call};
@@ -57,5 +58,6 @@ pub(super) static CHAT: WireFormat = WireFormat {
     output_limit: limit_member,
     measure: |body, limits| Prompt::openai(body, limits),
     decode,
+    framing: Framing::Events,
     fold: |limit| Box::new(Stream::new(limit)),
 };

@@ -9,6 +9,7 @@ use crate::chat::{ChatRequest, Format, Image, Message, Part, Provider, ResponseF
 use crate::error::Error;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
+use crate::wire::framing::Framing;
 use crate::wire::json::object::members;
 use crate::wire::json::string::Written;
 use crate::wire::measure::Prompt;
@@ -27,6 +28,7 @@ pub(super) static COMPLETIONS: WireFormat = WireFormat {
     output_limit: |_, _| &["max_tokens"],
     measure: |body, limits| Prompt::openai(body, limits),
     decode,
+    framing: Framing::Events,
     fold: |limit| Box::new(Stream::new(limit)),
 };
 

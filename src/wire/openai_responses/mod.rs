@@ -39,6 +39,7 @@ mod tools;
 
 use crate::chat::Provider;
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
+use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 
 use decode::decode;
@@ -57,5 +58,6 @@ pub(super) static RESPONSES: WireFormat = WireFormat {
     output_limit: |_, _| &["max_output_tokens"],
     measure: |body, limits| Prompt::responses(body, limits),
     decode,
+    framing: Framing::Events,
     fold: |limit| Box::new(Stream::new(limit)),
 };

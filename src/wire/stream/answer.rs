@@ -6,7 +6,7 @@ use super::{SizeLimit, Step};
 use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::format::Fold;
-use crate::wire::framing::sse::{self, Parser};
+use crate::wire::framing::{Frame, Frames, Rest};
 use crate::wire::other_form::{self, Form};
 use crate::wire::{Decoded, Failure, Wire, failed};
 
@@ -30,7 +30,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn event(
         &mut self,
-        event: sse::Event<'_>,
+        frame: Frame<'_>,
         events: &mut Vec<StreamEvent>,
     ) -> Result<bool, Failure> {
         self.begun = true;
@@ -38,7 +38,7 @@ impl Answer {
             return Ok(false);
         }
         let before = events.len();
-        let step = self.fold.event(event.name, event.data, events)?;
+        let step = self.fold.event(frame.name, frame.data, events)?;
         if step == Step::End {
             if self.fold.is_no_answer() {
                 return Err(Failure::protocol(failed::NO_ANSWER));
@@ -95,18 +95,21 @@ impl Answer {
     /// Ends a stream without its end marker.
     pub(super) fn finish(
         &mut self,
-        parser: Parser,
+        frames: Frames,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         let unknown_events = self.unknown_events;
-        let unfinished = parser.finish()?;
-        if !self.begun && unfinished.is_none() {
+        let rest = frames.finish()?;
+        let mut breaks_off = !matches!(rest, Rest::Nothing);
+        if !self.begun && !breaks_off {
             return Err(Failure::protocol("the stream ended without a single event"));
         }
-        let mut breaks_off = unfinished.is_some();
-        let event = unfinished.as_ref().and_then(sse::Unfinished::event);
-        if let Some(event) = event.filter(|event| !event.data.trim().is_empty()) {
-            match self.event(event, events) {
+        let last = match &rest {
+            Rest::Frame { name, data } if !data.trim().is_empty() => Some((name, data)),
+            _ => None,
+        };
+        if let Some((name, data)) = last {
+            match self.event(Frame { name: name.as_deref(), data }, events) {
                 // The stream was truncated; its last event is not malformed.
                 Err(failure) if failure.kind == ErrorKind::Protocol => {}
                 read => {

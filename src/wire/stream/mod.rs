@@ -4,15 +4,18 @@ mod answer;
 pub(in crate::wire) mod arguments;
 mod said;
 mod size_limit;
+mod sniff;
 
 use std::mem;
 
 use crate::chat::{Provider, StreamEvent, Usage};
-use crate::wire::framing::sse::{self, Parser};
+use crate::wire::framing::Frames;
 use crate::wire::{Decoded, Failure, Wire};
 use answer::Answer;
 pub(in crate::wire) use said::{is_label, says_something};
 pub(in crate::wire) use size_limit::SizeLimit;
+pub(in crate::wire) use sniff::looks_like_events;
+use sniff::{Sniffed, sniff};
 
 /// What an event contributed to the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +41,9 @@ const LEAST: usize = 64 * 1024;
 /// Decodes the body of a streamed answer as its bytes are pushed. It yields events and builds the
 /// same answer that a non-streaming call would return.
 ///
-/// A server can also send a body that is not an event stream: xAI sends errors this way, and some
-/// gateways the complete answer. The first byte shows that, because no line of an event stream
-/// starts like JSON or HTML. Such a body is kept and read at the end, and so is a body without
-/// events that does not start like an event stream.
+/// A server can also send a body that is not a stream: xAI sends errors this way, and some
+/// gateways the complete answer. Its first bytes show that. Such a body is kept and read at the
+/// end, and so is a body without events that does not start like a stream.
 pub(crate) struct Decoder {
     body: Body,
     answer: Answer,
@@ -50,14 +52,19 @@ pub(crate) struct Decoder {
     failure: Option<Failure>,
     /// The limit for a body that is not an event stream.
     size_limit: SizeLimit,
+    /// The limit for a frame.
+    longest: usize,
 }
 
 /// What kind of body it is.
 enum Body {
-    /// Only white space so far.
-    Unknown(Parser),
-    Events(Parser),
-    /// Not an event stream.
+    /// The bytes so far do not show it. `brace` if one of them is an opening brace.
+    Unknown {
+        frames: Frames,
+        brace: bool,
+    },
+    Stream(Frames),
+    /// Not a stream.
     Whole(Vec<u8>),
 }
 
@@ -70,9 +77,9 @@ impl Decoder {
     pub(crate) fn new(wire: Wire, request_bytes: usize, limit: usize) -> Self {
         let size_limit = SizeLimit::new(limit);
         let longest = limit.max(LEAST);
-        let limits = sse::Limits { line: longest, event: longest };
+        let frames = Frames::new(wire.format().framing, longest);
         Self {
-            body: Body::Unknown(Parser::with_limits(limits)),
+            body: Body::Unknown { frames, brace: false },
             answer: Answer {
                 wire,
                 provider: wire.inventor(),
@@ -86,6 +93,7 @@ impl Decoder {
             start: Vec::new(),
             failure: None,
             size_limit,
+            longest,
         }
     }
 
@@ -118,8 +126,8 @@ impl Decoder {
                 body.extend_from_slice(bytes);
                 progress = !bytes.trim_ascii().is_empty();
             }),
-            Body::Unknown(parser) | Body::Events(parser) => parser.push(bytes, |event| {
-                progress |= self.answer.event(event, events)?;
+            Body::Unknown { frames, .. } | Body::Stream(frames) => frames.push(bytes, |frame| {
+                progress |= self.answer.event(frame, events)?;
                 Ok(())
             }),
         };
@@ -154,9 +162,12 @@ impl Decoder {
         }
         let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
             Body::Whole(body) => self.answer.read(&body, events),
+            Body::Stream(frames @ Frames::Lines(_)) => self.answer.finish(frames, events),
             // Fails as the same body would for a non-streaming request.
             _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
-            Body::Unknown(parser) | Body::Events(parser) => self.answer.finish(parser, events),
+            Body::Unknown { frames, .. } | Body::Stream(frames) => {
+                self.answer.finish(frames, events)
+            }
         };
         self.settle(read)
     }
@@ -183,22 +194,25 @@ impl Decoder {
         self.check()
     }
 
-    /// Detects if the body is an event stream. Returns the bytes to process.
+    /// Detects what kind of body it is. Returns the bytes to process.
     fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Body::Unknown(parser) = &mut self.body else { return bytes };
-        // Either can start with a byte order mark; the parser strips it.
-        let first = bytes.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte));
-        match first.map(|first| bytes.split_at(first)) {
-            None => bytes,
-            Some((_, body @ [b'{' | b'[' | b'<', ..])) => {
-                self.body = Body::Whole(Vec::new());
-                body
+        let Body::Unknown { frames, brace } = &mut self.body else { return bytes };
+        let framing = self.answer.wire.format().framing;
+        match sniff(framing, *brace, bytes) {
+            Sniffed::Unknown { brace: seen } => *brace = seen,
+            // Either can start with a byte order mark, which the parser strips.
+            Sniffed::Stream(sent) => {
+                let new = || Frames::new(sent, self.longest);
+                let begun = mem::replace(frames, new());
+                self.body = Body::Stream(if sent == framing { begun } else { new() });
             }
-            Some(_) => {
-                self.body = Body::Events(mem::take(parser));
-                bytes
+            Sniffed::Whole { skip } => {
+                let earlier: &[u8] = if *brace { b"{" } else { b"" };
+                self.body = Body::Whole(earlier.to_vec());
+                return &bytes[skip..];
             }
         }
+        bytes
     }
 
     /// Returns true if only white space and comments have arrived, which can precede an event
@@ -274,21 +288,6 @@ impl Decoder {
         })
     }
 }
-
-/// Returns true if a body starts like an event stream, with a comment or a known field (HTML
-/// Standard section 9.2.6). `None` if that is not clear yet.
-pub(in crate::wire) fn looks_like_events(start: &[u8]) -> Option<bool> {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
-    let end = start.iter().position(|byte| b"\r\n:".contains(byte));
-    let name = &start[..end.unwrap_or(start.len())];
-    match end {
-        Some(_) => Some(name.is_empty() || FIELDS.contains(&name)),
-        None if FIELDS.iter().any(|field| field.starts_with(name)) => None,
-        None => Some(false),
-    }
-}
-
-const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
 
 #[cfg(test)]
 pub(in crate::wire) mod tests;
