@@ -105,6 +105,9 @@ pub(crate) enum Lock {
     /// The open spans of a `TracingObserver` (`observe/tracing.rs`).
     #[cfg(feature = "tracing")]
     TracingSpans,
+    /// A token or project of Google Cloud, and who waits for it (`provider/auth/google/shared.rs`).
+    #[cfg(feature = "vertex")]
+    GoogleCredentials,
     /// The label values of a `MetricsObserver` (`observe/metrics.rs`).
     #[cfg(feature = "metrics")]
     MetricsLabels,

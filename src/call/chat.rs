@@ -144,7 +144,7 @@ pub(super) fn whole(
     mut attempt: OngoingAttempt<'_, '_, Encoding>,
     reserved: Reservation,
 ) -> Result<ChatResponse, Error> {
-    let signature = attempt.prepared.sign()?;
+    let signature = attempt.sign()?;
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
     match ask(&mut attempt, &signature) {
         Ok(mut response) => {
@@ -164,7 +164,7 @@ pub(super) fn streamed(
     mut attempt: OngoingAttempt<'_, '_, Encoding>,
     reserved: Reservation,
 ) -> Result<(StartedStream, Charge), Error> {
-    let signature = attempt.prepared.sign()?;
+    let signature = attempt.sign()?;
     let charge = reserved.send();
     let source = match open(&mut attempt, &signature, charge.meter()) {
         Ok(source) => source,

@@ -9,6 +9,8 @@ mod prepared;
 mod raw;
 mod run;
 mod target;
+#[cfg(feature = "vertex")]
+mod token_requests;
 mod url;
 
 use std::sync::Arc;

@@ -75,6 +75,17 @@ pub(super) struct OngoingAttempt<'a, 'b, C> {
 }
 
 impl<C> OngoingAttempt<'_, '_, C> {
+    /// Makes the credentials of the attempt, within its time limit.
+    ///
+    /// # Errors
+    ///
+    /// If the credentials cannot be had.
+    pub(super) fn sign(&self) -> Result<Signature, Error> {
+        let limit = self.limits.attempt();
+        let signed = self.prepared.sign(self.caller, &self.limits.bounds(limit));
+        signed.map_err(|error| error.with_limit(limit.setting, limit.value))
+    }
+
     /// Sends the request and reads the whole response, of any status.
     ///
     /// # Errors

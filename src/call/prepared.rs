@@ -1,9 +1,14 @@
 //! A request, checked and encoded for one target.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::target::Target;
+#[cfg(feature = "vertex")]
+use super::token_requests::TokenRequests;
+use super::{Caller, url};
+use crate::bounds::Bounds;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::key::Secrets;
 use crate::provider::Unsigned;
@@ -24,6 +29,8 @@ pub(super) struct Prepared<C> {
 
 /// The credentials of one attempt.
 pub(super) struct Signature {
+    /// The address, if the credentials completed it.
+    uri: Option<Uri>,
     /// Sent besides the headers that are the same for every request.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The secrets that a server may echo and nobody may see.
@@ -41,29 +48,59 @@ impl<C> retry::Target for Prepared<C> {
 }
 
 impl<C> Prepared<C> {
-    /// Signs an attempt over the bytes it sends.
+    /// Signs an attempt over the bytes it sends, within `bounds`.
     ///
     /// # Errors
     ///
     /// [`Authentication`](ErrorKind::Authentication) if the credentials cannot be had.
-    pub(super) fn sign(&self) -> Result<Signature, Error> {
+    pub(super) fn sign(&self, caller: &Caller, bounds: &Bounds) -> Result<Signature, Error> {
         let settings = &self.target.endpoint.settings;
-        let Some(credentials) = &settings.credentials else {
-            return Ok(Signature { headers: Vec::new(), secrets: Arc::clone(&settings.secrets) });
-        };
-        let url = self.uri.to_string();
-        let made = credentials.headers(&Unsigned {
-            method: self.method.as_str(),
-            url: &url,
-            body: &self.body,
-        });
         let refused = |message: String| {
             Error::new(ErrorKind::Authentication, message).with_phase(Phase::Encode)
         };
-        let made = made.map_err(|cause| {
-            let message = format!("cannot get credentials for {}", settings.profile.id);
-            refused(message).with_source(cause)
-        })?;
+        let Some(credentials) = &settings.credentials else {
+            let secrets = Arc::clone(&settings.secrets);
+            return Ok(Signature { uri: None, headers: Vec::new(), secrets });
+        };
+        #[cfg(not(feature = "vertex"))]
+        let _ = caller;
+        #[cfg(feature = "vertex")]
+        let tokens = TokenRequests { caller, settings };
+        let url = self.uri.to_string();
+        let mut unsigned = Unsigned {
+            method: self.method.as_str(),
+            url: &url,
+            body: &self.body,
+            bounds,
+            #[cfg(feature = "vertex")]
+            tokens: &tokens,
+        };
+        let failed = |cause: Box<dyn StdError + Send + Sync>| match cause.downcast::<Error>() {
+            Ok(error) => error.with_phase(Phase::Encode),
+            Err(cause) => {
+                let message = format!("cannot get credentials for {}", settings.profile.id);
+                refused(message).with_source(cause)
+            }
+        };
+        let uri = match url::lacks_project(&self.uri) {
+            false => None,
+            true => {
+                let project = credentials.project(&unsigned).map_err(failed)?;
+                let project = project.ok_or_else(|| {
+                    Error::new(
+                        ErrorKind::Configuration,
+                        "the Google Cloud project is unknown; set GOOGLE_VERTEX_PROJECT, or call \
+                         .project(…)",
+                    )
+                })?;
+                Some(url::with_project(&self.uri, &project)?)
+            }
+        };
+        let url = uri.as_ref().map(Uri::to_string);
+        if let Some(url) = &url {
+            unsigned.url = url;
+        }
+        let made = credentials.headers(&unsigned).map_err(failed)?;
         let mut secrets = Secrets::clone(&settings.secrets);
         let mut headers = Vec::with_capacity(made.len());
         for (name, value) in &made {
@@ -80,7 +117,7 @@ impl<C> Prepared<C> {
             value.set_sensitive(true);
             headers.push((name, value));
         }
-        Ok(Signature { headers, secrets: Arc::new(secrets) })
+        Ok(Signature { uri, headers, secrets: Arc::new(secrets) })
     }
 
     /// The bytes of an attempt, the `retries`th after the first.
@@ -94,7 +131,7 @@ impl<C> Prepared<C> {
         Outgoing {
             provider: endpoint.id(),
             method: &self.method,
-            uri: &self.uri,
+            uri: signature.uri.as_ref().unwrap_or(&self.uri),
             headers: &endpoint.headers,
             credentials: &signature.headers,
             retries,

@@ -74,7 +74,7 @@ impl Operation for Raw<'_> {
 
 /// Makes one attempt.
 pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {
-    let signature = attempt.prepared.sign()?;
+    let signature = attempt.sign()?;
     let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());
     let checked = match (200..300).contains(&reply.status) {

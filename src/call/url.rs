@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use ureq::http::Uri;
 use ureq::http::uri::PathAndQuery;
 
+use crate::config::PROJECT;
 use crate::error::{Error, ErrorKind};
 use crate::path_segment;
 use crate::wire::{Delivery, Wire};
@@ -14,6 +15,26 @@ const MODEL: &str = "{model}";
 /// Whether a base URL contains the model, so that each model has its own address.
 pub(super) fn holds_model(base: &Uri) -> bool {
     base.path().contains(MODEL)
+}
+
+/// Whether the address lacks the project of the credentials.
+pub(super) fn lacks_project(uri: &Uri) -> bool {
+    uri.path().contains(PROJECT)
+}
+
+/// The address with the project of the credentials.
+///
+/// # Errors
+///
+/// [`Configuration`](ErrorKind::Configuration) if the result is not a URL.
+pub(super) fn with_project(uri: &Uri, project: &str) -> Result<Uri, Error> {
+    let project = path_segment::encode(project).replace("%3A", ":");
+    let whole = uri.to_string().replacen(PROJECT, &project, 1);
+    whole.parse().map_err(|cause| {
+        let message = "the address with the credentials' project is not a valid URL; set the \
+                       project with .project(…)";
+        Error::new(ErrorKind::Configuration, message).with_source(cause)
+    })
 }
 
 /// The address of a wire format below a base URL. `{model}` in it stands for the model, as in

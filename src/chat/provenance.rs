@@ -21,6 +21,12 @@ pub enum Format {
     /// Google's Gemini: `POST /models/{model}:generateContent` below the base URL.
     #[serde(rename = "gemini")]
     Gemini,
+    /// Google's Vertex AI: Gemini's or Anthropic's format, whichever the model speaks, at
+    /// `POST /publishers/{publisher}/models/{model}:…` below a base URL with project and location.
+    /// Parts of answers have the format that the model spoke, [`Gemini`](Self::Gemini) or
+    /// [`Anthropic`](Self::Anthropic).
+    #[serde(rename = "vertex")]
+    Vertex,
 }
 
 impl Format {
@@ -31,6 +37,7 @@ impl Format {
             Self::OpenAiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Vertex => "vertex",
         }
     }
 }
@@ -68,6 +75,7 @@ impl Provenance {
             Format::OpenAiChat | Format::OpenAiResponses => Provider::OPENAI,
             Format::Anthropic => Provider::ANTHROPIC,
             Format::Gemini => Provider::GEMINI,
+            Format::Vertex => Provider::VERTEX,
         };
         Self { provider: Some(provider), format }
     }

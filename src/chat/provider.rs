@@ -34,6 +34,9 @@ impl Provider {
     /// Google's Gemini API, in its own format.
     pub const GEMINI: Self = Self(Name::Static("gemini"));
 
+    /// Google's Vertex AI: Gemini and Claude, with Google Cloud's credentials.
+    pub const VERTEX: Self = Self(Name::Static("vertex"));
+
     /// Creates a provider from its name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(Name::Shared(name.into()))

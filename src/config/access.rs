@@ -5,6 +5,7 @@ use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::base_url;
 use super::environment::{Environment, cleaned, name_of};
+use super::vertex::PROJECT;
 use crate::key::ApiKey;
 use crate::provider::{Auth, Profile};
 
@@ -17,7 +18,7 @@ pub(super) enum Setters {
 
 impl Setters {
     /// The call of a setter. `arguments` is `…` if it has any.
-    fn call(self, setter: &str, arguments: &str) -> String {
+    pub(super) fn call(self, setter: &str, arguments: &str) -> String {
         match self {
             Self::Client => format!(".{setter}({arguments})"),
             Self::ProviderConfig => format!("ProviderConfig::{setter}"),
@@ -96,6 +97,8 @@ fn fill_placeholders(
             Some((names, default)) => (names, Some(default.to_owned())),
             // Each request fills in its model.
             None if inner == "model" => ("", Some("{model}".to_owned())),
+            // The credentials fill in their project.
+            None if inner == "project" => ("", Some(PROJECT.to_owned())),
             None => (inner, None),
         };
         let names: Vec<&str> = names.split('|').filter(|name| !name.is_empty()).collect();

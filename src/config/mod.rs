@@ -12,6 +12,7 @@ mod proxy;
 mod settings;
 mod time_limits;
 mod tls;
+mod vertex;
 
 pub(crate) use base_url::{is_loopback, shown as shown_url};
 pub use builder::ClientBuilder;
@@ -24,3 +25,4 @@ pub(crate) use settings::{Checked, Settings};
 pub(crate) use time_limits::{TimeLimits, Timeouts};
 pub(crate) use tls::RootFiles;
 pub use tls::Tls;
+pub(crate) use vertex::PROJECT;

@@ -48,6 +48,7 @@ pub struct ProviderConfig {
     pub(super) headers: Vec<(String, String)>,
     pub(super) organization: Option<String>,
     pub(super) project: Option<String>,
+    pub(super) location: Option<String>,
     pub(super) limits: TimeLimits,
     pub(super) price_provider: Option<String>,
 }
@@ -113,10 +114,20 @@ impl ProviderConfig {
         self
     }
 
-    /// Sets the project to bill (`OpenAI-Project`). OpenAI only. Default: from
-    /// `OPENAI_PROJECT_ID`.
+    /// Sets the project: of OpenAI the one to bill (`OpenAI-Project`), of Vertex AI the Google Cloud
+    /// project. Other providers have none. Default: from `OPENAI_PROJECT_ID`; for Vertex AI from
+    /// `GOOGLE_VERTEX_PROJECT`, `GOOGLE_CLOUD_PROJECT` or `GCLOUD_PROJECT`, otherwise the project of
+    /// the credentials.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.project = Some(id.into());
+        self
+    }
+
+    /// Sets the Google Cloud location that serves Vertex AI's models: `global`, a region such as
+    /// `us-central1`, or all regions of the `us` or `eu`. Other providers have none. Default: from
+    /// `GOOGLE_VERTEX_LOCATION`, `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise `global`.
+    pub fn location(mut self, name: impl Into<String>) -> Self {
+        self.location = Some(name.into());
         self
     }
 
@@ -181,6 +192,7 @@ impl ProviderConfig {
             ("header", !self.headers.is_empty()),
             ("organization", self.organization.is_some()),
             ("project", self.project.is_some()),
+            ("location", self.location.is_some()),
             ("price_provider", self.price_provider.is_some()),
         ]
         .into_iter()

@@ -7,6 +7,7 @@ use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use super::access::Setters;
+use super::vertex::{self, Place};
 use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;
 use crate::cost::Prices;
@@ -69,17 +70,59 @@ impl ProviderConfig {
         environment: &Environment<'_>,
         setters: Setters,
     ) -> Result<ProviderSettings, Vec<String>> {
-        let profile = profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
+        let mut profile =
+            profile(self.provider, self.profile, profiles).map_err(|text| vec![text])?;
         let mut problems: Vec<_> = self.limits.problems().collect();
         let timeouts = self.limits.over(timeouts);
         if self.price_provider.as_deref().is_some_and(|name| name.trim().is_empty()) {
             problems.push("the price_provider is empty; name one, or do not set it".to_owned());
         }
 
+        let key = match self.without_api_key || self.credentials.is_some() {
+            true => Ok(None),
+            false => access::key(&profile, self.api_key, environment, setters),
+        };
+        let is_vertex = profile.format == Format::Vertex;
+        let (mut credentials, mut own_project) = (self.credentials, None);
+        if is_vertex && credentials.is_none() && !self.without_api_key && matches!(key, Ok(None)) {
+            match vertex::default_credentials(environment, setters) {
+                Ok((found, project)) => (credentials, own_project) = (Some(found), project),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        let (project, location) = (&self.project, &self.location);
+        let place = is_vertex.then(|| {
+            let has_key = matches!(key, Ok(Some(_)));
+            Place::find(project.clone(), location.clone(), has_key, environment)
+        });
+        let mut place =
+            place.and_then(|place| place.map_err(|problem| problems.push(problem)).ok());
+        if let Some(place) = &mut place {
+            place.or_project(own_project.as_deref());
+            // A profile of one's own may have another address.
+            if Profile::builtin(profile.id.as_str())
+                .is_some_and(|own| own.base_url == profile.base_url)
+            {
+                profile.base_url = place.base_url().into();
+            }
+        }
+
         let plain = self.allow_plain_http;
         let base = access::address(&profile, self.base_url, plain, environment, setters)
             .map_err(|problem| problems.push(problem))
             .ok();
+        let base = match &place {
+            Some(place) => base.map(|base| place.complete(base)),
+            None => base,
+        };
+        let lacks_project = base.as_ref().is_some_and(|base| base.path().contains(vertex::PROJECT));
+        if lacks_project && credentials.is_none() && problems.is_empty() {
+            problems.push(format!(
+                "the Google Cloud project is unknown; set the environment variable \
+                 GOOGLE_VERTEX_PROJECT, or call {}",
+                setters.call("project", "…")
+            ));
+        }
         let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
         if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
             problems.push(
@@ -91,10 +134,6 @@ impl ProviderConfig {
 
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let key = match self.without_api_key || self.credentials.is_some() {
-            true => Ok(None),
-            false => access::key(&profile, self.api_key, environment, setters),
-        };
         let header = key.and_then(|key| match key {
             Some((key, auth)) => access::credentials(&auth, &key),
             None => Ok(None),
@@ -106,7 +145,18 @@ impl ProviderConfig {
         for (name, value) in &profile.headers {
             add_header(&mut headers, name, value, false, &mut problems);
         }
-        if profile.id == Provider::OPENAI {
+        let is_openai = profile.id == Provider::OPENAI;
+        for (setting, is_misplaced, whose) in [
+            ("organization", self.organization.is_some() && !is_openai, "OpenAI"),
+            ("project", self.project.is_some() && !is_openai && !is_vertex, "OpenAI and Vertex AI"),
+            ("location", self.location.is_some() && !is_vertex, "Vertex AI"),
+        ] {
+            if is_misplaced {
+                let id = &profile.id;
+                problems.push(format!("{setting} is for {whose} only; {id} has none; remove it"));
+            }
+        }
+        if is_openai {
             for (name, set, from) in [
                 ("openai-organization", self.organization, "OPENAI_ORG_ID"),
                 ("openai-project", self.project, "OPENAI_PROJECT_ID"),
@@ -124,11 +174,6 @@ impl ProviderConfig {
                     Err(problem) => problems.push(problem),
                 }
             }
-        } else if self.organization.is_some() || self.project.is_some() {
-            problems.push(format!(
-                "organization and project are for OpenAI only; {} has none; remove them",
-                profile.id
-            ));
         }
         for (name, value) in &self.headers {
             // A header may contain the key to a gateway, unless its name is known to be harmless.
@@ -136,7 +181,8 @@ impl ProviderConfig {
             add_header(&mut headers, name, value, sensitive, &mut problems);
         }
 
-        let betas = (profile.format == Format::Anthropic).then(|| headers.remove(anthropic::BETAS));
+        let has_betas = profile.format == Format::Anthropic || is_vertex;
+        let betas = has_betas.then(|| headers.remove(anthropic::BETAS));
 
         let proxy = base.as_ref().and_then(|base| {
             let proxy = proxy.resolve(base, environment);
@@ -157,13 +203,13 @@ impl ProviderConfig {
                     names => names,
                 },
                 profile,
-                sends_key: self.credentials.is_some()
+                sends_key: credentials.is_some()
                     || base.query().is_some()
                     || headers.values().any(HeaderValue::is_sensitive),
                 base,
                 headers,
                 betas: betas.flatten(),
-                credentials: self.credentials,
+                credentials,
                 secrets: Arc::new(secrets),
                 timeouts,
                 proxy,

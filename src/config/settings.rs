@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+#[cfg(feature = "vertex")]
+use ureq::http::Uri;
 
 use super::access::Setters;
 use super::{
@@ -64,6 +66,19 @@ impl Settings {
         config
             .check(&self.profiles, &self.timeouts, &self.proxy, &environment, setters)
             .map_err(|problems| wrong(&problems))
+    }
+}
+
+#[cfg(feature = "vertex")]
+impl Settings {
+    /// The proxy for a URL that is no provider's, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) if the proxy cannot be used.
+    pub(crate) fn proxy_for(&self, url: &Uri) -> Result<Option<ureq::Proxy>, Error> {
+        let proxy = self.proxy.resolve(url, &Environment::of_process());
+        proxy.map_err(|problem| wrong(&[problem]))
     }
 }
 

@@ -4,6 +4,8 @@
 //! authenticates, and its wire format. The registry has a row for each vendor known by name. A
 //! program can add its own.
 
+#[cfg(feature = "vertex")]
+mod auth;
 mod credentials;
 mod file;
 mod model_name;
@@ -15,6 +17,12 @@ pub use crate::chat::{Format, Provider};
 pub use crate::wire::openai_chat::{
     CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
     ReasoningMember, ResponseFormats, Seed,
+};
+#[cfg(feature = "vertex")]
+pub use auth::google::GoogleCredentials;
+#[cfg(feature = "vertex")]
+pub(crate) use auth::google::{
+    TokenReply, TokenRequest, TokenServer, find as find_google_credentials,
 };
 pub use credentials::{Credentials, Unsigned};
 pub(crate) use model_name::{ModelName, Own, find, id, resolve, split, unknown};

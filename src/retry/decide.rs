@@ -93,7 +93,7 @@ fn may_have_been_served(error: &Error) -> bool {
     match (error.status(), error.phase()) {
         (Some(429 | 498 | 529 | 521 | 523 | 525 | 526), _) => false,
         (Some(_), _) => true,
-        (None, Some(Phase::Resolve | Phase::Connect | Phase::Tls)) => false,
+        (None, Some(Phase::Encode | Phase::Resolve | Phase::Connect | Phase::Tls)) => false,
         (None, _) => true,
     }
 }

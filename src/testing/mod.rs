@@ -49,6 +49,7 @@ mod script;
 mod server;
 #[cfg(test)]
 mod tests;
+mod vertex;
 
 use std::io;
 use std::net::SocketAddr;
@@ -168,7 +169,7 @@ impl Loopback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_below(&self, path: &str) {
-        for format in [Format::OpenAiChat, Format::Anthropic, Format::Gemini] {
+        for format in [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Vertex] {
             self.server.paths.serve(path, format);
         }
     }

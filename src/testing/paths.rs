@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, gemini, openai, responses};
+use super::{anthropic, gemini, openai, responses, vertex};
 use crate::provider;
 
 /// A wire format, as its endpoint names it.
@@ -31,21 +31,41 @@ impl Format {
 
     /// The format whose endpoint ends a path, below any base path.
     pub(super) fn named(path: &str) -> Option<Self> {
-        endpoint(path).map(|(_, format)| format)
+        endpoint(path).map(|endpoint| endpoint.format)
     }
 }
 
-/// A path without its endpoint, and the endpoint's format.
-fn endpoint(path: &str) -> Option<(&str, Format)> {
-    [
-        ("/chat/completions", Format::Chat),
-        ("/completions", Format::Completions),
-        ("/responses", Format::Responses),
-        ("/v1/messages", Format::Messages),
-    ]
-    .into_iter()
-    .find_map(|(end, format)| Some((path.strip_suffix(end)?, format)))
-    .or_else(|| Some((gemini::base(path)?, Format::GenerateContent)))
+/// The endpoint that ends a path.
+struct Endpoint<'a> {
+    /// The path before it.
+    base: &'a str,
+    format: Format,
+    /// The formats of the providers that may have it.
+    spoken: &'static [provider::Format],
+}
+
+fn endpoint(path: &str) -> Option<Endpoint<'_>> {
+    use provider::Format::{Anthropic, Gemini, OpenAiChat, OpenAiResponses, Vertex};
+
+    // Whoever speaks one of OpenAI's formats may speak the others.
+    const OPENAI: &[provider::Format] = &[OpenAiChat, OpenAiResponses];
+    if let Some(vertex::Parts { base, is_claude, .. }) = vertex::parts(path) {
+        let format = if is_claude { Format::Messages } else { Format::GenerateContent };
+        return Some(Endpoint { base, format, spoken: &[Vertex] });
+    }
+    let fixed = [
+        ("/chat/completions", Format::Chat, OPENAI),
+        ("/completions", Format::Completions, OPENAI),
+        ("/responses", Format::Responses, OPENAI),
+        ("/v1/messages", Format::Messages, &[Anthropic]),
+    ];
+    let fixed = fixed.into_iter().find_map(|(end, format, spoken)| {
+        Some(Endpoint { base: path.strip_suffix(end)?, format, spoken })
+    });
+    fixed.or_else(|| {
+        let (base, format) = (gemini::base(path)?, Format::GenerateContent);
+        Some(Endpoint { base, format, spoken: &[Gemini] })
+    })
 }
 
 /// The base paths below which the endpoints are served.
@@ -56,7 +76,7 @@ pub(super) struct Paths {
 }
 
 impl Default for Paths {
-    /// The paths of OpenAI, Anthropic and Gemini, and the one below which Azure puts each deployment
+    /// The paths of OpenAI, Anthropic, Gemini and Vertex AI's express mode, and the one below which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
@@ -64,6 +84,7 @@ impl Default for Paths {
         paths.serve("/openai/deployments/{DEPLOYMENT}", provider::Format::OpenAiChat);
         paths.serve("", provider::Format::Anthropic);
         paths.serve("/v1beta", provider::Format::Gemini);
+        paths.serve("/v1", provider::Format::Vertex);
         paths
     }
 }
@@ -77,15 +98,7 @@ impl Paths {
 
     /// The format served at a path.
     pub(super) fn format(&self, path: &str) -> Option<Format> {
-        let (base, format) = endpoint(path)?;
-        let spoken: &[provider::Format] = match format {
-            // Whoever speaks one of them may speak the other.
-            Format::Chat | Format::Completions | Format::Responses => {
-                &[provider::Format::OpenAiChat, provider::Format::OpenAiResponses]
-            }
-            Format::Messages => &[provider::Format::Anthropic],
-            Format::GenerateContent => &[provider::Format::Gemini],
-        };
+        let Endpoint { base, format, spoken } = endpoint(path)?;
         let served = self.served.read();
         served
             .iter()
@@ -117,6 +130,7 @@ mod tests {
         paths.serve("/openai/v1", provider::Format::OpenAiChat);
         paths.serve("/accounts/{ACCOUNT_ID}/ai/v1/", provider::Format::OpenAiChat);
         paths.serve("/anthropic", provider::Format::Anthropic);
+        paths.serve("/v1/projects/{PROJECT}/locations/{LOCATION}", provider::Format::Vertex);
         for (path, expected) in [
             ("/v1/chat/completions", Some(Format::Chat)),
             ("/v1/completions", Some(Format::Completions)),
@@ -130,6 +144,22 @@ mod tests {
             ("/v1beta/models/m:generateContent", Some(Format::GenerateContent)),
             ("/v1beta/models/m:streamGenerateContent", Some(Format::GenerateContent)),
             ("/v1beta/tunedModels/m:generateContent", Some(Format::GenerateContent)),
+            (
+                "/v1/projects/p/locations/l/publishers/google/models/m:generateContent",
+                Some(Format::GenerateContent),
+            ),
+            (
+                "/v1/projects/p/locations/l/endpoints/1:streamGenerateContent",
+                Some(Format::GenerateContent),
+            ),
+            (
+                "/v1/projects/p/locations/l/publishers/anthropic/models/m@1:streamRawPredict",
+                Some(Format::Messages),
+            ),
+            ("/v1/publishers/google/models/m:generateContent", Some(Format::GenerateContent)),
+            ("/v1/projects/p/publishers/google/models/m:generateContent", None),
+            ("/v1/projects/p/locations/l/publishers/google/models/m:rawPredict", None),
+            ("/v1/projects/p/locations/l/publishers/meta/models/m:generateContent", None),
             // A base URL that lacks its path, has too much of one, or another's.
             ("/chat/completions", None),
             ("/completions", None),

@@ -4,8 +4,8 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use super::gemini;
 use super::http::{Head, Message};
+use super::{gemini, vertex};
 
 /// A request that reached the loopback provider.
 ///
@@ -77,7 +77,10 @@ impl Request {
     /// The requested model.
     pub fn model(&self) -> Option<&str> {
         let model = self.json().get("model").and_then(Value::as_str);
-        model.or_else(|| gemini::model(self.path()))
+        let path = self.path();
+        model
+            .or_else(|| vertex::parts(path).map(|parts| parts.model))
+            .or_else(|| gemini::model(path))
     }
 
     /// The messages of the request, or the input items of OpenAI's Responses; empty for a text
@@ -92,7 +95,7 @@ impl Request {
     /// Whether the request asks for a stream.
     pub fn is_stream(&self) -> bool {
         let stream = self.json().get("stream").and_then(Value::as_bool).unwrap_or(false);
-        stream || gemini::is_stream(self.path())
+        stream || gemini::is_stream(self.path()) || vertex::is_stream(self.path())
     }
 
     /// Whether the body contains `text`, either in one of its JSON strings, without escapes, or in

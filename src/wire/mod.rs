@@ -29,6 +29,7 @@ mod stream;
 mod tool_input;
 mod tool_turns;
 mod validate;
+mod vertex;
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -100,6 +101,10 @@ pub(crate) enum Wire {
     Anthropic,
     /// `POST /models/{model}:generateContent`
     Gemini,
+    /// `POST /publishers/anthropic/models/{model}:rawPredict`
+    VertexClaude,
+    /// `POST /publishers/google/models/{model}:generateContent`
+    VertexGemini,
 }
 
 /// The content of a response body, before the client adds what it knows itself: provider, request
@@ -179,6 +184,8 @@ impl Wire {
             Self::OpenAiResponses => &openai_responses::RESPONSES,
             Self::Anthropic => &anthropic::MESSAGES,
             Self::Gemini => &gemini::GENERATE_CONTENT,
+            Self::VertexClaude => &vertex::CLAUDE,
+            Self::VertexGemini => &vertex::GEMINI,
         }
     }
 
@@ -190,6 +197,8 @@ impl Wire {
             Format::OpenAiResponses => Self::OpenAiResponses,
             Format::Anthropic => Self::Anthropic,
             Format::Gemini => Self::Gemini,
+            Format::Vertex if vertex::is_claude(model) => Self::VertexClaude,
+            Format::Vertex => Self::VertexGemini,
         }
     }
 
@@ -197,7 +206,7 @@ impl Wire {
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
-            Format::Anthropic | Format::Gemini => None,
+            Format::Anthropic | Format::Gemini | Format::Vertex => None,
         }
     }
 
@@ -206,8 +215,8 @@ impl Wire {
         match self {
             Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
             Self::OpenAiResponses => Format::OpenAiResponses,
-            Self::Anthropic => Format::Anthropic,
-            Self::Gemini => Format::Gemini,
+            Self::Anthropic | Self::VertexClaude => Format::Anthropic,
+            Self::Gemini | Self::VertexGemini => Format::Gemini,
         }
     }
 

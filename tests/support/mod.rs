@@ -30,7 +30,7 @@ pub(crate) fn builder(server: &Loopback, provider: &str) -> ClientBuilder {
         .provider(provider)
         .model(match provider {
             "anthropic" => "claude-haiku-4-5",
-            "gemini" => "gemini-2.5-flash",
+            "gemini" | "vertex" => "gemini-2.5-flash",
             _ => "gpt-4o-mini",
         })
         .api_key(KEY)

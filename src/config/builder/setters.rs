@@ -17,8 +17,8 @@ impl ClientBuilder {
     /// or that of each request then names its provider, as `provider/model`.
     ///
     /// The [`api_key`](Self::api_key), [`base_url`](Self::base_url), [`header`](Self::header)s,
-    /// [`organization`](Self::organization), [`project`](Self::project) and
-    /// [`price_provider`](Self::price_provider) of this builder apply to this provider only. All
+    /// [`organization`](Self::organization), [`project`](Self::project),
+    /// [`location`](Self::location) and [`price_provider`](Self::price_provider) of this builder apply to this provider only. All
     /// other settings apply to every provider of the client.
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         self.own.provider = Some(provider.into());
@@ -214,9 +214,19 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the project to bill (`OpenAI-Project`). OpenAI only. Default: from `OPENAI_PROJECT_ID`.
+    /// Sets the project, as [`ProviderConfig::project`] does: OpenAI's to bill, or Google Cloud's for
+    /// Vertex AI. Default: from `OPENAI_PROJECT_ID`; for Vertex AI from `GOOGLE_VERTEX_PROJECT`,
+    /// `GOOGLE_CLOUD_PROJECT` or `GCLOUD_PROJECT`, otherwise the project of the credentials.
     pub fn project(mut self, id: impl Into<String>) -> Self {
         self.own = self.own.project(id);
+        self
+    }
+
+    /// Sets the Google Cloud location for Vertex AI, as [`ProviderConfig::location`] does. Default:
+    /// from `GOOGLE_VERTEX_LOCATION`, `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise
+    /// `global`.
+    pub fn location(mut self, name: impl Into<String>) -> Self {
+        self.own = self.own.location(name);
         self
     }
 

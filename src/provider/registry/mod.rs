@@ -5,6 +5,7 @@ mod gemini;
 mod hosts;
 mod local;
 mod openai_chat;
+mod vertex;
 
 use std::borrow::Cow;
 
@@ -49,6 +50,15 @@ impl Row {
         Self { id, aliases, format: Format::Gemini, base_url, fill }
     }
 
+    const fn vertex(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Format::Vertex, base_url, fill }
+    }
+
     fn is(&self, name: &str) -> bool {
         let is = |own: &&str| own.eq_ignore_ascii_case(name);
         is(&self.id) || self.aliases.iter().any(is)
@@ -75,7 +85,7 @@ const MAX_COMPLETION: Dialect =
     Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, gemini::ROWS, local::ROWS]
+    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, gemini::ROWS, local::ROWS, vertex::ROWS]
         .into_iter()
         .flatten()
 }

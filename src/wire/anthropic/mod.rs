@@ -40,7 +40,7 @@ use crate::wire::measure::Prompt;
 
 pub(crate) use betas::HEADER as BETAS;
 use decode::decode;
-use encode::encode;
+pub(super) use encode::encode;
 use stream::Stream;
 
 /// The value of the `anthropic-version` header.

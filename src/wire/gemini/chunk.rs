@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 use crate::wire::json::array::{self, Array, Each};
 use crate::wire::json::bounded::{Content, Detail};
@@ -73,6 +74,29 @@ members!(impl [] Candidate<'de> {
     "finishReason" => finish_reason,
     _ => |candidate: &mut Self, name, members| candidate.beside.take(name, members),
 });
+
+/// The finish reasons by number, which `$alt=json;enum-encoding=int` asks for
+/// (googleapis/googleapis `google/cloud/aiplatform/v1/content.proto`, `Candidate.FinishReason`).
+const FINISH_REASONS: [&str; 10] = [
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+];
+
+/// Returns the word of a finish reason that may be a number.
+pub(super) fn finish_word(reason: Cow<'_, str>) -> Cow<'_, str> {
+    match reason.parse::<usize>().ok().and_then(|number| FINISH_REASONS.get(number)) {
+        Some(word) => Cow::Borrowed(word),
+        None => reason,
+    }
+}
 
 /// `Content`; its role is always `model`.
 #[derive(Default)]

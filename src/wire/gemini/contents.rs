@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::SIGNATURE;
 use super::model::{self, Family};
 use super::part::{self, Names, Parts};
+use super::{SIGNATURE, Service};
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
 use crate::wire::Target;
@@ -30,6 +30,7 @@ const FOREIGN: &str = "skip_thought_signature_validator";
 pub(super) fn write(
     messages: &[Message],
     target: Target<'_>,
+    service: &Service,
     body: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let mut system = Vec::new();
@@ -43,7 +44,7 @@ pub(super) fn write(
         }
         let mut parts = Parts::default();
         for part in &message.content {
-            part::encode(part, message.role, target, &names, &mut parts)
+            part::encode(part, message.role, target, service, &names, &mut parts)
                 .map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
         }
         let role = match message.role {
@@ -81,7 +82,7 @@ pub(super) fn write(
     if Family::of(target.model) == Family::From3 {
         sign(&mut contents);
     }
-    let contents: Vec<_> = contents.into_iter().map(Content::written).collect();
+    let contents: Vec<_> = contents.into_iter().map(|content| content.written(service)).collect();
     body.insert("contents".into(), contents.into());
     if !system.is_empty() {
         body.insert("systemInstruction".into(), object([("parts", system.into())]));
@@ -95,9 +96,13 @@ struct Content {
 }
 
 impl Content {
-    fn written(self) -> Value {
-        let mut parts = self.parts.results;
-        parts.extend(self.parts.said);
+    fn written(mut self, service: &Service) -> Value {
+        // Without ids, the first result belongs to the first call, and so on.
+        if !service.call_ids {
+            self.parts.results.sort_by_key(|(position, _)| *position);
+        }
+        let results = self.parts.results.into_iter().map(|(_, result)| result);
+        let parts: Vec<_> = results.chain(self.parts.said).collect();
         object([("role", self.role.into()), ("parts", parts.into())])
     }
 }

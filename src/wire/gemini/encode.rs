@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{contents, thinking, tools};
+use super::{Service, contents, thinking, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
 use crate::wire::schema::{self, Subset};
@@ -15,17 +15,18 @@ use crate::wire::{Delivery, Target, json, tool_turns, validate};
 /// (ai.google.dev/gemini-api/docs/caching, "Implicit caching"). Anything else that the format
 /// cannot express is an error that names it. What only some models reject, such as a schema with
 /// tools before Gemini 3, is left for Google to reject.
-pub(super) fn encode(
+pub(in crate::wire) fn encode(
     request: &ChatRequest,
     target: Target<'_>,
     delivery: Delivery,
+    service: &Service,
 ) -> Result<Map<String, Value>, Error> {
     validate::validate(request, target.model)?;
     tool_turns::check(&request.messages)?;
     // Most requests have no more members.
     let mut body = Map::with_capacity(5);
-    contents::write(&request.messages, target, &mut body)?;
-    tools::write(request, target, &mut body)?;
+    contents::write(&request.messages, target, service, &mut body)?;
+    tools::write(request, target, service, &mut body)?;
     let generation = generation(request, target)?;
     if !generation.is_empty() {
         body.insert("generationConfig".into(), generation.into());

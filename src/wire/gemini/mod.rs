@@ -15,6 +15,7 @@
 //!   usage.rs         token counts
 //!   beside.rs        members beside an answer
 //! model.rs         the family in a model's name
+//! service.rs       how the Gemini API and Vertex AI differ
 //! ```
 //!
 //! The wire facts come from Google's API reference (ai.google.dev/api/generate-content and
@@ -32,6 +33,7 @@ mod model;
 mod part;
 mod parts;
 mod path;
+mod service;
 mod stream;
 mod thinking;
 mod tools;
@@ -41,6 +43,8 @@ use crate::chat::{Format, Provenance, Provider};
 use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
+pub(super) use encode::encode;
+pub(super) use service::Service;
 use stream::Stream;
 
 /// The sender of a part; [`Wire::decode`](crate::wire::Wire::decode) names the real provider.
@@ -55,7 +59,7 @@ pub(super) static GENERATE_CONTENT: WireFormat = WireFormat {
     inventor: Provider::GEMINI,
     endpoint: Endpoint::Computed(path::path),
     required: &["contents"],
-    encode: encode::encode,
+    encode: |request, target, delivery| encode(request, target, delivery, &Service::GEMINI),
     betas: no_betas,
     output_limits: &[&["generationConfig", "maxOutputTokens"]],
     output_limit: |_, _| &["generationConfig", "maxOutputTokens"],

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::model::Family;
 use super::parts::WITH_TEXT;
-use super::{SIGNATURE, media};
+use super::{SIGNATURE, Service, media};
 use crate::chat::{
     Audio, Format, Image, MediaSource, Opaque, Part, Provenance, Reasoning, Role, ToolCall,
     ToolResult,
@@ -25,6 +25,7 @@ pub(super) fn encode(
     part: &Part,
     role: Role,
     target: Target<'_>,
+    service: &Service,
     names: &Names<'_>,
     parts: &mut Parts,
 ) -> Result<(), String> {
@@ -33,21 +34,27 @@ pub(super) fn encode(
         (Part::CachePoint(_), _) => {}
         (Part::Text(text), Role::System | Role::User | Role::Assistant) => parts.text(&text.text),
         (Part::Refusal(text), Role::Assistant) => parts.text(text),
-        (Part::Image(image), Role::User) => parts.said.push(media::image(image)?),
-        (Part::Image(image), Role::Assistant) => parts.said.extend(made_image(image, target)?),
+        (Part::Image(image), Role::User) => parts.said.push(media::image(image, service)?),
+        (Part::Image(image), Role::Assistant) => {
+            parts.said.extend(made_image(image, target, service)?);
+        }
         (Part::Audio(audio), Role::Assistant) => match made_audio(audio, target) {
             Some(audio) => parts.said.push(audio),
             None => parts.text(&audio.transcript),
         },
-        (Part::Document(document), Role::User) => parts.said.extend(media::document(document)?),
+        (Part::Document(document), Role::User) => {
+            parts.said.extend(media::document(document, service)?);
+        }
         (Part::Reasoning(reasoning), Role::Assistant) => {
             if allows(reasoning.provenance.as_ref(), target) {
                 parts.reasoning(reasoning);
             }
         }
-        (Part::ToolCall(call), Role::Assistant) => parts.said.push(function_call(call, target)?),
+        (Part::ToolCall(call), Role::Assistant) => {
+            parts.said.push(function_call(call, target, service)?);
+        }
         (Part::ToolResult(result), Role::User | Role::Tool) => {
-            function_response(result, target, names, parts)?;
+            function_response(result, target, service, names, parts)?;
         }
         (Part::Other { provenance, value }, _) => {
             if allows(provenance.as_ref(), target) {
@@ -67,10 +74,11 @@ pub(super) fn encode(
     Ok(())
 }
 
-/// The parts of a turn. Function results come first, directly after their calls.
+/// The parts of a turn. Function results come first, directly after their calls. Each has the
+/// position of its call in the conversation.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
-    pub(super) results: Vec<Value>,
+    pub(super) results: Vec<(usize, Value)>,
     pub(super) said: Vec<Value>,
 }
 
@@ -115,26 +123,25 @@ fn is_plain_text(part: &Map<String, Value>) -> bool {
 pub(super) type Names<'a> = Vec<(&'a str, &'a str)>;
 
 /// Encodes a call, with the members that it came with.
-fn function_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
+fn function_call(call: &ToolCall, target: Target<'_>, service: &Service) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
         return Err("holds a tool call without an id or a name".into());
     }
-    let mut function = object([
-        ("id", call.id.as_str().into()),
-        ("name", call.name.as_str().into()),
-        ("args", tool_input::object(&call.arguments).into()),
-    ]);
+    let own = own(call.opaque.as_deref(), target);
+    let mut function = Map::new();
+    function.insert("id".to_owned(), call.id.as_str().into());
+    function.insert("name".to_owned(), call.name.as_str().into());
+    function.insert("args".to_owned(), tool_input::object(&call.arguments).into());
+    if let Some(Value::Object(inner)) = own.and_then(|members| members.get("functionCall")) {
+        add_missing(&mut function, inner);
+    }
+    if !service.call_ids {
+        function.shift_remove("id");
+    }
     let mut part = Map::new();
-    if let Some(members) = own(call.opaque.as_deref(), target) {
-        if let (Some(Value::Object(inner)), Value::Object(function)) =
-            (members.get("functionCall"), &mut function)
-        {
-            add_missing(function, inner);
-        }
-        part.insert("functionCall".to_owned(), function);
+    part.insert("functionCall".to_owned(), function.into());
+    if let Some(members) = own {
         add_missing(&mut part, members);
-    } else {
-        part.insert("functionCall".to_owned(), function);
     }
     Ok(part.into())
 }
@@ -147,13 +154,14 @@ fn function_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
 fn function_response(
     result: &ToolResult,
     target: Target<'_>,
+    service: &Service,
     names: &Names<'_>,
     parts: &mut Parts,
 ) -> Result<(), String> {
     if result.call_id.is_empty() {
         return Err("holds a tool result without the id of its call".into());
     }
-    let Some((_, name)) = names.iter().rev().find(|(id, _)| *id == result.call_id) else {
+    let Some(position) = names.iter().rposition(|(id, _)| *id == result.call_id) else {
         return Err(format!(
             "holds the result of tool call {:?}, which is not in the conversation; Gemini needs the \
              name of its function, so keep the message with the call",
@@ -169,8 +177,8 @@ fn function_response(
                 texts.push(text.text.as_str());
                 continue;
             }
-            Part::Image(image) => vec![media::image(image)?],
-            Part::Document(document) => media::document(document)?,
+            Part::Image(image) => vec![media::image(image, service)?],
+            Part::Document(document) => media::document(document, service)?,
             Part::Other { provenance, value } => {
                 if allows(provenance.as_ref(), target) {
                     behind.push(value.clone());
@@ -207,28 +215,35 @@ fn function_response(
     let text = texts.join("\n");
     let mut response = json!({
         "id": result.call_id,
-        "name": name,
+        "name": names[position].1,
         "response": {key: text},
     });
+    if let Some(members) = response.as_object_mut().filter(|_| !service.call_ids) {
+        members.shift_remove("id");
+    }
     if !inside.is_empty() {
         response["parts"] = inside.into();
     }
-    parts.results.push(json!({"functionResponse": response}));
+    parts.results.push((position, json!({"functionResponse": response})));
     parts.said.extend(behind);
     Ok(())
 }
 
 /// Encodes an image that the model made: unchanged if Google's model made it, and not at all if
 /// another provider's model did.
-fn made_image(image: &Image, target: Target<'_>) -> Result<Option<Value>, String> {
+fn made_image(
+    image: &Image,
+    target: Target<'_>,
+    service: &Service,
+) -> Result<Option<Value>, String> {
     match (&image.opaque, own(image.opaque.as_deref(), target)) {
-        (None, _) => media::image(image).map(Some),
+        (None, _) => media::image(image, service).map(Some),
         (Some(_), None) => Ok(None),
         (Some(_), Some(members)) => match &image.source {
             MediaSource::Base64 { media_type, data } => {
                 Ok(Some(with_data(members, Some(media_type), data)))
             }
-            _ => media::image(image).map(Some),
+            _ => media::image(image, service).map(Some),
         },
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::beside::Beside;
-use super::chunk::{Candidate, Chunk, Part};
+use super::chunk::{self, Candidate, Chunk, Part};
 use super::parts::Parts;
 use super::usage;
 use crate::chat::{FinishReason, Message, Role, StreamEvent, Usage, UsageSource};
@@ -116,7 +116,7 @@ impl Stream {
         from: (u64, bool),
         events: &mut Vec<StreamEvent>,
     ) -> Result<bool, Failure> {
-        let reason = candidate.finish_reason.0;
+        let reason = chunk::finish_word(candidate.finish_reason.0);
         if let Some(failure) = failed::ending(&reason, "") {
             return Err(failure);
         }

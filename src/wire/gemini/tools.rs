@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::Service;
 use super::model::Family;
 use crate::chat::{ChatRequest, Function, Tool, ToolChoice};
 use crate::error::Error;
@@ -12,12 +13,14 @@ use crate::wire::schema::{self, Subset};
 ///
 /// All functions share one element. Each of Google's tools has its own, such as
 /// `{"googleSearch": {}}`. A request with both needs `includeServerSideToolInvocations`, which only
-/// Gemini 3 and later accept (ai.google.dev/gemini-api/docs/tool-combination).
+/// Gemini 3 and later accept (ai.google.dev/gemini-api/docs/tool-combination), and only the Gemini
+/// API has.
 ///
 /// Tools in `extra` replace these.
 pub(super) fn write(
     request: &ChatRequest,
     target: Target<'_>,
+    service: &Service,
     body: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let (mut functions, mut tools, mut strict) = (Vec::new(), Vec::new(), false);
@@ -45,7 +48,7 @@ pub(super) fn write(
     if let Some(calling) = calling(request.tool_choice.as_ref(), strict) {
         config.insert("functionCallingConfig".into(), calling);
     }
-    if combines && Family::of(target.model) == Family::From3 {
+    if combines && service.tool_invocations && Family::of(target.model) == Family::From3 {
         config.insert("includeServerSideToolInvocations".into(), true.into());
     }
     if !tools.is_empty() {
@@ -96,7 +99,7 @@ mod tests {
 
     fn written(request: &ChatRequest, model: &str) -> Result<Value, Error> {
         let mut body = Map::new();
-        write(request, Target::gemini(model), &mut body)?;
+        write(request, Target::gemini(model), &Service::GEMINI, &mut body)?;
         Ok(body.into())
     }
 

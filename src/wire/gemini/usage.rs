@@ -68,19 +68,33 @@ pub(super) fn read(value: &Value) -> Usage {
     usage
 }
 
+/// The names of modalities by number, which `$alt=json;enum-encoding=int` asks for
+/// (googleapis/googleapis `google/cloud/aiplatform/v1/content.proto`, `Modality`).
+const MODALITIES: [&str; 6] =
+    ["MODALITY_UNSPECIFIED", "TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"];
+
 /// Returns the tokens of one modality (`ModalityTokenCount`).
 fn modality(details: &Value, name: &str) -> u64 {
     let details = details.as_array().into_iter().flatten();
     let of = |detail: &Value| {
-        let is = detail.get("modality").and_then(Value::as_str) == Some(name);
+        let modality = detail.get("modality");
+        let number = modality.and_then(Value::as_u64).and_then(|number| number.try_into().ok());
+        let named = number.and_then(|number: usize| MODALITIES.get(number).copied());
+        let is = named.or_else(|| modality?.as_str()) == Some(name);
         is.then(|| detail.get("tokenCount").and_then(json::count)).flatten()
     };
     details.filter_map(of).fold(0, u64::saturating_add)
 }
 
-/// Returns the service tier that served the call.
+/// Returns the service tier that served the call. Vertex AI reports it as the type of traffic
+/// (`TrafficType` in python-genai).
 pub(super) fn tier(value: &Value) -> Option<&str> {
-    value.get("serviceTier").and_then(Value::as_str)
+    let member = |name| value.get(name).and_then(Value::as_str);
+    member("serviceTier").or_else(|| match member("trafficType")? {
+        "ON_DEMAND_FLEX" => Some("flex"),
+        "ON_DEMAND_PRIORITY" => Some("priority"),
+        _ => None,
+    })
 }
 
 /// Returns the other members: the details of the counts, the type of traffic.
@@ -182,6 +196,30 @@ mod tests {
         assert_eq!(tier(&given), Some("flex"));
         let kept: Vec<_> = beside(given).into_iter().map(|(name, _)| name).collect();
         assert_eq!(kept, ["promptTokensDetails", "candidatesTokensDetails", "trafficType"]);
+    }
+
+    #[test]
+    fn the_traffic_type_tells_the_tier_on_vertex() {
+        for (usage, expected) in [
+            (json!({"trafficType": "ON_DEMAND_FLEX"}), Some("flex")),
+            (json!({"trafficType": "ON_DEMAND_PRIORITY"}), Some("priority")),
+            (json!({"trafficType": "ON_DEMAND"}), None),
+            (json!({"trafficType": "PROVISIONED_THROUGHPUT"}), None),
+            (json!({"trafficType": 1}), None),
+            (json!({"trafficType": "ON_DEMAND_FLEX", "serviceTier": "standard"}), Some("standard")),
+        ] {
+            assert_eq!(tier(&usage), expected, "{usage}");
+        }
+    }
+
+    #[test]
+    fn modalities_may_be_numbers() {
+        let usage = read(&json!({
+            "promptTokenCount": 9, "candidatesTokenCount": 1, "totalTokenCount": 10,
+            "promptTokensDetails": [{"modality": 2, "tokenCount": 5}, {"modality": 4, "tokenCount": 3},
+                {"modality": 99, "tokenCount": 1}],
+        }));
+        assert_eq!((usage.prompt_image_tokens, usage.prompt_audio_tokens), (5, 3));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 
 fn written(messages: &[Message], model: &str) -> Result<Value, Error> {
     let mut body = Map::new();
-    write(messages, Target::gemini(model), &mut body)?;
+    write(messages, Target::gemini(model), &Service::GEMINI, &mut body)?;
     Ok(body.into())
 }
 

@@ -5,7 +5,8 @@ use crate::chat::{JsonSchema, ReasoningEffort};
 use crate::error::ErrorKind;
 
 fn body(request: &ChatRequest) -> Result<Value, Error> {
-    encode(request, Target::gemini("gemini-2.5-flash"), Delivery::Whole).map(Value::Object)
+    encode(request, Target::gemini("gemini-2.5-flash"), Delivery::Whole, &Service::GEMINI)
+        .map(Value::Object)
 }
 
 fn hi() -> ChatRequest {
@@ -79,7 +80,7 @@ fn inexpressible_requests_are_rejected_with_an_alternative() {
     }
     let target = Target::gemini("gemini-2.5-flash");
     for request in [hi().n(2), hi().extra("generationConfig", json!({"candidateCount": 2}))] {
-        let error = encode(&request, target, Delivery::Stream).unwrap_err();
+        let error = encode(&request, target, Delivery::Stream, &Service::GEMINI).unwrap_err();
         assert!(error.message().contains("a stream yields one choice"), "{error}");
     }
 }

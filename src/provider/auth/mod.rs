@@ -1,0 +1,3 @@
+//! Credentials that clouds issue.
+
+pub(crate) mod google;
