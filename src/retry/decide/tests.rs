@@ -65,7 +65,7 @@ fn every_kind_of_error_has_its_decision() {
 
 #[test]
 fn every_status_has_its_decision() {
-    let again = |status: u16| matches!(status, 408 | 409 | 429 | 498 | 500..=599);
+    let again = |status: u16| matches!(status, 408 | 409 | 429 | 498..=599);
     for status in 300..=599 {
         let expected = if again(status) { BACKOFF } else { stop(GiveUp::Lasting) };
         assert_eq!(decided(&answered(status, &[], "")), expected, "{status}");

@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// Returns true if this module reads a header with this name (in lower case).
 pub(crate) fn is_read(name: &str) -> bool {
-    let parts = ["ratelimit-", "request-id", "call-id", "retry-after"];
+    let parts = ["ratelimit-", "request-id", "call-id", "retry-after", COHERE];
     name == "x-should-retry"
         || name == "content-type"
         || parts.iter().any(|part| name.contains(part))
@@ -28,6 +28,9 @@ pub(crate) fn is_read(name: &str) -> bool {
 ///   months are ignored.
 /// - Anthropic's
 ///   `anthropic-ratelimit-{requests,tokens,input-tokens,output-tokens}-{limit,remaining,reset}`.
+/// - Cohere's `x-trial-endpoint-call-{limit,remaining}`: requests a minute, for trial keys only
+///   (elastic/elasticsearch, `CohereResponseHandler`; the numbers are those of
+///   docs.cohere.com/docs/rate-limits).
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
     let mut milliseconds = false;
     let mut quotas = [[None; FIELDS.len()]; QUOTAS.len()];
@@ -49,6 +52,8 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
             name.strip_prefix("anthropic-ratelimit-").and_then(|rest| rest.rsplit_once('-'))
         {
             (Source::Anthropic, quota, field)
+        } else if let Some(field) = name.strip_prefix(COHERE) {
+            (Source::Bare, "requests", field)
         } else {
             continue;
         };
@@ -76,6 +81,9 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
     });
     RateLimit { requests, tokens, input_tokens, output_tokens }
 }
+
+/// The prefix of Cohere's headers.
+const COHERE: &str = "x-trial-endpoint-call-";
 
 /// The names of the limited quantities, in the order of [`RateLimit`].
 const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];

@@ -171,7 +171,7 @@ impl Endpoint {
 
 /// Splits a path into that of the base URL and the endpoint.
 fn split(path: &str) -> (&str, Option<Endpoint>) {
-    for end in ["/chat/completions", "/completions", "/responses", "/v1/messages"] {
+    for end in ["/chat/completions", "/completions", "/responses", "/v1/messages", "/v2/chat"] {
         if let Some(base) = path.strip_suffix(end) {
             return (base, Some(Endpoint::Fixed(end)));
         }

@@ -13,8 +13,8 @@ const MAX_REQUEST_ID: usize = 200;
 const NAMES: &[&str] =
     &["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
 
-/// Other vendors' header names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA, and
-/// Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
+/// Other vendors' header names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA,
+/// Cohere, and Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
 /// on the vendor's page about errors.
 pub(super) const OTHERS: &[&str] = &[
     "mistral-correlation-id",
@@ -23,6 +23,7 @@ pub(super) const OTHERS: &[&str] = &[
     "msh-request-id",
     "x-siliconcloud-trace-id",
     "nvcf-reqid",
+    "x-debug-trace-id",
     "inference-id",
     "cf-ray",
 ];

@@ -155,6 +155,9 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Text("content management policy"), Content, ContentPolicy), // Azure
     (Text("contentpolicyviolationerror"), Content, ContentPolicy), // LiteLLM's proxy
     (Text("敏感内容"), Content, ContentPolicy), // Zhipu, "sensitive content"
+    // Cohere: "a request or response contains a deny-listed token" (its OpenAPI file,
+    // `InvalidToken`). Without a word about tokens it is Groq's status.
+    (Text("token"), Only(498), ContentPolicy),
 
     // A request larger than a whole minute's tokens; OpenAI uses 429. Waiting never helps. Groq
     // uses 413, which is clear by itself.
@@ -286,7 +289,8 @@ pub(super) fn of(status: Option<u16>, report: &Report) -> ErrorKind {
 /// Classifies a status.
 ///
 /// 408 and 409 are [`Server`]: the server timed out or lost a lock, and the official SDKs retry
-/// (`_base_client.py`). 498 is Groq's "flex tier capacity exceeded" (console.groq.com/docs/errors),
+/// (`_base_client.py`). So is 499, with which Cohere says that it cancelled the request: "try the
+/// request again" (docs.cohere.com/reference/errors). 498 is Groq's "flex tier capacity exceeded" (console.groq.com/docs/errors),
 /// 529 Anthropic's overload. 413 is a body with too many bytes.
 pub(super) fn by_status(status: u16) -> ErrorKind {
     match status {
@@ -294,7 +298,7 @@ pub(super) fn by_status(status: u16) -> ErrorKind {
         402 => QuotaExhausted,
         403 => Permission,
         404 | 410 => NotFound,
-        408 | 409 => Server,
+        408 | 409 | 499 => Server,
         429 => RateLimited,
         498 | 503 | 529 => Overloaded,
         400..=499 => InvalidRequest,

@@ -27,6 +27,7 @@ impl Report {
     ///
     /// - `{"error": {"message", "type", "code"}}`: OpenAI, and Anthropic, whose code is in
     ///   `details.error_code`; Azure adds `innererror.code`, OpenRouter `metadata`;
+    /// - `{"message", "id", "error_type"}`: Cohere;
     /// - `{"error": "text"}`: xAI, Ollama;
     /// - the same members at the top: vLLM's `{"object": "error", …}`, AWS's
     ///   `{"message"}` and `{"Message"}`;
@@ -123,7 +124,11 @@ impl Report {
             // text; 0 means nothing.
             code: own.or(code.filter(|code| !repeats_status(code) && code != "None")),
             // The type of Anthropic's whole body is `error`; LiteLLM writes `None`.
-            kind: member("type").filter(|kind| kind != "error" && kind != "None").or(googles),
+            // Cohere writes `error_type`.
+            kind: member("type")
+                .filter(|kind| kind != "error" && kind != "None")
+                .or_else(|| member("error_type"))
+                .or(googles),
             inner: inner
                 .into_iter()
                 .chain(member("status"))

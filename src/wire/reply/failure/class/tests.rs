@@ -27,6 +27,7 @@ fn a_status_alone_has_a_class() {
         (422, InvalidRequest),
         (429, RateLimited),
         (498, Overloaded),
+        (499, Server),
         (500, Server),
         (502, Server),
         (503, Overloaded),
