@@ -56,7 +56,7 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # How a stream ends
 ///
 /// A stream ends with `data: [DONE]` in Chat Completions and text completions, with `message_stop`
-/// in Anthropic's format, and with the event `response.completed`, `response.incomplete` or
+/// in Anthropic's format, with `message-end` in Cohere's, and with the event `response.completed`, `response.incomplete` or
 /// `response.failed` in Responses. Gemini's format has no end marker. A body that ends before the
 /// answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
 /// [`partial`](Self::partial) has what arrived. A body without a single event was not a stream at
@@ -122,6 +122,11 @@ impl StreamDecoder {
         Self::new(Wire::Anthropic, 0, MAX_BYTES)
     }
 
+    /// Creates a decoder for Cohere's Chat, version 2.
+    pub fn cohere() -> Self {
+        Self::new(Wire::Cohere, 0, MAX_BYTES)
+    }
+
     /// Of Gemini's `streamGenerateContent?alt=sse`.
     pub fn gemini() -> Self {
         Self::new(Wire::Gemini, 0, MAX_BYTES)
@@ -148,7 +153,7 @@ impl StreamDecoder {
 
     /// Sets the provider that sends the answer. State that must go back to it is labelled with this
     /// name; see [`Opaque`](crate::Opaque). Default: `openai` for OpenAI's formats, `anthropic` for
-    /// Anthropic's and `gemini` for Gemini's. No effect after the first push.
+    /// Anthropic's, `cohere` for Cohere's and `gemini` for Gemini's. No effect after the first push.
     #[must_use]
     pub fn provider(mut self, provider: impl Into<Provider>) -> Self {
         if !self.begun {

@@ -173,6 +173,7 @@ pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
 fn of(provider: &str) -> Provider {
     match provider {
         "anthropic" => Provider::ANTHROPIC,
+        "cohere" => Provider::COHERE,
         "gemini" => Provider::GEMINI,
         _ => Provider::OPENAI,
     }
@@ -181,6 +182,7 @@ fn of(provider: &str) -> Provider {
 fn wire(provider: &str) -> Wire {
     match provider {
         "anthropic" => Wire::Anthropic,
+        "cohere" => Wire::Cohere,
         "gemini" => Wire::Gemini,
         _ => Wire::OpenAiChat,
     }

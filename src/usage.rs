@@ -11,6 +11,10 @@ use crate::money::Money;
 /// of these two. Counts from providers that report them separately (Anthropic's cached input, xAI's
 /// reasoning) are converted to this form.
 ///
+/// Cohere's counts are its billed units; what it adds to a prompt itself is not billed and not
+/// counted here. All its counts are in [`ChatResponse::extra`](crate::ChatResponse::extra) under
+/// `usage`.
+///
 /// If an OpenAI-compatible server reports tokens only in its total, they are most likely reasoning
 /// and count as output. Tokens of Anthropic's advisor tool count as if the model had used them.
 /// They have another model's price, so [`source`](Self::source) is then

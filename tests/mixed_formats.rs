@@ -20,7 +20,7 @@ struct Side {
     answer: fn(call: &str) -> Value,
 }
 
-const SIDES: [Side; 5] = [
+const SIDES: [Side; 6] = [
     Side {
         provider: "gemini-openai",
         format: Format::OpenAiChat,
@@ -56,6 +56,18 @@ const SIDES: [Side; 5] = [
                 {"type": "thinking", "thinking": "hm", "signature": "state-of-messages"},
                 {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
             ]})
+        },
+    },
+    Side {
+        provider: "cohere",
+        format: Format::Cohere,
+        state: "state-of-cohere",
+        answer: |call| {
+            json!({"id": "r", "finish_reason": "TOOL_CALL", "message": {"role": "assistant",
+            "tool_plan": "state-of-cohere", "tool_calls": [{
+                "id": call, "type": "function",
+                "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"},
+            }]}})
         },
     },
     Side {

@@ -12,11 +12,12 @@ use tollgate::{
 };
 
 /// Provider, one of its models, and the provider's name in the price table.
-const PRICED: [(&str, &str, &str); 10] = [
+const PRICED: [(&str, &str, &str); 11] = [
     ("openai", "gpt-4o-mini", "openai"),
     ("anthropic", "claude-haiku-4-5", "anthropic"),
     ("azure", "gpt-4o-mini", "azure"),
     ("gemini-openai", "gemini-2.5-flash", "google"),
+    ("cohere", "command-r", "cohere"),
     ("cohere-openai", "command-r", "cohere"),
     ("xai", "grok-3", "x-ai"),
     ("moonshot", "kimi-k2-0905-preview", "moonshotai"),

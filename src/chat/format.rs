@@ -95,8 +95,9 @@ impl fmt::Debug for JsonSchema {
 ///
 /// Providers offer different levels. The level is sent unchanged; the provider, or this crate
 /// before sending, rejects one that the model does not support. Two families of models have no
-/// levels. For Anthropic's before Claude 4.6 a level stands for a share of the output limit (`Low` a
-/// fifth, `Medium` half, `High` four fifths), at least 1024 tokens; `XHigh` and `Max` are the same.
+/// levels. For Anthropic's before Claude 4.6 and for Cohere's a level stands for a share of the output limit (`Low` a
+/// fifth, `Medium` half, `High` four fifths), at Anthropic at least 1024 tokens; `XHigh` and `Max`
+/// are the same there, and set no limit at Cohere.
 /// For Gemini 2.5 it stands for Google's own number of tokens (`Low` 1,024, `Medium` 8,192, `High`
 /// 24,576, above that the model's most), but at most for that share of the output limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

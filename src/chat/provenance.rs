@@ -18,6 +18,9 @@ pub enum Format {
     /// Anthropic's Messages: `POST /v1/messages` below the base URL.
     #[serde(rename = "anthropic")]
     Anthropic,
+    /// Cohere's Chat, version 2: `POST /v2/chat` below the base URL.
+    #[serde(rename = "cohere")]
+    Cohere,
     /// Google's Gemini: `POST /models/{model}:generateContent` below the base URL.
     #[serde(rename = "gemini")]
     Gemini,
@@ -36,6 +39,7 @@ impl Format {
             Self::OpenAiChat => "openai_chat",
             Self::OpenAiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
+            Self::Cohere => "cohere",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
         }
@@ -74,6 +78,7 @@ impl Provenance {
         let provider = match format {
             Format::OpenAiChat | Format::OpenAiResponses => Provider::OPENAI,
             Format::Anthropic => Provider::ANTHROPIC,
+            Format::Cohere => Provider::COHERE,
             Format::Gemini => Provider::GEMINI,
             Format::Vertex => Provider::VERTEX,
         };

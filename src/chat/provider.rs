@@ -31,6 +31,8 @@ impl Provider {
     pub const OPENAI: Self = Self(Name::Static("openai"));
     /// Anthropic.
     pub const ANTHROPIC: Self = Self(Name::Static("anthropic"));
+    /// Cohere, in its own format.
+    pub const COHERE: Self = Self(Name::Static("cohere"));
     /// Google's Gemini API, in its own format.
     pub const GEMINI: Self = Self(Name::Static("gemini"));
 

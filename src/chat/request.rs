@@ -94,10 +94,10 @@ pub struct ChatRequest {
     /// image (Anthropic's page "PDF support"). If the bound is too low, a call can cost more than
     /// its budget reserved. Default: the model's context window.
     pub max_input_tokens: Option<u64>,
-    /// How many choices to generate; each is billed. Default: 1. Anthropic supports only 1.
+    /// How many choices to generate; each is billed. Default: 1. Anthropic and Cohere support only 1.
     pub n: Option<u32>,
     /// Requests the log probability of each token of the answer, plus this many alternatives per
-    /// token. Default: none. Anthropic does not support it.
+    /// token. Default: none. Anthropic does not support it, and Cohere no alternatives.
     pub logprobs: Option<u32>,
     /// Sampling temperature. 0 is the least random; the maximum is 1 or 2, depending on the
     /// provider. Default: the provider's.

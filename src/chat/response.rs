@@ -49,6 +49,8 @@ pub struct ChatResponse {
     /// answer has the same ones. Unknown members inside the message are in its
     /// [`opaque`](Message::opaque).
     ///
+    /// Cohere's whole usage report is under `usage`, because [`Usage`] has its billed units only.
+    ///
     /// Unknown members of the choice (Azure's `content_filter_results`, vLLM's `stop_reason`) and of
     /// Anthropic's message (`stop_sequence`, `container`) are here too. Those of the usage are under
     /// `usage`, those of Groq's `x_groq` under `x_groq`. [`logprobs`](Self::logprobs) returns the

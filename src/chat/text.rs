@@ -15,8 +15,9 @@ pub struct Text {
     /// The text.
     pub text: String,
     /// The sources that the model cited, in the provider's own form: Anthropic's citations of
-    /// documents and searches, or OpenAI's annotations of a message. Anthropic and OpenAI's Responses
-    /// get their own back with the text they belong to.
+    /// documents and searches, Cohere's of documents and tool results, or OpenAI's annotations of a
+    /// message. Anthropic, Cohere and OpenAI's Responses get their own back with the text they belong
+    /// to.
     pub citations: Vec<Value>,
     /// What the text came with, for the provider that sent it: OpenAI's Responses give each message
     /// of an answer an id and a phase, and want them back.

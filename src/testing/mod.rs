@@ -33,6 +33,7 @@
 //! ```
 
 mod anthropic;
+mod cohere;
 mod connection;
 mod content;
 mod gemini;
@@ -169,7 +170,9 @@ impl Loopback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_below(&self, path: &str) {
-        for format in [Format::OpenAiChat, Format::Anthropic, Format::Gemini, Format::Vertex] {
+        for format in
+            [Format::OpenAiChat, Format::Anthropic, Format::Cohere, Format::Gemini, Format::Vertex]
+        {
             self.server.paths.serve(path, format);
         }
     }

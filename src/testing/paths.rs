@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, gemini, openai, responses, vertex};
+use super::{anthropic, cohere, gemini, openai, responses, vertex};
 use crate::provider;
 
 /// A wire format, as its endpoint names it.
@@ -14,6 +14,7 @@ pub(super) enum Format {
     Completions,
     Responses,
     Messages,
+    CohereChat,
     GenerateContent,
 }
 
@@ -25,6 +26,7 @@ impl Format {
             Self::Completions => &openai::COMPLETIONS,
             Self::Responses => &responses::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::CohereChat => &cohere::Chat,
             Self::GenerateContent => &gemini::GenerateContent,
         }
     }
@@ -45,7 +47,7 @@ struct Endpoint<'a> {
 }
 
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
-    use provider::Format::{Anthropic, Gemini, OpenAiChat, OpenAiResponses, Vertex};
+    use provider::Format::{Anthropic, Cohere, Gemini, OpenAiChat, OpenAiResponses, Vertex};
 
     // Whoever speaks one of OpenAI's formats may speak the others.
     const OPENAI: &[provider::Format] = &[OpenAiChat, OpenAiResponses];
@@ -58,6 +60,7 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         ("/completions", Format::Completions, OPENAI),
         ("/responses", Format::Responses, OPENAI),
         ("/v1/messages", Format::Messages, &[Anthropic]),
+        ("/v2/chat", Format::CohereChat, &[Cohere]),
     ];
     let fixed = fixed.into_iter().find_map(|(end, format, spoken)| {
         Some(Endpoint { base: path.strip_suffix(end)?, format, spoken })
@@ -76,13 +79,15 @@ pub(super) struct Paths {
 }
 
 impl Default for Paths {
-    /// The paths of OpenAI, Anthropic, Gemini and Vertex AI's express mode, and the one below which Azure puts each deployment
+    /// The paths of OpenAI, Anthropic, Cohere, Gemini and Vertex AI's express mode, and the one below
+    /// which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
         paths.serve("/v1", provider::Format::OpenAiChat);
         paths.serve("/openai/deployments/{DEPLOYMENT}", provider::Format::OpenAiChat);
         paths.serve("", provider::Format::Anthropic);
+        paths.serve("", provider::Format::Cohere);
         paths.serve("/v1beta", provider::Format::Gemini);
         paths.serve("/v1", provider::Format::Vertex);
         paths
@@ -141,6 +146,7 @@ mod tests {
             ("/accounts/abc/ai/v1/chat/completions", Some(Format::Chat)),
             ("/openai/deployments/gpt-4o/chat/completions", Some(Format::Chat)),
             ("/anthropic/v1/messages", Some(Format::Messages)),
+            ("/v2/chat", Some(Format::CohereChat)),
             ("/v1beta/models/m:generateContent", Some(Format::GenerateContent)),
             ("/v1beta/models/m:streamGenerateContent", Some(Format::GenerateContent)),
             ("/v1beta/tunedModels/m:generateContent", Some(Format::GenerateContent)),
@@ -175,6 +181,9 @@ mod tests {
             ("/accounts/a/b/ai/v1/chat/completions", None),
             ("/anthropic/v1/chat/completions", None),
             ("/anthropic/chat/completions", None),
+            ("/anthropic/v2/chat", None),
+            ("/v1/chat", None),
+            ("/v2/v2/chat", None),
             ("/v1/v1/messages", None),
             ("/messages", None),
             ("/responses", None),

@@ -98,8 +98,13 @@ mod tests {
     use crate::wire::{Target, Wire};
 
     /// All but Gemini's, whose requests have the delivery in their path.
-    const WIRES: [Wire; 4] =
-        [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::OpenAiResponses, Wire::Anthropic];
+    const WIRES: [Wire; 5] = [
+        Wire::OpenAiChat,
+        Wire::OpenAiCompletions,
+        Wire::OpenAiResponses,
+        Wire::Anthropic,
+        Wire::Cohere,
+    ];
 
     fn streamed(wire: Wire, request: &ChatRequest) -> Value {
         Value::Object(wire.body(request, Target::openai("some-model"), Delivery::Stream).unwrap())

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn an_output_limit_goes_into_the_formats_own_member() {
         let hi = || ChatRequest::from("hi");
-        for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic] {
+        for wire in [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic, Wire::Cohere] {
             for request in [hi(), hi().extra("max_tokens", Value::Null)] {
                 assert_eq!(limited(wire, &request, 77)["max_tokens"], 77, "{wire:?}");
             }
@@ -227,6 +227,7 @@ mod tests {
             (Wire::OpenAiCompletions, "max_tokens"),
             (Wire::OpenAiResponses, "max_output_tokens"),
             (Wire::Anthropic, "max_tokens"),
+            (Wire::Cohere, "max_tokens"),
             (Wire::Gemini, "generationConfig"),
         ];
         for (wire, member) in members {

@@ -74,6 +74,7 @@ const WORDS: &[(&str, Meaning)] = &[
     // DeepSeek: cut off for lack of resources. What arrived is usable and billed.
     ("insufficient_system_resource", Ended(Other)),
     ("error", Failed),               // OpenRouter, vLLM, Mistral, Cohere, watsonx
+    ("timeout", Failed),             // Cohere: stopped at the provider's time limit
     ("network_error", Failed),       // Z.AI: "model inference exception"
     // Gemini: the model wrote an unreadable call. A retry usually succeeds.
     ("malformed_function_call", Failed),
@@ -175,6 +176,7 @@ mod tests {
             "error",
             "ERROR",
             "network_error",
+            "TIMEOUT",
             "MALFORMED_FUNCTION_CALL",
             "malformed_tool_use",
             "function_call_filter: UNEXPECTED_TOOL_CALL",

@@ -7,6 +7,7 @@
 
 pub(crate) mod anthropic;
 mod beside;
+mod cohere;
 mod delivery;
 mod encoded;
 mod failed;
@@ -82,6 +83,11 @@ impl<'a> Target<'a> {
         Self { provider: &Provider::ANTHROPIC, model, dialect: &Dialect::OPENAI }
     }
 
+    /// Cohere itself.
+    pub(crate) const fn cohere(model: &'a str) -> Self {
+        Self { provider: &Provider::COHERE, model, dialect: &Dialect::OPENAI }
+    }
+
     /// Google itself.
     pub(crate) const fn gemini(model: &'a str) -> Self {
         Self { provider: &Provider::GEMINI, model, dialect: &Dialect::OPENAI }
@@ -99,6 +105,8 @@ pub(crate) enum Wire {
     OpenAiResponses,
     /// `POST /v1/messages`
     Anthropic,
+    /// `POST /v2/chat`
+    Cohere,
     /// `POST /models/{model}:generateContent`
     Gemini,
     /// `POST /publishers/anthropic/models/{model}:rawPredict`
@@ -183,6 +191,7 @@ impl Wire {
             Self::OpenAiCompletions => &openai_completions::COMPLETIONS,
             Self::OpenAiResponses => &openai_responses::RESPONSES,
             Self::Anthropic => &anthropic::MESSAGES,
+            Self::Cohere => &cohere::CHAT,
             Self::Gemini => &gemini::GENERATE_CONTENT,
             Self::VertexClaude => &vertex::CLAUDE,
             Self::VertexGemini => &vertex::GEMINI,
@@ -196,6 +205,7 @@ impl Wire {
             Format::OpenAiChat => Self::OpenAiChat,
             Format::OpenAiResponses => Self::OpenAiResponses,
             Format::Anthropic => Self::Anthropic,
+            Format::Cohere => Self::Cohere,
             Format::Gemini => Self::Gemini,
             Format::Vertex if vertex::is_claude(model) => Self::VertexClaude,
             Format::Vertex => Self::VertexGemini,
@@ -206,7 +216,7 @@ impl Wire {
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
-            Format::Anthropic | Format::Gemini | Format::Vertex => None,
+            Format::Anthropic | Format::Cohere | Format::Gemini | Format::Vertex => None,
         }
     }
 
@@ -216,6 +226,7 @@ impl Wire {
             Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
             Self::OpenAiResponses => Format::OpenAiResponses,
             Self::Anthropic | Self::VertexClaude => Format::Anthropic,
+            Self::Cohere => Format::Cohere,
             Self::Gemini | Self::VertexGemini => Format::Gemini,
         }
     }

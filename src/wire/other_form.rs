@@ -144,6 +144,12 @@ mod tests {
             json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 2}}),
             json!({"type": "message_stop"}),
         ];
+        let cohere = [
+            json!({"type": "message-start", "id": "r", "delta": {"message": {"role": "assistant"}}}),
+            json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Hi there"}}}}),
+            json!({"type": "message-end", "delta": {"finish_reason": "COMPLETE",
+                "usage": {"billed_units": {"input_tokens": 5, "output_tokens": 2}}}}),
+        ];
         let whole = json!({"choices": [{"index": 0, "finish_reason": "stop",
             "message": {"content": "Hi there"}, "text": "Hi there"}], "usage": usage});
         let done = "data: [DONE]\n\n";
@@ -157,6 +163,8 @@ mod tests {
             (Wire::OpenAiCompletions, events_of(&chunks) + done),
             (Wire::OpenAiCompletions, format!("{whole}{done}")),
             (Wire::Anthropic, events_of(&message)),
+            (Wire::Cohere, events_of(&cohere)),
+            (Wire::Cohere, events_of(&cohere) + done),
         ] {
             let decoded =
                 decode(wire, &body).unwrap_or_else(|failure| panic!("{body}: {failure:?}"));

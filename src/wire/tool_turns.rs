@@ -125,11 +125,12 @@ mod tests {
         Message::user("secret")
     }
 
-    const WIRES: [(Wire, Target<'static>); 4] = [
+    const WIRES: [(Wire, Target<'static>); 5] = [
         (Wire::OpenAiChat, Target::openai("m")),
         (Wire::Anthropic, Target::anthropic("m")),
         (Wire::OpenAiResponses, Target::openai("m")),
         (Wire::Gemini, Target::gemini("m")),
+        (Wire::Cohere, Target::cohere("m")),
     ];
 
     #[test]
@@ -182,14 +183,17 @@ mod tests {
             let encode = |(wire, target): (Wire, Target<'_>)| {
                 Value::from(wire.body(&request, target, Delivery::Whole).unwrap())
             };
-            let body = encode(WIRES[0]);
-            let roles: Vec<_> = body["messages"].as_array().unwrap().iter().collect();
-            let roles = roles.iter().map(|message| message["role"].as_str().unwrap());
-            let roles: Vec<_> = roles.filter(|role| *role != "system").collect();
-            assert_eq!(roles, ["user", "assistant", "tool", "tool", "user"]);
-            let results = body["messages"].as_array().unwrap().iter();
-            let results: Vec<_> = results.filter_map(|one| one["tool_call_id"].as_str()).collect();
-            assert_eq!(results, ["a", "b"]);
+            for wire in [WIRES[0], WIRES[4]] {
+                let body = encode(wire);
+                let roles: Vec<_> = body["messages"].as_array().unwrap().iter().collect();
+                let roles = roles.iter().map(|message| message["role"].as_str().unwrap());
+                let roles: Vec<_> = roles.filter(|role| *role != "system").collect();
+                assert_eq!(roles, ["user", "assistant", "tool", "tool", "user"]);
+                let results = body["messages"].as_array().unwrap().iter();
+                let results: Vec<_> =
+                    results.filter_map(|one| one["tool_call_id"].as_str()).collect();
+                assert_eq!(results, ["a", "b"]);
+            }
 
             let body = encode(WIRES[1]);
             let blocks = body["messages"][2]["content"].as_array().unwrap();

@@ -110,10 +110,11 @@ mod tests {
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
-    const WIRES: [Wire; 5] = [
+    const WIRES: [Wire; 6] = [
         Wire::OpenAiChat,
         Wire::OpenAiResponses,
         Wire::Anthropic,
+        Wire::Cohere,
         Wire::Gemini,
         Wire::OpenAiCompletions,
     ];

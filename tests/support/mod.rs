@@ -30,6 +30,7 @@ pub(crate) fn builder(server: &Loopback, provider: &str) -> ClientBuilder {
         .provider(provider)
         .model(match provider {
             "anthropic" => "claude-haiku-4-5",
+            "cohere" => "command-a-03-2025",
             "gemini" | "vertex" => "gemini-2.5-flash",
             _ => "gpt-4o-mini",
         })

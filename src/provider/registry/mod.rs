@@ -1,6 +1,7 @@
 //! The vendors that the crate knows, one row each.
 
 mod anthropic;
+mod cohere;
 mod gemini;
 mod hosts;
 mod local;
@@ -39,6 +40,15 @@ impl Row {
         fill: fn(Profile) -> Profile,
     ) -> Self {
         Self { id, aliases, format: Format::Anthropic, base_url, fill }
+    }
+
+    const fn cohere(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Format::Cohere, base_url, fill }
     }
 
     const fn gemini(
@@ -85,9 +95,17 @@ const MAX_COMPLETION: Dialect =
     Dialect { output_limit: OutputLimit::MaxCompletionTokens, ..Dialect::OPENAI };
 
 fn rows() -> impl Iterator<Item = &'static Row> {
-    [openai_chat::ROWS, hosts::ROWS, anthropic::ROWS, gemini::ROWS, local::ROWS, vertex::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        openai_chat::ROWS,
+        hosts::ROWS,
+        anthropic::ROWS,
+        cohere::ROWS,
+        gemini::ROWS,
+        local::ROWS,
+        vertex::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 fn row(name: &str) -> Option<&'static Row> {

@@ -23,7 +23,10 @@ const IGNORED: [&str; 8] = [
     "writeOnly",
 ];
 
-/// Limits that neither subset supports. They move into the description.
+/// The only string formats that Cohere supports.
+const FORMATS_OF_COHERE: [&str; 4] = ["date-time", "uuid", "date", "time"];
+
+/// Limits that no subset supports. They move into the description.
 const LIMITS: [&str; 11] = [
     "minLength",
     "maxLength",
@@ -38,8 +41,9 @@ const LIMITS: [&str; 11] = [
     "examples",
 ];
 
-/// Limits that only Anthropic's subset lacks. It supports `minItems`, but only 0 and 1.
-const LIMITS_ANTHROPIC_LACKS: [&str; 7] = [
+/// Limits that Anthropic's and Cohere's subsets lack. Anthropic supports `minItems`, but only 0
+/// and 1.
+const LIMITS_BEYOND_OPENAI: [&str; 7] = [
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -95,6 +99,9 @@ pub(super) fn remove_unsupported(
         let Some(value) = schema.get(&keyword) else { continue };
         let keep = match keyword.as_str() {
             _ if subset == Subset::Gemini => gemini::knows(&keyword, value),
+            "format" if subset == Subset::Cohere => {
+                value.as_str().is_some_and(|format| FORMATS_OF_COHERE.contains(&format))
+            }
             "format" => {
                 let format = value.as_str().unwrap_or_default();
                 FORMATS.contains(&format) || (format == "uri" && subset == Subset::Anthropic)
@@ -109,7 +116,7 @@ pub(super) fn remove_unsupported(
             "unevaluatedProperties" => false,
             name if IGNORED.contains(&name) || name.starts_with("x-") => false,
             name if LIMITS.contains(&name) => false,
-            name => subset != Subset::Anthropic || !LIMITS_ANTHROPIC_LACKS.contains(&name),
+            name => subset == Subset::OpenAi || !LIMITS_BEYOND_OPENAI.contains(&name),
         };
         if keep {
             continue;
@@ -155,6 +162,8 @@ fn is_number(kind: Option<&Value>) -> bool {
 /// back-references and no word boundaries either.
 fn is_supported_pattern(pattern: &str, subset: Subset) -> bool {
     let escapes = match subset {
+        // "The following are not supported in Regular Expressions" (its guide).
+        Subset::Cohere => &["^", "$"][..],
         Subset::Anthropic => &["\\b", "\\B", "\\1", "\\2", "\\3", "\\4", "\\k"][..],
         _ => &[],
     };

@@ -11,6 +11,7 @@ mod keywords;
 mod nullable;
 mod path;
 mod reference;
+mod required;
 mod strict;
 
 use serde_json::Value;
@@ -29,6 +30,10 @@ pub(super) enum Subset {
     /// (platform.claude.com/docs/en/build-with-claude/structured-outputs); the keywords as
     /// in anthropic-sdk-python's `lib/_parse/_transform.py`.
     Anthropic,
+    /// Cohere's: docs.cohere.com/docs/structured-outputs, "Supported schema features" and
+    /// "Unsupported schema features". Members may be optional, but each object needs a required
+    /// one ("Schema constraints").
+    Cohere,
     /// Gemini's, of `responseJsonSchema` and `parametersJsonSchema`: the keywords that the API
     /// reference lists for the first (ai.google.dev/api/generate-content, `GenerationConfig`). It
     /// reads past others. Members may be optional, and objects open.
@@ -86,6 +91,10 @@ fn strict(schema: &Value, subset: Subset, purpose: Purpose) -> Result<Value, Str
     let complete = |required| strict::complete(schema, subset, purpose, required);
     if subset == Subset::Gemini {
         return complete(false);
+    }
+    if subset == Subset::Cohere {
+        let schema = complete(false)?;
+        return if required::has_any(&schema) { Ok(schema) } else { complete(true) };
     }
     let schema = complete(true)?;
     // Anthropic allows at most 16 unions in the strict schemas of a request, and accepts optional

@@ -8,7 +8,8 @@ use super::*;
 fn billed(kind: &str, text: &str) -> Option<u64> {
     let mut usage = Map::new();
     let mut take = |value: &Value| {
-        for place in ["/usage", "/message/usage", "/x_groq/usage", "/usageMetadata"] {
+        for place in ["/usage", "/message/usage", "/x_groq/usage", "/usageMetadata", "/delta/usage"]
+        {
             if let Some(Value::Object(found)) = value.pointer(place) {
                 usage.extend(found.clone());
             }
@@ -29,7 +30,11 @@ fn billed(kind: &str, text: &str) -> Option<u64> {
         let cached: u64 = cached.iter().filter_map(|name| count(name)).sum();
         let googles =
             || Some(count("promptTokenCount")? + count("toolUsePromptTokenCount").unwrap_or(0));
-        count("prompt_tokens").or_else(|| Some(count("input_tokens")? + cached)).or_else(googles)
+        let coheres = usage.pointer("/billed_units/input_tokens").and_then(Value::as_u64);
+        coheres
+            .or_else(|| count("prompt_tokens"))
+            .or_else(|| Some(count("input_tokens")? + cached))
+            .or_else(googles)
     };
     let usage = Value::Object(usage);
     // If the provider ran several steps, they are listed, and the total is not always their sum.
@@ -76,6 +81,8 @@ fn no_recorded_prompt_exceeds_its_bound() {
             Wire::OpenAiCompletions
         } else if path.ends_with("/messages") {
             Wire::Anthropic
+        } else if path.ends_with("/v2/chat") {
+            Wire::Cohere
         } else if path.ends_with("enerateContent") {
             Wire::Gemini
         } else {
