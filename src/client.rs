@@ -13,12 +13,14 @@ use crate::cost::{CostReport, CostTracker};
 use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{MetricsSnapshot, Recorder};
+use crate::models::{ModelInfo, ModelsRequest};
 use crate::observed::ObservedCalls;
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
+use crate::token_count::TokenCount;
 use crate::transport::{self, Transport};
 
 /// A client for one provider or many.
@@ -162,6 +164,47 @@ impl Client {
     /// As for [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
         self.caller.stream(&prompt.into(), true)
+    }
+
+    /// Lists the models of a provider, in its order. A long list comes in pages; all are read, each
+    /// as a call of its own in the [metrics](Self::metrics). It costs nothing.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::openai("gpt-4o-mini")?;
+    /// for model in client.models("anthropic")? {
+    ///     println!("{}: {:?} tokens", model.id, model.context_window);
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send). [`NotFound`](crate::ErrorKind::NotFound) if the provider has no
+    /// list of models.
+    pub fn models(&self, request: impl Into<ModelsRequest>) -> Result<Vec<ModelInfo>, Error> {
+        self.caller.models(&request.into())
+    }
+
+    /// Asks the provider how many tokens a request has, without sending it to the model. It costs
+    /// nothing.
+    ///
+    /// Anthropic, Gemini and Vertex AI count, and so do OpenAI and Azure for a request in
+    /// [`Format::OpenAiResponses`](crate::provider::Format). The number can differ slightly from
+    /// the usage of the answer.
+    ///
+    /// ```no_run
+    /// # let client = tollgate::Client::anthropic("claude-haiku-4-5")?;
+    /// let count = client.count_tokens("What is the capital of France?")?;
+    /// println!("{} tokens", count.input_tokens);
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`chat`](Self::chat), and [`InvalidRequest`](crate::ErrorKind::InvalidRequest),
+    /// before anything is sent, if the provider cannot count.
+    pub fn count_tokens(&self, request: impl Into<ChatRequest>) -> Result<TokenCount, Error> {
+        self.caller.count_tokens(&request.into())
     }
 
     /// Sends a request to any endpoint of a provider, such as one the crate does not model. It uses

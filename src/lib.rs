@@ -30,6 +30,7 @@
 //! | handle failures | [`Error`], [`ErrorKind`] | [errors](guide::errors) |
 //! | set deadlines, retries, or cancel from another thread | [`RetryConfig`], [`CancelToken`] | [retries](guide::retries) |
 //! | go through a proxy, or trust a company's certificates | [`Proxy`], [`Tls`] | [connections](guide::connections) |
+//! | list a provider's models, or count tokens before sending | [`Client::models`], [`Client::count_tokens`] | [providers](guide::providers) |
 //! | limit spending | [`Budget`], [`CostConfig`] | [costs](guide::costs) |
 //! | watch it run | [`Client::metrics`], [`Observer`] | [observability](guide::observability) |
 //! | test a program without a key | [`testing`](guide::testing), feature `testing` | [testing](guide::testing) |
@@ -74,6 +75,7 @@ mod histogram;
 pub mod internals;
 mod key;
 pub mod metrics;
+mod models;
 mod money;
 pub mod observe;
 mod observed;
@@ -88,6 +90,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod token_count;
 mod transport;
 mod unseen;
 mod upper_bound;
@@ -119,11 +122,13 @@ pub use error::{Attempt, AttemptFailure, Decision, Error, ErrorKind, GiveUp, Pha
 pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;
 pub use metrics::MetricsSnapshot;
+pub use models::{ModelInfo, ModelsRequest};
 pub use observe::Observer;
 pub use pool::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 pub use raw::{RawRequest, RawResponse};
 pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
+pub use token_count::TokenCount;
 pub use wire::framing::{ndjson, sse};
 
 /// Compiles the README's programs, and runs those that need no provider.

@@ -46,7 +46,7 @@ pub(super) struct Encoding {
 impl Chat<'_> {
     /// The wire format of this chat. The profile decides, and between OpenAI's two formats the
     /// request, or a model that exists in Responses only.
-    fn wire(&self, target: &Target) -> Result<Wire, Error> {
+    pub(super) fn wire(&self, target: &Target) -> Result<Wire, Error> {
         let profile = &target.endpoint.settings.profile;
         let format = match self.request.wire_format {
             Some(asked) if asked != profile.format => {
@@ -91,21 +91,7 @@ impl Operation for Chat<'_> {
     }
 
     fn options(&self) -> Options<'_> {
-        let request = self.request;
-        Options {
-            asked: Asked::Model(request.provider.as_ref(), request.model.as_deref()),
-            tags: &request.tags,
-            limits: TimeLimits {
-                call: request.timeout,
-                connect: None,
-                attempt: request.attempt_timeout,
-                first_token: request.first_token_timeout,
-                idle: request.idle_timeout,
-                stream: request.stream_timeout,
-            },
-            cancel: request.cancel_token.as_ref(),
-            idempotency_key: request.idempotency_key.as_deref(),
-        }
+        options(self.request)
     }
 
     fn name(&self, target: Option<&Target>) -> &'static str {
@@ -136,6 +122,24 @@ impl Operation for Chat<'_> {
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
         caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+}
+
+/// The parts of a request that the loop needs.
+pub(super) fn options(request: &ChatRequest) -> Options<'_> {
+    Options {
+        asked: Asked::Model(request.provider.as_ref(), request.model.as_deref()),
+        tags: &request.tags,
+        limits: TimeLimits {
+            call: request.timeout,
+            connect: None,
+            attempt: request.attempt_timeout,
+            first_token: request.first_token_timeout,
+            idle: request.idle_timeout,
+            stream: request.stream_timeout,
+        },
+        cancel: request.cancel_token.as_ref(),
+        idempotency_key: request.idempotency_key.as_deref(),
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod admission;
 mod chat;
+mod count;
 mod endpoint;
 mod limits;
+mod models;
 mod operation;
 mod prepared;
 mod raw;
@@ -11,6 +13,7 @@ mod run;
 mod target;
 #[cfg(feature = "vertex")]
 mod token_requests;
+mod unpriced;
 mod url;
 
 use std::sync::Arc;
@@ -18,15 +21,20 @@ use std::time::Instant;
 
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
+use crate::models::{ModelInfo, ModelsRequest};
 use crate::observed::{Answer, Ended, ObservedCalls};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
+use crate::token_count::TokenCount;
 use crate::transport::Transport;
-use crate::wire::Delivery;
+use crate::wire::models::MAX_PAGES;
+use crate::wire::{Delivery, showable, token_count};
 use chat::Chat;
+use count::Count;
 pub(crate) use endpoint::{Endpoint, Endpoints};
+use models::Models;
 use raw::Raw;
 use run::{Completed, run};
 
@@ -69,6 +77,48 @@ impl Caller {
         let response = RawResponse { latency, attempts: tried.attempts, ..tried.value };
         observed.end(&Ended { attempts: &response.attempts, ..Ended::default() });
         Ok(response)
+    }
+
+    /// Reads all pages of a provider's list of models.
+    pub(crate) fn models(&self, request: &ModelsRequest) -> Result<Vec<ModelInfo>, Error> {
+        let begun = Instant::now();
+        let (mut models, mut page) = (Vec::new(), None);
+        for number in 1.. {
+            let operation = Models { request, page };
+            let (observed, Completed { target, mut tried }) =
+                run(self, &operation, unpriced::answered, begun)?;
+            observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
+            let secrets = &target.endpoint.settings.secrets;
+            for ModelInfo { id, display_name, .. } in &mut tried.value.models {
+                showable(id, secrets);
+                display_name.iter_mut().for_each(|name| showable(name, secrets));
+            }
+            models.extend(tried.value.models);
+            let what = match tried.value.next {
+                None => break,
+                next if next == operation.page => "repeats a page",
+                _ if number == MAX_PAGES => "does not end",
+                next => {
+                    page = next;
+                    continue;
+                }
+            };
+            let provider = target.endpoint.id();
+            let message = format!("the list of models of {provider} {what}; check the base URL");
+            return Err(Error::new(ErrorKind::Protocol, message).with_provider(provider.as_str()));
+        }
+        Ok(models)
+    }
+
+    /// Counts the tokens of a chat without sending it.
+    pub(crate) fn count_tokens(&self, request: &ChatRequest) -> Result<TokenCount, Error> {
+        let begun = Instant::now();
+        let (observed, Completed { target, tried }) =
+            run(self, &Count(request), unpriced::answered, begun)?;
+        observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
+        let token_count::Decoded { input_tokens, cached_tokens, extra } = tried.value;
+        let (provider, model) = (target.endpoint.id().clone(), target.model);
+        Ok(TokenCount { input_tokens, cached_tokens, provider, model, extra })
     }
 
     /// Sends a request and waits for the first event of the answer; uses text completions if

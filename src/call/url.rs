@@ -45,13 +45,18 @@ pub(super) fn endpoint(
     model: &str,
     delivery: Delivery,
 ) -> Result<Uri, Error> {
-    let path = match holds_model(base) {
+    at(base, &wire.path(model, delivery), model)
+}
+
+/// A path of a wire format below a base URL, with `{model}` replaced as by [`endpoint`]. If the
+/// base URL already ends with the first part of the path, that part is not repeated.
+pub(super) fn at(base: &Uri, path: &str, model: &str) -> Result<Uri, Error> {
+    let above = match holds_model(base) {
         true => Cow::Owned(base.path().replace(MODEL, &path_segment::encode(model))),
         false => Cow::Borrowed(base.path()),
     };
-    let above = path.trim_end_matches('/');
-    let endpoint = wire.path(model, delivery);
-    let (endpoint, query) = endpoint.split_once('?').unwrap_or((&endpoint, ""));
+    let above = above.trim_end_matches('/');
+    let (endpoint, query) = path.split_once('?').unwrap_or((path, ""));
     // Anthropic's base URL has no version, but many people add it.
     let above = match endpoint.get(1..).and_then(|rest| rest.find('/')) {
         Some(end) => above.strip_suffix(&endpoint[..=end]).unwrap_or(above),

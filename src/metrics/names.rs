@@ -12,6 +12,12 @@ pub(crate) const CHAT: &str = "chat";
 /// `gen_ai.operation.name` of a call to OpenAI's text completions.
 pub(crate) const TEXT_COMPLETION: &str = "text_completion";
 
+/// The operation of [`Client::count_tokens`](crate::Client::count_tokens). Our own name.
+pub(crate) const COUNT_TOKENS: &str = "count_tokens";
+
+/// The operation of [`Client::models`](crate::Client::models). Our own name.
+pub(crate) const LIST_MODELS: &str = "list_models";
+
 /// The operation of requests to endpoints that the crate does not model. Our own name.
 pub(crate) const RAW: &str = "raw";
 

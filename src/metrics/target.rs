@@ -18,7 +18,7 @@ pub(crate) struct Target<'a> {
     pub(crate) provider: &'a str,
     /// The requested model.
     pub(crate) model: &'a str,
-    /// [`CHAT`](super::CHAT), [`TEXT_COMPLETION`](super::TEXT_COMPLETION) or [`RAW`](super::RAW).
+    /// Such as [`CHAT`](super::CHAT); see `names.rs` for the others.
     pub(crate) operation: &'a str,
     /// The host that serves it, without a port.
     pub(crate) server_address: &'a str,

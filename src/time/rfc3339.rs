@@ -59,7 +59,7 @@ pub(crate) fn date(day: i64) -> String {
 }
 
 /// Parses the output of [`rfc3339`].
-fn read(text: &str) -> Option<SystemTime> {
+pub(crate) fn parse(text: &str) -> Option<SystemTime> {
     let fields = text.strip_suffix('Z')?;
     let (fields, fraction) = fields.split_once('.').unwrap_or((fields, "000"));
     let bytes = fields.as_bytes();
@@ -141,7 +141,7 @@ pub(crate) mod text {
         source: D,
     ) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(source)?;
-        read(&text).ok_or_else(|| de::Error::custom(EXPECTED))
+        parse(&text).ok_or_else(|| de::Error::custom(EXPECTED))
     }
 }
 
@@ -163,7 +163,7 @@ pub(crate) mod optional {
         source: D,
     ) -> Result<Option<SystemTime>, D::Error> {
         let Some(text) = Option::<String>::deserialize(source)? else { return Ok(None) };
-        let at = read(&text);
+        let at = parse(&text);
         at.map(Some).ok_or_else(|| de::Error::custom(EXPECTED))
     }
 }
@@ -188,7 +188,7 @@ mod tests {
             (RANGE.1, "9999-12-31T23:59:59.999Z"),
         ] {
             assert_eq!(rfc3339(at(millis)), text);
-            assert_eq!(read(text), Some(at(millis)), "{text}");
+            assert_eq!(parse(text), Some(at(millis)), "{text}");
         }
         assert_eq!(rfc3339(at(-1) + Duration::from_nanos(1)), "1969-12-31T23:59:59.999Z");
         assert_eq!(rfc3339(at(1) + Duration::from_nanos(1)), "1970-01-01T00:00:00.001Z");
@@ -215,7 +215,7 @@ mod tests {
             "2026-01-01T00:00:0ßZ",
             "２０２6-01-01T00:00Z",
         ] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text}");
         }
     }
 

@@ -1,0 +1,70 @@
+//! A provider's list of models: one page of it.
+
+use ureq::http::Method;
+
+use super::Caller;
+use super::operation::{Operation, Options};
+use super::prepared::Prepared;
+use super::target::{Asked, Target};
+use super::unpriced::Decode;
+use super::url;
+use crate::config::TimeLimits;
+use crate::error::Error;
+use crate::metrics;
+use crate::models::ModelsRequest;
+use crate::wire::Delivery;
+use crate::wire::models::{self, ModelList, Page};
+
+/// A page of a provider's list of models.
+pub(super) struct Models<'a> {
+    pub(super) request: &'a ModelsRequest,
+    /// Where the page starts; `None` for the first.
+    pub(super) page: Option<String>,
+}
+
+impl Operation for Models<'_> {
+    type Content = Decode<Page>;
+    type Reserved = ();
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Whole
+    }
+
+    fn options(&self) -> Options<'_> {
+        let request = self.request;
+        Options {
+            asked: Asked::Provider(request.provider.as_ref(), ""),
+            tags: &request.tags,
+            limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
+            cancel: request.cancel_token.as_ref(),
+            idempotency_key: None,
+        }
+    }
+
+    fn name(&self, _target: Option<&Target>) -> &'static str {
+        metrics::LIST_MODELS
+    }
+
+    fn prepare(
+        &self,
+        _caller: &Caller,
+        target: Target,
+    ) -> Result<(Prepared<Self::Content>, ()), Error> {
+        let settings = &target.endpoint.settings;
+        if url::holds_model(&settings.base) {
+            return Err(Error::invalid_request(format!(
+                "the base URL of {} contains {{model}}, so it has no address for a list of models; \
+                 name another provider for it, such as \"azure\" for \"azure-deployments\"",
+                settings.profile.id
+            )));
+        }
+        let path = ModelList::of(settings.profile.format)?.path(self.page.as_deref());
+        let uri = url::at(&settings.base, &path, "")?;
+        let (method, body, content) = (Method::GET, Vec::new(), models::decode as Decode<Page>);
+        Ok((Prepared { target, method, uri, body, betas: None, content }, ()))
+    }
+
+    fn reserve_again(&self, _: &Caller, _: &Prepared<Self::Content>) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! Operations that cost nothing: one attempt at any of them.
+
+use std::time::SystemTime;
+
+use super::operation::OngoingAttempt;
+use crate::error::Error;
+use crate::wire::{self, Failure};
+
+/// Reads the body of a successful response.
+pub(super) type Decode<T> = fn(body: &[u8]) -> Result<T, Failure>;
+
+/// Makes one attempt at an operation that has nothing to settle.
+pub(super) fn answered<T>(
+    mut attempt: OngoingAttempt<'_, '_, Decode<T>>,
+    (): (),
+) -> Result<T, Error> {
+    let signature = attempt.sign()?;
+    let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
+    let reply = incoming.reply();
+    let decoded = match (200..300).contains(&reply.status) {
+        true => wire::head::check(reply).and_then(|()| (attempt.prepared.content)(reply.body)),
+        false => Err(Failure::of(reply)),
+    };
+    decoded.map_err(|failure| wire::error(failure, reply, SystemTime::now(), secrets))
+}
