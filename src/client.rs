@@ -189,7 +189,8 @@ impl Client {
     /// nothing.
     ///
     /// Anthropic, Gemini and Vertex AI count, and so do OpenAI and Azure for a request in
-    /// [`Format::OpenAiResponses`](crate::provider::Format). The number can differ slightly from
+    /// [`Format::OpenAiResponses`](crate::provider::Format). Cohere counts one text at a time. The
+    /// number can differ slightly from
     /// the usage of the answer.
     ///
     /// ```no_run

@@ -54,6 +54,12 @@ fn all_pages_are_read_in_order_and_a_failed_one_is_retried() {
             ["limit=1000", "limit=1000&after_id=claude-b"],
         ),
         (
+            "cohere",
+            json!({"models": [{"name": "claude-b"}], "next_page_token": "2"}),
+            json!({"models": [{"name": "claude-a"}]}),
+            ["page_size=1000", "page_size=1000&page_token=2"],
+        ),
+        (
             "gemini",
             json!({"models": [{"name": "models/claude-b"}], "nextPageToken": "a/b="}),
             json!({"models": [{"name": "models/claude-a"}]}),

@@ -54,7 +54,7 @@ impl Operation for Count<'_> {
         let encoded = token_count::encode(wire, self.0, wire::Target { provider, model, dialect })?;
         let uri = url::at(&settings.base, &encoded.path, model)?;
         let (method, body, content) =
-            (Method::POST, encoded.body, token_count::decode as Decode<Decoded>);
+            (Method::POST, encoded.body, encoded.decode as Decode<Decoded>);
         Ok((Prepared { target, method, uri, body, betas, content }, ()))
     }
 

@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | OpenAI (developers.openai.com/api/reference/resources/models) | `/models` | `after`, only if the body says `has_more` |
 //! | Anthropic (platform.claude.com/docs/en/api/models/list) | `/v1/models?limit=1000` | `after_id` |
+//! | Cohere (docs.cohere.com/reference/list-models) | `/v1/models?page_size=1000` | `page_token` |
 //! | Gemini (ai.google.dev/api/models) | `/models?pageSize=1000` | `pageToken` |
 
 mod entry;
@@ -30,6 +31,7 @@ pub(crate) const MAX_PAGES: usize = 100;
 pub(crate) enum ModelList {
     OpenAi,
     Anthropic,
+    Cohere,
     Gemini,
 }
 
@@ -51,6 +53,7 @@ impl ModelList {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Ok(Self::OpenAi),
             Format::Anthropic => Ok(Self::Anthropic),
+            Format::Cohere => Ok(Self::Cohere),
             Format::Gemini => Ok(Self::Gemini),
             Format::Vertex => Err(Error::invalid_request(
                 "Vertex AI has no list of the models of a project; look them up in the Model \
@@ -64,6 +67,7 @@ impl ModelList {
         let (path, size, start) = match self {
             Self::OpenAi => ("/models", None, "after"),
             Self::Anthropic => ("/v1/models", Some("limit=1000"), "after_id"),
+            Self::Cohere => ("/v1/models", Some("page_size=1000"), "page_token"),
             Self::Gemini => ("/models", Some("pageSize=1000"), "pageToken"),
         };
         let start = page.map(|page| format!("{start}={}", path_segment::encode(page)));
@@ -142,6 +146,11 @@ mod tests {
         for (list, first, second) in [
             (ModelList::OpenAi, "/models", "/models?after=a%2Fb"),
             (ModelList::Anthropic, "/v1/models?limit=1000", "/v1/models?limit=1000&after_id=a%2Fb"),
+            (
+                ModelList::Cohere,
+                "/v1/models?page_size=1000",
+                "/v1/models?page_size=1000&page_token=a%2Fb",
+            ),
             (ModelList::Gemini, "/models?pageSize=1000", "/models?pageSize=1000&pageToken=a%2Fb"),
         ] {
             assert_eq!(
