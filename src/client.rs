@@ -11,6 +11,7 @@ use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::cost::{CostReport, CostTracker};
 use crate::deadline::Deadline;
+use crate::embed::{EmbedRequest, Embeddings};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{MetricsSnapshot, Recorder};
 use crate::models::{ModelInfo, ModelsRequest};
@@ -164,6 +165,35 @@ impl Client {
     /// As for [`complete`](Self::complete), until the first event.
     pub fn complete_stream(&self, prompt: impl Into<ChatRequest>) -> Result<ChatStream, Error> {
         self.caller.stream(&prompt.into(), true)
+    }
+
+    /// Turns texts into vectors: any number of texts, in their order.
+    ///
+    /// The texts are split by the provider's limits and sent in parallel. All requests share one
+    /// deadline and one cancel token. If one of them fails after its retries, the others are
+    /// cancelled and the call fails. Budgets, [`costs`](Self::costs), metrics and observers see
+    /// each request as one call.
+    ///
+    /// ```no_run
+    /// use tollgate::{Client, EmbedRequest};
+    ///
+    /// let client = Client::openai("text-embedding-3-small")?;
+    /// let vectors = client.embed(["Paris is in France.", "Rome is in Italy."])?;
+    /// println!("{} vectors of {} components", vectors.len(), vectors.dimension());
+    /// let short = client.embed(EmbedRequest::from("Rome").dimensions(256))?;
+    /// assert_eq!(short[0].len(), 256);
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if there is no
+    /// text, one is empty, or the provider does not support the request.
+    /// [`Protocol`](crate::ErrorKind::Protocol) if the answer does not have one finite vector for
+    /// each text, all of one length. Otherwise as for [`chat`](Self::chat).
+    #[doc(alias = "embeddings")]
+    pub fn embed(&self, texts: impl Into<EmbedRequest>) -> Result<Embeddings, Error> {
+        self.caller.embed(&texts.into())
     }
 
     /// Lists the models of a provider, in its order. A long list comes in pages; all are read, each

@@ -25,6 +25,7 @@
 //! | choose a provider, or reach your own server | [`Client::new`], [`ProviderConfig`], [`provider::Profile`] | [providers](guide::providers) |
 //! | use OpenAI's Responses instead of Chat Completions | [`ChatRequest::wire_format`] | [providers](guide::providers) |
 //! | call from many threads | [`Client`] is `Send + Sync + Clone`; [`PoolConfig`] | [connections](guide::connections) |
+//! | turn texts into vectors | [`Client::embed`], [`EmbedRequest`] | |
 //! | print an answer as the model writes it | [`Client::stream`], [`ChatStream`] | [streaming](guide::streaming) |
 //! | let the model call functions, or get an answer of a type | [`Tool`], [`ChatResponse::parse`] | [tools](guide::tools) |
 //! | handle failures | [`Error`], [`ErrorKind`] | [errors](guide::errors) |
@@ -67,6 +68,7 @@ pub mod cost;
 mod deadline;
 mod decoder;
 mod display;
+pub mod embed;
 mod error;
 pub mod guide;
 mod histogram;
@@ -118,6 +120,8 @@ pub use cost::{
     CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, UnreportedUsage,
 };
 pub use decoder::StreamDecoder;
+#[doc(inline)]
+pub use embed::{EmbedRequest, Embeddings};
 pub use error::{Attempt, AttemptFailure, Decision, Error, ErrorKind, GiveUp, Phase, Wait};
 pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;

@@ -100,7 +100,7 @@ const SIDES: [Side; 6] = [
 
 fn client(server: &Loopback, side: &Side) -> Client {
     let mut profile = Profile::builtin(side.provider).unwrap();
-    profile.format = side.format;
+    profile.format = Some(side.format);
     let builder = builder(server, side.provider).profile(profile).model("some-model");
     builder.build().unwrap()
 }

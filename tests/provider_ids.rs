@@ -121,7 +121,11 @@ fn the_name_in_the_price_table_is_used_for_prices_only() {
 fn a_custom_provider_has_its_own_id_and_the_prices_of_another() {
     let server = loopback();
     let profile = Profile::builtin("openai").unwrap();
-    let mut own = Profile::new("my-gateway", profile.format, server.base_url("openai"));
+    let mut own = Profile::new(
+        "my-gateway",
+        profile.format.expect("it has chats"),
+        server.base_url("openai"),
+    );
     own.prices = Some("openai".into());
     let own = || Client::builder().profile(own.clone()).api_key(KEY).model("gpt-4o-mini");
     let budget = Budget::total(Money::dollars(1)).provider("my-gateway").per_provider();

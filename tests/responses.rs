@@ -120,7 +120,7 @@ fn chat_completions_are_the_default_and_responses_can_be_chosen_in_three_ways() 
     assert!(path(&gateway, request()).ends_with("/responses"));
     // A provider's profile.
     let mut profile = Profile::builtin("openai").unwrap();
-    profile.format = Format::OpenAiResponses;
+    profile.format = Some(Format::OpenAiResponses);
     let by_profile = builder(&server, "openai").profile(profile).build().unwrap();
     assert_eq!(path(&by_profile, "hi".into()), "/v1/responses");
     let chat = ChatRequest::from("hi").wire_format(Format::OpenAiChat);

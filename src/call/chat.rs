@@ -48,30 +48,36 @@ impl Chat<'_> {
     /// request, or a model that exists in Responses only.
     pub(super) fn wire(&self, target: &Target) -> Result<Wire, Error> {
         let profile = &target.endpoint.settings.profile;
+        let Some(own) = profile.format else {
+            return Err(Error::invalid_request(format!(
+                "{} has no chats, only embeddings; use Client::embed, or name another provider",
+                profile.id
+            )));
+        };
         let format = match self.request.wire_format {
-            Some(asked) if asked != profile.format => {
+            Some(asked) if asked != own => {
                 let is_openai =
                     |format| matches!(format, Format::OpenAiChat | Format::OpenAiResponses);
-                if !is_openai(asked) || !is_openai(profile.format) {
+                if !is_openai(asked) || !is_openai(own) {
                     return Err(Error::invalid_request(format!(
                         "the request asks for the wire format {}, but {} speaks {}; leave \
                          wire_format unset, or name another provider",
                         asked.as_str(),
                         profile.id,
-                        profile.format.as_str()
+                        own.as_str()
                     )));
                 }
                 asked
             }
             Some(asked) => asked,
             // Elsewhere a model of the same name may have both.
-            None if profile.format == Format::OpenAiChat
+            None if own == Format::OpenAiChat
                 && matches!(profile.id.as_str(), "openai" | "azure")
                 && openai_responses::serves(&target.model) =>
             {
                 Format::OpenAiResponses
             }
-            None => profile.format,
+            None => own,
         };
         if !self.completion {
             return Ok(Wire::chat(format, &target.model));
@@ -138,6 +144,7 @@ pub(super) fn options(request: &ChatRequest) -> Options<'_> {
             idle: request.idle_timeout,
             stream: request.stream_timeout,
         },
+        since: None,
         cancel: request.cancel_token.as_ref(),
         idempotency_key: request.idempotency_key.as_deref(),
     }

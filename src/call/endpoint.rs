@@ -18,7 +18,7 @@ pub(crate) struct Endpoint {
     pub(super) headers: Headers,
     pub(crate) origin: Origin,
     pub(super) server: Arc<Server>,
-    /// The address of its own format; `None` if that depends on the model.
+    /// The address of its chats; `None` if that depends on the model, or if it has no chats.
     uri: Option<(Wire, Uri)>,
 }
 
@@ -39,11 +39,12 @@ impl Endpoint {
         let (address, port) = transport::host_and_port(&settings.base);
         let provider = settings.profile.id.clone();
         let server = Arc::new(Server { provider, address, port });
-        let wire = Wire::chat(settings.profile.format, "");
+        let wire = settings.profile.format.map(|format| Wire::chat(format, ""));
         // An impossible address is an error of each request instead.
-        let uri = (wire.has_one_path() && !url::holds_model(&settings.base))
-            .then(|| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)))
-            .flatten();
+        let uri =
+            wire.filter(|wire| wire.has_one_path() && !url::holds_model(&settings.base)).and_then(
+                |wire| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)),
+            );
         Ok(Self { settings, headers, origin, server, uri })
     }
 

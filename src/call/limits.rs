@@ -48,7 +48,7 @@ impl Limits {
             )));
         }
         let timeouts = own.over(timeouts);
-        let whole = TimeLimit::after("timeout", begun, timeouts.call);
+        let whole = TimeLimit::after("timeout", options.since.unwrap_or(begun), timeouts.call);
         let (setting, stream) = timeouts.stream;
         let end = TimeLimit::after(setting, begun, stream);
         let call = if streams { whole.earlier(end) } else { whole };

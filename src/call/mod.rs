@@ -3,6 +3,8 @@
 mod admission;
 mod chat;
 mod count;
+mod embed;
+mod embed_all;
 mod endpoint;
 mod limits;
 mod models;

@@ -12,6 +12,7 @@ use crate::config::TimeLimits;
 use crate::error::Error;
 use crate::metrics;
 use crate::models::ModelsRequest;
+use crate::provider::Format;
 use crate::wire::Delivery;
 use crate::wire::models::{self, ModelList, Page};
 
@@ -36,6 +37,7 @@ impl Operation for Models<'_> {
             asked: Asked::Provider(request.provider.as_ref(), ""),
             tags: &request.tags,
             limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
+            since: None,
             cancel: request.cancel_token.as_ref(),
             idempotency_key: None,
         }
@@ -58,7 +60,9 @@ impl Operation for Models<'_> {
                 settings.profile.id
             )));
         }
-        let path = ModelList::of(settings.profile.format)?.path(self.page.as_deref());
+        // Servers with only embeddings follow OpenAI.
+        let format = settings.profile.format.unwrap_or(Format::OpenAiChat);
+        let path = ModelList::of(format)?.path(self.page.as_deref());
         let uri = url::at(&settings.base, &path, "")?;
         let (method, body, content) = (Method::GET, Vec::new(), models::decode as Decode<Page>);
         Ok((Prepared { target, method, uri, body, betas: None, content }, ()))

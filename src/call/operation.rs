@@ -1,6 +1,7 @@
 //! What differs between operations. The loop is the same for all.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use super::Caller;
 use super::limits::Limits;
@@ -59,6 +60,8 @@ pub(super) struct Options<'a> {
     pub(super) asked: Asked<'a>,
     pub(super) tags: &'a BTreeMap<String, String>,
     pub(super) limits: TimeLimits,
+    /// When the limit of the whole call began, if the call is part of a longer one.
+    pub(super) since: Option<Instant>,
     pub(super) cancel: Option<&'a CancelToken>,
     pub(super) idempotency_key: Option<&'a str>,
 }

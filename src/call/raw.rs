@@ -33,6 +33,7 @@ impl Operation for Raw<'_> {
             asked: Asked::Provider(request.provider.as_ref(), request.model()),
             tags: &request.tags,
             limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
+            since: None,
             cancel: request.cancel_token.as_ref(),
             idempotency_key: request.idempotency_key.as_deref(),
         }

@@ -82,7 +82,7 @@ impl ProviderConfig {
             true => Ok(None),
             false => access::key(&profile, self.api_key, environment, setters),
         };
-        let is_vertex = profile.format == Format::Vertex;
+        let is_vertex = profile.format == Some(Format::Vertex);
         let (mut credentials, mut own_project) = (self.credentials, None);
         if is_vertex && credentials.is_none() && !self.without_api_key && matches!(key, Ok(None)) {
             match vertex::default_credentials(environment, setters) {
@@ -181,7 +181,7 @@ impl ProviderConfig {
             add_header(&mut headers, name, value, sensitive, &mut problems);
         }
 
-        let has_betas = profile.format == Format::Anthropic || is_vertex;
+        let has_betas = profile.format == Some(Format::Anthropic) || is_vertex;
         let betas = has_betas.then(|| headers.remove(anthropic::BETAS));
 
         let proxy = base.as_ref().and_then(|base| {

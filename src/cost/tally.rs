@@ -34,13 +34,19 @@ pub struct Tally {
 impl Tally {
     /// The tally of one call.
     pub(super) fn of(record: &CallRecord) -> Self {
-        let cost = record.cost.unwrap_or_default();
+        Self::of_answer(record.usage, record.cost)
+    }
+
+    /// The tally of one call with this usage and, if the price is known, this cost.
+    pub(crate) fn of_answer(usage: Usage, cost: Option<Cost>) -> Self {
+        let is_priced = cost.is_some();
+        let cost = cost.unwrap_or_default();
         Self {
             calls: 1,
-            unpriced: u64::from(record.cost.is_none()),
+            unpriced: u64::from(!is_priced),
             bound: u64::from(cost.source == CostSource::Bound),
             estimated: u64::from(cost.source == CostSource::Estimated),
-            usage: record.usage,
+            usage,
             cost,
         }
     }

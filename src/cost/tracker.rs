@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind};
 use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 use crate::time::rfc3339::seconds;
+use crate::upper_bound::Tokenizer;
 use crate::usage::Usage;
 use describe::{status, unknown_price};
 use state::State;
@@ -107,6 +108,11 @@ impl CostTracker {
     /// The prices it uses.
     pub fn prices(&self) -> &Prices {
         &self.inner.config.prices
+    }
+
+    /// The caller's tokenizer.
+    pub(crate) fn tokenizer(&self) -> Option<&dyn Tokenizer> {
+        self.inner.config.tokenizer.as_deref()
     }
 
     /// Calls `listener` on every alert, as long as the listener is alive.

@@ -12,6 +12,9 @@ pub(crate) const CHAT: &str = "chat";
 /// `gen_ai.operation.name` of a call to OpenAI's text completions.
 pub(crate) const TEXT_COMPLETION: &str = "text_completion";
 
+/// `gen_ai.operation.name` of a call for embeddings.
+pub(crate) const EMBEDDINGS: &str = "embeddings";
+
 /// The operation of [`Client::count_tokens`](crate::Client::count_tokens). Our own name.
 pub(crate) const COUNT_TOKENS: &str = "count_tokens";
 

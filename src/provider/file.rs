@@ -12,7 +12,9 @@ use std::fs;
 use std::path::Path;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
-use super::{Auth, Dialect, Format, ModelNames, Profile, Provider, model_name, registry};
+use super::{
+    Auth, Dialect, EmbeddingFormat, Format, ModelNames, Profile, Provider, model_name, registry,
+};
 use crate::error::{Error, ErrorKind};
 
 type Text = Cow<'static, str>;
@@ -21,8 +23,8 @@ impl Profile {
     /// Reads one profile or a list of profiles from JSON.
     ///
     /// A profile has the fields of [`Profile`], and `extends`: the name of a built-in provider that
-    /// supplies every field the profile does not set. Without `extends`, it needs `id`, `format`
-    /// and `base_url`.
+    /// supplies every field the profile does not set. Without `extends`, it needs `id` and `base_url`,
+    /// and `format` (of its chats), `embeddings` (the format of its embeddings), or both.
     ///
     /// ```
     /// use tollgate::provider::Profile;
@@ -113,6 +115,7 @@ struct ProfileFields {
     id: Option<Id>,
     extends: Option<Known>,
     format: Option<Format>,
+    embeddings: Option<EmbeddingFormat>,
     base_url: Option<Url>,
     base_url_variables: Option<Vec<Variable>>,
     host_variables: Option<Vec<Variable>>,
@@ -130,13 +133,12 @@ struct ProfileFields {
 impl<'de> Deserialize<'de> for Profile {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = ProfileFields::deserialize(deserializer)?;
-        let base = match (fields.extends, &fields.id, fields.format, &fields.base_url) {
+        let has_format = fields.format.is_some() || fields.embeddings.is_some();
+        let base = match (fields.extends, &fields.id, has_format, &fields.base_url) {
             (Some(Known(base)), ..) => base,
-            (None, Some(id), Some(format), Some(url)) => {
-                Self::new(id.0.clone(), format, url.0.clone())
-            }
+            (None, Some(id), true, Some(url)) => Self::at(id.0.clone(), url.0.clone()),
             (None, None, ..) => return Err(D::Error::missing_field("id")),
-            (None, _, None, _) => return Err(D::Error::missing_field("format")),
+            (None, _, false, _) => return Err(D::Error::missing_field("format")),
             (None, ..) => return Err(D::Error::missing_field("base_url")),
         };
         let dialect = match &fields.dialect {
@@ -148,7 +150,8 @@ impl<'de> Deserialize<'de> for Profile {
         };
         Ok(Self {
             id: fields.id.map_or(base.id, |id| id.0),
-            format: fields.format.unwrap_or(base.format),
+            format: fields.format.or(base.format),
+            embeddings: fields.embeddings.or(base.embeddings),
             base_url: fields.base_url.map_or(base.base_url, |url| url.0),
             base_url_variables: names(fields.base_url_variables, base.base_url_variables),
             host_variables: names(fields.host_variables, base.host_variables),

@@ -14,6 +14,7 @@ mod registry;
 mod similar;
 
 pub use crate::chat::{Format, Provider};
+pub use crate::embed::EmbeddingFormat;
 pub use crate::wire::openai_chat::{
     CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
     ReasoningMember, ResponseFormats, Seed,

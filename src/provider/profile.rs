@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::{Format, Provider, file, registry};
+use super::{EmbeddingFormat, Format, Provider, file, registry};
 use crate::wire::openai_chat::Dialect;
 
 /// A static or an owned string.
@@ -31,8 +31,12 @@ type Text = Cow<'static, str>;
 pub struct Profile {
     /// The provider's id.
     pub id: Provider,
-    /// The provider's wire format.
-    pub format: Format,
+    /// The wire format of its chats; `None` if it has only embeddings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
+    /// How its embeddings are called; `None` if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embeddings: Option<EmbeddingFormat>,
     /// The URL that the format's paths are appended to. `{NAME}` stands for the value of the
     /// environment variable `NAME`, such as an account name. `{A|B=x}` stands for the value of `A`,
     /// otherwise of `B`, otherwise `x`. `{model}` in the path stands for the model of each request.
@@ -128,10 +132,34 @@ impl Profile {
     /// Makes the profile of a provider with this wire format and base URL, and the key as a bearer
     /// token.
     pub fn new(id: impl Into<Provider>, format: Format, base_url: impl Into<Text>) -> Self {
+        Self { format: Some(format), ..Self::at(id.into(), base_url.into()) }
+    }
+
+    /// Makes the profile of a provider that has only embeddings, with the key as a bearer token. A
+    /// chat with it is refused before sending.
+    ///
+    /// ```
+    /// use tollgate::provider::{EmbeddingFormat, Profile};
+    ///
+    /// let format = EmbeddingFormat::OpenAiCompatible;
+    /// let profile = Profile::embeddings_only("acme", format, "https://embed.acme.example/v1");
+    /// assert_eq!((profile.format, profile.embeddings), (None, Some(format)));
+    /// ```
+    pub fn embeddings_only(
+        id: impl Into<Provider>,
+        format: EmbeddingFormat,
+        base_url: impl Into<Text>,
+    ) -> Self {
+        Self { embeddings: Some(format), ..Self::at(id.into(), base_url.into()) }
+    }
+
+    /// A profile without any endpoint.
+    pub(super) fn at(id: Provider, base_url: Text) -> Self {
         Self {
-            id: id.into(),
-            format,
-            base_url: base_url.into(),
+            id,
+            format: None,
+            embeddings: None,
+            base_url,
             base_url_variables: Vec::new(),
             host_variables: Vec::new(),
             key_variables: Vec::new(),
@@ -161,6 +189,12 @@ impl Profile {
     /// Returns all built-in profiles.
     pub fn all() -> impl Iterator<Item = Self> {
         registry::all()
+    }
+
+    /// Sets how its embeddings are called. Default: it has none.
+    pub fn embeddings(mut self, format: EmbeddingFormat) -> Self {
+        self.embeddings = Some(format);
+        self
     }
 
     /// Sets the environment variables that contain another base URL. Default: none but

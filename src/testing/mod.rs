@@ -139,7 +139,9 @@ impl Loopback {
         let path = match Profile::builtin(provider.into().as_str()) {
             Some(profile) => {
                 let path = path(&profile.base_url);
-                self.server.paths.serve(path, profile.format);
+                if let Some(format) = profile.format {
+                    self.server.paths.serve(path, format);
+                }
                 filled(path)
             }
             None => {

@@ -14,6 +14,7 @@ use crate::upper_bound::{ModelLimits, Unbounded, UpperBound};
 use crate::wire::Wire;
 use crate::wire::format::Path;
 pub(in crate::wire) use prompt::Prompt;
+pub(in crate::wire) use text::tokens as text_tokens;
 
 /// Measures the request body as sent, whichever setting produced each member.
 ///

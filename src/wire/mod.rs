@@ -9,6 +9,7 @@ pub(crate) mod anthropic;
 mod beside;
 mod cohere;
 mod delivery;
+pub(crate) mod embeddings;
 mod encoded;
 mod failed;
 mod finish_reason;

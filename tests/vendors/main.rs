@@ -115,7 +115,7 @@ fn request() -> ChatRequest {
 fn every_vendor_is_in_these_tables() {
     use tollgate::provider::{Format, Profile};
 
-    let chats = || Profile::all().filter(|profile| profile.format == Format::OpenAiChat);
+    let chats = || Profile::all().filter(|profile| profile.format == Some(Format::OpenAiChat));
     for profile in chats() {
         assert!(CHATS.iter().any(|chat| profile.id == chat.name), "{}", profile.id);
     }

@@ -17,7 +17,8 @@ use crate::wire::openai_chat::{CallIds, Dialect, InstructionRole, OutputLimit};
 struct Row {
     id: &'static str,
     aliases: &'static [&'static str],
-    format: Format,
+    /// The format of its chats, if it has any.
+    format: Option<Format>,
     base_url: &'static str,
     /// Adds the rest of the profile.
     fill: fn(Profile) -> Profile,
@@ -30,7 +31,7 @@ impl Row {
         base_url: &'static str,
         fill: fn(Profile) -> Profile,
     ) -> Self {
-        Self { id, aliases, format: Format::OpenAiChat, base_url, fill }
+        Self { id, aliases, format: Some(Format::OpenAiChat), base_url, fill }
     }
 
     const fn anthropic(
@@ -39,7 +40,7 @@ impl Row {
         base_url: &'static str,
         fill: fn(Profile) -> Profile,
     ) -> Self {
-        Self { id, aliases, format: Format::Anthropic, base_url, fill }
+        Self { id, aliases, format: Some(Format::Anthropic), base_url, fill }
     }
 
     const fn cohere(
@@ -48,7 +49,7 @@ impl Row {
         base_url: &'static str,
         fill: fn(Profile) -> Profile,
     ) -> Self {
-        Self { id, aliases, format: Format::Cohere, base_url, fill }
+        Self { id, aliases, format: Some(Format::Cohere), base_url, fill }
     }
 
     const fn gemini(
@@ -57,7 +58,7 @@ impl Row {
         base_url: &'static str,
         fill: fn(Profile) -> Profile,
     ) -> Self {
-        Self { id, aliases, format: Format::Gemini, base_url, fill }
+        Self { id, aliases, format: Some(Format::Gemini), base_url, fill }
     }
 
     const fn vertex(
@@ -66,7 +67,7 @@ impl Row {
         base_url: &'static str,
         fill: fn(Profile) -> Profile,
     ) -> Self {
-        Self { id, aliases, format: Format::Vertex, base_url, fill }
+        Self { id, aliases, format: Some(Format::Vertex), base_url, fill }
     }
 
     fn is(&self, name: &str) -> bool {
@@ -75,7 +76,8 @@ impl Row {
     }
 
     fn profile(&self) -> Profile {
-        (self.fill)(Profile::new(Provider::from_static(self.id), self.format, self.base_url))
+        let at = Profile::at(Provider::from_static(self.id), self.base_url.into());
+        (self.fill)(Profile { format: self.format, ..at })
     }
 }
 

@@ -2,7 +2,7 @@
 //! name. Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
-use crate::provider::{Auth, ModelNames};
+use crate::provider::{Auth, EmbeddingFormat, ModelNames};
 use crate::wire::openai_chat::{
     CallIds, Dialect, ImageInput, InstructionRole, ReasoningBack, ReasoningControl,
     ReasoningMember, ResponseFormats, Seed,
@@ -12,6 +12,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("openai", &[], "https://api.openai.com/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
+            .embeddings(EmbeddingFormat::OpenAi)
             .docs("https://developers.openai.com/api/reference/overview")
             .base_url_variables(["OPENAI_API_BASE"])
             .key_variables(["OPENAI_API_KEY"])
@@ -26,6 +27,7 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .model_names(ModelNames::Plain)
+                .embeddings(EmbeddingFormat::OpenAi)
                 .docs(
                     "https://learn.microsoft.com/en-us/azure/foundry/openai/api-version-lifecycle",
                 )
@@ -45,6 +47,7 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .model_names(ModelNames::Plain)
+                .embeddings(EmbeddingFormat::OpenAi)
                 .docs("https://learn.microsoft.com/en-us/azure/foundry/openai/reference")
                 .prices("azure")
                 .host_variables(["AZURE_OPENAI_ENDPOINT", "AZURE_API_BASE"])
@@ -145,6 +148,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
+            .embeddings(EmbeddingFormat::Mistral)
             .docs("https://docs.mistral.ai/resources/migration-guides")
             .base_url_variables(["MISTRAL_API_BASE"])
             .key_variables(["MISTRAL_API_KEY"])

@@ -37,7 +37,7 @@ fn every_row_has_an_address_a_key_and_a_documentation_page() {
             assert!(names.iter().all(|name| shouted(name)), "{id}: {names:?}");
         }
         // Anthropic's SDKs expect a base URL without the version, and so does this crate.
-        if profile.format == Format::Anthropic {
+        if profile.format == Some(Format::Anthropic) {
             assert!(!profile.base_url.ends_with("/v1"), "{id}");
             assert_eq!(profile.headers[0].0, "anthropic-version", "{id}");
         } else {

@@ -7,7 +7,7 @@
 /// (`@anthropic-ai/tokenizer`, `text.normalize('NFKC')`), and SentencePiece models by default (its
 /// `doc/normalization.md`, `nmt_nfkc`). That can lengthen a text. The extreme is U+FDFA, whose
 /// three bytes become 33 (UAX #15, table "Maximum Expansion Factors").
-pub(super) fn tokens(text: &str) -> u64 {
+pub(in crate::wire) fn tokens(text: &str) -> u64 {
     let added: u64 = if text.is_ascii() { 0 } else { text.chars().map(added).sum() };
     u64::try_from(text.len()).unwrap_or(u64::MAX).saturating_add(added)
 }

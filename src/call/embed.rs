@@ -1,0 +1,278 @@
+//! Embeddings: one attempt at one request.
+
+use std::borrow::Cow;
+use std::time::{Duration, Instant, SystemTime};
+use ureq::http::Method;
+
+use super::Caller;
+use super::operation::{OngoingAttempt, Operation, Options};
+use super::prepared::{Prepared, Signature};
+use super::target::{Asked, Target};
+use super::url;
+use crate::cancel::CancelToken;
+use crate::config::TimeLimits;
+use crate::cost::{Bill, CallPlan, Reservation};
+use crate::embed::{EmbedBatch, EmbedRequest, Rows, Truncation};
+use crate::error::Error;
+use crate::metrics;
+use crate::observed::Answer;
+use crate::upper_bound::UpperBound;
+use crate::usage::{Usage, UsageSource};
+use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
+use crate::wire::{self, Delivery};
+
+/// The texts of one request, which is one call for budgets, metrics and observers.
+pub(super) struct Embed<'a> {
+    pub(super) request: &'a EmbedRequest,
+    pub(super) texts: &'a [String],
+    /// The place of the first of them in the request.
+    pub(super) first: usize,
+    /// The sizes of the texts; empty if they are not known yet.
+    pub(super) sizes: &'a [Size],
+    pub(super) cancel: Option<&'a CancelToken>,
+    pub(super) idempotency_key: Option<Cow<'a, str>>,
+    /// When the call for all texts began.
+    pub(super) since: Instant,
+}
+
+/// The parts of an encoded request besides its bytes.
+pub(super) struct Encoding {
+    format: Embeddings,
+    texts: usize,
+    dimensions: Option<u32>,
+    /// The plan that every later attempt is reserved with.
+    plan: CallPlan,
+    /// The bytes of the texts, to estimate their tokens.
+    text_bytes: usize,
+}
+
+/// The answer to one request.
+pub(super) struct Answered {
+    pub(super) rows: Rows,
+    pub(super) model: String,
+    pub(super) batch: EmbedBatch,
+}
+
+impl<'a> From<&'a Answered> for Answer<'a> {
+    fn from(answered: &'a Answered) -> Self {
+        let Answered { model, batch, .. } = answered;
+        Self {
+            model,
+            id: batch.id.as_deref(),
+            request_id: batch.request_id.as_deref(),
+            finish_reason: None,
+            usage: batch.usage,
+            cost: batch.cost,
+        }
+    }
+}
+
+/// The format of a target's embeddings.
+///
+/// # Errors
+///
+/// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) if the provider has none.
+pub(super) fn format(target: &Target) -> Result<Embeddings, Error> {
+    let profile = &target.endpoint.settings.profile;
+    profile.embeddings.map(Embeddings::of).ok_or_else(|| {
+        Error::invalid_request(format!(
+            "no embeddings are known for {}; name another provider, set \
+             Profile::embeddings, or use Client::post",
+            profile.id
+        ))
+    })
+}
+
+/// A target as the wire formats see it.
+pub(super) fn wire_target(target: &Target) -> embeddings::Target<'_> {
+    embeddings::Target { provider: target.endpoint.id(), model: &target.model }
+}
+
+/// The sizes of texts for a target.
+pub(super) fn sizes(caller: &Caller, target: &Target, texts: &[String]) -> Vec<Size> {
+    let tokenizer = caller.settings.costs.tokenizer();
+    let provider = target.endpoint.id().as_str();
+    let counted = |text: &String| {
+        tokenizer.and_then(|tokenizer| tokenizer.count(provider, &target.model, text))
+    };
+    texts.iter().map(|text| Size::of(text, counted(text))).collect()
+}
+
+/// Why texts cannot be sent, if `first` is the place of the first of them.
+pub(super) fn problem(
+    request: &EmbedRequest,
+    texts: &[String],
+    sizes: &[Size],
+    first: usize,
+    limits: &Limits,
+) -> Option<Error> {
+    if request.texts.is_empty() {
+        return Some(Error::invalid_request("the request has no texts to embed; add at least one"));
+    }
+    for (setting, value) in
+        [("batch_size", request.batch_size), ("parallel_requests", request.parallel_requests)]
+    {
+        if value == Some(0) {
+            return Some(Error::invalid_request(format!(
+                "the {setting} is zero; set more than zero, or leave it unset"
+            )));
+        }
+    }
+    // Providers answer 400 to an empty text, and some embed it.
+    if let Some(empty) = texts.iter().position(String::is_empty) {
+        return Some(Error::invalid_request(format!(
+            "the text {} is empty; remove it",
+            first + empty
+        )));
+    }
+    let may_truncate = request.truncation.is_some_and(|it| it != Truncation::Off)
+        || (request.truncation.is_none() && limits.truncates);
+    let most = limits.text_tokens.filter(|_| !may_truncate)?;
+    let (place, tokens) = sizes.iter().enumerate().find_map(|(place, size)| {
+        let tokens = size.counted.filter(|tokens| *tokens > most)?;
+        Some((first + place, tokens))
+    })?;
+    Some(Error::invalid_request(format!(
+        "the text {place} has {tokens} tokens, but the model reads at most {most}; split it, or \
+         set a truncation if the provider has one"
+    )))
+}
+
+impl Operation for Embed<'_> {
+    type Content = Encoding;
+    type Reserved = Reservation;
+
+    fn delivery(&self) -> Delivery {
+        Delivery::Whole
+    }
+
+    fn options(&self) -> Options<'_> {
+        let request = self.request;
+        Options {
+            asked: asked(request),
+            tags: &request.tags,
+            limits: TimeLimits {
+                call: request.timeout,
+                attempt: request.attempt_timeout,
+                ..TimeLimits::default()
+            },
+            since: Some(self.since),
+            cancel: self.cancel,
+            idempotency_key: self.idempotency_key.as_deref(),
+        }
+    }
+
+    fn name(&self, _target: Option<&Target>) -> &'static str {
+        metrics::EMBEDDINGS
+    }
+
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+    ) -> Result<(Prepared<Encoding>, Reservation), Error> {
+        let format = format(&target)?;
+        let (request, texts) = (self.request, self.texts);
+        let limits = format.limits(wire_target(&target));
+        let sizes = match self.sizes.len() == texts.len() {
+            true => Cow::Borrowed(self.sizes),
+            false => Cow::Owned(sizes(caller, &target, texts)),
+        };
+        if let Some(problem) = problem(request, texts, &sizes, self.first, &limits) {
+            return Err(problem);
+        }
+        let path = format.path(wire_target(&target));
+        let settings = &target.endpoint.settings;
+        let uri = url::at(&settings.base, &path, &target.model)?;
+        let body = format.encode(&Batch { request, texts, target: wire_target(&target) })?;
+        let text_bytes = texts.iter().map(String::len).sum();
+
+        let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
+        let mut plan = CallPlan::priced_as(provider, priced_as, &target.model)
+            .tags(&request.tags)
+            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+        let costs = &caller.settings.costs;
+        costs.measure(&mut plan, None, |_| {
+            let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
+            let input_tokens = tokens.fold(0, u64::saturating_add);
+            Ok(UpperBound { input_tokens, ..UpperBound::default() })
+        })?;
+        let reservation = costs.reserve(plan.clone())?;
+        let (texts, dimensions) = (texts.len(), request.dimensions);
+        let content = Encoding { format, texts, dimensions, plan, text_bytes };
+        let method = Method::POST;
+        Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
+    }
+
+    fn reserve_again(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared<Encoding>,
+    ) -> Result<Reservation, Error> {
+        caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+}
+
+/// The model that a request asks for.
+pub(super) fn asked(request: &EmbedRequest) -> Asked<'_> {
+    Asked::Model(request.provider.as_ref(), request.model.as_deref())
+}
+
+/// Makes one attempt.
+pub(super) fn sent(
+    mut attempt: OngoingAttempt<'_, '_, Encoding>,
+    reserved: Reservation,
+) -> Result<Answered, Error> {
+    let signature = attempt.sign()?;
+    let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
+    match ask(&mut attempt, &signature) {
+        Ok(mut answered) => {
+            let mut usage = answered.batch.usage;
+            if usage.source == UsageSource::Missing {
+                let reported_cost = usage.reported_cost;
+                usage = Usage { reported_cost, ..Usage::estimated(text_bytes, 0) };
+            }
+            answered.batch.usage = usage;
+            answered.batch.cost =
+                charge.settle(Bill::new(usage).served_model(answered.model.as_str()));
+            Ok(answered)
+        }
+        Err(error) => {
+            charge.fail(&error);
+            Err(error)
+        }
+    }
+}
+
+/// Sends a request and reads the answer.
+fn ask(
+    attempt: &mut OngoingAttempt<'_, '_, Encoding>,
+    signature: &Signature,
+) -> Result<Answered, Error> {
+    let (incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
+    let (content, secrets) = (&prepared.content, &signature.secrets);
+    let (reply, now) = (incoming.reply(), SystemTime::now());
+    let decoded = content.format.decode(reply, content.texts, content.dimensions);
+    match decoded {
+        Ok(embeddings::Decoded { rows, usage, mut model, mut id }) => {
+            let asked = &prepared.target.model;
+            if model.is_empty() {
+                asked.clone_into(&mut model);
+            }
+            wire::showable_model(&mut model, asked, secrets);
+            id.iter_mut().for_each(|id| wire::showable(id, secrets));
+            let batch = EmbedBatch {
+                texts: content.texts,
+                usage,
+                cost: None,
+                id,
+                request_id: wire::request_id(reply, secrets),
+                rate_limit: wire::rate_limit(reply, now),
+                latency: Duration::ZERO,
+                attempts: Vec::new(),
+            };
+            Ok(Answered { rows, model, batch })
+        }
+        Err(failure) => Err(wire::error(failure, reply, now, secrets)),
+    }
+}
