@@ -360,8 +360,10 @@ impl OpenMessage<'_> {
         self.own.map(others) == own.map(others)
     }
 
-    /// Returns the item. It has a `type` because llama.cpp needs one. A text from another provider
-    /// becomes a plain string, which every server accepts.
+    /// Returns the item. It has a `type` because llama.cpp needs one. Texts and refusals that did
+    /// not arrive in an item become a plain string, which every server accepts: parts are only
+    /// valid in an item with the server's `id` and `status` (`OutputMessage` beside
+    /// `EasyInputMessage` in openai/openai-openapi, `openapi.yaml`).
     fn into_item(self) -> Value {
         let mut item = Map::from_iter([
             ("type".to_owned(), "message".into()),
@@ -369,14 +371,30 @@ impl OpenMessage<'_> {
         ]);
         let members = self.own.into_iter().flatten().filter(|(name, _)| *name != CONTENT);
         item.extend(members.map(|(name, value)| (name.clone(), value.clone())));
-        let mut content = self.content;
-        let content = match content.as_mut_slice() {
-            [only] if self.own.is_none() && only["type"] == "output_text" => only["text"].take(),
-            _ => content.into(),
+        let content = match self.own {
+            Some(_) => self.content.into(),
+            None => plain_text(&self.content).into(),
         };
         item.insert("content".to_owned(), content);
         item.into()
     }
+}
+
+/// Joins texts and refusals. Texts follow each other directly, like the pieces of an answer with
+/// citations.
+fn plain_text(content: &[Value]) -> String {
+    let mut joined = String::new();
+    let mut refused = false;
+    for part in content {
+        let refusal = part.get("refusal").and_then(Value::as_str);
+        let text = part.get("text").and_then(Value::as_str);
+        if (refusal.is_some() || refused) && !joined.is_empty() {
+            joined.push_str("\n\n");
+        }
+        refused = refusal.is_some();
+        joined.push_str(refusal.or(text).unwrap_or_default());
+    }
+    joined
 }
 
 /// Encodes a text of the assistant (`response_output_text_param.py`, which requires annotations).

@@ -226,12 +226,7 @@ fn native_items_and_assistant_texts_are_written() {
         items(messages),
         json!([
             approval,
-            {"type": "message", "role": "assistant", "content": [
-                {"type": "output_text", "text": "a", "annotations": []},
-                {"type": "output_text", "text": "b", "annotations": []},
-                {"type": "refusal", "refusal": "no"},
-                {"type": "output_text", "text": "spoken", "annotations": []},
-            ]},
+            {"type": "message", "role": "assistant", "content": "ab\n\nno\n\nspoken"},
             {"role": "user", "content": "go"},
         ])
     );
