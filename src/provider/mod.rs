@@ -16,8 +16,8 @@ mod similar;
 pub use crate::chat::{Format, Provider};
 pub use crate::embed::EmbeddingFormat;
 pub use crate::wire::openai_chat::{
-    CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
-    ReasoningMember, ResponseFormats, Seed,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, ReasoningBack,
+    ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
 #[cfg(feature = "vertex")]
 pub use auth::google::GoogleCredentials;

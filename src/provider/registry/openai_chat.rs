@@ -4,7 +4,7 @@
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
 use crate::provider::{Auth, EmbeddingFormat, ModelNames};
 use crate::wire::openai_chat::{
-    CallIds, Dialect, ImageInput, InstructionRole, ReasoningBack, ReasoningControl,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, ReasoningBack, ReasoningControl,
     ReasoningMember, ResponseFormats, Seed,
 };
 
@@ -144,7 +144,9 @@ pub(super) static ROWS: &[Row] = &[
     }),
     // Its schema is closed: it answers `stream_options`, `seed`, `max_completion_tokens` and
     // a `name` on messages with 422 (mistralai/platform-docs-public, `openapi-public-doc.yaml`
-    // and "Known limitations"). Streams always report usage.
+    // and "Known limitations"). It has neither log probabilities nor refusals, its efforts are
+    // `high` and `none`, and documents are `document_url` (`openapi.yaml` there). Streams always
+    // report usage.
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -158,6 +160,10 @@ pub(super) static ROWS: &[Row] = &[
                 message_names: false,
                 reasoning_back: ReasoningBack::Never,
                 call_ids: CallIds::Nine,
+                reasoning_control: ReasoningControl::HighOrNone,
+                file_parts: FileParts::DocumentUrl,
+                log_probabilities: false,
+                refusals: false,
                 ..FOLLOWER
             })
     }),

@@ -83,6 +83,14 @@ pub struct Dialect {
     /// Whether the server accepts files, such as PDFs. If false, requests with files are an error.
     /// Plain text documents are sent as text to every server. Default: true.
     pub files: bool,
+    /// How files are written. Default: [`FileParts::File`].
+    pub file_parts: FileParts,
+    /// Whether requests can ask for log probabilities. If false, such a request is an error.
+    /// Default: true.
+    pub log_probabilities: bool,
+    /// Whether a model's refusal goes back as a refusal. If false, it goes back as text. Default:
+    /// true.
+    pub refusals: bool,
 }
 
 impl Dialect {
@@ -107,6 +115,9 @@ impl Dialect {
         response_formats: ResponseFormats::All,
         images: ImageInput::Any,
         files: true,
+        file_parts: FileParts::File,
+        log_probabilities: true,
+        refusals: true,
     };
 }
 
@@ -194,8 +205,22 @@ pub enum ReasoningControl {
     /// For Anthropic's format: `thinking: {type}`, `enabled` or `disabled`, plus
     /// `output_config: {effort}` if enabled, like DeepSeek.
     OutputConfig,
+    /// `reasoning_effort`, but only `high` or `none`, like Mistral. Other efforts are an error.
+    HighOrNone,
     /// Not supported: a request with an effort is an error.
     Unsupported,
+}
+
+/// How a server's requests hold files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FileParts {
+    /// As a part of type `file`, by id or as bytes. A file by URL is an error.
+    File,
+    /// By URL or as bytes in a part of type `document_url`, and by id in a part of type `file`, like
+    /// Mistral.
+    DocumentUrl,
 }
 
 /// Which reasoning goes back to the server; see [`ReasoningBack`].

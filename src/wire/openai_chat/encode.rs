@@ -42,6 +42,12 @@ pub(in crate::wire) fn encode(
         set(limit_member(model, dialect)[0], limit);
     }
     set("n", request.n.map(Value::from));
+    if request.logprobs.is_some() && !dialect.log_probabilities {
+        return Err(Error::invalid_request(
+            "the request asks for log probabilities, which this provider does not support; leave \
+             logprobs unset",
+        ));
+    }
     set("logprobs", request.logprobs.map(|_| true.into()));
     set("top_logprobs", request.logprobs.filter(|more| *more > 0).map(Value::from));
     set("temperature", request.temperature.map(Value::from));

@@ -6,7 +6,7 @@ mod tool_results;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-use super::dialect::{CallIds, Dialect, ImageInput};
+use super::dialect::{CallIds, Dialect, FileParts, ImageInput};
 use super::encode::instruction_role;
 use super::opaque;
 use crate::chat::{
@@ -200,11 +200,26 @@ impl Place<'_> {
     /// data URL with a file name. Files must be PDFs ("Expected a base64-encoded data URL with an
     /// application/pdf MIME type [...] but got unsupported MIME type 'text/markdown'";
     /// trpc-group/trpc-agent-go #1816), so a text document is sent as text.
+    ///
+    /// Mistral has `document_url` instead, by URL or as a data URL with `document_name`, and
+    /// `{"type": "file", "file_id": …}` (`DocumentURLChunk` and `FileChunk` in its `openapi.yaml`;
+    /// its page "Document QnA").
     fn document(&self, document: &Document) -> Result<Value, Error> {
         let refused = |what: String| self.invalid(&what);
+        let has_urls = self.dialect.file_parts == FileParts::DocumentUrl;
+        let by_url = |url: &str| {
+            let mut part = json!({"type": "document_url", "document_url": url});
+            if let Some(name) = &document.name {
+                part["document_name"] = name.as_str().into();
+            }
+            part
+        };
         if let MediaSource::Url(url) = &document.source {
             if !url.trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
             {
+                if has_urls {
+                    return Ok(by_url(url));
+                }
                 return Err(self.invalid(
                     "holds a document by URL, which Chat Completions cannot fetch; \
                      download it and use Document::from_bytes, or upload it and use \
@@ -213,6 +228,9 @@ impl Place<'_> {
             }
         }
         let file = match &*media::document(&document.source).map_err(refused)? {
+            MediaSource::FileId(id) if has_urls => {
+                return Ok(json!({"type": "file", "file_id": id}));
+            }
             MediaSource::FileId(id) => json!({"file_id": id}),
             MediaSource::Base64 { media_type, data } => {
                 if let Some(text) = media::text(media_type, data) {
@@ -228,6 +246,9 @@ impl Place<'_> {
                         "holds a document of type {media_type:?}, but Chat Completions supports only \
                          PDF and text; convert it, or upload it and use Document::from_file_id"
                     )));
+                }
+                if has_urls {
+                    return Ok(by_url(&data_url(media_type, data)));
                 }
                 let name = document.name.as_deref().unwrap_or("document.pdf");
                 json!({"filename": name, "file_data": data_url(media_type, data)})

@@ -33,8 +33,8 @@ use crate::wire::measure::Prompt;
 pub(super) use answer::{fingerprint, tool_call};
 use decode::decode;
 pub use dialect::{
-    CallIds, Dialect, ImageInput, InstructionRole, OutputLimit, ReasoningBack, ReasoningControl,
-    ReasoningMember, ResponseFormats, Seed,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, ReasoningBack,
+    ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
 use encode::{encode, limit_member};
 pub(super) use encode::{instruction_role, response_format, seed_member};

@@ -16,7 +16,8 @@ use crate::wire::tool_input;
 /// empty string: OpenAI requires content if there is no tool call.
 ///
 /// A refusal is sent back as a content part, or beside text as a member of the message: the content
-/// is "one or more of type `text`, or exactly one of type `refusal`" (OpenAI's reference).
+/// is "one or more of type `text`, or exactly one of type `refusal`" (OpenAI's reference). A server
+/// that has no refusals gets it as text.
 ///
 /// Only the id of speech is sent back, in `audio` (`ChatCompletionAssistantMessageParam` in
 /// openai-python). Without an id, and to another provider, the transcript is sent as text. Images
@@ -29,7 +30,8 @@ pub(super) fn encode(place: &Place<'_>, message: &Message) -> Result<Value, Erro
     let mut images = Vec::new();
     for part in &message.content {
         match part {
-            Part::Refusal(text) => refusal.push_str(text),
+            Part::Refusal(text) if place.dialect.refusals => refusal.push_str(text),
+            Part::Refusal(text) => blocks.push(text_block(text)),
             Part::ToolCall(call) => calls.push(encode_call(place, call)?),
             Part::Other { provenance, value } if place.allows(provenance) => {
                 match value.get("type").and_then(Value::as_str) {
