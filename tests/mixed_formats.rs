@@ -10,20 +10,25 @@ use tollgate::provider::Profile;
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{ChatRequest, Client, Message, Tool};
 
-/// A provider in one of its formats.
+/// A provider in one of its formats. Each format has one row or more in [`SIDES`].
 struct Side {
+    /// Tells the rows apart, in messages and in the ids of calls.
+    name: &'static str,
     provider: &'static str,
     format: Format,
-    /// The text in its answer that only this provider may get back.
+    model: &'static str,
+    /// The text in its answer that only this side may get back.
     state: &'static str,
     /// An answer that calls a tool.
     answer: fn(call: &str) -> Value,
 }
 
-const SIDES: [Side; 6] = [
+const SIDES: &[Side] = &[
     Side {
+        name: "chat",
         provider: "gemini-openai",
         format: Format::OpenAiChat,
+        model: "some-model",
         state: "state-of-chat",
         answer: |call| {
             json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
@@ -35,8 +40,10 @@ const SIDES: [Side; 6] = [
         },
     },
     Side {
+        name: "gemini",
         provider: "gemini",
         format: Format::Gemini,
+        model: "some-model",
         state: "state-of-gemini",
         answer: |call| {
             json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
@@ -47,8 +54,10 @@ const SIDES: [Side; 6] = [
         },
     },
     Side {
+        name: "messages",
         provider: "anthropic",
         format: Format::Anthropic,
+        model: "some-model",
         state: "state-of-messages",
         answer: |call| {
             json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
@@ -59,8 +68,10 @@ const SIDES: [Side; 6] = [
         },
     },
     Side {
+        name: "cohere",
         provider: "cohere",
         format: Format::Cohere,
+        model: "some-model",
         state: "state-of-cohere",
         answer: |call| {
             json!({"id": "r", "finish_reason": "TOOL_CALL", "message": {"role": "assistant",
@@ -71,8 +82,10 @@ const SIDES: [Side; 6] = [
         },
     },
     Side {
+        name: "responses",
         provider: "openai",
         format: Format::OpenAiResponses,
+        model: "some-model",
         state: "state-of-responses",
         answer: |call| {
             json!({"id": "r", "model": "m", "status": "completed", "output": [
@@ -84,8 +97,10 @@ const SIDES: [Side; 6] = [
         },
     },
     Side {
+        name: "responses_xai",
         provider: "xai",
         format: Format::OpenAiResponses,
+        model: "some-model",
         state: "state-of-xai",
         answer: |call| {
             json!({"id": "r", "model": "m", "status": "completed", "output": [
@@ -96,12 +111,40 @@ const SIDES: [Side; 6] = [
             ]})
         },
     },
+    Side {
+        name: "vertex_gemini",
+        provider: "vertex",
+        format: Format::Vertex,
+        model: "gemini-2.5-flash",
+        state: "state-of-vertex",
+        answer: |call| {
+            json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
+            "content": {"role": "model", "parts": [{
+                "functionCall": {"id": call, "name": "weather", "args": {"city": "Oslo"}},
+                "thoughtSignature": "state-of-vertex",
+            }]}}]})
+        },
+    },
+    Side {
+        name: "vertex_claude",
+        provider: "vertex",
+        format: Format::Vertex,
+        model: "claude-sonnet-4-5@20250929",
+        state: "state-of-claude",
+        answer: |call| {
+            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
+            "stop_reason": "tool_use", "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "state-of-claude"},
+                {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
+            ]})
+        },
+    },
 ];
 
 fn client(server: &Loopback, side: &Side) -> Client {
     let mut profile = Profile::builtin(side.provider).unwrap();
     profile.format = Some(side.format);
-    let builder = builder(server, side.provider).profile(profile).model("some-model");
+    let builder = builder(server, side.provider).profile(profile).model(side.model);
     builder.build().unwrap()
 }
 
@@ -122,13 +165,13 @@ fn turn(server: &Loopback, side: &Side, request: &mut ChatRequest, call: &str) -
 fn every_pair_of_formats_shares_a_conversation_and_keeps_its_own_state() {
     let server = loopback();
     let tool = Tool::function("weather", "Weather in a city", json!({"type": "object"}));
-    for first in &SIDES {
-        for second in SIDES.iter().filter(|second| second.provider != first.provider) {
-            let pair = format!("{} and {}", first.provider, second.provider);
+    for first in SIDES {
+        for second in SIDES.iter().filter(|second| second.name != first.name) {
+            let pair = format!("{} and {}", first.name, second.name);
             let mut request = ChatRequest::from("How cold is it?").tool(tool.clone());
             for round in 0..2 {
                 for (side, other) in [(first, second), (second, first)] {
-                    let call = format!("call_{}_{round}", side.provider);
+                    let call = format!("call_{}_{round}", side.name);
                     let sent = turn(&server, side, &mut request, &call);
                     let own = sent.matches(side.state).count();
                     assert_eq!(own, round, "{pair}: {sent}");
@@ -139,5 +182,13 @@ fn every_pair_of_formats_shares_a_conversation_and_keeps_its_own_state() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn every_format_of_a_known_provider_has_a_row() {
+    for profile in Profile::all() {
+        let Some(format) = profile.format else { continue };
+        assert!(SIDES.iter().any(|side| side.format == format), "add {format:?} to SIDES");
     }
 }
