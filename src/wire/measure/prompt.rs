@@ -295,8 +295,14 @@ impl<'a> Prompt<'a> {
             }
             "input_audio" => {
                 self.input_audio = true;
-                let data = part.get("input_audio").and_then(|audio| audio.get("data"));
-                let length = data.and_then(Value::as_str).map_or(0, str::len);
+                // Mistral's part has the data itself, or a URL (`AudioChunk` in its OpenAPI file).
+                let audio = part.get("input_audio");
+                let data = audio.and_then(|audio| audio.get("data")).or(audio);
+                let data = data.and_then(Value::as_str).unwrap_or_default();
+                if data.contains("://") {
+                    return self.unseen("audio that the provider fetches");
+                }
+                let length = data.len();
                 self.add(MESSAGE + u64::try_from(length).unwrap_or(u64::MAX) / AUDIO);
             }
             "document" => self.document(part),
