@@ -38,6 +38,11 @@ use crate::cancel::CancelToken;
 #[non_exhaustive]
 pub struct ChatRequest {
     /// The conversation, oldest first.
+    ///
+    /// If the last message is the assistant's, the model continues it, where the provider supports
+    /// that: Mistral, Moonshot and Alibaba (the crate marks the message as they require), Anthropic's
+    /// models before Claude 4.6, and most servers of open-weight models. OpenAI's models answer anew.
+    /// Mistral's answer repeats the message; the others write only what comes after it.
     pub messages: Vec<Message>,
     /// The model: a name at the client's own provider, or `provider/model` for another one, such as
     /// `groq/llama-3.3-70b-versatile`. Default: the client's model.

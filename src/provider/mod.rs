@@ -16,7 +16,7 @@ mod similar;
 pub use crate::chat::{Format, Provider};
 pub use crate::embed::EmbeddingFormat;
 pub use crate::wire::openai_chat::{
-    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, ReasoningBack,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
 #[cfg(feature = "vertex")]

@@ -4,7 +4,7 @@
 use super::{FOLLOWER, Row};
 use crate::provider::ModelNames;
 use crate::wire::openai_chat::{
-    Dialect, ImageInput, OutputLimit, ReasoningBack, ReasoningControl, ReasoningMember,
+    Dialect, ImageInput, OutputLimit, Prefill, ReasoningBack, ReasoningControl, ReasoningMember,
     ResponseFormats,
 };
 
@@ -24,6 +24,8 @@ pub(super) static ROWS: &[Row] = &[
                 .dialect(Dialect {
                     reasoning_back: ReasoningBack::Never,
                     reasoning_control: ReasoningControl::EnableThinking,
+                    // alibabacloud.com/help/en/model-studio/partial-mode
+                    prefill: Prefill::Partial,
                     ..FOLLOWER
                 })
         },

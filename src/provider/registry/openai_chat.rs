@@ -4,8 +4,8 @@
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
 use crate::provider::{Auth, EmbeddingFormat, ModelNames};
 use crate::wire::openai_chat::{
-    CallIds, Dialect, FileParts, ImageInput, InstructionRole, ReasoningBack, ReasoningControl,
-    ReasoningMember, ResponseFormats, Seed,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, Prefill, ReasoningBack,
+    ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
 
 pub(super) static ROWS: &[Row] = &[
@@ -146,7 +146,9 @@ pub(super) static ROWS: &[Row] = &[
     // a `name` on messages with 422 (mistralai/platform-docs-public, `openapi-public-doc.yaml`
     // and "Known limitations"). It has neither log probabilities nor refusals, its efforts are
     // `high` and `none`, and documents are `document_url` (`openapi.yaml` there). Streams always
-    // report usage.
+    // report usage. Thinking goes back with every message: "Do not strip `ThinkChunk` from assistant
+    // messages" (docs.mistral.ai, /studio/conversations/reasoning, "Multi-turn conversations").
+    // Without `prefix` it rejects a last message of the assistant (huggingface/smolagents #757).
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -158,12 +160,15 @@ pub(super) static ROWS: &[Row] = &[
                 stream_options: false,
                 seed: Seed::RandomSeed,
                 message_names: false,
-                reasoning_back: ReasoningBack::Never,
+                reasoning_back: ReasoningBack::Always,
+                reasoning_member: ReasoningMember::ThinkingParts,
+                unknown_members: false,
                 call_ids: CallIds::Nine,
                 reasoning_control: ReasoningControl::HighOrNone,
                 file_parts: FileParts::DocumentUrl,
                 log_probabilities: false,
                 refusals: false,
+                prefill: Prefill::Prefix,
                 ..FOLLOWER
             })
     }),
@@ -180,6 +185,8 @@ pub(super) static ROWS: &[Row] = &[
             .prices("moonshotai")
             .dialect(Dialect {
                 seed: Seed::Unsupported,
+                // platform.kimi.ai/docs/guide/use-partial-mode-feature-of-kimi-api
+                prefill: Prefill::Partial,
                 reasoning_required: true,
                 reasoning_control: ReasoningControl::ThinkingTypeAndEffort,
                 parallel_tool_calls: false,

@@ -1,12 +1,13 @@
 //! The content of a chat completion, grouped by the members of its message.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::media::{self, PROVENANCE};
 use super::opaque::Unknown;
 use crate::chat::{FinishReason, Image, Part, Reasoning, ToolCall};
 use crate::wire::finish_reason::finish_reason;
+use crate::wire::json::object;
 use crate::wire::stream::arguments::without_placeholder;
 
 /// A model's answer, grouped by the members of its message.
@@ -77,9 +78,8 @@ pub(super) fn thought(text: String) -> Reasoning {
     Reasoning { provenance: Some(PROVENANCE), ..Reasoning::new(text) }
 }
 
-/// Reads a part of a content array, as Mistral's reasoning models send it: `text`, `thinking` that
-/// itself has text parts (spring-projects/spring-ai #5019), and images that the model generated.
-/// Other kinds are kept unchanged.
+/// Reads a part of a content array, as Mistral's reasoning models send it: `text`, [`thinking`] that
+/// itself has parts, and images that the model generated. Other kinds are kept unchanged.
 pub(super) fn block(value: Value) -> Option<Part> {
     match value {
         Value::String(text) => (!text.is_empty()).then(|| Part::text(text)),
@@ -89,7 +89,7 @@ pub(super) fn block(value: Value) -> Option<Part> {
             match value.get("type").and_then(Value::as_str) {
                 Some("text" | "output_text") => member("text").map(Part::text),
                 Some("refusal") => member("refusal").map(Part::Refusal),
-                Some("thinking") => member("thinking").map(|text| Part::Reasoning(thought(text))),
+                Some("thinking") => thinking(value).map(Part::Reasoning),
                 Some("image_url" | "image") => {
                     Some(media::image("content", value).map_or_else(other, Part::Image))
                 }
@@ -100,13 +100,89 @@ pub(super) fn block(value: Value) -> Option<Part> {
     }
 }
 
+/// Reads a `thinking` part (`ThinkChunk` in Mistral's OpenAPI file): texts and references, and a
+/// "signature to replay some reasoning blocks across turns". It goes back as [`thinking_part`]
+/// writes it. `closed` is only for a part that the model shall continue, so it is not kept.
+fn thinking(value: Value) -> Option<Reasoning> {
+    let Value::Object(members) = value else { return None };
+    let mut reasoning = thought(String::new());
+    for (name, value) in members {
+        match (name.as_str(), value) {
+            ("type" | "closed", _) | (_, Value::Null) => {}
+            (THINKING, Value::Array(parts)) => {
+                let mut others = parts;
+                reasoning.text = joined_text(&others);
+                others.retain(|part| part.get("text").is_none_or(|text| !text.is_string()));
+                if !others.is_empty() {
+                    reasoning.extra.insert(name, others.into());
+                }
+            }
+            (THINKING, text) => reasoning.text = joined(&text),
+            ("signature", Value::String(signature)) => {
+                reasoning.signature = Some(signature).filter(|signature| !signature.is_empty());
+            }
+            (_, value) => {
+                reasoning.extra.insert(name, value);
+            }
+        }
+    }
+    let Reasoning { text, signature, extra, .. } = &reasoning;
+    let says = !text.is_empty() || signature.is_some() || !extra.is_empty();
+    says.then_some(reasoning)
+}
+
+/// The kind of a part with reasoning, and its member with the parts of the reasoning.
+const THINKING: &str = "thinking";
+
+/// Builds the `thinking` part that reasoning came from. References come after the text.
+pub(super) fn thinking_part(reasoning: &Reasoning) -> Value {
+    let mut parts = Vec::new();
+    if !reasoning.text.is_empty() {
+        parts.push(object([("type", "text".into()), ("text", reasoning.text.as_str().into())]));
+    }
+    let mut members = Map::new();
+    members.insert("type".to_owned(), THINKING.into());
+    members.insert(THINKING.to_owned(), Value::Null);
+    for (name, value) in &reasoning.extra {
+        match (name.as_str(), value) {
+            (THINKING, Value::Array(others)) => parts.extend(others.iter().cloned()),
+            _ => {
+                members.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    members.insert(THINKING.to_owned(), parts.into());
+    if let Some(signature) = &reasoning.signature {
+        members.insert("signature".to_owned(), signature.as_str().into());
+    }
+    members.into()
+}
+
+/// Adds the next piece of a `thinking` part to the ones before it.
+pub(super) fn think_on(last: &mut Reasoning, piece: Reasoning) {
+    last.text.push_str(&piece.text);
+    last.signature = piece.signature.or(last.signature.take());
+    for (name, value) in piece.extra {
+        match (last.extra.get_mut(&name), value) {
+            (Some(Value::Array(parts)), Value::Array(more)) => parts.extend(more),
+            (_, value) => {
+                last.extra.insert(name, value);
+            }
+        }
+    }
+}
+
 /// Returns a string, or the joined texts of an array of text parts.
 fn joined(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
+        Value::Array(parts) => joined_text(parts),
         _ => String::new(),
     }
+}
+
+fn joined_text(parts: &[Value]) -> String {
+    parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
 }
 
 /// Builds the call of a function.

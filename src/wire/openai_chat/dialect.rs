@@ -91,6 +91,9 @@ pub struct Dialect {
     /// Whether a model's refusal goes back as a refusal. If false, it goes back as text. Default:
     /// true.
     pub refusals: bool,
+    /// How a request asks the model to continue its last message. Default:
+    /// [`Prefill::Unmarked`].
+    pub prefill: Prefill,
 }
 
 impl Dialect {
@@ -118,6 +121,7 @@ impl Dialect {
         file_parts: FileParts::File,
         log_probabilities: true,
         refusals: true,
+        prefill: Prefill::Unmarked,
     };
 }
 
@@ -232,6 +236,8 @@ pub enum ReasoningMember {
     ReasoningContent,
     /// Reasoning that came as `reasoning_content` or `reasoning`, each in its own member.
     Received,
+    /// Reasoning that came as `thinking` parts of the content, as such parts, like Mistral.
+    ThinkingParts,
 }
 
 /// The response formats that a server supports.
@@ -258,6 +264,20 @@ pub enum ImageInput {
     Bytes,
     /// Not supported.
     Unsupported,
+}
+
+/// How a request asks the model to continue its last message, for a conversation that ends with an
+/// assistant message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Prefill {
+    /// Not at all: the server continues every such message, or none.
+    Unmarked,
+    /// `prefix: true` in that message, like Mistral.
+    Prefix,
+    /// `partial: true` in that message, like Moonshot and Alibaba.
+    Partial,
 }
 
 /// When the reasoning in an answer goes back to the server with the conversation.

@@ -26,6 +26,11 @@ pub(in crate::wire) struct Envelope {
     extra: Map<String, Value>,
 }
 
+/// Returns the service tier that Mistral reports in `usage` (`UsageInfo` in its OpenAPI file).
+pub(in crate::wire) fn tier_in_usage(extra: &Map<String, Value>) -> Option<String> {
+    extra.get("usage")?.get("service_tier")?.as_str().map(str::to_owned)
+}
+
 impl Envelope {
     /// Reads a body with status 200 and returns one choice: the one with index 0, as in a stream,
     /// or else the first. Almost valid JSON is repaired into `repaired`.
@@ -77,7 +82,7 @@ impl Envelope {
         let envelope = Self {
             id: envelope.id.text(),
             model: envelope.model.text(),
-            service_tier: envelope.service_tier.text(),
+            service_tier: envelope.service_tier.text().or_else(|| tier_in_usage(&extra)),
             finish_reason: choice.finish_reason.text(),
             usage: usage.unwrap_or_default(),
             extra,

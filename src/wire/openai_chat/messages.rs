@@ -6,7 +6,7 @@ mod tool_results;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
-use super::dialect::{CallIds, Dialect, FileParts, ImageInput};
+use super::dialect::{CallIds, Dialect, FileParts, ImageInput, Prefill};
 use super::encode::instruction_role;
 use super::opaque;
 use crate::chat::{
@@ -57,7 +57,22 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
             Role::Tool => tool_results::encode(&place, message, &mut out)?,
         }
     }
+    if messages.last().is_some_and(|last| last.role == Role::Assistant) {
+        mark_prefill(out.last_mut(), dialect.prefill);
+    }
     Ok(out)
+}
+
+/// Marks the last message as the start of the answer. A message with calls is none.
+fn mark_prefill(last: Option<&mut Value>, prefill: Prefill) {
+    let name = match prefill {
+        Prefill::Unmarked => return,
+        Prefill::Prefix => "prefix",
+        Prefill::Partial => "partial",
+    };
+    if let Some(Value::Object(last)) = last.filter(|last| last.get("tool_calls").is_none()) {
+        last.insert(name.to_owned(), true.into());
+    }
 }
 
 /// The current message. Errors name it as OpenAI's do, `messages[3]`, and never quote it.

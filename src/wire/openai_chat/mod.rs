@@ -33,7 +33,7 @@ use crate::wire::measure::Prompt;
 pub(super) use answer::{fingerprint, tool_call};
 use decode::decode;
 pub use dialect::{
-    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, ReasoningBack,
+    CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
 use encode::{encode, limit_member};

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use std::mem;
 
 use super::chunk::{Choice, Chunk};
+use super::envelope::tier_in_usage;
 use super::logprobs::Logprobs;
 use super::usage;
 use crate::chat::{FinishReason, Message, Usage, UsageSource};
@@ -249,7 +250,7 @@ impl Outline {
             finish_reason_raw: known(self.finish_reason),
             usage,
             model: self.model,
-            service_tier: known(self.service_tier),
+            service_tier: known(self.service_tier).or_else(|| tier_in_usage(&extra)),
             id: known(self.id),
             extra,
             logprobs: self.logprobs.into_json(),

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::mem;
 
-use super::answer::{Answer, block, fingerprint, reason, thought};
+use super::answer::{Answer, block, fingerprint, reason, think_on, thought};
 use super::calls::Calls;
 use super::chunk::{self, Delta};
 use super::outline::Outline;
@@ -266,18 +266,7 @@ impl Stream {
         for part in blocks.into_iter().filter_map(block) {
             match part {
                 Part::Text(text) => self.write(text.text.into(), events)?,
-                Part::Reasoning(Reasoning { text, .. }) => {
-                    let text = self.halves.reasoning.join(text.into(), self.marked).into_owned();
-                    if text.is_empty() {
-                        continue;
-                    }
-                    self.room.write(&text)?;
-                    match self.answer.content.last_mut() {
-                        Some(Part::Reasoning(last)) => last.text.push_str(&text),
-                        _ => self.add(Part::Reasoning(thought(text.clone())))?,
-                    }
-                    events.push(StreamEvent::ReasoningDelta(text));
-                }
+                Part::Reasoning(piece) => self.think(piece, events)?,
                 Part::Refusal(text) => {
                     let text = self.halves.refusal.join(text.into(), self.marked).into_owned();
                     if text.is_empty() {
@@ -302,6 +291,32 @@ impl Stream {
                     self.add(part)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Adds a piece of a `thinking` part.
+    fn think(
+        &mut self,
+        mut piece: Reasoning,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        let text = mem::take(&mut piece.text);
+        piece.text = self.halves.reasoning.join(text.into(), self.marked).into_owned();
+        self.room.write(&piece.text)?;
+        self.room.keep(piece.signature.as_ref().map_or(0, String::len))?;
+        for (name, value) in &piece.extra {
+            self.room.keep(name.len())?;
+            self.room.keep_value(value)?;
+        }
+        if !piece.text.is_empty() {
+            events.push(StreamEvent::ReasoningDelta(piece.text.clone()));
+        } else if piece.signature.is_none() && piece.extra.is_empty() {
+            return Ok(());
+        }
+        match self.answer.content.last_mut() {
+            Some(Part::Reasoning(last)) => think_on(last, piece),
+            _ => self.add(Part::Reasoning(piece))?,
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::{Place, content, text_block};
 use crate::chat::{Audio, Image, Message, Part, ToolCall};
 use crate::error::Error;
 use crate::wire::json::object;
+use crate::wire::openai_chat::answer::thinking_part;
 use crate::wire::openai_chat::dialect::{ReasoningBack, ReasoningMember};
 use crate::wire::openai_chat::{media, opaque};
 use crate::wire::tool_input;
@@ -19,6 +20,9 @@ use crate::wire::tool_input;
 /// is "one or more of type `text`, or exactly one of type `refusal`" (OpenAI's reference). A server
 /// that has no refusals gets it as text.
 ///
+/// Reasoning that came as a part of the content goes back in its place, for a server whose dialect
+/// says so.
+///
 /// Only the id of speech is sent back, in `audio` (`ChatCompletionAssistantMessageParam` in
 /// openai-python). Without an id, and to another provider, the transcript is sent as text. Images
 /// that the model generated are sent back unchanged, only to the provider that sent them.
@@ -28,8 +32,19 @@ pub(super) fn encode(place: &Place<'_>, message: &Message) -> Result<Value, Erro
     let mut calls = Vec::new();
     let mut audio = None;
     let mut images = Vec::new();
+    let thinks_back = place.dialect.reasoning_member == ReasoningMember::ThinkingParts
+        && match place.dialect.reasoning_back {
+            ReasoningBack::Never => false,
+            ReasoningBack::WithToolCalls => message.tool_calls().next().is_some(),
+            ReasoningBack::Always => true,
+        };
     for part in &message.content {
         match part {
+            Part::Reasoning(reasoning) if thinks_back && reasoning.field.is_none() => {
+                if place.allows(&reasoning.provenance) {
+                    blocks.push(thinking_part(reasoning));
+                }
+            }
             Part::Refusal(text) if place.dialect.refusals => refusal.push_str(text),
             Part::Refusal(text) => blocks.push(text_block(text)),
             Part::ToolCall(call) => calls.push(encode_call(place, call)?),
@@ -104,7 +119,7 @@ pub(super) fn encode(place: &Place<'_>, message: &Message) -> Result<Value, Erro
 fn add_reasoning(place: &Place<'_>, message: &Message, encoded: &mut Value) {
     for member in ["reasoning_content", "reasoning"] {
         let is_sent = match member {
-            "reasoning_content" => true,
+            "reasoning_content" => place.dialect.reasoning_member != ReasoningMember::ThinkingParts,
             // OpenRouter's `reasoning_details` contain the same and more.
             _ => {
                 place.dialect.reasoning_member == ReasoningMember::Received
