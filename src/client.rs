@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
-use crate::call::{Caller, Endpoint, Endpoints};
+use crate::call::{Caller, Endpoint, Endpoints, Routes};
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::cost::{CostReport, CostTracker};
@@ -20,6 +20,7 @@ use crate::pool::PoolStats;
 use crate::provider::{self, Provider};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
+use crate::routing::TargetStatus;
 use crate::stream::ChatStream;
 use crate::token_count::TokenCount;
 use crate::transport::{self, Transport};
@@ -368,6 +369,21 @@ impl Client {
         recorder.snapshot(now, at, pool, costs, bucket.left())
     }
 
+    /// The state of every target of the client's [routes](ClientBuilder::route), taken at one
+    /// moment: whether it rests, how fast it is, and what its calls cost.
+    ///
+    /// ```no_run
+    /// # use tollgate::{Client, route::Route};
+    /// # let client = Client::builder().route(Route::new("r").target("openai/gpt-4o")).build()?;
+    /// for target in client.targets() {
+    ///     println!("{target}"); // openai/gpt-4o: 120 answered, 2 failed, 812.4ms
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn targets(&self) -> Vec<TargetStatus> {
+        self.caller.routes.status(Instant::now())
+    }
+
     /// How many retries are left in the client's [retry budget](crate::RetryBudget).
     pub fn retries_left(&self) -> u32 {
         self.caller.bucket.left()
@@ -397,7 +413,7 @@ impl ClientBuilder {
     /// Settings that depend on the provider are checked once there is one, and root certificates
     /// once everything else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let Checked { settings, own, others } = self.check(&Environment::of_process())?;
+        let Checked { settings, own, others, routes } = self.check(&Environment::of_process())?;
         let transport = Transport::new(&transport::Settings {
             pool: &settings.pool,
             retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,
@@ -406,13 +422,16 @@ impl ClientBuilder {
             observers: &settings.observers,
         });
         let endpoints = Endpoints::new(own, others, &settings, &transport)?;
+        let routes = Routes::new(routes, &settings, &transport, Instant::now())?;
         let bucket = Bucket::new(settings.retry.budget);
         if !settings.observers.is_empty() {
             settings.costs.add_listener(settings.observers.listener());
         }
         let recorder = settings.metrics.then(|| Recorder::new(Instant::now()));
         let observed = Arc::new(ObservedCalls::new(recorder, settings.observers.clone()));
-        Ok(Client { caller: Arc::new(Caller { settings, transport, endpoints, bucket, observed }) })
+        Ok(Client {
+            caller: Arc::new(Caller { settings, transport, endpoints, routes, bucket, observed }),
+        })
     }
 }
 

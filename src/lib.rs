@@ -86,6 +86,8 @@ mod pool;
 pub mod provider;
 mod raw;
 mod retry;
+pub mod route;
+mod routing;
 mod sorted_map;
 mod stream;
 mod sync;

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use crate::chat::{FinishReason, Usage};
 use crate::cost::{AlertListener, BudgetAlert, Cost, Listen};
 use crate::error::{Attempt, Error, Wait};
+use crate::routing::RestReason;
 use crate::sync::none_held;
 #[cfg(feature = "metrics")]
 pub use metrics::MetricsObserver;
@@ -101,6 +102,21 @@ pub trait Observer: Send + Sync {
     /// A call has ended in any way. A stream also ends when it is dropped.
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
         let _ = (call, end);
+    }
+
+    /// An attempt of a routed call has failed, and the call goes on to another target at once.
+    fn failed_over(&self, call: &Call<'_>, attempt: &Attempt) {
+        let _ = (call, attempt);
+    }
+
+    /// A target of a route rests from now on, for this long. No calls go to it meanwhile.
+    fn target_rested(&self, route: &str, target: &str, reason: RestReason, rest: Duration) {
+        let _ = (route, target, reason, rest);
+    }
+
+    /// A target of a route has returned from its rest.
+    fn target_returned(&self, route: &str, target: &str) {
+        let _ = (route, target);
     }
 
     /// A budget has reached one of its thresholds. If several clients

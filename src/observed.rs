@@ -12,6 +12,7 @@ use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
+use crate::routing::Change;
 
 /// The id of the next call. Unique in the process, because an observer may watch several clients.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -124,6 +125,25 @@ impl ObservedCalls {
 }
 
 impl ObservedCall {
+    /// Goes on to another target. From now on, the call counts as one to that.
+    pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &str) {
+        if Arc::ptr_eq(&self.server, server) && self.model == model {
+            return;
+        }
+        self.server = Arc::clone(server);
+        model.clone_into(&mut self.model);
+        let recorder = self.watch.recorder.as_ref();
+        self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
+    }
+
+    /// Reports that a target of a route rests or has returned.
+    pub(crate) fn target_changed(&self, route: &str, target: &str, change: Change) {
+        self.watch.observers.notify(|observer| match change {
+            Change::Rested { rest, reason } => observer.target_rested(route, target, reason, rest),
+            Change::Returned => observer.target_returned(route, target),
+        });
+    }
+
     pub(crate) fn attempt_begun(&self, number: u32) {
         self.watch.observers.notify(|observer| observer.attempt_begun(&self.call(), number));
     }
@@ -134,6 +154,9 @@ impl ObservedCall {
         self.watch.observers.notify(|observer| observer.attempt_ended(&call, attempt));
         if let Some(Decision::Retry { after, wait }) = attempt.decision {
             self.watch.observers.notify(|observer| observer.retry_scheduled(&call, after, wait));
+        }
+        if attempt.decision == Some(Decision::FailOver) {
+            self.watch.observers.notify(|observer| observer.failed_over(&call, attempt));
         }
     }
 

@@ -21,6 +21,7 @@ use crate::cost::Charge;
 use crate::error::{Attempt, Error, ErrorKind, Phase};
 use crate::observed::ObservedCall;
 use crate::retry::Tried;
+use crate::routing::{RouteTrace, Ticket};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
@@ -91,6 +92,7 @@ impl ChatStream {
         tried: Tried<(StartedStream, Charge)>,
         provider: Provider,
         model: String,
+        routed: Option<(RouteTrace, Ticket)>,
         cancel: Option<CancelToken>,
         begun: Instant,
         watched: ObservedCall,
@@ -104,6 +106,7 @@ impl ChatStream {
             watched.first_token(after);
         }
         let reply = reader.source.incoming.reply();
+        let (route, ticket) = routed.map(|(route, ticket)| (Box::new(route), ticket)).unzip();
         let context = StreamContext {
             provider,
             model,
@@ -117,6 +120,8 @@ impl ChatStream {
             gaps: Arc::clone(&reader.source.gaps),
             meter: charge.meter(),
             charge: Some(charge),
+            route,
+            ticket,
             watched: Some(watched),
             latency: None,
             cost: None,

@@ -90,6 +90,10 @@ pub(crate) enum Lock {
     StreamGaps,
     /// The error that a stream's reader ended with (`stream/reader.rs`).
     StreamError,
+    /// The health of a target (`route/state.rs`).
+    RouteTarget,
+    /// The targets where conversations stay (`route/state.rs`).
+    RoutePins,
     /// The data of cost reports (`cost/tracker.rs`).
     CostTracker,
     /// The clients that share a cost tracker and observe its alerts (`cost/tracker.rs`).

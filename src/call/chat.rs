@@ -1,16 +1,17 @@
 //! Chat, complete and streamed: one attempt of each.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use ureq::http::Method;
 
 use super::Caller;
 use super::admission::{Admission, admit};
-use super::operation::{OngoingAttempt, Operation, Options};
+use super::operation::{Measured, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
-use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
+use crate::chat::{ChatRequest, ChatResponse, Message, Usage, UsageSource};
 use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
 use crate::deadline::TimeLimit;
@@ -18,6 +19,7 @@ use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
+use crate::routing::Answered;
 use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
@@ -100,6 +102,19 @@ impl Operation for Chat<'_> {
         options(self.request)
     }
 
+    fn routing_key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        match &self.request.routing_key {
+            Some(key) => key.hash(&mut hasher),
+            None => self.request.hash_start(&mut hasher),
+        }
+        hasher.finish()
+    }
+
+    fn prompt_bytes(&self) -> usize {
+        self.request.messages.iter().map(Message::written_bytes).sum()
+    }
+
     fn name(&self, target: Option<&Target>) -> &'static str {
         match target.and_then(|target| self.wire(target).ok()) {
             Some(Wire::OpenAiCompletions) => metrics::TEXT_COMPLETION,
@@ -149,6 +164,15 @@ pub(super) fn options(request: &ChatRequest) -> Options<'_> {
         idempotency_key: request.idempotency_key.as_deref(),
     }
 }
+
+impl Measured for ChatResponse {
+    fn measured(&self, after: Duration) -> Answered {
+        Answered::of(&self.usage, self.cost.map(|cost| cost.total), after)
+    }
+}
+
+/// A stream is measured when it ends.
+impl Measured for (StartedStream, Charge) {}
 
 /// Makes one attempt at a chat whose answer comes whole.
 pub(super) fn whole(

@@ -23,7 +23,7 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    fn new(
+    pub(super) fn new(
         mut settings: ProviderSettings,
         shared: &Settings,
         transport: &Transport,

@@ -7,7 +7,7 @@ use super::operation::Options;
 use crate::bounds::Bounds;
 use crate::config::Timeouts;
 use crate::deadline::TimeLimit;
-use crate::error::Error;
+use crate::error::{Error, Phase};
 use crate::stream::Pace;
 use crate::wire::Delivery;
 
@@ -61,6 +61,37 @@ impl Limits {
             end,
             idempotency_key: idempotency_key(options.idempotency_key, idempotency_keys)?,
         })
+    }
+
+    /// Checks that an attempt may begin.
+    ///
+    /// # Errors
+    ///
+    /// If the deadline has passed or the caller has cancelled the call. Cancelled later, the
+    /// request could have been sent, and would be charged.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.bounds.deadline.is_past(Instant::now()) {
+            return Err(self.name_limit(Error::timeout(Phase::Encode)));
+        }
+        if self.bounds.is_cancelled() {
+            return Err(Error::cancelled().with_phase(Phase::Encode));
+        }
+        Ok(())
+    }
+
+    /// The limits of an attempt at another provider of the same call. `timeouts` apply to the
+    /// attempt where the request sets none.
+    pub(super) fn of_attempt_at(&self, options: &Options<'_>, timeouts: &Timeouts) -> Self {
+        let timeouts = options.limits.over(timeouts);
+        Self {
+            bounds: self.bounds(self.call),
+            call: self.call,
+            attempt: timeouts.attempt,
+            first_token: timeouts.first_token,
+            idle: timeouts.idle,
+            end: self.end,
+            idempotency_key: self.idempotency_key.clone(),
+        }
     }
 
     /// The limit of an attempt that starts now.

@@ -11,6 +11,8 @@ mod models;
 mod operation;
 mod prepared;
 mod raw;
+mod routed;
+mod routes;
 mod run;
 mod target;
 #[cfg(feature = "vertex")]
@@ -38,6 +40,7 @@ use count::Count;
 pub(crate) use endpoint::{Endpoint, Endpoints};
 use models::Models;
 use raw::Raw;
+pub(crate) use routes::Routes;
 use run::{Completed, run};
 
 /// What all calls of a client share.
@@ -45,6 +48,7 @@ pub(crate) struct Caller {
     pub(crate) settings: Settings,
     pub(crate) transport: Transport,
     pub(crate) endpoints: Endpoints,
+    pub(crate) routes: Routes,
     /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,
     pub(crate) observed: Arc<ObservedCalls>,
@@ -59,9 +63,10 @@ impl Caller {
     ) -> Result<ChatResponse, Error> {
         let begun = Instant::now();
         let chat = Chat { request, completion, delivery: Delivery::Whole };
-        let (observed, Completed { tried, .. }) = run(self, &chat, chat::whole, begun)?;
+        let (observed, Completed { tried, routed, .. }) = run(self, &chat, chat::whole, begun)?;
         let latency = begun.elapsed();
         let mut response = tried.value;
+        response.route = routed.map(|(trace, _)| Box::new(trace));
         (response.latency, response.attempts) = (latency, tried.attempts);
         observed.end(&Ended {
             answer: Some(Answer::from(&response)),
@@ -87,7 +92,7 @@ impl Caller {
         let (mut models, mut page) = (Vec::new(), None);
         for number in 1.. {
             let operation = Models { request, page };
-            let (observed, Completed { target, mut tried }) =
+            let (observed, Completed { target, mut tried, .. }) =
                 run(self, &operation, unpriced::answered, begun)?;
             observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
             let secrets = &target.endpoint.settings.secrets;
@@ -115,7 +120,7 @@ impl Caller {
     /// Counts the tokens of a chat without sending it.
     pub(crate) fn count_tokens(&self, request: &ChatRequest) -> Result<TokenCount, Error> {
         let begun = Instant::now();
-        let (observed, Completed { target, tried }) =
+        let (observed, Completed { target, tried, .. }) =
             run(self, &Count(request), unpriced::answered, begun)?;
         observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
         let token_count::Decoded { input_tokens, cached_tokens, extra } = tried.value;
@@ -132,8 +137,9 @@ impl Caller {
     ) -> Result<ChatStream, Error> {
         let begun = Instant::now();
         let chat = Chat { request, completion, delivery: Delivery::Stream };
-        let (observed, Completed { target, tried }) = run(self, &chat, chat::streamed, begun)?;
+        let (observed, Completed { target, tried, routed }) =
+            run(self, &chat, chat::streamed, begun)?;
         let (provider, cancel) = (target.endpoint.id().clone(), request.cancel_token.clone());
-        ChatStream::new(tried, provider, target.model, cancel, begun, observed)
+        ChatStream::new(tried, provider, target.model, routed, cancel, begun, observed)
     }
 }

@@ -1,7 +1,7 @@
 //! What differs between operations. The loop is the same for all.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Caller;
 use super::limits::Limits;
@@ -11,6 +11,7 @@ use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
 use crate::error::Error;
 use crate::retry::SecondSending;
+use crate::routing::Answered;
 use crate::transport::Incoming;
 use crate::wire::Delivery;
 
@@ -27,6 +28,17 @@ pub(super) trait Operation {
 
     /// The parts of the request that the loop needs.
     fn options(&self) -> Options<'_>;
+
+    /// The same for all calls of a conversation, for routes that keep it at one target. Default:
+    /// the same for all.
+    fn routing_key(&self) -> u64 {
+        0
+    }
+
+    /// How many bytes of text the request has, to estimate its tokens. Default: 0.
+    fn prompt_bytes(&self) -> usize {
+        0
+    }
 
     /// The operation's name in metrics and for observers.
     fn name(&self, target: Option<&Target>) -> &'static str;
@@ -64,6 +76,15 @@ pub(super) struct Options<'a> {
     pub(super) since: Option<Instant>,
     pub(super) cancel: Option<&'a CancelToken>,
     pub(super) idempotency_key: Option<&'a str>,
+}
+
+/// The answer of an attempt, as far as it shows how its target performs.
+pub(super) trait Measured {
+    /// What it shows, if the attempt took this long. Default: nothing.
+    fn measured(&self, after: Duration) -> Answered {
+        let _ = after;
+        Answered::default()
+    }
 }
 
 /// One attempt in progress.

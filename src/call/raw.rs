@@ -5,7 +5,7 @@ use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
 use super::Caller;
-use super::operation::{OngoingAttempt, Operation, Options};
+use super::operation::{Measured, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::target::{Asked, Target};
 use super::url::below;
@@ -72,6 +72,8 @@ impl Operation for Raw<'_> {
         Ok(())
     }
 }
+
+impl Measured for RawResponse {}
 
 /// Makes one attempt.
 pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {

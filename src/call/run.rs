@@ -19,22 +19,28 @@ use std::time::Instant;
 
 use super::Caller;
 use super::limits::Limits;
-use super::operation::{OngoingAttempt, Operation, Options};
+use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::prepared::Prepared;
+use super::routed::Routed;
+use super::routes::Route;
 use super::target::{self, Target};
-use crate::error::{Attempt, Error, ErrorKind, Phase};
+use crate::error::{Attempt, Error, ErrorKind};
 use crate::observed::{Ended, ObservedCall, Server};
-use crate::retry::{Retrier, Tried};
+use crate::retry::{Retrier, SecondSending, Steps, Tried, Turn};
+use crate::routing::{RouteTrace, Ticket};
 use crate::wire::Delivery;
 
 /// The answer of a call, and the target that gave it.
 pub(super) struct Completed<T> {
     pub(super) target: Target,
     pub(super) tried: Tried<T>,
+    /// How a route served the call, and the ticket of its target.
+    pub(super) routed: Option<(RouteTrace, Ticket)>,
 }
 
 /// Runs a call that started at `begun`, with one `attempt` after another, and reports it to
 /// observers.
-pub(super) fn run<O: Operation, T>(
+pub(super) fn run<O: Operation, T: Measured>(
     caller: &Caller,
     operation: &O,
     attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
@@ -42,6 +48,9 @@ pub(super) fn run<O: Operation, T>(
 ) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();
     let asked = options.asked;
+    if let Some(route) = caller.routes.find(asked, caller.settings.model.as_deref()) {
+        return along(route, caller, operation, &options, attempt, begun);
+    }
     let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);
     let name = operation.name(target.as_ref().ok());
     let streamed = operation.delivery() == Delivery::Stream;
@@ -77,7 +86,7 @@ pub(super) fn run<O: Operation, T>(
 }
 
 /// Makes attempts until one succeeds or a retry makes no sense.
-fn attempts<O: Operation, T>(
+fn attempts<O: Operation, T: Measured>(
     caller: &Caller,
     operation: &O,
     options: &Options<'_>,
@@ -92,14 +101,61 @@ fn attempts<O: Operation, T>(
     let limits = Limits::new(options, timeouts, settings.idempotency_keys, delivery, begun)?;
     // Everything that can be refused is refused here.
     let (prepared, reserved) = operation.prepare(caller, target)?;
-    if limits.bounds.deadline.is_past(Instant::now()) {
-        return Err(limits.name_limit(Error::timeout(Phase::Encode)));
+    limits.check()?;
+    let mut steps = OneTarget {
+        caller,
+        operation,
+        prepared: &prepared,
+        reserved: Some(reserved),
+        limits: &limits,
+        attempt,
+        observed,
+    };
+    let tried = retrier(caller, &limits, begun).run(&mut steps);
+    let tried = tried.map_err(|error| limits.name_limit(error))?;
+    Ok(Completed { target: prepared.target, tried, routed: None })
+}
+
+/// Runs a call to a route.
+fn along<O: Operation, T: Measured>(
+    route: &Route,
+    caller: &Caller,
+    operation: &O,
+    options: &Options<'_>,
+    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    begun: Instant,
+) -> Result<(ObservedCall, Completed<T>), Error> {
+    let (settings, delivery) = (&caller.settings, operation.delivery());
+    // Until a target is chosen, the call counts as one to the route.
+    let server = Arc::new(Server::nowhere("route"));
+    let (name, streamed) = (operation.name(None), delivery == Delivery::Stream);
+    let observed = &caller.observed;
+    let mut observed =
+        observed.begin(&server, &route.state.name, name, streamed, options.tags, begun);
+    let limits =
+        Limits::new(options, &settings.timeouts, settings.idempotency_keys, delivery, begun);
+    let ran = limits.and_then(|limits| {
+        limits.check()?;
+        let mut steps = Routed::new(caller, operation, route, &limits, attempt, &mut observed);
+        let tried = retrier(caller, &limits, begun).run(&mut steps);
+        let tried = tried.map_err(|error| limits.name_limit(error))?;
+        let (target, routed) = steps.answered()?;
+        Ok(Completed { target, tried, routed: Some(routed) })
+    });
+    match ran {
+        Ok(ran) => Ok((observed, ran)),
+        Err(error) => {
+            let attempts = error.attempts();
+            observed.end(&Ended { error: Some(&error), attempts, ..Ended::default() });
+            Err(error)
+        }
     }
-    // Cancelled later, the request could have been sent, and would be charged.
-    if limits.bounds.is_cancelled() {
-        return Err(Error::cancelled().with_phase(Phase::Encode));
-    }
-    let retrier = Retrier {
+}
+
+/// The loop over the attempts of a call.
+fn retrier<'a>(caller: &'a Caller, limits: &'a Limits, begun: Instant) -> Retrier<'a> {
+    let settings = &caller.settings;
+    Retrier {
         policy: &settings.retry,
         bucket: &caller.bucket,
         backoff: settings.retry.backoff(),
@@ -107,24 +163,52 @@ fn attempts<O: Operation, T>(
         clock: &Instant::now,
         bounds: &limits.bounds,
         begun,
-        // The attempt that a stream answers ends with that stream.
-        ended: &|attempt| {
-            if delivery == Delivery::Whole || attempt.failure.is_some() {
-                observed.attempt_ended(attempt);
-            }
-        },
-    };
-    let mut first = Some(reserved);
-    // A call has one target.
-    let choose = |_: &[Attempt]| &prepared;
-    let tried = retrier.run(choose, |&prepared, retries, second| {
-        observed.attempt_begun(retries);
-        let reserved = match first.take() {
+    }
+}
+
+/// The steps of a call with one target.
+struct OneTarget<'a, O: Operation, F> {
+    caller: &'a Caller,
+    operation: &'a O,
+    prepared: &'a Prepared<O::Content>,
+    /// What the first attempt can cost.
+    reserved: Option<O::Reserved>,
+    limits: &'a Limits,
+    attempt: F,
+    observed: &'a ObservedCall,
+}
+
+impl<'a, O, T, F> Steps for OneTarget<'a, O, F>
+where
+    O: Operation,
+    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+{
+    type Target = &'a Prepared<O::Content>;
+    type Answer = T;
+
+    fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
+        Ok(Turn::Attempt(self.prepared))
+    }
+
+    fn attempt(
+        &mut self,
+        prepared: Self::Target,
+        retries: u32,
+        second: &mut SecondSending<'_>,
+    ) -> Result<T, Error> {
+        let Self { caller, limits, .. } = *self;
+        self.observed.attempt_begun(retries);
+        let reserved = match self.reserved.take() {
             Some(reserved) => reserved,
-            None => operation.reserve_again(caller, prepared)?,
+            None => self.operation.reserve_again(caller, prepared)?,
         };
-        attempt(OngoingAttempt { caller, prepared, limits: &limits, retries, second }, reserved)
-    });
-    let tried = tried.map_err(|error| limits.name_limit(error))?;
-    Ok(Completed { target: prepared.target, tried })
+        (self.attempt)(OngoingAttempt { caller, prepared, limits, retries, second }, reserved)
+    }
+
+    fn ended(&mut self, attempt: &Attempt) {
+        // The attempt that a stream answers ends with that stream.
+        if self.operation.delivery() == Delivery::Whole || attempt.failure.is_some() {
+            self.observed.attempt_ended(attempt);
+        }
+    }
 }

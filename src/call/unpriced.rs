@@ -2,12 +2,17 @@
 
 use std::time::SystemTime;
 
-use super::operation::OngoingAttempt;
+use super::operation::{Measured, OngoingAttempt};
 use crate::error::Error;
-use crate::wire::{self, Failure};
+use crate::wire::models::Page;
+use crate::wire::{self, Failure, token_count};
 
 /// Reads the body of a successful response.
 pub(super) type Decode<T> = fn(body: &[u8]) -> Result<T, Failure>;
+
+impl Measured for Page {}
+
+impl Measured for token_count::Decoded {}
 
 /// Makes one attempt at an operation that has nothing to settle.
 pub(super) fn answered<T>(

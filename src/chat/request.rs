@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::{
@@ -119,6 +120,11 @@ pub struct ChatRequest {
     /// Labels for cost reports and budgets, such as `customer` and `feature`. They are never sent.
     /// Default: none.
     pub tags: BTreeMap<String, String>,
+    /// A key for [routes](crate::route::Route) that keep a conversation at one target, such as the
+    /// id of the conversation. It is never sent. Default: the start of the conversation, which is
+    /// its instructions and the first message of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub routing_key: Option<String>,
     /// The longest the whole call may take. It covers streams too, unless
     /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's
     /// [`timeout`](crate::ClientBuilder::timeout).
@@ -179,6 +185,18 @@ impl ChatRequest {
         Self { messages, ..Self::default() }
     }
 
+    /// Hashes the start of the conversation, up to and including the first message that is not an
+    /// instruction. Calls of the same conversation have it in common.
+    pub(crate) fn hash_start(&self, hasher: &mut impl Hasher) {
+        for message in &self.messages {
+            message.role.hash(hasher);
+            message.text().hash(hasher);
+            if !matches!(message.role, Role::System) {
+                return;
+            }
+        }
+    }
+
     /// Returns the size of the request's images and documents, in bytes of base64. `is_sent` decides
     /// which media that a model generated are included: only their own sender gets them back.
     pub(crate) fn media_bytes(&self, is_sent: impl Fn(&Provenance) -> bool) -> usize {
@@ -221,6 +239,7 @@ impl fmt::Debug for ChatRequest {
             .field("seed", &self.seed)
             .field("reasoning_effort", &self.reasoning_effort)
             .field("tags", &self.tags.keys())
+            .field("routing_key", &self.routing_key.as_ref().map(|_| "[hidden]"))
             .field("timeout", &self.timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("first_token_timeout", &self.first_token_timeout)

@@ -10,6 +10,7 @@ use super::{Hidden, Message, ToolCall, Usage, typed};
 use crate::Provider;
 use crate::cost::Cost;
 use crate::error::{Attempt, Error, ErrorKind, RateLimit};
+use crate::routing::RouteTrace;
 
 /// A model's answer and the provider's metadata about it.
 ///
@@ -62,12 +63,21 @@ pub struct ChatResponse {
     pub(crate) attempts: Vec<Attempt>,
     /// The response body, unchanged.
     pub(crate) raw: String,
+    /// How the [route](crate::route::Route) served the call; `None` if the request named a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) route: Option<Box<RouteTrace>>,
     /// The log probabilities of a stream's tokens, as JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) logprobs: String,
 }
 
 impl ChatResponse {
+    /// How the [route](crate::route::Route) served the call: which targets it considered, skipped
+    /// and tried, and why. `None` if the request named a model.
+    pub fn route(&self) -> Option<&RouteTrace> {
+        self.route.as_deref()
+    }
+
     /// Returns the answer's text. It is empty if the model only called tools or refused, and
     /// incomplete if the answer was cut off. [`complete_text`](Self::complete_text) returns an
     /// error in these cases.

@@ -5,7 +5,7 @@ mod setters;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{PoolConfig, ProviderConfig, Proxy, TimeLimits, Tls};
+use super::{PoolConfig, ProviderConfig, Proxy, Route, TimeLimits, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
 use crate::provider::Profile;
@@ -52,6 +52,7 @@ pub struct ClientBuilder {
     pub(super) budgets: Vec<Budget>,
     pub(super) costs: Option<CostConfig>,
     pub(super) cost_tracker: Option<CostTracker>,
+    pub(super) routes: Vec<Route>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) metrics: bool,
 }
@@ -75,6 +76,7 @@ impl fmt::Debug for ClientBuilder {
             .field("tls", &self.tls)
             .field("budgets", &self.budgets)
             .field("costs", &self.costs)
+            .field("routes", &self.routes)
             .field("observers", &self.observers.len())
             .field("metrics", &self.metrics)
             .finish_non_exhaustive()
@@ -100,6 +102,7 @@ impl Default for ClientBuilder {
             budgets: Vec::new(),
             costs: None,
             cost_tracker: None,
+            routes: Vec::new(),
             observers: Vec::new(),
             metrics: true,
         }

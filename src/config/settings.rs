@@ -7,14 +7,15 @@ use std::sync::Arc;
 use ureq::http::Uri;
 
 use super::access::Setters;
+use super::route;
 use super::{
-    ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy, RootFiles,
-    Timeouts, Tls, cleaned,
+    CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
+    RootFiles, Timeouts, Tls, cleaned,
 };
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
-use crate::provider::{self, ModelName, Profile, Provider};
+use crate::provider::{self, ModelName, Own, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
 
 /// The checked settings of a client.
@@ -45,6 +46,7 @@ pub(crate) struct Checked {
     /// The provider of requests that name none.
     pub(crate) own: Option<ProviderSettings>,
     pub(crate) others: Vec<ProviderSettings>,
+    pub(crate) routes: Vec<CheckedRoute>,
 }
 
 impl fmt::Debug for Settings {
@@ -103,6 +105,10 @@ impl ClientBuilder {
             let checked = config.check(profiles, &timeouts, proxy, environment, setters);
             checked.map_err(|mut found| problems.append(&mut found)).ok()
         };
+        let configs: Vec<_> = match self.routes.is_empty() {
+            true => Vec::new(),
+            false => self.providers.iter().chain([&self.own]).cloned().collect(),
+        };
         let own = self.own.id().is_some().then_some(self.own);
         let own = own.and_then(|own| check(own, Setters::Client));
         let others = self.providers.into_iter();
@@ -114,6 +120,21 @@ impl ClientBuilder {
                 problems.push(format!("the provider {id} is set up twice; merge its settings"));
             }
         }
+
+        let routes = route::check(
+            self.routes,
+            &route::Known {
+                own: own.as_ref().map(|own| Own { id: &own.profile.id, names: own.model_names }),
+                profiles: &self.profiles,
+                configs: &configs,
+                environment,
+            },
+            &mut problems,
+            |config| {
+                let setters = Setters::ProviderConfig;
+                config.check(&self.profiles, &timeouts, &self.proxy, environment, setters)
+            },
+        );
 
         let root_files = RootFiles::find(environment).unwrap_or_else(|problem| {
             problems.push(problem);
@@ -146,6 +167,7 @@ impl ClientBuilder {
                 },
                 own,
                 others,
+                routes,
             }),
             _ => Err(wrong(&problems)),
         }
@@ -154,6 +176,10 @@ impl ClientBuilder {
     /// Takes the provider from the model (`provider/model`) if none is set.
     fn name_provider(&mut self) -> Result<(), String> {
         if self.own.id().is_some() {
+            return Ok(());
+        }
+        let is_route = |model: &str| self.routes.iter().any(|route| route.name == model);
+        if self.model.as_deref().is_some_and(is_route) {
             return Ok(());
         }
         if let Some(model) = self.model.take_if(|model| !model.trim().is_empty()) {

@@ -16,6 +16,8 @@ pub enum Decision {
         /// What set the length of the wait.
         wait: Wait,
     },
+    /// Try another target of the [route](crate::route::Route) now.
+    FailOver,
     /// Stop, and return the error.
     GiveUp(GiveUp),
 }
@@ -63,6 +65,8 @@ pub enum GiveUp {
     BudgetSpent,
     /// The stream had started; a retry would repeat text you already have.
     StreamStarted,
+    /// All targets of the [route](crate::route::Route) rest.
+    TargetsRest,
 }
 
 impl Wait {
@@ -90,6 +94,7 @@ impl GiveUp {
             Self::DeadlineTooNear => "deadline_too_near",
             Self::BudgetSpent => "budget_spent",
             Self::StreamStarted => "stream_started",
+            Self::TargetsRest => "targets_rest",
         }
     }
 }
@@ -105,6 +110,7 @@ impl fmt::Display for Decision {
                 };
                 write!(f, "retry in {after:.0?} ({source})")
             }
+            Self::FailOver => f.write_str("next target now"),
             Self::GiveUp(reason) => write!(f, "no retry: {reason}"),
         }
     }
@@ -123,6 +129,7 @@ impl fmt::Display for GiveUp {
             Self::DeadlineTooNear => "the deadline leaves no time for a retry",
             Self::BudgetSpent => "the client's retry budget is empty",
             Self::StreamStarted => "the stream had started",
+            Self::TargetsRest => "all targets of the route rest",
         })
     }
 }

@@ -54,7 +54,7 @@ impl fmt::Display for Error {
             Some(Decision::GiveUp(GiveUp::DeadlineTooNear)) if inner.kind == ErrorKind::Timeout => {
             }
             Some(Decision::GiveUp(reason)) => details.push(reason.to_string()),
-            Some(Decision::Retry { .. }) | None => {}
+            Some(Decision::Retry { .. } | Decision::FailOver) | None => {}
         }
         if !details.is_empty() {
             write!(f, " ({})", details.join(", "))?;

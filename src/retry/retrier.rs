@@ -1,8 +1,9 @@
 //! The loop over the attempts of one call.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::decide::decide;
+use super::backoff::Draw;
+use super::decide::{decide, may_have_been_served};
 use super::{Backoff, Bucket, RetryConfig, SecondSending, Sleeper};
 use crate::bounds::Bounds;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp, Phase};
@@ -18,8 +19,6 @@ pub(crate) struct Retrier<'a> {
     pub(crate) bounds: &'a Bounds,
     /// When the call started.
     pub(crate) begun: Instant,
-    /// Called after every attempt.
-    pub(crate) ended: &'a dyn Fn(&Attempt),
 }
 
 /// Where an attempt is sent.
@@ -39,6 +38,74 @@ impl<T: Target> Target for &T {
     }
 }
 
+/// The steps of one call.
+pub(crate) trait Steps {
+    type Target: Target;
+    type Answer;
+
+    /// Returns the target of the next attempt, or how long to wait before asking again.
+    ///
+    /// # Errors
+    ///
+    /// If there is none. This ends the call.
+    fn choose(&mut self) -> Result<Turn<Self::Target>, Error>;
+
+    /// Makes an attempt after this many others. `second` is the right to send the request twice if
+    /// it must.
+    ///
+    /// # Errors
+    ///
+    /// If the attempt fails.
+    fn attempt(
+        &mut self,
+        target: Self::Target,
+        retries: u32,
+        second: &mut SecondSending<'_>,
+    ) -> Result<Self::Answer, Error>;
+
+    /// Decides what follows a failed attempt.
+    fn decide(&mut self, failed: &Failed<'_>) -> Decision {
+        failed.retry_or_stop()
+    }
+
+    /// Called after every attempt.
+    fn ended(&mut self, attempt: &Attempt);
+}
+
+/// What comes next in a call.
+#[derive(Debug)]
+pub(crate) enum Turn<T> {
+    /// An attempt at this target.
+    Attempt(T),
+    /// A wait. The time left may be shorter.
+    Wait(Duration),
+}
+
+/// A failed attempt, and what decides about the next one.
+#[derive(Clone, Copy)]
+pub(crate) struct Failed<'a> {
+    pub(crate) error: &'a Error,
+    pub(crate) policy: &'a RetryConfig,
+    /// The retries before it.
+    pub(crate) retries: u32,
+    /// The client's own wait.
+    pub(crate) ours: Draw,
+    /// The time to the deadline; `None` without one.
+    pub(crate) left: Option<Duration>,
+}
+
+impl Failed<'_> {
+    /// Whether to try the same target again.
+    pub(crate) fn retry_or_stop(&self) -> Decision {
+        decide(self.error, self.retries, self.policy, self.ours, self.left)
+    }
+
+    /// Whether the request may have been served, and billed, and must therefore not be sent again.
+    pub(crate) fn is_forbidden_as_ambiguous(&self) -> bool {
+        !self.policy.retry_ambiguous && may_have_been_served(self.error)
+    }
+}
+
 /// The result of the successful attempt, and all attempts with it as the last.
 #[derive(Debug)]
 pub(crate) struct Tried<T> {
@@ -47,30 +114,44 @@ pub(crate) struct Tried<T> {
 }
 
 impl Retrier<'_> {
-    /// Makes attempts until one succeeds or a retry makes no sense. `choose` gets the attempts so
-    /// far and returns the target of the next one. `attempt` gets this target, the number of
-    /// retries before it, and the right to send its request twice if it must.
+    /// Makes attempts until one succeeds or another makes no sense.
     ///
     /// The error is that of the last attempt and lists all of them. If time ran out or the caller
     /// cancelled after earlier failures, the last of those is its source.
-    pub(crate) fn run<G: Target, T>(
-        mut self,
-        mut choose: impl FnMut(&[Attempt]) -> G,
-        mut attempt: impl FnMut(&G, u32, &mut SecondSending<'_>) -> Result<T, Error>,
-    ) -> Result<Tried<T>, Error> {
+    pub(crate) fn run<S: Steps>(mut self, steps: &mut S) -> Result<Tried<S::Answer>, Error> {
         let mut attempts = Vec::with_capacity(1);
         let mut before = None;
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-            let target = choose(&attempts);
+            // The token of the retry that does not happen.
+            let put_back = || {
+                if retries > 0 {
+                    self.bucket.put_back()
+                }
+            };
+            let target = match steps.choose() {
+                Ok(Turn::Attempt(target)) => target,
+                Ok(Turn::Wait(wait)) => match self.wait(wait) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        put_back();
+                        return Err(ended(error, before, attempts));
+                    }
+                },
+                Err(none) => {
+                    put_back();
+                    return Err(ended(none, before, attempts));
+                }
+            };
+            let (provider, model) = (target.provider().to_owned(), target.model().to_owned());
             let started = (self.clock)();
             let mut second = self.bucket.second_sending();
-            let outcome = attempt(&target, retries, &mut second);
+            let outcome = steps.attempt(target, retries, &mut second);
             let resent = second.is_taken();
             let now = (self.clock)();
             let mut entry = Attempt {
-                provider: target.provider().to_owned(),
-                model: target.model().to_owned(),
+                provider,
+                model,
                 started_after: started.saturating_duration_since(self.begun),
                 duration: now.saturating_duration_since(started),
                 resent,
@@ -80,45 +161,68 @@ impl Retrier<'_> {
             let error = match outcome {
                 Ok(value) => {
                     self.bucket.deposit(retries > 0 || resent);
-                    (self.ended)(&entry);
+                    steps.ended(&entry);
                     attempts.push(entry);
                     return Ok(Tried { value, attempts });
                 }
                 Err(error) => error,
             };
-            let decision = self.decide(&error, retries, now);
+            let decision = self.decide(steps, &error, retries, now);
             entry.failure = Some((&error).into());
             entry.decision = Some(decision);
-            (self.ended)(&entry);
+            steps.ended(&entry);
             attempts.push(entry);
             let after = match decision {
                 Decision::Retry { after, .. } => after,
+                Decision::FailOver => {
+                    before = Some(root_cause(before, error));
+                    continue;
+                }
                 Decision::GiveUp(_) => return Err(ended(error, before, attempts)),
             };
-            none_held("a call waits for its next attempt");
-            self.sleeper.sleep(after, self.bounds.cancel.as_ref());
-            if self.bounds.is_cancelled() {
-                self.bucket.put_back();
-                let cancelled = Error::cancelled().with_phase(Phase::Backoff);
-                return Err(ended(cancelled, Some(root_cause(before, error)), attempts));
-            }
-            if self.bounds.deadline.is_past((self.clock)()) {
-                self.bucket.put_back();
-                let late = Error::timeout(Phase::Backoff);
-                return Err(ended(late, Some(root_cause(before, error)), attempts));
-            }
             before = Some(root_cause(before, error));
+            if let Err(error) = self.wait(after) {
+                self.bucket.put_back();
+                return Err(ended(error, before, attempts));
+            }
         }
     }
 
-    fn decide(&mut self, error: &Error, retries: u32, now: Instant) -> Decision {
-        let left = self.bounds.deadline.remaining(now);
-        let decision = decide(error, retries, self.policy, self.backoff.draw(), left);
+    /// Waits before the next attempt.
+    ///
+    /// # Errors
+    ///
+    /// If the caller cancels the call meanwhile, or the deadline passes.
+    fn wait(&self, wait: Duration) -> Result<(), Error> {
+        none_held("a call waits for its next attempt");
+        self.sleeper.sleep(wait, self.bounds.cancel.as_ref());
+        if self.bounds.is_cancelled() {
+            Err(Error::cancelled().with_phase(Phase::Backoff))
+        } else if self.bounds.deadline.is_past((self.clock)()) {
+            Err(Error::timeout(Phase::Backoff))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn decide<S: Steps>(
+        &mut self,
+        steps: &mut S,
+        error: &Error,
+        retries: u32,
+        now: Instant,
+    ) -> Decision {
+        let decision = steps.decide(&Failed {
+            error,
+            policy: self.policy,
+            retries,
+            ours: self.backoff.draw(),
+            left: self.bounds.deadline.remaining(now),
+        });
         match decision {
-            Decision::Retry { .. } if !self.bucket.withdraw() => {
-                Decision::GiveUp(GiveUp::BudgetSpent)
-            }
-            decision => decision,
+            Decision::GiveUp(_) => decision,
+            _ if self.bucket.withdraw() => decision,
+            _ => Decision::GiveUp(GiveUp::BudgetSpent),
         }
     }
 }
@@ -208,10 +312,32 @@ mod tests {
                     cancel: Some(CancelToken::new()),
                 },
                 begun: self.begun,
-                ended: &|_| {},
             };
-            retrier.run(|_| Somewhere, |_, retries, _| attempt(retries))
+            retrier.run(&mut Attempts(&mut attempt))
         }
+    }
+
+    /// Attempts that a function makes.
+    struct Attempts<'a, F>(&'a mut F);
+
+    impl<T, F: FnMut(u32) -> Result<T, Error>> Steps for Attempts<'_, F> {
+        type Target = Somewhere;
+        type Answer = T;
+
+        fn choose(&mut self) -> Result<Turn<Somewhere>, Error> {
+            Ok(Turn::Attempt(Somewhere))
+        }
+
+        fn attempt(
+            &mut self,
+            _: Somewhere,
+            retries: u32,
+            _: &mut SecondSending<'_>,
+        ) -> Result<T, Error> {
+            (self.0)(retries)
+        }
+
+        fn ended(&mut self, _: &Attempt) {}
     }
 
     /// The only target in these tests.
@@ -371,11 +497,9 @@ mod tests {
             clock: &clock,
             bounds: &bounds,
             begun: world.begun,
-            ended: &|_| {},
         };
-        let error = retrier
-            .run(|_| Somewhere, |_, _, _| -> Result<(), _> { Err(server_error()) })
-            .unwrap_err();
+        let mut fail = |_| -> Result<(), _> { Err(server_error()) };
+        let error = retrier.run(&mut Attempts(&mut fail)).unwrap_err();
         assert_eq!((error.phase(), error.attempts().len()), (Some(Phase::Backoff), 1));
         assert!(error.source().is_some());
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::chat::{ChatResponse, Provider};
+use crate::chat::{ChatResponse, Provider, Usage};
 use crate::cost::{Bill, Charge, Cost, Meter};
 use crate::error::{Attempt, Decision, Error, GiveUp, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::observed::{Answer, Ended, ObservedCall};
+use crate::routing::{Answered, Change, RouteTrace, TargetStep, TargetTrace, Ticket};
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoded, Decoder};
 
@@ -29,6 +30,10 @@ pub(super) struct StreamContext {
     pub(super) meter: Meter,
     /// `None` once the stream has ended.
     pub(super) charge: Option<Charge>,
+    /// How a route served the call.
+    pub(super) route: Option<Box<RouteTrace>>,
+    /// The ticket of the route's target. `None` once the stream has ended.
+    pub(super) ticket: Option<Ticket>,
     /// `None` once the stream has ended.
     pub(super) watched: Option<ObservedCall>,
     /// How long the stream took, once it has ended.
@@ -51,6 +56,7 @@ impl StreamContext {
             latency: self.latency.unwrap_or_else(|| self.begun.elapsed()),
             attempts: self.attempts.clone(),
             cost,
+            route: self.route.clone(),
             ..decoded.into_response(self.provider.clone())
         }
     }
@@ -67,6 +73,33 @@ impl StreamContext {
                 true => GiveUp::Cancelled,
                 false => GiveUp::StreamStarted,
             }));
+        }
+    }
+
+    /// The route, and the name of its target that serves the stream.
+    fn answered_by(&self) -> Option<(&str, &str)> {
+        let route = self.route.as_deref()?;
+        let last = |target: &&TargetTrace| target.steps.last() == Some(&TargetStep::Answered);
+        Some((&route.route, &route.targets.iter().find(last)?.name))
+    }
+
+    /// Notes how the target of a route performed.
+    fn report_to_route(
+        &self,
+        ticket: &Ticket,
+        usage: Usage,
+        error: Option<&Error>,
+    ) -> Option<Change> {
+        let now = Instant::now();
+        match error {
+            None => {
+                let first = self.first_token.unwrap_or_default();
+                let writing = self.latency.unwrap_or_default().saturating_sub(first);
+                let cost = self.cost.map(|cost| cost.total);
+                ticket.answered(&Answered::of(&usage, cost, writing), now);
+                None
+            }
+            Some(error) => ticket.failed_late(error, now),
         }
     }
 
@@ -98,7 +131,13 @@ impl StreamContext {
                 None => bill.cut_off(),
             });
         }
+        let ticket = self.ticket.take();
+        let change = ticket.and_then(|ticket| self.report_to_route(&ticket, usage, error));
         let Some(watched) = self.watched.take() else { return };
+        if let (Some(change), Some(target)) = (change, self.answered_by()) {
+            let (route, target) = target;
+            watched.target_changed(route, target, change);
+        }
         if let Some(last) = self.attempts.last() {
             watched.attempt_ended(last);
         }

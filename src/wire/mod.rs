@@ -183,6 +183,7 @@ impl Decoded {
             extra: self.extra,
             logprobs: self.logprobs,
             raw: String::new(),
+            route: None,
         }
     }
 }

@@ -202,6 +202,13 @@ impl ChatRequest {
         self
     }
 
+    /// Sets a key for routes that keep a conversation at one target; see
+    /// [`routing_key`](Self::routing_key). Default: the start of the conversation.
+    pub fn routing_key(mut self, key: impl Into<String>) -> Self {
+        self.routing_key = Some(key.into());
+        self
+    }
+
     /// Labels the call for cost reports and budgets; see [`tags`](Self::tags). Default: none.
     #[must_use]
     pub fn tag(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

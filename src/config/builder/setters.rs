@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ClientBuilder;
-use crate::config::{PoolConfig, ProviderConfig, Proxy, Tls};
+use crate::config::{PoolConfig, ProviderConfig, Proxy, Route, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::observe::Observer;
@@ -46,6 +46,19 @@ impl ClientBuilder {
     /// none.
     pub fn profiles(mut self, profiles: impl IntoIterator<Item = Profile>) -> Self {
         self.profiles.extend(profiles);
+        self
+    }
+
+    /// Adds a route: a name for several targets. A request whose model is that name goes to one of
+    /// them. Default: none.
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Adds routes, for example from a file that [`Route::load`] read. Default: none.
+    pub fn routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
+        self.routes.extend(routes);
         self
     }
 

@@ -297,7 +297,7 @@ fn the_settings_of_one_provider_never_reach_another() {
                 .base_url("http://localhost:7/openai/v1")
                 .timeout(seconds(20)),
         );
-    let Checked { settings, own, others } = builder.check(&nothing()).unwrap();
+    let Checked { settings, own, others, .. } = builder.check(&nothing()).unwrap();
     let (own, groq) = (own.unwrap(), &others[0]);
     assert_eq!((own.timeouts.call, groq.timeouts.call), (seconds(60), seconds(20)));
     assert_eq!((own.timeouts.idle, groq.timeouts.idle), (seconds(9), seconds(9)));

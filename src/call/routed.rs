@@ -1,0 +1,274 @@
+//! The steps of a call to a route: which of its targets to try, and what became of each.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Caller;
+use super::limits::Limits;
+use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::prepared::Prepared;
+use super::routes::Route;
+use super::target::Target;
+use crate::error::{Attempt, Decision, Error, ErrorKind};
+use crate::observed::ObservedCall;
+use crate::retry::{self, Failed, SecondSending, Steps, Turn};
+use crate::routing::{Answered, Change, Chosen, RestReason, RouteTrace, RoutedCall, Ticket, Walk};
+use crate::wire::Delivery;
+
+/// The shortest wait for a target that another call is trying out.
+const PROBE_WAIT: Duration = Duration::from_millis(50);
+
+/// The steps of a call to a route.
+pub(super) struct Routed<'a, O: Operation, F> {
+    caller: &'a Caller,
+    operation: &'a O,
+    route: &'a Route,
+    limits: &'a Limits,
+    options: Options<'a>,
+    attempt: F,
+    observed: &'a mut ObservedCall,
+    walk: Walk,
+    /// The requests prepared so far, in the order of the targets.
+    prepared: Vec<Option<Arc<Prepared<O::Content>>>>,
+    prompt_bytes: usize,
+    /// The last failure of an attempt.
+    failed: Option<Error>,
+    /// Why a target could not serve the call.
+    unfit: Option<Error>,
+    /// The target that answered, and its ticket.
+    answered: Option<(Target, Ticket)>,
+}
+
+/// A target, ready for one attempt.
+pub(super) struct Leg<O: Operation> {
+    prepared: Arc<Prepared<O::Content>>,
+    reserved: O::Reserved,
+    ticket: Ticket,
+}
+
+impl<O: Operation> retry::Target for Leg<O> {
+    fn provider(&self) -> &str {
+        self.prepared.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.prepared.model()
+    }
+}
+
+impl<'a, O: Operation, F> Routed<'a, O, F> {
+    pub(super) fn new(
+        caller: &'a Caller,
+        operation: &'a O,
+        route: &'a Route,
+        limits: &'a Limits,
+        attempt: F,
+        observed: &'a mut ObservedCall,
+    ) -> Self {
+        let streamed = operation.delivery() == Delivery::Stream;
+        let call = RoutedCall::new(streamed, operation.routing_key());
+        let prepared = route.state.targets.iter().map(|_| None).collect();
+        Self {
+            caller,
+            operation,
+            route,
+            limits,
+            options: operation.options(),
+            attempt,
+            observed,
+            walk: Walk::new(Arc::clone(&route.state), call),
+            prepared,
+            prompt_bytes: operation.prompt_bytes(),
+            failed: None,
+            unfit: None,
+            answered: None,
+        }
+    }
+
+    fn target(&self, at: usize) -> Result<Target, Error> {
+        let Caller { endpoints, settings, transport, .. } = self.caller;
+        self.route.target(at, endpoints, settings, transport)
+    }
+
+    /// Encodes the request for a target, and reserves what an attempt can cost.
+    fn prepare(&mut self, at: usize) -> Result<(Arc<Prepared<O::Content>>, O::Reserved), Error> {
+        if let Some(prepared) = &self.prepared[at] {
+            let reserved = self.operation.reserve_again(self.caller, prepared)?;
+            return Ok((Arc::clone(prepared), reserved));
+        }
+        let target = self.target(at)?;
+        let (prepared, reserved) = self.operation.prepare(self.caller, target)?;
+        let prepared = Arc::new(prepared);
+        self.prepared[at] = Some(Arc::clone(&prepared));
+        Ok((prepared, reserved))
+    }
+
+    /// The target that answered, what happened to each, and the ticket of the one that answered.
+    ///
+    /// # Errors
+    ///
+    /// If no attempt was answered.
+    pub(super) fn answered(self) -> Result<(Target, (RouteTrace, Ticket)), Error> {
+        let Self { mut walk, answered: Some((target, ticket)), .. } = self else {
+            return Err(Error::new(ErrorKind::Protocol, "the call ended without an answer"));
+        };
+        Ok((target, (walk.answered(Instant::now()), ticket)))
+    }
+
+    /// The error if no target can serve the call.
+    fn none_can_serve(&mut self) -> Error {
+        if let Some(failed) = self.failed.take() {
+            return failed;
+        }
+        let reasons = self.states();
+        let kind = self.unfit.as_ref().map_or(ErrorKind::Configuration, Error::kind);
+        let route = &self.route.state.name;
+        let message = format!("no target of the route {route:?} can serve this call: {reasons}");
+        let error = Error::new(kind, message);
+        match self.unfit.take() {
+            Some(unfit) => error.with_source(unfit),
+            None => error,
+        }
+    }
+
+    /// The error if all targets that could serve the call rest.
+    fn all_rest(&mut self, wait: Duration, reason: RestReason) -> Error {
+        if let Some(failed) = self.failed.take() {
+            let should_retry = failed.should_retry();
+            return failed.with_retry_hints(Some(wait), should_retry);
+        }
+        let kind = match reason {
+            RestReason::RateLimit => ErrorKind::RateLimited,
+            RestReason::Failures | RestReason::Unusable => ErrorKind::Overloaded,
+        };
+        let (states, route) = (self.states(), &self.route.state.name);
+        let message = format!(
+            "all targets of the route {route:?} rest; the first returns in {wait:.1?}: {states}"
+        );
+        Error::new(kind, message).with_retry_hints(Some(wait), None)
+    }
+
+    /// What became of each target.
+    fn states(&mut self) -> String {
+        let targets = self.walk.trace().targets;
+        targets.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Tells observers that a target rests or has returned.
+    fn report(&self, change: Option<Change>, at: usize) {
+        if let Some(change) = change {
+            let target = &self.route.state.targets[at];
+            self.observed.target_changed(&self.route.state.name, &target.name, change);
+        }
+    }
+}
+
+impl<O, T, F> Steps for Routed<'_, O, F>
+where
+    O: Operation,
+    T: Measured,
+    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+{
+    type Target = Leg<O>;
+    type Answer = T;
+
+    fn choose(&mut self) -> Result<Turn<Leg<O>>, Error> {
+        loop {
+            let now = Instant::now();
+            let (caller, route, prompt) = (self.caller, self.route, self.prompt_bytes);
+            let cost = |at: usize, expected| {
+                let Caller { endpoints, settings, transport, .. } = caller;
+                let target = route.target(at, endpoints, settings, transport).ok()?;
+                Route::expected_cost(&target, prompt, expected, settings.costs.prices())
+            };
+            let (at, ticket) = match self.walk.choose(now, &mut fastrand::f64, &cost) {
+                Chosen::Target(at, ticket) => (at, ticket),
+                Chosen::None => return Err(self.none_can_serve()),
+                Chosen::Resting { until, reason } => {
+                    let wait = until.saturating_duration_since(now);
+                    let left = self.limits.bounds.deadline.remaining(now);
+                    let fits = left.is_none_or(|left| wait < left);
+                    if self.route.state.rules.wait_for_targets && fits {
+                        return Ok(Turn::Wait(wait.max(PROBE_WAIT)));
+                    }
+                    return Err(self.all_rest(wait, reason));
+                }
+            };
+            match self.prepare(at) {
+                Ok((prepared, reserved)) => {
+                    return Ok(Turn::Attempt(Leg { prepared, reserved, ticket }));
+                }
+                // Nothing was sent. What this target cannot do, another may.
+                Err(error) => {
+                    self.walk.cannot_serve(at, error.to_string());
+                    self.unfit = Some(error);
+                }
+            }
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        leg: Leg<O>,
+        retries: u32,
+        second: &mut SecondSending<'_>,
+    ) -> Result<T, Error> {
+        let Leg { prepared, reserved, mut ticket } = leg;
+        let endpoint = &prepared.target.endpoint;
+        self.observed.moved_to(&endpoint.server, &prepared.target.model);
+        self.observed.attempt_begun(retries);
+        let begun = Instant::now();
+        let limits = self.limits.of_attempt_at(&self.options, &endpoint.settings.timeouts);
+        let ongoing = OngoingAttempt {
+            caller: self.caller,
+            prepared: &prepared,
+            limits: &limits,
+            retries,
+            second,
+        };
+        let outcome = (self.attempt)(ongoing, reserved);
+        let now = Instant::now();
+        let after = now.saturating_duration_since(begun);
+        let streamed = self.operation.delivery() == Delivery::Stream;
+        match outcome {
+            Ok(value) => {
+                let change = ticket.served(now);
+                self.report(change, self.walk.current());
+                ticket.answered(&measured(&value, after, streamed), now);
+                self.answered = Some((prepared.target.clone(), ticket));
+                Ok(value)
+            }
+            Err(error) => {
+                let change = ticket.failed(&error, after, streamed, now);
+                self.report(change, self.walk.current());
+                let error = error.with_provider(endpoint.id().as_str());
+                Err(match error.kind() {
+                    ErrorKind::Authentication => {
+                        error.with_advice(endpoint.settings.missing_key_advice())
+                    }
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    fn decide(&mut self, failed: &Failed<'_>) -> Decision {
+        self.failed = Some(failed.error.clone());
+        self.walk.failed(failed, Instant::now())
+    }
+
+    fn ended(&mut self, attempt: &Attempt) {
+        // The attempt that a stream answers ends with that stream.
+        if self.operation.delivery() == Delivery::Whole || attempt.failure.is_some() {
+            self.observed.attempt_ended(attempt);
+        }
+    }
+}
+
+/// What an attempt that took this long showed of its target.
+fn measured(value: &impl Measured, after: Duration, streamed: bool) -> Answered {
+    if streamed {
+        return Answered { first_token: Some(after), ..Answered::default() };
+    }
+    Answered { whole: Some(after), ..value.measured(after) }
+}

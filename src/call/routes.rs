@@ -1,0 +1,149 @@
+//! The routes of a client, with the providers that their targets call.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use super::endpoint::{Endpoint, Endpoints};
+use super::target::{Asked, Target};
+use crate::chat::Usage;
+use crate::config::{CheckedRoute, Settings};
+use crate::cost::{Money, Prices};
+use crate::error::Error;
+use crate::provider::{self, Provider};
+use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
+use crate::transport::Transport;
+
+/// The routes of a client.
+pub(crate) struct Routes(Vec<Route>);
+
+/// A route, ready for calls.
+pub(super) struct Route {
+    pub(super) state: Arc<RouteState>,
+    targets: Vec<Callee>,
+}
+
+/// What a target calls.
+struct Callee {
+    provider: Provider,
+    model: String,
+    /// The provider with the target's own settings; `None` for the client's.
+    own: Option<Arc<Endpoint>>,
+}
+
+impl Routes {
+    pub(crate) fn new(
+        checked: Vec<CheckedRoute>,
+        settings: &Settings,
+        transport: &Transport,
+        now: Instant,
+    ) -> Result<Self, Error> {
+        let mut states: HashMap<(usize, usize), Arc<TargetState>> = HashMap::new();
+        let mut routes = Vec::with_capacity(checked.len());
+        for (place, CheckedRoute { route, targets }) in checked.into_iter().enumerate() {
+            let mut routed = Vec::with_capacity(targets.len());
+            let mut callees = Vec::with_capacity(targets.len());
+            for (at, (target, set)) in targets.into_iter().zip(route.targets).enumerate() {
+                let new = || {
+                    let (provider, model) = (target.provider.as_str(), &target.model);
+                    Arc::new(TargetState::new(provider, model, route.breaker, now))
+                };
+                let shared = target.same_as.and_then(|same| states.get(&same).cloned());
+                let state = shared.unwrap_or_else(new);
+                states.insert((place, at), Arc::clone(&state));
+                let window = || {
+                    let id = target.provider.as_str();
+                    let name = provider::price_name(id).unwrap_or(id.into());
+                    settings.costs.prices().find(&name, &target.model)?.context_window_tokens()
+                };
+                let context_window = set.context_window.or_else(window);
+                routed.push(RoutedTarget {
+                    name: target.name,
+                    weight: set.weight,
+                    region: set.region,
+                    context_window,
+                    state,
+                });
+                let own = target.settings;
+                let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
+                callees.push(Callee {
+                    provider: target.provider,
+                    model: target.model,
+                    own: own.map(Arc::new),
+                });
+            }
+            let rules = Rules {
+                short_wait: route.short_wait,
+                reroute_refusals: route.reroute_refusals,
+                wait_for_targets: route.wait_for_targets,
+            };
+            let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
+            routes.push(Route { state, targets: callees });
+        }
+        Ok(Self(routes))
+    }
+
+    /// Finds the route that a request names, or that the client's `model` names if the request
+    /// names none.
+    pub(super) fn find(&self, asked: Asked<'_>, model: Option<&str>) -> Option<&Route> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let Asked::Model(None, asked) = asked else { return None };
+        let name = asked.or(model)?;
+        self.0.iter().find(|route| route.state.name == name)
+    }
+
+    /// The state of all targets.
+    pub(crate) fn status(&self, now: Instant) -> Vec<TargetStatus> {
+        let of = |route: &Route| {
+            let state = Arc::clone(&route.state);
+            let name = state.name.clone();
+            let targets = state.targets.iter();
+            targets.map(|target| target.state.status(&name, &target.name, now)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(of).collect()
+    }
+}
+
+impl Route {
+    /// Prepares the provider of a target on its first use.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Endpoints::get`].
+    pub(super) fn target(
+        &self,
+        at: usize,
+        endpoints: &Endpoints,
+        settings: &Settings,
+        transport: &Transport,
+    ) -> Result<Target, Error> {
+        let callee = &self.targets[at];
+        let endpoint = match &callee.own {
+            Some(own) => Arc::clone(own),
+            None => endpoints.get(&callee.provider, settings, transport)?,
+        };
+        Ok(Target { endpoint, model: callee.model.clone() })
+    }
+
+    /// What a call with this prompt can be expected to cost at a target; `None` if it has no known
+    /// price.
+    pub(super) fn expected_cost(
+        target: &Target,
+        prompt_bytes: usize,
+        expected: Expected,
+        prices: &Prices,
+    ) -> Option<Money> {
+        let price = prices.find(&target.endpoint.settings.price_provider, &target.model)?;
+        let prompt = Usage::estimated(prompt_bytes, 0).prompt_tokens;
+        #[allow(clippy::cast_possible_truncation)]
+        let tokens = |count: f64| count.round() as u64;
+        let output = tokens(expected.output_tokens);
+        let usage = Usage {
+            cached_tokens: tokens(prompt as f64 * expected.cached_share),
+            ..Usage::reported(prompt, output)
+        };
+        Some(price.cost(&usage, None, SystemTime::now()).total)
+    }
+}

@@ -1,0 +1,117 @@
+//! One target of a route.
+
+use std::fmt;
+
+use crate::config::ProviderConfig;
+use crate::key::ApiKey;
+
+/// A target of a [`Route`](super::Route): a provider, one of its models, and a key.
+///
+/// `provider/model` converts into one with all defaults. Two keys of one provider are two targets.
+///
+/// ```
+/// use tollgate::route::RouteTarget;
+///
+/// let first = RouteTarget::new("openai/gpt-4o-mini").weight(3.0);
+/// let second = RouteTarget::new("openai/gpt-4o-mini").name("second key").api_key("sk-test");
+/// # let _ = (first, second);
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct RouteTarget {
+    pub(crate) model: String,
+    pub(crate) name: Option<String>,
+    pub(crate) api_key: Option<ApiKey>,
+    pub(crate) key_variable: Option<String>,
+    pub(crate) settings: Option<ProviderConfig>,
+    pub(crate) weight: f64,
+    pub(crate) region: Option<String>,
+    pub(crate) context_window: Option<u64>,
+}
+
+impl RouteTarget {
+    /// Starts with a model, as `provider/model`. The rest is as the client has it for that
+    /// provider.
+    pub fn new(model: impl Into<String>) -> Self {
+        Self {
+            model: model.into(),
+            name: None,
+            api_key: None,
+            key_variable: None,
+            settings: None,
+            weight: 1.0,
+            region: None,
+            context_window: None,
+        }
+    }
+
+    /// Starts with a model of a provider with settings of its own, such as the address of another
+    /// region. `model` is the provider's own name for it.
+    pub fn of(provider: ProviderConfig, model: impl Into<String>) -> Self {
+        Self { settings: Some(provider), ..Self::new(model) }
+    }
+
+    /// Sets its name in explanations. Default: `provider/model`, with a number if several targets
+    /// have the same.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sets its key. Default: the provider's key as the client has it.
+    pub fn api_key(mut self, key: impl Into<ApiKey>) -> Self {
+        self.api_key = Some(key.into());
+        self
+    }
+
+    /// Sets the environment variable that contains its key. Default: as for
+    /// [`api_key`](Self::api_key).
+    pub fn key_variable(mut self, name: impl Into<String>) -> Self {
+        self.key_variable = Some(name.into());
+        self
+    }
+
+    /// Sets its share of the load, 0 or more. Default: 1.
+    pub fn weight(mut self, weight: f64) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// Names its region, for strategies of your own. It is never sent. Default: none.
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+
+    /// Sets the most tokens that its model can take, prompt and answer together. If a call exceeds
+    /// another target's window, only targets with a larger one are tried. Default: the context
+    /// window in the price table, if it has one.
+    pub fn context_window(mut self, tokens: u64) -> Self {
+        self.context_window = Some(tokens);
+        self
+    }
+}
+
+impl From<&str> for RouteTarget {
+    fn from(model: &str) -> Self {
+        Self::new(model)
+    }
+}
+
+impl From<String> for RouteTarget {
+    fn from(model: String) -> Self {
+        Self::new(model)
+    }
+}
+
+/// Hides the key.
+impl fmt::Debug for RouteTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteTarget")
+            .field("model", &self.model)
+            .field("name", &self.name)
+            .field("weight", &self.weight)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! What has been measured of a target.
+
+use std::time::{Duration, Instant};
+
+use super::ewma::Ewma;
+use super::window::{Sum, Window};
+use crate::money::Money;
+use crate::usage::Usage;
+
+/// How fast the moving average of the latency forgets.
+const DECAY: Duration = Duration::from_secs(10);
+
+/// How long the other measurements count.
+const WINDOW: Duration = Duration::from_secs(300);
+
+/// What has been measured of a target's answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Health {
+    /// Seconds from sending a request to its whole answer.
+    whole: Ewma,
+    /// Seconds from sending a request to the first event of its stream.
+    first_token: Ewma,
+    first_tokens: Window<Mean>,
+    speeds: Window<Mean>,
+    outputs: Window<Mean>,
+    cached: Window<Mean>,
+    costs: Window<Mean>,
+    /// Calls in progress.
+    pub(crate) in_flight: u32,
+    /// Attempts that were answered, since the start.
+    pub(crate) answered: u64,
+    /// Attempts that failed, since the start.
+    pub(crate) failed: u64,
+}
+
+/// What an answer showed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Answered {
+    /// The time to the first event of a stream.
+    pub(crate) first_token: Option<Duration>,
+    /// The time to the whole answer.
+    pub(crate) whole: Option<Duration>,
+    /// How long the model wrote, and how much.
+    pub(crate) written: Option<(Duration, u64)>,
+    pub(crate) input_tokens: u64,
+    pub(crate) cached_tokens: u64,
+    pub(crate) output_tokens: u64,
+    pub(crate) cost: Option<Money>,
+}
+
+impl Answered {
+    /// What an answer shows that took this long to write.
+    pub(crate) fn of(usage: &Usage, cost: Option<Money>, written: Duration) -> Self {
+        Self {
+            written: Some((written, usage.completion_tokens)),
+            input_tokens: usage.prompt_tokens,
+            cached_tokens: usage.cached_tokens,
+            output_tokens: usage.completion_tokens,
+            cost,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: f64,
+}
+
+impl Sum for Mean {
+    fn add(&mut self, other: Self) {
+        self.sum += other.sum;
+        self.count += other.count;
+    }
+}
+
+impl Mean {
+    const fn of(value: f64) -> Self {
+        Self { sum: value, count: 1.0 }
+    }
+
+    fn get(self) -> Option<f64> {
+        (self.count > 0.0).then(|| self.sum / self.count)
+    }
+}
+
+impl Health {
+    pub(crate) fn new(now: Instant) -> Self {
+        let window = || Window::new(now, WINDOW);
+        Self {
+            whole: Ewma::new(DECAY),
+            first_token: Ewma::new(DECAY),
+            first_tokens: window(),
+            speeds: window(),
+            outputs: window(),
+            cached: window(),
+            costs: window(),
+            in_flight: 0,
+            answered: 0,
+            failed: 0,
+        }
+    }
+
+    /// Adds what an answer showed. Failures have no part in it: they are often fast.
+    pub(crate) fn answered(&mut self, answer: &Answered, now: Instant) {
+        if let Some(after) = answer.first_token {
+            self.first_token.add_peak(after.as_secs_f64(), now);
+            self.first_tokens.add(Mean::of(after.as_secs_f64()), now);
+        }
+        if let Some(after) = answer.whole {
+            self.whole.add_peak(after.as_secs_f64(), now);
+        }
+        if let Some((time, tokens)) = answer.written.filter(|(time, _)| !time.is_zero()) {
+            // Long answers count more: their pace is better known.
+            self.speeds.add(Mean { sum: tokens as f64, count: time.as_secs_f64() }, now);
+        }
+        if answer.output_tokens > 0 {
+            self.outputs.add(Mean::of(answer.output_tokens as f64), now);
+        }
+        if answer.input_tokens > 0 {
+            let (cached, all) = (answer.cached_tokens as f64, answer.input_tokens as f64);
+            self.cached.add(Mean { sum: cached.min(all), count: all }, now);
+        }
+        if let Some(cost) = answer.cost {
+            self.costs.add(Mean::of(cost.as_dollars()), now);
+        }
+    }
+
+    /// Adds how long a call waited in vain: the target is at least that slow.
+    pub(crate) fn timed_out(&mut self, after: Duration, streamed: bool, now: Instant) {
+        let average = if streamed { &mut self.first_token } else { &mut self.whole };
+        if average.get().is_none_or(|seconds| seconds < after.as_secs_f64()) {
+            average.add_peak(after.as_secs_f64(), now);
+        }
+    }
+
+    /// Returns the moving average of the latency, in seconds: to the first event for streams.
+    pub(crate) fn latency(&self, streamed: bool) -> Option<f64> {
+        if streamed { self.first_token.get() } else { self.whole.get() }
+    }
+
+    /// Returns the mean time to the first event, in seconds.
+    pub(crate) fn first_token(&mut self, now: Instant) -> Option<f64> {
+        self.first_tokens.sum(now).get()
+    }
+
+    /// Returns the output tokens per second.
+    pub(crate) fn tokens_per_second(&mut self, now: Instant) -> Option<f64> {
+        self.speeds.sum(now).get()
+    }
+
+    /// Returns the mean number of output tokens.
+    pub(crate) fn output_tokens(&mut self, now: Instant) -> Option<f64> {
+        self.outputs.sum(now).get()
+    }
+
+    /// Returns the share of input tokens that came from a prompt cache.
+    pub(crate) fn cached_share(&mut self, now: Instant) -> Option<f64> {
+        self.cached.sum(now).get()
+    }
+
+    /// Returns the mean cost of a call, in dollars.
+    pub(crate) fn cost(&mut self, now: Instant) -> Option<f64> {
+        self.costs.sum(now).get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn answers_are_averaged_over_the_window() {
+        let start = Instant::now();
+        let mut health = Health::new(start);
+        assert_eq!(health.latency(true), None);
+        for (tokens, seconds) in [(100, 1), (300, 3)] {
+            health.answered(
+                &Answered {
+                    first_token: Some(SECOND * seconds),
+                    written: Some((SECOND * seconds, tokens)),
+                    input_tokens: 100 * tokens,
+                    cached_tokens: 25 * tokens,
+                    output_tokens: tokens,
+                    cost: Some(Money::cents(2)),
+                    ..Answered::default()
+                },
+                start,
+            );
+        }
+        assert_eq!(health.first_token(start), Some(2.0));
+        assert_eq!(health.tokens_per_second(start), Some(100.0));
+        assert_eq!(health.output_tokens(start), Some(200.0));
+        assert_eq!(health.cached_share(start), Some(0.25));
+        assert_eq!(health.cost(start), Some(0.02));
+        assert_eq!((health.latency(true), health.latency(false)), (Some(3.0), None));
+        assert_eq!(health.first_token(start + WINDOW * 2), None);
+    }
+
+    #[test]
+    fn a_timeout_makes_a_target_slow_and_never_fast() {
+        let now = Instant::now();
+        let mut health = Health::new(now);
+        health.timed_out(SECOND * 5, false, now);
+        assert_eq!(health.latency(false), Some(5.0));
+        health.timed_out(SECOND, false, now + SECOND * 100);
+        assert_eq!(health.latency(false), Some(5.0));
+    }
+}

@@ -1,0 +1,34 @@
+//! How a route chooses among its targets: strategies, health, breakers and failover.
+//!
+//! Everything here is a function of values and the time, except for one small lock per target
+//! (`state.rs`).
+
+mod breaker;
+mod config;
+mod ewma;
+mod failover;
+mod health;
+mod outcome;
+pub(crate) mod seconds;
+mod state;
+mod status;
+mod strategy;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod walk;
+mod window;
+
+pub(crate) use breaker::Change;
+use breaker::Outcome;
+pub use breaker::RestReason;
+pub use config::BreakerConfig;
+pub(crate) use failover::Rules;
+pub(crate) use health::Answered;
+pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
+pub use status::TargetStatus;
+pub use strategy::{
+    Balanced, Candidate, Cheapest, Failover, Fastest, RoutedCall, Sticky, Strategy, Weighted,
+};
+pub use trace::{RouteTrace, TargetStep, TargetTrace};
+pub(crate) use walk::{Chosen, Expected, Walk};

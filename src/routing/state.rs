@@ -1,0 +1,211 @@
+//! What all calls share: the health of each target.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::breaker::{Breaker, Change, Outcome, Permit};
+use super::failover::Rules;
+use super::health::{Answered, Health};
+use super::outcome::outcome;
+use super::{BreakerConfig, RestReason, Strategy, TargetStatus};
+use crate::error::Error;
+use crate::money::Money;
+use crate::sync::Lock;
+use crate::sync::ordered::Mutex;
+
+/// The most conversations whose target is remembered.
+const MAX_PINS: usize = 10_000;
+
+/// A route, and the state of its targets.
+pub(crate) struct RouteState {
+    pub(crate) name: String,
+    pub(crate) strategy: Arc<dyn Strategy>,
+    pub(crate) rules: Rules,
+    pub(crate) targets: Vec<RoutedTarget>,
+    pins: Mutex<Pins>,
+}
+
+/// A target in a route.
+pub(crate) struct RoutedTarget {
+    pub(crate) name: String,
+    pub(crate) weight: f64,
+    pub(crate) region: Option<String>,
+    pub(crate) context_window: Option<u64>,
+    /// Routes with the same provider, key and model share it.
+    pub(crate) state: Arc<TargetState>,
+}
+
+/// The health of a provider, key and model.
+pub(crate) struct TargetState {
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    measured: Mutex<Measured>,
+}
+
+/// What is guarded by the lock of a target.
+pub(super) struct Measured {
+    pub(super) breaker: Breaker,
+    pub(super) health: Health,
+}
+
+/// Which conversation stays at which target, and until when.
+#[derive(Default)]
+struct Pins(HashMap<u64, (usize, Instant)>);
+
+impl RouteState {
+    pub(crate) fn new(
+        name: String,
+        strategy: Arc<dyn Strategy>,
+        rules: Rules,
+        targets: Vec<RoutedTarget>,
+    ) -> Self {
+        let pins = Mutex::new(Lock::RoutePins, Pins::default());
+        Self { name, strategy, rules, targets, pins }
+    }
+
+    /// Returns the target where a conversation stays.
+    pub(super) fn pinned(&self, key: u64, now: Instant) -> Option<usize> {
+        self.strategy.pin()?;
+        let pins = self.pins.lock();
+        pins.0.get(&key).filter(|(_, until)| now < *until).map(|(at, _)| *at)
+    }
+
+    /// Lets a conversation stay at the target that has just served it.
+    pub(super) fn pin(&self, key: u64, at: usize, now: Instant) {
+        let Some(lifetime) = self.strategy.pin() else { return };
+        let Pins(pins) = &mut *self.pins.lock();
+        if pins.len() >= MAX_PINS && !pins.contains_key(&key) {
+            pins.retain(|_, (_, until)| now < *until);
+            if pins.len() >= MAX_PINS {
+                let oldest = pins.iter().min_by_key(|(_, (_, until))| *until).map(|(key, _)| *key);
+                oldest.map(|key| pins.remove(&key));
+            }
+        }
+        pins.insert(key, (at, now + lifetime));
+    }
+}
+
+impl TargetState {
+    pub(crate) fn new(provider: &str, model: &str, breaker: BreakerConfig, now: Instant) -> Self {
+        let measured = Measured { breaker: Breaker::new(breaker, now), health: Health::new(now) };
+        Self {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+            measured: Mutex::new(Lock::RouteTarget, measured),
+        }
+    }
+
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Measured) -> T) -> T {
+        look(&mut self.measured.lock())
+    }
+
+    /// Returns when it may be tried again and why it rests, if it cannot be tried now.
+    pub(super) fn rests(&self, now: Instant) -> Option<(Instant, RestReason)> {
+        self.with(|measured| {
+            let breaker = &measured.breaker;
+            // While a probe is under way, the rest is over, but nobody else may try.
+            (!breaker.is_ready(now)).then(|| breaker.rests()).flatten()
+        })
+    }
+
+    /// Lets a call through, if the target does not rest.
+    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
+        let permit = self.with(|measured| {
+            let permit = measured.breaker.admit(now)?;
+            measured.health.in_flight += 1;
+            Some(permit)
+        })?;
+        Some(Ticket { target: Arc::clone(self), permit: Some(permit) })
+    }
+
+    pub(crate) fn status(&self, route: &str, name: &str, now: Instant) -> TargetStatus {
+        self.with(|Measured { breaker, health }| {
+            let seconds = |seconds: Option<f64>| {
+                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            };
+            TargetStatus {
+                route: route.to_owned(),
+                name: name.to_owned(),
+                provider: self.provider.clone(),
+                model: self.model.clone(),
+                rests: breaker.rests().map(|(_, reason)| reason),
+                returns_in: breaker.rests().map(|(until, _)| until.saturating_duration_since(now)),
+                recovery: breaker.share(now),
+                in_flight: health.in_flight,
+                answered: health.answered,
+                failed: health.failed,
+                failure_share: breaker.failure_share(now),
+                latency: seconds(health.latency(false)),
+                first_token: seconds(health.first_token(now)),
+                tokens_per_second: health.tokens_per_second(now),
+                cost_per_call: health.cost(now).and_then(|dollars| Money::try_from(dollars).ok()),
+            }
+        })
+    }
+}
+
+/// The right to make one attempt at a target. The call counts as in progress until it is dropped.
+pub(crate) struct Ticket {
+    target: Arc<TargetState>,
+    permit: Option<Permit>,
+}
+
+impl Ticket {
+    /// Notes that the attempt was served. For a stream, that is its first event.
+    pub(crate) fn served(&mut self, now: Instant) -> Option<Change> {
+        let permit = self.permit.take()?;
+        self.target.with(|Measured { breaker, health }| {
+            health.answered += 1;
+            breaker.settle(permit, Outcome::Served, now)
+        })
+    }
+
+    /// Notes that the attempt failed after this time.
+    pub(crate) fn failed(
+        &mut self,
+        error: &Error,
+        after: Duration,
+        streamed: bool,
+        now: Instant,
+    ) -> Option<Change> {
+        let permit = self.permit.take()?;
+        self.target.with(|Measured { breaker, health }| {
+            let outcome = outcome(error, breaker.first_rest());
+            health.failed += u64::from(outcome != Outcome::Neutral);
+            if error.is_timeout() && outcome == Outcome::Failed {
+                health.timed_out(after, streamed, now);
+            }
+            breaker.settle(permit, outcome, now)
+        })
+    }
+
+    /// Notes what an answer showed.
+    pub(crate) fn answered(&self, answer: &Answered, now: Instant) {
+        self.target.with(|measured| measured.health.answered(answer, now));
+    }
+
+    /// Notes that a stream failed after its first event.
+    pub(crate) fn failed_late(&self, error: &Error, now: Instant) -> Option<Change> {
+        self.target.with(|Measured { breaker, health }| {
+            if outcome(error, breaker.first_rest()) == Outcome::Neutral {
+                return None;
+            }
+            health.failed += 1;
+            breaker.failed_late(now)
+        })
+    }
+}
+
+/// A call that ends in any other way, such as by a panic, says nothing about the target.
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let permit = self.permit.take();
+        self.target.with(|Measured { breaker, health }| {
+            health.in_flight = health.in_flight.saturating_sub(1);
+            if let Some(permit) = permit {
+                breaker.settle(permit, Outcome::Neutral, Instant::now());
+            }
+        });
+    }
+}

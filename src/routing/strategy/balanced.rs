@@ -1,0 +1,40 @@
+//! By load: the better of two.
+
+use super::{Candidate, RoutedCall, Strategy, draw};
+
+/// Draws two targets at random, in proportion to their weights, and takes the one with less load:
+/// latency × calls in progress.
+///
+/// Choosing the better of two spreads calls nearly as well as looking at all, and does not send
+/// every thread to the same target at once (M. Mitzenmacher, "The Power of Two Choices in
+/// Randomized Load Balancing", 2001). The load is that of tower's `peak_ewma`. A target without a
+/// measurement counts as fast as the fastest, so it gets calls at once, until they are in progress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Balanced;
+
+impl Strategy for Balanced {
+    fn name(&self) -> &str {
+        "balanced"
+    }
+
+    fn choose(
+        &self,
+        candidates: &[Candidate<'_>],
+        _: &RoutedCall,
+        random: &mut dyn FnMut() -> f64,
+    ) -> usize {
+        let shares = candidates.iter().map(Candidate::share);
+        let first = draw(shares.clone(), random);
+        let without = shares.enumerate().map(|(at, share)| if at == first { 0.0 } else { share });
+        let second = draw(without, random);
+        let latencies = candidates.iter().filter_map(|one| one.latency);
+        let best = latencies.min().map_or(1.0, |latency| latency.as_secs_f64());
+        let load = |at: usize| {
+            let one = &candidates[at];
+            let latency = one.latency.map_or(best, |latency| latency.as_secs_f64());
+            // Calls that take no time have a load, too.
+            latency.max(1e-6) * (f64::from(one.in_flight) + 1.0)
+        };
+        if load(second) < load(first) { second } else { first }
+    }
+}
