@@ -28,6 +28,7 @@ page!(streaming, "../docs/streaming.md");
 page!(tools, "../docs/tools.md");
 page!(errors, "../docs/errors.md");
 page!(retries, "../docs/retries.md");
+page!(routing, "../docs/routing.md");
 page!(settings, "../docs/settings.md");
 page!(connections, "../docs/connections.md");
 page!(costs, "../docs/costs.md");

@@ -455,6 +455,20 @@ fn mistakes_in_routes_are_found_when_the_client_is_built() {
 }
 
 #[test]
+fn only_chats_go_along_a_route() {
+    let client = Servers::start().client();
+    let embedded = client.embed(["a text"]).unwrap_err();
+    let counted = client.count_tokens("hi").unwrap_err();
+    for error in [embedded, counted] {
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        assert!(
+            error.message().contains("\"all\" is a route, and routes serve chats only"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn strict_mode_sends_nothing_elsewhere_that_may_have_been_billed() {
     let servers = Servers::start();
     let strict = RetryConfig { retry_ambiguous: false, ..quick_retries(2) };

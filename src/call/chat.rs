@@ -102,6 +102,10 @@ impl Operation for Chat<'_> {
         options(self.request)
     }
 
+    fn is_routable(&self) -> bool {
+        true
+    }
+
     fn routing_key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         match &self.request.routing_key {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::Method;
 
 use super::Caller;
-use super::operation::{OngoingAttempt, Operation, Options};
+use super::operation::{Measured, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use super::url;
@@ -52,6 +52,8 @@ pub(super) struct Answered {
     pub(super) model: String,
     pub(super) batch: EmbedBatch,
 }
+
+impl Measured for Answered {}
 
 impl<'a> From<&'a Answered> for Answer<'a> {
     fn from(answered: &'a Answered) -> Self {

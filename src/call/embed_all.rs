@@ -101,7 +101,7 @@ impl Caller {
     /// Sends one request and waits for its answer.
     fn embed_piece(&self, operation: &Embed<'_>) -> Result<Reply, Error> {
         let begun = Instant::now();
-        let (observed, Completed { target, tried }) = run(self, operation, embed::sent, begun)?;
+        let (observed, Completed { target, tried, .. }) = run(self, operation, embed::sent, begun)?;
         let mut answered = tried.value;
         let batch = &mut answered.batch;
         (batch.latency, batch.attempts) = (begun.elapsed(), tried.attempts);

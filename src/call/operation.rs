@@ -29,6 +29,11 @@ pub(super) trait Operation {
     /// The parts of the request that the loop needs.
     fn options(&self) -> Options<'_>;
 
+    /// Whether a route can serve it. Default: no.
+    fn is_routable(&self) -> bool {
+        false
+    }
+
     /// The same for all calls of a conversation, for routes that keep it at one target. Default:
     /// the same for all.
     fn routing_key(&self) -> u64 {

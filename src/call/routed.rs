@@ -39,6 +39,9 @@ pub(super) struct Routed<'a, O: Operation, F> {
     answered: Option<(Target, Ticket)>,
 }
 
+/// A request for one target, and what is reserved for an attempt.
+type Ready<O> = (Arc<Prepared<<O as Operation>::Content>>, <O as Operation>::Reserved);
+
 /// A target, ready for one attempt.
 pub(super) struct Leg<O: Operation> {
     prepared: Arc<Prepared<O::Content>>,
@@ -91,7 +94,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 
     /// Encodes the request for a target, and reserves what an attempt can cost.
-    fn prepare(&mut self, at: usize) -> Result<(Arc<Prepared<O::Content>>, O::Reserved), Error> {
+    fn prepare(&mut self, at: usize) -> Result<Ready<O>, Error> {
         if let Some(prepared) = &self.prepared[at] {
             let reserved = self.operation.reserve_again(self.caller, prepared)?;
             return Ok((Arc::clone(prepared), reserved));

@@ -49,6 +49,12 @@ pub(super) fn run<O: Operation, T: Measured>(
     let options = operation.options();
     let asked = options.asked;
     if let Some(route) = caller.routes.find(asked, caller.settings.model.as_deref()) {
+        if !operation.is_routable() {
+            return Err(Error::invalid_request(format!(
+                "{:?} is a route, and routes serve chats only; name a model, as provider/model",
+                route.state.name
+            )));
+        }
         return along(route, caller, operation, &options, attempt, begun);
     }
     let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);

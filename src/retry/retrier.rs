@@ -126,7 +126,7 @@ impl Retrier<'_> {
             // The token of the retry that does not happen.
             let put_back = || {
                 if retries > 0 {
-                    self.bucket.put_back()
+                    self.bucket.put_back();
                 }
             };
             let target = match steps.choose() {

@@ -89,7 +89,7 @@ impl Sum for Calls {
     }
 }
 
-/// A change that observers are told.
+/// What observers learn of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Change {
     Rested { rest: Duration, reason: RestReason },

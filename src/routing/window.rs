@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How many slices a window has. The window moves on by one slice at a time.
-const SLICES: u64 = 10;
+const SLICES: u32 = 10;
 
 /// Sums of `T` over the last moments: ten slices of equal length, the oldest of which drops out
 /// as time goes on.
@@ -26,14 +26,14 @@ pub(crate) trait Sum: Copy + Default {
 impl<T: Sum> Window<T> {
     /// Creates an empty window of this length.
     pub(crate) fn new(start: Instant, length: Duration) -> Self {
-        let slice = (length / SLICES as u32).max(Duration::from_nanos(1));
+        let slice = (length / SLICES).max(Duration::from_nanos(1));
         Self { start, slice, newest: 0, slices: [T::default(); SLICES as usize], sum: T::default() }
     }
 
     /// Adds to the current slice.
     pub(crate) fn add(&mut self, value: T, now: Instant) {
         self.roll(now);
-        self.slices[(self.newest % SLICES) as usize].add(value);
+        self.slices[place(self.newest)].add(value);
         self.sum.add(value);
     }
 
@@ -57,14 +57,19 @@ impl<T: Sum> Window<T> {
         if passed == 0 {
             return;
         }
-        for ahead in 1..=passed.min(SLICES) {
-            self.slices[((self.newest + ahead) % SLICES) as usize] = T::default();
+        for ahead in 1..=passed.min(SLICES.into()) {
+            self.slices[place(self.newest + ahead)] = T::default();
         }
         self.newest = current;
         // Anew, because sums of floats would drift.
         self.sum = T::default();
         self.slices.iter().for_each(|slice| self.sum.add(*slice));
     }
+}
+
+/// The place of a slice.
+fn place(number: u64) -> usize {
+    usize::try_from(number % u64::from(SLICES)).unwrap_or_default()
 }
 
 #[cfg(test)]
