@@ -16,7 +16,8 @@ usage: conformance requests PROVIDER BASE_URL [OPTION…]
   --model MODEL    the model's name; default: some-model
   --key KEY        the key; default: sk-test
   --only TEXT      only the cases whose name contains this
-  --show           prints each request's body";
+  --faults         answers: also aimock's faults and an error for the prompt \"Please fail.\"
+  --show           requests: prints each request's body";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -30,6 +31,7 @@ pub(crate) struct Arguments {
     pub(crate) base_url: String,
     pub(crate) format: Option<Format>,
     pub(crate) only: Option<String>,
+    pub(crate) faults: bool,
     pub(crate) show: bool,
     model: String,
     key: String,
@@ -38,7 +40,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut named = Vec::new();
-        let (mut format, mut only, mut show) = (None, None, false);
+        let (mut format, mut only, mut faults, mut show) = (None, None, false, false);
         let (mut model, mut key) = ("some-model".to_owned(), "sk-test".to_owned());
         let mut words = words;
         while let Some(word) = words.next() {
@@ -52,6 +54,7 @@ impl Arguments {
                 "--model" => model = value()?,
                 "--key" => key = value()?,
                 "--only" => only = Some(value()?),
+                "--faults" => faults = true,
                 "--show" => show = true,
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
@@ -67,7 +70,7 @@ impl Arguments {
             "answers" => Command::Answers,
             other => return Err(format!("unknown command {other:?}")),
         };
-        Ok(Self { command, provider, base_url, format, only, show, model, key })
+        Ok(Self { command, provider, base_url, format, only, faults, show, model, key })
     }
 
     pub(crate) fn wants(&self, case: &str) -> bool {
@@ -76,14 +79,17 @@ impl Arguments {
 
     /// A client of the server at this URL, without retries.
     pub(crate) fn client(&self, base_url: &str) -> Result<Client, String> {
-        let builder: ClientBuilder = Client::builder()
+        self.builder(base_url).build().map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn builder(&self, base_url: &str) -> ClientBuilder {
+        Client::builder()
             .provider(self.provider.as_str())
             .model(self.model.as_str())
             .api_key(self.key.as_str())
             .base_url(base_url)
             .allow_plain_http(true)
             .timeout(Duration::from_secs(120))
-            .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
-        builder.build().map_err(|error| error.to_string())
+            .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
     }
 }

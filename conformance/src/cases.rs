@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use tollgate::chat::{CacheTtl, Format, Function, JsonSchema, Provenance};
+use tollgate::embed::{InputType, Truncation};
 use tollgate::{
-    ChatRequest, Document, Image, ImageDetail, Message, Part, Reasoning, ReasoningEffort,
-    ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
+    ChatRequest, Document, EmbedRequest, Image, ImageDetail, Message, Part, Reasoning,
+    ReasoningEffort, ResponseFormat, Role, Tool, ToolCall, ToolChoice, ToolResult,
 };
 
 /// How a request is sent.
@@ -292,4 +293,16 @@ pub(crate) fn all(provider: &str, format: Format) -> Vec<Case> {
     let completions = completions.into_iter().filter(|_| provider == "openai");
     let completions = completions.map(case(Delivery::Completion));
     whole.chain(streams).chain(completions).collect()
+}
+
+pub(crate) fn embeddings() -> [(&'static str, EmbedRequest); 6] {
+    let two = || EmbedRequest::new(["Snow fell.", "It is cold."]);
+    [
+        ("one text", EmbedRequest::from("Snow fell.")),
+        ("two texts", two()),
+        ("dimensions", two().dimensions(256)),
+        ("a query", two().input_type(InputType::Query)),
+        ("a document", two().input_type(InputType::Document)),
+        ("truncation", two().truncation(Truncation::End)),
+    ]
 }

@@ -17,55 +17,87 @@ use crate::cases::{self, Case, Delivery};
 pub(crate) fn run(arguments: &Arguments) -> Result<usize, String> {
     let profile = Profile::builtin(&arguments.provider)
         .ok_or_else(|| format!("no provider is called {:?}", arguments.provider))?;
-    let format = arguments.format.unwrap_or(profile.format);
     let base: Uri = arguments.base_url.parse().map_err(|error| format!("{error}"))?;
     let origin = arguments.base_url.split_inclusive('/').take(3).collect::<String>();
-    let server = Origin { url: origin.trim_end_matches('/').to_owned(), agent: agent() };
     let loopback = Loopback::start().map_err(|error| error.to_string())?;
     let path = base.path().trim_end_matches('/');
     let client = arguments.client(&format!("http://{}{path}", loopback.address()))?;
-
-    let mut checked = Vec::new();
-    let (mut accepted, mut refused, mut rejected) = (0, 0, 0);
-    for case in cases::all(&arguments.provider, format) {
-        let kind = match case.delivery {
-            Delivery::Whole => "chat",
-            Delivery::Stream => "stream",
-            Delivery::Completion => "completion",
-        };
-        let name = format!("{kind}: {}", case.name);
-        if !arguments.wants(&name) {
-            continue;
+    let mut run = Run {
+        server: Origin { url: origin.trim_end_matches('/').to_owned(), agent: agent() },
+        loopback,
+        show: arguments.show,
+        checked: Vec::new(),
+        counts: [0; 3],
+    };
+    if let Some(format) = arguments.format.or(profile.format) {
+        for case in cases::all(&arguments.provider, format) {
+            let kind = match case.delivery {
+                Delivery::Whole => "chat",
+                Delivery::Stream => "stream",
+                Delivery::Completion => "completion",
+            };
+            let name = format!("{kind}: {}", case.name);
+            if arguments.wants(&name) {
+                run.check(&name, || send(&client, case, arguments))?;
+            }
         }
-        let before = loopback.requests().len();
-        let outcome = send(&client, case, arguments);
-        let Some(request) = loopback.requests().into_iter().nth(before) else {
-            refused += 1;
-            println!(
-                "refused   {name}: {}",
-                outcome.map_or_else(|e| e.to_string(), |()| String::new())
-            );
-            continue;
+    }
+    if profile.embeddings.is_some() {
+        for (name, request) in cases::embeddings() {
+            let name = format!("embed: {name}");
+            if arguments.wants(&name) {
+                run.check(&name, || client.embed(request).map(drop))?;
+            }
+        }
+    }
+    let [accepted, rejected, refused] = run.counts;
+    println!("{accepted} accepted, {rejected} rejected, {refused} refused before sending");
+    Ok(rejected)
+}
+
+struct Run {
+    server: Origin,
+    loopback: Loopback,
+    show: bool,
+    /// The paths on which the server has proven that it checks requests.
+    checked: Vec<String>,
+    /// Accepted, rejected, refused before sending.
+    counts: [usize; 3],
+}
+
+impl Run {
+    /// Passes the request that `call` sends on to the server, and prints what it says.
+    fn check(
+        &mut self,
+        name: &str,
+        call: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), String> {
+        let before = self.loopback.requests().len();
+        let outcome = call();
+        let Some(request) = self.loopback.requests().into_iter().nth(before) else {
+            self.counts[2] += 1;
+            let error = outcome.err().map_or(String::new(), |error| error.to_string());
+            println!("refused   {name}: {error}");
+            return Ok(());
         };
-        if arguments.show {
+        if self.show {
             println!("          {} {}", request.path(), request.json());
         }
-        if !checked.contains(&request.path().to_owned()) {
-            checked.push(request.path().to_owned());
-            server.prove_checks(&request)?;
+        if !self.checked.iter().any(|path| path == request.path()) {
+            self.checked.push(request.path().to_owned());
+            self.server.prove_checks(&request)?;
         }
-        let (status, body) = server.post(&request, request.body())?;
+        let (status, body) = self.server.post(&request, request.body())?;
         if status < 300 {
-            accepted += 1;
+            self.counts[0] += 1;
             println!("accepted  {name}");
         } else {
-            rejected += 1;
+            self.counts[1] += 1;
             println!("REJECTED  {name}: {status} {}", words(&body));
             println!("          {}", request.json());
         }
+        Ok(())
     }
-    println!("{accepted} accepted, {rejected} rejected, {refused} refused before sending");
-    Ok(rejected)
 }
 
 /// The loopback provider's answer does not matter: it may not know the format.
