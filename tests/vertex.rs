@@ -3,12 +3,15 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use support::{KEY, builder, loopback, quick_retries};
+use tollgate::provider::{Credentials, Unsigned};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
-    ApiKey, ChatRequest, Client, ClientBuilder, Document, ErrorKind, FinishReason, Image, Message,
-    Part, ProviderConfig, StreamEvent, Tool, ToolResult,
+    ApiKey, CancelToken, ChatRequest, Client, ClientBuilder, Document, ErrorKind, FinishReason,
+    Image, Message, Part, ProviderConfig, StreamEvent, Tool, ToolResult,
 };
 
 const CLAUDE: &str = "claude-sonnet-4-5@20250929";
@@ -356,4 +359,63 @@ fn a_truncated_stream_is_an_error_on_both_wires() {
             assert_eq!(error.kind(), ErrorKind::Truncated, "{model} after {end}: {error}");
         }
     }
+}
+
+/// Credentials of the program's own, which count what they are asked.
+#[derive(Clone, Default)]
+struct Counting {
+    tokens: Arc<AtomicU64>,
+    rejected: Arc<AtomicU64>,
+}
+
+impl Credentials for Counting {
+    fn headers(
+        &self,
+        request: &Unsigned<'_>,
+    ) -> Result<Vec<(String, ApiKey)>, Box<dyn std::error::Error + Send + Sync>> {
+        assert!(request.url.contains("/projects/p-9/locations/eu/"), "{}", request.url);
+        assert!(request.deadline().is_some() && request.cancel_token().is_some());
+        assert!(!format!("{request:?}").contains("a secret prompt"));
+        self.tokens.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![("authorization".to_owned(), ApiKey::from(format!("Bearer {TOKEN}")))])
+    }
+
+    fn project(
+        &self,
+        _request: &Unsigned<'_>,
+    ) -> Result<Option<String>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Some("p-9".to_owned()))
+    }
+
+    fn rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn credentials_of_ones_own_tell_the_project_and_hear_of_a_rejection() {
+    let server = loopback();
+    server.base_url("vertex");
+    let (own, cancel) = (Counting::default(), CancelToken::new());
+    let client = Client::builder()
+        .provider("vertex")
+        .model("gemini-2.5-flash")
+        .base_url(format!("http://{}", server.address()))
+        .location("eu")
+        .credentials(own.clone())
+        .retry(quick_retries(1))
+        .build()
+        .unwrap();
+    let request = || ChatRequest::from("a secret prompt").cancel_token(&cancel);
+    client.chat(request()).unwrap();
+    server.reply(Reply::status(403));
+    client.chat(request()).unwrap_err();
+    assert_eq!(own.rejected.load(Ordering::SeqCst), 0);
+    server.reply(Reply::status(401));
+    client.chat(request()).unwrap_err();
+    assert_eq!(own.rejected.load(Ordering::SeqCst), 1);
+    // Each attempt asks.
+    server.reply(Reply::status(500));
+    client.chat(request()).unwrap();
+    assert_eq!(own.tokens.load(Ordering::SeqCst), 5);
 }

@@ -78,6 +78,11 @@ pub(super) fn run<O: Operation, T: Measured>(
             if error.kind() != ErrorKind::Authentication {
                 return error;
             }
+            if let Some(credentials) = &endpoint.settings.credentials {
+                if error.status() == Some(401) {
+                    credentials.rejected();
+                }
+            }
             error.with_advice(endpoint.settings.missing_key_advice())
         })
     });

@@ -103,6 +103,10 @@ pub trait Credentials: Send + Sync {
         let _ = request;
         Ok(None)
     }
+
+    /// The provider rejected the credentials with status 401. If a token is cached, drop it, so
+    /// that the next call makes a new one. Default: does nothing.
+    fn rejected(&self) {}
 }
 
 impl<F: Fn() -> Result<ApiKey, Failure> + Send + Sync> Credentials for F {

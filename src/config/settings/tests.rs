@@ -329,3 +329,78 @@ fn the_model_names_the_provider_if_none_is_set() {
     let Checked { own, .. } = ClientBuilder::default().check(&nothing()).unwrap();
     assert!(own.is_none());
 }
+
+fn vertex() -> ClientBuilder {
+    ClientBuilder::default().provider("vertex").model("gemini-2.5-flash")
+}
+
+#[test]
+fn vertex_finds_its_address_and_its_key() {
+    let variables = |name: &str| match name {
+        "GOOGLE_CLOUD_PROJECT" => Some("p-1"),
+        "GOOGLE_CLOUD_LOCATION" => Some("us-east5"),
+        _ => None,
+    };
+    let token = || vertex().credentials(|| Ok("ya29.x".into()));
+    let settings = own(token(), &Environment::new(variables));
+    let regional = "https://us-east5-aiplatform.googleapis.com/v1/projects/p-1/locations/us-east5";
+    assert_eq!(settings.base, regional);
+    assert_eq!(settings.price_provider, "google");
+    assert!(settings.credentials.is_some());
+    let settings = own(token().project("p-2").location("global"), &Environment::new(variables));
+    let global = "https://aiplatform.googleapis.com/v1/projects/p-2/locations/global";
+    assert_eq!(settings.base, global);
+    // The credentials may know the project.
+    assert_eq!(own(token(), &nothing()).base.path(), "/v1/projects/{project}/locations/global");
+    // A key of express mode.
+    let key = Environment::new(|name| (name == "GOOGLE_VERTEX_API_KEY").then_some("AQ.key"));
+    let settings = own(vertex(), &key);
+    assert_eq!(settings.base, "https://aiplatform.googleapis.com/v1");
+    assert_eq!(settings.headers["x-goog-api-key"], "AQ.key");
+    assert!(settings.credentials.is_none());
+    // A gateway, from the environment.
+    let gateway = Environment::new(|name| match name {
+        "GOOGLE_VERTEX_BASE_URL" => Some("https://gw.test/vertex/v1"),
+        name => variables(name),
+    });
+    let expected = "https://gw.test/vertex/v1/projects/p-1/locations/us-east5";
+    assert_eq!(own(token(), &gateway).base, expected);
+}
+
+#[cfg(not(feature = "vertex"))]
+#[test]
+fn vertex_without_credentials_names_the_feature() {
+    let problem = problem(vertex());
+    assert!(problem.contains("enable tollgate's feature \"vertex\""), "{problem}");
+    assert!(problem.contains("call .credentials(…)"), "{problem}");
+}
+
+#[cfg(feature = "vertex")]
+#[test]
+fn vertex_finds_google_clouds_credentials() {
+    use std::{env, fs, process};
+
+    let path = env::temp_dir().join(format!("tollgate-settings-{}.json", process::id()));
+    let file = serde_json::json!({
+        "type": "service_account",
+        "project_id": "p-3",
+        "client_email": "me@p-3.test",
+        "private_key": include_str!("../../provider/auth/google/test_key.pem"),
+    });
+    fs::write(&path, file.to_string()).unwrap();
+    let named = path.to_str().unwrap().to_owned();
+    let environment =
+        Environment::new(|name| (name == "GOOGLE_APPLICATION_CREDENTIALS").then(|| named.clone()));
+    let settings = own(vertex(), &environment);
+    assert_eq!(settings.base.path(), "/v1/projects/p-3/locations/global");
+    assert!(settings.credentials.is_some());
+    fs::write(&path, "{}").unwrap();
+    let error = vertex().check(&environment).unwrap_err();
+    assert!(error.message().contains("have no \"type\""), "{error}");
+    fs::remove_file(&path).unwrap();
+    // Nothing is read or asked if the program has its own.
+    let settings = own(vertex().project("p").without_api_key(), &environment);
+    assert!(settings.credentials.is_none());
+    // The metadata server is asked when the client calls.
+    assert_eq!(own(vertex(), &nothing()).base.path(), "/v1/projects/{project}/locations/global");
+}

@@ -36,7 +36,7 @@ use shared::Shared;
 /// A client of Vertex AI without a key [finds](Self::find) them by itself. Make them yourself to
 /// name a file, or to share them: all clones share one token.
 ///
-/// The token is refreshed before it expires. All threads share one refresh: the first caller makes
+/// The token is refreshed before it expires, and after the provider rejected it. All threads share one refresh: the first caller makes
 /// it, within its own deadline, and the others wait within theirs. For the last 225 seconds of a
 /// token's life the others need not wait. A refresh that failed is not repeated at once: callers
 /// get its error for a while, from 250 ms up to 30 s, and 10 s if a repetition cannot help.
@@ -119,6 +119,12 @@ impl GoogleCredentials {
         Self::new(Source::metadata(host), Vec::new(), None)
     }
 
+    /// Takes the tokens of the metadata server at this host, with or without a port, such as an
+    /// emulator.
+    pub fn metadata_server_at(host: impl Into<String>) -> Self {
+        Self::new(Source::metadata(Some(host.into())), Vec::new(), None)
+    }
+
     /// `quota_project` pays for the quota; otherwise the one that the file names, if any.
     fn new(source: Source, looked_at: Vec<String>, quota_project: Option<String>) -> Self {
         let quota_project = quota_project.or_else(|| source.quota_project().map(str::to_owned));
@@ -190,6 +196,12 @@ impl Credentials for GoogleCredentials {
         request: &Unsigned<'_>,
     ) -> Result<Option<String>, Box<dyn StdError + Send + Sync>> {
         Ok(self.inner.project(request)?.map(|project| project.to_string()))
+    }
+
+    /// Drops the token, unless it is new: then a new one would be rejected too.
+    fn rejected(&self) {
+        let now = Instant::now();
+        self.inner.token.forget(|token| token.may_be_revoked(now));
     }
 }
 

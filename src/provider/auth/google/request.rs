@@ -21,6 +21,9 @@ const AHEAD: Duration = Duration::from_secs(225);
 /// A token with less time left is not sent, because it could expire on the way.
 const LEAST: Duration = Duration::from_secs(10);
 
+/// How old a token must be to count as revoked if the provider rejects it.
+const REVOKED: Duration = Duration::from_secs(60);
+
 /// How long the metadata server may take to answer. It is near; on other machines nothing answers
 /// (google-auth `_metadata.py`, `_METADATA_DEFAULT_TIMEOUT`).
 const METADATA_LIMIT: Duration = Duration::from_secs(3);
@@ -124,10 +127,17 @@ impl Source {
 #[derive(Clone)]
 pub(super) struct Token {
     value: ApiKey,
+    made: Instant,
     expires: Instant,
 }
 
 impl Token {
+    /// Returns true if a rejection can mean that the token was revoked after it was made. Otherwise
+    /// each rejected call would ask for another token, which would be rejected too.
+    pub(super) fn may_be_revoked(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.made) >= REVOKED
+    }
+
     /// Returns the value of the header `authorization`.
     pub(super) fn bearer(&self) -> ApiKey {
         ApiKey::from(format!("Bearer {}", self.value.expose()))
@@ -183,7 +193,7 @@ pub(super) fn token(
         seconds => seconds.as_u64(),
     });
     let lifetime = Duration::from_secs(seconds.unwrap_or(0).min(24 * 3600));
-    Ok(Token { value: token.into(), expires: now.checked_add(lifetime).unwrap_or(now) })
+    Ok(Token { value: token.into(), made: now, expires: now.checked_add(lifetime).unwrap_or(now) })
 }
 
 /// Reads the project in a response of the metadata server, which is plain text.

@@ -140,6 +140,12 @@ impl<T: Expires> Shared<T> {
         }
     }
 
+    /// Drops the value if it `is_bad`.
+    pub(super) fn forget(&self, is_bad: impl FnOnce(&T) -> bool) {
+        let mut state = self.state.lock();
+        state.value.take_if(|value| is_bad(value));
+    }
+
     fn refresh(
         &self,
         bounds: &Bounds,

@@ -74,7 +74,8 @@ fn a_token_is_as_fresh_as_it_says() {
         assert_eq!(token.bearer(), ApiKey::from("Bearer t"));
         assert!(!format!("{token:?}").contains("\"t"));
     }
-    let token = Token { value: "t".into(), expires: later(1000) };
+    let token = Token { value: "t".into(), made: now, expires: later(1000) };
+    assert!(!token.may_be_revoked(later(59)) && token.may_be_revoked(later(60)));
     for (seconds, expected) in [
         (0, Freshness::Fresh),
         (774, Freshness::Fresh),

@@ -197,6 +197,11 @@ fn an_ageing_value_is_used_while_one_caller_refreshes_it() {
 fn an_expired_value_is_replaced() {
     let shared = with(Value(1, Freshness::Expired));
     assert_eq!(shared.get(&never(), |_| Ok(FRESH)).unwrap(), FRESH);
+    shared.forget(|value| *value != FRESH);
+    assert_eq!(shared.get(&never(), |_| panic!("it was kept")).unwrap(), FRESH);
+    shared.forget(|value| *value == FRESH);
+    let other = Value(2, Freshness::Fresh);
+    assert_eq!(shared.get(&never(), |_| Ok(other.clone())).unwrap(), other);
 }
 
 #[test]
