@@ -48,6 +48,7 @@
 //! | `platform-verifier` | no | rustls, but the operating system checks certificates |
 //! | `native-tls` | no | the operating system's TLS instead; combine with `default-features = false` |
 //! | `sqlite` | no | [`SqliteLedger`](guide::processes): budgets in a file that processes share |
+//! | `vertex` | no | [`GoogleCredentials`](provider::GoogleCredentials): Google Cloud's credentials for Vertex AI |
 //! | `tracing` | no | [`TracingObserver`](guide::tracing): spans for the `tracing` crate |
 //! | `metrics` | no | [`MetricsObserver`](guide::tracing): counts and histograms for the `metrics` crate |
 //! | `testing` | no | [the loopback provider](guide::testing): a server for your tests |

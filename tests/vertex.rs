@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use support::{KEY, builder, loopback, quick_retries};
+use tollgate::cost::{CostConfig, Money, Price, Prices};
 use tollgate::provider::{Credentials, Unsigned};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{
@@ -418,4 +419,40 @@ fn credentials_of_ones_own_tell_the_project_and_hear_of_a_rejection() {
     server.reply(Reply::status(500));
     client.chat(request()).unwrap();
     assert_eq!(own.tokens.load(Ordering::SeqCst), 5);
+}
+
+#[test]
+fn a_priority_tier_in_a_header_is_reserved_and_charged() {
+    let server = loopback();
+    server.base_url("vertex");
+    let answer = |traffic: &str| {
+        let body = json!({
+            "candidates": [{"content": {"parts": [{"text": "hi"}]}, "finishReason": "STOP"}],
+            "usageMetadata": {"promptTokenCount": 1_000_000, "totalTokenCount": 1_000_000,
+                "trafficType": traffic},
+            "modelVersion": "m",
+        });
+        Reply::raw(200, "application/json", body.to_string().into_bytes())
+    };
+    let price = Price::per_million(Money::dollars(1), Money::ZERO)
+        .service_tier("priority", Price::per_million(Money::dollars(2), Money::ZERO));
+    let prices = Prices::builtin().set("google", "m", price);
+    let client = Client::builder()
+        .provider("vertex")
+        .model("m")
+        .base_url(format!("http://{}", server.address()))
+        .project("p-1")
+        .credentials(|| Ok(ApiKey::from(TOKEN)))
+        .header("X-Vertex-AI-LLM-Shared-Request-Type", "priority")
+        .costs(CostConfig::default().prices(prices))
+        .build()
+        .unwrap();
+    for (traffic, tier, dollars) in
+        [("ON_DEMAND_PRIORITY", "priority", 2), ("ON_DEMAND", "standard", 1)]
+    {
+        server.reply(answer(traffic));
+        let answer = client.chat("hi").unwrap();
+        assert_eq!(answer.service_tier.as_deref(), Some(tier));
+        assert_eq!(answer.cost.unwrap().total, Money::dollars(dollars), "{traffic}");
+    }
 }

@@ -39,7 +39,7 @@ pub(super) fn admit(
     let mut plan = CallPlan::priced_as(provider, priced_as, model).tags(&request.tags);
     let least = costs.min_output(&plan);
     let mut encoded = wire.encode(request, target, delivery, least.is_some())?;
-    if let Some(tier) = encoded.service_tier() {
+    if let Some(tier) = encoded.service_tier().or(settings.service_tier) {
         plan = plan.service_tier(tier);
     }
     let text_bytes = encoded.text_bytes();

@@ -34,6 +34,8 @@ pub(crate) struct ProviderSettings {
     pub(crate) proxy: Option<ureq::Proxy>,
     /// The provider's name in the price table, used only for prices.
     pub(crate) price_provider: String,
+    /// The service tier that the headers ask for, if it costs more than the usual one.
+    pub(crate) service_tier: Option<&'static str>,
 }
 
 impl ProviderSettings {
@@ -184,6 +186,8 @@ impl ProviderConfig {
         let has_betas = profile.format == Some(Format::Anthropic) || is_vertex;
         let betas = has_betas.then(|| headers.remove(anthropic::BETAS));
 
+        let service_tier = is_vertex.then(|| vertex::costlier_tier(&headers)).flatten();
+
         let proxy = base.as_ref().and_then(|base| {
             let proxy = proxy.resolve(base, environment);
             proxy.map_err(|problem| problems.push(problem)).ok().flatten()
@@ -214,6 +218,7 @@ impl ProviderConfig {
                 timeouts,
                 proxy,
                 price_provider,
+                service_tier,
             }),
             _ => Err(problems),
         }
@@ -272,8 +277,16 @@ fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>)
 }
 
 /// Headers whose values are not secret.
-const HARMLESS: &[&str] =
-    &["accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta", "user-agent"];
+const HARMLESS: &[&str] = &[
+    "accept",
+    "anthropic-beta",
+    "anthropic-version",
+    "content-type",
+    "openai-beta",
+    "user-agent",
+    "x-vertex-ai-llm-request-type",
+    "x-vertex-ai-llm-shared-request-type",
+];
 
 fn add_header(
     headers: &mut HeaderMap,

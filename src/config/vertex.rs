@@ -1,7 +1,7 @@
 //! The address of Vertex AI: host, project and location.
 
 use std::sync::Arc;
-use ureq::http::Uri;
+use ureq::http::{HeaderMap, Uri};
 
 use super::Environment;
 use super::access::Setters;
@@ -51,6 +51,16 @@ pub(super) fn default_credentials(
 
 /// Stands for the project in a base URL, until the credentials tell it.
 pub(crate) const PROJECT: &str = "{project}";
+
+/// The header that asks for a service tier instead of a member of the body
+/// (docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo).
+const TIER: &str = "x-vertex-ai-llm-shared-request-type";
+
+/// The service tier that the headers of every request ask for, if it costs more than the usual one.
+pub(super) fn costlier_tier(headers: &HeaderMap) -> Option<&'static str> {
+    let asked = headers.get(TIER)?.to_str().ok()?;
+    asked.trim().eq_ignore_ascii_case("priority").then_some("priority")
+}
 
 /// The start of every address that needs no project: that of express mode
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode).

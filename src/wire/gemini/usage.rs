@@ -91,6 +91,7 @@ fn modality(details: &Value, name: &str) -> u64 {
 pub(super) fn tier(value: &Value) -> Option<&str> {
     let member = |name| value.get(name).and_then(Value::as_str);
     member("serviceTier").or_else(|| match member("trafficType")? {
+        "ON_DEMAND" => Some("standard"),
         "ON_DEMAND_FLEX" => Some("flex"),
         "ON_DEMAND_PRIORITY" => Some("priority"),
         _ => None,
@@ -203,7 +204,7 @@ mod tests {
         for (usage, expected) in [
             (json!({"trafficType": "ON_DEMAND_FLEX"}), Some("flex")),
             (json!({"trafficType": "ON_DEMAND_PRIORITY"}), Some("priority")),
-            (json!({"trafficType": "ON_DEMAND"}), None),
+            (json!({"trafficType": "ON_DEMAND"}), Some("standard")),
             (json!({"trafficType": "PROVISIONED_THROUGHPUT"}), None),
             (json!({"trafficType": 1}), None),
             (json!({"trafficType": "ON_DEMAND_FLEX", "serviceTier": "standard"}), Some("standard")),
