@@ -15,6 +15,7 @@ use crate::metrics::{self, CHAT, CallEnd, Costs, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
+use crate::transport;
 use crate::wire::{Delivery, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -186,4 +187,38 @@ fn wire(provider: &str) -> Wire {
         "gemini" => Wire::Gemini,
         _ => Wire::OpenAiChat,
     }
+}
+
+/// A response as the transport reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// The status.
+    pub status: u16,
+    /// Whether the version is HTTP/1.0.
+    pub is_http10: bool,
+    /// The names and values of the header, in their order.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body, as far as it came.
+    pub body: Vec<u8>,
+    /// Whether the whole body came.
+    pub is_complete: bool,
+    /// Whether only the end of the connection ends the body.
+    pub is_until_close: bool,
+    /// Whether the connection may carry another request.
+    pub keeps_alive: bool,
+    /// How many bytes came after the response.
+    pub behind: usize,
+}
+
+/// Reads a response that comes in these pieces, after which the connection ends. `limit` is the
+/// largest head; `None` if the head is incomplete.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn read_http_response<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    limit: usize,
+) -> Result<Option<HttpResponse>, String> {
+    transport::read_response(pieces, limit)
 }

@@ -76,8 +76,6 @@ pub(crate) enum Lock {
     CancelListeners,
     /// The handle that shuts a socket down (`transport/connection.rs`).
     Socket,
-    /// The leased connection on its way into ureq (`transport/handoff.rs`).
-    Handoff,
     /// The deadline of an exchange (`transport/watch.rs`).
     ExchangeDeadline,
     /// How far a connection being opened has got (`transport/progress.rs`).

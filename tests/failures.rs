@@ -353,7 +353,7 @@ fn headers_without_end() {
     });
     let error = failure(builder_at(&server.base_url()));
     assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
-    assert!(error.to_string().contains("the 12288 bytes allowed"), "{error}");
+    assert!(error.to_string().contains("the 65536 bytes allowed"), "{error}");
     assert!(error.to_string().contains("max_response_head_bytes()"), "{error}");
 }
 

@@ -68,14 +68,16 @@ fn streams(server: &Loopback) {
 fn five_hundred_streams() {
     const STREAMS: usize = 500;
     // More than a reader runs ahead.
-    let answer = |question: &str| format!("The answer to {question}. ").repeat(60);
+    let answer = |question: &str| format!("The answer to {question}. ").repeat(120);
     let server = loopback();
     server.record_requests(false);
     server.respond(move |request| {
         Some(Reply::text(answer(request.messages()[0]["content"].as_str()?)))
     });
     let pool = PoolConfig { max_size: STREAMS, max_per_origin: STREAMS, ..PoolConfig::default() };
-    let client = builder(&server, "openai").pool(pool).build().unwrap();
+    // Opening all of them takes long on a busy machine.
+    let timeout = Duration::from_secs(600);
+    let client = builder(&server, "openai").pool(pool).timeout(timeout).build().unwrap();
     let mut streams: Vec<_> =
         (0..STREAMS).map(|number| client.stream(format!("question {number}")).unwrap()).collect();
     eventually("each has its reader", || readers() == STREAMS);

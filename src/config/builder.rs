@@ -92,7 +92,7 @@ impl Default for ClientBuilder {
             model: None,
             limits: TimeLimits::default(),
             max_response_bytes: 16 * 1024 * 1024,
-            max_response_head_bytes: 12 * 1024,
+            max_response_head_bytes: 64 * 1024,
             pool: PoolConfig::default(),
             retry: RetryConfig::default(),
             sleeper: Arc::new(Interruptible),

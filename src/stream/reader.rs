@@ -16,13 +16,6 @@ use crate::money::Money;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Failure};
 
-/// The first buffer size, in bytes. Most streams come word by word.
-const BUFFER: usize = 4 * 1024;
-
-/// The buffer size for a stream that filled the first: as much as a connection reads at once, so
-/// that events that arrive together are passed on together.
-const FULL: usize = 12 * 1024 + 1;
-
 /// How long, and for how many bytes, to wait for the end of the body after a complete answer. It
 /// usually comes with the answer, and reusing the connection is worth a short wait.
 const DRAIN: Duration = Duration::from_millis(500);
@@ -51,7 +44,6 @@ pub(super) type ReaderError = Arc<Mutex<Option<Error>>>;
 /// Reads a source, step by step.
 pub(super) struct Reader {
     pub(super) source: Source,
-    buffer: Box<[u8]>,
     begun: bool,
     /// When the last piece of the answer came.
     last: Instant,
@@ -66,11 +58,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(source: Source) -> Self {
-        let buffer = vec![0; BUFFER].into_boxed_slice();
         let limit = source.pace.begin;
         // The idle time starts with the response.
         let progressed = true;
-        Self { source, buffer, begun: false, last: Instant::now(), progressed, limit, grace: None }
+        Self { source, begun: false, last: Instant::now(), progressed, limit, grace: None }
     }
 
     /// Waits for the first event.
@@ -176,22 +167,23 @@ impl Reader {
             let bounded = self.grace.map_or(deadline, |grace| grace.earlier(deadline));
             self.source.watch.set_deadline(bounded);
         }
-        let length = match self.source.body.read(&mut self.buffer) {
-            Ok(length) => length,
+        let may_be_cut = self.source.body.is_until_close();
+        let piece = match self.source.body.read() {
+            Ok(piece) => piece,
             Err(error) => return self.read_failed(error, events),
         };
         let (read, done, finished, passed) = {
             let mut decoder = self.source.decoder.lock();
-            let read = match length {
-                0 => {
-                    let may_be_cut = self.source.body.is_until_close() && decoder.is_silent();
+            let read = match piece.is_empty() {
+                true => {
+                    let may_be_cut = may_be_cut && decoder.is_silent();
                     let end = decoder.finish(events).map(|()| true);
                     end.map_err(|failure| match may_be_cut && !decoder.has_events() {
                         true => Failure::cut_off(),
                         false => failure,
                     })
                 }
-                _ => decoder.push(&self.buffer[..length], events),
+                false => decoder.push(piece, events),
             };
             let meter = self.source.meter.as_ref().filter(|_| !decoder.is_done());
             let passed = meter.and_then(|meter| meter.passed(&decoder.usage()));
@@ -199,9 +191,6 @@ impl Reader {
         };
         self.progressed = read.map_err(|failure| self.failed(failure))?;
         self.await_end(finished && !done);
-        if length == self.buffer.len() && length < FULL {
-            self.buffer = vec![0; FULL].into_boxed_slice();
-        }
         if self.progressed && self.begun {
             let now = Instant::now();
             self.source.gaps.lock().record(now.saturating_duration_since(self.last));
@@ -238,9 +227,9 @@ impl Reader {
         self.source.watch.set_deadline(Deadline::after(Instant::now(), DRAIN));
         let mut read = 0;
         while read < MAX_DRAIN {
-            match self.source.body.read(&mut self.buffer) {
-                Ok(0) | Err(_) => break,
-                Ok(length) => read += length,
+            match self.source.body.read() {
+                Ok([]) | Err(_) => break,
+                Ok(piece) => read += piece.len(),
             }
         }
     }

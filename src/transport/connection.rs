@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-use ureq::unversioned::transport::{ShutdownHandle, Transport};
+use ureq::unversioned::transport::{NextTimeout, ShutdownHandle};
 
-use super::tcp::NO_WAIT;
+use super::input::Input;
+use super::link::Link;
 use crate::cancel::{CancelToken, Listening};
 use crate::observe::Observers;
 use crate::pool::CloseReason;
@@ -13,7 +14,9 @@ use crate::sync::{Lock, none_held};
 
 /// An open connection, encrypted if its origin uses https.
 pub(super) struct Connection {
-    transport: Box<dyn Transport>,
+    link: Link,
+    /// What has come and was not used yet.
+    input: Input,
     socket: Socket,
     /// Whether a call has used it.
     used: bool,
@@ -21,8 +24,6 @@ pub(super) struct Connection {
     resumes: bool,
     /// Whether its socket is a [`Tcp`](super::tcp::Tcp), which can be read without waiting.
     ours: bool,
-    /// Whether the last read filled the buffer, so that the system's TLS may hold more.
-    filled: bool,
     /// Declared after the socket, so that observers hear of it after the socket is closed.
     _closing: Option<Closing>,
 }
@@ -31,19 +32,36 @@ impl Connection {
     /// `resumes`: whether a read can be resumed after a timeout. `ours`: whether the socket is a
     /// [`Tcp`](super::tcp::Tcp).
     pub(super) fn new(
-        transport: Box<dyn Transport>,
+        link: Link,
         socket: Socket,
         resumes: bool,
         ours: bool,
         closing: Option<Closing>,
     ) -> Self {
-        let (used, filled, _closing) = (false, false, closing);
-        Self { transport, socket, used, resumes, ours, filled, _closing }
+        let input = Input::default();
+        let (used, _closing) = (false, closing);
+        Self { link, input, socket, used, resumes, ours, _closing }
     }
 
-    pub(super) fn transport(&mut self) -> &mut dyn Transport {
+    /// Reads into the [input](Self::input), or waits. Returns 0 at the end of the connection.
+    pub(super) fn read(&mut self, timeout: NextTimeout) -> Result<usize, ureq::Error> {
+        let length = self.link.read(self.input.room(), timeout)?;
+        self.input.add(length);
+        Ok(length)
+    }
+
+    /// Writes the start of these bytes. Returns how many it wrote.
+    pub(super) fn write(
+        &mut self,
+        parts: [&[u8]; 2],
+        timeout: NextTimeout,
+    ) -> Result<usize, ureq::Error> {
         self.used = true;
-        &mut *self.transport
+        self.link.write(parts, timeout)
+    }
+
+    pub(super) fn input(&mut self) -> &mut Input {
+        &mut self.input
     }
 
     /// Why the connection must not carry another request; `None` if it may. Ask right before each
@@ -60,38 +78,34 @@ impl Connection {
     /// There, session tickets look like any other data, so an encrypted connection is not checked
     /// before its first request.
     pub(super) fn unfit_reason(&mut self) -> Option<CloseReason> {
-        if !self.transport.buffers().input().is_empty() {
+        if self.has_unread() {
             return Some(CloseReason::Unrequested);
         }
-        if self.filled {
+        if !self.resumes && self.link.is_full() {
             return Some(CloseReason::Ended);
         }
         let reads_ahead = self.ours && self.resumes;
-        if !reads_ahead && (self.is_tls() && !self.used || self.transport.is_open()) {
+        if !reads_ahead && (self.link.is_tls() && !self.used || self.link.is_open()) {
             return None;
         }
-        match self.transport.await_input(NO_WAIT) {
+        match self.link.probe() {
             Ok(true) => Some(CloseReason::Unrequested),
             // Silent, unless TLS holds part of a record.
             Err(ureq::Error::Timeout(_)) if reads_ahead => {
-                (!self.transport.is_open()).then_some(CloseReason::Unrequested)
+                (!self.link.is_open()).then_some(CloseReason::Unrequested)
             }
             Ok(false) | Err(_) => Some(CloseReason::Broken),
         }
     }
 
-    /// Whether the buffer holds unread bytes.
+    /// Whether bytes have come that were not used.
     pub(super) fn has_unread(&mut self) -> bool {
-        !self.transport.buffers().input().is_empty()
+        !self.input.unread().is_empty() || self.link.has_unread()
     }
 
-    /// Call after each read that returned bytes.
-    pub(super) fn has_read(&mut self) {
-        self.filled = !self.resumes && self.transport.buffers().input_append_buf().is_empty();
-    }
-
-    pub(super) fn is_tls(&self) -> bool {
-        self.transport.is_tls()
+    /// Whether a write that ran out of time can be continued.
+    pub(super) fn resumes_writes(&self) -> bool {
+        self.link.resumes_writes()
     }
 
     /// Whether a read can be resumed after a timeout. If not, it gets all of the time at once,

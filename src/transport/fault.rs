@@ -1,19 +1,13 @@
 //! How an exchange failed, and the error the caller gets.
 
-use std::error::Error as StdError;
 use std::io;
 
+use super::http::{Invalid, MAX_FIELDS};
 use crate::error::{Error, ErrorKind, Phase};
 
 const NO_HTTP: &str = "the server did not answer with valid HTTP/1.1";
 
-/// The most response headers that ureq-proto reads, a constant (`MAX_RESPONSE_HEADERS`).
-const MAX_HEADERS: usize = 128;
-
-/// How an exchange failed, in more detail than ureq reports.
-///
-/// It travels through ureq as `Error::Other`, or in an `io::Error` if a reader returns it, and is
-/// unwrapped at the end.
+/// How an exchange failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
     /// The deadline passed.
@@ -31,40 +25,21 @@ pub(super) enum Fault {
     /// The body is larger than the caller allows.
     #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
+    /// The head of the response is invalid.
+    #[error("the head of the response is invalid: {0:?}")]
+    Head(Invalid),
     /// The body's framing is invalid, so its end is unknown.
     #[error("the framing of the body is invalid: {0}")]
     Framing(&'static str),
-    /// ureq's own error.
-    #[error("{0}")]
-    Http(#[source] Box<ureq::Error>),
-}
-
-impl From<ureq::Error> for Fault {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::Other(cause) => match cause.downcast::<Self>() {
-                Ok(fault) => *fault,
-                Err(cause) => Self::Http(Box::new(ureq::Error::Other(cause))),
-            },
-            ureq::Error::Io(cause) => Self::Broken(Phase::Body, cause),
-            other => Self::Http(Box::new(other)),
-        }
-    }
-}
-
-impl From<Fault> for ureq::Error {
-    fn from(fault: Fault) -> Self {
-        Self::Other(Box::new(fault))
-    }
 }
 
 impl Fault {
-    /// ureq's error in a phase.
+    /// The error of a connection in a phase.
     pub(super) fn within(phase: Phase, error: ureq::Error) -> Self {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout(phase),
             ureq::Error::Io(cause) => Self::Broken(phase, cause),
-            other => other.into(),
+            other => Self::Broken(phase, io::Error::other(other)),
         }
     }
 
@@ -125,36 +100,25 @@ impl Fault {
             .with_phase(Phase::Body),
             Self::Framing(what) => Error::new(ErrorKind::Protocol, format!("{NO_HTTP}: {what}"))
                 .with_phase(Phase::Body),
-            Self::Http(cause) => {
-                let (kind, message) = match &*cause {
-                    ureq::Error::LargeResponseHeader(_, limit) => (
-                        ErrorKind::Protocol,
-                        format!(
-                            "the response head is larger than the {limit} bytes allowed; raise \
-                             max_response_head_bytes() of the client"
-                        ),
-                    ),
-                    ureq::Error::Protocol(cause) if is_too_many_headers(cause) => (
-                        ErrorKind::Protocol,
-                        format!(
-                            "the response has more than {MAX_HEADERS} headers, which is the most this \
-                             client reads; remove some at the server or a proxy in between"
-                        ),
-                    ),
-                    ureq::Error::Protocol(_) | ureq::Error::Http(_) => {
-                        (ErrorKind::Protocol, format!("{NO_HTTP}: {cause}"))
-                    }
-                    _ => (ErrorKind::Connection, cause.to_string()),
-                };
-                Error::new(kind, message).with_source(cause as Box<dyn StdError + Send + Sync>)
+            Self::Head(Invalid::Syntax(what)) => {
+                Error::new(ErrorKind::Protocol, format!("{NO_HTTP}: {what}"))
             }
+            Self::Head(Invalid::TooLarge(limit)) => Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "the response head is larger than the {limit} bytes allowed; raise \
+                     max_response_head_bytes() of the client"
+                ),
+            ),
+            Self::Head(Invalid::TooManyFields) => Error::new(
+                ErrorKind::Protocol,
+                format!(
+                    "the response has more than {MAX_FIELDS} headers, which is the most this \
+                     client reads; remove some at the server or a proxy in between"
+                ),
+            ),
         }
     }
-}
-
-/// ureq does not export this error's type, so this compares its text.
-fn is_too_many_headers(cause: &impl std::fmt::Display) -> bool {
-    cause.to_string().contains("too many headers")
 }
 
 /// Whether an error says that the peer has closed the connection.

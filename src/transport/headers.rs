@@ -1,10 +1,12 @@
 //! The headers of every request of a client.
 
 use std::fmt;
-use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, HOST, USER_AGENT};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, USER_AGENT};
+use ureq::http::uri::PathAndQuery;
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::Outgoing;
+use super::http::{end_head, start_head, write_header, write_number};
 use super::open::has_default_port;
 use crate::wire::anthropic;
 
@@ -17,16 +19,12 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 const BETAS: HeaderName = HeaderName::from_static(anthropic::BETAS);
 
-/// The headers of every request of a client.
-///
-/// ureq sees only the `host`, and adds the headers that frame the body. All others are added to the
-/// head without it, for two reasons. ureq logs every head at level `trace`. And the headers are the
-/// same for every request, so they are formatted only once.
+/// The headers of every request of a client. They are formatted only once.
 pub(crate) struct Headers {
     /// Formatted for the wire.
     written: Vec<u8>,
     names: Vec<HeaderName>,
-    host: HeaderMap,
+    host: String,
 }
 
 impl Headers {
@@ -47,7 +45,7 @@ impl Headers {
         }
         let mut written = Vec::new();
         for (name, value) in &headers {
-            line(&mut written, name, value);
+            write_header(&mut written, name.as_str(), value.as_bytes());
         }
         Self {
             written,
@@ -56,51 +54,37 @@ impl Headers {
         }
     }
 
-    /// The headers that ureq may see.
-    pub(super) fn host(&self) -> &HeaderMap {
-        &self.host
-    }
-
-    /// The headers that ureq does not see, formatted for the wire. A header set by hand replaces
-    /// one of ours.
-    pub(super) fn written(&self, request: &Outgoing<'_>) -> Vec<u8> {
-        let retries = HeaderValue::from(request.retries);
-        let mut written = Vec::with_capacity(self.written.len() + 128);
-        written.extend_from_slice(&self.written);
-        let ours = [
-            (&RETRY_COUNT, Some(&retries)),
-            (&IDEMPOTENCY_KEY, request.idempotency_key),
-            (&BETAS, request.betas),
-        ];
-        for (name, value) in ours {
-            if let Some(value) = value.filter(|_| !self.names.contains(name)) {
-                line(&mut written, name, value);
-            }
+    /// The head of a request. A header set by hand replaces one of ours.
+    pub(super) fn head(&self, request: &Outgoing<'_>) -> Vec<u8> {
+        let mut head = Vec::with_capacity(self.written.len() + 512);
+        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        start_head(&mut head, request.method.as_str(), target, self.host.as_bytes());
+        head.extend_from_slice(&self.written);
+        if !self.names.contains(&RETRY_COUNT) {
+            write_number(&mut head, RETRY_COUNT.as_str(), request.retries as usize);
         }
-        for (name, value) in request.credentials {
+        let ours = [(&IDEMPOTENCY_KEY, request.idempotency_key), (&BETAS, request.betas)];
+        let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let credentials = request.credentials.iter().map(|(name, value)| (name, value));
+        for (name, value) in ours.chain(credentials) {
             if !self.names.contains(name) {
-                line(&mut written, name, value);
+                write_header(&mut head, name.as_str(), value.as_bytes());
             }
         }
-        written
-    }
-}
-
-fn line(written: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-        written.extend_from_slice(part);
+        let has_body = request.method != Method::GET;
+        end_head(&mut head, has_body.then_some(request.body.len()));
+        head
     }
 }
 
 /// The `host` of requests to a URL, with the port unless it is the scheme's default (RFC 9110
-/// section 7.2). Empty if a header cannot carry it; ureq then reports that.
-fn host(base: &Uri) -> HeaderMap {
+/// section 7.2).
+fn host(base: &Uri) -> String {
     let host = base.host().unwrap_or_default();
-    let value = match base.port_u16().filter(|_| !has_default_port(base)) {
-        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
-        None => HeaderValue::try_from(host),
-    };
-    value.into_iter().map(|value| (HOST, value)).collect()
+    match base.port_u16().filter(|_| !has_default_port(base)) {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
 }
 
 impl fmt::Debug for Headers {
@@ -130,7 +114,9 @@ mod tests {
             betas: None,
             body,
         };
-        String::from_utf8(headers.written(&request)).unwrap()
+        let head = String::from_utf8(headers.head(&request)).unwrap();
+        let lines = head.strip_prefix("POST / HTTP/1.1\r\nhost: localhost\r\n").unwrap();
+        lines.strip_suffix("content-length: 0\r\n\r\n").unwrap().to_owned()
     }
 
     #[test]
@@ -177,7 +163,7 @@ mod tests {
             ("https://[::1]:8443/v1", "[::1]:8443"),
         ] {
             let host = host(&base.parse().unwrap());
-            assert_eq!(host["host"], expected);
+            assert_eq!(host, expected);
         }
     }
 }

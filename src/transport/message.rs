@@ -1,6 +1,6 @@
 //! The request and the response of one exchange.
 
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::Headers;
 use crate::chat::Provider;
@@ -30,20 +30,12 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
+    /// Those that someone reads.
     pub(crate) headers: HeaderMap,
     /// Empty while the body is still to be read.
     pub(crate) body: Vec<u8>,
     /// What was sent.
     pub(crate) sent: Sent,
-}
-
-impl Outgoing<'_> {
-    /// Writes the parts that do not depend on the connection.
-    pub(super) fn write_head<B>(&self, outgoing: &mut Request<B>) {
-        outgoing.method_mut().clone_from(self.method);
-        outgoing.uri_mut().clone_from(self.uri);
-        outgoing.headers_mut().clone_from(self.headers.host());
-    }
 }
 
 impl Incoming {

@@ -1,18 +1,18 @@
-//! Sends one request over a pooled connection and reads its response. Only this module knows ureq.
+//! Sends one request over a pooled connection and reads its response.
 //!
-//! A connection is leased first, under the call's deadline. An `Agent` made for this one exchange
-//! then speaks HTTP/1.1 over it. ureq's own pool, resolver and timers are not used: its pool has no
-//! limit and no queue, it resolves the host for every request, and it starts a thread for that
-//! whenever a timeout is set. Making the agent costs a few small allocations.
+//! ureq opens connections: TLS, proxies, certificates. What is sent and read over them is this
+//! crate's own HTTP/1.1 ([`http`]). A connection is leased first, under the call's deadline. An
+//! [`Exchange`] then sends the request and reads the response, and returns the lease.
 
 mod body;
-mod chunks;
 mod connection;
 mod dial;
 mod exchange;
 mod fault;
-mod handoff;
 mod headers;
+mod http;
+mod input;
+mod link;
 mod message;
 mod open;
 mod progress;
@@ -31,9 +31,7 @@ mod watch;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::Agent;
-use ureq::config::Config;
-use ureq::http::{Method, Request, Uri};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, RootFiles, Tls};
@@ -44,13 +42,16 @@ use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
-use crate::wire::Sent;
+use crate::wire::{self, Sent};
 pub(crate) use body::Body;
 use connection::Connection;
 use dial::dial;
+use exchange::Exchange;
 use fault::Fault;
-use handoff::{Handoff, NoLookup};
 pub(crate) use headers::Headers;
+#[cfg(feature = "internals")]
+pub(crate) use http::read_response;
+use http::{Framing, Head};
 pub(crate) use message::{Incoming, Outgoing};
 use open::Opener;
 pub(crate) use open::host_and_port;
@@ -64,7 +65,6 @@ const ERROR_BODY: Duration = Duration::from_secs(2);
 pub(crate) struct Transport {
     pool: Pool<Connection>,
     pool_config: PoolConfig,
-    config: Config,
     retry_stale: bool,
     max_response_bytes: usize,
     max_response_head_bytes: usize,
@@ -109,7 +109,6 @@ impl Transport {
         Self {
             pool: Pool::new(limits, settings.pool.cleanup_period),
             pool_config: *settings.pool,
-            config: open::exchange_config(settings.max_response_head_bytes),
             retry_stale: settings.retry_stale,
             max_response_bytes: settings.max_response_bytes,
             max_response_head_bytes: settings.max_response_head_bytes,
@@ -124,7 +123,7 @@ impl Transport {
     /// [`Configuration`](ErrorKind::Configuration) if the root certificates cannot be used.
     pub(crate) fn origin(&self, settings: &OriginSettings<'_>) -> Result<Origin, Error> {
         let name: Arc<str> = open::origin(settings.base).into();
-        let config = open::config(settings, self.max_response_head_bytes)?;
+        let config = open::config(settings)?;
         let opener = Opener::new(
             settings.base.clone(),
             config,
@@ -340,23 +339,14 @@ impl Transport {
         lease: Lease<Connection>,
         watch: &Arc<Watch>,
     ) -> Result<(Incoming, Option<Body>), Fault> {
-        let connector = Handoff::new(lease, watch, request.headers.written(&request));
-        let agent = Agent::with_parts(self.config.clone(), connector, NoLookup);
-        let response = match *request.method {
-            Method::GET => {
-                let mut outgoing = Request::new(());
-                request.write_head(&mut outgoing);
-                agent.run(outgoing)?
-            }
-            _ => {
-                let mut outgoing = Request::new(request.body);
-                request.write_head(&mut outgoing);
-                agent.run(outgoing)?
-            }
-        };
-        let (parts, body) = response.into_parts();
-        let body = Body::new(body, &parts, watch);
-        let status = parts.status.as_u16();
+        let mut exchange = Exchange::new(lease, Arc::clone(watch));
+        exchange.send(&request.headers.head(&request), request.body)?;
+        let head = exchange.head(self.max_response_head_bytes)?;
+        let (status, length) = (head.status, head.length);
+        let bytes = exchange.unread();
+        let (headers, framing) = (read_headers(&head, bytes), Framing::of(&head, bytes));
+        exchange.consume(length);
+        let body = Body::new(exchange, framing);
         let (body, pending) = match status {
             200..=299 => (Vec::new(), Some(body)),
             _ => {
@@ -370,6 +360,28 @@ impl Transport {
             url: request.uri.clone(),
             bytes: request.body.len(),
         };
-        Ok((Incoming { status, headers: parts.headers, body, sent }, pending))
+        Ok((Incoming { status, headers, body, sent }, pending))
     }
+}
+
+/// The headers that someone reads.
+fn read_headers(head: &Head, bytes: &[u8]) -> HeaderMap {
+    // Longer names are not read.
+    let mut lower = [0; 64];
+    let mut headers = HeaderMap::new();
+    for (name, value) in head.fields(bytes) {
+        let Some(lower) = lower.get_mut(..name.len()) else { continue };
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        let Ok(name) = std::str::from_utf8(lower) else { continue };
+        if !wire::is_read(name) {
+            continue;
+        }
+        // Both are valid, because the head was.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value))
+        {
+            headers.append(name, value);
+        }
+    }
+    headers
 }

@@ -28,42 +28,20 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
 use crate::sync::none_held;
 
-/// The size of the output buffer. Most requests fit, head and body; larger ones are sent in pieces
-/// of this size. It is unused while a stream is read, which is when there are many connections.
+/// The size of the output buffer of TLS or a proxy. Most requests fit, head and body; larger ones
+/// are sent in pieces of this size.
 const OUTPUT: usize = 8 * 1024;
 
 /// ureq's settings for opening connections to one origin, and what they trust, in words.
-pub(super) fn config(
-    settings: &OriginSettings<'_>,
-    max_response_head_bytes: usize,
-) -> Result<(Config, String), Error> {
+pub(super) fn config(settings: &OriginSettings<'_>) -> Result<(Config, String), Error> {
     let config = Config::builder()
-        // One byte more than a head may have, so that a larger one is noticed.
-        .input_buffer_size(INPUT.max(max_response_head_bytes + 1))
+        .input_buffer_size(INPUT)
         .output_buffer_size(OUTPUT)
         // Tells a proxy which client asks it to connect.
         .user_agent(concat!("tollgate/", env!("CARGO_PKG_VERSION")))
         .proxy(settings.proxy.cloned());
     let (config, trusted) = with_tls(config, settings)?;
     Ok((config.build(), trusted))
-}
-
-/// ureq's settings for an exchange over an open connection.
-pub(super) fn exchange_config(max_response_head_bytes: usize) -> Config {
-    Config::builder()
-        .http_status_as_error(false)
-        // A redirect could carry the key to another host.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .max_idle_connections(0)
-        .max_response_header_size(max_response_head_bytes)
-        // [`Headers`](super::Headers) sends them.
-        .user_agent("")
-        .accept("")
-        .accept_encoding("")
-        // The connection already goes through it.
-        .proxy(None)
-        .build()
 }
 
 #[cfg(not(any(feature = "rustls", feature = "native-tls")))]
@@ -244,18 +222,18 @@ impl Opener {
                 })
             },
         };
-        let outcome = self.steps.connect(&details, progress);
+        let outcome = self.steps.open(&details, progress);
         drop(interrupt);
         if bounds.is_cancelled() {
             return Err(Error::cancelled().with_phase(progress.phase()));
         }
         match outcome {
-            Ok(transport) => {
+            Ok(link) => {
                 progress.finish();
-                let resumes = !transport.is_tls() || resumes_reads(&self.config);
+                let resumes = !link.is_tls() || resumes_reads(&self.config);
                 let ours = !self.config.proxy().is_some_and(is_socks);
                 let closing = self.opened(begun.elapsed());
-                Ok(Connection::new(transport, socket, resumes, ours, closing))
+                Ok(Connection::new(link, socket, resumes, ours, closing))
             }
             Err(cause) => Err(self.failed(cause, progress.phase())),
         }

@@ -10,6 +10,7 @@ use ureq::unversioned::transport::{
     ConnectProxyConnector, ConnectionDetails, Connector, SocksConnector, Transport,
 };
 
+use super::link::Link;
 use super::progress::{DeadlineTransport, Progress};
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 use super::records::Records;
@@ -29,7 +30,20 @@ pub(super) struct Steps {
 
 impl Steps {
     /// Takes all steps.
-    pub(super) fn connect(
+    pub(super) fn open(
+        &self,
+        details: &ConnectionDetails<'_>,
+        progress: &Progress,
+    ) -> Result<Link, ureq::Error> {
+        if details.needs_tls() || details.config.proxy().is_some() {
+            let transport = self.connect(details, progress)?;
+            return Ok(Link::Layered { transport, full: false });
+        }
+        progress.enter(Phase::Connect);
+        Tcp::connect(details, progress).map(Link::Plain)
+    }
+
+    fn connect(
         &self,
         details: &ConnectionDetails<'_>,
         progress: &Progress,

@@ -1,7 +1,7 @@
 //! A TCP connection that can be read without waiting.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Weak};
@@ -25,16 +25,26 @@ pub(super) const NO_WAIT: NextTimeout = NextTimeout {
     per_write: None,
 };
 
-/// The most that one read of a socket returns. ureq's default is 128 KiB per direction and
-/// connection; requests and responses here are small.
+/// The most that one read returns through TLS or a proxy. ureq's default is 128 KiB per direction
+/// and connection.
 pub(super) const INPUT: usize = 12 * 1024;
 
-/// A TCP connection. Unlike ureq's own, it can be read without waiting ([`NO_WAIT`]), so it can be
-/// checked for unread bytes without losing any.
+/// What TLS adds to a record: at most 256 bytes in TLS 1.3 (RFC 8446 section 5.2), 2,048 in TLS 1.2
+/// in theory, and far less with the ciphers in use.
+const RECORD_OVERHEAD: usize = 512;
+
+/// A TCP connection. Unlike ureq's own, it can be read and written without ureq's buffers, which
+/// take no memory then. And it can be read without waiting ([`NO_WAIT`]), so it can be checked for
+/// unread bytes without losing any.
 pub(super) struct Tcp {
+    socket: Socket,
+    /// For the TLS or the proxy above it.
+    buffers: LazyBuffers,
+}
+
+struct Socket {
     /// Shared with the handle that shuts it down.
     stream: Arc<TcpStream>,
-    buffers: LazyBuffers,
     /// The timeouts the socket has now, because setting one is a system call.
     read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
@@ -64,34 +74,58 @@ impl Tcp {
         let stream = Arc::new(stream);
         let handle: Weak<TcpStream> = Arc::downgrade(&stream);
         (details.register_shutdown)(handle as Weak<dyn ShutdownHandle>)?;
-        // Below TLS, the buffer need not hold a whole response head.
-        let input = match details.needs_tls() {
-            true => INPUT,
-            false => details.config.input_buffer_size(),
-        };
+        // A full output buffer of TLS is one record, which is sent in one write.
+        let output = details.config.output_buffer_size() + RECORD_OVERHEAD;
         Ok(Self {
-            stream,
-            buffers: LazyBuffers::new(input, details.config.output_buffer_size()),
-            read_timeout: None,
-            write_timeout: None,
-            silent: false,
+            socket: Socket { stream, read_timeout: None, write_timeout: None, silent: false },
+            buffers: LazyBuffers::new(INPUT, output),
         })
     }
 
+    /// Reads what is there, or waits for it. Returns 0 at the end of the connection.
+    pub(super) fn read(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: NextTimeout,
+    ) -> Result<usize, ureq::Error> {
+        self.socket.read(buffer, timeout.after).map_err(|cause| error(cause, timeout))
+    }
+
+    /// Writes the start of these bytes, in one packet if they fit.
+    pub(super) fn write(
+        &mut self,
+        parts: [&[u8]; 2],
+        timeout: NextTimeout,
+    ) -> Result<usize, ureq::Error> {
+        self.socket.prepare_to_write(timeout)?;
+        let parts = parts.map(IoSlice::new);
+        (&*self.socket.stream).write_vectored(&parts).map_err(|cause| error(cause, timeout))
+    }
+}
+
+impl Socket {
+    fn read(&mut self, buffer: &mut [u8], after: UreqDuration) -> io::Result<usize> {
+        self.silent = false;
+        match exact(after) {
+            Some(Duration::ZERO) => self.read_without_waiting(buffer),
+            after => self.wait_and_read(buffer, after),
+        }
+    }
+
     /// Takes three system calls, because std has no `MSG_DONTWAIT`.
-    fn read_without_waiting(&mut self) -> io::Result<usize> {
+    fn read_without_waiting(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_nonblocking(true)?;
-        let outcome = (&*self.stream).read(self.buffers.input_append_buf());
+        let outcome = (&*self.stream).read(buffer);
         self.stream.set_nonblocking(false)?;
         self.silent = outcome.as_ref().is_err_and(|cause| cause.kind() == ErrorKind::WouldBlock);
         outcome
     }
 
-    fn read(&mut self, timeout: Option<Duration>) -> io::Result<usize> {
+    fn wait_and_read(&mut self, buffer: &mut [u8], timeout: Option<Duration>) -> io::Result<usize> {
         self.set_read_timeout(timeout)?;
         let begun = Instant::now();
         loop {
-            match (&*self.stream).read(self.buffers.input_append_buf()) {
+            match (&*self.stream).read(buffer) {
                 // Linux does not resume a read with a timeout after a signal (signal(7),
                 // "Interruption of system calls").
                 Err(cause) if cause.kind() == ErrorKind::Interrupted => {
@@ -106,6 +140,14 @@ impl Tcp {
                 outcome => return outcome,
             }
         }
+    }
+
+    fn prepare_to_write(&mut self, timeout: NextTimeout) -> Result<(), ureq::Error> {
+        self.silent = false;
+        if timeout.after.is_zero() {
+            return Err(ureq::Error::Timeout(timeout.reason));
+        }
+        Ok(self.set_write_timeout(exact(timeout.after))?)
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<()> {
@@ -162,21 +204,13 @@ impl Transport for Tcp {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
-        self.silent = false;
-        if timeout.after.is_zero() {
-            return Err(ureq::Error::Timeout(timeout.reason));
-        }
-        self.set_write_timeout(exact(timeout.after))?;
+        self.socket.prepare_to_write(timeout)?;
         let output = &self.buffers.output()[..amount];
-        (&*self.stream).write_all(output).map_err(|cause| error(cause, timeout))
+        (&*self.socket.stream).write_all(output).map_err(|cause| error(cause, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
-        self.silent = false;
-        let outcome = match exact(timeout.after) {
-            Some(Duration::ZERO) => self.read_without_waiting(),
-            after => self.read(after),
-        };
+        let outcome = self.socket.read(self.buffers.input_append_buf(), timeout.after);
         let amount = outcome.map_err(|cause| error(cause, timeout))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
@@ -185,16 +219,16 @@ impl Transport for Tcp {
     /// Whether the connection is open and has nothing to read. It reads without waiting to find
     /// out, unless that was the last operation.
     fn is_open(&mut self) -> bool {
-        if !self.silent {
+        if !self.socket.silent {
             let _ = self.await_input(NO_WAIT);
         }
-        mem::take(&mut self.silent)
+        mem::take(&mut self.socket.silent)
     }
 }
 
 impl fmt::Debug for Tcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tcp").field("peer", &self.stream.peer_addr().ok()).finish()
+        f.debug_struct("Tcp").field("peer", &self.socket.stream.peer_addr().ok()).finish()
     }
 }
 
@@ -244,7 +278,7 @@ mod tests {
             for addresses in [&[address][..], &[refusing, address], &[refusing, refusing, address]]
             {
                 let tcp = connect(addresses, timeout).unwrap();
-                assert_eq!(tcp.stream.peer_addr().unwrap(), address);
+                assert_eq!(tcp.socket.stream.peer_addr().unwrap(), address);
             }
             match connect(&[refusing, refusing], timeout).unwrap_err() {
                 ureq::Error::Io(cause) => assert_eq!(cause.kind(), ErrorKind::ConnectionRefused),
@@ -269,12 +303,12 @@ mod tests {
             assert!(tcp.is_open());
         }
         server.write_all(b"abc").unwrap();
-        tcp.stream.peek(&mut [0]).unwrap();
+        tcp.socket.stream.peek(&mut [0]).unwrap();
         assert!(tcp.await_input(NO_WAIT).unwrap());
         assert_eq!(tcp.buffers().input(), b"abc");
         assert!(tcp.is_open());
         server.write_all(b"def").unwrap();
-        tcp.stream.peek(&mut [0]).unwrap();
+        tcp.socket.stream.peek(&mut [0]).unwrap();
         assert!(!tcp.is_open());
         assert_eq!(tcp.buffers().input(), b"abcdef");
         // Other reads wait again.

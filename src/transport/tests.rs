@@ -4,6 +4,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
+use ureq::config::Config;
+
 use super::*;
 use crate::cancel::CancelToken;
 

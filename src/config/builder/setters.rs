@@ -166,10 +166,9 @@ impl ClientBuilder {
     }
 
     /// Sets the largest response head (status line and headers) the client reads, in bytes, from 1
-    /// KiB to 1 MiB. A larger one is an error. Default: 12 KiB.
+    /// KiB to 1 MiB. A larger one is an error. Default: 64 KiB.
     ///
-    /// Each open connection has a buffer of this size, or of 12 KiB if that is more. Raise it only
-    /// if a server or proxy needs it. A head may have at most 128 headers; that limit is fixed.
+    /// A head may have at most 128 headers; that limit is fixed.
     pub fn max_response_head_bytes(mut self, bytes: usize) -> Self {
         self.max_response_head_bytes = bytes;
         self

@@ -199,7 +199,7 @@ fn each_setting_has_its_documented_default() {
     assert_eq!((own.timeouts.attempt, own.timeouts.first_token), (None, None));
     assert_eq!(own.timeouts.stream, ("stream_timeout", seconds(3600)));
     assert_eq!(settings.max_response_bytes, 16 * 1024 * 1024);
-    assert_eq!(settings.max_response_head_bytes, 12 * 1024);
+    assert_eq!(settings.max_response_head_bytes, 64 * 1024);
     assert!(settings.metrics && !settings.idempotency_keys && own.proxy.is_none());
 
     let pool = settings.pool;

@@ -11,13 +11,28 @@ use crate::time::header_date;
 /// any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-/// Returns true if this module reads a header with this name (in lower case).
+/// Returns true if someone reads a header with this name (in lower case). The transport drops all
+/// others.
 pub(crate) fn is_read(name: &str) -> bool {
-    let parts = ["ratelimit-", "request-id", "call-id", "retry-after", COHERE];
-    name == "x-should-retry"
-        || name == "content-type"
-        || parts.iter().any(|part| name.contains(part))
+    if matches!(name, "content-type" | "content-encoding" | "location" | "x-should-retry")
         || OTHERS.contains(&name)
+        || name.starts_with(COHERE)
+    {
+        return true;
+    }
+    // Gateways put their own prefixes before these. Searching for each of them in every name of a
+    // response would take longer.
+    let name = name.as_bytes();
+    name.iter().enumerate().any(|(at, byte)| match byte {
+        b'r' => {
+            let rest = &name[at..];
+            rest.starts_with(b"ratelimit-")
+                || rest.starts_with(b"request-id")
+                || rest.starts_with(b"retry-after")
+        }
+        b'c' => name[at..].starts_with(b"call-id"),
+        _ => false,
+    })
 }
 
 /// Reads the rate limits:
@@ -399,6 +414,9 @@ mod tests {
             "x-ms-retry-after-ms",
             "llm_provider-retry-after",
             "x-should-retry",
+            "x-trial-endpoint-call-limit",
+            "location",
+            "content-encoding",
         ] {
             assert!(is_read(name), "{name}");
         }
