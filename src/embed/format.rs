@@ -11,8 +11,19 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum EmbeddingFormat {
+    /// Amazon Bedrock's: `POST /model/{model}/invoke`, with the body of Amazon's Titan or Cohere's
+    /// Embed.
+    Bedrock,
+    /// Cohere's: `POST /v2/embed`. It needs an [input type](super::InputType).
+    Cohere,
+    /// Gemini's: `POST /models/{model}:batchEmbedContents`.
+    Gemini,
+    /// Jina's: like [`OpenAi`](Self::OpenAi), with tasks and truncation.
+    Jina,
     /// Mistral's: `POST /embeddings`, with `output_dimension` in place of `dimensions`.
     Mistral,
+    /// Ollama's: `POST /api/embed`.
+    Ollama,
     /// OpenAI's own: `POST /embeddings`, with the vectors in base64.
     #[serde(rename = "openai")]
     OpenAi,
@@ -22,16 +33,27 @@ pub enum EmbeddingFormat {
     OpenAiCompatible,
     /// Perplexity's: `POST /v1/embeddings`, with components of one byte.
     Perplexity,
+    /// Vertex AI's: `POST /publishers/google/models/{model}:predict`, or `:embedContent`.
+    Vertex,
+    /// Voyage's: like [`OpenAi`](Self::OpenAi), with input types and truncation.
+    Voyage,
 }
 
 impl EmbeddingFormat {
     /// Returns the format's name in profiles.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Bedrock => "bedrock",
+            Self::Cohere => "cohere",
+            Self::Gemini => "gemini",
+            Self::Jina => "jina",
             Self::Mistral => "mistral",
+            Self::Ollama => "ollama",
             Self::OpenAi => "openai",
             Self::OpenAiCompatible => "openai_compatible",
             Self::Perplexity => "perplexity",
+            Self::Vertex => "vertex",
+            Self::Voyage => "voyage",
         }
     }
 }
@@ -48,7 +70,19 @@ mod tests {
 
     #[test]
     fn formats_are_stored_by_name() {
-        for name in ["mistral", "openai", "openai_compatible", "perplexity"] {
+        for name in [
+            "bedrock",
+            "cohere",
+            "gemini",
+            "jina",
+            "mistral",
+            "ollama",
+            "openai",
+            "openai_compatible",
+            "perplexity",
+            "vertex",
+            "voyage",
+        ] {
             let stored = format!("\"{name}\"");
             let format: EmbeddingFormat = serde_json::from_str(&stored).unwrap();
             assert_eq!((format.as_str(), serde_json::to_string(&format).unwrap()), (name, stored));

@@ -14,7 +14,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use super::json::bounded::Detail;
-use super::{Delivery, Failure, Target, Wire, failed, json, write};
+use super::{Delivery, Failure, Target, Wire, failed, gemini, json, vertex, write};
 use crate::chat::{ChatRequest, Part, Role};
 use crate::error::Error;
 
@@ -104,8 +104,7 @@ pub(crate) fn encode(
                 ));
             }
             body.retain(|name, _| VERTEX_ACCEPTS.contains(&&**name));
-            let path = wire.path(target.model, Delivery::Whole);
-            (path.replace(":generateContent", ":countTokens"), body)
+            (vertex::method_path(target.model, "countTokens"), body)
         }
         Wire::OpenAiResponses => {
             let mut body = body()?;
@@ -113,14 +112,12 @@ pub(crate) fn encode(
             ("/responses/input_tokens".to_owned(), body)
         }
         Wire::Gemini => {
-            let path = wire.path(target.model, Delivery::Whole);
-            let resource = path.trim_start_matches('/').replace(":generateContent", "");
             let mut inner = Map::new();
-            inner.insert("model".to_owned(), resource.into());
+            inner.insert("model".to_owned(), gemini::resource(target.model).into());
             inner.extend(body()?);
             let mut body = Map::new();
             body.insert("generateContentRequest".to_owned(), inner.into());
-            (path.replace(":generateContent", ":countTokens"), body)
+            (gemini::method_path(target.model, "countTokens"), body)
         }
         Wire::Cohere => {
             let mut body = Map::with_capacity(2);

@@ -1,6 +1,7 @@
 //! Vendors that speak Cohere's Chat.
 
 use super::Row;
+use crate::embed::EmbeddingFormat;
 use crate::provider::ModelNames;
 
 pub(super) static ROWS: &[Row] = &[
@@ -8,6 +9,7 @@ pub(super) static ROWS: &[Row] = &[
     // OpenAI-compatible address is `cohere-openai`.
     Row::cohere("cohere", &[], "https://api.cohere.com", |profile| {
         profile
+            .embeddings(EmbeddingFormat::Cohere)
             .model_names(ModelNames::Plain)
             .docs("https://docs.cohere.com/reference/chat")
             .base_url_variables(["CO_API_URL"])

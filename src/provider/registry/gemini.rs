@@ -1,6 +1,7 @@
 //! Vendors that speak Google's Gemini.
 
 use super::Row;
+use crate::embed::EmbeddingFormat;
 use crate::provider::{Auth, ModelNames};
 
 pub(super) static ROWS: &[Row] = &[
@@ -12,6 +13,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://generativelanguage.googleapis.com/v1beta",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::Gemini)
                 .model_names(ModelNames::Plain)
                 .docs("https://ai.google.dev/api/generate-content")
                 .base_url_variables(["GEMINI_API_BASE", "GOOGLE_GEMINI_BASE_URL"])

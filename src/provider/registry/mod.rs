@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod cohere;
+mod embeddings;
 mod gemini;
 mod hosts;
 mod local;
@@ -50,6 +51,16 @@ impl Row {
         fill: fn(Profile) -> Profile,
     ) -> Self {
         Self { id, aliases, format: Some(Format::Cohere), base_url, fill }
+    }
+
+    /// A vendor without chats. The rest of its profile says how its embeddings are called.
+    const fn embeddings_only(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: None, base_url, fill }
     }
 
     const fn gemini(
@@ -102,6 +113,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         hosts::ROWS,
         anthropic::ROWS,
         cohere::ROWS,
+        embeddings::ROWS,
         gemini::ROWS,
         local::ROWS,
         vertex::ROWS,

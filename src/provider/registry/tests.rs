@@ -47,6 +47,13 @@ fn every_row_has_an_address_a_key_and_a_documentation_page() {
 }
 
 #[test]
+fn every_row_has_chats_or_embeddings() {
+    for profile in all() {
+        assert!(profile.format.is_some() || profile.embeddings.is_some(), "{}", profile.id);
+    }
+}
+
+#[test]
 fn a_row_survives_a_round_trip_through_json() {
     for profile in all() {
         let stored = serde_json::to_string(&profile).unwrap();

@@ -1,6 +1,7 @@
 //! Google's Vertex AI.
 
 use super::Row;
+use crate::embed::EmbeddingFormat;
 use crate::provider::Auth;
 
 pub(super) static ROWS: &[Row] = &[
@@ -14,6 +15,7 @@ pub(super) static ROWS: &[Row] = &[
          /locations/{GOOGLE_VERTEX_LOCATION|GOOGLE_CLOUD_LOCATION=global}",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::Vertex)
                 .docs("https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference")
                 .base_url_variables(["GOOGLE_VERTEX_BASE_URL", "ANTHROPIC_VERTEX_BASE_URL"])
                 .key_variables(["GOOGLE_VERTEX_API_KEY"])

@@ -1,14 +1,23 @@
 //! Embeddings: one row of data for each way to ask for them.
 //!
 //! The rows share what is next to them: `limits` says how much a request may contain, `plan` splits
-//! texts by it, `vectors` reads vectors straight into floats.
+//! texts by it, `vectors` reads vectors straight into floats, `listed` puts them into rows.
 
+mod bedrock;
+mod cohere;
+mod gemini;
+mod google;
+mod jina;
 mod limits;
+mod listed;
 mod mistral;
+mod ollama;
 mod openai;
 mod perplexity;
 mod plan;
 mod vectors;
+mod vertex;
+mod voyage;
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -73,10 +82,17 @@ pub(crate) struct Embeddings(&'static EmbeddingWire);
 impl Embeddings {
     pub(crate) fn of(format: EmbeddingFormat) -> Self {
         Self(match format {
+            EmbeddingFormat::Bedrock => &bedrock::BEDROCK,
+            EmbeddingFormat::Cohere => &cohere::COHERE,
+            EmbeddingFormat::Gemini => &gemini::GEMINI,
+            EmbeddingFormat::Jina => &jina::JINA,
             EmbeddingFormat::Mistral => &mistral::MISTRAL,
+            EmbeddingFormat::Ollama => &ollama::OLLAMA,
             EmbeddingFormat::OpenAi => &openai::OPENAI,
             EmbeddingFormat::OpenAiCompatible => &openai::COMPATIBLE,
             EmbeddingFormat::Perplexity => &perplexity::PERPLEXITY,
+            EmbeddingFormat::Vertex => &vertex::VERTEX,
+            EmbeddingFormat::Voyage => &voyage::VOYAGE,
         })
     }
 
@@ -200,7 +216,6 @@ fn no_truncation(batch: &Batch<'_>) -> Result<(), Error> {
 }
 
 /// Refuses an input type that the format cannot express, and names those it can.
-#[allow(dead_code)] // For formats with a few input types.
 fn other_input_type(batch: &Batch<'_>, input_type: InputType, known: &[&str]) -> Error {
     Error::invalid_request(format!(
         "the request sets the input type {input_type}, which {} does not have; use one of {}",
@@ -208,3 +223,6 @@ fn other_input_type(batch: &Batch<'_>, input_type: InputType, known: &[&str]) ->
         known.join(", ")
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,6 +44,7 @@ use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 pub(super) use encode::encode;
+pub(super) use path::{method_path, resource};
 pub(super) use service::Service;
 use stream::Stream;
 

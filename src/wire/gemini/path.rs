@@ -12,10 +12,24 @@ pub(super) fn path(model: &str, delivery: Delivery) -> String {
         Delivery::Whole => "generateContent",
         Delivery::Stream => "streamGenerateContent?alt=sse",
     };
-    let has_collection = ["models/", "tunedModels/"].iter().any(|name| model.starts_with(name));
-    let collection = if has_collection { "" } else { "/models" };
+    method_path(model, method)
+}
+
+/// Returns the path of a model's method.
+pub(in crate::wire) fn method_path(model: &str, method: &str) -> String {
+    let collection = if has_collection(model) { "" } else { "/models" };
     let segments: Vec<_> = model.split('/').map(path_segment::encode).collect();
     format!("{collection}/{}:{method}", segments.join("/"))
+}
+
+/// Returns the name of a model as a resource, with its collection.
+pub(in crate::wire) fn resource(model: &str) -> String {
+    let collection = if has_collection(model) { "" } else { "models/" };
+    format!("{collection}{model}")
+}
+
+fn has_collection(model: &str) -> bool {
+    ["models/", "tunedModels/"].iter().any(|name| model.starts_with(name))
 }
 
 #[cfg(test)]

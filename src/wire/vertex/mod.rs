@@ -18,6 +18,7 @@ use super::{anthropic, gemini};
 use crate::chat::Provider;
 
 pub(super) use model::is_claude;
+pub(super) use path::method_path;
 
 /// `POST /publishers/google/models/{model}:generateContent`
 pub(super) static GEMINI: WireFormat = WireFormat {

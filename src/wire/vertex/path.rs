@@ -9,7 +9,7 @@ use crate::wire::Delivery;
 /// an endpoint instead of a publisher
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/deploy/overview).
 pub(super) fn gemini(model: &str, delivery: Delivery) -> String {
-    path(
+    method_path(
         model,
         match delivery {
             Delivery::Whole => "generateContent",
@@ -21,7 +21,7 @@ pub(super) fn gemini(model: &str, delivery: Delivery) -> String {
 /// Returns the path for a Claude (platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai;
 /// anthropic-sdk-python `lib/vertex/_client.py`).
 pub(super) fn claude(model: &str, delivery: Delivery) -> String {
-    path(
+    method_path(
         model,
         match delivery {
             Delivery::Whole => "rawPredict",
@@ -30,7 +30,8 @@ pub(super) fn claude(model: &str, delivery: Delivery) -> String {
     )
 }
 
-fn path(model: &str, method: &str) -> String {
+/// Returns the path of a model's method.
+pub(in crate::wire) fn method_path(model: &str, method: &str) -> String {
     let Model { publisher, name } = Model::of(model);
     // Versions follow an `@`, which a path may contain (RFC 3986 section 3.3).
     let name = path_segment::encode(name).replace("%40", "@");

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::embed::Rows;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::embeddings::vectors::Vector;
-use crate::wire::embeddings::{Decoded, not_a_row};
+use crate::wire::embeddings::{Decoded, listed, not_a_row};
 use crate::wire::json::number::Number;
 use crate::wire::{Failure, json};
 
@@ -47,13 +47,11 @@ pub(in crate::wire) fn decode_as(
     components: fn(Vector) -> Result<Vec<f32>, &'static str>,
 ) -> Result<Decoded, Failure> {
     let mut repaired = None;
-    let body: Body = json::read(body, &mut repaired)?;
-    if let Some(error) = body.error.filter(|error| !error.is_null()) {
+    let read: Body = json::read(body, &mut repaired)?;
+    if let Some(error) = read.error.filter(|error| !error.is_null()) {
         return Err(Failure::inside(&error));
     }
-    let Some(mut data) = body.data else {
-        return Err(Failure::protocol("the response has no \"data\" with the embeddings"));
-    };
+    let Some(mut data) = read.data else { return Err(listed::missing(body, "data")) };
     order(&mut data)?;
     let mut rows = Rows::default();
     let count = data.len();
@@ -73,9 +71,9 @@ pub(in crate::wire) fn decode_as(
     }
     Ok(Decoded {
         rows,
-        usage: body.usage.map(usage).unwrap_or_default(),
-        model: body.model.unwrap_or_default(),
-        id: body.id,
+        usage: read.usage.map(usage).unwrap_or_default(),
+        model: read.model.unwrap_or_default(),
+        id: read.id,
     })
 }
 

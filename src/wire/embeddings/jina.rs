@@ -1,0 +1,99 @@
+//! Jina's embeddings: `POST /v1/embeddings` (api.jina.ai/docs, "Create Embeddings").
+//!
+//! [`extra`](crate::embed::EmbedRequest::extra) sets what only Jina has, such as `late_chunking` and
+//! `normalized`.
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type};
+use crate::embed::{InputType, Truncation};
+use crate::error::Error;
+
+pub(in crate::wire) static JINA: EmbeddingWire = EmbeddingWire {
+    path: |_| Cow::Borrowed("/embeddings"),
+    required: &["model", "input"],
+    fixed: &["embedding_type", "return_multivector"],
+    limits,
+    encode,
+    decode: openai::decode,
+};
+
+/// 512 texts, of 8,192 tokens until the third generation and 32,768 from the fourth (the models'
+/// pages on jina.ai). The prompt for a task has fewer than 16 tokens.
+fn limits(target: Target<'_>) -> Limits {
+    let is_short = ["-v1", "-v2", "-v3", "clip"].iter().any(|part| target.model.contains(part));
+    Limits {
+        texts: 512,
+        text_tokens: Some(if is_short { 8_192 } else { 32_768 }),
+        added_tokens: 16,
+        ..Limits::DEFAULT
+    }
+}
+
+fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
+    let request = batch.request;
+    let mut body = openai::members(batch);
+    if let Some(input_type) = request.input_type {
+        body.insert("task".to_owned(), task(batch, input_type)?.into());
+    }
+    match request.truncation {
+        None => {}
+        Some(Truncation::Off) => {
+            body.insert("truncate".to_owned(), false.into());
+        }
+        Some(Truncation::End) => {
+            body.insert("truncate".to_owned(), true.into());
+        }
+        Some(Truncation::Start) => {
+            return Err(Error::invalid_request(
+                "the request asks to cut off the start of long texts, but Jina cuts off the end; \
+                 set Truncation::End, or shorten them before the call",
+            ));
+        }
+    }
+    if let Some(dimensions) = request.dimensions {
+        body.insert("dimensions".to_owned(), dimensions.into());
+    }
+    // Little-endian 32-bit floats, as LightRAG reads them (`lightrag/llm/jina.py`).
+    body.insert("embedding_type".to_owned(), "base64".into());
+    Ok(body)
+}
+
+/// Returns the task. Only the third generation has `classification` and `separation`, and only later
+/// ones have `code.query` (qdrant.tech/documentation/embeddings/jina-embeddings and the models'
+/// pages).
+fn task(batch: &Batch<'_>, input_type: InputType) -> Result<&'static str, Error> {
+    let model = batch.target.model;
+    let is_third = model.contains("-v3");
+    let all = ["query", "document", "similarity"];
+    let known: &[&str] = if is_third {
+        &["query", "document", "similarity", "classification", "clustering"]
+    } else if model.contains("-v2") || model.contains("-v1") {
+        &[]
+    } else if model.contains("-v5") {
+        &["query", "document", "similarity", "classification", "clustering"]
+    } else {
+        &["query", "document", "similarity", "code_query"]
+    };
+    debug_assert!(known.is_empty() || known.starts_with(&all));
+    if known.is_empty() {
+        return Err(Error::invalid_request(format!(
+            "the request sets the input type {input_type}, but {model} has none; leave it unset, or \
+             use jina-embeddings-v3 or later"
+        )));
+    }
+    if !known.contains(&input_type.as_str()) {
+        return Err(other_input_type(batch, input_type, known));
+    }
+    Ok(match input_type {
+        InputType::Query => "retrieval.query",
+        InputType::Document => "retrieval.passage",
+        InputType::Similarity => "text-matching",
+        InputType::Classification => "classification",
+        InputType::Clustering if is_third => "separation",
+        InputType::Clustering => "clustering",
+        InputType::CodeQuery => "code.query",
+        other => return Err(other_input_type(batch, other, known)),
+    })
+}

@@ -1,0 +1,72 @@
+//! Voyage's embeddings: `POST /v1/embeddings` (docs.voyageai.com/reference/embeddings-api).
+
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type};
+use crate::embed::{InputType, Truncation};
+use crate::error::Error;
+
+pub(in crate::wire) static VOYAGE: EmbeddingWire = EmbeddingWire {
+    path: |_| Cow::Borrowed("/embeddings"),
+    required: &["model", "input"],
+    fixed: &["output_dtype"],
+    limits,
+    encode,
+    decode: openai::decode,
+};
+
+/// 1,000 texts, and as many tokens as the page lists for each model, 120,000 for those it does not
+/// list. A prompt for the input type ("Represent the query for retrieving supporting documents: ")
+/// has fewer than 16 tokens. Longer texts are cut off unless the request says otherwise.
+fn limits(target: Target<'_>) -> Limits {
+    let (tokens, text_tokens) = match target.model {
+        "voyage-4-lite" | "voyage-3.5-lite" => (1_000_000, 32_000),
+        "voyage-4" | "voyage-3.5" => (320_000, 32_000),
+        "voyage-2" => (320_000, 4_000),
+        "voyage-law-2" | "voyage-code-2" | "voyage-large-2" => (120_000, 16_000),
+        _ => (120_000, 32_000),
+    };
+    Limits {
+        texts: 1_000,
+        tokens: Some(tokens),
+        text_tokens: Some(text_tokens),
+        truncates: true,
+        added_tokens: 16,
+        ..Limits::DEFAULT
+    }
+}
+
+fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
+    let request = batch.request;
+    let mut body = openai::members(batch);
+    let input_type = match request.input_type {
+        None => None,
+        Some(InputType::Query) => Some("query"),
+        Some(InputType::Document) => Some("document"),
+        Some(other) => return Err(other_input_type(batch, other, &["query", "document"])),
+    };
+    if let Some(input_type) = input_type {
+        body.insert("input_type".to_owned(), input_type.into());
+    }
+    let truncation = match request.truncation {
+        None => None,
+        Some(Truncation::Off) => Some(false),
+        Some(Truncation::End) => Some(true),
+        Some(Truncation::Start) => {
+            return Err(Error::invalid_request(
+                "the request asks to cut off the start of long texts, but Voyage cuts off the end; \
+                 set Truncation::End, or shorten them before the call",
+            ));
+        }
+    };
+    if let Some(truncation) = truncation {
+        body.insert("truncation".to_owned(), truncation.into());
+    }
+    if let Some(dimensions) = request.dimensions {
+        body.insert("output_dimension".to_owned(), dimensions.into());
+    }
+    // 32-bit floats (voyageai-python, `util.py`, `decode_base64_embedding`).
+    body.insert("encoding_format".to_owned(), "base64".into());
+    Ok(body)
+}
