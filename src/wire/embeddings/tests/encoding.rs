@@ -80,7 +80,7 @@ fn every_format_has_its_own_members() {
         (
             Ollama,
             "nomic-embed-text",
-            untyped.clone().extra("keep_alive", "5m").extra("options", json!({"num_ctx": 8_192})),
+            untyped.extra("keep_alive", "5m").extra("options", json!({"num_ctx": 8_192})),
             "/api/embed",
             json!({
                 "model": "nomic-embed-text", "input": ["a", "b"], "truncate": true,
@@ -90,7 +90,7 @@ fn every_format_has_its_own_members() {
         (
             Gemini,
             "gemini-embedding-001",
-            untruncated.clone(),
+            untruncated,
             "/models/gemini-embedding-001:batchEmbedContents",
             json!({"requests": [
                 {
