@@ -94,7 +94,7 @@ fn assert_named(server: &Loopback, builder: ClientBuilder, provider: &str) -> Cl
 #[test]
 fn every_provider_of_the_registry_has_its_id_in_errors_metrics_observers_and_books() {
     let server = loopback();
-    for profile in Profile::all() {
+    for profile in Profile::all().filter(|profile| profile.format.is_some()) {
         let provider = profile.id.as_str();
         assert_named(&server, builder(&server, provider, "some-model"), provider);
     }

@@ -2,6 +2,7 @@
 //! Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, Row};
+use crate::embed::EmbeddingFormat;
 use crate::provider::ModelNames;
 use crate::wire::openai_chat::{
     Dialect, ImageInput, OutputLimit, Prefill, ReasoningBack, ReasoningControl, ReasoningMember,
@@ -18,6 +19,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://www.alibabacloud.com/help/en/model-studio/base-url")
                 .base_url_variables(["DASHSCOPE_BASE_URL", "DASHSCOPE_API_BASE"])
                 .key_variables(["DASHSCOPE_API_KEY", "ALIBABA_API_KEY"])
@@ -49,6 +51,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.cloudflare.com/client/v4/accounts/{CLOUDFLARE_ACCOUNT_ID}/ai/v1",
         |profile| {
             profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility")
             .key_variables(["CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY"])
             .dialect(Dialect { output_limit: OutputLimit::ByModel, ..FOLLOWER })
@@ -56,6 +59,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::chat("databricks", &[], "https://{DATABRICKS_HOST}/ai-gateway/mlflow/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.databricks.com/aws/en/ai-gateway/query-model-services")
             .base_url_variables(["DATABRICKS_API_BASE"])
             .key_variables(["DATABRICKS_TOKEN", "DATABRICKS_API_KEY"])
@@ -65,6 +69,7 @@ pub(super) static ROWS: &[Row] = &[
     // tryAGI/DeepInfra).
     Row::chat("deepinfra", &["deep-infra"], "https://api.deepinfra.com/v1/openai", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.deepinfra.com/chat/overview")
             .base_url_variables(["DEEPINFRA_API_BASE"])
             .key_variables(["DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN", "DEEPINFRA_API_TOKEN"])
@@ -76,6 +81,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.fireworks.ai/inference/v1",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://docs.fireworks.ai/tools-sdks/openai-compatibility")
                 .base_url_variables(["FIREWORKS_API_BASE"])
                 .host_variables(["FIREWORKS_BASE_URL"])
@@ -101,6 +107,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://generativelanguage.googleapis.com/v1beta/openai",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://ai.google.dev/gemini-api/docs/openai")
                 .key_variables(["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
                 .prices("google")
@@ -131,6 +138,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.tokenfactory.nebius.com/v1",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://docs.tokenfactory.nebius.com/api-reference/introduction")
                 .base_url_variables(["NEBIUS_API_BASE"])
                 .key_variables(["NEBIUS_API_KEY"])
@@ -141,6 +149,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("novita", &["novita-ai"], "https://api.novita.ai/openai/v1", |profile| {
         profile
             .model_names(ModelNames::Gateway)
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion")
             .base_url_variables(["NOVITA_API_BASE"])
             .key_variables(["NOVITA_API_KEY"])
@@ -149,6 +158,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("nvidia", &["nvidia_nim", "nim"], "https://integrate.api.nvidia.com/v1", |profile| {
         profile
             .model_names(ModelNames::Gateway)
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.api.nvidia.com/nim/reference/llm-apis")
             .base_url_variables(["NVIDIA_NIM_API_BASE"])
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
@@ -157,6 +167,7 @@ pub(super) static ROWS: &[Row] = &[
     // Like `ollama`.
     Row::chat("ollama-cloud", &[], "https://ollama.com/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .key_variables(["OLLAMA_API_KEY"])
             .dialect(Dialect {
@@ -173,6 +184,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("openrouter", &[], "https://openrouter.ai/api/v1", |profile| {
         profile
             .model_names(ModelNames::Gateway)
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://openrouter.ai/docs/quickstart")
             .base_url_variables(["OPENROUTER_API_BASE"])
             .key_variables(["OPENROUTER_API_KEY", "OR_API_KEY"])
@@ -207,6 +219,7 @@ pub(super) static ROWS: &[Row] = &[
     }),
     Row::chat("scaleway", &[], "https://api.scaleway.ai/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://www.scaleway.com/en/docs/generative-apis/api-cli/using-chat-api/")
             .key_variables(["SCW_SECRET_KEY", "SCALEWAY_API_KEY"])
             .dialect(FOLLOWER)
@@ -215,6 +228,7 @@ pub(super) static ROWS: &[Row] = &[
     // `enable_thinking`, and JSON mode without a schema (docs.siliconflow.cn/docs/api/chat-completions-post).
     Row::chat("siliconflow", &[], "https://api.siliconflow.com/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.siliconflow.com/en/api-reference/chat-completions/chat-completions")
             .key_variables(["SILICONFLOW_API_KEY", "SILICONFLOW_CN_API_KEY"])
             .dialect(Dialect {
@@ -231,6 +245,7 @@ pub(super) static ROWS: &[Row] = &[
         "https://api.together.ai/v1",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://docs.together.ai/docs/inference/openai-compatibility")
                 .base_url_variables(["TOGETHER_AI_API_BASE"])
                 .host_variables(["TOGETHER_BASE_URL"])
@@ -245,6 +260,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::chat("venice", &["veniceai"], "https://api.venice.ai/api/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.venice.ai/api-reference/endpoint/chat/completions")
             .key_variables(["VENICE_API_KEY", "VENICE_AI_API_KEY"])
             .dialect(FOLLOWER)

@@ -1,6 +1,7 @@
 //! Servers that people run themselves. They need no key unless set up with one.
 
 use super::{FOLLOWER, Row};
+use crate::embed::EmbeddingFormat;
 use crate::provider::{
     Dialect, ImageInput, ModelNames, ReasoningControl, ReasoningMember, ResponseFormats,
 };
@@ -16,6 +17,7 @@ pub(super) static ROWS: &[Row] = &[
     // parts (ollama/ollama, `openai/openai.go`). Reasoning comes and goes back as `reasoning`.
     Row::chat("ollama", &["ollama_chat"], "http://localhost:11434/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .host_variables(["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"])
             .key_optional()
@@ -32,6 +34,7 @@ pub(super) static ROWS: &[Row] = &[
     // and goes back as `reasoning` (`vllm/entrypoints/openai/chat_completion/protocol.py`).
     Row::chat("vllm", &["hosted_vllm"], "http://localhost:8000/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html")
             .base_url_variables(["HOSTED_VLLM_API_BASE"])
             .key_variables(["VLLM_API_KEY", "HOSTED_VLLM_API_KEY"])
@@ -45,6 +48,7 @@ pub(super) static ROWS: &[Row] = &[
     // Like vLLM, with `reasoning_content` (docs.sglang.io, "Reasoning Parser").
     Row::chat("sglang", &[], "http://localhost:30000/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.sglang.io/docs/basic_usage/openai_api_completions")
             .key_variables(["SGLANG_API_KEY"])
             .key_optional()
@@ -60,6 +64,7 @@ pub(super) static ROWS: &[Row] = &[
         "http://localhost:8080/v1",
         |profile| {
             profile
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md")
                 .base_url_variables(["LLAMAFILE_API_BASE"])
                 .key_variables(["LLAMA_API_KEY"])
@@ -73,6 +78,7 @@ pub(super) static ROWS: &[Row] = &[
     // Answers `json_object` with 400 (lmstudio-ai/docs, `openai-compat`).
     Row::chat("lmstudio", &["lm_studio", "lm-studio"], "http://localhost:1234/v1", |profile| {
         profile
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://lmstudio.ai/docs/developer/openai-compat")
             .base_url_variables(["LM_STUDIO_API_BASE"])
             .key_variables(["LM_API_TOKEN", "LMSTUDIO_API_KEY", "LM_STUDIO_API_KEY"])
@@ -86,6 +92,7 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .model_names(ModelNames::Gateway)
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://docs.litellm.ai/docs/providers/litellm_proxy")
                 .host_variables(["LITELLM_PROXY_API_BASE"])
                 .key_variables(["LITELLM_PROXY_API_KEY", "LITELLM_API_KEY"])

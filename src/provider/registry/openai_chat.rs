@@ -81,6 +81,7 @@ pub(super) static ROWS: &[Row] = &[
         |profile| {
             profile
                 .model_names(ModelNames::Plain)
+                .embeddings(EmbeddingFormat::OpenAiCompatible)
                 .docs("https://docs.cohere.com/docs/compatibility-api")
                 .key_variables(["COHERE_API_KEY", "CO_API_KEY"])
                 .prices("cohere")
@@ -197,6 +198,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("sambanova", &[], "https://api.sambanova.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.sambanova.ai/docs/en/get-started/api-keys-urls")
             .base_url_variables(["SAMBANOVA_API_BASE"])
             .key_variables(["SAMBANOVA_API_KEY"])
@@ -248,6 +250,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::chat("zai", &["z-ai", "z.ai", "zhipu"], "https://api.z.ai/api/paas/v4", |profile| {
         profile
             .model_names(ModelNames::Plain)
+            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.z.ai/api-reference/introduction")
             .base_url_variables(["ZAI_API_BASE", "BIGMODEL_API_BASE"])
             .key_variables(["ZAI_API_KEY", "ZHIPU_API_KEY", "BIGMODEL_API_KEY"])
