@@ -145,9 +145,9 @@ pub(super) static ROWS: &[Row] = &[
     }),
     // Its schema is closed: it answers `stream_options`, `seed`, `max_completion_tokens` and
     // a `name` on messages with 422 (mistralai/platform-docs-public, `openapi-public-doc.yaml`
-    // and "Known limitations"). It has neither log probabilities nor refusals, its efforts are
-    // `high` and `none`, and documents are `document_url` (`openapi.yaml` there). Streams always
-    // report usage. Thinking goes back with every message: "Do not strip `ThinkChunk` from assistant
+    // and "Known limitations"). It has neither log probabilities nor refusals, and documents are
+    // `document_url`. Efforts depend on the model: Mistral Large 4 knows more of them than `high` and
+    // `none` (docs.mistral.ai/inference/conversations/reasoning). Streams always report usage. Thinking goes back with every message: "Do not strip `ThinkChunk` from assistant
     // messages" (docs.mistral.ai, /studio/conversations/reasoning, "Multi-turn conversations").
     // Without `prefix` it rejects a last message of the assistant (huggingface/smolagents #757).
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
@@ -165,7 +165,6 @@ pub(super) static ROWS: &[Row] = &[
                 reasoning_member: ReasoningMember::ThinkingParts,
                 unknown_members: false,
                 call_ids: CallIds::Nine,
-                reasoning_control: ReasoningControl::HighOrNone,
                 file_parts: FileParts::DocumentUrl,
                 log_probabilities: false,
                 refusals: false,

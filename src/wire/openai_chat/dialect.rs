@@ -209,8 +209,6 @@ pub enum ReasoningControl {
     /// For Anthropic's format: `thinking: {type}`, `enabled` or `disabled`, plus
     /// `output_config: {effort}` if enabled, like DeepSeek.
     OutputConfig,
-    /// `reasoning_effort`, but only `high` or `none`, like Mistral. Other efforts are an error.
-    HighOrNone,
     /// Not supported: a request with an effort is an error.
     Unsupported,
 }

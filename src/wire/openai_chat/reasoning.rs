@@ -46,16 +46,6 @@ pub(super) fn write(
                 set("reasoning_effort", word());
             }
         }
-        ReasoningControl::HighOrNone => {
-            if !matches!(effort, ReasoningEffort::High | ReasoningEffort::None) {
-                return Err(Error::invalid_request(format!(
-                    "the request asks for the reasoning effort \"{}\", but this provider knows only \
-                     \"high\" and \"none\"; use ReasoningEffort::High or ReasoningEffort::None",
-                    effort.as_str()
-                )));
-            }
-            set("reasoning_effort", word());
-        }
         ReasoningControl::Unsupported => {
             return Err(Error::invalid_request(format!(
                 "the request asks for the reasoning effort \"{}\", but this provider has no \
@@ -114,13 +104,6 @@ mod tests {
                 assert_eq!(Value::Object(body), expected, "{control:?}");
             }
         }
-        for (effort, sent) in [(ReasoningEffort::High, "high"), (ReasoningEffort::None, "none")] {
-            let mut body = Map::new();
-            write(effort, ReasoningControl::HighOrNone, &mut body).unwrap();
-            assert_eq!(Value::Object(body), json!({"reasoning_effort": sent}));
-        }
-        let refused = write(ReasoningEffort::Low, ReasoningControl::HighOrNone, &mut Map::new());
-        assert!(refused.unwrap_err().message().contains("only \"high\" and \"none\""));
         let refused = write(ReasoningEffort::Low, ReasoningControl::Unsupported, &mut Map::new());
         assert!(refused.unwrap_err().message().contains("\"low\", but this provider has no"));
     }
