@@ -129,6 +129,13 @@ fn advice(sent: &Sent) -> String {
          environment variable {}",
         sent.provider.base_url_variable()
     );
+    // Google answers with a page if a region does not exist.
+    if let Some(location) = location(path) {
+        return format!(
+            "{what}; is the location {location:?} right? Set it with .location(…) or the \
+             environment variable GOOGLE_VERTEX_LOCATION"
+        );
+    }
     let (base, endpoint) = split(path);
     match endpoint {
         Some(endpoint) if is_repeated(base, endpoint) => {
@@ -140,6 +147,13 @@ fn advice(sent: &Sent) -> String {
             format!("{what}; is the {version} at its end missing ({origin}{base}{version})?")
         }
     }
+}
+
+/// Returns the location in a path of Vertex AI.
+fn location(path: &str) -> Option<&str> {
+    let (_, rest) = path.split_once("/projects/")?;
+    let (_, rest) = rest.split_once("/locations/")?;
+    rest.split('/').next()
 }
 
 /// An endpoint that a path ends with.
@@ -293,6 +307,15 @@ mod tests {
             let message = explained("http://a.b/v1/chat/completions", 400, "text/html", body);
             assert!(message.contains("; should the base URL begin with https://?"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_page_instead_of_vertex_leads_to_advice_about_the_location() {
+        let url = "https://us-centrl1-aiplatform.googleapis.com/v1/projects/p/locations/us-centrl1\
+                   /publishers/google/models/m:generateContent";
+        let message = explained(url, 404, "text/html", PAGE);
+        let expected = "is the location \"us-centrl1\" right? Set it with .location(…)";
+        assert!(message.contains(expected), "{message}");
     }
 
     #[test]
