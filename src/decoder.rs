@@ -132,6 +132,11 @@ impl StreamDecoder {
         Self::new(Wire::Gemini, 0, MAX_BYTES)
     }
 
+    /// Creates a decoder for Ollama's own format.
+    pub fn ollama() -> Self {
+        Self::new(Wire::Ollama, 0, MAX_BYTES)
+    }
+
     fn new(wire: Wire, request_bytes: usize, max_bytes: usize) -> Self {
         let decoder = Decoder::new(wire, request_bytes, max_bytes);
         Self { decoder, wire, provider: wire.inventor(), request_bytes, max_bytes, begun: false }

@@ -176,6 +176,7 @@ fn of(provider: &str) -> Provider {
         "anthropic" => Provider::ANTHROPIC,
         "cohere" => Provider::COHERE,
         "gemini" => Provider::GEMINI,
+        "ollama" => Provider::OLLAMA,
         _ => Provider::OPENAI,
     }
 }
@@ -185,6 +186,7 @@ fn wire(provider: &str) -> Wire {
         "anthropic" => Wire::Anthropic,
         "cohere" => Wire::Cohere,
         "gemini" => Wire::Gemini,
+        "ollama" => Wire::Ollama,
         _ => Wire::OpenAiChat,
     }
 }

@@ -16,13 +16,14 @@ type Target = (&'static str, fn() -> StreamDecoder, bool);
 
 /// Each target of a stream decoder: its seeds, its decoder, and whether a stream numbers its
 /// parts.
-const TARGETS: [Target; 6] = [
+const TARGETS: [Target; 7] = [
     ("openai_stream", StreamDecoder::openai_chat, false),
     ("openai_stream", StreamDecoder::openai_completions, false),
     ("responses_stream", StreamDecoder::openai_responses, true),
     ("anthropic_stream", StreamDecoder::anthropic, true),
     ("cohere_stream", StreamDecoder::cohere, true),
     ("gemini_stream", StreamDecoder::gemini, false),
+    ("ollama_stream", StreamDecoder::ollama, false),
 ];
 
 fn seeds() -> PathBuf {

@@ -97,6 +97,18 @@ const SIDES: &[Side] = &[
         },
     },
     Side {
+        name: "ollama",
+        provider: "ollama",
+        format: Format::Ollama,
+        model: "some-model",
+        state: "state-of-ollama",
+        answer: |call| {
+            json!({"model": "m", "done": true, "done_reason": "stop", "message": {
+                "role": "assistant", "content": "", "thinking": "state-of-ollama", "tool_calls": [
+                    {"id": call, "function": {"name": "weather", "arguments": {"city": "Oslo"}}}]}})
+        },
+    },
+    Side {
         name: "responses_xai",
         provider: "xai",
         format: Format::OpenAiResponses,

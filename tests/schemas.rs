@@ -43,7 +43,7 @@ fn strict_schemas_are_completed_for_tools_and_answers_of_every_provider() {
         },
         "required": ["name", "home"],
     });
-    for provider in ["openai", "azure", "groq", "mistral", "vllm", "ollama", "anthropic"] {
+    for provider in ["openai", "azure", "groq", "mistral", "vllm", "ollama-openai", "anthropic"] {
         for sent in sent(provider, &schema) {
             assert_eq!(sent["additionalProperties"], false, "{provider}");
             assert_eq!(sent["required"], json!(["name", "age", "home"]), "{provider}");

@@ -245,11 +245,9 @@ where
                 let change = ticket.failed(&error, after, streamed, now);
                 self.report(change, self.walk.current());
                 let error = error.with_provider(endpoint.id().as_str());
-                Err(match error.kind() {
-                    ErrorKind::Authentication => {
-                        error.with_advice(endpoint.settings.missing_key_advice())
-                    }
-                    _ => error,
+                Err(match endpoint.settings.advice(&error) {
+                    Some(advice) => error.with_advice(Some(advice)),
+                    None => error,
                 })
             }
         }

@@ -75,15 +75,15 @@ pub(super) fn run<O: Operation, T: Measured>(
         let ran = attempts(caller, operation, &options, target, attempt, begun, &observed);
         ran.map_err(|error| {
             let error = error.with_provider(endpoint.id().as_str());
-            if error.kind() != ErrorKind::Authentication {
-                return error;
-            }
-            if let Some(credentials) = &endpoint.settings.credentials {
-                if error.status() == Some(401) {
+            if error.kind() == ErrorKind::Authentication && error.status() == Some(401) {
+                if let Some(credentials) = &endpoint.settings.credentials {
                     credentials.rejected();
                 }
             }
-            error.with_advice(endpoint.settings.missing_key_advice())
+            match endpoint.settings.advice(&error) {
+                Some(advice) => error.with_advice(Some(advice)),
+                None => error,
+            }
         })
     });
     match ran {

@@ -30,6 +30,9 @@ pub enum Format {
     /// [`Anthropic`](Self::Anthropic).
     #[serde(rename = "vertex")]
     Vertex,
+    /// Ollama's own: `POST /api/chat` below the base URL.
+    #[serde(rename = "ollama")]
+    Ollama,
 }
 
 impl Format {
@@ -42,6 +45,7 @@ impl Format {
             Self::Cohere => "cohere",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
+            Self::Ollama => "ollama",
         }
     }
 }
@@ -81,6 +85,7 @@ impl Provenance {
             Format::Cohere => Provider::COHERE,
             Format::Gemini => Provider::GEMINI,
             Format::Vertex => Provider::VERTEX,
+            Format::Ollama => Provider::OLLAMA,
         };
         Self { provider: Some(provider), format }
     }

@@ -35,6 +35,8 @@ impl Provider {
     pub const COHERE: Self = Self(Name::Static("cohere"));
     /// Google's Gemini API, in its own format.
     pub const GEMINI: Self = Self(Name::Static("gemini"));
+    /// Ollama on your own machine, in its own format.
+    pub const OLLAMA: Self = Self(Name::Static("ollama"));
 
     /// Google's Vertex AI: Gemini and Claude, with Google Cloud's credentials.
     pub const VERTEX: Self = Self(Name::Static("vertex"));

@@ -1,5 +1,6 @@
 //! Finds the address and the key of a provider, in the settings or the environment.
 
+use std::net::Ipv6Addr;
 use ureq::http::Uri;
 use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
@@ -7,7 +8,7 @@ use super::base_url;
 use super::environment::{Environment, cleaned, name_of};
 use super::vertex::PROJECT;
 use crate::key::ApiKey;
-use crate::provider::{Auth, Profile};
+use crate::provider::{Auth, Format, Profile};
 
 /// Whose setters configure a provider, for advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +29,26 @@ impl Setters {
 
 /// The provider's base URL: the one that was `set`, otherwise the environment's, otherwise the
 /// profile's.
+///
+/// Ollama's own format is never below `/v1`, where its OpenAI-compatible format is. Other programs
+/// read that address from the same variables, so the end is left out.
 pub(super) fn address(
+    profile: &Profile,
+    set: Option<String>,
+    allow_plain_http: bool,
+    environment: &Environment<'_>,
+    setters: Setters,
+) -> Result<Uri, String> {
+    let uri = configured(profile, set, allow_plain_http, environment, setters)?;
+    if profile.format == Some(Format::Ollama) {
+        let url = uri.to_string();
+        let short = url.trim_end_matches('/').strip_suffix("/v1").and_then(|url| url.parse().ok());
+        return Ok(short.unwrap_or(uri));
+    }
+    Ok(uri)
+}
+
+fn configured(
     profile: &Profile,
     set: Option<String>,
     allow_plain_http: bool,
@@ -60,13 +80,29 @@ pub(super) fn address(
 }
 
 /// Completes a host with the scheme, port and path of `base`. A host with a path is already a whole
-/// base URL.
+/// base URL. A port alone, and an IPv6 address without brackets, are read as Ollama's own client
+/// reads them (`Host` in ollama/ollama `envconfig/config.go`).
 fn complete_host(host: &str, base: &str) -> String {
     let host = host.trim_end_matches('/');
+    // The only host that it expects behind TLS.
+    if host == "ollama.com" {
+        return format!("https://{host}");
+    }
     let (own_scheme, own_rest) = base.split_once("://").unwrap_or(("https", base));
     let (own_authority, own_path) = own_rest.split_once('/').unwrap_or((own_rest, ""));
     let (scheme, rest) = host.split_once("://").unwrap_or((own_scheme, host));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, own_path));
+    let completed;
+    let authority = if authority.parse::<Ipv6Addr>().is_ok() {
+        completed = format!("[{authority}]");
+        &completed
+    } else if authority.starts_with(':') {
+        let own_host = own_authority.split(':').next().unwrap_or_default();
+        completed = format!("{own_host}{authority}");
+        &completed
+    } else {
+        authority
+    };
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| {
         !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
     });

@@ -11,6 +11,7 @@ use super::vertex::{self, Place};
 use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;
 use crate::cost::Prices;
+use crate::error::{Error, ErrorKind};
 use crate::key::Secrets;
 use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
 use crate::wire::anthropic;
@@ -39,8 +40,35 @@ pub(crate) struct ProviderSettings {
 }
 
 impl ProviderSettings {
+    /// Returns what to do about an error of a call, if that depends on the provider.
+    pub(crate) fn advice(&self, error: &Error) -> Option<String> {
+        let is_local = self.base.host().is_some_and(base_url::is_loopback);
+        match error.kind() {
+            ErrorKind::Authentication => self.missing_key_advice(),
+            // A host that cannot be resolved or a broken connection says nothing about the server.
+            ErrorKind::Connection if is_local && error.message().starts_with("cannot connect") => {
+                Some(match self.profile.format {
+                    Some(Format::Ollama) => {
+                        "is Ollama running? Start it with \"ollama serve\"".to_owned()
+                    }
+                    _ => "is the server running?".to_owned(),
+                })
+            }
+            // "model 'm' not found" (`ChatHandler` in ollama/ollama `server/routes.go`). Ollama's
+            // cloud has no models to pull.
+            ErrorKind::NotFound
+                if self.profile.format == Some(Format::Ollama)
+                    && error.message().starts_with("model ")
+                    && self.base.host() != Some("ollama.com") =>
+            {
+                Some("pull it first with \"ollama pull\"".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// Returns what to do if the provider refuses the key although none is sent.
-    pub(crate) fn missing_key_advice(&self) -> Option<String> {
+    fn missing_key_advice(&self) -> Option<String> {
         if self.sends_key {
             return None;
         }

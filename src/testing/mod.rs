@@ -38,6 +38,7 @@ mod connection;
 mod content;
 mod gemini;
 mod http;
+mod ollama;
 mod openai;
 mod paths;
 mod record;
@@ -172,9 +173,14 @@ impl Loopback {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn serve_below(&self, path: &str) {
-        for format in
-            [Format::OpenAiChat, Format::Anthropic, Format::Cohere, Format::Gemini, Format::Vertex]
-        {
+        for format in [
+            Format::OpenAiChat,
+            Format::Anthropic,
+            Format::Cohere,
+            Format::Gemini,
+            Format::Ollama,
+            Format::Vertex,
+        ] {
             self.server.paths.serve(path, format);
         }
     }

@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, cohere, gemini, openai, responses, vertex};
+use super::{anthropic, cohere, gemini, ollama, openai, responses, vertex};
 use crate::provider;
 
 /// A wire format, as its endpoint names it.
@@ -16,6 +16,7 @@ pub(super) enum Format {
     Messages,
     CohereChat,
     GenerateContent,
+    Ollama,
 }
 
 impl Format {
@@ -28,6 +29,7 @@ impl Format {
             Self::Messages => &anthropic::Messages,
             Self::CohereChat => &cohere::Chat,
             Self::GenerateContent => &gemini::GenerateContent,
+            Self::Ollama => &ollama::Chat,
         }
     }
 
@@ -47,7 +49,9 @@ struct Endpoint<'a> {
 }
 
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
-    use provider::Format::{Anthropic, Cohere, Gemini, OpenAiChat, OpenAiResponses, Vertex};
+    use provider::Format::{
+        Anthropic, Cohere, Gemini, Ollama, OpenAiChat, OpenAiResponses, Vertex,
+    };
 
     // Whoever speaks one of OpenAI's formats may speak the others.
     const OPENAI: &[provider::Format] = &[OpenAiChat, OpenAiResponses];
@@ -61,6 +65,7 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         ("/responses", Format::Responses, OPENAI),
         ("/v1/messages", Format::Messages, &[Anthropic]),
         ("/v2/chat", Format::CohereChat, &[Cohere]),
+        ("/api/chat", Format::Ollama, &[Ollama]),
     ];
     let fixed = fixed.into_iter().find_map(|(end, format, spoken)| {
         Some(Endpoint { base: path.strip_suffix(end)?, format, spoken })
@@ -79,8 +84,8 @@ pub(super) struct Paths {
 }
 
 impl Default for Paths {
-    /// The paths of OpenAI, Anthropic, Cohere, Gemini and Vertex AI's express mode, and the one below
-    /// which Azure puts each deployment
+    /// The paths of OpenAI, Anthropic, Cohere, Gemini, Ollama and Vertex AI's express mode, and the one
+    /// below which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
@@ -90,6 +95,7 @@ impl Default for Paths {
         paths.serve("", provider::Format::Cohere);
         paths.serve("/v1beta", provider::Format::Gemini);
         paths.serve("/v1", provider::Format::Vertex);
+        paths.serve("", provider::Format::Ollama);
         paths
     }
 }

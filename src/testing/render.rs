@@ -33,6 +33,16 @@ pub(super) trait Renderer {
     /// The events of a streamed answer. The last one is the end marker.
     fn events(&self, filled: &Filled<'_>) -> Vec<Event>;
 
+    /// The media type of a stream.
+    fn stream_type(&self) -> &'static str {
+        "text/event-stream; charset=utf-8"
+    }
+
+    /// The bytes of one event.
+    fn frame(&self, event: &Event) -> Vec<u8> {
+        event.bytes()
+    }
+
     /// The body of an error.
     fn error(&self, status: u16, failure: &Failure, request_id: &str) -> Value;
 
@@ -118,7 +128,9 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
     let echo;
     let answer = match &reply.content {
         Content::Raw { content_type, bytes } => {
-            let stream = content_type.starts_with("text/event-stream");
+            let stream = ["text/event-stream", "application/x-ndjson"]
+                .iter()
+                .any(|kind| content_type.starts_with(kind));
             let mut response = begin(reply, format, content_type, number, now);
             response.framing = framing(reply, stream);
             response.streams = stream;
@@ -149,10 +161,11 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
         include_usage: request.includes_usage(),
     };
     if format.is_stream(request) {
-        let mut response = begin(reply, format, "text/event-stream; charset=utf-8", number, now);
+        let mut response = begin(reply, format, format.stream_type(), number, now);
         response.framing = framing(reply, true);
         response.streams = true;
-        response.pieces = events(reply, format, &filled).iter().map(Event::bytes).collect();
+        let events = events(reply, format, &filled);
+        response.pieces = events.iter().map(|event| format.frame(event)).collect();
         return response;
     }
     let mut response = begin(reply, format, "application/json", number, now);

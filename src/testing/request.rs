@@ -94,7 +94,9 @@ impl Request {
 
     /// Whether the request asks for a stream.
     pub fn is_stream(&self) -> bool {
-        let stream = self.json().get("stream").and_then(Value::as_bool).unwrap_or(false);
+        // Ollama streams unless a request says otherwise (docs/api.md).
+        let usual = self.path().ends_with("/api/chat");
+        let stream = self.json().get("stream").and_then(Value::as_bool).unwrap_or(usual);
         stream || gemini::is_stream(self.path()) || vertex::is_stream(self.path())
     }
 

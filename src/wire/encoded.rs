@@ -178,6 +178,7 @@ mod tests {
         let target = match wire {
             Wire::Anthropic => Target::anthropic("claude-haiku-4-5"),
             Wire::Gemini => Target::gemini("gemini-2.5-flash"),
+            Wire::Ollama => Target::ollama("qwen3"),
             _ => Target::openai("gpt-4o"),
         };
         let mut encoded = wire.encode(request, target, Delivery::Whole, true).unwrap();
@@ -202,6 +203,11 @@ mod tests {
         for request in [hi(), hi().extra("generationConfig", null), hi().temperature(0.5)] {
             let body = limited(Wire::Gemini, &request, 77);
             assert_eq!(body["generationConfig"]["maxOutputTokens"], 77, "{request:?}");
+        }
+        let null = json!({"num_predict": null, "top_k": 4});
+        for request in [hi(), hi().extra("options", null), hi().temperature(0.5)] {
+            let body = limited(Wire::Ollama, &request, 77);
+            assert_eq!(body["options"]["num_predict"], 77, "{request:?}");
         }
         let newer = Target::openai("o3-mini");
         let request = hi();
@@ -229,10 +235,12 @@ mod tests {
             (Wire::Anthropic, "max_tokens"),
             (Wire::Cohere, "max_tokens"),
             (Wire::Gemini, "generationConfig"),
+            (Wire::Ollama, "options"),
         ];
         for (wire, member) in members {
             let extra = |limit: Value| match wire {
                 Wire::Gemini => hi().extra(member, json!({"maxOutputTokens": limit})),
+                Wire::Ollama => hi().extra(member, json!({"num_predict": limit})),
                 _ => hi().extra(member, limit),
             };
             for (request, is_limited) in [

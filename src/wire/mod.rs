@@ -20,6 +20,7 @@ mod json;
 mod measure;
 mod media;
 pub(crate) mod models;
+mod ollama;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
 pub(crate) mod openai_responses;
@@ -95,6 +96,11 @@ impl<'a> Target<'a> {
     pub(crate) const fn gemini(model: &'a str) -> Self {
         Self { provider: &Provider::GEMINI, model, dialect: &Dialect::OPENAI }
     }
+
+    /// Ollama itself.
+    pub(crate) const fn ollama(model: &'a str) -> Self {
+        Self { provider: &Provider::OLLAMA, model, dialect: &Dialect::OPENAI }
+    }
 }
 
 /// A wire format.
@@ -116,6 +122,8 @@ pub(crate) enum Wire {
     VertexClaude,
     /// `POST /publishers/google/models/{model}:generateContent`
     VertexGemini,
+    /// `POST /api/chat`
+    Ollama,
 }
 
 /// The content of a response body, before the client adds what it knows itself: provider, request
@@ -199,6 +207,7 @@ impl Wire {
             Self::Gemini => &gemini::GENERATE_CONTENT,
             Self::VertexClaude => &vertex::CLAUDE,
             Self::VertexGemini => &vertex::GEMINI,
+            Self::Ollama => &ollama::CHAT,
         }
     }
 
@@ -213,6 +222,7 @@ impl Wire {
             Format::Gemini => Self::Gemini,
             Format::Vertex if vertex::is_claude(model) => Self::VertexClaude,
             Format::Vertex => Self::VertexGemini,
+            Format::Ollama => Self::Ollama,
         }
     }
 
@@ -220,7 +230,11 @@ impl Wire {
     pub(crate) fn completions(format: Format) -> Option<Self> {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
-            Format::Anthropic | Format::Cohere | Format::Gemini | Format::Vertex => None,
+            Format::Anthropic
+            | Format::Cohere
+            | Format::Gemini
+            | Format::Ollama
+            | Format::Vertex => None,
         }
     }
 
@@ -232,6 +246,7 @@ impl Wire {
             Self::Anthropic | Self::VertexClaude => Format::Anthropic,
             Self::Cohere => Format::Cohere,
             Self::Gemini | Self::VertexGemini => Format::Gemini,
+            Self::Ollama => Format::Ollama,
         }
     }
 

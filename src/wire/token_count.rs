@@ -136,6 +136,11 @@ pub(crate) fn encode(
                 "{provider} cannot count the tokens of a Chat Completions request; {advice}"
             )));
         }
+        Wire::Ollama => {
+            return Err(Error::invalid_request(
+                "Ollama cannot count tokens; send the request and read the usage of its answer",
+            ));
+        }
         Wire::OpenAiCompletions => {
             return Err(Error::invalid_request(
                 "no provider counts the tokens of a text completion; send the request and read the \

@@ -107,11 +107,12 @@ fn tools_are_sent_with_the_members_that_each_vendor_knows() {
             "deepinfra",
             "huggingface",
             "moonshot",
-            "ollama",
-            "ollama-cloud",
+            "ollama-openai",
+            "ollama-cloud-openai",
             "zai",
         ];
-        let no_strict = ["deepinfra", "huggingface", "ollama", "ollama-cloud", "together"];
+        let no_strict =
+            ["deepinfra", "huggingface", "ollama-openai", "ollama-cloud-openai", "together"];
         (no_parallel.contains(&name), no_strict.contains(&name))
     };
     for Chat { name, .. } in CHATS {

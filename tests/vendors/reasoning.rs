@@ -103,7 +103,7 @@ fn reasoning_goes_back_in_the_member_it_came_in_if_the_vendor_accepts_it() {
         ("cerebras", "reasoning", json!({"reasoning": "hm"})),
         ("openrouter", "reasoning", json!({"reasoning": "hm"})),
         ("vllm", "reasoning", json!({"reasoning": "hm"})),
-        ("ollama", "reasoning", json!({"reasoning": "hm"})),
+        ("ollama-openai", "reasoning", json!({"reasoning": "hm"})),
     ] {
         let client = vendor_client(&server, name);
         let mut message = json!({"role": "assistant", "content": "", "tool_calls": [

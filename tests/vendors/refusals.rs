@@ -21,9 +21,9 @@ fn what_a_vendor_does_not_support_is_refused_before_sending() {
     for Chat { name, .. } in CHATS {
         let client = vendor_client(&server, name);
         let json_only = ["deepseek", "siliconflow", "xiaomi", "zai"].contains(&name);
-        let bytes_only = ["ollama", "ollama-cloud", "xiaomi"].contains(&name);
+        let bytes_only = ["ollama-openai", "ollama-cloud-openai", "xiaomi"].contains(&name);
         let no_images = name == "inception";
-        let no_files = ["ollama", "ollama-cloud"].contains(&name);
+        let no_files = ["ollama-openai", "ollama-cloud-openai"].contains(&name);
         for (request, refused, expected) in [
             (schema(), json_only, "cannot enforce a JSON Schema"),
             (object(), name == "lmstudio", "no JSON mode without a schema"),

@@ -68,11 +68,26 @@ fn the_base_url_comes_from_the_settings_then_the_environment_then_the_profile() 
         ("openai", "OPENAI_BASE_URL", "http://localhost:8080", "http://localhost:8080/"),
         ("mistral", "MISTRAL_BASE_URL", "https://m.example/v1", "https://m.example/v1"),
         ("anthropic", "ANTHROPIC_BASE_URL", "http://localhost:4000", "http://localhost:4000/"),
-        ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/v1"),
-        ("ollama", "OLLAMA_HOST", "127.0.0.1:9999", "http://127.0.0.1:9999/v1"),
-        ("ollama", "OLLAMA_HOST", "http://localhost:11434", "http://localhost:11434/v1"),
-        ("ollama", "OLLAMA_HOST", "https://o.example", "https://o.example/v1"),
-        ("ollama", "OLLAMA_HOST", "[::]:11434", "http://[::1]:11434/v1"),
+        ("ollama", "", "", "http://127.0.0.1:11434/"),
+        // As in ollama/ollama `envconfig/config_test.go`.
+        ("ollama", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/"),
+        ("ollama", "OLLAMA_HOST", "127.0.0.1:9999", "http://127.0.0.1:9999/"),
+        ("ollama", "OLLAMA_HOST", ":9999", "http://127.0.0.1:9999/"),
+        ("ollama", "OLLAMA_HOST", "localhost", "http://localhost:11434/"),
+        ("ollama", "OLLAMA_HOST", "http://localhost:11434", "http://localhost:11434/"),
+        ("ollama", "OLLAMA_HOST", "http://localhost", "http://localhost/"),
+        ("ollama", "OLLAMA_HOST", "https://o.example", "https://o.example/"),
+        ("ollama", "OLLAMA_HOST", "https://o.example/ollama/", "https://o.example/ollama"),
+        ("ollama", "OLLAMA_HOST", "[::]:11434", "http://[::1]:11434/"),
+        ("ollama", "OLLAMA_HOST", "::", "http://[::1]:11434/"),
+        ("ollama", "OLLAMA_HOST", "::1", "http://[::1]:11434/"),
+        ("ollama", "OLLAMA_HOST", "[::1]", "http://[::1]:11434/"),
+        ("ollama", "OLLAMA_HOST", "ollama.com", "https://ollama.com/"),
+        // The address of the other format.
+        ("ollama", "OLLAMA_BASE_URL", "http://localhost:11434/v1/", "http://localhost:11434/"),
+        ("ollama", "OLLAMA_API_BASE", "https://o.example/x/v1", "https://o.example/x"),
+        ("ollama-openai", "OLLAMA_HOST", "0.0.0.0", "http://127.0.0.1:11434/v1"),
+        ("ollama-openai", "OLLAMA_HOST", "https://o.example", "https://o.example/v1"),
         ("azure", "AZURE_RESOURCE_NAME", "acme", "https://acme.openai.azure.com/openai/v1"),
         (
             "azure",
@@ -158,7 +173,7 @@ fn a_key_is_read_from_each_variable_and_a_missing_one_names_them_all() {
     let nothing = only("", "");
     let missing = key(&profile("together"), None, &nothing).unwrap_err();
     assert!(missing.contains("TOGETHER_API_KEY, TOGETHERAI_API_KEY, "), "{missing}");
-    for local in ["ollama", "vllm", "llamacpp"] {
+    for local in ["ollama", "ollama-openai", "vllm", "llamacpp"] {
         assert_eq!(key(&profile(local), None, &nothing), Ok(None));
     }
     // The key for Ollama's cloud is not sent to a local server.

@@ -164,12 +164,20 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
             .dialect(FOLLOWER)
     }),
-    // Like `ollama`.
-    Row::chat("ollama-cloud", &[], "https://ollama.com/v1", |profile| {
+    // "ollama.com acts as a remote Ollama host" (docs.ollama.com/cloud).
+    Row::ollama("ollama-cloud", &[], "https://ollama.com", |profile| {
+        profile
+            .embeddings(EmbeddingFormat::Ollama)
+            .docs("https://docs.ollama.com/cloud")
+            .key_variables(["OLLAMA_API_KEY"])
+    }),
+    // Like `ollama-openai`.
+    Row::chat("ollama-cloud-openai", &[], "https://ollama.com/v1", |profile| {
         profile
             .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .key_variables(["OLLAMA_API_KEY"])
+            .prices("ollama-cloud")
             .dialect(Dialect {
                 reasoning_member: ReasoningMember::Received,
                 parallel_tool_calls: false,

@@ -11,16 +11,26 @@ use crate::provider::{
 const COMPILES: Dialect = Dialect { schema_subset: false, ..FOLLOWER };
 
 pub(super) static ROWS: &[Row] = &[
-    // Its `/v1` ignores `max_completion_tokens`, so that a limit would not apply.
+    // The address is the default of Ollama's own client, as is `OLLAMA_HOST`
+    // (`Host` in ollama/ollama `envconfig/config.go`); LiteLLM has the other two variables.
     // `OLLAMA_API_KEY` is the key for Ollama's cloud, and is not sent to a local server.
+    Row::ollama("ollama", &["ollama_chat"], "http://127.0.0.1:11434", |profile| {
+        profile
+            .embeddings(EmbeddingFormat::Ollama)
+            .docs("https://docs.ollama.com/api/chat")
+            .host_variables(["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"])
+            .key_optional()
+    }),
+    // Its `/v1` ignores `max_completion_tokens`, so that a limit would not apply.
     // It ignores `parallel_tool_calls` and `strict`, accepts images only by their bytes, and no other
     // parts (ollama/ollama, `openai/openai.go`). Reasoning comes and goes back as `reasoning`.
-    Row::chat("ollama", &["ollama_chat"], "http://localhost:11434/v1", |profile| {
+    Row::chat("ollama-openai", &[], "http://127.0.0.1:11434/v1", |profile| {
         profile
             .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.ollama.com/api/openai-compatibility")
-            .host_variables(["OLLAMA_BASE_URL", "OLLAMA_API_BASE", "OLLAMA_HOST"])
+            .host_variables(["OLLAMA_HOST"])
             .key_optional()
+            .prices("ollama")
             .dialect(Dialect {
                 reasoning_member: ReasoningMember::Received,
                 parallel_tool_calls: false,

@@ -81,6 +81,15 @@ impl Row {
         Self { id, aliases, format: Some(Format::Vertex), base_url, fill }
     }
 
+    const fn ollama(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Some(Format::Ollama), base_url, fill }
+    }
+
     fn is(&self, name: &str) -> bool {
         let is = |own: &&str| own.eq_ignore_ascii_case(name);
         is(&self.id) || self.aliases.iter().any(is)

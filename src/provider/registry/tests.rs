@@ -23,7 +23,9 @@ fn no_two_rows_share_a_name() {
 fn every_row_has_an_address_a_key_and_a_documentation_page() {
     for profile in all() {
         let id = &profile.id;
-        let local = profile.base_url.starts_with("http://localhost:");
+        let local = ["http://localhost:", "http://127.0.0.1:"]
+            .iter()
+            .any(|start| profile.base_url.starts_with(start));
         assert!(local || profile.base_url.starts_with("https://"), "{id}");
         assert!(!profile.base_url.ends_with('/'), "{id}");
         assert!(profile.docs.as_deref().is_some_and(|page| page.starts_with("https://")), "{id}");

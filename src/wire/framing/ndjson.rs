@@ -1,8 +1,8 @@
 //! A parser for newline-delimited JSON (ndjson.org, jsonlines.org): one JSON text per line, as
 //! Ollama streams its answers (docs.ollama.com, "Streaming").
 //!
-//! It is for programs with their own transport, and takes the bytes of a stream in pieces of any
-//! size. The client itself does not need it: all its formats stream [events](crate::sse).
+//! It takes the bytes of a stream in pieces of any size, for programs with their own transport. The
+//! client reads Ollama's streams with it; all other formats stream [events](crate::sse).
 //!
 //! ```
 //! use tollgate::ndjson::{ParseError, Parser};

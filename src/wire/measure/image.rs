@@ -114,7 +114,7 @@ impl Family {
 }
 
 /// Returns how many squares of `side` pixels cover an image.
-fn patches((width, height): Size, side: u32) -> u64 {
+pub(super) fn patches((width, height): Size, side: u32) -> u64 {
     u64::from(width.div_ceil(side)).saturating_mul(height.div_ceil(side).into())
 }
 

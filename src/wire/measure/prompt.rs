@@ -5,6 +5,7 @@
 
 mod cohere;
 mod gemini;
+mod ollama;
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;

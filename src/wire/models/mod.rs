@@ -9,6 +9,7 @@
 //! | Anthropic (platform.claude.com/docs/en/api/models/list) | `/v1/models?limit=1000` | `after_id` |
 //! | Cohere (docs.cohere.com/reference/list-models) | `/v1/models?page_size=1000` | `page_token` |
 //! | Gemini (ai.google.dev/api/models) | `/models?pageSize=1000` | `pageToken` |
+//! | Ollama (docs.ollama.com/api/tags) | `/api/tags` | none |
 
 mod entry;
 
@@ -33,6 +34,7 @@ pub(crate) enum ModelList {
     Anthropic,
     Cohere,
     Gemini,
+    Ollama,
 }
 
 /// One page of a list.
@@ -55,6 +57,7 @@ impl ModelList {
             Format::Anthropic => Ok(Self::Anthropic),
             Format::Cohere => Ok(Self::Cohere),
             Format::Gemini => Ok(Self::Gemini),
+            Format::Ollama => Ok(Self::Ollama),
             Format::Vertex => Err(Error::invalid_request(
                 "Vertex AI has no list of the models of a project; look them up in the Model \
                  Garden, or list those of the Gemini API with the provider \"gemini\"",
@@ -69,6 +72,8 @@ impl ModelList {
             Self::Anthropic => ("/v1/models", Some("limit=1000"), "after_id"),
             Self::Cohere => ("/v1/models", Some("page_size=1000"), "page_token"),
             Self::Gemini => ("/models", Some("pageSize=1000"), "pageToken"),
+            // Always one page.
+            Self::Ollama => ("/api/tags", None, "page"),
         };
         let start = page.map(|page| format!("{start}={}", path_segment::encode(page)));
         let query: Vec<_> = size.map(str::to_owned).into_iter().chain(start).collect();
@@ -152,6 +157,7 @@ mod tests {
                 "/v1/models?page_size=1000&page_token=a%2Fb",
             ),
             (ModelList::Gemini, "/models?pageSize=1000", "/models?pageSize=1000&pageToken=a%2Fb"),
+            (ModelList::Ollama, "/api/tags", "/api/tags?page=a%2Fb"),
         ] {
             assert_eq!(
                 (list.path(None).as_str(), list.path(Some("a/b")).as_str()),

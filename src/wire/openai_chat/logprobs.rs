@@ -19,7 +19,7 @@ const LONGEST_NAME: usize = 32;
 /// replaced ("Log probability information for the choice", `Choice.logprobs` of
 /// `chat_completion_chunk.py` and `completion_choice.py` in openai-python).
 #[derive(Debug, Default, Clone)]
-pub(super) struct Logprobs(Vec<Member>);
+pub(in crate::wire) struct Logprobs(Vec<Member>);
 
 #[derive(Debug, Clone)]
 struct Member {
@@ -35,7 +35,11 @@ impl Logprobs {
     /// # Errors
     ///
     /// If the answer then exceeds the size limit.
-    pub(super) fn add(&mut self, piece: Content, room: &mut SizeLimit) -> Result<(), Failure> {
+    pub(in crate::wire) fn add(
+        &mut self,
+        piece: Content,
+        room: &mut SizeLimit,
+    ) -> Result<(), Failure> {
         if piece.exceeded {
             return Err(Failure::too_many_parts());
         }
@@ -85,7 +89,7 @@ impl Logprobs {
     }
 
     /// Returns them all as one JSON object, or an empty string if there are none.
-    pub(super) fn into_json(self) -> String {
+    pub(in crate::wire) fn into_json(self) -> String {
         if self.0.is_empty() {
             return String::new();
         }

@@ -39,6 +39,7 @@ pub use dialect::{
 use encode::{encode, limit_member};
 pub(super) use encode::{instruction_role, response_format, seed_member};
 pub(super) use envelope::Envelope;
+pub(super) use logprobs::Logprobs;
 pub(super) use model::is_newer;
 
 pub(super) use outline::{Outline, Read};

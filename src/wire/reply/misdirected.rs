@@ -141,6 +141,8 @@ fn advice(sent: &Sent) -> String {
         Some(endpoint) if is_repeated(base, endpoint) => {
             format!("{what}; it must end before {}", endpoint.start())
         }
+        // Ollama's own API has no version.
+        Some(Endpoint::Fixed(OLLAMA)) => what,
         _ if has_version(url) => what,
         _ => {
             let version = endpoint.map_or("/v1", Endpoint::version);
@@ -155,6 +157,9 @@ fn location(path: &str) -> Option<&str> {
     let (_, rest) = rest.split_once("/locations/")?;
     rest.split('/').next()
 }
+
+/// The endpoint of Ollama's own API.
+const OLLAMA: &str = "/api/chat";
 
 /// An endpoint that a path ends with.
 #[derive(Clone, Copy)]
@@ -185,7 +190,9 @@ impl Endpoint {
 
 /// Splits a path into that of the base URL and the endpoint.
 fn split(path: &str) -> (&str, Option<Endpoint>) {
-    for end in ["/chat/completions", "/completions", "/responses", "/v1/messages", "/v2/chat"] {
+    let fixed =
+        ["/chat/completions", "/completions", "/responses", "/v1/messages", "/v2/chat", OLLAMA];
+    for end in fixed {
         if let Some(base) = path.strip_suffix(end) {
             return (base, Some(Endpoint::Fixed(end)));
         }

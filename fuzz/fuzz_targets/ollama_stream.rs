@@ -1,0 +1,14 @@
+//! A streamed answer of Ollama's decodes the same however it is cut; whatever it holds, nothing
+//! panics.
+
+#![no_main]
+
+mod cut;
+mod pieces;
+
+use libfuzzer_sys::fuzz_target;
+use tollgate::StreamDecoder;
+
+fuzz_target!(|input: &[u8]| {
+    pieces::check(input, StreamDecoder::ollama, false);
+});
