@@ -36,6 +36,25 @@ members!(impl [] Chunk<'de> {
     _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
 });
 
+impl<'a> Chunk<'a> {
+    /// Returns the text of the candidate, and whether it is a thought, if that is all that the chunk
+    /// adds and the chunk has it unescaped.
+    pub(super) fn only_text(&self) -> Option<(&'a str, bool)> {
+        let candidate = self.candidates.chosen.as_ref()?;
+        let [Object(part)] = &*candidate.content.0.parts.items else { return None };
+        let LooseString(Cow::Borrowed(text)) = part.text.as_ref()? else { return None };
+        let alone = part.signature.0.is_empty()
+            && part.function_call.is_none()
+            && part.rest.is_empty()
+            && !part.exceeded
+            && candidate.finish_reason.0.is_empty()
+            && candidate.beside.is_time_only()
+            && self.beside.is_time_only()
+            && self.prompt_feedback.is_none();
+        alone.then(|| (*text, part.thought.is_yes()))
+    }
+}
+
 /// The candidate with index 0 or without an index; otherwise the first.
 #[derive(Default)]
 pub(super) struct Candidates<'a> {
@@ -150,6 +169,11 @@ impl Part<'_> {
 pub(super) struct Beside(pub(super) Option<Box<Map<String, Value>>>);
 
 impl Beside {
+    /// Returns true if it has nothing but the time, which is not kept.
+    fn is_time_only(&self) -> bool {
+        self.0.as_ref().is_none_or(|members| members.keys().all(|name| name == "createTime"))
+    }
+
     #[cold]
     fn take<'de, A: MapAccess<'de>>(
         &mut self,

@@ -66,6 +66,22 @@ impl Parts {
         }
     }
 
+    /// Adds a text or a thought without anything else, and without marks.
+    pub(super) fn add_text(
+        &mut self,
+        text: Cow<'_, str>,
+        is_thought: bool,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        if is_thought {
+            let text = self.thought.join(text, false);
+            return self.think(text, Extras::default(), room, events);
+        }
+        let text = self.text.join(text, false);
+        self.write(text, Extras::default(), room, events)
+    }
+
     fn write(
         &mut self,
         text: Cow<'_, str>,

@@ -2,6 +2,7 @@
 //! marker (ai.google.dev/api/generate-content, `streamGenerateContent`).
 
 use serde_json::Value;
+use std::borrow::Cow;
 
 use super::beside::Beside;
 use super::chunk::{self, Candidate, Chunk, Part};
@@ -15,6 +16,7 @@ use crate::wire::json::array::Array;
 use crate::wire::json::exact;
 use crate::wire::json::object::Object;
 use crate::wire::openai_chat::fingerprint;
+use crate::wire::repeated_event::{Counts, Template};
 use crate::wire::stream::{SizeLimit, Step, says_something};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
@@ -37,7 +39,20 @@ pub(super) struct Stream {
     closed: bool,
     /// The fingerprint of the first event. Calls without an id get one made from it.
     seed: Option<u64>,
+    /// The previous chunk, if it was only text.
+    template: Template,
+    repeated: Repeated,
     room: SizeLimit,
+}
+
+/// What chunks that match the template have in common.
+#[derive(Debug, Default, Clone, Copy)]
+struct Repeated {
+    is_thought: bool,
+    /// True if they count the output.
+    counts_output: bool,
+    /// True if `most_output` does not have the latest count yet.
+    grew: bool,
 }
 
 impl Stream {
@@ -54,6 +69,8 @@ impl Stream {
             finished: false,
             closed: false,
             seed: None,
+            template: Template::default(),
+            repeated: Repeated::default(),
             room,
         }
     }
@@ -105,6 +122,36 @@ impl Stream {
         }
         let moves = moves || self.room.left() != before;
         Ok(if moves { Step::Progress } else { Step::Known })
+    }
+
+    /// Adds a chunk that differs from the previous one only in its text and counts.
+    fn again(
+        &mut self,
+        text: Cow<'_, str>,
+        counts: &Counts,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<Step, Failure> {
+        self.parts.add_text(text, self.repeated.is_thought, &mut self.room, events)?;
+        self.finished = false;
+        for (name, count) in usage::GROWING.iter().zip(counts) {
+            if let (Some(count), Some(known)) = (count, self.usage.get_mut(*name)) {
+                *known = (*count).into();
+            }
+        }
+        if self.repeated.counts_output {
+            self.counted = Some(self.room.written());
+            self.repeated.grew = true;
+        }
+        Ok(Step::Progress)
+    }
+
+    /// Forgets the previous chunk, and counts its output.
+    fn forget(&mut self) {
+        self.template.forget();
+        if std::mem::take(&mut self.repeated.grew) {
+            let counts = usage::read(&self.usage);
+            self.most_output = self.most_output.max(Some(counts.completion_tokens));
+        }
     }
 
     /// Adds a candidate, and returns true if it brings anything new: content, other members, or the
@@ -218,6 +265,12 @@ impl Fold for Stream {
         if data == "[DONE]" {
             return Ok(Step::End);
         }
+        let mut counts = Counts::default();
+        let again = self.template.written_with_counts(data, &mut counts);
+        if let Some(text) = again.filter(|text| !text.is_empty() && name != Some("error")) {
+            return self.again(text, &counts, events);
+        }
+        self.forget();
         let mut repaired = None;
         let (Object(chunk), marked) = wire::event::<Object<Chunk<'_>>>(data, &mut repaired)?;
         let is_error = name == Some("error");
@@ -234,7 +287,15 @@ impl Fold for Stream {
                 None => Ok(Step::Unknown),
             };
         }
-        self.take(chunk, data, marked, events)
+        let only = chunk.only_text().filter(|_| !marked);
+        let has_usage = chunk.usage.as_ref().is_some_and(|usage| usage.value.is_object());
+        let step = self.take(chunk, data, marked, events)?;
+        if let Some((text, is_thought)) = only {
+            self.template.keep_with_counts(data, text, &usage::GROWING);
+            let counts_output = has_usage && self.counted == Some(self.room.written());
+            self.repeated = Repeated { is_thought, counts_output, grew: false };
+        }
+        Ok(step)
     }
 
     fn has_finished(&self) -> bool {

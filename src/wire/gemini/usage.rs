@@ -17,6 +17,10 @@ const KNOWN: [&str; 7] = [
     "serviceTier",
 ];
 
+/// The counts that grow from chunk to chunk.
+pub(super) const GROWING: [&str; 3] =
+    ["candidatesTokenCount", "thoughtsTokenCount", "totalTokenCount"];
+
 /// Converts the counts.
 ///
 /// `promptTokenCount` includes cached tokens, but not the results of Google's own tools, which are

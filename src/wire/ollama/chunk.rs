@@ -1,7 +1,7 @@
 //! The members of a response that are read: of a whole body, or of a line of a stream, which has
 //! the same form. Texts are borrowed.
 
-use serde::de::MapAccess;
+use std::borrow::Cow;
 
 use crate::wire::beside::Beside;
 use crate::wire::json::array::Array;
@@ -15,6 +15,8 @@ use crate::wire::json::string::LooseString;
 #[derive(Default)]
 pub(super) struct Chunk<'a> {
     pub(super) model: LooseString<'a>,
+    /// Not kept, because the caller has a clock.
+    pub(super) created_at: LooseString<'a>,
     pub(super) message: Option<Object<Said<'a>>>,
     /// The text of `/api/generate`, which some servers send for `/api/chat` too.
     pub(super) response: Option<LooseString<'a>>,
@@ -34,6 +36,7 @@ pub(super) struct Chunk<'a> {
 
 members!(impl [] Chunk<'de> {
     "model" => model,
+    "created_at" => created_at,
     "message" => message,
     "response" => response,
     "thinking" => thinking,
@@ -44,20 +47,31 @@ members!(impl [] Chunk<'de> {
     "logprobs" => logprobs,
     "error" => error,
     "choices" => choices,
-    _ => |chunk: &mut Self, name, members| chunk.take_other(name, members),
+    _ => |chunk: &mut Self, name, members| chunk.beside.take(name, members),
 });
 
 impl<'a> Chunk<'a> {
-    /// Takes an unmodelled member. The time is left out, because the caller has a clock.
-    fn take_other<'de, A: MapAccess<'de>>(
-        &mut self,
-        name: &str,
-        members: &mut A,
-    ) -> Result<bool, A::Error> {
-        if name == "created_at" {
-            return Ok(false);
-        }
-        self.beside.take(name, members)
+    /// Returns the text, and whether it is a thought, if that is all that the line adds and the line
+    /// has it unescaped.
+    pub(super) fn only_text(&self) -> Option<(&'a str, bool)> {
+        let Object(said) = self.message.as_ref()?;
+        let (text, is_thought) = match (&said.content.0, &said.thinking.0) {
+            (Cow::Borrowed(text), thought) if thought.is_empty() => (*text, false),
+            (text, Cow::Borrowed(thought)) if text.is_empty() => (*thought, true),
+            _ => return None,
+        };
+        let texts = [&self.response, &self.thinking];
+        let alone = texts.iter().all(|text| text.is_none())
+            && said.calls.items.is_empty()
+            && said.images.items.is_empty()
+            && !said.calls.exceeded
+            && !said.images.exceeded
+            && !self.done.is_yes()
+            && matches!(self.prompt_tokens, Number::None)
+            && matches!(self.output_tokens, Number::None)
+            && self.logprobs.is_none()
+            && self.beside.is_empty();
+        alone.then_some((text, is_thought))
     }
 
     /// Returns true if it has none of this format's members.

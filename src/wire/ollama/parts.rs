@@ -51,6 +51,22 @@ impl Parts {
         Ok(())
     }
 
+    /// Adds a text or a thought without marks.
+    pub(super) fn add_text(
+        &mut self,
+        text: Cow<'_, str>,
+        is_thought: bool,
+        room: &mut SizeLimit,
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<(), Failure> {
+        if is_thought {
+            let text = self.thought.join(text, false);
+            return self.think(text, room, events);
+        }
+        let text = self.text.join(text, false);
+        self.write(text, room, events)
+    }
+
     fn write(
         &mut self,
         text: Cow<'_, str>,

@@ -14,6 +14,7 @@ use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::object::Object;
 use crate::wire::openai_chat::{Logprobs, fingerprint};
+use crate::wire::repeated_event::Template;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
@@ -31,6 +32,9 @@ pub(super) struct Stream {
     beside: Kept,
     /// The lines of an object that is not complete yet.
     spread: Spread,
+    /// The previous line, if it was only text, and whether that was a thought.
+    template: Template,
+    is_thought: bool,
     done: bool,
     /// The fingerprint of the first line. Calls without an id get one made from it.
     seed: Option<u64>,
@@ -49,6 +53,8 @@ impl Stream {
             logprobs: Logprobs::default(),
             beside: Kept::default(),
             spread: Spread::default(),
+            template: Template::default(),
+            is_thought: false,
             done: false,
             seed: None,
             room,
@@ -204,11 +210,21 @@ impl Fold for Stream {
                 &joined
             }
         };
+        let again = self.template.written_in(data).filter(|text| !text.is_empty());
+        if let Some(text) = again.filter(|_| name != Some("error")) {
+            self.parts.add_text(text, self.is_thought, &mut self.room, events)?;
+            return Ok(Step::Progress);
+        }
+        self.template.forget();
         let mut repaired = None;
         let (Object(chunk), marked) = wire::event::<Object<Chunk<'_>>>(data, &mut repaired)?;
         let is_error = name == Some("error");
         if is_error || chunk.is_foreign() {
             return Self::foreign(data, is_error, chunk.choices.is_some());
+        }
+        if let Some((text, is_thought)) = chunk.only_text().filter(|_| !marked) {
+            self.template.keep(data, text, &chunk.created_at.0);
+            self.is_thought = is_thought;
         }
         self.take(chunk, data, marked, events)
     }

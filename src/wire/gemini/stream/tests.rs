@@ -194,3 +194,41 @@ fn halves_of_a_character_are_joined() {
     }
     assert_eq!(decoder.partial().message.text(), "Go 🚀!");
 }
+
+#[test]
+fn chunks_that_differ_only_in_text_and_counts_decode_as_if_they_were_parsed() {
+    let thought = |text: &str| chunk(&json!([{"text": text, "thought": true}]), None);
+    let chunks = [
+        counted(thought("h"), 10, 0, 1),
+        counted(thought("m \u{1f499}"), 10, 0, 2),
+        counted(text("a"), 10, 1, 2),
+        counted(text("b \"é\n"), 10, 2, 2),
+        counted(text(""), 10, 2, 2),
+        counted(text("c"), 10, 11, 2),
+        counted(text("d"), 776, 12, 2),
+        text("e"),
+        text("f"),
+        counted(chunk(&json!([]), Some("STOP")), 776, 14, 2),
+    ];
+    // Chunks with different white space never match the one before.
+    let read = |spaced: bool, count: usize| {
+        let mut decoder = Decoder::new(Wire::Gemini, 400, 1 << 20);
+        let (mut events, mut progress, mut usages) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, chunk) in chunks[..count].iter().enumerate() {
+            let data = chunk.to_string();
+            let space = if spaced && index % 2 == 1 { " " } else { "" };
+            let data = format!("data: {{{space}{}\n\n", &data[1..]);
+            progress.push(decoder.push(data.as_bytes(), &mut events).unwrap());
+            usages.push(decoder.usage());
+        }
+        let read = decoder.finish(&mut events).map_err(|failure| failure.kind);
+        let answer = decoder.into_decoded();
+        (events, progress, usages, read, (answer.message, answer.usage, answer.extra))
+    };
+    for count in 1..=chunks.len() {
+        assert_eq!(read(false, count), read(true, count), "{count}");
+    }
+    let (_, _, usages, _, (message, ..)) = read(false, chunks.len());
+    assert_eq!((message.reasoning(), message.text()), ("hm 💙".into(), "ab \"é\ncdef".into()));
+    assert_eq!((usages[5].completion_tokens, usages[9].completion_tokens), (13, 16));
+}

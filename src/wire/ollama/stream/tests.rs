@@ -169,3 +169,37 @@ fn only_additions_to_an_answer_are_progress() {
     }
     assert_eq!(stream.event(None, " ", &mut Vec::new()).unwrap(), Step::Nothing);
 }
+
+#[test]
+fn lines_that_differ_only_in_text_and_time_decode_as_if_they_were_parsed() {
+    let at = |mut line: Value, time: usize| {
+        line["created_at"] = format!("2026-01-01T00:00:{time:02}Z").into();
+        line
+    };
+    let thought = |text: &str| line(&json!({"role": "assistant", "content": "", "thinking": text}));
+    let lines: Vec<_> =
+        [thought("h"), thought("m"), text("a"), text("b \"é\n"), text(""), text("c")]
+            .into_iter()
+            .chain([
+                json!({"message": {"content": "d"}, "done": false, "model": "n"}),
+                done("stop"),
+            ])
+            .enumerate()
+            .map(|(time, line)| at(line, time))
+            .collect();
+    // Lines with different white space never match the one before.
+    let read = |spaced: bool, count: usize| {
+        let body = lines[..count].iter().enumerate().map(|(index, line)| {
+            let space = if spaced && index % 2 == 1 { " " } else { "" };
+            format!("{{{space}{}\n", &line.to_string()[1..])
+        });
+        let (events, read, answer) = pushed(&body.collect::<String>(), usize::MAX);
+        (events, read.map_err(|failure| failure.kind), answer.message, answer.model, answer.usage)
+    };
+    for count in 1..=lines.len() {
+        assert_eq!(read(false, count), read(true, count), "{count}");
+    }
+    let (_, _, message, model, _) = read(false, lines.len());
+    assert_eq!((message.reasoning(), message.text()), ("hm".into(), "ab \"é\ncd".into()));
+    assert_eq!(model, "m");
+}
