@@ -62,6 +62,7 @@ impl<'a> Chunk<'a> {
         };
         let texts = [&self.response, &self.thinking];
         let alone = texts.iter().all(|text| text.is_none())
+            && said.reasoning.0.is_empty()
             && said.calls.items.is_empty()
             && said.images.items.is_empty()
             && !said.calls.exceeded
@@ -85,6 +86,9 @@ impl<'a> Chunk<'a> {
     /// Returns the message, also of a server that sends the form of `/api/generate`.
     pub(super) fn said(&mut self) -> Said<'a> {
         let Object(mut said) = self.message.take().unwrap_or_default();
+        if said.thinking.0.is_empty() {
+            said.thinking = std::mem::take(&mut said.reasoning);
+        }
         if said.content.0.is_empty() {
             said.content = self.response.take().unwrap_or_default();
         }
@@ -100,6 +104,7 @@ impl<'a> Chunk<'a> {
 pub(super) struct Said<'a> {
     pub(super) content: LooseString<'a>,
     pub(super) thinking: LooseString<'a>,
+    reasoning: LooseString<'a>,
     pub(super) calls: Array<Content>,
     pub(super) images: Array<LooseString<'a>>,
 }
@@ -107,6 +112,8 @@ pub(super) struct Said<'a> {
 members!(impl [] Said<'de> {
     "content" => content,
     "thinking" => thinking,
+    // Servers that mix the formats (aimock) send the name that OpenAI's followers use.
+    "reasoning_content" => reasoning,
     "tool_calls" => calls,
     "images" => images,
 });

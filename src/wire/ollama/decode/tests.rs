@@ -146,6 +146,12 @@ fn answers_of_the_generate_endpoint_are_read() {
 }
 
 #[test]
+fn thoughts_under_the_name_of_openais_followers_are_read() {
+    let message = json!({"content": "a", "reasoning_content": "hm"});
+    assert_eq!(decoded(&answer(&message, "stop")).unwrap().message.reasoning(), "hm");
+}
+
+#[test]
 fn malformed_members_do_not_fail_an_answer() {
     let body = json!({"model": 1, "message": {"content": "a", "tool_calls": [1, {"function": []}],
         "images": [[]], "thinking": 3}, "done": true, "done_reason": 7, "eval_count": "x",

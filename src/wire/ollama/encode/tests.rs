@@ -71,7 +71,7 @@ fn tools_are_declared_without_strict() {
     let declared = json!([{"type": "function", "function": {
         "name": "weather", "description": "Weather in a city", "parameters": schema}}]);
     assert_eq!(whole(&request)["tools"], declared);
-    for (choice, sent) in [(ToolChoice::Auto, declared.clone()), (ToolChoice::None, Value::Null)] {
+    for (choice, sent) in [(ToolChoice::Auto, declared), (ToolChoice::None, Value::Null)] {
         let mut request = ChatRequest::from("hi").tool(tool());
         request.tool_choice = Some(choice);
         assert_eq!(whole(&request).get("tools").cloned().unwrap_or_default(), sent);
