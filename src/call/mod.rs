@@ -91,9 +91,9 @@ impl Caller {
         let begun = Instant::now();
         let (mut models, mut page) = (Vec::new(), None);
         for number in 1.. {
-            let operation = Models { request, page };
+            let operation = Models { request, page, begun };
             let (observed, Completed { target, mut tried, .. }) =
-                run(self, &operation, unpriced::answered, begun)?;
+                run(self, &operation, unpriced::answered, Instant::now())?;
             observed.end(&Ended { attempts: &tried.attempts, ..Ended::default() });
             let secrets = &target.endpoint.settings.secrets;
             for ModelInfo { id, display_name, .. } in &mut tried.value.models {

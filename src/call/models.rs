@@ -1,5 +1,6 @@
 //! A provider's list of models: one page of it.
 
+use std::time::Instant;
 use ureq::http::Method;
 
 use super::Caller;
@@ -21,6 +22,8 @@ pub(super) struct Models<'a> {
     pub(super) request: &'a ModelsRequest,
     /// Where the page starts; `None` for the first.
     pub(super) page: Option<String>,
+    /// When the whole call began; its time limit covers all pages.
+    pub(super) begun: Instant,
 }
 
 impl Operation for Models<'_> {
@@ -37,7 +40,7 @@ impl Operation for Models<'_> {
             asked: Asked::Provider(request.provider.as_ref(), ""),
             tags: &request.tags,
             limits: TimeLimits { call: request.timeout, ..TimeLimits::default() },
-            since: None,
+            since: Some(self.begun),
             cancel: request.cancel_token.as_ref(),
             idempotency_key: None,
         }
