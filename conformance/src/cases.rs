@@ -63,7 +63,8 @@ fn call(id: &str) -> ToolCall {
 fn reasoning(provider: &str, format: Format) -> Reasoning {
     let mut reasoning = Reasoning::new("The user wants to know how cold it is.");
     reasoning.provenance = Some(Provenance::new(provider, format));
-    reasoning.signature = Some("c2lnbmF0dXJl".to_owned());
+    // Mistral's thinking has none.
+    reasoning.signature = (provider != "mistral").then(|| "c2lnbmF0dXJl".to_owned());
     if format == Format::OpenAiResponses {
         reasoning.signature = None;
         reasoning.id = Some("rs_1".to_owned());
