@@ -136,6 +136,9 @@ pub use raw::{RawRequest, RawResponse};
 pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
 pub use token_count::TokenCount;
+#[cfg(feature = "bedrock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "bedrock")))]
+pub use wire::framing::aws_event_stream;
 pub use wire::framing::{ndjson, sse};
 
 /// Compiles the README's programs, and runs those that need no provider.

@@ -1,5 +1,7 @@
 //! The frames of a stream, however a format marks where one ends.
 
+#[cfg(feature = "bedrock")]
+use super::{aws_event_stream, aws_frame};
 use super::{ndjson, sse};
 use crate::wire::Failure;
 
@@ -10,6 +12,8 @@ pub(in crate::wire) enum Framing {
     Events,
     /// JSON texts, one per line.
     Lines,
+    /// AWS's binary frames.
+    Binary,
 }
 
 /// One event of a stream, before its data is read.
@@ -30,6 +34,8 @@ impl<'a> From<sse::Event<'a>> for Frame<'a> {
 pub(in crate::wire) enum Frames {
     Events(sse::Parser),
     Lines(ndjson::Parser),
+    #[cfg(feature = "bedrock")]
+    Binary(aws_event_stream::Parser),
 }
 
 /// What came after the last complete frame.
@@ -50,6 +56,11 @@ impl Frames {
                 let limits = sse::Limits { line: longest, event: longest };
                 Self::Events(sse::Parser::with_limits(limits))
             }
+            #[cfg(feature = "bedrock")]
+            Framing::Binary => Self::Binary(aws_event_stream::Parser::with_limit(longest)),
+            // Without the feature, the client refuses a provider with binary frames.
+            #[cfg(not(feature = "bedrock"))]
+            Framing::Binary => Self::Lines(ndjson::Parser::with_limit(longest)),
             Framing::Lines => Self::Lines(ndjson::Parser::with_limit(longest)),
         }
     }
@@ -67,6 +78,10 @@ impl Frames {
         match self {
             Self::Events(parser) => parser.push(bytes, |event| on_frame(event.into())),
             Self::Lines(parser) => parser.push(bytes, |data| on_frame(Frame { name: None, data })),
+            #[cfg(feature = "bedrock")]
+            Self::Binary(parser) => {
+                parser.push(bytes, |message| aws_frame::read(message, &mut on_frame))
+            }
         }
     }
 
@@ -95,6 +110,8 @@ impl Frames {
                 })?;
                 Ok(rest)
             }
+            #[cfg(feature = "bedrock")]
+            Self::Binary(parser) => Ok(if parser.finish()? { Rest::Nothing } else { Rest::NoData }),
         }
     }
 }

@@ -162,7 +162,9 @@ impl Decoder {
         }
         let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
             Body::Whole(body) => self.answer.read(&body, events),
-            Body::Stream(frames @ Frames::Lines(_)) => self.answer.finish(frames, events),
+            Body::Stream(frames) if !matches!(frames, Frames::Events(_)) => {
+                self.answer.finish(frames, events)
+            }
             // Fails as the same body would for a non-streaming request.
             _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
             Body::Unknown { frames, .. } | Body::Stream(frames) => {

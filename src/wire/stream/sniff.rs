@@ -16,7 +16,8 @@ pub(super) enum Sniffed {
 /// Says what the next bytes of a body show, if earlier ones showed nothing. `brace` if an opening
 /// brace was the last of them.
 ///
-/// No line of an event stream starts like JSON or HTML. In a stream of lines each is an object,
+/// A binary frame starts with a control character. No line of an event stream starts like JSON or
+/// HTML. In a stream of lines each is an object,
 /// and only an object that is not part of a stream has its brace on a line of its own.
 pub(super) fn sniff(expected: Framing, brace: bool, bytes: &[u8]) -> Sniffed {
     if brace {
@@ -26,6 +27,8 @@ pub(super) fn sniff(expected: Framing, brace: bool, bytes: &[u8]) -> Sniffed {
     let first = bytes.iter().position(|byte| !b" \t\r\n\xef\xbb\xbf".contains(byte));
     let Some(skip) = first else { return Sniffed::Unknown { brace: false } };
     match (bytes[skip], expected) {
+        // The length of a frame, which no text starts like.
+        (..b' ', Framing::Binary) => Sniffed::Stream(Framing::Binary),
         (b'{', Framing::Lines) => match after_brace(&bytes[skip + 1..]) {
             Sniffed::Whole { .. } => Sniffed::Whole { skip },
             other => other,
@@ -83,7 +86,10 @@ mod tests {
         ] {
             assert_eq!(sniff(Events, false, bytes), for_events, "{bytes:?}");
             assert_eq!(sniff(Lines, false, bytes), for_lines, "{bytes:?}");
+            assert_eq!(sniff(Framing::Binary, false, bytes), for_events, "{bytes:?}");
         }
+        let frame = b"\0\0\0\x10";
+        assert_eq!(sniff(Framing::Binary, false, frame), Sniffed::Stream(Framing::Binary));
     }
 
     #[test]
