@@ -56,7 +56,8 @@ const MAX_BYTES: usize = 16 * 1024 * 1024;
 /// # How a stream ends
 ///
 /// A stream ends with `data: [DONE]` in Chat Completions and text completions, with `message_stop`
-/// in Anthropic's format, with `message-end` in Cohere's, and with the event `response.completed`, `response.incomplete` or
+/// in Anthropic's format, with `metadata` in Bedrock's, with `message-end` in Cohere's, and with the
+/// event `response.completed`, `response.incomplete` or
 /// `response.failed` in Responses. Gemini's format has no end marker. A body that ends before the
 /// answer has finished is [`Truncated`](crate::ErrorKind::Truncated), and
 /// [`partial`](Self::partial) has what arrived. A body without a single event was not a stream at
@@ -130,6 +131,13 @@ impl StreamDecoder {
     /// Of Gemini's `streamGenerateContent?alt=sse`.
     pub fn gemini() -> Self {
         Self::new(Wire::Gemini, 0, MAX_BYTES)
+    }
+
+    /// Creates a decoder for Amazon Bedrock's ConverseStream.
+    #[cfg(feature = "bedrock")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "bedrock")))]
+    pub fn bedrock() -> Self {
+        Self::new(Wire::Bedrock, 0, MAX_BYTES)
     }
 
     /// Creates a decoder for Ollama's own format.

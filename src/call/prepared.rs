@@ -104,7 +104,10 @@ impl<C> Prepared<C> {
         let mut secrets = Secrets::clone(&settings.secrets);
         let mut headers = Vec::with_capacity(made.len());
         for (name, value) in &made {
-            secrets.add_header(name, value.expose());
+            // AWS repeats the time in errors about the clock.
+            if !name.eq_ignore_ascii_case("x-amz-date") {
+                secrets.add_header(name, value.expose());
+            }
             let name = HeaderName::try_from(name).map_err(|_| {
                 refused(format!("the credentials set a header {name:?}, which is not a valid header name; correct it"))
             })?;

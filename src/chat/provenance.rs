@@ -18,6 +18,10 @@ pub enum Format {
     /// Anthropic's Messages: `POST /v1/messages` below the base URL.
     #[serde(rename = "anthropic")]
     Anthropic,
+    /// Amazon Bedrock's Converse: `POST /model/{model}/converse` below the base URL. Needs the
+    /// feature `bedrock`.
+    #[serde(rename = "bedrock")]
+    Bedrock,
     /// Cohere's Chat, version 2: `POST /v2/chat` below the base URL.
     #[serde(rename = "cohere")]
     Cohere,
@@ -42,6 +46,7 @@ impl Format {
             Self::OpenAiChat => "openai_chat",
             Self::OpenAiResponses => "openai_responses",
             Self::Anthropic => "anthropic",
+            Self::Bedrock => "bedrock",
             Self::Cohere => "cohere",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
@@ -84,6 +89,7 @@ impl Provenance {
             Format::Anthropic => Provider::ANTHROPIC,
             Format::Cohere => Provider::COHERE,
             Format::Gemini => Provider::GEMINI,
+            Format::Bedrock => Provider::BEDROCK,
             Format::Vertex => Provider::VERTEX,
             Format::Ollama => Provider::OLLAMA,
         };

@@ -41,6 +41,9 @@ impl Provider {
     /// Google's Vertex AI: Gemini and Claude, with Google Cloud's credentials.
     pub const VERTEX: Self = Self(Name::Static("vertex"));
 
+    /// Amazon Bedrock, in its own format.
+    pub const BEDROCK: Self = Self(Name::Static("bedrock"));
+
     /// Creates a provider from its name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self(Name::Shared(name.into()))

@@ -2,6 +2,7 @@
 
 mod access;
 mod base_url;
+mod bedrock;
 mod builder;
 mod environment;
 mod no_proxy;

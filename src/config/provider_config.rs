@@ -124,8 +124,10 @@ impl ProviderConfig {
     }
 
     /// Sets the Google Cloud location that serves Vertex AI's models: `global`, a region such as
-    /// `us-central1`, or all regions of the `us` or `eu`. Other providers have none. Default: from
-    /// `GOOGLE_VERTEX_LOCATION`, `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise `global`.
+    /// `us-central1`, or all regions of the `us` or `eu`. For Bedrock, sets the AWS region, such as
+    /// `eu-west-1`. Other providers have none. Default for Vertex AI: from `GOOGLE_VERTEX_LOCATION`,
+    /// `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise `global`. Default for Bedrock: from
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION`, otherwise the region of the AWS profile.
     pub fn location(mut self, name: impl Into<String>) -> Self {
         self.location = Some(name.into());
         self

@@ -7,6 +7,8 @@ use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 use super::access::Setters;
+#[cfg(feature = "bedrock")]
+use super::bedrock;
 use super::vertex::{self, Place};
 use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;
@@ -120,6 +122,34 @@ impl ProviderConfig {
                 Err(problem) => problems.push(problem),
             }
         }
+        let is_bedrock = profile.format == Format::Bedrock;
+        #[cfg(not(feature = "bedrock"))]
+        if is_bedrock {
+            problems.push(format!(
+                "{} needs tollgate's feature \"bedrock\"; enable it in Cargo.toml",
+                profile.id
+            ));
+        }
+        #[cfg(feature = "bedrock")]
+        if is_bedrock {
+            let location = self.location.as_deref();
+            if credentials.is_none() && !self.without_api_key && matches!(key, Ok(None)) {
+                match bedrock::default_credentials(location, environment) {
+                    Ok(found) => credentials = Some(found),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            // A profile of one's own may have another address.
+            let builtin = Profile::builtin(profile.id.as_str());
+            let is_own = builtin.is_some_and(|own| own.base_url == profile.base_url);
+            if is_own && self.base_url.is_none() {
+                let credentials = credentials.as_deref();
+                match bedrock::base_url(location, credentials, environment, setters) {
+                    Ok(url) => profile.base_url = url.into(),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+        }
         let (project, location) = (&self.project, &self.location);
         let place = is_vertex.then(|| {
             let has_key = matches!(key, Ok(Some(_)));
@@ -179,7 +209,11 @@ impl ProviderConfig {
         for (setting, is_misplaced, whose) in [
             ("organization", self.organization.is_some() && !is_openai, "OpenAI"),
             ("project", self.project.is_some() && !is_openai && !is_vertex, "OpenAI and Vertex AI"),
-            ("location", self.location.is_some() && !is_vertex, "Vertex AI"),
+            (
+                "location",
+                self.location.is_some() && !is_vertex && !is_bedrock,
+                "Vertex AI and Bedrock",
+            ),
         ] {
             if is_misplaced {
                 let id = &profile.id;

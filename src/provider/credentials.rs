@@ -107,6 +107,12 @@ pub trait Credentials: Send + Sync {
     /// The provider rejected the credentials with status 401. If a token is cached, drop it, so
     /// that the next call makes a new one. Default: does nothing.
     fn rejected(&self) {}
+
+    /// Returns the AWS region that the credentials are for, if they name one. The client uses it
+    /// for Bedrock's address if the settings name no location. Default: `None`.
+    fn region(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<F: Fn() -> Result<ApiKey, Failure> + Send + Sync> Credentials for F {

@@ -200,7 +200,13 @@ struct Url(Text);
 impl<'de> Deserialize<'de> for Url {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let url = String::deserialize(deserializer)?;
-        let plain: String = url.chars().filter(|c| !matches!(c, '{' | '}')).collect();
+        // A variable can be in the host, where a URL allows no `|`.
+        let mut is_inside = false;
+        let is_plain = |char: &char| {
+            is_inside = *char == '{' || (is_inside && *char != '}');
+            !matches!(char, '{' | '}') && !(is_inside && matches!(char, '|' | '='))
+        };
+        let plain: String = url.chars().filter(is_plain).collect();
         let parsed = plain.parse::<Uri>().ok().filter(|uri| {
             matches!(uri.scheme_str(), Some("http" | "https"))
                 && uri.host().is_some_and(|host| !host.is_empty())

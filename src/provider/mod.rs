@@ -4,7 +4,7 @@
 //! authenticates, and its wire format. The registry has a row for each vendor known by name. A
 //! program can add its own.
 
-#[cfg(feature = "vertex")]
+#[cfg(any(feature = "bedrock", feature = "vertex"))]
 mod auth;
 mod credentials;
 mod file;
@@ -19,6 +19,11 @@ pub use crate::wire::openai_chat::{
     CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,
 };
+#[cfg(feature = "bedrock")]
+#[cfg_attr(docsrs, doc(cfg(feature = "bedrock")))]
+pub use auth::aws::AwsCredentials;
+#[cfg(feature = "bedrock")]
+pub(crate) use auth::aws::usual_region as aws_region;
 #[cfg(feature = "vertex")]
 pub use auth::google::GoogleCredentials;
 #[cfg(feature = "vertex")]

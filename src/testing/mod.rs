@@ -33,6 +33,7 @@
 //! ```
 
 mod anthropic;
+mod bedrock;
 mod cohere;
 mod connection;
 mod content;
@@ -176,6 +177,7 @@ impl Loopback {
         for format in [
             Format::OpenAiChat,
             Format::Anthropic,
+            Format::Bedrock,
             Format::Cohere,
             Format::Gemini,
             Format::Ollama,

@@ -4,7 +4,7 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, cohere, gemini, ollama, openai, responses, vertex};
+use super::{anthropic, bedrock, cohere, gemini, ollama, openai, responses, vertex};
 use crate::provider;
 
 /// A wire format, as its endpoint names it.
@@ -14,6 +14,7 @@ pub(super) enum Format {
     Completions,
     Responses,
     Messages,
+    Converse,
     CohereChat,
     GenerateContent,
     Ollama,
@@ -27,6 +28,7 @@ impl Format {
             Self::Completions => &openai::COMPLETIONS,
             Self::Responses => &responses::Responses,
             Self::Messages => &anthropic::Messages,
+            Self::Converse => &bedrock::Converse,
             Self::CohereChat => &cohere::Chat,
             Self::GenerateContent => &gemini::GenerateContent,
             Self::Ollama => &ollama::Chat,
@@ -50,7 +52,7 @@ struct Endpoint<'a> {
 
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     use provider::Format::{
-        Anthropic, Cohere, Gemini, Ollama, OpenAiChat, OpenAiResponses, Vertex,
+        Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAiChat, OpenAiResponses, Vertex,
     };
 
     // Whoever speaks one of OpenAI's formats may speak the others.
@@ -58,6 +60,9 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     if let Some(vertex::Parts { base, is_claude, .. }) = vertex::parts(path) {
         let format = if is_claude { Format::Messages } else { Format::GenerateContent };
         return Some(Endpoint { base, format, spoken: &[Vertex] });
+    }
+    if let Some(base) = bedrock::base(path) {
+        return Some(Endpoint { base, format: Format::Converse, spoken: &[Bedrock] });
     }
     let fixed = [
         ("/chat/completions", Format::Chat, OPENAI),
@@ -84,14 +89,15 @@ pub(super) struct Paths {
 }
 
 impl Default for Paths {
-    /// The paths of OpenAI, Anthropic, Cohere, Gemini, Ollama and Vertex AI's express mode, and the one
-    /// below which Azure puts each deployment
+    /// The paths of OpenAI, Anthropic, Bedrock, Cohere, Gemini, Ollama and Vertex AI's express mode,
+    /// and the one below which Azure puts each deployment
     /// (learn.microsoft.com/azure/foundry/openai/reference, "Chat completions").
     fn default() -> Self {
         let paths = Self { served: RwLock::default() };
         paths.serve("/v1", provider::Format::OpenAiChat);
         paths.serve("/openai/deployments/{DEPLOYMENT}", provider::Format::OpenAiChat);
         paths.serve("", provider::Format::Anthropic);
+        paths.serve("", provider::Format::Bedrock);
         paths.serve("", provider::Format::Cohere);
         paths.serve("/v1beta", provider::Format::Gemini);
         paths.serve("/v1", provider::Format::Vertex);
@@ -152,6 +158,9 @@ mod tests {
             ("/accounts/abc/ai/v1/chat/completions", Some(Format::Chat)),
             ("/openai/deployments/gpt-4o/chat/completions", Some(Format::Chat)),
             ("/anthropic/v1/messages", Some(Format::Messages)),
+            ("/model/a.b-v1%3A0/converse", Some(Format::Converse)),
+            ("/model/m/converse-stream", Some(Format::Converse)),
+            ("/v1/model/m/converse", None),
             ("/v2/chat", Some(Format::CohereChat)),
             ("/v1beta/models/m:generateContent", Some(Format::GenerateContent)),
             ("/v1beta/models/m:streamGenerateContent", Some(Format::GenerateContent)),

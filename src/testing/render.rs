@@ -56,6 +56,11 @@ pub(super) trait Renderer {
         None
     }
 
+    /// Headers that say what the error is.
+    fn error_headers(&self, _status: u16, _failure: &Failure) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// The header with the id of a request.
     fn request_id(&self, number: u64) -> (&'static str, String);
 
@@ -141,6 +146,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
             let mut response = begin(reply, format, "application/json", number, now);
             let body = format.error(reply.status, failure, &format.request_id(number).1);
             response.framing = framing(reply, false);
+            response.headers.extend(format.error_headers(reply.status, failure));
             response.pieces.push(whole(&body, reply.malformed));
             return response;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::http::{Head, Message};
-use super::{gemini, vertex};
+use super::{bedrock, gemini, vertex};
 
 /// A request that reached the loopback provider.
 ///
@@ -19,12 +19,15 @@ struct Inner {
     body: Vec<u8>,
     connection: u64,
     json: OnceLock<Value>,
+    /// The model in a path that encodes it.
+    decoded_model: OnceLock<Option<String>>,
 }
 
 impl Request {
     pub(super) fn new(message: Message, connection: u64) -> Self {
         let Message { head, body } = message;
-        Self(Arc::new(Inner { head, body, connection, json: OnceLock::new() }))
+        let (json, decoded_model) = (OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Inner { head, body, connection, json, decoded_model }))
     }
 
     /// The method, such as `POST`.
@@ -54,12 +57,17 @@ impl Request {
         headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The key, from `authorization: Bearer …`, `x-api-key` or `x-goog-api-key`.
+    /// The key, from `authorization: Bearer …`, `x-api-key` or `x-goog-api-key`; with a signature of
+    /// AWS's, the id of the access key.
     pub fn api_key(&self) -> Option<&str> {
         let bearer =
             |value: &'_ str| value.get(..7).is_some_and(|s| s.eq_ignore_ascii_case("bearer "));
         let own = ["x-api-key", "x-goog-api-key"].into_iter().find_map(|name| self.header(name));
-        own.or_else(|| {
+        let signed = || {
+            let (_, rest) = self.header("authorization")?.split_once(" Credential=")?;
+            rest.split('/').next()
+        };
+        own.or_else(signed).or_else(|| {
             self.header("authorization").filter(|value| bearer(value)).map(|value| &value[7..])
         })
     }
@@ -81,6 +89,7 @@ impl Request {
         model
             .or_else(|| vertex::parts(path).map(|parts| parts.model))
             .or_else(|| gemini::model(path))
+            .or_else(|| self.0.decoded_model.get_or_init(|| bedrock::model(path)).as_deref())
     }
 
     /// The messages of the request, or the input items of OpenAI's Responses; empty for a text
@@ -97,7 +106,8 @@ impl Request {
         // Ollama streams unless a request says otherwise (docs/api.md).
         let usual = self.path().ends_with("/api/chat");
         let stream = self.json().get("stream").and_then(Value::as_bool).unwrap_or(usual);
-        stream || gemini::is_stream(self.path()) || vertex::is_stream(self.path())
+        let path = self.path();
+        stream || gemini::is_stream(path) || vertex::is_stream(path) || bedrock::is_stream(path)
     }
 
     /// Whether the body contains `text`, either in one of its JSON strings, without escapes, or in
@@ -134,6 +144,7 @@ impl Request {
             "contents",
             "prompt",
             "tools",
+            "toolConfig",
         ];
         for field in fields {
             if let Some(value) = self.json().get(field) {

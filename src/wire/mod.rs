@@ -6,6 +6,7 @@
 //! sockets, clocks or locks.
 
 pub(crate) mod anthropic;
+mod bedrock;
 mod beside;
 mod cohere;
 mod delivery;
@@ -87,6 +88,11 @@ impl<'a> Target<'a> {
         Self { provider: &Provider::ANTHROPIC, model, dialect: &Dialect::OPENAI }
     }
 
+    /// Amazon Bedrock.
+    pub(crate) const fn bedrock(model: &'a str) -> Self {
+        Self { provider: &Provider::BEDROCK, model, dialect: &Dialect::OPENAI }
+    }
+
     /// Cohere itself.
     pub(crate) const fn cohere(model: &'a str) -> Self {
         Self { provider: &Provider::COHERE, model, dialect: &Dialect::OPENAI }
@@ -114,6 +120,8 @@ pub(crate) enum Wire {
     OpenAiResponses,
     /// `POST /v1/messages`
     Anthropic,
+    /// `POST /model/{model}/converse`
+    Bedrock,
     /// `POST /v2/chat`
     Cohere,
     /// `POST /models/{model}:generateContent`
@@ -205,6 +213,7 @@ impl Wire {
             Self::Anthropic => &anthropic::MESSAGES,
             Self::Cohere => &cohere::CHAT,
             Self::Gemini => &gemini::GENERATE_CONTENT,
+            Self::Bedrock => &bedrock::CONVERSE,
             Self::VertexClaude => &vertex::CLAUDE,
             Self::VertexGemini => &vertex::GEMINI,
             Self::Ollama => &ollama::CHAT,
@@ -220,6 +229,7 @@ impl Wire {
             Format::Anthropic => Self::Anthropic,
             Format::Cohere => Self::Cohere,
             Format::Gemini => Self::Gemini,
+            Format::Bedrock => Self::Bedrock,
             Format::Vertex if vertex::is_claude(model) => Self::VertexClaude,
             Format::Vertex => Self::VertexGemini,
             Format::Ollama => Self::Ollama,
@@ -231,6 +241,7 @@ impl Wire {
         match format {
             Format::OpenAiChat | Format::OpenAiResponses => Some(Self::OpenAiCompletions),
             Format::Anthropic
+            | Format::Bedrock
             | Format::Cohere
             | Format::Gemini
             | Format::Ollama
@@ -244,6 +255,7 @@ impl Wire {
             Self::OpenAiChat | Self::OpenAiCompletions => Format::OpenAiChat,
             Self::OpenAiResponses => Format::OpenAiResponses,
             Self::Anthropic | Self::VertexClaude => Format::Anthropic,
+            Self::Bedrock => Format::Bedrock,
             Self::Cohere => Format::Cohere,
             Self::Gemini | Self::VertexGemini => Format::Gemini,
             Self::Ollama => Format::Ollama,

@@ -234,9 +234,10 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the Google Cloud location for Vertex AI, as [`ProviderConfig::location`] does. Default:
-    /// from `GOOGLE_VERTEX_LOCATION`, `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise
-    /// `global`.
+    /// Sets the Google Cloud location for Vertex AI or the AWS region for Bedrock, as
+    /// [`ProviderConfig::location`] does. Default for Vertex AI: from `GOOGLE_VERTEX_LOCATION`,
+    /// `GOOGLE_CLOUD_LOCATION` or `CLOUD_ML_REGION`, otherwise `global`. Default for Bedrock: from
+    /// `AWS_REGION` or `AWS_DEFAULT_REGION`, otherwise the region of the AWS profile.
     pub fn location(mut self, name: impl Into<String>) -> Self {
         self.own = self.own.location(name);
         self

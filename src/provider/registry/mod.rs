@@ -1,6 +1,7 @@
 //! The vendors that the crate knows, one row each.
 
 mod anthropic;
+mod bedrock;
 mod cohere;
 mod embeddings;
 mod gemini;
@@ -51,6 +52,15 @@ impl Row {
         fill: fn(Profile) -> Profile,
     ) -> Self {
         Self { id, aliases, format: Some(Format::Cohere), base_url, fill }
+    }
+
+    const fn bedrock(
+        id: &'static str,
+        aliases: &'static [&'static str],
+        base_url: &'static str,
+        fill: fn(Profile) -> Profile,
+    ) -> Self {
+        Self { id, aliases, format: Some(Format::Bedrock), base_url, fill }
     }
 
     /// A vendor without chats. The rest of its profile says how its embeddings are called.
@@ -121,6 +131,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
         openai_chat::ROWS,
         hosts::ROWS,
         anthropic::ROWS,
+        bedrock::ROWS,
         cohere::ROWS,
         embeddings::ROWS,
         gemini::ROWS,

@@ -42,6 +42,7 @@ pub(crate) use betas::HEADER as BETAS;
 use decode::decode;
 pub(super) use encode::encode;
 use stream::Stream;
+pub(super) use thinking::write as write_thinking;
 
 /// The value of the `anthropic-version` header.
 ///

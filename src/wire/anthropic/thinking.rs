@@ -31,7 +31,7 @@ const MIN_BUDGET: u32 = 1024;
 /// Effort `None` switches thinking off, because later models think by default. The model's default
 /// decides if thinking is shown (`thinking.display`); `extra` can set it. For a budget of your own,
 /// set `thinking` in `extra` and no effort.
-pub(super) fn write(
+pub(in crate::wire) fn write(
     effort: ReasoningEffort,
     target: Target<'_>,
     max_tokens: u32,

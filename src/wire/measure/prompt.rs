@@ -3,6 +3,7 @@
 //! It reads the body as sent, member by member. It counts text, measures media, and notes anything
 //! that can bring content into the prompt that is not in the body.
 
+mod bedrock;
 mod cohere;
 mod gemini;
 mod ollama;

@@ -79,7 +79,10 @@ impl Failure {
         }
         match explanation(reply.body) {
             Some(body) => {
-                let report = Report::read(&body);
+                let mut report = Report::read(&body);
+                if report.code.is_none() {
+                    report.code = reply.header("x-amzn-errortype").and_then(report::awss_code);
+                }
                 Self::reported(Some(status), report, unexplained)
             }
             None => Self {

@@ -1,5 +1,6 @@
 //! What every format shares in responses: status, headers, and the failures they report.
 
+mod aws;
 mod failure;
 pub(crate) mod head;
 mod headers;
@@ -72,6 +73,7 @@ pub(crate) fn error(
 ) -> Error {
     let wait = headers::retry_after(reply, now).or(failure.wait);
     let (failure, advice) = misdirected::explain(failure, reply);
+    let advice = advice.or_else(|| aws::advice(&failure).map(str::to_owned));
     failure
         .into_unbounded_error()
         .with_advice(advice)

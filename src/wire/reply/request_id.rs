@@ -14,7 +14,7 @@ const NAMES: &[&str] =
     &["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
 
 /// Other vendors' header names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA,
-/// Cohere, and Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
+/// Cohere, AWS, and Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
 /// on the vendor's page about errors.
 pub(super) const OTHERS: &[&str] = &[
     "mistral-correlation-id",
@@ -25,6 +25,7 @@ pub(super) const OTHERS: &[&str] = &[
     "nvcf-reqid",
     "x-debug-trace-id",
     "inference-id",
+    "x-amzn-requestid",
     "cf-ray",
 ];
 

@@ -212,6 +212,27 @@ const TABLE: &[(Says, Under, ErrorKind)] = &[
     (Word("20012"), Any, NotFound), // SiliconFlow
     (Word("5007"), Any, NotFound), // Cloudflare
     (UnknownModel, Wrong, NotFound),
+    // AWS's exceptions (its page "Troubleshooting Amazon Bedrock API Error Codes"; "Common Error
+    // Types"). In streams their names begin in lower case.
+    (Text("too many tokens per day"), Money, QuotaExhausted),
+    (Word("ServiceQuotaExceededException"), Any, QuotaExhausted),
+    (Word("ThrottlingException"), Any, RateLimited),
+    (Word("ModelNotReadyException"), Any, Overloaded),
+    (Word("ServiceUnavailableException"), Any, Overloaded),
+    (Word("ModelTimeoutException"), Any, Server),
+    (Word("ModelErrorException"), Any, Server),
+    (Word("ModelStreamErrorException"), Any, Server),
+    (Word("InternalServerException"), Any, Server),
+    (Word("ResourceNotFoundException"), Any, NotFound),
+    (Word("ExpiredTokenException"), Any, Authentication),
+    (Word("UnrecognizedClientException"), Any, Authentication),
+    (Word("InvalidSignatureException"), Any, Authentication),
+    (Word("SignatureDoesNotMatch"), Any, Authentication),
+    (Word("IncompleteSignatureException"), Any, Authentication),
+    (Word("MissingAuthenticationTokenException"), Any, Authentication),
+    (Word("InvalidClientTokenId"), Any, Authentication),
+    (Word("AccessDeniedException"), Any, Permission),
+    (Word("ValidationException"), Any, InvalidRequest),
     (Word("server_is_overloaded"), Any, Overloaded), // OpenAI
     (Word("engine_overloaded_error"), Any, Overloaded), // Moonshot
     (Word("overloaded_error"), Any, Overloaded), // Anthropic

@@ -122,7 +122,9 @@ impl Report {
             status,
             // Zhipu, MiniMax and Cloudflare have numeric codes. LiteLLM writes the status here, as
             // text; 0 means nothing.
-            code: own.or(code.filter(|code| !repeats_status(code) && code != "None")),
+            code: own
+                .or(code.filter(|code| !repeats_status(code) && code != "None"))
+                .or_else(|| awss_code(&member("__type")?)),
             // The type of Anthropic's whole body is `error`; LiteLLM writes `None`.
             // Cohere writes `error_type`.
             kind: member("type")
@@ -171,6 +173,14 @@ impl Report {
         let said = self.code.iter().chain(&self.kind).chain(&self.inner);
         said.into_iter().any(|said| said.eq_ignore_ascii_case(word))
     }
+}
+
+/// Reads the name of an exception of AWS's, which can have a namespace before it and a URL after it
+/// (smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html, "Operation error serialization").
+pub(super) fn awss_code(text: &str) -> Option<String> {
+    let name = text.split(':').next().unwrap_or_default();
+    let name = name.rsplit('#').next().unwrap_or_default().trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 /// Returns true if a text is only the name of a status (RFC 9110 section 15).
