@@ -184,6 +184,7 @@ fn of(provider: &str) -> Provider {
 fn wire(provider: &str) -> Wire {
     match provider {
         "anthropic" => Wire::Anthropic,
+        "bedrock" => Wire::Bedrock,
         "cohere" => Wire::Cohere,
         "gemini" => Wire::Gemini,
         "ollama" => Wire::Ollama,

@@ -47,6 +47,7 @@
 //! | `rustls` | yes | TLS by rustls, with Mozilla's root certificates compiled in |
 //! | `platform-verifier` | no | rustls, but the operating system checks certificates |
 //! | `native-tls` | no | the operating system's TLS instead; combine with `default-features = false` |
+//! | `bedrock` | no | [Amazon Bedrock](guide::providers): AWS's signatures and event streams |
 //! | `sqlite` | no | [`SqliteLedger`](guide::processes): budgets in a file that processes share |
 //! | `vertex` | no | [`GoogleCredentials`](provider::GoogleCredentials): Google Cloud's credentials for Vertex AI |
 //! | `tracing` | no | [`TracingObserver`](guide::tracing): spans for the `tracing` crate |

@@ -4,6 +4,9 @@
 
 #[path = "../fuzz/fuzz_targets/cut.rs"]
 mod cut;
+#[cfg(feature = "bedrock")]
+#[path = "../fuzz/fuzz_targets/frames.rs"]
+mod frames;
 #[path = "../fuzz/fuzz_targets/pieces.rs"]
 mod pieces;
 
@@ -26,6 +29,9 @@ const TARGETS: [Target; 7] = [
     ("ollama_stream", StreamDecoder::ollama, false),
 ];
 
+/// The target whose frames need a feature.
+const BEDROCK: &str = "bedrock_stream";
+
 fn seeds() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
 }
@@ -44,12 +50,24 @@ fn every_seed_decodes_the_same_however_it_is_cut() {
     }
 }
 
+/// The lines of its seeds become frames.
+#[cfg(feature = "bedrock")]
+#[test]
+fn every_seed_of_bedrock_decodes_the_same_however_it_is_cut() {
+    for file in fs::read_dir(seeds().join(BEDROCK)).unwrap() {
+        let path = file.unwrap().path();
+        println!("{}", path.display());
+        let framed = frames::framed(&fs::read(path).unwrap());
+        pieces::check(&framed, StreamDecoder::bedrock, true);
+    }
+}
+
 #[test]
 fn every_target_of_a_stream_decoder_is_in_the_table() {
     for directory in fs::read_dir(seeds()).unwrap() {
         let name = directory.unwrap().file_name().into_string().unwrap();
         let is_listed = TARGETS.iter().any(|(target, ..)| *target == name);
-        let is_other = ["http_exchange", "sse"].contains(&&*name);
+        let is_other = ["http_exchange", "sse", BEDROCK].contains(&&*name);
         assert!(is_listed || is_other, "add {name} to TARGETS");
     }
 }

@@ -67,6 +67,20 @@ const SIDES: &[Side] = &[
             ]})
         },
     },
+    #[cfg(feature = "bedrock")]
+    Side {
+        name: "bedrock",
+        provider: "bedrock",
+        format: Format::Bedrock,
+        model: "some-model",
+        state: "state-of-bedrock",
+        answer: |call| {
+            json!({"stopReason": "tool_use", "output": {"message": {"role": "assistant", "content": [
+                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "state-of-bedrock"}}},
+                {"toolUse": {"toolUseId": call, "name": "weather", "input": {"city": "Oslo"}}},
+            ]}}})
+        },
+    },
     Side {
         name: "cohere",
         provider: "cohere",

@@ -122,7 +122,7 @@ impl ProviderConfig {
                 Err(problem) => problems.push(problem),
             }
         }
-        let is_bedrock = profile.format == Format::Bedrock;
+        let is_bedrock = profile.format == Some(Format::Bedrock);
         #[cfg(not(feature = "bedrock"))]
         if is_bedrock {
             problems.push(format!(

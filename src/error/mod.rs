@@ -154,7 +154,9 @@ impl Error {
     }
 
     pub(crate) fn with_advice(mut self, advice: Option<String>) -> Self {
-        self.0.advice = advice;
+        if advice.is_some() {
+            self.0.advice = advice;
+        }
         self
     }
 

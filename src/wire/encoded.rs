@@ -233,12 +233,14 @@ mod tests {
             (Wire::OpenAiCompletions, "max_tokens"),
             (Wire::OpenAiResponses, "max_output_tokens"),
             (Wire::Anthropic, "max_tokens"),
+            (Wire::Bedrock, "inferenceConfig"),
             (Wire::Cohere, "max_tokens"),
             (Wire::Gemini, "generationConfig"),
             (Wire::Ollama, "options"),
         ];
         for (wire, member) in members {
             let extra = |limit: Value| match wire {
+                Wire::Bedrock => hi().extra(member, json!({"maxTokens": limit})),
                 Wire::Gemini => hi().extra(member, json!({"maxOutputTokens": limit})),
                 Wire::Ollama => hi().extra(member, json!({"num_predict": limit})),
                 _ => hi().extra(member, limit),

@@ -3,6 +3,7 @@
 //! | format | endpoint | body |
 //! |---|---|---|
 //! | Anthropic (platform.claude.com/docs/en/api/messages/count_tokens) | `/v1/messages/count_tokens` | the message's, without the members that do not change the input |
+//! | Bedrock (docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CountTokens.html) | `/model/{model}/count-tokens` | Converse's members that the page lists, in `input.converse` |
 //! | Cohere (docs.cohere.com/reference/tokenize) | `/v1/tokenize` | one text |
 //! | Gemini (ai.google.dev/api/tokens) | `/models/{model}:countTokens` | the whole request in `generateContentRequest`, which repeats the model |
 //! | Gemini on Vertex (docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/count-tokens) | `…/{model}:countTokens` | the members that the page lists |
@@ -32,6 +33,10 @@ const ANTHROPIC_REFUSES: &[&str] = &[
     "top_k",
     "top_p",
 ];
+
+/// The members of Converse that `CountTokens` accepts (`ConverseTokensRequest`).
+const BEDROCK_ACCEPTS: &[&str] =
+    &["messages", "system", "toolConfig", "additionalModelRequestFields"];
 
 /// The members that OpenAI's `input_tokens` accepts.
 const OPENAI_ACCEPTS: &[&str] = &[
@@ -119,6 +124,14 @@ pub(crate) fn encode(
             body.insert("generateContentRequest".to_owned(), inner.into());
             (gemini::method_path(target.model, "countTokens"), body)
         }
+        Wire::Bedrock => {
+            let mut converse = body()?;
+            converse.retain(|name, _| BEDROCK_ACCEPTS.contains(&&**name));
+            let input = json::object([("converse", converse.into())]);
+            let path = wire.path(target.model, Delivery::Whole);
+            let path = path.trim_end_matches("converse");
+            (format!("{path}count-tokens"), Map::from_iter([("input".to_owned(), input)]))
+        }
         Wire::Cohere => {
             let mut body = Map::with_capacity(2);
             body.insert("model".to_owned(), target.model.into());
@@ -201,7 +214,7 @@ fn decode_tokens(body: &[u8]) -> Result<Decoded, Failure> {
     }
 }
 
-/// Reads a count: `input_tokens`, or Gemini's `totalTokens`.
+/// Reads a count: `input_tokens`, Gemini's `totalTokens`, or Bedrock's `inputTokens`.
 pub(crate) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
     let mut repaired = None;
     let read: Detail = json::read(body, &mut repaired)?;
@@ -214,7 +227,8 @@ pub(crate) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
         Some(count)
     };
     let cached_tokens = take("cachedContentTokenCount");
-    match take("input_tokens").or_else(|| take("totalTokens")) {
+    let names = ["input_tokens", "totalTokens", "inputTokens"];
+    match names.into_iter().find_map(take) {
         Some(input_tokens) => Ok(Decoded { input_tokens, cached_tokens, extra: members }),
         None => {
             let missing = || Failure::protocol("the response has no count of tokens");
@@ -250,6 +264,13 @@ mod tests {
         assert_eq!(path, "/v1/messages/count_tokens");
         let names: Vec<_> = body.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(names, ["model", "system", "messages", "tools"]);
+
+        let (path, body) = encoded(Wire::Bedrock, Target::bedrock("amazon.nova-lite-v1:0"));
+        assert_eq!(path, "/model/amazon.nova-lite-v1%3A0/count-tokens");
+        let converse = body["input"]["converse"].as_object().unwrap();
+        let names: Vec<_> = converse.keys().map(String::as_str).collect();
+        assert_eq!(names, ["messages", "system", "toolConfig"]);
+        assert_eq!(decode(br#"{"inputTokens": 7}"#).unwrap().input_tokens, 7);
 
         let (path, body) = encoded(Wire::Gemini, Target::gemini("gemini-2.5-flash"));
         assert_eq!(path, "/models/gemini-2.5-flash:countTokens");

@@ -125,13 +125,14 @@ mod tests {
         Message::user("secret")
     }
 
-    const WIRES: [(Wire, Target<'static>); 6] = [
+    const WIRES: [(Wire, Target<'static>); 7] = [
         (Wire::OpenAiChat, Target::openai("m")),
         (Wire::Anthropic, Target::anthropic("m")),
         (Wire::OpenAiResponses, Target::openai("m")),
         (Wire::Gemini, Target::gemini("m")),
         (Wire::Cohere, Target::cohere("m")),
         (Wire::Ollama, Target::ollama("m")),
+        (Wire::Bedrock, Target::bedrock("m")),
     ];
 
     #[test]

@@ -110,10 +110,11 @@ mod tests {
     use crate::wire::{Delivery, Wire};
     use serde_json::{Value, json};
 
-    const WIRES: [Wire; 7] = [
+    const WIRES: [Wire; 8] = [
         Wire::OpenAiChat,
         Wire::OpenAiResponses,
         Wire::Anthropic,
+        Wire::Bedrock,
         Wire::Cohere,
         Wire::Gemini,
         Wire::Ollama,
@@ -182,8 +183,9 @@ mod tests {
         for wire in WIRES {
             let body =
                 wire.body(&hi().extra("model", "m"), Target::openai("m"), Delivery::Whole).unwrap();
-            // Gemini's requests have the model in their path.
-            let expected = (wire != Wire::Gemini).then(|| json!("m"));
+            // These have the model in their path.
+            let in_path = matches!(wire, Wire::Bedrock | Wire::Gemini);
+            let expected = (!in_path).then(|| json!("m"));
             assert_eq!(body.get("model"), expected.as_ref(), "{wire:?}");
         }
     }

@@ -58,6 +58,10 @@ impl ModelList {
             Format::Cohere => Ok(Self::Cohere),
             Format::Gemini => Ok(Self::Gemini),
             Format::Ollama => Ok(Self::Ollama),
+            Format::Bedrock => Err(Error::invalid_request(
+                "Bedrock's runtime has no list of models; run `aws bedrock list-foundation-models` \
+                 and `aws bedrock list-inference-profiles`",
+            )),
             Format::Vertex => Err(Error::invalid_request(
                 "Vertex AI has no list of the models of a project; look them up in the Model \
                  Garden, or list those of the Gemini API with the provider \"gemini\"",

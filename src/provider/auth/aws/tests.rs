@@ -1,3 +1,5 @@
+//! Tests of AWS's keys.
+
 use super::*;
 use std::fs;
 

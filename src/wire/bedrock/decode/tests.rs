@@ -1,3 +1,5 @@
+//! Whole responses.
+
 use super::*;
 use crate::chat::{FinishReason, Format, Part, Provenance, Text, Usage};
 use crate::error::ErrorKind;

@@ -1,3 +1,5 @@
+//! Bodies of requests.
+
 use super::*;
 use crate::chat::{JsonSchema, Message, Tool, ToolCall, ToolChoice};
 use crate::error::ErrorKind;

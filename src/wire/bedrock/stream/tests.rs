@@ -1,3 +1,5 @@
+//! Events of streams.
+
 use super::*;
 use crate::chat::{FinishReason, Part, ToolCall};
 use crate::error::ErrorKind;

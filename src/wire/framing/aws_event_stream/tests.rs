@@ -1,3 +1,5 @@
+//! Frames of AWS's own encoder, and damaged ones.
+
 use super::*;
 
 /// Returns the frames of a stream that arrives in these pieces, each as its headers and its payload,

@@ -1,3 +1,5 @@
+//! AWS's published vectors.
+
 use super::*;
 
 /// A request, the names of its signed headers, and the right signature.
