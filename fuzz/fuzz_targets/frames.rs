@@ -31,19 +31,27 @@ fn frame(headers: &[(&str, &[u8])], payload: &[u8]) -> Vec<u8> {
     let mut written = Vec::new();
     for (name, value) in headers {
         let value = &value[..value.len().min(255)];
-        written.extend([name.len() as u8]);
+        written.push(short(name.len()));
         written.extend_from_slice(name.as_bytes());
-        written.extend([7, 0, value.len() as u8]);
+        written.extend([7, 0, short(value.len())]);
         written.extend_from_slice(value);
     }
     let mut frame = Vec::new();
-    frame.extend(((16 + written.len() + payload.len()) as u32).to_be_bytes());
-    frame.extend((written.len() as u32).to_be_bytes());
+    frame.extend(long(16 + written.len() + payload.len()));
+    frame.extend(long(written.len()));
     frame.extend(crc32(&frame).to_be_bytes());
     frame.extend(written);
     frame.extend_from_slice(payload);
     frame.extend(crc32(&frame).to_be_bytes());
     frame
+}
+
+fn short(length: usize) -> u8 {
+    u8::try_from(length).unwrap_or(u8::MAX)
+}
+
+fn long(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes()
 }
 
 fn crc32(bytes: &[u8]) -> u32 {

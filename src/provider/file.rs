@@ -204,7 +204,8 @@ impl<'de> Deserialize<'de> for Url {
         let mut is_inside = false;
         let is_plain = |char: &char| {
             is_inside = *char == '{' || (is_inside && *char != '}');
-            !matches!(char, '{' | '}') && !(is_inside && matches!(char, '|' | '='))
+            let marks: &[char] = if is_inside { &['{', '}', '|', '='] } else { &['{', '}'] };
+            !marks.contains(char)
         };
         let plain: String = url.chars().filter(is_plain).collect();
         let parsed = plain.parse::<Uri>().ok().filter(|uri| {

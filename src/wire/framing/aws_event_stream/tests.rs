@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// Returns the frames of a stream that arrives in these pieces, each as its headers and its payload,
-/// and how it ended.
-fn read<'p>(
-    pieces: impl IntoIterator<Item = &'p [u8]>,
-) -> (Vec<(String, Vec<u8>)>, Result<bool, ParseError>) {
+/// Each frame as its headers and its payload, and how the stream ended.
+type Read = (Vec<(String, Vec<u8>)>, Result<bool, ParseError>);
+
+/// Returns the frames of a stream that arrives in these pieces.
+fn read<'p>(pieces: impl IntoIterator<Item = &'p [u8]>) -> Read {
     let mut parser = Parser::new();
     let mut seen = Vec::new();
     for piece in pieces {
