@@ -8,6 +8,7 @@ mod wait;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+use super::headers::AWSS_ERROR;
 use super::{Reply, head, html_excerpt, redirect};
 use crate::error::{Error, ErrorKind};
 use crate::wire::json;
@@ -81,7 +82,7 @@ impl Failure {
             Some(body) => {
                 let mut report = Report::read(&body);
                 if report.code.is_none() {
-                    report.code = reply.header("x-amzn-errortype").and_then(report::awss_code);
+                    report.code = reply.header(AWSS_ERROR).and_then(report::awss_code);
                 }
                 Self::reported(Some(status), report, unexplained)
             }

@@ -11,13 +11,15 @@ use crate::time::header_date;
 /// any clock.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
+/// Names the exception of an error response of AWS's
+/// (smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html, "Operation error serialization").
+pub(super) const AWSS_ERROR: &str = "x-amzn-errortype";
+
 /// Returns true if someone reads a header with this name (in lower case). The transport drops all
 /// others.
 pub(crate) fn is_read(name: &str) -> bool {
-    if matches!(name, "content-type" | "content-encoding" | "location" | "x-should-retry")
-        || OTHERS.contains(&name)
-        || name.starts_with(COHERE)
-    {
+    let exact = ["content-type", "content-encoding", "location", "x-should-retry", AWSS_ERROR];
+    if exact.contains(&name) || OTHERS.contains(&name) || name.starts_with(COHERE) {
         return true;
     }
     // Gateways put their own prefixes before these. Searching for each of them in every name of a
@@ -415,6 +417,7 @@ mod tests {
             "llm_provider-retry-after",
             "x-should-retry",
             "x-trial-endpoint-call-limit",
+            "x-amzn-errortype",
             "location",
             "content-encoding",
         ] {
