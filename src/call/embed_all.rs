@@ -123,10 +123,15 @@ fn in_parallel(
     piece: impl Fn(usize, Option<&CancelToken>) -> Result<Reply, Error> + Sync,
 ) -> Result<Vec<Reply>, Error> {
     let (stop, next) = (CancelToken::new(), AtomicUsize::new(0));
+    let is_cancelled = || cancel.is_some_and(CancelToken::is_cancelled);
+    if is_cancelled() {
+        // Nothing is sent. The failure is reported like that of any call.
+        return Ok(vec![piece(0, cancel)?]);
+    }
     let (sender, results) = unbounded();
     let work = |sender: &Sender<(usize, Result<Reply, Error>)>| {
         let _guard = StopOnPanic(&stop);
-        while !stop.is_cancelled() {
+        while !stop.is_cancelled() && !is_cancelled() {
             let place = next.fetch_add(1, Ordering::Relaxed);
             if place >= count || sender.send((place, piece(place, Some(&stop)))).is_err() {
                 return;

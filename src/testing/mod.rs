@@ -37,6 +37,7 @@ mod bedrock;
 mod cohere;
 mod connection;
 mod content;
+mod embeddings;
 mod gemini;
 mod http;
 mod ollama;
@@ -62,6 +63,7 @@ use std::time::{Duration, Instant};
 use crate::provider::{Format, Profile, Provider};
 use server::{Mode, Server};
 
+pub use embeddings::embedding;
 pub use reply::{Framing, Reply};
 pub use request::Request;
 
@@ -143,6 +145,9 @@ impl Loopback {
                 let path = path(&profile.base_url);
                 if let Some(format) = profile.format {
                     self.server.paths.serve(path, format);
+                }
+                if let Some(format) = profile.embeddings {
+                    self.server.paths.serve_embeddings(path, format);
                 }
                 filled(path)
             }

@@ -4,8 +4,8 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, bedrock, cohere, gemini, ollama, openai, responses, vertex};
-use crate::provider;
+use super::{anthropic, bedrock, cohere, embeddings, gemini, ollama, openai, responses, vertex};
+use crate::provider::{self, EmbeddingFormat};
 
 /// A wire format, as its endpoint names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) enum Format {
     CohereChat,
     GenerateContent,
     Ollama,
+    /// OpenAI's, and those of the vendors that follow it.
+    Embeddings,
 }
 
 impl Format {
@@ -32,6 +34,7 @@ impl Format {
             Self::CohereChat => &cohere::Chat,
             Self::GenerateContent => &gemini::GenerateContent,
             Self::Ollama => &ollama::Chat,
+            Self::Embeddings => &embeddings::OPENAI,
         }
     }
 
@@ -48,6 +51,8 @@ struct Endpoint<'a> {
     format: Format,
     /// The formats of the providers that may have it.
     spoken: &'static [provider::Format],
+    /// The formats of embeddings that use it.
+    embeddings: &'static [EmbeddingFormat],
 }
 
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
@@ -57,14 +62,21 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
 
     // Whoever speaks one of OpenAI's formats may speak the others.
     const OPENAI: &[provider::Format] = &[OpenAiChat, OpenAiResponses];
+    const FOLLOWERS: &[EmbeddingFormat] = &[
+        EmbeddingFormat::Mistral,
+        EmbeddingFormat::OpenAi,
+        EmbeddingFormat::OpenAiCompatible,
+        EmbeddingFormat::Perplexity,
+    ];
     if let Some(vertex::Parts { base, is_claude, .. }) = vertex::parts(path) {
         let format = if is_claude { Format::Messages } else { Format::GenerateContent };
-        return Some(Endpoint { base, format, spoken: &[Vertex] });
+        return Some(Endpoint { base, format, spoken: &[Vertex], embeddings: &[] });
     }
     if let Some(base) = bedrock::base(path) {
-        return Some(Endpoint { base, format: Format::Converse, spoken: &[Bedrock] });
+        return Some(Endpoint { base, format: Format::Converse, spoken: &[Bedrock], embeddings: &[] });
     }
     let fixed = [
+        ("/embeddings", Format::Embeddings, OPENAI),
         ("/chat/completions", Format::Chat, OPENAI),
         ("/completions", Format::Completions, OPENAI),
         ("/responses", Format::Responses, OPENAI),
@@ -73,19 +85,27 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         ("/api/chat", Format::Ollama, &[Ollama]),
     ];
     let fixed = fixed.into_iter().find_map(|(end, format, spoken)| {
-        Some(Endpoint { base: path.strip_suffix(end)?, format, spoken })
+        let embeddings: &[_] = if format == Format::Embeddings { FOLLOWERS } else { &[] };
+        Some(Endpoint { base: path.strip_suffix(end)?, format, spoken, embeddings })
     });
     fixed.or_else(|| {
         let (base, format) = (gemini::base(path)?, Format::GenerateContent);
-        Some(Endpoint { base, format, spoken: &[Gemini] })
+        Some(Endpoint { base, format, spoken: &[Gemini], embeddings: &[] })
     })
+}
+
+/// What is served below a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Served {
+    Chats(provider::Format),
+    Embeddings(EmbeddingFormat),
 }
 
 /// The base paths below which the endpoints are served.
 #[derive(Debug)]
 pub(super) struct Paths {
     /// Each base path with the format served below it. Guards nothing else.
-    served: RwLock<HashSet<(String, provider::Format)>>,
+    served: RwLock<HashSet<(String, Served)>>,
 }
 
 impl Default for Paths {
@@ -110,17 +130,33 @@ impl Paths {
     /// Also serves the endpoints of a format below this path. A segment such as `{ACCOUNT}` matches
     /// any one segment.
     pub(super) fn serve(&self, base: &str, format: provider::Format) {
-        self.served.write().insert((base.trim_end_matches('/').to_owned(), format));
+        self.insert(base, Served::Chats(format));
+    }
+
+    /// Also serves embeddings of a format below this path.
+    pub(super) fn serve_embeddings(&self, base: &str, format: EmbeddingFormat) {
+        match format {
+            // Only its embeddings have a version in their path.
+            EmbeddingFormat::Perplexity => {
+                self.insert(&format!("{base}/v1"), Served::Embeddings(format));
+            }
+            _ => self.insert(base, Served::Embeddings(format)),
+        }
+    }
+
+    fn insert(&self, base: &str, served: Served) {
+        self.served.write().insert((base.trim_end_matches('/').to_owned(), served));
     }
 
     /// The format served at a path.
     pub(super) fn format(&self, path: &str) -> Option<Format> {
-        let Endpoint { base, format, spoken } = endpoint(path)?;
+        let Endpoint { base, format, spoken, embeddings } = endpoint(path)?;
+        let speaks = |served: &Served| match served {
+            Served::Chats(own) => spoken.contains(own),
+            Served::Embeddings(own) => embeddings.contains(own),
+        };
         let served = self.served.read();
-        served
-            .iter()
-            .any(|(known, own)| spoken.contains(own) && fits(base, known))
-            .then_some(format)
+        served.iter().any(|(known, own)| speaks(own) && fits(base, known)).then_some(format)
     }
 }
 
@@ -147,11 +183,17 @@ mod tests {
         paths.serve("/openai/v1", provider::Format::OpenAiChat);
         paths.serve("/accounts/{ACCOUNT_ID}/ai/v1/", provider::Format::OpenAiChat);
         paths.serve("/anthropic", provider::Format::Anthropic);
+        paths.serve_embeddings("/pplx", EmbeddingFormat::Perplexity);
         paths.serve("/v1/projects/{PROJECT}/locations/{LOCATION}", provider::Format::Vertex);
         for (path, expected) in [
             ("/v1/chat/completions", Some(Format::Chat)),
             ("/v1/completions", Some(Format::Completions)),
             ("/v1/responses", Some(Format::Responses)),
+            ("/v1/embeddings", Some(Format::Embeddings)),
+            ("/openai/deployments/ada/embeddings", Some(Format::Embeddings)),
+            ("/pplx/v1/embeddings", Some(Format::Embeddings)),
+            ("/pplx/v1/chat/completions", None),
+            ("/embeddings", None),
             ("/openai/v1/responses", Some(Format::Responses)),
             ("/v1/messages", Some(Format::Messages)),
             ("/openai/v1/chat/completions", Some(Format::Chat)),

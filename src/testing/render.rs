@@ -94,6 +94,7 @@ pub(super) struct Filled<'a> {
     pub(super) finish: String,
     pub(super) usage: Option<Usage>,
     pub(super) include_usage: bool,
+    pub(super) request: &'a Request,
 }
 
 /// Cached and written tokens are part of the prompt; reasoning is part of the completion.
@@ -165,6 +166,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
         finish: format.finish_reason(reply, answer),
         usage: usage(reply, answer, request),
         include_usage: request.includes_usage(),
+        request,
     };
     if format.is_stream(request) {
         let mut response = begin(reply, format, format.stream_type(), number, now);
