@@ -276,9 +276,9 @@ impl Client {
     /// ```no_run
     /// # use serde_json::{Value, json};
     /// # let client = tollgate::Client::openai("gpt-4o-mini")?;
-    /// let body = json!({"model": "text-embedding-3-small", "input": "some text"});
-    /// let answer: Value = client.post("/embeddings", body)?.json()?;
-    /// println!("{}", answer["data"][0]["embedding"]);
+    /// let body = json!({"model": "omni-moderation-latest", "input": "some text"});
+    /// let answer: Value = client.post("/moderations", body)?.json()?;
+    /// println!("{}", answer["results"][0]["flagged"]);
     /// # Ok::<(), tollgate::Error>(())
     /// ```
     ///

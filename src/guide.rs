@@ -26,6 +26,7 @@ page!(getting_started, "../docs/getting-started.md");
 page!(providers, "../docs/providers.md");
 page!(streaming, "../docs/streaming.md");
 page!(tools, "../docs/tools.md");
+page!(embeddings, "../docs/embeddings.md");
 page!(errors, "../docs/errors.md");
 page!(retries, "../docs/retries.md");
 page!(routing, "../docs/routing.md");

@@ -25,7 +25,7 @@
 //! | choose a provider, or reach your own server | [`Client::new`], [`ProviderConfig`], [`provider::Profile`] | [providers](guide::providers) |
 //! | use OpenAI's Responses instead of Chat Completions | [`ChatRequest::wire_format`] | [providers](guide::providers) |
 //! | call from many threads | [`Client`] is `Send + Sync + Clone`; [`PoolConfig`] | [connections](guide::connections) |
-//! | turn texts into vectors | [`Client::embed`], [`EmbedRequest`] | |
+//! | turn texts into vectors | [`Client::embed`], [`EmbedRequest`] | [embeddings](guide::embeddings) |
 //! | print an answer as the model writes it | [`Client::stream`], [`ChatStream`] | [streaming](guide::streaming) |
 //! | let the model call functions, or get an answer of a type | [`Tool`], [`ChatResponse::parse`] | [tools](guide::tools) |
 //! | handle failures | [`Error`], [`ErrorKind`] | [errors](guide::errors) |

@@ -35,7 +35,7 @@ const fn chat(name: &'static str, path: &'static str) -> Chat {
 const MAX_COMPLETION: &str = "max_completion_tokens";
 
 /// All of them, with the path of their own base URL.
-const CHATS: [Chat; 48] = [
+const CHATS: [Chat; 49] = [
     chat("openai", "/v1"),
     Chat { limit: MAX_COMPLETION, ..chat("azure", "/openai/v1") },
     Chat { limit: MAX_COMPLETION, ..chat("azure-deployments", "/openai/deployments/some-model") },
@@ -71,6 +71,7 @@ const CHATS: [Chat; 48] = [
     chat("ovhcloud", "/v1"),
     chat("poe", "/v1"),
     chat("requesty", "/v1"),
+    Chat { names: false, ..chat("perplexity", "") },
     Chat { names: false, ..chat("sambanova", "/v1") },
     chat("scaleway", "/v1"),
     Chat { stream_options: false, ..chat("siliconflow", "/v1") },

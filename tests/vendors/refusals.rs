@@ -22,11 +22,12 @@ fn what_a_vendor_does_not_support_is_refused_before_sending() {
         let client = vendor_client(&server, name);
         let json_only = ["deepseek", "siliconflow", "xiaomi", "zai"].contains(&name);
         let bytes_only = ["ollama-openai", "ollama-cloud-openai", "xiaomi"].contains(&name);
+        let schema_only = ["lmstudio", "perplexity"].contains(&name);
         let no_images = name == "inception";
         let no_files = ["ollama-openai", "ollama-cloud-openai"].contains(&name);
         for (request, refused, expected) in [
             (schema(), json_only, "cannot enforce a JSON Schema"),
-            (object(), name == "lmstudio", "no JSON mode without a schema"),
+            (object(), schema_only, "no JSON mode without a schema"),
             (by_url(), bytes_only || no_images, "holds an image"),
             (by_bytes(), no_images, "holds an image"),
             (file(), no_files, "holds a file"),

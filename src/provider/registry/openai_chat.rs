@@ -193,6 +193,22 @@ pub(super) static ROWS: &[Row] = &[
                 ..FOLLOWER
             })
     }),
+    // Turns must alternate (its error `invalid_message`), names are not in its schema (perplexityai SDK
+    // 0.46.1), and JSON mode needs a schema (docs.perplexity.ai, "Structured Outputs").
+    Row::chat("perplexity", &["perplexity_ai"], "https://api.perplexity.ai", |profile| {
+        profile
+            .model_names(ModelNames::Plain)
+            .embeddings(EmbeddingFormat::Perplexity)
+            .docs("https://docs.perplexity.ai/api-reference/chat-completions-post")
+            .base_url_variables(["PERPLEXITY_BASE_URL", "PERPLEXITY_API_BASE"])
+            .key_variables(["PERPLEXITY_API_KEY", "PERPLEXITYAI_API_KEY"])
+            .dialect(Dialect {
+                message_names: false,
+                reasoning_back: ReasoningBack::Never,
+                response_formats: ResponseFormats::JsonSchema,
+                ..FOLLOWER
+            })
+    }),
     // Names on messages are not in its schema (sambanova/sambanova-python).
     Row::chat("sambanova", &[], "https://api.sambanova.ai/v1", |profile| {
         profile
