@@ -77,9 +77,9 @@ fn a_provider_without_embeddings_or_without_chats_says_so() {
     assert!(error.message().contains("no embeddings are known for anthropic"), "{error}");
 
     let url = server.base_url("openai");
-    let profile = Profile::embeddings_only("acme", EmbeddingFormat::OpenAiCompatible, url.clone());
+    let profile = Profile::embeddings_only("acme", EmbeddingFormat::OpenAiCompatible, url);
     let json = serde_json::to_string(&profile).unwrap();
-    assert_eq!(Profile::from_json(&json).unwrap(), [profile.clone()]);
+    assert_eq!(Profile::from_json(&json).unwrap(), std::slice::from_ref(&profile));
     let acme = Client::builder().profile(profile).api_key(KEY).model("acme-embed").build().unwrap();
     for error in [
         acme.chat("hi").unwrap_err(),
