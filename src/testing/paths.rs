@@ -73,7 +73,12 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         return Some(Endpoint { base, format, spoken: &[Vertex], embeddings: &[] });
     }
     if let Some(base) = bedrock::base(path) {
-        return Some(Endpoint { base, format: Format::Converse, spoken: &[Bedrock], embeddings: &[] });
+        return Some(Endpoint {
+            base,
+            format: Format::Converse,
+            spoken: &[Bedrock],
+            embeddings: &[],
+        });
     }
     let fixed = [
         ("/embeddings", Format::Embeddings, OPENAI),
