@@ -12,7 +12,7 @@ use tollgate::{ChatRequest, Client, Message, Tool};
 
 /// A provider in one of its formats. Each format has one row or more in [`SIDES`].
 struct Side {
-    /// Tells the rows apart, in messages and in the ids of calls.
+    /// A name for messages and for the ids of calls.
     name: &'static str,
     provider: &'static str,
     format: Format,

@@ -139,7 +139,7 @@ impl ProviderConfig {
                     Err(problem) => problems.push(problem),
                 }
             }
-            // A profile of one's own may have another address.
+            // A profile that the program made may have another address.
             let builtin = Profile::builtin(profile.id.as_str());
             let is_own = builtin.is_some_and(|own| own.base_url == profile.base_url);
             if is_own && self.base_url.is_none() {
@@ -159,7 +159,7 @@ impl ProviderConfig {
             place.and_then(|place| place.map_err(|problem| problems.push(problem)).ok());
         if let Some(place) = &mut place {
             place.or_project(own_project.as_deref());
-            // A profile of one's own may have another address.
+            // A profile that the program made may have another address.
             if Profile::builtin(profile.id.as_str())
                 .is_some_and(|own| own.base_url == profile.base_url)
             {

@@ -73,7 +73,7 @@ impl Settings {
 
 #[cfg(feature = "vertex")]
 impl Settings {
-    /// The proxy for a URL that is no provider's, if any.
+    /// The proxy for a URL outside of any provider, if there is one.
     ///
     /// # Errors
     ///

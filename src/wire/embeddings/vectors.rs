@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::base64;
 
-/// A vector as it stands in a body.
+/// A vector, in the form that a body has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::wire) enum Vector {
     /// An array of numbers. An element that is not a number is a NaN, so that

@@ -54,7 +54,7 @@ struct Failure {
 enum Outcome<T> {
     Made(T),
     Failed(Error),
-    /// Its own caller ran out of time or cancelled. Another must begin anew.
+    /// Its own caller ran out of time or cancelled. Another must start again.
     Abandoned,
 }
 
