@@ -188,6 +188,7 @@ fn wire(provider: &str) -> Wire {
         "cohere" => Wire::Cohere,
         "gemini" => Wire::Gemini,
         "ollama" => Wire::Ollama,
+        "responses" => Wire::OpenAiResponses,
         _ => Wire::OpenAiChat,
     }
 }

@@ -18,21 +18,27 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 22] = [
+pub(crate) const ALL: [Path; 28] = [
     path("call", 200, calls::chat),
     path("stream", 3, calls::stream),
     path("stream_decode_openai", 3, |_| workload::stream_decode("openai")),
     path("stream_decode_anthropic", 3, |_| workload::stream_decode("anthropic")),
     path("stream_decode_gemini", 3, |_| workload::stream_decode("gemini")),
+    path("stream_decode_responses", 3, |_| workload::stream_decode("responses")),
+    path("stream_decode_cohere", 3, |_| workload::stream_decode("cohere")),
     path("sse_openai", 10, |_| workload::sse("openai")),
     path("sse_anthropic", 10, |_| workload::sse("anthropic")),
     path("sse_gemini", 10, |_| workload::sse("gemini")),
     path("answer_decode_openai", 200, |_| workload::answer_decode("openai")),
     path("answer_decode_anthropic", 200, |_| workload::answer_decode("anthropic")),
     path("answer_decode_gemini", 200, |_| workload::answer_decode("gemini")),
+    path("answer_decode_responses", 200, |_| workload::answer_decode("responses")),
+    path("answer_decode_cohere", 200, |_| workload::answer_decode("cohere")),
     path("encode_long_openai", 20, |_| workload::encode_long("openai")),
     path("encode_long_anthropic", 20, |_| workload::encode_long("anthropic")),
     path("encode_long_gemini", 20, |_| workload::encode_long("gemini")),
+    path("encode_long_responses", 20, |_| workload::encode_long("responses")),
+    path("encode_long_cohere", 20, |_| workload::encode_long("cohere")),
     path("encode_small_openai", 500, |_| workload::encode_small("openai")),
     path("encode_small_anthropic", 500, |_| workload::encode_small("anthropic")),
     path("encode_small_gemini", 500, |_| workload::encode_small("gemini")),

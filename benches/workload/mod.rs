@@ -58,7 +58,9 @@ pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     Workload::of_bytes(body.len(), move || {
         let mut decoder = match provider {
             "anthropic" => StreamDecoder::anthropic(),
+            "cohere" => StreamDecoder::cohere(),
             "gemini" => StreamDecoder::gemini(),
+            "responses" => StreamDecoder::openai_responses(),
             _ => StreamDecoder::openai_chat(),
         };
         let mut seen = 0;

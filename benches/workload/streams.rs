@@ -36,7 +36,9 @@ pub(crate) fn pieces() -> impl Iterator<Item = &'static str> {
 pub(crate) fn body(provider: &str) -> Vec<u8> {
     match provider {
         "anthropic" => anthropic(),
+        "cohere" => cohere(),
         "gemini" => gemini(),
+        "responses" => responses(),
         _ => openai(),
     }
     .into_bytes()
@@ -117,6 +119,79 @@ fn gemini() -> String {
     }
     let signed = r#"{"text": "","thoughtSignature": "EpoCCpcCARFNMg8TA4fMkY"}"#;
     chunk(signed, r#","finishReason": "STOP""#, CHUNKS);
+    body
+}
+
+/// Events as Cohere's page "Streaming" has them.
+fn cohere() -> String {
+    let mut body = String::new();
+    let mut event = |name: &str, rest: &str| {
+        let data = format!(r#"{{"type":"{name}"{rest}}}"#);
+        write_event(&mut body, Some(name), &data);
+    };
+    event(
+        "message-start",
+        r#","id":"c14c80c3-18eb-4519-9460-6c92edd8cfb4","delta":{"message":{"role":"assistant","content":[],"tool_plan":"","tool_calls":[],"citations":[]}}"#,
+    );
+    event(
+        "content-start",
+        r#","index":0,"delta":{"message":{"content":{"type":"text","text":""}}}"#,
+    );
+    for piece in pieces() {
+        let delta = format!(
+            r#","index":0,"delta":{{"message":{{"content":{{"text":{}}}}}}}"#,
+            json!(piece)
+        );
+        event("content-delta", &delta);
+    }
+    event("content-end", r#","index":0"#);
+    event(
+        "message-end",
+        r#","delta":{"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":14,"output_tokens":1000},"tokens":{"input_tokens":507,"output_tokens":1000}}}"#,
+    );
+    body
+}
+
+/// Events as "Streaming events" in OpenAI's API reference has them.
+fn responses() -> String {
+    let mut body = String::new();
+    let mut number = 0;
+    let mut event = |name: &str, rest: &str| {
+        let data = format!(r#"{{"type":"{name}","sequence_number":{number},{rest}}}"#);
+        write_event(&mut body, Some(name), &data);
+        number += 1;
+    };
+    let response = |status: &str, output: &str, usage: &str| {
+        format!(
+            r#""response":{{"id":"resp_68ae4b5a0b7c81a2a3c5d6e7f8091a2b","object":"response","created_at":1761300000,"status":"{status}","error":null,"incomplete_details":null,"model":"gpt-5.2-2025-12-11","output":[{output}],"service_tier":"default","store":false,"usage":{usage}}}"#
+        )
+    };
+    let item = |status: &str, content: &str| {
+        format!(
+            r#"{{"id":"msg_68ae4b5b6d2c81a2","type":"message","status":"{status}","content":[{content}],"role":"assistant"}}"#
+        )
+    };
+    let part = |text: &str| {
+        format!(r#"{{"type":"output_text","annotations":[],"logprobs":[],"text":{}}}"#, json!(text))
+    };
+    let place = r#""item_id":"msg_68ae4b5b6d2c81a2","output_index":0,"content_index":0"#;
+    let text: String = pieces().collect();
+    event("response.created", &response("in_progress", "", "null"));
+    event("response.in_progress", &response("in_progress", "", "null"));
+    let empty = item("in_progress", "");
+    event("response.output_item.added", &format!(r#""output_index":0,"item":{empty}"#));
+    event("response.content_part.added", &format!(r#"{place},"part":{}"#, part("")));
+    for piece in pieces() {
+        let delta =
+            format!(r#"{place},"delta":{},"logprobs":[],"obfuscation":"4fRb2kJQx""#, json!(piece));
+        event("response.output_text.delta", &delta);
+    }
+    event("response.output_text.done", &format!(r#"{place},"text":{},"logprobs":[]"#, json!(text)));
+    event("response.content_part.done", &format!(r#"{place},"part":{}"#, part(&text)));
+    let done = item("completed", &part(&text));
+    event("response.output_item.done", &format!(r#""output_index":0,"item":{done}"#));
+    let usage = r#"{"input_tokens":14,"input_tokens_details":{"cached_tokens":0},"output_tokens":1000,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":1014}"#;
+    event("response.completed", &response("completed", &done, usage));
     body
 }
 
