@@ -3,6 +3,7 @@
 //! ```text
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- overhead [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- stream [--json] [--quick] [--arms A,B]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- instructions [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- scale [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
@@ -16,6 +17,10 @@
 //! `--arms` chooses among the clients. For a profiler, start the server with
 //! `sleep 1h | compare serve http`, which prints its port, and the client with
 //! `arm overhead tollgate http://localhost:PORT/at-once/v1 CALLS`.
+//!
+//! `instructions` counts the user-mode instructions (with valgrind) and the system calls (with
+//! strace) of a call and of a stream, over HTTP and HTTPS. They do not depend on the machine's
+//! load.
 //!
 //! `scale` measures how near 256 calls at once come to the ideal where each takes 200 ms,
 //! and the memory of 1,000 open streams.
@@ -46,6 +51,7 @@ mod failure;
 mod flags;
 mod footprint;
 mod idle;
+mod instructions;
 mod metrics;
 mod overhead;
 mod peer;
@@ -65,6 +71,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
                      | compare stream [--json] [--quick] [--arms A,B] \
+                     | compare instructions [--json] [--quick] [--arms A,B] \
                      | compare scale [--json] [--quick] [--arms A,B] \
                      | compare pool [--json] [--quick] \
                      | compare costs [--json] [--quick] | compare metrics [--json] [--quick] \
@@ -75,6 +82,9 @@ fn main() -> ExitCode {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["overhead", ref flags @ ..] => return failure::exit(overhead::overhead(flags)),
         ["stream", ref flags @ ..] => return failure::exit(stream::stream(flags)),
+        ["instructions", ref flags @ ..] => {
+            return failure::exit(instructions::instructions(flags));
+        }
         ["scale", ref flags @ ..] => return failure::exit(scale::scale(flags)),
         ["footprint", ref flags @ ..] => return failure::exit(footprint::footprint(flags)),
         // What these run in processes of their own.

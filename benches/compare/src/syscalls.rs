@@ -66,7 +66,8 @@ fn of(peer: &str, effort: Effort) -> Result<Counts, String> {
     let few = 10;
     let many = if effort.quick { 110 } else { 510 };
     let server = call::server();
-    let count = |requests| count(peer, &call::url(&server), requests);
+    let count =
+        |requests: u32| count(&["requests", peer, &call::url(&server), &requests.to_string()]);
     let (base, mut all) = (count(few)?, count(many)?);
     for (name, calls) in &mut all {
         *calls = (*calls - base.get(name).unwrap_or(&0.0)) / f64::from(many - few);
@@ -77,12 +78,13 @@ fn of(peer: &str, effort: Effort) -> Result<Counts, String> {
     Ok(Counts { network, other })
 }
 
-fn count(peer: &str, url: &str, requests: u32) -> Result<BTreeMap<String, f64>, String> {
+/// The system calls of this program with these arguments.
+pub fn count(args: &[&str]) -> Result<BTreeMap<String, f64>, String> {
     let program = env::current_exe().map_err(|cause| cause.to_string())?;
     let output = Command::new("strace")
         .args(["-f", "-c", "-qq"])
         .arg(program)
-        .args(["requests", peer, url, &requests.to_string()])
+        .args(args)
         .output()
         .map_err(|cause| format!("strace cannot be run: {cause}"))?;
     let report = String::from_utf8_lossy(&output.stderr);
