@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{KEY, loopback, quick_retries};
+use support::{KEY, chat_profiles, loopback, quick_retries};
 use tollgate::provider::Profile;
 use tollgate::testing::Reply;
 use tollgate::{Client, Error, ErrorKind};
@@ -23,7 +23,7 @@ fn ask(profile: Profile, url: &str) -> [Result<(), Error>; 2] {
 
 #[test]
 fn every_provider_is_answered_at_its_own_path() {
-    for profile in Profile::all().filter(|profile| profile.format.is_some()) {
+    for profile in chat_profiles() {
         let server = loopback();
         let url = server.base_url(profile.id.clone());
         let id = profile.id.clone();
@@ -35,7 +35,7 @@ fn every_provider_is_answered_at_its_own_path() {
 
 #[test]
 fn every_provider_gets_a_404_at_a_path_that_is_not_its_own() {
-    for profile in Profile::all().filter(|profile| profile.format.is_some()) {
+    for profile in chat_profiles() {
         let server = loopback();
         let url = server.base_url(profile.id.clone());
         server.reply(Reply::text("for somebody else"));

@@ -3,7 +3,7 @@
 mod support;
 
 use std::sync::{Arc, Mutex};
-use support::{KEY, loopback, quick_retries};
+use support::{KEY, chat_profiles, loopback, quick_retries};
 use tollgate::observe::{Call, CallEnd, Observer};
 use tollgate::provider::Profile;
 use tollgate::testing::{Loopback, Reply};
@@ -94,7 +94,7 @@ fn assert_named(server: &Loopback, builder: ClientBuilder, provider: &str) -> Cl
 #[test]
 fn every_provider_of_the_registry_has_its_id_in_errors_metrics_observers_and_books() {
     let server = loopback();
-    for profile in Profile::all().filter(|profile| profile.format.is_some()) {
+    for profile in chat_profiles() {
         let provider = profile.id.as_str();
         assert_named(&server, builder(&server, provider, "some-model"), provider);
     }

@@ -246,7 +246,7 @@ fn a_client_without_project_or_credentials_says_what_to_set() {
         (ProviderConfig::new("groq").api_key("k").project("p"), "for OpenAI and Vertex AI only"),
         (
             ProviderConfig::new("openai").api_key("k").location("eu"),
-            "location is for Vertex AI only",
+            "location is for Vertex AI and Bedrock only",
         ),
         (vertex().organization("o"), "organization is for OpenAI only; vertex has none"),
         (

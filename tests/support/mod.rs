@@ -15,10 +15,19 @@ pub(crate) mod tls;
 
 use std::thread;
 use std::time::{Duration, Instant};
+use tollgate::provider::{Format, Profile};
 use tollgate::testing::Loopback;
 use tollgate::{CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, RetryConfig};
 
 pub(crate) const KEY: &str = "sk-loopback-secret-key";
+
+/// The known providers that have chats in this build: Bedrock needs its feature.
+pub(crate) fn chat_profiles() -> impl Iterator<Item = Profile> {
+    let is_built = |profile: &Profile| {
+        profile.format.is_some_and(|format| cfg!(feature = "bedrock") || format != Format::Bedrock)
+    };
+    Profile::all().filter(is_built)
+}
 
 pub(crate) fn loopback() -> Loopback {
     Loopback::start().expect("a free port on 127.0.0.1")
