@@ -49,7 +49,7 @@
 //! | `native-tls` | no | the operating system's TLS instead; combine with `default-features = false` |
 //! | `bedrock` | no | [Amazon Bedrock](guide::providers): AWS's signatures and event streams |
 //! | `sqlite` | no | [`SqliteLedger`](guide::processes): budgets in a file that processes share |
-//! | `vertex` | no | [`GoogleCredentials`](provider::GoogleCredentials): Google Cloud's credentials for Vertex AI |
+//! | `vertex` | no | [Vertex AI](guide::vertex): Google Cloud's credentials |
 //! | `tracing` | no | [`TracingObserver`](guide::tracing): spans for the `tracing` crate |
 //! | `metrics` | no | [`MetricsObserver`](guide::tracing): counts and histograms for the `metrics` crate |
 //! | `testing` | no | [the loopback provider](guide::testing): a server for your tests |
