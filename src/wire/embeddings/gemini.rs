@@ -21,7 +21,11 @@ pub(in crate::wire) static GEMINI: EmbeddingWire = EmbeddingWire {
 };
 
 /// 100 texts: "BatchEmbedContentsRequest.requests: at most 100 requests can be in one batch"
-/// (geldata/gel #9032). The API has no setting for longer texts, and cuts them off without a word.
+/// (geldata/gel #9032).
+///
+/// That longer texts are cut off is an assumption: Google documents `autoTruncate` for Vertex AI
+/// alone, and does not say what the Gemini API does (discuss.ai.google.dev, topic 190649). If it
+/// refused them, nothing would be billed, so a budget holds either way.
 fn limits(target: Target<'_>) -> Limits {
     Limits {
         texts: 100,

@@ -1,4 +1,4 @@
-//! Jina's embeddings: `POST /v1/embeddings` (api.jina.ai/docs, "Create Embeddings").
+//! Jina's embeddings: `POST /v1/embeddings` (api.jina.ai/openapi.json).
 //!
 //! [`extra`](crate::embed::EmbedRequest::extra) sets what only Jina has, such as `late_chunking` and
 //! `normalized`.
@@ -19,10 +19,14 @@ pub(in crate::wire) static JINA: EmbeddingWire = EmbeddingWire {
     decode: openai::decode,
 };
 
-/// 512 texts, of 8,192 tokens until the third generation and 32,768 from the fourth (the models'
-/// pages on jina.ai). The prompt for a task has fewer than 16 tokens.
+/// 8,192 tokens for each text until the third generation and in the small models (`nano`), 32,768 in
+/// the others from the fourth on (the models' pages, jina.ai/models).
+///
+/// Two numbers are assumptions: 512 texts, which Jina states for `/v1/classify` alone, and at most
+/// 16 tokens for the prompt of a task.
 fn limits(target: Target<'_>) -> Limits {
-    let is_short = ["-v1", "-v2", "-v3", "clip"].iter().any(|part| target.model.contains(part));
+    let is_short =
+        ["-v1", "-v2", "-v3", "clip", "-nano"].iter().any(|part| target.model.contains(part));
     Limits {
         texts: 512,
         text_tokens: Some(if is_short { 8_192 } else { 32_768 }),
@@ -60,23 +64,22 @@ fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     Ok(body)
 }
 
-/// Returns the task. Only the third generation has `classification` and `separation`, and only later
-/// ones have `code.query` (qdrant.tech/documentation/embeddings/jina-embeddings and the models'
-/// pages).
+/// Returns the task (api.jina.ai/openapi.json, `task` of each model). The third generation calls
+/// clustering `separation`. The fourth has `code.query` instead of classification and clustering.
+/// The models for code have pairs of tasks; the one for searching code with words is `nl2code`.
 fn task(batch: &Batch<'_>, input_type: InputType) -> Result<&'static str, Error> {
     let model = batch.target.model;
     let is_third = model.contains("-v3");
-    let all = ["query", "document", "similarity"];
-    let known: &[&str] = if is_third {
+    let is_code = model.contains("code-embeddings");
+    let known: &[&str] = if is_code {
+        &["query", "document", "code_query"]
+    } else if is_third || model.contains("-v5") {
         &["query", "document", "similarity", "classification", "clustering"]
     } else if model.contains("-v2") || model.contains("-v1") {
         &[]
-    } else if model.contains("-v5") {
-        &["query", "document", "similarity", "classification", "clustering"]
     } else {
         &["query", "document", "similarity", "code_query"]
     };
-    debug_assert!(known.is_empty() || known.starts_with(&all));
     if known.is_empty() {
         return Err(Error::invalid_request(format!(
             "the request sets the input type {input_type}, but {model} has none; leave it unset, or \
@@ -87,6 +90,8 @@ fn task(batch: &Batch<'_>, input_type: InputType) -> Result<&'static str, Error>
         return Err(other_input_type(batch, input_type, known));
     }
     Ok(match input_type {
+        InputType::Query | InputType::CodeQuery if is_code => "nl2code.query",
+        InputType::Document if is_code => "nl2code.passage",
         InputType::Query => "retrieval.query",
         InputType::Document => "retrieval.passage",
         InputType::Similarity => "text-matching",

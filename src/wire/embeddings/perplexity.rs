@@ -20,7 +20,8 @@ pub(in crate::wire) static PERPLEXITY: EmbeddingWire = EmbeddingWire {
     decode: |body| openai::decode_as(body, Vector::signed_bytes),
 };
 
-/// 512 texts, 32K tokens for each, 120,000 for all (API reference, `input`).
+/// "Maximum 512 texts per request. Each input must not exceed 32K tokens. All inputs in a single
+/// request must not exceed 120,000 tokens combined." (perplexity-py, `EmbeddingCreateParams.input`).
 fn limits(_: Target<'_>) -> Limits {
     Limits { texts: 512, tokens: Some(120_000), text_tokens: Some(32_768), ..Limits::DEFAULT }
 }

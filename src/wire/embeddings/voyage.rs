@@ -16,13 +16,16 @@ pub(in crate::wire) static VOYAGE: EmbeddingWire = EmbeddingWire {
     decode: openai::decode,
 };
 
-/// 1,000 texts, and as many tokens as the page lists for each model, 120,000 for those it does not
-/// list. A prompt for the input type ("Represent the query for retrieving supporting documents: ")
-/// has fewer than 16 tokens. Longer texts are cut off unless the request says otherwise.
+/// 1,000 texts, and a number of tokens that depends on the model (mongodb.com/docs/voyageai, "Text
+/// Embeddings"; older models: docs.voyageai.com/docs/embeddings). Models without an entry there get
+/// 120,000, the smallest number. Longer texts are cut off unless the request says otherwise.
+///
+/// Voyage adds a prompt for the input type, such as "Represent the query for retrieving supporting
+/// documents: ". That it has at most 16 tokens is an assumption; it has eight words.
 fn limits(target: Target<'_>) -> Limits {
     let (tokens, text_tokens) = match target.model {
         "voyage-4-lite" | "voyage-3.5-lite" => (1_000_000, 32_000),
-        "voyage-4" | "voyage-3.5" => (320_000, 32_000),
+        "voyage-4" | "voyage-3.5" | "voyage-code-4" => (320_000, 32_000),
         "voyage-2" => (320_000, 4_000),
         "voyage-law-2" | "voyage-code-2" | "voyage-large-2" => (120_000, 16_000),
         _ => (120_000, 32_000),

@@ -53,8 +53,9 @@ fn compatible_limits(target: Target<'_>) -> Limits {
         // "The maximum number of texts is 10" for text-embedding-v3 and v4 (Alibaba Cloud Model
         // Studio, "Text embedding").
         "alibaba" => 10,
-        // "input batch size 136 > maximum allowed batch size 64" (apecloud/ApeRAG #716).
-        "siliconflow" => 64,
+        // "input batch size 473 > maximum allowed batch size 64" (n4ze3m/page-assist #371). RAGFlow
+        // sends at most 32 (`internal/entity/models/siliconflow.go`), which is safe in both cases.
+        "siliconflow" => 32,
         // text-embeddings-inference refuses more by default (`--max-client-batch-size`).
         "huggingface" => 32,
         _ => Limits::DEFAULT.texts,

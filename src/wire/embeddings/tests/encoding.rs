@@ -195,6 +195,7 @@ fn every_input_type_is_expressed_or_refused_with_those_that_exist() {
     let cohere = [It::Query, It::Document, It::Classification, It::Clustering];
     let jina_3 = [It::Query, It::Document, It::Classification, It::Clustering, It::Similarity];
     let jina_4 = [It::Query, It::Document, It::Similarity, It::CodeQuery];
+    let jina_code = [It::Query, It::Document, It::CodeQuery];
     for (format, model, known, listed) in [
         (Cohere, "embed-v4.0", &cohere[..], "clustering"),
         (Bedrock, "cohere.embed-v4:0", &cohere, "clustering"),
@@ -204,6 +205,7 @@ fn every_input_type_is_expressed_or_refused_with_those_that_exist() {
         (Jina, "jina-embeddings-v3", &jina_3, "similarity"),
         (Jina, "jina-embeddings-v4", &jina_4, "code_query"),
         (Jina, "jina-embeddings-v5-text-small", &jina_3, "similarity"),
+        (Jina, "jina-code-embeddings-1.5b", &jina_code, "code_query"),
         (Ollama, "bge-m3", &[], "has none"),
         (Gemini, "gemini-embedding-001", &all, ""),
         (Gemini, "gemini-embedding-2", &all, ""),
@@ -223,6 +225,25 @@ fn every_input_type_is_expressed_or_refused_with_those_that_exist() {
     }
     let error = encoded(Cohere, "embed-v4.0", &plain()).unwrap_err();
     assert!(error.message().contains("set one of query, document"), "{error}");
+}
+
+#[test]
+fn jinas_tasks_have_the_names_of_the_model() {
+    use InputType as It;
+
+    for (model, input_type, task) in [
+        ("jina-embeddings-v3", It::Clustering, "separation"),
+        ("jina-embeddings-v4", It::CodeQuery, "code.query"),
+        ("jina-embeddings-v5-text-small", It::Query, "retrieval.query"),
+        ("jina-embeddings-v5-text-small", It::Clustering, "clustering"),
+        ("jina-code-embeddings-0.5b", It::Query, "nl2code.query"),
+        ("jina-code-embeddings-0.5b", It::Document, "nl2code.passage"),
+        ("jina-code-embeddings-1.5b", It::CodeQuery, "nl2code.query"),
+    ] {
+        let request = EmbedRequest::from("a").input_type(input_type);
+        let (_, body) = encoded(EmbeddingFormat::Jina, model, &request).unwrap();
+        assert_eq!(body["task"], task, "{model} {input_type}");
+    }
 }
 
 #[test]
