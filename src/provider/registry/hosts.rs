@@ -164,17 +164,15 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["NVIDIA_API_KEY", "NVIDIA_NIM_API_KEY", "NIM_API_KEY"])
             .dialect(FOLLOWER)
     }),
-    // "ollama.com acts as a remote Ollama host" (docs.ollama.com/cloud).
+    // "ollama.com acts as a remote Ollama host" (docs.ollama.com/cloud). It has chat models only: its
+    // `/api/tags` lists no model for embeddings, and `/v1/embeddings` is a 404 (ollama/ollama #17129,
+    // #14496).
     Row::ollama("ollama-cloud", &[], "https://ollama.com", |profile| {
-        profile
-            .embeddings(EmbeddingFormat::Ollama)
-            .docs("https://docs.ollama.com/cloud")
-            .key_variables(["OLLAMA_API_KEY"])
+        profile.docs("https://docs.ollama.com/cloud").key_variables(["OLLAMA_API_KEY"])
     }),
     // Like `ollama-openai`.
     Row::chat("ollama-cloud-openai", &[], "https://ollama.com/v1", |profile| {
         profile
-            .embeddings(EmbeddingFormat::OpenAiCompatible)
             .docs("https://docs.ollama.com/api/openai-compatibility")
             .key_variables(["OLLAMA_API_KEY"])
             .prices("ollama-cloud")
