@@ -8,6 +8,10 @@ pub(super) static ROWS: &[Row] = &[
     // The client's settings can name project and location too, and the location decides the host:
     // `config/vertex.rs`. The key is one of express mode, as in vercel/ai; without one, the
     // credentials are Google Cloud's. Model names may start with `publishers/`.
+    //
+    // python-genai calls `v1beta1` (`_api_client.py`), but `v1` has all members that this crate sends:
+    // `responseJsonSchema` (`google.cloud.vertexai.v1.GenerationConfig`) and `thinkingConfig` with
+    // budget, level and thoughts (google-cloud-ai_platform-v1, `GenerationConfig::ThinkingConfig`).
     Row::vertex(
         "vertex",
         &["vertexai", "vertex-ai", "vertex_ai", "google-vertex", "google-vertex-ai"],

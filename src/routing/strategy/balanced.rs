@@ -5,10 +5,12 @@ use super::{Candidate, RoutedCall, Strategy, draw};
 /// Draws two targets at random, in proportion to their weights, and takes the one with less load:
 /// latency × calls in progress.
 ///
-/// Choosing the better of two spreads calls nearly as well as looking at all, and does not send
-/// every thread to the same target at once (M. Mitzenmacher, "The Power of Two Choices in
-/// Randomized Load Balancing", 2001). The load is that of tower's `peak_ewma`. A target without a
-/// measurement counts as fast as the fastest, so it gets calls at once, until they are in progress.
+/// The better of two spreads calls nearly as well as the best of all (M. Mitzenmacher, "The Power
+/// of Two Choices in Randomized Load Balancing", IEEE Transactions on Parallel and Distributed
+/// Systems 12(10), 2001), and threads that choose at the same moment do not all choose the same
+/// target. tower's `load::PeakEwma` computes the load in the same way. A target without a
+/// measurement is taken to be as fast as the fastest, so it gets calls at once, until its own calls
+/// in progress raise its load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Balanced;
 

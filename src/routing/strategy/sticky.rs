@@ -8,8 +8,8 @@ use super::{Candidate, RoutedCall, Strategy};
 /// cache.
 ///
 /// A new conversation goes to the target that its key ranks first (rendezvous hashing: D. Thaler
-/// and C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", 1998), in proportion to
-/// the weights. It stays there as long as the [cache](Self::cache_lifetime) lives. If the target
+/// and C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on
+/// Networking 6(1), 1998), in proportion to the weights. It stays there as long as the [cache](Self::cache_lifetime) lives. If the target
 /// fails or rests, the conversation moves, and stays at the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sticky {
@@ -24,8 +24,11 @@ impl Default for Sticky {
 
 impl Sticky {
     /// Sets how long a conversation stays at its target after its last call there. Default: 5 min,
-    /// the lifetime of Anthropic's prompt cache (platform.claude.com, "Prompt caching") and the
-    /// shortest of OpenAI's (platform.openai.com, "Prompt caching").
+    /// the default lifetime of Anthropic's prompt cache, which each use renews
+    /// (platform.claude.com/docs/en/build-with-claude/prompt-caching).
+    ///
+    /// OpenAI keeps prompts for "around 5 to 10 minutes of inactivity", and for at least 30 minutes
+    /// from GPT-5.6 (developers.openai.com/api/docs/guides/prompt-caching).
     #[must_use]
     pub const fn cache_lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
@@ -59,7 +62,7 @@ impl Strategy for Sticky {
 
 /// The rank of a target for a key. With `-weight / ln(hash)`, each target comes first for a share
 /// of the keys in proportion to its weight (J. Resch, "New Hashing Algorithms for Data Storage",
-/// 2015).
+/// SNIA Storage Developer Conference, 2015).
 fn score(one: &Candidate<'_>, key: u64) -> f64 {
     let hash = mix(name_hash(one.name) ^ mix(key));
     // Above 0 and below 1.

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The wire facts come from ollama/ollama (`docs/api.md`, `docs/openapi.yaml`, `docs/api/*.mdx`,
-//! `api/types.go`, `server/routes.go` of August 2026), ollama-python and recorded traffic, unless a
-//! comment names another source.
+//! `api/types.go`, `server/routes.go` of August 2026) and recorded traffic, unless a comment names
+//! another source.
 
 mod chunk;
 mod decode;
