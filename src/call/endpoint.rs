@@ -6,7 +6,7 @@ use ureq::http::Uri;
 
 use super::url;
 use crate::config::{ProviderSettings, Settings};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
 use crate::provider::Provider;
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
@@ -53,6 +53,21 @@ impl Endpoint {
         match &self.uri {
             Some((of, uri)) if *of == wire => Ok(uri.clone()),
             _ => url::endpoint(&self.settings.base, wire, model, delivery),
+        }
+    }
+
+    /// Completes an error of this provider: names it, says what to do, and drops credentials that
+    /// it has rejected.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        if error.kind() == ErrorKind::Authentication && error.status() == Some(401) {
+            if let Some(credentials) = &self.settings.credentials {
+                credentials.rejected();
+            }
+        }
+        let error = error.with_provider(self.id().as_str());
+        match self.settings.advice(&error) {
+            Some(advice) => error.with_advice(Some(advice)),
+            None => error,
         }
     }
 

@@ -244,11 +244,7 @@ where
             Err(error) => {
                 let change = ticket.failed(&error, after, streamed, now);
                 self.report(change, self.walk.current());
-                let error = error.with_provider(endpoint.id().as_str());
-                Err(match endpoint.settings.advice(&error) {
-                    Some(advice) => error.with_advice(Some(advice)),
-                    None => error,
-                })
+                Err(endpoint.explain(error))
             }
         }
     }

@@ -24,7 +24,7 @@ use super::prepared::Prepared;
 use super::routed::Routed;
 use super::routes::Route;
 use super::target::{self, Target};
-use crate::error::{Attempt, Error, ErrorKind};
+use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, SecondSending, Steps, Tried, Turn};
 use crate::routing::{RouteTrace, Ticket};
@@ -73,18 +73,7 @@ pub(super) fn run<O: Operation, T: Measured>(
     let ran = target.and_then(|target| {
         let endpoint = Arc::clone(&target.endpoint);
         let ran = attempts(caller, operation, &options, target, attempt, begun, &observed);
-        ran.map_err(|error| {
-            let error = error.with_provider(endpoint.id().as_str());
-            if error.kind() == ErrorKind::Authentication && error.status() == Some(401) {
-                if let Some(credentials) = &endpoint.settings.credentials {
-                    credentials.rejected();
-                }
-            }
-            match endpoint.settings.advice(&error) {
-                Some(advice) => error.with_advice(Some(advice)),
-                None => error,
-            }
-        })
+        ran.map_err(|error| endpoint.explain(error))
     });
     match ran {
         Ok(ran) => Ok((observed, ran)),

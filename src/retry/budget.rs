@@ -14,7 +14,9 @@ const TOKEN: u64 = 1_000_000;
 /// stream counts as successful at its first event. While the bucket is empty, the client does not
 /// retry, and calls fail with their first error. A provider that only fails therefore receives at
 /// most `capacity` requests beyond the calls themselves, from any number of threads. A provider
-/// that fails occasionally is retried as if there were no budget.
+/// that fails occasionally is retried as if there were no budget. A call that goes on to another
+/// target of a [route](crate::route::Route) takes no token, because that target gets no more load
+/// than the call itself.
 ///
 /// The rule and the defaults are those of the AWS SDKs' standard mode: 500 tokens, 5 for a retry, 1
 /// back for a success (`aws-smithy-runtime`, `token_bucket.rs`).

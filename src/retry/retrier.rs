@@ -121,11 +121,12 @@ impl Retrier<'_> {
     pub(crate) fn run<S: Steps>(mut self, steps: &mut S) -> Result<Tried<S::Answer>, Error> {
         let mut attempts = Vec::with_capacity(1);
         let mut before = None;
+        // Whether a retry has taken a token from the budget, and whether it is still to be made.
+        let (mut paid, mut owed) = (false, false);
         loop {
             let retries = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-            // The token of the retry that does not happen.
             let put_back = || {
-                if retries > 0 {
+                if owed {
                     self.bucket.put_back();
                 }
             };
@@ -143,6 +144,7 @@ impl Retrier<'_> {
                     return Err(ended(none, before, attempts));
                 }
             };
+            owed = false;
             let (provider, model) = (target.provider().to_owned(), target.model().to_owned());
             let started = (self.clock)();
             let mut second = self.bucket.second_sending();
@@ -160,7 +162,7 @@ impl Retrier<'_> {
             };
             let error = match outcome {
                 Ok(value) => {
-                    self.bucket.deposit(retries > 0 || resent);
+                    self.bucket.deposit(paid || resent);
                     steps.ended(&entry);
                     attempts.push(entry);
                     return Ok(Tried { value, attempts });
@@ -173,7 +175,10 @@ impl Retrier<'_> {
             steps.ended(&entry);
             attempts.push(entry);
             let after = match decision {
-                Decision::Retry { after, .. } => after,
+                Decision::Retry { after, .. } => {
+                    (paid, owed) = (true, true);
+                    after
+                }
                 Decision::FailOver => {
                     before = Some(root_cause(before, error));
                     continue;
@@ -220,9 +225,11 @@ impl Retrier<'_> {
             left: self.bounds.deadline.remaining(now),
         });
         match decision {
-            Decision::GiveUp(_) => decision,
-            _ if self.bucket.withdraw() => decision,
-            _ => Decision::GiveUp(GiveUp::BudgetSpent),
+            Decision::Retry { .. } if !self.bucket.withdraw() => {
+                Decision::GiveUp(GiveUp::BudgetSpent)
+            }
+            // Going on to another target adds no load to the one that failed.
+            decision => decision,
         }
     }
 }

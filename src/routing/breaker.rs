@@ -66,6 +66,8 @@ pub(crate) struct Breaker {
     changes: u64,
     /// The length of the next rest.
     next_rest: Duration,
+    /// The failures since the last call that was served.
+    in_a_row: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -104,6 +106,7 @@ impl Breaker {
             state: State::Closed { since: None },
             changes: 0,
             next_rest: config.rest,
+            in_a_row: 0,
         }
     }
 
@@ -168,8 +171,10 @@ impl Breaker {
             }
             Outcome::Failed => {
                 self.count(true, current, now);
-                let is_too_much = self.calls.sum(now).all >= self.config.min_calls.max(1)
+                let is_share_too_large = self.calls.sum(now).all >= self.config.min_calls.max(1)
                     && self.failure_share(now) >= self.config.failure_share;
+                let is_row_too_long = self.in_a_row >= self.config.consecutive_failures.max(1);
+                let is_too_much = is_share_too_large || is_row_too_long;
                 let closed = matches!(self.state, State::Closed { .. });
                 (closed && is_too_much)
                     .then(|| self.open(self.next_rest, RestReason::Failures, now))
@@ -206,6 +211,7 @@ impl Breaker {
     fn count(&mut self, failed: bool, current: bool, now: Instant) {
         if current {
             self.calls.add(Calls { all: 1, failed: u32::from(failed) }, now);
+            self.in_a_row = if failed { self.in_a_row.saturating_add(1) } else { 0 };
         }
     }
 
@@ -251,6 +257,7 @@ impl Breaker {
         self.changes += 1;
         self.next_rest = self.config.rest;
         self.calls.clear();
+        self.in_a_row = 0;
         Change::Returned
     }
 }
@@ -301,6 +308,22 @@ mod tests {
             call(&mut breaker, Outcome::Failed, now + SECOND * 200);
         }
         assert!(breaker.is_ready(now + SECOND * 200), "the earlier failures are long past");
+    }
+
+    #[test]
+    fn failures_one_after_the_other_rest_a_busy_target() {
+        let (mut breaker, now) = breaker();
+        for _ in 0..1_000 {
+            call(&mut breaker, Outcome::Served, now);
+        }
+        for _ in 0..4 {
+            assert_eq!(call(&mut breaker, Outcome::Failed, now), None);
+        }
+        call(&mut breaker, Outcome::Served, now);
+        for _ in 0..4 {
+            assert_eq!(call(&mut breaker, Outcome::Failed, now), None, "one was served between");
+        }
+        assert!(call(&mut breaker, Outcome::Failed, now).is_some());
     }
 
     #[test]

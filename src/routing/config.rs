@@ -19,6 +19,9 @@ pub struct BreakerConfig {
     pub min_calls: u32,
     /// The share of failed calls, above 0 and at most 1, at which the target rests. Default: 0.5.
     pub failure_share: f64,
+    /// The number of calls that fail one after the other at which the target rests, whatever the
+    /// share. At a busy target, the share alone would take long. Default: 5.
+    pub consecutive_failures: u32,
     /// How long it rests the first time. Each failed try doubles it. Default: 5 s.
     #[serde(with = "super::seconds")]
     pub rest: Duration,
@@ -37,6 +40,7 @@ impl Default for BreakerConfig {
             window: Duration::from_secs(30),
             min_calls: 5,
             failure_share: 0.5,
+            consecutive_failures: 5,
             rest: Duration::from_secs(5),
             max_rest: Duration::from_secs(300),
             recovery: Duration::from_secs(30),
@@ -63,6 +67,13 @@ impl BreakerConfig {
     #[must_use]
     pub fn failure_share(mut self, share: f64) -> Self {
         self.failure_share = share;
+        self
+    }
+
+    /// Sets the number of calls that fail one after the other at which a target rests. Default: 5.
+    #[must_use]
+    pub fn consecutive_failures(mut self, calls: u32) -> Self {
+        self.consecutive_failures = calls;
         self
     }
 

@@ -281,6 +281,52 @@ fn if_every_call_fails_the_budget_limits_the_requests_sent() {
     assert_eq!(sent.get(), 1020);
 }
 
+/// A call whose first target fails, and whose second target answers.
+struct SecondTarget {
+    failed: bool,
+}
+
+impl Steps for SecondTarget {
+    type Target = Somewhere;
+    type Answer = ();
+
+    fn choose(&mut self) -> Result<Turn<Somewhere>, Error> {
+        Ok(Turn::Attempt(Somewhere))
+    }
+
+    fn attempt(&mut self, _: Somewhere, _: u32, _: &mut SecondSending<'_>) -> Result<(), Error> {
+        if std::mem::replace(&mut self.failed, true) { Ok(()) } else { Err(server_error()) }
+    }
+
+    fn decide(&mut self, _: &Failed<'_>) -> Decision {
+        Decision::FailOver
+    }
+
+    fn ended(&mut self, _: &Attempt) {}
+}
+
+#[test]
+fn going_on_to_another_target_takes_nothing_from_the_budget() {
+    let world = World::new();
+    let bucket = Bucket::new(RetryBudget { capacity: 1, refill: 0.0 });
+    assert!(bucket.withdraw(), "it is empty now");
+    let (policy, clock) = (even(2), || world.begun);
+    let bounds = Bounds { deadline: Deadline::after(world.begun, SECOND * 60), cancel: None };
+    let retrier = Retrier {
+        policy: &policy,
+        bucket: &bucket,
+        backoff: policy.backoff(),
+        sleeper: &world,
+        clock: &clock,
+        bounds: &bounds,
+        begun: world.begun,
+    };
+    let tried = retrier.run(&mut SecondTarget { failed: false }).unwrap();
+    let decisions: Vec<_> = tried.attempts.iter().map(|attempt| attempt.decision).collect();
+    assert_eq!(decisions, [Some(Decision::FailOver), None]);
+    assert_eq!((bucket.left(), world.sleeps()), (0, vec![]));
+}
+
 #[test]
 fn if_calls_succeed_after_retries_the_budget_does_not_shrink() {
     let world = World::new();
