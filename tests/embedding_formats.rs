@@ -163,6 +163,13 @@ fn the_registry_knows_where_each_vendor_embeds() {
             "/v1/projects/test/locations/test/publishers/google/models/text-embedding-005:predict",
             "x-goog-api-key",
         ),
+        #[cfg(feature = "bedrock")]
+        (
+            "bedrock",
+            "cohere.embed-english-v3",
+            "/model/cohere.embed-english-v3/invoke",
+            "authorization",
+        ),
     ] {
         let server = loopback();
         server.respond(answer);

@@ -1,6 +1,7 @@
 //! Amazon Bedrock.
 
 use super::Row;
+use crate::embed::EmbeddingFormat;
 use crate::provider::ModelNames;
 
 pub(super) static ROWS: &[Row] = &[
@@ -20,6 +21,7 @@ pub(super) static ROWS: &[Row] = &[
                 .base_url_variables(["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"])
                 .key_variables(["AWS_BEARER_TOKEN_BEDROCK"])
                 .key_optional()
+                .embeddings(EmbeddingFormat::Bedrock)
                 .prices("aws")
         },
     ),
