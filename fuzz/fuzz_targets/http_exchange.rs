@@ -30,6 +30,7 @@ const STRICTER: &[&str] = &[
     "status 101",
     // ureq-proto trims sizes, accepts "+5", and looks at neither extensions nor trailers.
     "a chunk size is not a hexadecimal number",
+    "a chunk does not end where its size says",
     "a chunk size line ends with a bare line feed",
     "a chunk size or trailer line has a bare carriage return",
     "a chunk extension has a control character",

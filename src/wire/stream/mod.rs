@@ -204,9 +204,14 @@ impl Decoder {
             Sniffed::Unknown { brace: seen } => *brace = seen,
             // Either can start with a byte order mark, which the parser strips.
             Sniffed::Stream(sent) => {
-                let new = || Frames::new(sent, self.longest);
-                let begun = mem::replace(frames, new());
-                self.body = Body::Stream(if sent == framing { begun } else { new() });
+                let mut sent_frames = Frames::new(sent, self.longest);
+                if sent == framing {
+                    mem::swap(frames, &mut sent_frames);
+                } else {
+                    // The blanks so far are the start of its first line, and too few for a limit.
+                    let _ = sent_frames.push(&self.start, |_| Ok(()));
+                }
+                self.body = Body::Stream(sent_frames);
             }
             Sniffed::Whole { skip } => {
                 let earlier: &[u8] = if *brace { b"{" } else { b"" };
