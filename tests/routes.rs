@@ -455,6 +455,14 @@ fn mistakes_in_routes_are_found_when_the_client_is_built() {
 }
 
 #[test]
+fn a_misspelled_route_gets_the_names_of_those_that_exist() {
+    let client = Servers::start().client();
+    let error = client.chat(ChatRequest::from("hi").model("al")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(error.to_string().ends_with("; the client's routes are \"all\""), "{error}");
+}
+
+#[test]
 fn only_chats_go_along_a_route() {
     let client = Servers::start().client();
     let embedded = client.embed(["a text"]).unwrap_err();

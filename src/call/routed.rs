@@ -203,7 +203,7 @@ where
                 }
                 // Nothing was sent. What this target cannot do, another may.
                 Err(error) => {
-                    self.walk.cannot_serve(at, error.to_string());
+                    self.walk.cannot_serve(at, error.message().to_owned());
                     self.unfit = Some(error);
                 }
             }

@@ -9,7 +9,7 @@ use super::target::{Asked, Target};
 use crate::chat::Usage;
 use crate::config::{CheckedRoute, Settings};
 use crate::cost::{Money, Prices};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::provider::{self, Provider};
 use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
 use crate::transport::Transport;
@@ -92,6 +92,18 @@ impl Routes {
         let Asked::Model(None, asked) = asked else { return None };
         let name = asked.or(model)?;
         self.0.iter().find(|route| route.state.name == name)
+    }
+
+    /// Adds the names of the routes to the error for a model that names no provider: it may be a
+    /// misspelled route.
+    pub(super) fn name_in(&self, error: Error, asked: Asked<'_>) -> Error {
+        let may_be_route = matches!(asked, Asked::Model(None, Some(model)) if !model.contains('/'));
+        if self.0.is_empty() || !may_be_route || error.kind() != ErrorKind::Configuration {
+            return error;
+        }
+        let names: Vec<_> = self.0.iter().map(|route| format!("{:?}", route.state.name)).collect();
+        let advice = format!("the client's routes are {}", names.join(", "));
+        error.with_advice(Some(advice))
     }
 
     /// The state of all targets.

@@ -57,7 +57,8 @@ pub(super) fn run<O: Operation, T: Measured>(
         }
         return along(route, caller, operation, &options, attempt, begun);
     }
-    let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport);
+    let target = target::resolve(asked, &caller.endpoints, &caller.settings, &caller.transport)
+        .map_err(|error| caller.routes.name_in(error, asked));
     let name = operation.name(target.as_ref().ok());
     let streamed = operation.delivery() == Delivery::Stream;
     let nowhere;
