@@ -334,6 +334,7 @@ fn vertex() -> ClientBuilder {
     ClientBuilder::default().provider("vertex").model("gemini-2.5-flash")
 }
 
+#[cfg(any(feature = "rustls", feature = "native-tls"))]
 #[test]
 fn vertex_finds_its_address_and_its_key() {
     let variables = |name: &str| match name {

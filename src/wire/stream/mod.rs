@@ -9,7 +9,7 @@ mod sniff;
 use std::mem;
 
 use crate::chat::{Provider, StreamEvent, Usage};
-use crate::wire::framing::Frames;
+use crate::wire::framing::{Frames, Framing};
 use crate::wire::{Decoded, Failure, Wire};
 use answer::Answer;
 pub(in crate::wire) use said::{is_label, says_something};
@@ -58,9 +58,9 @@ pub(crate) struct Decoder {
 
 /// What kind of body it is.
 enum Body {
-    /// The bytes so far do not show it. `brace` if one of them is an opening brace.
+    /// The bytes so far, which are in `start`, do not show it. `brace` if one of them is an opening
+    /// brace.
     Unknown {
-        frames: Frames,
         brace: bool,
     },
     Stream(Frames),
@@ -77,9 +77,8 @@ impl Decoder {
     pub(crate) fn new(wire: Wire, request_bytes: usize, limit: usize) -> Self {
         let size_limit = SizeLimit::new(limit);
         let longest = limit.max(LEAST);
-        let frames = Frames::new(wire.format().framing, longest);
         Self {
-            body: Body::Unknown { frames, brace: false },
+            body: Body::Unknown { brace: false },
             answer: Answer {
                 wire,
                 provider: wire.inventor(),
@@ -126,7 +125,8 @@ impl Decoder {
                 body.extend_from_slice(bytes);
                 progress = !bytes.trim_ascii().is_empty();
             }),
-            Body::Unknown { frames, .. } | Body::Stream(frames) => frames.push(bytes, |frame| {
+            Body::Unknown { .. } => Ok(()),
+            Body::Stream(frames) => frames.push(bytes, |frame| {
                 progress |= self.answer.event(frame, events)?;
                 Ok(())
             }),
@@ -165,11 +165,14 @@ impl Decoder {
             Body::Stream(frames) if !matches!(frames, Frames::Events(_)) => {
                 self.answer.finish(frames, events)
             }
-            // Fails as the same body would for a non-streaming request.
-            _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
-            Body::Unknown { frames, .. } | Body::Stream(frames) => {
+            Body::Unknown { brace: true } => {
+                let frames = self.begin(self.answer.wire.format().framing);
                 self.answer.finish(frames, events)
             }
+            // Fails as the same body would for a non-streaming request.
+            Body::Unknown { .. } => self.answer.read(&self.start, events),
+            _ if !self.answer.begun && self.is_no_stream() => self.answer.read(&self.start, events),
+            Body::Stream(frames) => self.answer.finish(frames, events),
         };
         self.settle(read)
     }
@@ -198,28 +201,25 @@ impl Decoder {
 
     /// Detects what kind of body it is. Returns the bytes to process.
     fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Body::Unknown { frames, brace } = &mut self.body else { return bytes };
-        let framing = self.answer.wire.format().framing;
-        match sniff(framing, *brace, bytes) {
-            Sniffed::Unknown { brace: seen } => *brace = seen,
-            // Either can start with a byte order mark, which the parser strips.
-            Sniffed::Stream(sent) => {
-                let mut sent_frames = Frames::new(sent, self.longest);
-                if sent == framing {
-                    mem::swap(frames, &mut sent_frames);
-                } else {
-                    // The blanks so far are the start of its first line, and too few for a limit.
-                    let _ = sent_frames.push(&self.start, |_| Ok(()));
-                }
-                self.body = Body::Stream(sent_frames);
-            }
+        let Body::Unknown { brace } = self.body else { return bytes };
+        match sniff(self.answer.wire.format().framing, brace, bytes) {
+            Sniffed::Unknown { brace } => self.body = Body::Unknown { brace },
+            Sniffed::Stream(framing) => self.body = Body::Stream(self.begin(framing)),
             Sniffed::Whole { skip } => {
-                let earlier: &[u8] = if *brace { b"{" } else { b"" };
+                let earlier: &[u8] = if brace { b"{" } else { b"" };
                 self.body = Body::Whole(earlier.to_vec());
                 return &bytes[skip..];
             }
         }
         bytes
+    }
+
+    /// Returns a parser that has read the start of the body.
+    fn begin(&self, framing: Framing) -> Frames {
+        let mut frames = Frames::new(framing, self.longest);
+        // Blanks and at most one brace, so no frame. If they are damaged, so is what follows.
+        let _ = frames.push(&self.start, |_| Ok(()));
+        frames
     }
 
     /// Returns true if only white space and comments have arrived, which can precede an event
