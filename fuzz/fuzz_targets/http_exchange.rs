@@ -70,7 +70,8 @@ fn refused(stream: &[u8], wrong: &str) {
     if STRICTER.iter().any(|known| wrong.contains(known)) {
         return;
     }
-    assert!(theirs(stream).is_err(), "{wrong}");
+    // They may wait for the rest of what is wrong already.
+    assert!(!matches!(theirs(stream), Ok(Some(_))), "{wrong}");
 }
 
 fn same(ours: &HttpResponse, theirs: &Theirs) {

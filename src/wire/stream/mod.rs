@@ -206,7 +206,9 @@ impl Decoder {
             Sniffed::Unknown { brace } => self.body = Body::Unknown { brace },
             Sniffed::Stream(framing) => self.body = Body::Stream(self.begin(framing)),
             Sniffed::Whole { skip } => {
-                let earlier: &[u8] = if brace { b"{" } else { b"" };
+                // From the brace on, which is the first byte of the JSON.
+                let first = self.start.iter().position(|byte| *byte == b'{');
+                let earlier = first.map_or(&[][..], |first| &self.start[first..]);
                 self.body = Body::Whole(earlier.to_vec());
                 return &bytes[skip..];
             }
