@@ -118,23 +118,37 @@ impl Decoder {
         if self.is_done() {
             return Ok(false);
         }
-        let bytes = self.sniff(bytes);
         let mut progress = false;
+        let bytes = match self.body {
+            Body::Unknown { brace } => self.sniff(brace, bytes, events),
+            Body::Stream(_) | Body::Whole(_) => Ok(bytes),
+        };
+        let read = bytes.and_then(|bytes| self.read(bytes, events, &mut progress));
+        self.settle(read).map(|()| progress)
+    }
+
+    /// Reads the next bytes of a body, whatever it is. Sets `progress` if they made any.
+    fn read(
+        &mut self,
+        bytes: &[u8],
+        events: &mut Vec<StreamEvent>,
+        progress: &mut bool,
+    ) -> Result<(), Failure> {
         let read = match &mut self.body {
             Body::Whole(body) => self.size_limit.keep(bytes.len()).map(|()| {
                 body.extend_from_slice(bytes);
-                progress = !bytes.trim_ascii().is_empty();
+                *progress |= !bytes.trim_ascii().is_empty();
             }),
             Body::Unknown { .. } => Ok(()),
             Body::Stream(frames) => frames.push(bytes, |frame| {
-                progress |= self.answer.event(frame, events)?;
+                *progress |= self.answer.event(frame, events)?;
                 Ok(())
             }),
         };
         if !self.answer.begun {
             self.keep_start(bytes);
         }
-        self.settle(read).map(|()| progress)
+        read
     }
 
     /// Keeps bytes without an event until they look like an event stream.
@@ -160,13 +174,13 @@ impl Decoder {
         if self.is_done() {
             return Ok(());
         }
+        if let Body::Unknown { brace: true } = self.body {
+            let read = self.begin(self.answer.wire.format().framing, events);
+            self.settle(read)?;
+        }
         let read = match mem::replace(&mut self.body, Body::Whole(Vec::new())) {
             Body::Whole(body) => self.answer.read(&body, events),
             Body::Stream(frames) if !matches!(frames, Frames::Events(_)) => {
-                self.answer.finish(frames, events)
-            }
-            Body::Unknown { brace: true } => {
-                let frames = self.begin(self.answer.wire.format().framing);
                 self.answer.finish(frames, events)
             }
             // Fails as the same body would for a non-streaming request.
@@ -199,29 +213,36 @@ impl Decoder {
         self.check()
     }
 
-    /// Detects what kind of body it is. Returns the bytes to process.
-    fn sniff<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
-        let Body::Unknown { brace } = self.body else { return bytes };
+    /// Detects what kind of body it is, and reads what was kept of it. Returns the bytes to read
+    /// next.
+    fn sniff<'b>(
+        &mut self,
+        brace: bool,
+        bytes: &'b [u8],
+        events: &mut Vec<StreamEvent>,
+    ) -> Result<&'b [u8], Failure> {
         match sniff(self.answer.wire.format().framing, brace, bytes) {
             Sniffed::Unknown { brace } => self.body = Body::Unknown { brace },
-            Sniffed::Stream(framing) => self.body = Body::Stream(self.begin(framing)),
+            Sniffed::Stream(framing) => self.begin(framing, events)?,
             Sniffed::Whole { skip } => {
                 // From the brace on, which is the first byte of the JSON.
                 let first = self.start.iter().position(|byte| *byte == b'{');
                 let earlier = first.map_or(&[][..], |first| &self.start[first..]);
                 self.body = Body::Whole(earlier.to_vec());
-                return &bytes[skip..];
+                return Ok(&bytes[skip..]);
             }
         }
-        bytes
+        Ok(bytes)
     }
 
-    /// Returns a parser that has read the start of the body.
-    fn begin(&self, framing: Framing) -> Frames {
-        let mut frames = Frames::new(framing, self.longest);
-        // Blanks and at most one brace, so no frame. If they are damaged, so is what follows.
-        let _ = frames.push(&self.start, |_| Ok(()));
-        frames
+    /// Begins to read a stream, with the bytes that did not show yet that it is one.
+    fn begin(&mut self, framing: Framing, events: &mut Vec<StreamEvent>) -> Result<(), Failure> {
+        self.body = Body::Stream(Frames::new(framing, self.longest));
+        match mem::take(&mut self.start) {
+            start if start.is_empty() => Ok(()),
+            // Blanks and half marks, which are no progress.
+            start => self.read(&start, events, &mut false),
+        }
     }
 
     /// Returns true if only white space and comments have arrived, which can precede an event
