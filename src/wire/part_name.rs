@@ -1,6 +1,17 @@
 //! Names the kinds of parts for error messages.
 
-use crate::chat::Part;
+use crate::chat::{Part, Role};
+
+/// Says that a message of this role cannot contain the part.
+pub(super) fn misplaced(part: &Part, role: Role) -> String {
+    let role = match role {
+        Role::System => "a system message",
+        Role::User => "a user message",
+        Role::Assistant => "an assistant message",
+        Role::Tool => "a tool message",
+    };
+    format!("holds {}, which {role} cannot contain; move it to another message", part_name(part))
+}
 
 pub(super) fn part_name(part: &Part) -> &'static str {
     match part {

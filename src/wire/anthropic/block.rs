@@ -6,7 +6,7 @@ use super::{call, media};
 use crate::chat::{CacheTtl, Format, Image, Part, Provenance, Reasoning, Role, Text};
 use crate::wire::Target;
 use crate::wire::json::{member, member_mut, object};
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::misplaced;
 
 /// Builds the block for a part in a message of `role`; `None` for a part that is left out. The
 /// error says what is wrong, to follow the message's index.
@@ -30,18 +30,7 @@ pub(super) fn encode(part: &Part, role: Role, target: Target<'_>) -> Result<Opti
         (Part::Other { provenance, value }, _) => {
             Ok(allows(provenance.as_ref(), target).then(|| value.clone()))
         }
-        (part, role) => {
-            let role = match role {
-                Role::System => "a system message",
-                Role::User => "a user message",
-                Role::Assistant => "an assistant message",
-                Role::Tool => "a tool message",
-            };
-            Err(format!(
-                "holds {}, which {role} cannot contain; move it to another message",
-                part_name(part)
-            ))
-        }
+        (part, role) => Err(misplaced(part, role)),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::chat::{
 };
 use crate::wire::Target;
 use crate::wire::json::object;
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::{misplaced, part_name};
 use crate::wire::tool_input::{self, Ids};
 
 /// Adds the block for a part in a message of `role`, unless it is left out. The error says what is
@@ -41,18 +41,7 @@ pub(super) fn encode(
         (Part::Other { provenance, value }, _) => {
             blocks.extend(allows(provenance.as_ref(), target).then(|| value.clone()));
         }
-        (part, role) => {
-            let role = match role {
-                Role::System => "a system message",
-                Role::User => "a user message",
-                Role::Assistant => "an assistant message",
-                Role::Tool => "a tool message",
-            };
-            return Err(format!(
-                "holds {}, which {role} cannot contain; move it to another message",
-                part_name(part)
-            ));
-        }
+        (part, role) => return Err(misplaced(part, role)),
     }
     Ok(())
 }

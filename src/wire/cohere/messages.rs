@@ -8,7 +8,7 @@ use crate::chat::{
 };
 use crate::error::Error;
 use crate::wire::json::object;
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::{misplaced, part_name};
 use crate::wire::{Target, tool_input};
 
 /// Writes `messages` and `documents`.
@@ -83,7 +83,7 @@ impl Out {
                         content.push(value.clone());
                     }
                 }
-                (part, _) => return Err(misplaced(part, role)),
+                (part, role) => return Err(misplaced(part, role)),
             }
         }
         if content.is_empty() {
@@ -107,7 +107,7 @@ impl Out {
                     self.result(result, target)?;
                 }
                 Part::Other { provenance, .. } if !allows(provenance.as_ref(), target) => {}
-                part => return Err(misplaced(part, "tool")),
+                part => return Err(misplaced(part, Role::Tool)),
             }
         }
         match any {
@@ -199,7 +199,7 @@ fn assistant(message: &Message, target: Target<'_>) -> Result<Option<Value>, Str
                     content.push(value.clone());
                 }
             }
-            part => return Err(misplaced(part, "assistant")),
+            part => return Err(misplaced(part, Role::Assistant)),
         }
     }
     if content.is_empty() && plan.is_empty() && calls.is_empty() {
@@ -270,14 +270,6 @@ fn shorthand(mut content: Vec<Value>) -> Value {
         }
     }
     content.into()
-}
-
-fn misplaced(part: &Part, role: &str) -> String {
-    let role = if role == "assistant" { "an assistant".to_owned() } else { format!("a {role}") };
-    format!(
-        "holds {}, which {role} message cannot contain; move it to another message",
-        part_name(part)
-    )
 }
 
 /// Returns true if the request may include content with this provenance.

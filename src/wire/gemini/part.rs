@@ -10,7 +10,7 @@ use crate::chat::{
     ToolResult,
 };
 use crate::wire::json::object;
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::{misplaced, part_name};
 use crate::wire::{Target, tool_input};
 
 /// The types of media that a function result can contain, from Gemini 3 on
@@ -61,15 +61,7 @@ pub(super) fn encode(
                 parts.said.push(value.clone());
             }
         }
-        (part, role) => {
-            let role = match role {
-                Role::System => "a system message",
-                Role::User => "a user message",
-                Role::Assistant => "an assistant message",
-                Role::Tool => "a tool message",
-            };
-            return Err(format!("holds {}, which {role} cannot carry", part_name(part)));
-        }
+        (part, role) => return Err(misplaced(part, role)),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::chat::{
     Document, Image, MediaSource, Message, Part, Provenance, Role, ToolCall, ToolResult,
 };
 use crate::error::Error;
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::{misplaced, part_name};
 use crate::wire::{Target, media, tool_input};
 
 /// Writes `messages` (`Message` in `api/types.go`).
@@ -102,15 +102,7 @@ impl Said {
             }
             // The format has no parts, so nothing of ours can come back.
             (Part::Other { .. }, _) => {}
-            (part, role) => {
-                let role = match role {
-                    Role::System => "a system message",
-                    Role::User => "a user message",
-                    Role::Assistant => "an assistant message",
-                    Role::Tool => "a tool message",
-                };
-                return Err(format!("holds {}, which {role} cannot carry", part_name(part)));
-            }
+            (part, role) => return Err(misplaced(part, role)),
         }
         Ok(())
     }

@@ -61,7 +61,7 @@ fn errors_name_the_message_and_never_quote_it() {
         (
             vec![Message::system("").with(png())],
             FLASH,
-            "messages[0] holds an image, which a system message cannot carry",
+            "messages[0] holds an image, which a system message cannot contain",
         ),
         (
             vec![Message::user(secret()).with(Image::from_bytes("image/gif", b"GIF89a"))],

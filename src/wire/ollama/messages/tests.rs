@@ -118,7 +118,7 @@ fn what_cannot_be_sent_is_refused_with_an_alternative() {
         (Part::Image(url), "holds an image by address"),
         (Part::Image(file), "Image::from_path"),
         (Part::Document(pdf), "extract its text"),
-        (Part::Reasoning(Reasoning::new("secret")), "a user message cannot carry"),
+        (Part::Reasoning(Reasoning::new("secret")), "a user message cannot contain"),
         (Part::text(""), "holds nothing that can be sent"),
     ] {
         let message = refused(vec![part]);
