@@ -110,6 +110,21 @@ impl Usage {
         }
     }
 
+    /// Returns the usage of a stream that has reported these counts so far, completed from an
+    /// estimate. If they are not final, the output is estimated too. If there are none, only the
+    /// reported cost and the web searches remain.
+    pub(crate) fn so_far(self, is_final: bool, estimate: &Self) -> Self {
+        match self.source {
+            UsageSource::Missing => Self {
+                reported_cost: self.reported_cost,
+                web_searches: self.web_searches,
+                ..*estimate
+            },
+            _ if is_final => self.completed(estimate),
+            _ => self.unfinished().completed(estimate),
+        }
+    }
+
     /// Fills in the counts that the provider left out from an estimate. If it reported none at all,
     /// nothing changes.
     pub(crate) fn completed(mut self, estimate: &Self) -> Self {
@@ -174,6 +189,31 @@ impl UsageSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_of_a_stream_are_completed_and_the_cost_is_never_lost() {
+        use UsageSource::{Estimated, EstimatedInput, EstimatedOutput, Missing, Reported};
+        let estimate = Usage { source: Estimated, ..Usage::reported(7, 6) };
+        for (source, (input, output), is_final, expected) in [
+            (Reported, (9, 5), true, (9, 5, Reported)),
+            (Reported, (9, 5), false, (9, 6, EstimatedOutput)),
+            (Reported, (9, 8), false, (9, 8, EstimatedOutput)),
+            (EstimatedInput, (0, 5), true, (7, 5, EstimatedInput)),
+            (EstimatedInput, (0, 5), false, (7, 6, Estimated)),
+            (EstimatedOutput, (9, 0), true, (9, 6, EstimatedOutput)),
+            (Missing, (0, 0), true, (7, 6, Estimated)),
+            (Missing, (0, 0), false, (7, 6, Estimated)),
+        ] {
+            let case = format!("{source:?} {input} {output} {is_final}");
+            let reported_cost = Some(Money::cents(1));
+            let usage =
+                Usage { source, reported_cost, web_searches: 2, ..Usage::reported(input, output) };
+            let found = usage.so_far(is_final, &estimate);
+            let counts = (found.prompt_tokens, found.completion_tokens, found.source);
+            assert_eq!(counts, expected, "{case}");
+            assert_eq!((found.reported_cost, found.web_searches), (reported_cost, 2), "{case}");
+        }
+    }
 
     #[test]
     fn zeros_that_cannot_be_true_count_as_unreported() {

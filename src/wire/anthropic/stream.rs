@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::blocks::Blocks;
 use super::decode::{self, COUNTS};
 use super::event::{Delta, Event};
-use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::chat::{Message, Role, StreamEvent, Usage};
 use crate::wire::beside::{Beside, Kept};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::Fold;
@@ -295,15 +295,9 @@ impl Fold for Stream {
         let reported = decode::usage(&Value::Object(self.usage.clone()));
         let reason = finish_reason(stop_reason);
         let usage = decode::believed(reported, self.wrote(), reason);
-        let estimate = self.room.estimate(prompt_tokens);
-        if usage.source == UsageSource::Missing {
-            return estimate;
-        }
         let stopped = self.closed || stop_reason.is_some();
-        match stopped && self.counted == Some(self.room.written()) {
-            true => usage.completed(&estimate),
-            false => usage.unfinished().completed(&estimate),
-        }
+        let is_final = stopped && self.counted == Some(self.room.written());
+        usage.so_far(is_final, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::blocks::Blocks;
 use super::event::Event;
 use super::usage;
-use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::chat::{Message, Role, StreamEvent, Usage};
 use crate::wire::beside::Kept;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::Fold;
@@ -167,15 +167,9 @@ impl Fold for Stream {
     /// written after the count.
     fn usage(&self, prompt_tokens: u64) -> Usage {
         let usage = usage::read(&self.usage).without_false_zeros(self.wrote());
-        let estimate = self.room.estimate(prompt_tokens);
-        if usage.source == UsageSource::Missing {
-            return estimate;
-        }
         let ended = self.closed || self.finished;
-        match ended && self.counted == Some(self.room.written()) {
-            true => usage.completed(&estimate),
-            false => usage.unfinished().completed(&estimate),
-        }
+        let is_final = ended && self.counted == Some(self.room.written());
+        usage.so_far(is_final, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

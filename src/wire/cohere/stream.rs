@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::event::{Body, Event, News, Words};
 use super::parts::{Kind, Parts};
 use super::usage;
-use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::chat::{Message, Role, StreamEvent, Usage};
 use crate::wire::beside::{Beside, Kept};
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::Fold;
@@ -322,13 +322,9 @@ impl Fold for Stream {
         ("", None)
     }
 
+    /// Returns the usage so far. Only the last event reports it, so a report is always final.
     fn usage(&self, prompt_tokens: u64) -> Usage {
-        let usage = self.reported();
-        let estimate = self.room.estimate(prompt_tokens);
-        match usage.source {
-            UsageSource::Missing => estimate,
-            _ => usage.completed(&estimate),
-        }
+        self.reported().so_far(true, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

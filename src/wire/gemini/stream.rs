@@ -8,7 +8,7 @@ use super::beside::Beside;
 use super::chunk::{self, Candidate, Chunk, Part};
 use super::parts::Parts;
 use super::usage;
-use crate::chat::{FinishReason, Message, Role, StreamEvent, Usage, UsageSource};
+use crate::chat::{FinishReason, Message, Role, StreamEvent, Usage};
 use crate::error::ErrorKind;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::format::Fold;
@@ -322,16 +322,9 @@ impl Fold for Stream {
     /// Returns the usage so far. The output count is final if the answer has ended and nothing was
     /// written after the count.
     fn usage(&self, prompt_tokens: u64) -> Usage {
-        let usage = self.reported();
-        let estimate = self.room.estimate(prompt_tokens);
-        if usage.source == UsageSource::Missing {
-            return Usage { web_searches: usage.web_searches, ..estimate };
-        }
         let ended = self.closed || self.finished;
-        match ended && self.counted == Some(self.room.written()) {
-            true => usage.completed(&estimate),
-            false => usage.unfinished().completed(&estimate),
-        }
+        let is_final = ended && self.counted == Some(self.room.written());
+        self.reported().so_far(is_final, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

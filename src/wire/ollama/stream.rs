@@ -252,15 +252,9 @@ impl Fold for Stream {
     /// Returns the usage so far. The output count is final if the answer has ended and nothing was
     /// written after the count.
     fn usage(&self, prompt_tokens: u64) -> Usage {
-        let usage = self.reported();
-        let estimate = self.room.estimate(prompt_tokens);
-        if usage.source == UsageSource::Missing {
-            return estimate;
-        }
-        match self.done && self.counted.is_none_or(|counted| counted == self.room.written()) {
-            true => usage.completed(&estimate),
-            false => usage.unfinished().completed(&estimate),
-        }
+        let is_final =
+            self.done && self.counted.is_none_or(|counted| counted == self.room.written());
+        self.reported().so_far(is_final, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

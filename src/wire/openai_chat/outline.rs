@@ -203,19 +203,15 @@ impl Outline {
         wrote: bool,
     ) -> Usage {
         let estimate = room.estimate(prompt_tokens);
-        let reported = self.reported.map(|usage| usage.without_false_zeros(wrote));
-        let Some(usage) = reported.filter(|usage| usage.source != UsageSource::Missing) else {
-            let reported_cost = self.reported.and_then(|usage| usage.reported_cost);
-            return Usage { reported_cost, ..estimate };
-        };
+        let usage = self.reported.unwrap_or_default().without_false_zeros(wrote);
         let covers_all = self.counted == room.written();
-        if covers_all && (self.ended || self.settled) {
-            return usage.completed(&estimate);
-        }
+        let is_final = covers_all && (self.ended || self.settled);
         let (_, counts_output) = usage.known();
-        let usage = usage.unfinished();
         // A count of everything received is better than an estimate.
-        if covers_all && counts_output { usage } else { usage.completed(&estimate) }
+        if covers_all && counts_output && !is_final {
+            return usage.unfinished();
+        }
+        usage.so_far(is_final, &estimate)
     }
 
     /// Returns the finish reason, if any chunk had one.

@@ -225,16 +225,8 @@ impl Fold for Stream {
 
     /// Returns an estimate until the last event reports the usage.
     fn usage(&self, prompt_tokens: u64) -> Usage {
-        let estimate = self.room.estimate(prompt_tokens);
-        let reported = self.usage.map(|usage| usage.without_false_zeros(self.wrote));
-        match reported.filter(|usage| usage.source != UsageSource::Missing) {
-            Some(usage) if self.closed => usage.completed(&estimate),
-            Some(usage) => usage.unfinished().completed(&estimate),
-            None => Usage {
-                reported_cost: self.usage.and_then(|usage| usage.reported_cost),
-                ..estimate
-            },
-        }
+        let reported = self.usage.unwrap_or_default().without_false_zeros(self.wrote);
+        reported.so_far(self.closed, &self.room.estimate(prompt_tokens))
     }
 
     fn decoded(self: Box<Self>, prompt_tokens: u64) -> Decoded {

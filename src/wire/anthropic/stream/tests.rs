@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Usage;
-use crate::chat::{FinishReason, Part, ToolCall};
+use crate::chat::{FinishReason, Part, ToolCall, UsageSource};
 use crate::error::ErrorKind;
 use crate::wire::stream::tests::{Run, lines, run};
 use crate::wire::{MAX_PARTS, Wire};

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::chat::{FinishReason, Part, ToolCall};
+use crate::chat::{FinishReason, Part, ToolCall, UsageSource};
 use crate::error::ErrorKind;
 
 type Streamed = (Vec<StreamEvent>, Decoded);

@@ -1,7 +1,7 @@
 //! Tests of decoding streamed answers.
 
 use super::*;
-use crate::chat::Part;
+use crate::chat::{Part, UsageSource};
 use crate::wire::{Decoder, Wire};
 use serde_json::json;
 
