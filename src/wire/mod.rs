@@ -8,6 +8,7 @@
 pub(crate) mod anthropic;
 mod bedrock;
 mod beside;
+mod call_id;
 mod cohere;
 mod delivery;
 pub(crate) mod embeddings;

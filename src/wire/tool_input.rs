@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+use crate::wire::call_id::fingerprint;
 use crate::wire::json::exact;
 use crate::wire::json::object::{Members, Object};
 
@@ -84,7 +85,7 @@ pub(super) fn id(id: &str, ids: Ids) -> Cow<'_, str> {
     if fits {
         return Cow::Borrowed(id);
     }
-    let hash = format!("{:016x}", super::openai_chat::fingerprint(id.as_bytes()));
+    let hash = format!("{:016x}", fingerprint(id.as_bytes()));
     Cow::Owned(match ids {
         Ids::Word | Ids::UpTo40 => format!("call_{hash}"),
         // The upper bits of the hash are mixed better.

@@ -8,7 +8,7 @@ use crate::chat::{Opaque, StreamEvent, ToolCall};
 use crate::wire::json::halves::Halves;
 use crate::wire::stream::SizeLimit;
 use crate::wire::stream::arguments::Arguments;
-use crate::wire::{Failure, json as wire};
+use crate::wire::{Failure, call_id, json as wire};
 
 /// Cohere writes this for a tool without parameters (vercel/ai,
 /// `packages/cohere/src/cohere-chat-language-model.ts`).
@@ -96,9 +96,7 @@ impl Call {
             return;
         }
         self.started = true;
-        if self.id.is_empty() {
-            self.id = format!("call_{seed:016x}_{index}");
-        }
+        self.id = call_id::or_new(std::mem::take(&mut self.id), || seed, index);
         let (id, name) = (self.id.clone(), self.name.clone());
         events.push(StreamEvent::ToolCallStarted { index, id, name });
     }

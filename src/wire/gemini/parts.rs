@@ -6,11 +6,11 @@ use std::borrow::Cow;
 use super::{PROVENANCE, SIGNATURE, chunk};
 use crate::base64;
 use crate::chat::{Audio, Image, MediaSource, Opaque, Part, Reasoning, StreamEvent, ToolCall};
-use crate::wire::Failure;
 use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
 use crate::wire::stream::SizeLimit;
+use crate::wire::{Failure, call_id};
 
 /// Where a signature came, in [`Reasoning::field`]: with the text before it, or in a part without
 /// text. A later request returns it there. Thoughts and calls keep their own signatures.
@@ -178,9 +178,7 @@ impl Parts {
         room.keep(id.len())?;
         let index = self.calls;
         self.calls += 1;
-        if id.is_empty() {
-            id = format!("call_{seed:016x}_{index}");
-        }
+        let id = call_id::or_new(id, || seed, index);
         let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
         room.write(&name)?;
         room.write(&arguments)?;

@@ -7,10 +7,10 @@ use super::PROVENANCE;
 use super::chunk::Said;
 use crate::base64;
 use crate::chat::{Image, MediaSource, Opaque, Part, Reasoning, StreamEvent, ToolCall, media_type};
-use crate::wire::Failure;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
 use crate::wire::stream::SizeLimit;
+use crate::wire::{Failure, call_id};
 
 /// The parts of an answer. Consecutive texts are joined, and so are consecutive thoughts.
 #[derive(Debug, Default, Clone)]
@@ -154,9 +154,7 @@ impl Parts {
         room.keep(id.len())?;
         let index = self.calls;
         self.calls += 1;
-        if id.is_empty() {
-            id = format!("call_{seed:016x}_{index}");
-        }
+        let id = call_id::or_new(id, || seed, index);
         let arguments = arguments.map_or_else(|| "{}".to_owned(), exact::unmarked);
         room.write(&name)?;
         room.write(&arguments)?;

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::media::{self, PROVENANCE};
 use super::opaque::Unknown;
 use crate::chat::{FinishReason, Image, Part, Reasoning, ToolCall};
+use crate::wire::call_id;
 use crate::wire::finish_reason::finish_reason;
 use crate::wire::json::object;
 use crate::wire::stream::arguments::without_placeholder;
@@ -187,10 +188,7 @@ fn joined_text(parts: &[Value]) -> String {
 
 /// Builds the call of a function.
 ///
-/// A call without an id (the old `function_call`, and some servers) gets one, because its result
-/// must name it in the next request. The id combines the call's position with a [fingerprint] of
-/// the answer, so no two answers of a conversation share one: bodies differ in their id or time.
-/// OpenAI accepts no id longer than 40 characters. Empty arguments become `{}`.
+/// A call without an id gets [one](call_id::or_new). Empty arguments become `{}`.
 pub(in crate::wire) fn tool_call(
     index: usize,
     id: String,
@@ -198,20 +196,13 @@ pub(in crate::wire) fn tool_call(
     arguments: String,
     seed: impl FnOnce() -> u64,
 ) -> ToolCall {
-    let id = if id.is_empty() { format!("call_{:016x}_{index}", seed()) } else { id };
+    let id = call_id::or_new(id, seed, index);
     let arguments = match without_placeholder(&arguments) {
         Cow::Owned(real) => real,
         Cow::Borrowed(blank) if blank.trim().is_empty() => "{}".to_owned(),
         Cow::Borrowed(_) => arguments,
     };
     ToolCall::new(id, name, arguments)
-}
-
-/// FNV-1a (datatracker.ietf.org/doc/html/draft-eastlake-fnv), the same on every machine.
-pub(in crate::wire) fn fingerprint(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 pub(super) fn other(value: Value) -> Part {

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::Envelope;
-use super::answer::{Answer, block, fingerprint, other, reason, thought, tool_call};
+use super::answer::{Answer, block, other, reason, thought, tool_call};
 use super::media;
 use super::opaque::Unknown;
 use crate::chat::{Message, Part, Reasoning, Role, ToolCall};
+use crate::wire::call_id::fingerprint;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::exact;
 use crate::wire::json::object::{Object, members};

@@ -30,7 +30,7 @@ use crate::wire::format::{Endpoint, WireFormat, no_betas};
 use crate::wire::framing::Framing;
 use crate::wire::measure::Prompt;
 
-pub(super) use answer::{fingerprint, tool_call};
+pub(super) use answer::tool_call;
 use decode::decode;
 pub use dialect::{
     CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, Prefill, ReasoningBack,

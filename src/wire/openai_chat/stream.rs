@@ -6,11 +6,12 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::mem;
 
-use super::answer::{Answer, block, fingerprint, reason, think_on, thought};
+use super::answer::{Answer, block, reason, think_on, thought};
 use super::calls::Calls;
 use super::chunk::{self, Delta};
 use super::outline::Outline;
 use crate::chat::{FinishReason, Message, Part, Reasoning, Role, StreamEvent, Usage};
+use crate::wire::call_id::fingerprint;
 use crate::wire::format::Fold;
 use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::item;
 use crate::chat::{Message, Role, Usage};
+use crate::wire::call_id::fingerprint;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::LooseString;
-use crate::wire::openai_chat::{Report, fingerprint, usage};
+use crate::wire::openai_chat::{Report, usage};
 use crate::wire::{Decoded, Failure, MAX_PARTS, failed, json as wire};
 
 /// The members of a response that are read (`response.py`). Except for the output, each can be

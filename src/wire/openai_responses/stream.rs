@@ -9,9 +9,9 @@ use super::items::Items;
 use super::sink::Sink;
 use super::streamed_part::{List, TextKind};
 use crate::chat::{Message, Role, StreamEvent, Usage, UsageSource};
+use crate::wire::call_id::fingerprint;
 use crate::wire::format::Fold;
 use crate::wire::json::object::Object;
-use crate::wire::openai_chat::fingerprint;
 use crate::wire::stream::{SizeLimit, Step};
 use crate::wire::{Decoded, Failure, failed, json as wire};
 
