@@ -19,6 +19,19 @@ pub struct RateLimit {
     pub output_tokens: Quota,
 }
 
+impl RateLimit {
+    /// Returns how long it takes until every used-up limit has refilled; `None` if none is used up
+    /// or no time is known. A limit that resets at once is ignored.
+    pub(crate) fn refilled_in(&self) -> Option<Duration> {
+        [self.requests, self.tokens, self.input_tokens, self.output_tokens]
+            .into_iter()
+            .filter(|quota| quota.remaining == Some(0))
+            .filter_map(|quota| quota.reset)
+            .max()
+            .filter(|reset| !reset.is_zero())
+    }
+}
+
 /// One rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

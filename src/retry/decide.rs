@@ -64,18 +64,10 @@ pub(super) fn decide(
     if fits(after) { Retry { after, wait } } else { Stop(GiveUp::DeadlineTooNear) }
 }
 
-/// When every used-up rate limit has refilled. A limit that resets at once is ignored.
+/// When every used-up rate limit has refilled.
 fn reset(error: &Error) -> Option<Duration> {
-    if error.kind() != ErrorKind::RateLimited {
-        return None;
-    }
-    let limits = error.rate_limit()?;
-    [limits.requests, limits.tokens, limits.input_tokens, limits.output_tokens]
-        .into_iter()
-        .filter(|quota| quota.remaining == Some(0))
-        .filter_map(|quota| quota.reset)
-        .max()
-        .filter(|reset| !reset.is_zero())
+    let is_limited = error.kind() == ErrorKind::RateLimited;
+    error.rate_limit().filter(|_| is_limited)?.refilled_in()
 }
 
 /// Whether the provider may have started to serve the request, and will bill it.

@@ -40,16 +40,7 @@ pub(crate) fn outcome(error: &Error, rest: Duration) -> Outcome {
 
 /// When the provider says that the rate limit will have refilled.
 fn refill(error: &Error) -> Option<Duration> {
-    if let Some(wait) = error.retry_after() {
-        return Some(wait);
-    }
-    let limits = error.rate_limit()?;
-    [limits.requests, limits.tokens, limits.input_tokens, limits.output_tokens]
-        .into_iter()
-        .filter(|quota| quota.remaining == Some(0))
-        .filter_map(|quota| quota.reset)
-        .max()
-        .filter(|reset| !reset.is_zero())
+    error.retry_after().or_else(|| error.rate_limit()?.refilled_in())
 }
 
 #[cfg(test)]
