@@ -7,7 +7,7 @@ use ureq::http::Method;
 
 use super::Caller;
 use super::admission::{Admission, admit};
-use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
@@ -169,14 +169,14 @@ pub(super) fn options(request: &ChatRequest) -> Options<'_> {
     }
 }
 
-impl Measured for ChatResponse {
+impl Measurable for ChatResponse {
     fn measured(&self, after: Duration) -> Answered {
         Answered::of(&self.usage, self.cost.map(|cost| cost.total), after)
     }
 }
 
 /// A stream is measured when it ends.
-impl Measured for (StartedStream, Charge) {}
+impl Measurable for (StartedStream, Charge) {}
 
 /// Makes one attempt at a chat whose answer comes whole.
 pub(super) fn whole(

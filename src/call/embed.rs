@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ureq::http::Method;
 
 use super::Caller;
-use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use super::url;
@@ -53,7 +53,7 @@ pub(super) struct Answered {
     pub(super) batch: EmbedBatch,
 }
 
-impl Measured for Answered {}
+impl Measurable for Answered {}
 
 impl<'a> From<&'a Answered> for Answer<'a> {
     fn from(answered: &'a Answered) -> Self {

@@ -8,6 +8,7 @@ mod embed_all;
 mod endpoint;
 mod limits;
 mod models;
+mod one_target;
 mod operation;
 mod prepared;
 mod raw;

@@ -84,7 +84,7 @@ pub(super) struct Options<'a> {
 }
 
 /// The answer of an attempt, as far as it shows how its target performs.
-pub(super) trait Measured {
+pub(super) trait Measurable {
     /// What it shows, if the attempt took this long. Default: nothing.
     fn measured(&self, after: Duration) -> Answered {
         let _ = after;

@@ -5,7 +5,7 @@ use ureq::http::Method;
 use ureq::http::header::CONTENT_TYPE;
 
 use super::Caller;
-use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::target::{Asked, Target};
 use super::url::below;
@@ -73,7 +73,7 @@ impl Operation for Raw<'_> {
     }
 }
 
-impl Measured for RawResponse {}
+impl Measurable for RawResponse {}
 
 /// Makes one attempt.
 pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {

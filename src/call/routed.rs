@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::Caller;
 use super::limits::Limits;
-use super::operation::{Measured, OngoingAttempt, Operation, Options};
+use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::routes::Route;
+use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
@@ -18,8 +19,24 @@ use crate::wire::Delivery;
 /// The shortest wait for a target that another call is trying out.
 const PROBE_WAIT: Duration = Duration::from_millis(50);
 
+/// Makes attempts at one target or another until one succeeds or another makes no sense.
+pub(super) fn run<O: Operation, T: Measurable>(
+    call: &Begun<'_, O>,
+    route: &Route,
+    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    observed: &mut ObservedCall,
+) -> Result<Completed<T>, Error> {
+    let limits = call.limits(&call.caller.settings.timeouts)?;
+    limits.check()?;
+    let mut steps = Routed::new(call, route, &limits, attempt, observed);
+    let tried = call.retrier(&limits).run(&mut steps);
+    let tried = tried.map_err(|error| limits.name_limit(error))?;
+    let (target, routed) = steps.answered()?;
+    Ok(Completed { target, tried, routed: Some(routed) })
+}
+
 /// The steps of a call to a route.
-pub(super) struct Routed<'a, O: Operation, F> {
+struct Routed<'a, O: Operation, F> {
     caller: &'a Caller,
     operation: &'a O,
     route: &'a Route,
@@ -30,7 +47,6 @@ pub(super) struct Routed<'a, O: Operation, F> {
     walk: Walk,
     /// The requests prepared so far, in the order of the targets.
     prepared: Vec<Option<Arc<Prepared<O::Content>>>>,
-    prompt_bytes: usize,
     /// The last failure of an attempt.
     failed: Option<Error>,
     /// Why a target could not serve the call.
@@ -43,7 +59,7 @@ pub(super) struct Routed<'a, O: Operation, F> {
 type Ready<O> = (Arc<Prepared<<O as Operation>::Content>>, <O as Operation>::Reserved);
 
 /// A target, ready for one attempt.
-pub(super) struct Leg<O: Operation> {
+struct Leg<O: Operation> {
     prepared: Arc<Prepared<O::Content>>,
     reserved: O::Reserved,
     ticket: Ticket,
@@ -60,28 +76,28 @@ impl<O: Operation> retry::Target for Leg<O> {
 }
 
 impl<'a, O: Operation, F> Routed<'a, O, F> {
-    pub(super) fn new(
-        caller: &'a Caller,
-        operation: &'a O,
+    fn new(
+        call: &Begun<'a, O>,
         route: &'a Route,
         limits: &'a Limits,
         attempt: F,
         observed: &'a mut ObservedCall,
     ) -> Self {
+        let Begun { caller, operation, options, .. } = *call;
         let streamed = operation.delivery() == Delivery::Stream;
-        let call = RoutedCall::new(streamed, operation.routing_key());
+        let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
+        let call = RoutedCall::new(streamed, key);
         let prepared = route.state.targets.iter().map(|_| None).collect();
         Self {
             caller,
             operation,
             route,
             limits,
-            options: operation.options(),
+            options: *options,
             attempt,
             observed,
             walk: Walk::new(Arc::clone(&route.state), call),
             prepared,
-            prompt_bytes: operation.prompt_bytes(),
             failed: None,
             unfit: None,
             answered: None,
@@ -111,7 +127,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     /// # Errors
     ///
     /// If no attempt was answered.
-    pub(super) fn answered(self) -> Result<(Target, (RouteTrace, Ticket)), Error> {
+    fn answered(self) -> Result<(Target, (RouteTrace, Ticket)), Error> {
         let Self { mut walk, answered: Some((target, ticket)), .. } = self else {
             return Err(Error::new(ErrorKind::Protocol, "the call ended without an answer"));
         };
@@ -169,7 +185,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
 impl<O, T, F> Steps for Routed<'_, O, F>
 where
     O: Operation,
-    T: Measured,
+    T: Measurable,
     F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
 {
     type Target = Leg<O>;
@@ -178,21 +194,26 @@ where
     fn choose(&mut self) -> Result<Turn<Leg<O>>, Error> {
         loop {
             let now = Instant::now();
-            let (caller, route, prompt) = (self.caller, self.route, self.prompt_bytes);
+            let (caller, route, operation) = (self.caller, self.route, self.operation);
             let cost = |at: usize, expected| {
                 let Caller { endpoints, settings, transport, .. } = caller;
                 let target = route.target(at, endpoints, settings, transport).ok()?;
-                Route::expected_cost(&target, prompt, expected, settings.costs.prices())
+                Route::expected_cost(
+                    &target,
+                    operation.prompt_bytes(),
+                    expected,
+                    settings.costs.prices(),
+                )
             };
             let (at, ticket) = match self.walk.choose(now, &mut fastrand::f64, &cost) {
                 Chosen::Target(at, ticket) => (at, ticket),
                 Chosen::None => return Err(self.none_can_serve()),
                 Chosen::Resting { until, reason } => {
-                    let wait = until.saturating_duration_since(now);
+                    let wait = until.saturating_duration_since(now).max(PROBE_WAIT);
                     let left = self.limits.bounds.deadline.remaining(now);
                     let fits = left.is_none_or(|left| wait < left);
                     if self.route.state.rules.wait_for_targets && fits {
-                        return Ok(Turn::Wait(wait.max(PROBE_WAIT)));
+                        return Ok(Turn::Wait(wait));
                     }
                     return Err(self.all_rest(wait, reason));
                 }
@@ -255,15 +276,14 @@ where
     }
 
     fn ended(&mut self, attempt: &Attempt) {
-        // The attempt that a stream answers ends with that stream.
-        if self.operation.delivery() == Delivery::Whole || attempt.failure.is_some() {
+        if has_ended(self.operation, attempt) {
             self.observed.attempt_ended(attempt);
         }
     }
 }
 
 /// What an attempt that took this long showed of its target.
-fn measured(value: &impl Measured, after: Duration, streamed: bool) -> Answered {
+fn measured(value: &impl Measurable, after: Duration, streamed: bool) -> Answered {
     if streamed {
         return Answered { first_token: Some(after), ..Answered::default() };
     }

@@ -1,6 +1,5 @@
 //! The routes of a client, with the providers that their targets call.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -38,19 +37,20 @@ impl Routes {
         transport: &Transport,
         now: Instant,
     ) -> Result<Self, Error> {
-        let mut states: HashMap<(usize, usize), Arc<TargetState>> = HashMap::new();
-        let mut routes = Vec::with_capacity(checked.len());
-        for (place, CheckedRoute { route, targets }) in checked.into_iter().enumerate() {
-            let mut routed = Vec::with_capacity(targets.len());
+        let mut routes: Vec<Route> = Vec::with_capacity(checked.len());
+        for CheckedRoute { route, targets } in checked {
+            let mut routed: Vec<RoutedTarget> = Vec::with_capacity(targets.len());
             let mut callees = Vec::with_capacity(targets.len());
-            for (at, (target, set)) in targets.into_iter().zip(route.targets).enumerate() {
+            for (target, set) in targets.into_iter().zip(route.targets) {
                 let new = || {
                     let (provider, model) = (target.provider.as_str(), &target.model);
                     Arc::new(TargetState::new(provider, model, route.breaker, now))
                 };
-                let shared = target.same_as.and_then(|same| states.get(&same).cloned());
-                let state = shared.unwrap_or_else(new);
-                states.insert((place, at), Arc::clone(&state));
+                let state = match target.same_as {
+                    Some((place, at)) if place == routes.len() => Arc::clone(&routed[at].state),
+                    Some((place, at)) => Arc::clone(&routes[place].state.targets[at].state),
+                    None => new(),
+                };
                 let window = || {
                     let id = target.provider.as_str();
                     let name = provider::price_name(id).unwrap_or(id.into());

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::operation::{Measured, OngoingAttempt};
+use super::operation::{Measurable, OngoingAttempt};
 use crate::error::Error;
 use crate::wire::models::Page;
 use crate::wire::{self, Failure, token_count};
@@ -10,9 +10,9 @@ use crate::wire::{self, Failure, token_count};
 /// Reads the body of a successful response.
 pub(super) type Decode<T> = fn(body: &[u8]) -> Result<T, Failure>;
 
-impl Measured for Page {}
+impl Measurable for Page {}
 
-impl Measured for token_count::Decoded {}
+impl Measurable for token_count::Decoded {}
 
 /// Makes one attempt at an operation that has nothing to settle.
 pub(super) fn answered<T>(

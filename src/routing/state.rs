@@ -40,11 +40,11 @@ pub(crate) struct RoutedTarget {
 pub(crate) struct TargetState {
     pub(crate) provider: String,
     pub(crate) model: String,
-    measured: Mutex<Measured>,
+    guarded: Mutex<Guarded>,
 }
 
 /// What is guarded by the lock of a target.
-pub(super) struct Measured {
+pub(super) struct Guarded {
     pub(super) breaker: Breaker,
     pub(super) health: Health,
 }
@@ -76,11 +76,11 @@ impl RouteState {
         let Some(lifetime) = self.strategy.pin() else { return };
         let Pins(pins) = &mut *self.pins.lock();
         if pins.len() >= MAX_PINS && !pins.contains_key(&key) {
-            pins.retain(|_, (_, until)| now < *until);
-            if pins.len() >= MAX_PINS {
-                let oldest = pins.iter().min_by_key(|(_, (_, until))| *until).map(|(key, _)| *key);
-                oldest.map(|key| pins.remove(&key));
-            }
+            // Half of them at once, so that few calls have to look at all.
+            let mut ends: Vec<_> = pins.values().map(|(_, until)| *until).collect();
+            let (_, middle, _) = ends.select_nth_unstable(MAX_PINS / 2);
+            let from = now.max(*middle);
+            pins.retain(|_, (_, until)| from < *until);
         }
         pins.insert(key, (at, now + lifetime));
     }
@@ -88,22 +88,22 @@ impl RouteState {
 
 impl TargetState {
     pub(crate) fn new(provider: &str, model: &str, breaker: BreakerConfig, now: Instant) -> Self {
-        let measured = Measured { breaker: Breaker::new(breaker, now), health: Health::new(now) };
+        let guarded = Guarded { breaker: Breaker::new(breaker, now), health: Health::new(now) };
         Self {
             provider: provider.to_owned(),
             model: model.to_owned(),
-            measured: Mutex::new(Lock::RouteTarget, measured),
+            guarded: Mutex::new(Lock::RouteTarget, guarded),
         }
     }
 
-    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Measured) -> T) -> T {
-        look(&mut self.measured.lock())
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Guarded) -> T) -> T {
+        look(&mut self.guarded.lock())
     }
 
     /// Returns when it may be tried again and why it rests, if it cannot be tried now.
     pub(super) fn rests(&self, now: Instant) -> Option<(Instant, RestReason)> {
-        self.with(|measured| {
-            let breaker = &measured.breaker;
+        self.with(|guarded| {
+            let breaker = &guarded.breaker;
             // While a probe is under way, the rest is over, but nobody else may try.
             (!breaker.is_ready(now)).then(|| breaker.rests()).flatten()
         })
@@ -111,16 +111,16 @@ impl TargetState {
 
     /// Lets a call through, if the target does not rest.
     pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
-        let permit = self.with(|measured| {
-            let permit = measured.breaker.admit(now)?;
-            measured.health.in_flight += 1;
+        let permit = self.with(|guarded| {
+            let permit = guarded.breaker.admit(now)?;
+            guarded.health.in_flight += 1;
             Some(permit)
         })?;
         Some(Ticket { target: Arc::clone(self), permit: Some(permit) })
     }
 
     pub(crate) fn status(&self, route: &str, name: &str, now: Instant) -> TargetStatus {
-        self.with(|Measured { breaker, health }| {
+        self.with(|Guarded { breaker, health }| {
             let seconds = |seconds: Option<f64>| {
                 seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             };
@@ -155,7 +155,7 @@ impl Ticket {
     /// Notes that the attempt was served. For a stream, that is its first event.
     pub(crate) fn served(&mut self, now: Instant) -> Option<Change> {
         let permit = self.permit.take()?;
-        self.target.with(|Measured { breaker, health }| {
+        self.target.with(|Guarded { breaker, health }| {
             health.answered += 1;
             breaker.settle(permit, Outcome::Served, now)
         })
@@ -170,7 +170,7 @@ impl Ticket {
         now: Instant,
     ) -> Option<Change> {
         let permit = self.permit.take()?;
-        self.target.with(|Measured { breaker, health }| {
+        self.target.with(|Guarded { breaker, health }| {
             let outcome = outcome(error, breaker.first_rest());
             health.failed += u64::from(outcome != Outcome::Neutral);
             if error.is_timeout() && outcome == Outcome::Failed {
@@ -182,12 +182,12 @@ impl Ticket {
 
     /// Notes what an answer showed.
     pub(crate) fn answered(&self, answer: &Answered, now: Instant) {
-        self.target.with(|measured| measured.health.answered(answer, now));
+        self.target.with(|guarded| guarded.health.answered(answer, now));
     }
 
     /// Notes that a stream failed after its first event.
     pub(crate) fn failed_late(&self, error: &Error, now: Instant) -> Option<Change> {
-        self.target.with(|Measured { breaker, health }| {
+        self.target.with(|Guarded { breaker, health }| {
             if outcome(error, breaker.first_rest()) == Outcome::Neutral {
                 return None;
             }
@@ -201,7 +201,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let permit = self.permit.take();
-        self.target.with(|Measured { breaker, health }| {
+        self.target.with(|Guarded { breaker, health }| {
             health.in_flight = health.in_flight.saturating_sub(1);
             if let Some(permit) = permit {
                 breaker.settle(permit, Outcome::Neutral, Instant::now());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::failover::{self, Others};
-use super::state::{Measured, RouteState, RoutedTarget, Ticket};
+use super::state::{Guarded, RouteState, RoutedTarget, Ticket};
 use super::trace::{RouteTrace, TargetStep, TargetTrace};
 use super::{Candidate, RestReason, RoutedCall};
 use crate::error::{Decision, ErrorKind, GiveUp};
@@ -226,7 +226,7 @@ impl Walk {
         cost: &dyn Fn(usize, Expected) -> Option<Money>,
     ) -> Vec<Option<Money>> {
         let used = |at: &usize| {
-            self.route.targets[*at].state.with(|Measured { health, .. }| {
+            self.route.targets[*at].state.with(|Guarded { health, .. }| {
                 (health.cached_share(now), health.output_tokens(now))
             })
         };
@@ -248,7 +248,7 @@ impl Walk {
 fn candidate(target: &RoutedTarget, streamed: bool, now: Instant) -> Candidate<'_> {
     let seconds =
         |seconds: Option<f64>| seconds.and_then(|time| Duration::try_from_secs_f64(time).ok());
-    target.state.with(|Measured { breaker, health }| Candidate {
+    target.state.with(|Guarded { breaker, health }| Candidate {
         name: &target.name,
         region: target.region.as_deref(),
         weight: target.weight,
