@@ -90,6 +90,7 @@ mod raw;
 mod retry;
 pub mod route;
 mod routing;
+mod settings_file;
 mod sorted_map;
 mod stream;
 mod sync;

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::path::Path;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
@@ -16,6 +15,7 @@ use super::{
     Auth, Dialect, EmbeddingFormat, Format, ModelNames, Profile, Provider, model_name, registry,
 };
 use crate::error::{Error, ErrorKind};
+use crate::settings_file;
 
 type Text = Cow<'static, str>;
 
@@ -46,7 +46,7 @@ impl Profile {
     /// [`Configuration`](ErrorKind::Configuration) for invalid JSON or an invalid profile, with the
     /// line and column of the mistake, and for two profiles with the same id.
     pub fn from_json(text: &str) -> Result<Vec<Self>, Error> {
-        let text = text.trim_start_matches('\u{feff}');
+        let text = settings_file::without_mark(text);
         let profiles: Profiles = serde_json::from_str(text).map_err(|cause| {
             Error::new(ErrorKind::Configuration, format!("the profiles are invalid: {cause}"))
         })?;
@@ -70,13 +70,7 @@ impl Profile {
     /// As for [`from_json`](Self::from_json), with the name of the file, and
     /// [`Configuration`](ErrorKind::Configuration) if the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<Vec<Self>, Error> {
-        let path = path.as_ref();
-        let refuse = |message: String| Error::new(ErrorKind::Configuration, message);
-        let text = fs::read_to_string(path).map_err(|cause| {
-            refuse(format!("cannot read {}: {cause}", path.display())).with_source(cause)
-        })?;
-        Self::from_json(&text)
-            .map_err(|error| refuse(format!("{}: {}", path.display(), error.message())))
+        settings_file::load(path.as_ref(), Self::from_json)
     }
 }
 
@@ -296,6 +290,7 @@ impl<'de> Deserialize<'de> for Patch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn every_built_in_profile_can_be_written_as_json() {

@@ -1,7 +1,6 @@
 //! Routes as JSON.
 
 use serde::Deserialize;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use crate::routing::{
     Balanced, BreakerConfig, Cheapest, Failover, Fastest, Sticky, Strategy, Weighted,
 };
+use crate::settings_file;
 
 impl Route {
     /// Reads a list of routes from JSON.
@@ -45,7 +45,7 @@ impl Route {
     /// [`Configuration`](ErrorKind::Configuration) for invalid JSON, an unknown member or an
     /// unknown strategy, with the line and column of the mistake.
     pub fn from_json(text: &str) -> Result<Vec<Self>, Error> {
-        let text = text.trim_start_matches('\u{feff}');
+        let text = settings_file::without_mark(text);
         let routes: Vec<RouteFields> = serde_json::from_str(text).map_err(|cause| {
             Error::new(ErrorKind::Configuration, format!("the routes are invalid: {cause}"))
         })?;
@@ -60,13 +60,7 @@ impl Route {
     /// As for [`from_json`](Self::from_json), with the name of the file, and
     /// [`Configuration`](ErrorKind::Configuration) if the file cannot be read.
     pub fn load(path: impl AsRef<Path>) -> Result<Vec<Self>, Error> {
-        let path = path.as_ref();
-        let refuse = |message: String| Error::new(ErrorKind::Configuration, message);
-        let text = fs::read_to_string(path).map_err(|cause| {
-            refuse(format!("cannot read {}: {cause}", path.display())).with_source(cause)
-        })?;
-        Self::from_json(&text)
-            .map_err(|error| refuse(format!("{}: {}", path.display(), error.message())))
+        settings_file::load(path.as_ref(), Self::from_json)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::custom::CustomPrices;
 use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
+use crate::settings_file;
 
 /// How many lookups are cached.
 const REMEMBERED: usize = 1_000;
@@ -99,14 +100,11 @@ impl Prices {
     /// [`Configuration`](ErrorKind::Configuration) if the file cannot be read, or for the reasons
     /// given at [`parse`](Self::parse).
     pub fn load(self, path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let message = format!("cannot read the price file {path:?}: {error}");
-            Error::new(ErrorKind::Configuration, message).with_source(error)
-        })?;
-        let custom = overrides::read(&text).map_err(|problem| {
-            Error::new(ErrorKind::Configuration, format!("price file {path:?}: {problem}"))
-        })?;
+        let read = |text: &str| {
+            let refuse = |problem| Error::new(ErrorKind::Configuration, problem);
+            overrides::read(text).map_err(refuse)
+        };
+        let custom = settings_file::load(path.as_ref(), read)?;
         Ok(self.with(custom))
     }
 
