@@ -8,6 +8,7 @@ pub(crate) mod listener;
 pub(crate) mod observer;
 pub(crate) mod peer;
 pub(crate) mod recordings;
+pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod stream;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
