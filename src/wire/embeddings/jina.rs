@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type};
-use crate::embed::{InputType, Truncation};
+use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type, truncates_end};
+use crate::embed::InputType;
 use crate::error::Error;
 
 pub(in crate::wire) static JINA: EmbeddingWire = EmbeddingWire {
@@ -41,20 +41,8 @@ fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     if let Some(input_type) = request.input_type {
         body.insert("task".to_owned(), task(batch, input_type)?.into());
     }
-    match request.truncation {
-        None => {}
-        Some(Truncation::Off) => {
-            body.insert("truncate".to_owned(), false.into());
-        }
-        Some(Truncation::End) => {
-            body.insert("truncate".to_owned(), true.into());
-        }
-        Some(Truncation::Start) => {
-            return Err(Error::invalid_request(
-                "the request asks to cut off the start of long texts, but Jina cuts off the end; \
-                 set Truncation::End, or shorten them before the call",
-            ));
-        }
+    if let Some(truncates) = truncates_end(batch)? {
+        body.insert("truncate".to_owned(), truncates.into());
     }
     if let Some(dimensions) = request.dimensions {
         body.insert("dimensions".to_owned(), dimensions.into());

@@ -215,6 +215,21 @@ fn no_truncation(batch: &Batch<'_>) -> Result<(), Error> {
     }
 }
 
+/// Returns whether to cut off the end of a long text, if the request says. For formats with only
+/// that choice: they cannot cut off the start.
+fn truncates_end(batch: &Batch<'_>) -> Result<Option<bool>, Error> {
+    match batch.request.truncation {
+        None => Ok(None),
+        Some(Truncation::Off) => Ok(Some(false)),
+        Some(Truncation::End) => Ok(Some(true)),
+        Some(Truncation::Start) => Err(Error::invalid_request(format!(
+            "the request asks to cut off the start of long texts, but {} cuts off the end; set \
+             Truncation::End, or shorten them before the call",
+            batch.target.provider
+        ))),
+    }
+}
+
 /// Refuses an input type that the format cannot express, and names those it can.
 fn other_input_type(batch: &Batch<'_>, input_type: InputType, known: &[&str]) -> Error {
     Error::invalid_request(format!(

@@ -7,8 +7,7 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 use super::vectors::Vector;
-use super::{Batch, Decoded, EmbeddingWire, Limits, listed, no_input_type, openai};
-use crate::embed::Truncation;
+use super::{Batch, Decoded, EmbeddingWire, Limits, listed, no_input_type, openai, truncates_end};
 use crate::error::Error;
 use crate::wire::json::number::Number;
 use crate::wire::{Failure, json};
@@ -25,20 +24,8 @@ pub(in crate::wire) static OLLAMA: EmbeddingWire = EmbeddingWire {
 fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     no_input_type(batch)?;
     let mut body = openai::members(batch);
-    match batch.request.truncation {
-        None => {}
-        Some(Truncation::Off) => {
-            body.insert("truncate".to_owned(), false.into());
-        }
-        Some(Truncation::End) => {
-            body.insert("truncate".to_owned(), true.into());
-        }
-        Some(Truncation::Start) => {
-            return Err(Error::invalid_request(
-                "the request asks to cut off the start of long texts, but Ollama cuts off the end; \
-                 set Truncation::End, or shorten them before the call",
-            ));
-        }
+    if let Some(truncates) = truncates_end(batch)? {
+        body.insert("truncate".to_owned(), truncates.into());
     }
     if let Some(dimensions) = batch.request.dimensions {
         body.insert("dimensions".to_owned(), dimensions.into());

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 use super::vectors::Vector;
-use super::{Batch, Decoded, EmbeddingWire, Limits, Target, google, listed};
-use crate::embed::Truncation;
+use super::{Batch, Decoded, EmbeddingWire, Limits, Target, google, listed, truncates_end};
 use crate::error::Error;
 use crate::usage::Usage;
 use crate::wire::json::number::Number;
@@ -49,21 +48,10 @@ fn limits(target: Target<'_>) -> Limits {
 
 fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     let Batch { request, texts, target } = *batch;
-    let truncates = match request.truncation {
-        None => None,
-        Some(Truncation::Off) => Some(false),
-        Some(Truncation::End) => Some(true),
-        Some(Truncation::Start) => {
-            return Err(Error::invalid_request(
-                "the request asks to cut off the start of long texts, but Vertex AI cuts off the \
-                 end; set Truncation::End, or shorten them before the call",
-            ));
-        }
-    };
     let task_type =
         request.input_type.filter(|_| !google::has_prefixes(target.model)).map(google::task_type);
     let mut settings = Map::new();
-    if let Some(truncates) = truncates {
+    if let Some(truncates) = truncates_end(batch)? {
         settings.insert("autoTruncate".to_owned(), truncates.into());
     }
     if let Some(dimensions) = request.dimensions {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
-use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type};
-use crate::embed::{InputType, Truncation};
+use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type, truncates_end};
+use crate::embed::InputType;
 use crate::error::Error;
 
 pub(in crate::wire) static VOYAGE: EmbeddingWire = EmbeddingWire {
@@ -52,19 +52,8 @@ fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     if let Some(input_type) = input_type {
         body.insert("input_type".to_owned(), input_type.into());
     }
-    let truncation = match request.truncation {
-        None => None,
-        Some(Truncation::Off) => Some(false),
-        Some(Truncation::End) => Some(true),
-        Some(Truncation::Start) => {
-            return Err(Error::invalid_request(
-                "the request asks to cut off the start of long texts, but Voyage cuts off the end; \
-                 set Truncation::End, or shorten them before the call",
-            ));
-        }
-    };
-    if let Some(truncation) = truncation {
-        body.insert("truncation".to_owned(), truncation.into());
+    if let Some(truncates) = truncates_end(batch)? {
+        body.insert("truncation".to_owned(), truncates.into());
     }
     if let Some(dimensions) = request.dimensions {
         body.insert("output_dimension".to_owned(), dimensions.into());
