@@ -133,8 +133,17 @@ fn in_parallel(
         let _guard = StopOnPanic(&stop);
         while !stop.is_cancelled() && !is_cancelled() {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            if place >= count || sender.send((place, piece(place, Some(&stop)))).is_err() {
+            if place >= count {
                 return;
+            }
+            let result = piece(place, Some(&stop));
+            let failed = result.is_err();
+            if sender.send((place, result)).is_err() {
+                return;
+            }
+            // Only after the error is on its way, so that it comes before those of the others.
+            if failed {
+                stop.cancel();
             }
         }
     };
