@@ -172,8 +172,9 @@ impl Client {
     ///
     /// The texts are split by the provider's limits and sent in parallel. All requests share one
     /// deadline and one cancel token. If one of them fails after its retries, the others are
-    /// cancelled and the call fails. Budgets, [`costs`](Self::costs), metrics and observers see
-    /// each request as one call.
+    /// cancelled and the call fails. [`Error::embedded`] then has the vectors of those already
+    /// answered. Budgets, [`costs`](Self::costs), metrics and observers see each request as one
+    /// call.
     ///
     /// ```no_run
     /// use tollgate::{Client, EmbedRequest};

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -11,7 +12,9 @@ use support::costs::{client as priced, config, spent, usd};
 use support::{KEY, builder, client, loopback, quick_retries};
 use tollgate::embed::{EmbedRequest, Embeddings};
 use tollgate::testing::{Loopback, Reply, Request, embedding};
-use tollgate::{Budget, CancelToken, Client, ErrorKind, Money, PoolConfig, Prices, UsageSource};
+use tollgate::{
+    Budget, CancelToken, Client, Error, ErrorKind, Money, PoolConfig, Prices, UsageSource,
+};
 
 /// Far longer than any answer here takes.
 const LONG: Duration = Duration::from_secs(30);
@@ -164,6 +167,62 @@ fn the_first_failure_stops_the_other_requests() {
     assert!(server.request_count() <= 2, "{}", server.request_count());
     // The refused one is free. The one in flight may have been billed.
     assert_eq!(spent(&client), client.costs().total.cost.total);
+}
+
+/// The places of the texts that a failed call embedded, whose vectors and costs must be right.
+#[track_caller]
+fn embedded(client: &Client, error: &Error, all: &[String]) -> Vec<Range<usize>> {
+    let parts = error.embedded();
+    for part in parts {
+        assert_vectors(&part.embeddings, &all[part.texts.clone()], 16);
+        assert_eq!(part.embeddings.batches.len(), 1);
+        assert_eq!(part.embeddings.usage, part.embeddings.batches[0].usage);
+    }
+    let cost: Money = parts.iter().map(|part| part.embeddings.cost.unwrap().total).sum();
+    assert!(cost <= spent(client), "{cost} {}", spent(client));
+    parts.iter().map(|part| part.texts.clone()).collect()
+}
+
+#[test]
+fn an_error_carries_the_vectors_of_the_requests_already_answered() {
+    let server = loopback();
+    server.respond(|request| {
+        request.body_contains("text 005").then(|| Reply::error(400, "bad", "No such thing."))
+    });
+    let client = priced(&server, "openai", config([Budget::total(Money::dollars(1))]));
+    let all = texts(9);
+    let request = EmbedRequest::new(&all).batch_size(2).parallel_requests(1);
+    let error = client.embed(&request).unwrap_err();
+    assert_eq!((error.status(), server.request_count()), (Some(400), 3), "{error}");
+    assert_eq!(embedded(&client, &error, &all), [0..2, 2..4]);
+    let cost: Money = error.embedded().iter().map(|part| part.embeddings.cost.unwrap().total).sum();
+    assert_eq!(cost, spent(&client));
+    assert!(!format!("{error} {error:?}").contains("text 0"), "{error:?}");
+
+    // Requests sent at the same time: whatever was answered, in order.
+    let error = client.embed(request.parallel_requests(4)).unwrap_err();
+    let found = embedded(&client, &error, &all);
+    assert!(!found.contains(&(4..6)) && found.is_sorted_by_key(|range| range.start), "{found:?}");
+
+    let error = client.embed("text 005").unwrap_err();
+    assert!(error.embedded().is_empty());
+}
+
+#[test]
+fn a_cancelled_call_carries_the_vectors_of_the_requests_already_answered() {
+    let server = loopback();
+    hangs(&server, |request| request.body_contains("text 002"));
+    let client = priced(&server, "openai", config([Budget::total(Money::dollars(1))]));
+    let (token, all) = (CancelToken::new(), texts(4));
+    let request = EmbedRequest::new(&all).batch_size(1).parallel_requests(1).cancel_token(&token);
+    let error = thread::scope(|scope| {
+        let call = scope.spawn(|| client.embed(request).unwrap_err());
+        assert!(server.wait_for_requests(3, LONG));
+        token.cancel();
+        call.join().unwrap()
+    });
+    assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    assert_eq!(embedded(&client, &error, &all), [0..1, 1..2]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::run::{Completed, run};
 use super::target::{self, Target};
 use crate::cancel::CancelToken;
 use crate::cost::Tally;
-use crate::embed::{EmbedRequest, Embeddings};
+use crate::embed::{EmbedRequest, EmbeddedTexts, Embeddings};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Ended;
 use crate::provider::Provider;
@@ -37,7 +37,7 @@ impl Caller {
     pub(crate) fn embed(&self, request: &EmbedRequest) -> Result<Embeddings, Error> {
         let begun = Instant::now();
         let Plan { ranges, sizes } = self.plan(request);
-        let all = ranges.len() > 1;
+        let is_split = ranges.len() > 1;
         let piece = |place: usize, cancel: Option<&CancelToken>| {
             let range = ranges[place].clone();
             let own_key = request.idempotency_key.as_deref();
@@ -48,7 +48,7 @@ impl Caller {
                 sizes: sizes.get(range).unwrap_or_default(),
                 cancel,
                 // Another body needs another key.
-                idempotency_key: own_key.map(|key| match all {
+                idempotency_key: own_key.map(|key| match is_split {
                     true => format!("{key}-{}", place + 1).into(),
                     false => Cow::Borrowed(key),
                 }),
@@ -57,9 +57,9 @@ impl Caller {
             self.embed_piece(&operation)
         };
         let cancel = request.cancel_token.as_ref();
-        let replies = match ranges.len() {
-            0 | 1 => vec![piece(0, cancel)?],
-            count => in_parallel(count, self.parallel(request), cancel, piece)?,
+        let replies = match &ranges[..] {
+            [] | [_] => vec![piece(0, cancel)?],
+            several => in_parallel(several, self.parallel(request), cancel, piece)?,
         };
         let mut embeddings = join(replies)?;
         embeddings.latency = begun.elapsed();
@@ -114,10 +114,10 @@ impl Caller {
     }
 }
 
-/// Runs `piece` for every place below `count` on at most `threads` threads. The first failure
-/// cancels the others and is returned.
+/// Runs `piece` for the place of every range on at most `threads` threads. The first failure cancels
+/// the others and is returned.
 fn in_parallel(
-    count: usize,
+    ranges: &[Range<usize>],
     threads: usize,
     cancel: Option<&CancelToken>,
     piece: impl Fn(usize, Option<&CancelToken>) -> Result<Reply, Error> + Sync,
@@ -133,7 +133,7 @@ fn in_parallel(
         let _guard = StopOnPanic(&stop);
         while !stop.is_cancelled() && !is_cancelled() {
             let place = next.fetch_add(1, Ordering::Relaxed);
-            if place >= count {
+            if place >= ranges.len() {
                 return;
             }
             let result = piece(place, Some(&stop));
@@ -149,7 +149,7 @@ fn in_parallel(
     };
     let (work, mut started) = (&work, 0);
     thread::scope(|scope| {
-        for _ in 0..threads.min(count) {
+        for _ in 0..threads.min(ranges.len()) {
             let sender = sender.clone();
             let builder = thread::Builder::new().name("tollgate-embed".to_owned());
             started += usize::from(builder.spawn_scoped(scope, move || work(&sender)).is_ok());
@@ -159,7 +159,7 @@ fn in_parallel(
                 .with_retry_hints(None, Some(true)));
         }
         drop(sender);
-        collect(count, &results, cancel, &stop)
+        collect(ranges, &results, cancel, &stop)
     })
 }
 
@@ -174,9 +174,10 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-/// Waits for all results. The first failure, or the caller's `cancel` token, cancels `stop`.
+/// Waits for all results. The first failure, or the caller's `cancel` token, cancels `stop`; the
+/// error carries the replies that came.
 fn collect(
-    count: usize,
+    ranges: &[Range<usize>],
     results: &Receiver<(usize, Result<Reply, Error>)>,
     cancel: Option<&CancelToken>,
     stop: &CancelToken,
@@ -185,7 +186,7 @@ fn collect(
         Some((cancelled, listening)) => (cancelled, Some(listening)),
         None => (never(), None),
     };
-    let mut replies: Vec<Option<Reply>> = (0..count).map(|_| None).collect();
+    let mut replies: Vec<Option<Reply>> = ranges.iter().map(|_| None).collect();
     let (mut failed, mut dimension) = (None, None);
     loop {
         let result = select! {
@@ -215,10 +216,17 @@ fn collect(
             }
         }
     }
-    match failed {
-        Some(error) => Err(error),
-        None => replies.into_iter().collect::<Option<_>>().ok_or_else(Error::cancelled),
+    if failed.is_none() && replies.iter().all(Option::is_some) {
+        return Ok(replies.into_iter().flatten().collect());
     }
+    let embedded: Vec<_> = ranges
+        .iter()
+        .zip(replies)
+        .filter_map(|(texts, reply)| {
+            Some(EmbeddedTexts { texts: texts.clone(), embeddings: alone(reply?) })
+        })
+        .collect();
+    Err(failed.unwrap_or_else(Error::cancelled).with_answered(embedded))
 }
 
 fn uneven(provider: &Provider, found: usize, expected: usize) -> Error {
@@ -233,21 +241,28 @@ fn uneven(provider: &Provider, found: usize, expected: usize) -> Error {
     .with_retry_hints(None, Some(false))
 }
 
+/// The embeddings of one answer.
+fn alone((provider, Answered { rows, model, batch }): Reply) -> Embeddings {
+    Embeddings {
+        rows,
+        model,
+        provider,
+        usage: batch.usage,
+        cost: batch.cost,
+        latency: batch.latency,
+        batches: vec![batch],
+    }
+}
+
 /// Joins the answers in order and adds up what they used.
 fn join(replies: Vec<Reply>) -> Result<Embeddings, Error> {
     let batches = replies.iter().map(|(_, answered)| &answered.batch);
     let total: Tally = batches.map(|batch| Tally::of_answer(batch.usage, batch.cost)).sum();
     let mut replies = replies.into_iter();
-    let Some((provider, first)) = replies.next() else { return Err(Error::cancelled()) };
-    let mut all = Embeddings {
-        rows: first.rows,
-        model: first.model,
-        provider,
-        usage: total.usage,
-        cost: (total.unpriced == 0).then_some(total.cost),
-        latency: first.batch.latency,
-        batches: vec![first.batch],
-    };
+    let Some(first) = replies.next() else { return Err(Error::cancelled()) };
+    let mut all = alone(first);
+    all.usage = total.usage;
+    all.cost = (total.unpriced == 0).then_some(total.cost);
     for (provider, Answered { rows, batch, .. }) in replies {
         let (found, expected) = (rows.dimension(), all.rows.dimension());
         all.rows.append(rows).map_err(|_| uneven(&provider, found, expected))?;

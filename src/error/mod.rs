@@ -7,6 +7,7 @@ mod display;
 mod kind;
 mod rate_limit;
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::iter;
 use std::sync::Arc;
@@ -67,6 +68,8 @@ struct Inner {
     rate_limit: Option<RateLimit>,
     refusal: Option<Arc<dyn StdError + Send + Sync>>,
     attempts: Vec<Attempt>,
+    /// What a call of several requests got before it failed.
+    answered: Option<Arc<dyn Any + Send + Sync>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -87,6 +90,7 @@ impl Error {
             rate_limit: None,
             refusal: None,
             attempts: Vec::new(),
+            answered: None,
             source: None,
         }))
     }
@@ -167,6 +171,11 @@ impl Error {
 
     pub(crate) fn with_attempts(mut self, attempts: Vec<Attempt>) -> Self {
         self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_answered(mut self, answered: impl Any + Send + Sync) -> Self {
+        self.0.answered = Some(Arc::new(answered));
         self
     }
 
@@ -256,6 +265,11 @@ impl Error {
     /// Why the client refused the call before sending it, if it did.
     pub(crate) fn refusal(&self) -> Option<&(dyn StdError + Send + Sync + 'static)> {
         self.0.refusal.as_deref()
+    }
+
+    /// What a call of several requests got before it failed, if it had several.
+    pub(crate) fn answered(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.0.answered.as_deref()
     }
 
     /// The provider's `x-should-retry` header.
