@@ -4,19 +4,16 @@
 //! `normalized`.
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type, truncates_end};
 use crate::embed::InputType;
 use crate::error::Error;
 
 pub(in crate::wire) static JINA: EmbeddingWire = EmbeddingWire {
-    path: |_| Cow::Borrowed("/embeddings"),
-    required: &["model", "input"],
     fixed: &["embedding_type", "return_multivector"],
     limits,
     encode,
-    decode: openai::decode,
+    ..openai::ROW
 };
 
 /// 8,192 tokens for each text until the third generation and in the small models (`nano`), 32,768 in

@@ -1,18 +1,12 @@
 //! Mistral's embeddings: `POST /v1/embeddings` (docs.mistral.ai/api/endpoint/embeddings).
 
-use serde_json::{Map, Value};
-use std::borrow::Cow;
-
-use super::{Batch, EmbeddingWire, Limits, Target, no_input_type, no_truncation, openai};
-use crate::error::Error;
+use super::{EmbeddingWire, Limits, Target, openai};
 
 pub(in crate::wire) static MISTRAL: EmbeddingWire = EmbeddingWire {
-    path: |_| Cow::Borrowed("/embeddings"),
-    required: &["model", "input"],
     fixed: &["output_dtype"],
     limits,
-    encode,
-    decode: openai::decode,
+    encode: |batch| openai::plain(batch, "output_dimension"),
+    ..openai::ROW
 };
 
 /// Mistral's pages state no limits. These come from its errors:
@@ -24,14 +18,4 @@ pub(in crate::wire) static MISTRAL: EmbeddingWire = EmbeddingWire {
 ///   #20523)
 fn limits(_: Target<'_>) -> Limits {
     Limits { texts: 256, tokens: Some(16_384), text_tokens: Some(8_192), ..Limits::DEFAULT }
-}
-
-fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
-    no_input_type(batch)?;
-    no_truncation(batch)?;
-    let mut body = openai::members(batch);
-    if let Some(dimensions) = batch.request.dimensions {
-        body.insert("output_dimension".to_owned(), dimensions.into());
-    }
-    Ok(body)
 }

@@ -1,20 +1,13 @@
 //! Voyage's embeddings: `POST /v1/embeddings` (docs.voyageai.com/reference/embeddings-api).
 
 use serde_json::{Map, Value};
-use std::borrow::Cow;
 
 use super::{Batch, EmbeddingWire, Limits, Target, openai, other_input_type, truncates_end};
 use crate::embed::InputType;
 use crate::error::Error;
 
-pub(in crate::wire) static VOYAGE: EmbeddingWire = EmbeddingWire {
-    path: |_| Cow::Borrowed("/embeddings"),
-    required: &["model", "input"],
-    fixed: &["output_dtype"],
-    limits,
-    encode,
-    decode: openai::decode,
-};
+pub(in crate::wire) static VOYAGE: EmbeddingWire =
+    EmbeddingWire { fixed: &["output_dtype"], limits, encode, ..openai::ROW };
 
 /// 1,000 texts, and a number of tokens that depends on the model (mongodb.com/docs/voyageai, "Text
 /// Embeddings"; older models: docs.voyageai.com/docs/embeddings). Models without an entry there get

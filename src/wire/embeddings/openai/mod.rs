@@ -11,24 +11,21 @@ use crate::error::Error;
 pub(in crate::wire) use decode::{decode, decode_as};
 
 /// OpenAI itself and Azure.
-pub(in crate::wire) static OPENAI: EmbeddingWire = EmbeddingWire {
+pub(in crate::wire) static OPENAI: EmbeddingWire = ROW;
+
+/// Servers that follow OpenAI.
+pub(in crate::wire) static COMPATIBLE: EmbeddingWire = EmbeddingWire {
+    fixed: &["output_dtype", "embedding_types"],
+    limits: compatible_limits,
+    encode,
+    ..ROW
+};
+
+/// [`OPENAI`] as a constant, for the formats that differ from it. They cannot start from a static.
+pub(super) const ROW: EmbeddingWire = EmbeddingWire {
     path: |_| Cow::Borrowed("/embeddings"),
     required: &["model", "input"],
     fixed: &[],
-    limits: openai_limits,
-    encode: encode_base64,
-    decode,
-};
-
-/// Servers that follow OpenAI.
-pub(in crate::wire) static COMPATIBLE: EmbeddingWire =
-    EmbeddingWire { limits: compatible_limits, encode, ..OPENAI_ROW };
-
-/// [`OPENAI`], for rows that differ from it. A constant cannot name a static.
-const OPENAI_ROW: EmbeddingWire = EmbeddingWire {
-    path: |_| Cow::Borrowed("/embeddings"),
-    required: &["model", "input"],
-    fixed: &["output_dtype", "embedding_types"],
     limits: openai_limits,
     encode: encode_base64,
     decode,
@@ -70,12 +67,18 @@ fn encode_base64(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
     Ok(body)
 }
 
-fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
+pub(super) fn encode(batch: &Batch<'_>) -> Result<Map<String, Value>, Error> {
+    plain(batch, "dimensions")
+}
+
+/// Builds the body for a server without input types and truncation. `dimensions` is its name for the
+/// length of the vectors.
+pub(super) fn plain(batch: &Batch<'_>, dimensions: &str) -> Result<Map<String, Value>, Error> {
     no_input_type(batch)?;
     no_truncation(batch)?;
     let mut body = members(batch);
-    if let Some(dimensions) = batch.request.dimensions {
-        body.insert("dimensions".to_owned(), dimensions.into());
+    if let Some(length) = batch.request.dimensions {
+        body.insert(dimensions.to_owned(), length.into());
     }
     Ok(body)
 }
