@@ -10,13 +10,13 @@
 //! | Claude on Vertex (docs.cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/count-tokens) | `…/anthropic/models/count-tokens:rawPredict` | Anthropic's, with the model |
 //! | OpenAI Responses (developers.openai.com/api/reference/resources/responses/subresources/input_tokens) | `/responses/input_tokens` | the members that the page lists |
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+mod cohere;
+
 use serde_json::{Map, Value};
 
 use super::json::bounded::Detail;
 use super::{Delivery, Failure, Target, Wire, failed, gemini, json, vertex, write};
-use crate::chat::{ChatRequest, Part, Role};
+use crate::chat::ChatRequest;
 use crate::error::Error;
 
 /// The members of Anthropic's messages that `count_tokens` refuses as "extra inputs". They shape
@@ -132,13 +132,7 @@ pub(crate) fn encode(
             let path = path.trim_end_matches("converse");
             (format!("{path}count-tokens"), Map::from_iter([("input".to_owned(), input)]))
         }
-        Wire::Cohere => {
-            let mut body = Map::with_capacity(2);
-            body.insert("model".to_owned(), target.model.into());
-            body.insert("text".to_owned(), single_text(request)?.into());
-            let path = "/v1/tokenize".to_owned();
-            return Ok(Encoded { path, body: write(&body)?, decode: decode_tokens });
-        }
+        Wire::Cohere => return cohere::encode(request, target),
         Wire::OpenAiChat => {
             let provider = target.provider;
             let advice = match provider.as_str() {
@@ -162,56 +156,6 @@ pub(crate) fn encode(
         }
     };
     Ok(Encoded { path, body: write(&body)?, decode })
-}
-
-/// The most characters that Cohere's `/v1/tokenize` accepts.
-const COHERE_MAX_CHARS: usize = 65_536;
-
-/// Returns the text of a request that has nothing else to count.
-fn single_text(request: &ChatRequest) -> Result<String, Error> {
-    let message = match &request.messages[..] {
-        [message] if message.role == Role::User && request.tools.is_empty() => message,
-        _ => {
-            return Err(Error::invalid_request(
-                "Cohere counts the tokens of a text, not of a conversation; count one user message \
-                 without tools at a time, or send the request and read the usage of its answer",
-            ));
-        }
-    };
-    let texts: Option<Vec<_>> = message.content.iter().map(Part::as_text).collect();
-    let text = texts.ok_or_else(|| {
-        Error::invalid_request(
-            "Cohere counts the tokens of text alone, but the message has other parts; remove them, \
-             or send the request and read the usage of its answer",
-        )
-    })?;
-    let text = text.concat();
-    match text.chars().count() {
-        0 => Err(Error::invalid_request("the message is empty; there is nothing to count")),
-        1..=COHERE_MAX_CHARS => Ok(text),
-        length => Err(Error::invalid_request(format!(
-            "the message has {length} characters, but Cohere counts the tokens of at most \
-             {COHERE_MAX_CHARS}; split it"
-        ))),
-    }
-}
-
-/// Counts the tokens that Cohere lists. The tokens themselves are not kept.
-fn decode_tokens(body: &[u8]) -> Result<Decoded, Failure> {
-    #[derive(Deserialize)]
-    struct Body {
-        tokens: Option<Vec<IgnoredAny>>,
-    }
-    let mut repaired = None;
-    match json::read::<Body>(body, &mut repaired)?.tokens {
-        Some(tokens) => Ok(Decoded {
-            input_tokens: u64::try_from(tokens.len()).unwrap_or(u64::MAX),
-            cached_tokens: None,
-            extra: Map::new(),
-        }),
-        // An error, or nothing that is known.
-        None => decode(body),
-    }
 }
 
 /// Reads a count: `input_tokens`, Gemini's `totalTokens`, or Bedrock's `inputTokens`.
@@ -240,7 +184,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Image, Message, Provider, Tool};
+    use crate::chat::{Message, Provider, Tool};
     use serde_json::json;
 
     fn request() -> ChatRequest {
@@ -307,29 +251,6 @@ mod tests {
         }
         let error = encode(Wire::OpenAiCompletions, &request(), Target::openai("davinci-002"));
         assert!(error.unwrap_err().message().contains("text completion"));
-    }
-
-    #[test]
-    fn cohere_counts_one_text() {
-        let cohere = Target { provider: &Provider::COHERE, ..Target::openai("command-a-03-2025") };
-        let encoded = encode(Wire::Cohere, &ChatRequest::from("hi"), cohere).unwrap();
-        assert_eq!(encoded.path, "/v1/tokenize");
-        assert_eq!(encoded.body, br#"{"model":"command-a-03-2025","text":"hi"}"#);
-        let answer = br#"{"tokens":[10002,2261],"token_strings":["h","i"],"meta":{}}"#;
-        assert_eq!((encoded.decode)(answer).unwrap().input_tokens, 2);
-        let failure = (encoded.decode)(br#"{"message":"invalid api token"}"#).unwrap_err();
-        assert_eq!(failure.message, "invalid api token");
-        let image = Message::user("hi").with(Image::from_url("https://a.example/a.png"));
-        for (request, expected) in [
-            (request(), "not of a conversation"),
-            (ChatRequest::new([Message::system("hi")]), "not of a conversation"),
-            (ChatRequest::new([image]), "other parts"),
-            (ChatRequest::from(""), "nothing to count"),
-            (ChatRequest::from("x".repeat(65_537)), "at most 65536"),
-        ] {
-            let error = encode(Wire::Cohere, &request, cohere).unwrap_err();
-            assert!(error.message().contains(expected), "{error}");
-        }
     }
 
     #[test]
