@@ -100,7 +100,7 @@ pub(super) fn sizes(caller: &Caller, target: &Target, texts: &[String]) -> Vec<S
     texts.iter().map(|text| Size::of(text, counted(text))).collect()
 }
 
-/// Why texts cannot be sent, if `first` is the place of the first of them.
+/// Returns why these texts cannot be sent. `first` is the place of the first of them in the request.
 pub(super) fn problem(
     request: &EmbedRequest,
     texts: &[String],

@@ -66,8 +66,8 @@ impl Caller {
         Ok(embeddings)
     }
 
-    /// Splits the texts. If a request cannot be sent, it is the only one, so that nothing is sent
-    /// for the others.
+    /// Splits the texts. If one request cannot be sent, the plan has that one alone: the call then
+    /// fails before it sends anything.
     fn plan(&self, request: &EmbedRequest) -> Plan {
         let asked = embed::asked(request);
         let target = target::resolve(asked, &self.endpoints, &self.settings, &self.transport);

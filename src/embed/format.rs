@@ -27,7 +27,7 @@ pub enum EmbeddingFormat {
     /// OpenAI's own: `POST /embeddings`, with the vectors in base64.
     #[serde(rename = "openai")]
     OpenAi,
-    /// That of servers that follow OpenAI: like [`OpenAi`](Self::OpenAi), with the vectors as JSON
+    /// For servers that follow OpenAI: like [`OpenAi`](Self::OpenAi), with the vectors as JSON
     /// numbers, because not every server knows `encoding_format`. Both forms are read.
     #[serde(rename = "openai_compatible")]
     OpenAiCompatible,

@@ -76,8 +76,8 @@ pub struct EmbedRequest {
     pub omit: Vec<String>,
 }
 
-/// What an embedding is for. Many models write queries and documents into the same space in
-/// different ways; embed each text as what it is.
+/// What an embedding is for. Many models embed queries and documents differently, so that a query
+/// lies near the documents that answer it. Embed each text as what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

@@ -122,13 +122,13 @@ impl Embeddings {
         self.rows.row(place)
     }
 
-    /// Returns all components, one vector behind the other: what a matrix library or a vector store
-    /// takes without a copy.
+    /// Returns all components, one vector after the other, as matrix libraries and vector stores
+    /// take them.
     pub fn as_flat(&self) -> &[f32] {
         self.rows.values()
     }
 
-    /// Returns all components, one vector behind the other, as their owner.
+    /// Returns all components, one vector after the other, without a copy.
     pub fn into_flat(self) -> Vec<f32> {
         self.rows.into_values()
     }

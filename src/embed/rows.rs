@@ -1,4 +1,4 @@
-//! `Rows`: vectors of one dimension, one behind the other.
+//! `Rows`: vectors of one dimension, one after the other.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Rows {
     values: Vec<f32>,
-    /// 0 as long as there is no row.
+    /// 0 while there is no row.
     dimension: usize,
 }
 
-/// Why a vector is not an embedding, or not one of these.
+/// Why a vector cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RowError {
     Empty,

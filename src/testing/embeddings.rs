@@ -1,4 +1,4 @@
-//! Embeddings in the providers' forms, with vectors made from the texts.
+//! Embeddings in the providers' formats, with vectors computed from the texts.
 
 use serde_json::{Value, json};
 use std::time::SystemTime;

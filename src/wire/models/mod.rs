@@ -125,7 +125,7 @@ pub(crate) fn decode(body: &[u8]) -> Result<Page, Failure> {
     Ok(Page { models: models(entries), next })
 }
 
-/// Reads the entries. One without a name is of no use to anybody and is left out.
+/// Reads the entries, and skips those without a name.
 fn models(entries: Vec<Value>) -> Vec<ModelInfo> {
     entries.into_iter().filter_map(entry::read).collect()
 }
