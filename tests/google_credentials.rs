@@ -204,6 +204,17 @@ fn a_refusal_is_reported_once_for_all_and_nothing_is_sent_or_charged() {
 }
 
 #[test]
+fn a_refusal_whose_date_is_far_from_this_clock_says_so() {
+    let server = loopback();
+    let grant = json!({"error": "invalid_grant", "error_description": "Invalid JWT"});
+    let refusal = json(400, &grant).header("date", "Fri, 01 Jan 2016 00:00:00 GMT");
+    server.on(is_for_token, refusal);
+    let client = builder(&server, service_account(&server)).build().unwrap();
+    let error = client.chat("hi").unwrap_err();
+    assert!(error.message().contains("ahead of the server's; set the clock"), "{error}");
+}
+
+#[test]
 fn secrets_that_a_server_repeats_are_hidden() {
     let server = loopback();
     let echo =

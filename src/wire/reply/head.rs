@@ -39,8 +39,8 @@ pub(crate) fn check_coding(reply: Reply<'_>) -> Result<(), Failure> {
 /// Returns the coding of a body (RFC 9110 section 8.4). Some servers write a charset or `none`
 /// there, which mean no coding.
 pub(super) fn coding(reply: Reply<'_>) -> Option<String> {
-    let codings = reply.headers.get_all(CONTENT_ENCODING);
-    let mut codings = codings.iter().filter_map(text).flat_map(|value| value.split(','));
+    let codings = reply.values(CONTENT_ENCODING.as_str());
+    let mut codings = codings.filter_map(text).flat_map(|value| value.split(','));
     let harmless = ["", "identity", "none", "utf-8"];
     let coding = codings.find(|coding| {
         !harmless.iter().any(|harmless| coding.trim().eq_ignore_ascii_case(harmless))

@@ -4,7 +4,7 @@ use ureq::http::Uri;
 use ureq::http::header::CONTENT_TYPE;
 
 use super::failure::Failure;
-use super::{Reply, Sent, text};
+use super::{Reply, Sent};
 use crate::error::ErrorKind;
 use crate::wire::json;
 
@@ -60,7 +60,7 @@ fn is_page(reply: Reply<'_>) -> bool {
     if !reply.body.trim_ascii().is_empty() {
         return is_markup(reply.body);
     }
-    let kind = reply.headers.get(CONTENT_TYPE).and_then(text);
+    let kind = reply.header(CONTENT_TYPE.as_str());
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 

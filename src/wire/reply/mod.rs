@@ -42,20 +42,27 @@ pub(crate) struct Sent {
 }
 
 impl<'a> Reply<'a> {
-    /// Returns the first header's value for a name in lower case.
+    /// Returns the first header's value for a name in lower case that [`is_read`] lists.
     pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
-        text(self.headers.get(name)?)
+        text(self.values(name).next()?)
+    }
+
+    /// Returns the values of all headers with a name in lower case that [`is_read`] lists.
+    fn values(&self, name: &str) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
+        debug_assert!(is_read(name), "is_read does not list {name:?}: the transport drops it");
+        self.headers.get_all(name).iter()
     }
 }
 
-/// Builds headers for a test.
+/// Builds headers for a test: those that the transport keeps.
 #[cfg(test)]
 pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     use ureq::http::HeaderName;
 
     let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap();
     let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).unwrap();
-    headers.iter().map(|(key, text)| (name(key), value(text))).collect()
+    let kept = headers.iter().filter(|(key, _)| is_read(key));
+    kept.map(|(key, text)| (name(key), value(text))).collect()
 }
 
 /// Returns a header's value if it is text.

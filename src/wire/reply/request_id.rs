@@ -10,12 +10,12 @@ use crate::wire::json;
 const MAX_REQUEST_ID: usize = 200;
 
 /// The header names of Anthropic, OpenAI, Azure (two) and LiteLLM, in order of precedence.
-const NAMES: &[&str] =
+pub(super) const NAMES: &[&str] =
     &["request-id", "x-request-id", "apim-request-id", "x-ms-request-id", "x-litellm-call-id"];
 
 /// Other vendors' header names: Mistral, DeepSeek, OpenRouter, Moonshot, SiliconFlow, NVIDIA,
-/// Cohere, AWS, and Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen in a response or
-/// on the vendor's page about errors.
+/// Cohere, AWS, and Cloudflare's, which Cerebras and Venice ask for in support cases. Each was seen
+/// in a response or on the vendor's page about errors.
 pub(super) const OTHERS: &[&str] = &[
     "mistral-correlation-id",
     "x-ds-trace-id",
