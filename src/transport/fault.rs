@@ -8,28 +8,21 @@ use crate::error::{Error, ErrorKind, Phase};
 const NO_HTTP: &str = "the server did not answer with valid HTTP/1.1";
 
 /// How an exchange failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub(super) enum Fault {
-    /// The deadline passed.
-    #[error("the deadline passed while {0}")]
+    /// The deadline passed in this phase.
     Timeout(Phase),
-    /// The caller cancelled the call.
-    #[error("cancelled while {0}")]
+    /// The caller cancelled the call in this phase.
     Cancelled(Phase),
     /// The connection ended before the first byte of a response.
-    #[error("the server closed the connection without a response")]
-    NoAnswer(#[source] Option<io::Error>),
-    /// The connection broke.
-    #[error("the connection broke while {0}")]
-    Broken(Phase, #[source] io::Error),
+    NoAnswer(Option<io::Error>),
+    /// The connection broke in this phase.
+    Broken(Phase, io::Error),
     /// The body is larger than the caller allows.
-    #[error("the response is larger than {limit} bytes")]
     TooLarge { limit: usize },
     /// The head of the response is invalid.
-    #[error("the head of the response is invalid: {0:?}")]
     Head(Invalid),
     /// The body's framing is invalid, so its end is unknown.
-    #[error("the framing of the body is invalid: {0}")]
     Framing(&'static str),
 }
 
