@@ -81,8 +81,8 @@ impl TimeLimit {
 /// A little less than the time left, by at most a seventh; nearly equal times give the same result.
 /// After waiting this long, look at the clock and wait again.
 ///
-/// A system call sets a socket's timeout. ureq skips it if the timeout is unchanged, which the
-/// exact time never is. Linux also keeps such timeouts in a wheel whose steps grow with them: one
+/// Setting a socket's timeout is a system call. The transport skips it if the timeout is unchanged,
+/// which the exact time never is. Linux also keeps such timeouts in a wheel whose steps grow with them: one
 /// may last an eighth longer than asked, more than a minute for 600 s (`kernel/time/timer.c`,
 /// "Timer wheel"). So this asks for that much less, unless the difference is only milliseconds.
 pub(crate) fn coarse(left: Duration) -> Duration {

@@ -10,8 +10,7 @@ use super::fault::Fault;
 use super::http::{BodyReader, End, Framing};
 use crate::error::{Error, Phase};
 
-/// The most to read of an error's body, and the most to allocate on the server's word about the
-/// length.
+/// The most to read of an error's body, and the most to allocate before the announced body arrives.
 const MAX_START: usize = 64 * 1024;
 
 /// The body of a response, read as it arrives. Reading it to its end returns its connection to the
@@ -45,7 +44,7 @@ impl Body {
         self.end == End::Close && self.wrong.is_none()
     }
 
-    /// Returns what has come, in one piece, or waits for it. The piece is empty at the end.
+    /// Waits for the next piece of the body. It is empty at the end.
     ///
     /// # Errors
     ///
@@ -103,7 +102,7 @@ impl Body {
         if announced > limit && self.wrong.is_none() {
             return Err(Fault::TooLarge { limit });
         }
-        // Allocates no more than this on the server's word.
+        // The server may announce more than it sends.
         let mut bytes = Vec::with_capacity(announced.min(MAX_START));
         loop {
             let piece = self.piece()?;

@@ -15,7 +15,7 @@ use crate::sync::{Lock, none_held};
 /// An open connection, encrypted if its origin uses https.
 pub(super) struct Connection {
     link: Link,
-    /// What has come and was not used yet.
+    /// Bytes that were read but not used yet.
     input: Input,
     socket: Socket,
     /// Whether a call has used it.
@@ -43,14 +43,15 @@ impl Connection {
         Self { link, input, socket, used, resumes, ours, _closing }
     }
 
-    /// Reads into the [input](Self::input), or waits. Returns 0 at the end of the connection.
+    /// Waits for bytes and reads them into the [input](Self::input). Returns how many came: 0 at the
+    /// end of the connection.
     pub(super) fn read(&mut self, timeout: NextTimeout) -> Result<usize, ureq::Error> {
         let length = self.link.read(self.input.room(), timeout)?;
         self.input.add(length);
         Ok(length)
     }
 
-    /// Writes the start of these bytes. Returns how many it wrote.
+    /// Writes as many of these bytes as fit. Returns how many it wrote.
     pub(super) fn write(
         &mut self,
         parts: [&[u8]; 2],
@@ -98,7 +99,7 @@ impl Connection {
         }
     }
 
-    /// Whether bytes have come that were not used.
+    /// Whether bytes were received but not used.
     pub(super) fn has_unread(&mut self) -> bool {
         !self.input.unread().is_empty() || self.link.has_unread()
     }

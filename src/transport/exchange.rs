@@ -31,8 +31,8 @@ pub(super) struct Exchange {
     has_response: bool,
     /// Whether the connection failed.
     broken: bool,
-    /// Why the request could not be sent in full. It is kept until the response was looked for: a
-    /// server that refuses a large request answers before it has read all of it, and closes.
+    /// Why the request could not be sent in full. The exchange looks for a response before it reports
+    /// this: a server that refuses a large request may answer and close before it has read it all.
     unsent: Option<io::Error>,
 }
 
@@ -66,7 +66,7 @@ impl Exchange {
                     head = &head[of_head..];
                     body = &body[written - of_head..];
                 }
-                // `next` knows the deadline exactly.
+                // The timeout was a little too short: `next` knows the exact deadline.
                 Err(ureq::Error::Timeout(_)) if resumes => {}
                 Err(ureq::Error::Io(cause)) if cause.kind() == io::ErrorKind::Interrupted => {}
                 Err(ureq::Error::Io(cause)) if is_hangup(&cause) => {
@@ -79,8 +79,8 @@ impl Exchange {
         Ok(())
     }
 
-    /// Reads the head of the response, up to `limit` bytes, and skips interim responses. The head
-    /// stays in [`unread`](Self::unread).
+    /// Reads the head of the response, up to `limit` bytes, and skips interim responses. The bytes of
+    /// the head stay in [`unread`](Self::unread).
     pub(super) fn head(&mut self, limit: usize) -> Result<Head, Fault> {
         let (mut reader, mut interim) = (HeadReader::new(limit), Interim::default());
         loop {
@@ -102,7 +102,7 @@ impl Exchange {
         }
     }
 
-    /// The bytes of the response that have come and were not used yet.
+    /// The bytes of the response that were received but not used yet.
     pub(super) fn unread(&mut self) -> &[u8] {
         self.unread_mut()
     }
@@ -121,8 +121,7 @@ impl Exchange {
         }
     }
 
-    /// Waits for more of the response. Returns how many bytes came; none come at the end of the
-    /// connection.
+    /// Waits for more of the response. Returns how many bytes came: 0 at the end of the connection.
     pub(super) fn fill(&mut self) -> Result<usize, Fault> {
         let phase = if self.has_response { Phase::Body } else { Phase::FirstByte };
         let outcome = self.receive(phase);
@@ -135,7 +134,7 @@ impl Exchange {
         let outcome = loop {
             let (connection, timeout) = self.next(phase, round)?;
             match connection.read(timeout) {
-                // It came before the deadline, which `next` knows exactly.
+                // The timeout was a little too short: `next` knows the exact deadline.
                 Err(ureq::Error::Timeout(_)) if resumes => {}
                 Err(ureq::Error::Io(cause)) if cause.kind() == io::ErrorKind::Interrupted => {}
                 outcome => break outcome,
@@ -148,8 +147,8 @@ impl Exchange {
                 self.has_response = true;
                 Ok(length)
             }
-            // TLS without its closing alert is an end like any other. The framing of the body decides
-            // whether it came too early.
+            // TLS without its closing alert ends like any other connection. The framing of the body
+            // decides whether that was too early.
             Err(ureq::Error::Io(cause))
                 if self.has_response && cause.kind() == io::ErrorKind::UnexpectedEof =>
             {
@@ -191,7 +190,7 @@ impl Exchange {
         outcome
     }
 
-    /// Records that the response cannot be read on.
+    /// Records that the rest of the response cannot be read.
     pub(super) fn fail<T>(&mut self, fault: Fault) -> Result<T, Fault> {
         self.broken = true;
         Err(fault)
@@ -215,7 +214,7 @@ impl Exchange {
         lease.close(reason);
     }
 
-    /// Why the connection is closed, unless something else is known.
+    /// Why the connection is closed, as far as the exchange knows.
     fn reason(&self) -> CloseReason {
         if self.watch.is_cancelled() {
             CloseReason::Cancelled

@@ -2,15 +2,15 @@
 
 use std::mem;
 
-/// The size of a buffer that waits. Most answers fit, head and body, and so does what a stream
-/// brings at once.
+/// The size of the buffer while it waits. Most answers fit, head and body, and so do the bytes of a
+/// stream that arrive together.
 const START: usize = 8 * 1024;
 
-/// The size of a buffer that was filled. What one read brings is also what a stream's reader passes
-/// on at once, so this bounds how much it reads ahead of a slow caller.
+/// The size of the buffer after a read filled it. A stream's reader passes on what one read brings,
+/// so this also bounds how far it reads ahead of a slow caller.
 const LARGEST: usize = 16 * 1024;
 
-/// The bytes of a response that have come and were not used yet.
+/// The bytes of a response that were received but not used yet.
 ///
 /// The buffer grows when a read fills it, because more is probably waiting. It shrinks again before
 /// a wait, so that many idle connections and slow streams need little memory.
@@ -20,7 +20,7 @@ pub(super) struct Input {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// How many bytes the last read brought.
+    /// How many bytes came with the last read.
     last: usize,
 }
 

@@ -1,10 +1,10 @@
-//! The way to the server: a socket, or what ureq has built on one.
+//! The link to the server: a socket of our own, or a transport that ureq built on one.
 
 use ureq::unversioned::transport::{NextTimeout, Transport};
 
 use super::tcp::{NO_WAIT, Tcp};
 
-/// The way to the server.
+/// The link to the server.
 pub(super) enum Link {
     /// A socket that this crate reads and writes itself.
     Plain(Tcp),
@@ -17,7 +17,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Reads what is there, or waits for it. Returns 0 at the end of the connection.
+    /// Waits for bytes and reads them. Returns how many came: 0 at the end of the connection.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -40,7 +40,7 @@ impl Link {
         Ok(length)
     }
 
-    /// Writes the start of these bytes, in one packet if they fit. Returns how many it wrote.
+    /// Writes as many of these bytes as fit, in one packet if possible. Returns how many it wrote.
     pub(super) fn write(
         &mut self,
         parts: [&[u8]; 2],
@@ -62,12 +62,13 @@ impl Link {
         Ok(length)
     }
 
-    /// Whether a write that ran out of time can be continued. TLS may have sent part of a record.
+    /// Whether a write that timed out can be continued. Through TLS it cannot: part of a record may
+    /// have been sent.
     pub(super) fn resumes_writes(&self) -> bool {
         matches!(self, Self::Plain(_))
     }
 
-    /// Whether bytes have come that were not read.
+    /// Whether ureq's buffer holds bytes that were not read.
     pub(super) fn has_unread(&mut self) -> bool {
         match self {
             Self::Plain(_) => false,
@@ -80,8 +81,8 @@ impl Link {
         matches!(self, Self::Layered { full: true, .. })
     }
 
-    /// Reads without waiting, and loses what came: only for a connection that is closed if anything
-    /// came.
+    /// Reads without waiting. Returns false at the end of the connection. Bytes that came are lost,
+    /// so the caller must then close the connection.
     pub(super) fn probe(&mut self) -> Result<bool, ureq::Error> {
         match self {
             Self::Plain(tcp) => tcp.read(&mut [0], NO_WAIT).map(|length| length > 0),

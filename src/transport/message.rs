@@ -30,7 +30,7 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
-    /// Those that someone reads.
+    /// Those that [`wire::is_read`] lists.
     pub(crate) headers: HeaderMap,
     /// Empty while the body is still to be read.
     pub(crate) body: Vec<u8>,

@@ -1,8 +1,8 @@
 //! Sends one request over a pooled connection and reads its response.
 //!
-//! ureq opens connections: TLS, proxies, certificates. What is sent and read over them is this
-//! crate's own HTTP/1.1 ([`http`]). A connection is leased first, under the call's deadline. An
-//! [`Exchange`] then sends the request and reads the response, and returns the lease.
+//! ureq opens the connections: TLS, proxies, certificates. This crate speaks HTTP/1.1 over them
+//! ([`http`]). A connection is leased first, under the call's deadline. An [`Exchange`] then sends the
+//! request, reads the response, and returns the lease.
 
 mod body;
 mod connection;
@@ -364,7 +364,7 @@ impl Transport {
     }
 }
 
-/// The headers that someone reads.
+/// The headers that [`wire::is_read`] lists.
 fn read_headers(head: &Head, bytes: &[u8]) -> HeaderMap {
     // Longer names are not read.
     let mut lower = [0; 64];

@@ -34,8 +34,8 @@ pub(super) const INPUT: usize = 12 * 1024;
 const RECORD_OVERHEAD: usize = 512;
 
 /// A TCP connection. Unlike ureq's own, it can be read and written without ureq's buffers, which
-/// take no memory then. And it can be read without waiting ([`NO_WAIT`]), so it can be checked for
-/// unread bytes without losing any.
+/// then take no memory. It can also be read without waiting ([`NO_WAIT`]), which finds unread bytes
+/// without losing any.
 pub(super) struct Tcp {
     socket: Socket,
     /// For the TLS or the proxy above it.
@@ -82,7 +82,7 @@ impl Tcp {
         })
     }
 
-    /// Reads what is there, or waits for it. Returns 0 at the end of the connection.
+    /// Waits for bytes and reads them. Returns how many came: 0 at the end of the connection.
     pub(super) fn read(
         &mut self,
         buffer: &mut [u8],
@@ -91,7 +91,7 @@ impl Tcp {
         self.socket.read(buffer, timeout.after).map_err(|cause| error(cause, timeout))
     }
 
-    /// Writes the start of these bytes, in one packet if they fit.
+    /// Writes as many of these bytes as fit, in one packet if possible. Returns how many it wrote.
     pub(super) fn write(
         &mut self,
         parts: [&[u8]; 2],

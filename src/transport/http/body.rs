@@ -1,4 +1,4 @@
-//! Takes the body out of the bytes that come.
+//! Takes the body out of the received bytes.
 
 use std::ops::Range;
 
@@ -17,11 +17,11 @@ pub(in crate::transport) enum BodyReader {
 /// What [`BodyReader::read`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::transport) struct Read {
-    /// The part of the bytes that is now body, in one piece.
+    /// Where the decoded body is in the bytes, in one piece.
     pub(in crate::transport) piece: Range<usize>,
-    /// How many bytes were read. Those after it are not part of the response.
+    /// How many bytes were read. The bytes after them are not part of the response.
     pub(in crate::transport) used: usize,
-    /// What is wrong after the piece.
+    /// What is wrong with the bytes after the piece.
     pub(in crate::transport) outcome: Result<(), &'static str>,
 }
 

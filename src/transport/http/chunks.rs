@@ -17,7 +17,7 @@ use super::head::{is_name, is_value};
 #[derive(Debug, Default)]
 pub(in crate::transport) struct Chunks {
     position: Position,
-    /// The size of the chunk as far as its line was read, then how much of the chunk is missing.
+    /// The part of the size that was read so far, then how much of the chunk is missing.
     size: u64,
     /// How many digits the size has so far.
     digits: u32,
@@ -39,7 +39,7 @@ const LONGEST_TRAILERS: usize = 8 * 1024;
 enum Position {
     #[default]
     Size,
-    /// In the blanks after a size, with which some servers pad it.
+    /// In the blanks with which some servers pad a size.
     Padding,
     Extension,
     SizeLf,
@@ -60,8 +60,8 @@ impl Chunks {
         self.position == Position::Done
     }
 
-    /// Decodes the next bytes, split anywhere. It moves the data of all chunks behind that of the
-    /// first.
+    /// Decodes the next bytes, split anywhere. It moves the data of later chunks up to that of the
+    /// first, so that the result is one piece.
     pub(super) fn read(&mut self, bytes: &mut [u8]) -> Read {
         let (mut at, mut piece) = (0, 0..0);
         while at < bytes.len() && self.position != Position::Done {

@@ -63,7 +63,7 @@ impl Framing {
             Some(length) => End::Length(length),
             None => End::Close,
         };
-        // A server that announces a body here may also send it.
+        // A server that announces a body for a 204 may also send it.
         let may_have_body = head.status == 204 && (is_chunked || length.is_some_and(|n| n > 0));
         let keeps_alive = (!head.is_http10 || says_keep_alive)
             && !says_close
@@ -91,10 +91,10 @@ enum Coding {
 
 impl Fields {
     fn read(&mut self, name: &[u8], value: &[u8]) -> Result<(), &'static str> {
-        // Comparing the length first spares nearly every other comparison.
+        // Comparing the lengths first avoids nearly every other comparison.
         let is = |known: &[u8]| name.len() == known.len() && name.eq_ignore_ascii_case(known);
         if is(LENGTH) {
-            // A list of equal lengths is one that was joined on its way (RFC 9112 section 6.3).
+            // An intermediary may have joined equal lengths into a list (RFC 9112 section 6.3).
             for length in list(value) {
                 let length = decimal(length)?;
                 if self.length.is_some_and(|other| other != length) {

@@ -115,7 +115,7 @@ enum Place {
 impl HeadReader {
     /// Reads heads of up to `limit` bytes.
     pub(in crate::transport) fn new(limit: usize) -> Self {
-        // Of a size that most heads fit.
+        // Enough for most heads.
         let fields = Vec::with_capacity(24);
         let head = Head { status: 0, is_http10: false, fields, length: 0 };
         Self { limit, at: 0, place: Place::Start, head }
@@ -141,7 +141,7 @@ impl HeadReader {
         }
     }
 
-    /// Reads lines up to the empty one. Returns whether it was there.
+    /// Reads lines up to the empty one. Returns whether it has come.
     fn lines(&mut self, bytes: &[u8]) -> Result<bool, Invalid> {
         loop {
             match self.place {
@@ -215,7 +215,7 @@ impl HeadReader {
         }
     }
 
-    /// Reads the status line, and empty lines before it. Returns whether it was there.
+    /// Reads the status line, and empty lines before it. Returns whether it has come.
     ///
     /// ```text
     /// status-line  = HTTP-version SP status-code SP [ reason-phrase ] CRLF

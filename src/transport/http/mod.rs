@@ -7,12 +7,12 @@
 //! head      parses the response's head, in place
 //! interim   skips responses before the final one
 //! framing   decides where the body ends, and whether the connection survives it
-//! body      takes the body out of the bytes that come, in place
+//! body      takes the body out of the received bytes, in place
 //! chunks    decodes a chunked body
 //! ```
 //!
-//! Bytes may be split anywhere: every state gives the same result for every split. Where client and
-//! server could disagree about the end of a response, the parser is strict, because the rest of one
+//! Bytes may be split anywhere: every state gives the same result for every split. The parser is
+//! strict where client and server could disagree about the end of a response, because the rest of one
 //! response would become the start of the next (RFC 9112 section 11).
 
 mod body;
