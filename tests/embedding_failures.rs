@@ -188,6 +188,9 @@ fn a_dimension_that_was_not_asked_for_or_that_changes_is_an_error() {
     let error = client.embed(request).unwrap_err();
     assert_eq!((error.kind(), error.provider()), (ErrorKind::Protocol, Some("openai")));
     assert!(error.message().contains("those of another"), "{error}");
+    let parts = error.embedded();
+    let first = parts.first().expect("one came first").embeddings.dimension();
+    assert!(parts.iter().all(|part| part.embeddings.dimension() == first), "{parts:?}");
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::{Image, Message, Provider};
+    use crate::chat::{Image, Message, Provider, Tool};
+    use serde_json::json;
 
     #[test]
     fn cohere_counts_one_text() {
@@ -82,9 +83,11 @@ mod tests {
         let failure = (encoded.decode)(br#"{"message":"invalid api token"}"#).unwrap_err();
         assert_eq!(failure.message, "invalid api token");
         let conversation = ChatRequest::new([Message::system("Be brief."), Message::user("hi")]);
+        let tool = Tool::function("now", "Tells the time", json!({"type": "object"}));
         let image = Message::user("hi").with(Image::from_url("https://a.example/a.png"));
         for (request, expected) in [
             (conversation, "not of a conversation"),
+            (ChatRequest::from("hi").tool(tool), "not of a conversation"),
             (ChatRequest::new([Message::system("hi")]), "not of a conversation"),
             (ChatRequest::new([image]), "other parts"),
             (ChatRequest::from(""), "nothing to count"),
