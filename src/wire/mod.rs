@@ -35,6 +35,7 @@ mod stream;
 pub(crate) mod token_count;
 mod tool_input;
 mod tool_turns;
+mod turns;
 mod validate;
 mod vertex;
 

@@ -6,7 +6,7 @@ use super::block;
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
 use crate::wire::Target;
-use crate::wire::json::object;
+use crate::wire::turns::Turns;
 
 /// Writes `system` and `messages`.
 ///
@@ -31,56 +31,26 @@ pub(super) fn write(
     body: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let mut system: Vec<Value> = Vec::new();
-    let mut turns: Vec<Turn> = Vec::new();
+    let mut turns = Turns::default();
     for (index, message) in messages.iter().enumerate() {
         let result = match message.role {
             Role::System => {
                 blocks(message, target, system.last_mut()).map(|more| system.extend(more))
             }
-            _ => {
-                let before = turns.last_mut().and_then(|turn| turn.blocks.last_mut());
-                blocks(message, target, before).and_then(|more| take(&mut turns, message, more))
-            }
+            _ => blocks(message, target, turns.last_block())
+                .and_then(|more| turns.add(message, more)),
         };
         result.map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
-    }
-    match turns.first() {
-        None => return Err(Error::invalid_request("the request has no user message; add one")),
-        Some(turn) if turn.role == "assistant" => {
-            return Err(Error::invalid_request(
-                "the conversation starts with the assistant; Anthropic requires a user message first",
-            ));
-        }
-        Some(_) => {}
-    }
-    for turn in &mut turns {
-        let mut results = 0;
-        for at in 0..turn.blocks.len() {
-            if is_kind(&turn.blocks[at], "tool_result") {
-                turn.blocks[results..=at].rotate_right(1);
-                results += 1;
-            }
-        }
-    }
-    if let Some(turn) = turns.last_mut().filter(|turn| turn.role == "assistant") {
-        trim_end(turn.blocks.last_mut());
     }
     if !system.is_empty() {
         body.insert("system".into(), block::shorthand(system));
     }
-    let turns: Vec<_> = turns
-        .into_iter()
-        .map(|turn| {
-            object([("role", turn.role.into()), ("content", block::shorthand(turn.blocks))])
-        })
-        .collect();
-    body.insert("messages".into(), turns.into());
+    let is_result = |block: &Value, _| {
+        block.as_object().is_some_and(|block| block::kind(block) == "tool_result")
+    };
+    let messages = turns.into_messages("Anthropic", is_result, block::shorthand)?;
+    body.insert("messages".into(), messages);
     Ok(())
-}
-
-struct Turn {
-    role: &'static str,
-    blocks: Vec<Value>,
 }
 
 /// Builds the blocks of one message. `before` is the block before its first one, for a cache point
@@ -101,30 +71,6 @@ fn blocks(
         }
     }
     Ok(blocks)
-}
-
-/// Adds a message's blocks to the last turn or to a new one.
-fn take(turns: &mut Vec<Turn>, message: &Message, blocks: Vec<Value>) -> Result<(), String> {
-    let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-    let cached = message.content.iter().any(|part| matches!(part, Part::CachePoint(_)));
-    match turns.last_mut() {
-        _ if blocks.is_empty() && (role == "assistant" || cached) => {}
-        _ if blocks.is_empty() => return Err("holds nothing that can be sent; remove it".into()),
-        Some(turn) if turn.role == role => turn.blocks.extend(blocks),
-        _ => turns.push(Turn { role, blocks }),
-    }
-    Ok(())
-}
-
-fn is_kind(value: &Value, kind: &str) -> bool {
-    value.as_object().is_some_and(|block| block::kind(block) == kind)
-}
-
-fn trim_end(last: Option<&mut Value>) {
-    let Some(last) = last.filter(|last| is_kind(last, "text")) else { return };
-    if let Some(Value::String(text)) = last.get_mut("text") {
-        text.truncate(text.trim_end().len());
-    }
 }
 
 #[cfg(test)]

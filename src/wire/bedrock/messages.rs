@@ -7,7 +7,7 @@ use super::media::Names;
 use crate::chat::{CacheTtl, Message, Part, Role};
 use crate::error::Error;
 use crate::wire::Target;
-use crate::wire::json::object;
+use crate::wire::turns::Turns;
 
 /// Writes `system` and `messages`.
 ///
@@ -27,69 +27,31 @@ pub(super) fn write(
     body: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let mut system: Vec<Value> = Vec::new();
-    let mut turns: Vec<Turn> = Vec::new();
+    let mut turns = Turns::default();
     let mut names = Names::default();
     for (index, message) in messages.iter().enumerate() {
         let before = match message.role {
             Role::System => !system.is_empty(),
-            role => turns.last().is_some_and(|turn| turn.role == word(role)),
+            role => turns.continues(role),
         };
         let result = blocks(message, target, before, &mut names).and_then(|more| {
             if message.role == Role::System {
                 system.extend(more);
                 return Ok(());
             }
-            take(&mut turns, message, more)
+            turns.add(message, more)
         });
         result.map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
     }
-    match turns.first() {
-        None => return Err(Error::invalid_request("the request has no user message; add one")),
-        Some(turn) if turn.role == "assistant" => {
-            return Err(Error::invalid_request(
-                "the conversation starts with the assistant; Bedrock requires a user message first",
-            ));
-        }
-        Some(_) => {}
-    }
-    for turn in &mut turns {
-        // The cache points after results move with them.
-        let mut first = 0;
-        let mut is_result = false;
-        for at in 0..turn.blocks.len() {
-            let block = &turn.blocks[at];
-            is_result = block.get("toolResult").is_some()
-                || (is_result && block.get("cachePoint").is_some());
-            if is_result {
-                turn.blocks[first..=at].rotate_right(1);
-                first += 1;
-            }
-        }
-    }
-    if let Some(turn) = turns.last_mut().filter(|turn| turn.role == "assistant") {
-        let last = turn.blocks.last_mut().and_then(|block| block.get_mut("text"));
-        if let Some(Value::String(text)) = last {
-            text.truncate(text.trim_end().len());
-        }
-    }
-    let turns: Vec<_> = turns
-        .into_iter()
-        .map(|turn| object([("role", turn.role.into()), ("content", turn.blocks.into())]))
-        .collect();
-    body.insert("messages".into(), turns.into());
+    // The cache points after a result move with it.
+    let is_result = |block: &Value, after_result: bool| {
+        block.get("toolResult").is_some() || (after_result && block.get("cachePoint").is_some())
+    };
+    body.insert("messages".into(), turns.into_messages("Bedrock", is_result, Value::Array)?);
     if !system.is_empty() {
         body.insert("system".into(), system.into());
     }
     Ok(())
-}
-
-struct Turn {
-    role: &'static str,
-    blocks: Vec<Value>,
-}
-
-fn word(role: Role) -> &'static str {
-    if role == Role::Assistant { "assistant" } else { "user" }
 }
 
 /// Builds the blocks of one message. `before` is true if others come before them, which a cache
@@ -121,18 +83,6 @@ pub(super) fn cache_point(ttl: CacheTtl) -> Value {
         CacheTtl::Short => json!({"cachePoint": {"type": "default"}}),
         CacheTtl::OneHour => json!({"cachePoint": {"type": "default", "ttl": "1h"}}),
     }
-}
-
-/// Adds a message's blocks to the last turn or to a new one.
-fn take(turns: &mut Vec<Turn>, message: &Message, blocks: Vec<Value>) -> Result<(), String> {
-    let role = word(message.role);
-    match turns.last_mut() {
-        _ if blocks.is_empty() && role == "assistant" => {}
-        _ if blocks.is_empty() => return Err("holds nothing that can be sent; remove it".into()),
-        Some(turn) if turn.role == role => turn.blocks.extend(blocks),
-        _ => turns.push(Turn { role, blocks }),
-    }
-    Ok(())
 }
 
 #[cfg(test)]
