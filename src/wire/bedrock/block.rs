@@ -83,7 +83,7 @@ fn reasoning_content(reasoning: &Reasoning, target: Target<'_>) -> Option<Value>
 
 fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
-        return Err("holds a tool call without an id or a name".into());
+        return Err("holds a tool call without an id or a name; set both".into());
     }
     let mut block = Map::with_capacity(3);
     block.insert("toolUseId".into(), id(&call.id, target));
@@ -96,7 +96,7 @@ fn tool_use(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     Ok(object([("toolUse", block.into())]))
 }
 
-/// Adds a result, and the cache points in it after it, because a result cannot contain one
+/// Adds a result. Its cache points follow it, because a result cannot contain one
 /// (`ToolResultContentBlock`).
 fn tool_result(
     result: &ToolResult,
@@ -105,7 +105,9 @@ fn tool_result(
     blocks: &mut Vec<Value>,
 ) -> Result<(), String> {
     if result.call_id.is_empty() {
-        return Err("holds a tool result without the id of its call".into());
+        return Err(
+            "holds a tool result without the id of its call; use the id of its ToolCall".into()
+        );
     }
     let (mut content, mut points) = (Vec::new(), Vec::new());
     for part in &result.content {
@@ -117,7 +119,12 @@ fn tool_result(
             Part::Other { provenance, value } => {
                 content.extend(allows(provenance.as_ref(), target).then(|| value.clone()));
             }
-            part => return Err(format!("holds a tool result that contains {}", part_name(part))),
+            part => {
+                return Err(format!(
+                    "holds a tool result that contains {}; use text, images or documents",
+                    part_name(part)
+                ));
+            }
         }
     }
     // A result needs content, and a text must not be blank.
