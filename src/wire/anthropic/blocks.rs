@@ -103,6 +103,14 @@ impl Blocks {
         Ok(at)
     }
 
+    /// Returns the position of the block with this index, or of the last block if an event has none.
+    fn position(&self, index: Option<u64>) -> Option<usize> {
+        match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        }
+    }
+
     /// Adds a delta to its block. Servers that imitate the format can omit the index, and the start
     /// of text or thinking blocks. Returns true if the delta has content although nothing of it is
     /// kept.
@@ -114,10 +122,7 @@ impl Blocks {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<bool, Failure> {
-        let at = match index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
-        };
+        let at = self.position(index);
         let needed = match &*delta.kind.0 {
             "text_delta" => Some("text"),
             "thinking_delta" => Some("thinking"),
@@ -200,12 +205,8 @@ impl Blocks {
 
     /// Completes a block.
     pub(super) fn stop(&mut self, index: Option<u64>, events: &mut Vec<StreamEvent>) {
-        let at = match index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
-        };
-        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.complete(events);
+        if let Some(at) = self.position(index) {
+            self.blocks[at].complete(events);
         }
     }
 

@@ -19,9 +19,9 @@ use crate::wire::stream::arguments::Arguments;
 #[derive(Debug, Default, Clone)]
 pub(super) struct Blocks {
     blocks: Vec<Block>,
-    /// The place of each block by its index in the stream.
+    /// The position in the list for each index of the wire.
     by_index: HashMap<u64, usize>,
-    /// How many of them are calls of the caller's tools.
+    /// The number of calls of the caller's tools among the blocks.
     calls: usize,
 }
 
@@ -98,18 +98,22 @@ impl Blocks {
         Ok(at)
     }
 
-    /// Returns the block with this index if it is of a fitting kind, or starts one.
+    /// Returns the position of the block with this index, or of the last block if an event has none.
+    fn position(&self, index: Option<u64>) -> Option<usize> {
+        match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        }
+    }
+
+    /// Returns the position of the block with this index if it is of a fitting kind, or starts one.
     fn find(
         &mut self,
         index: Option<u64>,
         fits: impl Fn(Kind) -> bool,
         kind: Kind,
     ) -> Result<usize, Failure> {
-        let at = match index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
-        };
-        match at.filter(|at| fits(self.blocks[*at].kind)) {
+        match self.position(index).filter(|at| fits(self.blocks[*at].kind)) {
             Some(at) => Ok(at),
             None => self.add(index, kind),
         }
@@ -179,11 +183,8 @@ impl Blocks {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        let at = match index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
-        };
-        let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) else { return Ok(()) };
+        let Some(at) = self.position(index) else { return Ok(()) };
+        let block = &mut self.blocks[at];
         if !matches!(block.kind, Kind::Call(_) | Kind::ServerCall) || block.is_complete {
             return Ok(());
         }
@@ -199,12 +200,8 @@ impl Blocks {
 
     /// Completes a block.
     pub(super) fn stop(&mut self, index: Option<u64>, events: &mut Vec<StreamEvent>) {
-        let at = match index {
-            Some(index) => self.by_index.get(&index).copied(),
-            None => self.blocks.len().checked_sub(1),
-        };
-        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.complete(events);
+        if let Some(at) = self.position(index) {
+            self.blocks[at].complete(events);
         }
     }
 
