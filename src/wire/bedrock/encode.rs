@@ -58,14 +58,14 @@ pub(super) fn encode(
         }
     }
     wire::merge(&mut body, &request.extra);
-    for name in ["stream", "model", "modelId"] {
-        if request.extra.contains_key(name) && name == "stream" {
-            return Err(Error::invalid_request(
-                "extra sets \"stream\", but Bedrock's path decides between a stream and a whole \
-                 answer; remove it, and call stream() or chat()",
-            ));
-        }
-        // The path has it.
+    if request.extra.contains_key("stream") {
+        return Err(Error::invalid_request(
+            "extra sets \"stream\", but Bedrock's path decides between a stream and a whole answer; \
+             remove it, and call stream() or chat()",
+        ));
+    }
+    // The path names the model.
+    for name in ["model", "modelId"] {
         body.shift_remove(name);
     }
     tools::check(&body)?;
