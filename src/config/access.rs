@@ -84,7 +84,7 @@ fn configured(
 /// reads them (`Host` in ollama/ollama `envconfig/config.go`).
 fn complete_host(host: &str, base: &str) -> String {
     let host = host.trim_end_matches('/');
-    // The only host that it expects behind TLS.
+    // Without a scheme, its client uses TLS for this host alone.
     if host == "ollama.com" {
         return format!("https://{host}");
     }

@@ -1,18 +1,13 @@
-//! The address and the keys of Amazon Bedrock.
+//! Finds the address and the keys for Amazon Bedrock.
 
-#[cfg(feature = "bedrock")]
 use std::sync::Arc;
 
-#[cfg(feature = "bedrock")]
 use super::Environment;
-#[cfg(feature = "bedrock")]
 use super::access::Setters;
-#[cfg(feature = "bedrock")]
 use crate::provider::{AwsCredentials, Credentials, aws_region};
 
-/// AWS's keys of the environment or of a profile, for a client without a key or credentials.
-/// `location` is the region that was set.
-#[cfg(feature = "bedrock")]
+/// Finds AWS's keys in the environment or a profile, for a client without a key or credentials.
+/// `location` is the region that the program set.
 pub(super) fn default_credentials(
     location: Option<&str>,
     environment: &Environment<'_>,
@@ -24,9 +19,8 @@ pub(super) fn default_credentials(
     }))
 }
 
-/// The base URL in a region: the one that was set, otherwise that of the credentials, otherwise that
-/// of the environment or of the profile.
-#[cfg(feature = "bedrock")]
+/// Returns the base URL in a region: the region that the program set, otherwise that of the
+/// credentials, otherwise that of the environment or the profile.
 pub(super) fn base_url(
     location: Option<&str>,
     credentials: Option<&dyn Credentials>,
@@ -47,14 +41,14 @@ pub(super) fn base_url(
     let is_region = region.contains('-')
         && region.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if !is_region {
-        return Err(format!("the AWS region is {region:?}; write one such as \"eu-west-1\""));
+        return Err(format!("{region:?} is not an AWS region; set one such as \"eu-west-1\""));
     }
     // Each partition of AWS has a domain (botocore `data/partitions.json`).
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     Ok(format!("https://bedrock-runtime.{region}.{domain}"))
 }
 
-#[cfg(all(test, feature = "bedrock"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -76,7 +70,7 @@ mod tests {
                 none,
                 Err("no AWS region; set AWS_REGION, or call ProviderConfig::location"),
             ),
-            (Some("evil.example/"), None, none, Err("the AWS region is \"evil.example/\"; write")),
+            (Some("evil.example/"), None, none, Err("\"evil.example/\" is not an AWS region; set")),
         ] {
             let environment = Environment::new(|name| {
                 let found = variables.iter().find(|(own, _)| *own == name);

@@ -2,6 +2,7 @@
 
 mod access;
 mod base_url;
+#[cfg(feature = "bedrock")]
 mod bedrock;
 mod builder;
 mod environment;

@@ -115,14 +115,32 @@ impl ProviderConfig {
             false => access::key(&profile, self.api_key, environment, setters),
         };
         let is_vertex = profile.format == Some(Format::Vertex);
-        let (mut credentials, mut own_project) = (self.credentials, None);
-        if is_vertex && credentials.is_none() && !self.without_api_key && matches!(key, Ok(None)) {
-            match vertex::default_credentials(environment, setters) {
-                Ok((found, project)) => (credentials, own_project) = (Some(found), project),
+        let is_bedrock = profile.format == Some(Format::Bedrock);
+        let mut credentials = self.credentials;
+        let lacks_credentials =
+            credentials.is_none() && !self.without_api_key && matches!(key, Ok(None));
+        let location = self.location.as_deref();
+        let mut place = None;
+        if is_vertex {
+            let mut own_project = None;
+            if lacks_credentials {
+                match vertex::default_credentials(environment, setters) {
+                    Ok((found, project)) => (credentials, own_project) = (Some(found), project),
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            let has_key = matches!(key, Ok(Some(_)));
+            match Place::find(self.project.as_deref(), location, has_key, environment) {
+                Ok(found) => {
+                    let found = found.or_project(own_project);
+                    if has_usual_address(&profile) {
+                        profile.base_url = found.base_url().into();
+                    }
+                    place = Some(found);
+                }
                 Err(problem) => problems.push(problem),
             }
         }
-        let is_bedrock = profile.format == Some(Format::Bedrock);
         #[cfg(not(feature = "bedrock"))]
         if is_bedrock {
             problems.push(format!(
@@ -132,38 +150,18 @@ impl ProviderConfig {
         }
         #[cfg(feature = "bedrock")]
         if is_bedrock {
-            let location = self.location.as_deref();
-            if credentials.is_none() && !self.without_api_key && matches!(key, Ok(None)) {
+            if lacks_credentials {
                 match bedrock::default_credentials(location, environment) {
                     Ok(found) => credentials = Some(found),
                     Err(problem) => problems.push(problem),
                 }
             }
-            // A profile that the program made may have another address.
-            let builtin = Profile::builtin(profile.id.as_str());
-            let is_own = builtin.is_some_and(|own| own.base_url == profile.base_url);
-            if is_own && self.base_url.is_none() {
+            if has_usual_address(&profile) && self.base_url.is_none() {
                 let credentials = credentials.as_deref();
                 match bedrock::base_url(location, credentials, environment, setters) {
                     Ok(url) => profile.base_url = url.into(),
                     Err(problem) => problems.push(problem),
                 }
-            }
-        }
-        let (project, location) = (&self.project, &self.location);
-        let place = is_vertex.then(|| {
-            let has_key = matches!(key, Ok(Some(_)));
-            Place::find(project.clone(), location.clone(), has_key, environment)
-        });
-        let mut place =
-            place.and_then(|place| place.map_err(|problem| problems.push(problem)).ok());
-        if let Some(place) = &mut place {
-            place.or_project(own_project.as_deref());
-            // A profile that the program made may have another address.
-            if Profile::builtin(profile.id.as_str())
-                .is_some_and(|own| own.base_url == profile.base_url)
-            {
-                profile.base_url = place.base_url().into();
             }
         }
 
@@ -287,7 +285,13 @@ impl ProviderConfig {
     }
 }
 
-/// Whether a base URL is the provider's own address.
+/// Returns true if a profile has the base URL of the built-in profile with its id. A program can give
+/// its own profile another one.
+fn has_usual_address(profile: &Profile) -> bool {
+    Profile::builtin(profile.id.as_str()).is_some_and(|known| known.base_url == profile.base_url)
+}
+
+/// Returns true if a base URL is the provider's own address.
 fn is_own_address(base: &Uri, profile: &Profile) -> bool {
     let host = base.host().unwrap_or_default();
     let start = profile.base_url.find("://").map_or(0, |at| at + 3);
@@ -316,7 +320,7 @@ fn profile(
         (Some(provider), None) => provider::find(provider.as_str(), profiles)
             .ok_or_else(|| provider::unknown(provider.as_str(), profiles)),
         (None, None) => {
-            Err("no provider is set; call .provider(\"openai\") , for example".to_owned())
+            Err("no provider is set; call .provider(\"openai\"), for example".to_owned())
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::provider::Credentials;
 #[cfg(feature = "vertex")]
 use crate::provider::find_google_credentials;
 
-/// Variables with the project: vercel/ai's, Google's own (google-auth `environment_vars.py`),
-/// anthropic-sdk-python's and LiteLLM's.
+/// The environment variables that name the project: those of vercel/ai, of Google itself (google-auth
+/// `environment_vars.py`), of anthropic-sdk-python and of LiteLLM.
 const PROJECT_VARIABLES: [&str; 5] = [
     "GOOGLE_VERTEX_PROJECT",
     "GOOGLE_CLOUD_PROJECT",
@@ -19,12 +19,13 @@ const PROJECT_VARIABLES: [&str; 5] = [
     "VERTEXAI_PROJECT",
 ];
 
-/// Variables with the location: vercel/ai's, python-genai's, anthropic-sdk-python's and LiteLLM's.
+/// The environment variables that name the location: those of vercel/ai, python-genai,
+/// anthropic-sdk-python and LiteLLM.
 const LOCATION_VARIABLES: [&str; 4] =
     ["GOOGLE_VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION", "CLOUD_ML_REGION", "VERTEXAI_LOCATION"];
 
-/// Google Cloud's own credentials, for a client without a key or credentials, and the project that
-/// they name.
+/// Finds Google Cloud's own credentials, for a client without a key or credentials, and the project
+/// that they name.
 #[cfg(feature = "vertex")]
 pub(super) fn default_credentials(
     environment: &Environment<'_>,
@@ -43,53 +44,53 @@ pub(super) fn default_credentials(
 ) -> Result<(Arc<dyn Credentials>, Option<String>), String> {
     Err(format!(
         "no credentials for vertex; enable tollgate's feature \"vertex\", which finds those of \
-         Google Cloud, or call {} with a token's source, or set the environment variable \
-         GOOGLE_VERTEX_API_KEY to a key of express mode",
+         Google Cloud, or call {} with a source of tokens, or set the environment variable \
+         GOOGLE_VERTEX_API_KEY to an API key of express mode",
         setters.call("credentials", "…"),
     ))
 }
 
-/// Stands for the project in a base URL, until the credentials tell it.
+/// The placeholder for the project in a base URL, which the credentials fill in.
 pub(crate) const PROJECT: &str = "{project}";
 
 /// The header that asks for a service tier instead of a member of the body
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/priority-paygo).
 const TIER: &str = "x-vertex-ai-llm-shared-request-type";
 
-/// The service tier that the headers of every request ask for, if it costs more than the usual one.
+/// Returns the service tier that the headers ask for, if it costs more than the standard one.
 pub(super) fn costlier_tier(headers: &HeaderMap) -> Option<&'static str> {
     let asked = headers.get(TIER)?.to_str().ok()?;
     asked.trim().eq_ignore_ascii_case("priority").then_some("priority")
 }
 
-/// The start of every address that needs no project: that of express mode
+/// The base URL of express mode, whose paths name no project
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode).
 const EXPRESS: &str = "https://aiplatform.googleapis.com/v1";
 
 /// Where requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Express mode: the API key tells the project.
+    /// Express mode: the API key belongs to a project, so the path names none.
     Express,
-    /// A project, if it is known, and a location.
+    /// A location, and the project if it is known.
     Project { project: Option<String>, location: String },
 }
 
 impl Place {
-    /// Finds the project and the location: those that were set, otherwise the environment's. With
-    /// an API key and no project that was set, there are none. The default location is `global`, as
-    /// in python-genai (`_api_client.py`).
+    /// Finds the project and the location: the ones that the program set, otherwise the
+    /// environment's. An API key means express mode unless the program set either. The default
+    /// location is `global`, as in python-genai (`_api_client.py`).
     pub(super) fn find(
-        project: Option<String>,
-        location: Option<String>,
+        project: Option<&str>,
+        location: Option<&str>,
         has_key: bool,
         environment: &Environment<'_>,
     ) -> Result<Self, String> {
         if has_key && project.is_none() && location.is_none() {
             return Ok(Self::Express);
         }
-        let find = |set: Option<String>, names: &[&str]| match set {
-            Some(value) => Ok(Some(value)),
+        let find = |set: Option<&str>, names: &[&str]| match set {
+            Some(value) => Ok(Some(value.to_owned())),
             None => names.iter().try_fold(None, |found: Option<String>, name| {
                 if found.is_some() { Ok(found) } else { environment.read(name) }
             }),
@@ -99,27 +100,28 @@ impl Place {
         let location = location.unwrap_or_else(|| "global".to_owned());
         if let Some(project) = project.as_deref().filter(|project| !is_segment(project)) {
             return Err(format!(
-                "the Google Cloud project is {project:?}, which is not a project's id; write one \
+                "the Google Cloud project is {project:?}, which is not a project's id; set one \
                  such as \"my-project-123\""
             ));
         }
         if !is_segment(&location) || location.contains([':', '.']) {
             return Err(format!(
-                "the Google Cloud location is {location:?}; write \"global\", a region such as \
+                "{location:?} is not a Google Cloud location; set \"global\", a region such as \
                  \"us-central1\", or \"us\" or \"eu\""
             ));
         }
         Ok(Self::Project { project, location })
     }
 
-    /// Uses a project if none is known.
-    pub(super) fn or_project(&mut self, other: Option<&str>) {
-        if let Self::Project { project: project @ None, .. } = self {
-            *project = other.map(str::to_owned);
+    /// Uses the project of the credentials if no other is known.
+    pub(super) fn or_project(self, other: Option<String>) -> Self {
+        match self {
+            Self::Project { project: None, location } => Self::Project { project: other, location },
+            known => known,
         }
     }
 
-    /// The base URL at Google.
+    /// Returns the base URL at Google.
     pub(super) fn base_url(&self) -> String {
         match self {
             Self::Express => EXPRESS.to_owned(),
@@ -129,7 +131,8 @@ impl Place {
         }
     }
 
-    /// Completes a base URL that names only a server, with or without the version of the API.
+    /// Adds the project and the location to a base URL without them, and the version of the API if
+    /// the base URL has no path.
     pub(super) fn complete(&self, base: Uri) -> Uri {
         let path = base.path().trim_end_matches('/');
         let is_whole = path.contains("/projects/") || *self == Self::Express;
@@ -155,7 +158,7 @@ impl Place {
     }
 }
 
-/// The host that serves a location: regional, multi-regional or global (python-genai
+/// Returns the host that serves a location: regional, multi-regional or global (python-genai
 /// `_api_client.py`; anthropic-sdk-python `lib/vertex/_client.py`).
 fn host(location: &str) -> String {
     match location {
@@ -185,8 +188,7 @@ mod tests {
             let found = variables.iter().find(|(set, _)| *set == name);
             found.map(|(_, value)| (*value).to_owned())
         });
-        let own = |text: Option<&str>| text.map(str::to_owned);
-        let place = Place::find(own(project), own(location), has_key, &environment)?;
+        let place = Place::find(project, location, has_key, &environment)?;
         Ok(place.base_url())
     }
 
@@ -237,9 +239,9 @@ mod tests {
             ("my project", None, "is not a project's id"),
             ("a/b", None, "is not a project's id"),
             ("..", None, "is not a project's id"),
-            ("p", Some("us-central1.evil.example"), "the Google Cloud location is"),
-            ("p", Some("a/b"), "write \"global\""),
-            ("p", Some(""), "write \"global\""),
+            ("p", Some("us-central1.evil.example"), "is not a Google Cloud location"),
+            ("p", Some("a/b"), "set \"global\""),
+            ("p", Some(""), "set \"global\""),
         ] {
             let problem = find((Some(project), location), false, &[]).unwrap_err();
             assert!(problem.contains(expected), "{problem}");
