@@ -61,7 +61,7 @@ impl fmt::Debug for Unsigned<'_> {
 /// such as AWS's.
 ///
 /// The client calls it on the calling thread, once before each attempt, with no lock held. It must
-/// be quick: cache a token until shortly before it expires, and heed the
+/// be quick: cache a token until shortly before it expires, and respect the
 /// [deadline](Unsigned::deadline) and the [cancel token](Unsigned::cancel_token) where it waits.
 ///
 /// A function that returns an [`ApiKey`] also works: the key is sent as `Authorization: Bearer …`

@@ -4,23 +4,20 @@ mod profile_file;
 mod sigv4;
 
 use std::borrow::Cow;
-use std::env;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use ureq::http::Uri;
 
 use crate::key::ApiKey;
+use crate::provider::auth::{Read, variable};
 use crate::provider::{Credentials, Unsigned};
 use crate::time::rfc3339;
 use profile_file::Profile;
 use sigv4::{Request, Scope};
 
-/// The profile of someone who names none.
+/// The profile to use if none is named.
 const DEFAULT_PROFILE: &str = "default";
-
-/// Reads an environment variable. The error says what is wrong with it.
-pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
 
 /// AWS access keys, for Amazon Bedrock. They sign each attempt with Signature Version 4, over
 /// exactly the bytes that are sent.
@@ -48,9 +45,9 @@ pub(crate) type Read<'a> = &'a dyn Fn(&str) -> Result<Option<String>, String>;
 #[derive(Clone)]
 pub struct AwsCredentials {
     source: Source,
-    /// The region that was set.
+    /// The region that the program set.
     region: Option<String>,
-    /// The region of the environment or of the profile.
+    /// The region of the environment or the profile.
     usual_region: Option<String>,
     service: Cow<'static, str>,
     now: fn() -> SystemTime,
@@ -93,7 +90,7 @@ impl AwsCredentials {
     /// Uses the keys of a profile in the shared files. They are read before every attempt, so keys
     /// that another program renews there take effect at once.
     pub fn from_profile(name: impl Into<String>) -> Self {
-        let read = |name: &str| Ok(env::var(name).ok().filter(|value| !value.is_empty()));
+        let read = |name: &str| Ok(variable(name));
         let profile = profile(Some(name.into()), &read).unwrap_or_else(|_| Profile {
             name: DEFAULT_PROFILE.to_owned(),
             credentials_file: PathBuf::new(),
@@ -113,7 +110,7 @@ impl AwsCredentials {
         }
     }
 
-    /// Finds the keys that the environment or a shared file has. The error says what to set.
+    /// Finds the keys in the environment or a shared file. The error says what to set.
     pub(crate) fn find(read: Read<'_>) -> Result<Self, String> {
         let (id, secret) = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
         let profile = profile(None, read)?;
@@ -226,7 +223,7 @@ impl Credentials for AwsCredentials {
     }
 }
 
-/// The region that the environment, or otherwise the profile, names.
+/// Returns the region that the environment names, otherwise the profile's.
 pub(crate) fn usual_region(read: Read<'_>) -> Result<Option<String>, String> {
     Ok(region(read)?.or(profile(None, read)?.region()))
 }
@@ -237,7 +234,7 @@ fn region(read: Read<'_>) -> Result<Option<String>, String> {
     Ok(read("AWS_REGION")?.or(read("AWS_DEFAULT_REGION")?))
 }
 
-/// The profile of this name, or the one that the environment names
+/// Returns the profile with this name, otherwise the one that the environment names
 /// (docs.aws.amazon.com/sdkref/latest/guide/file-location.html).
 fn profile(name: Option<String>, read: Read<'_>) -> Result<Profile, String> {
     let name = match name {
@@ -259,7 +256,7 @@ fn profile(name: Option<String>, read: Read<'_>) -> Result<Profile, String> {
     })
 }
 
-/// The region in one of AWS's hosts, such as `bedrock-runtime.eu-west-1.amazonaws.com`,
+/// Returns the region in one of AWS's hosts, such as `bedrock-runtime.eu-west-1.amazonaws.com`,
 /// `bedrock-runtime-fips.us-east-1.api.aws` or a VPC endpoint's
 /// (docs.aws.amazon.com/general/latest/gr/bedrock.html).
 fn region_of_host(host: &str) -> Option<&str> {
@@ -271,7 +268,7 @@ fn region_of_host(host: &str) -> Option<&str> {
     labels.next().filter(|_| is_aws)
 }
 
-/// The time as `20150830T123600Z`.
+/// Returns the time in the form `20150830T123600Z`.
 fn time(now: &fn() -> SystemTime) -> String {
     let now = now();
     let fraction =

@@ -1,6 +1,6 @@
-//! The files with AWS's shared settings: `~/.aws/credentials` and `~/.aws/config`.
+//! AWS's shared files: `~/.aws/credentials` and `~/.aws/config`.
 //!
-//! Their form is on AWS's page "Shared config and credentials files"
+//! Their format is on AWS's page "Shared config and credentials files"
 //! (docs.aws.amazon.com/sdkref/latest/guide/file-format.html).
 
 use std::path::PathBuf;
@@ -32,7 +32,7 @@ impl Settings {
     }
 }
 
-/// The settings that say how to get keys, which this crate does not do.
+/// Settings for other sources of keys, which this crate does not support.
 const OTHER_WAYS: [&str; 6] = [
     "credential_process",
     "sso_session",
@@ -57,7 +57,7 @@ impl Profile {
             (None, Some(_)) => Err(format!("{} has {secret}, but no {id}; add it", self.shown())),
             (None, None) => Err(match OTHER_WAYS.iter().find(|way| settings.get(way).is_some()) {
                 Some(way) => format!(
-                    "{} gets its keys by {way}, which this crate does not support; set the \
+                    "{} gets its keys through {way}, which this crate does not support; set the \
                      variables that `aws configure export-credentials --profile {} --format env` \
                      prints",
                     self.shown(),
@@ -103,7 +103,7 @@ impl Profile {
     }
 }
 
-/// Adds the settings of a profile in a file. In the file with the configuration, every section but
+/// Adds the settings of a profile in a file. In the configuration file, every section but
 /// `[default]` is called `[profile name]`. Indented lines belong to the setting before them.
 fn add(text: &str, profile: &str, is_config: bool, settings: &mut Settings) {
     let mut inside = false;

@@ -1,6 +1,7 @@
 //! Tests of AWS's keys.
 
 use super::*;
+use std::env;
 use std::fs;
 
 /// 2015-08-30 12:36:00.5 UTC, half a second after the time of AWS's vectors.

@@ -1,4 +1,4 @@
-//! Where to look for credentials.
+//! Finds Google Cloud's credentials.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::GoogleCredentials;
 use super::file::{self, Source};
-
-/// Reads an environment variable; `None` if it is not set.
-type Read<'a> = dyn Fn(&str) -> Result<Option<String>, String> + 'a;
+use crate::provider::auth::Read;
 
 /// The largest credentials file that is read. Real ones have about 2 KB.
 const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Finds the application default credentials, see [`GoogleCredentials::find`].
-pub(crate) fn find(read: &Read<'_>) -> Result<GoogleCredentials, String> {
+pub(crate) fn find(read: Read<'_>) -> Result<GoogleCredentials, String> {
     let quota_project = read("GOOGLE_CLOUD_QUOTA_PROJECT")?;
     let made = |source| GoogleCredentials::new(source, Vec::new(), quota_project.clone());
     if let Some(path) = read(FILE_VARIABLE)? {
@@ -35,7 +33,7 @@ pub(crate) fn find(read: &Read<'_>) -> Result<GoogleCredentials, String> {
     // google-auth `_metadata.py`, `is_on_gce`.
     if read("NO_GCE_CHECK")?.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         return Err(format!(
-            "found no Google Cloud credentials: {}, and NO_GCE_CHECK forbids to ask the metadata \
+            "found no Google Cloud credentials: {}, and NO_GCE_CHECK rules out the metadata \
              server; run `gcloud auth application-default login`, or set {FILE_VARIABLE} to a \
              service account's file",
             looked_at.join(", ")
@@ -47,7 +45,7 @@ pub(crate) fn find(read: &Read<'_>) -> Result<GoogleCredentials, String> {
 const FILE_VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 
 /// The file that `gcloud auth application-default login` writes (google-auth `_cloud_sdk.py`).
-fn gcloud_file(read: &Read<'_>) -> Result<Option<PathBuf>, String> {
+fn gcloud_file(read: Read<'_>) -> Result<Option<PathBuf>, String> {
     const NAME: &str = "application_default_credentials.json";
     if let Some(folder) = read("CLOUDSDK_CONFIG")? {
         return Ok(Some(Path::new(&folder).join(NAME)));
@@ -68,7 +66,9 @@ pub(super) fn read_file(path: &Path) -> Result<Source, String> {
     };
     let length = fs::metadata(path).map_err(|cause| unreadable(&cause))?.len();
     if length > MAX_BYTES {
-        return Err(format!("the file {shown} is too large for credentials ({length} bytes)"));
+        return Err(format!(
+            "the file {shown} has {length} bytes, too many for credentials; correct the path"
+        ));
     }
     let text = fs::read_to_string(path).map_err(|cause| unreadable(&cause))?;
     file::parse(&text).map_err(|problem| format!("the Google credentials in {shown} {problem}"))

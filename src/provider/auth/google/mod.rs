@@ -5,10 +5,10 @@
 //! file.rs          a credentials file → its source of tokens
 //! request.rs       a source → the request for a token, and the answer to it
 //!   jwt.rs           a service account's signed request
-//! shared.rs        one refresh for all threads
+//! shared.rs        a value that one thread refreshes for all
 //! ```
 //!
-//! Only [`GoogleCredentials`] waits: the rest decides.
+//! `file.rs`, `request.rs` and `jwt.rs` do no I/O.
 
 mod file;
 mod find;
@@ -24,6 +24,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::error::{Error, ErrorKind};
 use crate::key::{ApiKey, Secrets};
+use crate::provider::auth::variable;
 use crate::provider::{Credentials, Unsigned};
 use file::Source;
 pub(crate) use find::find;
@@ -33,13 +34,14 @@ use shared::Shared;
 
 /// The credentials of Google Cloud, for Vertex AI. Feature `vertex`.
 ///
-/// A client of Vertex AI without a key [finds](Self::find) them by itself. Make them yourself to
-/// name a file, or to share them: all clones share one token.
+/// A client of Vertex AI without a key [finds](Self::find) them itself. Create them to name a file,
+/// or to share them between clients: all clones share one token.
 ///
-/// The token is refreshed before it expires, and after the provider rejected it. All threads share one refresh: the first caller makes
-/// it, within its own deadline, and the others wait within theirs. For the last 225 seconds of a
-/// token's life the others need not wait. A refresh that failed is not repeated at once: callers
-/// get its error for a while, from 250 ms up to 30 s, and 10 s if a repetition cannot help.
+/// Calls refresh the token before it expires, and after the provider rejected it. All threads share
+/// one refresh: the first caller makes it, within its own deadline, and the others wait, each within
+/// its own. A refresh starts 225 seconds before the token expires; until then, the others keep using
+/// the old token. After a failed refresh, callers get its error until the next attempt is due: after
+/// 250 ms, doubling up to 30 s, or after 10 s if a retry cannot help.
 ///
 /// ```no_run
 /// use tollgate::provider::GoogleCredentials;
@@ -64,9 +66,9 @@ struct Inner {
     source: Source,
     token: Shared<Token>,
     project: Shared<Arc<str>>,
-    /// The places without credentials that were looked at first, for errors.
+    /// Where credentials were looked for and not found, for errors.
     looked_at: Vec<String>,
-    /// The project that pays for the quota, if it is not the one called.
+    /// The project whose quota the calls use, if it is not the one in the URL.
     quota_project: Option<String>,
 }
 
@@ -75,15 +77,15 @@ impl GoogleCredentials {
     /// (docs.cloud.google.com/docs/authentication/application-default-credentials): the file in
     /// `GOOGLE_APPLICATION_CREDENTIALS`, otherwise the login of
     /// `gcloud auth application-default login`, otherwise the metadata server of the machine. A
-    /// file is read at once; the metadata server is not asked yet.
+    /// file is read at once; only calls ask the metadata server.
     ///
     /// # Errors
     ///
     /// [`Configuration`](crate::ErrorKind::Configuration) if a file cannot be used, or if there is
     /// none and `NO_GCE_CHECK` is `true`.
     pub fn find() -> Result<Self, Error> {
-        let read = |name: &str| Ok(std::env::var(name).ok().filter(|value| !value.is_empty()));
-        find(&read).map_err(|problem| Error::new(ErrorKind::Configuration, problem))
+        find(&|name| Ok(variable(name)))
+            .map_err(|problem| Error::new(ErrorKind::Configuration, problem))
     }
 
     /// Reads a credentials file: the key of a service account, or a login of gcloud.
@@ -112,20 +114,19 @@ impl GoogleCredentials {
         )
     }
 
-    /// Takes the tokens of the machine's metadata server, on Compute Engine, Cloud Run, GKE and
+    /// Gets tokens from the machine's metadata server, on Compute Engine, Cloud Run, GKE and
     /// others. The address is in `GCE_METADATA_HOST`, otherwise 169.254.169.254.
     pub fn metadata_server() -> Self {
-        let host = std::env::var("GCE_METADATA_HOST").ok().filter(|host| !host.is_empty());
-        Self::new(Source::metadata(host), Vec::new(), None)
+        Self::new(Source::metadata(variable("GCE_METADATA_HOST")), Vec::new(), None)
     }
 
-    /// Takes the tokens of the metadata server at this host, with or without a port, such as an
+    /// Gets tokens from the metadata server at this host, with or without a port, such as an
     /// emulator.
     pub fn metadata_server_at(host: impl Into<String>) -> Self {
         Self::new(Source::metadata(Some(host.into())), Vec::new(), None)
     }
 
-    /// `quota_project` pays for the quota; otherwise the one that the file names, if any.
+    /// `quota_project` takes precedence over the one that the file names.
     fn new(source: Source, looked_at: Vec<String>, quota_project: Option<String>) -> Self {
         let quota_project = quota_project.or_else(|| source.quota_project().map(str::to_owned));
         Self {
@@ -169,7 +170,7 @@ impl Inner {
         project.map(Some)
     }
 
-    /// Says where the error happened, without the secrets that were sent.
+    /// Adds where the error happened, and hides the secrets that were sent.
     fn explained(&self, error: Error, request: &TokenRequest) -> Error {
         let mut secrets = Secrets::default();
         self.source.secrets(|secret| secrets.add(secret));

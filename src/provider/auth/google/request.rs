@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::key::ApiKey;
 use crate::path_segment;
 
-/// How long before it expires a token is refreshed. The metadata server repeats a token until four
+/// How long before its expiry a token is refreshed. The metadata server repeats a token until four
 /// minutes before that, so an earlier request would get the same one (google-auth `_helpers.py`,
 /// `REFRESH_THRESHOLD`).
 const AHEAD: Duration = Duration::from_secs(225);
@@ -71,7 +71,7 @@ impl TokenRequest {
         }
     }
 
-    /// Calls `take` with everything secret that was made for this request.
+    /// Calls `take` with the secrets that were made for this request.
     pub(super) fn secrets(&self, mut take: impl FnMut(&str)) {
         self.secret.iter().for_each(|secret| take(secret));
     }
@@ -204,7 +204,7 @@ pub(super) fn project(reply: &TokenReply) -> Result<Arc<str>, Error> {
         return Err(Error::new(
             if reply.status >= 500 { ErrorKind::Server } else { ErrorKind::Configuration },
             format!(
-                "the metadata server does not tell the project (status {}); set \
+                "the metadata server does not name the project (status {}); set \
                  GOOGLE_VERTEX_PROJECT, or call .project(…)",
                 reply.status
             ),
@@ -284,19 +284,20 @@ fn advice(source: &Source, status: u16, word: &str, described: &str) -> (ErrorKi
     }
 }
 
-/// Describes how far a clock is off, if by more than a token request can bear: Google accepts a few
-/// minutes.
+/// Describes how far this machine's clock is off, if by more than Google certainly tolerates, which
+/// is a few minutes.
 fn skew(server: SystemTime, here: SystemTime) -> Option<String> {
-    const BEARABLE: Duration = Duration::from_secs(120);
+    const TOLERATED: Duration = Duration::from_secs(120);
     let (difference, word) = match here.duration_since(server) {
         Ok(ahead) => (ahead, "ahead of"),
         Err(behind) => (behind.duration(), "behind"),
     };
-    let off = difference > BEARABLE;
+    let off = difference > TOLERATED;
     off.then(|| format!("{} minutes {word} the server's", difference.as_secs().div_ceil(60)))
 }
 
-/// Says what was asked of whom, and keeps the kind of an error.
+/// Adds who was asked for a token, and keeps the kind of the error. Without any credentials, the
+/// error says where they were looked for.
 pub(super) fn explain(error: Error, source: &Source, looked_at: &[String]) -> Error {
     if error.is_cancelled() {
         return error;

@@ -9,8 +9,11 @@ use crate::error::{Error, ErrorKind, Phase};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
-/// How long a refresh may take that nobody needs yet.
+/// The longest a refresh may take while the old value is still usable.
 const AHEAD_LIMIT: Duration = Duration::from_secs(5);
+
+/// The longest time between a failed refresh and the next.
+const LONGEST_HOLD_OFF: Duration = Duration::from_secs(30);
 
 /// How usable a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub(super) trait Expires: Clone {
 
 /// A value that all threads share. One of them refreshes it at a time.
 pub(super) struct Shared<T> {
-    /// The value, and who waits for its refresh ([`Lock::GoogleCredentials`]). Guards against a
-    /// second refresh: `waiting` is `Some` exactly while one is under way.
+    /// The value, and who waits for its refresh ([`Lock::GoogleCredentials`]). The lock ensures that
+    /// there is only one refresh: `waiting` is `Some` exactly while it is under way.
     state: Mutex<State<T>>,
 }
 
@@ -45,7 +48,7 @@ struct Failure {
     error: Error,
     /// How many failed in a row.
     count: u32,
-    /// Until when nobody tries again.
+    /// When the next refresh may start.
     until: Instant,
 }
 
@@ -74,15 +77,13 @@ impl<T> Default for Shared<T> {
     }
 }
 
-/// How long after the `count`th failure in a row nobody tries again.
-fn hold_off(count: u32, may_pass: bool) -> Duration {
-    match may_pass {
-        true => Duration::from_millis(250).saturating_mul(1 << count.min(7)).min(MOST),
+/// Returns how long to wait for the next refresh after a failure that `count` others came before.
+fn hold_off(count: u32, is_temporary: bool) -> Duration {
+    match is_temporary {
+        true => Duration::from_millis(250).saturating_mul(1 << count.min(7)).min(LONGEST_HOLD_OFF),
         false => Duration::from_secs(10),
     }
 }
-
-const MOST: Duration = Duration::from_secs(30);
 
 impl<T: Expires> State<T> {
     /// Decides what a caller does at `now`, and registers it.
@@ -193,19 +194,19 @@ impl<T: Expires> Shared<T> {
     }
 }
 
-/// A refresh under way. Ends for those who wait even if it panics.
+/// A refresh under way. Its drop wakes those who wait, even after a panic.
 struct Running<'a, T: Expires> {
     shared: &'a Shared<T>,
 }
 
 impl<T: Expires> Running<'_, T> {
     fn end(self, outcome: Outcome<T>, now: Instant) {
-        self.tell(&outcome, now);
-        // Told already.
+        self.report(&outcome, now);
+        // Dropping it would report again.
         std::mem::forget(self);
     }
 
-    fn tell(&self, outcome: &Outcome<T>, now: Instant) {
+    fn report(&self, outcome: &Outcome<T>, now: Instant) {
         let mut state = self.shared.state.lock();
         match outcome {
             Outcome::Made(value) => {
@@ -223,7 +224,7 @@ impl<T: Expires> Running<'_, T> {
         let waiting = state.waiting.take();
         drop(state);
         for sender in waiting.into_iter().flatten() {
-            // Each waits for one outcome, so there is room; who left does not mind.
+            // Each waits for one outcome, so there is room; who left has no receiver.
             let _ = sender.try_send(outcome.clone());
         }
     }
@@ -231,7 +232,7 @@ impl<T: Expires> Running<'_, T> {
 
 impl<T: Expires> Drop for Running<'_, T> {
     fn drop(&mut self) {
-        self.tell(&Outcome::Abandoned, Instant::now());
+        self.report(&Outcome::Abandoned, Instant::now());
     }
 }
 
