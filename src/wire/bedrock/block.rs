@@ -52,7 +52,7 @@ fn text_block(text: &str) -> Option<Value> {
     (!text.trim().is_empty()).then(|| object([("text", text.into())]))
 }
 
-/// An image that a model of Bedrock's made goes back to it, and another provider's does not.
+/// An image that a Bedrock model made goes back; another provider's is left out.
 fn made_image(image: &Image, target: Target<'_>) -> Option<Value> {
     let opaque = image.opaque.as_deref()?;
     match &image.source {

@@ -329,8 +329,8 @@ impl Block {
     }
 }
 
-/// Decodes a whole block (`ContentBlock`); `None` if it is empty. Blocks without their own part are
-/// kept unchanged.
+/// Decodes a whole block (`ContentBlock`); `None` if it is empty. Unknown kinds of blocks are kept
+/// unchanged.
 pub(super) fn part(block: Value) -> Option<Part> {
     let Value::Object(members) = &block else { return None };
     let (name, value) = members.iter().find(|(_, value)| !value.is_null())?;
@@ -388,7 +388,7 @@ fn reasoning(text: String, signature: String, redacted: String) -> Option<Reason
     })
 }
 
-/// Makes a call from the members of its start.
+/// Builds a call from the members of its start.
 fn call(mut start: Map<String, Value>, arguments: String) -> ToolCall {
     let mut text = |name: &str| start.shift_remove(name).and_then(wire::text).unwrap_or_default();
     let (id, name) = (text("toolUseId"), text("name"));

@@ -11,14 +11,14 @@ use crate::wire::json::object;
 use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json as wire, tool_turns, validate};
 
-/// The member for what only some models know. Bedrock passes it on.
+/// The member for settings that only some models have. Bedrock passes it on to the model.
 pub(super) const ADDITIONAL: &str = "additionalModelRequestFields";
 
 /// Encodes the body. It is the same for a whole answer and a stream; the path decides between them.
 ///
 /// Fields that are documented as best effort are left out: the seed, the speaker's name, an image's
 /// detail. Converse has none of them. Anything else that the format cannot express is an error that
-/// names it. What only some models reject is left for Bedrock to reject.
+/// names it. Bedrock itself rejects what only some models do not support.
 pub(super) fn encode(
     request: &ChatRequest,
     target: Target<'_>,

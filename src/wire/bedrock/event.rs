@@ -1,11 +1,11 @@
-//! What is read of a stream's events.
+//! The members of a stream's events.
 
 use crate::wire::beside::Beside;
 use crate::wire::json::bounded::{Content, Detail};
 use crate::wire::json::object::{Object, members};
 use crate::wire::json::string::{Count, LooseString};
 
-/// The members of all events (`ConverseStreamOutput`). The event's name says which can come.
+/// The members of all events (`ConverseStreamOutput`). The event's name decides which ones can occur.
 #[derive(Default)]
 pub(super) struct Event<'a> {
     pub(super) index: Count,

@@ -10,10 +10,10 @@
 //!   reasoning.rs     reasoning effort → the member that the model's vendor reads
 //! decode.rs        body → message, usage, stop reason
 //! stream.rs        events → the same, piece by piece
-//!   event.rs         what is read of an event
+//!   event.rs         the members of an event
 //!   blocks.rs        content blocks in pieces → parts
 //!   usage.rs         token counts
-//! model.rs         whose model a name means
+//! model.rs         a model's name → its vendor
 //! ```
 //!
 //! The wire facts come from AWS's description of the service

@@ -1,4 +1,4 @@
-//! Whose model a name means.
+//! The vendor of a model, by the model's name.
 
 /// The vendors whose models have settings of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -272,13 +272,13 @@ fn message(frame: &[u8]) -> Result<Message<'_>, ParseError> {
     Ok(Message { headers: Headers::check(headers)?, payload })
 }
 
-/// Reads the number at a place that exists.
+/// Reads the number at this place; 0 if the bytes end before it does.
 fn number(bytes: &[u8], at: usize) -> u32 {
     let digits = bytes.get(at..).and_then(|bytes| bytes.first_chunk());
     digits.map_or(0, |digits| u32::from_be_bytes(*digits))
 }
 
-/// Makes a frame with these texts as its headers.
+/// Encodes a frame whose headers are these texts.
 #[cfg(test)]
 pub(crate) fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();

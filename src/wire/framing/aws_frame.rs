@@ -1,4 +1,4 @@
-//! Reads the message in a frame of AWS's as an event or an error.
+//! Turns the message in an AWS frame into an event or an error.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Says what to do about an exception of AWS's.
+//! Advice about AWS's exceptions.
 
 use super::failure::Failure;
 
@@ -9,7 +9,7 @@ pub(super) fn advice(failure: &Failure) -> Option<&'static str> {
     let code = failure.code.as_deref()?;
     let message = failure.message.to_lowercase();
     let row = ADVICE.iter().find(|(name, phrase, _)| {
-        (name.eq_ignore_ascii_case(code)) && (phrase.is_empty() || message.contains(phrase))
+        name.eq_ignore_ascii_case(code) && (phrase.is_empty() || message.contains(phrase))
     });
     row.map(|(.., advice)| *advice)
 }
