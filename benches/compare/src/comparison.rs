@@ -23,6 +23,12 @@ pub struct Wire {
     pub manner: Manner,
 }
 
+pub const HTTP: Wire =
+    Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce };
+
+pub const HTTPS: Wire =
+    Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce };
+
 /// What was found of each arm, by round.
 #[derive(Debug)]
 pub struct Found {

@@ -12,30 +12,18 @@ use std::env;
 use std::io::{self, Write};
 use std::process::Command;
 
-use crate::comparison::Wire;
+use crate::comparison::{HTTP, HTTPS, Wire};
 use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::report::print_targets;
 use crate::rounds::median;
-use crate::server::{Manner, Server};
+use crate::server::Server;
+use crate::stream::ARMS;
 use crate::syscalls;
 use crate::target::Target;
 
-const ARMS: [&str; 10] = [
-    "floor",
-    "floor-typed",
-    "ureq",
-    "ureq-timeout",
-    "reqwest",
-    "async-openai",
-    "async-openai-1",
-    "genai",
-    "genai-1",
-    "tollgate",
-];
-
-/// What is measured: the bench of the arms, the wire, and how many times the arms do it. Up to 59
-/// times, the warm-up is 5 times.
+/// What is measured: the bench, the wire, and the two numbers of turns. With up to 59 turns, an arm
+/// warms up with 5.
 struct Case {
     name: &'static str,
     label: &'static str,
@@ -43,9 +31,6 @@ struct Case {
     wire: Wire,
     times: [u32; 2],
 }
-
-const HTTP: Wire = Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce };
-const HTTPS: Wire = Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce };
 
 const CASES: [Case; 4] = [
     Case {
@@ -78,15 +63,15 @@ const CASES: [Case; 4] = [
     },
 ];
 
-/// What one turn takes.
+/// The cost of one turn.
 #[derive(Debug, Clone, Serialize)]
 struct Cost {
     /// In user mode.
     instructions: f64,
-    /// Nothing without strace.
+    /// `None` without strace.
     #[serde(skip_serializing_if = "Option::is_none")]
     system_calls: Option<f64>,
-    /// Those of at least one in a hundred turns.
+    /// System calls that at least one turn in a hundred makes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     by_name: BTreeMap<String, f64>,
 }
@@ -158,13 +143,13 @@ impl Case {
         Ok(costs)
     }
 
-    /// The instructions of a whole process that does it so many times.
+    /// The instructions of a whole process that takes this many turns.
     fn executed(&self, arm: &str, url: &str, times: u32) -> Result<f64, Failure> {
         let output = Command::new("valgrind")
             .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
             .arg(env::current_exe()?)
             .args(["arm", self.bench, arm, url, &times.to_string()])
-            // Beyond the thread's own cache, glibc's work depends on addresses.
+            // Outside the thread's own cache, what malloc does depends on addresses.
             .env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=4096")
             .output()
             .map_err(|cause| format!("valgrind cannot be run: {cause}"))?;
@@ -200,7 +185,7 @@ impl Case {
             let calls = cost.system_calls.map_or("-".to_owned(), |calls| format!("{calls:.1}"));
             println!("  {arm:14} {:>12.0} {ratio:>12} {calls:>12}", cost.instructions);
         }
-        // The rest takes a while; show what is known.
+        // The next case takes a while.
         let _ = io::stdout().flush();
     }
 }

@@ -1,11 +1,10 @@
 //! What a small call costs a client: over a connection that is kept, by host name.
 
-use crate::comparison::{self, Wire};
+use crate::comparison::{self, HTTP, HTTPS, Wire};
 use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::report::print_targets;
 use crate::rounds::Effort;
-use crate::server::Manner;
 
 const ARMS: [&str; 9] = [
     "floor",
@@ -19,10 +18,7 @@ const ARMS: [&str; 9] = [
     "tollgate",
 ];
 
-const WIRES: [Wire; 2] = [
-    Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce },
-    Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce },
-];
+const WIRES: [Wire; 2] = [HTTP, HTTPS];
 
 pub fn overhead(flags: &[&str]) -> Result<(), Failure> {
     let flags = Flags::parse(flags, &ARMS)?;

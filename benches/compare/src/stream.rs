@@ -5,7 +5,7 @@
 //! too: how many depends on how fast the client is, since what has come meanwhile is read
 //! together.
 
-use crate::comparison::{self, Wire};
+use crate::comparison::{self, HTTP, HTTPS, Wire};
 use crate::failure::Failure;
 use crate::flags::Flags;
 use crate::report::print_targets;
@@ -13,7 +13,7 @@ use crate::rounds::Effort;
 use crate::server::Manner;
 use crate::server::answers::CHUNKS;
 
-const ARMS: [&str; 10] = [
+pub const ARMS: [&str; 10] = [
     "floor",
     "floor-typed",
     "ureq",
@@ -27,8 +27,8 @@ const ARMS: [&str; 10] = [
 ];
 
 const WIRES: [Wire; 3] = [
-    Wire { name: "http", label: "HTTP", encrypted: false, manner: Manner::AtOnce },
-    Wire { name: "https", label: "HTTPS", encrypted: true, manner: Manner::AtOnce },
+    HTTP,
+    HTTPS,
     Wire { name: "packets", label: "HTTP in packets", encrypted: false, manner: Manner::Packets },
 ];
 
