@@ -6,33 +6,19 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::recordings::{Recordings, member};
+use support::recordings::{Recording, decoded, recorded, string};
 use support::{client, loopback};
-use tollgate::testing::{Framing, Reply};
+use tollgate::testing::Reply;
 use tollgate::{
-    ChatResponse, Error, ErrorKind, FinishReason, Message, Part, StreamDecoder, StreamEvent,
-    UsageSource,
+    ChatResponse, ErrorKind, FinishReason, Message, Part, StreamDecoder, StreamEvent, UsageSource,
 };
-
-struct Recording {
-    file: String,
-    status: u16,
-    body: Vec<u8>,
-}
 
 /// Returns the recorded answers of `/v2/chat`: streams, or whole ones.
 fn recordings(streamed: bool) -> Option<Vec<Recording>> {
-    let recordings = Recordings::open()?;
-    let of_chat = |entry: &&Value| {
+    recorded(|entry| {
         entry["url"].as_str().is_some_and(|url| url.ends_with(".cohere.com/v2/chat"))
             && (entry["kind"] == "sse") == streamed
-    };
-    let found = recordings.entries.iter().filter(of_chat).map(|entry| Recording {
-        file: member(entry, "file"),
-        status: entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap(),
-        body: recordings.body(entry),
-    });
-    Some(found.collect())
+    })
 }
 
 /// The values that an answer must have, from its raw JSON.
@@ -51,10 +37,6 @@ struct Expected {
     image_tokens: u64,
     usage: Value,
     id: String,
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 fn count(value: &Value) -> u64 {
@@ -172,13 +154,11 @@ fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
 #[test]
 fn every_recorded_answer_and_error_is_decoded_correctly() {
     let Some(recordings) = recordings(false) else { return };
-    let server = loopback();
-    let client = client(&server, "cohere");
     let mut errors = 0;
-    for Recording { file, status, body } in &recordings {
-        let json: Value = serde_json::from_slice(body).unwrap();
-        server.reply(Reply::raw(*status, "application/json", body.clone()));
-        match client.chat("hi") {
+    for recording in &recordings {
+        let file = &recording.file;
+        let json: Value = serde_json::from_slice(&recording.body).unwrap();
+        match recording.replayed("cohere") {
             Ok(answer) => {
                 check(file, &answer, &walk_whole(&json));
                 assert_eq!(answer.raw_json(), json, "{file}");
@@ -197,41 +177,23 @@ fn every_recorded_answer_and_error_is_decoded_correctly() {
     assert!(answers >= 2 && errors >= 1, "only {}; is the folder whole?", recordings.len());
 }
 
-/// Returns the data of a stream's events. Some streams also have OpenAI's end marker.
-fn events(body: &[u8]) -> Vec<Value> {
-    let text = std::str::from_utf8(body).unwrap();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    let data = data.filter(|data| *data != "[DONE]");
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
-}
-
-type Decoded = (Vec<StreamEvent>, Result<(), Error>, ChatResponse);
-
-fn decoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = StreamDecoder::cohere();
-    let mut events = Vec::new();
-    for piece in pieces {
-        decoder.push(piece, &mut events).unwrap();
-    }
-    let end = decoder.finish(&mut events);
-    (events, end, decoder.into_response())
-}
-
-/// Returns the position after each event of a body before the last one, `message-end`.
-fn ends(body: &[u8]) -> Vec<usize> {
-    let text = std::str::from_utf8(body).unwrap();
-    let text = &text[..text.find("event: message-end").unwrap()];
-    text.match_indices("\n\n").map(|(at, blank)| at + blank.len()).collect()
+/// Returns the position after each event of a stream before the last one, `message-end`.
+fn ends(recording: &Recording) -> Vec<usize> {
+    let body = std::str::from_utf8(&recording.body).unwrap();
+    let last = body.find("event: message-end").unwrap();
+    recording.ends().into_iter().filter(|end| *end <= last).collect()
 }
 
 #[test]
 fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
     let Some(recordings) = recordings(true) else { return };
-    for Recording { file, body, .. } in &recordings {
-        let raw = events(body);
+    for recording in &recordings {
+        let file = &recording.file;
+        let raw = recording.texts();
         let expected = walk_stream(&raw);
-        let (events, end, answer) = decoded([&body[..]]);
-        end.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let ends = ends(recording);
+        assert_eq!(ends.len(), raw.len() - 1, "{file}");
+        let (events, answer, _) = recording.decoded_however_split(StreamDecoder::cohere, &ends);
         check(file, &answer, &expected);
         let mut said = [String::new(), String::new()];
         for event in &events {
@@ -242,16 +204,6 @@ fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
             }
         }
         assert_eq!(said, [expected.text, expected.thinking + &expected.plan], "{file}");
-        let bytewise = decoded(body.chunks(1));
-        assert_eq!((&bytewise.0, &bytewise.2), (&events, &answer), "{file}");
-        let ends = ends(body);
-        assert_eq!(ends.len(), raw.len() - 1, "{file}");
-        for end in &ends {
-            let (_, cut, partial) = decoded([&body[..*end]]);
-            assert_eq!(cut.unwrap_err().kind(), ErrorKind::Truncated, "{file} cut after {end}");
-            assert!(answer.text().starts_with(&partial.text()), "{file}");
-            assert_ne!(partial.usage.source, UsageSource::Reported, "{file}");
-        }
     }
     eprintln!("{} recorded streams", recordings.len());
     assert!(recordings.len() >= 8, "only {}; is the folder whole?", recordings.len());
@@ -263,17 +215,10 @@ fn a_recorded_stream_that_ends_early_is_truncated() {
     let server = loopback();
     let client = client(&server, "cohere");
     let mut cuts = 0;
-    for Recording { file, body, .. } in &recordings {
-        for end in ends(body) {
-            let reply = Reply::raw(200, "text/event-stream", body.clone());
-            server.reply(reply.framing(Framing::Chunked).cut_after(end));
-            let error = match client.stream("hi") {
-                Ok(mut stream) => stream.finish().unwrap_err(),
-                Err(error) => error,
-            };
-            assert_eq!(error.kind(), ErrorKind::Truncated, "{file} cut after {end}: {error}");
-            cuts += 1;
-        }
+    for recording in &recordings {
+        let ends = ends(recording);
+        recording.check_truncated(&server, &client, &ends);
+        cuts += ends.len();
     }
     eprintln!("{cuts} cuts");
     assert!(cuts >= 200, "only {cuts}; is the folder whole?");
@@ -284,9 +229,10 @@ fn a_second_turn_returns_plans_thinking_and_citations() {
     let Some(recordings) = recordings(true) else { return };
     let server = loopback();
     let client = client(&server, "cohere");
-    for Recording { file, body, .. } in &recordings {
-        let (_, _, answer) = decoded([&body[..]]);
-        let expected = walk_stream(&events(body));
+    for recording in &recordings {
+        let file = &recording.file;
+        let (_, _, answer) = decoded(StreamDecoder::cohere(), [&recording.body[..]]);
+        let expected = walk_stream(&recording.texts());
         let mut messages = vec![Message::user("go"), answer.message.clone()];
         for call in answer.tool_calls() {
             messages.push(Message::tool_result(call.id.clone(), "done"));

@@ -6,36 +6,29 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::recordings::{Recordings, member};
-use support::{builder, loopback};
-use tollgate::testing::{Framing, Reply};
+use support::recordings::{Recording, decoded, recorded, string};
+use support::{builder, client, loopback};
+use tollgate::testing::Reply;
 use tollgate::{
-    ChatResponse, Error, ErrorKind, FinishReason, Part, StreamDecoder, StreamEvent, UsageSource,
+    ChatResponse, ErrorKind, FinishReason, Part, StreamDecoder, StreamEvent, UsageSource,
 };
-
-struct Recording {
-    /// The provider that sent it.
-    provider: &'static str,
-    file: String,
-    status: u16,
-    body: Vec<u8>,
-}
 
 /// Returns the recorded answers to a method: `generateContent` or `streamGenerateContent`.
 fn recordings(method: &str) -> Option<Vec<Recording>> {
-    let recordings = Recordings::open()?;
-    let is_asked = |entry: &&Value| {
+    recorded(|entry| {
         let url = entry["url"].as_str().unwrap_or_default();
         let is_googles = ["gemini", "gemini_vertex"].iter().any(|name| entry["provider"] == *name);
         is_googles && url.split('?').next().unwrap_or_default().ends_with(method)
-    };
-    let found = recordings.entries.iter().filter(is_asked).map(|entry| Recording {
-        provider: if entry["provider"] == "gemini" { "gemini" } else { "vertex" },
-        file: member(entry, "file"),
-        status: entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap(),
-        body: recordings.body(entry),
-    });
-    Some(found.collect())
+    })
+}
+
+/// The crate's name for the provider that sent it.
+fn provider(recording: &Recording) -> &'static str {
+    if recording.provider == "gemini" { "gemini" } else { "vertex" }
+}
+
+fn decoder(recording: &Recording) -> StreamDecoder {
+    StreamDecoder::gemini().provider(provider(recording))
 }
 
 /// The values that an answer must have, from its raw JSON.
@@ -62,10 +55,6 @@ struct Expected {
 
 fn count(value: &Value, name: &str) -> u64 {
     value.get(name).and_then(Value::as_u64).unwrap_or(0)
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Reads the expected values from the chunks of a stream, or from a whole answer as one chunk.
@@ -170,21 +159,14 @@ fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
     assert_eq!(ids.len(), expected.calls.len(), "{file}: two calls share an id");
 }
 
-/// Replays a recording to a client over a real socket.
-fn replayed(recording: &Recording) -> Result<ChatResponse, Error> {
-    let server = loopback();
-    server.reply(Reply::raw(recording.status, "application/json", recording.body.clone()));
-    builder(&server, recording.provider).build()?.chat("hi")
-}
-
 #[test]
 fn every_recorded_answer_is_decoded_correctly() {
     let Some(recordings) = recordings(":generateContent") else { return };
     let answers: Vec<_> = recordings.iter().filter(|recording| recording.status == 200).collect();
     for recording in &answers {
         let body: Value = serde_json::from_slice(&recording.body).unwrap();
-        let answer =
-            replayed(recording).unwrap_or_else(|error| panic!("{}: {error}", recording.file));
+        let answer = recording.replayed(provider(recording));
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", recording.file));
         check(&recording.file, &answer, &walk(std::slice::from_ref(&body)));
         assert_eq!(answer.raw_json(), body, "{}", recording.file);
     }
@@ -203,7 +185,7 @@ fn every_recorded_error_is_classified() {
             404 => (ErrorKind::NotFound, "NOT_FOUND"),
             other => panic!("{}: no class is expected of {other}", recording.file),
         };
-        let error = replayed(recording).unwrap_err();
+        let error = recording.replayed(provider(recording)).unwrap_err();
         assert_eq!((error.kind(), error.code()), (kind, Some(code)), "{}: {error}", recording.file);
         assert_eq!(error.message(), string(&body["error"]["message"]), "{}", recording.file);
         assert!(!error.is_retryable(), "{}", recording.file);
@@ -212,39 +194,16 @@ fn every_recorded_error_is_classified() {
     assert!(seen >= 2, "only {seen}; is the folder whole?");
 }
 
-/// Returns the chunks in a stream's lines.
-fn chunks(body: &[u8]) -> Vec<Value> {
-    let text = std::str::from_utf8(body).unwrap();
-    let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
-    data.map(|data| serde_json::from_str(data).unwrap()).collect()
-}
-
-type Decoded = (Vec<StreamEvent>, Result<(), Error>, ChatResponse);
-
-fn decoded<'a>(provider: &str, pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = StreamDecoder::gemini().provider(provider);
-    let mut events = Vec::new();
-    for piece in pieces {
-        decoder.push(piece, &mut events).unwrap();
-    }
-    let end = decoder.finish(&mut events);
-    (events, end, decoder.into_response())
-}
-
-/// Returns the position after each event of a body.
-fn ends(body: &[u8]) -> Vec<usize> {
-    let text = std::str::from_utf8(body).unwrap();
-    let blank = if text.contains("\r\n\r\n") { "\r\n\r\n" } else { "\n\n" };
-    text.match_indices(blank).map(|(at, blank)| at + blank.len()).collect()
-}
-
 #[test]
 fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
     let Some(recordings) = recordings(":streamGenerateContent") else { return };
-    for Recording { provider, file, body, .. } in &recordings {
-        let chunks = chunks(body);
-        let (events, end, answer) = decoded(provider, [&body[..]]);
-        end.unwrap_or_else(|error| panic!("{file}: {error}"));
+    for recording in &recordings {
+        let file = &recording.file;
+        let chunks = recording.texts();
+        let ends = recording.ends();
+        assert_eq!(ends.len(), chunks.len(), "{file}");
+        let (_, cuts) = ends.split_last().unwrap();
+        let (events, answer, _) = recording.decoded_however_split(|| decoder(recording), cuts);
         check(file, &answer, &walk(&chunks));
         let said = |events: &[StreamEvent]| -> String {
             let text = |event: &StreamEvent| match event {
@@ -254,18 +213,6 @@ fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
             events.iter().filter_map(text).collect()
         };
         assert_eq!(said(&events), answer.text(), "{file}");
-        let bytewise = decoded(provider, body.chunks(1));
-        assert_eq!(bytewise.0, events, "{file}");
-        assert_eq!(bytewise.2, answer, "{file}");
-        // The body also ends cleanly after every event but the last.
-        let ends = ends(body);
-        assert_eq!(ends.len(), chunks.len(), "{file}");
-        for end in &ends[..ends.len() - 1] {
-            let (_, cut, partial) = decoded(provider, [&body[..*end]]);
-            assert_eq!(cut.unwrap_err().kind(), ErrorKind::Truncated, "{file} cut after {end}");
-            assert!(answer.text().starts_with(&partial.text()), "{file}");
-            assert_ne!(partial.usage.source, UsageSource::Reported, "{file}");
-        }
     }
     eprintln!("{} recorded streams", recordings.len());
     assert!(recordings.len() >= 37, "only {}; is the folder whole?", recordings.len());
@@ -276,18 +223,11 @@ fn a_recorded_stream_that_ends_early_is_truncated() {
     let Some(recordings) = recordings(":streamGenerateContent") else { return };
     let server = loopback();
     let mut cuts = 0;
-    for Recording { provider, file, body, .. } in &recordings {
-        let client = builder(&server, provider).build().unwrap();
-        for end in ends(body) {
-            let reply = Reply::raw(200, "text/event-stream", body.clone());
-            server.reply(reply.framing(Framing::Chunked).cut_after(end));
-            let error = match client.stream("hi") {
-                Ok(mut stream) => stream.finish().unwrap_err(),
-                Err(error) => error,
-            };
-            assert_eq!(error.kind(), ErrorKind::Truncated, "{file} cut after {end}: {error}");
-            cuts += 1;
-        }
+    for recording in &recordings {
+        let client = client(&server, provider(recording));
+        let ends = recording.ends();
+        recording.check_truncated(&server, &client, &ends);
+        cuts += ends.len();
     }
     eprintln!("{cuts} cuts");
     assert!(cuts >= 70, "only {cuts}; is the folder whole?");
@@ -298,10 +238,12 @@ fn a_second_turn_returns_recorded_signatures() {
     let Some(recordings) = recordings("GenerateContent") else { return };
     let server = loopback();
     let mut signed = 0;
-    for Recording { provider, file, body, .. } in &recordings {
-        let client = builder(&server, provider).model("gemini-3.5-flash").build().unwrap();
-        let (_, _, answer) = decoded(provider, [&body[..]]);
-        let expected = walk(&chunks(body));
+    for recording in &recordings {
+        let file = &recording.file;
+        let client = builder(&server, provider(recording)).model("gemini-3.5-flash");
+        let client = client.build().unwrap();
+        let (_, _, answer) = decoded(decoder(recording), [&recording.body[..]]);
+        let expected = walk(&recording.texts());
         let mut messages = vec![tollgate::Message::user("go"), answer.message.clone()];
         for call in answer.tool_calls() {
             messages.push(tollgate::Message::tool_result(call.id.clone(), "done"));

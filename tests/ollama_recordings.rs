@@ -7,33 +7,23 @@
 mod support;
 
 use serde_json::Value;
-use support::recordings::{Recordings, member};
-use support::{builder, loopback};
-use tollgate::testing::{Framing, Reply};
-use tollgate::{
-    ChatResponse, Error, ErrorKind, FinishReason, StreamDecoder, StreamEvent, UsageSource,
-};
-
-struct Recording {
-    file: String,
-    status: u16,
-    kind: String,
-    /// At an endpoint of Ollama's own format.
-    native: bool,
-    body: Vec<u8>,
-}
+use support::recordings::{Recording, recorded, string};
+use support::{client, loopback};
+use tollgate::{ChatResponse, Error, ErrorKind, FinishReason, StreamDecoder, UsageSource};
 
 fn recordings() -> Option<Vec<Recording>> {
-    let recordings = Recordings::open()?;
-    let of_ollama = recordings.entries.iter().filter(|entry| entry["provider"] == "ollama");
-    let found = of_ollama.map(|entry| Recording {
-        file: member(entry, "file"),
-        status: entry["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap(),
-        kind: member(entry, "kind"),
-        native: entry["url"].as_str().unwrap().contains("/api/"),
-        body: recordings.body(entry),
-    });
-    Some(found.collect())
+    recorded(|entry| entry["provider"] == "ollama")
+}
+
+/// Whether it comes from an endpoint of Ollama's own format.
+fn is_native(recording: &Recording) -> bool {
+    recording.url.contains("/api/")
+}
+
+/// Returns the positions in a stream at which an early end leaves out part of the answer.
+fn cuts(recording: &Recording) -> Vec<usize> {
+    let ends = recording.ends().into_iter();
+    ends.filter(|end| recording.body[*end..].contains(&b'{')).collect()
 }
 
 /// The values that an answer must have, from its raw JSON.
@@ -47,10 +37,6 @@ struct Expected {
     prompt: u64,
     completion: u64,
     model: String,
-}
-
-fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }
 
 /// Reads the expected values from JSON texts of any of the three endpoints.
@@ -117,12 +103,8 @@ fn check(file: &str, answer: &ChatResponse, expected: &Expected) {
     assert_ne!(answer.usage.source, UsageSource::Missing, "{file}");
 }
 
-/// Replays a recording to a client over a real socket.
 fn replayed(recording: &Recording) -> Result<ChatResponse, Error> {
-    let server = loopback();
-    server.reply(Reply::raw(recording.status, "application/json", recording.body.clone()));
-    let provider = if recording.native { "ollama" } else { "ollama-openai" };
-    builder(&server, provider).build()?.chat("hi")
+    recording.replayed(if is_native(recording) { "ollama" } else { "ollama-openai" })
 }
 
 #[test]
@@ -135,7 +117,7 @@ fn every_recorded_answer_is_decoded_correctly() {
         let answer =
             replayed(recording).unwrap_or_else(|error| panic!("{}: {error}", recording.file));
         check(&recording.file, &answer, &walk(std::slice::from_ref(&body)));
-        if recording.native {
+        if is_native(recording) {
             let durations = ["total_duration", "load_duration", "eval_duration"];
             assert!(durations.iter().all(|name| answer.extra[*name] == body[*name]));
             native += 1;
@@ -155,46 +137,19 @@ fn the_recorded_error_is_classified() {
     assert_eq!(error.kind(), ErrorKind::Authentication, "{error}");
 }
 
-type Decoded = (Vec<StreamEvent>, Result<(), Error>, ChatResponse);
-
-fn decoded<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Decoded {
-    let mut decoder = StreamDecoder::ollama();
-    let mut events = Vec::new();
-    for piece in pieces {
-        decoder.push(piece, &mut events).unwrap();
-    }
-    let end = decoder.finish(&mut events);
-    (events, end, decoder.into_response())
-}
-
-/// Returns the position after each line of a body.
-fn ends(body: &[u8]) -> Vec<usize> {
-    (1..=body.len()).filter(|end| body[end - 1] == b'\n').collect()
-}
-
 #[test]
 fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
     let Some(recordings) = recordings() else { return };
     let streams: Vec<_> = recordings.iter().filter(|it| it.kind == "ndjson").collect();
-    for Recording { file, body, .. } in &streams {
-        let text = std::str::from_utf8(body).unwrap();
-        let lines: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let (events, end, answer) = decoded([&body[..]]);
-        end.unwrap_or_else(|error| panic!("{file}: {error}"));
+    for recording in &streams {
+        let file = &recording.file;
+        let lines = recording.texts();
+        assert!(recording.ends().len() >= lines.len() - 1, "{file}");
+        let cuts = cuts(recording);
+        let (_, answer, partials) = recording.decoded_however_split(StreamDecoder::ollama, &cuts);
         check(file, &answer, &walk(&lines));
-        let bytewise = decoded(body.chunks(1));
-        assert_eq!(bytewise.0, events, "{file}");
-        assert_eq!(bytewise.2, answer, "{file}");
-        // The body also ends cleanly after every line but the last.
-        let ends = ends(body);
-        assert!(ends.len() >= lines.len() - 1, "{file}");
-        for end in ends.iter().filter(|end| text[**end..].contains('{')) {
-            let (_, cut, partial) = decoded([&body[..*end]]);
-            assert_eq!(cut.unwrap_err().kind(), ErrorKind::Truncated, "{file} cut after {end}");
-            assert!(answer.text().starts_with(&partial.text()), "{file}");
-            assert_eq!(partial.usage.source, UsageSource::Estimated, "{file}");
-        }
+        let is_estimated = |partial: &ChatResponse| partial.usage.source == UsageSource::Estimated;
+        assert!(partials.iter().all(is_estimated), "{file}");
     }
     assert_eq!(streams.len(), 3, "is the folder whole?");
     // The streams at the compatible address are in the test of OpenAI's streams.
@@ -205,20 +160,13 @@ fn every_recorded_stream_is_decoded_correctly_however_it_is_split() {
 fn a_recorded_stream_that_ends_early_is_truncated() {
     let Some(recordings) = recordings() else { return };
     let server = loopback();
-    let client = builder(&server, "ollama").build().unwrap();
-    let mut cuts = 0;
-    for Recording { file, body, .. } in recordings.iter().filter(|it| it.kind == "ndjson") {
-        for end in ends(body).into_iter().filter(|end| body[*end..].contains(&b'{')).step_by(7) {
-            let reply = Reply::raw(200, "application/x-ndjson", body.clone());
-            server.reply(reply.framing(Framing::Chunked).cut_after(end));
-            let error = match client.stream("hi") {
-                Ok(mut stream) => stream.finish().unwrap_err(),
-                Err(error) => error,
-            };
-            assert_eq!(error.kind(), ErrorKind::Truncated, "{file} cut after {end}: {error}");
-            cuts += 1;
-        }
+    let client = client(&server, "ollama");
+    let mut count = 0;
+    for recording in recordings.iter().filter(|it| it.kind == "ndjson") {
+        let cuts: Vec<_> = cuts(recording).into_iter().step_by(7).collect();
+        recording.check_truncated(&server, &client, &cuts);
+        count += cuts.len();
     }
-    eprintln!("{cuts} cuts");
-    assert!(cuts >= 20, "only {cuts}; is the folder whole?");
+    eprintln!("{count} cuts");
+    assert!(count >= 20, "only {count}; is the folder whole?");
 }
