@@ -19,8 +19,24 @@ struct Side {
     model: &'static str,
     /// The text in its answer that only this side may get back.
     state: &'static str,
-    /// An answer that calls a tool.
-    answer: fn(call: &str) -> Value,
+    /// An answer that calls a tool and has this state.
+    answer: fn(call: &str, state: &str) -> Value,
+}
+
+fn gemini_answer(call: &str, state: &str) -> Value {
+    json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
+    "content": {"role": "model", "parts": [{
+        "functionCall": {"id": call, "name": "weather", "args": {"city": "Oslo"}},
+        "thoughtSignature": state,
+    }]}}]})
+}
+
+fn messages_answer(call: &str, state: &str) -> Value {
+    json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
+    "stop_reason": "tool_use", "content": [
+        {"type": "thinking", "thinking": "hm", "signature": state},
+        {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
+    ]})
 }
 
 const SIDES: &[Side] = &[
@@ -30,12 +46,12 @@ const SIDES: &[Side] = &[
         format: Format::OpenAiChat,
         model: "some-model",
         state: "state-of-chat",
-        answer: |call| {
+        answer: |call, state| {
             json!({"id": "c", "model": "m", "choices": [{"index": 0, "finish_reason": "tool_calls",
             "message": {"role": "assistant", "content": null, "tool_calls": [{
                 "id": call, "type": "function",
                 "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"},
-                "extra_content": {"google": {"thought_signature": "state-of-chat"}},
+                "extra_content": {"google": {"thought_signature": state}},
             }]}}]})
         },
     },
@@ -45,13 +61,7 @@ const SIDES: &[Side] = &[
         format: Format::Gemini,
         model: "some-model",
         state: "state-of-gemini",
-        answer: |call| {
-            json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
-            "content": {"role": "model", "parts": [{
-                "functionCall": {"id": call, "name": "weather", "args": {"city": "Oslo"}},
-                "thoughtSignature": "state-of-gemini",
-            }]}}]})
-        },
+        answer: gemini_answer,
     },
     Side {
         name: "messages",
@@ -59,13 +69,7 @@ const SIDES: &[Side] = &[
         format: Format::Anthropic,
         model: "some-model",
         state: "state-of-messages",
-        answer: |call| {
-            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
-            "stop_reason": "tool_use", "content": [
-                {"type": "thinking", "thinking": "hm", "signature": "state-of-messages"},
-                {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
-            ]})
-        },
+        answer: messages_answer,
     },
     #[cfg(feature = "bedrock")]
     Side {
@@ -74,9 +78,9 @@ const SIDES: &[Side] = &[
         format: Format::Bedrock,
         model: "some-model",
         state: "state-of-bedrock",
-        answer: |call| {
+        answer: |call, state| {
             json!({"stopReason": "tool_use", "output": {"message": {"role": "assistant", "content": [
-                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "state-of-bedrock"}}},
+                {"reasoningContent": {"reasoningText": {"text": "hm", "signature": state}}},
                 {"toolUse": {"toolUseId": call, "name": "weather", "input": {"city": "Oslo"}}},
             ]}}})
         },
@@ -87,9 +91,9 @@ const SIDES: &[Side] = &[
         format: Format::Cohere,
         model: "some-model",
         state: "state-of-cohere",
-        answer: |call| {
+        answer: |call, state| {
             json!({"id": "r", "finish_reason": "TOOL_CALL", "message": {"role": "assistant",
-            "tool_plan": "state-of-cohere", "tool_calls": [{
+            "tool_plan": state, "tool_calls": [{
                 "id": call, "type": "function",
                 "function": {"name": "weather", "arguments": "{\"city\":\"Oslo\"}"},
             }]}})
@@ -101,10 +105,10 @@ const SIDES: &[Side] = &[
         format: Format::OpenAiResponses,
         model: "some-model",
         state: "state-of-responses",
-        answer: |call| {
+        answer: |call, state| {
             json!({"id": "r", "model": "m", "status": "completed", "output": [
                 {"type": "reasoning", "id": "rs_1", "summary": [],
-                    "encrypted_content": "state-of-responses"},
+                    "encrypted_content": state},
                 {"type": "function_call", "id": "fc_1", "call_id": call, "name": "weather",
                     "arguments": "{\"city\":\"Oslo\"}"},
             ]})
@@ -116,9 +120,9 @@ const SIDES: &[Side] = &[
         format: Format::Ollama,
         model: "some-model",
         state: "state-of-ollama",
-        answer: |call| {
+        answer: |call, state| {
             json!({"model": "m", "done": true, "done_reason": "stop", "message": {
-                "role": "assistant", "content": "", "thinking": "state-of-ollama", "tool_calls": [
+                "role": "assistant", "content": "", "thinking": state, "tool_calls": [
                     {"id": call, "function": {"name": "weather", "arguments": {"city": "Oslo"}}}]}})
         },
     },
@@ -128,9 +132,9 @@ const SIDES: &[Side] = &[
         format: Format::OpenAiResponses,
         model: "some-model",
         state: "state-of-xai",
-        answer: |call| {
+        answer: |call, state| {
             json!({"id": "r", "model": "m", "status": "completed", "output": [
-                {"type": "message", "id": "msg_1", "role": "assistant", "phase": "state-of-xai",
+                {"type": "message", "id": "msg_1", "role": "assistant", "phase": state,
                     "content": [{"type": "output_text", "text": "I look it up."}]},
                 {"type": "function_call", "id": "fc_1", "call_id": call, "name": "weather",
                     "arguments": "{\"city\":\"Oslo\"}"},
@@ -143,13 +147,7 @@ const SIDES: &[Side] = &[
         format: Format::Vertex,
         model: "gemini-2.5-flash",
         state: "state-of-vertex",
-        answer: |call| {
-            json!({"responseId": "r", "modelVersion": "m", "candidates": [{"finishReason": "STOP",
-            "content": {"role": "model", "parts": [{
-                "functionCall": {"id": call, "name": "weather", "args": {"city": "Oslo"}},
-                "thoughtSignature": "state-of-vertex",
-            }]}}]})
-        },
+        answer: gemini_answer,
     },
     Side {
         name: "vertex_claude",
@@ -157,13 +155,7 @@ const SIDES: &[Side] = &[
         format: Format::Vertex,
         model: "claude-sonnet-4-5@20250929",
         state: "state-of-claude",
-        answer: |call| {
-            json!({"id": "m", "type": "message", "role": "assistant", "model": "m",
-            "stop_reason": "tool_use", "content": [
-                {"type": "thinking", "thinking": "hm", "signature": "state-of-claude"},
-                {"type": "tool_use", "id": call, "name": "weather", "input": {"city": "Oslo"}},
-            ]})
-        },
+        answer: messages_answer,
     },
 ];
 
@@ -176,7 +168,7 @@ fn client(server: &Loopback, side: &Side) -> Client {
 
 /// Continues a conversation with a tool call and its result. Returns the request's body.
 fn turn(server: &Loopback, side: &Side, request: &mut ChatRequest, call: &str) -> String {
-    let body = (side.answer)(call).to_string();
+    let body = (side.answer)(call, side.state).to_string();
     server.reply(Reply::raw(200, "application/json", body.into_bytes()));
     let answer = client(server, side).chat(&*request).unwrap();
     assert_eq!(answer.tool_calls().next().unwrap().id, call);
