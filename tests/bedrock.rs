@@ -4,12 +4,12 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{KEY, loopback, quick_retries};
+use support::{KEY, last, loopback, quick_retries, weather};
 use tollgate::provider::AwsCredentials;
-use tollgate::testing::{Loopback, Reply, Request};
+use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     ChatRequest, Client, ErrorKind, FinishReason, Message, Part, ProviderConfig, RawRequest,
-    StreamDecoder, StreamEvent, Tool, ToolResult, UsageSource,
+    StreamDecoder, StreamEvent, ToolResult, UsageSource,
 };
 
 const CLAUDE: &str = "eu.anthropic.claude-opus-4-8-v1:0";
@@ -38,15 +38,6 @@ fn client(server: &Loopback, config: ProviderConfig, retries: u32) -> Client {
 
 fn request(text: &str) -> ChatRequest {
     ChatRequest::from(text).model(format!("bedrock/{CLAUDE}"))
-}
-
-fn last(server: &Loopback) -> Request {
-    server.requests().pop().unwrap()
-}
-
-fn weather() -> Tool {
-    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    Tool::function("weather", "Weather in a city", city)
 }
 
 #[test]

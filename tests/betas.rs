@@ -2,8 +2,8 @@
 
 mod support;
 
-use support::{builder, loopback, quick_retries};
-use tollgate::testing::{Loopback, Reply, Request};
+use support::{builder, last, loopback, quick_retries};
+use tollgate::testing::{Reply, Request};
 use tollgate::{ChatRequest, Document, ErrorKind, Message, ToolCall, ToolResult};
 
 const FILES: &str = "files-api-2025-04-14";
@@ -12,10 +12,6 @@ const FILES: &str = "files-api-2025-04-14";
 fn betas(request: &Request) -> Vec<String> {
     let all = request.headers().iter().filter(|(name, _)| name == "anthropic-beta");
     all.map(|(_, value)| value.clone()).collect()
-}
-
-fn last(server: &Loopback) -> Request {
-    server.requests().pop().unwrap()
 }
 
 fn with_file() -> ChatRequest {

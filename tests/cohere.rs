@@ -3,19 +3,13 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{KEY, builder, client, loopback};
-use tollgate::cost::{Budget, CostConfig, Money, Price, Prices};
-use tollgate::testing::Reply;
+use support::{KEY, builder, client, costs, loopback, weather};
+use tollgate::cost::Money;
+use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     ChatRequest, Client, Document, ErrorKind, FinishReason, Image, Message, Part, ReasoningEffort,
-    StreamEvent, Tool, UsageSource,
+    StreamEvent, UsageSource,
 };
-
-fn weather() -> Tool {
-    let city = json!({"type": "object", "properties": {"city": {"type": "string"}},
-        "required": ["city"]});
-    Tool::function("weather", "Weather in a city", city)
-}
 
 fn raw(body: &Value) -> Reply {
     Reply::raw(200, "application/json", body.to_string().into_bytes())
@@ -231,14 +225,8 @@ fn an_answer_that_failed_is_an_error_whole_and_streamed() {
     }
 }
 
-fn tracked(server: &tollgate::testing::Loopback, limit: Money) -> Client {
-    let price = Price::per_million(Money::dollars(1), Money::dollars(10))
-        .context_window(1_000_000)
-        .max_output(1000);
-    let costs = CostConfig::default()
-        .prices(Prices::builtin().set("cohere", "command-a-03-2025", price))
-        .budget(Budget::total(limit));
-    builder(server, "cohere").costs(costs).build().unwrap()
+fn tracked(server: &Loopback, limit: Money) -> Client {
+    costs::limited(server, "cohere", "cohere/command-a-03-2025", limit)
 }
 
 #[test]

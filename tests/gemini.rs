@@ -4,18 +4,13 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::{KEY, builder, client, loopback};
-use tollgate::cost::{Budget, CostConfig, Money, Price, Prices};
-use tollgate::testing::Reply;
+use support::{KEY, client, costs, loopback, weather};
+use tollgate::cost::Money;
+use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     ChatRequest, Client, Document, ErrorKind, FinishReason, Image, Message, Part, StreamEvent,
     Tool, ToolResult, UsageSource,
 };
-
-fn weather() -> Tool {
-    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    Tool::function("weather", "Weather in a city", city)
-}
 
 #[test]
 fn a_call_uses_the_path_of_its_model() {
@@ -162,14 +157,8 @@ fn a_blocked_prompt_is_an_error_but_a_filtered_answer_is_not() {
     assert_eq!(answer.complete_text().unwrap_err().kind(), ErrorKind::ContentPolicy);
 }
 
-fn tracked(server: &tollgate::testing::Loopback, limit: Money) -> Client {
-    let price = Price::per_million(Money::dollars(1), Money::dollars(10))
-        .context_window(1_000_000)
-        .max_output(1000);
-    let costs = CostConfig::default()
-        .prices(Prices::builtin().set("google", "gemini-2.5-flash", price))
-        .budget(Budget::total(limit));
-    builder(server, "gemini").costs(costs).build().unwrap()
+fn tracked(server: &Loopback, limit: Money) -> Client {
+    costs::limited(server, "gemini", "google/gemini-2.5-flash", limit)
 }
 
 #[test]

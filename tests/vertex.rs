@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use support::{KEY, builder, loopback, quick_retries};
+use support::{KEY, builder, last, loopback, quick_retries, weather};
 use tollgate::cost::{CostConfig, Money, Price, Prices};
 use tollgate::provider::{Credentials, Unsigned};
-use tollgate::testing::{Loopback, Reply, Request};
+use tollgate::testing::{Loopback, Reply};
 use tollgate::{
     ApiKey, CancelToken, ChatRequest, Client, ClientBuilder, Document, ErrorKind, FinishReason,
     Image, Message, Part, ProviderConfig, StreamEvent, Tool, ToolResult,
@@ -32,15 +32,6 @@ fn with_token(server: &Loopback) -> ClientBuilder {
         .timeout(Duration::from_secs(30))
         .connect_timeout(Duration::from_secs(30))
         .retry(quick_retries(0))
-}
-
-fn last(server: &Loopback) -> Request {
-    server.requests().pop().unwrap()
-}
-
-fn weather() -> Tool {
-    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}});
-    Tool::function("weather", "Weather in a city", city)
 }
 
 #[test]

@@ -24,6 +24,18 @@ pub(crate) fn client(server: &Loopback, provider: &str, costs: CostConfig) -> Cl
     builder(server, provider).costs(costs).build().expect("a valid configuration")
 }
 
+/// A client with a budget, whose model has a large context window and costs $1 per million input
+/// tokens and $10 per million output tokens. `priced` is the model as `provider/model` in the price
+/// table.
+pub(crate) fn limited(server: &Loopback, provider: &str, priced: &str, limit: Money) -> Client {
+    let price = Price::per_million(Money::dollars(1), Money::dollars(10))
+        .context_window(1_000_000)
+        .max_output(1000);
+    let (name, model) = priced.split_once('/').expect("provider/model");
+    let prices = Prices::builtin().set(name, model, price);
+    client(server, provider, CostConfig::default().prices(prices).budget(Budget::total(limit)))
+}
+
 /// Enough for any call here.
 pub(crate) fn ample() -> Budget {
     Budget::total(Money::dollars(1))

@@ -14,11 +14,14 @@ pub(crate) mod stream;
 #[cfg(any(feature = "rustls", feature = "native-tls"))]
 pub(crate) mod tls;
 
+use serde_json::json;
 use std::thread;
 use std::time::{Duration, Instant};
 use tollgate::provider::{Format, Profile};
-use tollgate::testing::Loopback;
-use tollgate::{CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, RetryConfig};
+use tollgate::testing::{Loopback, Request};
+use tollgate::{
+    CancelToken, ChatRequest, Client, ClientBuilder, Error, ErrorKind, RetryConfig, Tool,
+};
 
 pub(crate) const KEY: &str = "sk-loopback-secret-key";
 
@@ -32,6 +35,16 @@ pub(crate) fn chat_profiles() -> impl Iterator<Item = Profile> {
 
 pub(crate) fn loopback() -> Loopback {
     Loopback::start().expect("a free port on 127.0.0.1")
+}
+
+/// The last request that the server got.
+pub(crate) fn last(server: &Loopback) -> Request {
+    server.requests().pop().expect("a request")
+}
+
+pub(crate) fn weather() -> Tool {
+    let city = json!({"type": "object", "properties": {"city": {"type": "string"}}});
+    Tool::function("weather", "Weather in a city", city)
 }
 
 /// A client of the loopback provider without retries.
