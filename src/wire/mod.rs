@@ -27,6 +27,7 @@ pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;
 pub(crate) mod openai_responses;
 mod other_form;
+mod part_list;
 mod part_name;
 mod repeated_event;
 mod reply;

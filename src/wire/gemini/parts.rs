@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use super::{PROVENANCE, SIGNATURE, chunk};
 use crate::base64;
 use crate::chat::{Audio, Image, MediaSource, Opaque, Part, Reasoning, StreamEvent, ToolCall};
+use crate::wire::Failure;
 use crate::wire::json::bounded::Content;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
+use crate::wire::part_list::PartList;
 use crate::wire::stream::SizeLimit;
-use crate::wire::{Failure, call_id};
 
 /// Where a signature came, in [`Reasoning::field`]: with the text before it, or in a part without
 /// text. A later request returns it there. Thoughts and calls keep their own signatures.
@@ -22,9 +23,7 @@ pub(super) const ALONE: &str = SIGNATURE;
 /// (ai.google.dev/gemini-api/docs/thought-signatures).
 #[derive(Debug, Default, Clone)]
 pub(super) struct Parts {
-    parts: Vec<Part>,
-    /// How many of them are tool calls.
-    calls: usize,
+    list: PartList,
     text: Halves,
     thought: Halves,
 }
@@ -92,9 +91,9 @@ impl Parts {
         let field = if text.is_empty() { ALONE } else { WITH_TEXT };
         if !text.is_empty() {
             room.write(&text)?;
-            match self.parts.last_mut() {
+            match self.list.last_mut() {
                 Some(Part::Text(last)) if extras.is_empty() => last.text.push_str(&text),
-                _ => self.add(Part::text(&*text))?,
+                _ => self.list.add(Part::text(&*text))?,
             }
             events.push(StreamEvent::TextDelta(text.into_owned()));
         }
@@ -118,7 +117,7 @@ impl Parts {
         if !text.is_empty() {
             events.push(StreamEvent::ReasoningDelta(text.clone().into_owned()));
         }
-        match self.parts.last_mut() {
+        match self.list.last_mut() {
             Some(Part::Reasoning(last)) if extras.is_empty() && is_plain_thought(last) => {
                 last.text.push_str(&text);
                 Ok(())
@@ -137,7 +136,7 @@ impl Parts {
     ) -> Result<(), Failure> {
         keep(&extras.members, room)?;
         room.keep(extras.signature.len())?;
-        self.add(Part::Reasoning(Reasoning {
+        self.list.add(Part::Reasoning(Reasoning {
             text,
             signature: Some(extras.signature).filter(|signature| !signature.is_empty()),
             field: field.map(str::to_owned),
@@ -175,21 +174,10 @@ impl Parts {
             rest.insert("functionCall".to_owned(), inner.into());
         }
         keep(&rest, room)?;
-        room.keep(id.len())?;
-        let index = self.calls;
-        self.calls += 1;
-        let id = call_id::or_new(id, || seed, index);
         let arguments = arguments.unwrap_or_else(|| "{}".to_owned());
-        room.write(&name)?;
-        room.write(&arguments)?;
         let opaque = (!rest.is_empty()).then(|| Opaque::new(PROVENANCE, rest).into());
         let call = ToolCall { opaque, ..ToolCall::new(id, name, arguments) };
-        let (id, name) = (call.id.clone(), call.name.clone());
-        events.push(StreamEvent::ToolCallStarted { index, id, name });
-        let delta = call.arguments.clone();
-        events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-        events.push(StreamEvent::ToolCallComplete { index, call: call.clone().into() });
-        self.add(Part::ToolCall(call))
+        self.list.add_call(call, seed, room, events)
     }
 
     /// Adds media that the model made, or a part without a type of its own: code and its result,
@@ -215,7 +203,7 @@ impl Parts {
             _ => {
                 let value = Value::Object(members);
                 room.keep_value(&value)?;
-                return self.add(Part::Other { provenance: Some(PROVENANCE), value });
+                return self.list.add(Part::Other { provenance: Some(PROVENANCE), value });
             }
         };
         room.keep(data.len())?;
@@ -228,13 +216,13 @@ impl Parts {
             let opaque = Some(Opaque::new(PROVENANCE, members).into());
             let image = Image { opaque, ..Image::from_source(source) };
             events.push(StreamEvent::Image(image.clone().into()));
-            return self.add(Part::Image(image));
+            return self.list.add(Part::Image(image));
         }
         if data.is_empty() {
             return Ok(());
         }
         events.push(StreamEvent::AudioDelta(data.clone()));
-        if let Some(Part::Audio(last)) = self.parts.last_mut() {
+        if let Some(Part::Audio(last)) = self.list.last_mut() {
             if last.opaque.as_ref().is_some_and(|opaque| opaque.members == members) {
                 base64::append(&mut last.data, &data);
                 return Ok(());
@@ -242,13 +230,7 @@ impl Parts {
         }
         keep(&members, room)?;
         let opaque = Some(Opaque::new(PROVENANCE, members).into());
-        self.add(Part::Audio(Audio { data, opaque, ..Audio::default() }))
-    }
-
-    fn add(&mut self, part: Part) -> Result<(), Failure> {
-        SizeLimit::one_more(self.parts.len())?;
-        self.parts.push(part);
-        Ok(())
+        self.list.add(Part::Audio(Audio { data, opaque, ..Audio::default() }))
     }
 
     /// Ends the answer. Half a character becomes a replacement character.
@@ -262,15 +244,15 @@ impl Parts {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.list.is_empty()
     }
 
     pub(super) fn has_calls(&self) -> bool {
-        self.calls > 0
+        self.list.has_calls()
     }
 
     pub(super) fn into_parts(self) -> Vec<Part> {
-        self.parts
+        self.list.into_parts()
     }
 }
 

@@ -7,17 +7,16 @@ use super::PROVENANCE;
 use super::chunk::Said;
 use crate::base64;
 use crate::chat::{Image, MediaSource, Opaque, Part, Reasoning, StreamEvent, ToolCall, media_type};
+use crate::wire::Failure;
 use crate::wire::json::exact;
 use crate::wire::json::halves::Halves;
+use crate::wire::part_list::PartList;
 use crate::wire::stream::SizeLimit;
-use crate::wire::{Failure, call_id};
 
 /// The parts of an answer. Consecutive texts are joined, and so are consecutive thoughts.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Parts {
-    parts: Vec<Part>,
-    /// How many of them are tool calls.
-    calls: usize,
+    list: PartList,
     text: Halves,
     thought: Halves,
 }
@@ -35,10 +34,8 @@ impl Parts {
         if said.calls.exceeded || said.images.exceeded {
             return Err(Failure::too_many_parts());
         }
-        let thought = self.thought.join(said.thinking.0, marked);
-        self.think(thought, room, events)?;
-        let text = self.text.join(said.content.0, marked);
-        self.write(text, room, events)?;
+        self.write(said.thinking.0, (true, marked), room, events)?;
+        self.write(said.content.0, (false, marked), room, events)?;
         for call in said.calls.items {
             if call.exceeded {
                 return Err(Failure::too_many_parts());
@@ -59,52 +56,34 @@ impl Parts {
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
-        if is_thought {
-            let text = self.thought.join(text, false);
-            return self.think(text, room, events);
-        }
-        let text = self.text.join(text, false);
-        self.write(text, room, events)
+        self.write(text, (is_thought, false), room, events)
     }
 
     fn write(
         &mut self,
         text: Cow<'_, str>,
+        (is_thought, marked): (bool, bool),
         room: &mut SizeLimit,
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
+        let halves = if is_thought { &mut self.thought } else { &mut self.text };
+        let text = halves.join(text, marked);
         if text.is_empty() {
             return Ok(());
         }
         room.write(&text)?;
-        match self.parts.last_mut() {
-            Some(Part::Text(last)) => last.text.push_str(&text),
-            _ => self.add(Part::text(&*text))?,
-        }
-        events.push(StreamEvent::TextDelta(text.into_owned()));
-        Ok(())
-    }
-
-    fn think(
-        &mut self,
-        text: Cow<'_, str>,
-        room: &mut SizeLimit,
-        events: &mut Vec<StreamEvent>,
-    ) -> Result<(), Failure> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        room.write(&text)?;
-        match self.parts.last_mut() {
-            Some(Part::Reasoning(last)) => last.text.push_str(&text),
-            _ => {
-                let text = text.clone().into_owned();
-                let provenance = Some(PROVENANCE);
+        match (self.list.last_mut(), is_thought) {
+            (Some(Part::Text(last)), false) => last.text.push_str(&text),
+            (Some(Part::Reasoning(last)), true) => last.text.push_str(&text),
+            (_, false) => self.list.add(Part::text(&*text))?,
+            (_, true) => {
+                let (text, provenance) = (text.clone().into_owned(), Some(PROVENANCE));
                 let thought = Reasoning { text, provenance, ..Reasoning::default() };
-                self.add(Part::Reasoning(thought))?;
+                self.list.add(Part::Reasoning(thought))?;
             }
         }
-        events.push(StreamEvent::ReasoningDelta(text.into_owned()));
+        let event = if is_thought { StreamEvent::ReasoningDelta } else { StreamEvent::TextDelta };
+        events.push(event(text.into_owned()));
         Ok(())
     }
 
@@ -151,21 +130,10 @@ impl Parts {
             room.keep(name.len())?;
             room.keep_value(value)?;
         }
-        room.keep(id.len())?;
-        let index = self.calls;
-        self.calls += 1;
-        let id = call_id::or_new(id, || seed, index);
         let arguments = arguments.map_or_else(|| "{}".to_owned(), exact::unmarked);
-        room.write(&name)?;
-        room.write(&arguments)?;
         let opaque = (!rest.is_empty()).then(|| Opaque::new(PROVENANCE, rest).into());
         let call = ToolCall { opaque, ..ToolCall::new(id, name, arguments) };
-        let (id, name) = (call.id.clone(), call.name.clone());
-        events.push(StreamEvent::ToolCallStarted { index, id, name });
-        let delta = call.arguments.clone();
-        events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-        events.push(StreamEvent::ToolCallComplete { index, call: call.clone().into() });
-        self.add(Part::ToolCall(call))
+        self.list.add_call(call, seed, room, events)
     }
 
     /// Adds an image that the model made: base64 without a media type, so the bytes decide.
@@ -186,34 +154,28 @@ impl Parts {
         let opaque = Some(Opaque::new(PROVENANCE, Map::new()).into());
         let image = Image { opaque, ..Image::from_source(source) };
         events.push(StreamEvent::Image(image.clone().into()));
-        self.add(Part::Image(image))
-    }
-
-    fn add(&mut self, part: Part) -> Result<(), Failure> {
-        SizeLimit::one_more(self.parts.len())?;
-        self.parts.push(part);
-        Ok(())
+        self.list.add(Part::Image(image))
     }
 
     /// Ends the answer. Half a character becomes a replacement character.
     pub(super) fn close(&mut self, room: &mut SizeLimit, events: &mut Vec<StreamEvent>) {
         if let Some(lost) = self.thought.end() {
-            let _ = self.think(lost.into(), room, events);
+            let _ = self.write(lost.into(), (true, false), room, events);
         }
         if let Some(lost) = self.text.end() {
-            let _ = self.write(lost.into(), room, events);
+            let _ = self.write(lost.into(), (false, false), room, events);
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
+        self.list.is_empty()
     }
 
     pub(super) fn has_calls(&self) -> bool {
-        self.calls > 0
+        self.list.has_calls()
     }
 
     pub(super) fn into_parts(self) -> Vec<Part> {
-        self.parts
+        self.list.into_parts()
     }
 }
