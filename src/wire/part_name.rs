@@ -13,6 +13,12 @@ pub(super) fn misplaced(part: &Part, role: Role) -> String {
     format!("holds {}, which {role} cannot contain; move it to another message", part_name(part))
 }
 
+/// Says that a tool result cannot contain the part.
+pub(super) fn misplaced_in_result(part: &Part) -> String {
+    let name = part_name(part);
+    format!("holds a tool result that contains {name}; use text, images or documents")
+}
+
 pub(super) fn part_name(part: &Part) -> &'static str {
     match part {
         Part::Text(_) => "text",

@@ -6,7 +6,7 @@ use super::block;
 use crate::chat::{Part, Role, ToolCall, ToolResult};
 use crate::wire::Target;
 use crate::wire::json::object;
-use crate::wire::part_name::part_name;
+use crate::wire::part_name::misplaced_in_result;
 use crate::wire::tool_input::{self, Ids};
 
 /// Builds the block of a call. Other members that it came with, such as `caller`, go back with it
@@ -46,12 +46,7 @@ pub(super) fn tool_result(result: &ToolResult, target: Target<'_>) -> Result<Val
             Part::Text(_) | Part::Image(_) | Part::Document(_) | Part::Other { .. } => {
                 content.extend(block::encode(part, Role::User, target)?);
             }
-            _ => {
-                return Err(format!(
-                    "holds a tool result that contains {}; use text, images or documents",
-                    part_name(part)
-                ));
-            }
+            _ => return Err(misplaced_in_result(part)),
         }
     }
     let kind = ("type", "tool_result".into());

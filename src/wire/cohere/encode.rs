@@ -12,8 +12,8 @@ use crate::wire::{Delivery, Target, json, tool_turns, validate};
 ///
 /// Fields that are documented as optional for providers are left out: the speaker's name, and cache
 /// points, because caching is automatic (`Usage.cached_tokens`). Anything else that the format
-/// cannot express is an error that names it. What only Cohere can judge, such as a schema together
-/// with documents, is left for it to reject. `safety_mode`, `citation_options`, `priority`, `k` and
+/// cannot express is an error that names it. Combinations of settings, such as a schema together with
+/// documents, are left for Cohere to judge. `safety_mode`, `citation_options`, `priority`, `k` and
 /// the penalties are set with [`ChatRequest::extra`].
 pub(super) fn encode(
     request: &ChatRequest,
@@ -72,7 +72,7 @@ fn refuse_unsupported(request: &ChatRequest) -> Result<(), Error> {
             request.logprobs.unwrap_or_default()
         ),
         ChatRequest { seed: Some(..0), .. } => format!(
-            "the seed is {}, but Cohere takes no negative ones; use a seed of 0 or more",
+            "the seed is {}, but Cohere accepts no negative seed; use a seed of 0 or more",
             request.seed.unwrap_or_default()
         ),
         _ => return Ok(()),

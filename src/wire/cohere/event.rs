@@ -1,4 +1,4 @@
-//! The members that are read: of a stream's event, and of a whole body. Texts are borrowed.
+//! The members to read from an event of a stream and from a whole body. Texts are borrowed.
 
 use crate::wire::beside::Beside;
 use crate::wire::json::bounded::{Content, Detail};
@@ -28,7 +28,7 @@ members!(impl [] Event<'de> {
     _ => |event: &mut Self, name, members| event.beside.take(name, members),
 });
 
-/// Every event has its news inside `message`, except `message-end`.
+/// Every event except `message-end` has its content inside `message`.
 #[derive(Default)]
 pub(super) struct Delta<'a> {
     pub(super) message: Object<News<'a>>,

@@ -142,7 +142,12 @@ impl Out {
                                 results"
                         .into());
                 }
-                part => return Err(format!("holds a tool result with {} in it", part_name(part))),
+                part => {
+                    return Err(format!(
+                        "holds a tool result that contains {}; use text or documents",
+                        part_name(part)
+                    ));
+                }
             }
         }
         let content = if content.is_empty() { "".into() } else { shorthand(content) };
@@ -158,8 +163,8 @@ impl Out {
     }
 }
 
-/// `AssistantMessageV2`. Plans, thinking and citations go back only to their sender. The citations
-/// name the block that they are about by its position, which is counted again.
+/// `AssistantMessageV2`. Plans, thinking and citations go back only to their sender. A citation
+/// names its block by position. Positions are counted anew, because blocks may have been left out.
 fn assistant(message: &Message, target: Target<'_>) -> Result<Option<Value>, String> {
     let (mut content, mut plan, mut calls) = (Vec::new(), String::new(), Vec::new());
     let mut citations = Vec::new();
@@ -222,7 +227,7 @@ fn assistant(message: &Message, target: Target<'_>) -> Result<Option<Value>, Str
     Ok(Some(written.into()))
 }
 
-/// `ToolCallV2`, with the members that it came with.
+/// `ToolCallV2`, with the unmodelled members that it arrived with.
 fn tool_call(call: &ToolCall, target: Target<'_>) -> Value {
     let arguments = tool_input::text(&call.arguments);
     let mut written = json!({
@@ -239,7 +244,7 @@ fn tool_call(call: &ToolCall, target: Target<'_>) -> Value {
     written
 }
 
-/// Returns Cohere's own citations (`Citation`), about the block at this position.
+/// Returns the citations in Cohere's format (`Citation`), for the block at this position.
 fn own_citations(citations: &[Value], at: Option<usize>) -> impl Iterator<Item = Value> {
     let is_own = |citation: &&Value| {
         citation.get("sources").is_some_and(Value::is_array)

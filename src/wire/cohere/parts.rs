@@ -11,8 +11,8 @@ use crate::wire::Failure;
 use crate::wire::json::halves::Halves;
 use crate::wire::stream::SizeLimit;
 
-/// The parts of an answer: its content, then the plan, then the calls. A model that thinks does so
-/// first, and the plan is about the calls.
+/// The parts of an answer: its content, which begins with the thoughts, then the plan for the calls,
+/// then the calls.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Parts {
     content: Vec<Block>,
@@ -21,9 +21,9 @@ pub(super) struct Parts {
     plan: Said,
     calls: Vec<Call>,
     calls_by_index: BTreeMap<u64, usize>,
-    /// Citations about nothing that has arrived.
+    /// Citations of texts that have not arrived.
     loose: Vec<Value>,
-    /// True if the texts of this event can have marks of halves.
+    /// True if the texts of this event can contain marks of halves.
     marked: bool,
 }
 
@@ -68,7 +68,7 @@ impl Kind {
 }
 
 impl Parts {
-    /// Sets if the texts of the next event can have marks of [halves](crate::wire::json::halves).
+    /// Sets whether the next event can contain marks of [halves](crate::wire::json::halves).
     pub(super) fn set_marked(&mut self, marked: bool) {
         self.marked = marked;
     }

@@ -107,8 +107,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Adds what an event says about the message. Returns true if it has content that no event
-    /// shows.
+    /// Adds what an event says about the message.
     fn take(
         &mut self,
         kind: &str,

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use crate::chat::ReasoningEffort;
 
-/// The output limit that an effort is a share of, if the request sets none: that of Command A
-/// Reasoning and Command A+ is at least this much ("we recommend 31K as the token budget",
+/// The output limit to take a share of if the request sets none. Command A Reasoning and Command A+
+/// allow at least this much ("we recommend 31K as the token budget",
 /// docs.cohere.com/docs/reasoning, "Thinking Budgets"; vercel/ai `resolveCohereThinking`).
 const OUTPUT: u32 = 32_768;
 
-/// Builds `thinking`. Cohere knows no levels, but a budget in tokens, and recommends to set none
-/// (docs.cohere.com/docs/reasoning). So an effort is the share of the output limit that
-/// [`ReasoningEffort`] documents for budgets, and an effort above `High` sets no budget.
+/// Builds `thinking`. Cohere has no levels, only a budget in tokens, and recommends setting none
+/// (docs.cohere.com/docs/reasoning). So an effort becomes a budget: the share of the output limit
+/// that [`ReasoningEffort`] documents. An effort above `High` sets no budget.
 ///
 /// To set a budget yourself, leave the effort out and set `thinking` with `extra`.
 pub(super) fn config(effort: ReasoningEffort, limit: Option<u32>) -> Value {

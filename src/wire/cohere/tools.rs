@@ -29,8 +29,8 @@ pub(super) fn write(request: &ChatRequest, body: &mut Map<String, Value>) -> Res
     let is_one_of_many = |tools: &Value| tools.as_array().is_none_or(|tools| tools.len() != 1);
     if only.is_some() && request.extra.get("tools").is_some_and(is_one_of_many) {
         return Err(Error::invalid_request(
-            "tool_choice names one function, and extra sets several tools, but Cohere can only be \
-             made to call some tool; list that one tool in extra",
+            "tool_choice names one function and extra lists several tools, but Cohere can only \
+             require a call of any tool; list that one tool in extra",
         ));
     }
     let offered = |tool: &&Tool| only.is_none_or(|only| name(tool) == Some(only));

@@ -8,17 +8,18 @@ use crate::wire::json;
 
 /// Converts the counts.
 ///
-/// `billed_units` are what Cohere bills. `tokens` also has what Cohere adds itself, such as its own
+/// `billed_units` is what Cohere bills. `tokens` also counts what Cohere adds, such as its own
 /// instructions and special tokens: "Since these are tokens you don't have control over, you are
 /// not charged for them" (docs.cohere.com/docs/how-does-cohere-pricing-work, "What's the Difference
 /// Between "billed" Tokens and Generic Tokens?"). So the input and output of [`Usage`] are the
 /// billed ones, and `tokens` fill in for those that are missing or zero.
 ///
-/// `cached_tokens` count within `tokens`, which the billed ones can be fewer than, and have no price
-/// of their own. So they are in [`Usage`] only if nothing says what is billed. Recorded: 1,698 input
-/// tokens, of which 1,616 were cached and 181 were billed. Tokens of images come on top of the input
-/// tokens; recorded: 34 of text, 259 of an image, 267 billed. Tokens of reasoning are part of the
-/// output.
+/// `cached_tokens` are part of `tokens` and have no price of their own. There can be more of them
+/// than billed tokens: a recorded answer has 1,698 input tokens, of which 1,616 were cached and 181
+/// were billed. So [`Usage`] has them only if the report does not say what was billed.
+///
+/// `image_tokens` are not part of `input_tokens`; recorded: 34 of text, 259 of an image, 267 billed.
+/// Reasoning tokens are part of the output.
 pub(super) fn read(usage: &Value) -> Usage {
     let count = |group: &str, name: &str| usage.get(group)?.get(name).and_then(json::count);
     let images = count("tokens", "image_tokens").unwrap_or(0);

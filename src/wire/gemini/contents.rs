@@ -72,7 +72,7 @@ pub(super) fn write(
         }
     }
     if contents.iter().all(|content| content.role == "model") {
-        return Err(Error::invalid_request("there is no user message"));
+        return Err(Error::invalid_request("the request has no user message; add one"));
     }
     if model::is_gemma(target.model) {
         if let Some(first) = contents.iter_mut().find(|content| content.role == "user") {

@@ -10,7 +10,7 @@ use crate::chat::{
     ToolResult,
 };
 use crate::wire::json::object;
-use crate::wire::part_name::{misplaced, part_name};
+use crate::wire::part_name::{misplaced, misplaced_in_result};
 use crate::wire::{Target, tool_input};
 
 /// The types of media that a function result can contain, from Gemini 3 on
@@ -177,7 +177,7 @@ fn function_response(
                 }
                 continue;
             }
-            _ => return Err(format!("holds a tool result with {} in it", part_name(part))),
+            _ => return Err(misplaced_in_result(part)),
         };
         if !is_inside {
             behind.extend(media);

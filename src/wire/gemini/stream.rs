@@ -225,7 +225,7 @@ impl Stream {
     /// Returns the answer with this usage.
     pub(super) fn answer(mut self, usage: Usage) -> Decoded {
         let raw = Some(self.finish_reason).filter(|reason| !reason.is_empty());
-        // Calls end with `STOP` too.
+        // An answer with calls ends with `STOP` too.
         let finish_reason = match finish_reason(raw.as_deref()) {
             FinishReason::Stop if self.parts.has_calls() => FinishReason::ToolCalls,
             reason => reason,

@@ -1,5 +1,5 @@
-//! The members of a response that are read: of a whole body, or of a line of a stream, which has
-//! the same form. Texts are borrowed.
+//! The members to read from a whole body, or from a line of a stream, which has the same form.
+//! Texts are borrowed.
 
 use std::borrow::Cow;
 
@@ -51,8 +51,8 @@ members!(impl [] Chunk<'de> {
 });
 
 impl<'a> Chunk<'a> {
-    /// Returns the text, and whether it is a thought, if that is all that the line adds and the line
-    /// has it unescaped.
+    /// Returns the text, and whether it is a thought, if the line adds nothing else and the text has
+    /// no escapes.
     pub(super) fn only_text(&self) -> Option<(&'a str, bool)> {
         let Object(said) = self.message.as_ref()?;
         let (text, is_thought) = match (&said.content.0, &said.thinking.0) {
@@ -83,7 +83,7 @@ impl<'a> Chunk<'a> {
             && !self.done.is_yes()
     }
 
-    /// Returns the message, also of a server that sends the form of `/api/generate`.
+    /// Returns the message. Some servers send it in the form of `/api/generate`.
     pub(super) fn said(&mut self) -> Said<'a> {
         let Object(mut said) = self.message.take().unwrap_or_default();
         if said.thinking.0.is_empty() {

@@ -14,10 +14,10 @@ use crate::wire::{Delivery, Target, json, tool_turns, validate};
 /// the body, so `extra("options", json!({"num_ctx": 32768}))` adds a setting, and
 /// `extra("keep_alive", "30m")` a member.
 ///
-/// Ollama cuts a prompt that is longer than the model's context window without an error: it drops
-/// the oldest messages, unless `truncate` is false (`truncate` of `ChatRequest`). The window is
-/// 4,096 tokens on machines with little memory, whatever the model supports
-/// (docs/context-length.mdx), unless `options.num_ctx` is set. Both stay the caller's choice.
+/// If a prompt is longer than the context window, Ollama drops the oldest messages without an
+/// error, unless `truncate` is false (`truncate` of `ChatRequest`). On machines with little memory
+/// the window is 4,096 tokens, whatever the model supports (docs/context-length.mdx), unless
+/// `options.num_ctx` is set. Only the caller sets either.
 ///
 /// Fields that are documented as optional for providers are left out: the speaker's name, an
 /// image's detail, cache points, a tool's `strict`. Anything else that the format cannot express is
@@ -88,8 +88,8 @@ fn options(request: &ChatRequest) -> Result<Map<String, Value>, Error> {
 /// Writes `tools`.
 ///
 /// The format has no tool choice: the model decides. [`ToolChoice::None`] leaves the tools out, so
-/// the model cannot call any. Ollama does not make arguments follow their schema, so `strict` is
-/// left out. A tool of another kind is sent as it is, and Ollama decides.
+/// the model cannot call any. Ollama does not enforce the schema of arguments, so `strict` is
+/// left out. Tools of other kinds are sent unchanged.
 fn tools(request: &ChatRequest, body: &mut Map<String, Value>) -> Result<(), Error> {
     let any_tools = !request.tools.is_empty() || request.extra.contains_key("tools");
     if any_tools && request.parallel_tool_calls == Some(false) {

@@ -7,13 +7,13 @@ use crate::chat::{
     Document, Image, MediaSource, Message, Part, Provenance, Role, ToolCall, ToolResult,
 };
 use crate::error::Error;
-use crate::wire::part_name::{misplaced, part_name};
+use crate::wire::part_name::{misplaced, misplaced_in_result};
 use crate::wire::{Target, media, tool_input};
 
 /// Writes `messages` (`Message` in `api/types.go`).
 ///
-/// - The content is one text, so texts of the caller are joined with line breaks, and the model's
-///   own without anything between them. Text documents are texts.
+/// - The content is one text. The caller's texts are joined with line breaks, and the model's without
+///   a separator. Text documents count as texts.
 /// - Images have a list of their own. Templates put them before the text.
 /// - Every tool result is a message of its own, with the name of its function (`tool_name`).
 /// - Reasoning goes back to the provider that sent it, as `thinking`.
@@ -50,7 +50,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
     let is_asked = |message: &Value| message["role"] == "user" || message["role"] == "tool";
     match written.iter().any(is_asked) {
         true => Ok(written),
-        false => Err(Error::invalid_request("there is no user message")),
+        false => Err(Error::invalid_request("the request has no user message; add one")),
     }
 }
 
@@ -100,7 +100,7 @@ impl Said {
             (Part::ToolResult(result), Role::User | Role::Tool) => {
                 self.results.push(tool_result(result, names)?);
             }
-            // The format has no parts, so nothing of ours can come back.
+            // This format yields no such part, so it is from another provider.
             (Part::Other { .. }, _) => {}
             (part, role) => return Err(misplaced(part, role)),
         }
@@ -132,12 +132,12 @@ impl Said {
     }
 }
 
-/// Returns an image's bytes in base64. The format has no address for images: "a list of
+/// Returns an image's bytes in base64. The format has no URLs for images: "a list of
 /// base64-encoded images" (docs/api.md).
 fn base64(image: &Image) -> Result<Value, String> {
     match &*media::image(image)? {
         MediaSource::Base64 { data, .. } => Ok(data.as_str().into()),
-        MediaSource::Url(_) => Err("holds an image by address, which Ollama does not fetch; give \
+        MediaSource::Url(_) => Err("holds an image by URL, which Ollama does not fetch; give \
              its bytes with Image::from_path or Image::from_bytes"
             .into()),
         MediaSource::FileId(_) => {
@@ -165,8 +165,8 @@ fn text_of(document: &Document) -> Result<String, String> {
     })
 }
 
-/// `ToolCall` in `api/types.go`; its arguments are an object. Members that it came with go back to
-/// the provider that sent them.
+/// `ToolCall` in `api/types.go`; its arguments are an object. Unmodelled members go back to the
+/// provider that sent them.
 fn tool_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     if call.id.is_empty() || call.name.is_empty() {
         return Err("holds a tool call without an id or a name".into());
@@ -198,7 +198,7 @@ fn tool_call(call: &ToolCall, target: Target<'_>) -> Result<Value, String> {
     Ok(written.into())
 }
 
-/// Encodes a result. The format has no mark for errors; the text says so.
+/// Encodes a result. The format cannot mark it as an error, so its text has to say so.
 fn tool_result(result: &ToolResult, names: &[(&str, &str)]) -> Result<Value, String> {
     if result.call_id.is_empty() {
         return Err("holds a tool result without the id of its call".into());
@@ -217,7 +217,7 @@ fn tool_result(result: &ToolResult, names: &[(&str, &str)]) -> Result<Value, Str
             Part::Text(text) => texts.push(text.text.clone()),
             Part::Image(image) => images.push(base64(image)?),
             Part::Document(document) => texts.push(text_of(document)?),
-            _ => return Err(format!("holds a tool result with {} in it", part_name(part))),
+            _ => return Err(misplaced_in_result(part)),
         }
     }
     let mut message = json!({

@@ -108,7 +108,7 @@ impl Parts {
                         match (member.as_str(), value) {
                             (_, Value::Null) | ("index", _) => {}
                             ("name", Value::String(text)) => name = text,
-                            // Text instead of an object, as from OpenAI.
+                            // Some servers send text, as OpenAI does.
                             ("arguments", Value::String(text)) => arguments = Some(text),
                             ("arguments", value) => arguments = Some(value.to_string()),
                             (_, value) => {

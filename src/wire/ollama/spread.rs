@@ -1,7 +1,7 @@
 //! Joins a JSON text over several lines.
 //!
-//! A proxy or an error handler can pretty-print an object within a stream of lines. Its brace is
-//! then alone on the first line and on the last.
+//! A proxy or an error handler can pretty-print an object within a stream of lines. Its first and
+//! last lines are then a lone brace.
 
 use std::mem;
 
@@ -16,7 +16,7 @@ pub(super) struct Spread(String);
 pub(super) enum Line<'a> {
     /// A JSON text of its own.
     Whole(&'a str),
-    /// Part of an object that goes on.
+    /// Part of an object that continues on the next line.
     Part,
     /// The end of such an object.
     Joined(String),

@@ -147,7 +147,7 @@ impl Stream {
     /// Returns the answer with this usage.
     pub(super) fn answer(self, usage: Usage) -> Decoded {
         let raw = Some(self.finish_reason).filter(|reason| !reason.is_empty());
-        // Calls end with `stop` too.
+        // An answer with calls ends with `stop` too.
         let finish_reason = match finish_reason(raw.as_deref()) {
             FinishReason::Stop if self.parts.has_calls() => FinishReason::ToolCalls,
             reason => reason,

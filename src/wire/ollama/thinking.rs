@@ -8,8 +8,8 @@ use crate::error::Error;
 /// Returns `think`: false, or one of the levels `low`, `medium`, `high` and `max`
 /// (`ThinkValue.IsValid` in `api/types.go`).
 ///
-/// `true` leaves the level to the model. Ollama assumes it for models that can think if the member
-/// is missing (`ChatHandler` in `server/routes.go`), so only `extra` sets it.
+/// `true` leaves the level to the model. It is the default for models that can think (`ChatHandler`
+/// in `server/routes.go`), so only `extra` sets it.
 pub(super) fn think(effort: ReasoningEffort, model: &str) -> Result<Value, Error> {
     Ok(match effort {
         ReasoningEffort::None if always_thinks(model) => {

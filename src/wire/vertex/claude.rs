@@ -28,8 +28,8 @@ pub(super) fn encode(
     Ok(body)
 }
 
-/// Refuses files that Claude cannot fetch there: vercel/ai downloads every address first ("Google
-/// Vertex Anthropic doesn't support URL sources"), and the Files API exists at Anthropic only
+/// Refuses files that Claude on Vertex AI cannot fetch. It has no URL sources (vercel/ai downloads
+/// every file first: "Google Vertex Anthropic doesn't support URL sources") and no Files API
 /// (platform.claude.com/docs/en/build-with-claude/files, "Platform availability").
 fn check_all(parts: &[Part]) -> Result<(), String> {
     parts.iter().try_for_each(|part| match part {
@@ -42,7 +42,7 @@ fn check_all(parts: &[Part]) -> Result<(), String> {
 
 fn check(source: &MediaSource) -> Result<(), String> {
     match source {
-        // Its bytes are in it.
+        // A data URL contains the bytes.
         MediaSource::Url(url) if url.get(..5).is_some_and(|s| s.eq_ignore_ascii_case("data:")) => {
             Ok(())
         }

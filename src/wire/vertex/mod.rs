@@ -6,8 +6,8 @@
 //! claude.rs        request → body: Anthropic's, without the model and with a version
 //! ```
 //!
-//! Everything else is [Gemini](super::gemini) and [Anthropic](super::anthropic). What Gemini on
-//! Vertex lacks is data there: [`gemini::Service::VERTEX`](super::gemini::Service::VERTEX).
+//! Everything else is [Gemini](super::gemini) and [Anthropic](super::anthropic).
+//! [`gemini::Service::VERTEX`](super::gemini::Service::VERTEX) lists what Gemini on Vertex lacks.
 
 mod claude;
 mod model;

@@ -1,4 +1,4 @@
-//! Reads the publisher in a model's name.
+//! Reads the publisher from a model's name.
 
 use crate::error::Error;
 

@@ -4,7 +4,7 @@ use super::model::Model;
 use crate::path_segment;
 use crate::wire::Delivery;
 
-/// Returns the path for a Gemini
+/// Returns the path for a Gemini model
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference). A tuned model has
 /// an endpoint instead of a publisher
 /// (docs.cloud.google.com/vertex-ai/generative-ai/docs/deploy/overview).
@@ -18,8 +18,9 @@ pub(super) fn gemini(model: &str, delivery: Delivery) -> String {
     )
 }
 
-/// Returns the path for a Claude (platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai;
-/// anthropic-sdk-python `lib/vertex/_client.py`).
+/// Returns the path for a Claude model
+/// (platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai; anthropic-sdk-python
+/// `lib/vertex/_client.py`).
 pub(super) fn claude(model: &str, delivery: Delivery) -> String {
     method_path(
         model,

@@ -56,7 +56,7 @@ fn errors_name_the_message_and_never_quote_it() {
     let png = || Image::from_bytes("image/png", b"\x89PNG\r\n\x1a\n");
     let result = |part: Part| Message::new(Role::Tool, [ToolResult::new("c", secret()).with(part)]);
     for (messages, model, expected) in [
-        (vec![Message::assistant(secret())], FLASH, "there is no user message"),
+        (vec![Message::assistant(secret())], FLASH, "the request has no user message; add one"),
         (vec![Message::user("")], FLASH, "messages[0] holds nothing that can be sent; remove it"),
         (
             vec![Message::system("").with(png())],
@@ -90,7 +90,7 @@ fn errors_name_the_message_and_never_quote_it() {
         (
             vec![Message::user("hi"), call(), result(Reasoning::new(secret()).into())],
             FLASH,
-            "a tool result with reasoning in it",
+            "a tool result that contains reasoning",
         ),
     ] {
         let error = written(&messages, model).unwrap_err();

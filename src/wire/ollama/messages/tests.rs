@@ -115,7 +115,7 @@ fn what_cannot_be_sent_is_refused_with_an_alternative() {
     let file = Image::from_source(MediaSource::FileId("secret".into()));
     let pdf = Document::from_bytes("application/pdf", b"%PDF-1.4 secret");
     for (part, expected) in [
-        (Part::Image(url), "holds an image by address"),
+        (Part::Image(url), "holds an image by URL"),
         (Part::Image(file), "Image::from_path"),
         (Part::Document(pdf), "extract its text"),
         (Part::Reasoning(Reasoning::new("secret")), "a user message cannot contain"),
