@@ -28,16 +28,10 @@ impl PartList {
         events: &mut Vec<StreamEvent>,
     ) -> Result<(), Failure> {
         room.keep(call.id.len())?;
-        room.write(&call.name)?;
-        room.write(&call.arguments)?;
         let index = self.calls;
         self.calls += 1;
         let call = ToolCall { id: call_id::or_new(call.id, || seed, index), ..call };
-        let (id, name) = (call.id.clone(), call.name.clone());
-        events.push(StreamEvent::ToolCallStarted { index, id, name });
-        let delta = call.arguments.clone();
-        events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-        events.push(StreamEvent::ToolCallComplete { index, call: call.clone().into() });
+        tell_call(index, &call, room, events)?;
         self.add(Part::ToolCall(call))
     }
 
@@ -56,4 +50,21 @@ impl PartList {
     pub(in crate::wire) fn into_parts(self) -> Vec<Part> {
         self.parts
     }
+}
+
+/// Appends the events of a call that arrived whole.
+pub(in crate::wire) fn tell_call(
+    index: usize,
+    call: &ToolCall,
+    room: &mut SizeLimit,
+    events: &mut Vec<StreamEvent>,
+) -> Result<(), Failure> {
+    room.write(&call.name)?;
+    room.write(&call.arguments)?;
+    let (id, name) = (call.id.clone(), call.name.clone());
+    events.push(StreamEvent::ToolCallStarted { index, id, name });
+    let delta = call.arguments.clone();
+    events.push(StreamEvent::ToolArgumentsDelta { index, delta });
+    events.push(StreamEvent::ToolCallComplete { index, call: call.clone().into() });
+    Ok(())
 }

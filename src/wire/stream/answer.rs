@@ -3,11 +3,12 @@
 use std::mem;
 
 use super::{SizeLimit, Step};
-use crate::chat::{Part, Provider, StreamEvent, Usage, UsageSource};
+use crate::chat::{Part, Provider, StreamEvent};
 use crate::error::ErrorKind;
 use crate::wire::format::Fold;
 use crate::wire::framing::{Frame, Frames, Rest};
 use crate::wire::other_form::{self, Form};
+use crate::wire::part_list::tell_call;
 use crate::wire::{Decoded, Failure, Wire, failed};
 
 /// The answer that a stream's events build up.
@@ -157,12 +158,7 @@ impl Answer {
             tell(part, &mut calls, &mut size_limit, events)?;
         }
         let estimate = size_limit.estimate(self.prompt_tokens);
-        decoded.usage = match decoded.usage.source {
-            UsageSource::Missing => {
-                Usage { reported_cost: decoded.usage.reported_cost, ..estimate }
-            }
-            _ => decoded.usage.completed(&estimate),
-        };
+        decoded.usage = decoded.usage.so_far(true, &estimate);
         self.conclude(decoded, events);
         Ok(())
     }
@@ -190,17 +186,8 @@ fn tell(
             (&audio.transcript, StreamEvent::TextDelta)
         }
         Part::ToolCall(call) => {
-            let index = *calls;
             *calls += 1;
-            size_limit.write(&call.name)?;
-            size_limit.write(&call.arguments)?;
-            let (id, name) = (call.id.clone(), call.name.clone());
-            events.push(StreamEvent::ToolCallStarted { index, id, name });
-            let delta = call.arguments.clone();
-            events.push(StreamEvent::ToolArgumentsDelta { index, delta });
-            let call = call.clone().into();
-            events.push(StreamEvent::ToolCallComplete { index, call });
-            return Ok(());
+            return tell_call(*calls - 1, call, size_limit, events);
         }
         _ => return Ok(()),
     };
