@@ -159,6 +159,21 @@ fn an_invalid_head_is_refused_and_its_connection_never_reused() {
 }
 
 #[test]
+fn an_interim_response_with_wrong_framing_is_refused() {
+    for (field, problem) in [
+        ("content-length: 5x", "content-length is not a number"),
+        ("content-length: 5\r\ncontent-length: 6", "two different content-lengths"),
+        ("content-length: 5\r\ntransfer-encoding: chunked", "both a content-length"),
+        ("transfer-encoding: gzip", "not just \"chunked\""),
+    ] {
+        let interim = format!("HTTP/1.1 103 Early Hints\r\n{field}\r\n\r\n");
+        let error = failure(&(interim + &response("hi")));
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{error}");
+        assert!(error.message().contains(problem), "{field}: {error}");
+    }
+}
+
+#[test]
 fn interim_responses_are_skipped_up_to_a_limit() {
     let interim = "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n";
     for (pairs, fits) in [(1, true), (8, true), (9, false), (500, false)] {

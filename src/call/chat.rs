@@ -285,7 +285,6 @@ fn open(
     if let Err(failure) = wire::head::check(incoming.reply()) {
         return Err(wire::error(failure, incoming.reply(), SystemTime::now(), secrets));
     }
-    incoming.keep_headers(wire::is_read);
     let largest = caller.settings.max_response_bytes;
     let decoder = Decoder::new(prepared.content.wire, prepared.content.text_bytes, largest)
         .sent_by(endpoint.id().clone());

@@ -93,7 +93,7 @@ impl Exchange {
                     Ok(None) => break,
                     Err(invalid) => return self.fail(Fault::Head(invalid)),
                 };
-                match interim.skips(&head) {
+                match interim.skips(&head, self.unread()) {
                     Ok(true) => self.consume(head.length),
                     Ok(false) => return Ok(head),
                     Err(invalid) => return self.fail(Fault::Head(invalid)),

@@ -64,12 +64,6 @@ impl Incoming {
         error.with_status(self.status).with_request_id(id)
     }
 
-    /// Drops the headers that nobody reads, because those of a stream live as long as it does.
-    pub(crate) fn keep_headers(&mut self, is_read: impl Fn(&str) -> bool) {
-        let kept = self.headers.iter().filter(|(name, _)| is_read(name.as_str()));
-        self.headers = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
-    }
-
     /// The response as the pure modules see it.
     pub(crate) fn reply(&self) -> Reply<'_> {
         Reply {

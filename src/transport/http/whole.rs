@@ -20,7 +20,7 @@ pub(crate) fn read_response<'a>(
         unread.extend_from_slice(piece);
         let mut found = None;
         while let Some(head) = reader.read(&unread).map_err(|invalid| format!("{invalid:?}"))? {
-            if interim.skips(&head).map_err(|invalid| format!("{invalid:?}"))? {
+            if interim.skips(&head, &unread).map_err(|invalid| format!("{invalid:?}"))? {
                 unread.drain(..head.length);
                 continue;
             }
