@@ -233,7 +233,7 @@ fn a_client_without_project_or_credentials_says_what_to_set() {
     let vertex = || ProviderConfig::new("vertex").credentials(|| Ok(ApiKey::from(TOKEN)));
     for (config, expected) in [
         (vertex().project("my project"), "is not a project's id"),
-        (vertex().project("p").location("eu/x"), "write \"global\", a region"),
+        (vertex().project("p").location("eu/x"), "set \"global\", a region"),
         (ProviderConfig::new("groq").api_key("k").project("p"), "for OpenAI and Vertex AI only"),
         (
             ProviderConfig::new("openai").api_key("k").location("eu"),
