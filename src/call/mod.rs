@@ -6,7 +6,6 @@ mod count;
 mod embed;
 mod embed_all;
 mod endpoint;
-mod limits;
 mod models;
 mod one_target;
 mod operation;
@@ -16,6 +15,7 @@ mod routed;
 mod routes;
 mod run;
 mod target;
+mod time_limits;
 #[cfg(feature = "vertex")]
 mod token_requests;
 mod unpriced;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Caller;
-use super::limits::Limits;
 use super::operation::{OngoingAttempt, Operation};
 use super::prepared::Prepared;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
+use super::time_limits::CallTimeLimits;
 use crate::error::{Attempt, Error};
 use crate::observed::ObservedCall;
 use crate::retry::{SecondSending, Steps, Turn};
@@ -54,7 +54,7 @@ struct OneTarget<'a, O: Operation, F> {
     prepared: &'a Prepared<O::Content>,
     /// What the first attempt can cost.
     reserved: Option<O::Reserved>,
-    limits: &'a Limits,
+    limits: &'a CallTimeLimits,
     attempt: F,
     observed: &'a ObservedCall,
 }

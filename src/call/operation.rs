@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::Caller;
-use super::limits::Limits;
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
+use super::time_limits::CallTimeLimits;
 use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
 use crate::error::Error;
@@ -96,7 +96,7 @@ pub(super) trait Measurable {
 pub(super) struct OngoingAttempt<'a, 'b, C> {
     pub(super) caller: &'a Caller,
     pub(super) prepared: &'a Prepared<C>,
-    pub(super) limits: &'a Limits,
+    pub(super) limits: &'a CallTimeLimits,
     /// How many attempts came before it.
     pub(super) retries: u32,
     /// The right to send the request twice.

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Caller;
-use super::limits::Limits;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::routes::Route;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
+use super::time_limits::CallTimeLimits;
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{self, Failed, SecondSending, Steps, Turn};
@@ -40,7 +40,7 @@ struct Routed<'a, O: Operation, F> {
     caller: &'a Caller,
     operation: &'a O,
     route: &'a Route,
-    limits: &'a Limits,
+    limits: &'a CallTimeLimits,
     options: Options<'a>,
     attempt: F,
     observed: &'a mut ObservedCall,
@@ -79,7 +79,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     fn new(
         call: &Begun<'a, O>,
         route: &'a Route,
-        limits: &'a Limits,
+        limits: &'a CallTimeLimits,
         attempt: F,
         observed: &'a mut ObservedCall,
     ) -> Self {

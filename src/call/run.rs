@@ -17,10 +17,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::limits::Limits;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::routes::Route;
 use super::target::{self, Target};
+use super::time_limits::CallTimeLimits;
 use super::{Caller, one_target, routed};
 use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
@@ -123,7 +123,7 @@ impl<'a> Destination<'a> {
 
 impl<'a, O: Operation> Begun<'a, O> {
     /// The loop over the attempts of the call.
-    pub(super) fn retrier(&self, limits: &'a Limits) -> Retrier<'a> {
+    pub(super) fn retrier(&self, limits: &'a CallTimeLimits) -> Retrier<'a> {
         let settings = &self.caller.settings;
         Retrier {
             policy: &settings.retry,
@@ -140,10 +140,16 @@ impl<'a, O: Operation> Begun<'a, O> {
     ///
     /// # Errors
     ///
-    /// As for [`Limits::new`].
-    pub(super) fn limits(&self, timeouts: &Timeouts) -> Result<Limits, Error> {
+    /// As for [`CallTimeLimits::new`].
+    pub(super) fn limits(&self, timeouts: &Timeouts) -> Result<CallTimeLimits, Error> {
         let idempotency_keys = self.caller.settings.idempotency_keys;
-        Limits::new(self.options, timeouts, idempotency_keys, self.operation.delivery(), self.at)
+        CallTimeLimits::new(
+            self.options,
+            timeouts,
+            idempotency_keys,
+            self.operation.delivery(),
+            self.at,
+        )
     }
 }
 

@@ -12,7 +12,7 @@ use crate::stream::Pace;
 use crate::wire::Delivery;
 
 /// The limits of a call, the same for all its attempts.
-pub(super) struct Limits {
+pub(super) struct CallTimeLimits {
     pub(super) bounds: Bounds,
     /// The limit of the whole call; for a stream, until its first event. It sets `bounds`.
     call: TimeLimit,
@@ -25,7 +25,7 @@ pub(super) struct Limits {
     pub(super) idempotency_key: Option<HeaderValue>,
 }
 
-impl Limits {
+impl CallTimeLimits {
     /// The limits of a call that started at `begun`. `timeouts` apply where the request sets none.
     ///
     /// # Errors
