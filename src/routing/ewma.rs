@@ -35,6 +35,12 @@ impl Ewma {
         self.value.map(|(value, _)| value)
     }
 
+    /// Returns the average if its last value is younger than `age`.
+    pub(crate) fn within(&self, age: Duration, now: Instant) -> Option<f64> {
+        let (value, at) = self.value?;
+        (now.saturating_duration_since(at) < age).then_some(value)
+    }
+
     fn mixed(&self, value: f64, now: Instant) -> f64 {
         let Some((old, at)) = self.value else { return value };
         let passed = now.saturating_duration_since(at).as_secs_f64();

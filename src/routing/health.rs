@@ -127,17 +127,22 @@ impl Health {
         }
     }
 
-    /// Adds how long a call waited in vain: the target is at least that slow.
+    /// Adds how long a call waited in vain: the target is at least that slow. It counts as one value
+    /// among others, because a busy target may lose a call now and then. If the target hangs, its
+    /// calls in progress raise its load at once.
     pub(crate) fn timed_out(&mut self, after: Duration, streamed: bool, now: Instant) {
         let average = if streamed { &mut self.first_token } else { &mut self.whole };
         if average.get().is_none_or(|seconds| seconds < after.as_secs_f64()) {
-            average.add_peak(after.as_secs_f64(), now);
+            average.add(after.as_secs_f64(), now);
         }
     }
 
     /// Returns the moving average of the latency, in seconds: to the first event for streams.
-    pub(crate) fn latency(&self, streamed: bool) -> Option<f64> {
-        if streamed { self.first_token.get() } else { self.whole.get() }
+    /// `None` if nothing was measured in the last five minutes. Otherwise a target that was slow
+    /// once, and gets no calls because of that, could never show that it is fast again.
+    pub(crate) fn latency(&self, streamed: bool, now: Instant) -> Option<f64> {
+        let average = if streamed { &self.first_token } else { &self.whole };
+        average.within(WINDOW, now)
     }
 
     /// Returns the mean time to the first event, in seconds.
@@ -176,7 +181,7 @@ mod tests {
     fn answers_are_averaged_over_the_window() {
         let start = Instant::now();
         let mut health = Health::new(start);
-        assert_eq!(health.latency(true), None);
+        assert_eq!(health.latency(true, start), None);
         for (tokens, seconds) in [(100, 1), (300, 3)] {
             health.answered(
                 &Answered {
@@ -196,7 +201,7 @@ mod tests {
         assert_eq!(health.output_tokens(start), Some(200.0));
         assert_eq!(health.cached_share(start), Some(0.25));
         assert_eq!(health.cost(start), Some(0.02));
-        assert_eq!((health.latency(true), health.latency(false)), (Some(3.0), None));
+        assert_eq!((health.latency(true, start), health.latency(false, start)), (Some(3.0), None));
         assert_eq!(health.first_token(start + WINDOW * 2), None);
     }
 
@@ -205,8 +210,31 @@ mod tests {
         let now = Instant::now();
         let mut health = Health::new(now);
         health.timed_out(SECOND * 5, false, now);
-        assert_eq!(health.latency(false), Some(5.0));
+        assert_eq!(health.latency(false, now), Some(5.0));
         health.timed_out(SECOND, false, now + SECOND * 100);
-        assert_eq!(health.latency(false), Some(5.0));
+        assert_eq!(health.latency(false, now), Some(5.0));
+    }
+
+    #[test]
+    fn one_timeout_among_many_answers_hardly_counts() {
+        let now = Instant::now();
+        let mut health = Health::new(now);
+        let answer = Answered { whole: Some(SECOND), ..Answered::default() };
+        health.answered(&answer, now);
+        let later = now + Duration::from_millis(100);
+        health.timed_out(SECOND * 60, false, later);
+        assert!(health.latency(false, later).is_some_and(|seconds| seconds < 2.0));
+        health.timed_out(SECOND * 60, false, later + SECOND * 20);
+        assert!(health.latency(false, later).is_some_and(|seconds| seconds > 50.0));
+    }
+
+    #[test]
+    fn a_latency_is_forgotten_after_five_minutes_without_a_measurement() {
+        let now = Instant::now();
+        let mut health = Health::new(now);
+        health.answered(&Answered { whole: Some(SECOND * 60), ..Answered::default() }, now);
+        let later = now + WINDOW;
+        assert_eq!(health.latency(false, later - SECOND), Some(60.0));
+        assert_eq!(health.latency(false, later), None);
     }
 }

@@ -110,7 +110,7 @@ impl TargetState {
     }
 
     /// Lets a call through, if the target does not rest.
-    pub(super) fn admit(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
+    pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
         let permit = self.with(|guarded| {
             let permit = guarded.breaker.admit(now)?;
             guarded.health.in_flight += 1;
@@ -136,7 +136,7 @@ impl TargetState {
                 answered: health.answered,
                 failed: health.failed,
                 failure_share: breaker.failure_share(now),
-                latency: seconds(health.latency(false)),
+                latency: seconds(health.latency(false, now)),
                 first_token: seconds(health.first_token(now)),
                 tokens_per_second: health.tokens_per_second(now),
                 cost_per_call: health.cost(now).and_then(|dollars| Money::try_from(dollars).ok()),

@@ -254,7 +254,7 @@ fn candidate(target: &RoutedTarget, streamed: bool, now: Instant) -> Candidate<'
         weight: target.weight,
         recovery: breaker.share(now),
         in_flight: health.in_flight,
-        latency: seconds(health.latency(streamed)),
+        latency: seconds(health.latency(streamed, now)),
         first_token: seconds(health.first_token(now)),
         tokens_per_second: health.tokens_per_second(now),
         failure_share: breaker.failure_share(now),

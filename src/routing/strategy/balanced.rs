@@ -1,6 +1,6 @@
 //! By load: the better of two.
 
-use super::{Candidate, RoutedCall, Strategy, draw};
+use super::{Candidate, EXPLORE, RoutedCall, Strategy, draw};
 
 /// Draws two targets at random, in proportion to their weights, and takes the one with less load:
 /// latency × calls in progress.
@@ -10,7 +10,8 @@ use super::{Candidate, RoutedCall, Strategy, draw};
 /// Systems 12(10), 2001), and threads that choose at the same moment do not all choose the same
 /// target. tower's `load::PeakEwma` computes the load in the same way. A target without a
 /// measurement is taken to be as fast as the fastest, so it gets calls at once, until its own calls
-/// in progress raise its load.
+/// in progress raise its load. One call in a hundred goes to the first of the two, whatever its
+/// load, so that a target which has become faster is noticed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Balanced;
 
@@ -27,6 +28,9 @@ impl Strategy for Balanced {
     ) -> usize {
         let shares = candidates.iter().map(Candidate::share);
         let first = draw(shares.clone(), random);
+        if random() < EXPLORE {
+            return first;
+        }
         let without = shares.enumerate().map(|(at, share)| if at == first { 0.0 } else { share });
         let second = draw(without, random);
         let latencies = candidates.iter().filter_map(|one| one.latency);

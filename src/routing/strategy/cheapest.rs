@@ -1,6 +1,9 @@
 //! By cost.
 
-use super::{Candidate, EXPLORE, RoutedCall, Strategy, lowest};
+use super::{Candidate, RoutedCall, Strategy, lowest};
+
+/// The share of calls that go to a target whose answers are not known.
+const EXPLORE: f64 = 0.05;
 
 /// Takes the target at which the call can be expected to cost least.
 ///

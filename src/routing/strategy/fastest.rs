@@ -4,7 +4,8 @@ use super::{Candidate, EXPLORE, RoutedCall, Strategy, draw, lowest};
 
 /// Takes the target that has been fastest in the last five minutes.
 ///
-/// One call in twenty goes to a target at random, so that one which has become faster is noticed.
+/// One call in a hundred goes to a target at random, so that one which has become faster is
+/// noticed.
 /// A target without a measurement is tried first, with one call at a time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fastest {

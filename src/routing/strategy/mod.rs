@@ -92,8 +92,8 @@ pub struct Candidate<'a> {
     /// The calls in progress there.
     pub in_flight: u32,
     /// A moving average of its latency that forgets within seconds and jumps up at once: to the
-    /// first event for a streamed call, otherwise to the whole answer. `None` before the first
-    /// answer.
+    /// first event for a streamed call, otherwise to the whole answer. `None` without an answer in
+    /// the last five minutes.
     pub latency: Option<Duration>,
     /// The mean time to the first event of a stream in the last five minutes.
     pub first_token: Option<Duration>,
@@ -157,7 +157,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// The share of calls that find out how a target performs now.
-const EXPLORE: f64 = 0.05;
+const EXPLORE: f64 = 0.01;
 
 /// Returns an index at random, in proportion to the shares.
 fn draw(shares: impl Iterator<Item = f64> + Clone, random: &mut dyn FnMut() -> f64) -> usize {

@@ -64,13 +64,13 @@ fn fastest_takes_the_fastest_and_looks_at_others_now_and_then() {
     for (one, millis) in three.iter_mut().zip([300, 100, 200]) {
         one.first_token = Some(Duration::from_millis(millis));
     }
-    is_near(&shares(&Fastest::first_token(), &three), &[0.017, 0.966, 0.017]);
+    is_near(&shares(&Fastest::first_token(), &three), &[0.003, 0.993, 0.003]);
     three[1].recovery = 0.1;
-    is_near(&shares(&Fastest::first_token(), &three), &[0.03, 0.0, 0.97]);
+    is_near(&shares(&Fastest::first_token(), &three), &[0.005, 0.0, 0.995]);
     for (one, speed) in three.iter_mut().zip([30.0, 10.0, 20.0]) {
         (one.tokens_per_second, one.recovery) = (Some(speed), 1.0);
     }
-    is_near(&shares(&Fastest::tokens_per_second(), &three), &[0.966, 0.017, 0.017]);
+    is_near(&shares(&Fastest::tokens_per_second(), &three), &[0.993, 0.003, 0.003]);
 }
 
 #[test]
