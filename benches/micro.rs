@@ -99,3 +99,9 @@ fn record_streamed(bencher: Bencher<'_, '_>) {
 fn lease(bencher: Bencher<'_, '_>) {
     measure(bencher, workload::lease());
 }
+
+/// Among ten targets. Budget: 1 µs.
+#[divan::bench(args = ["balanced", "fastest", "sticky"])]
+fn choose(bencher: Bencher<'_, '_>, strategy: &'static str) {
+    measure(bencher, workload::choose(strategy));
+}

@@ -15,6 +15,10 @@ use crate::metrics::{self, CHAT, CallEnd, Costs, MetricsSnapshot};
 use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
+use crate::routing::{
+    Answered, BreakerConfig, Chosen, RouteState, RoutedCall, RoutedTarget, Rules, Strategy,
+    TargetState, Walk,
+};
 use crate::transport;
 use crate::wire::{Delivery, Reply, Target, Wire};
 
@@ -132,6 +136,51 @@ impl Recorder {
     pub fn snapshot(&self, since_start: Duration) -> MetricsSnapshot {
         let (now, at) = (self.start + since_start, self.at + since_start);
         self.recorder.snapshot(now, at, PoolStats::default(), Costs::default(), 100)
+    }
+}
+
+/// A route of targets that have all answered, and the choice among them that a call begins with.
+pub struct RouteChoice(Arc<RouteState>);
+
+impl std::fmt::Debug for RouteChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RouteChoice").field(&self.0.name).finish()
+    }
+}
+
+impl RouteChoice {
+    /// A route of this many targets, each a little slower than the one before it.
+    pub fn new(targets: u32, strategy: impl Strategy + 'static) -> Self {
+        let now = Instant::now();
+        let target = |at: u32| {
+            let name = format!("openai/model-{at}");
+            let state = TargetState::new("openai", &name, BreakerConfig::default(), now);
+            let state = Arc::new(state);
+            let mut ticket = state.admit(now).expect("a new target does not rest");
+            ticket.served(now);
+            let whole = Duration::from_millis(u64::from(500 + at * 50));
+            let usage = Usage::reported(1_100, 320);
+            let answered = Answered::of(&usage, Some(Money::picos(357_000_000)), whole);
+            ticket.answered(&Answered { whole: Some(whole), ..answered }, now);
+            drop(ticket);
+            RoutedTarget { name, weight: 1.0, region: None, context_window: None, state }
+        };
+        let rules = Rules {
+            short_wait: Duration::from_secs(2),
+            reroute_refusals: false,
+            wait_for_targets: false,
+        };
+        let targets = (0..targets).map(target).collect();
+        Self(Arc::new(RouteState::new("any".to_owned(), Arc::new(strategy), rules, targets)))
+    }
+
+    /// Chooses the target of a call, as `call/routed.rs` does, and ends the call at once.
+    pub fn choose(&self, key: u64) -> Option<usize> {
+        let mut walk = Walk::new(Arc::clone(&self.0), RoutedCall::new(false, key));
+        match walk.choose(Instant::now(), &mut fastrand::f64, &|_, _| None) {
+            Chosen::Target(at, _) => Some(at),
+            Chosen::Resting { .. } | Chosen::None => None,
+        }
     }
 }
 

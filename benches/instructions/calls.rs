@@ -2,14 +2,26 @@
 
 use std::hint::black_box;
 use std::time::Duration;
-use tollgate::{Budget, ChatRequest, Client, Money, StreamEvent};
+use tollgate::route::Route;
+use tollgate::{Budget, ChatRequest, Client, ClientBuilder, Money, ProviderConfig, StreamEvent};
 
 use crate::workload::Workload;
 use crate::workload::streams::CHUNKS;
 
 /// A call to a host by name, on a reused connection.
 pub(crate) fn chat(address: &str) -> Workload {
-    let client = client(address);
+    call(client(address))
+}
+
+/// The same through a route with one target. It may take 2 % more.
+pub(crate) fn routed(address: &str) -> Workload {
+    let provider =
+        ProviderConfig::new("openai").api_key("sk-loopback").base_url(base_url(address));
+    let route = Route::new("any").target("openai/gpt-4o-mini");
+    call(build(Client::builder().add_provider(provider).route(route).model("any")))
+}
+
+fn call(client: Client) -> Workload {
     Workload::new(move || {
         let request = ChatRequest::from("What is the capital of France?").tag("customer", "acme");
         let response = client.chat(request).expect("an answer");
@@ -31,13 +43,18 @@ pub(crate) fn stream(address: &str) -> Workload {
 }
 
 fn client(address: &str) -> Client {
+    let builder = Client::builder().provider("openai").model("gpt-4o-mini");
+    build(builder.api_key("sk-loopback").base_url(base_url(address)))
+}
+
+fn base_url(address: &str) -> String {
+    format!("http://{address}/v1")
+}
+
+fn build(builder: ClientBuilder) -> Client {
     // Large enough to refuse nothing.
     let limit = Money::dollars(1_000_000_000);
-    Client::builder()
-        .provider("openai")
-        .model("gpt-4o-mini")
-        .api_key("sk-loopback")
-        .base_url(format!("http://{address}/v1"))
+    builder
         .timeout(Duration::from_secs(300))
         .budget(Budget::daily(limit))
         .budget(Budget::monthly(limit).per_tag("customer"))

@@ -18,8 +18,9 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 28] = [
+pub(crate) const ALL: [Path; 30] = [
     path("call", 200, calls::chat),
+    path("call_routed", 200, calls::routed),
     path("stream", 3, calls::stream),
     path("stream_decode_openai", 3, |_| workload::stream_decode("openai")),
     path("stream_decode_anthropic", 3, |_| workload::stream_decode("anthropic")),
@@ -43,6 +44,7 @@ pub(crate) const ALL: [Path; 28] = [
     path("encode_small_anthropic", 500, |_| workload::encode_small("anthropic")),
     path("encode_small_gemini", 500, |_| workload::encode_small("gemini")),
     path("reserve_settle", 1_000, |_| workload::reserve_settle()),
+    path("choose_of_ten", 2_000, |_| workload::choose("balanced")),
     path("record", 10_000, |_| workload::record(false)),
     path("record_streamed", 10_000, |_| workload::record(true)),
     path("price", 5_000, |_| workload::price()),

@@ -8,7 +8,8 @@ pub(crate) mod streams;
 use std::hint::black_box;
 use std::time::Duration;
 use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
-use tollgate::internals::{Pool, Recorder, decode, encode};
+use tollgate::internals::{Pool, Recorder, RouteChoice, decode, encode};
+use tollgate::route::{Balanced, Fastest, Sticky};
 use tollgate::sse::{ParseError, Parser};
 use tollgate::{ChatRequest, StreamDecoder, StreamEvent, Usage};
 
@@ -162,5 +163,19 @@ pub(crate) fn lease() -> Workload {
     Workload::new(move || {
         let lease = pool.lease(Duration::from_secs(30), || ()).expect("one for each");
         black_box(lease).give_back();
+    })
+}
+
+/// Chooses among ten targets of a route.
+pub(crate) fn choose(strategy: &'static str) -> Workload {
+    let route = match strategy {
+        "fastest" => RouteChoice::new(10, Fastest::default()),
+        "sticky" => RouteChoice::new(10, Sticky::default()),
+        _ => RouteChoice::new(10, Balanced),
+    };
+    let mut key: u64 = 0;
+    Workload::new(move || {
+        key = key.wrapping_add(1);
+        black_box(route.choose(key).expect("no target rests"));
     })
 }
