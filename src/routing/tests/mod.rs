@@ -1,9 +1,12 @@
 //! Routes in virtual time: many calls at simulated targets.
 
+mod naive;
 mod promises;
+mod rules;
+mod simulation;
 mod strategies;
 
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,9 +26,11 @@ struct Simulated {
     /// The failure of an attempt; `None` for an answer. The number is random, from 0 to 1.
     failure: fn(Duration, f64) -> Option<Error>,
     /// Dollars per million tokens of input, cached input and output.
-    rates: (f64, f64, f64),
+    rates: fn(Duration) -> (f64, f64, f64),
     /// The output tokens of an answer.
     output: u64,
+    /// The most calls in each of these periods. It refuses the others until the period ends.
+    limit: Option<(u64, Duration)>,
 }
 
 impl Default for Simulated {
@@ -33,14 +38,38 @@ impl Default for Simulated {
         Self {
             latency: |_| Duration::from_millis(200),
             failure: |_, _| None,
-            rates: (1.0, 0.1, 4.0),
+            rates: |_| (1.0, 0.1, 4.0),
             output: 300,
+            limit: None,
         }
+    }
+}
+
+/// The tokens of each prompt.
+const PROMPT: u64 = 1_000;
+
+/// How long a target keeps a prompt in its cache.
+const CACHED: Duration = Duration::from_secs(300);
+
+/// The time limit of each call.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Simulated {
+    /// What a call with this share of its prompt in the cache costs, in dollars.
+    fn cost(&self, cached: f64, output: f64, now: Duration) -> f64 {
+        let (input, of_cached, of_output) = (self.rates)(now);
+        let prompt = input * (1.0 - cached) + of_cached * cached;
+        (prompt * PROMPT as f64 + of_output * output) / 1e6
     }
 }
 
 fn server_error() -> Error {
     Error::new(ErrorKind::Server, "it broke").with_status(500)
+}
+
+fn rate_limited(wait: Duration) -> Error {
+    let error = Error::new(ErrorKind::RateLimited, "slow down").with_status(429);
+    error.with_retry_hints(Some(wait), None)
 }
 
 /// What came of the calls.
@@ -51,12 +80,14 @@ struct Report {
     /// The calls that failed.
     failed: u64,
     attempts: Vec<u64>,
+    /// When each target was last tried.
+    last_tried: Vec<Duration>,
     /// The most attempts of one call.
     most_attempts: usize,
     cost: f64,
     cache_hits: u64,
-    /// Attempts that were admitted while the target rested, other than probes.
-    while_resting: u64,
+    /// Where the choice differs from what the naive breakers allow.
+    differences: Vec<String>,
 }
 
 impl Report {
@@ -69,10 +100,16 @@ impl Report {
     }
 }
 
-/// One call on its way.
+/// Who chooses the targets of a call.
+enum Way {
+    Ours(Walk, Ticket, naive::Permit),
+    /// Another router's rule.
+    Rule,
+}
+
+/// One attempt under way.
 struct Running {
-    walk: Walk,
-    ticket: Ticket,
+    way: Way,
     at: usize,
     key: u64,
     begun: Duration,
@@ -81,15 +118,36 @@ struct Running {
     failure: Option<Error>,
 }
 
+/// What happens next to a call.
+type Next = Option<(Duration, Event)>;
+
+/// Something that happens at a time.
+enum Event {
+    Arrives,
+    /// An attempt begins.
+    Begins {
+        walk: Option<Walk>,
+        key: u64,
+        begun: Duration,
+        attempts: usize,
+    },
+    Ends(Running),
+}
+
 /// A world of simulated targets, in which time passes as the calls need it.
 struct World {
     start: Instant,
     targets: Vec<Simulated>,
     route: Arc<RouteState>,
+    /// Chooses instead of the route.
+    rule: Option<Box<dyn rules::Rule>>,
     policy: RetryConfig,
     random: fastrand::Rng,
     /// When each target last served a conversation.
-    caches: Vec<std::collections::HashMap<u64, Duration>>,
+    caches: Vec<HashMap<u64, Duration>>,
+    /// The period in which each target was last called, and how often.
+    limits: Vec<(u128, u64)>,
+    naive: Vec<naive::Breaker>,
     report: Report,
 }
 
@@ -100,125 +158,197 @@ impl World {
         breaker: BreakerConfig,
     ) -> Self {
         let start = Instant::now();
-        let routed = (0..targets.len())
-            .map(|at| RoutedTarget {
-                name: format!("t{at}"),
-                weight: 1.0,
-                region: None,
-                context_window: None,
-                state: Arc::new(TargetState::new("acme", &format!("t{at}"), breaker, start)),
-            })
-            .collect();
-        let rules =
-            Rules { short_wait: SECOND * 2, reroute_refusals: false, wait_for_targets: false };
-        let route = Arc::new(RouteState::new("r".into(), Arc::new(strategy), rules, routed));
-        let report = Report { attempts: vec![0; targets.len()], ..Report::default() };
-        let caches = targets.iter().map(|_| Default::default()).collect();
+        let count = targets.len();
+        let route = Arc::new(route(count, strategy, breaker, start));
         Self {
             start,
             targets,
             route,
+            rule: None,
             policy: RetryConfig::default(),
             random: fastrand::Rng::with_seed(7),
-            caches,
-            report,
+            caches: vec![HashMap::new(); count],
+            limits: vec![(0, 0); count],
+            naive: (0..count).map(|_| naive::Breaker::new(breaker)).collect(),
+            report: Report {
+                attempts: vec![0; count],
+                last_tried: vec![Duration::ZERO; count],
+                ..Report::default()
+            },
         }
     }
 
+    /// With another router's rule instead of a route.
+    fn of_rule(targets: Vec<Simulated>, rule: impl rules::Rule + 'static) -> Self {
+        let world = Self::new(targets, Failover, BreakerConfig::default());
+        Self { rule: Some(Box::new(rule)), ..world }
+    }
+
+    fn with_seed(self, seed: u64) -> Self {
+        Self { random: fastrand::Rng::with_seed(seed), ..self }
+    }
+
     /// Runs `calls` calls that arrive at random, on average one per `gap`, of `conversations`
-    /// conversations. A `plain` rule chooses instead of the strategy if there is one.
+    /// conversations.
     fn run(mut self, calls: u64, gap: Duration, conversations: u64) -> Report {
-        let mut events: BinaryHeap<std::cmp::Reverse<(Duration, u64)>> = BinaryHeap::new();
-        let mut running: std::collections::HashMap<u64, Running> = Default::default();
+        let mut times: BinaryHeap<std::cmp::Reverse<(Duration, u64)>> = BinaryHeap::new();
+        let mut events: HashMap<u64, Event> = HashMap::new();
         let mut at = Duration::ZERO;
         for number in 0..calls {
             at += gap.mul_f64(-(1.0 - self.random.f64()).ln());
-            events.push(std::cmp::Reverse((at, number)));
+            times.push(std::cmp::Reverse((at, number)));
         }
-        while let Some(std::cmp::Reverse((now, number))) = events.pop() {
-            let ends = match running.remove(&number) {
-                None => {
+        while let Some(std::cmp::Reverse((now, number))) = times.pop() {
+            let next = match events.remove(&number).unwrap_or(Event::Arrives) {
+                Event::Arrives => {
                     let key = self.random.u64(..conversations);
-                    let walk = Walk::new(Arc::clone(&self.route), RoutedCall::new(false, key));
-                    self.attempt(walk, key, now, now, 0)
+                    let call = RoutedCall::new(false, key);
+                    let is_ours = self.rule.is_none();
+                    let walk = is_ours.then(|| Walk::new(Arc::clone(&self.route), call));
+                    self.begin(walk, key, now, now, 0)
                 }
-                Some(call) => self.ended(call, now),
+                Event::Begins { walk, key, begun, attempts } => {
+                    self.begin(walk, key, begun, now, attempts)
+                }
+                Event::Ends(attempt) => self.ended(attempt, now),
             };
-            if let Some((at, call)) = ends {
-                running.insert(number, call);
-                events.push(std::cmp::Reverse((at, number)));
+            if let Some((at, event)) = next {
+                events.insert(number, event);
+                times.push(std::cmp::Reverse((at, number)));
             }
         }
         self.report
     }
 
-    /// Begins an attempt. Returns when it will end.
-    fn attempt(
+    /// Begins an attempt.
+    fn begin(
         &mut self,
-        mut walk: Walk,
+        walk: Option<Walk>,
         key: u64,
         begun: Duration,
         now: Duration,
         attempts: usize,
-    ) -> Option<(Duration, Running)> {
-        let instant = self.start + now;
-        let resting: Vec<_> =
-            self.route.targets.iter().map(|target| target.state.rests(instant)).collect();
-        let random = &mut self.random;
-        let (targets, caches) = (&self.targets, &self.caches);
-        let cost = |at: usize, expected: Expected| {
-            let _ = caches;
-            let (input, cached, output) = targets[at].rates;
-            let price = input * (1.0 - expected.cached_share) + cached * expected.cached_share;
-            Money::try_from((price * 1_000.0 + output * expected.output_tokens) / 1e6).ok()
-        };
-        let (at, ticket) = match walk.choose(instant, &mut || random.f64(), &cost) {
-            Chosen::Target(at, ticket) => (at, ticket),
-            Chosen::Resting { .. } | Chosen::None => {
-                self.report.failed += 1;
-                return None;
+    ) -> Next {
+        let chosen = match walk {
+            Some(walk) => self.chosen(walk, now),
+            None => {
+                let rule = self.rule.as_mut()?;
+                rule.choose(attempts, now, &mut self.random).map(|at| (at, Way::Rule))
             }
         };
-        self.report.while_resting += u64::from(resting[at].is_some());
-        self.report.attempts[at] += 1;
-        self.report.most_attempts = self.report.most_attempts.max(attempts + 1);
-        let failure = (self.targets[at].failure)(now, self.random.f64());
-        let latency = (self.targets[at].latency)(now).mul_f64(0.8 + 0.4 * self.random.f64());
-        let call = Running {
-            walk,
-            ticket,
-            at,
-            key,
-            begun,
-            attempt_begun: now,
-            attempts: attempts + 1,
-            failure,
+        let Some((at, way)) = chosen else {
+            self.report.failed += 1;
+            return None;
         };
-        // Failures are fast.
-        let after = if call.failure.is_some() { MILLISECOND * 5 } else { latency };
-        Some((now + after, call))
+        self.report.attempts[at] += 1;
+        self.report.last_tried[at] = now;
+        self.report.most_attempts = self.report.most_attempts.max(attempts + 1);
+        let failure = self.failure(at, now);
+        let latency = (self.targets[at].latency)(now).mul_f64(0.8 + 0.4 * self.random.f64());
+        let after = match &failure {
+            None => latency,
+            Some(error) if error.is_timeout() => SECOND * 5,
+            // Most failures are fast.
+            Some(_) => MILLISECOND * 5,
+        };
+        let attempts = attempts + 1;
+        let attempt = Running { way, at, key, begun, attempt_begun: now, attempts, failure };
+        Some((now + after, Event::Ends(attempt)))
+    }
+
+    /// Lets the route choose, and compares what it may choose with the naive breakers.
+    fn chosen(&mut self, mut walk: Walk, now: Duration) -> Option<(usize, Way)> {
+        let random = &mut self.random;
+        let targets = &self.targets;
+        let cost = |at: usize, expected: Expected| {
+            let cost = targets[at].cost(expected.cached_share, expected.output_tokens, now);
+            Money::try_from(cost).ok()
+        };
+        match walk.choose(self.start + now, &mut || random.f64(), &cost) {
+            Chosen::Target(at, ticket) => {
+                let permit = self.naive[at].begins(now);
+                let permit = permit.unwrap_or_else(|why| {
+                    self.report.differences.push(format!("t{at} at {now:?}: {why}"));
+                    naive::Permit::default()
+                });
+                Some((at, Way::Ours(walk, ticket, permit)))
+            }
+            Chosen::Resting { .. } => {
+                if self.naive.iter().any(|breaker| breaker.is_ready(now)) {
+                    self.report.differences.push(format!("at {now:?}: a target was ready"));
+                }
+                None
+            }
+            Chosen::None => None,
+        }
+    }
+
+    /// What an attempt at a target would see.
+    fn failure(&mut self, at: usize, now: Duration) -> Option<Error> {
+        let random = self.random.f64();
+        let target = &self.targets[at];
+        if let Some((most, period)) = target.limit {
+            let current = now.as_nanos() / period.as_nanos();
+            let (last, calls) = &mut self.limits[at];
+            if *last != current {
+                (*last, *calls) = (current, 0);
+            }
+            *calls += 1;
+            if *calls > most {
+                let ends = period.mul_f64((current + 1) as f64);
+                return Some(rate_limited(ends.saturating_sub(now)));
+            }
+        }
+        (target.failure)(now, random)
+    }
+
+    /// Counts an answer, and returns whether its prompt came from the cache, and its cost.
+    fn answer(&mut self, at: usize, key: u64, now: Duration) -> (bool, f64) {
+        let hit = self.caches[at].get(&key).is_some_and(|last| now - *last < CACHED);
+        self.caches[at].insert(key, now);
+        self.report.cache_hits += u64::from(hit);
+        let target = &self.targets[at];
+        let cost = target.cost(if hit { 1.0 } else { 0.0 }, target.output as f64, now);
+        self.report.cost += cost;
+        (hit, cost)
     }
 
     /// Ends an attempt, and begins the next one of the call if there is one.
-    fn ended(&mut self, call: Running, now: Duration) -> Option<(Duration, Running)> {
-        let Running { mut walk, mut ticket, at, key, begun, attempt_begun, attempts, failure } =
-            call;
+    fn ended(&mut self, attempt: Running, now: Duration) -> Next {
+        let Running { way, at, key, begun, attempt_begun, attempts, failure } = attempt;
         let (instant, after) = (self.start + now, now - attempt_begun);
+        let (mut walk, mut ticket, permit) = match way {
+            Way::Ours(walk, ticket, permit) => (walk, ticket, permit),
+            Way::Rule => {
+                let output = self.targets[at].output;
+                let rule = self.rule.as_mut()?;
+                rule.ended(at, failure.as_ref(), after, output, now);
+                let again = failure.as_ref().and_then(|error| rule.again(error, attempts));
+                match (failure, again) {
+                    (None, _) => {
+                        self.answer(at, key, now);
+                        self.report.latencies.push(now - begun);
+                    }
+                    (Some(_), Some(wait)) => {
+                        let next = Event::Begins { walk: None, key, begun, attempts };
+                        return Some((now + wait, next));
+                    }
+                    (Some(_), None) => self.report.failed += 1,
+                }
+                return None;
+            }
+        };
         let Some(error) = failure else {
-            let hit = self.caches[at].get(&key).is_some_and(|last| now - *last < SECOND * 300);
-            self.caches[at].insert(key, now);
-            self.report.cache_hits += u64::from(hit);
-            let (input, cached, output) = self.targets[at].rates;
+            let (hit, _) = self.answer(at, key, now);
             let tokens = self.targets[at].output;
-            let cost = (if hit { cached } else { input } * 1_000.0 + output * tokens as f64) / 1e6;
-            self.report.cost += cost;
             ticket.served(instant);
+            self.naive[at].ends(permit, Outcome::Served, now);
             ticket.answered(
                 &Answered {
                     whole: Some(after),
                     written: Some((after, tokens)),
-                    input_tokens: 1_000,
-                    cached_tokens: if hit { 1_000 } else { 0 },
+                    input_tokens: PROMPT,
+                    cached_tokens: if hit { PROMPT } else { 0 },
                     output_tokens: tokens,
                     ..Answered::default()
                 },
@@ -228,22 +358,41 @@ impl World {
             self.report.latencies.push(now - begun);
             return None;
         };
+        let rest = BreakerConfig::default().rest;
+        self.naive[at].ends(permit, outcome::outcome(&error, rest), now);
         ticket.failed(&error, after, false, instant);
         drop(ticket);
         let failed = Failed {
             error: &error,
             policy: &self.policy,
             retries: 0,
-            ours: self.policy.backoff().draw(),
-            left: Some(SECOND * 60),
+            ours: self.policy.backoff_with_seed(key).draw(),
+            left: Some((begun + TIMEOUT).saturating_sub(now)),
         };
-        match walk.failed(&failed, instant) {
-            Decision::FailOver => self.attempt(walk, key, begun, now, attempts),
-            Decision::Retry { after, .. } => self.attempt(walk, key, begun, now + after, attempts),
+        let wait = match walk.failed(&failed, instant) {
+            Decision::FailOver => Duration::ZERO,
+            Decision::Retry { after, .. } => after,
             Decision::GiveUp(_) => {
                 self.report.failed += 1;
-                None
+                return None;
             }
-        }
+        };
+        Some((now + wait, Event::Begins { walk: Some(walk), key, begun, attempts }))
     }
+}
+
+/// A route over targets named t0, t1 and so on.
+fn route(
+    targets: usize,
+    strategy: impl Strategy + 'static,
+    breaker: BreakerConfig,
+    now: Instant,
+) -> RouteState {
+    let target = |at: usize| {
+        let name = format!("t{at}");
+        let state = Arc::new(TargetState::new("acme", &name, breaker, now));
+        RoutedTarget { name, weight: 1.0, region: None, context_window: None, state }
+    };
+    let rules = Rules { short_wait: SECOND * 2, reroute_refusals: false, wait_for_targets: false };
+    RouteState::new("r".into(), Arc::new(strategy), rules, (0..targets).map(target).collect())
 }

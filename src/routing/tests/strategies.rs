@@ -6,7 +6,7 @@ use super::*;
 
 /// One target after the other.
 #[derive(Default)]
-struct RoundRobin(Mutex<usize>);
+pub(super) struct RoundRobin(Mutex<usize>);
 
 impl Strategy for RoundRobin {
     fn name(&self) -> &str {
@@ -51,9 +51,9 @@ fn the_cheapest_comes_near_the_best_choice_in_hindsight() {
     // The second has the lowest price, but writes four times as much.
     let targets = || {
         vec![
-            Simulated { rates: (1.0, 0.1, 4.0), output: 200, ..Simulated::default() },
-            Simulated { rates: (0.8, 0.1, 3.0), output: 800, ..Simulated::default() },
-            Simulated { rates: (2.0, 0.2, 8.0), output: 300, ..Simulated::default() },
+            Simulated { rates: |_| (1.0, 0.1, 4.0), output: 200, ..Simulated::default() },
+            Simulated { rates: |_| (0.8, 0.1, 3.0), output: 800, ..Simulated::default() },
+            Simulated { rates: |_| (2.0, 0.2, 8.0), output: 300, ..Simulated::default() },
         ]
     };
     let ours = run(targets(), Cheapest).cost;
