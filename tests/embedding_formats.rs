@@ -2,73 +2,28 @@
 
 mod support;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{KEY, loopback, quick_retries};
 use tollgate::embed::{EmbedRequest, EmbeddingFormat, InputType};
 use tollgate::provider::Profile;
-use tollgate::testing::{Loopback, Reply, Request};
+use tollgate::testing::{Loopback, Reply, embedding};
 use tollgate::{Budget, Client, ClientBuilder, ErrorKind, Money, UsageSource};
 
 const JSON: &str = "application/json";
 
-/// A text's vector: its length and its last byte.
-fn components(text: &str) -> [u8; 2] {
-    [u8::try_from(text.len()).unwrap(), text.bytes().last().unwrap_or_default()]
-}
-
-fn vector(text: &str) -> Value {
-    json!(components(text))
-}
-
-fn strings(list: &Value) -> Vec<String> {
-    let texts = list.as_array().map_or(&[][..], Vec::as_slice);
-    texts.iter().map(|text| text.as_str().unwrap().to_owned()).collect()
-}
-
-/// Answers like the endpoint that the path names, with one token for each text.
-fn answer(request: &Request) -> Option<Reply> {
-    let body = request.json();
-    let vectors = |texts: &[String]| texts.iter().map(|text| vector(text)).collect::<Vec<_>>();
-    let path = request.path();
-    let body = if path.ends_with("/v2/embed") {
-        let texts = strings(&body["texts"]);
-        let billed = json!({"billed_units": {"input_tokens": texts.len()}});
-        json!({"id": "c", "embeddings": {"float": vectors(&texts)}, "meta": billed})
-    } else if path.ends_with("/api/embed") {
-        let texts = strings(&body["input"]);
-        json!({"model": "m", "embeddings": vectors(&texts), "prompt_eval_count": texts.len()})
-    } else if path.ends_with("/embeddings") {
-        let texts = strings(&body["input"]);
-        let item =
-            |(index, text): (usize, &String)| json!({"index": index, "embedding": vector(text)});
-        let data: Vec<_> = texts.iter().enumerate().rev().map(item).collect();
-        json!({"model": "m", "data": data, "usage": {"total_tokens": texts.len()}})
-    } else if path.ends_with(":batchEmbedContents") {
-        let requests = body["requests"].as_array()?;
-        let text = |one: &Value| one["content"]["parts"][0]["text"].as_str().unwrap().to_owned();
-        let embedding = |one| json!({"values": vector(&text(one))});
-        let embeddings: Vec<_> = requests.iter().map(embedding).collect();
-        json!({"embeddings": embeddings, "usageMetadata": {"promptTokenCount": requests.len()}})
-    } else if path.ends_with(":predict") {
-        let instances = body["instances"].as_array()?;
-        let prediction = |one: &Value| {
-            let values = vector(one["content"].as_str().unwrap());
-            json!({"embeddings": {"values": values, "statistics": {"token_count": 1}}})
-        };
-        json!({"predictions": instances.iter().map(prediction).collect::<Vec<_>>()})
-    } else if path.ends_with(":embedContent") {
-        let values = vector(body["content"]["parts"][0]["text"].as_str()?);
-        json!({"embedding": {"values": values}, "usageMetadata": {"promptTokenCount": 1}})
-    } else if let Some(text) = body["inputText"].as_str() {
-        json!({"embedding": vector(text), "inputTextTokenCount": 1})
-    } else {
-        json!({"embeddings": {"float": vectors(&strings(&body["texts"]))}, "id": "b"})
-    };
-    Some(Reply::raw(200, JSON, body.to_string()))
+/// The vector that a format returns for a text.
+fn expected(text: &str, format: EmbeddingFormat) -> Vec<f32> {
+    let vector = embedding(text, 16);
+    match format {
+        // Signed bytes.
+        EmbeddingFormat::Perplexity => vector.iter().map(|one| (one * 127.0).round()).collect(),
+        _ => vector,
+    }
 }
 
 fn builder(server: &Loopback, format: EmbeddingFormat) -> ClientBuilder {
+    server.serve_below("/base");
     let url = format!("http://{}/base", server.address());
     Client::builder()
         .profile(Profile::embeddings_only("vendor", format, url))
@@ -78,9 +33,16 @@ fn builder(server: &Loopback, format: EmbeddingFormat) -> ClientBuilder {
 
 #[test]
 fn texts_are_split_at_the_vendors_limit_and_return_in_order() {
-    use EmbeddingFormat::{Bedrock, Cohere, Gemini, Jina, Ollama, Vertex, Voyage};
+    use EmbeddingFormat::{
+        Bedrock, Cohere, Gemini, Jina, Mistral, Ollama, OpenAi, OpenAiCompatible, Perplexity,
+        Vertex, Voyage,
+    };
 
     for (format, model, texts, path, requests) in [
+        (OpenAi, "text-embedding-3-small", 2_049, "/base/embeddings", 2),
+        (OpenAiCompatible, "bge-m3", 97, "/base/embeddings", 2),
+        (Mistral, "mistral-embed", 257, "/base/embeddings", 2),
+        (Perplexity, "pplx-embed-v1-0.6b", 513, "/base/v1/embeddings", 2),
         (Cohere, "embed-v4.0", 200, "/base/v2/embed", 3),
         (Voyage, "voyage-4", 1_001, "/base/embeddings", 2),
         (Jina, "jina-embeddings-v3", 513, "/base/embeddings", 2),
@@ -123,7 +85,6 @@ fn texts_are_split_at_the_vendors_limit_and_return_in_order() {
         (Bedrock, "cohere.embed-english-v3", 97, "/base/model/cohere.embed-english-v3/invoke", 2),
     ] {
         let server = loopback();
-        server.respond(answer);
         let client = builder(&server, format).build().unwrap();
         let all: Vec<_> = (0..texts).map(|number| number.to_string()).collect();
         let mut request = EmbedRequest::from(&all).model(model);
@@ -131,17 +92,50 @@ fn texts_are_split_at_the_vendors_limit_and_return_in_order() {
             request = request.input_type(InputType::Document);
         }
         let embeddings = client.embed(request).unwrap_or_else(|error| panic!("{format}: {error}"));
-        let expected: Vec<_> = all.iter().map(|text| components(text).map(f32::from)).collect();
+        let expected: Vec<_> = all.iter().map(|text| expected(text, format)).collect();
         assert!(embeddings.rows().eq(expected.iter().map(|row| &row[..])), "{format}");
         assert_eq!(embeddings.batches.len(), requests, "{format}");
         let sent = server.requests();
         assert_eq!(sent.len(), requests, "{format}");
         assert!(sent.iter().all(|one| one.path() == path), "{format}: {}", sent[0].path());
-        match model.starts_with("cohere") {
+        let source = match model.starts_with("cohere") {
             // Bedrock reports no tokens for Cohere's models.
-            true => assert_eq!(embeddings.usage.source, UsageSource::Estimated),
-            false => assert_eq!(embeddings.usage.prompt_tokens, texts, "{format}"),
+            true => UsageSource::Estimated,
+            false => UsageSource::Reported,
+        };
+        assert_eq!(embeddings.usage.source, source, "{format}");
+        // The loopback provider counts a token for every four bytes of a request.
+        let bytes: usize = all.iter().map(String::len).sum();
+        let tokens = embeddings.usage.prompt_tokens;
+        assert!(tokens >= bytes.div_ceil(4) as u64, "{format}: {tokens}");
+    }
+}
+
+#[test]
+fn a_shorter_vector_comes_in_every_format_that_has_dimensions() {
+    use EmbeddingFormat::{Bedrock, Cohere, Gemini, Jina, Mistral, Ollama, OpenAi, Vertex, Voyage};
+
+    for (format, model) in [
+        (OpenAi, "text-embedding-3-small"),
+        (Mistral, "codestral-embed"),
+        (Cohere, "embed-v4.0"),
+        (Voyage, "voyage-4"),
+        (Jina, "jina-embeddings-v3"),
+        (Ollama, "bge-m3"),
+        (Gemini, "gemini-embedding-001"),
+        (Vertex, "gemini-embedding-001"),
+        (Vertex, "gemini-embedding-2"),
+        (Bedrock, "amazon.titan-embed-text-v2:0"),
+        (Bedrock, "cohere.embed-v4:0"),
+    ] {
+        let server = loopback();
+        let client = builder(&server, format).build().unwrap();
+        let mut request = EmbedRequest::from("Paris").model(model).dimensions(3);
+        if format == Cohere || model.starts_with("cohere") {
+            request = request.input_type(InputType::Document);
         }
+        let embeddings = client.embed(request).unwrap_or_else(|error| panic!("{format}: {error}"));
+        assert_eq!(embeddings[0], embedding("Paris", 3), "{format} {model}");
     }
 }
 
@@ -172,12 +166,12 @@ fn the_registry_knows_where_each_vendor_embeds() {
         ),
     ] {
         let server = loopback();
-        server.respond(answer);
         let client = support::builder(&server, provider).model(model).build().unwrap();
         let request = EmbedRequest::from("a").input_type(InputType::Document);
         let embeddings =
             client.embed(request).unwrap_or_else(|error| panic!("{provider}: {error}"));
-        assert_eq!((embeddings.len(), embeddings.dimension()), (1, 2), "{provider}");
+        assert_eq!(embeddings[0], embedding("a", 16), "{provider}");
+        assert_eq!(embeddings.len(), 1, "{provider}");
         let sent = &server.requests()[0];
         assert_eq!(sent.path(), path, "{provider}");
         assert!(sent.header(header).is_some_and(|value| value.contains(KEY)), "{provider}");
@@ -198,7 +192,6 @@ fn a_vendor_without_chats_says_so() {
 #[test]
 fn known_prices_are_charged_and_budgets_hold() {
     let server = loopback();
-    server.respond(answer);
     let client =
         |limit| support::builder(&server, "voyage").model("voyage-4").budget(Budget::total(limit));
     let rich = client(Money::dollars(1)).build().unwrap();
@@ -273,9 +266,9 @@ fn a_failed_request_is_retried_alone() {
     let server = loopback();
     let failed = AtomicBool::new(false);
     server.respond(move |request| {
-        let is_last = strings(&request.json()["texts"]).contains(&"96".to_owned());
+        let is_last = request.json()["texts"] == json!(["96"]);
         let first = is_last && !failed.swap(true, Ordering::Relaxed);
-        if first { Some(Reply::status(503)) } else { answer(request) }
+        first.then(|| Reply::status(503))
     });
     let client = builder(&server, EmbeddingFormat::Cohere).build().unwrap();
     let texts: Vec<_> = (0..97).map(|number| number.to_string()).collect();

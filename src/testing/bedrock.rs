@@ -15,9 +15,12 @@ use crate::FinishReason;
 const SIGNATURE: &str = "bG9vcGJhY2s=";
 
 /// The ends of the paths.
-const OPERATIONS: [&str; 2] = ["/converse", "/converse-stream"];
+const OPERATIONS: [&str; 3] = ["/converse", "/converse-stream", INVOKE];
 
-/// Splits a path before `/model/{model}/converse`.
+/// The end of the path that embeds.
+pub(super) const INVOKE: &str = "/invoke";
+
+/// Splits a path before `/model/{model}/converse`, and returns the model as it is encoded there.
 fn split(path: &str) -> Option<(&str, &str)> {
     let resource = OPERATIONS.iter().find_map(|operation| path.strip_suffix(operation))?;
     let (before, model) = resource.rsplit_once('/')?;

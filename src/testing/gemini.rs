@@ -14,7 +14,10 @@ use crate::FinishReason;
 const SIGNATURE: &str = "bG9vcGJhY2s=";
 
 /// The methods of a model, after a colon.
-const METHODS: [&str; 2] = [":generateContent", ":streamGenerateContent"];
+const METHODS: [&str; 3] = [":generateContent", ":streamGenerateContent", EMBED];
+
+/// The method that embeds.
+pub(super) const EMBED: &str = ":batchEmbedContents";
 
 /// Removes the model and its method from a path: `/v1beta/models/m:generateContent` becomes
 /// `/v1beta`.

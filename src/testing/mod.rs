@@ -2,8 +2,10 @@
 //! programs without a key (feature `testing`).
 //!
 //! A [`Loopback`] listens on a free port of 127.0.0.1. It answers OpenAI's Chat Completions, the
-//! older text completions and Anthropic's Messages, streamed or not, with the [`Reply`]s you give
-//! it, and records the [`Request`]s. A reply can simulate faults: late, slow, cut, reset, stalled,
+//! older text completions, Anthropic's Messages and the other formats of chats, streamed or not, with
+//! the [`Reply`]s you give it, and records the [`Request`]s. For embeddings it computes
+//! [vectors](embedding) from the texts.
+//! A reply can simulate faults: late, slow, cut, reset, stalled,
 //! malformed. Everything runs over real sockets, so the client under test needs no mock.
 //!
 //! ```
@@ -60,7 +62,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::provider::{Format, Profile, Provider};
+use crate::provider::{EmbeddingFormat, Format, Profile, Provider};
 use server::{Mode, Server};
 
 pub use embeddings::embedding;
@@ -189,6 +191,10 @@ impl Loopback {
             Format::Vertex,
         ] {
             self.server.paths.serve(path, format);
+        }
+        for format in [EmbeddingFormat::Perplexity, EmbeddingFormat::Jina, EmbeddingFormat::Voyage]
+        {
+            self.server.paths.serve_embeddings(path, format);
         }
     }
 

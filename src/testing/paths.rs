@@ -20,6 +20,11 @@ pub(super) enum Format {
     Ollama,
     /// OpenAI's, and those of the vendors that follow it.
     Embeddings,
+    BedrockEmbeddings,
+    CohereEmbeddings,
+    GeminiEmbeddings,
+    OllamaEmbeddings,
+    VertexEmbeddings,
 }
 
 impl Format {
@@ -35,6 +40,11 @@ impl Format {
             Self::GenerateContent => &gemini::GenerateContent,
             Self::Ollama => &ollama::Chat,
             Self::Embeddings => &embeddings::OPENAI,
+            Self::BedrockEmbeddings => &embeddings::BEDROCK,
+            Self::CohereEmbeddings => &embeddings::COHERE,
+            Self::GeminiEmbeddings => &embeddings::GEMINI,
+            Self::OllamaEmbeddings => &embeddings::OLLAMA,
+            Self::VertexEmbeddings => &embeddings::VERTEX,
         }
     }
 
@@ -55,6 +65,13 @@ struct Endpoint<'a> {
     embeddings: &'static [EmbeddingFormat],
 }
 
+impl<'a> Endpoint<'a> {
+    /// An endpoint of chats.
+    fn chats(base: &'a str, format: Format, spoken: &'static [provider::Format]) -> Self {
+        Self { base, format, spoken, embeddings: &[] }
+    }
+}
+
 fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     use provider::Format::{
         Anthropic, Bedrock, Cohere, Gemini, Ollama, OpenAiChat, OpenAiResponses, Vertex,
@@ -63,39 +80,49 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
     // Whoever speaks one of OpenAI's formats may speak the others.
     const OPENAI: &[provider::Format] = &[OpenAiChat, OpenAiResponses];
     const FOLLOWERS: &[EmbeddingFormat] = &[
+        EmbeddingFormat::Jina,
         EmbeddingFormat::Mistral,
         EmbeddingFormat::OpenAi,
         EmbeddingFormat::OpenAiCompatible,
         EmbeddingFormat::Perplexity,
+        EmbeddingFormat::Voyage,
     ];
     if let Some(vertex::Parts { base, is_claude, .. }) = vertex::parts(path) {
+        if vertex::EMBED.iter().any(|method| path.ends_with(method)) {
+            let (format, embeddings) = (Format::VertexEmbeddings, &[EmbeddingFormat::Vertex]);
+            return Some(Endpoint { base, format, spoken: &[Vertex], embeddings });
+        }
         let format = if is_claude { Format::Messages } else { Format::GenerateContent };
-        return Some(Endpoint { base, format, spoken: &[Vertex], embeddings: &[] });
+        return Some(Endpoint::chats(base, format, &[Vertex]));
     }
     if let Some(base) = bedrock::base(path) {
-        return Some(Endpoint {
-            base,
-            format: Format::Converse,
-            spoken: &[Bedrock],
-            embeddings: &[],
-        });
+        if path.ends_with(bedrock::INVOKE) {
+            let (format, embeddings) = (Format::BedrockEmbeddings, &[EmbeddingFormat::Bedrock]);
+            return Some(Endpoint { base, format, spoken: &[Bedrock], embeddings });
+        }
+        return Some(Endpoint::chats(base, Format::Converse, &[Bedrock]));
     }
-    let fixed = [
-        ("/embeddings", Format::Embeddings, OPENAI),
-        ("/chat/completions", Format::Chat, OPENAI),
-        ("/completions", Format::Completions, OPENAI),
-        ("/responses", Format::Responses, OPENAI),
-        ("/v1/messages", Format::Messages, &[Anthropic]),
-        ("/v2/chat", Format::CohereChat, &[Cohere]),
-        ("/api/chat", Format::Ollama, &[Ollama]),
+    let fixed: [(_, _, &[_], &[_]); 9] = [
+        ("/embeddings", Format::Embeddings, OPENAI, FOLLOWERS),
+        ("/v2/embed", Format::CohereEmbeddings, &[Cohere], &[EmbeddingFormat::Cohere]),
+        ("/api/embed", Format::OllamaEmbeddings, &[Ollama], &[EmbeddingFormat::Ollama]),
+        ("/chat/completions", Format::Chat, OPENAI, &[]),
+        ("/completions", Format::Completions, OPENAI, &[]),
+        ("/responses", Format::Responses, OPENAI, &[]),
+        ("/v1/messages", Format::Messages, &[Anthropic], &[]),
+        ("/v2/chat", Format::CohereChat, &[Cohere], &[]),
+        ("/api/chat", Format::Ollama, &[Ollama], &[]),
     ];
-    let fixed = fixed.into_iter().find_map(|(end, format, spoken)| {
-        let embeddings: &[_] = if format == Format::Embeddings { FOLLOWERS } else { &[] };
+    let fixed = fixed.into_iter().find_map(|(end, format, spoken, embeddings)| {
         Some(Endpoint { base: path.strip_suffix(end)?, format, spoken, embeddings })
     });
     fixed.or_else(|| {
-        let (base, format) = (gemini::base(path)?, Format::GenerateContent);
-        Some(Endpoint { base, format, spoken: &[Gemini], embeddings: &[] })
+        let base = gemini::base(path)?;
+        if path.ends_with(gemini::EMBED) {
+            let (format, embeddings) = (Format::GeminiEmbeddings, &[EmbeddingFormat::Gemini]);
+            return Some(Endpoint { base, format, spoken: &[Gemini], embeddings });
+        }
+        Some(Endpoint::chats(base, Format::GenerateContent, &[Gemini]))
     })
 }
 
@@ -197,6 +224,15 @@ mod tests {
             ("/v1/embeddings", Some(Format::Embeddings)),
             ("/openai/deployments/ada/embeddings", Some(Format::Embeddings)),
             ("/pplx/v1/embeddings", Some(Format::Embeddings)),
+            ("/v2/embed", Some(Format::CohereEmbeddings)),
+            ("/api/embed", Some(Format::OllamaEmbeddings)),
+            ("/model/a.b-v1%3A0/invoke", Some(Format::BedrockEmbeddings)),
+            ("/v1beta/models/m:batchEmbedContents", Some(Format::GeminiEmbeddings)),
+            ("/v1/publishers/google/models/m:predict", Some(Format::VertexEmbeddings)),
+            ("/v1/publishers/google/models/m:embedContent", Some(Format::VertexEmbeddings)),
+            ("/v1/embed", None),
+            ("/v1/model/m/invoke", None),
+            ("/v1/publishers/anthropic/models/m:predict", None),
             ("/pplx/v1/chat/completions", None),
             ("/embeddings", None),
             ("/openai/v1/responses", Some(Format::Responses)),

@@ -19,6 +19,11 @@ pub(super) trait Renderer {
         request.model()
     }
 
+    /// How many bytes of text the model would read.
+    fn prompt_bytes(&self, request: &Request) -> usize {
+        request.prompt_bytes()
+    }
+
     /// Whether a request asks for a stream.
     fn is_stream(&self, request: &Request) -> bool {
         request.is_stream()
@@ -164,7 +169,7 @@ pub(super) fn response(reply: &Reply, request: &Request, number: u64, now: Syste
         model: reply.model.as_deref().or(format.model(request)).unwrap_or("loopback"),
         answer,
         finish: format.finish_reason(reply, answer),
-        usage: usage(reply, answer, request),
+        usage: usage(reply, answer, format.prompt_bytes(request)),
         include_usage: request.includes_usage(),
         request,
     };
@@ -266,14 +271,14 @@ fn estimate(bytes: usize) -> u64 {
 }
 
 /// The token counts, made consistent: a part is never more than its whole.
-fn usage(reply: &Reply, answer: &Answer, request: &Request) -> Option<Usage> {
+fn usage(reply: &Reply, answer: &Answer, prompt_bytes: usize) -> Option<Usage> {
     let tokens = reply.tokens;
     if tokens.absent {
         return None;
     }
     let parts = tokens.cached.saturating_add(tokens.cache_write);
     let parts = parts.saturating_add(tokens.cache_write_1h);
-    let prompt = tokens.prompt.unwrap_or_else(|| estimate(request.prompt_bytes()));
+    let prompt = tokens.prompt.unwrap_or_else(|| estimate(prompt_bytes));
     let thought = answer.reasoning.as_ref().map_or(0, |text| estimate(text.len()));
     let reasoning = tokens.reasoning.unwrap_or(thought);
     let text: usize = answer.text.iter().flatten().map(String::len).sum();

@@ -1,13 +1,18 @@
 //! The paths of Vertex AI: each names a publisher and a model. The bodies are Gemini's and
-//! Anthropic's.
+//! Anthropic's, and for embeddings its own.
 
 /// The methods of a model, and whether they are Anthropic's.
-const METHODS: [(&str, bool); 4] = [
+const METHODS: [(&str, bool); 6] = [
     (":generateContent", false),
     (":streamGenerateContent", false),
+    (EMBED[0], false),
+    (EMBED[1], false),
     (":rawPredict", true),
     (":streamRawPredict", true),
 ];
+
+/// The methods that embed: of most models, and of Gemini's second generation.
+pub(super) const EMBED: [&str; 2] = [":predict", ":embedContent"];
 
 /// A path of Vertex AI, in parts.
 pub(super) struct Parts<'a> {
