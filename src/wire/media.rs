@@ -34,6 +34,11 @@ pub(super) fn image(image: &Image) -> Result<Cow<'_, MediaSource>, String> {
     }
 }
 
+/// Returns a data URL (RFC 2397).
+pub(super) fn as_data_url(media_type: &str, data: &str) -> String {
+    format!("data:{media_type};base64,{data}")
+}
+
 /// Returns a document's source as sent; see [`image`].
 pub(super) fn document(source: &MediaSource) -> Result<Cow<'_, MediaSource>, String> {
     match source {

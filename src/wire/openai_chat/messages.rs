@@ -190,7 +190,7 @@ impl Place<'_> {
                 ));
             }
             MediaSource::Url(url) => url.clone(),
-            MediaSource::Base64 { media_type, data } => data_url(media_type, data),
+            MediaSource::Base64 { media_type, data } => media::as_data_url(media_type, data),
             MediaSource::FileId(_) => {
                 return Err(self.invalid(
                     "holds an image by file id, which Chat Completions does not support; \
@@ -263,10 +263,10 @@ impl Place<'_> {
                     )));
                 }
                 if has_urls {
-                    return Ok(by_url(&data_url(media_type, data)));
+                    return Ok(by_url(&media::as_data_url(media_type, data)));
                 }
                 let name = document.name.as_deref().unwrap_or("document.pdf");
-                json!({"filename": name, "file_data": data_url(media_type, data)})
+                json!({"filename": name, "file_data": media::as_data_url(media_type, data)})
             }
             MediaSource::Url(_) => {
                 return Err(self.invalid("holds a document by URL; use Document::from_bytes"));
@@ -337,10 +337,6 @@ fn content(mut blocks: Vec<Value>) -> Value {
 
 fn text_block(text: &str) -> Value {
     object([("type", "text".into()), ("text", text.into())])
-}
-
-fn data_url(media_type: &str, data: &str) -> String {
-    format!("data:{media_type};base64,{data}")
 }
 
 #[cfg(test)]

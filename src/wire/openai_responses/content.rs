@@ -65,7 +65,9 @@ fn input_image(image: &Image, dialect: &Dialect) -> Result<Value, String> {
                 .to_owned());
         }
         MediaSource::Url(url) => ("image_url", url.clone()),
-        MediaSource::Base64 { media_type, data } => ("image_url", data_url(media_type, data)),
+        MediaSource::Base64 { media_type, data } => {
+            ("image_url", media::as_data_url(media_type, data))
+        }
         MediaSource::FileId(id) => ("file_id", id.clone()),
     };
     Ok(object([("type", "input_image".into()), (name, source.into()), ("detail", detail.into())]))
@@ -100,12 +102,8 @@ fn input_file(document: &Document, dialect: &Dialect) -> Result<Value, String> {
             // If the media type is a general one, the name's extension tells what the file is.
             let name = document.name.as_deref().unwrap_or("document.pdf");
             set("filename", name);
-            set("file_data", &data_url(media_type, data));
+            set("file_data", &media::as_data_url(media_type, data));
         }
     }
     Ok(file.into())
-}
-
-fn data_url(media_type: &str, data: &str) -> String {
-    format!("data:{media_type};base64,{data}")
 }
