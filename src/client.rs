@@ -15,6 +15,7 @@ use crate::embed::{EmbedRequest, Embeddings};
 use crate::error::{Error, ErrorKind};
 use crate::metrics::{MetricsSnapshot, Recorder};
 use crate::models::{ModelInfo, ModelsRequest};
+use crate::moderation::{Moderation, ModerationRequest};
 use crate::observed::ObservedCalls;
 use crate::pool::PoolStats;
 use crate::provider::{self, Provider};
@@ -240,6 +241,45 @@ impl Client {
         self.caller.count_tokens(&request.into())
     }
 
+    /// Asks a provider whether content violates its policy: one verdict for each text, in their
+    /// order.
+    ///
+    /// OpenAI judges texts and images, for free. Mistral judges texts and conversations, at a price
+    /// per token. The model is the provider's moderation model unless the request names one; the
+    /// client's own model is for chats. All inputs go into one request.
+    ///
+    /// ```
+    /// use tollgate::testing::Loopback;
+    /// use tollgate::{Client, ModerationRequest};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Loopback::start()?; // in your program: Client::openai("gpt-4o-mini")?
+    /// let client = Client::builder()
+    ///     .provider("openai")
+    ///     .api_key("sk-test")
+    ///     .base_url(server.base_url("openai"))
+    ///     .build()?;
+    ///
+    /// let moderation = client.moderate(["a nice day", "pure violence"])?;
+    /// assert!(!moderation.results[0].flagged && moderation.results[1].flagged);
+    /// for category in moderation.results[1].flagged_categories() {
+    ///     println!("{}: {:?}", category.name, category.score); // violence: Some(0.99)
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest), before anything is sent, if there is
+    /// nothing to judge, or the provider has no moderation or not for this kind of input.
+    /// [`Protocol`](crate::ErrorKind::Protocol) if the answer does not have one verdict for each
+    /// input. Otherwise as for [`chat`](Self::chat).
+    #[doc(alias("moderations", "classify"))]
+    pub fn moderate(&self, request: impl Into<ModerationRequest>) -> Result<Moderation, Error> {
+        self.caller.moderate(&request.into())
+    }
+
     /// Sends a request to any endpoint of a provider, such as one the crate does not model. It uses
     /// this client's connections, retries, deadlines, cancelling, errors and metrics.
     ///
@@ -277,9 +317,9 @@ impl Client {
     /// ```no_run
     /// # use serde_json::{Value, json};
     /// # let client = tollgate::Client::openai("gpt-4o-mini")?;
-    /// let body = json!({"model": "omni-moderation-latest", "input": "some text"});
-    /// let answer: Value = client.post("/moderations", body)?.json()?;
-    /// println!("{}", answer["results"][0]["flagged"]);
+    /// let body = json!({"model": "gpt-4o-mini", "input": "some text"});
+    /// let answer: Value = client.post("/responses/input_tokens", body)?.json()?;
+    /// println!("{}", answer["input_tokens"]);
     /// # Ok::<(), tollgate::Error>(())
     /// ```
     ///

@@ -27,6 +27,7 @@
 //! | call from many threads | [`Client`] is `Send + Sync + Clone`; [`PoolConfig`] | [connections](guide::connections) |
 //! | turn texts into vectors | [`Client::embed`], [`EmbedRequest`] | [embeddings](guide::embeddings) |
 //! | print an answer as the model writes it | [`Client::stream`], [`ChatStream`] | [streaming](guide::streaming) |
+//! | check content against a policy | [`Client::moderate`], [`ModerationRequest`] | [providers](guide::providers) |
 //! | let the model call functions, or get an answer of a type | [`Tool`], [`ChatResponse::parse`] | [tools](guide::tools) |
 //! | handle failures | [`Error`], [`ErrorKind`] | [errors](guide::errors) |
 //! | set deadlines, retries, or cancel from another thread | [`RetryConfig`], [`CancelToken`] | [retries](guide::retries) |
@@ -80,6 +81,7 @@ pub mod internals;
 mod key;
 pub mod metrics;
 mod models;
+pub mod moderation;
 mod money;
 pub mod observe;
 mod observed;
@@ -132,6 +134,8 @@ pub use histogram::{Histogram, Measure};
 pub use key::ApiKey;
 pub use metrics::MetricsSnapshot;
 pub use models::{ModelInfo, ModelsRequest};
+#[doc(inline)]
+pub use moderation::{Moderation, ModerationRequest};
 pub use observe::Observer;
 pub use pool::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 pub use raw::{RawRequest, RawResponse};

@@ -19,10 +19,10 @@ use crate::error::{Attempt, Error, ErrorKind, RateLimit};
 /// use tollgate::RawRequest;
 ///
 /// let list = RawRequest::get("/models").timeout(Duration::from_secs(10));
-/// let moderation = RawRequest::post("/moderations", json!({"input": "some text"}))
+/// let image = RawRequest::post("/images/generations", json!({"prompt": "a cat"}))
 ///     .provider("openai")
-///     .tag("feature", "comments");
-/// # let _ = (list, moderation);
+///     .tag("feature", "avatars");
+/// # let _ = (list, image);
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -52,7 +52,8 @@ impl RawRequest {
         }
     }
 
-    /// A `POST` of JSON to a path below the provider's base URL, such as `/moderations`.
+    /// A `POST` of JSON to a path below the provider's base URL, such as
+    /// `/images/generations`.
     pub fn post(path: impl Into<String>, body: impl Into<Value>) -> Self {
         Self { body: Some(body.into()), ..Self::get(path) }
     }

@@ -330,7 +330,7 @@ fn estimate(response: &ChatResponse, text_bytes: usize) -> Usage {
 }
 
 /// A body as text, without a copy if it is valid UTF-8, as JSON always is.
-fn into_text(body: Vec<u8>) -> String {
+pub(super) fn into_text(body: Vec<u8>) -> String {
     String::from_utf8(body)
         .unwrap_or_else(|not_text| String::from_utf8_lossy(not_text.as_bytes()).into_owned())
 }

@@ -7,6 +7,7 @@ mod embed;
 mod embed_all;
 mod endpoint;
 mod models;
+mod moderate;
 mod one_target;
 mod operation;
 mod prepared;
@@ -28,6 +29,7 @@ use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::models::{ModelInfo, ModelsRequest};
+use crate::moderation::{Moderation, ModerationRequest};
 use crate::observed::{Answer, Ended, ObservedCalls};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
@@ -40,6 +42,7 @@ use chat::Chat;
 use count::Count;
 pub(crate) use endpoint::{Endpoint, Endpoints};
 use models::Models;
+use moderate::Moderate;
 use raw::Raw;
 pub(crate) use routes::Routes;
 use run::{Completed, run};
@@ -127,6 +130,21 @@ impl Caller {
         let token_count::Decoded { input_tokens, cached_tokens, extra } = tried.value;
         let (provider, model) = (target.endpoint.id().clone(), target.model);
         Ok(TokenCount { input_tokens, cached_tokens, provider, model, extra })
+    }
+
+    /// Asks a provider to judge content.
+    pub(crate) fn moderate(&self, request: &ModerationRequest) -> Result<Moderation, Error> {
+        let begun = Instant::now();
+        let operation = Moderate::new(self, request);
+        let (observed, Completed { tried, .. }) = run(self, &operation, moderate::sent, begun)?;
+        let latency = begun.elapsed();
+        let moderation = Moderation { latency, attempts: tried.attempts, ..tried.value };
+        observed.end(&Ended {
+            answer: Some(Answer::from(&moderation)),
+            attempts: &moderation.attempts,
+            ..Ended::default()
+        });
+        Ok(moderation)
     }
 
     /// Sends a request and waits for the first event of the answer; uses text completions if

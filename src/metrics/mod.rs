@@ -30,7 +30,9 @@ mod timeline;
 pub(crate) use call::CallEnd;
 #[cfg(any(feature = "tracing", feature = "metrics"))]
 pub(crate) use call::Ending;
-pub(crate) use names::{CHAT, COUNT_TOKENS, EMBEDDINGS, LIST_MODELS, RAW, TEXT_COMPLETION};
+pub(crate) use names::{
+    CHAT, COUNT_TOKENS, EMBEDDINGS, LIST_MODELS, MODERATION, RAW, TEXT_COMPLETION,
+};
 pub(crate) use recorder::{InFlight, Recorder};
 pub use sample::CallSample;
 pub use snapshot::{Costs, MetricsSnapshot, ModelStats, Window, Windows};

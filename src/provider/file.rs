@@ -12,7 +12,8 @@ use std::path::Path;
 use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::{
-    Auth, Dialect, EmbeddingFormat, Format, ModelNames, Profile, Provider, model_name, registry,
+    Auth, Dialect, EmbeddingFormat, Format, ModelNames, ModerationFormat, Profile, Provider,
+    model_name, registry,
 };
 use crate::error::{Error, ErrorKind};
 use crate::settings_file;
@@ -110,6 +111,7 @@ struct ProfileFields {
     extends: Option<Known>,
     format: Option<Format>,
     embeddings: Option<EmbeddingFormat>,
+    moderation: Option<ModerationFormat>,
     base_url: Option<Url>,
     base_url_variables: Option<Vec<Variable>>,
     host_variables: Option<Vec<Variable>>,
@@ -146,6 +148,7 @@ impl<'de> Deserialize<'de> for Profile {
             id: fields.id.map_or(base.id, |id| id.0),
             format: fields.format.or(base.format),
             embeddings: fields.embeddings.or(base.embeddings),
+            moderation: fields.moderation.or(base.moderation),
             base_url: fields.base_url.map_or(base.base_url, |url| url.0),
             base_url_variables: names(fields.base_url_variables, base.base_url_variables),
             host_variables: names(fields.host_variables, base.host_variables),

@@ -15,6 +15,7 @@ mod similar;
 
 pub use crate::chat::{Format, Provider};
 pub use crate::embed::EmbeddingFormat;
+pub use crate::moderation::ModerationFormat;
 pub use crate::wire::openai_chat::{
     CallIds, Dialect, FileParts, ImageInput, InstructionRole, OutputLimit, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,

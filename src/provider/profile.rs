@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-use super::{EmbeddingFormat, Format, Provider, file, registry};
+use super::{EmbeddingFormat, Format, ModerationFormat, Provider, file, registry};
 use crate::wire::openai_chat::Dialect;
 
 /// A static or an owned string.
@@ -37,6 +37,9 @@ pub struct Profile {
     /// How its embeddings are called; `None` if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub embeddings: Option<EmbeddingFormat>,
+    /// How its moderation is called; `None` if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moderation: Option<ModerationFormat>,
     /// The URL that the format's paths are appended to. `{NAME}` stands for the value of the
     /// environment variable `NAME`, such as an account name. `{A|B=x}` stands for the value of `A`,
     /// otherwise of `B`, otherwise `x`. `{model}` in the path stands for the model of each request.
@@ -159,6 +162,7 @@ impl Profile {
             id,
             format: None,
             embeddings: None,
+            moderation: None,
             base_url,
             base_url_variables: Vec::new(),
             host_variables: Vec::new(),
@@ -194,6 +198,12 @@ impl Profile {
     /// Sets how its embeddings are called. Default: it has none.
     pub fn embeddings(mut self, format: EmbeddingFormat) -> Self {
         self.embeddings = Some(format);
+        self
+    }
+
+    /// Sets how its moderation is called. Default: it has none.
+    pub fn moderation(mut self, format: ModerationFormat) -> Self {
+        self.moderation = Some(format);
         self
     }
 

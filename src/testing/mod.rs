@@ -3,10 +3,10 @@
 //!
 //! A [`Loopback`] listens on a free port of 127.0.0.1. It answers OpenAI's Chat Completions, the
 //! older text completions, Anthropic's Messages and the other formats of chats, streamed or not, with
-//! the [`Reply`]s you give it, and records the [`Request`]s. For embeddings it computes
-//! [vectors](embedding) from the texts.
-//! A reply can simulate faults: late, slow, cut, reset, stalled,
-//! malformed. Everything runs over real sockets, so the client under test needs no mock.
+//! the [`Reply`]s you give it, and records the [`Request`]s. A reply can simulate faults: late, slow,
+//! cut, reset, stalled, malformed. For embeddings it computes [vectors](embedding) from the texts. For
+//! moderation it flags a category if the content contains its name, such as "violence". Everything
+//! runs over real sockets, so the client under test needs no mock.
 //!
 //! ```
 //! use std::io::{Read, Write};
@@ -42,6 +42,7 @@ mod content;
 mod embeddings;
 mod gemini;
 mod http;
+mod moderations;
 mod ollama;
 mod openai;
 mod paths;
@@ -151,6 +152,9 @@ impl Loopback {
                 if let Some(format) = profile.embeddings {
                     self.server.paths.serve_embeddings(path, format);
                 }
+                if profile.moderation.is_some() {
+                    self.server.paths.serve_moderation(path);
+                }
                 filled(path)
             }
             None => {
@@ -196,6 +200,7 @@ impl Loopback {
         {
             self.server.paths.serve_embeddings(path, format);
         }
+        self.server.paths.serve_moderation(path);
     }
 
     /// Adds a reply to the script. Each is used once, in this order.

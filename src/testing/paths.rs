@@ -4,7 +4,9 @@ use parking_lot::RwLock;
 use std::collections::HashSet;
 
 use super::render::Renderer;
-use super::{anthropic, bedrock, cohere, embeddings, gemini, ollama, openai, responses, vertex};
+use super::{
+    anthropic, bedrock, cohere, embeddings, gemini, moderations, ollama, openai, responses, vertex,
+};
 use crate::provider::{self, EmbeddingFormat};
 
 /// A wire format, as its endpoint names it.
@@ -25,6 +27,8 @@ pub(super) enum Format {
     GeminiEmbeddings,
     OllamaEmbeddings,
     VertexEmbeddings,
+    /// OpenAI's and Mistral's.
+    Moderations,
 }
 
 impl Format {
@@ -45,6 +49,7 @@ impl Format {
             Self::GeminiEmbeddings => &embeddings::GEMINI,
             Self::OllamaEmbeddings => &embeddings::OLLAMA,
             Self::VertexEmbeddings => &embeddings::VERTEX,
+            Self::Moderations => &moderations::Moderations,
         }
     }
 
@@ -102,7 +107,7 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         }
         return Some(Endpoint::chats(base, Format::Converse, &[Bedrock]));
     }
-    let fixed: [(_, _, &[_], &[_]); 9] = [
+    let fixed: [(_, _, &[_], &[_]); 11] = [
         ("/embeddings", Format::Embeddings, OPENAI, FOLLOWERS),
         ("/v2/embed", Format::CohereEmbeddings, &[Cohere], &[EmbeddingFormat::Cohere]),
         ("/api/embed", Format::OllamaEmbeddings, &[Ollama], &[EmbeddingFormat::Ollama]),
@@ -112,6 +117,8 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
         ("/v1/messages", Format::Messages, &[Anthropic], &[]),
         ("/v2/chat", Format::CohereChat, &[Cohere], &[]),
         ("/api/chat", Format::Ollama, &[Ollama], &[]),
+        ("/chat/moderations", Format::Moderations, &[], &[]),
+        ("/moderations", Format::Moderations, &[], &[]),
     ];
     let fixed = fixed.into_iter().find_map(|(end, format, spoken, embeddings)| {
         Some(Endpoint { base: path.strip_suffix(end)?, format, spoken, embeddings })
@@ -131,6 +138,7 @@ fn endpoint(path: &str) -> Option<Endpoint<'_>> {
 enum Served {
     Chats(provider::Format),
     Embeddings(EmbeddingFormat),
+    Moderation,
 }
 
 /// The base paths below which the endpoints are served.
@@ -154,6 +162,7 @@ impl Default for Paths {
         paths.serve("/v1beta", provider::Format::Gemini);
         paths.serve("/v1", provider::Format::Vertex);
         paths.serve("", provider::Format::Ollama);
+        paths.serve_moderation("/v1");
         paths
     }
 }
@@ -176,6 +185,11 @@ impl Paths {
         }
     }
 
+    /// Also serves moderation below this path.
+    pub(super) fn serve_moderation(&self, base: &str) {
+        self.insert(base, Served::Moderation);
+    }
+
     fn insert(&self, base: &str, served: Served) {
         self.served.write().insert((base.trim_end_matches('/').to_owned(), served));
     }
@@ -186,6 +200,7 @@ impl Paths {
         let speaks = |served: &Served| match served {
             Served::Chats(own) => spoken.contains(own),
             Served::Embeddings(own) => embeddings.contains(own),
+            Served::Moderation => format == Format::Moderations,
         };
         let served = self.served.read();
         served.iter().any(|(known, own)| speaks(own) && fits(base, known)).then_some(format)
@@ -230,6 +245,10 @@ mod tests {
             ("/v1beta/models/m:batchEmbedContents", Some(Format::GeminiEmbeddings)),
             ("/v1/publishers/google/models/m:predict", Some(Format::VertexEmbeddings)),
             ("/v1/publishers/google/models/m:embedContent", Some(Format::VertexEmbeddings)),
+            ("/v1/moderations", Some(Format::Moderations)),
+            ("/v1/chat/moderations", Some(Format::Moderations)),
+            ("/openai/deployments/ada/moderations", None),
+            ("/openai/v1/moderations", None),
             ("/v1/embed", None),
             ("/v1/model/m/invoke", None),
             ("/v1/publishers/anthropic/models/m:predict", None),

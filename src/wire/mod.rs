@@ -22,6 +22,7 @@ mod json;
 mod measure;
 mod media;
 pub(crate) mod models;
+pub(crate) mod moderation;
 mod ollama;
 pub(crate) mod openai_chat;
 pub(crate) mod openai_completions;

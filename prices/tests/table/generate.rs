@@ -57,11 +57,18 @@ pub(crate) const LEFT_OUT: [&str; 12] = [
     "storage_searches_kcount",
 ];
 
-/// Models that the data lacks, by provider, added after its own: Claude Instant at LiteLLM's price
-/// for it at Bedrock (`anthropic.claude-instant-v1`), which was Anthropic's too.
-pub(crate) const ADDED: [(&str, &str); 2] = [
+/// Models that the data lacks, by provider, added after its own:
+///
+/// - Claude Instant at LiteLLM's price for it at Bedrock (`anthropic.claude-instant-v1`), which was
+///   Anthropic's too.
+/// - Mistral's moderation at the price of `mistral-moderation-2411` in its documentation
+///   (mistralai/platform-docs-public, `src/schema/models/models/mistral-moderation-24-11.ts`). The
+///   same folder lists the model of 2026-03 as free. The table does not follow it, because a budget
+///   must not rest on a price that is too low.
+pub(crate) const ADDED: [(&str, &str); 3] = [
     ("anthropic", "claude-instant|claude-instant*|100000|8191|0.8 2.4"),
     ("aws", "anthropic.claude-instant|anthropic.claude-instant*|100000|8191|0.8 2.4"),
+    ("mistral", "mistral-moderation|mistral-moderation*|||0.1 0"),
 ];
 
 /// Where LiteLLM lists the models of the data's providers: its name for the provider, and the

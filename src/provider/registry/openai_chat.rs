@@ -2,7 +2,7 @@
 //! name. Addresses and keys come from the page in `docs`; other facts name their source.
 
 use super::{FOLLOWER, MAX_COMPLETION, OPENAI, Row};
-use crate::provider::{Auth, EmbeddingFormat, ModelNames};
+use crate::provider::{Auth, EmbeddingFormat, ModelNames, ModerationFormat};
 use crate::wire::openai_chat::{
     CallIds, Dialect, FileParts, ImageInput, InstructionRole, Prefill, ReasoningBack,
     ReasoningControl, ReasoningMember, ResponseFormats, Seed,
@@ -13,6 +13,7 @@ pub(super) static ROWS: &[Row] = &[
         profile
             .model_names(ModelNames::Plain)
             .embeddings(EmbeddingFormat::OpenAi)
+            .moderation(ModerationFormat::OpenAi)
             .docs("https://developers.openai.com/api/reference/overview")
             .base_url_variables(["OPENAI_API_BASE"])
             .key_variables(["OPENAI_API_KEY"])
@@ -154,6 +155,7 @@ pub(super) static ROWS: &[Row] = &[
         profile
             .model_names(ModelNames::Plain)
             .embeddings(EmbeddingFormat::Mistral)
+            .moderation(ModerationFormat::Mistral)
             .docs("https://docs.mistral.ai/resources/migration-guides")
             .base_url_variables(["MISTRAL_API_BASE"])
             .key_variables(["MISTRAL_API_KEY"])
