@@ -163,7 +163,7 @@ impl RouteChoice {
             let answered = Answered::of(&usage, Some(Money::picos(357_000_000)), whole);
             ticket.answered(&Answered { whole: Some(whole), ..answered }, now);
             drop(ticket);
-            RoutedTarget { name, weight: 1.0, region: None, context_window: None, state }
+            RoutedTarget::new(name, state)
         };
         let rules = Rules {
             short_wait: Duration::from_secs(2),

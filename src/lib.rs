@@ -124,7 +124,8 @@ pub use cost::ledger::SqliteLedger;
 #[doc(inline)]
 pub use cost::{
     Availability, Budget, BudgetAlert, BudgetRefusal, Cost, CostConfig, CostEvent, CostEvents,
-    CostReport, CostSource, CostTracker, Money, Price, Prices, UnknownModel, UnreportedUsage,
+    CostReport, CostSource, CostTracker, MaxPrice, Money, Price, Prices, UnknownModel,
+    UnreportedUsage,
 };
 pub use decoder::StreamDecoder;
 #[doc(inline)]

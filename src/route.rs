@@ -6,6 +6,7 @@
 
 pub use crate::config::{Route, RouteTarget};
 pub use crate::routing::{
-    Balanced, BreakerConfig, Candidate, Cheapest, Failover, Fastest, RestReason, RouteTrace,
-    RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace, Weighted,
+    Balanced, BreakerConfig, Candidate, Capabilities, Cheapest, Failover, Fastest, ModelStatus,
+    RestReason, RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace,
+    Weighted,
 };

@@ -44,6 +44,9 @@ pub(super) fn admit(
     }
     let text_bytes = encoded.text_bytes();
     plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+    if let Some(most) = &request.max_price {
+        costs.check_price(&plan, most)?;
+    }
     let least = least
         .filter(|_| !encoded.is_limited_by_caller())
         .map(|least| least.saturating_add(encoded.thinking_budget()));

@@ -11,15 +11,15 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
-use crate::chat::{ChatRequest, ChatResponse, Message, Usage, UsageSource};
+use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::TimeLimits;
-use crate::cost::{Bill, CallPlan, Charge, Meter, Reservation};
+use crate::cost::{Bill, CallPlan, Charge, MaxPrice, Meter, Reservation};
 use crate::deadline::TimeLimit;
 use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
-use crate::routing::Answered;
+use crate::routing::{Answered, Needs};
 use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
@@ -115,8 +115,20 @@ impl Operation for Chat<'_> {
         hasher.finish()
     }
 
+    fn needs(&self) -> Needs {
+        self.request.needs()
+    }
+
+    fn max_price(&self) -> Option<&MaxPrice> {
+        self.request.max_price.as_ref()
+    }
+
+    fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
+        self.request.count_text(count)
+    }
+
     fn prompt_bytes(&self) -> usize {
-        self.request.messages.iter().map(Message::written_bytes).sum()
+        self.request.text_bytes()
     }
 
     fn name(&self, target: Option<&Target>) -> &'static str {

@@ -6,6 +6,7 @@ mod count;
 mod embed;
 mod embed_all;
 mod endpoint;
+mod fitness;
 mod models;
 mod moderate;
 mod one_target;

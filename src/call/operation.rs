@@ -9,9 +9,10 @@ use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
 use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
+use crate::cost::MaxPrice;
 use crate::error::Error;
 use crate::retry::SecondSending;
-use crate::routing::Answered;
+use crate::routing::{Answered, Needs};
 use crate::transport::Incoming;
 use crate::wire::Delivery;
 
@@ -38,6 +39,23 @@ pub(super) trait Operation {
     /// the same for all.
     fn routing_key(&self) -> u64 {
         0
+    }
+
+    /// What it needs of a model, for routes. Default: nothing.
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    /// The highest price that its model may have, for routes. Default: no limit.
+    fn max_price(&self) -> Option<&MaxPrice> {
+        None
+    }
+
+    /// Adds up the tokens of its texts; `None` if `count` does not count one of them. Default:
+    /// `None`.
+    fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
+        let _ = count;
+        None
     }
 
     /// How many bytes of text the request has, to estimate its tokens. Default: 0.

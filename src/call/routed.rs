@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
 use super::routes::Route;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
+use super::{Caller, fitness};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{self, Failed, SecondSending, Steps, Turn};
@@ -49,7 +49,9 @@ struct Routed<'a, O: Operation, F> {
     prepared: Vec<Option<Arc<Prepared<O::Content>>>>,
     /// The last failure of an attempt.
     failed: Option<Error>,
-    /// Why a target could not serve the call.
+    /// The kind of error if the route has no targets but those that cannot serve the call.
+    skipped: Option<ErrorKind>,
+    /// Why a target could not serve the call after all.
     unfit: Option<Error>,
     /// The target that answered, and its ticket.
     answered: Option<(Target, Ticket)>,
@@ -88,6 +90,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
         let call = RoutedCall::new(streamed, key);
         let prepared = route.state.targets.iter().map(|_| None).collect();
+        let mut walk = Walk::new(Arc::clone(&route.state), call);
+        let skipped = fitness::skip_unfit(&mut walk, route, caller, operation);
         Self {
             caller,
             operation,
@@ -96,9 +100,10 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             options: *options,
             attempt,
             observed,
-            walk: Walk::new(Arc::clone(&route.state), call),
+            walk,
             prepared,
             failed: None,
+            skipped,
             unfit: None,
             answered: None,
         }
@@ -140,7 +145,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             return failed;
         }
         let reasons = self.states();
-        let kind = self.unfit.as_ref().map_or(ErrorKind::Configuration, Error::kind);
+        let kind = self.unfit.as_ref().map(Error::kind).or(self.skipped);
+        let kind = kind.unwrap_or(ErrorKind::Configuration);
         let route = &self.route.state.name;
         let message = format!("no target of the route {route:?} can serve this call: {reasons}");
         let error = Error::new(kind, message);

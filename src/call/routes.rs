@@ -1,16 +1,20 @@
 //! The routes of a client, with the providers that their targets call.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use super::endpoint::{Endpoint, Endpoints};
+use super::fitness;
 use super::target::{Asked, Target};
 use crate::chat::Usage;
-use crate::config::{CheckedRoute, Settings};
-use crate::cost::{Money, Prices};
+use crate::config::{CheckedRoute, CheckedTarget, Settings};
+use crate::cost::{MaxPrice, Money, Prices};
 use crate::error::{Error, ErrorKind};
-use crate::provider::{self, Provider};
-use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
+use crate::provider::{self, Profile, Provider};
+use crate::routing::{
+    Capabilities, Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus,
+};
 use crate::transport::Transport;
 
 /// The routes of a client.
@@ -19,6 +23,7 @@ pub(crate) struct Routes(Vec<Route>);
 /// A route, ready for calls.
 pub(super) struct Route {
     pub(super) state: Arc<RouteState>,
+    pub(super) max_price: Option<MaxPrice>,
     targets: Vec<Callee>,
 }
 
@@ -51,18 +56,13 @@ impl Routes {
                     Some((place, at)) => Arc::clone(&routes[place].state.targets[at].state),
                     None => new(),
                 };
-                let window = || {
-                    let id = target.provider.as_str();
-                    let name = provider::price_name(id).unwrap_or(id.into());
-                    settings.costs.prices().find(&name, &target.model)?.context_window_tokens()
-                };
-                let context_window = set.context_window.or_else(window);
+                let capabilities = set.capabilities.or(known(&target, settings));
                 routed.push(RoutedTarget {
-                    name: target.name,
                     weight: set.weight,
                     region: set.region,
-                    context_window,
-                    state,
+                    enabled: set.enabled,
+                    capabilities,
+                    ..RoutedTarget::new(target.name, state)
                 });
                 let own = target.settings;
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
@@ -78,7 +78,7 @@ impl Routes {
                 wait_for_targets: route.wait_for_targets,
             };
             let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
-            routes.push(Route { state, targets: callees });
+            routes.push(Route { state, max_price: route.max_price, targets: callees });
         }
         Ok(Self(routes))
     }
@@ -108,13 +108,7 @@ impl Routes {
 
     /// The state of all targets.
     pub(crate) fn status(&self, now: Instant) -> Vec<TargetStatus> {
-        let of = |route: &Route| {
-            let state = Arc::clone(&route.state);
-            let name = state.name.clone();
-            let targets = state.targets.iter();
-            targets.map(|target| target.state.status(&name, &target.name, now)).collect::<Vec<_>>()
-        };
-        self.0.iter().flat_map(of).collect()
+        self.0.iter().flat_map(|route| route.state.status(now)).collect()
     }
 }
 
@@ -158,4 +152,24 @@ impl Route {
         };
         Some(price.cost(&usage, None, SystemTime::now()).total)
     }
+}
+
+/// What the client knows about the model of a target: from the price table, and from the profile of
+/// its provider.
+fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
+    let (id, own) = (target.provider.as_str(), target.settings.as_ref());
+    let profile = match own {
+        Some(own) => Some(Cow::Borrowed(&own.profile)),
+        None => provider::find(id, &settings.profiles).map(Cow::Owned),
+    };
+    let priced_as = match (own, profile.as_deref()) {
+        (Some(own), _) => own.price_provider.as_str(),
+        (None, Some(Profile { prices: Some(prices), .. })) => prices,
+        (None, _) => id,
+    };
+    let price = settings.costs.prices().find(priced_as, &target.model);
+    let mut known = profile.as_deref().map(fitness::of_profile).unwrap_or_default();
+    known.context_window = price.as_ref().and_then(|price| price.context_window_tokens());
+    known.max_output = price.as_ref().and_then(|price| price.max_output_tokens());
+    known
 }

@@ -1,5 +1,6 @@
 //! A chat request: the conversation, the sampling settings and the limits of the call.
 
+mod needs;
 mod setters;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use super::{
     ResponseFormat, Role, Tool, ToolChoice,
 };
 use crate::cancel::CancelToken;
+use crate::cost::MaxPrice;
 
 /// A conversation and how the model should answer it.
 ///
@@ -125,6 +127,11 @@ pub struct ChatRequest {
     /// its instructions and the first message of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub routing_key: Option<String>,
+    /// The highest price that the model may have. A model that costs more does not get the request:
+    /// a [route](crate::route::Route) skips it, and any other call fails before anything is sent.
+    /// Default: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_price: Option<MaxPrice>,
     /// The longest the whole call may take. It covers streams too, unless
     /// [`stream_timeout`](Self::stream_timeout) is set. Default: the client's
     /// [`timeout`](crate::ClientBuilder::timeout).
@@ -240,6 +247,7 @@ impl fmt::Debug for ChatRequest {
             .field("reasoning_effort", &self.reasoning_effort)
             .field("tags", &self.tags.keys())
             .field("routing_key", &self.routing_key.as_ref().map(|_| "[hidden]"))
+            .field("max_price", &self.max_price)
             .field("timeout", &self.timeout)
             .field("attempt_timeout", &self.attempt_timeout)
             .field("first_token_timeout", &self.first_token_timeout)

@@ -24,7 +24,7 @@ pub use pool::PoolConfig;
 pub use provider_config::ProviderConfig;
 pub(crate) use provider_settings::ProviderSettings;
 pub use proxy::Proxy;
-pub(crate) use route::CheckedRoute;
+pub(crate) use route::{CheckedRoute, CheckedTarget};
 pub use route::{Route, RouteTarget};
 pub(crate) use settings::{Checked, Settings};
 pub(crate) use time_limits::{TimeLimits, Timeouts};

@@ -135,7 +135,7 @@ pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, UnreportedUsage};
 pub use event::{CostEvent, CostEvents};
 pub use plan::CallPlan;
-pub use price::{Cost, CostSource, Price, Prices};
+pub use price::{Cost, CostSource, MaxPrice, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
 pub use refusal::BudgetRefusal;
 pub use report::{BudgetStatus, CostReport, Row, UsageClass, WhatIf, WhatIfRow};

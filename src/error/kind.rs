@@ -47,7 +47,8 @@ pub enum ErrorKind {
     /// The client is set up wrong, or its proxy refuses the credentials. Nothing was sent to the
     /// provider.
     Configuration,
-    /// A budget does not allow the call; see [`budget`](super::Error::budget). The refused attempt
+    /// A budget does not allow the call; see [`budget`](super::Error::budget). Or the model costs
+    /// more than the request's [`max_price`](crate::ChatRequest::max_price). The refused attempt
     /// was not sent, or the client stopped a stream that reached the limit per request. Earlier
     /// attempts of the same call may have been sent: see [`attempts`](super::Error::attempts).
     BudgetExceeded,

@@ -8,7 +8,7 @@ use super::breaker::{Breaker, Change, Outcome, Permit};
 use super::failover::Rules;
 use super::health::{Answered, Health};
 use super::outcome::outcome;
-use super::{BreakerConfig, RestReason, Strategy, TargetStatus};
+use super::{BreakerConfig, Capabilities, RestReason, Strategy, TargetStatus};
 use crate::error::Error;
 use crate::money::Money;
 use crate::sync::Lock;
@@ -31,7 +31,8 @@ pub(crate) struct RoutedTarget {
     pub(crate) name: String,
     pub(crate) weight: f64,
     pub(crate) region: Option<String>,
-    pub(crate) context_window: Option<u64>,
+    pub(crate) enabled: bool,
+    pub(crate) capabilities: Capabilities,
     /// Routes with the same provider, key and model share it.
     pub(crate) state: Arc<TargetState>,
 }
@@ -53,6 +54,14 @@ pub(super) struct Guarded {
 #[derive(Default)]
 struct Pins(HashMap<u64, (usize, Instant)>);
 
+impl RoutedTarget {
+    /// A target of weight 1 about which nothing else is known.
+    pub(crate) fn new(name: String, state: Arc<TargetState>) -> Self {
+        let (region, capabilities) = (None, Capabilities::default());
+        Self { name, weight: 1.0, region, enabled: true, capabilities, state }
+    }
+}
+
 impl RouteState {
     pub(crate) fn new(
         name: String,
@@ -62,6 +71,11 @@ impl RouteState {
     ) -> Self {
         let pins = Mutex::new(Lock::RoutePins, Pins::default());
         Self { name, strategy, rules, targets, pins }
+    }
+
+    /// The state of its targets.
+    pub(crate) fn status(&self, now: Instant) -> impl Iterator<Item = TargetStatus> + '_ {
+        self.targets.iter().map(move |target| target.state.status(&self.name, target, now))
     }
 
     /// Returns the target where a conversation stays.
@@ -119,16 +133,17 @@ impl TargetState {
         Some(Ticket { target: Arc::clone(self), permit: Some(permit) })
     }
 
-    pub(crate) fn status(&self, route: &str, name: &str, now: Instant) -> TargetStatus {
+    fn status(&self, route: &str, target: &RoutedTarget, now: Instant) -> TargetStatus {
         self.with(|Guarded { breaker, health }| {
             let seconds = |seconds: Option<f64>| {
                 seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
             };
             TargetStatus {
                 route: route.to_owned(),
-                name: name.to_owned(),
+                name: target.name.clone(),
                 provider: self.provider.clone(),
                 model: self.model.clone(),
+                enabled: target.enabled,
                 rests: breaker.rests().map(|(_, reason)| reason),
                 returns_in: breaker.rests().map(|(until, _)| until.saturating_duration_since(now)),
                 recovery: breaker.share(now),

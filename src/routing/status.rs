@@ -19,6 +19,8 @@ pub struct TargetStatus {
     pub provider: String,
     /// The model, under the provider's name.
     pub model: String,
+    /// Whether calls may go to it.
+    pub enabled: bool,
     /// Why it rests; `None` if it does not.
     pub rests: Option<RestReason>,
     /// How long it will rest. Zero if it waits for the call that tries it.
@@ -49,6 +51,9 @@ pub struct TargetStatus {
 impl fmt::Display for TargetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} answered, {} failed", self.name, self.answered, self.failed)?;
+        if !self.enabled {
+            f.write_str(", disabled")?;
+        }
         if self.in_flight > 0 {
             write!(f, ", {} in progress", self.in_flight)?;
         }

@@ -130,7 +130,7 @@ impl Walk {
         let current = &mut self.targets[self.current];
         current.tried = true;
         current.steps.push(TargetStep::Failed(failed.error.kind()));
-        let window = self.route.targets[self.current].context_window;
+        let window = self.route.targets[self.current].capabilities.context_window;
         if failed.error.kind() == ErrorKind::ContextWindowExceeded {
             self.above_window = Some(window.unwrap_or(u64::MAX));
         }
@@ -177,7 +177,8 @@ impl Walk {
     /// The targets that can serve the call, as far as is known.
     fn open(&self, is_open: impl Fn(&Progress) -> bool) -> Vec<usize> {
         let is_large = |target: &RoutedTarget| {
-            self.above_window.is_none_or(|least| target.context_window.is_some_and(|w| w > least))
+            let window = target.capabilities.context_window;
+            self.above_window.is_none_or(|least| window.is_some_and(|window| window > least))
         };
         let targets = self.route.targets.iter().zip(&self.targets).enumerate();
         targets

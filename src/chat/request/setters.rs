@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::ChatRequest;
 use crate::cancel::CancelToken;
 use crate::chat::{Format, Message, Provider, ReasoningEffort, ResponseFormat, Tool, ToolChoice};
+use crate::cost::MaxPrice;
 
 impl ChatRequest {
     /// Adds a message at the end. Default: none.
@@ -206,6 +207,14 @@ impl ChatRequest {
     /// [`routing_key`](Self::routing_key). Default: the start of the conversation.
     pub fn routing_key(mut self, key: impl Into<String>) -> Self {
         self.routing_key = Some(key.into());
+        self
+    }
+
+    /// Sets the highest price that the model may have, in dollars per million tokens. Default: no
+    /// limit.
+    #[must_use]
+    pub fn max_price(mut self, most: MaxPrice) -> Self {
+        self.max_price = Some(most);
         self
     }
 

@@ -51,6 +51,10 @@ pub(in crate::config) fn check(
         let mut targets: Vec<CheckedTarget> = Vec::new();
         for target in &route.targets {
             let found = resolve(target, known).and_then(|(provider, model)| {
+                // Nothing is sent there, so it needs no key.
+                if !target.enabled {
+                    return Ok((provider, model, None));
+                }
                 let config = own_config(target, &provider, known)?;
                 let settings = config.map(&mut check).transpose();
                 let settings = settings.map_err(|problems| problems.join("; "))?;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Route, RouteTarget};
+use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
-    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Sticky, Strategy, Weighted,
+    Balanced, BreakerConfig, Capabilities, Cheapest, Failover, Fastest, ModelStatus, Sticky,
+    Strategy, Weighted,
 };
 use crate::settings_file;
 
@@ -17,9 +19,12 @@ impl Route {
     ///
     /// A route has a `name`, its `targets`, and optionally `strategy` (`failover`, `weighted`,
     /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker` and the other
-    /// settings of [`Route`]. A target is `provider/model`, or an object with `model` and
-    /// optionally `name`, `key_variable`, `weight`, `region` and `context_window`. Times are in
-    /// seconds. A key itself does not belong into a file.
+    /// settings of [`Route`]. A target is `provider/model`, or an object with `model` and optionally
+    /// `name`, `key_variable`, `weight`, `region`, `enabled`, and what its model can do:
+    /// `context_window`, `max_output`, `images`, `documents`, `tools`, `schema`, `reasoning` and
+    /// `status`.
+    /// Times are in seconds, and prices in dollars per million tokens. Do not put a key into a
+    /// file; name its variable instead.
     ///
     /// ```
     /// use tollgate::route::Route;
@@ -33,7 +38,8 @@ impl Route {
     ///             {"model": "openai/gpt-4o", "name": "second key", "key_variable": "OPENAI_KEY_2"},
     ///             "anthropic/claude-sonnet-4-5"
     ///         ],
-    ///         "breaker": {"rest": 10}
+    ///         "breaker": {"rest": 10},
+    ///         "max_price": {"input": 5, "output": 20}
     ///     }]"#,
     /// )?;
     /// assert_eq!(routes.len(), 1);
@@ -79,6 +85,7 @@ struct RouteFields {
     reroute_refusals: bool,
     #[serde(default)]
     wait_for_targets: bool,
+    max_price: Option<MaxPrice>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +103,30 @@ struct TargetObject {
     key_variable: Option<String>,
     weight: Option<f64>,
     region: Option<String>,
+    enabled: Option<bool>,
     context_window: Option<u64>,
+    max_output: Option<u64>,
+    images: Option<bool>,
+    documents: Option<bool>,
+    tools: Option<bool>,
+    schema: Option<bool>,
+    reasoning: Option<bool>,
+    status: Option<ModelStatus>,
+}
+
+impl TargetObject {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            context_window: self.context_window,
+            max_output: self.max_output,
+            images: self.images,
+            documents: self.documents,
+            tools: self.tools,
+            schema: self.schema,
+            reasoning: self.reasoning,
+            status: self.status,
+        }
+    }
 }
 
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -131,11 +161,12 @@ impl RouteFields {
         let targets = self.targets.into_iter().map(|target| match target {
             TargetFields::Model(model) => RouteTarget::new(model),
             TargetFields::Object(fields) => RouteTarget {
+                enabled: fields.enabled.unwrap_or(true),
+                capabilities: fields.capabilities(),
                 name: fields.name,
                 key_variable: fields.key_variable,
                 weight: fields.weight.unwrap_or(1.0),
                 region: fields.region,
-                context_window: fields.context_window,
                 ..RouteTarget::new(fields.model)
             },
         });
@@ -146,6 +177,7 @@ impl RouteFields {
             short_wait: self.short_wait.unwrap_or(route.short_wait),
             reroute_refusals: self.reroute_refusals,
             wait_for_targets: self.wait_for_targets,
+            max_price: self.max_price,
             ..route
         }
     }
@@ -184,10 +216,31 @@ mod tests {
         let target = &first.targets[1];
         assert_eq!((target.model.as_str(), target.weight), ("c/d", 2.0));
         assert_eq!(target.key_variable.as_deref(), Some("K"));
-        assert_eq!((target.region.as_deref(), target.context_window), (Some("eu"), Some(9)));
+        assert_eq!(target.region.as_deref(), Some("eu"));
+        assert_eq!(target.capabilities, Capabilities::default().context_window(9));
+        assert!(target.enabled && first.max_price.is_none());
         assert_eq!(second.strategy.name(), "failover");
         assert_eq!(second.short_wait, Duration::from_secs(2));
         assert!(!second.reroute_refusals && !second.wait_for_targets);
+    }
+
+    #[test]
+    fn what_a_target_can_do_and_may_cost_reads_from_json() {
+        let routes = Route::from_json(
+            "[{\"name\": \"r\", \"max_price\": {\"input\": 1.5, \"output\": \"6\"}, \"targets\": [
+              {\"model\": \"a/b\", \"enabled\": false},
+              {\"model\": \"c/d\", \"context_window\": 9, \"max_output\": 3, \"images\": true,
+               \"documents\": false, \"tools\": false, \"schema\": false, \"reasoning\": false,
+               \"status\": \"deprecated\"}]}]",
+        );
+        let routes = routes.unwrap();
+        let most = MaxPrice::per_million("1.5".parse().unwrap(), "6".parse().unwrap());
+        assert_eq!(routes[0].max_price, Some(most));
+        let [first, second] = &routes[0].targets[..] else { panic!("{routes:?}") };
+        assert!(!first.enabled && second.enabled);
+        let can = Capabilities::default().context_window(9).max_output(3).images(true);
+        let can = can.documents(false).tools(false).schema(false).reasoning(false);
+        assert_eq!(second.capabilities, can.status(ModelStatus::Deprecated));
     }
 
     #[test]
@@ -204,6 +257,10 @@ mod tests {
             ),
             ("[{\"name\": \"r\", \"targets\": [{\"key\": 1}]}]", "an object with a model"),
             ("[{\"name\": \"r\", \"targets\": [], \"short_wait\": -1}]", "-1 is not a number of"),
+            (
+                "[{\"name\": \"r\", \"targets\": [], \"max_price\": {\"prompt\": 1}}]",
+                "unknown field `prompt`",
+            ),
         ] {
             let error = Route::from_json(json).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Configuration);

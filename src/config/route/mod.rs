@@ -8,8 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cost::MaxPrice;
 use crate::routing::{BreakerConfig, Failover, Strategy};
-pub(crate) use checked::CheckedRoute;
+pub(crate) use checked::{CheckedRoute, CheckedTarget};
 pub(super) use checked::{Known, check};
 pub use target::RouteTarget;
 
@@ -45,6 +46,7 @@ pub struct Route {
     pub(crate) short_wait: Duration,
     pub(crate) reroute_refusals: bool,
     pub(crate) wait_for_targets: bool,
+    pub(crate) max_price: Option<MaxPrice>,
 }
 
 impl Route {
@@ -58,6 +60,7 @@ impl Route {
             short_wait: Duration::from_secs(2),
             reroute_refusals: false,
             wait_for_targets: false,
+            max_price: None,
         }
     }
 
@@ -107,6 +110,14 @@ impl Route {
         self
     }
 
+    /// Sets the highest price that its targets may have, in dollars per million tokens. Calls skip
+    /// a target that costs more. It applies besides the
+    /// [`max_price`](crate::ChatRequest::max_price) of a request. Default: no limit.
+    pub fn max_price(mut self, most: MaxPrice) -> Self {
+        self.max_price = Some(most);
+        self
+    }
+
     /// What is wrong with it, besides its targets' providers.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -150,6 +161,7 @@ impl fmt::Debug for Route {
             .field("short_wait", &self.short_wait)
             .field("reroute_refusals", &self.reroute_refusals)
             .field("wait_for_targets", &self.wait_for_targets)
+            .field("max_price", &self.max_price)
             .finish()
     }
 }

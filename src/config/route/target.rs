@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::config::ProviderConfig;
 use crate::key::ApiKey;
+use crate::routing::Capabilities;
 
 /// A target of a [`Route`](super::Route): a provider, one of its models, and a key.
 ///
@@ -26,7 +27,8 @@ pub struct RouteTarget {
     pub(crate) settings: Option<ProviderConfig>,
     pub(crate) weight: f64,
     pub(crate) region: Option<String>,
-    pub(crate) context_window: Option<u64>,
+    pub(crate) enabled: bool,
+    pub(crate) capabilities: Capabilities,
 }
 
 impl RouteTarget {
@@ -41,7 +43,8 @@ impl RouteTarget {
             settings: None,
             weight: 1.0,
             region: None,
-            context_window: None,
+            enabled: true,
+            capabilities: Capabilities::default(),
         }
     }
 
@@ -83,11 +86,67 @@ impl RouteTarget {
         self
     }
 
-    /// Sets the most tokens that its model can take, prompt and answer together. If a call exceeds
-    /// another target's window, only targets with a larger one are tried. Default: the context
-    /// window in the price table, if it has one.
+    /// Sets whether calls may go to it. If not, the route keeps it but skips it, and its key may be
+    /// missing. Default: `true`.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Sets what its model can do. A request that needs more skips this target before anything is
+    /// sent. Default: unknown, so what the price table and the provider's profile say applies.
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Sets the most tokens that its model can take, prompt and answer together. A request that is
+    /// surely larger skips this target. If a provider refuses a call as too large, only targets
+    /// with a larger window are tried. Default: the context window in the price table, if it has
+    /// one.
     pub fn context_window(mut self, tokens: u64) -> Self {
-        self.context_window = Some(tokens);
+        self.capabilities.context_window = Some(tokens);
+        self
+    }
+
+    /// Sets the most tokens that its model writes, reasoning included. A request that allows more
+    /// skips this target. Default: the limit in the price table, if it has one.
+    pub fn max_output(mut self, tokens: u64) -> Self {
+        self.capabilities.max_output = Some(tokens);
+        self
+    }
+
+    /// Sets whether its model can look at images. Default: yes, unless the provider's profile says
+    /// otherwise.
+    pub fn images(mut self, can: bool) -> Self {
+        self.capabilities.images = Some(can);
+        self
+    }
+
+    /// Sets whether its model can read documents such as PDFs. Plain text counts as text. Default:
+    /// yes, unless the provider's profile says otherwise.
+    pub fn documents(mut self, can: bool) -> Self {
+        self.capabilities.documents = Some(can);
+        self
+    }
+
+    /// Sets whether its model can call tools. Default: yes.
+    pub fn tools(mut self, can: bool) -> Self {
+        self.capabilities.tools = Some(can);
+        self
+    }
+
+    /// Sets whether its model's answers can be made to match a JSON schema. Default: yes, unless
+    /// the provider's profile says otherwise.
+    pub fn schema(mut self, can: bool) -> Self {
+        self.capabilities.schema = Some(can);
+        self
+    }
+
+    /// Sets whether its model accepts a reasoning effort. Default: yes, unless the provider's
+    /// profile says otherwise.
+    pub fn reasoning(mut self, can: bool) -> Self {
+        self.capabilities.reasoning = Some(can);
         self
     }
 }
@@ -112,6 +171,8 @@ impl fmt::Debug for RouteTarget {
             .field("name", &self.name)
             .field("weight", &self.weight)
             .field("region", &self.region)
+            .field("enabled", &self.enabled)
+            .field("capabilities", &self.capabilities)
             .finish_non_exhaustive()
     }
 }

@@ -10,7 +10,8 @@ use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
 use crate::cost::reservation::{Basis, Held};
 use crate::cost::{
-    Budget, CallPlan, CostConfig, CostEvent, Money, Price, Reservation, UnknownModel, Window,
+    Budget, CallPlan, CostConfig, CostEvent, MaxPrice, Money, Price, Reservation, UnknownModel,
+    Window,
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
@@ -194,6 +195,19 @@ impl CostTracker {
                 Err(Error::new(ErrorKind::BudgetExceeded, unbounded.to_string()))
             }
             Err(_) => Ok(()),
+        }
+    }
+
+    /// Refuses a call to a model whose price is above `most`.
+    ///
+    /// # Errors
+    ///
+    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if it is, or if the price is unknown.
+    pub(crate) fn check_price(&self, plan: &CallPlan, most: &MaxPrice) -> Result<(), Error> {
+        let (price, tier) = (self.price(plan), plan.service_tier.as_deref());
+        match most.exceeded_by(price.as_deref(), plan.expected_input(), tier, self.now()) {
+            None => Ok(()),
+            Some(why) => Err(Error::new(ErrorKind::BudgetExceeded, why)),
         }
     }
 

@@ -391,7 +391,7 @@ fn route(
     let target = |at: usize| {
         let name = format!("t{at}");
         let state = Arc::new(TargetState::new("acme", &name, breaker, now));
-        RoutedTarget { name, weight: 1.0, region: None, context_window: None, state }
+        RoutedTarget::new(name, state)
     };
     let rules = Rules { short_wait: SECOND * 2, reroute_refusals: false, wait_for_targets: false };
     RouteState::new("r".into(), Arc::new(strategy), rules, (0..targets).map(target).collect())

@@ -1,0 +1,133 @@
+//! What a model can do, as far as is known.
+
+use serde::{Deserialize, Serialize};
+
+/// What a model can do, as far as is known. `None` means unknown, and what is unknown is allowed.
+///
+/// A route [skips](crate::route::TargetStep::CannotServe) a target that is known to be unable to
+/// serve a request. What [`RouteTarget`](crate::route::RouteTarget) sets comes first. After it come
+/// the facts that the client has: the context window and the output limit in the price table, and
+/// what the provider's [profile](crate::provider::Profile) rules out.
+///
+/// ```
+/// use tollgate::route::{Capabilities, RouteTarget};
+///
+/// let small = Capabilities::default().context_window(8_192).images(false).tools(false);
+/// let target = RouteTarget::new("ollama/phi3").capabilities(small);
+/// # let _ = target;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Capabilities {
+    /// The most tokens of prompt and answer together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_window: Option<u64>,
+    /// The most tokens of an answer, reasoning included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output: Option<u64>,
+    /// Whether it can look at images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<bool>,
+    /// Whether it can read documents such as PDFs. Plain text counts as text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documents: Option<bool>,
+    /// Whether it can call tools.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tools: Option<bool>,
+    /// Whether its answer can be made to match a JSON schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<bool>,
+    /// Whether it accepts a reasoning effort.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<bool>,
+    /// Where it is in its life.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ModelStatus>,
+}
+
+/// Where a model is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelStatus {
+    /// In service.
+    Active,
+    /// Still in service, but its provider advises against it. Routes use it like any other.
+    Deprecated,
+    /// Out of service. Routes skip it.
+    Retired,
+}
+
+impl Capabilities {
+    /// Sets the most tokens of prompt and answer together. Default: unknown.
+    #[must_use]
+    pub fn context_window(mut self, tokens: u64) -> Self {
+        self.context_window = Some(tokens);
+        self
+    }
+
+    /// Sets the most tokens of an answer, reasoning included. Default: unknown.
+    #[must_use]
+    pub fn max_output(mut self, tokens: u64) -> Self {
+        self.max_output = Some(tokens);
+        self
+    }
+
+    /// Sets whether it can look at images. Default: unknown.
+    #[must_use]
+    pub fn images(mut self, can: bool) -> Self {
+        self.images = Some(can);
+        self
+    }
+
+    /// Sets whether it can read documents such as PDFs. Default: unknown.
+    #[must_use]
+    pub fn documents(mut self, can: bool) -> Self {
+        self.documents = Some(can);
+        self
+    }
+
+    /// Sets whether it can call tools. Default: unknown.
+    #[must_use]
+    pub fn tools(mut self, can: bool) -> Self {
+        self.tools = Some(can);
+        self
+    }
+
+    /// Sets whether its answer can be made to match a JSON schema. Default: unknown.
+    #[must_use]
+    pub fn schema(mut self, can: bool) -> Self {
+        self.schema = Some(can);
+        self
+    }
+
+    /// Sets whether it accepts a reasoning effort. Default: unknown.
+    #[must_use]
+    pub fn reasoning(mut self, can: bool) -> Self {
+        self.reasoning = Some(can);
+        self
+    }
+
+    /// Sets where the model is in its life. Default: unknown.
+    #[must_use]
+    pub fn status(mut self, status: ModelStatus) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Fills in from `others` what is unknown here.
+    #[must_use]
+    pub fn or(self, others: Self) -> Self {
+        Self {
+            context_window: self.context_window.or(others.context_window),
+            max_output: self.max_output.or(others.max_output),
+            images: self.images.or(others.images),
+            documents: self.documents.or(others.documents),
+            tools: self.tools.or(others.tools),
+            schema: self.schema.or(others.schema),
+            reasoning: self.reasoning.or(others.reasoning),
+            status: self.status.or(others.status),
+        }
+    }
+}

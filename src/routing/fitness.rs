@@ -1,0 +1,201 @@
+//! Whether a target can serve a request at all, judged before anything is sent.
+
+use super::{Capabilities, ModelStatus};
+use crate::error::ErrorKind;
+
+/// The bytes of text that one token stands for at most, in text that people and programs write.
+///
+/// A skipped target gets no chance to prove the estimate wrong, so it errs on the low side:
+/// English has 4 to 5 bytes a token (help.openai.com, "What are tokens and how to count them"),
+/// code and other languages fewer. A prompt in between goes to the target; if the provider refuses
+/// it as too long, the call moves on to a larger window.
+const BYTES_PER_TOKEN: u64 = 6;
+
+/// What a request needs of a target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Needs {
+    /// The bytes of the prompt's text, tools and schemas included.
+    pub(crate) prompt_bytes: u64,
+    /// The output limit that the request sets.
+    pub(crate) max_output: Option<u64>,
+    pub(crate) images: bool,
+    pub(crate) documents: bool,
+    pub(crate) tools: bool,
+    pub(crate) schema: bool,
+    pub(crate) reasoning: bool,
+}
+
+/// Why a target cannot serve a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unfit {
+    /// The kind of error if no target can.
+    pub(crate) kind: ErrorKind,
+    pub(crate) why: String,
+}
+
+impl Unfit {
+    pub(crate) fn new(kind: ErrorKind, why: impl Into<String>) -> Self {
+        Self { kind, why: why.into() }
+    }
+}
+
+impl Needs {
+    /// Returns why a model with these capabilities cannot meet the needs; `None` if it can, as far
+    /// as is known. `count` counts the tokens of the prompt exactly, if the program has a
+    /// tokenizer for the model.
+    pub(crate) fn unmet(
+        &self,
+        of: &Capabilities,
+        count: impl FnOnce() -> Option<u64>,
+    ) -> Option<Unfit> {
+        if of.status == Some(ModelStatus::Retired) {
+            return Some(Unfit::new(ErrorKind::NotFound, "the model is retired"));
+        }
+        for (needed, can, what) in [
+            (self.images, of.images, "has images"),
+            (self.documents, of.documents, "has documents"),
+            (self.tools, of.tools, "has tools"),
+            (self.schema, of.schema, "has a JSON schema for the answer"),
+            (self.reasoning, of.reasoning, "sets a reasoning effort"),
+        ] {
+            if needed && can == Some(false) {
+                let why = format!("the request {what}, which the model does not support");
+                return Some(Unfit::new(ErrorKind::InvalidRequest, why));
+            }
+        }
+        if let (Some(asked), Some(most)) = (self.max_output, of.max_output) {
+            if asked > most {
+                let why = format!(
+                    "the request allows {asked} output tokens, and the model writes at most {most}"
+                );
+                return Some(Unfit::new(ErrorKind::InvalidRequest, why));
+            }
+        }
+        self.beyond_window(of.context_window?, count)
+    }
+
+    fn beyond_window(&self, window: u64, count: impl FnOnce() -> Option<u64>) -> Option<Unfit> {
+        let output = self.max_output.unwrap_or(0);
+        // A token stands for at least one byte, so most prompts fit whatever the tokenizer says.
+        if self.prompt_bytes.saturating_add(output) <= window {
+            return None;
+        }
+        let (prompt, about) = match count() {
+            Some(tokens) => (tokens, ""),
+            None => (self.prompt_bytes / BYTES_PER_TOKEN, "at least "),
+        };
+        if prompt.saturating_add(output) <= window {
+            return None;
+        }
+        let answer = match output {
+            0 => String::new(),
+            output => format!(" and the answer may have {output}"),
+        };
+        let why = format!(
+            "the prompt has {about}{prompt} tokens{answer}, and the context window holds {window}"
+        );
+        Some(Unfit::new(ErrorKind::ContextWindowExceeded, why))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unmet(needs: Needs, of: Capabilities) -> Option<(ErrorKind, String)> {
+        needs.unmet(&of, || None).map(|unfit| (unfit.kind, unfit.why))
+    }
+
+    #[test]
+    fn what_is_unknown_is_allowed() {
+        let all = Needs {
+            prompt_bytes: u64::MAX,
+            max_output: Some(u64::MAX),
+            images: true,
+            documents: true,
+            tools: true,
+            schema: true,
+            reasoning: true,
+        };
+        assert_eq!(unmet(all, Capabilities::default()), None);
+    }
+
+    #[test]
+    fn each_need_is_refused_only_by_a_model_that_cannot_meet_it() {
+        let none = Capabilities::default();
+        let needs = Needs::default();
+        for (needs, cannot, can, what) in [
+            (Needs { images: true, ..needs }, none.images(false), none.images(true), "images"),
+            (
+                Needs { documents: true, ..needs },
+                none.documents(false),
+                none.documents(true),
+                "documents",
+            ),
+            (Needs { tools: true, ..needs }, none.tools(false), none.tools(true), "tools"),
+            (Needs { schema: true, ..needs }, none.schema(false), none.schema(true), "schema"),
+            (
+                Needs { reasoning: true, ..needs },
+                none.reasoning(false),
+                none.reasoning(true),
+                "reasoning effort",
+            ),
+            (
+                Needs { max_output: Some(101), ..needs },
+                none.max_output(100),
+                none.max_output(101),
+                "101 output tokens, and the model writes at most 100",
+            ),
+        ] {
+            let (kind, why) = unmet(needs, cannot).expect(what);
+            assert_eq!(kind, ErrorKind::InvalidRequest, "{why}");
+            assert!(why.contains(what), "{why}");
+            assert_eq!(unmet(needs, can), None, "{what}");
+            assert_eq!(unmet(Needs::default(), cannot), None, "{what} is not needed");
+        }
+    }
+
+    #[test]
+    fn a_retired_model_serves_nothing_and_a_deprecated_one_everything() {
+        for (status, expected) in [
+            (ModelStatus::Active, None),
+            (ModelStatus::Deprecated, None),
+            (ModelStatus::Retired, Some((ErrorKind::NotFound, "the model is retired".to_owned()))),
+        ] {
+            let of = Capabilities::default().status(status);
+            assert_eq!(unmet(Needs::default(), of), expected);
+        }
+    }
+
+    #[test]
+    fn prompt_and_answer_must_fit_the_window_together() {
+        let of = Capabilities::default().context_window(1_000);
+        for (prompt_bytes, max_output, counted, fits) in [
+            // Whatever the tokenizer: a token has at least one byte.
+            (1_000, None, Some(5_000), true),
+            (600, Some(400), Some(5_000), true),
+            // Not even six bytes a token make it fit.
+            (6_005, None, None, true),
+            (6_006, None, None, false),
+            (3_006, Some(500), None, false),
+            (3_005, Some(500), None, true),
+            // The count decides if there is one.
+            (6_006, None, Some(1_000), true),
+            (1_001, None, Some(1_001), false),
+            (6_006, Some(1), Some(1_000), false),
+            (u64::MAX, Some(u64::MAX), None, false),
+        ] {
+            let needs = Needs { prompt_bytes, max_output, ..Needs::default() };
+            let unfit = needs.unmet(&of, || counted);
+            assert_eq!(unfit.is_none(), fits, "{needs:?} {counted:?}");
+            assert!(unfit.is_none_or(|unfit| unfit.kind == ErrorKind::ContextWindowExceeded));
+        }
+        let needs = Needs { prompt_bytes: 12_000, max_output: Some(10), ..Needs::default() };
+        let (_, why) = unmet(needs, of).unwrap();
+        assert_eq!(
+            why,
+            "the prompt has at least 2000 tokens and the answer may have 10, and the context window \
+             holds 1000"
+        );
+    }
+}
