@@ -6,26 +6,10 @@ use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::base_url;
 use super::environment::{Environment, cleaned, name_of};
+use super::setters::Setters;
 use super::vertex::PROJECT;
 use crate::key::ApiKey;
 use crate::provider::{Auth, Format, Profile};
-
-/// Whose setters configure a provider, for advice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setters {
-    Client,
-    ProviderConfig,
-}
-
-impl Setters {
-    /// The call of a setter. `arguments` is `…` if it has any.
-    pub(super) fn call(self, setter: &str, arguments: &str) -> String {
-        match self {
-            Self::Client => format!(".{setter}({arguments})"),
-            Self::ProviderConfig => format!("ProviderConfig::{setter}"),
-        }
-    }
-}
 
 /// The provider's base URL: the one that was `set`, otherwise the environment's, otherwise the
 /// profile's.

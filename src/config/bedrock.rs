@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Environment;
-use super::access::Setters;
+use super::setters::Setters;
 use crate::provider::{AwsCredentials, Credentials, aws_region};
 
 /// Finds AWS's keys in the environment or a profile, for a client without a key or credentials.

@@ -12,6 +12,7 @@ mod provider_config;
 mod provider_settings;
 mod proxy;
 mod route;
+mod setters;
 mod settings;
 mod time_limits;
 mod tls;

@@ -6,9 +6,9 @@ use ureq::http::header::{CONTENT_TYPE, HeaderName};
 use ureq::http::uri::Scheme;
 use ureq::http::{HeaderMap, HeaderValue, Uri};
 
-use super::access::Setters;
 #[cfg(feature = "bedrock")]
 use super::bedrock;
+use super::setters::Setters;
 use super::vertex::{self, Place};
 use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, cleaned};
 use crate::base64;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 #[cfg(feature = "vertex")]
 use ureq::http::Uri;
 
-use super::access::Setters;
 use super::route;
+use super::setters::Setters;
 use super::{
     CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
     RootFiles, Timeouts, Tls, cleaned,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use ureq::http::{HeaderMap, Uri};
 
 use super::Environment;
-use super::access::Setters;
+use super::setters::Setters;
 use crate::provider::Credentials;
 #[cfg(feature = "vertex")]
 use crate::provider::find_google_credentials;
