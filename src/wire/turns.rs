@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
 use crate::wire::json::object;
+use crate::wire::validate;
 
 /// The turns of a conversation, each with its content blocks.
 #[derive(Default)]
@@ -71,7 +72,7 @@ impl Turns {
     ) -> Result<Value, Error> {
         match self.0.first() {
             None => {
-                return Err(Error::invalid_request("the request has no user message; add one"));
+                return Err(validate::no_user_message());
             }
             Some(turn) if turn.role == "assistant" => {
                 return Err(Error::invalid_request(format!(

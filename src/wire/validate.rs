@@ -98,6 +98,11 @@ fn is_of_name(character: char) -> bool {
     character.is_ascii_alphanumeric() || "_-.:".contains(character)
 }
 
+/// The error for a conversation without a user message, where a format needs one.
+pub(in crate::wire) fn no_user_message() -> Error {
+    Error::invalid_request("the request has no user message; add one")
+}
+
 fn invalid<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::invalid_request(message))
 }

@@ -9,7 +9,7 @@ use crate::chat::{
 use crate::error::Error;
 use crate::wire::json::object;
 use crate::wire::part_name::{misplaced, part_name};
-use crate::wire::{Target, tool_input};
+use crate::wire::{Target, tool_input, validate};
 
 /// Writes `messages` and `documents`.
 ///
@@ -29,7 +29,7 @@ pub(super) fn write(
             .map_err(|what| Error::invalid_request(format!("messages[{index}] {what}")))?;
     }
     if out.messages.is_empty() {
-        return Err(Error::invalid_request("the request has no user message; add one"));
+        return Err(validate::no_user_message());
     }
     body.insert("messages".into(), out.messages.into());
     if !out.documents.is_empty() {

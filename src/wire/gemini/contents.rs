@@ -7,8 +7,8 @@ use super::part::{self, Names, Parts};
 use super::{SIGNATURE, Service};
 use crate::chat::{Message, Part, Role};
 use crate::error::Error;
-use crate::wire::Target;
 use crate::wire::json::object;
+use crate::wire::{Target, validate};
 
 /// Replaces the signature of a call from another provider or from an older Gemini: "you can bypass
 /// validation" with it
@@ -72,7 +72,7 @@ pub(super) fn write(
         }
     }
     if contents.iter().all(|content| content.role == "model") {
-        return Err(Error::invalid_request("the request has no user message; add one"));
+        return Err(validate::no_user_message());
     }
     if model::is_gemma(target.model) {
         if let Some(first) = contents.iter_mut().find(|content| content.role == "user") {

@@ -8,7 +8,7 @@ use crate::chat::{
 };
 use crate::error::Error;
 use crate::wire::part_name::{misplaced, misplaced_in_result};
-use crate::wire::{Target, media, tool_input};
+use crate::wire::{Target, media, tool_input, validate};
 
 /// Writes `messages` (`Message` in `api/types.go`).
 ///
@@ -50,7 +50,7 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
     let is_asked = |message: &Value| message["role"] == "user" || message["role"] == "tool";
     match written.iter().any(is_asked) {
         true => Ok(written),
-        false => Err(Error::invalid_request("the request has no user message; add one")),
+        false => Err(validate::no_user_message()),
     }
 }
 
