@@ -9,7 +9,9 @@ use support::{client, loopback, vendor_client};
 use tollgate::chat::{Format, JsonSchema};
 use tollgate::cost::{Budget, CostConfig, Money, Price, Prices};
 use tollgate::testing::Reply;
-use tollgate::{ChatRequest, ErrorKind, Image, Message, Part, ReasoningEffort, Tool};
+use tollgate::{
+    ChatRequest, ErrorKind, Image, Message, Part, ReasoningEffort, Role, Tool, ToolCall, ToolResult,
+};
 
 fn raw(body: &Value) -> Reply {
     Reply::raw(200, "application/json", body.to_string().into_bytes())
@@ -134,6 +136,46 @@ fn a_last_assistant_message_is_marked_where_a_server_wants_that() {
         client.chat([Message::assistant("It is"), Message::user("Capital?")]).unwrap();
         let sent = server.requests().pop().unwrap().json()["messages"].to_string();
         assert!(!sent.contains("prefix") && !sent.contains("partial"), "{provider} {sent}");
+    }
+}
+
+#[test]
+fn a_user_message_right_after_a_tool_result_is_refused_where_a_server_rejects_it() {
+    let server = loopback();
+    let call = || Message::new(Role::Assistant, [ToolCall::new("c1", "f", "{}")]);
+    let result = || Message::tool_result("c1", "secret");
+    let both = Message::user("secret").with(ToolResult::new("c1", "x"));
+    let mistral = vendor_client(&server, "mistral");
+    let groq = vendor_client(&server, "groq");
+    for (messages, next) in [
+        (vec![Message::user("a"), call(), result(), Message::user("b")], "a user message"),
+        (vec![Message::user("a"), call(), both], "a user message"),
+        // Results move to their call.
+        (vec![Message::user("a"), call(), Message::user("b"), result()], "a user message"),
+        (
+            vec![Message::user("a"), call(), result(), Message::system("b"), Message::user("c")],
+            "a system message",
+        ),
+    ] {
+        let count = server.request_count();
+        let error = mistral.chat(messages.clone()).unwrap_err();
+        assert_eq!((error.kind(), server.request_count()), (ErrorKind::InvalidRequest, count));
+        assert!(error.message().contains(next), "{error}");
+        assert!(error.message().contains("Message::assistant"), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        groq.chat(messages).unwrap();
+    }
+    for messages in [
+        vec![Message::user("a"), call(), result()],
+        vec![
+            Message::user("a"),
+            call(),
+            result(),
+            Message::assistant("Understood."),
+            Message::user("b"),
+        ],
+    ] {
+        mistral.chat(messages).unwrap();
     }
 }
 

@@ -151,6 +151,9 @@ pub(super) static ROWS: &[Row] = &[
     // `none` (docs.mistral.ai/inference/conversations/reasoning). Streams always report usage. Thinking goes back with every message: "Do not strip `ThinkChunk` from assistant
     // messages" (docs.mistral.ai, /studio/conversations/reasoning, "Multi-turn conversations").
     // Without `prefix` it rejects a last message of the assistant (huggingface/smolagents #757).
+    // It answers 400, "Unexpected role 'user' after role 'tool'", to a user message right after a
+    // tool result (datapizza-labs/datapizza-ai #98; `_validate_message_order` in mistral-common
+    // accepts only an assistant or tool message there).
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -171,6 +174,7 @@ pub(super) static ROWS: &[Row] = &[
                 log_probabilities: false,
                 refusals: false,
                 prefill: Prefill::Prefix,
+                user_after_tool_result: false,
                 ..FOLLOWER
             })
     }),

@@ -94,6 +94,9 @@ pub struct Dialect {
     /// How a request asks the model to continue its last message. Default:
     /// [`Prefill::Unmarked`].
     pub prefill: Prefill,
+    /// Whether a user or system message may come right after a tool result. If false, such a
+    /// conversation is an error. Default: true.
+    pub user_after_tool_result: bool,
 }
 
 impl Dialect {
@@ -122,6 +125,7 @@ impl Dialect {
         log_probabilities: true,
         refusals: true,
         prefill: Prefill::Unmarked,
+        user_after_tool_result: true,
     };
 }
 

@@ -57,10 +57,32 @@ pub(super) fn encode(messages: &[Message], target: Target<'_>) -> Result<Vec<Val
             Role::Tool => tool_results::encode(&place, message, &mut out)?,
         }
     }
+    if !dialect.user_after_tool_result {
+        check_after_results(&out, target)?;
+    }
     if messages.last().is_some_and(|last| last.role == Role::Assistant) {
         mark_prefill(out.last_mut(), dialect.prefill);
     }
     Ok(out)
+}
+
+/// Refuses a user or system message right after a tool result. A message of ours between them would
+/// put words into the model's mouth, so the caller decides what it says.
+fn check_after_results(encoded: &[Value], target: Target<'_>) -> Result<(), Error> {
+    let role = |message: usize| encoded.get(message)?.get("role")?.as_str();
+    let refused = (1..encoded.len()).find_map(|place| match (role(place - 1), role(place)) {
+        (Some("tool"), Some(next)) if next != "tool" && next != "assistant" => Some(next),
+        _ => None,
+    });
+    match refused {
+        None => Ok(()),
+        Some(next) => Err(Error::invalid_request(format!(
+            "the conversation has a {next} message right after a tool result, which {} rejects; \
+             send the results alone and add the model's answer first, or put a message such as \
+             Message::assistant(\"Understood.\") between them",
+            target.provider
+        ))),
+    }
 }
 
 /// Marks the last message as the start of the answer. A message with calls is none.
