@@ -296,8 +296,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// As for [`chat`](Self::chat), and [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded) if a
-    /// budget refuses it.
+    /// As for [`chat`](Self::chat), and [`CostUnknown`](crate::ErrorKind::CostUnknown) if a budget
+    /// applies.
     pub fn send(&self, request: RawRequest) -> Result<RawResponse, Error> {
         self.caller.raw(&request)
     }

@@ -57,7 +57,7 @@ impl Operation for Raw<'_> {
                 );
                 if caller.settings.costs.is_held(&plan.tags(&request.tags)) {
                     return Err(Error::new(
-                        ErrorKind::BudgetExceeded,
+                        ErrorKind::CostUnknown,
                         "a budget applies to this request, but its maximum cost is unknown; make the \
                          budget soft, or send the request with a client without it",
                     ));

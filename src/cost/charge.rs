@@ -209,7 +209,9 @@ pub(super) fn may_be_billed(error: &Error) -> bool {
         // The provider reported the error in place of an answer.
         (_, Some(_)) => false,
         // Refused by this crate.
-        (ErrorKind::InvalidRequest | ErrorKind::Configuration, None) => false,
+        (ErrorKind::InvalidRequest | ErrorKind::Configuration | ErrorKind::CostUnknown, None) => {
+            false
+        }
         (_, None) => true,
     }
 }

@@ -29,7 +29,7 @@ pub(super) type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum UnknownModel {
-    /// Refuse the call with an error of kind [`BudgetExceeded`](ErrorKind::BudgetExceeded),
+    /// Refuse the call with an error of kind [`CostUnknown`](ErrorKind::CostUnknown),
     /// because no budget can limit a call without a price.
     Refuse,
     /// Use this price.

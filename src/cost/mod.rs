@@ -19,7 +19,8 @@
 //! prices    Prices::find(provider, model)       → Price
 //! plan      request as it is sent               → CallPlan: provider, model, tags, upper bound
 //! reserve   CallPlan × Price → the most it can cost, reserved in the Ledger for every Budget
-//!           that applies, or for none of them   → Reservation | Error of kind BudgetExceeded
+//!           that applies, or for none of them   → Reservation | Error of kind BudgetExceeded or
+//!                                                CostUnknown
 //! send      Reservation::send                   → Charge
 //! settle    Charge::settle(Bill)                → Cost; the rest of the reservation is released
 //! record    CallRecord → CostReport, CostEvents, BudgetAlert

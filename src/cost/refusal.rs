@@ -78,8 +78,8 @@ impl std::error::Error for BudgetRefusal {}
 impl Error {
     /// The budget that refused the call, for an error of kind
     /// [`BudgetExceeded`](crate::ErrorKind::BudgetExceeded): what is left of it, what the call
-    /// could have cost, and when it would fit. `None` if no price is known, if nothing bounds what
-    /// the call can cost, or if a stream was stopped at the per-request limit.
+    /// could have cost, and when it would fit. `None` if a stream was stopped at the per-request
+    /// limit.
     ///
     /// ```no_run
     /// # let client = tollgate::Client::openai("gpt-4o-mini").unwrap();

@@ -147,7 +147,7 @@ impl CostTracker {
     ///
     /// # Errors
     ///
-    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if there is no price and
+    /// [`CostUnknown`](ErrorKind::CostUnknown) if there is no price and
     /// [`UnknownModel::Refuse`] applies; the call then counts as unpriced. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be written.
     pub fn track(&self, plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
         let at = self.now();

@@ -52,6 +52,10 @@ pub enum ErrorKind {
     /// was not sent, or the client stopped a stream that reached the limit per request. Earlier
     /// attempts of the same call may have been sent: see [`attempts`](super::Error::attempts).
     BudgetExceeded,
+    /// A budget applies to the call, but nobody knows what the call can cost: the model has no known
+    /// price, or nothing limits what the call can use. The message says what to set. The attempt was
+    /// not sent; earlier attempts of the same call may have been.
+    CostUnknown,
     /// The ledger that budgets are kept in cannot be read or written. The attempt was not sent;
     /// earlier attempts of the same call may have been.
     Ledger,
@@ -79,6 +83,7 @@ impl ErrorKind {
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::CostUnknown => "cost_unknown",
             Self::Ledger => "ledger",
         }
     }
@@ -116,6 +121,7 @@ impl ErrorKind {
             Self::Cancelled => "cancelled",
             Self::Configuration => "configuration error",
             Self::BudgetExceeded => "budget exceeded",
+            Self::CostUnknown => "cost unknown",
             Self::Ledger => "budget ledger failed",
         }
     }

@@ -51,9 +51,7 @@ impl Ending {
         match error {
             None => Self::Answered,
             Some(error) if error.is_cancelled() => Self::Cancelled,
-            Some(error) if error.kind() == ErrorKind::BudgetExceeded && attempts.is_empty() => {
-                Self::Refused
-            }
+            Some(error) if attempts.is_empty() && is_refusal(error) => Self::Refused,
             Some(_) => Self::Failed,
         }
     }
@@ -67,6 +65,11 @@ impl Ending {
             Self::Refused => "refused",
         }
     }
+}
+
+/// Whether a budget refused the call, because of what it costs or because nobody knows that.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::CostUnknown)
 }
 
 impl CallEnd<'_> {

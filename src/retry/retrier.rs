@@ -239,7 +239,11 @@ impl Retrier<'_> {
 fn hides_the_cause(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Timeout | ErrorKind::Cancelled | ErrorKind::BudgetExceeded | ErrorKind::Ledger
+        ErrorKind::Timeout
+            | ErrorKind::Cancelled
+            | ErrorKind::BudgetExceeded
+            | ErrorKind::CostUnknown
+            | ErrorKind::Ledger
     )
 }
 

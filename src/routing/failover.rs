@@ -61,7 +61,11 @@ pub(super) fn decide(failed: &Failed<'_>, others: Others, rules: Rules) -> Decis
             }
             others.any
         }
-        Kind::InvalidRequest | Kind::Cancelled | Kind::BudgetExceeded | Kind::Ledger => false,
+        Kind::InvalidRequest
+        | Kind::Cancelled
+        | Kind::BudgetExceeded
+        | Kind::CostUnknown
+        | Kind::Ledger => false,
     };
     match moves {
         false => same,
@@ -133,6 +137,7 @@ mod tests {
             (Kind::ContentPolicy, 400, ANY, reroute, Decision::FailOver),
             (Kind::InvalidRequest, 400, larger, reroute, stop),
             (Kind::BudgetExceeded, 0, larger, reroute, stop),
+            (Kind::CostUnknown, 0, larger, reroute, stop),
             (Kind::Authentication, 401, Others::default(), RULES, stop),
         ] {
             let error = of(kind, status);

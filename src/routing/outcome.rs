@@ -34,6 +34,7 @@ pub(crate) fn outcome(error: &Error, rest: Duration) -> Outcome {
         | Kind::Cancelled
         | Kind::Configuration
         | Kind::BudgetExceeded
+        | Kind::CostUnknown
         | Kind::Ledger => Outcome::Neutral,
     }
 }

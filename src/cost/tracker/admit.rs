@@ -29,13 +29,16 @@ impl CostTracker {
     ///
     /// # Errors
     ///
-    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if a budget cannot pay for the call, if no
-    /// price is known or assumed, or if a hard budget applies and the plan does not state how
-    /// many [input](CallPlan::input_tokens) and [output tokens](CallPlan::output_tokens) the call
-    /// can use. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be read or written.
+    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if a budget cannot pay for the call.
+    /// [`CostUnknown`](ErrorKind::CostUnknown) if no price is known or assumed, or if a hard budget
+    /// applies and the plan does not state how many [input](CallPlan::input_tokens) and [output
+    /// tokens](CallPlan::output_tokens) the call can use. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
         let reserved = self.reserve_again(plan);
-        if reserved.as_ref().is_err_and(|error| error.kind() == ErrorKind::BudgetExceeded) {
+        let is_refusal = |error: &Error| {
+            matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::CostUnknown)
+        };
+        if reserved.as_ref().is_err_and(is_refusal) {
             self.inner.state.lock().totals.refused();
         }
         reserved
@@ -158,7 +161,7 @@ impl CostTracker {
     ///
     /// # Errors
     ///
-    /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if there is no upper bound and a hard budget
+    /// [`CostUnknown`](ErrorKind::CostUnknown) if there is no upper bound and a hard budget
     /// applies.
     pub(crate) fn measure(
         &self,
@@ -192,7 +195,7 @@ impl CostTracker {
             }
             Err(unbounded) if self.is_held(plan) => {
                 self.inner.state.lock().totals.refused();
-                Err(Error::new(ErrorKind::BudgetExceeded, unbounded.to_string()))
+                Err(Error::new(ErrorKind::CostUnknown, unbounded.to_string()))
             }
             Err(_) => Ok(()),
         }

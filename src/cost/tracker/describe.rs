@@ -89,7 +89,7 @@ pub(super) fn unknown_price(plan: &CallPlan) -> Error {
         false => format!(" ({prices:?} in the price table)"),
     };
     Error::new(
-        ErrorKind::BudgetExceeded,
+        ErrorKind::CostUnknown,
         format!(
             "no price is known for model {model:?} of {provider:?}{known_as}, and a budget needs \
              one; set one with Prices::set, or change CostConfig::unknown_model"
@@ -100,7 +100,7 @@ pub(super) fn unknown_price(plan: &CallPlan) -> Error {
 /// The error for a plan without an upper bound on its input or output, under a hard budget.
 pub(super) fn unstated_tokens(what: &str) -> Error {
     Error::new(
-        ErrorKind::BudgetExceeded,
+        ErrorKind::CostUnknown,
         format!(
             "the plan has no upper bound on {what} tokens, and a budget needs one; set \
              CallPlan::{what}_tokens, to 0 if there are none"

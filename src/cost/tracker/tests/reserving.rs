@@ -112,7 +112,7 @@ fn an_unknown_model_is_refused_only_if_there_are_budgets() {
     let new = || CallPlan::new("openai", "new").output_tokens(50);
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.reserve(new()).unwrap_err();
-    assert_eq!((error.kind(), error.budget()), (ErrorKind::BudgetExceeded, None));
+    assert_eq!((error.kind(), error.budget()), (ErrorKind::CostUnknown, None));
     assert_eq!(
         error.message(),
         "no price is known for model \"new\" of \"openai\", and a budget needs one; set one with \
@@ -134,7 +134,7 @@ fn a_request_without_an_upper_bound_is_refused_and_counted() {
     let unbounded = |_: &ModelLimits<'_>| Err(Unbounded::Input("a file by its id".into()));
     let costs = tracker([Budget::total(picos(100_000))]);
     let error = costs.measure(&mut super::plan(), Some(256), unbounded).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::BudgetExceeded, "{error}");
+    assert_eq!(error.kind(), ErrorKind::CostUnknown, "{error}");
     assert_eq!(costs.report().refused, 1);
     // A soft budget lets it pass and reserves nothing.
     let costs = tracker([Budget::total(picos(1)).soft()]);
@@ -228,7 +228,7 @@ fn a_plan_without_limits_is_refused_under_a_hard_budget() {
             (new().input_tokens(1), "CallPlan::output_tokens"),
         ] {
             let error = costs.reserve(plan).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::BudgetExceeded);
+            assert_eq!(error.kind(), ErrorKind::CostUnknown);
             assert!(error.message().contains(missing), "{error}");
         }
         assert_eq!(costs.report().refused, 3);
