@@ -4,11 +4,11 @@ mod support;
 
 use serde_json::json;
 use std::time::Duration;
-use support::{KEY, builder, client, loopback};
+use support::{KEY, builder, client, loopback, vendor_client};
 use tollgate::testing::{Reply, Request};
 use tollgate::{
-    ChatRequest, FinishReason, Image, Message, Part, ResponseFormat, Role, Tool, ToolCall,
-    ToolChoice, ToolResult, UsageSource,
+    ChatRequest, ErrorKind, FinishReason, Image, Message, Part, ResponseFormat, Role, Tool,
+    ToolCall, ToolChoice, ToolResult, UsageSource,
 };
 
 const BOTH: [&str; 2] = ["openai", "anthropic"];
@@ -93,6 +93,33 @@ fn a_model_without_chat_uses_text_completions() {
 }
 
 #[test]
+fn a_vendor_without_text_completions_is_refused_before_sending() {
+    let server = loopback();
+    for provider in ["cohere-openai", "gemini-openai", "groq", "mistral", "perplexity"] {
+        let client = vendor_client(&server, provider);
+        for error in [
+            client.complete("hi").unwrap_err(),
+            client.complete_stream("hi").map(drop).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
+            let expected = format!("{provider} has no text completions; use Client::chat");
+            assert!(error.message().contains(&expected), "{error}");
+        }
+        client.chat("hi").unwrap();
+    }
+    // Where nobody knows, the server's bare 404 gets an explanation.
+    server.on(
+        |request| request.path().ends_with("/v1/completions"),
+        Reply::raw(404, "application/json", r#"{"detail":"Not Found"}"#),
+    );
+    let error = vendor_client(&server, "vllm").complete("hi").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("no text completions, use Client::chat"), "{error}");
+    let error = vendor_client(&server, "vllm").chat("hi");
+    assert!(error.is_ok(), "{error:?}");
+}
+
+#[test]
 fn what_text_completions_cannot_do_is_refused_before_sending() {
     let server = loopback();
     let client = client(&server, "openai");
@@ -102,7 +129,7 @@ fn what_text_completions_cannot_do_is_refused_before_sending() {
         ChatRequest::from("hi").response_format(ResponseFormat::JsonObject),
     ] {
         let error = client.complete(request).unwrap_err();
-        assert_eq!(error.kind(), tollgate::ErrorKind::InvalidRequest, "{error}");
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{error}");
     }
     assert_eq!(server.connections().opened, 0);
 }

@@ -84,8 +84,12 @@ impl Chat<'_> {
         if !self.completion {
             return Ok(Wire::chat(format, &target.model));
         }
-        Wire::completions(format).ok_or_else(|| {
-            Error::invalid_request("this provider has no text completions; use chat() instead")
+        let wire = Wire::completions(format).filter(|_| profile.dialect.text_completions);
+        wire.ok_or_else(|| {
+            Error::invalid_request(format!(
+                "{} has no text completions; use Client::chat instead",
+                profile.id
+            ))
         })
     }
 }

@@ -101,6 +101,7 @@ pub(super) static ROWS: &[Row] = &[
             .key_variables(["FRIENDLI_TOKEN", "FRIENDLIAI_API_KEY"])
             .dialect(FOLLOWER)
     }),
+    // "Gemini only implements the chat-completion API" (IBM/AI-SDK-Db2-IBMi #32).
     Row::chat(
         "gemini-openai",
         &["google-openai"],
@@ -111,18 +112,19 @@ pub(super) static ROWS: &[Row] = &[
                 .docs("https://ai.google.dev/gemini-api/docs/openai")
                 .key_variables(["GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENERATIVE_AI_API_KEY"])
                 .prices("google")
-                .dialect(FOLLOWER)
+                .dialect(Dialect { text_completions: false, ..FOLLOWER })
         },
     ),
     // Refuses message members that are not in its schema, even those of its own answers:
-    // "property 'reasoning' is unsupported" (karthink/gptel #774).
+    // "property 'reasoning' is unsupported" (karthink/gptel #774). Text completions are not supported
+    // (the page in `docs`, "Currently Unsupported OpenAI Features").
     Row::chat("groq", &[], "https://api.groq.com/openai/v1", |profile| {
         profile
             .docs("https://console.groq.com/docs/openai")
             .base_url_variables(["GROQ_API_BASE"])
             .host_variables(["GROQ_BASE_URL"])
             .key_variables(["GROQ_API_KEY"])
-            .dialect(Dialect { unknown_members: false, ..FOLLOWER })
+            .dialect(Dialect { unknown_members: false, text_completions: false, ..FOLLOWER })
     }),
     // Neither `parallel_tool_calls` nor a function's `strict` is on its page.
     Row::chat("huggingface", &["hf"], "https://router.huggingface.co/v1", |profile| {

@@ -74,7 +74,8 @@ pub(super) static ROWS: &[Row] = &[
                 ..MAX_COMPLETION
             })
     }),
-    // `parallel_tool_calls` is in its list of unsupported parameters.
+    // `parallel_tool_calls` is in its list of unsupported parameters. It has "chat completions" and
+    // "text embeddings generation" (docs.cohere.com/changelog/compatibility-api), no text completions.
     Row::chat(
         "cohere-openai",
         &["cohere-compat"],
@@ -86,7 +87,11 @@ pub(super) static ROWS: &[Row] = &[
                 .docs("https://docs.cohere.com/docs/compatibility-api")
                 .key_variables(["COHERE_API_KEY", "CO_API_KEY"])
                 .prices("cohere")
-                .dialect(Dialect { parallel_tool_calls: false, ..FOLLOWER })
+                .dialect(Dialect {
+                    parallel_tool_calls: false,
+                    text_completions: false,
+                    ..FOLLOWER
+                })
         },
     ),
     // V4 requires `reasoning_content` on every assistant message while it thinks (guide "Thinking
@@ -153,7 +158,8 @@ pub(super) static ROWS: &[Row] = &[
     // Without `prefix` it rejects a last message of the assistant (huggingface/smolagents #757).
     // It answers 400, "Unexpected role 'user' after role 'tool'", to a user message right after a
     // tool result (datapizza-labs/datapizza-ai #98; `_validate_message_order` in mistral-common
-    // accepts only an assistant or tool message there).
+    // accepts only an assistant or tool message there). It completes text at `/fim/completions` alone
+    // (mistralai/client-python, `docs/sdks/fim`).
     Row::chat("mistral", &["mistralai"], "https://api.mistral.ai/v1", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -175,6 +181,7 @@ pub(super) static ROWS: &[Row] = &[
                 refusals: false,
                 prefill: Prefill::Prefix,
                 user_after_tool_result: false,
+                text_completions: false,
                 ..FOLLOWER
             })
     }),
@@ -200,7 +207,8 @@ pub(super) static ROWS: &[Row] = &[
             })
     }),
     // Turns must alternate (its error `invalid_message`), names are not in its schema (perplexityai SDK
-    // 0.46.1), and JSON mode needs a schema (docs.perplexity.ai, "Structured Outputs").
+    // 0.46.1), and JSON mode needs a schema (docs.perplexity.ai, "Structured Outputs"). It has no text
+    // completions (getmaxim.ai/bifrost/guides/providers/perplexity).
     Row::chat("perplexity", &["perplexity_ai"], "https://api.perplexity.ai", |profile| {
         profile
             .model_names(ModelNames::Plain)
@@ -212,6 +220,7 @@ pub(super) static ROWS: &[Row] = &[
                 message_names: false,
                 reasoning_back: ReasoningBack::Never,
                 response_formats: ResponseFormats::JsonSchema,
+                text_completions: false,
                 ..FOLLOWER
             })
     }),

@@ -97,6 +97,9 @@ pub struct Dialect {
     /// Whether a user or system message may come right after a tool result. If false, such a
     /// conversation is an error. Default: true.
     pub user_after_tool_result: bool,
+    /// Whether the server has text completions. If false,
+    /// [`Client::complete`](crate::Client::complete) is an error. Default: true.
+    pub text_completions: bool,
 }
 
 impl Dialect {
@@ -126,6 +129,7 @@ impl Dialect {
         refusals: true,
         prefill: Prefill::Unmarked,
         user_after_tool_result: true,
+        text_completions: true,
     };
 }
 

@@ -137,6 +137,10 @@ fn advice(sent: &Sent) -> String {
         );
     }
     let (base, endpoint) = split(path);
+    let what = match path.ends_with("/completions") && !path.ends_with("/chat/completions") {
+        true => format!("{what}; if the server has no text completions, use Client::chat"),
+        false => what,
+    };
     match endpoint {
         Some(endpoint) if is_repeated(base, endpoint) => {
             format!("{what}; it must end before {}", endpoint.start())
