@@ -1,6 +1,6 @@
 //! Decides where the body of a response ends, and whether its connection can be used again.
 
-use super::head::Head;
+use super::head::{Head, is_token};
 
 /// How a response ends (RFC 9112 sections 6.3 and 9.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,8 @@ impl Fields {
             });
         } else if is(CONNECTION) {
             for option in list(value) {
-                self.says_close |= option.eq_ignore_ascii_case(b"close");
+                // A list that is not one of tokens (RFC 9110 section 7.6.1) promises nothing.
+                self.says_close |= option.eq_ignore_ascii_case(b"close") || !is_token(option);
                 self.says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
             }
         }

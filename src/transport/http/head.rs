@@ -84,6 +84,11 @@ pub(super) fn is_value(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & VALUE != 0
 }
 
+/// Whether these bytes may be a token, or nothing, which a list allows (RFC 9110 section 5.6).
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| is_name(*byte))
+}
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
