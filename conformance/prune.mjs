@@ -13,6 +13,10 @@
 // refuses `nullable` without `type`, and Prism then accepts every request. The script writes these
 // as "this schema or null". It also offers `oneOf` whose choices overlap: a message with a list of
 // texts fits two of them, so that OpenAI's own examples fail. `oneOf` becomes `anyOf`.
+//
+// Most files do not forbid unknown members, so that a misspelled one would pass. The script forbids
+// them wherever a schema lists its members, unless it says what others may be. For this it merges
+// the parts of each `allOf`, since each part alone would reject the members of the others.
 
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -68,4 +72,48 @@ function corrected(value) {
   if (typeof nullable !== "boolean" || rest.type !== undefined) return { ...rest, nullable };
   return nullable ? { anyOf: [rest, { type: "null" }] } : rest;
 }
-console.log(JSON.stringify(corrected(pruned), null, 1));
+
+// The schema with its `$ref` and `allOf` replaced by what they stand for, one level deep.
+function merged(schema) {
+  if (typeof schema?.$ref === "string") {
+    const { $ref, ...rest } = schema;
+    const names = $ref.replace(/^#\//, "").split("/");
+    const found = names.reduce(
+      (from, name) => from[name.replaceAll("~1", "/").replaceAll("~0", "~")],
+      result,
+    );
+    return merged({ ...found, ...rest });
+  }
+  if (!Array.isArray(schema?.allOf)) return schema;
+  const { allOf, ...rest } = schema;
+  const parts = [...allOf.map(merged), rest];
+  // A choice among several schemas cannot be merged.
+  if (parts.some((part) => part.anyOf)) return schema;
+  const properties = Object.assign({}, ...parts.map((part) => part.properties));
+  const required = [...new Set(parts.flatMap((part) => part.required ?? []))];
+  const whole = Object.assign({}, ...parts);
+  if (Object.keys(properties).length > 0) whole.properties = properties;
+  if (required.length > 0) whole.required = required;
+  return whole;
+}
+
+// Forbids members that a schema does not list. `named` says that the keys of `value` are names of
+// members or schemas, not keywords.
+function closed(value, named = false) {
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map((inner) => closed(inner));
+  const whole = named || !value.allOf ? value : merged(value);
+  const open = !named && whole.properties && !whole.allOf && !whole.anyOf;
+  const entries = Object.entries(whole).map(([name, inner]) => {
+    if (["example", "examples", "default", "enum"].includes(name) && !named) return [name, inner];
+    // The parts of an `allOf` that cannot be merged stay open.
+    if (name === "allOf" && !named) return [name, inner];
+    return [name, closed(inner, !named && ["properties", "schemas"].includes(name))];
+  });
+  const result = Object.fromEntries(entries);
+  if (open && result.additionalProperties === undefined) result.additionalProperties = false;
+  return result;
+}
+
+const result = corrected(pruned);
+console.log(JSON.stringify(closed(result), null, 1));

@@ -3,45 +3,56 @@
 use std::time::Duration;
 
 use tollgate::chat::Format;
-use tollgate::{Client, ClientBuilder, RetryConfig};
+use tollgate::provider::AwsCredentials;
+use tollgate::{ApiKey, Client, ClientBuilder, RetryConfig};
 
 pub(crate) const USAGE: &str = "\
-usage: conformance requests PROVIDER BASE_URL [OPTION…]
-       conformance answers  PROVIDER BASE_URL [OPTION…]
+usage: conformance SERVER…                            starts these servers, and checks each
+       conformance requests PROVIDER BASE_URL [OPTION…]  a server that checks requests
+       conformance answers  PROVIDER BASE_URL [OPTION…]  a server that answers
 
-  requests   a server that checks requests, such as Prism
-  answers    a server that answers, such as llama.cpp's
+  SERVER           prism, aimock, litellm or llamacpp. The README names the environment variables
+                   that say where they are.
 
   --format FORMAT  the wire format, such as openai_responses; default: the provider's
   --model MODEL    the model's name; default: some-model
   --key KEY        the key; default: sk-test
   --only TEXT      only the cases whose name contains this
-  --faults         answers: also aimock's faults and an error for the prompt \"Please fail.\"
+  --faults         answers: also the faults of aimock
+  --errors         answers: also a wrong key and an unknown model
+  --signed         answers: signs requests to Bedrock, instead of sending a key
   --show           requests: prints each request's body";
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Command {
-    Requests,
-    Answers,
-}
-
+/// A run against one server.
+#[derive(Clone)]
 pub(crate) struct Arguments {
-    pub(crate) command: Command,
     pub(crate) provider: String,
     pub(crate) base_url: String,
     pub(crate) format: Option<Format>,
+    pub(crate) model: String,
+    /// Default: `model`.
+    pub(crate) embedding_model: Option<String>,
+    pub(crate) key: String,
     pub(crate) only: Option<String>,
     pub(crate) faults: bool,
+    pub(crate) errors: bool,
+    pub(crate) moderation: bool,
+    /// The server answers with the words of `fixtures.json`.
+    pub(crate) scripted: bool,
+    pub(crate) signed: bool,
     pub(crate) show: bool,
-    model: String,
-    key: String,
 }
 
-impl Arguments {
+pub(crate) enum Command {
+    Requests(Arguments),
+    Answers(Arguments),
+    Servers(Vec<String>),
+}
+
+impl Command {
     pub(crate) fn parse(words: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut named = Vec::new();
-        let (mut format, mut only, mut faults, mut show) = (None, None, false, false);
-        let (mut model, mut key) = ("some-model".to_owned(), "sk-test".to_owned());
+        let mut arguments = Arguments::new("", "");
         let mut words = words;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("{word} needs a value"));
@@ -49,32 +60,57 @@ impl Arguments {
                 "--format" => {
                     let name = value()?;
                     let read = serde_json::from_value(name.clone().into());
-                    format = Some(read.map_err(|_| format!("no wire format is called {name:?}"))?);
+                    arguments.format =
+                        Some(read.map_err(|_| format!("no wire format is called {name:?}"))?);
                 }
-                "--model" => model = value()?,
-                "--key" => key = value()?,
-                "--only" => only = Some(value()?),
-                "--faults" => faults = true,
-                "--show" => show = true,
+                "--model" => arguments.model = value()?,
+                "--key" => arguments.key = value()?,
+                "--only" => arguments.only = Some(value()?),
+                "--faults" => arguments.faults = true,
+                "--errors" => arguments.errors = true,
+                "--signed" => arguments.signed = true,
+                "--show" => arguments.show = true,
                 option if option.starts_with('-') => {
                     return Err(format!("unknown option {option}"));
                 }
                 _ => named.push(word),
             }
         }
-        let Ok([command, provider, base_url]) = <[String; 3]>::try_from(named) else {
-            return Err("three words are needed".to_owned());
+        let words: Vec<&str> = named.iter().map(String::as_str).collect();
+        let (command, provider, base_url): (fn(Arguments) -> Self, _, _) = match words[..] {
+            ["requests", provider, base_url] => (Self::Requests, provider, base_url),
+            ["answers", provider, base_url] => (Self::Answers, provider, base_url),
+            ["requests" | "answers", ..] => {
+                return Err(format!("{} needs a provider and a base URL", words[0]));
+            }
+            [] => return Err("name a server or a command".to_owned()),
+            _ => return Ok(Self::Servers(named)),
         };
-        let command = match command.as_str() {
-            "requests" => Command::Requests,
-            "answers" => Command::Answers,
-            other => return Err(format!("unknown command {other:?}")),
-        };
-        Ok(Self { command, provider, base_url, format, only, faults, show, model, key })
+        Ok(command(Arguments {
+            provider: provider.to_owned(),
+            base_url: base_url.to_owned(),
+            ..arguments
+        }))
     }
+}
 
-    pub(crate) fn wants(&self, case: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| case.contains(only.as_str()))
+impl Arguments {
+    pub(crate) fn new(provider: &str, base_url: impl Into<String>) -> Self {
+        Self {
+            provider: provider.to_owned(),
+            base_url: base_url.into(),
+            format: None,
+            model: "some-model".to_owned(),
+            embedding_model: None,
+            key: "sk-test".to_owned(),
+            only: None,
+            faults: false,
+            errors: false,
+            moderation: false,
+            scripted: false,
+            signed: false,
+            show: false,
+        }
     }
 
     /// A client of the server at this URL, without retries.
@@ -83,13 +119,24 @@ impl Arguments {
     }
 
     pub(crate) fn builder(&self, base_url: &str) -> ClientBuilder {
-        Client::builder()
+        let builder = Client::builder()
             .provider(self.provider.as_str())
             .model(self.model.as_str())
-            .api_key(self.key.as_str())
             .base_url(base_url)
             .allow_plain_http(true)
             .timeout(Duration::from_secs(120))
-            .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
+            .retry(RetryConfig { max_retries: 0, ..RetryConfig::default() });
+        let key = self.key.clone();
+        match self.provider.as_str() {
+            "vertex" => builder
+                .project("a-project")
+                .location("us-central1")
+                .credentials(move || Ok(ApiKey::from(key.as_str()))),
+            "bedrock" if self.signed => builder
+                .location("eu-west-1")
+                .credentials(AwsCredentials::new("AKIDEXAMPLE", key).region("eu-west-1")),
+            "bedrock" => builder.location("eu-west-1").api_key(key),
+            _ => builder.api_key(key),
+        }
     }
 }

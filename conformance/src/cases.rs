@@ -296,14 +296,20 @@ pub(crate) fn all(provider: &str, format: Format) -> Vec<Case> {
     whole.chain(streams).chain(completions).collect()
 }
 
-pub(crate) fn embeddings() -> [(&'static str, EmbedRequest); 6] {
+pub(crate) fn embeddings(provider: &str) -> [(&'static str, EmbedRequest); 7] {
     let two = || EmbedRequest::new(["Snow fell.", "It is cold."]);
+    // Cohere's models need an input type.
+    let typed = |request: EmbedRequest| match provider {
+        "cohere" => request.input_type(InputType::Document),
+        _ => request,
+    };
     [
-        ("one text", EmbedRequest::from("Snow fell.")),
-        ("two texts", two()),
-        ("dimensions", two().dimensions(256)),
+        ("one text", typed(EmbedRequest::from("Snow fell."))),
+        ("two texts", typed(two())),
+        ("dimensions", typed(two().dimensions(256))),
         ("a query", two().input_type(InputType::Query)),
         ("a document", two().input_type(InputType::Document)),
-        ("truncation", two().truncation(Truncation::End)),
+        ("truncation", typed(two().truncation(Truncation::End))),
+        ("no truncation", typed(two().truncation(Truncation::Off))),
     ]
 }

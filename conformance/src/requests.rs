@@ -12,9 +12,12 @@ use ureq::http::Uri;
 
 use crate::arguments::Arguments;
 use crate::cases::{self, Case, Delivery};
+use crate::report::{Outcome, Report};
 
-/// Returns how many requests the server rejected, or why the run is worth nothing.
-pub(crate) fn run(arguments: &Arguments) -> Result<usize, String> {
+/// # Errors
+///
+/// The server checks nothing, so that the run is worth nothing.
+pub(crate) fn run(arguments: &Arguments, report: &mut Report) -> Result<(), String> {
     let profile = Profile::builtin(&arguments.provider)
         .ok_or_else(|| format!("no provider is called {:?}", arguments.provider))?;
     let base: Uri = arguments.base_url.parse().map_err(|error| format!("{error}"))?;
@@ -27,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<usize, String> {
         loopback,
         show: arguments.show,
         checked: Vec::new(),
-        counts: [0; 3],
+        report,
     };
     if let Some(format) = arguments.format.or(profile.format) {
         for case in cases::all(&arguments.provider, format) {
@@ -37,47 +40,42 @@ pub(crate) fn run(arguments: &Arguments) -> Result<usize, String> {
                 Delivery::Completion => "completion",
             };
             let name = format!("{kind}: {}", case.name);
-            if arguments.wants(&name) {
-                run.check(&name, || send(&client, case, arguments))?;
-            }
+            run.check(&name, || send(&client, case, arguments))?;
         }
     }
     if profile.embeddings.is_some() {
-        for (name, request) in cases::embeddings() {
+        for (name, request) in cases::embeddings(&arguments.provider) {
             let name = format!("embed: {name}");
-            if arguments.wants(&name) {
-                run.check(&name, || client.embed(request).map(drop))?;
-            }
+            run.check(&name, || client.embed(request).map(drop))?;
         }
     }
-    let [accepted, rejected, refused] = run.counts;
-    println!("{accepted} accepted, {rejected} rejected, {refused} refused before sending");
-    Ok(rejected)
+    Ok(())
 }
 
-struct Run {
+struct Run<'a> {
     server: Origin,
     loopback: Loopback,
     show: bool,
     /// The paths on which the server has proven that it checks requests.
     checked: Vec<String>,
-    /// Accepted, rejected, refused before sending.
-    counts: [usize; 3],
+    report: &'a mut Report,
 }
 
-impl Run {
+impl Run<'_> {
     /// Passes the request that `call` sends on to the server, and prints what it says.
     fn check(
         &mut self,
         name: &str,
         call: impl FnOnce() -> Result<(), Error>,
     ) -> Result<(), String> {
+        if !self.report.wants(name) {
+            return Ok(());
+        }
         let before = self.loopback.requests().len();
         let outcome = call();
         let Some(request) = self.loopback.requests().into_iter().nth(before) else {
-            self.counts[2] += 1;
             let error = outcome.err().map_or(String::new(), |error| error.to_string());
-            println!("refused   {name}: {error}");
+            self.report.add(name, Outcome::Refused(error));
             return Ok(());
         };
         if self.show {
@@ -88,14 +86,13 @@ impl Run {
             self.server.prove_checks(&request)?;
         }
         let (status, body) = self.server.post(&request, request.body())?;
-        if status < 300 {
-            self.counts[0] += 1;
-            println!("accepted  {name}");
+        let outcome = if status < 300 {
+            Outcome::Accepted(String::new())
         } else {
-            self.counts[1] += 1;
-            println!("REJECTED  {name}: {status} {}", words(&body));
-            println!("          {}", request.json());
-        }
+            let sent = request.json();
+            Outcome::Rejected(format!("{status} {}\n          {sent}", words(&body)))
+        };
+        self.report.add(name, outcome);
         Ok(())
     }
 }
