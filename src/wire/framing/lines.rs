@@ -1,8 +1,6 @@
 //! Splits a byte stream into lines, for [`sse`](crate::wire::framing::sse) and
 //! [`ndjson`](crate::wire::framing::ndjson).
 
-use std::io::BufRead;
-
 use crate::error::{Error, ErrorKind};
 use crate::wire::Failure;
 
@@ -54,6 +52,16 @@ pub(in crate::wire) enum Ending {
     Lf,
 }
 
+impl Ending {
+    /// The bytes that end a line.
+    fn bytes(self) -> [u8; 2] {
+        match self {
+            Self::Any => *b"\r\n",
+            Self::Lf => *b"\n\n",
+        }
+    }
+}
+
 /// A line without its ending.
 #[derive(Debug)]
 pub(in crate::wire) enum Line<'b> {
@@ -65,8 +73,8 @@ pub(in crate::wire) enum Line<'b> {
 
 /// Splits a stream into lines.
 ///
-/// It searches each byte at most once per kind of ending, and copies it at most once, if its line
-/// arrives in several pieces. The work is therefore linear in the length of the stream, however it
+/// It searches each byte at most once, and copies it at most once, if its line arrives in several
+/// pieces. The work is therefore linear in the length of the stream, however it
 /// is cut.
 pub(in crate::wire) struct Lines {
     ending: Ending,
@@ -77,23 +85,11 @@ pub(in crate::wire) struct Lines {
     after_cr: bool,
     /// No line has ended yet, so a byte order mark may come before the next one.
     first: bool,
-    /// The next LF in the current bytes. Keeping it means that the bytes are searched for LF only
-    /// once, however many lines end in CR before it.
-    lf: Lf,
-}
-
-/// The position of the next LF.
-#[derive(Clone, Copy)]
-enum Lf {
-    Unknown,
-    /// This many bytes before the end.
-    Before(usize),
-    Nowhere,
 }
 
 impl Lines {
     pub(in crate::wire) fn new(ending: Ending, limit: usize) -> Self {
-        Self { ending, limit, partial: Vec::new(), after_cr: false, first: true, lf: Lf::Unknown }
+        Self { ending, limit, partial: Vec::new(), after_cr: false, first: true }
     }
 
     /// Takes the next line off `bytes`. If no line ends in them, returns `None` and keeps them.
@@ -105,7 +101,7 @@ impl Lines {
             self.after_cr = false;
             *bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
-        let end = self.end(bytes);
+        let end = position(self.ending.bytes(), bytes);
         let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
         if piece.len() > self.limit - self.partial.len() {
             return Err(ParseError::LineTooLong { limit: self.limit });
@@ -113,7 +109,6 @@ impl Lines {
         let Some((ending, rest)) = rest.split_first() else {
             append(&mut self.partial, piece);
             *bytes = rest;
-            self.lf = Lf::Unknown;
             return Ok(None);
         };
         *bytes = rest;
@@ -123,20 +118,6 @@ impl Lines {
         }
         append(&mut self.partial, piece);
         Ok(self.last().map(Line::Joined))
-    }
-
-    /// Finds the end of the next line.
-    fn end(&mut self, bytes: &[u8]) -> Option<usize> {
-        let lf = match self.lf {
-            Lf::Nowhere => None,
-            Lf::Before(rest) if rest < bytes.len() => Some(bytes.len() - rest - 1),
-            Lf::Before(_) | Lf::Unknown => position(b'\n', bytes),
-        };
-        self.lf = lf.map_or(Lf::Nowhere, |at| Lf::Before(bytes.len() - at - 1));
-        match self.ending {
-            Ending::Any => position(b'\r', &bytes[..lf.unwrap_or(bytes.len())]).or(lf),
-            Ending::Lf => lf,
-        }
     }
 
     /// Takes the unfinished last line; `None` if it is empty.
@@ -188,14 +169,23 @@ fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line)
 }
 
-/// Finds the first position of a byte. Std's fast search for a byte in a slice is only reachable
-/// through its reader.
-fn position(byte: u8, bytes: &[u8]) -> Option<usize> {
-    let mut rest = bytes;
-    let read = rest.skip_until(byte).unwrap_or_default();
+/// Finds the first position of one of two bytes.
+fn position([one, other]: [u8; 2], bytes: &[u8]) -> Option<usize> {
+    let is_it = |byte: u8| (byte == one) | (byte == other);
+    let mut start = blocks_without::<32>(bytes, is_it);
+    start += blocks_without::<8>(&bytes[start..], is_it);
+    let found = bytes[start..].iter().position(|byte| is_it(*byte)).map(|at| start + at);
     #[cfg(test)]
-    work::add(read);
-    read.checked_sub(1).filter(|at| bytes[*at] == byte)
+    work::add(found.map_or(bytes.len(), |at| at + 1));
+    found
+}
+
+/// Returns the length of the blocks of `N` bytes at the start that do not have a byte. The compiler
+/// turns the loop over a whole block into a few instructions; a loop that stops at the byte takes
+/// several for each.
+fn blocks_without<const N: usize>(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> usize {
+    let is_without = |block: &&[u8]| !block.iter().fold(false, |found, byte| found | is_it(*byte));
+    N * bytes.chunks_exact(N).take_while(is_without).count()
 }
 
 /// Counts the bytes that are searched and copied.
@@ -244,16 +234,15 @@ mod tests {
 
     #[test]
     fn a_line_ending_is_found_at_any_position() {
-        for length in 0..80 {
+        for length in 0..100 {
             for at in 0..=length {
                 let mut bytes = vec![b'x'; length];
                 bytes.extend(b"\n");
                 bytes[at] = b'\r';
-                let cr = bytes.iter().position(|byte| *byte == b'\r');
-                assert_eq!(position(b'\r', &bytes), cr);
-                assert_eq!(position(b'\r', &bytes[..at]), None);
                 let lf = bytes.iter().position(|byte| *byte == b'\n');
-                assert_eq!(position(b'\n', &bytes), lf);
+                assert_eq!(position(*b"\r\n", &bytes), Some(at));
+                assert_eq!(position(*b"\r\n", &bytes[..at]), None);
+                assert_eq!(position(*b"\n\n", &bytes), lf);
             }
         }
     }
