@@ -9,7 +9,7 @@ use ureq::unversioned::transport::time::Duration as UreqDuration;
 
 use super::connection::Connection;
 use super::fault::{Fault, is_hangup};
-use super::http::{Head, HeadReader, Interim};
+use super::http::{FinalHead, Head};
 use super::watch::Watch;
 use crate::cancel::Listening;
 use crate::deadline::coarse;
@@ -82,22 +82,18 @@ impl Exchange {
     /// Reads the head of the response, up to `limit` bytes, and skips interim responses. The bytes of
     /// the head stay in [`unread`](Self::unread).
     pub(super) fn head(&mut self, limit: usize) -> Result<Head, Fault> {
-        let (mut reader, mut interim) = (HeadReader::new(limit), Interim::default());
+        let mut reader = FinalHead::new(limit);
         loop {
             if self.fill()? == 0 {
                 return Err(Fault::Broken(Phase::Body, io::ErrorKind::UnexpectedEof.into()));
             }
-            loop {
-                let head = match reader.read(self.unread()) {
-                    Ok(Some(head)) => head,
-                    Ok(None) => break,
-                    Err(invalid) => return self.fail(Fault::Head(invalid)),
-                };
-                match interim.skips(&head, self.unread()) {
-                    Ok(true) => self.consume(head.length),
-                    Ok(false) => return Ok(head),
-                    Err(invalid) => return self.fail(Fault::Head(invalid)),
-                }
+            let found = match reader.read(self.unread()) {
+                Ok(found) => found,
+                Err(invalid) => return self.fail(Fault::Head(invalid)),
+            };
+            self.consume(found.skipped);
+            if let Some(head) = found.head {
+                return Ok(head);
             }
         }
     }

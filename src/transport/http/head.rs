@@ -19,6 +19,11 @@ struct Field {
 }
 
 impl Head {
+    /// A head without fields, but with room for so many.
+    fn empty(room: usize) -> Self {
+        Self { status: 0, is_http10: false, fields: Vec::with_capacity(room), length: 0 }
+    }
+
     /// The names and values, in their order. `bytes` are those the head was parsed from.
     pub(in crate::transport) fn fields<'a>(
         &'a self,
@@ -89,6 +94,19 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| is_name(*byte))
 }
 
+/// The length of what may be in a value, at the start of these bytes.
+fn value_length(bytes: &[u8]) -> usize {
+    // The compiler turns the loop over a whole block into a few instructions.
+    let is_printable = |block: &&[u8]| {
+        block.iter().fold(true, |printable, byte| printable & (*byte >= 0x20) & (*byte != 0x7f))
+    };
+    let start = BLOCK * bytes.chunks_exact(BLOCK).take_while(is_printable).count();
+    let rest = &bytes[start..];
+    start + rest.iter().position(|byte| !is_value(*byte)).unwrap_or(rest.len())
+}
+
+const BLOCK: usize = 16;
+
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
@@ -121,9 +139,7 @@ impl HeadReader {
     /// Reads heads of up to `limit` bytes.
     pub(in crate::transport) fn new(limit: usize) -> Self {
         // Enough for most heads.
-        let fields = Vec::with_capacity(24);
-        let head = Head { status: 0, is_http10: false, fields, length: 0 };
-        Self { limit, at: 0, place: Place::Start, head }
+        Self { limit, at: 0, place: Place::Start, head: Head::empty(24) }
     }
 
     /// Reads on. `bytes` are all bytes since the start of the response. Returns the head once it is
@@ -137,7 +153,8 @@ impl HeadReader {
         let window = &bytes[..bytes.len().min(self.limit)];
         if self.lines(window)? {
             self.head.length = self.at;
-            let next = Self::new(self.limit);
+            // Another head is rare.
+            let next = Self { limit: self.limit, at: 0, place: Place::Start, head: Head::empty(0) };
             return Ok(Some(std::mem::replace(self, next).head));
         }
         match bytes.len() > self.limit {
@@ -203,12 +220,10 @@ impl HeadReader {
                     self.place = Place::Value(name, self.at);
                 }
                 Place::Value(name, start) => {
-                    let rest = &bytes[self.at..];
-                    let Some(length) = rest.iter().position(|byte| !is_value(*byte)) else {
-                        self.at = bytes.len();
+                    self.at += value_length(&bytes[self.at..]);
+                    if self.at == bytes.len() {
                         return Ok(false);
-                    };
-                    self.at += length;
+                    }
                     let Some(ending) = line_end(&bytes[self.at..])? else { return Ok(false) };
                     let blanks = bytes[start..self.at].iter().rev();
                     let end = self.at - blanks.take_while(|byte| is_blank(**byte)).count();
@@ -261,7 +276,7 @@ impl HeadReader {
             Some(b' ' | b'\r' | b'\n') => {}
             Some(_) => return Err(wrong),
         }
-        let length = reason.iter().position(|byte| !is_value(*byte)).unwrap_or(reason.len());
+        let length = value_length(reason);
         if line.len() - reason.len() + length > LONGEST_STATUS_LINE {
             return Err(Invalid::Syntax("the status line is longer than 1000 bytes"));
         }

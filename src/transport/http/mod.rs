@@ -5,7 +5,7 @@
 //! ```text
 //! request   writes the request's head
 //! head      parses the response's head, in place
-//! interim   skips responses before the final one
+//! interim   skips the heads of responses before the final one
 //! framing   decides where the body ends, and whether the connection survives it
 //! body      takes the body out of the received bytes, in place
 //! chunks    decodes a chunked body
@@ -26,8 +26,8 @@ mod whole;
 
 pub(super) use body::BodyReader;
 pub(super) use framing::{End, Framing};
-pub(super) use head::{Head, HeadReader, Invalid, MAX_FIELDS};
-pub(super) use interim::Interim;
+pub(super) use head::{Head, Invalid, MAX_FIELDS};
+pub(super) use interim::FinalHead;
 pub(super) use request::{end_head, start_head, write_header, write_number};
 #[cfg(feature = "internals")]
 pub(crate) use whole::read_response;

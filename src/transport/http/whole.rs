@@ -1,6 +1,6 @@
 //! Reads a whole response from pieces, as an exchange does, for fuzzing.
 
-use super::{BodyReader, End, Framing, HeadReader, Interim};
+use super::{BodyReader, End, FinalHead, Framing};
 use crate::internals::HttpResponse;
 
 /// Reads a response that comes in these pieces, after which the connection ends.
@@ -12,22 +12,15 @@ pub(crate) fn read_response<'a>(
     pieces: impl IntoIterator<Item = &'a [u8]>,
     limit: usize,
 ) -> Result<Option<HttpResponse>, String> {
-    let (mut reader, mut interim) = (HeadReader::new(limit), Interim::default());
+    let mut reader = FinalHead::new(limit);
     let mut unread = Vec::new();
     let mut pieces = pieces.into_iter();
     let (mut response, framing) = loop {
         let Some(piece) = pieces.next() else { return Ok(None) };
         unread.extend_from_slice(piece);
-        let mut found = None;
-        while let Some(head) = reader.read(&unread).map_err(|invalid| format!("{invalid:?}"))? {
-            if interim.skips(&head, &unread).map_err(|invalid| format!("{invalid:?}"))? {
-                unread.drain(..head.length);
-                continue;
-            }
-            found = Some(head);
-            break;
-        }
-        let Some(head) = found else { continue };
+        let found = reader.read(&unread).map_err(|invalid| format!("{invalid:?}"))?;
+        unread.drain(..found.skipped);
+        let Some(head) = found.head else { continue };
         let framing = Framing::of(&head, &unread)?;
         let fields = head.fields(&unread).map(|(name, value)| (name.to_vec(), value.to_vec()));
         let response = HttpResponse {

@@ -1,6 +1,6 @@
 //! Framing from RFC 9112 sections 6.3 and 9.3, and from llhttp's tests (`test/response`).
 
-use super::super::HeadReader;
+use super::super::head::HeadReader;
 use super::*;
 
 fn framing(head: &str) -> Result<Framing, &'static str> {
