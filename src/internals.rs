@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
-use ureq::http::HeaderMap;
 
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
@@ -20,7 +19,7 @@ use crate::routing::{
     TargetState, Walk,
 };
 use crate::transport;
-use crate::wire::{Delivery, Reply, Target, Wire};
+use crate::wire::{Delivery, HeaderFields, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -212,7 +211,7 @@ pub fn encode(
 ///
 /// If the body cannot be read.
 pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
-    let reply = Reply { status: 200, headers: &HeaderMap::new(), body, sent: None };
+    let reply = Reply { status: 200, headers: &HeaderFields::default(), body, sent: None };
     match wire(provider).decode(reply, &of(provider)) {
         Ok(decoded) => Ok(decoded.into_response(of(provider))),
         Err(failure) => Err(failure.into_error()),

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 use ureq::http::Method;
-use ureq::http::header::CONTENT_TYPE;
 
 use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
@@ -87,7 +86,7 @@ pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<Ra
     match checked {
         Ok(()) => Ok(RawResponse {
             status: reply.status,
-            media_type: reply.header(CONTENT_TYPE.as_str()).map(str::to_owned),
+            media_type: reply.header("content-type").map(str::to_owned),
             provider: attempt.prepared.target.endpoint.id().clone(),
             request_id: wire::request_id(reply, secrets),
             rate_limit: wire::rate_limit(reply, now),

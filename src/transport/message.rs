@@ -1,12 +1,12 @@
 //! The request and the response of one exchange.
 
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::Headers;
 use crate::chat::Provider;
 use crate::error::Error;
 use crate::key::Secrets;
-use crate::wire::{self, Reply, Sent};
+use crate::wire::{self, HeaderFields, Reply, Sent};
 
 /// The request to send.
 #[derive(Debug, Clone, Copy)]
@@ -30,8 +30,7 @@ pub(crate) struct Outgoing<'a> {
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) status: u16,
-    /// Those that [`wire::is_read`] lists.
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: HeaderFields,
     /// Empty while the body is still to be read.
     pub(crate) body: Vec<u8>,
     /// What was sent.
@@ -46,12 +45,7 @@ impl Incoming {
         if (200..300).contains(&self.status) {
             return;
         }
-        for value in self.headers.values_mut() {
-            if secrets.are_in(value.as_bytes()) {
-                let hidden = secrets.hide(String::from_utf8_lossy(value.as_bytes()));
-                *value = HeaderValue::try_from(&*hidden).unwrap_or(HeaderValue::from_static(""));
-            }
-        }
+        self.headers.hide(secrets);
         if secrets.are_in(&self.body) {
             self.body = secrets.hide(String::from_utf8_lossy(&self.body)).into_owned().into();
         }

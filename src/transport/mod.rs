@@ -31,7 +31,7 @@ mod watch;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use ureq::http::Uri;
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, RootFiles, Tls};
@@ -42,16 +42,16 @@ use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
-use crate::wire::{self, Sent};
+use crate::wire::{HeaderFields, Sent};
 pub(crate) use body::Body;
 use connection::Connection;
 use dial::dial;
 use exchange::Exchange;
 use fault::Fault;
 pub(crate) use headers::Headers;
+use http::Framing;
 #[cfg(feature = "internals")]
 pub(crate) use http::read_response;
-use http::{Framing, Head};
 pub(crate) use message::{Incoming, Outgoing};
 use open::Opener;
 pub(crate) use open::host_and_port;
@@ -344,7 +344,8 @@ impl Transport {
         let head = exchange.head(self.max_response_head_bytes)?;
         let (status, length) = (head.status, head.length);
         let bytes = exchange.unread();
-        let (headers, framing) = (read_headers(&head, bytes), Framing::of(&head, bytes));
+        let (headers, framing) =
+            (HeaderFields::kept(head.fields(bytes)), Framing::of(&head, bytes));
         exchange.consume(length);
         let body = Body::new(exchange, framing);
         let (body, pending) = match status {
@@ -362,26 +363,4 @@ impl Transport {
         };
         Ok((Incoming { status, headers, body, sent }, pending))
     }
-}
-
-/// The headers that [`wire::is_read`] lists.
-fn read_headers(head: &Head, bytes: &[u8]) -> HeaderMap {
-    // Longer names are not read.
-    let mut lower = [0; 64];
-    let mut headers = HeaderMap::new();
-    for (name, value) in head.fields(bytes) {
-        let Some(lower) = lower.get_mut(..name.len()) else { continue };
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        let Ok(name) = std::str::from_utf8(lower) else { continue };
-        if !wire::is_read(name) {
-            continue;
-        }
-        // Both are valid, because the head was.
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value))
-        {
-            headers.append(name, value);
-        }
-    }
-    headers
 }

@@ -57,8 +57,8 @@ pub(crate) use encoded::Encoded;
 use format::{Endpoint, WireFormat};
 pub(crate) use json::{append, write};
 #[cfg(test)]
-pub(crate) use reply::header_map;
-pub(crate) use reply::{Failure, Reply, Sent, error, head, is_read, rate_limit, request_id};
+pub(crate) use reply::header_fields;
+pub(crate) use reply::{Failure, HeaderFields, Reply, Sent, error, head, rate_limit, request_id};
 pub(crate) use stream::Decoder;
 
 /// The most parts of an answer: more than any model writes, and a bound on what a broken server can

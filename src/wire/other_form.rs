@@ -69,9 +69,9 @@ mod tests {
     use super::*;
     use crate::chat::{FinishReason, Message, Usage};
     use crate::error::ErrorKind;
+    use crate::wire::HeaderFields;
     use crate::wire::Reply;
     use serde_json::{Value, json};
-    use ureq::http::HeaderMap;
 
     #[test]
     fn extras_around_json_are_stripped() {
@@ -114,7 +114,7 @@ mod tests {
     }
 
     fn decode(wire: Wire, body: &str) -> Result<Decoded, Failure> {
-        let headers = HeaderMap::new();
+        let headers = HeaderFields::default();
         wire.decode(
             Reply { status: 200, headers: &headers, body: body.as_bytes(), sent: None },
             &wire.inventor(),

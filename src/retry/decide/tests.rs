@@ -27,7 +27,7 @@ fn decided(error: &Error) -> Decision {
 
 /// The error that a call makes of a response.
 fn answered(status: u16, headers: &[(&str, &str)], body: &str) -> Error {
-    let headers = wire::header_map(headers);
+    let headers = wire::header_fields(headers);
     let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: None };
     let failure = Wire::OpenAiChat.decode(reply, &crate::Provider::OPENAI).unwrap_err();
     // 2023-09-29 16:26:37, the moment the SDKs' tests use.

@@ -1,7 +1,5 @@
 //! Checks if the head of a response allows its body to be read.
 
-use ureq::http::header::CONTENT_ENCODING;
-
 use super::{Failure, Reply, text};
 
 /// The longest content coding to show. A longer one is not shortened but hidden: it could be a
@@ -39,7 +37,7 @@ pub(crate) fn check_coding(reply: Reply<'_>) -> Result<(), Failure> {
 /// Returns the coding of a body (RFC 9110 section 8.4). Some servers write a charset or `none`
 /// there, which mean no coding.
 pub(super) fn coding(reply: Reply<'_>) -> Option<String> {
-    let codings = reply.values(CONTENT_ENCODING.as_str());
+    let codings = reply.values("content-encoding");
     let mut codings = codings.filter_map(text).flat_map(|value| value.split(','));
     let harmless = ["", "identity", "none", "utf-8"];
     let coding = codings.find(|coding| {
@@ -53,7 +51,7 @@ pub(super) fn coding(reply: Reply<'_>) -> Option<String> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::wire::header_map;
+    use crate::wire::header_fields;
 
     #[test]
     fn codings_are_named_and_values_meaning_none_are_ignored() {
@@ -69,7 +67,7 @@ mod tests {
             (&["aes128gcm"][..], Some("aes128gcm")),
         ] {
             let headers: Vec<_> = values.iter().map(|value| ("content-encoding", *value)).collect();
-            let headers = header_map(&headers);
+            let headers = header_fields(&headers);
             let reply = Reply { status: 200, headers: &headers, body: b"", sent: None };
             assert_eq!(coding(reply).as_deref(), expected, "{values:?}");
             let outcome = check(reply);
@@ -80,14 +78,14 @@ mod tests {
             }
         }
         let long = "x".repeat(1000);
-        let headers = header_map(&[("content-encoding", &long)]);
+        let headers = header_fields(&[("content-encoding", &long)]);
         let reply = Reply { status: 200, headers: &headers, body: b"", sent: None };
         assert_eq!(coding(reply).as_deref(), Some("something else"));
     }
 
     #[test]
     fn status_204_is_an_error() {
-        let headers = header_map(&[]);
+        let headers = header_fields(&[]);
         for status in [200, 201, 203, 206] {
             assert_eq!(check(Reply { status, headers: &headers, body: b"", sent: None }), Ok(()));
         }

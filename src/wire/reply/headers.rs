@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::request_id::OTHERS;
+use super::request_id::is_other_id;
 use super::{Reply, text};
 use crate::error::{Quota, RateLimit};
 use crate::time::header_date;
@@ -21,23 +21,23 @@ const SINGLE: [&str; 6] =
 
 /// Returns true if someone reads a header with this name (in lower case). The transport drops all
 /// others, so [`Reply::header`] refuses other names in debug builds.
-pub(crate) fn is_read(name: &str) -> bool {
-    if SINGLE.contains(&name) || OTHERS.contains(&name) || name.starts_with(COHERE) {
-        return true;
-    }
+pub(super) fn is_read(name: &[u8]) -> bool {
     // Gateways put their own prefixes before these. Searching for each of them in every name of a
     // response would take longer.
-    let name = name.as_bytes();
-    name.iter().enumerate().any(|(at, byte)| match byte {
-        b'r' => {
-            let rest = &name[at..];
-            rest.starts_with(b"ratelimit-")
-                || rest.starts_with(b"request-id")
-                || rest.starts_with(b"retry-after")
-        }
-        b'c' => name[at..].starts_with(b"call-id"),
-        _ => false,
-    })
+    let has_known_part = || {
+        name.iter().enumerate().any(|(at, byte)| match byte {
+            b'r' => {
+                let rest = &name[at..];
+                rest.starts_with(b"ratelimit-")
+                    || rest.starts_with(b"request-id")
+                    || rest.starts_with(b"retry-after")
+            }
+            b'c' => name[at..].starts_with(b"call-id"),
+            _ => false,
+        })
+    };
+    let is_it = |known: &&str| known.as_bytes() == name;
+    has_known_part() || SINGLE.iter().any(is_it) || is_other_id(name) || name.starts_with(COHERE)
 }
 
 /// Reads the rate limits:
@@ -53,38 +53,48 @@ pub(crate) fn is_read(name: &str) -> bool {
 ///   docs.cohere.com/docs/rate-limits).
 pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
     let mut milliseconds = false;
-    let mut quotas = [[None; FIELDS.len()]; QUOTAS.len()];
-    for (name, value) in reply.headers {
-        let name = name.as_str();
-        let (source, quota, field) = if let Some(rest) = name.strip_prefix("x-ratelimit-") {
-            match rest.split_once('-') {
+    let mut quotas = [[None; 3]; 4];
+    for (name, value) in reply.headers.iter() {
+        let (source, quota, field) = if let Some(rest) = name.strip_prefix(b"x-ratelimit-") {
+            match cut(rest, rest.iter().position(is_dash)) {
                 // Azure writes plain milliseconds. Recorded: 14 of 120,000 tokens a minute were
                 // restored after `7`, one of 120 requests a minute after `500`. Its renewal-period
                 // headers identify it.
-                Some(("renewalperiod", "requests" | "tokens")) => {
+                Some((b"renewalperiod", b"requests" | b"tokens")) => {
                     milliseconds = true;
                     continue;
                 }
                 Some((field, quota)) => (Source::OpenAi, quota, field),
-                None => (Source::Bare, "requests", rest),
+                None => (Source::Bare, &b"requests"[..], rest),
             }
-        } else if let Some((quota, field)) =
-            name.strip_prefix("anthropic-ratelimit-").and_then(|rest| rest.rsplit_once('-'))
+        } else if let Some((quota, field)) = name
+            .strip_prefix(b"anthropic-ratelimit-")
+            .and_then(|rest| cut(rest, rest.iter().rposition(is_dash)))
         {
             (Source::Anthropic, quota, field)
         } else if let Some(field) = name.strip_prefix(COHERE) {
-            (Source::Bare, "requests", field)
+            (Source::Bare, &b"requests"[..], field)
         } else {
             continue;
         };
-        let (source, quota) = match quota.strip_suffix("-minute") {
+        let (source, quota) = match quota.strip_suffix(b"-minute") {
             Some(quota) => (source.max(Source::Bare), quota),
             None => (source, quota),
         };
-        let quota = if quota == "req" { "requests" } else { quota };
-        let place = |names: &[&str], name| names.iter().position(|known| *known == name);
-        let (Some(quota), Some(field)) = (place(&QUOTAS, quota), place(&FIELDS, field)) else {
-            continue;
+        // In the order of `RateLimit`.
+        let quota = match quota {
+            b"requests" | b"req" => 0,
+            b"tokens" => 1,
+            b"input-tokens" => 2,
+            b"output-tokens" => 3,
+            _ => continue,
+        };
+        // In the order of `Quota`.
+        let field = match field {
+            b"limit" => 0,
+            b"remaining" => 1,
+            b"reset" => 2,
+            _ => continue,
         };
         let known = &mut quotas[quota][field];
         if known.is_none_or(|(before, _)| source < before) {
@@ -103,13 +113,17 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
 }
 
 /// The prefix of Cohere's headers.
-const COHERE: &str = "x-trial-endpoint-call-";
+const COHERE: &[u8] = b"x-trial-endpoint-call-";
 
-/// The names of the limited quantities, in the order of [`RateLimit`].
-const QUOTAS: [&str; 4] = ["requests", "tokens", "input-tokens", "output-tokens"];
+fn is_dash(byte: &u8) -> bool {
+    *byte == b'-'
+}
 
-/// The names of each quantity's values, in the order of [`Quota`].
-const FIELDS: [&str; 3] = ["limit", "remaining", "reset"];
+/// Splits a name in front of and behind the byte at `at`.
+fn cut(name: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
+    let (before, behind) = name.split_at_checked(at?)?;
+    Some((before, behind.get(1..)?))
+}
 
 /// Whose header it is, in order of precedence.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -209,9 +223,9 @@ fn seconds(number: f64) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::request_id::NAMES;
+    use super::super::request_id::{NAMES, OTHERS};
     use super::*;
-    use crate::wire::header_map;
+    use crate::wire::header_fields;
 
     /// 2023-09-29 16:26:37, the time in the SDKs' tests.
     fn now() -> SystemTime {
@@ -219,7 +233,7 @@ mod tests {
     }
 
     fn with<T>(headers: &[(&str, &str)], read: impl FnOnce(Reply<'_>) -> T) -> T {
-        let headers = header_map(headers);
+        let headers = header_fields(headers);
         read(Reply { status: 429, headers: &headers, body: b"", sent: None })
     }
 
@@ -419,10 +433,10 @@ mod tests {
             "x-trial-endpoint-call-limit",
         ];
         for name in SINGLE.iter().chain(NAMES).chain(OTHERS).chain(&others) {
-            assert!(is_read(name), "{name}");
+            assert!(is_read(name.as_bytes()), "{name}");
         }
         for name in ["content-length", "set-cookie", "server", "x-request", "ratelimit"] {
-            assert!(!is_read(name), "{name}");
+            assert!(!is_read(name.as_bytes()), "{name}");
         }
     }
 

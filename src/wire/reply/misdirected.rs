@@ -1,7 +1,6 @@
 //! Detects responses from a wrong URL, and says what to do about it.
 
 use ureq::http::Uri;
-use ureq::http::header::CONTENT_TYPE;
 
 use super::failure::Failure;
 use super::{Reply, Sent};
@@ -60,7 +59,7 @@ fn is_page(reply: Reply<'_>) -> bool {
     if !reply.body.trim_ascii().is_empty() {
         return is_markup(reply.body);
     }
-    let kind = reply.header(CONTENT_TYPE.as_str());
+    let kind = reply.header("content-type");
     kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
@@ -229,12 +228,12 @@ fn has_version(url: &Uri) -> bool {
 mod tests {
     use super::*;
     use crate::chat::Provider;
-    use crate::wire::header_map;
+    use crate::wire::header_fields;
 
     const PAGE: &str = "<!doctype html><html><title>Welcome</title><p>secret</p>";
 
     fn explained(url: &str, status: u16, kind: &str, body: &str) -> String {
-        let headers = header_map(&[("content-type", kind)]);
+        let headers = header_fields(&[("content-type", kind)]);
         let url = url.parse().unwrap();
         let sent = Sent { provider: Provider::from("my-gateway"), url, bytes: 123_456 };
         let reply = Reply { status, headers: &headers, body: body.as_bytes(), sent: Some(&sent) };

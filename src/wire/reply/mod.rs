@@ -3,6 +3,7 @@
 mod aws;
 mod failure;
 pub(crate) mod head;
+mod header_fields;
 mod headers;
 mod html_excerpt;
 mod misdirected;
@@ -10,14 +11,16 @@ mod redirect;
 mod request_id;
 
 use std::time::SystemTime;
-use ureq::http::{HeaderMap, HeaderValue, Uri};
+use ureq::http::Uri;
 
 use crate::chat::Provider;
 use crate::error::Error;
 use crate::key::Secrets;
 
 pub(crate) use failure::Failure;
-pub(crate) use headers::{is_read, rate_limit};
+pub(crate) use header_fields::HeaderFields;
+use headers::is_read;
+pub(crate) use headers::rate_limit;
 pub(super) use misdirected::is_markup;
 pub(crate) use request_id::request_id;
 
@@ -25,7 +28,7 @@ pub(crate) use request_id::request_id;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reply<'a> {
     pub(crate) status: u16,
-    pub(crate) headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderFields,
     pub(crate) body: &'a [u8],
     /// The request that it answers; `None` in tests and for data that does not come from the
     /// network.
@@ -48,26 +51,26 @@ impl<'a> Reply<'a> {
     }
 
     /// Returns the values of all headers with a name in lower case that [`is_read`] lists.
-    fn values(&self, name: &str) -> impl Iterator<Item = &'a HeaderValue> + use<'a> {
-        debug_assert!(is_read(name), "is_read does not list {name:?}: the transport drops it");
-        self.headers.get_all(name).iter()
+    fn values<'b>(&self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'b> {
+        let name = name.as_bytes();
+        debug_assert!(
+            is_read(name),
+            "is_read does not list {:?}: the transport drops it",
+            text(name).unwrap_or_default()
+        );
+        self.headers.iter().filter_map(move |(own, value)| (own == name).then_some(value))
     }
 }
 
 /// Builds headers for a test: those that the transport keeps.
 #[cfg(test)]
-pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
-    use ureq::http::HeaderName;
-
-    let name = |name: &str| HeaderName::from_bytes(name.as_bytes()).unwrap();
-    let value = |value: &str| HeaderValue::from_bytes(value.as_bytes()).unwrap();
-    let kept = headers.iter().filter(|(key, _)| is_read(key));
-    kept.map(|(key, text)| (name(key), value(text))).collect()
+pub(crate) fn header_fields(headers: &[(&str, &str)]) -> HeaderFields {
+    HeaderFields::kept(headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }
 
 /// Returns a header's value if it is text.
-fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(value.as_bytes()).ok()
+fn text(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok()
 }
 
 /// Builds the error for a response that is not an answer, without the secrets that it repeats.

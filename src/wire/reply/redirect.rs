@@ -58,11 +58,11 @@ fn origin(location: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::wire::header_map;
+    use crate::wire::header_fields;
 
     fn failure(status: u16, location: Option<&str>) -> Failure {
         let headers: Vec<_> = location.map(|value| ("location", value)).into_iter().collect();
-        let headers = header_map(&headers);
+        let headers = header_fields(&headers);
         redirect(Reply { status, headers: &headers, body: b"secret", sent: None })
     }
 

@@ -29,6 +29,16 @@ pub(super) const OTHERS: &[&str] = &[
     "cf-ray",
 ];
 
+/// Returns true if a header's name is one of [`OTHERS`].
+pub(super) fn is_other_id(name: &[u8]) -> bool {
+    may_be_id(name) && OTHERS.iter().any(|known| known.as_bytes() == name)
+}
+
+/// Returns false for most names that are not in [`NAMES`] or [`OTHERS`].
+fn may_be_id(name: &[u8]) -> bool {
+    name.ends_with(b"id") || name == b"cf-ray"
+}
+
 /// Reads the id of the request: `request-id` (Anthropic; gateways in front of it add their own
 /// `x-request-id`), `x-request-id` (OpenAI), `apim-request-id` and `x-ms-request-id` (Azure),
 /// `x-litellm-call-id` (LiteLLM's proxy), and those in [`OTHERS`]. Anthropic's errors repeat it in
@@ -45,13 +55,10 @@ fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
     let fits = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
     };
-    // The first value of each. A response has few headers, and comparing them is faster than
-    // hashing every name.
+    // The first value of each.
     let mut values = [None; NAMES.len() + OTHERS.len()];
-    for (name, value) in reply.headers {
-        let is_it = |known: &&str| *known == name.as_str();
-        let place = NAMES.iter().position(is_it);
-        let place = place.or_else(|| Some(NAMES.len() + OTHERS.iter().position(is_it)?));
+    for (name, value) in reply.headers.iter().filter(|(name, _)| may_be_id(name)) {
+        let place = NAMES.iter().chain(OTHERS).position(|known| known.as_bytes() == name);
         if let Some(place) = place {
             values[place].get_or_insert(value);
         }
@@ -68,15 +75,19 @@ fn unhidden_request_id(reply: Reply<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::header_map;
-    use ureq::http::HeaderMap;
+    use crate::wire::{HeaderFields, header_fields};
+
+    #[test]
+    fn every_known_name_passes_the_quick_check() {
+        assert!(NAMES.iter().chain(OTHERS).all(|name| may_be_id(name.as_bytes())));
+    }
 
     #[test]
     fn request_ids_must_be_short_and_printable() {
         let id = |headers: &[(&str, &str)]| {
             unhidden_request_id(Reply {
                 status: 429,
-                headers: &header_map(headers),
+                headers: &header_fields(headers),
                 body: b"",
                 sent: None,
             })
@@ -102,7 +113,7 @@ mod tests {
         ] {
             assert_eq!(id(headers).as_deref(), expected, "{headers:?}");
         }
-        let headers = header_map(&[("x-request-id", "a b")]);
+        let headers = header_fields(&[("x-request-id", "a b")]);
         for (status, body, expected) in [
             (429, r#"{"type": "error", "request_id": "req_1"}"#, Some("req_1")),
             (429, r#"{"request_id": "req\n1"}"#, None),
@@ -117,11 +128,11 @@ mod tests {
     #[test]
     fn secrets_in_request_ids_are_hidden_under_every_status() {
         let secrets = Secrets::new([("x-api-key", "sk-12345678")]);
-        let headers = header_map(&[("x-request-id", "a-sk-12345678")]);
+        let headers = header_fields(&[("x-request-id", "a-sk-12345678")]);
         for (status, headers, body) in [
             (200, &headers, ""),
             (500, &headers, ""),
-            (429, &HeaderMap::new(), r#"{"request_id": "a-sk\u002d12345678"}"#),
+            (429, &HeaderFields::default(), r#"{"request_id": "a-sk\u002d12345678"}"#),
         ] {
             let reply = Reply { status, headers, body: body.as_bytes(), sent: None };
             assert_eq!(request_id(reply, &secrets).as_deref(), Some("a-[key]"), "{status}");

@@ -9,9 +9,8 @@ mod repeated;
 use super::*;
 use crate::chat::{FinishReason, Message, Part, Usage, UsageSource};
 use crate::error::ErrorKind;
-use crate::wire::Reply;
+use crate::wire::{HeaderFields, Reply};
 use serde_json::{Value, json};
-use ureq::http::HeaderMap;
 
 const LIMIT: usize = 1 << 20;
 
@@ -296,7 +295,7 @@ fn a_body_without_events_fails_as_in_a_non_streaming_call() {
             b"\0{\0}",
             b"\x1f\x8b\x08\0\0\0",
         ] {
-            let headers = HeaderMap::new();
+            let headers = HeaderFields::default();
             let reply = Reply { status: 200, headers: &headers, body, sent: None };
             let whole = wire.decode(reply, &wire.inventor()).unwrap_err();
             assert_eq!(whole.kind, ErrorKind::Protocol, "{body:?}");

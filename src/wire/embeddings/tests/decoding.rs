@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use crate::embed::EmbeddingFormat;
 use crate::usage::UsageSource;
 use crate::wire::embeddings::{Decoded, Embeddings};
-use crate::wire::reply::header_map;
+use crate::wire::reply::header_fields;
 use crate::wire::{Failure, Reply};
 
 fn decoded(format: EmbeddingFormat, body: &str, texts: usize) -> Result<Decoded, Failure> {
-    let headers = header_map(&[]);
+    let headers = header_fields(&[]);
     let reply = Reply { status: 200, headers: &headers, body: body.as_bytes(), sent: None };
     Embeddings::of(format).decode(reply, texts, None)
 }

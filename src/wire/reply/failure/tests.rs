@@ -1,15 +1,15 @@
 //! Tests of the errors from the bodies of failed responses.
 
 use super::*;
-use crate::wire::{Wire, header_map};
+use crate::wire::{HeaderFields, Wire, header_fields};
 use ErrorKind::*;
-use ureq::http::HeaderMap;
 
 const WIRES: [Wire; 3] = [Wire::OpenAiChat, Wire::OpenAiCompletions, Wire::Anthropic];
 
 /// Returns the failure of a body, which is the same in every format.
 pub(super) fn failed(status: u16, body: &str) -> Failure {
-    let reply = Reply { status, headers: &HeaderMap::new(), body: body.as_bytes(), sent: None };
+    let reply =
+        Reply { status, headers: &HeaderFields::default(), body: body.as_bytes(), sent: None };
     let [first, rest @ ..] = WIRES.map(|wire| wire.decode(reply, &wire.inventor()).unwrap_err());
     for failure in rest {
         assert_eq!(failure, first, "{status} {body}");
@@ -220,7 +220,7 @@ fn an_error_with_status_200_is_classified_by_its_content() {
 
 #[test]
 fn every_redirect_status_is_reported() {
-    let headers = header_map(&[("location", "https://eu.api.test/v1/chat")]);
+    let headers = header_fields(&[("location", "https://eu.api.test/v1/chat")]);
     for status in [301, 302, 307, 308] {
         for wire in WIRES {
             let failure = wire

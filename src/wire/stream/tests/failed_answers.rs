@@ -9,7 +9,7 @@ fn failures(wire: Wire, body: &Value, chunks: &[Value]) -> Vec<Failure> {
         Wire::Anthropic => "data: {\"type\": \"message_stop\"}\n\n",
         _ => "data: [DONE]\n\n",
     };
-    let headers = HeaderMap::new();
+    let headers = HeaderFields::default();
     let text = body.to_string();
     let reply = Reply { status: 200, headers: &headers, body: text.as_bytes(), sent: None };
     let whole = wire.decode(reply, &wire.inventor()).map(|decoded| decoded.message);
