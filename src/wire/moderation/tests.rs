@@ -4,7 +4,7 @@ use super::*;
 use crate::chat::{Document, MediaSource, ToolCall};
 use crate::provider::Profile;
 use crate::usage::UsageSource;
-use crate::wire::header_map;
+use crate::wire::header_fields;
 use ModerationFormat::{Mistral, OpenAi};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn encoded(format: ModerationFormat, request: &ModerationRequest) -> Result<Enco
 }
 
 fn decoded(body: &str, results: usize) -> Result<Decoded, Failure> {
-    let headers = header_map(&[("content-type", "application/json")]);
+    let headers = header_fields(&[("content-type", "application/json")]);
     decode(Reply { status: 200, headers: &headers, body: body.as_bytes(), sent: None }, results)
 }
 
