@@ -96,6 +96,7 @@ mod settings_file;
 mod sorted_map;
 mod stream;
 mod sync;
+mod tags;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;

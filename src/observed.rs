@@ -13,6 +13,7 @@ use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
 use crate::routing::Change;
+use crate::tags::Tags;
 
 /// The id of the next call. Unique in the process, because an observer may watch several clients.
 static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -49,7 +50,7 @@ pub(crate) struct ObservedCall {
     model: String,
     operation: &'static str,
     streamed: bool,
-    tags: BTreeMap<String, String>,
+    tags: Tags,
     begun: Instant,
     in_flight: Option<InFlight>,
     ended: bool,
@@ -112,7 +113,7 @@ impl ObservedCalls {
             model: model.to_owned(),
             operation,
             streamed,
-            tags: tags.clone(),
+            tags: tags.into(),
             begun,
             in_flight: None,
             ended: false,
@@ -125,6 +126,11 @@ impl ObservedCalls {
 }
 
 impl ObservedCall {
+    /// The tags of the call, to share.
+    pub(crate) fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
     /// Goes on to another target. From now on, the call counts as one to that.
     pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &str) {
         if Arc::ptr_eq(&self.server, server) && self.model == model {

@@ -1,6 +1,7 @@
 //! A small map in a sorted vector.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::slice;
 
 /// A map that keeps its entries in a vector, sorted by key.
@@ -33,6 +34,18 @@ impl<K, V> SortedMap<K, V> {
 
     pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The entries in ascending order of keys.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        self.0.iter_mut().map(|(key, value)| (&*key, value))
+    }
+
+    /// The value whose key is `Equal`, where `order` says how keys compare with the one sought.
+    /// For keys that cannot be looked up without making one.
+    pub(crate) fn get_mut_by(&mut self, mut order: impl FnMut(&K) -> Ordering) -> Option<&mut V> {
+        let place = self.0.binary_search_by(|(key, _)| order(key)).ok()?;
+        Some(&mut self.0[place].1)
     }
 
     /// Removes the entry with the smallest key.
@@ -142,11 +155,13 @@ mod tests {
                     _ => {
                         assert_eq!(map.get(key.as_str()), model.get(&key));
                         assert_eq!(map.contains_key(key.as_str()), model.contains_key(&key));
+                        let found = map.get_mut_by(|other| other.cmp(&key));
+                        assert_eq!(found, model.get_mut(&key));
                     }
                 }
                 assert_eq!(map.len(), model.len());
                 assert!(map.iter().eq(model.iter()) && map.iter().rev().eq(model.iter().rev()));
-                assert!(map.keys().eq(model.keys()));
+                assert!(map.keys().eq(model.keys()) && map.iter_mut().eq(model.iter_mut()));
             }
             assert_eq!(map.iter().len(), model.len());
             assert!(map.clone().into_iter().eq(model));

@@ -7,6 +7,7 @@ use super::target::Target;
 use crate::chat::{ChatRequest, Usage};
 use crate::cost::{CallPlan, Reservation};
 use crate::error::Error;
+use crate::tags::Tags;
 use crate::wire::{self, Delivery, Wire};
 
 /// A request that is encoded and that the budgets allow.
@@ -27,6 +28,7 @@ pub(super) struct Admission {
 pub(super) fn admit(
     caller: &Caller,
     target: &Target,
+    tags: &Tags,
     wire: Wire,
     request: &ChatRequest,
     delivery: Delivery,
@@ -36,7 +38,7 @@ pub(super) fn admit(
     let betas = wire.betas(request, settings.betas.as_ref())?;
     let target = wire::Target { provider: &settings.profile.id, model, dialect };
     let (provider, priced_as) = (settings.profile.id.as_str(), settings.price_provider.as_str());
-    let mut plan = CallPlan::priced_as(provider, priced_as, model).tags(&request.tags);
+    let mut plan = costs.plan(provider, priced_as, model, tags.clone());
     let least = costs.min_output(&plan);
     let mut encoded = wire.encode(request, target, delivery, least.is_some())?;
     if let Some(tier) = encoded.service_tier().or(settings.service_tier) {

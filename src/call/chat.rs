@@ -23,6 +23,7 @@ use crate::routing::{Answered, Needs};
 use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
+use crate::tags::Tags;
 use crate::transport::Watch;
 use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
 
@@ -148,11 +149,12 @@ impl Operation for Chat<'_> {
         &self,
         caller: &Caller,
         target: Target,
+        tags: &Tags,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
         let Admission { body, text_bytes, betas, plan, reservation } =
-            admit(caller, &target, wire, self.request, self.delivery)?;
+            admit(caller, &target, tags, wire, self.request, self.delivery)?;
         let content = Encoding { wire, plan, text_bytes };
         Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
     }

@@ -12,6 +12,7 @@ use super::url;
 use crate::chat::ChatRequest;
 use crate::error::Error;
 use crate::metrics;
+use crate::tags::Tags;
 use crate::wire::token_count::{self, Decoded};
 use crate::wire::{self, Delivery};
 
@@ -45,6 +46,7 @@ impl Operation for Count<'_> {
         &self,
         _caller: &Caller,
         target: Target,
+        _tags: &Tags,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
         let wire = self.chat().wire(&target)?;
         let settings = &target.endpoint.settings;

@@ -16,6 +16,7 @@ use crate::embed::{EmbedBatch, EmbedRequest, Rows, Truncation};
 use crate::error::Error;
 use crate::metrics;
 use crate::observed::Answer;
+use crate::tags::Tags;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
@@ -172,6 +173,7 @@ impl Operation for Embed<'_> {
         &self,
         caller: &Caller,
         target: Target,
+        tags: &Tags,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let format = format(&target)?;
         let (request, texts) = (self.request, self.texts);
@@ -190,10 +192,10 @@ impl Operation for Embed<'_> {
         let text_bytes = texts.iter().map(String::len).sum();
 
         let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
-        let mut plan = CallPlan::priced_as(provider, priced_as, &target.model)
-            .tags(&request.tags)
-            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
         let costs = &caller.settings.costs;
+        let mut plan = costs
+            .plan(provider, priced_as, &target.model, tags.clone())
+            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
         costs.measure(&mut plan, None, |_| {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
             let input_tokens = tokens.fold(0, u64::saturating_add);

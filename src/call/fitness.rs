@@ -4,10 +4,11 @@ use super::Caller;
 use super::operation::Operation;
 use super::routes::Route;
 use super::target::Target;
-use crate::cost::{CallPlan, MaxPrice};
+use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{Format, ImageInput, Profile, ReasoningControl, ResponseFormats};
 use crate::routing::{Capabilities, Needs, Unfit, Walk};
+use crate::tags::Tags;
 use crate::usage::Usage;
 
 /// Marks the targets that cannot serve a call, with the reasons. Returns the kind of error if the
@@ -70,7 +71,8 @@ fn too_expensive(
     // If it cannot be prepared, the attempt says why.
     let Target { endpoint, model } = route.target(at, endpoints, settings, transport).ok()?;
     let set = &endpoint.settings;
-    let mut plan = CallPlan::priced_as(set.profile.id.as_str(), &set.price_provider, &model);
+    let (provider, priced_as) = (set.profile.id.as_str(), &set.price_provider);
+    let mut plan = settings.costs.plan(provider, priced_as, &model, Tags::default());
     if let Some(tier) = set.service_tier {
         plan = plan.service_tier(tier);
     }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::metrics;
 use crate::models::ModelsRequest;
 use crate::provider::Format;
+use crate::tags::Tags;
 use crate::wire::Delivery;
 use crate::wire::models::{self, ModelList, Page};
 
@@ -54,6 +55,7 @@ impl Operation for Models<'_> {
         &self,
         _caller: &Caller,
         target: Target,
+        _tags: &Tags,
     ) -> Result<(Prepared<Self::Content>, ()), Error> {
         let settings = &target.endpoint.settings;
         if url::holds_model(&settings.base) {

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::metrics;
 use crate::moderation::{Moderation, ModerationFormat, ModerationRequest};
 use crate::observed::Answer;
+use crate::tags::Tags;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::moderation::{self, Decoded};
@@ -122,6 +123,7 @@ impl Operation for Moderate<'_> {
         &self,
         caller: &Caller,
         target: Target,
+        tags: &Tags,
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let format = format(&target)?;
         let settings = &target.endpoint.settings;
@@ -131,11 +133,11 @@ impl Operation for Moderate<'_> {
         let moderation::Encoded { path, body, results, text_bytes, most_tokens } = encoded;
         let uri = url::at(&settings.base, path, &target.model)?;
 
-        let mut plan =
-            CallPlan::priced_as(provider.as_str(), &settings.price_provider, &target.model)
-                .tags(&self.request.tags)
-                .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+        let (provider, priced_as) = (provider.as_str(), &settings.price_provider);
         let costs = &caller.settings.costs;
+        let mut plan = costs
+            .plan(provider, priced_as, &target.model, tags.clone())
+            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
         costs.measure(&mut plan, None, |_| {
             Ok(UpperBound { input_tokens: most_tokens, ..UpperBound::default() })
         })?;

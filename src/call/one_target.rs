@@ -32,7 +32,7 @@ fn attempts<O: Operation, T>(
     let Begun { caller, operation, .. } = *call;
     let limits = call.limits(&target.endpoint.settings.timeouts)?;
     // Everything that can be refused is refused here.
-    let (prepared, reserved) = operation.prepare(caller, target)?;
+    let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
     limits.check()?;
     let mut steps = OneTarget {
         caller,

@@ -13,6 +13,7 @@ use crate::cost::MaxPrice;
 use crate::error::Error;
 use crate::retry::SecondSending;
 use crate::routing::{Answered, Needs};
+use crate::tags::Tags;
 use crate::transport::Incoming;
 use crate::wire::Delivery;
 
@@ -75,6 +76,7 @@ pub(super) trait Operation {
         &self,
         caller: &Caller,
         target: Target,
+        tags: &Tags,
     ) -> Result<(Prepared<Self::Content>, Self::Reserved), Error>;
 
     /// Reserves what another attempt can cost.

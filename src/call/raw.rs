@@ -9,10 +9,10 @@ use super::prepared::Prepared;
 use super::target::{Asked, Target};
 use super::url::below;
 use crate::config::TimeLimits;
-use crate::cost::CallPlan;
 use crate::error::{Error, ErrorKind};
 use crate::metrics;
 use crate::raw::{RawRequest, RawResponse};
+use crate::tags::Tags;
 use crate::wire::{self, Delivery, Failure};
 
 /// A request that is sent unchanged.
@@ -42,19 +42,26 @@ impl Operation for Raw<'_> {
         metrics::RAW
     }
 
-    fn prepare(&self, caller: &Caller, target: Target) -> Result<(Prepared<()>, ()), Error> {
+    fn prepare(
+        &self,
+        caller: &Caller,
+        target: Target,
+        tags: &Tags,
+    ) -> Result<(Prepared<()>, ()), Error> {
         let request = self.0;
         let settings = &target.endpoint.settings;
         let uri = below(&settings.base, &request.path)?;
         let (method, body) = match &request.body {
             None => (Method::GET, Vec::new()),
             Some(body) => {
-                let plan = CallPlan::priced_as(
+                let costs = &caller.settings.costs;
+                let plan = costs.plan(
                     settings.profile.id.as_str(),
                     settings.price_provider.as_str(),
                     &target.model,
+                    tags.clone(),
                 );
-                if caller.settings.costs.is_held(&plan.tags(&request.tags)) {
+                if costs.is_held(&plan) {
                     return Err(Error::new(
                         ErrorKind::CostUnknown,
                         "a budget applies to this request, but its maximum cost is unknown; make the \

@@ -121,7 +121,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             return Ok((Arc::clone(prepared), reserved));
         }
         let target = self.target(at)?;
-        let (prepared, reserved) = self.operation.prepare(self.caller, target)?;
+        let (prepared, reserved) =
+            self.operation.prepare(self.caller, target, self.observed.tags())?;
         let prepared = Arc::new(prepared);
         self.prepared[at] = Some(Arc::clone(&prepared));
         Ok((prepared, reserved))

@@ -7,13 +7,16 @@ mod problems;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::ledger::Line;
 use super::price::fold;
+use super::scope::Scope;
 use super::window::Span;
 use super::{Money, UtcOffset, Window};
 use crate::provider;
+use crate::tags::Tags;
 
 /// A limit on what calls cost.
 ///
@@ -112,20 +115,10 @@ fn default_alerts() -> Vec<u16> {
     vec![50, 80, 100]
 }
 
-/// What decides which budgets apply to a call, and in which accounts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts<'a> {
-    pub(crate) provider: &'a str,
-    /// The provider's name in the price table.
-    pub(crate) price_provider: &'a str,
-    pub(crate) model: &'a str,
-    pub(crate) tags: &'a BTreeMap<String, String>,
-}
-
 /// Where a budget charges a call: what a [`Line`] borrows from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Charge {
-    pub(crate) account: String,
+    pub(crate) account: Arc<str>,
     pub(crate) span: Span,
     /// The limit the ledger must enforce; `None` for a soft budget.
     pub(crate) limit: Option<Money>,
@@ -297,22 +290,26 @@ fn is_same(one: &str, other: &str) -> bool {
     one == other || name(one) == name(other)
 }
 
-/// Whether a budget for the provider `only` applies to a call.
-fn is_provider(only: &str, facts: &Facts<'_>) -> bool {
-    is_same(only, facts.provider)
+/// Whether a budget for the provider `only` applies to calls to a model.
+fn is_provider(only: &str, scope: &Scope) -> bool {
+    is_same(only, &scope.provider)
         || match provider::canonical(only.trim()) {
             Some(id) if is_same(id, only) => false,
-            Some(id) => is_same(id, facts.provider) || is_same(only, facts.price_provider),
-            None => is_same(only, facts.price_provider),
+            Some(id) => is_same(id, &scope.provider) || is_same(only, scope.prices()),
+            None => is_same(only, scope.prices()),
         }
 }
 
 impl Budget {
-    /// Whether it applies to a call.
-    pub(crate) fn matches(&self, facts: &Facts<'_>) -> bool {
-        self.provider.as_deref().is_none_or(|only| is_provider(only, facts))
-            && self.model.as_deref().is_none_or(|only| is_same(only, facts.model))
-            && self.tags.iter().all(|(key, value)| facts.tags.get(key) == Some(value))
+    /// Whether it applies to calls to a model, if they have the right tags.
+    pub(super) fn covers(&self, scope: &Scope) -> bool {
+        self.provider.as_deref().is_none_or(|only| is_provider(only, scope))
+            && self.model.as_deref().is_none_or(|only| is_same(only, &scope.model))
+    }
+
+    /// Whether these are the right tags.
+    pub(super) fn has_tags(&self, tags: &Tags) -> bool {
+        self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
     }
 
     /// Whether it has more than one account.
@@ -320,12 +317,13 @@ impl Budget {
         self.per_provider || self.per_model || !self.per_tags.is_empty()
     }
 
-    /// The account and span in which it charges a call at `now`; `None` for a per-request
-    /// budget, which adds nothing up.
-    pub(crate) fn line(&self, facts: &Facts<'_>, now: i64) -> Option<Charge> {
+    /// The span in which it charges a call at `now`, and the account, whose name
+    /// [starts](Self::account_start) with `start`; `None` for a per-request budget, which adds
+    /// nothing up.
+    pub(super) fn line(&self, start: &Arc<str>, tags: &Tags, now: i64) -> Option<Charge> {
         let span = self.window.span(self.utc_offset, now)?;
         let limit = (!self.soft).then_some(self.limit);
-        Some(Charge { account: self.account(facts), span, limit })
+        Some(Charge { account: self.account(start, tags), span, limit })
     }
 
     /// The alert thresholds, in percent, that spending crosses as it goes from `before` to
@@ -334,10 +332,9 @@ impl Budget {
         let reached = |spent: Money, percent: u16| {
             spent > Money::ZERO && spent * 100 >= self.limit * u64::from(percent)
         };
-        self.alerts
-            .iter()
-            .copied()
-            .filter(move |percent| reached(after, *percent) && !reached(before, *percent))
+        // They rise.
+        let now = self.alerts.iter().copied().take_while(move |percent| reached(after, *percent));
+        now.filter(move |percent| !reached(before, *percent))
     }
 }
 

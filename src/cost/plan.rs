@@ -1,9 +1,10 @@
 //! `CallPlan`: what a call will ask for, and the most it can use.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::budget::Facts;
+use super::scope::Scope;
 use crate::provider;
+use crate::tags::Tags;
 use crate::upper_bound::UpperBound;
 
 /// What a call will ask for: its provider, model and tags, and the most it can use.
@@ -12,11 +13,9 @@ use crate::upper_bound::UpperBound;
 /// pass one to [`CostTracker::reserve`](super::CostTracker::reserve).
 #[derive(Debug, Clone)]
 pub struct CallPlan {
-    pub(super) provider: String,
-    /// The provider's name in the price table, if it is a different one.
-    price_provider: Option<String>,
-    pub(super) model: String,
-    pub(super) tags: BTreeMap<String, String>,
+    /// The provider and the model.
+    pub(super) scope: Arc<Scope>,
+    pub(super) tags: Tags,
     pub(super) service_tier: Option<String>,
     pub(super) bound: UpperBound,
     /// Whether the most input tokens were set, and the most output tokens.
@@ -39,21 +38,14 @@ impl CallPlan {
     pub fn new(provider: impl Into<String>, model: impl Into<String>) -> Self {
         let provider = provider.into();
         let prices = provider::price_name(&provider).map(String::from);
-        Self::with(provider, prices, model.into())
+        Self::to(Arc::new(Scope::named(provider, prices, model.into())), Tags::default())
     }
 
-    /// Plans a call whose provider is called `prices` in the price table.
-    pub(crate) fn priced_as(provider: &str, prices: &str, model: &str) -> Self {
-        let prices = (prices != provider).then(|| prices.to_owned());
-        Self::with(provider.to_owned(), prices, model.to_owned())
-    }
-
-    fn with(provider: String, price_provider: Option<String>, model: String) -> Self {
+    /// Plans a call to a model that a tracker knows.
+    pub(super) fn to(scope: Arc<Scope>, tags: Tags) -> Self {
         Self {
-            provider,
-            price_provider,
-            model,
-            tags: BTreeMap::new(),
+            scope,
+            tags,
             service_tier: None,
             bound: UpperBound::default(),
             has_input: false,
@@ -66,7 +58,9 @@ impl CallPlan {
     /// Sets the provider's name in the price table. Default: see [`new`](Self::new).
     #[must_use]
     pub fn price_provider(mut self, name: impl Into<String>) -> Self {
-        self.price_provider = Some(name.into());
+        let Scope { provider, model, .. } = &*self.scope;
+        let named = Scope::named(provider.clone(), Some(name.into()), model.clone());
+        self.scope = Arc::new(named);
         self
     }
 
@@ -129,11 +123,6 @@ impl CallPlan {
         self
     }
 
-    pub(crate) fn tags(mut self, tags: &BTreeMap<String, String>) -> Self {
-        self.tags.clone_from(tags);
-        self
-    }
-
     /// Like [`min_output_tokens`](Self::min_output_tokens), per answer.
     pub(crate) fn min_output_each(self, tokens: u64) -> Self {
         let least = self.bound.output_of(tokens);
@@ -157,16 +146,6 @@ impl CallPlan {
     /// Whether the most input was stated, and the most output.
     pub(super) fn states(&self) -> (bool, bool) {
         (self.has_input, self.has_output)
-    }
-
-    pub(super) fn facts(&self) -> Facts<'_> {
-        let (provider, price_provider) = (self.provider.as_str(), self.prices());
-        Facts { provider, price_provider, model: &self.model, tags: &self.tags }
-    }
-
-    /// The provider's name in the price table.
-    pub(super) fn prices(&self) -> &str {
-        self.price_provider.as_deref().unwrap_or(&self.provider)
     }
 
     /// Sets the estimated input tokens.

@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::Cost;
+use super::scope::Scope;
+use crate::tags::Tags;
 use crate::time::rfc3339;
 use crate::usage::Usage;
 
@@ -71,6 +74,54 @@ impl CallOutcome {
 impl fmt::Display for CallOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+/// A record as the tracker keeps it: it shares names and tags with the call.
+#[derive(Debug, Clone)]
+pub(super) struct KeptRecord {
+    pub(super) at: SystemTime,
+    /// The provider and the model.
+    pub(super) scope: Arc<Scope>,
+    /// `None` if it is the requested one, and empty if unknown.
+    pub(super) served_model: Option<String>,
+    pub(super) service_tier: Option<String>,
+    pub(super) tags: Tags,
+    pub(super) usage: Usage,
+    pub(super) cost: Option<Cost>,
+    pub(super) outcome: CallOutcome,
+}
+
+impl KeptRecord {
+    pub(super) fn shown(&self) -> CallRecord {
+        let Scope { provider, model, .. } = &*self.scope;
+        CallRecord {
+            at: self.at,
+            provider: provider.clone(),
+            model: model.clone(),
+            served_model: self.served_model.as_ref().unwrap_or(model).clone(),
+            service_tier: self.service_tier.clone(),
+            tags: BTreeMap::clone(&self.tags),
+            usage: self.usage,
+            cost: self.cost,
+            outcome: self.outcome,
+        }
+    }
+}
+
+#[cfg(test)]
+impl From<CallRecord> for KeptRecord {
+    fn from(record: CallRecord) -> Self {
+        Self {
+            at: record.at,
+            scope: Arc::new(Scope::named(record.provider, None, record.model)),
+            served_model: Some(record.served_model),
+            service_tier: record.service_tier,
+            tags: record.tags.into(),
+            usage: record.usage,
+            cost: record.cost,
+            outcome: record.outcome,
+        }
     }
 }
 

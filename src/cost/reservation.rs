@@ -8,7 +8,7 @@ use super::charge::{Terms, may_be_billed};
 use super::ledger::ReservationId;
 use super::record::CallOutcome;
 use super::tracker::CostTracker;
-use super::{CallPlan, Cost, Money, Price, UnreportedUsage};
+use super::{CallPlan, Cost, Money, Price, UnreportedUsage, budget};
 use crate::error::Error;
 use crate::usage::Usage;
 
@@ -94,7 +94,7 @@ pub(super) struct Held {
     /// Its id in the ledger, if any budget applies.
     pub(super) id: Option<ReservationId>,
     /// The accounts charged, each with its budget's index, in the ledger's order.
-    pub(super) accounts: Vec<(usize, String)>,
+    pub(super) charges: Vec<(usize, budget::Charge)>,
     /// Whether the request was sent.
     pub(super) sent: bool,
     /// Whether it has ended.
@@ -106,8 +106,6 @@ pub(super) struct Held {
 pub(super) struct Basis {
     /// Its bound is what was reserved.
     pub(super) plan: CallPlan,
-    /// The price of the requested model.
-    pub(super) price: Option<Arc<Price>>,
     /// What was reserved.
     pub(super) amount: Money,
     /// The lowest hard per-request limit.
@@ -212,7 +210,7 @@ impl Meter {
     /// What this usage costs at the price of the requested model, if the stream goes on and ends
     /// well.
     pub(crate) fn cost(&self, usage: &Usage) -> Option<Cost> {
-        let mut terms = self.0.terms(self.0.price.as_deref(), None);
+        let mut terms = self.0.terms(self.0.price(), None);
         if terms.unreported == UnreportedUsage::Reserved {
             terms.unreported = UnreportedUsage::Received;
         }
@@ -229,7 +227,7 @@ impl Meter {
         if let (_, false) = usage.known() {
             usage.completion_tokens /= 2;
         }
-        let mut terms = self.0.terms(self.0.price.as_deref(), None);
+        let mut terms = self.0.terms(self.0.price(), None);
         // Not what a broken stream is charged: the stream should end well and cost what arrived.
         terms.unreported = match terms.unreported {
             UnreportedUsage::Reserved => UnreportedUsage::Received,
@@ -247,6 +245,11 @@ impl Meter {
 }
 
 impl Basis {
+    /// The price of the requested model.
+    pub(super) fn price(&self) -> Option<&Price> {
+        self.plan.scope.price().map(|price| &**price)
+    }
+
     /// What is needed to price a call at `price`, that of the model that served it, in the tier
     /// that served it if known.
     pub(super) fn terms<'a>(

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::iter::Sum;
 use std::ops::AddAssign;
 
-use super::{CallRecord, Cost, CostSource};
+use super::record::KeptRecord;
+use super::{Cost, CostSource};
 use crate::usage::{Usage, UsageSource};
 
 /// What a number of calls used and cost, added up. Sums saturate.
@@ -33,7 +34,7 @@ pub struct Tally {
 
 impl Tally {
     /// The tally of one call.
-    pub(super) fn of(record: &CallRecord) -> Self {
+    pub(super) fn of(record: &KeptRecord) -> Self {
         Self::of_answer(record.usage, record.cost)
     }
 
@@ -54,22 +55,28 @@ impl Tally {
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
+        *self += &other;
+    }
+}
+
+impl AddAssign<&Self> for Tally {
+    fn add_assign(&mut self, other: &Self) {
         let Self { calls, unpriced, bound, estimated, usage, cost } = other;
-        if calls == 0 {
+        if *calls == 0 {
             return;
         }
         let source = if self.calls == 0 { usage.source } else { self.usage.source };
-        add_usage(&mut self.usage, &usage);
+        add_usage(&mut self.usage, usage);
         if source == usage.source {
             self.usage.source = source;
         } else {
             self.usage.source = UsageSource::Estimated;
         }
-        add_cost(&mut self.cost, &cost);
-        self.calls = self.calls.saturating_add(calls);
-        self.unpriced = self.unpriced.saturating_add(unpriced);
-        self.bound = self.bound.saturating_add(bound);
-        self.estimated = self.estimated.saturating_add(estimated);
+        add_cost(&mut self.cost, cost);
+        self.calls = self.calls.saturating_add(*calls);
+        self.unpriced = self.unpriced.saturating_add(*unpriced);
+        self.bound = self.bound.saturating_add(*bound);
+        self.estimated = self.estimated.saturating_add(*estimated);
     }
 }
 
@@ -84,7 +91,10 @@ impl Sum for Tally {
 
 impl<'a> Sum<&'a Tally> for Tally {
     fn sum<I: Iterator<Item = &'a Tally>>(tallies: I) -> Self {
-        tallies.copied().sum()
+        tallies.fold(Self::default(), |mut sum, tally| {
+            sum += tally;
+            sum
+        })
     }
 }
 
@@ -107,21 +117,30 @@ fn add_usage(sum: &mut Usage, other: &Usage) {
         reported_cost,
         source: _,
     } = *other;
-    for (sum, count) in [
-        (&mut sum.prompt_tokens, prompt_tokens),
-        (&mut sum.completion_tokens, completion_tokens),
-        (&mut sum.total_tokens, total_tokens),
-        (&mut sum.cached_tokens, cached_tokens),
-        (&mut sum.cache_write_tokens, cache_write_tokens),
-        (&mut sum.cache_write_1h_tokens, cache_write_1h_tokens),
-        (&mut sum.reasoning_tokens, reasoning_tokens),
-        (&mut sum.prompt_audio_tokens, prompt_audio_tokens),
-        (&mut sum.completion_audio_tokens, completion_audio_tokens),
-        (&mut sum.prompt_image_tokens, prompt_image_tokens),
-        (&mut sum.completion_image_tokens, completion_image_tokens),
-        (&mut sum.web_searches, web_searches),
-    ] {
-        *sum = sum.saturating_add(count);
+    let add = |sum: &mut u64, count: u64| *sum = sum.saturating_add(count);
+    add(&mut sum.prompt_tokens, prompt_tokens);
+    add(&mut sum.completion_tokens, completion_tokens);
+    add(&mut sum.total_tokens, total_tokens);
+    // Every call is added to several tallies, and most calls have none of these.
+    let rare = cached_tokens
+        | cache_write_tokens
+        | cache_write_1h_tokens
+        | reasoning_tokens
+        | prompt_audio_tokens
+        | completion_audio_tokens
+        | prompt_image_tokens
+        | completion_image_tokens
+        | web_searches;
+    if rare != 0 {
+        add(&mut sum.cached_tokens, cached_tokens);
+        add(&mut sum.cache_write_tokens, cache_write_tokens);
+        add(&mut sum.cache_write_1h_tokens, cache_write_1h_tokens);
+        add(&mut sum.reasoning_tokens, reasoning_tokens);
+        add(&mut sum.prompt_audio_tokens, prompt_audio_tokens);
+        add(&mut sum.completion_audio_tokens, completion_audio_tokens);
+        add(&mut sum.prompt_image_tokens, prompt_image_tokens);
+        add(&mut sum.completion_image_tokens, completion_image_tokens);
+        add(&mut sum.web_searches, web_searches);
     }
     if let Some(bill) = reported_cost {
         sum.reported_cost = Some(sum.reported_cost.unwrap_or_default() + bill);
@@ -144,14 +163,21 @@ fn add_cost(sum: &mut Cost, other: &Cost) {
     } = *other;
     sum.total += total;
     sum.input += input;
-    sum.cached_input += cached_input;
-    sum.cache_write += cache_write;
-    sum.input_media += input_media;
     sum.output += output;
-    sum.reasoning += reasoning;
-    sum.output_media += output_media;
-    sum.web_searches += web_searches;
-    sum.request += request;
+    let rare = [
+        (&mut sum.cached_input, cached_input),
+        (&mut sum.cache_write, cache_write),
+        (&mut sum.input_media, input_media),
+        (&mut sum.reasoning, reasoning),
+        (&mut sum.output_media, output_media),
+        (&mut sum.web_searches, web_searches),
+        (&mut sum.request, request),
+    ];
+    for (sum, amount) in rare {
+        if !amount.is_zero() {
+            *sum += amount;
+        }
+    }
     sum.source = match (sum.source, source) {
         (CostSource::Bound, _) | (_, CostSource::Bound) => CostSource::Bound,
         (CostSource::Estimated, _) | (_, CostSource::Estimated) => CostSource::Estimated,

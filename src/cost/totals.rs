@@ -1,12 +1,13 @@
 //! Running totals of what calls cost.
 
-use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
-use std::mem;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::CallRecord;
+use super::record::KeptRecord;
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
+use super::scope::Scope;
 use super::tally::Tally;
 use super::{CostSource, Prices, UtcOffset};
 use crate::sorted_map::SortedMap;
@@ -61,22 +62,23 @@ pub(crate) struct Totals {
     refused: u64,
     models: Table<(String, String)>,
     providers: Table<String>,
-    tags: BTreeMap<String, Tags>,
+    tags: SortedMap<String, Box<TagRows>>,
     days: Days,
-    classes: BTreeMap<ClassKey, Class>,
-    last: VecDeque<CallRecord>,
+    classes: SortedMap<ClassKey, Box<Class>>,
+    last: VecDeque<KeptRecord>,
 }
 
 /// The rows of one table.
 #[derive(Debug)]
 struct Table<K> {
-    rows: BTreeMap<K, Tally>,
+    // Boxed, because a new row moves those behind it.
+    rows: SortedMap<K, Box<Tally>>,
     other: Tally,
 }
 
 /// The values of one tag.
 #[derive(Debug)]
-struct Tags {
+struct TagRows {
     values: Table<String>,
     /// The calls without this tag.
     none: Tally,
@@ -119,27 +121,22 @@ impl Totals {
             refused: 0,
             models: Table::default(),
             providers: Table::default(),
-            tags: BTreeMap::new(),
+            tags: SortedMap::new(),
             days: Days::default(),
-            classes: BTreeMap::new(),
+            classes: SortedMap::new(),
             last: VecDeque::new(),
         }
     }
 
     /// Adds a call.
-    pub(crate) fn record(&mut self, mut record: CallRecord) {
-        for name in [&mut record.provider, &mut record.model, &mut record.served_model] {
-            clip(name);
-        }
-        if let Some(tier) = &mut record.service_tier {
-            clip(tier);
-        }
-        let tally = Tally::of(&record);
+    pub(super) fn record(&mut self, mut record: KeptRecord) {
+        record.clip();
+        let tally = &Tally::of(&record);
         let most = self.config.max_rows;
 
         self.record_tags(&record.tags, tally);
         self.days.add(rfc3339::day(record.at, UtcOffset::UTC), tally, most);
-        self.record_names(&mut record, tally);
+        self.record_names(&record, tally);
 
         self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));
         self.total += tally;
@@ -151,7 +148,17 @@ impl Totals {
         self.refused = self.refused.saturating_add(1);
     }
 
-    fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: Tally) {
+    fn record_tags(&mut self, tags: &BTreeMap<String, String>, tally: &Tally) {
+        let most = self.config.max_rows;
+        if tags.keys().all(|name| self.tags.contains_key(name.as_str())) {
+            for (name, rows) in self.tags.iter_mut() {
+                match tags.get(name) {
+                    Some(value) => rows.values.add_named(clipped(value), tally, most),
+                    None => rows.none += tally,
+                }
+            }
+            return;
+        }
         // Names without a table count under `OTHER`, once per call however many there are.
         let mut named: Vec<(&str, &str)> = Vec::new();
         for (name, value) in tags {
@@ -161,74 +168,68 @@ impl Totals {
                     (name, value) = (OTHER, OTHER);
                 }
                 // Earlier calls did not have this tag.
-                let before = self.total;
-                let new = || Tags { values: Table::default(), none: before };
-                self.tags.entry(name.to_owned()).or_insert_with(new);
+                let none = self.total;
+                let new = || Box::new(TagRows { values: Table::default(), none });
+                self.tags.get_or_insert_with(name.to_owned(), new);
             }
             match named.iter_mut().find(|(known, _)| *known == name) {
                 Some(known) => known.1 = value,
                 None => named.push((name, value)),
             }
         }
-        for (name, tags) in &mut self.tags {
+        for (name, rows) in self.tags.iter_mut() {
             match named.iter().find(|(known, _)| known == name) {
-                Some((_, value)) => tags.values.add(*value, tally, self.config.max_rows),
-                None => tags.none += tally,
+                Some((_, value)) => rows.values.add_named(value, tally, most),
+                None => rows.none += tally,
             }
         }
     }
 
-    /// Adds to the tables by provider, by model and by class. The record lends its names to the
-    /// keys, so a call whose rows exist copies no name.
-    fn record_names(&mut self, record: &mut CallRecord, tally: Tally) {
+    /// Adds to the rows of the call's provider, of its model, and of what is repriced.
+    fn record_names(&mut self, record: &KeptRecord, tally: &Tally) {
         let most = self.config.max_rows;
-        let names = (mem::take(&mut record.provider), mem::take(&mut record.model));
-        self.providers.add(&names.0, tally, most);
-        self.models.add(&names, tally, most);
-        let (provider, model) = names;
-        let key = ClassKey {
-            provider,
-            model,
-            service_tier: record.service_tier.take(),
-            comparable: record.cost.is_some_and(|cost| {
-                matches!(cost.source, CostSource::Priced | CostSource::Reported)
-            }),
-            size: self.config.borders.partition_point(|b| *b < record.usage.prompt_tokens),
-        };
-        self.record_class(&key, record.usage, tally);
-        (record.provider, record.model) = (key.provider, key.model);
-        record.service_tier = key.service_tier;
+        let Scope { provider, model, .. } = &*record.scope;
+        self.providers.add_named(provider, tally, most);
+        let order = |(p, m): &(String, String)| p.cmp(provider).then_with(|| m.cmp(model));
+        self.models.add(order, || (provider.clone(), model.clone()), tally, most);
+        self.record_class(record, tally);
     }
 
-    fn record_class(&mut self, key: &ClassKey, usage: Usage, tally: Tally) {
-        let tally = Tally { usage: fitted(usage), ..tally };
-        if let Some(class) = self.classes.get_mut(key) {
+    fn record_class(&mut self, record: &KeptRecord, tally: &Tally) {
+        let Scope { provider, model, .. } = &*record.scope;
+        let usage = record.usage;
+        let service_tier = &record.service_tier;
+        let comparable = record
+            .cost
+            .is_some_and(|cost| matches!(cost.source, CostSource::Priced | CostSource::Reported));
+        let size = self.config.borders.partition_point(|b| *b < usage.prompt_tokens);
+        let tally = &Tally { usage: fitted(usage), ..*tally };
+        let found = self.classes.get_mut_by(|key| {
+            let names = key.provider.cmp(provider).then_with(|| key.model.cmp(model));
+            let tier = names.then_with(|| key.service_tier.cmp(service_tier));
+            tier.then_with(|| (key.comparable, key.size).cmp(&(comparable, size)))
+        });
+        if let Some(class) = found {
             return class.add(usage.prompt_tokens, tally);
         }
-        let mut key = key.clone();
+        let (mut provider, mut model) = (provider.clone(), model.clone());
+        let mut service_tier = service_tier.clone();
         if self.classes.len() >= self.config.max_rows {
             // The size is kept, because it decides the price at any other model.
-            (key.provider, key.model) = (OTHER.to_owned(), OTHER.to_owned());
-            key.service_tier = None;
+            (provider, model) = (OTHER.to_owned(), OTHER.to_owned());
+            service_tier = None;
         }
         let prompt = usage.prompt_tokens;
-        let new = Class { least: prompt, most: prompt, tally: Tally::default() };
-        self.classes.entry(key).or_insert(new).add(prompt, tally);
+        let key = ClassKey { provider, model, service_tier, comparable, size };
+        let new = || Box::new(Class { least: prompt, most: prompt, tally: Tally::default() });
+        self.classes.get_or_insert_with(key, new).add(prompt, tally);
     }
 
-    /// Adds a call to the recent ones.
-    fn keep(&mut self, mut record: CallRecord) {
+    fn keep(&mut self, mut record: KeptRecord) {
         if self.config.last == 0 {
             return;
         }
-        if record.tags.len() > TAGS || record.tags.iter().any(|(k, v)| k.len().max(v.len()) > NAME)
-        {
-            let mut tags = BTreeMap::new();
-            for (name, value) in record.tags.iter().take(TAGS) {
-                tags.insert(clipped(name).to_owned(), clipped(value).to_owned());
-            }
-            record.tags = tags;
-        }
+        record.clip_tags();
         if self.last.len() >= self.config.last {
             self.last.pop_front();
         }
@@ -239,7 +240,7 @@ impl Totals {
     pub(crate) fn report(&self) -> CostReport {
         let model = |(provider, model): &(String, String)| Row::model(provider, model);
         let mut by_tag = BTreeMap::new();
-        for (name, tags) in &self.tags {
+        for (name, tags) in self.tags.iter() {
             let rows = tags.values.rows(|value| Row::new(value), Some(tags.none));
             by_tag.insert(name.clone(), rows);
         }
@@ -251,7 +252,7 @@ impl Totals {
             by_tag,
             by_day: self.days.rows(),
             usage_classes: self.classes.iter().map(|(key, class)| class.shown(key)).collect(),
-            last: self.last.iter().cloned().collect(),
+            last: self.last.iter().map(KeptRecord::shown).collect(),
             refused: self.refused,
             ..CostReport::default()
         }
@@ -260,31 +261,37 @@ impl Totals {
 
 impl<K> Default for Table<K> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new(), other: Tally::default() }
+        Self { rows: SortedMap::new(), other: Tally::default() }
+    }
+}
+
+impl Table<String> {
+    fn add_named(&mut self, name: &str, tally: &Tally, most: usize) {
+        self.add(|key| key.as_str().cmp(name), || name.to_owned(), tally, most);
     }
 }
 
 impl<K: Ord> Table<K> {
-    /// Adds to the row of `key`, or to the row for all others if `key` has none and the table
-    /// already has `most` rows.
-    fn add<Q>(&mut self, key: &Q, tally: Tally, most: usize)
-    where
-        K: Borrow<Q>,
-        Q: Ord + ToOwned<Owned = K> + ?Sized,
-    {
-        if let Some(row) = self.rows.get_mut(key) {
-            *row += tally;
+    /// Adds to the row whose key is `Equal`, or to a new one with the key that `new` makes.
+    fn add(
+        &mut self,
+        order: impl FnMut(&K) -> Ordering,
+        new: impl FnOnce() -> K,
+        tally: &Tally,
+        most: usize,
+    ) {
+        if let Some(row) = self.rows.get_mut_by(order) {
+            **row += tally;
         } else if self.rows.len() >= most {
             self.other += tally;
         } else {
-            *self.rows.entry(key.to_owned()).or_default() += tally;
+            **self.rows.get_or_insert_with(new(), Box::default) += tally;
         }
     }
 
-    /// The rows, most expensive first, then the calls that belong to none, then all others.
     fn rows(&self, row: impl Fn(&K) -> Row, none: Option<Tally>) -> Vec<Row> {
         let mut rows: Vec<Row> =
-            self.rows.iter().map(|(key, tally)| row(key).with(*tally)).collect();
+            self.rows.iter().map(|(key, tally)| row(key).with(**tally)).collect();
         sort_by_cost(&mut rows);
         let none = (NONE, none.unwrap_or_default());
         let extra = [none, (OTHER, self.other)].into_iter().filter(|(_, tally)| tally.calls > 0);
@@ -298,7 +305,7 @@ fn sort_by_cost(rows: &mut [Row]) {
 }
 
 impl Days {
-    fn add(&mut self, day: i64, tally: Tally, most: usize) {
+    fn add(&mut self, day: i64, tally: &Tally, most: usize) {
         *self.rows.get_or_insert_with(day, Tally::default) += tally;
         if self.rows.len() > most {
             if let Some((_, first)) = self.rows.pop_first() {
@@ -316,7 +323,7 @@ impl Days {
 }
 
 impl Class {
-    fn add(&mut self, prompt: u64, tally: Tally) {
+    fn add(&mut self, prompt: u64, tally: &Tally) {
         self.least = self.least.min(prompt);
         self.most = self.most.max(prompt);
         self.tally += tally;
@@ -367,12 +374,31 @@ fn clipped(name: &str) -> &str {
     &name[..end]
 }
 
-/// Cuts a name to [`NAME`] bytes.
-fn clip(name: &mut String) {
-    let length = clipped(name).len();
-    if length < name.len() {
-        name.truncate(length);
-        name.shrink_to_fit();
+impl KeptRecord {
+    /// Cuts its names to the longest that a report keeps.
+    fn clip(&mut self) {
+        let Scope { provider, model, .. } = &*self.scope;
+        if provider.len() > NAME || model.len() > NAME {
+            let (provider, model) = (clipped(provider).to_owned(), clipped(model).to_owned());
+            self.scope = Arc::new(Scope::named(provider, None, model));
+        }
+        for name in [&mut self.served_model, &mut self.service_tier].into_iter().flatten() {
+            if name.len() > NAME {
+                *name = clipped(name).to_owned();
+            }
+        }
+    }
+
+    /// Drops the tags that a report has no room for, and cuts the others.
+    fn clip_tags(&mut self) {
+        let tags = &self.tags;
+        if tags.len() > TAGS || tags.iter().any(|(k, v)| k.len().max(v.len()) > NAME) {
+            let kept = tags.iter().take(TAGS);
+            let cut = |(name, value): (&String, &String)| {
+                (clipped(name).to_owned(), clipped(value).to_owned())
+            };
+            self.tags = kept.map(cut).collect::<BTreeMap<_, _>>().into();
+        }
     }
 }
 

@@ -15,13 +15,16 @@ use super::alert::AlertListener;
 use super::budget::Charge;
 use super::event::Events;
 use super::ledger::{Ledger, MemoryLedger};
+use super::memo::Memo;
+use super::scope::{Applicable, Known, Scope};
 use super::{
-    Bill, Budget, CallPlan, Cost, CostConfig, CostEvents, CostReport, Price, Prices, Reservation,
-    Tally, UnknownModel, UsageClass, WhatIf,
+    Bill, Budget, CallPlan, Cost, CostConfig, CostEvents, CostReport, Prices, Reservation, Tally,
+    UnknownModel, UsageClass, WhatIf,
 };
 use crate::error::{Error, ErrorKind};
 use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
+use crate::tags::Tags;
 use crate::time::rfc3339::seconds;
 use crate::upper_bound::Tokenizer;
 use crate::usage::Usage;
@@ -74,6 +77,8 @@ struct Inner {
     config: CostConfig,
     ledger: Arc<dyn Ledger>,
     unknown_model: UnknownModel,
+    /// By the names of the model, of the provider, and of the provider in the price table.
+    scopes: Memo<3, Arc<Scope>>,
     /// Guards the totals behind reports ([`Lock::CostTracker`]): they agree with each other.
     /// Nothing else is locked, called or written while it is held.
     state: Mutex<State>,
@@ -98,6 +103,7 @@ impl CostTracker {
             config,
             ledger,
             unknown_model,
+            scopes: Memo::default(),
             state: Mutex::new(Lock::CostTracker, state),
             events: Events::default(),
             listeners: Mutex::new(Lock::AlertListeners, Vec::new()),
@@ -149,13 +155,13 @@ impl CostTracker {
     ///
     /// [`CostUnknown`](ErrorKind::CostUnknown) if there is no price and
     /// [`UnknownModel::Refuse`] applies; the call then counts as unpriced. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be written.
-    pub fn track(&self, plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
+    pub fn track(&self, mut plan: CallPlan, bill: Bill) -> Result<Option<Cost>, Error> {
         let at = self.now();
-        let price = self.price(&plan);
+        plan.scope = self.scope_of(&plan);
         let charges = self.charges(&plan, at);
         let id = self.open(&charges, at)?;
-        let unknown = price.is_none().then(|| unknown_price(&plan));
-        let held = self.held(self.basis(plan, price, at), id, charges);
+        let unknown = plan.scope.price().is_none().then(|| unknown_price(&plan));
+        let held = self.held(self.basis(plan, at), id, charges);
         let cost = Reservation::new(held).send().settle(bill.tracked());
         match (cost, unknown) {
             (None, Some(error)) if self.inner.unknown_model == UnknownModel::Refuse => Err(error),
@@ -176,7 +182,7 @@ impl CostTracker {
             .filter_map(|(place, account)| {
                 let budget = &self.budgets()[place];
                 let span = budget.window.span(budget.utc_offset, now)?;
-                Some((place, Charge { account, span, limit: None }))
+                Some((place, Charge { account: account.into(), span, limit: None }))
             })
             .collect();
         let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
@@ -234,12 +240,41 @@ impl CostTracker {
         (self.inner.config.clock)()
     }
 
-    /// The price of a call's model, or the assumed one.
-    fn price(&self, plan: &CallPlan) -> Option<Arc<Price>> {
-        self.prices().find(plan.prices(), &plan.model).or_else(|| match &self.inner.unknown_model {
+    /// Plans a call to a model of a provider that is called `prices` in the price table.
+    pub(crate) fn plan(&self, provider: &str, prices: &str, model: &str, tags: Tags) -> CallPlan {
+        CallPlan::to(self.scope(provider, prices, model), tags)
+    }
+
+    /// A plan's provider and model, with what the tracker knows about them.
+    fn scope_of(&self, plan: &CallPlan) -> Arc<Scope> {
+        let scope = &plan.scope;
+        match scope.known {
+            Some(_) => Arc::clone(scope),
+            None => self.scope(&scope.provider, scope.prices(), &scope.model),
+        }
+    }
+
+    fn scope(&self, provider: &str, prices: &str, model: &str) -> Arc<Scope> {
+        // The model first: it differs most.
+        let names = [model, provider, prices];
+        if let Some(scope) = self.inner.scopes.get(names) {
+            return scope;
+        }
+        let price_provider = (prices != provider).then(|| prices.to_owned());
+        let mut scope = Scope::named(provider.to_owned(), price_provider, model.to_owned());
+        let price = self.prices().find(prices, model).or_else(|| match &self.inner.unknown_model {
             UnknownModel::Assume(price) => Some(Arc::clone(price)),
             UnknownModel::Refuse | UnknownModel::Allow => None,
-        })
+        });
+        let budgets = self.budgets().iter().enumerate();
+        let budgets = budgets
+            .filter(|(_, budget)| budget.covers(&scope))
+            .map(|(place, budget)| Applicable { place, account: budget.account_start(&scope) });
+        let budgets = budgets.collect();
+        scope.known = Some(Known { price, budgets });
+        let scope = Arc::new(scope);
+        self.inner.scopes.insert(names, Arc::clone(&scope));
+        scope
     }
 }
 

@@ -13,9 +13,12 @@
 //! windows do not add up.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use super::{Budget, Facts, name};
+use super::{Budget, name};
+use crate::cost::scope::Scope;
 use crate::cost::{UtcOffset, Window};
+use crate::tags::Tags;
 
 impl Budget {
     /// The name shown to people: its own, or one made of its window and scope.
@@ -32,24 +35,39 @@ impl Budget {
     /// client may have the same.
     pub(crate) fn accounts(&self) -> String {
         let mut text = self.prefix();
-        self.values(&mut text, |_| None);
+        self.splits(&mut text, None);
+        for key in &self.per_tags {
+            text.push(' ');
+            pair(&mut text, Dimension::Tag(key), None);
+        }
         text
     }
 
-    /// The account in which it charges a call.
-    pub(crate) fn account(&self, facts: &Facts<'_>) -> String {
+    /// The start of the name of the account in which it charges a call to a model. The values of
+    /// tags come last, so this part is the same for all calls to that model.
+    pub(in crate::cost) fn account_start(&self, scope: &Scope) -> Arc<str> {
         let mut text = self.prefix();
-        self.values(&mut text, |dimension| match dimension {
-            Dimension::Provider => Some(facts.provider),
-            Dimension::Model => Some(facts.model),
-            Dimension::Tag(key) => facts.tags.get(key).map(String::as_str),
-        });
-        text
+        self.splits(&mut text, Some(scope));
+        text.into()
+    }
+
+    /// The account in which it charges a call with these tags.
+    pub(in crate::cost) fn account(&self, start: &Arc<str>, tags: &Tags) -> Arc<str> {
+        if self.per_tags.is_empty() {
+            return Arc::clone(start);
+        }
+        // Long enough for most values.
+        let mut text = String::with_capacity(start.len() + 40);
+        text.push_str(start);
+        for key in &self.per_tags {
+            text.push(' ');
+            pair(&mut text, Dimension::Tag(key), tags.get(key).map(String::as_str));
+        }
+        text.into()
     }
 
     fn prefix(&self) -> String {
-        // Long enough for most accounts: every call builds some.
-        let mut text = String::with_capacity(64);
+        let mut text = String::new();
         if let Some(given) = &self.name {
             word(&mut text, given);
             text.push_str(": ");
@@ -84,19 +102,21 @@ impl Budget {
         }
     }
 
-    fn values<'a>(&self, text: &mut String, value: impl Fn(Dimension<'_>) -> Option<&'a str>) {
-        let fixed = [(Dimension::Provider, self.per_provider), (Dimension::Model, self.per_model)];
-        let tags = self.per_tags.iter().map(|key| (Dimension::Tag(key), true));
-        for (dimension, wanted) in fixed.into_iter().chain(tags) {
+    fn splits(&self, text: &mut String, scope: Option<&Scope>) {
+        let provider = scope.map(|scope| scope.provider.as_str());
+        let model = scope.map(|scope| scope.model.as_str());
+        for (dimension, wanted, value) in [
+            (Dimension::Provider, self.per_provider, provider),
+            (Dimension::Model, self.per_model, model),
+        ] {
             if wanted {
                 text.push(' ');
-                pair(text, dimension, value(dimension));
+                pair(text, dimension, value);
             }
         }
     }
 }
 
-/// What a budget can split its accounts by.
 #[derive(Clone, Copy)]
 enum Dimension<'a> {
     Provider,

@@ -15,25 +15,32 @@ pub(super) struct Ceiling {
 impl Ceiling {
     /// Assumes that all input tokens are of the most expensive kind that the bound allows.
     pub(super) fn new(rates: &Rates, bound: &UpperBound, input_tokens: u64) -> Self {
-        let input = [
-            Some(rates.input),
-            rates.cached_input,
-            Some(rates.cache_write()).filter(|_| bound.cache_writes),
-            Some(rates.cache_write_1h()).filter(|_| bound.cache_writes_1h),
-            rates.input_audio.filter(|_| bound.input_audio),
-            rates.input_image.filter(|_| bound.input_images),
-        ];
-        let output = [
-            Some(rates.output),
-            rates.reasoning,
-            rates.output_audio.filter(|_| bound.output_audio),
-            rates.output_image.filter(|_| bound.output_images),
-        ];
-        let highest = |rates: &[Option<u64>]| rates.iter().flatten().copied().max().unwrap_or(0);
-        let fixed = times(highest(&input), input_tokens)
+        let mut input = rates.input;
+        for (rate, may_apply) in [
+            (rates.cached_input, true),
+            (Some(rates.cache_write()), bound.cache_writes),
+            (Some(rates.cache_write_1h()), bound.cache_writes_1h),
+            (rates.input_audio, bound.input_audio),
+            (rates.input_image, bound.input_images),
+        ] {
+            if let (Some(rate), true) = (rate, may_apply) {
+                input = input.max(rate);
+            }
+        }
+        let mut output = rates.output;
+        for (rate, may_apply) in [
+            (rates.reasoning, true),
+            (rates.output_audio, bound.output_audio),
+            (rates.output_image, bound.output_images),
+        ] {
+            if let (Some(rate), true) = (rate, may_apply) {
+                output = output.max(rate);
+            }
+        }
+        let fixed = times(input, input_tokens)
             + times(rates.web_search, bound.web_searches)
             + times(rates.request, 1);
-        Self { fixed, output: highest(&output) }
+        Self { fixed, output }
     }
 
     /// The most a call with this many output tokens can cost.

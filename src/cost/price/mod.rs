@@ -254,22 +254,26 @@ impl Price {
         sheets.flat_map(|sheet| sheet.above.keys().copied()).collect()
     }
 
-    /// The most that a call within a bound can cost. A call that asks for a tier is served in
-    /// that tier or the standard one. One that asks for `auto` or for none may be served in any
-    /// but `batch`. The prices are those of `at`, so price what was reserved this way at the same
-    /// time.
-    pub(crate) fn at_most(
+    /// The most that a call within a bound can cost, for each of several limits of its output,
+    /// which replace the bound's. A call that asks for a tier is served in that tier or the
+    /// standard one. One that asks for `auto` or for none may be served in any but `batch`. The
+    /// prices are those of `at`, so price what was reserved this way at the same time.
+    pub(crate) fn at_most<const N: usize>(
         &self,
         bound: &UpperBound,
+        output_tokens: [u64; N],
         service_tier: Option<&str>,
         at: SystemTime,
-    ) -> Money {
-        self.period(at)
-            .served(service_tier)
-            .flat_map(|sheet| sheet.ceilings(bound))
-            .map(|ceiling| ceiling.at(bound.output_tokens))
-            .max()
-            .unwrap_or(Money::ZERO)
+    ) -> [Money; N] {
+        let mut most = [Money::ZERO; N];
+        for sheet in self.period(at).served(service_tier) {
+            sheet.each_size(bound, |_, ceiling| {
+                for (most, tokens) in most.iter_mut().zip(output_tokens) {
+                    *most = (*most).max(ceiling.at(tokens));
+                }
+            });
+        }
+        most
     }
 
     /// The most that a call can cost if only its input or its output is `known`, or neither. The
@@ -300,12 +304,11 @@ impl Price {
         service_tier: Option<&str>,
         at: SystemTime,
     ) -> u64 {
-        self.period(at)
-            .served(service_tier)
-            .flat_map(|sheet| sheet.ceilings(bound))
-            .map(|ceiling| ceiling.output_within(amount))
-            .min()
-            .unwrap_or(0)
+        let mut tokens = u64::MAX;
+        for sheet in self.period(at).served(service_tier) {
+            sheet.each_size(bound, |_, ceiling| tokens = tokens.min(ceiling.output_within(amount)));
+        }
+        tokens
     }
 
     /// Removes the service tiers, for a provider that has these prices but not these tiers.
@@ -350,6 +353,9 @@ impl Price {
     }
 
     fn period(&self, at: SystemTime) -> &Period {
+        if let [only] = &self.periods[..] {
+            return only;
+        }
         let now = seconds(at);
         let holding = self.periods.iter().rev().find(|period| period.when.holds(now));
         holding.unwrap_or(&self.periods[0])

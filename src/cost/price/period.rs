@@ -26,15 +26,6 @@ impl Sheet {
         self.above.insert(tokens, rates);
     }
 
-    /// The cost ceiling for every size tier that a prompt within the bound can be in. A smaller
-    /// prompt may be the more expensive one, if prices fall with size.
-    pub(super) fn ceilings<'a>(
-        &'a self,
-        bound: &'a UpperBound,
-    ) -> impl Iterator<Item = Ceiling> + 'a {
-        self.sizes(bound).map(|(_, ceiling)| ceiling)
-    }
-
     /// Like [`Price::at_most_beside`](super::Price::at_most_beside).
     pub(super) fn at_most_beside(
         &self,
@@ -50,23 +41,23 @@ impl Sheet {
             let rates = self.rates(usage.prompt_tokens);
             return rates.cost(usage).read() + most(rates, Ceiling::new(rates, bound, 0));
         }
-        let most = self.sizes(bound).map(|(rates, ceiling)| most(rates, ceiling));
-        most.max().unwrap_or(Money::ZERO)
+        let mut highest = Money::ZERO;
+        self.each_size(bound, |rates, ceiling| highest = highest.max(most(rates, ceiling)));
+        highest
     }
-
-    fn sizes<'a>(
-        &'a self,
-        bound: &'a UpperBound,
-    ) -> impl Iterator<Item = (&'a Rates, Ceiling)> + 'a {
-        let starts = self.above.iter().map(|(tokens, rates)| (Some(*tokens), rates));
-        let ends = self.above.keys().copied().chain([u64::MAX]);
-        std::iter::once((None, &self.rates))
-            .chain(starts)
-            .zip(ends)
-            .filter(|((start, _), _)| start.is_none_or(|start| bound.input_tokens > start))
-            .map(|((_, rates), end)| {
-                (rates, Ceiling::new(rates, bound, bound.input_tokens.min(end)))
-            })
+    /// Calls `each` with the rates and the cost ceiling of every size tier that a prompt within the
+    /// bound can be in. A smaller prompt may be the more expensive one, if prices fall with size.
+    pub(super) fn each_size(&self, bound: &UpperBound, mut each: impl FnMut(&Rates, Ceiling)) {
+        let most = bound.input_tokens;
+        let mut rates = &self.rates;
+        for (end, next) in self.above.iter() {
+            each(rates, Ceiling::new(rates, bound, most.min(*end)));
+            if most <= *end {
+                return;
+            }
+            rates = next;
+        }
+        each(rates, Ceiling::new(rates, bound, most));
     }
 }
 
@@ -133,11 +124,14 @@ impl Period {
     /// for none lets the provider choose too: "When not set, the default behavior is 'auto'", which
     /// is "the service tier configured in the Project settings" (OpenAI's API reference,
     /// `service_tier` of chat completions).
-    pub(super) fn served<'a>(&'a self, asked: Option<&str>) -> impl Iterator<Item = &'a Sheet> {
+    pub(super) fn served<'a>(&'a self, asked: Option<&'a str>) -> impl Iterator<Item = &'a Sheet> {
         let any = asked.is_none_or(|tier| tier.eq_ignore_ascii_case("auto"));
-        let tiers = self.tiers.iter().filter(move |(tier, _)| any && tier != "batch");
-        let tiers = tiers.map(|(_, sheet)| sheet);
-        [&self.standard, self.sheet(asked)].into_iter().chain(tiers)
+        let named = move |name: &str| match any {
+            true => name != "batch",
+            false => asked.is_some_and(|tier| tier.eq_ignore_ascii_case(name)),
+        };
+        let tiers = self.tiers.iter().filter(move |(name, _)| named(name));
+        [&self.standard].into_iter().chain(tiers.map(|(_, sheet)| sheet))
     }
 }
 

@@ -1,21 +1,14 @@
 //! `Prices`: built-in prices, the caller's own, and lookups by model.
 
-use parking_lot::RwLock;
-use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::custom::CustomPrices;
 use super::{Price, overrides, pattern, table};
+use crate::cost::memo::Memo;
 use crate::error::{Error, ErrorKind};
 use crate::settings_file;
-
-/// How many lookups are cached.
-const REMEMBERED: usize = 1_000;
-
-/// The longest name that is cached, in bytes. Servers choose the names of models.
-const NAME: usize = 200;
 
 /// What models cost: the built-in table, and the prices set on top of it.
 ///
@@ -44,19 +37,10 @@ pub struct Prices {
 struct Inner {
     builtin: bool,
     custom: CustomPrices,
-    /// A cache of lookups. No invariant: everything in it can be looked up again.
-    found: RwLock<Found>,
+    /// What was found for a model and a provider, by their names as given. Everything in it can
+    /// be looked up again.
+    found: Memo<2, Option<Arc<Price>>>,
 }
-
-/// The results of lookups, by the names as they were requested.
-#[derive(Default)]
-struct Found {
-    models: HashMap<Box<str>, Outcomes>,
-    count: usize,
-}
-
-/// Results by model name.
-type Outcomes = HashMap<Box<str>, Option<Arc<Price>>>;
 
 impl Prices {
     /// Returns the built-in table.
@@ -70,7 +54,7 @@ impl Prices {
     }
 
     fn new(builtin: bool, custom: CustomPrices) -> Self {
-        Self { inner: Arc::new(Inner { builtin, custom, found: RwLock::default() }) }
+        Self { inner: Arc::new(Inner { builtin, custom, found: Memo::default() }) }
     }
 
     /// The date of the built-in table's data, such as `2026-10-21`.
@@ -163,13 +147,13 @@ impl Prices {
     /// names or another usual name for it, such as `xai`; [`provider_of`](Self::provider_of) finds
     /// it for a base URL. Names match in upper or lower case.
     pub fn find(&self, provider: &str, model: &str) -> Option<Arc<Price>> {
-        if let Some(found) = self.inner.found.read().get(provider, model) {
-            return found.clone();
+        // The model first: it differs most.
+        let names = [model, provider];
+        if let Some(found) = self.inner.found.get(names) {
+            return found;
         }
         let price = self.look_up(&pattern::fold(provider.trim()), &pattern::fold(model));
-        if provider.len() <= NAME && model.len() <= NAME {
-            self.inner.found.write().insert(provider, model, price.clone());
-        }
+        self.inner.found.insert(names, price.clone());
         price
     }
 
@@ -201,10 +185,7 @@ impl Prices {
 
     #[cfg(test)]
     pub(super) fn remembered(&self) -> usize {
-        let found = self.inner.found.read();
-        let entries = found.models.values().map(HashMap::len).sum();
-        assert_eq!(found.count, entries);
-        entries
+        self.inner.found.len()
     }
 
     /// The table's name for the provider with this base URL.
@@ -285,19 +266,5 @@ impl fmt::Debug for Prices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = self.inner.custom.iter().count();
         f.debug_struct("Prices").field("builtin", &self.inner.builtin).field("set", &set).finish()
-    }
-}
-
-impl Found {
-    fn get(&self, provider: &str, model: &str) -> Option<&Option<Arc<Price>>> {
-        self.models.get(provider)?.get(model)
-    }
-
-    fn insert(&mut self, provider: &str, model: &str, price: Option<Arc<Price>>) {
-        if self.count >= REMEMBERED {
-            *self = Self::default();
-        }
-        let models = self.models.entry(provider.into()).or_default();
-        self.count += usize::from(models.insert(model.into(), price).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::chat::UsageSource;
-use crate::cost::{CallOutcome, Cost, CostSource, Money, Price, Prices};
+use crate::cost::{CallOutcome, CallRecord, Cost, CostSource, Money, Price, Prices};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// 2026-11-23T00:00:00Z.
@@ -36,7 +36,7 @@ fn keys(rows: &[Row]) -> Vec<(&str, u64)> {
 }
 
 fn report_of(mut totals: Totals, calls: impl IntoIterator<Item = CallRecord>) -> CostReport {
-    calls.into_iter().for_each(|call| totals.record(call));
+    calls.into_iter().for_each(|call| totals.record(call.into()));
     totals.report()
 }
 
@@ -84,11 +84,11 @@ fn calls_without_a_tag_have_their_own_row() {
 fn tag_names_beyond_the_limit_count_once_per_call() {
     let mut totals = small(5);
     for number in 0..TAGS + 4 {
-        totals.record(tagged(&[(&format!("t{number:02}"), "v")], 1));
+        totals.record(tagged(&[(&format!("t{number:02}"), "v")], 1).into());
     }
     let many: Vec<String> = (0..99).map(|number| format!("z{number}")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "v")).collect();
-    totals.record(tagged(&many, 1));
+    totals.record(tagged(&many, 1).into());
     let report = totals.report();
     assert_eq!(report.by_tag.len(), TAGS + 1);
     assert_eq!(keys(&report.by_tag[OTHER]), [(OTHER, 5), (NONE, TAGS as u64)]);
@@ -210,7 +210,7 @@ fn every_table_adds_up_to_the_total() {
         let mut totals = Totals::new(config);
         let calls = random.u64(0..200);
         for _ in 0..calls {
-            totals.record(random_call(&mut random));
+            totals.record(random_call(&mut random).into());
         }
         let report = totals.report();
         assert_eq!(report.total.calls, calls);

@@ -9,9 +9,9 @@ use crate::cost::availability::{Availability, Fit, moments};
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, ReservationId};
 use crate::cost::reservation::{Basis, Held};
+use crate::cost::scope::Applicable;
 use crate::cost::{
-    Budget, CallPlan, CostConfig, CostEvent, MaxPrice, Money, Price, Reservation, UnknownModel,
-    Window,
+    Budget, CallPlan, CostConfig, CostEvent, MaxPrice, Money, Reservation, UnknownModel, Window,
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
@@ -56,27 +56,32 @@ impl CostTracker {
 
     fn try_reserve(&self, mut plan: CallPlan) -> Result<Reservation, Error> {
         let at = self.now();
-        let Some(price) = self.price(&plan) else {
+        let scope = self.scope_of(&plan);
+        plan.scope = Arc::clone(&scope);
+        let Some(price) = scope.price() else {
             if self.inner.unknown_model == UnknownModel::Refuse {
                 return Err(unknown_price(&plan));
             }
             // Nothing can be reserved, but the provider may send a bill.
             let charges = self.charges(&plan, at);
             let id = self.open(&charges, at)?;
-            let held = self.held(self.basis(plan, None, at), id, charges);
+            let held = self.held(self.basis(plan, at), id, charges);
             return Ok(Reservation::new(held));
         };
         if let Some(missing) = plan.missing().filter(|_| self.is_held(&plan)) {
             return Err(unstated_tokens(missing));
         }
+        let charges = self.charges(&plan, at);
+        let single = self.single_limit(&plan);
+        if charges.is_empty() && single.is_none() {
+            return Ok(Reservation::new(self.held(self.basis(plan, at), None, charges)));
+        }
         let tier = plan.service_tier.clone();
         let tier = tier.as_deref();
-        let most = |bound: &UpperBound| price.at_most(bound, tier, at);
         let wanted = plan.bound.output_tokens;
         let min_output = plan.min_output.unwrap_or(wanted).min(wanted);
-        let least = most(&UpperBound { output_tokens: min_output, ..plan.bound });
+        let [least, mut most] = price.at_most(&plan.bound, [min_output, wanted], tier, at);
 
-        let single = self.single_limit(&plan);
         let limit = single.map(|budget| budget.limit);
         if let Some(budget) = single {
             if least > budget.limit {
@@ -84,19 +89,17 @@ impl CostTracker {
                 let refusal = refusal(budget, &plan, None, none, least, never, at);
                 return Err(refusal_error(refusal, &plan, min_output));
             }
-            if most(&plan.bound) > budget.limit {
-                plan.bound.output_tokens =
-                    price.output_within(&plan.bound, budget.limit, tier, at).min(wanted);
+            if most > budget.limit {
+                let within = price.output_within(&plan.bound, budget.limit, tier, at).min(wanted);
+                plan.bound.output_tokens = within;
+                [most] = price.at_most(&plan.bound, [within], tier, at);
             }
         }
-
-        let charges = self.charges(&plan, at);
         if charges.is_empty() {
-            let basis = Basis { limit, ..self.basis(plan, Some(price), at) };
+            let basis = Basis { limit, ..self.basis(plan, at) };
             return Ok(Reservation::new(self.held(basis, None, charges)));
         }
         let lines: Vec<_> = charges.iter().map(|(_, charge)| charge.line()).collect();
-        let most = most(&plan.bound);
         let grant =
             match self.ledger().reserve(&Hold { lines: &lines, least, most, now: seconds(at) }) {
                 Ok(grant) => grant,
@@ -115,7 +118,7 @@ impl CostTracker {
             plan.bound.output_tokens = bearable.min(plan.bound.output_tokens);
         }
         drop(lines);
-        let basis = Basis { amount: grant.amount, limit, ..self.basis(plan, Some(price), at) };
+        let basis = Basis { amount: grant.amount, limit, ..self.basis(plan, at) };
         Ok(Reservation::new(self.held(basis, Some(grant.id), charges)))
     }
 
@@ -169,15 +172,16 @@ impl CostTracker {
         least: Option<u64>,
         measure: impl FnOnce(&ModelLimits<'_>) -> Result<UpperBound, Unbounded>,
     ) -> Result<(), Error> {
-        if !self.budgets().iter().any(|budget| budget.matches(&plan.facts())) {
+        let scope = self.scope_of(plan);
+        if scope.applying(self.budgets(), &plan.tags).next().is_none() {
             return Ok(());
         }
-        let Some(price) = self.price(plan) else { return Ok(()) };
+        let Some(price) = scope.price() else { return Ok(()) };
         let config = &self.inner.config;
         let sent = || config.default_output.or(price.max_output_tokens()).unwrap_or(DEFAULT_OUTPUT);
         let known = ModelLimits {
-            provider: &plan.provider,
-            model: &plan.model,
+            provider: &scope.provider,
+            model: &scope.model,
             output_tokens: least.map(|_| sent()).or(price.max_output_tokens()),
             context_window: price.context_window_tokens(),
             tokenizer: config.tokenizer.as_deref(),
@@ -207,8 +211,9 @@ impl CostTracker {
     ///
     /// [`BudgetExceeded`](ErrorKind::BudgetExceeded) if it is, or if the price is unknown.
     pub(crate) fn check_price(&self, plan: &CallPlan, most: &MaxPrice) -> Result<(), Error> {
-        let (price, tier) = (self.price(plan), plan.service_tier.as_deref());
-        match most.exceeded_by(price.as_deref(), plan.expected_input(), tier, self.now()) {
+        let (scope, tier) = (self.scope_of(plan), plan.service_tier.as_deref());
+        let price = scope.price().map(|price| &**price);
+        match most.exceeded_by(price, plan.expected_input(), tier, self.now()) {
             None => Ok(()),
             Some(why) => Err(Error::new(ErrorKind::BudgetExceeded, why)),
         }
@@ -222,8 +227,10 @@ impl CostTracker {
     /// Assumes the prompt takes half of its bound, far more than most text does, and at most half
     /// of the window.
     pub(crate) fn fit_window(&self, plan: &mut CallPlan) {
-        let price = self.price(plan);
-        let Some(window) = price.and_then(|price| price.context_window_tokens()) else { return };
+        let scope = self.scope_of(plan);
+        let Some(window) = scope.price().and_then(|price| price.context_window_tokens()) else {
+            return;
+        };
         let bound = &mut plan.bound;
         if bound.answers > 0 {
             let left = window - (bound.input_tokens / 2).min(window / 2);
@@ -241,21 +248,20 @@ impl CostTracker {
 
     /// Whether a hard budget applies to a call.
     pub(crate) fn is_held(&self, plan: &CallPlan) -> bool {
-        let facts = plan.facts();
-        self.budgets().iter().any(|budget| !budget.soft && budget.matches(&facts))
+        let scope = self.scope_of(plan);
+        scope.applying(self.budgets(), &plan.tags).any(|(_, budget)| !budget.soft)
     }
 
     /// The accounts in which the budgets charge a call, each with its budget's index.
     pub(super) fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
-        let (facts, now) = (plan.facts(), seconds(at));
-        let line = |(place, budget): (usize, &Budget)| {
-            // Checked first: most programs with many budgets have few that apply to a call.
-            if !budget.matches(&facts) {
-                return None;
-            }
-            budget.line(&facts, now).map(|charge| (place, charge))
-        };
-        self.budgets().iter().enumerate().filter_map(line).collect()
+        let now = seconds(at);
+        let scope = self.scope_of(plan);
+        let mut charges =
+            Vec::with_capacity(scope.known.as_ref().map_or(0, |known| known.budgets.len()));
+        for (Applicable { place, account }, budget) in scope.applying(self.budgets(), &plan.tags) {
+            charges.extend(budget.line(account, &plan.tags, now).map(|charge| (*place, charge)));
+        }
+        charges
     }
 
     /// Opens a reservation of zero, so that any cost can be recorded later. `None` if no budget
@@ -288,17 +294,18 @@ impl CostTracker {
 
     /// The budget with the lowest hard per-request limit.
     fn single_limit(&self, plan: &CallPlan) -> Option<&Budget> {
-        self.budgets()
-            .iter()
-            .filter(|budget| budget.window == Window::Request && !budget.soft)
-            .filter(|budget| budget.matches(&plan.facts()))
-            .min_by_key(|budget| budget.limit)
+        let scope = self.scope_of(plan);
+        let applying = scope.applying(self.budgets(), &plan.tags);
+        applying
+            .filter(|(_, budget)| budget.window == Window::Request && !budget.soft)
+            .min_by_key(|(_, budget)| budget.limit)
+            .map(|(applicable, _)| &self.budgets()[applicable.place])
     }
 
     /// What a call is priced by, with nothing reserved and no per-request limit.
-    pub(super) fn basis(&self, plan: CallPlan, price: Option<Arc<Price>>, at: SystemTime) -> Basis {
+    pub(super) fn basis(&self, plan: CallPlan, at: SystemTime) -> Basis {
         let CostConfig { unreported, trust_reported, .. } = self.inner.config;
-        Basis { plan, price, amount: Money::ZERO, limit: None, at, unreported, trust_reported }
+        Basis { plan, amount: Money::ZERO, limit: None, at, unreported, trust_reported }
     }
 
     pub(super) fn held(
@@ -307,18 +314,15 @@ impl CostTracker {
         id: Option<ReservationId>,
         charges: Vec<(usize, Charge)>,
     ) -> Held {
-        let accounts: Vec<_> =
-            charges.into_iter().map(|(place, charge)| (place, charge.account)).collect();
         // The report shows reserved amounts too.
-        let split = |(place, _): &&(usize, String)| self.budgets()[*place].is_split();
-        if accounts.iter().any(|account| split(&account)) {
+        let mut split = charges.iter().filter(|(place, _)| self.budgets()[*place].is_split());
+        if let Some(first) = split.next() {
             let mut state = self.inner.state.lock();
-            accounts
-                .iter()
-                .filter(split)
-                .for_each(|(place, account)| state.note_account(*place, account));
+            for (place, charge) in [first].into_iter().chain(split) {
+                state.note_account(*place, &charge.account);
+            }
         }
         let tracker = self.clone();
-        Held { tracker, basis: Arc::new(basis), id, accounts, sent: false, ended: false }
+        Held { tracker, basis: Arc::new(basis), id, charges, sent: false, ended: false }
     }
 }

@@ -1,9 +1,11 @@
 //! Builds the alerts, statuses, refusals and errors of budgets.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::cost::budget::Charge;
 use crate::cost::ledger::{Balance, LedgerError};
+use crate::cost::scope::Scope;
 use crate::cost::{
     Availability, Budget, BudgetAlert, BudgetRefusal, BudgetStatus, CallPlan, Money, Window,
 };
@@ -67,9 +69,9 @@ pub(super) fn refusal(
 ) -> BudgetRefusal {
     BudgetRefusal {
         at,
-        provider: plan.provider.clone(),
-        model: plan.model.clone(),
-        tags: plan.tags.clone(),
+        provider: plan.scope.provider.clone(),
+        model: plan.scope.model.clone(),
+        tags: BTreeMap::clone(&plan.tags),
         budget: budget.label(),
         account: charge.map_or_else(String::new, |charge| budget.whose(&charge.account).to_owned()),
         limit: budget.limit,
@@ -83,7 +85,8 @@ pub(super) fn refusal(
 
 /// The error for a call without a known price.
 pub(super) fn unknown_price(plan: &CallPlan) -> Error {
-    let (model, provider, prices) = (&plan.model, &plan.provider, plan.prices());
+    let Scope { model, provider, .. } = &*plan.scope;
+    let prices = plan.scope.prices();
     let known_as = match prices == provider {
         true => String::new(),
         false => format!(" ({prices:?} in the price table)"),

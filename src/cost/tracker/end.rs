@@ -1,15 +1,15 @@
 //! Settles a call with the ledger and records it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::CostTracker;
 use super::describe::alert;
 use crate::cost::ledger::LedgerError;
+use crate::cost::record::KeptRecord;
 use crate::cost::reservation::{Ending, Held};
-use crate::cost::{
-    Budget, BudgetAlert, CallOutcome, CallPlan, CallRecord, Cost, CostEvent, Money, Window,
-};
+use crate::cost::{Budget, BudgetAlert, CallOutcome, CallPlan, Cost, CostEvent, Money, Window};
 use crate::sync::none_held;
 use crate::time::rfc3339::seconds;
 
@@ -19,6 +19,7 @@ impl CostTracker {
         let basis = &*held.basis;
         let now = self.now();
         let plan = &basis.plan;
+        let scope = &plan.scope;
         let (usage, cost, bill) = match ending {
             Ending::Released => {
                 if let Some(id) = held.id {
@@ -28,15 +29,14 @@ impl CostTracker {
                 return None;
             }
             Ending::Unanswered => {
-                let terms = basis.terms(basis.price.as_deref(), None);
+                let terms = basis.terms(basis.price(), None);
                 (terms.lost(), terms.unanswered(), None)
             }
             Ending::Answered(bill) => {
-                let served = bill.served_model.as_deref().filter(|model| *model != plan.model);
-                let price = served
-                    .and_then(|model| self.prices().find(plan.prices(), model))
-                    .or_else(|| basis.price.clone());
-                let terms = basis.terms(price.as_deref(), bill.service_tier.as_deref());
+                let served = bill.served_model.as_deref().filter(|model| *model != scope.model);
+                let served = served.and_then(|model| self.prices().find(scope.prices(), model));
+                let price = served.as_deref().or(basis.price());
+                let terms = basis.terms(price, bill.service_tier.as_deref());
                 let cost = terms.answered(&bill.usage, bill.outcome);
                 (terms.charged(&bill.usage), cost, Some(bill))
             }
@@ -44,11 +44,10 @@ impl CostTracker {
         let outcome = bill.as_ref().map_or(CallOutcome::Unanswered, |bill| bill.outcome);
         let (served_model, tier) =
             bill.map_or((Some(String::new()), None), |bill| (bill.served_model, bill.service_tier));
-        let record = CallRecord {
+        let record = KeptRecord {
             at: now,
-            provider: plan.provider.clone(),
-            model: plan.model.clone(),
-            served_model: served_model.unwrap_or_else(|| plan.model.clone()),
+            scope: Arc::clone(scope),
+            served_model: served_model.filter(|model| *model != scope.model),
             service_tier: tier.or_else(|| plan.service_tier.clone()),
             tags: plan.tags.clone(),
             usage,
@@ -61,10 +60,9 @@ impl CostTracker {
             .and_then(|id| self.check_ledger(self.ledger().settle(id, total, seconds(now))))
             .unwrap_or_default();
         // Sent after the record is in the totals, which consume it.
-        let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.clone()));
-        let (budgets, accounts) = (self.budgets(), &held.accounts);
+        let spent = self.inner.events.are_read().then(|| CostEvent::Spent(record.shown()));
         let mut state = self.inner.state.lock();
-        let alerts = state.record(record, budgets, accounts, &postings, basis.at);
+        let alerts = state.record(record, self.budgets(), &held.charges, &postings, basis.at);
         drop(state);
         if let Some(spent) = spent {
             self.inner.events.send(|| spent);
@@ -76,11 +74,11 @@ impl CostTracker {
 
     /// Alerts for soft per-request limits that a call reached: nothing else adds those up.
     fn warn_of(&self, plan: &CallPlan, total: Money, now: SystemTime) {
-        let facts = plan.facts();
-        let soft = |budget: &&Budget| budget.soft && budget.window == Window::Request;
-        for budget in self.budgets().iter().filter(soft).filter(|budget| budget.matches(&facts)) {
-            let account = budget.account(&facts);
+        let soft = |budget: &Budget| budget.soft && budget.window == Window::Request;
+        let applying = plan.scope.applying(self.budgets(), &plan.tags);
+        for (applicable, budget) in applying.filter(|(_, budget)| soft(budget)) {
             for percent in budget.reached(Money::ZERO, total) {
+                let account = budget.account(&applicable.account, &plan.tags);
                 self.alert(&alert(budget, &account, percent, total, now, now));
             }
         }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::describe::alert;
+use crate::cost::budget::Charge;
 use crate::cost::ledger::{LedgerError, Posting};
+use crate::cost::record::KeptRecord;
 use crate::cost::totals::{Totals, TotalsConfig};
-use crate::cost::{Budget, BudgetAlert, CallRecord, CostConfig, CostReport, UtcOffset, Window};
+use crate::cost::{Budget, BudgetAlert, CostConfig, CostReport, UtcOffset, Window};
 use crate::time::rfc3339::seconds;
 
 /// How many accounts the report remembers for budgets that have several.
@@ -58,7 +60,7 @@ impl State {
     }
 
     /// Notes that an account of a budget with several is in use.
-    pub(super) fn note_account(&mut self, place: usize, account: &str) {
+    pub(super) fn note_account(&mut self, place: usize, account: &Arc<str>) {
         let span = self.latest.and_then(|latest| {
             let (window, offset) = self.windows.get(place)?;
             window.span(*offset, latest)
@@ -71,9 +73,9 @@ impl State {
     /// it was charged in, each with its budget's index; `began` is when.
     pub(super) fn record(
         &mut self,
-        record: CallRecord,
+        record: KeptRecord,
         budgets: &[Budget],
-        accounts: &[(usize, String)],
+        charges: &[(usize, Charge)],
         postings: &[Posting],
         began: SystemTime,
     ) -> Vec<BudgetAlert> {
@@ -81,8 +83,8 @@ impl State {
         self.latest = self.latest.max(Some(seconds(now)));
         self.totals.record(record);
         let mut alerts = Vec::new();
-        for ((place, account), posting) in accounts.iter().zip(postings) {
-            let budget = &budgets[*place];
+        for ((place, charge), posting) in charges.iter().zip(postings) {
+            let (budget, account) = (&budgets[*place], &charge.account);
             for percent in budget.reached(posting.before, posting.after.spent) {
                 if self.is_due(budget, account, percent, seconds(now)) {
                     alerts.push(alert(budget, account, percent, posting.after.spent, began, now));
@@ -117,10 +119,10 @@ impl State {
 
     /// Whether to alert for a threshold that the ledger says was reached. In a rolling window
     /// spending can fall and reach it again, which alerts only after the window's length.
-    fn is_due(&mut self, budget: &Budget, account: &str, percent: u16, now: i64) -> bool {
+    fn is_due(&mut self, budget: &Budget, account: &Arc<str>, percent: u16, now: i64) -> bool {
         let Window::Rolling(length) = budget.window else { return true };
         let length = i64::try_from(length.as_secs()).unwrap_or(i64::MAX);
-        let key: (Arc<str>, u16) = (account.into(), percent);
+        let key: (Arc<str>, u16) = (Arc::clone(account), percent);
         if self.alerted.get(&key).is_some_and(|until| now < *until) {
             return false;
         }
@@ -166,17 +168,17 @@ struct Used {
 
 impl Accounts {
     /// Notes that an account is used at `now`, by a budget whose window lasts until `until`.
-    fn note_use(&mut self, place: usize, account: &str, until: i64, now: i64) {
+    fn note_use(&mut self, place: usize, account: &Arc<str>, until: i64, now: i64) {
         self.uses += 1;
         let number = self.uses;
-        let name = match self.by_name.get_mut(account) {
+        let name = match self.by_name.get_mut(&**account) {
             Some(used) => {
                 let name = self.by_use.remove(&used.number);
                 *used = Used { place, number, until: until.max(used.until) };
-                name.unwrap_or_else(|| account.into())
+                name.unwrap_or_else(|| Arc::clone(account))
             }
             None => {
-                let name: Arc<str> = account.into();
+                let name = Arc::clone(account);
                 self.by_name.insert(Arc::clone(&name), Used { place, number, until });
                 name
             }

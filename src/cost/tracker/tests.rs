@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::cost::ledger::{Balance, Hold, HoldError, Line, ReservationId};
-use crate::cost::{BudgetAlert, CallOutcome, CostEvent, CostSource, Money, UtcOffset};
+use crate::cost::{BudgetAlert, CallOutcome, CostEvent, CostSource, Money, Price, UtcOffset};
 use crate::upper_bound::{ModelLimits, Unbounded};
 
 /// One pico-dollar per input token, a thousand per output token.

@@ -47,14 +47,15 @@ fn report() -> CostReport {
         outcome: CallOutcome::Broken,
         ..call()
     };
-    let tally: Tally = [&first, &second].into_iter().map(Tally::of).sum();
+    let tally_of = |call: &CallRecord| Tally::of_answer(call.usage, call.cost);
+    let tally: Tally = [&first, &second].into_iter().map(tally_of).sum();
     CostReport {
         total: tally,
         by_model: vec![Row::model("openai", "@cf/gpt-4o").with(tally)],
         by_day: vec![Row::new("2026-11-23").with(tally)],
         by_tag: BTreeMap::from([(
             "customer".into(),
-            vec![Row::new("Acme, \"Inc.\"").with(Tally::of(&first))],
+            vec![Row::new("Acme, \"Inc.\"").with(tally_of(&first))],
         )]),
         last: vec![first, second],
         ..CostReport::default()

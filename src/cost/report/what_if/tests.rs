@@ -30,7 +30,7 @@ fn report(borders: &[u64], calls: &[(&str, u64, Option<Money>)]) -> CostReport {
     let config = TotalsConfig { borders: borders.to_vec(), ..TotalsConfig::default() };
     let mut totals = Totals::new(config);
     for (model, prompt, cost) in calls {
-        totals.record(CallRecord {
+        let call = CallRecord {
             at: SystemTime::UNIX_EPOCH,
             provider: "openai".into(),
             model: (*model).into(),
@@ -40,7 +40,8 @@ fn report(borders: &[u64], calls: &[(&str, u64, Option<Money>)]) -> CostReport {
             usage: Usage::reported(*prompt, 0),
             cost: cost.map(|total| Cost { total, ..Cost::default() }),
             outcome: CallOutcome::Answered,
-        });
+        };
+        totals.record(call.into());
     }
     totals.report()
 }
@@ -89,7 +90,7 @@ fn repricing_a_report_is_exact_to_the_pico_dollar() {
         };
         let tier = (number % 2 == 0).then(|| "flex".to_owned());
         expected += price.cost(&usage, tier.as_deref(), at).total;
-        totals.record(CallRecord {
+        let call = CallRecord {
             at,
             provider: "x".into(),
             model: "y".into(),
@@ -99,7 +100,8 @@ fn repricing_a_report_is_exact_to_the_pico_dollar() {
             usage,
             cost: Some(Cost { source: CostSource::Reported, ..Cost::default() }),
             outcome: CallOutcome::Answered,
-        });
+        };
+        totals.record(call.into());
     }
     let found = totals.report().what_if("b", &price.borders(at), |class| {
         let Tally { calls, usage, .. } = &class.tally;

@@ -13,12 +13,12 @@ fn a_report_lists_the_most_recent_accounts_and_counts_those_left_out() {
     let total = Budget::total(Money::dollars(1)).per_tag("customer");
     let mut state = state([Budget::daily(Money::dollars(1)), total]);
     for number in 0..MAX_ACCOUNTS {
-        state.note_account(1, &format!("total customer={number}"));
-        state.note_account(1, "total customer=0");
+        state.note_account(1, &format!("total customer={number}").into());
+        state.note_account(1, &"total customer=0".into());
     }
     assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 0));
     for number in 0..3 {
-        state.note_account(1, &format!("total customer=new-{number}"));
+        state.note_account(1, &format!("total customer=new-{number}").into());
     }
     assert_eq!((state.accounts().len(), state.report().budgets_left_out), (MAX_ACCOUNTS + 1, 3));
     let known = |account: &str| state.accounts().iter().any(|(_, name)| name == account);
@@ -31,11 +31,11 @@ fn a_report_lists_the_most_recent_accounts_and_counts_those_left_out() {
 fn accounts_whose_window_is_over_do_not_count_as_left_out() {
     let mut accounts = Accounts::default();
     for number in 0..MAX_ACCOUNTS {
-        accounts.note_use(0, &number.to_string(), 100, 50);
+        accounts.note_use(0, &number.to_string().into(), 100, 50);
     }
-    accounts.note_use(0, "still", 200, 99);
+    accounts.note_use(0, &"still".into(), 200, 99);
     assert_eq!(accounts.left_out, 1);
-    accounts.note_use(0, "over", 200, 100);
+    accounts.note_use(0, &"over".into(), 200, 100);
     assert_eq!(accounts.left_out, 1);
 }
 
@@ -44,9 +44,10 @@ fn sent_alerts_are_remembered_in_bounded_space() {
     let budget = Budget::rolling(Duration::from_secs(60), Money::dollars(1)).per_tag("customer");
     let mut state = state([budget.clone()]);
     for number in 0..=MAX_ACCOUNTS {
-        assert!(state.is_due(&budget, &number.to_string(), 50, 0));
+        assert!(state.is_due(&budget, &number.to_string().into(), 50, 0));
     }
-    assert!(state.is_due(&budget, "1", 80, 1) && !state.is_due(&budget, "1", 80, 60));
-    assert!(state.is_due(&budget, "1", 80, 61), "after its length");
+    let one = "1".into();
+    assert!(state.is_due(&budget, &one, 80, 1) && !state.is_due(&budget, &one, 80, 60));
+    assert!(state.is_due(&budget, &one, 80, 61), "after its length");
     assert_eq!((state.alerted.len(), state.alerted_until.len()), (MAX_ACCOUNTS, MAX_ACCOUNTS));
 }
