@@ -15,8 +15,7 @@ use crate::money::Money;
 use crate::pool::{self, Acquired, Limits, OriginId, PoolStats};
 use crate::provider::{Dialect, Provider};
 use crate::routing::{
-    Answered, BreakerConfig, Chosen, RouteState, RoutedCall, RoutedTarget, Rules, Strategy,
-    TargetState, Walk,
+    Answered, BreakerConfig, Chosen, RouteState, RoutedCall, RoutedTarget, Rules, Strategy, Walk,
 };
 use crate::transport;
 use crate::wire::{Delivery, HeaderFields, Reply, Target, Wire};
@@ -152,25 +151,19 @@ impl RouteChoice {
     pub fn new(targets: u32, strategy: impl Strategy + 'static) -> Self {
         let now = Instant::now();
         let target = |at: u32| {
-            let name = format!("openai/model-{at}");
-            let state = TargetState::new("openai", &name, BreakerConfig::default(), now);
-            let state = Arc::new(state);
-            let mut ticket = state.admit(now).expect("a new target does not rest");
+            let target = RoutedTarget::plain(format!("model-{at}"), BreakerConfig::default(), now);
+            let mut ticket = target.state.admit(now).expect("a new target does not rest");
             ticket.served(now);
             let whole = Duration::from_millis(u64::from(500 + at * 50));
             let usage = Usage::reported(1_100, 320);
             let answered = Answered::of(&usage, Some(Money::picos(357_000_000)), whole);
             ticket.answered(&Answered { whole: Some(whole), ..answered }, now);
             drop(ticket);
-            RoutedTarget::new(name, state)
-        };
-        let rules = Rules {
-            short_wait: Duration::from_secs(2),
-            reroute_refusals: false,
-            wait_for_targets: false,
+            target
         };
         let targets = (0..targets).map(target).collect();
-        Self(Arc::new(RouteState::new("any".to_owned(), Arc::new(strategy), rules, targets)))
+        let strategy = Arc::new(strategy);
+        Self(Arc::new(RouteState::new("any".to_owned(), strategy, Rules::DEFAULT, targets)))
     }
 
     /// Chooses the target of a call, as `call/routed.rs` does, and ends the call at once.

@@ -21,7 +21,7 @@ use crate::cost::Charge;
 use crate::error::{Attempt, Error, ErrorKind, Phase};
 use crate::observed::ObservedCall;
 use crate::retry::Tried;
-use crate::routing::{RouteTrace, Ticket};
+use crate::routing::{LazyTrace, Ticket};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoder};
@@ -92,7 +92,7 @@ impl ChatStream {
         tried: Tried<(StartedStream, Charge)>,
         provider: Provider,
         model: String,
-        routed: Option<(RouteTrace, Ticket)>,
+        routed: Option<(LazyTrace, Ticket)>,
         cancel: Option<CancelToken>,
         begun: Instant,
         watched: ObservedCall,
@@ -106,7 +106,7 @@ impl ChatStream {
             watched.first_token(after);
         }
         let reply = reader.source.incoming.reply();
-        let (route, ticket) = routed.map(|(route, ticket)| (Box::new(route), ticket)).unzip();
+        let (route, ticket) = routed.unzip();
         let context = StreamContext {
             provider,
             model,

@@ -71,7 +71,7 @@ impl Caller {
         let (observed, Completed { tried, routed, .. }) = run(self, &chat, chat::whole, begun)?;
         let latency = begun.elapsed();
         let mut response = tried.value;
-        response.route = routed.map(|(trace, _)| Box::new(trace));
+        response.route = routed.map(|(trace, _)| trace);
         (response.latency, response.attempts) = (latency, tried.attempts);
         observed.end(&Ended {
             answer: Some(Answer::from(&response)),

@@ -27,6 +27,43 @@ pub(super) struct Prepared<C> {
     pub(super) content: C,
 }
 
+/// A call's requests for the targets of a route. Most calls need one.
+pub(super) struct PreparedRequests<C> {
+    first: Option<(usize, Arc<Prepared<C>>)>,
+    others: Vec<(usize, Arc<Prepared<C>>)>,
+}
+
+impl<C> Default for PreparedRequests<C> {
+    fn default() -> Self {
+        Self { first: None, others: Vec::new() }
+    }
+}
+
+impl<C> PreparedRequests<C> {
+    /// The request for a target.
+    pub(super) fn get(&self, target: usize) -> Option<&Arc<Prepared<C>>> {
+        let mut all = self.first.iter().chain(&self.others);
+        all.find(|(at, _)| *at == target).map(|(_, prepared)| prepared)
+    }
+
+    pub(super) fn add(&mut self, target: usize, prepared: Arc<Prepared<C>>) {
+        match &self.first {
+            None => self.first = Some((target, prepared)),
+            Some(_) => self.others.push((target, prepared)),
+        }
+    }
+
+    /// Takes the request for a target out.
+    pub(super) fn take(&mut self, target: usize) -> Option<Arc<Prepared<C>>> {
+        let first = self.first.take_if(|(at, _)| *at == target);
+        let other = || {
+            let place = self.others.iter().position(|(at, _)| *at == target)?;
+            Some(self.others.swap_remove(place))
+        };
+        first.or_else(other).map(|(_, prepared)| prepared)
+    }
+}
+
 /// The credentials of one attempt.
 pub(super) struct Signature {
     /// The address, if the credentials completed it.
@@ -35,6 +72,16 @@ pub(super) struct Signature {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// The secrets that a server may echo and nobody may see.
     pub(super) secrets: Arc<Secrets>,
+}
+
+impl<C> retry::Target for Arc<Prepared<C>> {
+    fn provider(&self) -> &str {
+        (**self).provider()
+    }
+
+    fn model(&self) -> &str {
+        (**self).model()
+    }
 }
 
 impl<C> retry::Target for Prepared<C> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
-use super::prepared::Prepared;
+use super::prepared::{Prepared, PreparedRequests};
 use super::routes::Route;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
@@ -12,8 +12,8 @@ use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
-use crate::retry::{self, Failed, SecondSending, Steps, Turn};
-use crate::routing::{Answered, Change, Chosen, RestReason, RouteTrace, RoutedCall, Ticket, Walk};
+use crate::retry::{Failed, SecondSending, Steps, Turn};
+use crate::routing::{Answered, Change, Chosen, LazyTrace, RestReason, RoutedCall, Ticket, Walk};
 use crate::wire::Delivery;
 
 /// The shortest wait for a target that another call is trying out.
@@ -41,41 +41,26 @@ struct Routed<'a, O: Operation, F> {
     operation: &'a O,
     route: &'a Route,
     limits: &'a CallTimeLimits,
-    options: Options<'a>,
+    options: &'a Options<'a>,
     attempt: F,
     observed: &'a mut ObservedCall,
     walk: Walk,
-    /// The requests prepared so far, in the order of the targets.
-    prepared: Vec<Option<Arc<Prepared<O::Content>>>>,
+    /// The requests prepared so far, and for which targets.
+    prepared: PreparedRequests<O::Content>,
     /// The last failure of an attempt.
     failed: Option<Error>,
     /// The kind of error if the route has no targets but those that cannot serve the call.
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
     unfit: Option<Error>,
-    /// The target that answered, and its ticket.
-    answered: Option<(Target, Ticket)>,
+    /// What is reserved for the attempt that comes next, and its ticket.
+    next: Option<(O::Reserved, Ticket)>,
+    /// The place of the target that answered, its ticket, and when it answered.
+    answered: Option<(usize, Ticket, Instant)>,
 }
 
 /// A request for one target, and what is reserved for an attempt.
 type Ready<O> = (Arc<Prepared<<O as Operation>::Content>>, <O as Operation>::Reserved);
-
-/// A target, ready for one attempt.
-struct Leg<O: Operation> {
-    prepared: Arc<Prepared<O::Content>>,
-    reserved: O::Reserved,
-    ticket: Ticket,
-}
-
-impl<O: Operation> retry::Target for Leg<O> {
-    fn provider(&self) -> &str {
-        self.prepared.provider()
-    }
-
-    fn model(&self) -> &str {
-        self.prepared.model()
-    }
-}
 
 impl<'a, O: Operation, F> Routed<'a, O, F> {
     fn new(
@@ -89,7 +74,6 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let streamed = operation.delivery() == Delivery::Stream;
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
         let call = RoutedCall::new(streamed, key);
-        let prepared = route.state.targets.iter().map(|_| None).collect();
         let mut walk = Walk::new(Arc::clone(&route.state), call);
         let skipped = fitness::skip_unfit(&mut walk, route, caller, operation);
         Self {
@@ -97,14 +81,15 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             operation,
             route,
             limits,
-            options: *options,
+            options,
             attempt,
             observed,
             walk,
-            prepared,
+            prepared: PreparedRequests::default(),
             failed: None,
             skipped,
             unfit: None,
+            next: None,
             answered: None,
         }
     }
@@ -116,7 +101,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
 
     /// Encodes the request for a target, and reserves what an attempt can cost.
     fn prepare(&mut self, at: usize) -> Result<Ready<O>, Error> {
-        if let Some(prepared) = &self.prepared[at] {
+        if let Some(prepared) = self.prepared.get(at) {
             let reserved = self.operation.reserve_again(self.caller, prepared)?;
             return Ok((Arc::clone(prepared), reserved));
         }
@@ -124,7 +109,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let (prepared, reserved) =
             self.operation.prepare(self.caller, target, self.observed.tags())?;
         let prepared = Arc::new(prepared);
-        self.prepared[at] = Some(Arc::clone(&prepared));
+        self.prepared.add(at, Arc::clone(&prepared));
         Ok((prepared, reserved))
     }
 
@@ -133,11 +118,17 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     /// # Errors
     ///
     /// If no attempt was answered.
-    fn answered(self) -> Result<(Target, (RouteTrace, Ticket)), Error> {
-        let Self { mut walk, answered: Some((target, ticket)), .. } = self else {
+    fn answered(self) -> Result<(Target, (LazyTrace, Ticket)), Error> {
+        let Self { walk, mut prepared, answered, .. } = self;
+        let found = answered.and_then(|(at, ticket, now)| Some((prepared.take(at)?, ticket, now)));
+        let Some((prepared, ticket, now)) = found else {
             return Err(Error::new(ErrorKind::Protocol, "the call ended without an answer"));
         };
-        Ok((target, (walk.answered(Instant::now()), ticket)))
+        let target = match Arc::try_unwrap(prepared) {
+            Ok(prepared) => prepared.target,
+            Err(prepared) => prepared.target.clone(),
+        };
+        Ok((target, (walk.answered(now), ticket)))
     }
 
     /// The error if no target can serve the call.
@@ -175,9 +166,9 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 
     /// What became of each target.
-    fn states(&mut self) -> String {
-        let targets = self.walk.trace().targets;
-        targets.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    fn states(&self) -> String {
+        let trace = self.walk.trace();
+        trace.get().targets.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
     /// Tells observers that a target rests or has returned.
@@ -195,22 +186,15 @@ where
     T: Measurable,
     F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
 {
-    type Target = Leg<O>;
+    type Target = Arc<Prepared<O::Content>>;
     type Answer = T;
 
-    fn choose(&mut self) -> Result<Turn<Leg<O>>, Error> {
+    fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
         loop {
             let now = Instant::now();
             let (caller, route, operation) = (self.caller, self.route, self.operation);
             let cost = |at: usize, expected| {
-                let Caller { endpoints, settings, transport, .. } = caller;
-                let target = route.target(at, endpoints, settings, transport).ok()?;
-                Route::expected_cost(
-                    &target,
-                    operation.prompt_bytes(),
-                    expected,
-                    settings.costs.prices(),
-                )
+                route.expected_cost(at, operation.prompt_bytes(), expected, caller)
             };
             let (at, ticket) = match self.walk.choose(now, &mut fastrand::f64, &cost) {
                 Chosen::Target(at, ticket) => (at, ticket),
@@ -227,7 +211,8 @@ where
             };
             match self.prepare(at) {
                 Ok((prepared, reserved)) => {
-                    return Ok(Turn::Attempt(Leg { prepared, reserved, ticket }));
+                    self.next = Some((reserved, ticket));
+                    return Ok(Turn::Attempt(prepared));
                 }
                 // Nothing was sent. What this target cannot do, another may.
                 Err(error) => {
@@ -240,16 +225,18 @@ where
 
     fn attempt(
         &mut self,
-        leg: Leg<O>,
+        prepared: Self::Target,
         retries: u32,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        let Leg { prepared, reserved, mut ticket } = leg;
+        let Some((reserved, mut ticket)) = self.next.take() else {
+            return Err(Error::new(ErrorKind::Protocol, "an attempt without a choice"));
+        };
         let endpoint = &prepared.target.endpoint;
         self.observed.moved_to(&endpoint.server, &prepared.target.model);
         self.observed.attempt_begun(retries);
         let begun = Instant::now();
-        let limits = self.limits.of_attempt_at(&self.options, &endpoint.settings.timeouts);
+        let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);
         let ongoing = OngoingAttempt {
             caller: self.caller,
             prepared: &prepared,
@@ -263,10 +250,9 @@ where
         let streamed = self.operation.delivery() == Delivery::Stream;
         match outcome {
             Ok(value) => {
-                let change = ticket.served(now);
+                let change = ticket.served_with(&measured(&value, after, streamed), now);
                 self.report(change, self.walk.current());
-                ticket.answered(&measured(&value, after, streamed), now);
-                self.answered = Some((prepared.target.clone(), ticket));
+                self.answered = Some((self.walk.current(), ticket, now));
                 Ok(value)
             }
             Err(error) => {

@@ -1,16 +1,18 @@
 //! The routes of a client, with the providers that their targets call.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime};
 
+use super::Caller;
 use super::endpoint::{Endpoint, Endpoints};
 use super::fitness;
 use super::target::{Asked, Target};
 use crate::chat::Usage;
 use crate::config::{CheckedRoute, CheckedTarget, Settings};
-use crate::cost::{MaxPrice, Money, Prices};
+use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
+use crate::observed::Server;
 use crate::provider::{self, Profile, Provider};
 use crate::routing::{
     Capabilities, Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus,
@@ -31,8 +33,8 @@ pub(super) struct Route {
 struct Callee {
     provider: Provider,
     model: String,
-    /// The provider with the target's own settings; `None` for the client's.
-    own: Option<Arc<Endpoint>>,
+    /// The provider: with the target's own settings, or the client's once it has been used.
+    endpoint: OnceLock<Arc<Endpoint>>,
 }
 
 impl Routes {
@@ -66,11 +68,8 @@ impl Routes {
                 });
                 let own = target.settings;
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
-                callees.push(Callee {
-                    provider: target.provider,
-                    model: target.model,
-                    own: own.map(Arc::new),
-                });
+                let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
+                callees.push(Callee { provider: target.provider, model: target.model, endpoint });
             }
             let rules = Rules {
                 short_wait: route.short_wait,
@@ -113,6 +112,14 @@ impl Routes {
 }
 
 impl Route {
+    /// The server and the model of its target, if it has only one.
+    pub(super) fn only(&self, caller: &Caller) -> Option<(Arc<Server>, &str)> {
+        let [callee] = &self.targets[..] else { return None };
+        let Caller { endpoints, settings, transport, .. } = caller;
+        let endpoint = callee.endpoint(endpoints, settings, transport).ok()?;
+        Some((Arc::clone(&endpoint.server), &callee.model))
+    }
+
     /// Prepares the provider of a target on its first use.
     ///
     /// # Errors
@@ -126,22 +133,24 @@ impl Route {
         transport: &Transport,
     ) -> Result<Target, Error> {
         let callee = &self.targets[at];
-        let endpoint = match &callee.own {
-            Some(own) => Arc::clone(own),
-            None => endpoints.get(&callee.provider, settings, transport)?,
-        };
-        Ok(Target { endpoint, model: callee.model.clone() })
+        let endpoint = callee.endpoint(endpoints, settings, transport)?;
+        Ok(Target { endpoint: Arc::clone(endpoint), model: callee.model.clone() })
     }
 
     /// What a call with this prompt can be expected to cost at a target; `None` if it has no known
     /// price.
     pub(super) fn expected_cost(
-        target: &Target,
+        &self,
+        at: usize,
         prompt_bytes: usize,
         expected: Expected,
-        prices: &Prices,
+        caller: &Caller,
     ) -> Option<Money> {
-        let price = prices.find(&target.endpoint.settings.price_provider, &target.model)?;
+        let Caller { endpoints, settings, transport, .. } = caller;
+        let callee = &self.targets[at];
+        let endpoint = callee.endpoint(endpoints, settings, transport).ok()?;
+        let prices = settings.costs.prices();
+        let price = prices.find(&endpoint.settings.price_provider, &callee.model)?;
         let prompt = Usage::estimated(prompt_bytes, 0).prompt_tokens;
         #[allow(clippy::cast_possible_truncation)]
         let tokens = |count: f64| count.round() as u64;
@@ -151,6 +160,21 @@ impl Route {
             ..Usage::reported(prompt, output)
         };
         Some(price.cost(&usage, None, SystemTime::now()).total)
+    }
+}
+
+impl Callee {
+    fn endpoint(
+        &self,
+        endpoints: &Endpoints,
+        settings: &Settings,
+        transport: &Transport,
+    ) -> Result<&Arc<Endpoint>, Error> {
+        if let Some(endpoint) = self.endpoint.get() {
+            return Ok(endpoint);
+        }
+        let endpoint = endpoints.get(&self.provider, settings, transport)?;
+        Ok(self.endpoint.get_or_init(|| endpoint))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, Tried};
-use crate::routing::{RouteTrace, Ticket};
+use crate::routing::{LazyTrace, Ticket};
 use crate::wire::Delivery;
 
 /// The answer of a call, and the target that gave it.
@@ -34,7 +34,7 @@ pub(super) struct Completed<T> {
     pub(super) target: Target,
     pub(super) tried: Tried<T>,
     /// How a route served the call, and the ticket of its target.
-    pub(super) routed: Option<(RouteTrace, Ticket)>,
+    pub(super) routed: Option<(LazyTrace, Ticket)>,
 }
 
 /// A call in progress, before its first attempt.
@@ -63,7 +63,7 @@ pub(super) fn run<O: Operation, T: Measurable>(
 ) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();
     let destination = Destination::of(caller, operation, &options);
-    let (server, model) = destination.names(&options);
+    let (server, model) = destination.names(caller, &options);
     let name = operation.name(destination.target());
     let streamed = operation.delivery() == Delivery::Stream;
     let mut observed = caller.observed.begin(&server, model, name, streamed, options.tags, begun);
@@ -108,11 +108,13 @@ impl<'a> Destination<'a> {
     }
 
     /// The server and the model that observers see at first.
-    fn names<'b>(&'b self, options: &'b Options<'b>) -> (Arc<Server>, &'b str) {
+    fn names<'b>(&'b self, caller: &Caller, options: &'b Options<'b>) -> (Arc<Server>, &'b str) {
         match self {
             Self::Target(Target { endpoint, model }) => (Arc::clone(&endpoint.server), model),
             // Until a target is chosen.
-            Self::Route(route) => (Arc::new(Server::nowhere("route")), &route.state.name),
+            Self::Route(route) => route
+                .only(caller)
+                .unwrap_or_else(|| (Arc::new(Server::nowhere("route")), &route.state.name)),
             Self::Nowhere(_) => {
                 let (provider, model) = options.asked.names();
                 (Arc::new(Server::nowhere(provider)), model)

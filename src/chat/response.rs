@@ -10,7 +10,7 @@ use super::{Hidden, Message, ToolCall, Usage, typed};
 use crate::Provider;
 use crate::cost::Cost;
 use crate::error::{Attempt, Error, ErrorKind, RateLimit};
-use crate::routing::RouteTrace;
+use crate::routing::{LazyTrace, RouteTrace};
 
 /// A model's answer and the provider's metadata about it.
 ///
@@ -65,7 +65,7 @@ pub struct ChatResponse {
     pub(crate) raw: String,
     /// How the [route](crate::route::Route) served the call; `None` if the request named a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) route: Option<Box<RouteTrace>>,
+    pub(crate) route: Option<LazyTrace>,
     /// The log probabilities of a stream's tokens, as JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) logprobs: String,
@@ -75,7 +75,7 @@ impl ChatResponse {
     /// How the [route](crate::route::Route) served the call: which targets it considered, skipped
     /// and tried, and why. `None` if the request named a model.
     pub fn route(&self) -> Option<&RouteTrace> {
-        self.route.as_deref()
+        self.route.as_ref().map(LazyTrace::get)
     }
 
     /// Returns the answer's text. It is empty if the model only called tools or refused, and

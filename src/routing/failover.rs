@@ -22,6 +22,16 @@ pub(crate) struct Rules {
     pub(crate) wait_for_targets: bool,
 }
 
+#[cfg(any(test, feature = "internals"))]
+impl Rules {
+    /// Those of a route without settings.
+    pub(crate) const DEFAULT: Self = Self {
+        short_wait: Duration::from_secs(2),
+        reroute_refusals: false,
+        wait_for_targets: false,
+    };
+}
+
 /// Decides whether to try the same target again, another one, or none.
 ///
 /// What is wrong with the target moves the call on: another may have a valid key, quota left, or
@@ -36,9 +46,10 @@ pub(super) fn decide(failed: &Failed<'_>, others: Others, rules: Rules) -> Decis
         _ if error.phase() == Some(Phase::PoolWait) => false,
         Kind::ContextWindowExceeded => others.larger,
         Kind::ContentPolicy => others.any && rules.reroute_refusals,
-        // If all rest, a call that may wait waits for the first to return.
+        // If all rest, a call that may wait waits for the first to return. That is a retry.
         Kind::RateLimited if !is_short(same, rules.short_wait) => {
-            if !others.any && !rules.wait_for_targets {
+            let may_wait = rules.wait_for_targets && failed.retries < failed.policy.max_retries;
+            if !others.any && !may_wait {
                 return Decision::GiveUp(GiveUp::TargetsRest);
             }
             true
@@ -91,11 +102,7 @@ mod tests {
     use crate::retry::RetryConfig;
 
     const SECOND: Duration = Duration::from_secs(1);
-    const RULES: Rules = Rules {
-        short_wait: Duration::from_secs(2),
-        reroute_refusals: false,
-        wait_for_targets: false,
-    };
+    const RULES: Rules = Rules::DEFAULT;
     const ANY: Others = Others { any: true, larger: false };
 
     fn decided(error: &Error, others: Others, rules: Rules, policy: &RetryConfig) -> Decision {
@@ -168,6 +175,8 @@ mod tests {
         assert_eq!(decided(&error, none, RULES, &policy), stop);
         let waits = Rules { wait_for_targets: true, ..RULES };
         assert_eq!(decided(&error, none, waits, &policy), Decision::FailOver);
+        let never = RetryConfig { max_retries: 0, ..policy };
+        assert_eq!(decided(&error, none, waits, &never), stop, "the wait would be a retry");
     }
 
     #[test]

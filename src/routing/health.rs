@@ -89,8 +89,8 @@ impl Health {
     pub(crate) fn new(now: Instant) -> Self {
         let window = || Window::new(now, WINDOW);
         Self {
-            whole: Ewma::new(DECAY),
-            first_token: Ewma::new(DECAY),
+            whole: Ewma::new(DECAY, WINDOW),
+            first_token: Ewma::new(DECAY, WINDOW),
             first_tokens: window(),
             speeds: window(),
             outputs: window(),
@@ -132,7 +132,7 @@ impl Health {
     /// calls in progress raise its load at once.
     pub(crate) fn timed_out(&mut self, after: Duration, streamed: bool, now: Instant) {
         let average = if streamed { &mut self.first_token } else { &mut self.whole };
-        if average.get().is_none_or(|seconds| seconds < after.as_secs_f64()) {
+        if average.get(now).is_none_or(|seconds| seconds < after.as_secs_f64()) {
             average.add(after.as_secs_f64(), now);
         }
     }
@@ -142,7 +142,7 @@ impl Health {
     /// once, and gets no calls because of that, could never show that it is fast again.
     pub(crate) fn latency(&self, streamed: bool, now: Instant) -> Option<f64> {
         let average = if streamed { &self.first_token } else { &self.whole };
-        average.within(WINDOW, now)
+        average.get(now)
     }
 
     /// Returns the mean time to the first event, in seconds.

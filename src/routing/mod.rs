@@ -10,12 +10,14 @@ mod ewma;
 mod failover;
 mod fitness;
 mod health;
+#[cfg(all(test, loom))]
+mod model;
 mod outcome;
 pub(crate) mod seconds;
 mod state;
 mod status;
 mod strategy;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod trace;
 mod walk;
@@ -34,5 +36,6 @@ pub use status::TargetStatus;
 pub use strategy::{
     Balanced, Candidate, Cheapest, Failover, Fastest, RoutedCall, Sticky, Strategy, Weighted,
 };
+pub(crate) use trace::LazyTrace;
 pub use trace::{RouteTrace, TargetStep, TargetTrace};
 pub(crate) use walk::{Chosen, Expected, Walk};

@@ -8,11 +8,11 @@ use super::breaker::{Breaker, Change, Outcome, Permit};
 use super::failover::Rules;
 use super::health::{Answered, Health};
 use super::outcome::outcome;
+use super::trace::Names;
 use super::{BreakerConfig, Capabilities, RestReason, Strategy, TargetStatus};
 use crate::error::Error;
 use crate::money::Money;
-use crate::sync::Lock;
-use crate::sync::ordered::Mutex;
+use crate::sync::{Lock, Mutex};
 
 /// The most conversations whose target is remembered.
 const MAX_PINS: usize = 10_000;
@@ -20,6 +20,8 @@ const MAX_PINS: usize = 10_000;
 /// A route, and the state of its targets.
 pub(crate) struct RouteState {
     pub(crate) name: String,
+    /// The names of everything, for traces.
+    pub(super) names: Arc<Names>,
     pub(crate) strategy: Arc<dyn Strategy>,
     pub(crate) rules: Rules,
     pub(crate) targets: Vec<RoutedTarget>,
@@ -35,6 +37,15 @@ pub(crate) struct RoutedTarget {
     pub(crate) capabilities: Capabilities,
     /// Routes with the same provider, key and model share it.
     pub(crate) state: Arc<TargetState>,
+}
+
+#[cfg(any(test, feature = "internals"))]
+impl RoutedTarget {
+    /// A target of the provider acme, of which nothing more is known.
+    pub(crate) fn plain(name: String, breaker: BreakerConfig, now: Instant) -> Self {
+        let state = Arc::new(TargetState::new("acme", &name, breaker, now));
+        Self::new(name, state)
+    }
 }
 
 /// The health of a provider, key and model.
@@ -70,7 +81,12 @@ impl RouteState {
         targets: Vec<RoutedTarget>,
     ) -> Self {
         let pins = Mutex::new(Lock::RoutePins, Pins::default());
-        Self { name, strategy, rules, targets, pins }
+        let names = Arc::new(Names {
+            route: name.clone(),
+            strategy: strategy.name().to_owned(),
+            targets: targets.iter().map(|target| target.name.clone()).collect(),
+        });
+        Self { name, names, strategy, rules, targets, pins }
     }
 
     /// The state of its targets.
@@ -167,11 +183,19 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Notes that the attempt was served. For a stream, that is its first event.
+    /// Notes that the attempt was served, and nothing was measured.
+    #[cfg(any(test, feature = "internals"))]
     pub(crate) fn served(&mut self, now: Instant) -> Option<Change> {
+        self.served_with(&Answered::default(), now)
+    }
+
+    /// Notes that the attempt was served, and what the answer showed. For a stream, that is its
+    /// first event.
+    pub(crate) fn served_with(&mut self, answer: &Answered, now: Instant) -> Option<Change> {
         let permit = self.permit.take()?;
         self.target.with(|Guarded { breaker, health }| {
             health.answered += 1;
+            health.answered(answer, now);
             breaker.settle(permit, Outcome::Served, now)
         })
     }
@@ -195,7 +219,7 @@ impl Ticket {
         })
     }
 
-    /// Notes what an answer showed.
+    /// Notes what else an answer showed, once it has ended.
     pub(crate) fn answered(&self, answer: &Answered, now: Instant) {
         self.target.with(|guarded| guarded.health.answered(answer, now));
     }

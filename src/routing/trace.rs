@@ -1,7 +1,8 @@
 //! How a route served a call.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::RestReason;
@@ -49,6 +50,79 @@ pub enum TargetStep {
     },
     /// It cannot serve this call, for this reason.
     CannotServe(String),
+}
+
+/// How far a call has come with one target.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    pub(super) tried: bool,
+    /// It cannot serve this call.
+    pub(super) unfit: bool,
+    pub(super) steps: Vec<TargetStep>,
+}
+
+/// The names in a [`RouteTrace`], which all calls of a route share.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(super) route: String,
+    pub(super) strategy: String,
+    pub(super) targets: Vec<String>,
+}
+
+/// A [`RouteTrace`] that is made when somebody asks for it, because most programs never do.
+#[derive(Clone)]
+pub(crate) struct LazyTrace {
+    names: Arc<Names>,
+    targets: Vec<Progress>,
+    made: OnceLock<RouteTrace>,
+}
+
+impl LazyTrace {
+    pub(super) fn new(names: Arc<Names>, targets: Vec<Progress>) -> Self {
+        Self { names, targets, made: OnceLock::new() }
+    }
+
+    /// The route, and the target that answered.
+    pub(crate) fn answered(&self) -> Option<(&str, &str)> {
+        let trace = self.get();
+        let last = |target: &&TargetTrace| target.steps.last() == Some(&TargetStep::Answered);
+        Some((&trace.route, &trace.targets.iter().find(last)?.name))
+    }
+
+    pub(crate) fn get(&self) -> &RouteTrace {
+        self.made.get_or_init(|| {
+            let targets = self.names.targets.iter().zip(&self.targets);
+            RouteTrace {
+                route: self.names.route.clone(),
+                strategy: self.names.strategy.clone(),
+                targets: targets
+                    .map(|(name, Progress { steps, .. })| TargetTrace {
+                        name: name.clone(),
+                        steps: steps.clone(),
+                    })
+                    .collect(),
+            }
+        })
+    }
+}
+
+impl PartialEq for LazyTrace {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Serialize for LazyTrace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.get().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for LazyTrace {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let trace = RouteTrace::deserialize(deserializer)?;
+        Ok(Self { names: Arc::default(), targets: Vec::new(), made: trace.into() })
+    }
 }
 
 impl fmt::Display for TargetStep {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::failover::{self, Others};
 use super::state::{Guarded, RouteState, RoutedTarget, Ticket};
-use super::trace::{RouteTrace, TargetStep, TargetTrace};
+use super::trace::{LazyTrace, Progress, TargetStep};
 use super::{Candidate, RestReason, RoutedCall};
 use crate::error::{Decision, ErrorKind, GiveUp};
 use crate::money::Money;
@@ -24,15 +24,6 @@ pub(crate) struct Walk {
     waits: u32,
     /// Only targets with a larger context window will do.
     above_window: Option<u64>,
-}
-
-/// How far a call has come with one target.
-#[derive(Default)]
-struct Progress {
-    tried: bool,
-    /// It cannot serve this call.
-    unfit: bool,
-    steps: Vec<TargetStep>,
 }
 
 /// The target of the next attempt.
@@ -79,6 +70,9 @@ impl Walk {
                 return Chosen::Target(self.current, ticket);
             }
         }
+        if self.targets.len() == 1 {
+            return self.choose_only(now);
+        }
         let mut open: Vec<usize> = self.open(|progress| !progress.tried);
         if open.is_empty() {
             open = self.open(|_| true);
@@ -86,31 +80,67 @@ impl Walk {
         if open.is_empty() {
             return Chosen::None;
         }
+        let Self { route, call, targets, .. } = self;
         let mut first: Option<(Instant, RestReason)> = None;
-        open.retain(|at| {
-            let Some((until, reason)) = self.route.targets[*at].state.rests(now) else {
-                return true;
-            };
-            if first.is_none_or(|(earliest, _)| until < earliest) {
-                first = Some((until, reason));
+        let mut candidates = Vec::with_capacity(open.len());
+        open.retain(|at| match candidate(&route.targets[*at], call.streamed, now) {
+            Ok(candidate) => {
+                candidates.push(candidate);
+                true
             }
-            let left = until.saturating_duration_since(now);
-            note_rest(&mut self.targets[*at].steps, reason, left);
-            false
-        });
-        while !open.is_empty() {
-            let place = self.preferred(&open, now, random, cost);
-            let at = open[place];
-            // Another call may have become the probe meanwhile.
-            match self.route.targets[at].state.admit(now) {
-                Some(ticket) => {
-                    self.current = at;
-                    return Chosen::Target(at, ticket);
+            Err((until, reason)) => {
+                if first.is_none_or(|(earliest, _)| until < earliest) {
+                    first = Some((until, reason));
                 }
-                None => drop(open.remove(place)),
+                note_rest(&mut targets[*at].steps, reason, until.saturating_duration_since(now));
+                false
+            }
+        });
+        if candidates.len() > 1 {
+            if let Some(pinned) = route.pinned(call.key, now) {
+                for (at, candidate) in open.iter().zip(&mut candidates) {
+                    candidate.pinned = *at == pinned;
+                }
+            }
+            if route.strategy.uses_cost() {
+                let costs = costs(route, &open, now, cost);
+                for (candidate, cost) in candidates.iter_mut().zip(costs) {
+                    candidate.cost = cost;
+                }
             }
         }
+        while !open.is_empty() {
+            let place = match open.len() {
+                1 => 0,
+                count => Some(route.strategy.choose(&candidates, call, random))
+                    .filter(|place| *place < count)
+                    .unwrap_or_default(),
+            };
+            let at = open[place];
+            // Another call may have become the probe meanwhile.
+            if let Some(ticket) = route.targets[at].state.admit(now) {
+                self.current = at;
+                return Chosen::Target(at, ticket);
+            }
+            open.remove(place);
+            candidates.remove(place);
+        }
         let (until, reason) = first.unwrap_or((now, RestReason::Failures));
+        Chosen::Resting { until, reason }
+    }
+
+    /// Chooses the only target of the route.
+    fn choose_only(&mut self, now: Instant) -> Chosen {
+        let state = &self.route.targets[0].state;
+        if self.targets[0].unfit || self.above_window.is_some() {
+            return Chosen::None;
+        }
+        if let Some(ticket) = state.admit(now) {
+            return Chosen::Target(0, ticket);
+        }
+        let (until, reason) = state.rests(now).unwrap_or((now, RestReason::Failures));
+        let left = until.saturating_duration_since(now);
+        note_rest(&mut self.targets[0].steps, reason, left);
         Chosen::Resting { until, reason }
     }
 
@@ -140,7 +170,8 @@ impl Walk {
         // Going on to another target is no retry of this one.
         let own = Failed { retries: self.waits, ..*failed };
         let decision = failover::decide(&own, others, self.route.rules);
-        if let Decision::Retry { .. } = decision {
+        // Going on without another target means to wait until one returns.
+        if matches!(decision, Decision::Retry { .. }) || decision == Decision::FailOver && !any {
             self.waits += 1;
             self.stays = others.any;
         }
@@ -154,24 +185,15 @@ impl Walk {
     }
 
     /// Notes that the attempt was answered, and returns what happened.
-    pub(crate) fn answered(&mut self, now: Instant) -> RouteTrace {
+    pub(crate) fn answered(mut self, now: Instant) -> LazyTrace {
         self.targets[self.current].steps.push(TargetStep::Answered);
         self.route.pin(self.call.key, self.current, now);
-        self.trace()
+        LazyTrace::new(Arc::clone(&self.route.names), self.targets)
     }
 
-    pub(crate) fn trace(&mut self) -> RouteTrace {
-        let targets = self.route.targets.iter().zip(&mut self.targets);
-        RouteTrace {
-            route: self.route.name.clone(),
-            strategy: self.route.strategy.name().to_owned(),
-            targets: targets
-                .map(|(target, progress)| TargetTrace {
-                    name: target.name.clone(),
-                    steps: std::mem::take(&mut progress.steps),
-                })
-                .collect(),
-        }
+    /// Returns what happened.
+    pub(crate) fn trace(&self) -> LazyTrace {
+        LazyTrace::new(Arc::clone(&self.route.names), self.targets.clone())
     }
 
     /// The targets that can serve the call, as far as is known.
@@ -181,86 +203,73 @@ impl Walk {
             self.above_window.is_none_or(|least| window.is_some_and(|window| window > least))
         };
         let targets = self.route.targets.iter().zip(&self.targets).enumerate();
-        targets
+        let open = targets
             .filter(|(_, (target, progress))| {
                 !progress.unfit && is_open(progress) && is_large(target)
             })
-            .map(|(at, _)| at)
-            .collect()
-    }
-
-    /// Asks the strategy. Returns the place among the open ones.
-    fn preferred(
-        &self,
-        open: &[usize],
-        now: Instant,
-        random: &mut dyn FnMut() -> f64,
-        cost: &dyn Fn(usize, Expected) -> Option<Money>,
-    ) -> usize {
-        if open.len() == 1 {
-            return 0;
-        }
-        let route = &*self.route;
-        let pinned = route.pinned(self.call.key, now);
-        let costs = if route.strategy.uses_cost() { self.costs(open, now, cost) } else { vec![] };
-        let candidates: Vec<_> = open
-            .iter()
-            .enumerate()
-            .map(|(place, at)| {
-                let target = &route.targets[*at];
-                Candidate {
-                    cost: costs.get(place).copied().flatten(),
-                    pinned: pinned == Some(*at),
-                    ..candidate(target, self.call.streamed, now)
-                }
-            })
-            .collect();
-        let place = route.strategy.choose(&candidates, &self.call, random);
-        if place < open.len() { place } else { 0 }
-    }
-
-    /// What the call can be expected to cost at each of the open targets.
-    fn costs(
-        &self,
-        open: &[usize],
-        now: Instant,
-        cost: &dyn Fn(usize, Expected) -> Option<Money>,
-    ) -> Vec<Option<Money>> {
-        let used = |at: &usize| {
-            self.route.targets[*at].state.with(|Guarded { health, .. }| {
-                (health.cached_share(now), health.output_tokens(now))
-            })
-        };
-        let used: Vec<_> = open.iter().map(used).collect();
-        let (mut sum, mut count) = (0.0, 0.0);
-        for output in used.iter().filter_map(|(_, output)| *output) {
-            (sum, count) = (sum + output, count + 1.0);
-        }
-        let usual = if count > 0.0 { sum / count } else { FIRST_OUTPUT };
-        let expected = used.into_iter().map(|(cached, output)| Expected {
-            cached_share: cached.unwrap_or(0.0),
-            output_tokens: output.unwrap_or(usual),
-        });
-        open.iter().zip(expected).map(|(at, expected)| cost(*at, expected)).collect()
+            .map(|(at, _)| at);
+        // A filter does not know its length, so collecting it would grow the list several times.
+        let mut places = Vec::with_capacity(self.targets.len());
+        places.extend(open);
+        places
     }
 }
 
+/// What a call can be expected to cost at each of the open targets.
+fn costs(
+    route: &RouteState,
+    open: &[usize],
+    now: Instant,
+    cost: &dyn Fn(usize, Expected) -> Option<Money>,
+) -> Vec<Option<Money>> {
+    let used = |at: &usize| {
+        route.targets[*at]
+            .state
+            .with(|Guarded { health, .. }| (health.cached_share(now), health.output_tokens(now)))
+    };
+    let used: Vec<_> = open.iter().map(used).collect();
+    let (mut sum, mut count) = (0.0, 0.0);
+    for output in used.iter().filter_map(|(_, output)| *output) {
+        (sum, count) = (sum + output, count + 1.0);
+    }
+    let usual = if count > 0.0 { sum / count } else { FIRST_OUTPUT };
+    let expected = used.into_iter().map(|(cached, output)| Expected {
+        cached_share: cached.unwrap_or(0.0),
+        output_tokens: output.unwrap_or(usual),
+    });
+    open.iter().zip(expected).map(|(at, expected)| cost(*at, expected)).collect()
+}
+
 /// A target as its strategy sees it.
-fn candidate(target: &RoutedTarget, streamed: bool, now: Instant) -> Candidate<'_> {
-    let seconds =
-        |seconds: Option<f64>| seconds.and_then(|time| Duration::try_from_secs_f64(time).ok());
-    target.state.with(|Guarded { breaker, health }| Candidate {
-        name: &target.name,
-        region: target.region.as_deref(),
-        weight: target.weight,
-        recovery: breaker.share(now),
-        in_flight: health.in_flight,
-        latency: seconds(health.latency(streamed, now)),
-        first_token: seconds(health.first_token(now)),
-        tokens_per_second: health.tokens_per_second(now),
-        failure_share: breaker.failure_share(now),
-        is_measured: health.output_tokens(now).is_some(),
-        ..Candidate::new(&target.state.provider, &target.state.model)
+///
+/// # Errors
+///
+/// When it returns, and why it rests, if it cannot be tried now.
+fn candidate(
+    target: &RoutedTarget,
+    streamed: bool,
+    now: Instant,
+) -> Result<Candidate<'_>, (Instant, RestReason)> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let duration = |seconds: f64| Duration::from_nanos((seconds * 1e9) as u64);
+    target.state.with(|Guarded { breaker, health }| {
+        // While a probe is under way, the rest is over, but nobody else may try.
+        if let Some(rest) = breaker.rests().filter(|_| !breaker.is_ready(now)) {
+            return Err(rest);
+        }
+        Ok(Candidate {
+            name: &target.name,
+            region: target.region.as_deref(),
+            weight: target.weight,
+            recovery: breaker.share(now),
+            in_flight: health.in_flight,
+            latency: health.latency(streamed, now).map(duration),
+            first_token: health.first_token(now).map(duration),
+            tokens_per_second: health.tokens_per_second(now),
+            failure_share: breaker.failure_share(now),
+            is_measured: health.output_tokens(now).is_some(),
+            ..Candidate::new(&target.state.provider, &target.state.model)
+        })
     })
 }
 

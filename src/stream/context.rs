@@ -9,7 +9,7 @@ use crate::error::{Attempt, Decision, Error, GiveUp, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::observed::{Answer, Ended, ObservedCall};
-use crate::routing::{Answered, Change, RouteTrace, TargetStep, TargetTrace, Ticket};
+use crate::routing::{Answered, Change, LazyTrace, Ticket};
 use crate::sync::ordered::Mutex;
 use crate::wire::{self, Decoded, Decoder};
 
@@ -31,7 +31,7 @@ pub(super) struct StreamContext {
     /// `None` once the stream has ended.
     pub(super) charge: Option<Charge>,
     /// How a route served the call.
-    pub(super) route: Option<Box<RouteTrace>>,
+    pub(super) route: Option<LazyTrace>,
     /// The ticket of the route's target. `None` once the stream has ended.
     pub(super) ticket: Option<Ticket>,
     /// `None` once the stream has ended.
@@ -74,13 +74,6 @@ impl StreamContext {
                 false => GiveUp::StreamStarted,
             }));
         }
-    }
-
-    /// The route, and the name of its target that serves the stream.
-    fn answered_by(&self) -> Option<(&str, &str)> {
-        let route = self.route.as_deref()?;
-        let last = |target: &&TargetTrace| target.steps.last() == Some(&TargetStep::Answered);
-        Some((&route.route, &route.targets.iter().find(last)?.name))
     }
 
     /// Notes how the target of a route performed.
@@ -134,7 +127,9 @@ impl StreamContext {
         let ticket = self.ticket.take();
         let change = ticket.and_then(|ticket| self.report_to_route(&ticket, usage, error));
         let Some(watched) = self.watched.take() else { return };
-        if let (Some(change), Some(target)) = (change, self.answered_by()) {
+        if let (Some(change), Some(target)) =
+            (change, self.route.as_ref().and_then(LazyTrace::answered))
+        {
             let (route, target) = target;
             watched.target_changed(route, target, change);
         }

@@ -1,5 +1,7 @@
 //! Routes in virtual time: many calls at simulated targets.
 
+mod calls;
+mod known_failures;
 mod naive;
 mod promises;
 mod rules;
@@ -388,11 +390,7 @@ fn route(
     breaker: BreakerConfig,
     now: Instant,
 ) -> RouteState {
-    let target = |at: usize| {
-        let name = format!("t{at}");
-        let state = Arc::new(TargetState::new("acme", &name, breaker, now));
-        RoutedTarget::new(name, state)
-    };
-    let rules = Rules { short_wait: SECOND * 2, reroute_refusals: false, wait_for_targets: false };
-    RouteState::new("r".into(), Arc::new(strategy), rules, (0..targets).map(target).collect())
+    let target = |at: usize| RoutedTarget::plain(format!("t{at}"), breaker, now);
+    let targets = (0..targets).map(target).collect();
+    RouteState::new("r".into(), Arc::new(strategy), Rules::DEFAULT, targets)
 }
