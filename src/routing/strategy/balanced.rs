@@ -3,7 +3,7 @@
 use super::{Candidate, EXPLORE, RoutedCall, Strategy, draw};
 
 /// Draws two targets at random, in proportion to their weights, and takes the one with less load:
-/// latency × calls in progress.
+/// latency × calls in progress, and more if its calls fail.
 ///
 /// The better of two spreads calls nearly as well as the best of all (M. Mitzenmacher, "The Power
 /// of Two Choices in Randomized Load Balancing", IEEE Transactions on Parallel and Distributed
@@ -39,7 +39,7 @@ impl Strategy for Balanced {
             let one = &candidates[at];
             let latency = one.latency.map_or(best, |latency| latency.as_secs_f64());
             // Calls that take no time have a load, too.
-            latency.max(1e-6) * (f64::from(one.in_flight) + 1.0)
+            latency.max(1e-6) * (f64::from(one.in_flight) + 1.0) * one.attempts_per_answer()
         };
         if load(second) < load(first) { second } else { first }
     }

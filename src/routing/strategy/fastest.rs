@@ -5,8 +5,8 @@ use super::{Candidate, EXPLORE, RoutedCall, Strategy, draw, lowest};
 /// Takes the target that has been fastest in the last five minutes.
 ///
 /// One call in a hundred goes to a target at random, so that one which has become faster is
-/// noticed.
-/// A target without a measurement is tried first, with one call at a time.
+/// noticed. A target without a measurement is tried first, with one call at a time. One whose calls fail
+/// counts as slower: by the attempts that it takes to get an answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fastest {
     by: Speed,
@@ -56,7 +56,7 @@ impl Strategy for Fastest {
         };
         lowest(candidates.iter().map(|one| match seconds(one) {
             // A target that has just returned gets its load little by little.
-            Some(seconds) => seconds / one.recovery.max(1e-3),
+            Some(seconds) => seconds * one.attempts_per_answer() / one.recovery.max(1e-3),
             None if one.in_flight == 0 => 0.0,
             None => f64::MAX,
         }))

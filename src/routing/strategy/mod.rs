@@ -154,6 +154,12 @@ impl<'a> Candidate<'a> {
     fn share(&self) -> f64 {
         (self.weight * self.recovery).max(0.0)
     }
+
+    /// How many attempts an answer takes here, as far as is known. A target that fails fast has
+    /// few calls in progress, and must not look idle because of that.
+    fn attempts_per_answer(&self) -> f64 {
+        1.0 / (1.0 - self.failure_share).max(0.05)
+    }
 }
 
 /// The share of calls that find out how a target performs now.

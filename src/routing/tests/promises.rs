@@ -25,11 +25,18 @@ fn targets() -> Vec<Simulated> {
     ]
 }
 
+const CALLS: u64 = 1_500;
+
+/// Every strategy, with several seeds.
 fn reports() -> Vec<Report> {
-    fn report(strategy: impl Strategy + 'static) -> Report {
-        World::new(targets(), strategy, BreakerConfig::default()).run(4_000, MILLISECOND * 25, 50)
+    fn report(strategy: impl Strategy + Clone + 'static) -> Vec<Report> {
+        let world = |seed| {
+            let world = World::new(targets(), strategy.clone(), BreakerConfig::default());
+            world.with_seed(seed).run(CALLS, MILLISECOND * 60, 50)
+        };
+        (0..3).map(world).collect()
     }
-    vec![
+    [
         report(Failover),
         report(Weighted),
         report(Balanced),
@@ -38,12 +45,15 @@ fn reports() -> Vec<Report> {
         report(Cheapest),
         report(Sticky::default()),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 #[test]
 fn no_failure_reaches_the_caller_while_a_target_is_healthy() {
     for report in reports() {
-        assert_eq!((report.failed, report.latencies.len()), (0, 4_000), "{report:?}");
+        assert_eq!((report.failed, report.latencies.len() as u64), (0, CALLS), "{report:?}");
     }
 }
 
@@ -67,6 +77,49 @@ fn a_call_makes_no_more_attempts_than_targets_and_retries() {
     }
     for report in reports() {
         assert!(report.most_attempts <= 4 + 2, "{report:?}");
+    }
+}
+
+#[test]
+fn a_ready_target_is_tried_again_however_bad_it_was() {
+    /// The time of the last call, and when each target was last tried.
+    fn last_tried(strategy: impl Strategy + 'static, seed: u64) -> (Duration, Vec<Duration>) {
+        // One was very slow in the first minute, one hangs in it, and one is always slow and dear.
+        let targets = vec![
+            Simulated::default(),
+            Simulated {
+                latency: |now| if now < SECOND * 60 { SECOND * 50 } else { MILLISECOND * 100 },
+                ..Simulated::default()
+            },
+            Simulated {
+                failure: |now, _| {
+                    (now < SECOND * 60).then(|| Error::timeout(crate::error::Phase::FirstByte))
+                },
+                ..Simulated::default()
+            },
+            Simulated {
+                latency: |_| SECOND * 2,
+                rates: |_| (9.0, 0.9, 36.0),
+                ..Simulated::default()
+            },
+        ];
+        let world = World::new(targets, strategy, BreakerConfig::default()).with_seed(seed);
+        // Half an hour.
+        let tried = world.run(1_800, SECOND, 50).last_tried;
+        (*tried.iter().max().unwrap(), tried)
+    }
+    for seed in 0..3 {
+        for (last, tried) in [
+            last_tried(Weighted, seed),
+            last_tried(Balanced, seed),
+            last_tried(Fastest::first_token(), seed),
+            last_tried(Fastest::tokens_per_second(), seed),
+            last_tried(Cheapest, seed),
+            last_tried(Sticky::default(), seed),
+        ] {
+            let recent = |at: &Duration| *at + SECOND * 600 > last;
+            assert!(tried.iter().all(recent), "{tried:?} of {last:?}");
+        }
     }
 }
 
