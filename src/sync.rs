@@ -32,7 +32,7 @@
 //! # Loom
 //!
 //! With `--cfg loom`, [`Mutex`] and [`Condvar`] are loom's, so that tests can try every
-//! interleaving of the pool, of cancelling and of the in-memory ledger. All other code uses
+//! interleaving of the pool, of cancelling, of the in-memory ledger and of routes. All other code uses
 //! [`ordered`] directly, which is never loom's.
 
 #[cfg(loom)]
