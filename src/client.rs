@@ -7,6 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::bounds::Bounds;
 use crate::call::{Caller, Endpoint, Endpoints, Routes};
+use crate::catalogue::Catalogue;
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
 use crate::cost::{CostReport, CostTracker};
@@ -423,6 +424,19 @@ impl Client {
     /// ```
     pub fn targets(&self) -> Vec<TargetStatus> {
         self.caller.routes.status(Instant::now())
+    }
+
+    /// What the client knows of models: their limits, and what they accept.
+    ///
+    /// ```
+    /// # use tollgate::Client;
+    /// # let client = Client::builder().provider("openai").api_key("x").build()?;
+    /// let model = client.catalogue().find("openai", "gpt-4o").expect("a known model");
+    /// assert_eq!(model.capabilities.images, Some(true));
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.caller.settings.catalogue
     }
 
     /// How many retries are left in the client's [retry budget](crate::RetryBudget).

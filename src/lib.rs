@@ -64,6 +64,7 @@ mod base64;
 mod bounds;
 mod call;
 mod cancel;
+pub mod catalogue;
 pub mod chat;
 mod client;
 mod config;

@@ -4,9 +4,9 @@
 //! chooses, and on to another if that one fails. A target that fails too often rests for a while
 //! ([`BreakerConfig`]). The guide's page [Routing](crate::guide::routing) shows how to use it.
 
+pub use crate::catalogue::{Capabilities, ModelStatus};
 pub use crate::config::{Route, RouteTarget};
 pub use crate::routing::{
-    Balanced, BreakerConfig, Candidate, Capabilities, Cheapest, Failover, Fastest, ModelStatus,
-    RestReason, RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace,
-    Weighted,
+    Balanced, BreakerConfig, Candidate, Cheapest, Failover, Fastest, RestReason, RouteTrace,
+    RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace, Weighted,
 };

@@ -1,7 +1,10 @@
 //! Reads settings from JSON files.
 
-use std::fs;
+use serde::de::{self, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::marker::PhantomData;
 use std::path::Path;
+use std::{fmt, fs};
 
 use crate::error::{Error, ErrorKind};
 
@@ -22,4 +25,59 @@ pub(crate) fn load<T>(path: &Path, parse: impl Fn(&str) -> Result<T, Error>) -> 
 /// The text without a byte order mark, which some editors write.
 pub(crate) fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
+}
+
+/// The members of an object in their order. No name occurs twice, in upper or lower case.
+#[derive(Debug)]
+pub(crate) struct Unique<T>(pub(crate) Vec<(String, T)>);
+
+impl<T> Unique<T> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<T> Default for Unique<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Serialize> Serialize for Unique<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Unique<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> de::Visitor<'de> for Visitor<T> {
+            type Value = Unique<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique<T>, A::Error> {
+                let mut seen = std::collections::HashSet::new();
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if !seen.insert(name.to_lowercase()) {
+                        let problem = format!("{name:?} occurs twice; remove one of them");
+                        return Err(de::Error::custom(problem));
+                    }
+                    // serde_json keeps the position of an error that is wrapped like this.
+                    let value = map.next_value().map_err(|error: A::Error| {
+                        de::Error::custom(format!("{name:?}: {error}"))
+                    })?;
+                    members.push((name, value));
+                }
+                Ok(Unique(members))
+            }
+        }
+
+        deserializer.deserialize_map(Visitor(PhantomData))
+    }
 }

@@ -11,6 +11,7 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
+use crate::catalogue::{self, Needs};
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Charge, MaxPrice, Meter, Reservation};
@@ -19,7 +20,7 @@ use crate::error::Error;
 use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
-use crate::routing::{Answered, Needs};
+use crate::routing::Answered;
 use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
@@ -121,7 +122,7 @@ impl Operation for Chat<'_> {
     }
 
     fn needs(&self) -> Needs {
-        self.request.needs()
+        Needs::of(self.request)
     }
 
     fn max_price(&self) -> Option<&MaxPrice> {
@@ -129,11 +130,11 @@ impl Operation for Chat<'_> {
     }
 
     fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
-        self.request.count_text(count)
+        catalogue::count_text(self.request, count)
     }
 
     fn prompt_bytes(&self) -> usize {
-        self.request.text_bytes()
+        catalogue::text_bytes(self.request)
     }
 
     fn name(&self, target: Option<&Target>) -> &'static str {

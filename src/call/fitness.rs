@@ -4,10 +4,11 @@ use super::Caller;
 use super::operation::Operation;
 use super::routes::Route;
 use super::target::Target;
+use crate::catalogue::{Capabilities, Needs, Unfit};
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::provider::{Format, ImageInput, Profile, ReasoningControl, ResponseFormats};
-use crate::routing::{Capabilities, Needs, Unfit, Walk};
+use crate::routing::Walk;
 use crate::tags::Tags;
 use crate::usage::Usage;
 

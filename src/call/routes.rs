@@ -8,15 +8,14 @@ use super::Caller;
 use super::endpoint::{Endpoint, Endpoints};
 use super::fitness;
 use super::target::{Asked, Target};
+use crate::catalogue::Capabilities;
 use crate::chat::Usage;
 use crate::config::{CheckedRoute, CheckedTarget, Settings};
 use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
 use crate::provider::{self, Profile, Provider};
-use crate::routing::{
-    Capabilities, Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus,
-};
+use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
 use crate::transport::Transport;
 
 /// The routes of a client.
@@ -178,8 +177,8 @@ impl Callee {
     }
 }
 
-/// What the client knows about the model of a target: from the price table, and from the profile of
-/// its provider.
+/// What the client knows about the model of a target: from the profile of its provider, the price
+/// table, and the catalogue.
 fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
     let (id, own) = (target.provider.as_str(), target.settings.as_ref());
     let profile = match own {
@@ -195,5 +194,8 @@ fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
     let mut known = profile.as_deref().map(fitness::of_profile).unwrap_or_default();
     known.context_window = price.as_ref().and_then(|price| price.context_window_tokens());
     known.max_output = price.as_ref().and_then(|price| price.max_output_tokens());
-    known
+    match settings.catalogue.find(id, &target.model) {
+        Some(model) => known.or(model.capabilities_at(SystemTime::now())),
+        None => known,
+    }
 }

@@ -1,6 +1,5 @@
 //! A chat request: the conversation, the sampling settings and the limits of the call.
 
-mod needs;
 mod setters;
 
 use serde::{Deserialize, Serialize};

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{PoolConfig, ProviderConfig, Proxy, Route, TimeLimits, Tls};
+use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
 use crate::provider::Profile;
@@ -50,6 +51,7 @@ pub struct ClientBuilder {
     pub(super) proxy: Proxy,
     pub(super) tls: Option<Tls>,
     pub(super) budgets: Vec<Budget>,
+    pub(super) catalogue: Catalogue,
     pub(super) costs: Option<CostConfig>,
     pub(super) cost_tracker: Option<CostTracker>,
     pub(super) routes: Vec<Route>,
@@ -100,6 +102,7 @@ impl Default for ClientBuilder {
             proxy: Proxy::default(),
             tls: None,
             budgets: Vec::new(),
+            catalogue: Catalogue::builtin(),
             costs: None,
             cost_tracker: None,
             routes: Vec::new(),

@@ -12,6 +12,7 @@ use super::{
     CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
     RootFiles, Timeouts, Tls, cleaned,
 };
+use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) proxy: Proxy,
     pub(crate) tls: Option<Tls>,
     pub(crate) root_files: RootFiles,
+    pub(crate) catalogue: Catalogue,
     pub(crate) costs: CostTracker,
     pub(crate) observers: Observers,
     pub(crate) metrics: bool,
@@ -161,6 +163,7 @@ impl ClientBuilder {
                     proxy: self.proxy,
                     tls: self.tls,
                     root_files,
+                    catalogue: self.catalogue,
                     costs,
                     observers: Observers::new(self.observers),
                     metrics: self.metrics,

@@ -4,11 +4,9 @@
 //! (`state.rs`).
 
 mod breaker;
-mod capabilities;
 mod config;
 mod ewma;
 mod failover;
-mod fitness;
 mod health;
 #[cfg(all(test, loom))]
 mod model;
@@ -26,10 +24,8 @@ mod window;
 pub(crate) use breaker::Change;
 use breaker::Outcome;
 pub use breaker::RestReason;
-pub use capabilities::{Capabilities, ModelStatus};
 pub use config::BreakerConfig;
 pub(crate) use failover::Rules;
-pub(crate) use fitness::{Needs, Unfit};
 pub(crate) use health::Answered;
 pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
 pub use status::TargetStatus;

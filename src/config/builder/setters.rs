@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ClientBuilder;
+use crate::catalogue::Catalogue;
 use crate::config::{PoolConfig, ProviderConfig, Proxy, Route, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
@@ -269,6 +270,13 @@ impl ClientBuilder {
     /// ```
     pub fn budget(mut self, budget: Budget) -> Self {
         self.budgets.push(budget);
+        self
+    }
+
+    /// Sets what is known of models: their limits, and what they accept. Default:
+    /// [`Catalogue::builtin`].
+    pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
+        self.catalogue = catalogue;
         self
     }
 

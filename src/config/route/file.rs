@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Route, RouteTarget};
+use crate::catalogue::{Capabilities, ModelStatus};
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
-    Balanced, BreakerConfig, Capabilities, Cheapest, Failover, Fastest, ModelStatus, Sticky,
-    Strategy, Weighted,
+    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Sticky, Strategy, Weighted,
 };
 use crate::settings_file;
 
@@ -125,6 +125,7 @@ impl TargetObject {
             schema: self.schema,
             reasoning: self.reasoning,
             status: self.status,
+            ..Capabilities::default()
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::catalogue::Capabilities;
 use crate::config::ProviderConfig;
 use crate::key::ApiKey;
-use crate::routing::Capabilities;
 
 /// A target of a [`Route`](super::Route): a provider, one of its models, and a key.
 ///

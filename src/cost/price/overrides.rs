@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::custom::CustomPrices;
-use super::stored::Unique;
 use super::{Price, pattern};
+use crate::settings_file::Unique;
 
 /// Reads prices by provider and model. An error says what is wrong and where.
 pub(super) fn read(json: &str) -> Result<CustomPrices, String> {

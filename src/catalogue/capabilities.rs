@@ -23,6 +23,9 @@ pub struct Capabilities {
     /// The most tokens of prompt and answer together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_window: Option<u64>,
+    /// The most tokens of a prompt, if that is less than the context window.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_input: Option<u64>,
     /// The most tokens of an answer, reasoning included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_output: Option<u64>,
@@ -32,15 +35,27 @@ pub struct Capabilities {
     /// Whether it can read documents such as PDFs. Plain text counts as text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub documents: Option<bool>,
+    /// Whether it can listen to sound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<bool>,
+    /// Whether it can watch videos.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video: Option<bool>,
     /// Whether it can call tools.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tools: Option<bool>,
+    /// Whether it can call several tools at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parallel_tools: Option<bool>,
     /// Whether its answer can be made to match a JSON schema.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schema: Option<bool>,
     /// Whether it accepts a reasoning effort.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<bool>,
+    /// Whether it accepts a temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature: Option<bool>,
     /// Where it is in its life.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<ModelStatus>,
@@ -53,6 +68,8 @@ pub struct Capabilities {
 pub enum ModelStatus {
     /// In service.
     Active,
+    /// In service for tries; it can change or end at short notice.
+    Preview,
     /// Still in service, but its provider advises against it. Routes use it like any other.
     Deprecated,
     /// Out of service. Routes skip it.
@@ -64,6 +81,13 @@ impl Capabilities {
     #[must_use]
     pub fn context_window(mut self, tokens: u64) -> Self {
         self.context_window = Some(tokens);
+        self
+    }
+
+    /// Sets the most tokens of a prompt. Default: as many as the context window holds.
+    #[must_use]
+    pub fn max_input(mut self, tokens: u64) -> Self {
+        self.max_input = Some(tokens);
         self
     }
 
@@ -88,10 +112,31 @@ impl Capabilities {
         self
     }
 
+    /// Sets whether it can listen to sound. Default: unknown.
+    #[must_use]
+    pub fn audio(mut self, can: bool) -> Self {
+        self.audio = Some(can);
+        self
+    }
+
+    /// Sets whether it can watch videos. Default: unknown.
+    #[must_use]
+    pub fn video(mut self, can: bool) -> Self {
+        self.video = Some(can);
+        self
+    }
+
     /// Sets whether it can call tools. Default: unknown.
     #[must_use]
     pub fn tools(mut self, can: bool) -> Self {
         self.tools = Some(can);
+        self
+    }
+
+    /// Sets whether it can call several tools at once. Default: unknown.
+    #[must_use]
+    pub fn parallel_tools(mut self, can: bool) -> Self {
+        self.parallel_tools = Some(can);
         self
     }
 
@@ -109,6 +154,13 @@ impl Capabilities {
         self
     }
 
+    /// Sets whether it accepts a temperature. Default: unknown.
+    #[must_use]
+    pub fn temperature(mut self, can: bool) -> Self {
+        self.temperature = Some(can);
+        self
+    }
+
     /// Sets where the model is in its life. Default: unknown.
     #[must_use]
     pub fn status(mut self, status: ModelStatus) -> Self {
@@ -121,12 +173,17 @@ impl Capabilities {
     pub fn or(self, others: Self) -> Self {
         Self {
             context_window: self.context_window.or(others.context_window),
+            max_input: self.max_input.or(others.max_input),
             max_output: self.max_output.or(others.max_output),
             images: self.images.or(others.images),
             documents: self.documents.or(others.documents),
+            audio: self.audio.or(others.audio),
+            video: self.video.or(others.video),
             tools: self.tools.or(others.tools),
+            parallel_tools: self.parallel_tools.or(others.parallel_tools),
             schema: self.schema.or(others.schema),
             reasoning: self.reasoning.or(others.reasoning),
+            temperature: self.temperature.or(others.temperature),
             status: self.status.or(others.status),
         }
     }

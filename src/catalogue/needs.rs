@@ -1,4 +1,4 @@
-//! Whether a target can serve a request at all, judged before anything is sent.
+//! Whether a model can serve a request at all, judged before anything is sent.
 
 use super::{Capabilities, ModelStatus};
 use crate::error::ErrorKind;

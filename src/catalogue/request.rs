@@ -2,76 +2,81 @@
 
 use serde_json::Value;
 
-use super::ChatRequest;
+use super::Needs;
 use crate::base64;
-use crate::chat::{Document, MediaSource, Part, ReasoningEffort, ResponseFormat, Role, Tool};
-use crate::routing::Needs;
+use crate::chat::{
+    ChatRequest, Document, MediaSource, Part, ReasoningEffort, ResponseFormat, Role, Tool,
+};
 
-impl ChatRequest {
-    /// What it needs of a model, as far as the request shows.
-    pub(crate) fn needs(&self) -> Needs {
-        let mut needs = Needs {
-            prompt_bytes: bytes(self.text_bytes()),
-            max_output: self.max_output_tokens.map(u64::from),
-            tools: !self.tools.is_empty(),
-            schema: matches!(self.response_format, Some(ResponseFormat::JsonSchema(_))),
-            reasoning: self.reasoning_effort.is_some_and(|effort| effort != ReasoningEffort::None),
-            ..Needs::default()
+impl Needs {
+    /// What a request needs of a model, as far as it shows.
+    pub(crate) fn of(request: &ChatRequest) -> Self {
+        let effort = request.reasoning_effort;
+        let mut needs = Self {
+            prompt_bytes: bytes(text_bytes(request)),
+            max_output: request.max_output_tokens.map(u64::from),
+            tools: !request.tools.is_empty(),
+            schema: matches!(request.response_format, Some(ResponseFormat::JsonSchema(_))),
+            reasoning: effort.is_some_and(|effort| effort != ReasoningEffort::None),
+            ..Self::default()
         };
-        for message in &self.messages {
+        for message in &request.messages {
             note_media(&message.content, message.role, &mut needs);
         }
         needs
     }
+}
 
-    /// The bytes of text that the model reads: messages, tool calls and their results, tools, and
-    /// the schema of the answer. Without earlier reasoning, which most models do not get back.
-    pub(crate) fn text_bytes(&self) -> usize {
-        let mut bytes = 0_usize;
-        self.each_text(&mut |piece| {
-            bytes = bytes.saturating_add(match piece {
-                Piece::Text(text) => text.len(),
-                // Four bytes of base64 are three bytes of text.
-                Piece::Base64(data) => data.len() / 4 * 3,
-            });
+/// The bytes of text that the model reads: messages, tool calls and their results, tools, and the
+/// schema of the answer. Without earlier reasoning, which most models do not get back.
+pub(crate) fn text_bytes(request: &ChatRequest) -> usize {
+    let mut bytes = 0_usize;
+    each_text(request, &mut |piece| {
+        bytes = bytes.saturating_add(match piece {
+            Piece::Text(text) => text.len(),
+            // Four bytes of base64 are three bytes of text.
+            Piece::Base64(data) => data.len() / 4 * 3,
         });
-        bytes
-    }
+    });
+    bytes
+}
 
-    /// Adds up the tokens of the same text; `None` if `count` does not count some of it.
-    pub(crate) fn count_text(&self, count: &dyn Fn(&str) -> Option<u64>) -> Option<u64> {
-        let mut sum = Some(0_u64);
-        self.each_text(&mut |piece| {
-            let Some(before) = sum else { return };
-            let tokens = match piece {
-                Piece::Text(text) => count(text),
-                Piece::Base64(data) => {
-                    let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
-                    text.and_then(|text| count(&text))
-                }
-            };
-            sum = tokens.map(|tokens| before.saturating_add(tokens));
-        });
-        sum
-    }
-
-    fn each_text<'a>(&'a self, note: &mut dyn FnMut(Piece<'a>)) {
-        for message in &self.messages {
-            texts_of_parts(&message.content, note);
-        }
-        for tool in &self.tools {
-            match tool {
-                Tool::Function(function) => {
-                    note(Piece::Text(&function.name));
-                    function.description.iter().for_each(|text| note(Piece::Text(text)));
-                    texts_of_value(&function.parameters, note);
-                }
-                Tool::Native(value) => texts_of_value(value, note),
+/// Adds up the tokens of the same text; `None` if `count` does not count some of it.
+pub(crate) fn count_text(
+    request: &ChatRequest,
+    count: &dyn Fn(&str) -> Option<u64>,
+) -> Option<u64> {
+    let mut sum = Some(0_u64);
+    each_text(request, &mut |piece| {
+        let Some(before) = sum else { return };
+        let tokens = match piece {
+            Piece::Text(text) => count(text),
+            Piece::Base64(data) => {
+                let text = base64::decode(data).and_then(|bytes| String::from_utf8(bytes).ok());
+                text.and_then(|text| count(&text))
             }
+        };
+        sum = tokens.map(|tokens| before.saturating_add(tokens));
+    });
+    sum
+}
+
+fn each_text<'a>(request: &'a ChatRequest, note: &mut dyn FnMut(Piece<'a>)) {
+    for message in &request.messages {
+        texts_of_parts(&message.content, note);
+    }
+    for tool in &request.tools {
+        match tool {
+            Tool::Function(function) => {
+                note(Piece::Text(&function.name));
+                function.description.iter().for_each(|text| note(Piece::Text(text)));
+                texts_of_value(&function.parameters, note);
+            }
+            Tool::Native(value) => texts_of_value(value, note),
         }
-        if let Some(ResponseFormat::JsonSchema(format)) = &self.response_format {
-            texts_of_value(&format.schema, note);
-        }
+    }
+    if let Some(ResponseFormat::JsonSchema(format)) = &request.response_format {
+        texts_of_value(&format.schema, note);
     }
 }
 
@@ -196,7 +201,7 @@ mod tests {
             (hi().reasoning_effort(ReasoningEffort::None), none),
             (hi().max_output_tokens(7), Needs { max_output: Some(7), ..none }),
         ] {
-            assert_eq!(request.needs(), expected, "{request:?}");
+            assert_eq!(Needs::of(&request), expected, "{request:?}");
         }
     }
 
@@ -206,7 +211,7 @@ mod tests {
             .message(Message::new(Role::User, [Document::from_bytes("text/plain", b"three")]))
             .tool(Tool::function("f", "does this", json!({"type": "object"})));
         let words = |text: &str| Some(text.split_whitespace().count() as u64);
-        assert_eq!(request.count_text(&words), Some(2 + 1 + 1 + 2 + 2));
-        assert_eq!(request.count_text(&|text| words(text).filter(|_| text != "three")), None);
+        assert_eq!(count_text(&request, &words), Some(2 + 1 + 1 + 2 + 2));
+        assert_eq!(count_text(&request, &|text| words(text).filter(|_| text != "three")), None);
     }
 }

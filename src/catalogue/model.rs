@@ -1,0 +1,201 @@
+//! One model.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::time::SystemTime;
+
+use super::{Capabilities, ModelDate, ModelStatus};
+use crate::chat::{Provider, ReasoningEffort};
+use crate::time::rfc3339;
+
+/// A string of the table or of the program.
+type Text = Cow<'static, str>;
+
+/// A model at a provider, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Model {
+    /// The id of its provider.
+    pub provider: Provider,
+    /// Its name at the provider.
+    pub id: Text,
+    /// The family that it belongs to, such as `claude-opus`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Text>,
+    /// What it accepts, and how much of it.
+    #[serde(flatten)]
+    pub capabilities: Capabilities,
+    /// The efforts of reasoning that it accepts; empty if they are unknown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub efforts: Vec<ReasoningEffort>,
+    /// What it writes besides text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<Modality>,
+    /// How it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api: Option<ModelApi>,
+    /// Whether its weights can be downloaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_weights: Option<bool>,
+    /// When its knowledge ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub knowledge: Option<ModelDate>,
+    /// When it was released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub released: Option<ModelDate>,
+    /// When its provider stops serving it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retires: Option<ModelDate>,
+    /// The model that its provider names as its successor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<Text>,
+}
+
+/// What a model can read or write besides text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Modality {
+    /// Images.
+    Image,
+    /// Sound.
+    Audio,
+    /// Moving images.
+    Video,
+}
+
+/// How a model is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ModelApi {
+    /// As a chat.
+    Chat,
+    /// As a chat, which its provider serves only in OpenAI's Responses API.
+    Responses,
+    /// As a completion of plain text, OpenAI's legacy format.
+    Completions,
+    /// For embeddings.
+    Embeddings,
+}
+
+/// The members of a model in a file.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Members {
+    family: Option<String>,
+    efforts: Vec<ReasoningEffort>,
+    output: Vec<Modality>,
+    api: Option<ModelApi>,
+    open_weights: Option<bool>,
+    knowledge: Option<ModelDate>,
+    released: Option<ModelDate>,
+    retires: Option<ModelDate>,
+    successor: Option<String>,
+    context_window: Option<u64>,
+    max_input: Option<u64>,
+    max_output: Option<u64>,
+    images: Option<bool>,
+    documents: Option<bool>,
+    audio: Option<bool>,
+    video: Option<bool>,
+    tools: Option<bool>,
+    parallel_tools: Option<bool>,
+    schema: Option<bool>,
+    reasoning: Option<bool>,
+    temperature: Option<bool>,
+    status: Option<ModelStatus>,
+}
+
+impl Model {
+    /// Makes a model of which nothing is known.
+    pub fn new(provider: impl Into<Provider>, id: impl Into<Text>) -> Self {
+        Self {
+            provider: provider.into(),
+            id: id.into(),
+            family: None,
+            capabilities: Capabilities::default(),
+            efforts: Vec::new(),
+            output: Vec::new(),
+            api: None,
+            open_weights: None,
+            knowledge: None,
+            released: None,
+            retires: None,
+            successor: None,
+        }
+    }
+
+    /// Sets what it accepts. Default: unknown.
+    #[must_use]
+    pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.capabilities = capabilities;
+        self
+    }
+
+    /// Where it is in its life at this moment. A model that retires later is deprecated.
+    pub fn status(&self, at: SystemTime) -> Option<ModelStatus> {
+        let Some(retires) = self.retires else { return self.capabilities.status };
+        let today = ModelDate::of(rfc3339::seconds(at));
+        match self.capabilities.status {
+            Some(ModelStatus::Retired) => Some(ModelStatus::Retired),
+            _ if retires <= today => Some(ModelStatus::Retired),
+            status => status,
+        }
+    }
+
+    /// What it accepts at this moment, with its status then.
+    pub(crate) fn capabilities_at(&self, at: SystemTime) -> Capabilities {
+        Capabilities { status: self.status(at), ..self.capabilities }
+    }
+
+    /// Makes it from the members in a file.
+    pub(super) fn read(provider: &str, id: String, members: Members) -> Self {
+        Self {
+            provider: provider.into(),
+            id: id.into(),
+            family: members.family.map(Cow::Owned),
+            capabilities: Capabilities {
+                context_window: members.context_window,
+                max_input: members.max_input,
+                max_output: members.max_output,
+                images: members.images,
+                documents: members.documents,
+                audio: members.audio,
+                video: members.video,
+                tools: members.tools,
+                parallel_tools: members.parallel_tools,
+                schema: members.schema,
+                reasoning: members.reasoning,
+                temperature: members.temperature,
+                status: members.status,
+            },
+            efforts: members.efforts,
+            output: members.output,
+            api: members.api,
+            open_weights: members.open_weights,
+            knowledge: members.knowledge,
+            released: members.released,
+            retires: members.retires,
+            successor: members.successor.map(Cow::Owned),
+        }
+    }
+
+    /// Fills what it leaves unknown from `base`.
+    pub(super) fn over(self, base: Self) -> Self {
+        Self {
+            provider: base.provider,
+            id: base.id,
+            family: self.family.or(base.family),
+            capabilities: self.capabilities.or(base.capabilities),
+            efforts: if self.efforts.is_empty() { base.efforts } else { self.efforts },
+            output: if self.output.is_empty() { base.output } else { self.output },
+            api: self.api.or(base.api),
+            open_weights: self.open_weights.or(base.open_weights),
+            knowledge: self.knowledge.or(base.knowledge),
+            released: self.released.or(base.released),
+            retires: self.retires.or(base.retires),
+            successor: self.successor.or(base.successor),
+        }
+    }
+}
