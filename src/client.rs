@@ -24,6 +24,7 @@ use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::routing::TargetStatus;
 use crate::stream::ChatStream;
+use crate::throttle::{LimitStatus, Limiter};
 use crate::token_count::TokenCount;
 use crate::transport::{self, Transport};
 
@@ -439,6 +440,22 @@ impl Client {
         &self.caller.settings.catalogue
     }
 
+    /// The state of the client's [limits](ClientBuilder::limits), taken at one moment: what is left
+    /// of each, and how many callers wait. A limit that is split, for example by customer, has one
+    /// entry for each that has recently made calls.
+    ///
+    /// ```no_run
+    /// # use tollgate::{Client, Limits};
+    /// # let client = Client::builder().limits(Limits::new().max_in_flight(8)).build()?;
+    /// for limit in client.limits() {
+    ///     println!("{limit}"); // openai: 3 of 16 in flight, 480 of 500 requests available
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    pub fn limits(&self) -> Vec<LimitStatus> {
+        self.caller.limiter.as_ref().map(|limiter| limiter.status()).unwrap_or_default()
+    }
+
     /// How many retries are left in the client's [retry budget](crate::RetryBudget).
     pub fn retries_left(&self) -> u32 {
         self.caller.bucket.left()
@@ -468,7 +485,8 @@ impl ClientBuilder {
     /// Settings that depend on the provider are checked once there is one, and root certificates
     /// once everything else is right.
     pub fn build(self) -> Result<Client, Error> {
-        let Checked { settings, own, others, routes } = self.check(&Environment::of_process())?;
+        let Checked { settings, own, others, routes, limits } =
+            self.check(&Environment::of_process())?;
         let transport = Transport::new(&transport::Settings {
             pool: &settings.pool,
             retry_stale: settings.pool.retry_stale && settings.retry.retry_ambiguous,
@@ -479,13 +497,22 @@ impl ClientBuilder {
         let endpoints = Endpoints::new(own, others, &settings, &transport)?;
         let routes = Routes::new(routes, &settings, &transport, Instant::now())?;
         let bucket = Bucket::new(settings.retry.budget);
+        let limiter = (!limits.is_empty()).then(|| Limiter::in_memory(limits));
         if !settings.observers.is_empty() {
             settings.costs.add_listener(settings.observers.listener());
         }
         let recorder = settings.metrics.then(|| Recorder::new(Instant::now()));
         let observed = Arc::new(ObservedCalls::new(recorder, settings.observers.clone()));
         Ok(Client {
-            caller: Arc::new(Caller { settings, transport, endpoints, routes, bucket, observed }),
+            caller: Arc::new(Caller {
+                settings,
+                transport,
+                endpoints,
+                routes,
+                bucket,
+                limiter,
+                observed,
+            }),
         })
     }
 }

@@ -100,6 +100,7 @@ mod sync;
 mod tags;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod throttle;
 mod time;
 mod token_count;
 mod transport;
@@ -117,7 +118,7 @@ pub use chat::{
     UsageSource,
 };
 pub use client::Client;
-pub use config::{ClientBuilder, PoolConfig, ProviderConfig, Proxy, Tls};
+pub use config::{ClientBuilder, Limits, PoolConfig, ProviderConfig, Proxy, Tls};
 #[doc(inline)]
 pub use cost::ledger::Ledger;
 #[cfg(feature = "sqlite")]
@@ -144,6 +145,7 @@ pub use pool::{ClosedConnections, ConnectFailures, OriginStats, PoolStats};
 pub use raw::{RawRequest, RawResponse};
 pub use retry::{Backoff, RetryBudget, RetryConfig, Sleeper};
 pub use stream::{ChatStream, NextEvent, Selected, TextDeltas, select};
+pub use throttle::{LimitLevel, LimitStatus};
 pub use token_count::TokenCount;
 #[cfg(feature = "bedrock")]
 #[cfg_attr(docsrs, doc(cfg(feature = "bedrock")))]

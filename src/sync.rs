@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | 1 | [`LoopbackControl`](Lock::LoopbackControl) | the loopback server's state |
 //! | 1 | [`Cleaner`](Lock::Cleaner) | the pool's bookkeeping |
-//! | 1 | [`CancelListener`](Lock::CancelListener) | the pool's bookkeeping, or a socket's handle |
+//! | 1 | [`CancelListener`](Lock::CancelListener) | the pool's bookkeeping, the limits' lines, or a socket's handle |
 //! | 1 | [`MetricsStore`](Lock::MetricsStore) | the metrics' shards, then their targets |
 //! | 2 | [`MetricsShard`](Lock::MetricsShard) | further shards by rising index, then the targets |
 //! | 3 | all others | nothing |
@@ -32,8 +32,8 @@
 //! # Loom
 //!
 //! With `--cfg loom`, [`Mutex`] and [`Condvar`] are loom's, so that tests can try every
-//! interleaving of the pool, of cancelling, of the in-memory ledger and of routes. All other code uses
-//! [`ordered`] directly, which is never loom's.
+//! interleaving of the pool, of cancelling, of the in-memory ledger, of the limits and of routes. All
+//! other code uses [`ordered`] directly, which is never loom's.
 
 #[cfg(loom)]
 mod model;
@@ -59,7 +59,7 @@ pub(crate) enum Lock {
     Cleaner,
     /// One listener of a cancel token (`cancel.rs`). It is held while the listener is called, so
     /// that dropping the registration waits for the call. Listeners only wake a waiter under the
-    /// pool's lock, shut a socket down, or send on a channel.
+    /// pool's or the limits' lock, shut a socket down, or send on a channel.
     CancelListener,
     /// The metrics collected from the shards (`metrics/recorder.rs`).
     MetricsStore,
@@ -92,6 +92,10 @@ pub(crate) enum Lock {
     RouteTarget,
     /// The targets where conversations stay (`route/state.rs`).
     RoutePins,
+    /// The accounts of the limits (`throttle/memory.rs`).
+    LimitAccounts,
+    /// Who waits for room in the limits (`throttle/limiter.rs`).
+    LimitLines,
     /// The data of cost reports (`cost/tracker.rs`).
     CostTracker,
     /// The clients that share a cost tracker and observe its alerts (`cost/tracker.rs`).

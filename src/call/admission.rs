@@ -5,10 +5,11 @@ use ureq::http::HeaderValue;
 use super::Caller;
 use super::target::Target;
 use crate::chat::{ChatRequest, Usage};
-use crate::cost::{CallPlan, Reservation};
+use crate::cost::{CallPlan, CostTracker, Reservation};
 use crate::error::Error;
 use crate::tags::Tags;
-use crate::wire::{self, Delivery, Wire};
+use crate::throttle::Amount;
+use crate::wire::{self, Delivery, Encoded, Wire};
 
 /// A request that is encoded and that the budgets allow.
 pub(super) struct Admission {
@@ -21,6 +22,8 @@ pub(super) struct Admission {
     pub(super) plan: CallPlan,
     /// The reservation of the first attempt.
     pub(super) reservation: Reservation,
+    /// What each attempt takes of the client's limits.
+    pub(super) amount: Amount,
 }
 
 /// Encodes a request and reserves the most it can cost. If the request sets no output limit, the
@@ -64,6 +67,18 @@ pub(super) fn admit(
         encoded.limit_output(u32::try_from(limit).unwrap_or(u32::MAX))?;
         plan = plan.output_tokens(reservation.output_tokens());
     }
+    let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
+    let amount = if counts_tokens { amount(costs, &plan, &encoded) } else { Amount::default() };
     let body = encoded.into_bytes();
-    Ok(Admission { body, text_bytes, betas, plan, reservation })
+    Ok(Admission { body, text_bytes, betas, plan, reservation, amount })
+}
+
+/// The most tokens that a request can use, as far as that is known. A provider counts no more for
+/// content that cannot be measured until it has answered.
+fn amount(costs: &CostTracker, plan: &CallPlan, encoded: &Encoded<'_>) -> Amount {
+    let expected_input = plan.expected_input();
+    let bound = costs.token_bound(plan, |limits| encoded.upper_bound(limits));
+    let (input, output) =
+        bound.map_or((expected_input, 0), |bound| (bound.input_tokens, bound.output_tokens));
+    Amount { input, output, expected_input }
 }

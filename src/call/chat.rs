@@ -16,7 +16,7 @@ use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Charge, MaxPrice, Meter, Reservation};
 use crate::deadline::TimeLimit;
-use crate::error::Error;
+use crate::error::{Error, RateLimit};
 use crate::histogram::Histogram;
 use crate::metrics;
 use crate::provider::Format;
@@ -25,6 +25,7 @@ use crate::stream::{Source, StartedStream};
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::tags::Tags;
+use crate::throttle::Amount;
 use crate::transport::Watch;
 use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
 
@@ -45,6 +46,8 @@ pub(super) struct Encoding {
     plan: CallPlan,
     /// How many bytes of the body are text, to estimate its tokens.
     text_bytes: usize,
+    /// What each attempt takes of the client's limits.
+    amount: Amount,
 }
 
 impl Chat<'_> {
@@ -154,9 +157,9 @@ impl Operation for Chat<'_> {
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
-        let Admission { body, text_bytes, betas, plan, reservation } =
+        let Admission { body, text_bytes, betas, plan, reservation, amount } =
             admit(caller, &target, tags, wire, self.request, self.delivery)?;
-        let content = Encoding { wire, plan, text_bytes };
+        let content = Encoding { wire, plan, text_bytes, amount };
         Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
     }
 
@@ -166,6 +169,10 @@ impl Operation for Chat<'_> {
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
         caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+
+    fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {
+        Some(prepared.content.amount)
     }
 }
 
@@ -192,10 +199,18 @@ impl Measurable for ChatResponse {
     fn measured(&self, after: Duration) -> Answered {
         Answered::of(&self.usage, self.cost.map(|cost| cost.total), after)
     }
+
+    fn rate_limit(&self) -> RateLimit {
+        self.rate_limit.clone()
+    }
 }
 
 /// A stream is measured when it ends.
-impl Measurable for (StartedStream, Charge) {}
+impl Measurable for (StartedStream, Charge) {
+    fn rate_limit(&self) -> RateLimit {
+        self.0.rate_limit()
+    }
+}
 
 /// Makes one attempt at a chat whose answer comes whole.
 pub(super) fn whole(

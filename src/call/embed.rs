@@ -13,10 +13,11 @@ use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Reservation};
 use crate::embed::{EmbedBatch, EmbedRequest, Rows, Truncation};
-use crate::error::Error;
+use crate::error::{Error, RateLimit};
 use crate::metrics;
 use crate::observed::Answer;
 use crate::tags::Tags;
+use crate::throttle::Amount;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
@@ -45,6 +46,8 @@ pub(super) struct Encoding {
     plan: CallPlan,
     /// The bytes of the texts, to estimate their tokens.
     text_bytes: usize,
+    /// What each attempt takes of the client's limits.
+    amount: Amount,
 }
 
 /// The answer to one request.
@@ -54,7 +57,11 @@ pub(super) struct Answered {
     pub(super) batch: EmbedBatch,
 }
 
-impl Measurable for Answered {}
+impl Measurable for Answered {
+    fn rate_limit(&self) -> RateLimit {
+        self.batch.rate_limit.clone()
+    }
+}
 
 impl<'a> From<&'a Answered> for Answer<'a> {
     fn from(answered: &'a Answered) -> Self {
@@ -196,14 +203,19 @@ impl Operation for Embed<'_> {
         let mut plan = costs
             .plan(provider, priced_as, &target.model, tags.clone())
             .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
-        costs.measure(&mut plan, None, |_| {
+        let input_tokens = || {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
-            let input_tokens = tokens.fold(0, u64::saturating_add);
-            Ok(UpperBound { input_tokens, ..UpperBound::default() })
+            tokens.fold(0, u64::saturating_add)
+        };
+        costs.measure(&mut plan, None, |_| {
+            Ok(UpperBound { input_tokens: input_tokens(), ..UpperBound::default() })
         })?;
+        let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
+        let input = if counts_tokens { input_tokens() } else { 0 };
+        let amount = Amount { input, output: 0, expected_input: plan.expected_input() };
         let reservation = costs.reserve(plan.clone())?;
         let (texts, dimensions) = (texts.len(), request.dimensions);
-        let content = Encoding { format, texts, dimensions, plan, text_bytes };
+        let content = Encoding { format, texts, dimensions, plan, text_bytes, amount };
         let method = Method::POST;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
@@ -214,6 +226,10 @@ impl Operation for Embed<'_> {
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
         caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+
+    fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {
+        Some(prepared.content.amount)
     }
 }
 

@@ -13,6 +13,7 @@ mod one_target;
 mod operation;
 mod prepared;
 mod raw;
+mod room;
 mod routed;
 mod routes;
 mod run;
@@ -35,6 +36,7 @@ use crate::observed::{Answer, Ended, ObservedCalls};
 use crate::raw::{RawRequest, RawResponse};
 use crate::retry::Bucket;
 use crate::stream::ChatStream;
+use crate::throttle::Limiter;
 use crate::token_count::TokenCount;
 use crate::transport::Transport;
 use crate::wire::models::MAX_PAGES;
@@ -56,6 +58,8 @@ pub(crate) struct Caller {
     pub(crate) routes: Routes,
     /// The retry budget of all calls together.
     pub(crate) bucket: Bucket,
+    /// The limits on requests, tokens and calls in flight; `None` if there are none.
+    pub(crate) limiter: Option<Arc<Limiter>>,
     pub(crate) observed: Arc<ObservedCalls>,
 }
 

@@ -12,11 +12,12 @@ use super::url;
 use crate::chat::Provider;
 use crate::config::TimeLimits;
 use crate::cost::{Bill, CallPlan, Reservation};
-use crate::error::Error;
+use crate::error::{Error, RateLimit};
 use crate::metrics;
 use crate::moderation::{Moderation, ModerationFormat, ModerationRequest};
 use crate::observed::Answer;
 use crate::tags::Tags;
+use crate::throttle::Amount;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::moderation::{self, Decoded};
@@ -37,6 +38,8 @@ pub(super) struct Encoding {
     text_bytes: usize,
     /// The plan that every later attempt is reserved with.
     plan: CallPlan,
+    /// What each attempt takes of the client's limits.
+    amount: Amount,
 }
 
 impl<'a> Moderate<'a> {
@@ -54,7 +57,11 @@ impl<'a> Moderate<'a> {
     }
 }
 
-impl Measurable for Moderation {}
+impl Measurable for Moderation {
+    fn rate_limit(&self) -> RateLimit {
+        self.rate_limit.clone()
+    }
+}
 
 impl<'a> From<&'a Moderation> for Answer<'a> {
     fn from(moderation: &'a Moderation) -> Self {
@@ -142,7 +149,9 @@ impl Operation for Moderate<'_> {
             Ok(UpperBound { input_tokens: most_tokens, ..UpperBound::default() })
         })?;
         let reservation = costs.reserve(plan.clone())?;
-        let content = Encoding { results, text_bytes, plan };
+        let expected_input = plan.expected_input();
+        let amount = Amount { input: most_tokens, output: 0, expected_input };
+        let content = Encoding { results, text_bytes, plan, amount };
         let method = Method::POST;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
@@ -153,6 +162,10 @@ impl Operation for Moderate<'_> {
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
         caller.settings.costs.reserve_again(prepared.content.plan.clone())
+    }
+
+    fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {
+        Some(prepared.content.amount)
     }
 }
 

@@ -1,19 +1,23 @@
 //! The steps of a call with one target.
 
+use std::slice;
 use std::sync::Arc;
 
-use super::Caller;
-use super::operation::{OngoingAttempt, Operation};
+use super::operation::{Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
+use super::room::Reserved;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
+use super::{Caller, room};
 use crate::error::{Attempt, Error};
 use crate::observed::ObservedCall;
-use crate::retry::{SecondSending, Steps, Turn};
+use crate::retry::{self, SecondSending, Steps, Turn};
+use crate::throttle::{Demand, Permit};
+use crate::wire::Delivery;
 
 /// Makes attempts until one succeeds or a retry makes no sense.
-pub(super) fn run<O: Operation, T>(
+pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
     attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
@@ -23,7 +27,7 @@ pub(super) fn run<O: Operation, T>(
     attempts(call, target, attempt, observed).map_err(|error| endpoint.explain(error))
 }
 
-fn attempts<O: Operation, T>(
+fn attempts<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     target: Target,
     attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
@@ -34,10 +38,13 @@ fn attempts<O: Operation, T>(
     // Everything that can be refused is refused here.
     let (prepared, reserved) = operation.prepare(caller, target, observed.tags())?;
     limits.check()?;
+    let (tags, amount) = (call.options.tags, operation.amount(&prepared));
+    let demand = room::demand(caller, tags, &prepared.target, None, amount)?;
     let mut steps = OneTarget {
         caller,
         operation,
         prepared: &prepared,
+        demand,
         reserved: Some(reserved),
         limits: &limits,
         attempt,
@@ -52,6 +59,8 @@ struct OneTarget<'a, O: Operation, F> {
     caller: &'a Caller,
     operation: &'a O,
     prepared: &'a Prepared<O::Content>,
+    /// What each attempt needs of the limits.
+    demand: Option<Arc<Demand>>,
     /// What the first attempt can cost.
     reserved: Option<O::Reserved>,
     limits: &'a CallTimeLimits,
@@ -59,31 +68,60 @@ struct OneTarget<'a, O: Operation, F> {
     observed: &'a ObservedCall,
 }
 
+/// The target, and room in the limits for one attempt.
+struct Leg<'a, C> {
+    prepared: &'a Prepared<C>,
+    permit: Option<Permit>,
+}
+
+impl<C> retry::Target for Leg<'_, C> {
+    fn provider(&self) -> &str {
+        self.prepared.provider()
+    }
+
+    fn model(&self) -> &str {
+        self.prepared.model()
+    }
+}
+
 impl<'a, O, T, F> Steps for OneTarget<'a, O, F>
 where
     O: Operation,
+    T: Measurable,
     F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
 {
-    type Target = &'a Prepared<O::Content>;
+    type Target = Leg<'a, O::Content>;
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
-        Ok(Turn::Attempt(self.prepared))
+        let permit = match &self.demand {
+            Some(demand) => room::reserve(self.caller, slice::from_ref(demand), self.limits)?.1,
+            None => None,
+        };
+        Ok(Turn::Attempt(Leg { prepared: self.prepared, permit }))
     }
 
     fn attempt(
         &mut self,
-        prepared: Self::Target,
+        leg: Self::Target,
         retries: u32,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
         let Self { caller, limits, .. } = *self;
+        let Leg { prepared, permit } = leg;
         self.observed.attempt_begun(retries);
-        let reserved = match self.reserved.take() {
+        let mut reserved = match self.reserved.take() {
             Some(reserved) => reserved,
             None => self.operation.reserve_again(caller, prepared)?,
         };
-        (self.attempt)(OngoingAttempt { caller, prepared, limits, retries, second }, reserved)
+        let lesson = permit.as_ref().and_then(Permit::lesson);
+        if let Some(permit) = permit {
+            reserved.keep(permit);
+        }
+        let ongoing = OngoingAttempt { caller, prepared, limits, retries, second };
+        let outcome = (self.attempt)(ongoing, reserved);
+        room::teach(lesson, &outcome, self.operation.delivery() == Delivery::Stream);
+        outcome
     }
 
     fn ended(&mut self, attempt: &Attempt) {

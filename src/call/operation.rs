@@ -5,16 +5,18 @@ use std::time::{Duration, Instant};
 
 use super::Caller;
 use super::prepared::{Prepared, Signature};
+use super::room::Reserved;
 use super::target::{Asked, Target};
 use super::time_limits::CallTimeLimits;
 use crate::cancel::CancelToken;
 use crate::catalogue::Needs;
 use crate::config::TimeLimits;
 use crate::cost::MaxPrice;
-use crate::error::Error;
+use crate::error::{Error, RateLimit};
 use crate::retry::SecondSending;
 use crate::routing::Answered;
 use crate::tags::Tags;
+use crate::throttle::Amount;
 use crate::transport::Incoming;
 use crate::wire::Delivery;
 
@@ -24,7 +26,7 @@ pub(super) trait Operation {
     type Content;
 
     /// What is reserved for an attempt.
-    type Reserved;
+    type Reserved: Reserved;
 
     /// Whether the answer comes whole or as a stream.
     fn delivery(&self) -> Delivery;
@@ -90,6 +92,12 @@ pub(super) trait Operation {
         caller: &Caller,
         prepared: &Prepared<Self::Content>,
     ) -> Result<Self::Reserved, Error>;
+
+    /// What an attempt takes of the client's limits. Default: no limit applies.
+    fn amount(&self, prepared: &Prepared<Self::Content>) -> Option<Amount> {
+        let _ = prepared;
+        None
+    }
 }
 
 /// The parts of a request that the loop needs.
@@ -110,6 +118,11 @@ pub(super) trait Measurable {
     fn measured(&self, after: Duration) -> Answered {
         let _ = after;
         Answered::default()
+    }
+
+    /// The rate limits in its headers. Default: none.
+    fn rate_limit(&self) -> RateLimit {
+        RateLimit::default()
     }
 }
 

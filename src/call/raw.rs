@@ -6,13 +6,15 @@ use ureq::http::Method;
 use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::Prepared;
+use super::room::Room;
 use super::target::{Asked, Target};
 use super::url::below;
 use crate::config::TimeLimits;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, RateLimit};
 use crate::metrics;
 use crate::raw::{RawRequest, RawResponse};
 use crate::tags::Tags;
+use crate::throttle::Amount;
 use crate::wire::{self, Delivery, Failure};
 
 /// A request that is sent unchanged.
@@ -20,7 +22,7 @@ pub(super) struct Raw<'a>(pub(super) &'a RawRequest);
 
 impl Operation for Raw<'_> {
     type Content = ();
-    type Reserved = ();
+    type Reserved = Room;
 
     fn delivery(&self) -> Delivery {
         Delivery::Whole
@@ -47,7 +49,7 @@ impl Operation for Raw<'_> {
         caller: &Caller,
         target: Target,
         tags: &Tags,
-    ) -> Result<(Prepared<()>, ()), Error> {
+    ) -> Result<(Prepared<()>, Room), Error> {
         let request = self.0;
         let settings = &target.endpoint.settings;
         let uri = below(&settings.base, &request.path)?;
@@ -71,18 +73,30 @@ impl Operation for Raw<'_> {
                 (Method::POST, body.to_string().into_bytes())
             }
         };
-        Ok((Prepared { target, method, uri, body, betas: None, content: () }, ()))
+        Ok((Prepared { target, method, uri, body, betas: None, content: () }, Room::default()))
     }
 
-    fn reserve_again(&self, _caller: &Caller, _prepared: &Prepared<()>) -> Result<(), Error> {
-        Ok(())
+    fn reserve_again(&self, _caller: &Caller, _prepared: &Prepared<()>) -> Result<Room, Error> {
+        Ok(Room::default())
+    }
+
+    /// Its tokens are not known, and a `GET` uses none of the limits.
+    fn amount(&self, _prepared: &Prepared<()>) -> Option<Amount> {
+        self.0.body.as_ref().map(|_| Amount::default())
     }
 }
 
-impl Measurable for RawResponse {}
+impl Measurable for RawResponse {
+    fn rate_limit(&self) -> RateLimit {
+        self.rate_limit.clone()
+    }
+}
 
 /// Makes one attempt.
-pub(super) fn sent(mut attempt: OngoingAttempt<'_, '_, ()>, (): ()) -> Result<RawResponse, Error> {
+pub(super) fn sent(
+    mut attempt: OngoingAttempt<'_, '_, ()>,
+    _room: Room,
+) -> Result<RawResponse, Error> {
     let signature = attempt.sign()?;
     let (incoming, secrets) = (attempt.exchange(&signature)?, &signature.secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());

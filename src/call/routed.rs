@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
+use super::room::Reserved as _;
 use super::routes::Route;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
-use super::{Caller, fitness};
+use super::{Caller, fitness, room};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
 use crate::retry::{Failed, SecondSending, Steps, Turn};
 use crate::routing::{Answered, Change, Chosen, LazyTrace, RestReason, RoutedCall, Ticket, Walk};
+use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
 
 /// The shortest wait for a target that another call is trying out.
@@ -47,14 +49,16 @@ struct Routed<'a, O: Operation, F> {
     walk: Walk,
     /// The requests prepared so far, and for which targets.
     prepared: PreparedRequests<O::Content>,
+    /// What they need of the client's limits, and for which targets.
+    demands: Vec<(usize, Arc<Demand>)>,
     /// The last failure of an attempt.
     failed: Option<Error>,
     /// The kind of error if the route has no targets but those that cannot serve the call.
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
     unfit: Option<Error>,
-    /// What is reserved for the attempt that comes next, and its ticket.
-    next: Option<(O::Reserved, Ticket)>,
+    /// What is reserved for the attempt that comes next, its ticket, and its room in the limits.
+    next: Option<(O::Reserved, Ticket, Option<Permit>)>,
     /// The place of the target that answered, its ticket, and when it answered.
     answered: Option<(usize, Ticket, Instant)>,
 }
@@ -86,6 +90,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             observed,
             walk,
             prepared: PreparedRequests::default(),
+            demands: Vec::new(),
             failed: None,
             skipped,
             unfit: None,
@@ -108,9 +113,54 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let target = self.target(at)?;
         let (prepared, reserved) =
             self.operation.prepare(self.caller, target, self.observed.tags())?;
+        let (tags, amount) = (self.options.tags, self.operation.amount(&prepared));
+        let place = Some(self.route.place(at));
+        let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
+        self.demands.extend(demand.map(|demand| (at, demand)));
         let prepared = Arc::new(prepared);
         self.prepared.add(at, Arc::clone(&prepared));
         Ok((prepared, reserved))
+    }
+
+    /// What a target needs of the client's limits, if any applies to it.
+    fn demand(&self, at: usize) -> Option<&Arc<Demand>> {
+        self.demands.iter().find(|(target, _)| *target == at).map(|(_, demand)| demand)
+    }
+
+    /// Waits for room at one of the targets that have none, and prepares an attempt there. `None`
+    /// if that target cannot be called any more.
+    ///
+    /// # Errors
+    ///
+    /// If there is no room before the deadline.
+    fn wait_for_room(
+        &mut self,
+        full: &[usize],
+    ) -> Result<Option<Arc<Prepared<O::Content>>>, Error> {
+        let demands: Vec<_> = full.iter().filter_map(|at| self.demand(*at).cloned()).collect();
+        let (place, permit) = room::reserve(self.caller, &demands, self.limits)?;
+        let at = full[place];
+        let Some(ticket) = self.walk.enter(at, Instant::now()) else {
+            self.walk.ask_again();
+            return Ok(None);
+        };
+        match self.prepare(at) {
+            Ok((prepared, reserved)) => {
+                self.next = Some((reserved, ticket, permit));
+                Ok(Some(prepared))
+            }
+            Err(error) => {
+                self.cannot_serve(at, error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Notes that a target cannot serve the call. Nothing was sent. What this target cannot do,
+    /// another may.
+    fn cannot_serve(&mut self, at: usize, error: Error) {
+        self.walk.cannot_serve(at, error.message().to_owned());
+        self.unfit = Some(error);
     }
 
     /// The target that answered, what happened to each, and the ticket of the one that answered.
@@ -190,6 +240,7 @@ where
     type Answer = T;
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
+        self.walk.ask_again();
         loop {
             let now = Instant::now();
             let (caller, route, operation) = (self.caller, self.route, self.operation);
@@ -199,6 +250,10 @@ where
             let (at, ticket) = match self.walk.choose(now, &mut fastrand::f64, &cost) {
                 Chosen::Target(at, ticket) => (at, ticket),
                 Chosen::None => return Err(self.none_can_serve()),
+                Chosen::Full(full) => match self.wait_for_room(&full)? {
+                    Some(prepared) => return Ok(Turn::Attempt(prepared)),
+                    None => continue,
+                },
                 Chosen::Resting { until, reason } => {
                     let wait = until.saturating_duration_since(now).max(PROBE_WAIT);
                     let left = self.limits.bounds.deadline.remaining(now);
@@ -210,15 +265,14 @@ where
                 }
             };
             match self.prepare(at) {
-                Ok((prepared, reserved)) => {
-                    self.next = Some((reserved, ticket));
-                    return Ok(Turn::Attempt(prepared));
-                }
-                // Nothing was sent. What this target cannot do, another may.
-                Err(error) => {
-                    self.walk.cannot_serve(at, error.message().to_owned());
-                    self.unfit = Some(error);
-                }
+                Ok((prepared, reserved)) => match room::try_reserve(self.caller, self.demand(at)) {
+                    Ok(permit) => {
+                        self.next = Some((reserved, ticket, permit));
+                        return Ok(Turn::Attempt(prepared));
+                    }
+                    Err(refusal) => self.walk.no_room(at, refusal.to_string()),
+                },
+                Err(error) => self.cannot_serve(at, error),
             }
         }
     }
@@ -229,7 +283,7 @@ where
         retries: u32,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        let Some((reserved, mut ticket)) = self.next.take() else {
+        let Some((mut reserved, mut ticket, permit)) = self.next.take() else {
             return Err(Error::new(ErrorKind::Protocol, "an attempt without a choice"));
         };
         let endpoint = &prepared.target.endpoint;
@@ -244,10 +298,15 @@ where
             retries,
             second,
         };
+        let lesson = permit.as_ref().and_then(Permit::lesson);
+        if let Some(permit) = permit {
+            reserved.keep(permit);
+        }
         let outcome = (self.attempt)(ongoing, reserved);
         let now = Instant::now();
         let after = now.saturating_duration_since(begun);
         let streamed = self.operation.delivery() == Delivery::Stream;
+        room::teach(lesson, &outcome, streamed);
         match outcome {
             Ok(value) => {
                 let change = ticket.served_with(&measured(&value, after, streamed), now);

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
 use crate::provider::{self, Profile, Provider};
 use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
+use crate::throttle::TargetId;
 use crate::transport::Transport;
 
 /// The routes of a client.
@@ -34,6 +35,10 @@ struct Callee {
     model: String,
     /// The provider: with the target's own settings, or the client's once it has been used.
     endpoint: OnceLock<Arc<Endpoint>>,
+    /// Whether it has settings of its own.
+    has_own: bool,
+    /// The place of the target, or of the one it is the same as.
+    id: TargetId,
 }
 
 impl Routes {
@@ -67,8 +72,10 @@ impl Routes {
                 });
                 let own = target.settings;
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
+                let has_own = own.is_some();
                 let endpoint = own.map_or_else(OnceLock::new, |own| Arc::new(own).into());
-                callees.push(Callee { provider: target.provider, model: target.model, endpoint });
+                let (provider, model, id) = (target.provider, target.model, target.id);
+                callees.push(Callee { provider, model, endpoint, has_own, id });
             }
             let rules = Rules {
                 short_wait: route.short_wait,
@@ -134,6 +141,12 @@ impl Route {
         let callee = &self.targets[at];
         let endpoint = callee.endpoint(endpoints, settings, transport)?;
         Ok(Target { endpoint: Arc::clone(endpoint), model: callee.model.clone() })
+    }
+
+    /// The place of a target for limits, and its name if it has settings of its own.
+    pub(super) fn place(&self, at: usize) -> (TargetId, Option<&str>) {
+        let Callee { has_own, id, .. } = self.targets[at];
+        (id, has_own.then(|| self.state.targets[at].name.as_str()))
     }
 
     /// What a call with this prompt can be expected to cost at a target; `None` if it has no known

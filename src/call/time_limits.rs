@@ -104,6 +104,11 @@ impl CallTimeLimits {
         }
     }
 
+    /// The limit of the whole call; for a stream, until its first event.
+    pub(super) fn whole(&self) -> TimeLimit {
+        self.call
+    }
+
     /// The bounds of an attempt within this limit.
     pub(super) fn bounds(&self, limit: TimeLimit) -> Bounds {
         Bounds { deadline: limit.deadline, cancel: self.bounds.cancel.clone() }

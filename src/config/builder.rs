@@ -5,7 +5,7 @@ mod setters;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{PoolConfig, ProviderConfig, Proxy, Route, TimeLimits, Tls};
+use super::{Limits, PoolConfig, ProviderConfig, Proxy, Route, TimeLimits, Tls};
 use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::observe::Observer;
@@ -41,7 +41,7 @@ pub struct ClientBuilder {
     pub(super) providers: Vec<ProviderConfig>,
     pub(super) profiles: Vec<Profile>,
     pub(super) model: Option<String>,
-    pub(super) limits: TimeLimits,
+    pub(super) time_limits: TimeLimits,
     pub(super) max_response_bytes: usize,
     pub(super) max_response_head_bytes: usize,
     pub(super) pool: PoolConfig,
@@ -54,6 +54,7 @@ pub struct ClientBuilder {
     pub(super) catalogue: Catalogue,
     pub(super) costs: Option<CostConfig>,
     pub(super) cost_tracker: Option<CostTracker>,
+    pub(super) limits: Vec<Limits>,
     pub(super) routes: Vec<Route>,
     pub(super) observers: Vec<Arc<dyn Observer>>,
     pub(super) metrics: bool,
@@ -68,7 +69,7 @@ impl fmt::Debug for ClientBuilder {
             .field("providers", &self.providers)
             .field("profiles", &self.profiles)
             .field("model", &self.model)
-            .field("limits", &self.limits)
+            .field("time_limits", &self.time_limits)
             .field("max_response_bytes", &self.max_response_bytes)
             .field("max_response_head_bytes", &self.max_response_head_bytes)
             .field("pool", &self.pool)
@@ -78,6 +79,7 @@ impl fmt::Debug for ClientBuilder {
             .field("tls", &self.tls)
             .field("budgets", &self.budgets)
             .field("costs", &self.costs)
+            .field("limits", &self.limits)
             .field("routes", &self.routes)
             .field("observers", &self.observers.len())
             .field("metrics", &self.metrics)
@@ -92,7 +94,7 @@ impl Default for ClientBuilder {
             providers: Vec::new(),
             profiles: Vec::new(),
             model: None,
-            limits: TimeLimits::default(),
+            time_limits: TimeLimits::default(),
             max_response_bytes: 16 * 1024 * 1024,
             max_response_head_bytes: 64 * 1024,
             pool: PoolConfig::default(),
@@ -105,6 +107,7 @@ impl Default for ClientBuilder {
             catalogue: Catalogue::builtin(),
             costs: None,
             cost_tracker: None,
+            limits: Vec::new(),
             routes: Vec::new(),
             observers: Vec::new(),
             metrics: true,

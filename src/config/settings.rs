@@ -6,11 +6,10 @@ use std::sync::Arc;
 #[cfg(feature = "vertex")]
 use ureq::http::Uri;
 
-use super::route;
 use super::setters::Setters;
 use super::{
     CheckedRoute, ClientBuilder, Environment, PoolConfig, ProviderConfig, ProviderSettings, Proxy,
-    RootFiles, Timeouts, Tls, cleaned,
+    RootFiles, Timeouts, Tls, cleaned, limits, route,
 };
 use crate::catalogue::Catalogue;
 use crate::cost::{Budget, CostConfig, CostTracker};
@@ -18,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::observe::Observers;
 use crate::provider::{self, ModelName, Own, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
+use crate::throttle::Rule;
 
 /// The checked settings of a client.
 pub(crate) struct Settings {
@@ -49,6 +49,8 @@ pub(crate) struct Checked {
     pub(crate) own: Option<ProviderSettings>,
     pub(crate) others: Vec<ProviderSettings>,
     pub(crate) routes: Vec<CheckedRoute>,
+    /// The limits of the client and of the targets.
+    pub(crate) limits: Vec<Rule>,
 }
 
 impl fmt::Debug for Settings {
@@ -95,7 +97,7 @@ impl ClientBuilder {
             None
         });
         problems.extend(self.problems());
-        let timeouts = self.limits.over(&Timeouts::DEFAULT);
+        let timeouts = self.time_limits.over(&Timeouts::DEFAULT);
         if let Err(problem) = self.name_provider() {
             problems.insert(0, problem);
         }
@@ -138,6 +140,9 @@ impl ClientBuilder {
             },
         );
 
+        let mut rules = limits::check(&self.limits, &self.profiles, &mut problems);
+        rules.extend(routes.iter().flat_map(CheckedRoute::limits));
+
         let root_files = RootFiles::find(environment).unwrap_or_else(|problem| {
             problems.push(problem);
             RootFiles::default()
@@ -171,6 +176,7 @@ impl ClientBuilder {
                 own,
                 others,
                 routes,
+                limits: rules,
             }),
             _ => Err(wrong(&problems)),
         }
@@ -219,7 +225,7 @@ impl ClientBuilder {
                 HEAD_BYTES.end()
             ));
         }
-        problems.extend(self.limits.problems());
+        problems.extend(self.time_limits.problems());
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
         problems

@@ -186,7 +186,14 @@ fn bytes(estimated_tokens: u64) -> u64 {
 /// 524 (developers.cloudflare.com/support, "5xx errors").
 pub(super) fn may_be_billed(error: &Error) -> bool {
     match error.phase() {
-        Some(Phase::Encode | Phase::PoolWait | Phase::Resolve | Phase::Connect | Phase::Tls) => {
+        Some(
+            Phase::Encode
+            | Phase::LimitWait
+            | Phase::PoolWait
+            | Phase::Resolve
+            | Phase::Connect
+            | Phase::Tls,
+        ) => {
             return false;
         }
         // Cut off within the body. A cancelled request may have been sent in full.

@@ -142,7 +142,7 @@ pub use price::{Cost, CostSource, MaxPrice, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
 pub use refusal::BudgetRefusal;
 pub use report::{BudgetStatus, CostReport, Row, UsageClass, WhatIf, WhatIfRow};
-pub(crate) use reservation::Meter;
+pub(crate) use reservation::{AtEnd, Meter};
 pub use reservation::{Bill, Charge, Reservation};
 pub use tally::Tally;
 pub use tracker::CostTracker;

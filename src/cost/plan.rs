@@ -155,7 +155,7 @@ impl CallPlan {
     }
 
     /// The estimated input tokens.
-    pub(super) fn expected_input(&self) -> u64 {
+    pub(crate) fn expected_input(&self) -> u64 {
         self.expected_input.unwrap_or(self.bound.input_tokens)
     }
 }

@@ -1,5 +1,6 @@
 //! `Reservation`, `Charge` and `Bill`: money reserved, a sent call, and what settles it.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -86,6 +87,12 @@ impl Bill {
     }
 }
 
+/// Called once when a call ends.
+pub(crate) trait AtEnd: fmt::Debug + Send + Sync {
+    /// The call used this many tokens; `None` if it was sent and nothing is known of its answer.
+    fn ended(self: Box<Self>, tokens: Option<u64>);
+}
+
 /// A reservation and what is needed to end it.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -99,6 +106,8 @@ pub(super) struct Held {
     pub(super) sent: bool,
     /// Whether it has ended.
     pub(super) ended: bool,
+    /// Called when it ends.
+    pub(super) at_end: Option<Box<dyn AtEnd>>,
 }
 
 /// What a call is priced by.
@@ -147,6 +156,11 @@ impl Reservation {
         (bound.answers > 0).then(|| bound.limit_within(bound.output_tokens))
     }
 
+    /// Calls this when the call ends, with the tokens that it is charged.
+    pub(crate) fn at_end(&mut self, called: Box<dyn AtEnd>) {
+        self.0.at_end = Some(called);
+    }
+
     /// Marks the call as sent. From here on it may be billed.
     pub fn send(mut self) -> Charge {
         self.0.sent = true;
@@ -186,6 +200,15 @@ impl Held {
     fn end(&mut self, ending: Ending) -> Option<Cost> {
         if std::mem::replace(&mut self.ended, true) {
             return None;
+        }
+        if let Some(at_end) = self.at_end.take() {
+            at_end.ended(match &ending {
+                Ending::Released => Some(0),
+                Ending::Answered(bill) => {
+                    Some(self.basis.terms(None, None).charged(&bill.usage).total_tokens)
+                }
+                Ending::Unanswered => None,
+            });
         }
         self.tracker.end(self, ending)
     }

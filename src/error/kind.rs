@@ -17,7 +17,8 @@ pub enum ErrorKind {
     Permission,
     /// The model or the address does not exist.
     NotFound,
-    /// Too many requests or tokens for now; waiting helps.
+    /// Too many requests or tokens for now, by the provider's rate limit or one of the client's own
+    /// [limits](crate::Limits); waiting helps.
     RateLimited,
     /// The credit or spending limit is used up; waiting does not help.
     QuotaExhausted,
@@ -140,6 +141,8 @@ impl fmt::Display for ErrorKind {
 pub enum Phase {
     /// Encoding the request in the provider's format.
     Encode,
+    /// Waiting for room in one of the client's [limits](crate::Limits).
+    LimitWait,
     /// Waiting for a connection from the pool.
     PoolWait,
     /// Looking up the host name.
@@ -167,6 +170,7 @@ impl Phase {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Encode => "encode",
+            Self::LimitWait => "limit_wait",
             Self::PoolWait => "pool_wait",
             Self::Resolve => "resolve",
             Self::Connect => "connect",
@@ -183,6 +187,7 @@ impl Phase {
     pub(super) fn doing(self) -> &'static str {
         match self {
             Self::Encode => "preparing the request",
+            Self::LimitWait => "waiting for room in a limit",
             Self::PoolWait => "waiting for a free connection",
             Self::Resolve => "looking up the host name",
             Self::Connect => "connecting",

@@ -293,7 +293,9 @@ impl Error {
         self.kind() == ErrorKind::Cancelled
     }
 
-    /// Whether the provider's rate limit refused the call.
+    /// Whether a rate limit refused the call: the provider's, or one of the client's own
+    /// [limits](crate::Limits). The [phase](Self::phase) of the latter is
+    /// [`LimitWait`](Phase::LimitWait).
     pub fn is_rate_limited(&self) -> bool {
         self.kind() == ErrorKind::RateLimited
     }
@@ -301,10 +303,10 @@ impl Error {
     /// Whether the same request may succeed later. The provider's `x-should-retry` decides if
     /// present, otherwise the [`kind`](Error::kind).
     pub fn is_retryable(&self) -> bool {
-        // Waiting for the client's own pool is not the provider's failure, and a retry would only
-        // lengthen the queue.
-        let waited_for_pool = self.0.phase == Some(Phase::PoolWait);
-        self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !waited_for_pool)
+        // Waiting for the client's own pool or limits is not the provider's failure, and a retry
+        // would only lengthen the queue.
+        let waited = matches!(self.0.phase, Some(Phase::LimitWait | Phase::PoolWait));
+        self.0.should_retry.unwrap_or(self.0.kind.is_retryable() && !waited)
     }
 }
 

@@ -234,17 +234,18 @@ impl Retrier<'_> {
     }
 }
 
-/// A timeout, a cancellation or a budget refusal does not say why the call was still running: the
-/// failure before it does.
+/// A timeout, a cancellation or a refusal by a budget or limit does not say why the call was still
+/// running: the failure before it does.
 fn hides_the_cause(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Timeout
-            | ErrorKind::Cancelled
-            | ErrorKind::BudgetExceeded
-            | ErrorKind::CostUnknown
-            | ErrorKind::Ledger
-    )
+    error.phase() == Some(Phase::LimitWait)
+        || matches!(
+            error.kind(),
+            ErrorKind::Timeout
+                | ErrorKind::Cancelled
+                | ErrorKind::BudgetExceeded
+                | ErrorKind::CostUnknown
+                | ErrorKind::Ledger
+        )
 }
 
 /// Of two failures, the later one that says why the call was still running.

@@ -43,7 +43,7 @@ pub(super) fn decide(failed: &Failed<'_>, others: Others, rules: Rules) -> Decis
     let error = failed.error;
     let same = failed.retry_or_stop();
     let moves = match error.kind() {
-        _ if error.phase() == Some(Phase::PoolWait) => false,
+        _ if matches!(error.phase(), Some(Phase::LimitWait | Phase::PoolWait)) => false,
         Kind::ContextWindowExceeded => others.larger,
         Kind::ContentPolicy => others.any && rules.reroute_refusals,
         // If all rest, a call that may wait waits for the first to return. That is a retry.

@@ -13,7 +13,7 @@ pub(crate) fn outcome(error: &Error, rest: Duration) -> Outcome {
     use ErrorKind as Kind;
 
     // These are about the client, not the target.
-    if matches!(error.phase(), Some(Phase::PoolWait | Phase::Encode)) {
+    if matches!(error.phase(), Some(Phase::LimitWait | Phase::PoolWait | Phase::Encode)) {
         return Outcome::Neutral;
     }
     match error.kind() {

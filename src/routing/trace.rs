@@ -48,6 +48,8 @@ pub enum TargetStep {
         /// How long it will rest.
         left: Duration,
     },
+    /// It had no room for this call, because of this limit.
+    NoRoom(String),
     /// It cannot serve this call, for this reason.
     CannotServe(String),
 }
@@ -58,6 +60,8 @@ pub(super) struct Progress {
     pub(super) tried: bool,
     /// It cannot serve this call.
     pub(super) unfit: bool,
+    /// A limit has no room for it now.
+    pub(super) full: bool,
     pub(super) steps: Vec<TargetStep>,
 }
 
@@ -131,6 +135,7 @@ impl fmt::Display for TargetStep {
             Self::Answered => f.write_str("answered"),
             Self::Failed(kind) => write!(f, "failed ({kind})"),
             Self::Resting { reason, left } => write!(f, "rests for {left:.1?}, because {reason}"),
+            Self::NoRoom(why) => write!(f, "no room: {why}"),
             Self::CannotServe(why) => write!(f, "skipped: {why}"),
         }
     }

@@ -34,6 +34,8 @@ pub(crate) enum Chosen {
         until: Instant,
         reason: RestReason,
     },
+    /// These targets could serve the call, but limits have no room for it now.
+    Full(Vec<usize>),
     /// None can serve the call.
     None,
 }
@@ -82,8 +84,13 @@ impl Walk {
         }
         let Self { route, call, targets, .. } = self;
         let mut first: Option<(Instant, RestReason)> = None;
+        let mut full = Vec::new();
         let mut candidates = Vec::with_capacity(open.len());
         open.retain(|at| match candidate(&route.targets[*at], call.streamed, now) {
+            Ok(_) if targets[*at].full => {
+                full.push(*at);
+                false
+            }
             Ok(candidate) => {
                 candidates.push(candidate);
                 true
@@ -125,6 +132,9 @@ impl Walk {
             open.remove(place);
             candidates.remove(place);
         }
+        if !full.is_empty() {
+            return Chosen::Full(full);
+        }
         let (until, reason) = first.unwrap_or((now, RestReason::Failures));
         Chosen::Resting { until, reason }
     }
@@ -135,6 +145,9 @@ impl Walk {
         if self.targets[0].unfit || self.above_window.is_some() {
             return Chosen::None;
         }
+        if self.targets[0].full && state.rests(now).is_none() {
+            return Chosen::Full(vec![0]);
+        }
         if let Some(ticket) = state.admit(now) {
             return Chosen::Target(0, ticket);
         }
@@ -142,6 +155,27 @@ impl Walk {
         let left = until.saturating_duration_since(now);
         note_rest(&mut self.targets[0].steps, reason, left);
         Chosen::Resting { until, reason }
+    }
+
+    /// Notes that limits have no room at a target for now.
+    pub(crate) fn no_room(&mut self, at: usize, why: String) {
+        let target = &mut self.targets[at];
+        target.full = true;
+        if !matches!(target.steps.last(), Some(TargetStep::NoRoom(_))) {
+            target.steps.push(TargetStep::NoRoom(why));
+        }
+    }
+
+    /// Considers targets again that had no room.
+    pub(crate) fn ask_again(&mut self) {
+        self.targets.iter_mut().for_each(|target| target.full = false);
+    }
+
+    /// Goes to a target that had no room and has some now, unless it rests by now.
+    pub(crate) fn enter(&mut self, at: usize, now: Instant) -> Option<Ticket> {
+        let ticket = self.route.targets[at].state.admit(now)?;
+        self.current = at;
+        Some(ticket)
     }
 
     /// Returns the target of the last attempt.

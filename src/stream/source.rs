@@ -2,19 +2,19 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::reader::Reader;
 use crate::cancel::CancelToken;
 use crate::chat::StreamEvent;
 use crate::cost::Meter;
 use crate::deadline::TimeLimit;
-use crate::error::Error;
+use crate::error::{Error, RateLimit};
 use crate::histogram::Histogram;
 use crate::key::Secrets;
 use crate::sync::ordered::Mutex;
 use crate::transport::{Body, Incoming, Watch};
-use crate::wire::Decoder;
+use crate::wire::{self, Decoder};
 
 /// The time limits of a stream, counted from the head of the response.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +62,13 @@ impl Source {
     /// The error of a stream that fails before its first event, when a retry is still possible.
     pub(crate) fn begin(self) -> Result<StartedStream, Error> {
         Reader::new(self).begin()
+    }
+}
+
+impl StartedStream {
+    /// The rate limits in its headers.
+    pub(crate) fn rate_limit(&self) -> RateLimit {
+        wire::rate_limit(self.reader.source.incoming.reply(), SystemTime::now())
     }
 }
 

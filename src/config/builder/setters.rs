@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ClientBuilder;
 use crate::catalogue::Catalogue;
-use crate::config::{PoolConfig, ProviderConfig, Proxy, Route, Tls};
+use crate::config::{Limits, PoolConfig, ProviderConfig, Proxy, Route, Tls};
 use crate::cost::{Budget, CostConfig, CostTracker};
 use crate::key::ApiKey;
 use crate::observe::Observer;
@@ -111,7 +111,7 @@ impl ClientBuilder {
     /// [`stream_timeout`](Self::stream_timeout), that limit bounds the stream, and this one the
     /// time to its first event. Default: 600 s; for a stream, 600 s to its first event.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.limits.call = Some(timeout);
+        self.time_limits.call = Some(timeout);
         self
     }
 
@@ -119,7 +119,7 @@ impl ClientBuilder {
     /// and the TLS handshake. If an address does not answer within 250 ms, the client also tries
     /// the host's next address, within this same limit. Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.connect = Some(timeout);
+        self.time_limits.connect = Some(timeout);
         self
     }
 
@@ -127,7 +127,7 @@ impl ClientBuilder {
     /// for a stream, up to its first event. It leaves time for a retry when an attempt hangs.
     /// Default: none; an attempt may take all of the [`timeout`](Self::timeout).
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.attempt = Some(timeout);
+        self.time_limits.attempt = Some(timeout);
         self
     }
 
@@ -136,7 +136,7 @@ impl ClientBuilder {
     /// take all of the [`timeout`](Self::timeout), because models may think for minutes before they
     /// answer.
     pub fn first_token_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.first_token = Some(timeout);
+        self.time_limits.first_token = Some(timeout);
         self
     }
 
@@ -147,7 +147,7 @@ impl ClientBuilder {
     /// Default: 600 s, the read timeout of the official SDKs.
     #[doc(alias = "read_timeout")]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.idle = Some(timeout);
+        self.time_limits.idle = Some(timeout);
         self
     }
 
@@ -155,7 +155,7 @@ impl ClientBuilder {
     /// handle events. Default: the [`timeout`](Self::timeout) if set, otherwise 1 hour, because a
     /// long answer is not a fault.
     pub fn stream_timeout(mut self, timeout: Duration) -> Self {
-        self.limits.stream = Some(timeout);
+        self.time_limits.stream = Some(timeout);
         self
     }
 
@@ -277,6 +277,13 @@ impl ClientBuilder {
     /// [`Catalogue::builtin`].
     pub fn catalogue(mut self, catalogue: Catalogue) -> Self {
         self.catalogue = catalogue;
+        self
+    }
+
+    /// Adds limits on requests and tokens per minute and on calls in flight. All limits that apply
+    /// to a call must have room for it. Default: none.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits.push(limits);
         self
     }
 

@@ -2,8 +2,10 @@
 
 use super::{Route, RouteTarget};
 use crate::config::ProviderSettings;
+use crate::config::limits;
 use crate::config::{Environment, ProviderConfig};
 use crate::provider::{self, Own, Profile, Provider};
+use crate::throttle::{Rule, TargetId};
 
 /// A checked route.
 #[derive(Debug)]
@@ -23,7 +25,9 @@ pub(crate) struct CheckedTarget {
     /// The target's own settings; `None` if it has those of the client.
     pub(crate) settings: Option<ProviderSettings>,
     /// The first target, of this route or an earlier one, with the same provider, key and model.
-    pub(crate) same_as: Option<(usize, usize)>,
+    pub(crate) same_as: Option<TargetId>,
+    /// Its own place, or that of the target it is the same as.
+    pub(crate) id: TargetId,
 }
 
 /// What the targets of routes are checked with.
@@ -64,6 +68,7 @@ pub(in crate::config) fn check(
                 Ok((provider, model, settings)) => targets.push(CheckedTarget {
                     name: name(target, &provider, &model, &targets),
                     same_as: None,
+                    id: (checked.len(), targets.len()),
                     provider,
                     model,
                     settings,
@@ -77,8 +82,39 @@ pub(in crate::config) fn check(
     }
     if problems.is_empty() {
         find_same(&mut checked);
+        share_limits(&mut checked, problems);
     }
     checked
+}
+
+impl CheckedRoute {
+    /// The limits of its targets. A target that is the same as another has its limits.
+    pub(in crate::config) fn limits(&self) -> impl Iterator<Item = Rule> {
+        let targets = self.targets.iter().zip(&self.route.targets);
+        let own = targets.filter(|(target, _)| target.same_as.is_none());
+        own.flat_map(|(target, set)| {
+            let limits = set.limits.iter();
+            limits.flat_map(|limits| limits::of_target(limits, &target.name, target.id))
+        })
+    }
+}
+
+/// Gives the limits of a target to the first one that is the same, which stands for both.
+fn share_limits(routes: &mut [CheckedRoute], problems: &mut Vec<String>) {
+    for route in 0..routes.len() {
+        for at in 0..routes[route].targets.len() {
+            let Some((first_route, first)) = routes[route].targets[at].same_as else { continue };
+            let Some(limits) = routes[route].route.targets[at].limits.clone() else { continue };
+            let set = routes[first_route].route.targets[first].limits.get_or_insert(limits.clone());
+            if *set != limits {
+                problems.push(format!(
+                    "route {:?}: {} has two different limits, although it is one target; set the \
+                     same ones",
+                    routes[route].route.name, routes[route].targets[at].name
+                ));
+            }
+        }
+    }
 }
 
 /// Finds the provider of a target, and its model there.
@@ -151,7 +187,10 @@ fn find_same(routes: &mut [CheckedRoute]) {
                 is_same((one, at), (two, *other))
             });
             match same {
-                Some(same) => routes[route].targets[at].same_as = Some(same),
+                Some(same) => {
+                    let target = &mut routes[route].targets[at];
+                    (target.same_as, target.id) = (Some(same), same);
+                }
                 None => seen.push((route, at)),
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Route, RouteTarget};
 use crate::catalogue::{Capabilities, ModelStatus};
+use crate::config::Limits;
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
@@ -20,9 +21,10 @@ impl Route {
     /// A route has a `name`, its `targets`, and optionally `strategy` (`failover`, `weighted`,
     /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker` and the other
     /// settings of [`Route`]. A target is `provider/model`, or an object with `model` and optionally
-    /// `name`, `key_variable`, `weight`, `region`, `enabled`, and what its model can do:
+    /// `name`, `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
     /// `context_window`, `max_output`, `images`, `documents`, `tools`, `schema`, `reasoning` and
-    /// `status`.
+    /// `status`. `limits` has `requests_per_minute`, `tokens_per_minute`, `max_in_flight` and the
+    /// other settings of [`Limits`](crate::Limits).
     /// Times are in seconds, and prices in dollars per million tokens. Do not put a key into a
     /// file; name its variable instead.
     ///
@@ -34,7 +36,7 @@ impl Route {
     ///         "name": "smart",
     ///         "strategy": "weighted",
     ///         "targets": [
-    ///             {"model": "openai/gpt-4o", "weight": 3},
+    ///             {"model": "openai/gpt-4o", "weight": 3, "limits": {"max_in_flight": 8}},
     ///             {"model": "openai/gpt-4o", "name": "second key", "key_variable": "OPENAI_KEY_2"},
     ///             "anthropic/claude-sonnet-4-5"
     ///         ],
@@ -112,6 +114,7 @@ struct TargetObject {
     schema: Option<bool>,
     reasoning: Option<bool>,
     status: Option<ModelStatus>,
+    limits: Option<Limits>,
 }
 
 impl TargetObject {
@@ -168,6 +171,7 @@ impl RouteFields {
                 key_variable: fields.key_variable,
                 weight: fields.weight.unwrap_or(1.0),
                 region: fields.region,
+                limits: fields.limits,
                 ..RouteTarget::new(fields.model)
             },
         });
@@ -203,7 +207,8 @@ mod tests {
     fn a_route_reads_from_json_with_its_defaults() {
         let routes = Route::from_json(
             "\u{feff}[{\"name\": \"r\", \"targets\": [\"a/b\", {\"model\": \"c/d\", \"weight\": 2, \
-             \"region\": \"eu\", \"key_variable\": \"K\", \"context_window\": 9}], \
+             \"region\": \"eu\", \"key_variable\": \"K\", \"context_window\": 9, \"limits\": \
+             {\"requests_per_minute\": 7, \"learned\": true}}], \
              \"strategy\": \"fastest_tokens\", \"short_wait\": 0.5, \"breaker\": {\"rest\": 7}, \
              \"reroute_refusals\": true, \"wait_for_targets\": true}, \
              {\"name\": \"s\", \"targets\": [\"a/b\"]}]",
@@ -220,6 +225,7 @@ mod tests {
         assert_eq!(target.region.as_deref(), Some("eu"));
         assert_eq!(target.capabilities, Capabilities::default().context_window(9));
         assert!(target.enabled && first.max_price.is_none());
+        assert_eq!(target.limits, Some(Limits::new().requests_per_minute(7).learned()));
         assert_eq!(second.strategy.name(), "failover");
         assert_eq!(second.short_wait, Duration::from_secs(2));
         assert!(!second.reroute_refusals && !second.wait_for_targets);

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::limits;
 use crate::cost::MaxPrice;
 use crate::routing::{BreakerConfig, Failover, Strategy};
 pub(crate) use checked::{CheckedRoute, CheckedTarget};
@@ -136,6 +137,8 @@ impl Route {
                     target.model
                 ));
             }
+            let limits = target.limits.iter().flat_map(limits::target_problems);
+            problems.extend(limits.map(|problem| format!("{}: {problem}", target.model)));
             if target.api_key.is_some() && target.key_variable.is_some() {
                 problems.push(format!(
                     "{} has both an api_key and a key_variable; set one of them",

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::catalogue::Capabilities;
-use crate::config::ProviderConfig;
+use crate::config::{Limits, ProviderConfig};
 use crate::key::ApiKey;
 
 /// A target of a [`Route`](super::Route): a provider, one of its models, and a key.
@@ -29,6 +29,7 @@ pub struct RouteTarget {
     pub(crate) region: Option<String>,
     pub(crate) enabled: bool,
     pub(crate) capabilities: Capabilities,
+    pub(crate) limits: Option<Limits>,
 }
 
 impl RouteTarget {
@@ -45,6 +46,7 @@ impl RouteTarget {
             region: None,
             enabled: true,
             capabilities: Capabilities::default(),
+            limits: None,
         }
     }
 
@@ -149,6 +151,14 @@ impl RouteTarget {
         self.capabilities.reasoning = Some(can);
         self
     }
+
+    /// Limits the requests and tokens per minute and the calls in flight of this target. While it
+    /// has no room, calls go to the other targets. If none has room, they wait. The limits of the
+    /// client apply too. Default: none.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
 }
 
 impl From<&str> for RouteTarget {
@@ -173,6 +183,7 @@ impl fmt::Debug for RouteTarget {
             .field("region", &self.region)
             .field("enabled", &self.enabled)
             .field("capabilities", &self.capabilities)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }

@@ -219,6 +219,32 @@ impl CostTracker {
         }
     }
 
+    /// Computes the most tokens that the encoded request can use, whether or not a budget applies.
+    /// If it sets no output limit, the answer is assumed to have at most
+    /// [`default_output`](CostConfig::default_output) tokens, otherwise as many as the model can
+    /// write, at most 4,096.
+    ///
+    /// # Errors
+    ///
+    /// If there is no upper bound.
+    pub(crate) fn token_bound(
+        &self,
+        plan: &CallPlan,
+        measure: impl FnOnce(&ModelLimits<'_>) -> Result<UpperBound, Unbounded>,
+    ) -> Result<UpperBound, Unbounded> {
+        let (scope, config) = (self.scope_of(plan), &self.inner.config);
+        let price = scope.price();
+        let most = price.and_then(|price| price.max_output_tokens());
+        let usual = most.map_or(DEFAULT_OUTPUT, |most| most.min(DEFAULT_OUTPUT));
+        measure(&ModelLimits {
+            provider: &scope.provider,
+            model: &scope.model,
+            output_tokens: Some(config.default_output.unwrap_or(usual)),
+            context_window: price.and_then(|price| price.context_window_tokens()),
+            tokenizer: config.tokenizer.as_deref(),
+        })
+    }
+
     /// Lowers the output of a measured call, before its limit is sent, to what the prompt leaves
     /// of the model's context window. Some listed models may write as much as the whole window
     /// holds, and servers refuse a limit that does not fit beside the prompt (vLLM; OpenAI for its
@@ -323,6 +349,14 @@ impl CostTracker {
             }
         }
         let tracker = self.clone();
-        Held { tracker, basis: Arc::new(basis), id, charges, sent: false, ended: false }
+        Held {
+            tracker,
+            basis: Arc::new(basis),
+            id,
+            charges,
+            sent: false,
+            ended: false,
+            at_end: None,
+        }
     }
 }

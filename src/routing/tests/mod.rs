@@ -281,7 +281,7 @@ impl World {
                 }
                 None
             }
-            Chosen::None => None,
+            Chosen::None | Chosen::Full(_) => None,
         }
     }
 
