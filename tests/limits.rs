@@ -167,9 +167,19 @@ fn tokens_are_reserved_by_the_bound_and_corrected_by_the_usage() {
     client.chat(request()).unwrap_err();
     assert!((98_000..98_500).contains(&tokens(&client)), "{}", tokens(&client));
 
-    // What may have been served counts in full.
+    // A stream that ends early counts in full, as with budgets.
+    server.reply(Reply::pieces(["o", "k"]).end_after(2));
+    client.stream(request()).unwrap().finish().unwrap_err();
+    assert!(tokens(&client) < 49_000, "{}", tokens(&client));
+    assert_eq!(only(&client).in_flight, 0);
+}
+
+#[test]
+fn an_attempt_that_may_have_been_served_counts_in_full() {
+    let server = loopback();
+    let client = client(&server, Limits::new().tokens_per_minute(100_000));
     server.reply(Reply::status(502));
-    client.chat(request()).unwrap_err();
+    client.chat(ChatRequest::from("hi").max_output_tokens(51_000)).unwrap_err();
     assert!(tokens(&client) < 49_000, "{}", tokens(&client));
     assert_eq!(only(&client).in_flight, 0);
 }

@@ -11,7 +11,7 @@ use super::record::CallOutcome;
 use super::tracker::CostTracker;
 use super::{CallPlan, Cost, Money, Price, UnreportedUsage, budget};
 use crate::error::Error;
-use crate::usage::Usage;
+use crate::usage::{Usage, UsageSource};
 
 /// Money reserved for a call that has not been sent yet.
 ///
@@ -89,7 +89,8 @@ impl Bill {
 
 /// Called once when a call ends.
 pub(crate) trait AtEnd: fmt::Debug + Send + Sync {
-    /// The call used this many tokens; `None` if it was sent and nothing is known of its answer.
+    /// The call is charged this many tokens; `None` if all that was reserved, because not all is
+    /// known that it used.
     fn ended(self: Box<Self>, tokens: Option<u64>);
 }
 
@@ -202,13 +203,7 @@ impl Held {
             return None;
         }
         if let Some(at_end) = self.at_end.take() {
-            at_end.ended(match &ending {
-                Ending::Released => Some(0),
-                Ending::Answered(bill) => {
-                    Some(self.basis.terms(None, None).charged(&bill.usage).total_tokens)
-                }
-                Ending::Unanswered => None,
-            });
+            at_end.ended(self.basis.tokens(&ending));
         }
         self.tracker.end(self, ending)
     }
@@ -271,6 +266,24 @@ impl Basis {
     /// The price of the requested model.
     pub(super) fn price(&self) -> Option<&Price> {
         self.plan.scope.price().map(|price| &**price)
+    }
+
+    /// The tokens that a call is charged; `None` if all that was reserved.
+    fn tokens(&self, ending: &Ending) -> Option<u64> {
+        use UnreportedUsage::{Received, Reserved};
+
+        let terms = self.terms(None, None);
+        let (usage, charged) = match ending {
+            Ending::Released => return Some(0),
+            Ending::Answered(bill) => (bill.usage, terms.charged(&bill.usage)),
+            Ending::Unanswered => (Usage::default(), terms.lost()),
+        };
+        match (usage.known(), self.unreported) {
+            ((true, true), _) => Some(charged.total_tokens),
+            (_, Reserved) => None,
+            (_, Received) if usage.source == UsageSource::Missing => None,
+            _ => Some(charged.total_tokens),
+        }
     }
 
     /// What is needed to price a call at `price`, that of the model that served it, in the tier
