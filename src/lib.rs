@@ -81,6 +81,7 @@ mod histogram;
 #[doc(hidden)]
 pub mod internals;
 mod key;
+mod memo;
 pub mod metrics;
 mod models;
 pub mod moderation;

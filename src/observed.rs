@@ -170,12 +170,12 @@ impl ObservedCall {
         self.watch.observers.notify(|observer| observer.first_token(&self.call(), after));
     }
 
-    /// Reports that the call has ended.
-    pub(crate) fn end(mut self, ended: &Ended<'_>) {
-        self.report_end(ended);
+    /// Reports that the call has ended, and returns how long it took.
+    pub(crate) fn end(mut self, ended: &Ended<'_>) -> Duration {
+        self.report_end(ended)
     }
 
-    fn report_end(&mut self, ended: &Ended<'_>) {
+    fn report_end(&mut self, ended: &Ended<'_>) -> Duration {
         self.ended = true;
         let (now, at) = (Instant::now(), SystemTime::now());
         let latency = now.saturating_duration_since(self.begun);
@@ -209,7 +209,7 @@ impl ObservedCall {
             );
         }
         if self.watch.observers.is_empty() {
-            return;
+            return latency;
         }
         let end = CallEnd {
             at,
@@ -225,6 +225,7 @@ impl ObservedCall {
             error,
         };
         self.watch.observers.notify(|observer| observer.call_ended(&self.call(), &end));
+        latency
     }
 
     fn call(&self) -> Call<'_> {

@@ -18,8 +18,6 @@ pub(super) struct Admission {
     pub(super) text_bytes: usize,
     /// The request's betas, if they differ from the client's.
     pub(super) betas: Option<HeaderValue>,
-    /// The plan that every later attempt is reserved with.
-    pub(super) plan: CallPlan,
     /// The reservation of the first attempt.
     pub(super) reservation: Reservation,
     /// What each attempt takes of the client's limits.
@@ -48,7 +46,7 @@ pub(super) fn admit(
         plan = plan.service_tier(tier);
     }
     let text_bytes = encoded.text_bytes();
-    plan = plan.expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+    plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
     if let Some(most) = &request.max_price {
         costs.check_price(&plan, most)?;
     }
@@ -60,17 +58,19 @@ pub(super) fn admit(
         costs.fit_window(&mut plan);
     }
     let reservation = costs.reserve(match least {
-        Some(each) => plan.clone().min_output_each(each),
-        None => plan.clone(),
+        Some(each) => plan.min_output_each(each),
+        None => plan,
     })?;
     if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {
         encoded.limit_output(u32::try_from(limit).unwrap_or(u32::MAX))?;
-        plan = plan.output_tokens(reservation.output_tokens());
     }
     let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
-    let amount = if counts_tokens { amount(costs, &plan, &encoded) } else { Amount::default() };
+    let amount = match counts_tokens {
+        true => amount(costs, reservation.plan(), &encoded),
+        false => Amount::default(),
+    };
     let body = encoded.into_bytes();
-    Ok(Admission { body, text_bytes, betas, plan, reservation, amount })
+    Ok(Admission { body, text_bytes, betas, reservation, amount })
 }
 
 /// The most tokens that a request can use, as far as that is known. A provider counts no more for

@@ -14,7 +14,7 @@ use crate::cancel::CancelToken;
 use crate::catalogue::{self, Needs};
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::TimeLimits;
-use crate::cost::{Bill, CallPlan, Charge, MaxPrice, Meter, Reservation};
+use crate::cost::{Bill, Charge, MaxPrice, Meter, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
 use crate::error::{Error, RateLimit};
 use crate::histogram::Histogram;
@@ -42,8 +42,8 @@ pub(crate) struct Chat<'a> {
 /// The parts of an encoded chat besides its bytes.
 pub(super) struct Encoding {
     wire: Wire,
-    /// The plan that every later attempt is reserved with.
-    plan: CallPlan,
+    /// What every later attempt reserves.
+    again: ReserveAgain,
     /// How many bytes of the body are text, to estimate its tokens.
     text_bytes: usize,
     /// What each attempt takes of the client's limits.
@@ -54,6 +54,19 @@ impl Chat<'_> {
     /// The wire format of this chat. The profile decides, and between OpenAI's two formats the
     /// request, or a model that exists in Responses only.
     pub(super) fn wire(&self, target: &Target) -> Result<Wire, Error> {
+        if self.completion || self.request.wire_format.is_some() {
+            return self.choose_wire(target);
+        }
+        let (wires, names) = (&target.endpoint.wires, [target.model.as_str()]);
+        if let Some(wire) = wires.get(names) {
+            return Ok(wire);
+        }
+        let wire = self.choose_wire(target)?;
+        wires.insert(names, wire);
+        Ok(wire)
+    }
+
+    fn choose_wire(&self, target: &Target) -> Result<Wire, Error> {
         let profile = &target.endpoint.settings.profile;
         let Some(own) = profile.format else {
             return Err(Error::invalid_request(format!(
@@ -157,9 +170,9 @@ impl Operation for Chat<'_> {
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
-        let Admission { body, text_bytes, betas, plan, reservation, amount } =
+        let Admission { body, text_bytes, betas, reservation, amount } =
             admit(caller, &target, tags, wire, self.request, self.delivery)?;
-        let content = Encoding { wire, plan, text_bytes, amount };
+        let content = Encoding { wire, again: reservation.again(), text_bytes, amount };
         Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
     }
 
@@ -168,7 +181,7 @@ impl Operation for Chat<'_> {
         caller: &Caller,
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
-        caller.settings.costs.reserve_again(prepared.content.plan.clone())
+        caller.settings.costs.reserve_again(&prepared.content.again)
     }
 
     fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {
@@ -195,7 +208,7 @@ pub(super) fn options(request: &ChatRequest) -> Options<'_> {
     }
 }
 
-impl Measurable for ChatResponse {
+impl Measurable for Box<ChatResponse> {
     fn measured(&self, after: Duration) -> Answered {
         Answered::of(&self.usage, self.cost.map(|cost| cost.total), after)
     }
@@ -216,7 +229,7 @@ impl Measurable for (StartedStream, Charge) {
 pub(super) fn whole(
     mut attempt: OngoingAttempt<'_, '_, Encoding>,
     reserved: Reservation,
-) -> Result<ChatResponse, Error> {
+) -> Result<Box<ChatResponse>, Error> {
     let signature = attempt.sign()?;
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
     match ask(&mut attempt, &signature) {
@@ -268,14 +281,14 @@ pub(super) fn streamed(
 fn ask(
     attempt: &mut OngoingAttempt<'_, '_, Encoding>,
     signature: &Signature,
-) -> Result<ChatResponse, Error> {
+) -> Result<Box<ChatResponse>, Error> {
     let (incoming, prepared) = (attempt.exchange(signature)?, attempt.prepared);
     let (endpoint, secrets) = (&prepared.target.endpoint, &signature.secrets);
     let (reply, now) = (incoming.reply(), SystemTime::now());
     match prepared.content.wire.decode(reply, endpoint.id()) {
         Ok(mut decoded) => {
             decoded.complete(&prepared.target.model, secrets);
-            let mut response = decoded.into_response(endpoint.id().clone());
+            let mut response = Box::new(decoded.into_response(endpoint.id().clone()));
             response.request_id = wire::request_id(reply, secrets);
             response.rate_limit = wire::rate_limit(reply, now);
             response.raw = into_text(incoming.body);

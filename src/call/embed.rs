@@ -11,7 +11,7 @@ use super::target::{Asked, Target};
 use super::url;
 use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
-use crate::cost::{Bill, CallPlan, Reservation};
+use crate::cost::{Bill, Reservation, ReserveAgain};
 use crate::embed::{EmbedBatch, EmbedRequest, Rows, Truncation};
 use crate::error::{Error, RateLimit};
 use crate::metrics;
@@ -42,8 +42,8 @@ pub(super) struct Encoding {
     format: Embeddings,
     texts: usize,
     dimensions: Option<u32>,
-    /// The plan that every later attempt is reserved with.
-    plan: CallPlan,
+    /// What every later attempt reserves.
+    again: ReserveAgain,
     /// The bytes of the texts, to estimate their tokens.
     text_bytes: usize,
     /// What each attempt takes of the client's limits.
@@ -200,9 +200,8 @@ impl Operation for Embed<'_> {
 
         let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
         let costs = &caller.settings.costs;
-        let mut plan = costs
-            .plan(provider, priced_as, &target.model, tags.clone())
-            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+        let mut plan = costs.plan(provider, priced_as, &target.model, tags.clone());
+        plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
         let input_tokens = || {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
             tokens.fold(0, u64::saturating_add)
@@ -213,9 +212,10 @@ impl Operation for Embed<'_> {
         let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
         let input = if counts_tokens { input_tokens() } else { 0 };
         let amount = Amount { input, output: 0, expected_input: plan.expected_input() };
-        let reservation = costs.reserve(plan.clone())?;
+        let reservation = costs.reserve(plan)?;
+        let again = reservation.again();
         let (texts, dimensions) = (texts.len(), request.dimensions);
-        let content = Encoding { format, texts, dimensions, plan, text_bytes, amount };
+        let content = Encoding { format, texts, dimensions, again, text_bytes, amount };
         let method = Method::POST;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
@@ -225,7 +225,7 @@ impl Operation for Embed<'_> {
         caller: &Caller,
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
-        caller.settings.costs.reserve_again(prepared.content.plan.clone())
+        caller.settings.costs.reserve_again(&prepared.content.again)
     }
 
     fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {

@@ -7,6 +7,7 @@ use ureq::http::Uri;
 use super::url;
 use crate::config::{ProviderSettings, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::memo::Memo;
 use crate::observed::Server;
 use crate::provider::Provider;
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
@@ -20,6 +21,8 @@ pub(crate) struct Endpoint {
     pub(super) server: Arc<Server>,
     /// The address of its chats; `None` if that depends on the model, or if it has no chats.
     uri: Option<(Wire, Uri)>,
+    /// The wire formats of chats with its models, if the request asks for none.
+    pub(super) wires: Memo<1, Wire>,
 }
 
 impl Endpoint {
@@ -45,7 +48,7 @@ impl Endpoint {
             wire.filter(|wire| wire.has_one_path() && !url::holds_model(&settings.base)).and_then(
                 |wire| Some((wire, url::endpoint(&settings.base, wire, "", Delivery::Whole).ok()?)),
             );
-        Ok(Self { settings, headers, origin, server, uri })
+        Ok(Self { settings, headers, origin, server, uri, wires: Memo::default() })
     }
 
     /// The address of a wire format.

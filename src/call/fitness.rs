@@ -78,7 +78,7 @@ fn too_expensive(
         plan = plan.service_tier(tier);
     }
     let bytes = usize::try_from(needs.prompt_bytes).unwrap_or(usize::MAX);
-    let plan = plan.expecting(Usage::estimated(bytes, 0).prompt_tokens);
+    plan.expect(Usage::estimated(bytes, 0).prompt_tokens);
     let check = |most: &MaxPrice| settings.costs.check_price(&plan, most).err();
     let refusal: Error = prices.into_iter().flatten().find_map(check)?;
     Some(Unfit::new(refusal.kind(), refusal.message()))

@@ -73,16 +73,15 @@ impl Caller {
         let begun = Instant::now();
         let chat = Chat { request, completion, delivery: Delivery::Whole };
         let (observed, Completed { tried, routed, .. }) = run(self, &chat, chat::whole, begun)?;
-        let latency = begun.elapsed();
         let mut response = tried.value;
         response.route = routed.map(|(trace, _)| trace);
-        (response.latency, response.attempts) = (latency, tried.attempts);
-        observed.end(&Ended {
-            answer: Some(Answer::from(&response)),
+        response.attempts = tried.attempts;
+        response.latency = observed.end(&Ended {
+            answer: Some(Answer::from(&*response)),
             attempts: &response.attempts,
             ..Ended::default()
         });
-        Ok(response)
+        Ok(*response)
     }
 
     /// Sends a request unchanged and waits for the whole response.

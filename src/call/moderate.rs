@@ -11,7 +11,7 @@ use super::target::{self, Asked, Target};
 use super::url;
 use crate::chat::Provider;
 use crate::config::TimeLimits;
-use crate::cost::{Bill, CallPlan, Reservation};
+use crate::cost::{Bill, Reservation, ReserveAgain};
 use crate::error::{Error, RateLimit};
 use crate::metrics;
 use crate::moderation::{Moderation, ModerationFormat, ModerationRequest};
@@ -36,8 +36,8 @@ pub(super) struct Encoding {
     results: usize,
     /// The bytes of the texts, to estimate their tokens.
     text_bytes: usize,
-    /// The plan that every later attempt is reserved with.
-    plan: CallPlan,
+    /// What every later attempt reserves.
+    again: ReserveAgain,
     /// What each attempt takes of the client's limits.
     amount: Amount,
 }
@@ -142,16 +142,15 @@ impl Operation for Moderate<'_> {
 
         let (provider, priced_as) = (provider.as_str(), &settings.price_provider);
         let costs = &caller.settings.costs;
-        let mut plan = costs
-            .plan(provider, priced_as, &target.model, tags.clone())
-            .expecting(Usage::estimated(text_bytes, 0).prompt_tokens);
+        let mut plan = costs.plan(provider, priced_as, &target.model, tags.clone());
+        plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
         costs.measure(&mut plan, None, |_| {
             Ok(UpperBound { input_tokens: most_tokens, ..UpperBound::default() })
         })?;
-        let reservation = costs.reserve(plan.clone())?;
         let expected_input = plan.expected_input();
         let amount = Amount { input: most_tokens, output: 0, expected_input };
-        let content = Encoding { results, text_bytes, plan, amount };
+        let reservation = costs.reserve(plan)?;
+        let content = Encoding { results, text_bytes, again: reservation.again(), amount };
         let method = Method::POST;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
@@ -161,7 +160,7 @@ impl Operation for Moderate<'_> {
         caller: &Caller,
         prepared: &Prepared<Encoding>,
     ) -> Result<Reservation, Error> {
-        caller.settings.costs.reserve_again(prepared.content.plan.clone())
+        caller.settings.costs.reserve_again(&prepared.content.again)
     }
 
     fn amount(&self, prepared: &Prepared<Encoding>) -> Option<Amount> {

@@ -309,7 +309,7 @@ impl Budget {
 
     /// Whether these are the right tags.
     pub(super) fn has_tags(&self, tags: &Tags) -> bool {
-        self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+        self.tags.is_empty() || self.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
     }
 
     /// Whether it has more than one account.

@@ -149,9 +149,8 @@ impl CallPlan {
     }
 
     /// Sets the estimated input tokens.
-    pub(crate) fn expecting(mut self, input_tokens: u64) -> Self {
+    pub(crate) fn expect(&mut self, input_tokens: u64) {
         self.expected_input = Some(input_tokens);
-        self
     }
 
     /// The estimated input tokens.

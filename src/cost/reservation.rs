@@ -20,6 +20,11 @@ use crate::usage::{Usage, UsageSource};
 #[derive(Debug)]
 pub struct Reservation(Held);
 
+/// What a reservation was made for. Another attempt can [reserve](CostTracker::reserve_again) the
+/// same.
+#[derive(Debug)]
+pub(crate) struct ReserveAgain(Arc<Basis>);
+
 /// A call that was sent and will be charged.
 ///
 /// Made by [`Reservation::send`]. The call may have been billed, so dropping this charges it like
@@ -162,10 +167,30 @@ impl Reservation {
         self.0.at_end = Some(called);
     }
 
+    /// What it was made for.
+    pub(crate) fn plan(&self) -> &CallPlan {
+        &self.0.basis.plan
+    }
+
+    /// What it was made for, so that another attempt can reserve the same.
+    pub(crate) fn again(&self) -> ReserveAgain {
+        ReserveAgain(Arc::clone(&self.0.basis))
+    }
+
     /// Marks the call as sent. From here on it may be billed.
     pub fn send(mut self) -> Charge {
         self.0.sent = true;
         Charge(self.0)
+    }
+}
+
+impl ReserveAgain {
+    /// The output limit of the first attempt was lowered to what the budgets could pay for, and
+    /// has been sent. It stays.
+    pub(super) fn plan(&self) -> CallPlan {
+        let mut plan = self.0.plan.clone();
+        plan.min_output = None;
+        plan
     }
 }
 

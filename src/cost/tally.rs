@@ -164,19 +164,16 @@ fn add_cost(sum: &mut Cost, other: &Cost) {
     sum.total += total;
     sum.input += input;
     sum.output += output;
-    let rare = [
-        (&mut sum.cached_input, cached_input),
-        (&mut sum.cache_write, cache_write),
-        (&mut sum.input_media, input_media),
-        (&mut sum.reasoning, reasoning),
-        (&mut sum.output_media, output_media),
-        (&mut sum.web_searches, web_searches),
-        (&mut sum.request, request),
-    ];
-    for (sum, amount) in rare {
-        if !amount.is_zero() {
-            *sum += amount;
-        }
+    let rare =
+        [cached_input, cache_write, input_media, reasoning, output_media, web_searches, request];
+    if rare.iter().any(|amount| !amount.is_zero()) {
+        sum.cached_input += cached_input;
+        sum.cache_write += cache_write;
+        sum.input_media += input_media;
+        sum.reasoning += reasoning;
+        sum.output_media += output_media;
+        sum.web_searches += web_searches;
+        sum.request += request;
     }
     sum.source = match (sum.source, source) {
         (CostSource::Bound, _) | (_, CostSource::Bound) => CostSource::Bound,

@@ -15,13 +15,13 @@ use super::alert::AlertListener;
 use super::budget::Charge;
 use super::event::Events;
 use super::ledger::{Ledger, MemoryLedger};
-use super::memo::Memo;
 use super::scope::{Applicable, Known, Scope};
 use super::{
     Bill, Budget, CallPlan, Cost, CostConfig, CostEvents, CostReport, Prices, Reservation, Tally,
     UnknownModel, UsageClass, WhatIf,
 };
 use crate::error::{Error, ErrorKind};
+use crate::memo::Memo;
 use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 use crate::tags::Tags;

@@ -1,6 +1,6 @@
 //! `Shard`: a thread's share of the counts until they are collected.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 
@@ -18,8 +18,9 @@ const MAX_ANSWERED_BY: usize = 8;
 /// One part of the counts. Each thread writes to one shard, so that threads rarely contend.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    /// The targets seen in this shard, by model.
-    known: HashMap<Box<str>, Vec<(usize, Arc<Known>)>>,
+    /// The targets seen in this shard, in their [order](Known::order). Most programs have few, and
+    /// comparing names is quicker than hashing one.
+    known: Vec<(usize, Arc<Known>)>,
     /// Calls begun here minus calls ended here, by target. A call ends on the target with which it
     /// began, but often in the shard of another thread: only the sum over all shards is
     /// meaningful.
@@ -63,13 +64,18 @@ impl Counts {
 impl Shard {
     /// The id of a target that this shard has seen.
     pub(super) fn id(&self, target: &Target<'_>) -> Option<usize> {
-        let known = self.known.get(bounded(target.model))?;
-        known.iter().find(|(_, known)| known.is(target)).map(|(id, _)| *id)
+        self.place(target).ok().map(|place| self.known[place].0)
     }
 
     /// Notes that this shard has seen a target.
     pub(super) fn learn(&mut self, id: usize, known: Arc<Known>) {
-        self.known.entry(known.model.as_str().into()).or_default().push((id, known));
+        if let Err(place) = self.place(&known.target()) {
+            self.known.insert(place, (id, known));
+        }
+    }
+
+    fn place(&self, target: &Target<'_>) -> Result<usize, usize> {
+        self.known.binary_search_by(|(_, known)| known.order(target))
     }
 
     pub(super) fn add_in_flight(&mut self, id: usize, calls: i64) {

@@ -1,5 +1,6 @@
 //! `Target`: the provider, model and server by which metrics are counted.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// How many targets have their own row. Calls to any further one count under "(other)".
@@ -47,12 +48,32 @@ impl Known {
         }
     }
 
+    pub(super) fn target(&self) -> Target<'_> {
+        Target {
+            provider: &self.provider,
+            model: &self.model,
+            operation: &self.operation,
+            server_address: &self.server_address,
+            server_port: self.server_port,
+        }
+    }
+
     pub(super) fn is(&self, target: &Target<'_>) -> bool {
-        self.server_port == target.server_port
-            && self.model == bounded(target.model)
-            && self.provider == bounded(target.provider)
-            && self.operation == bounded(target.operation)
-            && self.server_address == bounded(target.server_address)
+        self.order(target).is_eq()
+    }
+
+    /// The order of the targets in a shard. What differs most comes first, and lengths before
+    /// letters, so that most comparisons are short.
+    pub(super) fn order(&self, target: &Target<'_>) -> Ordering {
+        let by = |known: &str, name: &str| {
+            let name = bounded(name);
+            known.len().cmp(&name.len()).then_with(|| known.cmp(name))
+        };
+        by(&self.model, target.model)
+            .then_with(|| by(&self.provider, target.provider))
+            .then_with(|| by(&self.operation, target.operation))
+            .then_with(|| self.server_port.cmp(&target.server_port))
+            .then_with(|| by(&self.server_address, target.server_address))
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::custom::CustomPrices;
 use super::{Price, overrides, pattern, table};
-use crate::cost::memo::Memo;
 use crate::error::{Error, ErrorKind};
+use crate::memo::Memo;
 use crate::settings_file;
 
 /// What models cost: the built-in table, and the prices set on top of it.

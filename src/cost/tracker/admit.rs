@@ -11,7 +11,8 @@ use crate::cost::ledger::{Balance, Hold, HoldError, LedgerError, Line, Reservati
 use crate::cost::reservation::{Basis, Held};
 use crate::cost::scope::Applicable;
 use crate::cost::{
-    Budget, CallPlan, CostConfig, CostEvent, MaxPrice, Money, Reservation, UnknownModel, Window,
+    Budget, CallPlan, CostConfig, CostEvent, MaxPrice, Money, Reservation, ReserveAgain,
+    UnknownModel, Window,
 };
 use crate::error::{Error, ErrorKind};
 use crate::time::rfc3339::seconds;
@@ -34,24 +35,24 @@ impl CostTracker {
     /// applies and the plan does not state how many [input](CallPlan::input_tokens) and [output
     /// tokens](CallPlan::output_tokens) the call can use. [`Ledger`](ErrorKind::Ledger) if the ledger cannot be read or written.
     pub fn reserve(&self, plan: CallPlan) -> Result<Reservation, Error> {
-        let reserved = self.reserve_again(plan);
-        let is_refusal = |error: &Error| {
-            matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::CostUnknown)
-        };
-        if reserved.as_ref().is_err_and(is_refusal) {
-            self.inner.state.lock().totals.refused();
-        }
-        reserved
+        self.try_reserve(plan).inspect_err(|error| {
+            self.send_refusal(error);
+            if matches!(error.kind(), ErrorKind::BudgetExceeded | ErrorKind::CostUnknown) {
+                self.inner.state.lock().totals.refused();
+            }
+        })
     }
 
     /// Like [`reserve`](Self::reserve), for a retry. A refused retry does not count among the
     /// refused calls, which cost nothing.
-    pub(crate) fn reserve_again(&self, plan: CallPlan) -> Result<Reservation, Error> {
-        let reserved = self.try_reserve(plan);
-        if let Some(refusal) = reserved.as_ref().err().and_then(Error::budget) {
+    pub(crate) fn reserve_again(&self, again: &ReserveAgain) -> Result<Reservation, Error> {
+        self.try_reserve(again.plan()).inspect_err(|error| self.send_refusal(error))
+    }
+
+    fn send_refusal(&self, error: &Error) {
+        if let Some(refusal) = error.budget() {
             self.inner.events.send(|| CostEvent::Refused(refusal.clone()));
         }
-        reserved
     }
 
     fn try_reserve(&self, mut plan: CallPlan) -> Result<Reservation, Error> {
@@ -282,10 +283,12 @@ impl CostTracker {
     pub(super) fn charges(&self, plan: &CallPlan, at: SystemTime) -> Vec<(usize, Charge)> {
         let now = seconds(at);
         let scope = self.scope_of(plan);
-        let mut charges =
-            Vec::with_capacity(scope.known.as_ref().map_or(0, |known| known.budgets.len()));
+        let most = scope.known.as_ref().map_or(0, |known| known.budgets.len());
+        let mut charges = Vec::with_capacity(most);
         for (Applicable { place, account }, budget) in scope.applying(self.budgets(), &plan.tags) {
-            charges.extend(budget.line(account, &plan.tags, now).map(|charge| (*place, charge)));
+            if let Some(charge) = budget.line(account, &plan.tags, now) {
+                charges.push((*place, charge));
+            }
         }
         charges
     }
@@ -345,7 +348,7 @@ impl CostTracker {
         if let Some(first) = split.next() {
             let mut state = self.inner.state.lock();
             for (place, charge) in [first].into_iter().chain(split) {
-                state.note_account(*place, &charge.account);
+                state.note_account(*place, charge, seconds(basis.at));
             }
         }
         let tracker = self.clone();

@@ -9,23 +9,22 @@ use crate::cost::budget::Charge;
 use crate::cost::ledger::{LedgerError, Posting};
 use crate::cost::record::KeptRecord;
 use crate::cost::totals::{Totals, TotalsConfig};
-use crate::cost::{Budget, BudgetAlert, CostConfig, CostReport, UtcOffset, Window};
+use crate::cost::{Budget, BudgetAlert, CostConfig, CostReport, Window};
 use crate::time::rfc3339::seconds;
 
 /// How many accounts the report remembers for budgets that have several.
 const MAX_ACCOUNTS: usize = 10_000;
 
+/// How many uses of accounts pass before another use of one renews its place among them.
+const RENEWED: u64 = MAX_ACCOUNTS as u64 / 8;
+
 /// Everything reports are made of.
 pub(super) struct State {
     pub(super) totals: Totals,
-    /// Each budget's window and offset, to decide when an account's window is over.
-    windows: Vec<(Window, UtcOffset)>,
     /// The accounts of budgets with only one, each with its budget's index.
     only: Vec<(usize, String)>,
     /// The accounts of budgets with several.
     accounts: Accounts,
-    /// When the latest call ended, if any: the latest time known here.
-    latest: Option<i64>,
     /// Until when an alert of a rolling window is not repeated.
     alerted: HashMap<(Arc<str>, u16), i64>,
     /// The same, earliest first.
@@ -48,10 +47,8 @@ impl State {
                 last: config.recent_calls,
                 ..TotalsConfig::of(&config.prices)
             }),
-            windows: config.budgets.iter().map(|b| (b.window, b.utc_offset)).collect(),
             only,
             accounts: Accounts::default(),
-            latest: None,
             alerted: HashMap::new(),
             alerted_until: VecDeque::new(),
             unrecorded: 0,
@@ -59,14 +56,9 @@ impl State {
         }
     }
 
-    /// Notes that an account of a budget with several is in use.
-    pub(super) fn note_account(&mut self, place: usize, account: &Arc<str>) {
-        let span = self.latest.and_then(|latest| {
-            let (window, offset) = self.windows.get(place)?;
-            window.span(*offset, latest)
-        });
-        let until = span.map_or(i64::MAX, |span| span.until);
-        self.accounts.note_use(place, account, until, self.latest.unwrap_or(i64::MIN));
+    /// Notes that a call charges an account of a budget that has several.
+    pub(super) fn note_account(&mut self, place: usize, charge: &Charge, now: i64) {
+        self.accounts.note_use(place, &charge.account, charge.span.until, now);
     }
 
     /// Adds a call to the totals and returns the alerts that are due. `accounts` are the accounts
@@ -80,7 +72,6 @@ impl State {
         began: SystemTime,
     ) -> Vec<BudgetAlert> {
         let now = record.at;
-        self.latest = self.latest.max(Some(seconds(now)));
         self.totals.record(record);
         let mut alerts = Vec::new();
         for ((place, charge), posting) in charges.iter().zip(postings) {
@@ -171,19 +162,23 @@ impl Accounts {
     fn note_use(&mut self, place: usize, account: &Arc<str>, until: i64, now: i64) {
         self.uses += 1;
         let number = self.uses;
-        let name = match self.by_name.get_mut(&**account) {
+        match self.by_name.get_mut(&**account) {
             Some(used) => {
+                used.place = place;
+                used.until = until.max(used.until);
+                // Far from being dropped: its place among the others is near enough.
+                if number - used.number < RENEWED {
+                    return;
+                }
                 let name = self.by_use.remove(&used.number);
-                *used = Used { place, number, until: until.max(used.until) };
-                name.unwrap_or_else(|| Arc::clone(account))
+                used.number = number;
+                self.by_use.insert(number, name.unwrap_or_else(|| Arc::clone(account)));
             }
             None => {
-                let name = Arc::clone(account);
-                self.by_name.insert(Arc::clone(&name), Used { place, number, until });
-                name
+                self.by_name.insert(Arc::clone(account), Used { place, number, until });
+                self.by_use.insert(number, Arc::clone(account));
             }
-        };
-        self.by_use.insert(number, name);
+        }
         while self.by_use.len() > MAX_ACCOUNTS {
             let Some((_, name)) = self.by_use.pop_first() else { break };
             let dropped = self.by_name.remove(&name);

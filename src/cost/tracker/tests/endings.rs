@@ -41,7 +41,9 @@ fn a_dropped_charge_is_charged_by_the_rule() {
 #[test]
 fn a_call_without_an_upper_bound_is_charged_by_estimate() {
     let costs = tracker([]);
-    let sent = || costs.reserve(CallPlan::new("openai", "m").expecting(30)).unwrap().send();
+    let mut plan = CallPlan::new("openai", "m");
+    plan.expect(30);
+    let sent = || costs.reserve(plan.clone()).unwrap().send();
     drop(sent());
     let usage = Usage { source: crate::UsageSource::EstimatedOutput, ..Usage::reported(80, 3) };
     sent().settle(Bill::new(usage).broken());

@@ -242,12 +242,31 @@ fn a_plan_without_limits_is_refused_under_a_hard_budget() {
 fn a_refused_retry_is_not_counted_as_a_refused_call() {
     let costs = tracker([Budget::total(picos(60_000))]);
     let mut events = costs.events();
-    drop(costs.reserve(plan()).unwrap().send());
+    let first = costs.reserve(plan()).unwrap();
+    let again = first.again();
+    drop(first.send());
     while events.try_next().is_some() {}
-    let error = costs.reserve_again(plan()).unwrap_err();
+    let error = costs.reserve_again(&again).unwrap_err();
     assert_eq!(error.budget().unwrap().spent, picos(50_100));
     assert!(matches!(events.try_next(), Some(CostEvent::Refused(_))));
     assert_eq!(costs.report().refused, 0);
     costs.reserve(plan()).unwrap_err();
     assert_eq!(costs.report().refused, 1);
+}
+
+#[test]
+fn a_retry_reserves_the_output_limit_that_was_sent() {
+    let costs = tracker([Budget::total(picos(60_000))]);
+    let busy = costs.reserve(plan().output_tokens(30)).unwrap();
+    let first = costs.reserve(plan().min_output_tokens(10)).unwrap();
+    let (limit, again) = (first.output_tokens(), first.again());
+    assert_eq!(limit, 29);
+    drop((busy, first));
+    let second = costs.reserve_again(&again).unwrap();
+    assert_eq!((second.output_tokens(), second.amount()), (limit, picos(29_100)));
+    let third = costs.reserve_again(&again).unwrap();
+    // One token would fit, but the provider was told the limit.
+    costs.reserve_again(&again).unwrap_err();
+    drop(costs.reserve(plan().min_output_tokens(1)).unwrap());
+    drop((second, third));
 }

@@ -14,7 +14,7 @@ const NAME: usize = 200;
 /// A sorted vector, because a program uses few models, and comparing a name with a few others is
 /// quicker than hashing it.
 #[derive(Debug)]
-pub(super) struct Memo<const N: usize, T> {
+pub(crate) struct Memo<const N: usize, T> {
     /// Guards only the list; no other lock is taken under it.
     entries: RwLock<Vec<Entry<N, T>>>,
 }
@@ -33,14 +33,14 @@ impl<const N: usize, T> Default for Memo<N, T> {
 
 impl<const N: usize, T: Clone> Memo<N, T> {
     /// The outcome for these names, if it is kept.
-    pub(super) fn get(&self, names: [&str; N]) -> Option<T> {
+    pub(crate) fn get(&self, names: [&str; N]) -> Option<T> {
         let entries = self.entries.read();
         let place = find(&entries, names).ok()?;
         Some(entries[place].outcome.clone())
     }
 
     /// Keeps an outcome. If there are too many, it forgets all others first.
-    pub(super) fn insert(&self, names: [&str; N], outcome: T) {
+    pub(crate) fn insert(&self, names: [&str; N], outcome: T) {
         if names.iter().any(|name| name.len() > NAME) {
             return;
         }
@@ -55,7 +55,7 @@ impl<const N: usize, T: Clone> Memo<N, T> {
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.read().len()
     }
 }
