@@ -171,7 +171,7 @@ impl RouteChoice {
         let mut walk = Walk::new(Arc::clone(&self.0), RoutedCall::new(false, key));
         match walk.choose(Instant::now(), &mut fastrand::f64, &|_, _| None) {
             Chosen::Target(at, _) => Some(at),
-            Chosen::Resting { .. } | Chosen::None => None,
+            Chosen::Resting { .. } | Chosen::Full(_) | Chosen::None => None,
         }
     }
 }
