@@ -76,6 +76,7 @@ mod display;
 pub mod embed;
 mod error;
 pub mod guide;
+mod header;
 mod histogram;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
@@ -108,6 +109,7 @@ mod token_count;
 mod transport;
 mod unseen;
 mod upper_bound;
+mod url;
 mod usage;
 mod wire;
 

@@ -1,12 +1,11 @@
 //! Encodes a request and reserves the most it can cost.
 
-use ureq::http::HeaderValue;
-
 use super::Caller;
 use super::target::Target;
 use crate::chat::{ChatRequest, Usage};
 use crate::cost::{CallPlan, CostTracker, Reservation};
 use crate::error::Error;
+use crate::header::HeaderValue;
 use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::wire::{self, Delivery, Encoded, Wire};

@@ -3,7 +3,6 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use ureq::http::Method;
 
 use super::Caller;
 use super::admission::{Admission, admit};
@@ -26,7 +25,7 @@ use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 use crate::tags::Tags;
 use crate::throttle::Amount;
-use crate::transport::Watch;
+use crate::transport::{Method, Watch};
 use crate::wire::{self, Decoder, Delivery, Failure, Wire, openai_responses};
 
 /// A chat request, or the completion of a prompt.
@@ -173,7 +172,7 @@ impl Operation for Chat<'_> {
         let Admission { body, text_bytes, betas, reservation, amount } =
             admit(caller, &target, tags, wire, self.request, self.delivery)?;
         let content = Encoding { wire, again: reservation.again(), text_bytes, amount };
-        Ok((Prepared { target, method: Method::POST, uri, body, betas, content }, reservation))
+        Ok((Prepared { target, method: Method::Post, uri, body, betas, content }, reservation))
     }
 
     fn reserve_again(

@@ -1,7 +1,5 @@
 //! Counting the tokens of a chat.
 
-use ureq::http::Method;
-
 use super::Caller;
 use super::chat::{self, Chat};
 use super::operation::{Operation, Options};
@@ -13,6 +11,7 @@ use crate::chat::ChatRequest;
 use crate::error::Error;
 use crate::metrics;
 use crate::tags::Tags;
+use crate::transport::Method;
 use crate::wire::token_count::{self, Decoded};
 use crate::wire::{self, Delivery};
 
@@ -56,7 +55,7 @@ impl Operation for Count<'_> {
         let encoded = token_count::encode(wire, self.0, wire::Target { provider, model, dialect })?;
         let uri = url::at(&settings.base, &encoded.path, model)?;
         let (method, body, content) =
-            (Method::POST, encoded.body, encoded.decode as Decode<Decoded>);
+            (Method::Post, encoded.body, encoded.decode as Decode<Decoded>);
         Ok((Prepared { target, method, uri, body, betas, content }, ()))
     }
 

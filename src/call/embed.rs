@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
-use ureq::http::Method;
 
 use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
@@ -18,6 +17,7 @@ use crate::metrics;
 use crate::observed::Answer;
 use crate::tags::Tags;
 use crate::throttle::Amount;
+use crate::transport::Method;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
@@ -216,7 +216,7 @@ impl Operation for Embed<'_> {
         let again = reservation.again();
         let (texts, dimensions) = (texts.len(), request.dimensions);
         let content = Encoding { format, texts, dimensions, again, text_bytes, amount };
-        let method = Method::POST;
+        let method = Method::Post;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
 

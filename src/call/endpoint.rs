@@ -2,7 +2,6 @@
 
 use parking_lot::RwLock;
 use std::sync::Arc;
-use ureq::http::Uri;
 
 use super::url;
 use crate::config::{ProviderSettings, Settings};
@@ -11,6 +10,7 @@ use crate::memo::Memo;
 use crate::observed::Server;
 use crate::provider::Provider;
 use crate::transport::{self, Headers, Origin, OriginSettings, Transport};
+use crate::url::Url;
 use crate::wire::{Delivery, Wire};
 
 /// A provider, ready for calls.
@@ -20,7 +20,7 @@ pub(crate) struct Endpoint {
     pub(crate) origin: Origin,
     pub(super) server: Arc<Server>,
     /// The address of its chats; `None` if that depends on the model, or if it has no chats.
-    uri: Option<(Wire, Uri)>,
+    uri: Option<(Wire, Url)>,
     /// The wire formats of chats with its models, if the request asks for none.
     pub(super) wires: Memo<1, Wire>,
 }
@@ -52,7 +52,7 @@ impl Endpoint {
     }
 
     /// The address of a wire format.
-    pub(super) fn uri(&self, wire: Wire, model: &str, delivery: Delivery) -> Result<Uri, Error> {
+    pub(super) fn uri(&self, wire: Wire, model: &str, delivery: Delivery) -> Result<Url, Error> {
         match &self.uri {
             Some((of, uri)) if *of == wire => Ok(uri.clone()),
             _ => url::endpoint(&self.settings.base, wire, model, delivery),

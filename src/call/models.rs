@@ -1,7 +1,6 @@
 //! A provider's list of models: one page of it.
 
 use std::time::Instant;
-use ureq::http::Method;
 
 use super::Caller;
 use super::operation::{Operation, Options};
@@ -15,6 +14,7 @@ use crate::metrics;
 use crate::models::ModelsRequest;
 use crate::provider::Format;
 use crate::tags::Tags;
+use crate::transport::Method;
 use crate::wire::Delivery;
 use crate::wire::models::{self, ModelList, Page};
 
@@ -69,7 +69,7 @@ impl Operation for Models<'_> {
         let format = settings.profile.format.unwrap_or(Format::OpenAiChat);
         let path = ModelList::of(format)?.path(self.page.as_deref());
         let uri = url::at(&settings.base, &path, "")?;
-        let (method, body, content) = (Method::GET, Vec::new(), models::decode as Decode<Page>);
+        let (method, body, content) = (Method::Get, Vec::new(), models::decode as Decode<Page>);
         Ok((Prepared { target, method, uri, body, betas: None, content }, ()))
     }
 

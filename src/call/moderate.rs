@@ -1,7 +1,6 @@
 //! Moderation: one attempt at a request.
 
 use std::time::{Duration, SystemTime};
-use ureq::http::Method;
 
 use super::Caller;
 use super::chat::into_text;
@@ -18,6 +17,7 @@ use crate::moderation::{Moderation, ModerationFormat, ModerationRequest};
 use crate::observed::Answer;
 use crate::tags::Tags;
 use crate::throttle::Amount;
+use crate::transport::Method;
 use crate::upper_bound::UpperBound;
 use crate::usage::{Usage, UsageSource};
 use crate::wire::moderation::{self, Decoded};
@@ -151,7 +151,7 @@ impl Operation for Moderate<'_> {
         let amount = Amount { input: most_tokens, output: 0, expected_input };
         let reservation = costs.reserve(plan)?;
         let content = Encoding { results, text_bytes, again: reservation.again(), amount };
-        let method = Method::POST;
+        let method = Method::Post;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
     }
 

@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::sync::Arc;
-use ureq::http::{HeaderName, HeaderValue, Method, Uri};
 
 use super::target::Target;
 #[cfg(feature = "vertex")]
@@ -10,16 +9,18 @@ use super::token_requests::TokenRequests;
 use super::{Caller, url};
 use crate::bounds::Bounds;
 use crate::error::{Error, ErrorKind, Phase};
+use crate::header::{HeaderValue, header_name};
 use crate::key::Secrets;
 use crate::provider::Unsigned;
 use crate::retry;
-use crate::transport::Outgoing;
+use crate::transport::{Method, Outgoing};
+use crate::url::Url;
 
 /// A request for one target, which can be sent any number of times.
 pub(super) struct Prepared<C> {
     pub(super) target: Target,
     pub(super) method: Method,
-    pub(super) uri: Uri,
+    pub(super) uri: Url,
     pub(super) body: Vec<u8>,
     /// The betas to send, if the request asks for more than the client's.
     pub(super) betas: Option<HeaderValue>,
@@ -67,9 +68,9 @@ impl<C> PreparedRequests<C> {
 /// The credentials of one attempt.
 pub(super) struct Signature {
     /// The address, if the credentials completed it.
-    uri: Option<Uri>,
+    uri: Option<Url>,
     /// Sent besides the headers that are the same for every request.
-    headers: Vec<(HeaderName, HeaderValue)>,
+    headers: Vec<(String, HeaderValue)>,
     /// The secrets that a server may echo and nobody may see.
     pub(super) secrets: Arc<Secrets>,
 }
@@ -113,10 +114,9 @@ impl<C> Prepared<C> {
         let _ = caller;
         #[cfg(feature = "vertex")]
         let tokens = TokenRequests { caller, settings };
-        let url = self.uri.to_string();
         let mut unsigned = Unsigned {
             method: self.method.as_str(),
-            url: &url,
+            url: self.uri.as_str(),
             body: &self.body,
             bounds,
             #[cfg(feature = "vertex")]
@@ -143,9 +143,8 @@ impl<C> Prepared<C> {
                 Some(url::with_project(&self.uri, &project)?)
             }
         };
-        let url = uri.as_ref().map(Uri::to_string);
-        if let Some(url) = &url {
-            unsigned.url = url;
+        if let Some(url) = &uri {
+            unsigned.url = url.as_str();
         }
         let made = credentials.headers(&unsigned).map_err(failed)?;
         let mut secrets = Secrets::clone(&settings.secrets);
@@ -155,17 +154,16 @@ impl<C> Prepared<C> {
             if !name.eq_ignore_ascii_case("x-amz-date") {
                 secrets.add_header(name, value.expose());
             }
-            let name = HeaderName::try_from(name).map_err(|_| {
+            let name = header_name(name).ok_or_else(|| {
                 refused(format!("the credentials set a header {name:?}, which is not a valid header name; correct it"))
             })?;
-            let mut value = HeaderValue::from_str(value.expose()).map_err(|_| {
+            let value = HeaderValue::new(value.expose()).ok_or_else(|| {
                 refused(format!(
                     "the credentials set the header {name} to a value with a character that a header \
                      cannot carry; correct it"
                 ))
             })?;
-            value.set_sensitive(true);
-            headers.push((name, value));
+            headers.push((name, value.secret(true)));
         }
         Ok(Signature { uri, headers, secrets: Arc::new(secrets) })
     }
@@ -180,7 +178,7 @@ impl<C> Prepared<C> {
         let endpoint = &self.target.endpoint;
         Outgoing {
             provider: endpoint.id(),
-            method: &self.method,
+            method: self.method,
             uri: signature.uri.as_ref().unwrap_or(&self.uri),
             headers: &endpoint.headers,
             credentials: &signature.headers,

@@ -1,7 +1,6 @@
 //! A request to an endpoint the crate does not model: one attempt at it.
 
 use std::time::{Duration, SystemTime};
-use ureq::http::Method;
 
 use super::Caller;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
@@ -15,6 +14,7 @@ use crate::metrics;
 use crate::raw::{RawRequest, RawResponse};
 use crate::tags::Tags;
 use crate::throttle::Amount;
+use crate::transport::Method;
 use crate::wire::{self, Delivery, Failure};
 
 /// A request that is sent unchanged.
@@ -54,7 +54,7 @@ impl Operation for Raw<'_> {
         let settings = &target.endpoint.settings;
         let uri = below(&settings.base, &request.path)?;
         let (method, body) = match &request.body {
-            None => (Method::GET, Vec::new()),
+            None => (Method::Get, Vec::new()),
             Some(body) => {
                 let costs = &caller.settings.costs;
                 let plan = costs.plan(
@@ -70,7 +70,7 @@ impl Operation for Raw<'_> {
                          budget soft, or send the request with a client without it",
                     ));
                 }
-                (Method::POST, body.to_string().into_bytes())
+                (Method::Post, body.to_string().into_bytes())
             }
         };
         Ok((Prepared { target, method, uri, body, betas: None, content: () }, Room::default()))

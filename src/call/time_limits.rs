@@ -1,13 +1,13 @@
 //! The time limits and the idempotency key of a call.
 
 use std::time::{Duration, Instant};
-use ureq::http::HeaderValue;
 
 use super::operation::Options;
 use crate::bounds::Bounds;
 use crate::config::Timeouts;
 use crate::deadline::TimeLimit;
 use crate::error::{Error, Phase};
+use crate::header::HeaderValue;
 use crate::stream::Pace;
 use crate::wire::Delivery;
 
@@ -132,8 +132,8 @@ fn idempotency_key(own: Option<&str>, made: bool) -> Result<Option<HeaderValue>,
         None if made => format!("tollgate-{:032x}", fastrand::u128(..)),
         None => return Ok(None),
     };
-    match HeaderValue::from_str(&key) {
-        Ok(value) if !key.trim().is_empty() => Ok(Some(value)),
+    match HeaderValue::new(key) {
+        Some(value) if !value.as_str().trim().is_empty() => Ok(Some(value)),
         _ => Err(Error::invalid_request(
             "the idempotency key is empty or contains a character that a header cannot carry; use \
              letters, digits and dashes",

@@ -1,24 +1,23 @@
 //! The address of a wire format below a base URL.
 
 use std::borrow::Cow;
-use ureq::http::Uri;
-use ureq::http::uri::PathAndQuery;
 
 use crate::config::PROJECT;
 use crate::error::{Error, ErrorKind};
 use crate::path_segment;
+use crate::url::Url;
 use crate::wire::{Delivery, Wire};
 
 /// The part of a base URL that stands for the request's model.
 const MODEL: &str = "{model}";
 
 /// Whether a base URL contains the model, so that each model has its own address.
-pub(super) fn holds_model(base: &Uri) -> bool {
+pub(super) fn holds_model(base: &Url) -> bool {
     base.path().contains(MODEL)
 }
 
 /// Whether the address lacks the project of the credentials.
-pub(super) fn lacks_project(uri: &Uri) -> bool {
+pub(super) fn lacks_project(uri: &Url) -> bool {
     uri.path().contains(PROJECT)
 }
 
@@ -27,9 +26,9 @@ pub(super) fn lacks_project(uri: &Uri) -> bool {
 /// # Errors
 ///
 /// [`Configuration`](ErrorKind::Configuration) if the result is not a URL.
-pub(super) fn with_project(uri: &Uri, project: &str) -> Result<Uri, Error> {
+pub(super) fn with_project(uri: &Url, project: &str) -> Result<Url, Error> {
     let project = path_segment::encode(project).replace("%3A", ":");
-    let whole = uri.to_string().replacen(PROJECT, &project, 1);
+    let whole = uri.as_str().replacen(PROJECT, &project, 1);
     whole.parse().map_err(|cause| {
         let message = "the address with the credentials' project is not a valid URL; set the \
                        project with .project(…)";
@@ -40,17 +39,17 @@ pub(super) fn with_project(uri: &Uri, project: &str) -> Result<Uri, Error> {
 /// The address of a wire format below a base URL. `{model}` in it stands for the model, as in
 /// Azure's older form `/openai/deployments/{model}?api-version=2024-10-21`.
 pub(super) fn endpoint(
-    base: &Uri,
+    base: &Url,
     wire: Wire,
     model: &str,
     delivery: Delivery,
-) -> Result<Uri, Error> {
+) -> Result<Url, Error> {
     at(base, &wire.path(model, delivery), model)
 }
 
 /// A path of a wire format below a base URL, with `{model}` replaced as by [`endpoint`]. If the
 /// base URL already ends with the first part of the path, that part is not repeated.
-pub(super) fn at(base: &Uri, path: &str, model: &str) -> Result<Uri, Error> {
+pub(super) fn at(base: &Url, path: &str, model: &str) -> Result<Url, Error> {
     let above = match holds_model(base) {
         true => Cow::Owned(base.path().replace(MODEL, &path_segment::encode(model))),
         false => Cow::Borrowed(base.path()),
@@ -62,10 +61,7 @@ pub(super) fn at(base: &Uri, path: &str, model: &str) -> Result<Uri, Error> {
         Some(end) => above.strip_suffix(&endpoint[..=end]).unwrap_or(above),
         None => above,
     };
-    let mut parts = base.clone().into_parts();
-    let path = PathAndQuery::try_from(format!("{above}{endpoint}{}", queries(base, query)));
-    parts.path_and_query = path.ok();
-    Uri::from_parts(parts).map_err(|cause| {
+    base.with_target(&format!("{above}{endpoint}{}", queries(base, query))).map_err(|cause| {
         Error::new(
             ErrorKind::Configuration,
             "the base URL with the endpoint's path is not a valid URL; correct .base_url(…)",
@@ -80,7 +76,7 @@ pub(super) fn at(base: &Uri, path: &str, model: &str) -> Result<Uri, Error> {
 ///
 /// [`InvalidRequest`](ErrorKind::InvalidRequest) if it is not a path: a key must never go to
 /// another host.
-pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
+pub(super) fn below(base: &Url, path: &str) -> Result<Url, Error> {
     let refused = || {
         Error::invalid_request(
             "the path is not below the base URL; write one such as \"/models\", without the \
@@ -93,14 +89,11 @@ pub(super) fn below(base: &Uri, path: &str) -> Result<Uri, Error> {
     }
     let query = queries(base, query);
     let (above, path) = (base.path().trim_end_matches('/'), path.trim_start_matches('/'));
-    let mut parts = base.clone().into_parts();
-    let whole = PathAndQuery::try_from(format!("{above}/{path}{query}"));
-    parts.path_and_query = Some(whole.map_err(|_| refused())?);
-    Uri::from_parts(parts).map_err(|_| refused())
+    base.with_target(&format!("{above}/{path}{query}")).map_err(|_| refused())
 }
 
 /// The query of the base URL joined with another one, with its question mark if not empty.
-fn queries(base: &Uri, other: &str) -> String {
+fn queries(base: &Url, other: &str) -> String {
     match (base.query().unwrap_or_default(), other) {
         ("", "") => String::new(),
         (one, "") | ("", one) => format!("?{one}"),
@@ -172,7 +165,7 @@ mod tests {
         ] {
             assert_eq!(below(&base.parse().unwrap(), path).unwrap(), expected);
         }
-        let base = Uri::from_static("https://api.openai.com/v1");
+        let base = "https://api.openai.com/v1".parse().unwrap();
         for path in ["https://evil.example/v1", "//evil.example", "/../admin", "/a b", "/a\nb"] {
             let error = below(&base, path).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest, "{path:?}");

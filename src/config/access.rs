@@ -1,15 +1,15 @@
 //! Finds the address and the key of a provider, in the settings or the environment.
 
 use std::net::Ipv6Addr;
-use ureq::http::Uri;
-use ureq::http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::base_url;
 use super::environment::{Environment, cleaned, name_of};
 use super::setters::Setters;
 use super::vertex::PROJECT;
+use crate::header::{HeaderValue, header_name};
 use crate::key::ApiKey;
 use crate::provider::{Auth, Format, Profile};
+use crate::url::Url;
 
 /// The provider's base URL: the one that was `set`, otherwise the environment's, otherwise the
 /// profile's.
@@ -22,11 +22,11 @@ pub(super) fn address(
     allow_plain_http: bool,
     environment: &Environment<'_>,
     setters: Setters,
-) -> Result<Uri, String> {
+) -> Result<Url, String> {
     let uri = configured(profile, set, allow_plain_http, environment, setters)?;
     if profile.format == Some(Format::Ollama) {
-        let url = uri.to_string();
-        let short = url.trim_end_matches('/').strip_suffix("/v1").and_then(|url| url.parse().ok());
+        let short =
+            uri.as_str().trim_end_matches('/').strip_suffix("/v1").and_then(|url| url.parse().ok());
         return Ok(short.unwrap_or(uri));
     }
     Ok(uri)
@@ -38,7 +38,7 @@ fn configured(
     allow_plain_http: bool,
     environment: &Environment<'_>,
     setters: Setters,
-) -> Result<Uri, String> {
+) -> Result<Url, String> {
     if let Some(url) = set {
         return base_url::parse(&url, allow_plain_http);
     }
@@ -235,23 +235,22 @@ fn without_scheme(key: &str) -> Option<&str> {
 pub(super) fn credentials(
     auth: &Auth,
     key: &ApiKey,
-) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+) -> Result<Option<(String, HeaderValue)>, String> {
     let (name, value) = match auth {
-        Auth::Bearer => (AUTHORIZATION, format!("Bearer {}", key.expose())),
+        Auth::Bearer => ("authorization".to_owned(), format!("Bearer {}", key.expose())),
         Auth::Header(name) => {
-            let name = HeaderName::try_from(&**name)
-                .map_err(|_| format!("{name:?} is not a valid header name for the API key; correct .auth(…) of the profile"))?;
+            let name = header_name(name)
+                .ok_or_else(|| format!("{name:?} is not a valid header name for the API key; correct .auth(…) of the profile"))?;
             (name, key.expose().to_owned())
         }
         Auth::None => return Ok(None),
     };
-    let mut value = HeaderValue::from_str(&value).map_err(|_| {
+    let value = HeaderValue::new(value).ok_or_else(|| {
         "the API key contains a character that a header cannot carry; copy the key again from \
          where it was issued"
             .to_owned()
     })?;
-    value.set_sensitive(true);
-    Ok(Some((name, value)))
+    Ok(Some((name, value.secret(true))))
 }
 
 #[cfg(test)]

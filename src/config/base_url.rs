@@ -1,12 +1,12 @@
 //! Parses and checks base URLs, and finds the secrets in their queries.
 
 use std::net::IpAddr;
-use ureq::http::Uri;
 
 use super::environment::cleaned;
+use crate::url::Url;
 
 /// Parses a base URL and removes its trailing slash. The error says what is wrong with it.
-pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
+pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Url, String> {
     // Errors never show the URL: it may be a key pasted into the wrong place.
     const EXAMPLE: &str = "expected a URL such as https://api.openai.com/v1";
     let url =
@@ -14,18 +14,17 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
     if !url.contains("://") {
         return Err(format!("the base URL does not start with http:// or https://; {EXAMPLE}"));
     }
-    let uri = url
-        .trim_end_matches('/')
-        .parse::<Uri>()
-        .map_err(|_| format!("the base URL is not a valid URL; {EXAMPLE}"))?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+    let shortened = url.trim_end_matches('/');
+    if !shortened.contains("://") {
         return Err(format!("the base URL has no host; {EXAMPLE}"));
-    };
-    let host = authority.host();
+    }
+    let uri: Url =
+        shortened.parse().map_err(|_| format!("the base URL is not a valid URL; {EXAMPLE}"))?;
+    let host = uri.host();
     if host.is_empty() {
         return Err(format!("the base URL has no host; {EXAMPLE}"));
     }
-    if authority.as_str().contains('@') {
+    if uri.authority().contains('@') {
         return Err(
             "the base URL contains a user name or password; pass the key to .api_key(…) instead"
                 .to_owned(),
@@ -36,7 +35,7 @@ pub(super) fn parse(url: &str, allow_plain_http: bool) -> Result<Uri, String> {
             "the base URL's port is not a number from 1 to 65535; correct or remove it".to_owned()
         );
     }
-    match scheme {
+    match uri.scheme() {
         "https" => {}
         "http" if allow_plain_http || is_loopback(host) => {}
         "http" => {
@@ -60,8 +59,8 @@ const HARMLESS: &[&str] = &["alt", "api-version", "api_version", "beta", "model"
 
 /// Calls `take` with every value in the base URL's query that may be a secret. Any value may be a
 /// key, unless the parameter's name is known to be harmless. Values are decoded first.
-pub(super) fn query_secrets(base: Option<&Uri>, mut take: impl FnMut(&str)) {
-    let query = base.and_then(Uri::query).unwrap_or_default();
+pub(super) fn query_secrets(base: Option<&Url>, mut take: impl FnMut(&str)) {
+    let query = base.and_then(Url::query).unwrap_or_default();
     for parameter in query.split('&') {
         let (name, value) = parameter.split_once('=').unwrap_or(("", parameter));
         if !HARMLESS.contains(&&*name.to_ascii_lowercase()) {
@@ -93,19 +92,16 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// The scheme, host, port and path of a base URL, without the query: it may contain a key.
-pub(crate) fn shown(base: &Uri) -> String {
-    let scheme = base.scheme_str().unwrap_or_default();
-    let host = base.host().unwrap_or_default();
+pub(crate) fn shown(base: &Url) -> String {
     let port = base.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{scheme}://{host}{port}{}", base.path())
+    format!("{}://{}{port}{}", base.scheme(), base.host(), base.path())
 }
 
 /// Whether a URL names a host and, if it names a port, a valid one. Code that reads the URL would
 /// take an unreadable port for the default one.
-pub(super) fn is_reachable(url: &Uri) -> bool {
-    let Some(authority) = url.authority() else { return false };
-    let host = authority.host();
-    let address = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, rest)| rest);
+pub(super) fn is_reachable(url: &Url) -> bool {
+    let (host, authority) = (url.host(), url.authority());
+    let address = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
     let port = address.strip_prefix(host).and_then(|rest| rest.strip_prefix(':'));
     !host.is_empty() && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
@@ -145,7 +141,7 @@ mod tests {
             ("https://api.test?%41=%zz%2&=b", &["%zz%2", "b"], "https://api.test/"),
             ("https://api.test", &[""], "https://api.test/"),
         ] {
-            let base = url.parse().unwrap();
+            let base: Url = url.parse().unwrap();
             let mut found = Vec::new();
             query_secrets(Some(&base), |secret| found.push(secret.to_owned()));
             assert_eq!(found, secrets, "{url}");

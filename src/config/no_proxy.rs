@@ -1,8 +1,8 @@
 //! `NO_PROXY`: the hosts that are reached without a proxy.
 
 use std::net::IpAddr;
-use ureq::http::Uri;
-use ureq::http::uri::Scheme;
+
+use crate::url::Url;
 
 /// Whether one of `entries` covers the host of `base`.
 ///
@@ -20,10 +20,9 @@ use ureq::http::uri::Scheme;
 /// | any of the above with `:8443` | only that port (Go); an IPv6 address needs brackets |
 ///
 /// Case and a trailing dot do not matter. An entry of any other form covers nothing.
-pub(super) fn covers(entries: &[String], base: &Uri) -> bool {
-    let default = if base.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let port = base.port_u16().unwrap_or(default);
-    let host = base.host().unwrap_or_default().to_ascii_lowercase();
+pub(super) fn covers(entries: &[String], base: &Url) -> bool {
+    let port = base.effective_port();
+    let host = base.host().to_ascii_lowercase();
     let host = host.strip_suffix('.').unwrap_or(&host);
     entries.iter().any(|entry| entry_covers(&entry.to_ascii_lowercase(), host, port))
 }
@@ -163,6 +162,6 @@ mod tests {
             let entries = ["other.test".to_owned(), entry.to_owned()];
             assert_eq!(covers(&entries, &url.parse().unwrap()), expected, "{entry} {url}");
         }
-        assert!(!covers(&[], &Uri::from_static("https://example.com")));
+        assert!(!covers(&[], &"https://example.com".parse().unwrap()));
     }
 }

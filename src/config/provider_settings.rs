@@ -2,9 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use ureq::http::header::{CONTENT_TYPE, HeaderName};
-use ureq::http::uri::Scheme;
-use ureq::http::{HeaderMap, HeaderValue, Uri};
 
 #[cfg(feature = "bedrock")]
 use super::bedrock;
@@ -14,17 +11,19 @@ use super::{Environment, ProviderConfig, Proxy, Timeouts, access, base_url, clea
 use crate::base64;
 use crate::cost::Prices;
 use crate::error::{Error, ErrorKind};
+use crate::header::{HeaderList, HeaderValue, header_name};
 use crate::key::Secrets;
 use crate::provider::{self, Credentials, Format, ModelNames, Profile, Provider};
+use crate::url::Url;
 use crate::wire::anthropic;
 
 /// The checked settings of one provider.
 pub(crate) struct ProviderSettings {
     pub(crate) profile: Profile,
-    pub(crate) base: Uri,
+    pub(crate) base: Url,
     /// How model names look at this address, which may not be the provider's own.
     pub(crate) model_names: ModelNames,
-    pub(crate) headers: HeaderMap,
+    pub(crate) headers: HeaderList,
     /// The betas of every request to Anthropic. They are not among the headers, because a request
     /// may add its own.
     pub(crate) betas: Option<HeaderValue>,
@@ -44,7 +43,7 @@ pub(crate) struct ProviderSettings {
 impl ProviderSettings {
     /// Returns what to do about an error of a call, if that depends on the provider.
     pub(crate) fn advice(&self, error: &Error) -> Option<String> {
-        let is_local = self.base.host().is_some_and(base_url::is_loopback);
+        let is_local = base_url::is_loopback(self.base.host());
         match error.kind() {
             ErrorKind::Authentication => self.missing_key_advice(),
             // A host that cannot be resolved or a broken connection says nothing about the server.
@@ -61,7 +60,7 @@ impl ProviderSettings {
             ErrorKind::NotFound
                 if self.profile.format == Some(Format::Ollama)
                     && error.message().starts_with("model ")
-                    && self.base.host() != Some("ollama.com") =>
+                    && self.base.host() != "ollama.com" =>
             {
                 Some("pull it first with \"ollama pull\"".to_owned())
             }
@@ -181,7 +180,7 @@ impl ProviderConfig {
                 setters.call("project", "…")
             ));
         }
-        let encrypted = base.as_ref().is_some_and(|uri| uri.scheme() == Some(&Scheme::HTTPS));
+        let encrypted = base.as_ref().is_some_and(|uri| uri.is_https());
         if encrypted && !cfg!(any(feature = "rustls", feature = "native-tls")) {
             problems.push(
                 "https needs TLS, but tollgate was built without it; enable its feature \
@@ -190,8 +189,8 @@ impl ProviderConfig {
             );
         }
 
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut headers = HeaderList::default();
+        headers.extend(HeaderValue::new("application/json").map(|json| ("content-type", json)));
         let header = key.and_then(|key| match key {
             Some((key, auth)) => access::credentials(&auth, &key),
             None => Ok(None),
@@ -255,9 +254,9 @@ impl ProviderConfig {
 
         let secrets = secrets(&headers, base.as_ref(), proxy.as_ref());
         let price_provider = self.price_provider.unwrap_or_else(|| {
-            let base = base.as_ref().map(Uri::to_string).unwrap_or_default();
+            let base = base.as_ref().map(Url::as_str).unwrap_or_default();
             let own = || profile.prices.as_deref().unwrap_or(profile.id.as_str());
-            Prices::provider_of(&base).unwrap_or_else(own).to_owned()
+            Prices::provider_of(base).unwrap_or_else(own).to_owned()
         });
 
         match base {
@@ -269,7 +268,7 @@ impl ProviderConfig {
                 profile,
                 sends_key: credentials.is_some()
                     || base.query().is_some()
-                    || headers.values().any(HeaderValue::is_sensitive),
+                    || headers.iter().any(|(_, value)| value.is_secret()),
                 base,
                 headers,
                 betas: betas.flatten(),
@@ -292,8 +291,8 @@ fn has_usual_address(profile: &Profile) -> bool {
 }
 
 /// Returns true if a base URL is the provider's own address.
-fn is_own_address(base: &Uri, profile: &Profile) -> bool {
-    let host = base.host().unwrap_or_default();
+fn is_own_address(base: &Url, profile: &Profile) -> bool {
+    let host = base.host();
     let start = profile.base_url.find("://").map_or(0, |at| at + 3);
     let end = profile.base_url[start..].find('/').map_or(profile.base_url.len(), |at| start + at);
     let address = &profile.base_url[..end];
@@ -326,11 +325,9 @@ fn profile(
 }
 
 /// The secrets that a server or a proxy may echo, and that nobody may see.
-fn secrets(headers: &HeaderMap, base: Option<&Uri>, proxy: Option<&ureq::Proxy>) -> Secrets {
-    let sensitive = headers.iter().filter(|(_, value)| value.is_sensitive());
-    let mut secrets = Secrets::new(
-        sensitive.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))),
-    );
+fn secrets(headers: &HeaderList, base: Option<&Url>, proxy: Option<&ureq::Proxy>) -> Secrets {
+    let secret = headers.iter().filter(|(_, value)| value.is_secret());
+    let mut secrets = Secrets::new(secret.map(|(name, value)| (name, value.as_str())));
     base_url::query_secrets(base, |secret| secrets.add(secret));
     if let Some(proxy) = proxy {
         let (user, password) = (proxy.username(), proxy.password());
@@ -355,13 +352,13 @@ const HARMLESS: &[&str] = &[
 ];
 
 fn add_header(
-    headers: &mut HeaderMap,
+    headers: &mut HeaderList,
     name: &str,
     value: &str,
     sensitive: bool,
     problems: &mut Vec<String>,
 ) {
-    let Ok(name) = HeaderName::try_from(name) else {
+    let Some(known) = header_name(name) else {
         problems.push(format!("{name:?} is not a valid header name; rename or remove the header"));
         return;
     };
@@ -378,6 +375,7 @@ fn add_header(
         "transfer-encoding",
         "upgrade",
     ];
+    let name = known;
     if OURS.contains(&name.as_str()) {
         problems.push(format!(
             "the header {name} cannot be set, because the transport sets it; remove it"
@@ -385,12 +383,9 @@ fn add_header(
         return;
     }
     // White space around a value is not part of it (RFC 9110 section 5.5).
-    match HeaderValue::from_str(value.trim()) {
-        Ok(mut value) => {
-            value.set_sensitive(sensitive);
-            headers.insert(name, value);
-        }
-        Err(_) => problems.push(format!(
+    match HeaderValue::new(value.trim()) {
+        Some(value) => headers.set(name, value.secret(sensitive)),
+        None => problems.push(format!(
             "the value of the header {name} contains a character that a header cannot carry; remove it"
         )),
     }

@@ -1,12 +1,11 @@
 //! The HTTP proxy of a client, from its settings or the environment.
 
 use std::fmt;
-use ureq::http::Uri;
-use ureq::http::uri::Scheme;
 
 use super::base_url::{is_loopback, is_reachable};
 use super::environment::{Environment, cleaned};
 use super::no_proxy;
+use crate::url::Url;
 
 /// Which HTTP proxy the client uses.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -33,7 +32,7 @@ impl Proxy {
     /// The proxy for `base`, if any. An error does not show the URL, which may contain a password.
     pub(super) fn resolve(
         &self,
-        base: &Uri,
+        base: &Url,
         environment: &Environment<'_>,
     ) -> Result<Option<ureq::Proxy>, String> {
         let (url, source) = match self {
@@ -51,7 +50,9 @@ impl Proxy {
         // curl and Go also default to http.
         let url = if url.contains("://") { url } else { format!("http://{url}") };
         match ureq::Proxy::new(&url) {
-            Ok(proxy) if is_reachable(proxy.uri()) => Ok(Some(proxy)),
+            Ok(proxy) if proxy.uri().to_string().parse().is_ok_and(|url| is_reachable(&url)) => {
+                Ok(Some(proxy))
+            }
             _ => Err(format!(
                 "the proxy {source} is not a valid URL; expected a URL such as http://proxy.example:3128"
             )),
@@ -61,14 +62,14 @@ impl Proxy {
 
 /// The proxy that the environment names for `base`, and the name of the variable.
 fn proxy_from_environment(
-    base: &Uri,
+    base: &Url,
     environment: &Environment<'_>,
 ) -> Result<Option<(String, String)>, String> {
     // This machine is never behind a proxy.
-    if is_loopback(base.host().unwrap_or_default()) {
+    if is_loopback(base.host()) {
         return Ok(None);
     }
-    let encrypted = base.scheme() == Some(&Scheme::HTTPS);
+    let encrypted = base.is_https();
     let own = if encrypted { "HTTPS_PROXY" } else { "HTTP_PROXY" };
     // In a CGI program, HTTP_PROXY is the `Proxy` header of the request it serves, so any visitor
     // could set it (https://httpoxy.org; curl and Go ignore it too).
@@ -86,7 +87,7 @@ fn proxy_from_environment(
     Ok(None)
 }
 
-fn is_exempt(base: &Uri, environment: &Environment<'_>) -> Result<bool, String> {
+fn is_exempt(base: &Url, environment: &Environment<'_>) -> Result<bool, String> {
     let mut entries = environment.list("NO_PROXY")?;
     if entries.is_empty() {
         entries = environment.list("no_proxy")?;
@@ -172,7 +173,7 @@ mod tests {
             }
             let proxy = Proxy::Url(value.to_owned());
             let nothing = Environment::new(|_| None::<String>);
-            let proxy = proxy.resolve(&Uri::from_static("https://a.b"), &nothing).unwrap();
+            let proxy = proxy.resolve(&"https://a.b".parse().unwrap(), &nothing).unwrap();
             assert_eq!(proxy.unwrap().port(), 7890, "{value:?}");
         }
     }
@@ -213,7 +214,7 @@ mod tests {
             (Proxy::Url(broken.to_owned()), ".proxy(…)"),
             (Proxy::Environment, "the environment variable https_proxy"),
         ] {
-            let problem = proxy.resolve(&Uri::from_static("https://a.b"), &environment);
+            let problem = proxy.resolve(&"https://a.b".parse().unwrap(), &environment);
             let problem = problem.unwrap_err();
             assert!(problem.contains(name) && problem.contains("a line break"), "{problem}");
             assert!(!problem.contains("secret"), "{problem}");

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-#[cfg(feature = "vertex")]
-use ureq::http::Uri;
 
 use super::setters::Setters;
 use super::{
@@ -18,6 +16,8 @@ use crate::observe::Observers;
 use crate::provider::{self, ModelName, Own, Profile, Provider};
 use crate::retry::{RetryConfig, Sleeper};
 use crate::throttle::Rule;
+#[cfg(feature = "vertex")]
+use crate::url::Url;
 
 /// The checked settings of a client.
 pub(crate) struct Settings {
@@ -82,7 +82,7 @@ impl Settings {
     /// # Errors
     ///
     /// [`Configuration`](ErrorKind::Configuration) if the proxy cannot be used.
-    pub(crate) fn proxy_for(&self, url: &Uri) -> Result<Option<ureq::Proxy>, Error> {
+    pub(crate) fn proxy_for(&self, url: &Url) -> Result<Option<ureq::Proxy>, Error> {
         let proxy = self.proxy.resolve(url, &Environment::of_process());
         proxy.map_err(|problem| wrong(&[problem]))
     }

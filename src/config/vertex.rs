@@ -1,13 +1,14 @@
 //! The address of Vertex AI: host, project and location.
 
 use std::sync::Arc;
-use ureq::http::{HeaderMap, Uri};
 
 use super::Environment;
 use super::setters::Setters;
+use crate::header::HeaderList;
 use crate::provider::Credentials;
 #[cfg(feature = "vertex")]
 use crate::provider::find_google_credentials;
+use crate::url::Url;
 
 /// The environment variables that name the project: those of vercel/ai, of Google itself (google-auth
 /// `environment_vars.py`), of anthropic-sdk-python and of LiteLLM.
@@ -58,8 +59,8 @@ pub(crate) const PROJECT: &str = "{project}";
 const TIER: &str = "x-vertex-ai-llm-shared-request-type";
 
 /// Returns the service tier that the headers ask for, if it costs more than the standard one.
-pub(super) fn costlier_tier(headers: &HeaderMap) -> Option<&'static str> {
-    let asked = headers.get(TIER)?.to_str().ok()?;
+pub(super) fn costlier_tier(headers: &HeaderList) -> Option<&'static str> {
+    let asked = headers.get(TIER)?.as_str();
     asked.trim().eq_ignore_ascii_case("priority").then_some("priority")
 }
 
@@ -133,7 +134,7 @@ impl Place {
 
     /// Adds the project and the location to a base URL without them, and the version of the API if
     /// the base URL has no path.
-    pub(super) fn complete(&self, base: Uri) -> Uri {
+    pub(super) fn complete(&self, base: Url) -> Url {
         let path = base.path().trim_end_matches('/');
         let is_whole = path.contains("/projects/") || *self == Self::Express;
         if is_whole && !path.is_empty() {
@@ -142,9 +143,7 @@ impl Place {
         let version = if path.is_empty() { "/v1" } else { "" };
         let query = base.query().map(|query| format!("?{query}")).unwrap_or_default();
         let whole = format!("{path}{version}{}{query}", self.path());
-        let mut parts = base.clone().into_parts();
-        parts.path_and_query = whole.parse().ok();
-        Uri::from_parts(parts).unwrap_or(base)
+        base.with_target(&whole).unwrap_or(base)
     }
 
     fn path(&self) -> String {

@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
-use ureq::http::{HeaderName, HeaderValue, Uri};
 
 use super::{
     Auth, Dialect, EmbeddingFormat, Format, ModelNames, ModerationFormat, Profile, Provider,
     model_name, registry,
 };
 use crate::error::{Error, ErrorKind};
+use crate::header::{HeaderValue, header_name};
 use crate::settings_file;
 
 type Text = Cow<'static, str>;
@@ -205,10 +205,10 @@ impl<'de> Deserialize<'de> for Url {
             !marks.contains(char)
         };
         let plain: String = url.chars().filter(is_plain).collect();
-        let parsed = plain.parse::<Uri>().ok().filter(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https"))
-                && uri.host().is_some_and(|host| !host.is_empty())
-        });
+        let parsed = plain
+            .parse::<crate::url::Url>()
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && !url.host().is_empty());
         match parsed {
             Some(_) => Ok(Self(url.into())),
             // Errors never show it: it may contain a key.
@@ -243,12 +243,12 @@ impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let headers = BTreeMap::<String, String>::deserialize(deserializer)?;
         for (name, value) in &headers {
-            if HeaderName::try_from(name).is_err() {
+            if header_name(name).is_none() {
                 return Err(D::Error::custom(format!(
                     "{name:?} is not a valid header name; rename or remove it"
                 )));
             }
-            if HeaderValue::try_from(value).is_err() {
+            if HeaderValue::new(value.as_str()).is_none() {
                 return Err(D::Error::custom(format!(
                     "the value of the header {name} contains a character that a header cannot carry; remove it"
                 )));

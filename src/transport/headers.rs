@@ -1,55 +1,54 @@
 //! The headers of every request of a client.
 
 use std::fmt;
-use ureq::http::header::{ACCEPT, ACCEPT_ENCODING, Entry, USER_AGENT};
-use ureq::http::uri::PathAndQuery;
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
-use super::Outgoing;
 use super::http::{end_head, start_head, write_header, write_number};
-use super::open::has_default_port;
+use super::{Method, Outgoing};
+use crate::header::{HeaderList, HeaderValue};
+use crate::url::Url;
 use crate::wire::anthropic;
 
 /// The number of the attempt, counted from 0, as the official SDKs send it (openai-python and
 /// anthropic-sdk-python, `_base_client.py`).
-const RETRY_COUNT: HeaderName = HeaderName::from_static("x-stainless-retry-count");
+const RETRY_COUNT: &str = "x-stainless-retry-count";
 
 /// draft-ietf-httpapi-idempotency-key-header.
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-
-const BETAS: HeaderName = HeaderName::from_static(anthropic::BETAS);
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The headers of every request of a client. They are formatted only once.
 pub(crate) struct Headers {
     /// Formatted for the wire.
     written: Vec<u8>,
-    names: Vec<HeaderName>,
+    names: Vec<String>,
+    /// Whether the number of the attempt is ours to send.
+    counts_retries: bool,
     host: String,
 }
 
 impl Headers {
     /// The client's own headers for requests to `base`, and this crate's defaults where it sets
     /// none.
-    pub(crate) fn new(mut headers: HeaderMap, base: &Uri) -> Self {
+    pub(crate) fn new(mut headers: HeaderList, base: &Url) -> Self {
         let agent = concat!("tollgate/", env!("CARGO_PKG_VERSION"));
         let ours = [
-            (ACCEPT, "application/json"),
+            ("accept", "application/json"),
             // Without it, the server may choose any encoding (RFC 9110 section 12.5.3).
-            (ACCEPT_ENCODING, "identity"),
-            (USER_AGENT, agent),
+            ("accept-encoding", "identity"),
+            ("user-agent", agent),
         ];
         for (name, ours) in ours {
-            if let Entry::Vacant(place) = headers.entry(name) {
-                place.insert(HeaderValue::from_static(ours));
+            if headers.get(name).is_none() {
+                headers.extend(HeaderValue::new(ours).map(|ours| (name, ours)));
             }
         }
         let mut written = Vec::new();
-        for (name, value) in &headers {
-            write_header(&mut written, name.as_str(), value.as_bytes());
+        for (name, value) in headers.iter() {
+            write_header(&mut written, name, value.as_str().as_bytes());
         }
         Self {
             written,
-            names: headers.into_iter().filter_map(|(name, _)| name).collect(),
+            names: headers.iter().map(|(name, _)| name.to_owned()).collect(),
+            counts_retries: headers.get(RETRY_COUNT).is_none(),
             host: host(base),
         }
     }
@@ -57,21 +56,21 @@ impl Headers {
     /// The head of a request. A header set by hand replaces one of ours.
     pub(super) fn head(&self, request: &Outgoing<'_>) -> Vec<u8> {
         let mut head = Vec::with_capacity(self.written.len() + 512);
-        let target = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        start_head(&mut head, request.method.as_str(), target, self.host.as_bytes());
+        let (method, target) = (request.method.as_str(), request.uri.target());
+        start_head(&mut head, method, target, self.host.as_bytes());
         head.extend_from_slice(&self.written);
-        if !self.names.contains(&RETRY_COUNT) {
-            write_number(&mut head, RETRY_COUNT.as_str(), request.retries as usize);
+        if self.counts_retries {
+            write_number(&mut head, RETRY_COUNT, request.retries as usize);
         }
-        let ours = [(&IDEMPOTENCY_KEY, request.idempotency_key), (&BETAS, request.betas)];
+        let ours = [(IDEMPOTENCY_KEY, request.idempotency_key), (anthropic::BETAS, request.betas)];
         let ours = ours.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        let credentials = request.credentials.iter().map(|(name, value)| (name, value));
+        let credentials = request.credentials.iter().map(|(name, value)| (name.as_str(), value));
         for (name, value) in ours.chain(credentials) {
-            if !self.names.contains(name) {
-                write_header(&mut head, name.as_str(), value.as_bytes());
+            if !self.names.iter().any(|known| known == name) {
+                write_header(&mut head, name, value.as_str().as_bytes());
             }
         }
-        let has_body = request.method != Method::GET;
+        let has_body = request.method != Method::Get;
         end_head(&mut head, has_body.then_some(request.body.len()));
         head
     }
@@ -79,11 +78,10 @@ impl Headers {
 
 /// The `host` of requests to a URL, with the port unless it is the scheme's default (RFC 9110
 /// section 7.2).
-fn host(base: &Uri) -> String {
-    let host = base.host().unwrap_or_default();
-    match base.port_u16().filter(|_| !has_default_port(base)) {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
+fn host(base: &Url) -> String {
+    match base.port().filter(|port| *port != base.default_port()) {
+        Some(port) => format!("{}:{port}", base.host()),
+        None => base.host().to_owned(),
     }
 }
 
@@ -101,11 +99,11 @@ mod tests {
     const LOCALHOST: &str = "http://localhost";
 
     fn written(headers: &Headers, retries: u32, key: Option<&HeaderValue>) -> String {
-        let uri = Uri::from_static(LOCALHOST);
+        let uri = LOCALHOST.parse().unwrap();
         let body = b"";
         let request = Outgoing {
             provider: &Provider::OPENAI,
-            method: &ureq::http::Method::POST,
+            method: Method::Post,
             uri: &uri,
             headers,
             credentials: &[],
@@ -121,10 +119,10 @@ mod tests {
 
     #[test]
     fn header_values_are_sent_but_never_shown() {
-        let mut set = HeaderMap::new();
-        set.insert("accept", HeaderValue::from_static("x/y"));
-        set.insert("authorization", HeaderValue::from_static("Bearer secret"));
-        let headers = Headers::new(set, &Uri::from_static(LOCALHOST));
+        let mut set = HeaderList::default();
+        set.set("accept", HeaderValue::new("x/y").unwrap());
+        set.set("authorization", HeaderValue::new("Bearer secret").unwrap());
+        let headers = Headers::new(set, &LOCALHOST.parse().unwrap());
         let agent = format!("user-agent: tollgate/{}\r\n", env!("CARGO_PKG_VERSION"));
         assert_eq!(
             written(&headers, 0, None),
@@ -140,13 +138,13 @@ mod tests {
 
     #[test]
     fn a_request_carries_the_number_of_its_attempt() {
-        let key = HeaderValue::from_static("k-1");
-        let localhost = Uri::from_static(LOCALHOST);
-        let plain = written(&Headers::new(HeaderMap::new(), &localhost), 2, Some(&key));
+        let key = HeaderValue::new("k-1").unwrap();
+        let localhost = LOCALHOST.parse().unwrap();
+        let plain = written(&Headers::new(HeaderList::default(), &localhost), 2, Some(&key));
         assert!(plain.ends_with("x-stainless-retry-count: 2\r\nidempotency-key: k-1\r\n"));
-        let mut set = HeaderMap::new();
-        set.insert("x-stainless-retry-count", HeaderValue::from_static("mine"));
-        set.insert("idempotency-key", HeaderValue::from_static("mine, too"));
+        let mut set = HeaderList::default();
+        set.set("x-stainless-retry-count", HeaderValue::new("mine").unwrap());
+        set.set("idempotency-key", HeaderValue::new("mine, too").unwrap());
         let own = written(&Headers::new(set, &localhost), 0, Some(&key));
         assert_eq!(own.matches("x-stainless-retry-count").count(), 1, "{own}");
         assert_eq!(own.matches("idempotency-key").count(), 1, "{own}");

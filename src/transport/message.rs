@@ -1,23 +1,39 @@
 //! The request and the response of one exchange.
 
-use ureq::http::{HeaderName, HeaderValue, Method, Uri};
-
 use super::Headers;
 use crate::chat::Provider;
 use crate::error::Error;
+use crate::header::HeaderValue;
 use crate::key::Secrets;
+use crate::url::Url;
 use crate::wire::{self, HeaderFields, Reply, Sent};
+
+/// The method of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+impl Method {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+}
 
 /// The request to send.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     /// Named in advice about the request.
     pub(crate) provider: &'a Provider,
-    pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
+    pub(crate) method: Method,
+    pub(crate) uri: &'a Url,
     pub(crate) headers: &'a Headers,
     /// Headers of this attempt only.
-    pub(crate) credentials: &'a [(HeaderName, HeaderValue)],
+    pub(crate) credentials: &'a [(String, HeaderValue)],
     /// How many attempts of the same call came before.
     pub(crate) retries: u32,
     pub(crate) idempotency_key: Option<&'a HeaderValue>,

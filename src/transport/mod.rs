@@ -31,7 +31,6 @@ mod watch;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use ureq::http::Uri;
 
 use crate::bounds::Bounds;
 use crate::config::{PoolConfig, RootFiles, Tls};
@@ -42,6 +41,7 @@ use crate::pool::{
     Acquired, CloseReason, Lease, Limits, OriginId, Permit, Pool, PoolStats, Refused,
 };
 use crate::retry::SecondSending;
+use crate::url::Url;
 use crate::wire::{HeaderFields, Sent};
 pub(crate) use body::Body;
 use connection::Connection;
@@ -52,7 +52,7 @@ pub(crate) use headers::Headers;
 use http::Framing;
 #[cfg(feature = "internals")]
 pub(crate) use http::read_response;
-pub(crate) use message::{Incoming, Outgoing};
+pub(crate) use message::{Incoming, Method, Outgoing};
 use open::Opener;
 pub(crate) use open::host_and_port;
 pub(crate) use watch::Watch;
@@ -91,7 +91,7 @@ pub(crate) struct Origin {
 /// The settings of an [`Origin`].
 pub(crate) struct OriginSettings<'a> {
     /// An absolute URL of the origin.
-    pub(crate) base: &'a Uri,
+    pub(crate) base: &'a Url,
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Option<&'a ureq::Proxy>,
     pub(crate) tls: Option<&'a Tls>,
@@ -124,12 +124,8 @@ impl Transport {
     pub(crate) fn origin(&self, settings: &OriginSettings<'_>) -> Result<Origin, Error> {
         let name: Arc<str> = open::origin(settings.base).into();
         let config = open::config(settings)?;
-        let opener = Opener::new(
-            settings.base.clone(),
-            config,
-            settings.connect_timeout,
-            self.observers.clone(),
-        );
+        let opener =
+            Opener::new(settings.base, config, settings.connect_timeout, self.observers.clone())?;
         Ok(Origin { id: self.pool.register(&name), opener: Arc::new(opener), name })
     }
 

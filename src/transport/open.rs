@@ -5,7 +5,6 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::http::uri::Scheme;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver as _};
 use ureq::unversioned::transport::time::{Duration as UreqDuration, Instant as UreqInstant};
 use ureq::unversioned::transport::{ConnectionDetails, NextTimeout, ShutdownHandle};
@@ -27,6 +26,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, ErrorKind, Phase};
 use crate::observe::Observers;
 use crate::sync::none_held;
+use crate::url::Url;
 
 /// The size of the output buffer of TLS or a proxy. Most requests fit, head and body; larger ones
 /// are sent in pieces of this size.
@@ -67,7 +67,7 @@ fn with_tls(
     config: ConfigBuilder,
     settings: &OriginSettings<'_>,
 ) -> Result<(ConfigBuilder, String), Error> {
-    let is_needed = settings.base.scheme() == Some(&Scheme::HTTPS)
+    let is_needed = settings.base.is_https()
         || settings.proxy.is_some_and(|proxy| proxy.protocol() == ureq::ProxyProtocol::Https);
     let unread = RootFiles::default();
     // A broken file does not matter to a client that never encrypts.
@@ -94,32 +94,21 @@ fn is_socks(proxy: &ureq::Proxy) -> bool {
 }
 
 /// The identity of an origin: scheme, host and port.
-pub(super) fn origin(uri: &Uri) -> String {
-    let scheme = uri.scheme_str().unwrap_or_default();
-    let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-    format!("{scheme}://{host}:{}", port(uri))
+pub(super) fn origin(url: &Url) -> String {
+    let (host, port) = host_and_port(url);
+    format!("{}://{host}:{port}", url.scheme())
 }
 
 /// The host, as metrics conventions name a server, and its port.
-pub(crate) fn host_and_port(uri: &Uri) -> (String, u16) {
-    (uri.host().unwrap_or_default().to_ascii_lowercase(), port(uri))
-}
-
-fn port(uri: &Uri) -> u16 {
-    uri.port_u16().unwrap_or(default_port(uri))
-}
-
-fn default_port(uri: &Uri) -> u16 {
-    if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 }
-}
-
-pub(super) fn has_default_port(uri: &Uri) -> bool {
-    port(uri) == default_port(uri)
+pub(crate) fn host_and_port(url: &Url) -> (String, u16) {
+    (url.host().to_ascii_lowercase(), url.effective_port())
 }
 
 /// Opens connections to one origin.
 pub(super) struct Opener {
-    base: Uri,
+    base: Url,
+    /// The same for ureq.
+    uri: Uri,
     config: Config,
     /// Which certificates are trusted, in words.
     trusted: String,
@@ -131,15 +120,22 @@ pub(super) struct Opener {
 }
 
 impl Opener {
+    /// # Errors
+    ///
+    /// [`Configuration`](ErrorKind::Configuration) if ureq does not accept the URL.
     pub(super) fn new(
-        base: Uri,
+        base: &Url,
         (config, trusted): (Config, String),
         connect_timeout: Duration,
         observers: Observers,
-    ) -> Self {
+    ) -> Result<Self, Error> {
+        let uri = base.as_str().parse().map_err(|cause| {
+            Error::new(ErrorKind::Configuration, "the base URL is not a valid URL; correct it")
+                .with_source(cause)
+        })?;
+        let (base, origin) = (base.clone(), origin(base).into());
         let (steps, resolver) = (Steps::default(), Arc::default());
-        let origin = origin(&base).into();
-        Self { base, config, trusted, steps, resolver, connect_timeout, observers, origin }
+        Ok(Self { base, uri, config, trusted, steps, resolver, connect_timeout, observers, origin })
     }
 
     /// Reports an opened connection to observers, and later its closing.
@@ -184,8 +180,9 @@ impl Opener {
         let addresses = if proxy_resolves {
             lookup.empty()
         } else {
-            let host = self.base.host().unwrap_or_default();
-            lookup.addresses(host, port(&self.base)).map_err(|cause| self.unresolved(cause))?
+            lookup
+                .addresses(self.base.host(), self.base.effective_port())
+                .map_err(|cause| self.unresolved(cause))?
         };
         let left = match progress.deadline().remaining(Instant::now()) {
             None => UreqDuration::NotHappening,
@@ -196,7 +193,7 @@ impl Opener {
         let socket = connection::socket();
         let interrupt = bounds.cancel.as_ref().map(|token| shut_down_on(token, &socket));
         let details = ConnectionDetails {
-            uri: &self.base,
+            uri: &self.uri,
             addrs: addresses,
             config: &self.config,
             request_level: false,
@@ -245,10 +242,7 @@ impl Opener {
             Unresolved::Cancelled => Error::cancelled().with_phase(Phase::Resolve),
             Unresolved::Failed(cause) => Error::new(
                 ErrorKind::Connection,
-                format!(
-                    "cannot resolve the host {:?}: {cause}",
-                    self.base.host().unwrap_or_default()
-                ),
+                format!("cannot resolve the host {:?}: {cause}", self.base.host()),
             )
             .with_phase(Phase::Resolve)
             .with_source(cause),
@@ -324,7 +318,8 @@ impl ureq::unversioned::resolver::Resolver for Lookup {
         _config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let port = self.proxy_port.unwrap_or_else(|| port(uri));
+        let usual = || if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let port = self.proxy_port.or(uri.port_u16()).unwrap_or_else(usual);
         let found = self.addresses(uri.host().unwrap_or_default(), port);
         found.map_err(|cause| match cause {
             Unresolved::TimedOut => ureq::Error::Timeout(timeout.reason),

@@ -40,8 +40,8 @@ impl Host {
         let url = format!("http://{name}:{}/", self.port());
         let config = Config::builder().proxy(None).build();
         let base = url.parse().unwrap();
-        let mut opener =
-            Opener::new(base, (config, String::new()), connect_timeout, Observers::default());
+        let config = (config, String::new());
+        let mut opener = Opener::new(&base, config, connect_timeout, Observers::default()).unwrap();
         opener.resolver = Arc::new(resolve::Resolver::new(look_up));
         Arc::new(opener)
     }

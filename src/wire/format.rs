@@ -1,7 +1,6 @@
 //! What each wire format consists of: a row of data, and the answer that its streams build up.
 
 use serde_json::{Map, Value};
-use ureq::http::HeaderValue;
 
 use super::framing::Framing;
 use super::measure::Prompt;
@@ -10,6 +9,7 @@ use super::stream::{SizeLimit, Step};
 use super::{Decoded, Delivery, Failure, Target};
 use crate::chat::{ChatRequest, Provider, StreamEvent, Usage};
 use crate::error::Error;
+use crate::header::HeaderValue;
 use crate::upper_bound::ModelLimits;
 
 /// The path to a member inside a body, from the outside in.

@@ -44,10 +44,10 @@ mod vertex;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Duration;
-use ureq::http::HeaderValue;
 
 use crate::chat::{ChatRequest, ChatResponse, Format, Provenance, Provider};
 use crate::error::{Error, RateLimit};
+use crate::header::HeaderValue;
 use crate::key::Secrets;
 use crate::unseen;
 use openai_chat::Dialect;

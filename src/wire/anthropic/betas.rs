@@ -2,10 +2,10 @@
 //! (platform.claude.com/docs/en/api/beta-headers).
 
 use serde_json::Value;
-use ureq::http::HeaderValue;
 
 use crate::chat::{ChatRequest, Format, MediaSource, Part};
 use crate::error::Error;
+use crate::header::HeaderValue;
 
 /// The name of the header. Its value is a comma-separated list.
 pub(crate) const HEADER: &str = "anthropic-beta";
@@ -40,7 +40,7 @@ pub(in crate::wire) fn header(
              dashes, such as \"{FILES}\""
         )));
     }
-    let set = set.and_then(|set| set.to_str().ok()).unwrap_or_default();
+    let set = set.map_or("", HeaderValue::as_str);
     let set = set.split(',').map(str::trim).filter(|beta| !beta.is_empty());
     let named = request.betas.iter().map(String::as_str);
     let mut betas: Vec<&str> = Vec::new();
@@ -49,9 +49,8 @@ pub(in crate::wire) fn header(
             betas.push(beta);
         }
     }
-    HeaderValue::try_from(betas.join(",")).map(Some).map_err(|cause| {
+    HeaderValue::new(betas.join(",")).map(Some).ok_or_else(|| {
         Error::invalid_request("the betas cannot be sent in a header; remove invalid characters")
-            .with_source(cause)
     })
 }
 
@@ -85,9 +84,9 @@ mod tests {
     use serde_json::json;
 
     fn written(request: &ChatRequest, set: Option<&'static str>) -> Option<String> {
-        let set = set.map(HeaderValue::from_static);
+        let set = set.and_then(HeaderValue::new);
         let header = header(request, set.as_ref()).unwrap();
-        header.map(|header| header.to_str().unwrap().to_owned())
+        header.map(|header| header.as_str().to_owned())
     }
 
     #[test]

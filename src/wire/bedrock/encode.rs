@@ -1,12 +1,12 @@
 //! Encodes a request's body.
 
 use serde_json::{Map, Value, json};
-use ureq::http::HeaderValue;
 
 use super::model::Vendor;
 use super::{messages, reasoning, tools};
 use crate::chat::{ChatRequest, ResponseFormat};
 use crate::error::Error;
+use crate::header::HeaderValue;
 use crate::wire::json::object;
 use crate::wire::schema::{self, Subset};
 use crate::wire::{Delivery, Target, json as wire, tool_turns, validate};

@@ -1,10 +1,9 @@
 //! Detects responses from a wrong URL, and says what to do about it.
 
-use ureq::http::Uri;
-
 use super::failure::Failure;
 use super::{Reply, Sent};
 use crate::error::ErrorKind;
+use crate::url::Url;
 use crate::wire::json;
 
 /// Adds the called URL to a failure if the response does not seem to come from the provider's API:
@@ -120,9 +119,8 @@ const NO_SUCH_PATH: [&str; 6] = [
 /// Returns the called URL without its query, which can hold a key, and how to change it.
 fn advice(sent: &Sent) -> String {
     let url = &sent.url;
-    let (scheme, path) = (url.scheme_str().unwrap_or("https"), url.path());
-    let origin =
-        format!("{scheme}://{}", url.authority().map_or("", |authority| authority.as_str()));
+    let path = url.path();
+    let origin = format!("{}://{}", url.scheme(), url.authority());
     let what = format!(
         "the URL was {origin}{path}; check the base URL, set by .base_url(…) or the \
          environment variable {}",
@@ -259,7 +257,7 @@ fn is_repeated(base: &str, endpoint: Endpoint) -> bool {
 }
 
 /// Returns true if a part of the path is a version, such as `v1` or `v1beta`.
-fn has_version(url: &Uri) -> bool {
+fn has_version(url: &Url) -> bool {
     url.path().split('/').any(|step| {
         step.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
     })

@@ -11,11 +11,11 @@ mod redirect;
 mod request_id;
 
 use std::time::SystemTime;
-use ureq::http::Uri;
 
 use crate::chat::Provider;
 use crate::error::Error;
 use crate::key::Secrets;
+use crate::url::Url;
 
 pub(crate) use failure::Failure;
 pub(crate) use header_fields::HeaderFields;
@@ -39,7 +39,7 @@ pub(crate) struct Reply<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) provider: Provider,
-    pub(crate) url: Uri,
+    pub(crate) url: Url,
     /// The length of the body, in bytes.
     pub(crate) bytes: usize,
 }

@@ -7,12 +7,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
-use ureq::http::Uri;
 
 use crate::key::ApiKey;
 use crate::provider::auth::{Read, variable};
 use crate::provider::{Credentials, Unsigned};
 use crate::time::rfc3339;
+use crate::url::Url;
 use profile_file::Profile;
 use sigv4::{Request, Scope};
 
@@ -162,10 +162,10 @@ impl AwsCredentials {
 
     /// Signs a request.
     fn sign(&self, method: &str, url: &str, body: &[u8]) -> Result<Vec<(String, ApiKey)>, String> {
-        let url: Uri = url.parse().map_err(|_| "the URL cannot be parsed".to_owned())?;
-        let host = url.host().unwrap_or_default();
-        let default_port = if url.scheme_str() == Some("http") { 80 } else { 443 };
-        let host_header = match url.port_u16().filter(|port| *port != default_port) {
+        let url: Url = url.parse().map_err(|_| "the URL cannot be parsed".to_owned())?;
+        let host = url.host();
+        let default_port = if url.scheme() == "http" { 80 } else { 443 };
+        let host_header = match url.port().filter(|port| *port != default_port) {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
