@@ -96,16 +96,27 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// The length of what may be in a value, at the start of these bytes.
 fn value_length(bytes: &[u8]) -> usize {
-    // The compiler turns the loop over a whole block into a few instructions.
-    let is_printable = |block: &&[u8]| {
-        block.iter().fold(true, |printable, byte| printable & (*byte >= 0x20) & (*byte != 0x7f))
-    };
-    let start = BLOCK * bytes.chunks_exact(BLOCK).take_while(is_printable).count();
-    let rest = &bytes[start..];
-    start + rest.iter().position(|byte| !is_value(*byte)).unwrap_or(rest.len())
+    length_of::<16>(bytes, |byte| (byte >= 0x20) & (byte != 0x7f), is_value)
 }
 
-const BLOCK: usize = 16;
+/// The length of what may be in a name, at the start of these bytes.
+fn name_length(bytes: &[u8]) -> usize {
+    let is_usual = |byte: u8| ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte == b'-');
+    length_of::<8>(bytes, is_usual, is_name)
+}
+
+/// How many bytes at the start are fit. Nearly all are `usual`, and whatever is usual is fit: the
+/// compiler turns the loop over a whole block of `N` bytes into a few instructions.
+fn length_of<const N: usize>(
+    bytes: &[u8],
+    usual: impl Fn(u8) -> bool,
+    fit: impl Fn(u8) -> bool,
+) -> usize {
+    let is_usual = |block: &&[u8]| block.iter().fold(true, |all, byte| all & usual(*byte));
+    let start = N * bytes.chunks_exact(N).take_while(is_usual).count();
+    let rest = &bytes[start..];
+    start + rest.iter().position(|byte| !fit(*byte)).unwrap_or(rest.len())
+}
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
@@ -191,13 +202,9 @@ impl HeadReader {
                     Some(_) => self.place = Place::Name(self.at),
                 },
                 Place::Name(start) => {
-                    let rest = &bytes[self.at..];
-                    let Some(length) = rest.iter().position(|byte| !is_name(*byte)) else {
-                        self.at = bytes.len();
-                        return Ok(false);
-                    };
-                    self.at += length;
-                    match bytes[self.at] {
+                    self.at += name_length(&bytes[self.at..]);
+                    let Some(end) = bytes.get(self.at) else { return Ok(false) };
+                    match end {
                         b':' => {}
                         b' ' | b'\t' => {
                             return Err(Invalid::Syntax("a header name ends with a space"));

@@ -136,6 +136,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Takes a string. Its quotation mark was taken.
+    #[inline]
     fn string(&mut self) -> Result<Cow<'de, str>, Unread> {
         let piece = self.piece(plain_end(self.text.as_bytes(), self.at))?;
         match self.byte() {
@@ -148,6 +149,7 @@ impl<'de> Reader<'de> {
     }
 
     /// Takes the rest of a string that starts with this piece.
+    #[inline(never)]
     fn escaped(&mut self, start: &str) -> Result<String, Unread> {
         let mut string = start.to_owned();
         loop {
@@ -333,24 +335,61 @@ impl<'de> Reader<'de> {
 
 /// Returns where the plain part of a string ends: at a quotation mark, a backslash, a control
 /// character, or the end of the bytes.
-fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
-    const HIGH: u64 = ONES << 7;
-    // The high bit of each byte that is less than `limit`. A borrow can mark bytes above the first
-    // such byte wrongly, but the first one is right ("Bit Twiddling Hacks", hasless).
-    let less = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*block);
-        let quote = less(word ^ (ONES * 0x22), 1);
-        let ends = less(word, 0x20) | quote | less(word ^ (ONES * 0x5c), 1);
-        if ends != 0 {
-            return at + (ends.trailing_zeros() / 8) as usize;
+fn plain_end(bytes: &[u8], at: usize) -> usize {
+    // Most strings are short.
+    let mut end = at;
+    for _ in 0..2 {
+        match end_in_word(bytes, end) {
+            Some(Some(found)) => return end + found,
+            Some(None) => end += WORD,
+            None => return end + end_in_rest(bytes, end),
         }
-        at += 8;
     }
+    long_plain_end(bytes, end)
+}
+
+/// The same for long strings.
+#[inline(never)]
+fn long_plain_end(bytes: &[u8], mut at: usize) -> usize {
+    // The compiler turns the loop over a whole block into a few instructions for 16 bytes each.
+    let is_plain = |block: &&[u8]| {
+        block
+            .iter()
+            .fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\'))
+    };
+    let rest = bytes.get(at..).unwrap_or_default();
+    at += BLOCK * rest.chunks_exact(BLOCK).take_while(is_plain).count();
+    loop {
+        match end_in_word(bytes, at) {
+            Some(Some(found)) => return at + found,
+            Some(None) => at += WORD,
+            None => return at + end_in_rest(bytes, at),
+        }
+    }
+}
+
+const WORD: usize = 8;
+const BLOCK: usize = 32;
+
+/// Where the plain part ends in the word at `at`, if it does. `None` if there is no whole word.
+fn end_in_word(bytes: &[u8], at: usize) -> Option<Option<usize>> {
+    const ONES: u64 = u64::from_le_bytes([1; WORD]);
+    const HIGH: u64 = ONES << 7;
+    let word = u64::from_le_bytes(*bytes.get(at..)?.first_chunk::<WORD>()?);
+    // The high bit of each byte that is less than `limit`, unless it was set before. A borrow can
+    // mark bytes above the first such byte wrongly, but the first one is right ("Bit Twiddling
+    // Hacks", hasless).
+    let less = |word: u64, limit: u64| word.wrapping_sub(ONES * limit);
+    let quote = less(word ^ (ONES * 0x22), 1);
+    let backslash = less(word ^ (ONES * 0x5c), 1);
+    let ends = (less(word, 0x20) | quote | backslash) & !word & HIGH;
+    Some((ends != 0).then_some((ends.trailing_zeros() / 8) as usize))
+}
+
+fn end_in_rest(bytes: &[u8], at: usize) -> usize {
     let is_end = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20);
     let rest = bytes.get(at..).unwrap_or_default();
-    at + rest.iter().position(is_end).unwrap_or(rest.len())
+    rest.iter().position(is_end).unwrap_or(rest.len())
 }
 
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
