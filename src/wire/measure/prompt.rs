@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use super::image::{self, Detail};
 use super::{rounded_up, size, text};
 use crate::upper_bound::ModelLimits;
+use crate::wire::json;
 
 /// Tokens around a whole prompt. OpenAI adds 3 (its cookbook, "How to count tokens with tiktoken").
 /// Other vendors' templates add up to a few hundred tokens of instructions (gpt-oss with its date,
@@ -176,7 +177,7 @@ impl<'a> Prompt<'a> {
             // OpenAI caches without being asked, and bills for it since GPT-5.6 (its page "Prompt
             // caching").
             cache_writes: openai,
-            max_tool_calls: body.get("max_tool_calls").and_then(rounded_up),
+            max_tool_calls: json::member(body, "max_tool_calls").and_then(rounded_up),
             is_response: format == Measured::Responses,
             ..Self::empty(basis)
         };
@@ -188,7 +189,7 @@ impl<'a> Prompt<'a> {
         }
         // "Returns the prompt in addition to the completion". OpenAI does not say if it bills that
         // as output.
-        if body.get("echo") == Some(&Value::Bool(true)) {
+        if json::member(body, "echo") == Some(&Value::Bool(true)) {
             prompt.add_output(prompt.tokens);
         }
         prompt.find_cache_points(body);
@@ -443,7 +444,7 @@ impl<'a> Prompt<'a> {
 
     /// Finds cache breakpoints at any depth.
     fn find_cache_points(&mut self, members: &Map<String, Value>) {
-        if let Some(Value::Object(control)) = members.get("cache_control") {
+        if let Some(Value::Object(control)) = json::member(members, "cache_control") {
             self.cache_writes = true;
             self.cache_writes_1h |= control.get("ttl").is_some_and(|ttl| ttl == "1h");
         }

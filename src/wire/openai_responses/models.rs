@@ -16,9 +16,9 @@ pub(crate) fn serves(model: &str) -> bool {
         return true;
     }
     let mut words = model.split('-');
-    is_newer(model)
-        && (words.any(|word| matches!(word, "pro" | "codex" | "cyber"))
-            || model.contains("-deep-research"))
+    (words.any(|word| matches!(word, "pro" | "codex" | "cyber"))
+        || model.contains("-deep-research"))
+        && is_newer(model)
 }
 
 #[cfg(test)]

@@ -98,7 +98,7 @@ pub(crate) fn rate_limit(reply: Reply<'_>, now: SystemTime) -> RateLimit {
         };
         let known = &mut quotas[quota][field];
         if known.is_none_or(|(before, _)| source < before) {
-            *known = text(value).map(|value| (source, value.trim())).or(*known);
+            *known = text(value.trim_ascii()).map(|value| (source, value)).or(*known);
         }
     }
     let [requests, tokens, input_tokens, output_tokens] = quotas.map(|[limit, remaining, left]| {
@@ -138,7 +138,9 @@ enum Source {
 /// 3339 date. A number too large for a wait is a date, in seconds or milliseconds since 1970. An
 /// even larger one is ignored.
 fn reset(text: &str, milliseconds: bool, now: SystemTime) -> Option<Duration> {
-    if let Some(number) = number(text) {
+    // Durations and dates end with a letter, and so do an infinity and NaN, which are no resets.
+    let ends_with_letter = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    if let Some(number) = (!ends_with_letter).then(|| number(text)).flatten() {
         let since_epoch = match number {
             1e14.. => return None,
             1e11.. => number / 1e3,
