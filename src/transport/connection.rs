@@ -12,8 +12,11 @@ use crate::pool::CloseReason;
 use crate::sync::ordered::Mutex;
 use crate::sync::{Lock, none_held};
 
-/// An open connection, encrypted if its origin uses https.
-pub(super) struct Connection {
+/// An open connection, encrypted if its origin uses https. Boxed, because every call moves it into
+/// its exchange and back into the pool.
+pub(super) struct Connection(Box<Open>);
+
+struct Open {
     link: Link,
     /// Bytes that were read but not used yet.
     input: Input,
@@ -40,14 +43,15 @@ impl Connection {
     ) -> Self {
         let input = Input::default();
         let (used, _closing) = (false, closing);
-        Self { link, input, socket, used, resumes, ours, _closing }
+        Self(Box::new(Open { link, input, socket, used, resumes, ours, _closing }))
     }
 
     /// Waits for bytes and reads them into the [input](Self::input). Returns how many came: 0 at the
     /// end of the connection.
     pub(super) fn read(&mut self, timeout: NextTimeout) -> Result<usize, ureq::Error> {
-        let length = self.link.read(self.input.room(), timeout)?;
-        self.input.add(length);
+        let Open { link, input, .. } = &mut *self.0;
+        let length = link.read(input.room(), timeout)?;
+        input.add(length);
         Ok(length)
     }
 
@@ -57,12 +61,12 @@ impl Connection {
         parts: [&[u8]; 2],
         timeout: NextTimeout,
     ) -> Result<usize, ureq::Error> {
-        self.used = true;
-        self.link.write(parts, timeout)
+        self.0.used = true;
+        self.0.link.write(parts, timeout)
     }
 
     pub(super) fn input(&mut self) -> &mut Input {
-        &mut self.input
+        &mut self.0.input
     }
 
     /// Why the connection must not carry another request; `None` if it may. Ask right before each
@@ -82,18 +86,18 @@ impl Connection {
         if self.has_unread() {
             return Some(CloseReason::Unrequested);
         }
-        if !self.resumes && self.link.is_full() {
+        if !self.0.resumes && self.0.link.is_full() {
             return Some(CloseReason::Ended);
         }
-        let reads_ahead = self.ours && self.resumes;
-        if !reads_ahead && (self.link.is_tls() && !self.used || self.link.is_open()) {
+        let reads_ahead = self.0.ours && self.0.resumes;
+        if !reads_ahead && (self.0.link.is_tls() && !self.0.used || self.0.link.is_open()) {
             return None;
         }
-        match self.link.probe() {
+        match self.0.link.probe() {
             Ok(true) => Some(CloseReason::Unrequested),
             // Silent, unless TLS holds part of a record.
             Err(ureq::Error::Timeout(_)) if reads_ahead => {
-                (!self.link.is_open()).then_some(CloseReason::Unrequested)
+                (!self.0.link.is_open()).then_some(CloseReason::Unrequested)
             }
             Ok(false) | Err(_) => Some(CloseReason::Broken),
         }
@@ -101,24 +105,24 @@ impl Connection {
 
     /// Whether bytes were received but not used.
     pub(super) fn has_unread(&mut self) -> bool {
-        !self.input.unread().is_empty() || self.link.has_unread()
+        !self.0.input.unread().is_empty() || self.0.link.has_unread()
     }
 
     /// Whether a write that ran out of time can be continued.
     pub(super) fn resumes_writes(&self) -> bool {
-        self.link.resumes_writes()
+        self.0.link.resumes_writes()
     }
 
     /// Whether a read can be resumed after a timeout. If not, it gets all of the time at once,
     /// which the system may exceed by an eighth.
     pub(super) fn can_resume(&self) -> bool {
-        self.resumes
+        self.0.resumes
     }
 
     /// Shuts the connection down when `token` is cancelled, until the result is dropped. Blocked
     /// reads and writes then end at once.
     pub(super) fn shut_down_on(&self, token: &CancelToken) -> Listening {
-        shut_down_on(token, &self.socket)
+        shut_down_on(token, &self.0.socket)
     }
 }
 
