@@ -327,6 +327,10 @@ where
         self.walk.failed(failed, Instant::now())
     }
 
+    fn without_retry(&mut self) -> Decision {
+        self.walk.without_retry()
+    }
+
     fn ended(&mut self, attempt: &Attempt) {
         if has_ended(self.operation, attempt) {
             self.observed.attempt_ended(attempt);

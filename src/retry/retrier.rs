@@ -68,6 +68,11 @@ pub(crate) trait Steps {
         failed.retry_or_stop()
     }
 
+    /// Decides what follows instead of a retry that the retry budget does not allow.
+    fn without_retry(&mut self) -> Decision {
+        Decision::GiveUp(GiveUp::BudgetSpent)
+    }
+
     /// Called after every attempt.
     fn ended(&mut self, attempt: &Attempt);
 }
@@ -225,9 +230,7 @@ impl Retrier<'_> {
             left: self.bounds.deadline.remaining(now),
         });
         match decision {
-            Decision::Retry { .. } if !self.bucket.withdraw() => {
-                Decision::GiveUp(GiveUp::BudgetSpent)
-            }
+            Decision::Retry { .. } if !self.bucket.withdraw() => steps.without_retry(),
             // Going on to another target adds no load to the one that failed.
             decision => decision,
         }

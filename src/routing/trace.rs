@@ -78,12 +78,14 @@ pub(crate) struct Names {
 pub(crate) struct LazyTrace {
     names: Arc<Names>,
     targets: Vec<Progress>,
+    /// The target that answered.
+    answered: Option<usize>,
     made: OnceLock<RouteTrace>,
 }
 
 impl LazyTrace {
-    pub(super) fn new(names: Arc<Names>, targets: Vec<Progress>) -> Self {
-        Self { names, targets, made: OnceLock::new() }
+    pub(super) fn new(names: Arc<Names>, targets: Vec<Progress>, answered: Option<usize>) -> Self {
+        Self { names, targets, answered, made: OnceLock::new() }
     }
 
     /// The route, and the target that answered.
@@ -95,16 +97,15 @@ impl LazyTrace {
 
     pub(crate) fn get(&self) -> &RouteTrace {
         self.made.get_or_init(|| {
-            let targets = self.names.targets.iter().zip(&self.targets);
+            let steps = self.targets.iter().enumerate().map(|(at, target)| {
+                let answer = (self.answered == Some(at)).then_some(TargetStep::Answered);
+                target.steps.iter().cloned().chain(answer).collect()
+            });
+            let targets = self.names.targets.iter().cloned().zip(steps);
             RouteTrace {
                 route: self.names.route.clone(),
                 strategy: self.names.strategy.clone(),
-                targets: targets
-                    .map(|(name, Progress { steps, .. })| TargetTrace {
-                        name: name.clone(),
-                        steps: steps.clone(),
-                    })
-                    .collect(),
+                targets: targets.map(|(name, steps)| TargetTrace { name, steps }).collect(),
             }
         })
     }
@@ -125,7 +126,7 @@ impl Serialize for LazyTrace {
 impl<'de> Deserialize<'de> for LazyTrace {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let trace = RouteTrace::deserialize(deserializer)?;
-        Ok(Self { names: Arc::default(), targets: Vec::new(), made: trace.into() })
+        Ok(Self { names: Arc::default(), targets: Vec::new(), answered: None, made: trace.into() })
     }
 }
 

@@ -218,16 +218,24 @@ impl Walk {
         }
     }
 
+    /// Decides what follows instead of a retry that the retry budget does not allow: another target
+    /// if one is left, which takes no token.
+    pub(crate) fn without_retry(&mut self) -> Decision {
+        match std::mem::take(&mut self.stays) {
+            true => Decision::FailOver,
+            false => Decision::GiveUp(GiveUp::BudgetSpent),
+        }
+    }
+
     /// Notes that the attempt was answered, and returns what happened.
-    pub(crate) fn answered(mut self, now: Instant) -> LazyTrace {
-        self.targets[self.current].steps.push(TargetStep::Answered);
+    pub(crate) fn answered(self, now: Instant) -> LazyTrace {
         self.route.pin(self.call.key, self.current, now);
-        LazyTrace::new(Arc::clone(&self.route.names), self.targets)
+        LazyTrace::new(Arc::clone(&self.route.names), self.targets, Some(self.current))
     }
 
     /// Returns what happened.
     pub(crate) fn trace(&self) -> LazyTrace {
-        LazyTrace::new(Arc::clone(&self.route.names), self.targets.clone())
+        LazyTrace::new(Arc::clone(&self.route.names), self.targets.clone(), None)
     }
 
     /// The targets that can serve the call, as far as is known.

@@ -50,6 +50,8 @@ struct Call<'a> {
     deadline: Instant,
     /// The share of attempts that fail.
     failing: f64,
+    /// A target that always fails, at a short rate limit.
+    limited: Option<usize>,
     naive: &'a mut [naive::Breaker],
     start: Instant,
     /// The targets of its attempts.
@@ -57,7 +59,10 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    fn failure(&mut self) -> Option<Error> {
+    fn failure(&mut self, at: usize) -> Option<Error> {
+        if self.limited == Some(at) {
+            return Some(rate_limited(MILLISECOND * 100));
+        }
         let of = |kind, status| Error::new(kind, "failed").with_status(status);
         (self.random.f64() < self.failing).then(|| match self.random.u8(..7) {
             0 => of(ErrorKind::Server, 500),
@@ -106,7 +111,7 @@ impl Steps for Call<'_> {
         let took = took.min(self.deadline - begun);
         self.clock.pass(took);
         let now = self.clock.now();
-        let (outcome, result) = match self.failure() {
+        let (outcome, result) = match self.failure(at) {
             None => {
                 ticket.served(now);
                 (Outcome::Served, Ok(()))
@@ -124,59 +129,115 @@ impl Steps for Call<'_> {
         self.walk.failed(failed, self.clock.now())
     }
 
+    fn without_retry(&mut self) -> Decision {
+        self.walk.without_retry()
+    }
+
     fn ended(&mut self, _: &crate::error::Attempt) {}
+}
+
+/// A route, and everything that its calls share.
+struct Client {
+    route: Arc<RouteState>,
+    clock: Clock,
+    start: Instant,
+    policy: RetryConfig,
+    bucket: Bucket,
+    naive: Vec<naive::Breaker>,
+    random: fastrand::Rng,
+}
+
+impl Client {
+    fn new(seed: u64, targets: usize, policy: RetryConfig, waits: bool) -> Self {
+        let start = Instant::now();
+        let mut route = route(targets, Failover, BreakerConfig::default(), start);
+        route.rules.wait_for_targets = waits;
+        let naive = (0..targets).map(|_| naive::Breaker::new(BreakerConfig::default()));
+        Self {
+            route: Arc::new(route),
+            clock: Clock(Mutex::new(start)),
+            start,
+            policy,
+            bucket: Bucket::new(policy.budget),
+            naive: naive.collect(),
+            random: fastrand::Rng::with_seed(seed),
+        }
+    }
+
+    /// Makes a call. Returns the targets of its attempts.
+    fn call(
+        &mut self,
+        timeout: Duration,
+        failing: f64,
+        limited: Option<usize>,
+    ) -> Result<Vec<usize>, (Error, Vec<usize>)> {
+        let Self { route, clock, start, policy, bucket, naive, random } = self;
+        let begun = clock.now();
+        let bounds = Bounds { deadline: Deadline::after(begun, timeout), cancel: None };
+        let now = || clock.now();
+        let retrier = Retrier {
+            policy,
+            bucket,
+            backoff: policy.backoff_with_seed(random.u64(..)),
+            sleeper: clock,
+            clock: &now,
+            bounds: &bounds,
+            begun,
+        };
+        let walk = Walk::new(Arc::clone(route), RoutedCall::new(false, random.u64(..)));
+        let mut call = Call {
+            clock,
+            random,
+            walk,
+            chosen: None,
+            deadline: begun + timeout,
+            failing,
+            limited,
+            naive,
+            start: *start,
+            attempts: Vec::new(),
+        };
+        match retrier.run(&mut call) {
+            Ok(_) => Ok(call.attempts),
+            Err(error) => Err((error, call.attempts)),
+        }
+    }
 }
 
 /// Makes fifty calls by the same route.
 fn calls(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let start = Instant::now();
-    let clock = Clock(Mutex::new(start));
-    let count = random.usize(1..6);
-    let mut state = route(count, Balanced, BreakerConfig::default(), start);
-    state.rules.wait_for_targets = random.bool();
-    let route = Arc::new(state);
-    let policy = RetryConfig { max_retries: random.u32(..4), ..RetryConfig::default() };
-    let bucket = Bucket::new(RetryBudget::UNLIMITED);
-    let mut naive: Vec<_> =
-        (0..count).map(|_| naive::Breaker::new(BreakerConfig::default())).collect();
-    for number in 0..50 {
-        clock.pass(MILLISECOND * random.u32(..20_000));
-        let (begun, failing) = (clock.now(), random.f64());
+    let targets = random.usize(1..6);
+    // Often fewer tokens than the calls would take.
+    let budget = RetryBudget { capacity: random.u32(..200), refill: 0.2 };
+    let policy = RetryConfig { max_retries: random.u32(..4), budget, ..RetryConfig::default() };
+    let mut client = Client::new(seed, targets, policy, random.bool());
+    for _ in 0..50 {
+        client.clock.pass(MILLISECOND * random.u32(..20_000));
         let timeout = MILLISECOND * random.u32(100..120_000);
-        let bounds = Bounds { deadline: Deadline::after(begun, timeout), cancel: None };
-        let backoff = policy.backoff_with_seed(number);
-        let now = || clock.now();
-        let retrier = Retrier {
-            policy: &policy,
-            bucket: &bucket,
-            backoff,
-            sleeper: &clock,
-            clock: &now,
-            bounds: &bounds,
-            begun,
+        let made = match client.call(timeout, random.f64(), None) {
+            Ok(attempts) | Err((_, attempts)) => attempts.len(),
         };
-        let mut call = Call {
-            clock: &clock,
-            random: &mut random,
-            walk: Walk::new(Arc::clone(&route), RoutedCall::new(false, number)),
-            chosen: None,
-            deadline: begun + timeout,
-            failing,
-            naive: &mut naive,
-            start,
-            attempts: Vec::new(),
-        };
-        let _ = retrier.run(&mut call);
-        let (made, most) = (call.attempts.len(), count + policy.max_retries as usize);
+        let most = targets + policy.max_retries as usize;
         assert!(made <= most, "seed {seed}: {made} attempts, and at most {most} may be made");
-        let now = clock.now();
-        let busy = |at: usize| route.targets[at].state.with(|guarded| guarded.health.in_flight);
-        assert_eq!((0..count).map(busy).sum::<u32>(), 0, "seed {seed}");
+        let busy = |target: &RoutedTarget| target.state.with(|guarded| guarded.health.in_flight);
+        assert_eq!(client.route.targets.iter().map(busy).sum::<u32>(), 0, "seed {seed}");
     }
 }
 
 #[test]
 fn whatever_fails_a_call_keeps_to_its_deadline_its_attempts_and_the_breakers() {
     (0..400).for_each(calls);
+}
+
+#[test]
+fn a_call_that_may_not_retry_goes_on_to_another_target() {
+    let budget = RetryBudget { capacity: 0, refill: 0.0 };
+    let policy = RetryConfig { budget, ..RetryConfig::default() };
+    let mut client = Client::new(1, 2, policy, false);
+    let attempts = client.call(SECOND * 60, 0.0, Some(0)).expect("the second is healthy");
+    assert_eq!(attempts, [0, 1], "a short rate limit, but no token to wait for its end");
+    let mut alone = Client::new(1, 1, policy, false);
+    let (error, attempts) = alone.call(SECOND * 60, 0.0, Some(0)).expect_err("no other");
+    assert_eq!((error.kind(), attempts), (ErrorKind::RateLimited, vec![0]));
 }
