@@ -134,7 +134,9 @@ fn calls_that_choose_at_once_find_a_target_each() {
                         drop(ticket);
                         walk.answered(after);
                     }
-                    Chosen::Resting { .. } | Chosen::None => panic!("the second never rests"),
+                    Chosen::Resting { .. } | Chosen::Full(_) | Chosen::None => {
+                        panic!("the second never rests")
+                    }
                 }
             }
         };

@@ -87,7 +87,9 @@ impl Steps for Call<'_> {
                 self.chosen = Some((at, ticket));
                 Ok(Turn::Attempt(Anywhere))
             }
-            Chosen::None => Err(Error::new(ErrorKind::Configuration, "no target")),
+            Chosen::Full(_) | Chosen::None => {
+                Err(Error::new(ErrorKind::Configuration, "no target"))
+            }
             Chosen::Resting { until, .. } => {
                 let wait = (until.saturating_duration_since(now)).max(MILLISECOND * 50);
                 let waits = self.walk.route.rules.wait_for_targets;

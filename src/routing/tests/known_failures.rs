@@ -27,7 +27,7 @@ fn walk(route: &Arc<RouteState>) -> Walk {
 fn choose(walk: &mut Walk, now: Instant) -> (usize, Ticket) {
     match walk.choose(now, &mut || 0.5, &|_, _| None) {
         Chosen::Target(at, ticket) => (at, ticket),
-        Chosen::Resting { .. } | Chosen::None => panic!("a target is ready"),
+        Chosen::Resting { .. } | Chosen::Full(_) | Chosen::None => panic!("a target is ready"),
     }
 }
 
@@ -203,7 +203,9 @@ fn a_target_without_measurements_gets_no_flood_of_calls() {
         let calls: Vec<_> = (0..100)
             .map(|_| match walk(&route).choose(now, &mut || random.f64(), &|_, _| None) {
                 Chosen::Target(at, ticket) => (at, ticket),
-                Chosen::Resting { .. } | Chosen::None => panic!("a target is ready"),
+                Chosen::Resting { .. } | Chosen::Full(_) | Chosen::None => {
+                    panic!("a target is ready")
+                }
             })
             .collect();
         calls.iter().filter(|(at, _)| *at == 0).count()
