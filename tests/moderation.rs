@@ -39,6 +39,8 @@ fn each_text_has_its_verdict_in_order() {
         assert_eq!(moderation.results[0].category(category).unwrap().score, Some(0.01));
         assert_eq!((&*moderation.model, moderation.provider.as_str()), (model, provider));
         assert_eq!(moderation.attempts.len(), 1);
+        let cost = moderation.cost.expect("the price is built in").total;
+        assert_eq!(cost.is_zero(), provider == "openai", "{cost}");
         assert!(moderation.id.is_some() && moderation.request_id.is_some());
         let raw = moderation.raw_json();
         assert_eq!(raw["results"].as_array().unwrap().len(), 3);

@@ -6,12 +6,12 @@ use serde_json::Value;
 use std::fmt;
 use std::marker::PhantomData;
 
-use super::{Decoded, Failure, json};
+use super::Decoded;
 use crate::moderation::{ModerationCategory, ModerationResult};
 use crate::usage::{Usage, UsageSource};
-use crate::wire::failed;
 use crate::wire::json::bounded::Detail;
 use crate::wire::json::number::Number;
+use crate::wire::{Failure, failed, json};
 
 #[derive(Deserialize)]
 struct Body {

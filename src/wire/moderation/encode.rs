@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value};
 
-use super::*;
-use crate::chat::MediaSource;
+use super::Encoded;
+use crate::chat::{ChatRequest, Image, MediaSource, Message, Part};
+use crate::error::Error;
+use crate::moderation::{ModerationFormat, ModerationInput, ModerationRequest};
 use crate::wire::measure::text_tokens;
+use crate::wire::{Delivery, Target, Wire, json, media, write};
 
 /// The most tokens that a provider adds to each input. Mistral's classifier reads instructions of
 /// its own: an answer to one short text counts 9 prompt tokens, but 98 tokens in all

@@ -9,10 +9,8 @@
 mod decode;
 mod encode;
 
-use super::{Delivery, Failure, Reply, Target, Wire, head, json, media, reply, write};
-use crate::chat::{ChatRequest, Image, Message, Part};
-use crate::error::Error;
-use crate::moderation::{ModerationFormat, ModerationInput, ModerationRequest, ModerationResult};
+use super::{Failure, Reply, head, reply};
+use crate::moderation::ModerationResult;
 use crate::usage::Usage;
 
 pub(crate) use encode::encode;

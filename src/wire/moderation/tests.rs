@@ -1,10 +1,12 @@
 //! Tests of the moderation formats.
 
 use super::*;
-use crate::chat::{Document, MediaSource, ToolCall};
+use crate::chat::{Document, Image, MediaSource, Message, Part, ToolCall};
+use crate::error::Error;
+use crate::moderation::{ModerationFormat, ModerationInput, ModerationRequest};
 use crate::provider::Profile;
 use crate::usage::UsageSource;
-use crate::wire::header_fields;
+use crate::wire::{Target, header_fields};
 use ModerationFormat::{Mistral, OpenAi};
 use serde_json::{Value, json};
 
