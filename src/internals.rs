@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
+use crate::embed::{EmbedRequest, EmbeddingFormat};
 use crate::error::{Attempt, Error};
 use crate::histogram::Histogram;
 use crate::metrics::{self, CHAT, CallEnd, Costs, MetricsSnapshot};
@@ -18,6 +19,7 @@ use crate::routing::{
     Answered, BreakerConfig, Chosen, RouteState, RoutedCall, RoutedTarget, Rules, Strategy, Walk,
 };
 use crate::transport;
+use crate::wire::embeddings::{self, Batch, Embeddings};
 use crate::wire::{Delivery, HeaderFields, Reply, Target, Wire};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -211,10 +213,35 @@ pub fn decode(provider: &str, body: &[u8]) -> Result<ChatResponse, Error> {
     }
 }
 
+/// Encodes a request for the vectors of all its texts, in OpenAI's format.
+///
+/// # Errors
+///
+/// If the request is invalid.
+pub fn encode_embeddings(request: &EmbedRequest, model: &str) -> Result<Vec<u8>, Error> {
+    let target = embeddings::Target { provider: &Provider::OPENAI, model };
+    let batch = Batch { request, texts: &request.texts, target };
+    Embeddings::of(EmbeddingFormat::OpenAi).encode(&batch)
+}
+
+/// Decodes vectors in OpenAI's format, one after the other, from a body that came with status 200.
+///
+/// # Errors
+///
+/// If the body does not have one vector for each text.
+pub fn decode_embeddings(body: &[u8], texts: usize) -> Result<Vec<f32>, Error> {
+    let reply = Reply { status: 200, headers: &HeaderFields::default(), body, sent: None };
+    match Embeddings::of(EmbeddingFormat::OpenAi).decode(reply, texts, None) {
+        Ok(decoded) => Ok(decoded.rows.into_values()),
+        Err(failure) => Err(failure.into_error()),
+    }
+}
+
 /// Skips the registry, as every call does.
 fn of(provider: &str) -> Provider {
     match provider {
         "anthropic" => Provider::ANTHROPIC,
+        "bedrock" => Provider::BEDROCK,
         "cohere" => Provider::COHERE,
         "gemini" => Provider::GEMINI,
         "ollama" => Provider::OLLAMA,

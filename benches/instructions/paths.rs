@@ -18,7 +18,7 @@ const fn path(name: &'static str, turns: u32, ready: fn(&str) -> Workload) -> Pa
 }
 
 /// All of them, the shortest last.
-pub(crate) const ALL: [Path; 30] = [
+pub(crate) const ALL: [Path; 37] = [
     path("call", 200, calls::chat),
     path("call_routed", 200, calls::routed),
     path("stream", 3, calls::stream),
@@ -27,6 +27,8 @@ pub(crate) const ALL: [Path; 30] = [
     path("stream_decode_gemini", 3, |_| workload::stream_decode("gemini")),
     path("stream_decode_responses", 3, |_| workload::stream_decode("responses")),
     path("stream_decode_cohere", 3, |_| workload::stream_decode("cohere")),
+    path("stream_decode_ollama", 3, |_| workload::stream_decode("ollama")),
+    path("stream_decode_bedrock", 3, |_| workload::stream_decode("bedrock")),
     path("sse_openai", 10, |_| workload::sse("openai")),
     path("sse_anthropic", 10, |_| workload::sse("anthropic")),
     path("sse_gemini", 10, |_| workload::sse("gemini")),
@@ -35,6 +37,11 @@ pub(crate) const ALL: [Path; 30] = [
     path("answer_decode_gemini", 200, |_| workload::answer_decode("gemini")),
     path("answer_decode_responses", 200, |_| workload::answer_decode("responses")),
     path("answer_decode_cohere", 200, |_| workload::answer_decode("cohere")),
+    path("answer_decode_ollama", 200, |_| workload::answer_decode("ollama")),
+    path("answer_decode_bedrock", 200, |_| workload::answer_decode("bedrock")),
+    path("embeddings_decode_base64", 10, |_| workload::embeddings_decode("base64")),
+    path("embeddings_decode_float", 3, |_| workload::embeddings_decode("float")),
+    path("embeddings_encode", 500, |_| workload::embeddings_encode()),
     path("encode_long_openai", 20, |_| workload::encode_long("openai")),
     path("encode_long_anthropic", 20, |_| workload::encode_long("anthropic")),
     path("encode_long_gemini", 20, |_| workload::encode_long("gemini")),

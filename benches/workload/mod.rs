@@ -4,11 +4,14 @@
 mod answers;
 mod requests;
 pub(crate) mod streams;
+mod vectors;
 
 use std::hint::black_box;
 use std::time::Duration;
 use tollgate::cost::{Bill, Budget, CallPlan, CostConfig, CostTracker, Money, Price, Prices};
-use tollgate::internals::{Pool, Recorder, RouteChoice, decode, encode};
+use tollgate::internals::{
+    Pool, Recorder, RouteChoice, decode, decode_embeddings, encode, encode_embeddings,
+};
 use tollgate::route::{Balanced, Fastest, Sticky};
 use tollgate::sse::{ParseError, Parser};
 use tollgate::{ChatRequest, StreamDecoder, StreamEvent, Usage};
@@ -59,8 +62,10 @@ pub(crate) fn stream_decode(provider: &'static str) -> Workload {
     Workload::of_bytes(body.len(), move || {
         let mut decoder = match provider {
             "anthropic" => StreamDecoder::anthropic(),
+            "bedrock" => StreamDecoder::bedrock(),
             "cohere" => StreamDecoder::cohere(),
             "gemini" => StreamDecoder::gemini(),
+            "ollama" => StreamDecoder::ollama(),
             "responses" => StreamDecoder::openai_responses(),
             _ => StreamDecoder::openai_chat(),
         };
@@ -83,6 +88,24 @@ pub(crate) fn answer_decode(provider: &'static str) -> Workload {
     let body = answers::body(provider);
     Workload::of_bytes(body.len(), move || {
         black_box(decode(provider, &body).expect("an answer"));
+    })
+}
+
+/// Decodes the vectors of 32 texts, as base64 or as numbers.
+pub(crate) fn embeddings_decode(form: &'static str) -> Workload {
+    let body = vectors::body(form);
+    Workload::of_bytes(body.len(), move || {
+        let vectors = decode_embeddings(&body, vectors::TEXTS).expect("a vector for each text");
+        assert_eq!(black_box(vectors).len(), vectors::TEXTS * vectors::DIMENSION);
+    })
+}
+
+/// Encodes a request for the vectors of 32 texts.
+pub(crate) fn embeddings_encode() -> Workload {
+    let request = vectors::request();
+    let write = move || encode_embeddings(&request, "some-model").expect("a valid request");
+    Workload::of_bytes(write().len(), move || {
+        black_box(write());
     })
 }
 

@@ -36,8 +36,10 @@ pub(crate) fn pieces() -> impl Iterator<Item = &'static str> {
 pub(crate) fn body(provider: &str) -> Vec<u8> {
     match provider {
         "anthropic" => anthropic(),
+        "bedrock" => return bedrock(),
         "cohere" => cohere(),
         "gemini" => gemini(),
+        "ollama" => ollama(),
         "responses" => responses(),
         _ => openai(),
     }
@@ -150,6 +152,81 @@ fn cohere() -> String {
         r#","delta":{"finish_reason":"COMPLETE","usage":{"billed_units":{"input_tokens":14,"output_tokens":1000},"tokens":{"input_tokens":507,"output_tokens":1000}}}"#,
     );
     body
+}
+
+/// Lines as Ollama's `docs/api.md` has them ("Generate a chat completion").
+fn ollama() -> String {
+    let mut body = String::new();
+    let mut line = |text: &str, rest: &str| {
+        let text = json!(text);
+        writeln!(
+            body,
+            r#"{{"model":"llama3.2","created_at":"2023-08-04T08:52:19.385406455-07:00","message":{{"role":"assistant","content":{text}}},{rest}}}"#
+        )
+        .expect("a text grows");
+    };
+    for piece in pieces() {
+        line(piece, r#""done":false"#);
+    }
+    line(
+        "",
+        r#""done_reason":"stop","done":true,"total_duration":4883583458,"load_duration":1334875,"prompt_eval_count":14,"prompt_eval_duration":342546000,"eval_count":1000,"eval_duration":4535599000"#,
+    );
+    body
+}
+
+/// Events as recorded of `ConverseStream`, with the padding that hides their length.
+fn bedrock() -> Vec<u8> {
+    let mut body = Vec::new();
+    let mut event = |name: &str, payload: &str| body.extend(frame(name, payload));
+    event("messageStart", r#"{"p":"abcdefghijkl","role":"assistant"}"#);
+    for piece in pieces() {
+        let delta = format!(
+            r#"{{"contentBlockIndex":0,"delta":{{"text":{}}},"p":"abcdefghijklmnopqrstu"}}"#,
+            json!(piece)
+        );
+        event("contentBlockDelta", &delta);
+    }
+    event("contentBlockStop", r#"{"contentBlockIndex":0,"p":"abcdefghijklmn"}"#);
+    event("messageStop", r#"{"p":"abcdefghij","stopReason":"end_turn"}"#);
+    event(
+        "metadata",
+        r#"{"metrics":{"latencyMs":1275},"p":"abcdefgh","usage":{"inputTokens":14,"outputTokens":1000,"totalTokens":1014}}"#,
+    );
+    body
+}
+
+/// A frame of an event stream (smithy.io/2.0/aws/amazon-eventstream.html).
+fn frame(event: &str, payload: &str) -> Vec<u8> {
+    let mut headers = Vec::new();
+    for (name, value) in
+        [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")]
+    {
+        headers.push(u8::try_from(name.len()).expect("a short name"));
+        headers.extend_from_slice(name.as_bytes());
+        // A string.
+        headers.push(7);
+        headers.extend(u16::try_from(value.len()).expect("a short value").to_be_bytes());
+        headers.extend_from_slice(value.as_bytes());
+    }
+    let length = |bytes: usize| u32::try_from(bytes).expect("a short frame").to_be_bytes();
+    let mut frame = Vec::new();
+    frame.extend(length(12 + headers.len() + payload.len() + 4));
+    frame.extend(length(headers.len()));
+    frame.extend(crc32(&frame).to_be_bytes());
+    frame.extend(headers);
+    frame.extend_from_slice(payload.as_bytes());
+    frame.extend(crc32(&frame).to_be_bytes());
+    frame
+}
+
+/// CRC-32 of IEEE 802.3, bit by bit.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    })
 }
 
 /// Events as "Streaming events" in OpenAI's API reference has them.
