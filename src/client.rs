@@ -409,7 +409,8 @@ impl Client {
         let (pool, costs) = (transport.pool_stats(), settings.costs.report().into());
         let (now, at) = (Instant::now(), SystemTime::now());
         let recorder = observed.recorder.clone().unwrap_or_else(|| Recorder::new(now));
-        recorder.snapshot(now, at, pool, costs, bucket.left())
+        let snapshot = recorder.snapshot(now, at, pool, costs, bucket.left());
+        MetricsSnapshot { targets: self.targets(), ..snapshot }
     }
 
     /// The state of every target of the client's [routes](ClientBuilder::route), taken at one

@@ -154,12 +154,11 @@ impl RouteChoice {
         let now = Instant::now();
         let target = |at: u32| {
             let target = RoutedTarget::plain(format!("model-{at}"), BreakerConfig::default(), now);
-            let mut ticket = target.state.admit(now).expect("a new target does not rest");
-            ticket.served(now);
+            let mut ticket = target.admit(now).expect("a new target does not rest");
             let whole = Duration::from_millis(u64::from(500 + at * 50));
             let usage = Usage::reported(1_100, 320);
             let answered = Answered::of(&usage, Some(Money::picos(357_000_000)), whole);
-            ticket.answered(&Answered { whole: Some(whole), ..answered }, now);
+            ticket.served_with(&Answered { whole: Some(whole), ..answered }, now);
             drop(ticket);
             target
         };

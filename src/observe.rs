@@ -137,6 +137,11 @@ pub struct Call<'a> {
     pub provider: &'a str,
     /// The requested model; empty if none was named.
     pub model: &'a str,
+    /// The [route](crate::route::Route) that it goes to. Until an attempt begins, `provider` is
+    /// then `route`, and `model` the name of the route.
+    pub route: Option<&'a str>,
+    /// The name of the route's target for the latest attempt.
+    pub target: Option<&'a str>,
     /// `chat`, `text_completion` or `raw`.
     pub operation: &'a str,
     /// The host of the base URL.

@@ -1,6 +1,7 @@
 //! Reports calls to metrics and observers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -12,7 +13,7 @@ use crate::histogram::Histogram;
 use crate::metrics::{self, InFlight, Recorder, Target};
 use crate::observe::{Call, CallEnd, Observers};
 use crate::provider::Provider;
-use crate::routing::Change;
+use crate::routing::{Change, RouteState};
 use crate::tags::Tags;
 
 /// The id of the next call. Unique in the process, because an observer may watch several clients.
@@ -48,12 +49,31 @@ pub(crate) struct ObservedCall {
     id: u64,
     server: Arc<Server>,
     model: String,
+    routed: Option<Routed>,
     operation: &'static str,
     streamed: bool,
     tags: Tags,
     begun: Instant,
     in_flight: Option<InFlight>,
     ended: bool,
+}
+
+/// The route of a call, and its target of the latest attempt.
+struct Routed {
+    route: Arc<RouteState>,
+    target: Option<usize>,
+}
+
+impl Routed {
+    fn target(&self) -> Option<&str> {
+        Some(&self.route.targets.get(self.target?)?.name)
+    }
+}
+
+impl fmt::Debug for Routed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Routed").field(&self.route.name).field(&self.target).finish()
+    }
 }
 
 /// What arrived of an answer, whole or in part.
@@ -96,11 +116,13 @@ impl ObservedCalls {
         Self { recorder, observers }
     }
 
-    /// Reports that a call begins.
+    /// Reports that a call begins, to `route` if it names one.
+    #[expect(clippy::too_many_arguments)]
     pub(crate) fn begin(
         self: &Arc<Self>,
         server: &Arc<Server>,
         model: &str,
+        route: Option<&Arc<RouteState>>,
         operation: &'static str,
         streamed: bool,
         tags: &BTreeMap<String, String>,
@@ -111,6 +133,7 @@ impl ObservedCalls {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             server: Arc::clone(server),
             model: model.to_owned(),
+            routed: route.map(|route| Routed { route: Arc::clone(route), target: None }),
             operation,
             streamed,
             tags: tags.into(),
@@ -131,8 +154,11 @@ impl ObservedCall {
         &self.tags
     }
 
-    /// Goes on to another target. From now on, the call counts as one to that.
-    pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &str) {
+    /// Goes on to the route's target at a place. From now on, the call counts as one to that.
+    pub(crate) fn moved_to(&mut self, server: &Arc<Server>, model: &str, target: usize) {
+        if let Some(routed) = &mut self.routed {
+            routed.target = Some(target);
+        }
         if Arc::ptr_eq(&self.server, server) && self.model == model {
             return;
         }
@@ -233,6 +259,8 @@ impl ObservedCall {
             id: self.id,
             provider: self.server.provider.as_str(),
             model: &self.model,
+            route: self.routed.as_ref().map(|routed| routed.route.name.as_str()),
+            target: self.routed.as_ref().and_then(Routed::target),
             operation: self.operation,
             server_address: &self.server.address,
             server_port: self.server.port,

@@ -7,6 +7,6 @@
 pub use crate::catalogue::{Capabilities, ModelStatus};
 pub use crate::config::{Route, RouteTarget};
 pub use crate::routing::{
-    Balanced, BreakerConfig, Candidate, Cheapest, Failover, Fastest, RestReason, RouteTrace,
-    RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace, Weighted,
+    Balanced, BreakerConfig, BreakerState, Candidate, Cheapest, Failover, Fastest, RestReason,
+    RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace, Weighted,
 };

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::costs;
+use support::routes::{Servers, touchy};
 use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::MetricsObserver;
@@ -209,4 +210,27 @@ fn models_beyond_the_bound_share_a_series() {
     let calls = "tollgate.client.calls";
     same(&[records.sum(calls, &["tollgate.outcome=refused"])], &[230.0]);
     same(&[records.sum(calls, &["gen_ai.request.model=(other)"])], &[30.0]);
+}
+
+#[test]
+fn a_call_to_a_route_leaves_no_call_in_flight_and_counts_its_targets() {
+    let servers = Servers::start();
+    let records = Records::default();
+    metrics::with_local_recorder(&records, || {
+        let client = servers
+            .builder(|route| route.breaker(touchy()))
+            .observer(MetricsObserver::new())
+            .build()
+            .unwrap();
+        servers.0[0].reply(Reply::error(500, "no", "not now"));
+        client.chat("hi").unwrap();
+    });
+    let of_route = ["gen_ai.provider.name=route", "gen_ai.request.model=all"];
+    assert_eq!(records.of("tollgate.client.in_flight", &of_route), [1.0, -1.0]);
+    assert_eq!(records.of("tollgate.client.in_flight", &[]).len(), 2);
+    same(&[records.sum("tollgate.client.calls", &["gen_ai.provider.name=anthropic"])], &[1.0]);
+    let first = ["tollgate.route=all", "tollgate.target=openai/gpt-4o-mini"];
+    same(&[records.sum("tollgate.target.failovers", &first)], &[1.0]);
+    let rests = [first[0], first[1], "tollgate.reason=failures"];
+    same(&[records.sum("tollgate.target.rests", &rests)], &[1.0]);
 }

@@ -8,6 +8,7 @@ use std::fmt::{Debug, Write as _};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::costs;
+use support::routes::{Servers, touchy};
 use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::TracingObserver;
@@ -408,4 +409,35 @@ fn a_finished_call_leaves_nothing_behind() {
         drop(stream);
         assert!(format!("{observer:?}").contains("open: 0"), "{observer:?}");
     });
+}
+
+#[test]
+fn spans_and_events_name_the_route_and_its_targets() {
+    let servers = Servers::start();
+    servers.0[0].reply(Reply::error(500, "no", "not now"));
+    let (spans, events) = Collector::run_at(Level::INFO, || {
+        let builder = servers.builder(|route| route.breaker(touchy()));
+        builder.observer(TracingObserver::new()).build().unwrap().chat("hi").unwrap();
+    });
+    let [call, first, second] = &spans[..] else { panic!("{spans:#?}") };
+    call.has(&[
+        ("otel.name", "chat all"),
+        ("tollgate.route", "all"),
+        ("tollgate.target", "anthropic/claude-haiku-4-5"),
+        ("gen_ai.provider.name", "anthropic"),
+        ("server.address", "127.0.0.1"),
+    ]);
+    for (attempt, name, provider) in [
+        (first, "openai/gpt-4o-mini", "openai"),
+        (second, "anthropic/claude-haiku-4-5", "anthropic"),
+    ] {
+        attempt.has(&[("tollgate.target", name), ("gen_ai.provider.name", provider)]);
+    }
+    let [rests, failed_over] = &events[..] else { panic!("{events:#?}") };
+    let of = [("tollgate.route", "all"), ("tollgate.target", "openai/gpt-4o-mini")];
+    rests.has(&of);
+    rests.has(&[("tollgate.reason", "failures")]);
+    failed_over.has(&of);
+    failed_over.has(&[("error.type", "server")]);
+    assert_eq!(shown(&events), [("target rests", Some(2)), ("failed over", Some(1))]);
 }

@@ -287,7 +287,8 @@ where
             return Err(Error::new(ErrorKind::Protocol, "an attempt without a choice"));
         };
         let endpoint = &prepared.target.endpoint;
-        self.observed.moved_to(&endpoint.server, &prepared.target.model);
+        let at = self.walk.current();
+        self.observed.moved_to(&endpoint.server, &prepared.target.model, at);
         self.observed.attempt_begun(retries);
         let begun = Instant::now();
         let limits = self.limits.of_attempt_at(self.options, &endpoint.settings.timeouts);

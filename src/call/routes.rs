@@ -63,13 +63,10 @@ impl Routes {
                     None => new(),
                 };
                 let capabilities = set.capabilities.or(known(&target, settings));
-                routed.push(RoutedTarget {
-                    weight: set.weight,
-                    region: set.region,
-                    enabled: set.enabled,
-                    capabilities,
-                    ..RoutedTarget::new(target.name, state)
-                });
+                let mut one = RoutedTarget::new(target.name, state);
+                (one.weight, one.region) = (set.weight, set.region);
+                (one.enabled, one.capabilities) = (set.enabled, capabilities);
+                routed.push(one);
                 let own = target.settings;
                 let own = own.map(|own| Endpoint::new(own, settings, transport)).transpose()?;
                 let has_own = own.is_some();

@@ -26,7 +26,7 @@ use crate::config::Timeouts;
 use crate::error::{Attempt, Error};
 use crate::observed::{Ended, ObservedCall, Server};
 use crate::retry::{Retrier, Tried};
-use crate::routing::{LazyTrace, Ticket};
+use crate::routing::{LazyTrace, RouteState, Ticket};
 use crate::wire::Delivery;
 
 /// The answer of a call, and the target that gave it.
@@ -66,7 +66,9 @@ pub(super) fn run<O: Operation, T: Measurable>(
     let (server, model) = destination.names(caller, &options);
     let name = operation.name(destination.target());
     let streamed = operation.delivery() == Delivery::Stream;
-    let mut observed = caller.observed.begin(&server, model, name, streamed, options.tags, begun);
+    let route = destination.route();
+    let mut observed =
+        caller.observed.begin(&server, model, route, name, streamed, options.tags, begun);
     let call = Begun { caller, operation, options: &options, at: begun };
     let ran = match destination {
         Destination::Target(target) => one_target::run(&call, target, attempt, &observed),
@@ -104,6 +106,13 @@ impl<'a> Destination<'a> {
         match self {
             Self::Target(target) => Some(target),
             Self::Route(_) | Self::Nowhere(_) => None,
+        }
+    }
+
+    fn route(&self) -> Option<&Arc<RouteState>> {
+        match self {
+            Self::Route(route) => Some(&route.state),
+            Self::Target(_) | Self::Nowhere(_) => None,
         }
     }
 

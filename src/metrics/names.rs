@@ -37,7 +37,8 @@ pub(crate) const SERVER_PORT: &str = "server.port";
 /// [`ErrorKind::as_str`](crate::ErrorKind::as_str).
 pub(crate) const ERROR_TYPE: &str = "error.type";
 
-/// How a call ended: `answered`, `failed`, `cancelled` or `refused`.
+/// How a call ended: `answered`, `failed`, `cancelled` or `refused`. For an attempt at a target of a
+/// route: `answered`, `failed`, or `excused` if the target is not to blame for the failure.
 pub(crate) const OUTCOME: &str = "tollgate.outcome";
 /// Disjoint classes of tokens, which add up: `input` that was neither read from nor written to a
 /// cache, `cached_input`, `cache_write`, `output` without reasoning, `reasoning`.
@@ -50,8 +51,12 @@ pub(crate) const WAIT: &str = "tollgate.wait";
 pub(crate) const REASON: &str = "tollgate.reason";
 /// An origin of the pool, such as `https://api.openai.com:443`.
 pub(crate) const ORIGIN: &str = "tollgate.origin";
-/// What a connection does: `active`, `opening` or `idle`.
+/// What a connection does: `active`, `opening` or `idle`. For a target's breaker: `closed`, `open`
+/// or `half_open`.
 pub(crate) const STATE: &str = "tollgate.state";
+pub(crate) const ROUTE: &str = "tollgate.route";
+/// The name of a target in its route.
+pub(crate) const TARGET: &str = "tollgate.target";
 pub(crate) const BUDGET: &str = "tollgate.budget";
 pub(crate) const ACCOUNT: &str = "tollgate.account";
 pub(crate) const WINDOW: &str = "tollgate.window";
@@ -214,6 +219,25 @@ metrics! {
     RETRIES_LEFT = "tollgate.client.retries_left", Gauge, Count("{attempt}"),
         "Retries left in the retry budget.";
     UPTIME = "tollgate.client.uptime", Gauge, Seconds, "Time since the client was built.";
+
+    TARGET_ATTEMPTS = "tollgate.target.attempts", Counter, Count("{attempt}"),
+        "Attempts at a target of a route, by outcome.";
+    TARGET_FAILURES = "tollgate.target.failures", Counter, Count("{attempt}"),
+        "Attempts at a target of a route that failed, by error.";
+    TARGET_FAILOVERS = "tollgate.target.failovers", Counter, Count("{call}"),
+        "Times that a call went on from a target to another.";
+    TARGET_RESTS = "tollgate.target.rests", Counter, Count("{rest}"),
+        "Times that a target began to rest, by reason.";
+    TARGET_BREAKER = "tollgate.target.breaker", Gauge, Count("{target}"),
+        "1 for the state that a target's breaker is in, 0 for the others.";
+    TARGET_IN_FLIGHT = "tollgate.target.in_flight", Gauge, Count("{attempt}"),
+        "Attempts in progress at a target of a route.";
+    TARGET_DURATION = "tollgate.target.duration", Histogram(SECONDS), Seconds,
+        "Duration of answered attempts at a target of a route, without streams.";
+    TARGET_FIRST_CHUNK = "tollgate.target.time_to_first_chunk", Histogram(SECONDS), Seconds,
+        "Time from sending a request to a target to the first event of the stream.";
+    TARGET_COST = "tollgate.target.cost", Counter, Dollars,
+        "Cost of the answers of a target of a route, in US dollars.";
 
     POOL_CONNECTIONS = "tollgate.pool.connections", Gauge, Count("{connection}"),
         "Connections, by state.";

@@ -5,12 +5,14 @@ use std::fmt::{Display, Write as _};
 use super::names::{self, Kind, Metric, Unit, label};
 use super::snapshot::{MetricsSnapshot, ModelStats};
 use super::table;
+use super::target::bounded;
 use crate::cost::BudgetStatus;
 use crate::histogram::{Histogram, Measure};
 use crate::pool::OriginStats;
+use crate::routing::{BreakerState, TargetStatus};
 use crate::unseen::is_unseen;
 
-/// How many budget accounts are shown, and how many origins of the pool.
+/// How many budget accounts are shown, how many origins of the pool, and how many targets of routes.
 const MOST: usize = 100;
 
 impl MetricsSnapshot {
@@ -20,9 +22,9 @@ impl MetricsSnapshot {
     ///
     /// Names and labels follow OpenTelemetry's GenAI conventions where these define any, and
     /// otherwise begin with `tollgate`. Bucket bounds are fixed; a value up to 3.2 % above a bound
-    /// may be counted as within it. Labels have a bounded number of values: at most 201 models,
-    /// and the 100 budget accounts with the largest share spent. Control characters in them are
-    /// escaped (`\u{1b}`).
+    /// may be counted as within it. Labels have a bounded number of values: at most 201 models, the
+    /// first 100 targets of routes, and the 100 budget accounts with the largest share spent.
+    /// Control characters in them are escaped (`\u{1b}`).
     pub fn prometheus(&self) -> String {
         self.exposition(false)
     }
@@ -40,6 +42,9 @@ impl MetricsSnapshot {
             self.by_model.iter().map(|model| (of_model(model), model)).collect();
         operations(&mut page, &models);
         ours(&mut page, &models);
+        let targets: Vec<(Labels, &TargetStatus)> =
+            self.targets.iter().take(MOST).map(|target| (of_target(target), target)).collect();
+        routed(&mut page, &targets);
         page.one(&names::RETRIES_LEFT, &self.retries_left);
         page.one(&names::UPTIME, &self.uptime.as_secs_f64());
         let origins: Vec<(Labels, &OriginStats)> = (self.pool.origins.iter())
@@ -151,6 +156,50 @@ fn ours(page: &mut Page, models: &[(Labels, &ModelStats)]) {
     page.counts(&names::UNPRICED, models, |model, count| count(&[], model.total.unpriced));
 }
 
+/// The targets of routes.
+fn routed(page: &mut Page, targets: &[(Labels, &TargetStatus)]) {
+    page.counts(&names::TARGET_ATTEMPTS, targets, |target, count| {
+        for (outcome, attempts) in [
+            ("answered", target.answered),
+            ("failed", target.failed),
+            ("excused", target.excused()),
+        ] {
+            count(&[(names::OUTCOME, outcome)], attempts);
+        }
+    });
+    page.counts(&names::TARGET_FAILURES, targets, |target, count| {
+        for (kind, attempts) in &target.failures {
+            count(&[(names::ERROR_TYPE, kind.as_str())], *attempts);
+        }
+    });
+    page.counts(&names::TARGET_FAILOVERS, targets, |target, count| count(&[], target.failovers));
+    page.counts(&names::TARGET_RESTS, targets, |target, count| {
+        for (reason, rests) in &target.rested {
+            count(&[(names::REASON, reason.as_str())], *rests);
+        }
+    });
+    page.counts(&names::TARGET_BREAKER, targets, |target, count| {
+        for state in BreakerState::ALL {
+            count(&[(names::STATE, state.as_str())], u64::from(target.breaker == state));
+        }
+    });
+    page.counts(&names::TARGET_IN_FLIGHT, targets, |target, count| {
+        count(&[], target.in_flight.into());
+    });
+    let mut family = page.family(&names::TARGET_DURATION);
+    for (labels, target) in targets {
+        family.histogram(labels, &target.latencies, None);
+    }
+    let mut family = page.family(&names::TARGET_FIRST_CHUNK);
+    for (labels, target) in targets {
+        family.histogram(labels, &target.first_tokens, None);
+    }
+    let mut family = page.family(&names::TARGET_COST);
+    for (labels, target) in targets {
+        family.value(labels, &target.cost.as_dollars());
+    }
+}
+
 fn pool(page: &mut Page, origins: &[(Labels, &OriginStats)]) {
     page.counts(&names::POOL_CONNECTIONS, origins, |origin, count| {
         for (state, connections) in
@@ -234,6 +283,14 @@ fn of_model(model: &ModelStats) -> Labels {
     labels
         .with(names::SERVER_ADDRESS, &model.server_address)
         .with(names::SERVER_PORT, &model.server_port.to_string())
+}
+
+fn of_target(target: &TargetStatus) -> Labels {
+    Labels::default()
+        .with(names::ROUTE, bounded(&target.route))
+        .with(names::TARGET, bounded(&target.name))
+        .with(names::PROVIDER, bounded(&target.provider))
+        .with(names::REQUEST_MODEL, bounded(&target.model))
 }
 
 /// Labels in their written form, without the braces.

@@ -158,6 +158,7 @@ impl Recorder {
             total: read.total,
             windows: read.windows,
             by_model: read.models,
+            targets: Vec::new(),
             pool,
             costs,
             retries_left,

@@ -8,6 +8,7 @@ use super::sample::CallSample;
 use super::stats::Stats;
 use crate::cost::{BudgetStatus, CostReport, Tally};
 use crate::pool::PoolStats;
+use crate::routing::TargetStatus;
 use crate::time::rfc3339;
 
 /// What the calls of a client and all its clones did, at one moment.
@@ -33,6 +34,10 @@ pub struct MetricsSnapshot {
     pub windows: Windows,
     /// By provider and requested model: the one with the most calls first, `(other)` last.
     pub by_model: Vec<ModelStats>,
+    /// The targets of the client's [routes](crate::route::Route), as
+    /// [`Client::targets`](crate::Client::targets) returns them.
+    #[serde(default)]
+    pub targets: Vec<TargetStatus>,
     /// The connections.
     pub pool: PoolStats,
     /// Costs and budgets.

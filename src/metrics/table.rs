@@ -8,6 +8,7 @@ use super::stats::Stats;
 use crate::cost::{BudgetStatus, Money};
 use crate::display::{self, counted};
 use crate::histogram::Histogram;
+use crate::routing::TargetStatus;
 use crate::time::rfc3339;
 
 /// How many models are shown, and how many calls and budgets.
@@ -38,6 +39,7 @@ impl fmt::Display for MetricsSnapshot {
             }
             left_out(f, self.by_model.len().saturating_sub(models))?;
         }
+        targets(f, &self.targets, models)?;
         errors(f, &self.total)?;
         samples(f, "Recent failures (UTC)", &self.failed, few, all)?;
         samples(f, "Slowest in 15 minutes (UTC)", &self.slowest, few, all)?;
@@ -164,6 +166,33 @@ fn cost(amount: Money) -> String {
         _ => 4,
     };
     display::money_to(amount, digits)
+}
+
+/// The targets of routes.
+fn targets(f: &mut fmt::Formatter<'_>, targets: &[TargetStatus], most: usize) -> fmt::Result {
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let title = display::name_in("Target of a route", NAME);
+    let [state, tried, failed, moved, money] = ["Breaker", "Tried", "Failed", "Moved on", "Cost"];
+    let [p50, p99] = ["p50", "p99"];
+    writeln!(
+        f,
+        "\n{title} {state:<9} {tried:>7} {failed:>7} {moved:>8} {p50:>6} {p99:>6} {money:>8}"
+    )?;
+    for target in targets.iter().take(most) {
+        let state = if target.enabled { target.breaker.as_str() } else { "disabled" };
+        let tried = target.answered.saturating_add(target.failed).saturating_add(target.excused());
+        let [tried, failed, moved] = [tried, target.failed, target.failovers].map(display::tokens);
+        let [p50, p99] = [0.5, 0.99].map(|share| quantile(&target.latencies, share));
+        let money = if target.cost.is_zero() { "-".to_owned() } else { cost(target.cost) };
+        writeln!(
+            f,
+            "{} {state:<9} {tried:>7} {failed:>7} {moved:>8} {p50:>6} {p99:>6} {money:>8}",
+            display::name_in(&target.name, NAME),
+        )?;
+    }
+    left_out(f, targets.len().saturating_sub(most))
 }
 
 /// The calls that were not answered, by error.

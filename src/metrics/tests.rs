@@ -1,6 +1,7 @@
 //! Tests of the recorder as a whole: many threads, virtual time, bounds.
 
 mod example;
+mod targets;
 mod windows;
 
 use std::collections::BTreeMap;

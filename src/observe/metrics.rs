@@ -10,6 +10,7 @@ use crate::cost::BudgetAlert;
 use crate::error::{Attempt, Decision};
 use crate::metrics::names::{self, Kind, Metric, Unit};
 use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
+use crate::routing::RestReason;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -41,10 +42,13 @@ const NONE: &str = "(none)";
 /// | `tollgate.client.retry_waits` | `tollgate.wait` |
 /// | `tollgate.client.given_up` | `tollgate.reason` |
 /// | `tollgate.client.tokens` | `tollgate.token.class` |
+/// | `tollgate.target.failovers` | `tollgate.route`, `tollgate.target` alone |
+/// | `tollgate.target.rests` | the same, and `tollgate.reason` |
 /// | `tollgate.pool.opened`, `.reused`, `.closed` | `tollgate.origin` alone |
 /// | `tollgate.budget.alerts` | `tollgate.budget`, `tollgate.budget.threshold` alone |
 ///
-/// The gauge `tollgate.client.in_flight` has the calls in progress. All metrics of calls also have
+/// The gauge `tollgate.client.in_flight` has the calls in progress; those to a route have `route` as
+/// their provider there, and the route's name as their model. All metrics of calls also have
 /// the labels provider, requested model, operation, and host and port of the server.
 ///
 /// Every label has a bounded number of values: the first 200 models, and the first 200 values of a
@@ -100,6 +104,21 @@ impl MetricsObserver {
         self
     }
 
+    /// The labels of a call as it began. One to a route has no target yet, and what is counted up
+    /// must be counted down under the same labels.
+    fn of_begun_call(&self, call: &Call<'_>) -> Labels {
+        match call.route {
+            None => self.of_call(call),
+            Some(route) => self.of_call(&Call {
+                provider: "route",
+                model: route,
+                server_address: "",
+                server_port: 0,
+                ..*call
+            }),
+        }
+    }
+
     /// The labels of everything recorded about a call.
     fn of_call(&self, call: &Call<'_>) -> Labels {
         let mut labels = Labels(Vec::with_capacity(8 + self.tags.len()))
@@ -124,12 +143,12 @@ impl Default for MetricsObserver {
 
 impl Observer for MetricsObserver {
     fn call_begun(&self, call: &Call<'_>) {
-        metrics::gauge!(names::IN_FLIGHT.name, self.of_call(call).0).increment(1.0);
+        metrics::gauge!(names::IN_FLIGHT.name, self.of_begun_call(call).0).increment(1.0);
     }
 
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
         let labels = self.of_call(call);
-        metrics::gauge!(names::IN_FLIGHT.name, labels.0.clone()).decrement(1.0);
+        metrics::gauge!(names::IN_FLIGHT.name, self.of_begun_call(call).0).decrement(1.0);
         let outcome = Ending::of(end.error, end.attempts).as_str();
         count(&names::CALLS, labels.and(names::OUTCOME, outcome), 1);
         match end.error {
@@ -167,6 +186,17 @@ impl Observer for MetricsObserver {
 
     fn connection_closed(&self, origin: &str) {
         count(&names::POOL_CLOSED, of_origin(origin), 1);
+    }
+
+    fn failed_over(&self, call: &Call<'_>, _: &Attempt) {
+        if let (Some(route), Some(target)) = (call.route, call.target) {
+            count(&names::TARGET_FAILOVERS, of_target(route, target), 1);
+        }
+    }
+
+    fn target_rested(&self, route: &str, target: &str, reason: RestReason, _: Duration) {
+        let labels = of_target(route, target).with(names::REASON, reason.as_str());
+        count(&names::TARGET_RESTS, labels, 1);
     }
 
     fn budget_alert(&self, alert: &BudgetAlert) {
@@ -258,6 +288,10 @@ impl Labels {
     }
 }
 
+fn of_target(route: &str, target: &str) -> Labels {
+    Labels::default().with(names::ROUTE, bounded(route)).with(names::TARGET, bounded(target))
+}
+
 fn of_origin(origin: &str) -> Labels {
     Labels::default().with(names::ORIGIN, origin)
 }
@@ -286,6 +320,8 @@ const DESCRIBED: &[Metric] = &[
     names::GIVEN_UP,
     names::TOKENS_USED,
     names::UNPRICED,
+    names::TARGET_FAILOVERS,
+    names::TARGET_RESTS,
     names::POOL_OPENED,
     names::POOL_REUSED,
     names::POOL_CLOSED,

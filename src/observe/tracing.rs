@@ -16,6 +16,7 @@ use crate::cost::BudgetAlert;
 use crate::error::{Attempt, Wait};
 use crate::metrics::Ending;
 use crate::metrics::names::{self, span};
+use crate::routing::RestReason;
 use crate::sync::Lock;
 use crate::sync::ordered::Mutex;
 
@@ -31,6 +32,8 @@ use crate::sync::ordered::Mutex;
 /// - `call` has at its start `otel.name`, `otel.kind`, `gen_ai.operation.name`,
 ///   `gen_ai.provider.name`, `gen_ai.request.model`, `gen_ai.request.stream` (for streams),
 ///   `server.address`, `server.port`;
+/// - a call to a [route](crate::route::Route) has `tollgate.route` at its start, with the route as
+///   its model; at its end `tollgate.target`, the provider and the server of the latest attempt;
 /// - at its end `tollgate.outcome`, `tollgate.attempts`, `tollgate.cost` (in US dollars),
 ///   `tollgate.request_id`, `gen_ai.response.model`, `gen_ai.response.id`,
 ///   `gen_ai.response.finish_reasons`, `gen_ai.response.time_to_first_chunk`,
@@ -38,9 +41,10 @@ use crate::sync::ordered::Mutex;
 ///   cached or spent on reasoning;
 /// - if it failed, `error.type` (the [`ErrorKind`](crate::ErrorKind)), `tollgate.phase` and,
 ///   unless the caller cancelled it, `otel.status_code`;
-/// - `attempt` has `http.request.resend_count` from the second one on, `tollgate.resent` if its
-///   request was [sent twice](Attempt::resent), and if it failed, `error.type`,
-///   `tollgate.phase`, `http.response.status_code` and `tollgate.request_id`.
+/// - `attempt` has, on a route, `tollgate.target`, `gen_ai.provider.name` and
+///   `gen_ai.request.model`; `http.request.resend_count` from the second one on,
+///   `tollgate.resent` if its request was [sent twice](Attempt::resent), and if it failed,
+///   `error.type`, `tollgate.phase`, `http.response.status_code` and `tollgate.request_id`.
 ///
 /// Each call also emits one event at its end, for programs that only print a log: at `DEBUG` if
 /// it was answered or cancelled, at `WARN` if it failed or a budget refused it. Its fields are
@@ -50,10 +54,11 @@ use crate::sync::ordered::Mutex;
 /// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints all
 /// of them.
 ///
-/// The other events are a retry (`INFO`), the first token (`DEBUG`), a connection that was opened
-/// or closed (`DEBUG`) or leased (`TRACE`), and a budget alert (`WARN`). The target of all is
-/// `tollgate`. Events of a connection are in the span of the attempt that needed it, unless a
-/// thread of the client opened or closed it. Durations are in seconds.
+/// The other events are a retry (`INFO`), a call that goes on to another target (`INFO`), a target
+/// that starts to rest (`WARN`) or has returned (`INFO`), the first token (`DEBUG`), a connection
+/// that was opened or closed (`DEBUG`) or leased (`TRACE`), and a budget alert (`WARN`). The target
+/// of all is `tollgate`. Events of a connection are in the span of the attempt that needed it,
+/// unless a thread of the client opened or closed it. Durations are in seconds.
 ///
 /// Nothing contains prompts, answers or the key. Data that may identify a customer or quote a
 /// request is only recorded on request: [tags](Self::tag), [accounts](Self::accounts) and
@@ -176,12 +181,15 @@ impl Observer for TracingObserver {
             { span::KIND } = "client",
             { span::STATUS } = Empty,
             { names::OPERATION } = call.operation,
-            { names::PROVIDER } = call.provider,
+            // A route has none until it has chosen a target.
+            { names::PROVIDER } = Some(call.provider).filter(|_| call.route.is_none()),
+            { names::ROUTE } = call.route,
             { names::REQUEST_MODEL } = Some(call.model).filter(|model| !model.is_empty()),
             { span::REQUEST_STREAM } = Some(true).filter(|_| call.streamed),
-            { names::SERVER_ADDRESS } = call.server_address,
-            { names::SERVER_PORT } = call.server_port,
+            { names::SERVER_ADDRESS } = Some(call.server_address).filter(|_| call.route.is_none()),
+            { names::SERVER_PORT } = Some(call.server_port).filter(|_| call.route.is_none()),
             { span::TAGS } = self.tags_of(call),
+            { names::TARGET } = Empty,
             { names::RESPONSE_MODEL } = Empty,
             { span::RESPONSE_ID } = Empty,
             { span::FINISH_REASONS } = Empty,
@@ -213,6 +221,9 @@ impl Observer for TracingObserver {
             Level::INFO,
             "attempt",
             { span::RESEND_COUNT } = Some(number).filter(|number| *number > 0),
+            { names::TARGET } = call.target,
+            { names::PROVIDER } = call.target.map(|_| call.provider),
+            { names::REQUEST_MODEL } = call.target.map(|_| call.model),
             { names::ERROR_TYPE } = Empty,
             { span::ERROR_MESSAGE } = Empty,
             { names::PHASE } = Empty,
@@ -318,6 +329,7 @@ impl Observer for TracingObserver {
         ended.in_scope(|| outcome::record(call, end, self.messages));
         ended
             .record(names::RESPONSE_MODEL, end.response_model)
+            .record(names::TARGET, call.target)
             .record(span::RESPONSE_ID, end.response_id)
             .record(span::REQUEST_ID, end.request_id)
             .record(
@@ -340,6 +352,12 @@ impl Observer for TracingObserver {
                 .record(span::OUTPUT_TOKENS, usage.completion_tokens)
                 .record(span::REASONING_TOKENS, usage.reasoning_tokens);
         }
+        if call.target.is_some() {
+            ended
+                .record(names::PROVIDER, call.provider)
+                .record(names::SERVER_ADDRESS, call.server_address)
+                .record(names::SERVER_PORT, call.server_port);
+        }
         let Some(error) = end.error else { return };
         ended
             .record(names::ERROR_TYPE, error.kind().as_str())
@@ -350,6 +368,49 @@ impl Observer for TracingObserver {
         if self.messages {
             ended.record(span::ERROR_MESSAGE, error.message());
         }
+    }
+
+    fn failed_over(&self, call: &Call<'_>, attempt: &Attempt) {
+        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::INFO,
+            {
+                { names::ROUTE } = call.route,
+                { names::TARGET } = call.target,
+                { names::ERROR_TYPE } =
+                    attempt.failure.as_ref().map(|failure| failure.kind.as_str())
+            },
+            "failed over"
+        );
+    }
+
+    fn target_rested(&self, route: &str, target: &str, reason: RestReason, rest: Duration) {
+        self.in_attempt(|| {
+            event!(
+                target: span::TARGET,
+                Level::WARN,
+                {
+                    { names::ROUTE } = route,
+                    { names::TARGET } = target,
+                    { names::REASON } = reason.as_str(),
+                    { span::DURATION } = rest.as_secs_f64()
+                },
+                "target rests"
+            );
+        });
+    }
+
+    fn target_returned(&self, route: &str, target: &str) {
+        self.in_attempt(|| {
+            event!(
+                target: span::TARGET,
+                Level::INFO,
+                { { names::ROUTE } = route, { names::TARGET } = target },
+                "target returned"
+            );
+        });
     }
 
     fn budget_alert(&self, alert: &BudgetAlert) {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use super::BreakerConfig;
 use super::window::{Sum, Window};
+use super::{BreakerConfig, BreakerState};
 
 /// How an attempt at a target ended, as far as its health goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) enum Outcome {
 }
 
 /// Why a target rests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RestReason {
@@ -33,6 +33,17 @@ pub enum RestReason {
     RateLimit,
     /// Its key is refused, or its quota is used up.
     Unusable,
+}
+
+impl RestReason {
+    /// Its name in metrics: `failures`, `rate_limit` or `unusable`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failures => "failures",
+            Self::RateLimit => "rate_limit",
+            Self::Unusable => "unusable",
+        }
+    }
 }
 
 impl fmt::Display for RestReason {
@@ -131,6 +142,15 @@ impl Breaker {
         }
     }
 
+    /// Returns its state at this time.
+    pub(crate) fn state(&self, now: Instant) -> BreakerState {
+        match self.state {
+            State::Closed { .. } => BreakerState::Closed,
+            State::Open { until, .. } if now < until => BreakerState::Open,
+            State::Open { .. } => BreakerState::HalfOpen,
+        }
+    }
+
     /// Lets a call through, if the target does not rest. After a rest, only one at a time.
     pub(crate) fn admit(&mut self, now: Instant) -> Option<Permit> {
         if !self.is_ready(now) {
@@ -223,7 +243,9 @@ impl Breaker {
         }
     }
 
-    /// Rests at least this long from now. A rest that lasts longer already stays.
+    /// Rests at least this long from now. A rest that lasts longer already stays. If the target
+    /// rests already for the same reason, the rest gets longer, which is no change to report: the
+    /// calls that were under way when it reached its limit all say so.
     fn rest_for(
         &mut self,
         wait: Duration,
@@ -236,6 +258,10 @@ impl Breaker {
         match self.state {
             State::Open { until: already, .. } if already >= until => {
                 self.end_probe(permit, current);
+                None
+            }
+            State::Open { until: already, rest, .. } if already > now && rest == why => {
+                self.open(wait, why, now);
                 None
             }
             _ => Some(self.open(wait, why, now)),
@@ -369,6 +395,23 @@ mod tests {
             breaker.settle(probe, Outcome::Served, now + SECOND * 5),
             Some(Change::Returned)
         );
+    }
+
+    #[test]
+    fn calls_under_way_that_meet_the_same_limit_are_one_rest() {
+        let (mut breaker, now) = breaker();
+        let [first, second, third, late] = [0; 4].map(|_| breaker.admit(now).unwrap());
+        let limited = Outcome::Limited(SECOND * 40);
+        assert!(breaker.settle(first, limited, now).is_some());
+        assert_eq!(breaker.settle(second, limited, now + SECOND), None, "a second longer");
+        assert_eq!(breaker.rests(), Some((now + SECOND * 41, RestReason::RateLimit)));
+        let unusable = Change::Rested { rest: SECOND * 300, reason: RestReason::Unusable };
+        assert_eq!(breaker.settle(third, Outcome::Unusable, now + SECOND), Some(unusable));
+        // When the rest is over, the next one is another.
+        let over = now + SECOND * 400;
+        assert_eq!(breaker.state(over), BreakerState::HalfOpen);
+        let rested = Change::Rested { rest: SECOND * 40, reason: RestReason::RateLimit };
+        assert_eq!(breaker.settle(late, limited, over), Some(rested));
     }
 
     #[test]

@@ -27,10 +27,6 @@ pub(crate) struct Health {
     costs: Window<Mean>,
     /// Calls in progress.
     pub(crate) in_flight: u32,
-    /// Attempts that were answered, since the start.
-    pub(crate) answered: u64,
-    /// Attempts that failed, since the start.
-    pub(crate) failed: u64,
 }
 
 /// What an answer showed.
@@ -97,8 +93,6 @@ impl Health {
             cached: window(),
             costs: window(),
             in_flight: 0,
-            answered: 0,
-            failed: 0,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod breaker;
 mod config;
+mod counts;
 mod ewma;
 mod failover;
 mod health;
@@ -28,7 +29,7 @@ pub use config::BreakerConfig;
 pub(crate) use failover::Rules;
 pub(crate) use health::Answered;
 pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
-pub use status::TargetStatus;
+pub use status::{BreakerState, TargetStatus};
 pub use strategy::{
     Balanced, Candidate, Cheapest, Failover, Fastest, RoutedCall, Sticky, Strategy, Weighted,
 };

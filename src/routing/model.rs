@@ -31,7 +31,7 @@ fn broken() -> Error {
 
 /// Lets the first target rest, and returns the time at which it may be probed.
 fn rest(route: &RouteState, now: Instant) -> Instant {
-    let mut ticket = route.targets[0].state.admit(now).expect("it does not rest yet");
+    let mut ticket = route.targets[0].admit(now).expect("it does not rest yet");
     ticket.failed(&broken(), SECOND, false, now);
     now + SECOND * 5
 }
@@ -40,9 +40,9 @@ fn rest(route: &RouteState, now: Instant) -> Instant {
 fn at_rest(route: &RouteState) -> (u64, u64) {
     let health = |at: usize| {
         route.targets[at].state.with(|guarded| {
-            let health = &guarded.health;
-            assert_eq!(health.in_flight, 0);
-            (health.answered, health.failed)
+            let counts = &guarded.counts[0];
+            assert_eq!((guarded.health.in_flight, counts.in_flight), (0, 0));
+            (counts.answered, counts.failed)
         })
     };
     let all = (0..route.targets.len()).map(health);
@@ -59,7 +59,7 @@ fn one_call_at_a_time_probes_a_target_that_rests() {
         let probe = {
             let route = Arc::clone(&route);
             move || {
-                let Some(mut ticket) = route.targets[0].state.admit(after) else { return 0 };
+                let Some(mut ticket) = route.targets[0].admit(after) else { return 0 };
                 assert_eq!(probes.fetch_add(1, Ordering::Relaxed), 0, "two at a time");
                 probes.fetch_sub(1, Ordering::Relaxed);
                 // It fails, so the target rests again, and admits nobody now.
@@ -85,12 +85,12 @@ fn a_probe_that_says_nothing_frees_its_place() {
         let other = {
             let route = Arc::clone(&route);
             // As after a panic: without an outcome.
-            thread::spawn(move || drop(route.targets[0].state.admit(after)))
+            thread::spawn(move || drop(route.targets[0].admit(after)))
         };
-        drop(route.targets[0].state.admit(after));
+        drop(route.targets[0].admit(after));
         other.join().unwrap();
         assert_eq!(at_rest(&route), (0, 1));
-        let mut ticket = route.targets[0].state.admit(after).expect("a place for a probe");
+        let mut ticket = route.targets[0].admit(after).expect("a place for a probe");
         assert!(ticket.served(after).is_some(), "the target returns");
     });
 }
@@ -100,11 +100,11 @@ fn a_success_that_began_before_a_rest_does_not_end_it() {
     loom::model(|| {
         let now = Instant::now();
         let route = route(1, now);
-        let mut early = route.targets[0].state.admit(now).unwrap();
+        let mut early = route.targets[0].admit(now).unwrap();
         let failing = {
             let route = Arc::clone(&route);
             thread::spawn(move || {
-                if let Some(mut ticket) = route.targets[0].state.admit(now) {
+                if let Some(mut ticket) = route.targets[0].admit(now) {
                     ticket.failed(&broken(), SECOND, false, now);
                 }
             })
@@ -157,7 +157,7 @@ fn the_longest_of_two_rests_counts() {
             let error = Error::new(ErrorKind::RateLimited, "slow down").with_status(429);
             error.with_retry_hints(Some(SECOND * seconds), None)
         };
-        let [mut one, mut two] = [0, 1].map(|_| route.targets[0].state.admit(now).unwrap());
+        let [mut one, mut two] = [0, 1].map(|_| route.targets[0].admit(now).unwrap());
         let other = thread::spawn(move || drop(one.failed(&limited(40), SECOND, false, now)));
         two.failed(&limited(20), SECOND, false, now);
         drop(two);

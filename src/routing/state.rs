@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, Change, Outcome, Permit};
+use super::counts::Counts;
 use super::failover::Rules;
 use super::health::{Answered, Health};
 use super::outcome::outcome;
@@ -38,6 +39,8 @@ pub(crate) struct RoutedTarget {
     pub(crate) capabilities: Capabilities,
     /// Routes with the same provider, key and model share it.
     pub(crate) state: Arc<TargetState>,
+    /// The place of this route's counts in the state.
+    counts: usize,
 }
 
 #[cfg(any(test, feature = "internals"))]
@@ -60,6 +63,8 @@ pub(crate) struct TargetState {
 pub(super) struct Guarded {
     pub(super) breaker: Breaker,
     pub(super) health: Health,
+    /// One for each route that has the target.
+    pub(super) counts: Vec<Counts>,
 }
 
 /// Which conversation stays at which target, and until when.
@@ -70,7 +75,63 @@ impl RoutedTarget {
     /// A target of weight 1 about which nothing else is known.
     pub(crate) fn new(name: String, state: Arc<TargetState>) -> Self {
         let (region, capabilities) = (None, Capabilities::default());
-        Self { name, weight: 1.0, region, enabled: true, capabilities, state }
+        let counts = state.with(|guarded| {
+            guarded.counts.push(Counts::new(Instant::now()));
+            guarded.counts.len() - 1
+        });
+        Self { name, weight: 1.0, region, enabled: true, capabilities, state, counts }
+    }
+
+    /// Lets a call through, if the target does not rest.
+    pub(crate) fn admit(&self, now: Instant) -> Option<Ticket> {
+        let permit = self.state.with(|guarded| {
+            let permit = guarded.breaker.admit(now)?;
+            guarded.health.in_flight += 1;
+            guarded.counts[self.counts].begun(now);
+            Some(permit)
+        })?;
+        let target = Arc::clone(&self.state);
+        Some(Ticket { target, counts: self.counts, permit: Some(permit) })
+    }
+
+    /// Notes that a call went on from here to another target.
+    pub(crate) fn failed_over(&self) {
+        self.state.with(|guarded| guarded.counts[self.counts].failovers += 1);
+    }
+
+    fn status(&self, route: &str, now: Instant) -> TargetStatus {
+        self.state.with(|Guarded { breaker, health, counts }| {
+            let seconds = |seconds: Option<f64>| {
+                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            };
+            let counts = &mut counts[self.counts];
+            TargetStatus {
+                route: route.to_owned(),
+                name: self.name.clone(),
+                provider: self.state.provider.clone(),
+                model: self.state.model.clone(),
+                enabled: self.enabled,
+                breaker: breaker.state(now),
+                rests: breaker.rests().map(|(_, reason)| reason),
+                returns_in: breaker.rests().map(|(until, _)| until.saturating_duration_since(now)),
+                recovery: breaker.share(now),
+                in_flight: counts.in_flight,
+                answered: counts.answered,
+                failed: counts.failed,
+                failures: counts.failures.clone(),
+                failovers: counts.failovers,
+                rested: counts.rests.clone(),
+                failure_share: breaker.failure_share(now),
+                attempts_per_minute: counts.attempts_per_minute(now),
+                latency: seconds(health.latency(false, now)),
+                first_token: seconds(health.first_token(now)),
+                tokens_per_second: health.tokens_per_second(now),
+                latencies: counts.latencies.clone(),
+                first_tokens: counts.first_tokens.clone(),
+                cost: counts.cost,
+                cost_per_call: health.cost(now).and_then(|dollars| Money::try_from(dollars).ok()),
+            }
+        })
     }
 }
 
@@ -92,7 +153,7 @@ impl RouteState {
 
     /// The state of its targets.
     pub(crate) fn status(&self, now: Instant) -> impl Iterator<Item = TargetStatus> + '_ {
-        self.targets.iter().map(move |target| target.state.status(&self.name, target, now))
+        self.targets.iter().map(move |target| target.status(&self.name, now))
     }
 
     /// Returns the target where a conversation stays.
@@ -119,7 +180,8 @@ impl RouteState {
 
 impl TargetState {
     pub(crate) fn new(provider: &str, model: &str, breaker: BreakerConfig, now: Instant) -> Self {
-        let guarded = Guarded { breaker: Breaker::new(breaker, now), health: Health::new(now) };
+        let (breaker, health) = (Breaker::new(breaker, now), Health::new(now));
+        let guarded = Guarded { breaker, health, counts: Vec::new() };
         Self {
             provider: provider.to_owned(),
             model: model.to_owned(),
@@ -139,47 +201,13 @@ impl TargetState {
             (!breaker.is_ready(now)).then(|| breaker.rests()).flatten()
         })
     }
-
-    /// Lets a call through, if the target does not rest.
-    pub(crate) fn admit(self: &Arc<Self>, now: Instant) -> Option<Ticket> {
-        let permit = self.with(|guarded| {
-            let permit = guarded.breaker.admit(now)?;
-            guarded.health.in_flight += 1;
-            Some(permit)
-        })?;
-        Some(Ticket { target: Arc::clone(self), permit: Some(permit) })
-    }
-
-    fn status(&self, route: &str, target: &RoutedTarget, now: Instant) -> TargetStatus {
-        self.with(|Guarded { breaker, health }| {
-            let seconds = |seconds: Option<f64>| {
-                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            };
-            TargetStatus {
-                route: route.to_owned(),
-                name: target.name.clone(),
-                provider: self.provider.clone(),
-                model: self.model.clone(),
-                enabled: target.enabled,
-                rests: breaker.rests().map(|(_, reason)| reason),
-                returns_in: breaker.rests().map(|(until, _)| until.saturating_duration_since(now)),
-                recovery: breaker.share(now),
-                in_flight: health.in_flight,
-                answered: health.answered,
-                failed: health.failed,
-                failure_share: breaker.failure_share(now),
-                latency: seconds(health.latency(false, now)),
-                first_token: seconds(health.first_token(now)),
-                tokens_per_second: health.tokens_per_second(now),
-                cost_per_call: health.cost(now).and_then(|dollars| Money::try_from(dollars).ok()),
-            }
-        })
-    }
 }
 
 /// The right to make one attempt at a target. The call counts as in progress until it is dropped.
 pub(crate) struct Ticket {
     target: Arc<TargetState>,
+    /// The place of the route's counts in the state.
+    counts: usize,
     permit: Option<Permit>,
 }
 
@@ -194,8 +222,8 @@ impl Ticket {
     /// first event.
     pub(crate) fn served_with(&mut self, answer: &Answered, now: Instant) -> Option<Change> {
         let permit = self.permit.take()?;
-        self.target.with(|Guarded { breaker, health }| {
-            health.answered += 1;
+        self.target.with(|Guarded { breaker, health, counts }| {
+            counts[self.counts].answered(answer);
             health.answered(answer, now);
             breaker.settle(permit, Outcome::Served, now)
         })
@@ -210,29 +238,46 @@ impl Ticket {
         now: Instant,
     ) -> Option<Change> {
         let permit = self.permit.take()?;
-        self.target.with(|Guarded { breaker, health }| {
+        self.target.with(|Guarded { breaker, health, counts }| {
             let outcome = outcome(error, breaker.first_rest());
-            health.failed += u64::from(outcome != Outcome::Neutral);
+            let counts = &mut counts[self.counts];
+            counts.failed(error.kind(), outcome);
             if error.is_timeout() && outcome == Outcome::Failed {
                 health.timed_out(after, streamed, now);
             }
-            breaker.settle(permit, outcome, now)
+            let change = breaker.settle(permit, outcome, now);
+            counts.changed(change);
+            change
         })
     }
 
     /// Notes what else an answer showed, once it has ended.
     pub(crate) fn answered(&self, answer: &Answered, now: Instant) {
-        self.target.with(|guarded| guarded.health.answered(answer, now));
+        self.target.with(|guarded| {
+            guarded.counts[self.counts].answered(answer);
+            guarded.health.answered(answer, now);
+        });
+    }
+
+    /// Notes what an answer cost that did not come to its end.
+    pub(crate) fn billed(&self, cost: Option<Money>) {
+        if let Some(cost) = cost {
+            self.target.with(|guarded| guarded.counts[self.counts].cost += cost);
+        }
     }
 
     /// Notes that a stream failed after its first event.
     pub(crate) fn failed_late(&self, error: &Error, now: Instant) -> Option<Change> {
-        self.target.with(|Guarded { breaker, health }| {
-            if outcome(error, breaker.first_rest()) == Outcome::Neutral {
+        self.target.with(|Guarded { breaker, counts, .. }| {
+            let outcome = outcome(error, breaker.first_rest());
+            let counts = &mut counts[self.counts];
+            counts.failed(error.kind(), outcome);
+            if outcome == Outcome::Neutral {
                 return None;
             }
-            health.failed += 1;
-            breaker.failed_late(now)
+            let change = breaker.failed_late(now);
+            counts.changed(change);
+            change
         })
     }
 }
@@ -241,7 +286,9 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let permit = self.permit.take();
-        self.target.with(|Guarded { breaker, health }| {
+        self.target.with(|Guarded { breaker, health, counts }| {
+            let counts = &mut counts[self.counts];
+            counts.in_flight = counts.in_flight.saturating_sub(1);
             health.in_flight = health.in_flight.saturating_sub(1);
             if let Some(permit) = permit {
                 breaker.settle(permit, Outcome::Neutral, Instant::now());

@@ -1,13 +1,52 @@
 //! The state of a target, for people and dashboards.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use super::RestReason;
+use crate::error::ErrorKind;
+use crate::histogram::Histogram;
 use crate::money::Money;
 
+/// Whether a target's circuit breaker lets calls through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// It lets calls through.
+    Closed,
+    /// It lets no call through: the target rests.
+    Open,
+    /// The rest is over, and one call at a time may try the target.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
+
+    /// Its name in metrics: `closed`, `open` or `half_open`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half_open",
+        }
+    }
+}
+
+impl fmt::Display for BreakerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// The state of a target, taken at one moment; see [`Client::targets`](crate::Client::targets).
+///
+/// Routes with the same provider, model and key share the breaker and what is measured. What is
+/// counted since the start is of this route alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TargetStatus {
@@ -21,6 +60,8 @@ pub struct TargetStatus {
     pub model: String,
     /// Whether calls may go to it.
     pub enabled: bool,
+    /// Whether its circuit breaker lets calls through.
+    pub breaker: BreakerState,
     /// Why it rests; `None` if it does not.
     pub rests: Option<RestReason>,
     /// How long it will rest. Zero if it waits for the call that tries it.
@@ -30,11 +71,20 @@ pub struct TargetStatus {
     pub recovery: f64,
     /// The calls in progress there.
     pub in_flight: u32,
-    /// The attempts that were answered, since the start.
+    /// The attempts that were answered to the end, since the start.
     pub answered: u64,
     /// The attempts that failed, since the start. Requests that the target was right to refuse do
     /// not count.
     pub failed: u64,
+    /// All attempts that ended in an error, by its kind, since the start. Also those through no
+    /// fault of the target.
+    pub failures: BTreeMap<ErrorKind, u64>,
+    /// The attempts after which the call went on to another target, since the start.
+    pub failovers: u64,
+    /// How often it began to rest, by reason, since the start.
+    pub rested: BTreeMap<RestReason, u64>,
+    /// The attempts per minute, over the last minute.
+    pub attempts_per_minute: f64,
     /// The share of failed calls in the breaker's window, from 0 to 1.
     pub failure_share: f64,
     /// A moving average of the time to the whole answer; `None` before the first one. It forgets
@@ -44,8 +94,23 @@ pub struct TargetStatus {
     pub first_token: Option<Duration>,
     /// The mean output tokens per second, in the last five minutes.
     pub tokens_per_second: Option<f64>,
+    /// The times to the whole answer since the start, without streams.
+    pub latencies: Histogram,
+    /// The times to the first event of a stream since the start.
+    pub first_tokens: Histogram,
+    /// What its answers cost since the start, those of broken streams included.
+    pub cost: Money,
     /// The mean cost of a call, in the last five minutes.
     pub cost_per_call: Option<Money>,
+}
+
+impl TargetStatus {
+    /// The attempts that ended in an error through no fault of the target, since the start: the
+    /// request was wrong, or the caller cancelled.
+    pub fn excused(&self) -> u64 {
+        let failures = self.failures.values().fold(0, |sum: u64, calls| sum.saturating_add(*calls));
+        failures.saturating_sub(self.failed)
+    }
 }
 
 impl fmt::Display for TargetStatus {

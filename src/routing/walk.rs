@@ -68,7 +68,7 @@ impl Walk {
     ) -> Chosen {
         if std::mem::take(&mut self.stays) {
             let target = &self.route.targets[self.current];
-            if let Some(ticket) = target.state.admit(now) {
+            if let Some(ticket) = target.admit(now) {
                 return Chosen::Target(self.current, ticket);
             }
         }
@@ -125,7 +125,7 @@ impl Walk {
             };
             let at = open[place];
             // Another call may have become the probe meanwhile.
-            if let Some(ticket) = route.targets[at].state.admit(now) {
+            if let Some(ticket) = route.targets[at].admit(now) {
                 self.current = at;
                 return Chosen::Target(at, ticket);
             }
@@ -141,17 +141,17 @@ impl Walk {
 
     /// Chooses the only target of the route.
     fn choose_only(&mut self, now: Instant) -> Chosen {
-        let state = &self.route.targets[0].state;
+        let target = &self.route.targets[0];
         if self.targets[0].unfit || self.above_window.is_some() {
             return Chosen::None;
         }
-        if self.targets[0].full && state.rests(now).is_none() {
+        if self.targets[0].full && target.state.rests(now).is_none() {
             return Chosen::Full(vec![0]);
         }
-        if let Some(ticket) = state.admit(now) {
+        if let Some(ticket) = target.admit(now) {
             return Chosen::Target(0, ticket);
         }
-        let (until, reason) = state.rests(now).unwrap_or((now, RestReason::Failures));
+        let (until, reason) = target.state.rests(now).unwrap_or((now, RestReason::Failures));
         let left = until.saturating_duration_since(now);
         note_rest(&mut self.targets[0].steps, reason, left);
         Chosen::Resting { until, reason }
@@ -204,6 +204,9 @@ impl Walk {
         // Going on to another target is no retry of this one.
         let own = Failed { retries: self.waits, ..*failed };
         let decision = failover::decide(&own, others, self.route.rules);
+        if decision == Decision::FailOver {
+            self.route.targets[self.current].failed_over();
+        }
         // Going on without another target means to wait until one returns.
         if matches!(decision, Decision::Retry { .. }) || decision == Decision::FailOver && !any {
             self.waits += 1;
@@ -294,7 +297,7 @@ fn candidate(
 ) -> Result<Candidate<'_>, (Instant, RestReason)> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let duration = |seconds: f64| Duration::from_nanos((seconds * 1e9) as u64);
-    target.state.with(|Guarded { breaker, health }| {
+    target.state.with(|Guarded { breaker, health, .. }| {
         // While a probe is under way, the rest is over, but nobody else may try.
         if let Some(rest) = breaker.rests().filter(|_| !breaker.is_ready(now)) {
             return Err(rest);

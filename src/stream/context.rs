@@ -84,15 +84,18 @@ impl StreamContext {
         error: Option<&Error>,
     ) -> Option<Change> {
         let now = Instant::now();
+        let cost = self.cost.map(|cost| cost.total);
         match error {
             None => {
                 let first = self.first_token.unwrap_or_default();
                 let writing = self.latency.unwrap_or_default().saturating_sub(first);
-                let cost = self.cost.map(|cost| cost.total);
                 ticket.answered(&Answered::of(&usage, cost, writing), now);
                 None
             }
-            Some(error) => ticket.failed_late(error, now),
+            Some(error) => {
+                ticket.billed(cost);
+                ticket.failed_late(error, now)
+            }
         }
     }
 

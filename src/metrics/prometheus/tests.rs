@@ -68,6 +68,18 @@ fn labels_are_escaped() {
 }
 
 #[test]
+fn the_number_of_targets_is_bounded() {
+    let mut snapshot = example();
+    let target = snapshot.targets[0].clone();
+    snapshot.targets = (0..1_000)
+        .map(|number| TargetStatus { name: number.to_string(), ..target.clone() })
+        .collect();
+    let text = snapshot.prometheus();
+    let in_flight = text.lines().filter(|line| line.starts_with("tollgate_target_in_flight{"));
+    assert_eq!(in_flight.count(), MOST);
+}
+
+#[test]
 fn the_fullest_of_many_accounts_are_shown_and_none_twice() {
     let mut snapshot = example();
     let status = snapshot.costs.budgets[0].clone();

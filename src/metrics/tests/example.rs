@@ -1,5 +1,6 @@
 //! Example snapshots for the tests of the output formats.
 
+use super::targets::targets;
 use super::*;
 
 /// A snapshot with some of everything.
@@ -77,7 +78,7 @@ pub(in crate::metrics) fn example() -> MetricsSnapshot {
         budgets: vec![budget("customer=acme", "2.5"), budget("customer=tiny", "9.25")],
         ..Costs::default()
     };
-    clock.snapshot_with(607, pool, costs)
+    MetricsSnapshot { targets: targets(), ..clock.snapshot_with(607, pool, costs) }
 }
 
 /// An empty snapshot.

@@ -32,7 +32,7 @@ fn choose(walk: &mut Walk, now: Instant) -> (usize, Ticket) {
 }
 
 fn rest(route: &RouteState, at: usize, error: &Error, now: Instant) {
-    let mut ticket = route.targets[at].state.admit(now).expect("it does not rest yet");
+    let mut ticket = route.targets[at].admit(now).expect("it does not rest yet");
     ticket.failed(error, MILLISECOND, false, now);
 }
 
@@ -161,7 +161,7 @@ fn a_longer_rest_replaces_a_shorter_one() {
     let now = Instant::now();
     let route = route(1, Failover, touchy(), now);
     let state = &route.targets[0].state;
-    let tickets = [1, 60].map(|seconds| (seconds, state.admit(now).unwrap()));
+    let tickets = [1, 60].map(|seconds| (seconds, route.targets[0].admit(now).unwrap()));
     for (seconds, mut ticket) in tickets {
         ticket.failed(&rate_limited(SECOND * seconds), MILLISECOND, false, now);
     }
@@ -194,7 +194,7 @@ fn a_target_without_measurements_gets_no_flood_of_calls() {
         let now = Instant::now();
         let route = Arc::new(route(5, strategy, touchy(), now));
         for target in &route.targets[1..] {
-            let mut ticket = target.state.admit(now).unwrap();
+            let mut ticket = target.admit(now).unwrap();
             ticket.served(now);
             let (first_token, whole) = (Some(SECOND), Some(SECOND));
             ticket.answered(&Answered { first_token, whole, ..Answered::default() }, now);
@@ -222,7 +222,7 @@ fn a_target_that_has_returned_rests_as_short_as_at_first() {
     let state = &route.targets[0].state;
     let mut rests = Vec::new();
     for outcome in [Some(server_error()), Some(server_error()), None, Some(server_error())] {
-        let mut ticket = state.admit(now).unwrap();
+        let mut ticket = route.targets[0].admit(now).unwrap();
         match outcome {
             Some(error) => drop(ticket.failed(&error, MILLISECOND, false, now)),
             None => drop(ticket.served(now)),

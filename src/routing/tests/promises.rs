@@ -141,24 +141,26 @@ fn no_target_starves_and_a_returned_one_gets_its_load_back() {
 fn a_target_that_breaks_in_mid_stream_rests_too() {
     let now = Instant::now();
     let state = Arc::new(TargetState::new("a", "m", BreakerConfig::default().min_calls(4), now));
+    let target = RoutedTarget::new("t".into(), state);
     let broken = Error::new(ErrorKind::Truncated, "cut off");
     for _ in 0..2 {
-        let mut ticket = state.admit(now).expect("it does not rest");
+        let mut ticket = target.admit(now).expect("it does not rest");
         ticket.served(now);
         ticket.failed_late(&broken, now);
     }
-    assert!(state.rests(now).is_some());
+    assert!(target.state.rests(now).is_some());
 }
 
 #[test]
 fn a_ticket_that_is_dropped_frees_the_place_of_the_probe() {
     let now = Instant::now();
     let state = Arc::new(TargetState::new("a", "m", BreakerConfig::default(), now));
-    let mut ticket = state.admit(now).expect("it does not rest");
+    let target = RoutedTarget::new("t".into(), state);
+    let mut ticket = target.admit(now).expect("it does not rest");
     let wrong = Error::new(ErrorKind::Authentication, "wrong key");
     ticket.failed(&wrong, SECOND, false, now);
     drop(ticket);
     let later = now + SECOND * 301;
-    drop(state.admit(later).expect("a probe"));
-    assert!(state.admit(later).is_some());
+    drop(target.admit(later).expect("a probe"));
+    assert!(target.admit(later).is_some());
 }
