@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tollgate::cost::BudgetStatus;
 use tollgate::metrics::{CallSample, ModelStats, Window};
+use tollgate::route::TargetStatus;
 use tollgate::{Histogram, MetricsSnapshot};
 
 /// How many points are kept: five minutes, and a few more to compute the first rate from.
@@ -105,6 +106,7 @@ impl History {
                 "wait": quantile(&snapshot.pool.total.waits, 0.99),
             },
             "models": snapshot.by_model.iter().map(model).collect::<Vec<_>>(),
+            "targets": snapshot.targets.iter().map(target).collect::<Vec<_>>(),
             "budgets": budgets.into_iter().map(budget).collect::<Vec<_>>(),
             "errors": errors.collect::<Vec<_>>(),
             "failed": snapshot.failed.iter().map(sample).collect::<Vec<_>>(),
@@ -139,6 +141,29 @@ fn model(model: &ModelStats) -> Value {
         "model": model.model,
         "in_flight": model.in_flight,
         "recent": window(&model.windows.five_minutes),
+    })
+}
+
+fn target(target: &TargetStatus) -> Value {
+    json!({
+        "route": target.route,
+        "name": target.name,
+        "enabled": target.enabled,
+        "breaker": target.breaker.as_str(),
+        "rests": target.rests.map(|reason| reason.to_string()),
+        "returns_in": target.returns_in.as_ref().map(Duration::as_secs_f64),
+        "recovery": target.recovery,
+        "in_flight": target.in_flight,
+        "rate": target.attempts_per_minute,
+        "answered": target.answered,
+        "failed": target.failed,
+        "failovers": target.failovers,
+        "failure_share": target.failure_share,
+        "p50": quantile(&target.latencies, 0.5),
+        "p99": quantile(&target.latencies, 0.99),
+        "first_p50": quantile(&target.first_tokens, 0.5),
+        "cost_per_call": target.cost_per_call.map(|money| money.as_dollars()),
+        "cost": target.cost.as_dollars(),
     })
 }
 

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tollgate::route::{Balanced, BreakerConfig, Route};
 use tollgate::testing::{Loopback, Reply, Request};
 use tollgate::{CancelToken, ChatRequest, Client};
 
@@ -19,6 +20,17 @@ const MODELS: [(&str, usize, Duration); 3] = [
     ("gpt-4o", 3, Duration::from_millis(900)),
     ("o3-mini", 2, Duration::from_millis(2_200)),
 ];
+
+/// The route that three in ten simulated calls take: over all the models.
+const ROUTE: &str = "any";
+
+/// That route.
+pub(crate) fn route() -> Route {
+    let targets = MODELS.map(|(model, ..)| format!("openai/{model}"));
+    // With so few calls and so many faults, a target rests now and then.
+    let breaker = BreakerConfig::default().consecutive_failures(2);
+    Route::new(ROUTE).targets(targets).strategy(Balanced).breaker(breaker)
+}
 
 /// The calls to make.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +50,10 @@ impl Load {
         let request = if self.simulated {
             let question =
                 "Once upon a time there was a tollgate. ".repeat(fastrand::usize(10..200));
-            let model = pick(MODELS.map(|(model, weight, _)| (model, weight)));
+            let model = match fastrand::usize(0..10) {
+                0..3 => ROUTE,
+                _ => pick(MODELS.map(|(model, weight, _)| (model, weight))),
+            };
             ChatRequest::from(question).model(model).max_output_tokens(800)
         } else {
             ChatRequest::from("Name a colour, in one word.").max_output_tokens(64)

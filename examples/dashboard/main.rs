@@ -121,6 +121,7 @@ fn to_draw(builder: ClientBuilder) -> ClientBuilder {
                 .per_tag("customer"),
         );
     builder
+        .route(load::route())
         .costs(costs)
         .timeout(Duration::from_secs(20))
         .attempt_timeout(Duration::from_secs(9))

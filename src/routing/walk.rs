@@ -173,7 +173,7 @@ impl Walk {
 
     /// Goes to a target that had no room and has some now, unless it rests by now.
     pub(crate) fn enter(&mut self, at: usize, now: Instant) -> Option<Ticket> {
-        let ticket = self.route.targets[at].state.admit(now)?;
+        let ticket = self.route.targets[at].admit(now)?;
         self.current = at;
         Some(ticket)
     }
