@@ -4,12 +4,13 @@ mod support;
 
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
+use support::quick_retries;
 use support::routes::{Servers, names, touchy};
 use support::stream::whole;
 use tollgate::observe::{Call, CallEnd};
 use tollgate::route::{BreakerState, RestReason, Route, RouteTarget, TargetStatus};
 use tollgate::testing::Reply;
-use tollgate::{Attempt, ChatRequest, Client, ErrorKind, Observer};
+use tollgate::{Attempt, ChatRequest, Client, ErrorKind, Observer, RetryBudget, RetryConfig};
 
 fn broken() -> Reply {
     Reply::error(500, "server_error", "it broke")
@@ -256,4 +257,22 @@ fn a_stream_that_breaks_reports_the_rest_of_its_target_once() {
     assert_eq!(log.count(&format!("{first} rests: failures")), 1);
     assert_eq!(log.count(&format!("failed over from {first}")), 0, "it had begun to answer");
     assert_eq!(target(&client, 0).rested[&RestReason::Failures], 1);
+}
+
+#[test]
+fn a_call_that_goes_on_because_the_retry_budget_is_spent_counts_as_a_failover() {
+    let servers = Servers::start();
+    let log = Log::new(1);
+    let budget = RetryBudget { capacity: 0, ..RetryBudget::default() };
+    let client = servers
+        .builder(|route| route)
+        .retry(RetryConfig { budget, ..quick_retries(2) })
+        .shared_observer(log.clone())
+        .build()
+        .unwrap();
+    // Short enough to wait for, if there were a token.
+    servers.0[0].reply(limited("1"));
+    assert_eq!(client.chat("hi").unwrap().text(), "from anthropic");
+    assert_eq!(target(&client, 0).failovers, 1);
+    assert_eq!(log.count(&format!("failed over from {}", names()[0])), 1);
 }

@@ -333,6 +333,10 @@ where
     }
 
     fn ended(&mut self, attempt: &Attempt) {
+        // Counted here, where observers see it, because the retry budget may change a decision.
+        if attempt.decision == Some(Decision::FailOver) {
+            self.route.state.targets[self.walk.current()].failed_over();
+        }
         if has_ended(self.operation, attempt) {
             self.observed.attempt_ended(attempt);
         }

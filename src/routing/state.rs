@@ -94,7 +94,7 @@ impl RoutedTarget {
         Some(Ticket { target, counts: self.counts, permit: Some(permit) })
     }
 
-    /// Notes that a call went on from here to another target.
+    /// Notes that a call goes on from here to another target.
     pub(crate) fn failed_over(&self) {
         self.state.with(|guarded| guarded.counts[self.counts].failovers += 1);
     }

@@ -204,9 +204,6 @@ impl Walk {
         // Going on to another target is no retry of this one.
         let own = Failed { retries: self.waits, ..*failed };
         let decision = failover::decide(&own, others, self.route.rules);
-        if decision == Decision::FailOver {
-            self.route.targets[self.current].failed_over();
-        }
         // Going on without another target means to wait until one returns.
         if matches!(decision, Decision::Retry { .. }) || decision == Decision::FailOver && !any {
             self.waits += 1;
