@@ -7,7 +7,7 @@
 //!   unknown, so that nobody takes them for free.
 //! - Some models are listed under names that their own matchers do not accept ([`LISTED`]). Here
 //!   those names work.
-//! - Claude Instant is missing there ([`ADDED`](crate::generate::ADDED)).
+//! - Claude Instant and Mistral's moderation are missing there ([`ADDED`](crate::generate::ADDED)).
 //! - Searches by Perplexity's `search_type` and OpenRouter's `route` cannot be distinguished here.
 //!   Both have the standard price.
 //! - Dates in names are ASCII digits here, and any digits there.
