@@ -8,8 +8,8 @@ use std::time::Duration;
 use support::{builder, eventually, loopback, quick_retries};
 use tollgate::testing::{Loopback, Reply};
 use tollgate::{
-    CancelToken, ChatRequest, Client, ClientBuilder, EmbedRequest, Error, ErrorKind, LimitStatus,
-    Limits, Phase, RawRequest,
+    Budget, CancelToken, ChatRequest, Client, ClientBuilder, EmbedRequest, Error, ErrorKind,
+    LimitStatus, Limits, Money, Phase, RawRequest,
 };
 
 fn limited(server: &Loopback, limits: Limits) -> ClientBuilder {
@@ -194,6 +194,26 @@ fn every_attempt_takes_a_request() {
     assert_eq!(client.chat("hi").unwrap().attempts().len(), 3);
     let left = only(&client).requests.unwrap();
     assert!(left.limit == 60 && (7..10).contains(&left.available), "{left:?}");
+}
+
+#[test]
+fn a_caller_in_line_holds_no_money() {
+    let server = loopback();
+    let budget = Budget::total(Money::dollars(1));
+    let limits = Limits::new().max_in_flight(1);
+    let client = limited(&server, limits).budget(budget).build().unwrap();
+    let stream = client.stream("hi").unwrap();
+    let reserved = || client.costs().budgets[0].reserved;
+    let alone = reserved();
+    assert!(!alone.is_zero());
+    thread::scope(|scope| {
+        let waiter = scope.spawn(|| client.chat("hi").unwrap());
+        eventually("it stands in line", || only(&client).waiting == 1);
+        assert_eq!(reserved(), alone);
+        drop(stream);
+        assert!(waiter.join().unwrap().cost.is_some());
+    });
+    assert!(reserved().is_zero());
 }
 
 #[test]

@@ -95,8 +95,15 @@ where
 
     fn choose(&mut self) -> Result<Turn<Self::Target>, Error> {
         let permit = match &self.demand {
-            Some(demand) => room::reserve(self.caller, slice::from_ref(demand), self.limits)?.1,
             None => None,
+            Some(demand) => match room::try_reserve(self.caller, Some(demand)) {
+                Ok(permit) => permit,
+                Err(_) => {
+                    // Other calls can use the money while this one waits.
+                    self.reserved = None;
+                    room::reserve(self.caller, slice::from_ref(demand), self.limits)?.1
+                }
+            },
         };
         Ok(Turn::Attempt(Leg { prepared: self.prepared, permit }))
     }
