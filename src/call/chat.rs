@@ -234,7 +234,8 @@ pub(super) fn whole(
     match ask(&mut attempt, &signature) {
         Ok(mut response) => {
             response.usage = response.usage.completed(&estimate(&response, text_bytes));
-            response.cost = charge.settle(bill(&response, text_bytes));
+            response.cost =
+                charge.settle(bill(&response, &attempt.prepared.target.model, text_bytes));
             Ok(response)
         }
         Err(error) => {
@@ -348,17 +349,14 @@ fn open(
 }
 
 /// The bill for an answer. If the provider reported no usage, it is estimated, as for a stream.
-fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
+fn bill(response: &ChatResponse, asked: &str, text_bytes: usize) -> Bill {
     let mut usage = response.usage;
     if usage.source == UsageSource::Missing {
         usage = estimate(response, text_bytes);
         usage.reported_cost = response.usage.reported_cost;
     }
-    let bill = Bill::new(usage).served_model(response.model.as_str());
-    match &response.service_tier {
-        Some(tier) => bill.service_tier(tier.as_str()),
-        None => bill,
-    }
+    let served = Some(response.model.as_str()).filter(|model| *model != asked);
+    Bill::new(usage).served_by(served, response.service_tier.as_deref())
 }
 
 /// The bill for a stream that failed before its first event; `None` if not even the start of an
@@ -366,7 +364,7 @@ fn bill(response: &ChatResponse, text_bytes: usize) -> Bill {
 fn bill_of_failed_stream(decoder: &Decoder) -> Option<Bill> {
     let (model, tier) = decoder.served();
     let bill = Bill::new(decoder.usage());
-    let bill = bill.served_by(model.map(str::to_owned), tier.map(str::to_owned));
+    let bill = bill.served_by(model, tier);
     decoder.has_begun().then_some(bill)
 }
 

@@ -1,6 +1,7 @@
 //! `CallRecord`: one attempt that was or may have been billed.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -77,6 +78,18 @@ impl fmt::Display for CallOutcome {
     }
 }
 
+/// The name of a service tier, which is usually one of a few.
+pub(super) type Tier = Cow<'static, str>;
+
+/// The name of a service tier.
+pub(super) fn tier(name: &str) -> Tier {
+    let known = ["default", "standard", "priority", "flex", "auto", "scale", "on_demand"];
+    match known.into_iter().find(|known| *known == name) {
+        Some(known) => Tier::Borrowed(known),
+        None => Tier::Owned(name.to_owned()),
+    }
+}
+
 /// A record as the tracker keeps it: it shares names and tags with the call.
 #[derive(Debug, Clone)]
 pub(super) struct KeptRecord {
@@ -85,7 +98,7 @@ pub(super) struct KeptRecord {
     pub(super) scope: Arc<Scope>,
     /// `None` if it is the requested one, and empty if unknown.
     pub(super) served_model: Option<String>,
-    pub(super) service_tier: Option<String>,
+    pub(super) service_tier: Option<Tier>,
     pub(super) tags: Tags,
     pub(super) usage: Usage,
     pub(super) cost: Option<Cost>,
@@ -100,7 +113,7 @@ impl KeptRecord {
             provider: provider.clone(),
             model: model.clone(),
             served_model: self.served_model.as_ref().unwrap_or(model).clone(),
-            service_tier: self.service_tier.clone(),
+            service_tier: self.service_tier.clone().map(Tier::into_owned),
             tags: BTreeMap::clone(&self.tags),
             usage: self.usage,
             cost: self.cost,
@@ -116,7 +129,7 @@ impl From<CallRecord> for KeptRecord {
             at: record.at,
             scope: Arc::new(Scope::named(record.provider, None, record.model)),
             served_model: Some(record.served_model),
-            service_tier: record.service_tier,
+            service_tier: record.service_tier.map(Tier::Owned),
             tags: record.tags.into(),
             usage: record.usage,
             cost: record.cost,

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use super::charge::{Terms, may_be_billed};
 use super::ledger::ReservationId;
-use super::record::CallOutcome;
+use super::record::{self, CallOutcome, Tier};
 use super::tracker::CostTracker;
 use super::{CallPlan, Cost, Money, Price, UnreportedUsage, budget};
 use crate::error::Error;
@@ -38,7 +38,7 @@ pub struct Charge(Held);
 pub struct Bill {
     pub(super) usage: Usage,
     pub(super) served_model: Option<String>,
-    pub(super) service_tier: Option<String>,
+    pub(super) service_tier: Option<Tier>,
     pub(super) outcome: CallOutcome,
 }
 
@@ -58,14 +58,14 @@ impl Bill {
     /// Sets the service tier that served it, whose price applies. Default: the requested tier.
     #[must_use]
     pub fn service_tier(mut self, tier: impl Into<String>) -> Self {
-        self.service_tier = Some(tier.into());
+        self.service_tier = Some(Tier::Owned(tier.into()));
         self
     }
 
     /// Sets who served it, if known.
-    pub(crate) fn served_by(mut self, model: Option<String>, tier: Option<String>) -> Self {
-        self.served_model = model;
-        self.service_tier = tier;
+    pub(crate) fn served_by(mut self, model: Option<&str>, tier: Option<&str>) -> Self {
+        self.served_model = model.map(str::to_owned);
+        self.service_tier = tier.map(record::tier);
         self
     }
 

@@ -1,18 +1,23 @@
 //! Running totals of what calls cost.
 
+mod streak;
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::record::KeptRecord;
+use super::Prices;
+use super::record::{KeptRecord, Tier};
 use super::report::{CostReport, NONE, OTHER, Row, UsageClass};
 use super::scope::Scope;
 use super::tally::Tally;
-use super::{CostSource, Prices, UtcOffset};
 use crate::sorted_map::SortedMap;
 use crate::time::rfc3339;
 use crate::usage::Usage;
+use streak::{Rows, Streak};
 
 /// The prompt sizes, in tokens, above which some model's price changes: all those in the
 /// genai-prices data set (<https://github.com/pydantic/genai-prices>), November 2026. A prompt
@@ -66,6 +71,8 @@ pub(crate) struct Totals {
     days: Days,
     classes: SortedMap<ClassKey, Box<Class>>,
     last: VecDeque<KeptRecord>,
+    /// The latest calls, which are in no row yet.
+    streak: Option<Box<Streak>>,
 }
 
 /// The rows of one table.
@@ -125,22 +132,35 @@ impl Totals {
             days: Days::default(),
             classes: SortedMap::new(),
             last: VecDeque::new(),
+            streak: None,
         }
     }
 
     /// Adds a call.
     pub(super) fn record(&mut self, mut record: KeptRecord) {
         record.clip();
-        let tally = &Tally::of(&record);
-        let most = self.config.max_rows;
-
-        self.record_tags(&record.tags, tally);
-        self.days.add(rfc3339::day(record.at, UtcOffset::UTC), tally, most);
-        self.record_names(&record, tally);
-
         self.since = Some(self.since.map_or(record.at, |since| since.min(record.at)));
-        self.total += tally;
+        let rows = Rows::of(&record, &self.config.borders);
+        let is_same = self.streak.as_mut().is_some_and(|streak| streak.add(&mut record, rows));
+        if !is_same {
+            self.end_streak();
+            self.streak = Some(Box::new(Streak::of(&record, rows)));
+        }
         self.keep(record);
+    }
+
+    /// Adds the latest calls to their rows.
+    fn end_streak(&mut self) {
+        let Some(streak) = self.streak.take() else { return };
+        let (tally, most) = (&streak.tally, self.config.max_rows);
+        self.record_tags(&streak.tags, tally);
+        self.days.add(streak.rows.day, tally, most);
+        let Scope { provider, model, .. } = &*streak.scope;
+        self.providers.add_named(provider, tally, most);
+        let order = |(p, m): &(String, String)| p.cmp(provider).then_with(|| m.cmp(model));
+        self.models.add(order, || (provider.clone(), model.clone()), tally, most);
+        self.record_class(&streak);
+        self.total += tally;
     }
 
     /// Counts a call that a budget refused.
@@ -185,44 +205,29 @@ impl Totals {
         }
     }
 
-    /// Adds to the rows of the call's provider, of its model, and of what is repriced.
-    fn record_names(&mut self, record: &KeptRecord, tally: &Tally) {
-        let most = self.config.max_rows;
-        let Scope { provider, model, .. } = &*record.scope;
-        self.providers.add_named(provider, tally, most);
-        let order = |(p, m): &(String, String)| p.cmp(provider).then_with(|| m.cmp(model));
-        self.models.add(order, || (provider.clone(), model.clone()), tally, most);
-        self.record_class(record, tally);
-    }
-
-    fn record_class(&mut self, record: &KeptRecord, tally: &Tally) {
-        let Scope { provider, model, .. } = &*record.scope;
-        let usage = record.usage;
-        let service_tier = &record.service_tier;
-        let comparable = record
-            .cost
-            .is_some_and(|cost| matches!(cost.source, CostSource::Priced | CostSource::Reported));
-        let size = self.config.borders.partition_point(|b| *b < usage.prompt_tokens);
-        let tally = &Tally { usage: fitted(usage), ..*tally };
+    fn record_class(&mut self, streak: &Streak) {
+        let Scope { provider, model, .. } = &*streak.scope;
+        let service_tier = streak.service_tier.as_deref();
+        let Rows { comparable, size, .. } = streak.rows;
         let found = self.classes.get_mut_by(|key| {
             let names = key.provider.cmp(provider).then_with(|| key.model.cmp(model));
-            let tier = names.then_with(|| key.service_tier.cmp(service_tier));
+            let tier = names.then_with(|| key.service_tier.as_deref().cmp(&service_tier));
             tier.then_with(|| (key.comparable, key.size).cmp(&(comparable, size)))
         });
         if let Some(class) = found {
-            return class.add(usage.prompt_tokens, tally);
+            return class.add(streak);
         }
         let (mut provider, mut model) = (provider.clone(), model.clone());
-        let mut service_tier = service_tier.clone();
+        let mut service_tier = service_tier.map(str::to_owned);
         if self.classes.len() >= self.config.max_rows {
             // The size is kept, because it decides the price at any other model.
             (provider, model) = (OTHER.to_owned(), OTHER.to_owned());
             service_tier = None;
         }
-        let prompt = usage.prompt_tokens;
         let key = ClassKey { provider, model, service_tier, comparable, size };
-        let new = || Box::new(Class { least: prompt, most: prompt, tally: Tally::default() });
-        self.classes.get_or_insert_with(key, new).add(prompt, tally);
+        let Streak { least, most, .. } = *streak;
+        let new = || Box::new(Class { least, most, tally: Tally::default() });
+        self.classes.get_or_insert_with(key, new).add(streak);
     }
 
     fn keep(&mut self, mut record: KeptRecord) {
@@ -237,7 +242,8 @@ impl Totals {
     }
 
     /// What calls have cost so far, without budgets and prices, which are not known here.
-    pub(crate) fn report(&self) -> CostReport {
+    pub(crate) fn report(&mut self) -> CostReport {
+        self.end_streak();
         let model = |(provider, model): &(String, String)| Row::model(provider, model);
         let mut by_tag = BTreeMap::new();
         for (name, tags) in self.tags.iter() {
@@ -323,10 +329,14 @@ impl Days {
 }
 
 impl Class {
-    fn add(&mut self, prompt: u64, tally: &Tally) {
-        self.least = self.least.min(prompt);
-        self.most = self.most.max(prompt);
-        self.tally += tally;
+    fn add(&mut self, streak: &Streak) {
+        self.least = self.least.min(streak.least);
+        self.most = self.most.max(streak.most);
+        let Streak { tally, fits, .. } = streak;
+        match fits {
+            true => self.tally += tally,
+            false => self.tally += &Tally { usage: fitted(tally.usage), ..*tally },
+        }
     }
 
     fn shown(&self, key: &ClassKey) -> UsageClass {
@@ -382,10 +392,11 @@ impl KeptRecord {
             let (provider, model) = (clipped(provider).to_owned(), clipped(model).to_owned());
             self.scope = Arc::new(Scope::named(provider, None, model));
         }
-        for name in [&mut self.served_model, &mut self.service_tier].into_iter().flatten() {
-            if name.len() > NAME {
-                *name = clipped(name).to_owned();
-            }
+        if let Some(model) = self.served_model.as_mut().filter(|model| model.len() > NAME) {
+            *model = clipped(model).to_owned();
+        }
+        if let Some(tier) = self.service_tier.as_mut().filter(|tier| tier.len() > NAME) {
+            *tier = Tier::Owned(clipped(tier).to_owned());
         }
     }
 
@@ -401,6 +412,3 @@ impl KeptRecord {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

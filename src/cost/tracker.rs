@@ -173,7 +173,7 @@ impl CostTracker {
     pub fn report(&self) -> CostReport {
         let now = seconds(self.now());
         let (mut report, accounts) = {
-            let state = self.inner.state.lock();
+            let mut state = self.inner.state.lock();
             (state.report(), state.accounts())
         };
         report.prices_date = self.prices().date().to_owned();

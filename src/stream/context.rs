@@ -121,7 +121,7 @@ impl StreamContext {
             wire::showable(word, &self.secrets);
         }
         if let Some(charge) = self.charge.take() {
-            let bill = Bill::new(usage).served_by(model.clone(), tier);
+            let bill = Bill::new(usage).served_by(model.as_deref(), tier.as_deref());
             self.cost = charge.settle(match finish_reason {
                 Some(_) => bill,
                 None => bill.cut_off(),

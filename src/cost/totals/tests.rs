@@ -266,3 +266,22 @@ fn random_call(random: &mut fastrand::Rng) -> CallRecord {
         outcome: CallOutcome::Answered,
     }
 }
+
+#[test]
+fn calls_count_the_same_alone_and_in_a_streak() {
+    let mut random = fastrand::Rng::with_seed(31);
+    for _ in 0..200 {
+        let (mut streaks, mut alone) = (small(3), small(3));
+        let kinds: Vec<KeptRecord> = (0..3).map(|_| random_call(&mut random).into()).collect();
+        for _ in 0..random.usize(..60) {
+            let mut call = random.choice(&kinds).expect("there are three").clone();
+            let CallRecord { usage, cost, .. } = random_call(&mut random);
+            (call.usage, call.cost) = (usage, cost);
+            alone.record(call.clone());
+            alone.report();
+            // Several in a row count in the same rows now and then.
+            streaks.record(call);
+        }
+        assert_eq!(streaks.report(), alone.report());
+    }
+}

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use super::CostTracker;
 use super::describe::alert;
 use crate::cost::ledger::LedgerError;
-use crate::cost::record::KeptRecord;
+use crate::cost::record::{self, KeptRecord};
 use crate::cost::reservation::{Ending, Held};
 use crate::cost::{Budget, BudgetAlert, CallOutcome, CallPlan, Cost, CostEvent, Money, Window};
 use crate::sync::none_held;
@@ -48,7 +48,7 @@ impl CostTracker {
             at: now,
             scope: Arc::clone(scope),
             served_model: served_model.filter(|model| *model != scope.model),
-            service_tier: tier.or_else(|| plan.service_tier.clone()),
+            service_tier: tier.or_else(|| plan.service_tier.as_deref().map(record::tier)),
             tags: plan.tags.clone(),
             usage,
             cost,

@@ -92,7 +92,7 @@ impl State {
     }
 
     /// The report without balances, which only the ledger knows.
-    pub(super) fn report(&self) -> CostReport {
+    pub(super) fn report(&mut self) -> CostReport {
         let mut report = self.totals.report();
         report.unrecorded = self.unrecorded;
         report.budgets_left_out = self.accounts.left_out;
