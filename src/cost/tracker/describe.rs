@@ -115,7 +115,7 @@ pub(super) fn unstated_tokens(what: &str) -> Error {
 pub(super) fn refusal_error(refusal: BudgetRefusal, plan: &CallPlan, output_tokens: u64) -> Error {
     let input = plan.bound.input_tokens;
     let output = match plan.min_output {
-        Some(_) => format!("only {output_tokens} output tokens"),
+        Some(_) => format!("as few as {output_tokens} output tokens"),
         None => format!("{output_tokens} output tokens; a lower max_output_tokens needs less"),
     };
     let window = match plan.bound.is_window {

@@ -39,7 +39,9 @@ pub(super) fn missing(body: &[u8], member: &str) -> Failure {
     let mut repaired = None;
     match json::read::<Detail>(body, &mut repaired) {
         Ok(read) => failed::report(&read.value).unwrap_or_else(|| {
-            Failure::protocol(format!("the response has no {member:?} with the embeddings"))
+            Failure::protocol(format!(
+                "the response has no member {member:?}, which holds the embeddings"
+            ))
         }),
         Err(failure) => failure,
     }

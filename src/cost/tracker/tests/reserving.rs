@@ -77,7 +77,7 @@ fn a_refusal_says_for_how_many_tokens_and_what_would_help() {
         ),
         (
             large().min_output_tokens(60_000),
-            "(for up to 100 input tokens, and only 60000 output tokens)",
+            "(for up to 100 input tokens, and as few as 60000 output tokens)",
         ),
     ] {
         let error = costs.reserve(plan).unwrap_err();

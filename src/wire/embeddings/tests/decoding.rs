@@ -115,7 +115,7 @@ fn a_body_that_is_not_one_vector_for_each_text_is_an_error() {
         (Ollama, r#"{"embeddings": [[1, null], [3, 4]]}"#, "not a finite number, at position 1"),
         (Gemini, r#"{"error": {"code": 400, "message": "bad key"}}"#, "bad key"),
         (Gemini, r#"{"embeddings": [{"values": [1]}, {"values": []}]}"#, "text 1 is empty"),
-        (Gemini, "{}", "no \"embeddings\" with the embeddings"),
+        (Gemini, "{}", "no member \"embeddings\""),
         (Vertex, r#"{"predictions": [{"embeddings": {"values": [1e99]}}, {}]}"#, "not the JSON"),
         (Bedrock, r#"{"message": "Malformed input request"}"#, "Malformed input request"),
         (Voyage, r#"{"detail": "Provided API key is invalid."}"#, "Provided API key is invalid."),
