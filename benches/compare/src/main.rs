@@ -5,6 +5,7 @@
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- stream [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- instructions [--json] [--quick] [--arms A,B]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- scale [--json] [--quick] [--arms A,B]
+//! cargo run --release --manifest-path benches/compare/Cargo.toml -- route [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- pool [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- costs [--json] [--quick]
 //! cargo run --release --manifest-path benches/compare/Cargo.toml -- metrics [--json] [--quick]
@@ -24,6 +25,10 @@
 //!
 //! `scale` measures how near 256 calls at once come to the ideal where each takes 200 ms,
 //! and the memory of 1,000 open streams.
+//!
+//! `route` measures calls by a route over three servers next to calls to LiteLLM's proxy in front of
+//! the same servers: latency and processor time. The environment variable `LITELLM` names its
+//! program (PyPI `litellm[proxy]`); default: `litellm`.
 //!
 //! `pool` measures the pool against r2d2's and ureq's own: all of them in the same
 //! run, in an order that rotates, and medians of the rounds. `--quick` makes fewer
@@ -58,6 +63,7 @@ mod peer;
 mod processor;
 mod report;
 mod rounds;
+mod route;
 mod scale;
 mod server;
 mod stream;
@@ -73,7 +79,7 @@ const USAGE: &str = "usage: compare overhead [--json] [--quick] [--arms A,B] \
                      | compare stream [--json] [--quick] [--arms A,B] \
                      | compare instructions [--json] [--quick] [--arms A,B] \
                      | compare scale [--json] [--quick] [--arms A,B] \
-                     | compare pool [--json] [--quick] \
+                     | compare route [--json] [--quick] | compare pool [--json] [--quick] \
                      | compare costs [--json] [--quick] | compare metrics [--json] [--quick] \
                      | compare footprint [--json] [--rounds N] [--arms A,B]";
 
@@ -86,6 +92,7 @@ fn main() -> ExitCode {
             return failure::exit(instructions::instructions(flags));
         }
         ["scale", ref flags @ ..] => return failure::exit(scale::scale(flags)),
+        ["route", ref flags @ ..] => return failure::exit(route::route(flags)),
         ["footprint", ref flags @ ..] => return failure::exit(footprint::footprint(flags)),
         // What these run in processes of their own.
         ["serve", scheme] => return failure::exit(server::serve(scheme)),

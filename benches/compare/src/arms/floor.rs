@@ -90,7 +90,9 @@ impl Arm for Floor {
         let Self { stream, lines, chat, .. } = self;
         stream.write_all(chat)?;
         let head = head(stream, lines)?;
-        let length = memmem::find(&lines.unread()[..head], LENGTH).ok_or("no length")?;
+        let found = |name| memmem::find(&lines.unread()[..head], name);
+        // The second is how LiteLLM's proxy writes it.
+        let length = found(LENGTH).or_else(|| found(b"\r\ncontent-length: ")).ok_or("no length")?;
         let digits = &lines.unread()[length + LENGTH.len()..];
         let digits = digits.split(|byte| *byte == b'\r').next().unwrap_or_default();
         let length: usize = std::str::from_utf8(digits)?.parse()?;

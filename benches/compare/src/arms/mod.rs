@@ -50,7 +50,7 @@ pub trait Arm {
 /// Makes an arm that calls the server at this base URL.
 type New = fn(&str) -> Result<Box<dyn Arm>, Failure>;
 
-const ALL: [(&str, New); 10] = [
+const ALL: [(&str, New); 11] = [
     ("floor", |url| Ok(Box::new(floor::Floor::new(url, false)?))),
     ("floor-typed", |url| Ok(Box::new(floor::Floor::new(url, true)?))),
     ("ureq", |url| Ok(Box::new(ureq::Ureq::new(url, None)?))),
@@ -61,6 +61,7 @@ const ALL: [(&str, New); 10] = [
     ("genai", |url| Ok(Box::new(genai::GenAi::new(url, runtime::of_many_threads()?)?))),
     ("genai-1", |url| Ok(Box::new(genai::GenAi::new(url, runtime::of_one_thread()?)?))),
     ("tollgate", |url| Ok(Box::new(tollgate::Tollgate::new(url)?))),
+    ("tollgate-route", |urls| Ok(Box::new(tollgate::Tollgate::of_route(urls)?))),
 ];
 
 /// What the calls of one process took, in microseconds.
@@ -96,9 +97,14 @@ pub fn run(bench: &str, name: &str, url: &str, calls: &str) -> Result<(), Failur
     Ok(())
 }
 
+/// How many calls come before those that count. They open the connection, and do whatever else is
+/// done once.
+pub fn warm_up(calls: u32) -> u32 {
+    (calls / 10).clamp(5, 500)
+}
+
 fn sample(calls: u32, mut call: impl FnMut() -> Result<(), Failure>) -> Result<Sample, Failure> {
-    // Opens the connection, and whatever else is done once.
-    for _ in 0..(calls / 10).clamp(5, 500) {
+    for _ in 0..warm_up(calls) {
         call()?;
     }
     let mut walls = Vec::with_capacity(calls as usize);

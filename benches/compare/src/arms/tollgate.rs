@@ -1,6 +1,7 @@
 //! tollgate with everything on: pool, retries, deadline, a budget, metrics, typed response.
 
-use tollgate::{Budget, Client, ClientBuilder, Money, StreamEvent, Tls};
+use tollgate::route::{Balanced, Route, RouteTarget};
+use tollgate::{Budget, Client, ClientBuilder, Money, ProviderConfig, StreamEvent, Tls};
 
 use super::{Arm, TIMEOUT};
 use crate::failure::Failure;
@@ -14,6 +15,19 @@ pub struct Tollgate {
 impl Tollgate {
     pub fn new(url: &str) -> Result<Self, Failure> {
         Ok(Self { client: builder(url).build()? })
+    }
+
+    /// By a route over the servers at these base URLs, separated by commas.
+    pub fn of_route(urls: &str) -> Result<Self, Failure> {
+        let target = |(at, url): (usize, &str)| {
+            let provider = ProviderConfig::new("openai").api_key(KEY).base_url(url);
+            RouteTarget::of(provider, MODEL).name(format!("server {at}"))
+        };
+        let targets: Vec<_> = urls.split(',').enumerate().map(target).collect();
+        let route = Route::new("all").targets(targets).strategy(Balanced);
+        let budget = Budget::daily(Money::dollars(1_000_000));
+        let builder = Client::builder().timeout(TIMEOUT).budget(budget).route(route).model("all");
+        Ok(Self { client: builder.build()? })
     }
 }
 

@@ -16,7 +16,7 @@ pub use report::footprint;
 use crate::failure::Failure;
 use crate::flags::Flags;
 use program::Program;
-use scratch::Scratch;
+pub use scratch::Scratch;
 
 /// In the order of the table.
 const ARMS: [&str; 7] =
