@@ -96,6 +96,7 @@ mod raw;
 mod retry;
 pub mod route;
 mod routing;
+mod scan;
 mod settings_file;
 mod sorted_map;
 mod stream;

@@ -1,5 +1,7 @@
 //! Parses the head of a response, in place.
 
+use crate::scan::plain_blocks;
+
 /// The head of a response. Names and values are ranges of the bytes it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::transport) struct Head {
@@ -96,26 +98,18 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// The length of what may be in a value, at the start of these bytes.
 fn value_length(bytes: &[u8]) -> usize {
-    length_of::<16>(bytes, |byte| (byte >= 0x20) & (byte != 0x7f), is_value)
-}
-
-/// The length of what may be in a name, at the start of these bytes.
-fn name_length(bytes: &[u8]) -> usize {
-    let is_usual = |byte: u8| ((byte | 0x20).wrapping_sub(b'a') < 26) | (byte == b'-');
-    length_of::<8>(bytes, is_usual, is_name)
-}
-
-/// How many bytes at the start are fit. Nearly all are `usual`, and whatever is usual is fit: the
-/// compiler turns the loop over a whole block of `N` bytes into a few instructions.
-fn length_of<const N: usize>(
-    bytes: &[u8],
-    usual: impl Fn(u8) -> bool,
-    fit: impl Fn(u8) -> bool,
-) -> usize {
-    let is_usual = |block: &&[u8]| block.iter().fold(true, |all, byte| all & usual(*byte));
-    let start = N * bytes.chunks_exact(N).take_while(is_usual).count();
+    let start = plain_blocks::<16>(bytes, |byte| (byte < 0x20) | (byte == 0x7f));
     let rest = &bytes[start..];
-    start + rest.iter().position(|byte| !fit(*byte)).unwrap_or(rest.len())
+    start + rest.iter().position(|byte| !is_value(*byte)).unwrap_or(rest.len())
+}
+
+/// The length of what may be in a name, at the start of these bytes. Nearly all are letters and
+/// dashes.
+fn name_length(bytes: &[u8]) -> usize {
+    let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
+    let start = plain_blocks::<8>(bytes, |byte| !(is_letter(byte) | (byte == b'-')));
+    let rest = &bytes[start..];
+    start + rest.iter().position(|byte| !is_name(*byte)).unwrap_or(rest.len())
 }
 
 fn is_blank(byte: u8) -> bool {

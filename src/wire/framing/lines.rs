@@ -2,6 +2,7 @@
 //! [`ndjson`](crate::wire::framing::ndjson).
 
 use crate::error::{Error, ErrorKind};
+use crate::scan::plain_blocks;
 use crate::wire::Failure;
 
 /// The most bytes that an emptied buffer keeps allocated. Events of the usual size then need no new
@@ -172,20 +173,12 @@ fn without_mark(line: &[u8]) -> &[u8] {
 /// Finds the first position of one of two bytes.
 fn position([one, other]: [u8; 2], bytes: &[u8]) -> Option<usize> {
     let is_it = |byte: u8| (byte == one) | (byte == other);
-    let mut start = blocks_without::<32>(bytes, is_it);
-    start += blocks_without::<8>(&bytes[start..], is_it);
+    let mut start = plain_blocks::<32>(bytes, is_it);
+    start += plain_blocks::<8>(&bytes[start..], is_it);
     let found = bytes[start..].iter().position(|byte| is_it(*byte)).map(|at| start + at);
     #[cfg(test)]
     work::add(found.map_or(bytes.len(), |at| at + 1));
     found
-}
-
-/// Returns the length of the blocks of `N` bytes at the start that do not have a byte. The compiler
-/// turns the loop over a whole block into a few instructions; a loop that stops at the byte takes
-/// several for each.
-fn blocks_without<const N: usize>(bytes: &[u8], is_it: impl Fn(u8) -> bool) -> usize {
-    let is_without = |block: &&[u8]| !block.iter().fold(false, |found, byte| found | is_it(*byte));
-    N * bytes.chunks_exact(N).take_while(is_without).count()
 }
 
 /// Counts the bytes that are searched and copied.

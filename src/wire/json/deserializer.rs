@@ -12,6 +12,8 @@ use serde_json::error::Category;
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::scan::plain_blocks;
+
 /// Parses a text.
 ///
 /// # Errors
@@ -351,14 +353,8 @@ fn plain_end(bytes: &[u8], at: usize) -> usize {
 /// The same for long strings.
 #[inline(never)]
 fn long_plain_end(bytes: &[u8], mut at: usize) -> usize {
-    // The compiler turns the loop over a whole block into a few instructions for 16 bytes each.
-    let is_plain = |block: &&[u8]| {
-        block
-            .iter()
-            .fold(true, |plain, byte| plain & (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\'))
-    };
-    let rest = bytes.get(at..).unwrap_or_default();
-    at += BLOCK * rest.chunks_exact(BLOCK).take_while(is_plain).count();
+    let is_end = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    at += plain_blocks::<32>(bytes.get(at..).unwrap_or_default(), is_end);
     loop {
         match end_in_word(bytes, at) {
             Some(Some(found)) => return at + found,
@@ -369,7 +365,6 @@ fn long_plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 const WORD: usize = 8;
-const BLOCK: usize = 32;
 
 /// Where the plain part ends in the word at `at`, if it does. `None` if there is no whole word.
 fn end_in_word(bytes: &[u8], at: usize) -> Option<Option<usize>> {
