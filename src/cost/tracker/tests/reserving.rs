@@ -265,7 +265,7 @@ fn a_retry_reserves_the_output_limit_that_was_sent() {
     let second = costs.reserve_again(&again).unwrap();
     assert_eq!((second.output_tokens(), second.amount()), (limit, picos(29_100)));
     let third = costs.reserve_again(&again).unwrap();
-    // One token would fit, but the provider was told the limit.
+    // One token would fit, but the limit has gone to the provider.
     costs.reserve_again(&again).unwrap_err();
     drop(costs.reserve(plan().min_output_tokens(1)).unwrap());
     drop((second, third));
