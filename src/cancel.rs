@@ -33,12 +33,28 @@ struct Shared {
     cancelled: AtomicBool,
     /// Guards the list of listeners ([`Lock::CancelListeners`]). Listeners are called outside it.
     listeners: Mutex<Listeners>,
+    /// Cancelling this one cancels the token too.
+    parent: Option<CancelToken>,
 }
 
 impl Default for Shared {
     fn default() -> Self {
+        Self::below(None)
+    }
+}
+
+impl Shared {
+    fn below(parent: Option<CancelToken>) -> Self {
         let listeners = Mutex::new(Lock::CancelListeners, Listeners::default());
-        Self { cancelled: AtomicBool::default(), listeners }
+        Self { cancelled: AtomicBool::default(), listeners, parent }
+    }
+
+    fn add(&self, listener: &Arc<Listener>) -> u64 {
+        let mut listeners = self.listeners.lock();
+        listeners.next += 1;
+        let id = listeners.next;
+        listeners.calls.insert(id, Arc::clone(listener));
+        id
     }
 }
 
@@ -76,9 +92,19 @@ impl CancelToken {
         }
     }
 
+    /// A token that `parent` cancels too, if there is one. Cancelling it does not cancel `parent`.
+    pub(crate) fn child_of(parent: Option<&Self>) -> Self {
+        Self { shared: Arc::new(Shared::below(parent.cloned())) }
+    }
+
     /// Whether the token is cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.shared.cancelled.load(Ordering::SeqCst)
+        self.lineage().any(|token| token.shared.cancelled.load(Ordering::SeqCst))
+    }
+
+    /// The token and its ancestors.
+    fn lineage(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |token| token.shared.parent.as_ref())
     }
 
     /// Waits until the token is cancelled, for at most `timeout`. Returns whether it is.
@@ -109,24 +135,20 @@ impl CancelToken {
     }
 
     /// Calls `listener` when the token is cancelled, or at once if it already is. Dropping the
-    /// result ends that.
+    /// result ends that. A token with a parent may call it twice.
     ///
     /// The drop waits for a call in progress, so it must not happen under a lock that the listener
     /// takes.
     pub(crate) fn listen(&self, listener: impl Fn() + Send + Sync + 'static) -> Listening {
         let listener: Arc<Listener> =
             Arc::new(Mutex::new(Lock::CancelListener, Some(Box::new(listener))));
-        let id = {
-            let mut listeners = self.shared.listeners.lock();
-            listeners.next += 1;
-            let id = listeners.next;
-            listeners.calls.insert(id, Arc::clone(&listener));
-            id
-        };
+        let id = self.shared.add(&listener);
+        let ancestors = self.lineage().skip(1);
+        let above = ancestors.map(|token| (token.clone(), token.shared.add(&listener))).collect();
         if self.is_cancelled() {
             notify(&listener);
         }
-        Listening { token: self.clone(), id, listener }
+        Listening { token: self.clone(), id, above, listener }
     }
 }
 
@@ -157,12 +179,17 @@ impl PartialEq for CancelToken {
 pub(crate) struct Listening {
     token: CancelToken,
     id: u64,
+    /// The same for the token's ancestors.
+    above: Vec<(CancelToken, u64)>,
     listener: Arc<Listener>,
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
         self.token.shared.listeners.lock().calls.remove(&self.id);
+        for (token, id) in &self.above {
+            token.shared.listeners.lock().calls.remove(id);
+        }
         let call = self.listener.lock().take();
         drop(call);
     }
@@ -209,6 +236,32 @@ mod tests {
             thread.join().unwrap();
             assert_eq!(calls.load(Ordering::SeqCst), told);
         }
+    }
+
+    #[test]
+    fn a_parent_cancels_its_child_and_not_the_other_way_round() {
+        let parent = CancelToken::new();
+        let [one, other] = [(); 2].map(|()| CancelToken::child_of(Some(&parent)));
+        let grandchild = CancelToken::child_of(Some(&one));
+        let (reached, _reached) = counter(&grandchild);
+        let (calls, _listening) = counter(&one);
+        let (gone, listening) = counter(&one);
+        drop(listening);
+        other.cancel();
+        assert!(other.is_cancelled() && !one.is_cancelled() && !parent.is_cancelled());
+        let (cancelled, _channel) = one.channel();
+        assert!(cancelled.try_recv().is_err());
+        parent.cancel();
+        assert!(one.is_cancelled());
+        assert!(cancelled.try_recv().is_ok());
+        assert_eq!((grandchild.is_cancelled(), reached.load(Ordering::SeqCst)), (true, 1));
+        one.cancel();
+        let (late, _late) = counter(&one);
+        let told = [calls, gone, late].map(|calls| calls.load(Ordering::SeqCst));
+        assert_eq!(told, [2, 0, 1]);
+        let listeners = [&parent, &one].map(|token| token.shared.listeners.lock().calls.len());
+        assert_eq!(listeners, [4, 4], "a dropped listener leaves both lists");
+        assert!(!CancelToken::child_of(None).is_cancelled());
     }
 
     #[test]

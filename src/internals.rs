@@ -85,6 +85,7 @@ impl Default for Recorder {
         let mut gaps = Histogram::default();
         (0..500).for_each(|gap| gaps.record(Duration::from_micros(8_000 + gap * 37)));
         let attempt = Attempt {
+            number: 0,
             provider: "openai".to_owned(),
             model: "gpt-4o".to_owned(),
             started_after: Duration::ZERO,

@@ -30,7 +30,8 @@ pub use tracing::TracingObserver;
 ///
 /// The client calls these methods outside all locks, so they may use the client. They run on the
 /// thread that makes the call or reads the stream, so slow ones delay it. The client may also open
-/// and close connections on a thread of its own. A panic is caught. Do not let an observer own
+/// and close connections on a thread of its own, and each attempt of a
+/// [hedged](crate::route::Hedge) call begins on its own thread. A panic is caught. Do not let an observer own
 /// its client: the client would never be dropped.
 ///
 /// No prompt, answer or key is passed on, with one exception: the message of an
@@ -107,6 +108,13 @@ pub trait Observer: Send + Sync {
     /// An attempt of a routed call has failed, and the call goes on to another target at once.
     fn failed_over(&self, call: &Call<'_>, attempt: &Attempt) {
         let _ = (call, attempt);
+    }
+
+    /// An attempt of a routed call has been silent for this long, and the call tries another target
+    /// of the route too: `target`, by its name in the route. `call` names the silent one. See
+    /// [`Hedge`](crate::route::Hedge).
+    fn hedged(&self, call: &Call<'_>, target: &str, silence: Duration) {
+        let _ = (call, target, silence);
     }
 
     /// A target of a route rests from now on, for this long. No calls go to it meanwhile.

@@ -58,7 +58,18 @@ pub(crate) struct ObservedCall {
     ended: bool,
 }
 
+/// Reports that an attempt begins on another thread.
+#[derive(Debug)]
+pub(crate) struct ObservedOnThread(ObservedCall);
+
+impl ObservedOnThread {
+    pub(crate) fn attempt_begun(&self, number: u32) {
+        self.0.attempt_begun(number);
+    }
+}
+
 /// The route of a call, and its target of the latest attempt.
+#[derive(Clone)]
 struct Routed {
     route: Arc<RouteState>,
     target: Option<usize>,
@@ -166,6 +177,30 @@ impl ObservedCall {
         model.clone_into(&mut self.model);
         let recorder = self.watch.recorder.as_ref();
         self.in_flight = recorder.map(|recorder| recorder.begin(&self.target()));
+    }
+
+    /// Reports that another target is tried too, because the current one has been silent for so
+    /// long.
+    pub(crate) fn hedged(&self, target: &str, silence: Duration) {
+        self.watch.observers.notify(|observer| observer.hedged(&self.call(), target, silence));
+    }
+
+    /// What another thread needs to report the attempt at the current target; `None` if there are no
+    /// observers.
+    pub(crate) fn on_thread(&self) -> Option<ObservedOnThread> {
+        (!self.watch.observers.is_empty()).then(|| {
+            ObservedOnThread(Self {
+                watch: Arc::clone(&self.watch),
+                server: Arc::clone(&self.server),
+                model: self.model.clone(),
+                routed: self.routed.clone(),
+                tags: self.tags.clone(),
+                in_flight: None,
+                // The original reports the end.
+                ended: true,
+                ..*self
+            })
+        })
     }
 
     /// Reports that a target of a route rests or has returned.

@@ -7,6 +7,7 @@
 pub use crate::catalogue::{Capabilities, ModelStatus};
 pub use crate::config::{Route, RouteTarget};
 pub use crate::routing::{
-    Balanced, BreakerConfig, BreakerState, Candidate, Cheapest, Failover, Fastest, RestReason,
-    RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace, Weighted,
+    Balanced, BreakerConfig, BreakerState, Candidate, Cheapest, Failover, Fastest, Hedge,
+    RestReason, RouteTrace, RoutedCall, Sticky, Strategy, TargetStatus, TargetStep, TargetTrace,
+    Weighted,
 };

@@ -21,6 +21,8 @@ pub(super) struct Admission {
     pub(super) reservation: Reservation,
     /// What each attempt takes of the client's limits.
     pub(super) amount: Amount,
+    /// Whether the budgets can only afford a shorter answer than planned.
+    pub(super) is_cut_short: bool,
 }
 
 /// Encodes a request and reserves the most it can cost. If the request sets no output limit, the
@@ -56,11 +58,14 @@ pub(super) fn admit(
     if least.is_some() && !encoded.is_limited() {
         costs.fit_window(&mut plan);
     }
+    let planned = plan.planned_output();
     let reservation = costs.reserve(match least {
         Some(each) => plan.min_output_each(each),
         None => plan,
     })?;
+    let mut is_cut_short = false;
     if let (Some(_), Some(limit)) = (least, reservation.output_limit()) {
+        is_cut_short = reservation.output_tokens() < planned;
         encoded.limit_output(u32::try_from(limit).unwrap_or(u32::MAX))?;
     }
     let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
@@ -69,7 +74,7 @@ pub(super) fn admit(
         false => Amount::default(),
     };
     let body = encoded.into_bytes();
-    Ok(Admission { body, text_bytes, betas, reservation, amount })
+    Ok(Admission { body, text_bytes, betas, reservation, amount, is_cut_short })
 }
 
 /// The most tokens that a request can use, as far as that is known. A provider counts no more for

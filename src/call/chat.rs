@@ -13,7 +13,7 @@ use crate::cancel::CancelToken;
 use crate::catalogue::{self, Needs};
 use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
 use crate::config::TimeLimits;
-use crate::cost::{Bill, Charge, MaxPrice, Meter, Reservation, ReserveAgain};
+use crate::cost::{Bill, Charge, MaxPrice, Meter, Money, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
 use crate::error::{Error, RateLimit};
 use crate::histogram::Histogram;
@@ -47,6 +47,8 @@ pub(super) struct Encoding {
     text_bytes: usize,
     /// What each attempt takes of the client's limits.
     amount: Amount,
+    /// Whether the budgets can only afford a shorter answer than planned.
+    is_cut_short: bool,
 }
 
 impl Chat<'_> {
@@ -148,6 +150,10 @@ impl Operation for Chat<'_> {
         catalogue::count_text(self.request, count)
     }
 
+    fn is_cut_short(&self, prepared: &Prepared<Encoding>) -> bool {
+        prepared.content.is_cut_short
+    }
+
     fn prompt_bytes(&self) -> usize {
         catalogue::text_bytes(self.request)
     }
@@ -169,9 +175,10 @@ impl Operation for Chat<'_> {
     ) -> Result<(Prepared<Encoding>, Reservation), Error> {
         let wire = self.wire(&target)?;
         let uri = target.endpoint.uri(wire, &target.model, self.delivery)?;
-        let Admission { body, text_bytes, betas, reservation, amount } =
+        let Admission { body, text_bytes, betas, reservation, amount, is_cut_short } =
             admit(caller, &target, tags, wire, self.request, self.delivery)?;
-        let content = Encoding { wire, again: reservation.again(), text_bytes, amount };
+        let again = reservation.again();
+        let content = Encoding { wire, again, text_bytes, amount, is_cut_short };
         Ok((Prepared { target, method: Method::Post, uri, body, betas, content }, reservation))
     }
 
@@ -219,6 +226,20 @@ impl Measurable for Box<ChatResponse> {
 
 /// A stream is measured when it ends.
 impl Measurable for (StartedStream, Charge) {
+    fn discard(self) -> Option<Money> {
+        let (started, charge) = self;
+        let decoder = started.decoder();
+        // Closes the connection, so that no more is written.
+        drop(started);
+        // Copied, because nothing is charged under a lock.
+        let (bill, is_whole) = {
+            let decoder = decoder.lock();
+            (bill_of(&decoder), decoder.whole().is_some())
+        };
+        let cost = charge.settle(if is_whole { bill } else { bill.cut_off() });
+        cost.map(|cost| cost.total)
+    }
+
     fn rate_limit(&self) -> RateLimit {
         self.0.rate_limit()
     }
@@ -362,10 +383,14 @@ fn bill(response: &ChatResponse, asked: &str, text_bytes: usize) -> Bill {
 /// The bill for a stream that failed before its first event; `None` if not even the start of an
 /// answer came.
 fn bill_of_failed_stream(decoder: &Decoder) -> Option<Bill> {
+    decoder.has_begun().then(|| bill_of(decoder))
+}
+
+/// The bill for what has arrived of a stream.
+fn bill_of(decoder: &Decoder) -> Bill {
     let (model, tier) = decoder.served();
     let bill = Bill::new(decoder.usage());
-    let bill = bill.served_by(model, tier);
-    decoder.has_begun().then_some(bill)
+    bill.served_by(model, tier)
 }
 
 /// The usage of an answer, estimated from its length.

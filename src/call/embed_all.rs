@@ -3,6 +3,7 @@
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -34,7 +35,7 @@ type Reply = (Provider, Answered);
 
 impl Caller {
     /// Embeds texts with as many requests as they need.
-    pub(crate) fn embed(&self, request: &EmbedRequest) -> Result<Embeddings, Error> {
+    pub(crate) fn embed(self: &Arc<Self>, request: &EmbedRequest) -> Result<Embeddings, Error> {
         let begun = Instant::now();
         let Plan { ranges, sizes } = self.plan(request);
         let is_split = ranges.len() > 1;
@@ -99,7 +100,7 @@ impl Caller {
     }
 
     /// Sends one request and waits for its answer.
-    fn embed_piece(&self, operation: &Embed<'_>) -> Result<Reply, Error> {
+    fn embed_piece(self: &Arc<Self>, operation: &Embed<'_>) -> Result<Reply, Error> {
         let begun = Instant::now();
         let (observed, Completed { target, tried, .. }) = run(self, operation, embed::sent, begun)?;
         let mut answered = tried.value;

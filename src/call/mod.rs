@@ -66,7 +66,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Sends a request and waits for the whole answer; uses text completions if `completion`.
     pub(crate) fn whole(
-        &self,
+        self: &Arc<Self>,
         request: &ChatRequest,
         completion: bool,
     ) -> Result<ChatResponse, Error> {
@@ -85,7 +85,7 @@ impl Caller {
     }
 
     /// Sends a request unchanged and waits for the whole response.
-    pub(crate) fn raw(&self, request: &RawRequest) -> Result<RawResponse, Error> {
+    pub(crate) fn raw(self: &Arc<Self>, request: &RawRequest) -> Result<RawResponse, Error> {
         let begun = Instant::now();
         let (observed, Completed { tried, .. }) = run(self, &Raw(request), raw::sent, begun)?;
         let latency = begun.elapsed();
@@ -95,7 +95,10 @@ impl Caller {
     }
 
     /// Reads all pages of a provider's list of models.
-    pub(crate) fn models(&self, request: &ModelsRequest) -> Result<Vec<ModelInfo>, Error> {
+    pub(crate) fn models(
+        self: &Arc<Self>,
+        request: &ModelsRequest,
+    ) -> Result<Vec<ModelInfo>, Error> {
         let begun = Instant::now();
         let (mut models, mut page) = (Vec::new(), None);
         for number in 1.. {
@@ -126,7 +129,10 @@ impl Caller {
     }
 
     /// Counts the tokens of a chat without sending it.
-    pub(crate) fn count_tokens(&self, request: &ChatRequest) -> Result<TokenCount, Error> {
+    pub(crate) fn count_tokens(
+        self: &Arc<Self>,
+        request: &ChatRequest,
+    ) -> Result<TokenCount, Error> {
         let begun = Instant::now();
         let (observed, Completed { target, tried, .. }) =
             run(self, &Count(request), unpriced::answered, begun)?;
@@ -137,7 +143,10 @@ impl Caller {
     }
 
     /// Asks a provider to judge content.
-    pub(crate) fn moderate(&self, request: &ModerationRequest) -> Result<Moderation, Error> {
+    pub(crate) fn moderate(
+        self: &Arc<Self>,
+        request: &ModerationRequest,
+    ) -> Result<Moderation, Error> {
         let begun = Instant::now();
         let operation = Moderate::new(self, request);
         let (observed, Completed { tried, .. }) = run(self, &operation, moderate::sent, begun)?;
@@ -154,7 +163,7 @@ impl Caller {
     /// Sends a request and waits for the first event of the answer; uses text completions if
     /// `completion`.
     pub(crate) fn stream(
-        &self,
+        self: &Arc<Self>,
         request: &ChatRequest,
         completion: bool,
     ) -> Result<ChatStream, Error> {

@@ -11,7 +11,7 @@ use super::time_limits::CallTimeLimits;
 use crate::cancel::CancelToken;
 use crate::catalogue::Needs;
 use crate::config::TimeLimits;
-use crate::cost::MaxPrice;
+use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, RateLimit};
 use crate::retry::SecondSending;
 use crate::routing::Answered;
@@ -23,10 +23,10 @@ use crate::wire::Delivery;
 /// Something a client can ask of a provider.
 pub(super) trait Operation {
     /// What it keeps of a prepared request.
-    type Content;
+    type Content: Send + Sync + 'static;
 
     /// What is reserved for an attempt.
-    type Reserved: Reserved;
+    type Reserved: Reserved + Send + 'static;
 
     /// Whether the answer comes whole or as a stream.
     fn delivery(&self) -> Delivery;
@@ -65,6 +65,13 @@ pub(super) trait Operation {
     /// How many bytes of text the request has, to estimate its tokens. Default: 0.
     fn prompt_bytes(&self) -> usize {
         0
+    }
+
+    /// Whether a budget allows only a shorter answer to a prepared request than it would otherwise
+    /// get. Default: no.
+    fn is_cut_short(&self, prepared: &Prepared<Self::Content>) -> bool {
+        let _ = prepared;
+        false
     }
 
     /// The operation's name in metrics and for observers.
@@ -113,7 +120,7 @@ pub(super) struct Options<'a> {
 }
 
 /// The answer of an attempt, as far as it shows how its target performs.
-pub(super) trait Measurable {
+pub(super) trait Measurable: Send + 'static {
     /// What it shows, if the attempt took this long. Default: nothing.
     fn measured(&self, after: Duration) -> Answered {
         let _ = after;
@@ -123,6 +130,15 @@ pub(super) trait Measurable {
     /// The rate limits in its headers. Default: none.
     fn rate_limit(&self) -> RateLimit {
         RateLimit::default()
+    }
+
+    /// Ends an answer that nobody wants, because another one came first. Returns what it cost, if
+    /// that is not measured. Default: drops it.
+    fn discard(self) -> Option<Money>
+    where
+        Self: Sized,
+    {
+        None
     }
 }
 

@@ -1,5 +1,7 @@
 //! The steps of a call to a route: which of its targets to try, and what became of each.
 
+mod race;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,13 +9,13 @@ use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
 use super::room::Reserved as _;
 use super::routes::Route;
-use super::run::{Begun, Completed, has_ended};
+use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
 use super::{Caller, fitness, room};
 use crate::error::{Attempt, Decision, Error, ErrorKind};
 use crate::observed::ObservedCall;
-use crate::retry::{Failed, SecondSending, Steps, Turn};
+use crate::retry::{Failed, Raced, SecondSending, Steps, Turn};
 use crate::routing::{Answered, Change, Chosen, LazyTrace, RestReason, RoutedCall, Ticket, Walk};
 use crate::throttle::{Demand, Permit};
 use crate::wire::Delivery;
@@ -25,7 +27,7 @@ const PROBE_WAIT: Duration = Duration::from_millis(50);
 pub(super) fn run<O: Operation, T: Measurable>(
     call: &Begun<'_, O>,
     route: &Route,
-    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Attempting<O, T>,
     observed: &mut ObservedCall,
 ) -> Result<Completed<T>, Error> {
     let limits = call.limits(&call.caller.settings.timeouts)?;
@@ -39,9 +41,11 @@ pub(super) fn run<O: Operation, T: Measurable>(
 
 /// The steps of a call to a route.
 struct Routed<'a, O: Operation, F> {
-    caller: &'a Caller,
+    caller: &'a Arc<Caller>,
     operation: &'a O,
     route: &'a Route,
+    /// When the call began.
+    begun: Instant,
     limits: &'a CallTimeLimits,
     options: &'a Options<'a>,
     attempt: F,
@@ -53,6 +57,10 @@ struct Routed<'a, O: Operation, F> {
     demands: Vec<(usize, Arc<Demand>)>,
     /// The last failure of an attempt.
     failed: Option<Error>,
+    /// What follows the last failure, if that is decided already.
+    decided: Option<Decision>,
+    /// The attempts that ran at the same time as the last one.
+    raced: Option<Raced>,
     /// The kind of error if the route has no targets but those that cannot serve the call.
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
@@ -66,6 +74,15 @@ struct Routed<'a, O: Operation, F> {
 /// A request for one target, and what is reserved for an attempt.
 type Ready<O> = (Arc<Prepared<<O as Operation>::Content>>, <O as Operation>::Reserved);
 
+/// A target, ready for one attempt on any thread.
+struct Leg<C, R> {
+    prepared: Arc<Prepared<C>>,
+    reserved: R,
+    ticket: Ticket,
+    /// Its room in the client's limits, if any applies.
+    permit: Option<Permit>,
+}
+
 impl<'a, O: Operation, F> Routed<'a, O, F> {
     fn new(
         call: &Begun<'a, O>,
@@ -74,7 +91,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         attempt: F,
         observed: &'a mut ObservedCall,
     ) -> Self {
-        let Begun { caller, operation, options, .. } = *call;
+        let Begun { caller, operation, options, at } = *call;
         let streamed = operation.delivery() == Delivery::Stream;
         let key = if route.state.targets.len() > 1 { operation.routing_key() } else { 0 };
         let call = RoutedCall::new(streamed, key);
@@ -84,6 +101,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             caller,
             operation,
             route,
+            begun: at,
             limits,
             options,
             attempt,
@@ -92,6 +110,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             prepared: PreparedRequests::default(),
             demands: Vec::new(),
             failed: None,
+            decided: None,
+            raced: None,
             skipped,
             unfit: None,
             next: None,
@@ -100,7 +120,7 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
     }
 
     fn target(&self, at: usize) -> Result<Target, Error> {
-        let Caller { endpoints, settings, transport, .. } = self.caller;
+        let Caller { endpoints, settings, transport, .. } = &**self.caller;
         self.route.target(at, endpoints, settings, transport)
     }
 
@@ -234,7 +254,10 @@ impl<O, T, F> Steps for Routed<'_, O, F>
 where
     O: Operation,
     T: Measurable,
-    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>
+        + Copy
+        + Send
+        + 'static,
 {
     type Target = Arc<Prepared<O::Content>>;
     type Answer = T;
@@ -283,9 +306,16 @@ where
         retries: u32,
         second: &mut SecondSending<'_>,
     ) -> Result<T, Error> {
-        let Some((mut reserved, mut ticket, permit)) = self.next.take() else {
+        let Some((mut reserved, mut ticket, mut permit)) = self.next.take() else {
             return Err(Error::new(ErrorKind::Protocol, "an attempt without a choice"));
         };
+        if let Some(silence) = self.silence() {
+            let leg = Leg { prepared: Arc::clone(&prepared), reserved, ticket, permit };
+            match self.race(leg, retries, silence) {
+                Ok(outcome) => return outcome,
+                Err(back) => (reserved, ticket, permit) = (back.reserved, back.ticket, back.permit),
+            }
+        }
         let endpoint = &prepared.target.endpoint;
         let at = self.walk.current();
         self.observed.moved_to(&endpoint.server, &prepared.target.model, at);
@@ -325,7 +355,14 @@ where
 
     fn decide(&mut self, failed: &Failed<'_>) -> Decision {
         self.failed = Some(failed.error.clone());
-        self.walk.failed(failed, Instant::now())
+        match self.decided.take() {
+            Some(decision) => decision,
+            None => self.walk.failed(failed, Instant::now()),
+        }
+    }
+
+    fn raced(&mut self) -> Option<Raced> {
+        self.raced.take()
     }
 
     fn without_retry(&mut self) -> Decision {

@@ -15,7 +15,7 @@ use crate::cost::{MaxPrice, Money};
 use crate::error::{Error, ErrorKind};
 use crate::observed::Server;
 use crate::provider::{self, Profile, Provider};
-use crate::routing::{Expected, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
+use crate::routing::{Expected, Hedge, RouteState, RoutedTarget, Rules, TargetState, TargetStatus};
 use crate::throttle::TargetId;
 use crate::transport::Transport;
 
@@ -62,6 +62,9 @@ impl Routes {
                     Some((place, at)) => Arc::clone(&routes[place].state.targets[at].state),
                     None => new(),
                 };
+                if route.hedge.is_some_and(Hedge::is_measured) {
+                    state.keep_percentiles();
+                }
                 let capabilities = set.capabilities.or(known(&target, settings));
                 let mut one = RoutedTarget::new(target.name, state);
                 (one.weight, one.region) = (set.weight, set.region);
@@ -78,6 +81,7 @@ impl Routes {
                 short_wait: route.short_wait,
                 reroute_refusals: route.reroute_refusals,
                 wait_for_targets: route.wait_for_targets,
+                hedge: route.hedge,
             };
             let state = Arc::new(RouteState::new(route.name, route.strategy, rules, routed));
             routes.push(Route { state, max_price: route.max_price, targets: callees });

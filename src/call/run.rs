@@ -39,10 +39,26 @@ pub(super) struct Completed<T> {
 
 /// A call in progress, before its first attempt.
 pub(super) struct Begun<'a, O> {
-    pub(super) caller: &'a Caller,
+    pub(super) caller: &'a Arc<Caller>,
     pub(super) operation: &'a O,
     pub(super) options: &'a Options<'a>,
     pub(super) at: Instant,
+}
+
+/// Makes one attempt, on any thread: the attempts of a hedged call run at the same time.
+pub(super) trait Attempting<O: Operation, T>:
+    Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error> + Copy + Send + 'static
+{
+}
+
+impl<O, T, F> Attempting<O, T> for F
+where
+    O: Operation,
+    F: Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>
+        + Copy
+        + Send
+        + 'static,
+{
 }
 
 /// Where a call goes.
@@ -56,9 +72,9 @@ enum Destination<'a> {
 /// Runs a call that started at `begun`, with one `attempt` after another, and reports it to
 /// observers.
 pub(super) fn run<O: Operation, T: Measurable>(
-    caller: &Caller,
+    caller: &Arc<Caller>,
     operation: &O,
-    attempt: impl Fn(OngoingAttempt<'_, '_, O::Content>, O::Reserved) -> Result<T, Error>,
+    attempt: impl Attempting<O, T>,
     begun: Instant,
 ) -> Result<(ObservedCall, Completed<T>), Error> {
     let options = operation.options();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::operation::Options;
 use crate::bounds::Bounds;
+use crate::cancel::CancelToken;
 use crate::config::Timeouts;
 use crate::deadline::TimeLimit;
 use crate::error::{Error, Phase};
@@ -92,6 +93,12 @@ impl CallTimeLimits {
             end: self.end,
             idempotency_key: self.idempotency_key.clone(),
         }
+    }
+
+    /// The same limits for an attempt that this token can end too.
+    pub(super) fn ended_by(mut self, cancel: CancelToken) -> Self {
+        self.bounds.cancel = Some(cancel);
+        self
     }
 
     /// The limit of an attempt that starts now.

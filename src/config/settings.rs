@@ -228,6 +228,16 @@ impl ClientBuilder {
         problems.extend(self.time_limits.problems());
         problems.extend(self.pool.problems());
         problems.extend(self.retry.problems());
+        if !self.retry.retry_ambiguous {
+            let hedged = self.routes.iter().filter(|route| route.hedge.is_some());
+            problems.extend(hedged.map(|route| {
+                format!(
+                    "route {:?}: it hedges, but retry_ambiguous is false; a hedge always repeats a \
+                     request that may be billed, so remove the hedge or allow such retries",
+                    route.name
+                )
+            }));
+        }
         problems
     }
 }

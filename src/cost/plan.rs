@@ -148,6 +148,11 @@ impl CallPlan {
         (self.has_input, self.has_output)
     }
 
+    /// The most output tokens it can produce, as planned.
+    pub(crate) fn planned_output(&self) -> u64 {
+        self.bound.output_tokens
+    }
+
     /// Sets the estimated input tokens.
     pub(crate) fn expect(&mut self, input_tokens: u64) {
         self.expected_input = Some(input_tokens);

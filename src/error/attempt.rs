@@ -21,6 +21,9 @@ use super::{Decision, Error, ErrorKind, Phase};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Attempt {
+    /// Its number in the call, from 0 in the order in which the attempts began.
+    #[serde(default)]
+    pub number: u32,
     /// The id of the provider it was sent to.
     #[serde(default)]
     pub provider: String,

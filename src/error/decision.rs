@@ -67,6 +67,9 @@ pub enum GiveUp {
     StreamStarted,
     /// All targets of the [route](crate::route::Route) rest.
     TargetsRest,
+    /// Another attempt of a [hedged](crate::route::Hedge) call was answered first or ended the
+    /// call, so this one was cancelled.
+    Superseded,
 }
 
 impl Wait {
@@ -95,6 +98,7 @@ impl GiveUp {
             Self::BudgetSpent => "budget_spent",
             Self::StreamStarted => "stream_started",
             Self::TargetsRest => "targets_rest",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -130,6 +134,7 @@ impl fmt::Display for GiveUp {
             Self::BudgetSpent => "the client's retry budget is empty",
             Self::StreamStarted => "the stream had started",
             Self::TargetsRest => "all targets of the route rest",
+            Self::Superseded => "another attempt decided the call",
         })
     }
 }

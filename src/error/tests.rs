@@ -12,6 +12,7 @@ fn an_error_is_shown_on_one_line() {
         .with_request_id(Some("req_1".to_owned()))
         .with_retry_hints(Some(Duration::from_secs(2)), None);
     let attempt = |decision| Attempt {
+        number: 0,
         provider: "openai".to_owned(),
         model: "gpt-4o".to_owned(),
         started_after: Duration::ZERO,

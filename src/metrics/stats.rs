@@ -159,7 +159,9 @@ impl Stats {
         // in which the call was cancelled.
         let retried = call.attempts.split_last().map_or(&[][..], |(_, before)| before);
         for attempt in retried {
-            if let Some(failure) = &attempt.failure {
+            // One that was cancelled for another attempt was not retried.
+            let superseded = attempt.decision == Some(Decision::GiveUp(GiveUp::Superseded));
+            if let Some(failure) = attempt.failure.as_ref().filter(|_| !superseded) {
                 *self.retries.entry(failure.kind).or_default() += 1;
             }
             if let Some(Decision::Retry { wait, .. }) = attempt.decision {

@@ -72,6 +72,7 @@ pub(super) fn failed<'a>(model: &'a str, error: &'a Error, attempts: &'a [Attemp
 
 pub(super) fn attempt(error: Option<&Error>, decision: Option<Decision>) -> Attempt {
     Attempt {
+        number: 0,
         provider: "openai".to_owned(),
         model: "gpt-4o".to_owned(),
         started_after: Duration::ZERO,

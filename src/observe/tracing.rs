@@ -106,17 +106,19 @@ impl Default for TracingObserver {
 #[derive(Clone)]
 struct Open {
     call: Arc<Span>,
-    attempt: Option<Arc<Span>>,
+    /// By the number of the attempt. A hedged call has several at once.
+    attempts: Vec<(u32, Arc<Span>)>,
 }
 
 thread_local! {
-    /// The call for which this thread makes an attempt. Events of connections belong to it.
-    static ATTEMPTING: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The call for which this thread makes an attempt, and the number of the attempt. Events of
+    /// connections belong to it.
+    static ATTEMPTING: Cell<Option<(u64, u32)>> = const { Cell::new(None) };
 }
 
-fn attempting(call: Option<u64>) {
+fn attempting(attempt: Option<(u64, u32)>) {
     // A thread that is ending has none left.
-    let _ = ATTEMPTING.try_with(|attempting| attempting.set(call));
+    let _ = ATTEMPTING.try_with(|attempting| attempting.set(attempt));
 }
 
 impl TracingObserver {
@@ -155,9 +157,11 @@ impl TracingObserver {
 
     /// Runs `record` in the span of the attempt that this thread makes, if any.
     fn in_attempt(&self, record: impl FnOnce()) {
-        let id = ATTEMPTING.try_with(Cell::get).ok().flatten();
-        let attempt = id.and_then(|id| self.open(id)).and_then(|open| open.attempt);
-        match attempt {
+        let span = ATTEMPTING.try_with(Cell::get).ok().flatten().and_then(|(call, number)| {
+            let attempts = self.open(call)?.attempts;
+            attempts.into_iter().find(|(open, _)| *open == number).map(|(_, span)| span)
+        });
+        match span {
             Some(attempt) => attempt.in_scope(record),
             None => record(),
         }
@@ -209,7 +213,7 @@ impl Observer for TracingObserver {
         );
         // A disabled span is not collected.
         if !opened.is_disabled() {
-            self.open.lock().insert(call.id, Open { call: Arc::new(opened), attempt: None });
+            self.open.lock().insert(call.id, Open { call: Arc::new(opened), attempts: Vec::new() });
         }
     }
 
@@ -231,17 +235,22 @@ impl Observer for TracingObserver {
             { span::REQUEST_ID } = Empty,
             { span::RESENT } = Empty,
         );
-        attempting(Some(call.id));
-        let opened = Arc::new(opened);
-        let before =
-            self.open.lock().get_mut(&call.id).and_then(|open| open.attempt.replace(opened));
-        // Dropping it calls the subscriber, so this is after the lock.
-        drop(before);
+        attempting(Some((call.id, number)));
+        let mut opened = Some(Arc::new(opened));
+        if let Some(open) = self.open.lock().get_mut(&call.id) {
+            open.attempts.extend(opened.take().map(|opened| (number, opened)));
+        }
+        // Of a call that has ended meanwhile. Dropping it calls the subscriber, so this is after
+        // the lock.
+        drop(opened);
     }
 
     fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
         attempting(None);
-        let ended = self.open.lock().get_mut(&call.id).and_then(|open| open.attempt.take());
+        let ended = self.open.lock().get_mut(&call.id).and_then(|open| {
+            let place = open.attempts.iter().position(|(number, _)| *number == attempt.number)?;
+            Some(open.attempts.swap_remove(place).1)
+        });
         let Some(ended) = ended else { return };
         if attempt.resent {
             ended.record(span::RESENT, true);
@@ -308,7 +317,9 @@ impl Observer for TracingObserver {
     fn first_token(&self, call: &Call<'_>, after: Duration) {
         // From here on the thread may make other calls.
         attempting(None);
-        let Some(Open { call, attempt }) = self.open(call.id) else { return };
+        let Some(Open { call, mut attempts }) = self.open(call.id) else { return };
+        // The others of a hedged call have ended by now.
+        let attempt = attempts.pop().map(|(_, attempt)| attempt);
         event!(
             target: span::TARGET,
             parent: &*attempt.unwrap_or(call),
@@ -322,10 +333,10 @@ impl Observer for TracingObserver {
         attempting(None);
         let open = self.open.lock().remove(&call.id);
         // A filter that drops spans, such as "warn", may still let the event through.
-        let Some(Open { call: ended, attempt }) = open else {
+        let Some(Open { call: ended, attempts }) = open else {
             return outcome::record(call, end, self.messages);
         };
-        drop(attempt);
+        drop(attempts);
         ended.in_scope(|| outcome::record(call, end, self.messages));
         ended
             .record(names::RESPONSE_MODEL, end.response_model)

@@ -16,7 +16,8 @@ const TOKEN: u64 = 1_000_000;
 /// most `capacity` requests beyond the calls themselves, from any number of threads. A provider
 /// that fails occasionally is retried as if there were no budget. A call that goes on to another
 /// target of a [route](crate::route::Route) takes no token, because that target gets no more load
-/// than the call itself.
+/// than the call itself. A [hedge](crate::route::Hedge) takes one, and a hedged call that succeeds
+/// earns no more than any other: in the long run, at most one call in five is hedged.
 ///
 /// The rule and the defaults are those of the AWS SDKs' standard mode: 500 tokens, 5 for a retry, 1
 /// back for a success (`aws-smithy-runtime`, `token_bucket.rs`).
@@ -74,7 +75,7 @@ impl Bucket {
     }
 
     /// Takes a token. Returns whether there was one.
-    pub(super) fn withdraw(&self) -> bool {
+    pub(crate) fn withdraw(&self) -> bool {
         self.capacity == u64::from(u32::MAX) * TOKEN
             || self
                 .level
@@ -85,7 +86,7 @@ impl Bucket {
     }
 
     /// Returns a token that was not used.
-    pub(super) fn put_back(&self) {
+    pub(crate) fn put_back(&self) {
         self.add(TOKEN);
     }
 
@@ -133,7 +134,7 @@ impl SecondSending<'_> {
         }
     }
 
-    pub(super) fn is_taken(&self) -> bool {
+    pub(crate) fn is_taken(&self) -> bool {
         self.taken
     }
 }

@@ -63,6 +63,11 @@ pub(crate) trait Steps {
         second: &mut SecondSending<'_>,
     ) -> Result<Self::Answer, Error>;
 
+    /// Returns the attempts of the last [`attempt`](Self::attempt), if it made several at once.
+    fn raced(&mut self) -> Option<Raced> {
+        None
+    }
+
     /// Decides what follows a failed attempt.
     fn decide(&mut self, failed: &Failed<'_>) -> Decision {
         failed.retry_or_stop()
@@ -75,6 +80,15 @@ pub(crate) trait Steps {
 
     /// Called after every attempt.
     fn ended(&mut self, attempt: &Attempt);
+}
+
+/// Attempts that ran at the same time.
+#[derive(Debug)]
+pub(crate) struct Raced {
+    /// The one whose outcome counts. It has no failure and no decision yet.
+    pub(crate) decisive: Attempt,
+    /// The others, complete.
+    pub(crate) others: Vec<Attempt>,
 }
 
 /// What comes next in a call.
@@ -154,20 +168,24 @@ impl Retrier<'_> {
             let started = (self.clock)();
             let mut second = self.bucket.second_sending();
             let outcome = steps.attempt(target, retries, &mut second);
-            let resent = second.is_taken();
             let now = (self.clock)();
             let mut entry = Attempt {
+                number: retries,
                 provider,
                 model,
                 started_after: started.saturating_duration_since(self.begun),
                 duration: now.saturating_duration_since(started),
-                resent,
+                resent: second.is_taken(),
                 failure: None,
                 decision: None,
             };
+            if let Some(Raced { decisive, others }) = steps.raced() {
+                entry = decisive;
+                attempts.extend(others);
+            }
             let error = match outcome {
                 Ok(value) => {
-                    self.bucket.deposit(paid || resent);
+                    self.bucket.deposit(paid || entry.resent);
                     steps.ended(&entry);
                     attempts.push(entry);
                     return Ok(Tried { value, attempts });

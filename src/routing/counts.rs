@@ -32,6 +32,8 @@ pub(crate) struct Counts {
     pub(crate) failures: BTreeMap<ErrorKind, u64>,
     /// Attempts after which the call went on to another target.
     pub(crate) failovers: u64,
+    /// How often a call tried another target too because this one was silent.
+    pub(crate) hedged: u64,
     pub(crate) rests: BTreeMap<RestReason, u64>,
     /// From sending a request to its whole answer, if it was not streamed.
     pub(crate) latencies: Histogram,
@@ -56,6 +58,7 @@ impl Counts {
             failed: 0,
             failures: BTreeMap::new(),
             failovers: 0,
+            hedged: 0,
             rests: BTreeMap::new(),
             latencies: Histogram::default(),
             first_tokens: Histogram::default(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Hedge;
 use crate::error::{Decision, ErrorKind, GiveUp, Phase, Wait};
 use crate::retry::Failed;
 
@@ -20,6 +21,7 @@ pub(crate) struct Rules {
     pub(crate) short_wait: Duration,
     pub(crate) reroute_refusals: bool,
     pub(crate) wait_for_targets: bool,
+    pub(crate) hedge: Option<Hedge>,
 }
 
 #[cfg(any(test, feature = "internals"))]
@@ -29,6 +31,7 @@ impl Rules {
         short_wait: Duration::from_secs(2),
         reroute_refusals: false,
         wait_for_targets: false,
+        hedge: None,
     };
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::ewma::Ewma;
+use super::latencies::Latencies;
 use super::window::{Sum, Window};
 use crate::money::Money;
 use crate::usage::Usage;
@@ -25,8 +26,23 @@ pub(crate) struct Health {
     outputs: Window<Mean>,
     cached: Window<Mean>,
     costs: Window<Mean>,
+    /// For hedges, kept only if a route needs them.
+    percentiles: Option<Box<Percentiles>>,
     /// Calls in progress.
     pub(crate) in_flight: u32,
+}
+
+/// The latencies behind the 95th percentiles.
+#[derive(Debug, Clone, Default)]
+struct Percentiles {
+    whole: Latencies,
+    first_token: Latencies,
+}
+
+impl Percentiles {
+    fn of(&mut self, streamed: bool) -> &mut Latencies {
+        if streamed { &mut self.first_token } else { &mut self.whole }
+    }
 }
 
 /// What an answer showed.
@@ -92,8 +108,14 @@ impl Health {
             outputs: window(),
             cached: window(),
             costs: window(),
+            percentiles: None,
             in_flight: 0,
         }
+    }
+
+    /// Keeps from now on what the 95th percentiles need.
+    pub(crate) fn keep_percentiles(&mut self) {
+        self.percentiles.get_or_insert_default();
     }
 
     /// Adds what an answer showed. Failures have no part in it: they are often fast.
@@ -104,6 +126,13 @@ impl Health {
         }
         if let Some(after) = answer.whole {
             self.whole.add_peak(after.as_secs_f64(), now);
+        }
+        if let Some(percentiles) = &mut self.percentiles {
+            for (streamed, after) in [(true, answer.first_token), (false, answer.whole)] {
+                if let Some(after) = after {
+                    percentiles.of(streamed).add(after, now);
+                }
+            }
         }
         if let Some((time, tokens)) = answer.written.filter(|(time, _)| !time.is_zero()) {
             // Long answers count more: their pace is better known.
@@ -129,6 +158,23 @@ impl Health {
         if average.get(now).is_none_or(|seconds| seconds < after.as_secs_f64()) {
             average.add(after.as_secs_f64(), now);
         }
+        if let Some(percentiles) = &mut self.percentiles {
+            percentiles.of(streamed).add_cut_off(after, now);
+        }
+        let seconds = after.as_secs_f64();
+        // A target that has never answered in time must not pass for one that nobody has tried.
+        if streamed && self.first_token(now).is_none_or(|mean| mean < seconds) {
+            self.first_tokens.add(Mean::of(seconds), now);
+        }
+        if self.tokens_per_second(now).is_none() {
+            self.speeds.add(Mean { sum: 0.0, count: seconds }, now);
+        }
+    }
+
+    /// Returns the latency that 95 % of the answers do not exceed: to the first event for streams.
+    /// `None` if there are too few, or if no route needs it.
+    pub(crate) fn p95(&mut self, streamed: bool, now: Instant) -> Option<Duration> {
+        self.percentiles.as_mut()?.of(streamed).p95(now)
     }
 
     /// Returns the moving average of the latency, in seconds: to the first event for streams.
@@ -207,6 +253,31 @@ mod tests {
         assert_eq!(health.latency(false, now), Some(5.0));
         health.timed_out(SECOND, false, now + SECOND * 100);
         assert_eq!(health.latency(false, now), Some(5.0));
+        assert_eq!(health.tokens_per_second(now), Some(0.0), "it has been tried");
+        assert_eq!(health.first_token(now), None);
+        health.timed_out(SECOND * 5, true, now);
+        health.timed_out(SECOND, true, now);
+        assert_eq!(health.first_token(now), Some(5.0));
+    }
+
+    #[test]
+    fn the_percentiles_of_whole_answers_and_streams_are_kept_apart_and_only_if_needed() {
+        let now = Instant::now();
+        let fill = |health: &mut Health| {
+            for seconds in 1..=20 {
+                let (whole, first_token) = (Some(SECOND * seconds), Some(SECOND * seconds / 10));
+                health.answered(&Answered { whole, first_token, ..Answered::default() }, now);
+            }
+        };
+        let mut health = Health::new(now);
+        fill(&mut health);
+        assert_eq!(health.p95(false, now), None);
+        health.keep_percentiles();
+        fill(&mut health);
+        assert_eq!(health.p95(false, now), Some(SECOND * 19));
+        assert_eq!(health.p95(true, now), Some(SECOND * 19 / 10));
+        (0..3).for_each(|_| health.timed_out(SECOND * 30, false, now));
+        assert_eq!(health.p95(false, now), Some(SECOND * 22));
     }
 
     #[test]

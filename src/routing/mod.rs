@@ -9,6 +9,8 @@ mod counts;
 mod ewma;
 mod failover;
 mod health;
+mod hedge;
+mod latencies;
 #[cfg(all(test, loom))]
 mod model;
 mod outcome;
@@ -28,6 +30,8 @@ pub use breaker::RestReason;
 pub use config::BreakerConfig;
 pub(crate) use failover::Rules;
 pub(crate) use health::Answered;
+pub use hedge::Hedge;
+pub(crate) use hedge::{Next, Race, Runner};
 pub(crate) use state::{RouteState, RoutedTarget, TargetState, Ticket};
 pub use status::{BreakerState, TargetStatus};
 pub use strategy::{

@@ -99,6 +99,11 @@ impl RoutedTarget {
         self.state.with(|guarded| guarded.counts[self.counts].failovers += 1);
     }
 
+    /// Notes that a call tries another target too, because this one is silent.
+    pub(crate) fn hedged(&self) {
+        self.state.with(|guarded| guarded.counts[self.counts].hedged += 1);
+    }
+
     fn status(&self, route: &str, now: Instant) -> TargetStatus {
         self.state.with(|Guarded { breaker, health, counts }| {
             let seconds = |seconds: Option<f64>| {
@@ -120,6 +125,7 @@ impl RoutedTarget {
                 failed: counts.failed,
                 failures: counts.failures.clone(),
                 failovers: counts.failovers,
+                hedged: counts.hedged,
                 rested: counts.rests.clone(),
                 failure_share: breaker.failure_share(now),
                 attempts_per_minute: counts.attempts_per_minute(now),
@@ -187,6 +193,21 @@ impl TargetState {
             model: model.to_owned(),
             guarded: Mutex::new(Lock::RouteTarget, guarded),
         }
+    }
+
+    /// Keeps from now on what the 95th percentiles need.
+    pub(crate) fn keep_percentiles(&self) {
+        self.with(|guarded| guarded.health.keep_percentiles());
+    }
+
+    /// Returns the latency that 95 % of its answers do not exceed.
+    pub(crate) fn p95(&self, streamed: bool, now: Instant) -> Option<Duration> {
+        self.with(|guarded| guarded.health.p95(streamed, now))
+    }
+
+    /// Notes that a call was hedged, and that its other attempt was answered after this silence.
+    pub(crate) fn was_silent(&self, silence: Duration, streamed: bool, now: Instant) {
+        self.with(|guarded| guarded.health.timed_out(silence, streamed, now));
     }
 
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Guarded) -> T) -> T {

@@ -81,6 +81,10 @@ pub struct TargetStatus {
     pub failures: BTreeMap<ErrorKind, u64>,
     /// The attempts after which the call went on to another target, since the start.
     pub failovers: u64,
+    /// How often a call tried another target too because this one was silent, since the start; see
+    /// [`Hedge`](crate::route::Hedge).
+    #[serde(default)]
+    pub hedged: u64,
     /// How often it began to rest, by reason, since the start.
     pub rested: BTreeMap<RestReason, u64>,
     /// The attempts per minute, over the last minute.
@@ -116,6 +120,9 @@ impl TargetStatus {
 impl fmt::Display for TargetStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} answered, {} failed", self.name, self.answered, self.failed)?;
+        if self.hedged > 0 {
+            write!(f, ", {} hedged", self.hedged)?;
+        }
         if !self.enabled {
             f.write_str(", disabled")?;
         }

@@ -39,6 +39,11 @@ pub struct TargetTrace {
 pub enum TargetStep {
     /// It answered.
     Answered,
+    /// It was tried too, as a [hedge](crate::route::Hedge): another target had been silent for this
+    /// long.
+    Hedged(Duration),
+    /// Its attempt was cancelled, because another attempt was answered first or ended the call.
+    Superseded,
     /// An attempt failed this way.
     Failed(ErrorKind),
     /// It was resting, for this much longer.
@@ -60,6 +65,10 @@ pub(super) struct Progress {
     pub(super) tried: bool,
     /// It cannot serve this call.
     pub(super) unfit: bool,
+    /// An attempt is in progress, if the call makes several at once.
+    pub(super) runs: bool,
+    /// It cannot be tried beside another.
+    pub(super) cannot_hedge: bool,
     /// A limit has no room for it now.
     pub(super) full: bool,
     pub(super) steps: Vec<TargetStep>,
@@ -134,6 +143,8 @@ impl fmt::Display for TargetStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered => f.write_str("answered"),
+            Self::Hedged(silence) => write!(f, "hedge after {silence:.1?} of silence"),
+            Self::Superseded => f.write_str("cancelled, because another attempt decided the call"),
             Self::Failed(kind) => write!(f, "failed ({kind})"),
             Self::Resting { reason, left } => write!(f, "rests for {left:.1?}, because {reason}"),
             Self::NoRoom(why) => write!(f, "no room: {why}"),
@@ -188,7 +199,11 @@ mod tests {
                     }],
                 ),
                 target("c/z", vec![TargetStep::CannotServe("no images".into())]),
-                target("d/w", vec![TargetStep::Answered]),
+                target("h/t", vec![TargetStep::Superseded]),
+                target(
+                    "d/w",
+                    vec![TargetStep::Hedged(Duration::from_millis(1_230)), TargetStep::Answered],
+                ),
                 target("e/v", vec![]),
             ],
         };
@@ -196,7 +211,8 @@ mod tests {
             trace.to_string(),
             "route smart (failover)\n  a/x: failed (server), then failed (timeout)\n  \
              b/y: rests for 4.2s, because its rate limit is used up\n  c/z: skipped: no images\n  \
-             d/w: answered\n  e/v: not needed"
+             h/t: cancelled, because another attempt decided the call\n  \
+             d/w: hedge after 1.2s of silence, then answered\n  e/v: not needed"
         );
         let stored = serde_json::to_string(&trace).unwrap();
         assert_eq!(serde_json::from_str::<RouteTrace>(&stored).unwrap(), trace);

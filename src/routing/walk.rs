@@ -1,5 +1,7 @@
 //! The way of one call through the targets of a route.
 
+mod hedges;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -82,6 +84,21 @@ impl Walk {
         if open.is_empty() {
             return Chosen::None;
         }
+        let chosen = self.choose_of(open, now, random, cost);
+        if let Chosen::Target(at, _) = chosen {
+            self.current = at;
+        }
+        chosen
+    }
+
+    /// Chooses one of these targets.
+    fn choose_of(
+        &mut self,
+        mut open: Vec<usize>,
+        now: Instant,
+        random: &mut dyn FnMut() -> f64,
+        cost: &dyn Fn(usize, Expected) -> Option<Money>,
+    ) -> Chosen {
         let Self { route, call, targets, .. } = self;
         let mut first: Option<(Instant, RestReason)> = None;
         let mut full = Vec::new();
@@ -126,7 +143,6 @@ impl Walk {
             let at = open[place];
             // Another call may have become the probe meanwhile.
             if let Some(ticket) = route.targets[at].admit(now) {
-                self.current = at;
                 return Chosen::Target(at, ticket);
             }
             open.remove(place);
@@ -191,24 +207,41 @@ impl Walk {
 
     /// Notes that the attempt failed, and decides what follows.
     pub(crate) fn failed(&mut self, failed: &Failed<'_>, now: Instant) -> Decision {
-        let current = &mut self.targets[self.current];
-        current.tried = true;
-        current.steps.push(TargetStep::Failed(failed.error.kind()));
-        let window = self.route.targets[self.current].capabilities.context_window;
-        if failed.error.kind() == ErrorKind::ContextWindowExceeded {
-            self.above_window = Some(window.unwrap_or(u64::MAX));
-        }
-        let ready = |at: &usize| self.route.targets[*at].state.rests(now).is_none();
-        let any = self.open(|progress| !progress.tried).iter().any(ready);
-        let others = Others { any, larger: any && self.above_window.is_some() };
-        // Going on to another target is no retry of this one.
-        let own = Failed { retries: self.waits, ..*failed };
-        let decision = failover::decide(&own, others, self.route.rules);
+        self.note_failure(self.current, failed.error.kind());
+        let (decision, any) = self.judge(failed, now);
         // Going on without another target means to wait until one returns.
         if matches!(decision, Decision::Retry { .. }) || decision == Decision::FailOver && !any {
             self.waits += 1;
-            self.stays = others.any;
+            self.stays = any;
         }
+        self.unless_exceeded(decision)
+    }
+
+    fn note_failure(&mut self, at: usize, kind: ErrorKind) {
+        let target = &mut self.targets[at];
+        (target.tried, target.runs) = (true, false);
+        target.steps.push(TargetStep::Failed(kind));
+        if kind == ErrorKind::ContextWindowExceeded {
+            let window = self.route.targets[at].capabilities.context_window;
+            self.above_window = Some(window.unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Decides what follows a failure that is noted. Returns also whether another target is left,
+    /// ready or with an attempt in progress.
+    fn judge(&self, failed: &Failed<'_>, now: Instant) -> (Decision, bool) {
+        let is_left = |at: &usize| {
+            self.targets[*at].runs || self.route.targets[*at].state.rests(now).is_none()
+        };
+        let any = self.open(|progress| !progress.tried).iter().any(is_left);
+        let others = Others { any, larger: any && self.above_window.is_some() };
+        // Going on to another target is no retry of this one.
+        let own = Failed { retries: self.waits, ..*failed };
+        (failover::decide(&own, others, self.route.rules), any)
+    }
+
+    /// If the prompt exceeded a context window, waiting does not help.
+    fn unless_exceeded(&self, decision: Decision) -> Decision {
         match decision {
             // Only another target could help, and each has been tried.
             Decision::Retry { .. } if self.above_window.is_some() => {

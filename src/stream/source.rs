@@ -54,6 +54,13 @@ pub(crate) struct StartedStream {
     pub(super) end: Option<Result<(), Error>>,
 }
 
+impl StartedStream {
+    /// The answer so far.
+    pub(crate) fn decoder(&self) -> Arc<Mutex<Decoder>> {
+        Arc::clone(&self.reader.source.decoder)
+    }
+}
+
 impl Source {
     /// Waits for the first event.
     ///

@@ -11,7 +11,7 @@ use crate::config::Limits;
 use crate::cost::MaxPrice;
 use crate::error::{Error, ErrorKind};
 use crate::routing::{
-    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Sticky, Strategy, Weighted,
+    Balanced, BreakerConfig, Cheapest, Failover, Fastest, Hedge, Sticky, Strategy, Weighted,
 };
 use crate::settings_file;
 
@@ -19,8 +19,8 @@ impl Route {
     /// Reads a list of routes from JSON.
     ///
     /// A route has a `name`, its `targets`, and optionally `strategy` (`failover`, `weighted`,
-    /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker` and the other
-    /// settings of [`Route`]. A target is `provider/model`, or an object with `model` and optionally
+    /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker`, `hedge` (a
+    /// number of seconds, or `"p95"`) and the other settings of [`Route`]. A target is `provider/model`, or an object with `model` and optionally
     /// `name`, `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
     /// `context_window`, `max_output`, `images`, `documents`, `tools`, `schema`, `reasoning` and
     /// `status`. `limits` has `requests_per_minute`, `tokens_per_minute`, `max_in_flight` and the
@@ -88,6 +88,8 @@ struct RouteFields {
     #[serde(default)]
     wait_for_targets: bool,
     max_price: Option<MaxPrice>,
+    #[serde(default)]
+    hedge: Option<Hedge>,
 }
 
 #[derive(Deserialize)]
@@ -183,6 +185,7 @@ impl RouteFields {
             reroute_refusals: self.reroute_refusals,
             wait_for_targets: self.wait_for_targets,
             max_price: self.max_price,
+            hedge: self.hedge,
             ..route
         }
     }
@@ -210,8 +213,8 @@ mod tests {
              \"region\": \"eu\", \"key_variable\": \"K\", \"context_window\": 9, \"limits\": \
              {\"requests_per_minute\": 7, \"learned\": true}}], \
              \"strategy\": \"fastest_tokens\", \"short_wait\": 0.5, \"breaker\": {\"rest\": 7}, \
-             \"reroute_refusals\": true, \"wait_for_targets\": true}, \
-             {\"name\": \"s\", \"targets\": [\"a/b\"]}]",
+             \"reroute_refusals\": true, \"wait_for_targets\": true, \"hedge\": 0.5}, \
+             {\"name\": \"s\", \"targets\": [\"a/b\"], \"hedge\": \"p95\"}]",
         );
         let routes = routes.unwrap();
         let [first, second] = &routes[..] else { panic!("{routes:?}") };
@@ -219,6 +222,8 @@ mod tests {
         assert_eq!(first.breaker, BreakerConfig::default().rest(Duration::from_secs(7)));
         assert_eq!(first.short_wait, Duration::from_millis(500));
         assert!(first.reroute_refusals && first.wait_for_targets);
+        let hedges = [Hedge::after(Duration::from_millis(500)), Hedge::at_p95()];
+        assert_eq!([first.hedge, second.hedge], hedges.map(Some));
         let target = &first.targets[1];
         assert_eq!((target.model.as_str(), target.weight), ("c/d", 2.0));
         assert_eq!(target.key_variable.as_deref(), Some("K"));
@@ -264,6 +269,8 @@ mod tests {
             ),
             ("[{\"name\": \"r\", \"targets\": [{\"key\": 1}]}]", "an object with a model"),
             ("[{\"name\": \"r\", \"targets\": [], \"short_wait\": -1}]", "-1 is not a number of"),
+            ("[{\"name\": \"r\", \"targets\": [], \"hedge\": \"p99\"}]", "\"p95\" or a number"),
+            ("[{\"name\": \"r\", \"targets\": [], \"hedge\": -1}]", "-1 is not a number of"),
             (
                 "[{\"name\": \"r\", \"targets\": [], \"max_price\": {\"prompt\": 1}}]",
                 "unknown field `prompt`",

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::config::limits;
 use crate::cost::MaxPrice;
-use crate::routing::{BreakerConfig, Failover, Strategy};
+use crate::routing::{BreakerConfig, Failover, Hedge, Strategy};
 pub(crate) use checked::{CheckedRoute, CheckedTarget};
 pub(super) use checked::{Known, check};
 pub use target::RouteTarget;
@@ -48,6 +48,7 @@ pub struct Route {
     pub(crate) reroute_refusals: bool,
     pub(crate) wait_for_targets: bool,
     pub(crate) max_price: Option<MaxPrice>,
+    pub(crate) hedge: Option<Hedge>,
 }
 
 impl Route {
@@ -62,6 +63,7 @@ impl Route {
             reroute_refusals: false,
             wait_for_targets: false,
             max_price: None,
+            hedge: None,
         }
     }
 
@@ -119,6 +121,18 @@ impl Route {
         self
     }
 
+    /// Sets when a call tries a second target although the first has not failed: after a fixed
+    /// silence ([`Hedge::after`]), or after one that is long for that target ([`Hedge::at_p95`]).
+    /// Default: never.
+    ///
+    /// A client that must not repeat what may have been billed
+    /// ([`retry_ambiguous`](crate::RetryConfig::retry_ambiguous) is `false`) cannot have a route
+    /// with hedges: a hedge always repeats such a request.
+    pub fn hedge(mut self, hedge: Hedge) -> Self {
+        self.hedge = Some(hedge);
+        self
+    }
+
     /// What is wrong with it, besides its targets' providers.
     fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
@@ -150,6 +164,7 @@ impl Route {
             problems.push("the weights of all its targets are 0; set one above 0".to_owned());
         }
         problems.extend(self.breaker.problems());
+        problems.extend(self.hedge.and_then(Hedge::problem));
         problems.into_iter().map(|problem| format!("route {:?}: {problem}", self.name)).collect()
     }
 }
@@ -165,6 +180,7 @@ impl fmt::Debug for Route {
             .field("reroute_refusals", &self.reroute_refusals)
             .field("wait_for_targets", &self.wait_for_targets)
             .field("max_price", &self.max_price)
+            .field("hedge", &self.hedge)
             .finish()
     }
 }
