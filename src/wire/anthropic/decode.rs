@@ -114,7 +114,7 @@ fn is_call(block: &Value) -> bool {
 /// [marked](exact).
 fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
     let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
-    let Object(body): Object<Body> = wire::from_str(&marked).ok()?;
+    let Object(body): Object<Body> = serde_json::from_str(&marked).ok()?;
     let Value::Array(mut blocks) = body.content.value else { return None };
     blocks.iter_mut().filter(|block| !is_call(block)).for_each(exact::round);
     Some(blocks)

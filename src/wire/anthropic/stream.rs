@@ -340,7 +340,7 @@ fn exact_call(block: &Value, data: &str) -> Option<Value> {
         return None;
     }
     let marked = exact::marked(data, Some("input"))?;
-    let Object(event): Object<Event<'_>> = wire::from_str(&marked).ok()?;
+    let Object(event): Object<Event<'_>> = serde_json::from_str(&marked).ok()?;
     event.content_block.map(|block| block.value)
 }
 

@@ -86,7 +86,7 @@ fn take_content(mut output: Value) -> Option<Vec<Value>> {
 /// [marked](exact).
 fn exact_content(body: &[u8]) -> Option<Vec<Value>> {
     let marked = exact::marked(std::str::from_utf8(body).ok()?, Some("input"))?;
-    let Object(body): Object<Body> = wire::from_str(&marked).ok()?;
+    let Object(body): Object<Body> = serde_json::from_str(&marked).ok()?;
     take_content(body.output.value)
 }
 

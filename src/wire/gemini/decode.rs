@@ -48,7 +48,7 @@ pub(super) fn decode(body: &[u8]) -> Result<Decoded, Failure> {
 }
 
 fn chunks(text: &str) -> Option<Vec<Object<Chunk<'_>>>> {
-    wire::from_str(text).ok()
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]

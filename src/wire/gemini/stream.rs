@@ -374,7 +374,7 @@ fn has_floats(part: &Part<'_>) -> bool {
 
 /// Parses the parts of the first candidate from data with [marked](exact) numbers.
 fn exact_parts(marked: &str) -> Option<Array<Object<Part<'_>>>> {
-    let Object(chunk): Object<Chunk<'_>> = wire::from_str(marked).ok()?;
+    let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(marked).ok()?;
     let Object(said) = chunk.candidates.chosen?.content;
     Some(said.parts)
 }

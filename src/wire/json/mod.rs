@@ -2,7 +2,6 @@
 
 pub(in crate::wire) mod array;
 pub(in crate::wire) mod bounded;
-mod deserializer;
 pub(in crate::wire) mod exact;
 pub(in crate::wire) mod halves;
 pub(in crate::wire) mod number;
@@ -11,15 +10,13 @@ pub(in crate::wire) mod repair;
 pub(in crate::wire) mod string;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Error as _, IgnoredAny};
 use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::wire::Failure;
 use crate::wire::json::bounded::Detail;
-use crate::wire::json::deserializer::Cause;
-pub(in crate::wire) use crate::wire::json::deserializer::from_str;
 use crate::wire::json::number::Number;
 
 /// Merges `extra` into `body`: objects key by key, everything else replaced.
@@ -88,7 +85,7 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
         )));
     }
     tolerantly(body, std::str::from_utf8(body).ok(), repaired).map_err(|cause| {
-        let what = match (body.trim_ascii(), cause.category) {
+        let what = match (body.trim_ascii(), cause.classify()) {
             (b"", _) if body.is_empty() => "is empty",
             (b"", _) => "is blank",
             _ if is_wide(body) => {
@@ -101,8 +98,8 @@ pub(in crate::wire) fn read<'a, T: Deserialize<'a>>(
         Failure::protocol(format!(
             "the response body {what} ({} bytes, line {} column {})",
             body.len(),
-            cause.line,
-            cause.column
+            cause.line(),
+            cause.column()
         ))
     })
 }
@@ -133,19 +130,19 @@ pub(in crate::wire) fn event<'a, T: Deserialize<'a>>(
     data: &'a str,
     repaired: &'a mut Option<String>,
 ) -> Result<(T, bool), Failure> {
-    let cause = match from_str(data) {
+    let cause = match serde_json::from_str(data) {
         Ok(read) => return Ok((read, false)),
         Err(cause) => cause,
     };
     let (text, marked) = repair::repair_event(data.as_bytes());
     *repaired = text;
-    let read = repaired.as_deref().and_then(|text| from_str(text).ok());
+    let read = repaired.as_deref().and_then(|text| serde_json::from_str(text).ok());
     read.map(|read| (read, marked)).ok_or_else(|| {
         Failure::protocol(format!(
             "an event of the stream is not JSON ({} bytes, line {} column {})",
             data.len(),
-            cause.line,
-            cause.column
+            cause.line(),
+            cause.column()
         ))
     })
 }
@@ -156,14 +153,14 @@ fn tolerantly<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     text: Option<&'a str>,
     repaired: &'a mut Option<String>,
-) -> Result<T, Cause> {
-    let cause = match text.map(from_str) {
+) -> Result<T, serde_json::Error> {
+    let cause = match text.map(serde_json::from_str) {
         Some(Ok(read)) => return Ok(read),
         Some(Err(cause)) => cause,
-        None => Cause { category: Category::Data, line: 0, column: 0 },
+        None => serde_json::Error::custom("not UTF-8"),
     };
     *repaired = repair::repair(bytes);
-    match repaired.as_deref().map(from_str) {
+    match repaired.as_deref().map(serde_json::from_str) {
         Some(Ok(read)) => Ok(read),
         Some(Err(later)) if text.is_none() => Err(later),
         _ => Err(cause),

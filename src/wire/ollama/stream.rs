@@ -270,7 +270,7 @@ impl Fold for Stream {
 
 /// Parses the calls from data with [marked](exact) numbers.
 fn calls(marked: &str) -> Option<crate::wire::json::array::Array<Content>> {
-    let Object(mut chunk): Object<Chunk<'_>> = wire::from_str(marked).ok()?;
+    let Object(mut chunk): Object<Chunk<'_>> = serde_json::from_str(marked).ok()?;
     let Said { calls, .. } = chunk.said();
     Some(calls)
 }

@@ -11,7 +11,6 @@ use super::usage::Report;
 use crate::wire::beside::Beside;
 use crate::wire::json::array::{self, Array, Each};
 use crate::wire::json::bounded::{Content, Detail};
-use crate::wire::json::from_str;
 use crate::wire::json::object::{Members, Object, members};
 use crate::wire::json::string::{Count, LooseString, Written};
 
@@ -160,7 +159,7 @@ members!(impl [] Delta<'de> {
 
 /// Parses the tool calls of the choice that is read.
 pub(super) fn calls(chunk: &str) -> Option<Array<Object<CallDelta<'_>>>> {
-    let Object(chunk): Object<Chunk<'_>> = from_str(chunk).ok()?;
+    let Object(chunk): Object<Chunk<'_>> = serde_json::from_str(chunk).ok()?;
     Some(chunk.choices.first?.delta().tool_calls)
 }
 
