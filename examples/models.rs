@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     rows.sort_by_key(|row| {
         (row.input, row.output, Reverse(row.model.capabilities.context_window), row.name.clone())
     });
-    println!("{:<56} {:>9} {:>9} {:>9}  {}", "MODEL", "INPUT", "OUTPUT", "WINDOW", "RELEASED");
+    println!("{:<56} {:>9} {:>9} {:>9}  RELEASED", "MODEL", "INPUT", "OUTPUT", "WINDOW");
     for row in &rows {
         let window = row.model.capabilities.context_window.unwrap_or(0);
         let released = row.model.released.map(|date| date.to_string()).unwrap_or_default();

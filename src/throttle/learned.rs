@@ -186,7 +186,11 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn quota(limit: u64, remaining: u64, reset: u64) -> Quota {
-        Quota { limit: Some(limit), remaining: Some(remaining), reset: Some(SECOND * reset as u32) }
+        Quota {
+            limit: Some(limit),
+            remaining: Some(remaining),
+            reset: Some(Duration::from_secs(reset)),
+        }
     }
 
     fn tokens(input: u64, output: u64) -> Amount {

@@ -225,6 +225,9 @@ struct Place<'a> {
     signal: Option<(Arc<Condvar>, Option<Listening>)>,
 }
 
+/// When a demand could fit, its place, and the accounts that have no room for it.
+type Nearest = (Instant, usize, Vec<(usize, Full)>);
+
 impl<'a> Place<'a> {
     fn new(limiter: &'a Arc<Limiter>, bounds: &'a Bounds) -> Self {
         let ticket = limiter.waiting.lock().lines.arrive();
@@ -242,7 +245,7 @@ impl<'a> Place<'a> {
     fn ask(&self, demands: &[Arc<Demand>], now: Instant) -> Result<(usize, u64), Asked> {
         let mut accounts = Vec::new();
         let mut ask_again_at: Option<Instant> = None;
-        let mut nearest: Option<(Instant, usize, Vec<(usize, Full)>)> = None;
+        let mut nearest: Option<Nearest> = None;
         for (at, demand) in demands.iter().enumerate() {
             let ahead = self.limiter.waiting.lock().lines.ahead(self.ticket, demand);
             let is_first = ahead.iter().all(|ahead| *ahead == 0);

@@ -96,7 +96,7 @@ struct RouteFields {
 #[serde(untagged, expecting = "a target must be \"provider/model\", or an object with a model")]
 enum TargetFields {
     Model(String),
-    Object(TargetObject),
+    Object(Box<TargetObject>),
 }
 
 #[derive(Deserialize)]

@@ -116,7 +116,7 @@ mod tests {
             match expected {
                 None => assert_eq!(why, None, "{most:?}"),
                 Some(text) => {
-                    assert!(why.as_ref().is_some_and(|why| why.contains(text)), "{why:?}")
+                    assert!(why.as_ref().is_some_and(|why| why.contains(text)), "{why:?}");
                 }
             }
         }

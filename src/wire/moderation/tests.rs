@@ -45,7 +45,7 @@ fn each_kind_of_input_has_its_endpoint_and_form() {
                 {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}},
             ]),
         ),
-        (Mistral, ModerationRequest::chat(chat.clone()), "/chat/moderations", messages.clone()),
+        (Mistral, ModerationRequest::chat(chat), "/chat/moderations", messages.clone()),
         (
             Mistral,
             ModerationRequest::of(two),
