@@ -25,8 +25,8 @@
 //! for which it connects to itself.
 //!
 //! Four reader-writer locks are not checked, and no other lock is taken under them: the cached
-//! look-ups of a price table (`cost::Prices`), the providers of a client (`call/endpoint.rs`), and
-//! the key and the paths of the loopback server. The retry budget, the cancel flag and the switches
+//! look-ups of a `Memo` (`memo.rs`), the providers of a client (`call/endpoint.rs`), and the key and
+//! the paths of the loopback server. The retry budget, the cancel flag and the switches
 //! of an exchange are atomics.
 //!
 //! # Loom
