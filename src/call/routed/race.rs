@@ -50,6 +50,9 @@ struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
+/// The place of a target in its route, and what is ready for it.
+type Placed<O> = (usize, Leg<<O as Operation>::Content, <O as Operation>::Reserved>);
+
 impl<O: Operation, F> Routed<'_, O, F> {
     /// Returns how long the target that was chosen may be silent before another is tried too;
     /// `None`: as long as it takes.
@@ -204,7 +207,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     }
 
     /// Chooses the target of a hedge, and prepares the request for it.
-    fn hedge_target(&mut self, first: usize) -> Option<(usize, Leg<O::Content, O::Reserved>)> {
+    fn hedge_target(&mut self, first: usize) -> Option<Placed<O>> {
         loop {
             let (caller, route, operation) = (self.caller, self.route, self.operation);
             let cost = |at: usize, expected| {

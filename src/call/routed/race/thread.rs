@@ -57,7 +57,7 @@ where
     pub(super) fn start<T: Measurable>(
         self,
         finish: Sender<Message<T>>,
-    ) -> Result<JoinHandle<()>, Self>
+    ) -> Result<JoinHandle<()>, Box<Self>>
     where
         F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
     {
@@ -69,8 +69,11 @@ where
             }
         });
         match thread {
-            Ok(thread) => hand_over.send(self).map(|()| thread).map_err(|SendError(work)| work),
-            Err(_) => Err(self),
+            Ok(thread) => match hand_over.send(self) {
+                Ok(()) => Ok(thread),
+                Err(SendError(work)) => Err(Box::new(work)),
+            },
+            Err(_) => Err(Box::new(self)),
         }
     }
 
