@@ -135,7 +135,7 @@ fn an_answer_that_is_not_one_vector_for_each_text_is_an_error() {
         assert!(error.message().contains(expected), "{expected}: {error}");
     }
     let error = error_for(&client, &server, &json!({"object": "list"}));
-    assert!(error.message().contains("no \"data\""), "{error}");
+    assert!(error.message().contains("no member \"data\""), "{error}");
     let refusal = json!({"error": {"message": "Too many requests.", "code": 429}});
     assert_eq!(error_for(&client, &server, &refusal).kind(), ErrorKind::RateLimited);
     server.clear();

@@ -224,6 +224,15 @@ fn disturb(providers: &[Provider; 5], client: &Client, is_over: impl Fn() -> boo
     changes
 }
 
+/// Ends the callers' loops.
+struct EndsStorm<'a>(&'a AtomicBool);
+
+impl Drop for EndsStorm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 #[test]
 fn providers_that_come_and_go_fail_no_call_and_bill_none_twice() {
     const CALLERS: u64 = 64;
@@ -257,10 +266,10 @@ fn providers_that_come_and_go_fail_no_call_and_bill_none_twice() {
     };
     let changes = thread::scope(|scope| {
         let storm = scope.spawn(|| {
+            // Even if it panics.
+            let _end = EndsStorm(&is_over);
             let is_time = || begun.elapsed() >= Duration::from_secs(seconds);
-            let changes = disturb(&providers, &client, is_time);
-            is_over.store(true, Ordering::Release);
-            changes
+            disturb(&providers, &client, is_time)
         });
         for _ in 0..CALLERS {
             scope.spawn(|| {

@@ -209,7 +209,8 @@ fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
     known.context_window = price.as_ref().and_then(|price| price.context_window_tokens());
     known.max_output = price.as_ref().and_then(|price| price.max_output_tokens());
     match settings.catalogue.find(id, &target.model) {
-        Some(model) => known.or(model.capabilities_at(SystemTime::now())),
+        // Not its retirement: a provider may postpone that, and says so itself when it is over.
+        Some(model) => known.or(model.capabilities),
         None => known,
     }
 }

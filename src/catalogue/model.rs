@@ -144,11 +144,6 @@ impl Model {
         }
     }
 
-    /// What it accepts at this moment, with its status then.
-    pub(crate) fn capabilities_at(&self, at: SystemTime) -> Capabilities {
-        Capabilities { status: self.status(at), ..self.capabilities }
-    }
-
     /// Makes it from the members in a file.
     pub(super) fn read(provider: &str, id: String, members: Members) -> Self {
         Self {
