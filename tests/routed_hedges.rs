@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use support::routes::{MODELS, Servers, names};
 use support::{eventually, loopback, quick_retries};
@@ -25,6 +26,25 @@ fn hedged(servers: &Servers, hedge: Hedge) -> ClientBuilder {
 
 fn client(servers: &Servers) -> Client {
     hedged(servers, Hedge::after(SOON)).build().unwrap()
+}
+
+/// Lets the second server answer its first request only after the first server got `count` requests,
+/// its next one after one more, and so on. Otherwise a hedge may be answered before the silent
+/// request has been sent.
+fn in_order(servers: &Servers, count: u64) {
+    let arrivals = Arc::new((Mutex::new(0), Condvar::new()));
+    let (seen, answered) = (Arc::clone(&arrivals), AtomicU64::new(0));
+    servers.0[0].respond(move |_| {
+        *seen.0.lock().unwrap() += 1;
+        seen.1.notify_all();
+        None
+    });
+    servers.0[1].respond(move |_| {
+        let needed = count + answered.fetch_add(1, Ordering::Relaxed);
+        let arrived = arrivals.0.lock().unwrap();
+        drop(arrivals.1.wait_while(arrived, |arrived| *arrived < needed).unwrap());
+        None
+    });
 }
 
 /// Answers a request once `other` has got one.
@@ -71,6 +91,7 @@ const LOST: (Option<ErrorKind>, Option<Decision>) =
 fn a_silent_target_is_hedged_and_its_attempt_cancelled() {
     for streamed in [false, true] {
         let servers = Servers::start();
+        in_order(&servers, 1);
         servers.0[0].reply(Reply::hang());
         let client = client(&servers);
         let response = match streamed {
@@ -267,6 +288,7 @@ fn the_deadline_ends_all_attempts() {
 #[test]
 fn a_stream_is_raced_until_its_first_event() {
     let servers = Servers::start();
+    in_order(&servers, 1);
     // Its head comes, and no event.
     servers.0[0].reply(Reply::pieces(["never ", "seen "]).stall_after(1));
     servers.0[1].reply(Reply::pieces(["one ", "two "]).chunk_delay(SOON * 5));
@@ -293,6 +315,7 @@ fn a_stream_is_raced_until_its_first_event() {
 #[test]
 fn each_hedge_takes_a_token_from_the_retry_budget() {
     let servers = Servers::start();
+    in_order(&servers, 1);
     let budget = RetryBudget { capacity: 1, refill: 0.0 };
     let retry = RetryConfig { budget, ..quick_retries(2) };
     let client = hedged(&servers, Hedge::after(SOON)).retry(retry).build().unwrap();
@@ -323,6 +346,7 @@ fn without_another_target_a_call_is_not_hedged() {
 #[test]
 fn a_target_is_hedged_at_its_percentile_once_that_is_known() {
     let servers = Servers::start();
+    in_order(&servers, 21);
     let client = hedged(&servers, Hedge::at_p95()).build().unwrap();
     servers.0[0].reply(Reply::text("slow").delay(SOON * 20));
     assert_eq!(client.chat("hi").unwrap().text(), "slow");
@@ -350,7 +374,7 @@ fn a_client_that_repeats_nothing_cannot_hedge() {
 
 /// Something to wait for.
 #[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<bool>, std::sync::Condvar)>);
+struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
     fn open(&self) {

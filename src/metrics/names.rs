@@ -226,6 +226,8 @@ metrics! {
         "Attempts at a target of a route that failed, by error.";
     TARGET_FAILOVERS = "tollgate.target.failovers", Counter, Count("{call}"),
         "Times that a call went on from a target to another.";
+    TARGET_HEDGES = "tollgate.target.hedges", Counter, Count("{call}"),
+        "Times that a call tried another target too because this one was silent.";
     TARGET_RESTS = "tollgate.target.rests", Counter, Count("{rest}"),
         "Times that a target began to rest, by reason.";
     TARGET_BREAKER = "tollgate.target.breaker", Gauge, Count("{target}"),

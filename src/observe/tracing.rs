@@ -54,8 +54,8 @@ use crate::sync::ordered::Mutex;
 /// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints all
 /// of them.
 ///
-/// The other events are a retry (`INFO`), a call that goes on to another target (`INFO`), a target
-/// that starts to rest (`WARN`) or has returned (`INFO`), the first token (`DEBUG`), a connection
+/// The other events are a retry (`INFO`), a call that goes on to another target (`INFO`), a call that
+/// tries another target too because one is silent (`INFO`), a target that starts to rest (`WARN`) or has returned (`INFO`), the first token (`DEBUG`), a connection
 /// that was opened or closed (`DEBUG`) or leased (`TRACE`), and a budget alert (`WARN`). The target
 /// of all is `tollgate`. Events of a connection are in the span of the attempt that needed it,
 /// unless a thread of the client opened or closed it. Durations are in seconds.
@@ -394,6 +394,21 @@ impl Observer for TracingObserver {
                     attempt.failure.as_ref().map(|failure| failure.kind.as_str())
             },
             "failed over"
+        );
+    }
+
+    fn hedged(&self, call: &Call<'_>, target: &str, silence: Duration) {
+        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        event!(
+            target: span::TARGET,
+            parent: &*parent,
+            Level::INFO,
+            {
+                { names::ROUTE } = call.route,
+                { names::TARGET } = target,
+                { span::AFTER } = silence.as_secs_f64()
+            },
+            "hedged"
         );
     }
 
