@@ -9,9 +9,10 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 use support::stream::at_rest;
-use support::{builder, builder_at, eventually, loopback};
+use support::{KEY, builder, builder_at, eventually, loopback};
+use tollgate::route::{Hedge, Route};
 use tollgate::testing::{Loopback, Reply};
-use tollgate::{CancelToken, ChatRequest, PoolConfig};
+use tollgate::{CancelToken, ChatRequest, Client, PoolConfig, ProviderConfig};
 
 fn count(folder: &str) -> usize {
     fs::read_dir(folder).expect("/proc is there").count()
@@ -59,6 +60,34 @@ fn streams(server: &Loopback) {
                     2 => drop(stream.by_ref().map(|_| token.cancel()).count()),
                     _ => {}
                 }
+            });
+        }
+    });
+}
+
+/// Calls to a route whose first target is silent, and whose second one answers.
+fn hedges() {
+    let (silent, other) = (loopback(), loopback());
+    silent.default_reply(Reply::hang());
+    other.default_reply(Reply::text("hi"));
+    let config = |server: &Loopback, provider| {
+        ProviderConfig::new(provider).api_key(KEY).base_url(server.base_url(provider))
+    };
+    let hedge = Hedge::after(Duration::from_millis(1));
+    let client = Client::builder()
+        .model("all")
+        .add_provider(config(&silent, "openai"))
+        .add_provider(config(&other, "groq"))
+        .route(Route::new("all").targets(["openai/gpt-4o-mini", "groq/llama"]).hedge(hedge))
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap();
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let client = &client;
+            scope.spawn(move || match number % 2 {
+                0 => drop(client.chat("hi").unwrap()),
+                _ => drop(client.stream("hi").unwrap().finish().unwrap()),
             });
         }
     });
@@ -137,6 +166,7 @@ fn a_dropped_client_leaves_no_threads_or_descriptors() {
         });
         client.warm_up(2).unwrap();
         streams(&server);
+        hedges();
     }
     // A lookup's thread ends on its own, once the system has answered.
     eventually("as many threads and descriptors as before", || {

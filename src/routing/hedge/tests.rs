@@ -1,3 +1,5 @@
+//! Races of attempts, by table and in virtual time.
+
 use super::*;
 use crate::error::GiveUp;
 
