@@ -234,7 +234,7 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     /// Notes that the attempt was served, and nothing was measured.
-    #[cfg(any(test, feature = "internals"))]
+    #[cfg(test)]
     pub(crate) fn served(&mut self, now: Instant) -> Option<Change> {
         self.served_with(&Answered::default(), now)
     }
