@@ -107,6 +107,10 @@ fn a_silent_target_is_hedged_and_its_attempt_cancelled() {
         let targets = client.targets();
         assert_eq!(targets.iter().map(|target| target.hedged).collect::<Vec<_>>(), [1, 0, 0]);
         assert_eq!((targets[0].failed, targets[1].answered, client.retries_left()), (0, 1, 99));
+        let [silent, other] =
+            [0, 1].map(|at| if streamed { targets[at].first_token } else { targets[at].latency });
+        assert!(silent >= Some(SOON), "a silent target counts as slow, not as unknown: {silent:?}");
+        assert!(other.is_some());
         assert_eq!(client.metrics().total.retries.values().sum::<u64>(), 0);
         at_rest(&client, &[&servers.0[0], &servers.0[1]]);
         assert_eq!(servers.counts(), [1, 1, 0]);

@@ -12,6 +12,7 @@ use support::routes::{Servers, touchy};
 use support::stream::whole;
 use support::{KEY, builder, loopback, quick_retries};
 use tollgate::observe::TracingObserver;
+use tollgate::route::Hedge;
 use tollgate::testing::Reply;
 use tollgate::{Budget, ChatRequest, Client, ClientBuilder, Money};
 use tracing::field::{Field, Visit};
@@ -440,4 +441,35 @@ fn spans_and_events_name_the_route_and_its_targets() {
     failed_over.has(&of);
     failed_over.has(&[("error.type", "server")]);
     assert_eq!(shown(&events), [("target rests", Some(2)), ("failed over", Some(1))]);
+}
+
+#[test]
+fn the_attempts_of_a_hedged_call_are_spans_of_their_own() {
+    let servers = Servers::start();
+    servers.0[0].default_reply(Reply::hang());
+    let (spans, events) = Collector::run(|| {
+        let client = servers
+            .builder(|route| route.hedge(Hedge::after(Duration::from_millis(2))))
+            .observer(TracingObserver::new())
+            .build()
+            .unwrap();
+        client.chat("hi").unwrap();
+    });
+    let of = |name: &str| {
+        let target = format!("{name}/");
+        let is_it = |span: &&Recorded| {
+            span.fields.get("tollgate.target").is_some_and(|field| field.starts_with(&target))
+        };
+        spans.iter().filter(|span| span.name == "attempt").find(is_it).expect("an attempt there")
+    };
+    let (silent, answered) = (of("openai"), of("anthropic"));
+    silent.has(&[("error.type", "cancelled")]);
+    answered.has(&[("http.request.resend_count", "1")]);
+    answered.lacks(&["error.type"]);
+    assert!(spans.iter().all(|span| span.closed), "{spans:#?}");
+    assert!([silent, answered].iter().all(|span| span.parent == Some(1)));
+    let named = |name: &str| events.iter().filter(|event| event.name == name).collect::<Vec<_>>();
+    named("hedged")[0].has(&[("tollgate.target", "anthropic/claude-haiku-4-5")]);
+    let parents: Vec<_> = named("connection leased").iter().map(|event| event.parent).collect();
+    assert!(parents.iter().all(|parent| parent.is_some_and(|parent| parent > 1)), "{parents:?}");
 }

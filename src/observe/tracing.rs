@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::dispatcher::with_default;
 use tracing::field::Empty;
 use tracing::{Level, Span, event};
 
@@ -121,6 +122,15 @@ fn attempting(attempt: Option<(u64, u32)>) {
     let _ = ATTEMPTING.try_with(|attempting| attempting.set(attempt));
 }
 
+/// Runs `record` with the subscriber of a span. That of the thread may be another one: the attempts
+/// of a hedged call run on threads of their own.
+fn with_its_subscriber<T>(span: &Span, record: impl FnOnce() -> T) -> T {
+    match span.with_subscriber(|(_, subscriber)| subscriber.clone()) {
+        Some(subscriber) => with_default(&subscriber, record),
+        None => record(),
+    }
+}
+
 impl TracingObserver {
     /// Creates an observer that records nothing that may identify a customer or quote a request.
     pub fn new() -> Self {
@@ -162,7 +172,7 @@ impl TracingObserver {
             attempts.into_iter().find(|(open, _)| *open == number).map(|(_, span)| span)
         });
         match span {
-            Some(attempt) => attempt.in_scope(record),
+            Some(attempt) => with_its_subscriber(&attempt, || attempt.in_scope(record)),
             None => record(),
         }
     }
@@ -219,24 +229,26 @@ impl Observer for TracingObserver {
 
     fn attempt_begun(&self, call: &Call<'_>, number: u32) {
         let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
-        let opened = tracing::span!(
-            target: span::TARGET,
-            parent: &*parent,
-            Level::INFO,
-            "attempt",
-            { span::RESEND_COUNT } = Some(number).filter(|number| *number > 0),
-            { names::TARGET } = call.target,
-            { names::PROVIDER } = call.target.map(|_| call.provider),
-            { names::REQUEST_MODEL } = call.target.map(|_| call.model),
-            { names::ERROR_TYPE } = Empty,
-            { span::ERROR_MESSAGE } = Empty,
-            { names::PHASE } = Empty,
-            { span::STATUS_CODE } = Empty,
-            { span::REQUEST_ID } = Empty,
-            { span::RESENT } = Empty,
-        );
+        let open = || {
+            tracing::span!(
+                target: span::TARGET,
+                parent: &*parent,
+                Level::INFO,
+                "attempt",
+                { span::RESEND_COUNT } = Some(number).filter(|number| *number > 0),
+                { names::TARGET } = call.target,
+                { names::PROVIDER } = call.target.map(|_| call.provider),
+                { names::REQUEST_MODEL } = call.target.map(|_| call.model),
+                { names::ERROR_TYPE } = Empty,
+                { span::ERROR_MESSAGE } = Empty,
+                { names::PHASE } = Empty,
+                { span::STATUS_CODE } = Empty,
+                { span::REQUEST_ID } = Empty,
+                { span::RESENT } = Empty,
+            )
+        };
+        let mut opened = Some(Arc::new(with_its_subscriber(&parent, open)));
         attempting(Some((call.id, number)));
-        let mut opened = Some(Arc::new(opened));
         if let Some(open) = self.open.lock().get_mut(&call.id) {
             open.attempts.extend(opened.take().map(|opened| (number, opened)));
         }
