@@ -53,7 +53,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Marks a byte that is no digit. Values have six bits.
+/// Marks a byte that is not a digit. Values have six bits.
 const UNKNOWN: u8 = 0b1000_0000;
 
 /// The value of each digit, by its byte. Looking it up is faster than comparing it, and embeddings have

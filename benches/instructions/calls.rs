@@ -15,8 +15,7 @@ pub(crate) fn chat(address: &str) -> Workload {
 
 /// The same through a route with one target. It may take 2 % more.
 pub(crate) fn routed(address: &str) -> Workload {
-    let provider =
-        ProviderConfig::new("openai").api_key("sk-loopback").base_url(base_url(address));
+    let provider = ProviderConfig::new("openai").api_key("sk-loopback").base_url(base_url(address));
     let route = Route::new("any").target("openai/gpt-4o-mini");
     call(build(Client::builder().add_provider(provider).route(route).model("any")))
 }

@@ -102,7 +102,9 @@ pub(crate) fn models(
 /// `azure/eu/gpt-5` and `bedrock/us-east-1/1-month-commitment/…` because their prices differ.
 fn is_variant(provider: &str, name: &str) -> bool {
     match provider {
-        "azure" | "bedrock" | "anthropic" | "openai" | "gemini" | "vertex" | "cohere" => name.contains('/'),
+        "azure" | "bedrock" | "anthropic" | "openai" | "gemini" | "vertex" | "cohere" => {
+            name.contains('/')
+        }
         "fireworks" => !name.starts_with("accounts/"),
         "together" | "deepinfra" | "databricks" => name.starts_with("together-ai-"),
         _ => false,

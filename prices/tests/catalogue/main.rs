@@ -15,8 +15,9 @@ mod sources;
 #[test]
 fn the_catalogue_matches_its_sources() {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/catalogue/table.txt");
-    let [models_dev, litellm] = ["TOLLGATE_MODELS_DEV", "TOLLGATE_CATALOGUE_LITELLM"]
-        .map(|name| Some(std::fs::read_to_string(std::env::var_os(name)?).expect("the data can be read")));
+    let [models_dev, litellm] = ["TOLLGATE_MODELS_DEV", "TOLLGATE_CATALOGUE_LITELLM"].map(|name| {
+        Some(std::fs::read_to_string(std::env::var_os(name)?).expect("the data can be read"))
+    });
     let (Some(models_dev), Some(litellm)) = (models_dev, litellm) else {
         println!("skipped: set TOLLGATE_MODELS_DEV and TOLLGATE_CATALOGUE_LITELLM");
         return;

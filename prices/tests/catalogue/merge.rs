@@ -112,8 +112,12 @@ pub(crate) fn of_models_dev(model: &Value) -> Option<Facts> {
 
 /// Reads a model of LiteLLM. `None` for what the crate cannot call.
 pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Option<Facts> {
-    let endpoints: Vec<&str> =
-        model["supported_endpoints"].as_array().into_iter().flatten().flat_map(Value::as_str).collect();
+    let endpoints: Vec<&str> = model["supported_endpoints"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(Value::as_str)
+        .collect();
     let has = |end: &str| endpoints.iter().any(|endpoint| *endpoint == end);
     let kind = match model["mode"].as_str() {
         Some("chat") if has("/v1/responses") && !has("/v1/chat/completions") => Kind::Responses,
