@@ -60,7 +60,7 @@ struct Routed<'a, O: Operation, F> {
     /// What follows the last failure, if that is decided already.
     decided: Option<Decision>,
     /// The attempts that ran at the same time as the last one.
-    raced: Option<Raced>,
+    raced: Option<Box<Raced>>,
     /// The kind of error if the route has no targets but those that cannot serve the call.
     skipped: Option<ErrorKind>,
     /// Why a target could not serve the call after all.
@@ -361,7 +361,7 @@ where
         }
     }
 
-    fn raced(&mut self) -> Option<Raced> {
+    fn raced(&mut self) -> Option<Box<Raced>> {
         self.raced.take()
     }
 

@@ -64,7 +64,7 @@ pub(crate) trait Steps {
     ) -> Result<Self::Answer, Error>;
 
     /// Returns the attempts of the last [`attempt`](Self::attempt), if it made several at once.
-    fn raced(&mut self) -> Option<Raced> {
+    fn raced(&mut self) -> Option<Box<Raced>> {
         None
     }
 
@@ -179,7 +179,8 @@ impl Retrier<'_> {
                 failure: None,
                 decision: None,
             };
-            if let Some(Raced { decisive, others }) = steps.raced() {
+            if let Some(raced) = steps.raced() {
+                let Raced { decisive, others } = *raced;
                 entry = decisive;
                 attempts.extend(others);
             }

@@ -296,10 +296,10 @@ impl<O: Operation, F> Routed<'_, O, F> {
         let Running { at, ref target, .. } = running;
         self.observed.moved_to(&target.endpoint.server, &target.model, at);
         self.walk.decided_by(at);
-        self.raced = Some(Raced {
+        self.raced = Some(Box::new(Raced {
             decisive: self.entry(&running, finished.ended, finished.resent),
             others: std::mem::take(&mut track.ended),
-        });
+        }));
         match finished.outcome {
             Ok(value) => {
                 let after = finished.ended.saturating_duration_since(finished.begun);
