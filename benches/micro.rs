@@ -70,6 +70,17 @@ fn encode_long(bencher: Bencher<'_, '_>, provider: &'static str) {
     measure(bencher, workload::encode_long(provider));
 }
 
+/// The vectors of 32 texts.
+#[divan::bench(args = ["base64", "float"])]
+fn embeddings_decode(bencher: Bencher<'_, '_>, form: &'static str) {
+    measure(bencher, workload::embeddings_decode(form));
+}
+
+#[divan::bench]
+fn embeddings_encode(bencher: Bencher<'_, '_>) {
+    measure(bencher, workload::embeddings_encode());
+}
+
 /// Budget: 200 ns.
 #[divan::bench]
 fn price(bencher: Bencher<'_, '_>) {

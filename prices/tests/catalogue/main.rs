@@ -12,6 +12,25 @@ mod generate;
 mod merge;
 mod sources;
 
+use std::collections::BTreeSet;
+use tollgate::catalogue::Catalogue;
+use tollgate::provider::Profile;
+
+#[test]
+fn every_provider_of_the_crate_has_a_source_or_none_on_purpose() {
+    let catalogue = Catalogue::builtin();
+    let listed: BTreeSet<&str> = catalogue.providers().collect();
+    let sources = sources::SOURCES.iter().map(|source| source.provider);
+    let same = sources::SAME_AS.iter().map(|(provider, _)| *provider);
+    let known: BTreeSet<&str> = sources.chain(same).chain(sources::LOCAL).collect();
+    for profile in Profile::all() {
+        let id = profile.id.as_str();
+        assert!(known.contains(id), "{id}: add it to SOURCES, SAME_AS or LOCAL");
+        let has_none = sources::LOCAL.contains(&id) || id == "jina";
+        assert_eq!(listed.contains(id), !has_none, "{id}");
+    }
+}
+
 #[test]
 fn the_catalogue_matches_its_sources() {
     let place = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/catalogue/table.txt");

@@ -118,7 +118,7 @@ pub(crate) fn of_litellm(model: &Value, names: impl Fn(&str) -> String) -> Optio
         .flatten()
         .flat_map(Value::as_str)
         .collect();
-    let has = |end: &str| endpoints.iter().any(|endpoint| *endpoint == end);
+    let has = |end: &str| endpoints.contains(&end);
     let kind = match model["mode"].as_str() {
         Some("chat") if has("/v1/responses") && !has("/v1/chat/completions") => Kind::Responses,
         Some("chat") => Kind::Chat,

@@ -36,6 +36,7 @@ pub(crate) const SOURCES: [Source; 47] = [
     source("groq", Some("groq"), &[("groq", "groq/")]),
     source("huggingface", Some("huggingface"), &[]),
     source("inception", Some("inception"), &[]),
+    // LiteLLM has only rerankers of Jina's.
     source("jina", None, &[("jina_ai", "jina_ai/"), ("jina_ai", "")]),
     source("meta", Some("llama"), &[("meta", "meta/")]),
     source("minimax", Some("minimax"), &[("minimax", "minimax/")]),
