@@ -66,7 +66,7 @@ impl Client {
         MetricsSnapshot { targets: self.targets(), ..snapshot }
     }
 
-    /// The state of every target of the client's [routes](ClientBuilder::route), taken at one
+    /// The state of every target of the client's [routes](crate::ClientBuilder::route), taken at one
     /// moment: whether it rests, how fast it is, and what its calls cost.
     ///
     /// ```no_run
@@ -94,7 +94,7 @@ impl Client {
         &self.caller.settings.catalogue
     }
 
-    /// The state of the client's [limits](ClientBuilder::limits), taken at one moment: what is left
+    /// The state of the client's [limits](crate::ClientBuilder::limits), taken at one moment: what is left
     /// of each, and how many callers wait. A limit that is split, for example by customer, has one
     /// entry for each that has recently made calls.
     ///
