@@ -9,6 +9,8 @@
 
 use std::cmp::Reverse;
 use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::time::SystemTime;
 
 use tollgate::catalogue::{Catalogue, Model, ModelApi, ModelStatus};
@@ -42,9 +44,16 @@ struct Row {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let Some(wanted) = Wanted::read(std::env::args().skip(1))? else {
-        println!("{USAGE}");
-        return Ok(());
+    let wanted = match Wanted::read(std::env::args().skip(1)) {
+        Ok(Some(wanted)) => wanted,
+        Ok(None) => {
+            println!("{USAGE}");
+            return Ok(());
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(2);
+        }
     };
     let (catalogue, prices) = (Catalogue::builtin(), Prices::builtin());
     let mut rows = Vec::new();
@@ -60,14 +69,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     rows.sort_by_key(|row| {
         (row.input, row.output, Reverse(row.model.capabilities.context_window), row.name.clone())
     });
-    println!("{:<56} {:>9} {:>9} {:>9}  RELEASED", "MODEL", "INPUT", "OUTPUT", "WINDOW");
+    let mut table =
+        format!("{:<56} {:>9} {:>9} {:>9}  RELEASED\n", "MODEL", "INPUT", "OUTPUT", "WINDOW");
     for row in &rows {
         let window = row.model.capabilities.context_window.unwrap_or(0);
         let released = row.model.released.map(|date| date.to_string()).unwrap_or_default();
         let (name, input, output) = (&row.name, row.input.to_string(), row.output.to_string());
-        println!("{name:<56} {input:>9} {output:>9} {window:>9}  {released}");
+        writeln!(table, "{name:<56} {input:>9} {output:>9} {window:>9}  {released}")?;
     }
-    println!("{} models, as of {}", rows.len(), catalogue.date());
+    writeln!(table, "{} models, as of {}", rows.len(), catalogue.date())?;
+    // A reader such as `head` may end early.
+    let _ = std::io::stdout().write_all(table.as_bytes());
     Ok(())
 }
 
@@ -95,6 +107,8 @@ impl Wanted {
         let mut wanted = Self::default();
         while let Some(argument) = arguments.next() {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{USAGE}"));
+            let wrong = |value: &str| format!("{argument} cannot be {value:?}\n{USAGE}");
+            let tokens = |value: String| value.parse::<u64>().map_err(|_| wrong(&value));
             match argument.as_str() {
                 "--tools" => wanted.tools = true,
                 "--images" => wanted.images = true,
@@ -102,9 +116,12 @@ impl Wanted {
                 "--schema" => wanted.schema = true,
                 "--reasoning" => wanted.reasoning = true,
                 "--keys" => wanted.keys = true,
-                "--context" => wanted.context = value()?.parse()?,
-                "--output" => wanted.output = value()?.parse()?,
-                "--max-price" => wanted.max_price = Some(value()?.parse()?),
+                "--context" => wanted.context = tokens(value()?)?,
+                "--output" => wanted.output = tokens(value()?)?,
+                "--max-price" => {
+                    let value = value()?;
+                    wanted.max_price = Some(value.parse().map_err(|_| wrong(&value))?);
+                }
                 "--provider" => wanted.provider = Some(value()?),
                 "--help" => return Ok(None),
                 other => return Err(format!("unknown option {other}\n{USAGE}").into()),
