@@ -158,7 +158,9 @@ fn the_longest_of_two_rests_counts() {
             error.with_retry_hints(Some(SECOND * seconds), None)
         };
         let [mut one, mut two] = [0, 1].map(|_| route.targets[0].admit(now).unwrap());
-        let other = thread::spawn(move || drop(one.failed(&limited(40), SECOND, false, now)));
+        let other = thread::spawn(move || {
+            let _ = one.failed(&limited(40), SECOND, false, now);
+        });
         two.failed(&limited(20), SECOND, false, now);
         drop(two);
         other.join().unwrap();
