@@ -74,6 +74,14 @@ impl Usage {
         Self { source: UsageSource::Estimated, ..usage }
     }
 
+    /// Takes an estimate if the provider reported no counts. Its own bill stays.
+    pub(crate) fn or_estimate(self, estimate: impl FnOnce() -> Self) -> Self {
+        match self.source {
+            UsageSource::Missing => Self { reported_cost: self.reported_cost, ..estimate() },
+            _ => self,
+        }
+    }
+
     /// Returns which counts the provider reported: (input, output).
     pub(crate) fn known(&self) -> (bool, bool) {
         match self.source {

@@ -11,7 +11,7 @@ use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use crate::cancel::CancelToken;
 use crate::catalogue::{self, Needs};
-use crate::chat::{ChatRequest, ChatResponse, Usage, UsageSource};
+use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::config::TimeLimits;
 use crate::cost::{Bill, Charge, MaxPrice, Meter, Money, Reservation, ReserveAgain};
 use crate::deadline::TimeLimit;
@@ -371,11 +371,7 @@ fn open(
 
 /// The bill for an answer. If the provider reported no usage, it is estimated, as for a stream.
 fn bill(response: &ChatResponse, asked: &str, text_bytes: usize) -> Bill {
-    let mut usage = response.usage;
-    if usage.source == UsageSource::Missing {
-        usage = estimate(response, text_bytes);
-        usage.reported_cost = response.usage.reported_cost;
-    }
+    let usage = response.usage.or_estimate(|| estimate(response, text_bytes));
     let served = Some(response.model.as_str()).filter(|model| *model != asked);
     Bill::new(usage).served_by(served, response.service_tier.as_deref())
 }

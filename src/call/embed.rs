@@ -19,7 +19,7 @@ use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::Method;
 use crate::upper_bound::UpperBound;
-use crate::usage::{Usage, UsageSource};
+use crate::usage::Usage;
 use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
 use crate::wire::{self, Delivery};
 
@@ -247,11 +247,7 @@ pub(super) fn sent(
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
     match ask(&mut attempt, &signature) {
         Ok(mut answered) => {
-            let mut usage = answered.batch.usage;
-            if usage.source == UsageSource::Missing {
-                let reported_cost = usage.reported_cost;
-                usage = Usage { reported_cost, ..Usage::estimated(text_bytes, 0) };
-            }
+            let usage = answered.batch.usage.or_estimate(|| Usage::estimated(text_bytes, 0));
             answered.batch.usage = usage;
             answered.batch.cost =
                 charge.settle(Bill::new(usage).served_model(answered.model.as_str()));

@@ -19,7 +19,7 @@ use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::Method;
 use crate::upper_bound::UpperBound;
-use crate::usage::{Usage, UsageSource};
+use crate::usage::Usage;
 use crate::wire::moderation::{self, Decoded};
 use crate::wire::{self, Delivery};
 
@@ -177,9 +177,7 @@ pub(super) fn sent(
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
     match ask(&mut attempt, &signature) {
         Ok(mut moderation) => {
-            if moderation.usage.source == UsageSource::Missing {
-                moderation.usage = Usage::estimated(text_bytes, 0);
-            }
+            moderation.usage = moderation.usage.or_estimate(|| Usage::estimated(text_bytes, 0));
             let bill = Bill::new(moderation.usage).served_model(moderation.model.as_str());
             moderation.cost = charge.settle(bill);
             Ok(moderation)
