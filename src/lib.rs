@@ -98,6 +98,7 @@ pub mod route;
 mod routing;
 mod scan;
 mod settings_file;
+mod snapshot;
 mod sorted_map;
 mod stream;
 mod sync;

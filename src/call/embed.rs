@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Caller;
+use super::input_only;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{Asked, Target};
 use super::url;
 use crate::cancel::CancelToken;
 use crate::config::TimeLimits;
-use crate::cost::{Bill, Reservation, ReserveAgain};
+use crate::cost::{Reservation, ReserveAgain};
 use crate::embed::{EmbedBatch, EmbedRequest, Rows, Truncation};
 use crate::error::{Error, RateLimit};
 use crate::metrics;
@@ -18,8 +19,6 @@ use crate::observed::Answer;
 use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::Method;
-use crate::upper_bound::UpperBound;
-use crate::usage::Usage;
 use crate::wire::embeddings::{self, Batch, Embeddings, Limits, Size};
 use crate::wire::{self, Delivery};
 
@@ -198,21 +197,15 @@ impl Operation for Embed<'_> {
         let body = format.encode(&Batch { request, texts, target: wire_target(&target) })?;
         let text_bytes = texts.iter().map(String::len).sum();
 
-        let (provider, priced_as) = (settings.profile.id.as_str(), &settings.price_provider);
-        let costs = &caller.settings.costs;
-        let mut plan = costs.plan(provider, priced_as, &target.model, tags.clone());
-        plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
         let input_tokens = || {
             let tokens = sizes.iter().map(|size| limits.billed(size.tokens()));
             tokens.fold(0, u64::saturating_add)
         };
-        costs.measure(&mut plan, None, |_| {
-            Ok(UpperBound { input_tokens: input_tokens(), ..UpperBound::default() })
-        })?;
+        let (reservation, expected_input) =
+            input_only::reserve(caller, &target, tags, text_bytes, input_tokens)?;
         let counts_tokens = caller.limiter.as_ref().is_some_and(|limiter| limiter.counts_tokens());
         let input = if counts_tokens { input_tokens() } else { 0 };
-        let amount = Amount { input, output: 0, expected_input: plan.expected_input() };
-        let reservation = costs.reserve(plan)?;
+        let amount = Amount { input, output: 0, expected_input };
         let again = reservation.again();
         let (texts, dimensions) = (texts.len(), request.dimensions);
         let content = Encoding { format, texts, dimensions, again, text_bytes, amount };
@@ -245,19 +238,10 @@ pub(super) fn sent(
 ) -> Result<Answered, Error> {
     let signature = attempt.sign()?;
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
-    match ask(&mut attempt, &signature) {
-        Ok(mut answered) => {
-            let usage = answered.batch.usage.or_estimate(|| Usage::estimated(text_bytes, 0));
-            answered.batch.usage = usage;
-            answered.batch.cost =
-                charge.settle(Bill::new(usage).served_model(answered.model.as_str()));
-            Ok(answered)
-        }
-        Err(error) => {
-            charge.fail(&error);
-            Err(error)
-        }
-    }
+    let answered = ask(&mut attempt, &signature);
+    input_only::settle(charge, text_bytes, answered, |Answered { model, batch, .. }| {
+        (model, &mut batch.usage, &mut batch.cost)
+    })
 }
 
 /// Sends a request and reads the answer.
@@ -271,12 +255,7 @@ fn ask(
     let decoded = content.format.decode(reply, content.texts, content.dimensions);
     match decoded {
         Ok(embeddings::Decoded { rows, usage, mut model, mut id }) => {
-            let asked = &prepared.target.model;
-            if model.is_empty() {
-                asked.clone_into(&mut model);
-            }
-            wire::showable_model(&mut model, asked, secrets);
-            id.iter_mut().for_each(|id| wire::showable(id, secrets));
+            input_only::show_names(&mut model, &mut id, &prepared.target.model, secrets);
             let batch = EmbedBatch {
                 texts: content.texts,
                 usage,

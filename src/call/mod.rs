@@ -7,6 +7,7 @@ mod embed;
 mod embed_all;
 mod endpoint;
 mod fitness;
+mod input_only;
 mod models;
 mod moderate;
 mod one_target;

@@ -4,13 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use super::Caller;
 use super::chat::into_text;
+use super::input_only;
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, Signature};
 use super::target::{self, Asked, Target};
 use super::url;
 use crate::chat::Provider;
 use crate::config::TimeLimits;
-use crate::cost::{Bill, Reservation, ReserveAgain};
+use crate::cost::{Reservation, ReserveAgain};
 use crate::error::{Error, RateLimit};
 use crate::metrics;
 use crate::moderation::{Moderation, ModerationFormat, ModerationRequest};
@@ -18,8 +19,6 @@ use crate::observed::Answer;
 use crate::tags::Tags;
 use crate::throttle::Amount;
 use crate::transport::Method;
-use crate::upper_bound::UpperBound;
-use crate::usage::Usage;
 use crate::wire::moderation::{self, Decoded};
 use crate::wire::{self, Delivery};
 
@@ -140,16 +139,9 @@ impl Operation for Moderate<'_> {
         let moderation::Encoded { path, body, results, text_bytes, most_tokens } = encoded;
         let uri = url::at(&settings.base, path, &target.model)?;
 
-        let (provider, priced_as) = (provider.as_str(), &settings.price_provider);
-        let costs = &caller.settings.costs;
-        let mut plan = costs.plan(provider, priced_as, &target.model, tags.clone());
-        plan.expect(Usage::estimated(text_bytes, 0).prompt_tokens);
-        costs.measure(&mut plan, None, |_| {
-            Ok(UpperBound { input_tokens: most_tokens, ..UpperBound::default() })
-        })?;
-        let expected_input = plan.expected_input();
+        let (reservation, expected_input) =
+            input_only::reserve(caller, &target, tags, text_bytes, || most_tokens)?;
         let amount = Amount { input: most_tokens, output: 0, expected_input };
-        let reservation = costs.reserve(plan)?;
         let content = Encoding { results, text_bytes, again: reservation.again(), amount };
         let method = Method::Post;
         Ok((Prepared { target, method, uri, body, betas: None, content }, reservation))
@@ -175,18 +167,13 @@ pub(super) fn sent(
 ) -> Result<Moderation, Error> {
     let signature = attempt.sign()?;
     let (charge, text_bytes) = (reserved.send(), attempt.prepared.content.text_bytes);
-    match ask(&mut attempt, &signature) {
-        Ok(mut moderation) => {
-            moderation.usage = moderation.usage.or_estimate(|| Usage::estimated(text_bytes, 0));
-            let bill = Bill::new(moderation.usage).served_model(moderation.model.as_str());
-            moderation.cost = charge.settle(bill);
-            Ok(moderation)
-        }
-        Err(error) => {
-            charge.fail(&error);
-            Err(error)
-        }
-    }
+    let moderation = ask(&mut attempt, &signature);
+    input_only::settle(
+        charge,
+        text_bytes,
+        moderation,
+        |Moderation { model, usage, cost, .. }| (model, usage, cost),
+    )
 }
 
 /// Sends a request and reads the answer.
@@ -199,11 +186,7 @@ fn ask(
     let (reply, now) = (incoming.reply(), SystemTime::now());
     match moderation::decode(reply, prepared.content.results) {
         Ok(Decoded { mut results, usage, mut model, mut id }) => {
-            if model.is_empty() {
-                target.model.clone_into(&mut model);
-            }
-            wire::showable_model(&mut model, &target.model, secrets);
-            id.iter_mut().for_each(|id| wire::showable(id, secrets));
+            input_only::show_names(&mut model, &mut id, &target.model, secrets);
             for category in results.iter_mut().flat_map(|result| &mut result.categories) {
                 wire::showable(&mut category.name, secrets);
             }

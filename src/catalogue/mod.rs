@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind};
 use crate::provider::canonical;
 use crate::settings_file;
+use crate::snapshot::without_date;
 pub use capabilities::{Capabilities, ModelStatus};
 pub use date::ModelDate;
 pub use model::{Modality, Model, ModelApi};
@@ -231,18 +232,3 @@ fn names(model: &str) -> impl Iterator<Item = &str> {
 /// What Bedrock's inference profiles put before the name of a model
 /// (docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html).
 const REGIONS: [&str; 8] = ["us.", "eu.", "apac.", "global.", "jp.", "au.", "ca.", "us-gov."];
-
-/// Removes the date of a snapshot from the end: `-2025-12-11`, `-20251211` or `@20251211`.
-fn without_date(name: &str) -> Option<&str> {
-    let is_date = |date: &str, form: &str| {
-        date.len() == form.len()
-            && date.bytes().zip(form.bytes()).all(|(byte, form)| match form {
-                b'#' => byte.is_ascii_digit(),
-                form => byte == form,
-            })
-    };
-    ["-####-##-##", "-########", "@########"].iter().find_map(|form| {
-        let (base, date) = name.split_at_checked(name.len().checked_sub(form.len())?)?;
-        (!base.is_empty() && is_date(date, form)).then_some(base)
-    })
-}

@@ -86,15 +86,6 @@ pub(super) fn with_dashes(name: &str) -> Option<String> {
     (written.len() > name.len()).then_some(written)
 }
 
-/// Removes the date of a snapshot from the end: `-2025-12-11`, `-20251211` or `@20251211`. `None`
-/// if there is none.
-pub(super) fn without_date(name: &str) -> Option<&str> {
-    ["*-####-##-##", "*-########", "*@########"].iter().find_map(|pattern| {
-        let end = name.len().checked_sub(pattern.len() - 1)?;
-        (end > 0 && matches(pattern, name)).then(|| &name[..end])
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,20 +129,6 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(with_dashes(name).as_deref(), written, "{name}");
-        }
-    }
-
-    #[test]
-    fn the_date_of_a_snapshot_is_removed() {
-        for (name, without) in [
-            ("gpt-7-2026-12-01", Some("gpt-7")),
-            ("claude-7-20261201", Some("claude-7")),
-            ("claude-7@20261201", Some("claude-7")),
-            ("é-20261201", Some("é")),
-            ("gpt-7", None),
-            ("-2026-12-01", None),
-        ] {
-            assert_eq!(without_date(name), without, "{name}");
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{Price, overrides, pattern, table};
 use crate::error::{Error, ErrorKind};
 use crate::memo::Memo;
 use crate::settings_file;
+use crate::snapshot::without_date;
 
 /// What models cost: the built-in table, and the prices set on top of it.
 ///
@@ -180,7 +181,7 @@ impl Prices {
             }
             return Some(Arc::new(price));
         }
-        set(pattern::without_date(model)?)
+        set(without_date(model)?)
     }
 
     #[cfg(test)]
