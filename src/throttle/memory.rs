@@ -111,3 +111,45 @@ impl Store for MemoryStore {
         accounts
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::throttle::rule::{Allowance, InFlight, Scope};
+    use crate::throttle::{Amount, Rate};
+
+    /// A thousand customers call one after the other, with this much time between them. Every
+    /// hundredth call does not end. Returns the accounts that are left.
+    fn accounts_left(between_calls: Duration) -> Vec<LimitStatus> {
+        // A request refills in 100 µs.
+        let requests = Some(Rate { per_minute: 600_000, burst: Duration::from_secs(60) });
+        let allowance = Allowance::Set { requests, tokens: None, in_flight: InFlight::AtMost(1) };
+        let rule = Rule { name: "each".to_owned(), scope: Scope::default(), allowance };
+        let store = MemoryStore::new([rule].into());
+        let mut now = Instant::now();
+        for customer in 0..1_000 {
+            let key = AccountKey { rule: 0, account: customer.to_string() };
+            let demand = Demand { accounts: vec![key], amount: Amount::default() };
+            let id = store.reserve(&demand, now).expect("an account of its own");
+            if customer % 100 != 0 {
+                store.settle(&demand, id, None, now);
+            }
+            now += between_calls;
+        }
+        store.status(now).into_iter().map(|(_, status)| status).collect()
+    }
+
+    #[test]
+    fn accounts_that_nobody_would_miss_are_dropped() {
+        let status = accounts_left(Duration::from_micros(150));
+        assert!(status.len() < 200, "{}", status.len());
+        assert_eq!(status.iter().filter(|limit| limit.in_flight == 1).count(), 10);
+    }
+
+    #[test]
+    fn accounts_that_still_refill_are_kept() {
+        assert_eq!(accounts_left(Duration::ZERO).len(), 1_000);
+    }
+}

@@ -320,27 +320,6 @@ fn threads_never_exceed_a_limit_and_all_are_served() {
 }
 
 #[test]
-fn accounts_that_nobody_would_miss_are_dropped() {
-    let mut all = rule("each", Some(600_000), None, InFlight::AtMost(1));
-    all.scope.per_tags = ["customer".to_owned()].into();
-    let limiter = Limiter::in_memory(vec![all]);
-    let mut held = Vec::new();
-    for customer in 0..1_000 {
-        let tags = BTreeMap::from([("customer".to_owned(), customer.to_string())]);
-        let facts = Facts { provider: "openai", model: "m", tags: &tags, target: None };
-        let demand = limiter.demand(&facts, Amount::default()).unwrap().unwrap();
-        let (_, permit) = limiter.reserve(&[demand], &unbounded()).unwrap();
-        if customer % 100 == 0 {
-            held.push(permit);
-        }
-        thread::sleep(Duration::from_micros(150));
-    }
-    let status = limiter.status();
-    assert!(status.len() < 200, "{}", status.len());
-    assert_eq!(status.iter().filter(|limit| limit.in_flight == 1).count(), held.len());
-}
-
-#[test]
 fn a_demand_names_the_accounts_of_all_limits_that_apply() {
     let mut openai = rule("openai", Some(1), Some(1_000), InFlight::Any);
     openai.scope.provider = Some("openai".into());
