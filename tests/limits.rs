@@ -108,8 +108,8 @@ fn a_call_that_would_wait_past_its_deadline_fails_and_says_when_there_is_room() 
     let client = client(&server, Limits::new().provider("openai").requests_per_minute(1));
     client.chat("hi").unwrap();
     let error = client.chat(ChatRequest::from("hi").timeout(Duration::from_secs(20))).unwrap_err();
-    assert_refused(&error, "the limit \"openai\" allows 1 requests per minute; this call fits in");
-    assert!(error.message().contains("the call's timeout of 20s ends before"), "{error}");
+    assert_refused(&error, "the limit \"openai\" allows 1 request per minute; this call fits in");
+    assert!(error.message().contains("the call's timeout of 20s ends sooner"), "{error}");
     let wait = error.retry_after().expect("when there is room");
     assert!(wait > Duration::from_secs(20) && wait <= Duration::from_secs(60), "{wait:?}");
     assert_eq!(error.provider(), Some("openai"));
@@ -123,7 +123,7 @@ fn a_caller_in_line_gives_up_at_its_deadline() {
     let _stream = client.stream("hi").unwrap();
     let error = client.chat(ChatRequest::from("hi").timeout(Duration::from_millis(50)));
     let error = error.unwrap_err();
-    assert_refused(&error, "the limit \"all calls\" allows 1 calls in flight; this call fits when");
+    assert_refused(&error, "the limit \"all calls\" allows 1 call in flight; this call fits when");
     assert_eq!((error.retry_after(), server.request_count()), (None, 1));
 }
 
@@ -134,7 +134,7 @@ fn a_request_above_the_token_limit_is_refused_before_it_is_sent() {
     let error = client.chat(ChatRequest::from("hi").max_output_tokens(2_000)).unwrap_err();
     assert_eq!((error.kind(), server.request_count()), (ErrorKind::InvalidRequest, 0));
     assert!(
-        error.message().contains("the limit \"small\" allows 1000 tokens per minute"),
+        error.message().contains("the limit \"small\" allows 1,000 tokens per minute"),
         "{error}"
     );
     // As a bound, each byte is a token. The prompt is more likely to have a quarter of that.
@@ -276,7 +276,7 @@ fn the_headers_of_a_provider_become_limits() {
     assert_eq!(limit.requests.map(|level| level.limit), Some(10));
     assert_eq!(limit.tokens.map(|level| level.limit), Some(10_000));
     let error = client.chat(soon().max_output_tokens(5_000)).unwrap_err();
-    assert_refused(&error, "has learned that the provider allows 10000 tokens; this call fits in");
+    assert_refused(&error, "has learned that the provider allows 10,000 tokens; this call fits in");
     assert_eq!(server.request_count(), 1);
 
     // Another model has limits of its own, and a refusal says when to come back.
@@ -284,7 +284,7 @@ fn the_headers_of_a_provider_become_limits() {
     server.reply(Reply::error(429, "rate_limit_exceeded", "slow").header("retry-after", "30"));
     assert!(client.chat(other()).unwrap_err().status().is_some());
     let error = client.chat(other()).unwrap_err();
-    assert_refused(&error, "(openai/gpt-4o) has learned that the provider is closed");
+    assert_refused(&error, "(openai/gpt-4o) has learned that the provider accepts no calls");
     let wait = error.retry_after().unwrap();
     assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(30), "{wait:?}");
 }

@@ -41,7 +41,7 @@ fn a_call_goes_to_another_target_if_one_has_no_room() {
     let trace = response.route().unwrap();
     let [TargetStep::NoRoom(why)] = &trace.targets[0].steps[..] else { panic!("{trace}") };
     assert!(
-        why.starts_with("the limit \"openai/gpt-4o-mini\" allows 1 requests per minute"),
+        why.starts_with("the limit \"openai/gpt-4o-mini\" allows 1 request per minute"),
         "{why}"
     );
     assert!(trace.to_string().contains("openai/gpt-4o-mini: no room: the limit"), "{trace}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::bucket::Rate;
 use super::store::Allowed;
+use crate::display::{count, counted};
 use crate::error::{Error, ErrorKind, Phase};
 
 /// There was no room in a limit.
@@ -24,15 +25,15 @@ impl Refusal {
     /// time limit that sets it.
     pub(crate) fn error(&self, setting: &str, value: Duration) -> Error {
         let message = format!(
-            "{self}, and the call's {setting} of {value:?} ends before; raise the limit, or let \
-             the call wait longer"
+            "{self}, but the call's {setting} of {value:?} ends sooner; raise the limit, or allow \
+             the call more time"
         );
         let error = Error::new(ErrorKind::RateLimited, message).with_phase(Phase::LimitWait);
         error.with_retry_hints(self.fits_in, None)
     }
 }
 
-/// `the limit "openai" allows 60 requests per minute; the next one fits in 2.1s`.
+/// `the limit "openai" allows 60 requests per minute; this call fits in 2.1s`.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, account, allowed, fits_in } = self;
@@ -41,13 +42,21 @@ impl fmt::Display for Refusal {
             write!(f, "({account}) ")?;
         }
         match allowed {
-            Some(Allowed::Requests(most)) => write!(f, "allows {most} requests per minute")?,
-            Some(Allowed::Tokens(most)) => write!(f, "allows {most} tokens per minute")?,
-            Some(Allowed::InFlight(most)) => write!(f, "allows {most} calls in flight")?,
-            Some(Allowed::Reported(what, most)) => {
-                write!(f, "has learned that the provider allows {most} {what}")?;
+            Some(Allowed::Requests(most)) => {
+                write!(f, "allows {} per minute", counted(*most, "request"))?;
             }
-            Some(Allowed::Later) => f.write_str("has learned that the provider is closed")?,
+            Some(Allowed::Tokens(most)) => {
+                write!(f, "allows {} per minute", counted(*most, "token"))?;
+            }
+            Some(Allowed::InFlight(most)) => {
+                write!(f, "allows {} in flight", counted((*most).into(), "call"))?;
+            }
+            Some(Allowed::Reported(what, most)) => {
+                write!(f, "has learned that the provider allows {} {what}", count(*most))?;
+            }
+            Some(Allowed::Later) => {
+                f.write_str("has learned that the provider accepts no calls for now")?;
+            }
             None => f.write_str("has other calls waiting in line")?,
         }
         match (allowed, fits_in) {
@@ -69,13 +78,14 @@ pub(crate) struct TooLarge {
 impl TooLarge {
     pub(crate) fn error(&self) -> Error {
         let Self { limit, rate, needed } = self;
-        let (most, capacity) = (rate.per_minute, rate.capacity());
-        let at_once = match capacity < most {
-            true => format!(", at most {capacity} at once"),
+        let (needed, most) = (counted(*needed, "token"), counted(rate.per_minute, "token"));
+        let capacity = rate.capacity();
+        let at_once = match capacity < rate.per_minute {
+            true => format!(", at most {} at once", count(capacity)),
             false => String::new(),
         };
         Error::invalid_request(format!(
-            "the request may use {needed} tokens, but the limit {limit:?} allows {most} tokens per \
+            "the request may use {needed}, but the limit {limit:?} allows {most} per \
              minute{at_once}; lower max_output_tokens, shorten the request, or raise the limit"
         ))
     }
@@ -105,6 +115,10 @@ mod tests {
                  in 2.1s",
             ),
             (
+                of("", Some(Allowed::Requests(1)), soon),
+                "the limit \"openai\" allows 1 request per minute; this call fits in 2.1s",
+            ),
+            (
                 of("", Some(Allowed::InFlight(4)), None),
                 "the limit \"openai\" allows 4 calls in flight; this call fits when one ends",
             ),
@@ -115,8 +129,8 @@ mod tests {
             ),
             (
                 of("", Some(Allowed::Later), soon),
-                "the limit \"openai\" has learned that the provider is closed; this call fits in \
-                 2.1s",
+                "the limit \"openai\" has learned that the provider accepts no calls for now; \
+                 this call fits in 2.1s",
             ),
             (of("", None, None), "the limit \"openai\" has other calls waiting in line"),
         ] {
@@ -127,14 +141,14 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::RateLimited);
         assert_eq!((error.phase(), error.retry_after()), (Some(Phase::LimitWait), soon));
         assert!(error.message().ends_with(
-            "this call fits in 2.1s, and the call's timeout of 1s ends before; raise the limit, or \
-             let the call wait longer"
+            "this call fits in 2.1s, but the call's timeout of 1s ends sooner; raise the limit, or \
+             allow the call more time"
         ));
         assert!(!error.is_retryable(), "a retry would go to the end of the line");
     }
 
     #[test]
-    fn a_request_that_is_too_large_is_told_what_to_do() {
+    fn the_error_of_a_request_that_is_too_large_says_what_to_do() {
         let minute = Duration::from_secs(60);
         for (burst, part) in
             [(minute, "900 tokens per minute; lower"), (minute / 3, ", at most 300 at once; lower")]
@@ -142,7 +156,7 @@ mod tests {
             let rate = Rate { per_minute: 900, burst };
             let error = TooLarge { limit: "x".into(), rate, needed: 1_000 }.error();
             assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-            assert!(error.message().contains("may use 1000 tokens"), "{error}");
+            assert!(error.message().contains("may use 1,000 tokens"), "{error}");
             assert!(error.message().contains(part), "{error}");
         }
     }

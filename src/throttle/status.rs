@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
+use crate::display::count;
+
 /// The state of one account of a limit, taken at one moment; see
 /// [`Client::limits`](crate::Client::limits).
 ///
@@ -63,7 +65,7 @@ impl fmt::Display for LimitStatus {
             ("output tokens", self.output_tokens),
         ] {
             if let Some(LimitLevel { limit, available }) = part {
-                write!(f, ", {available} of {limit} {what} available")?;
+                write!(f, ", {} of {} {what} available", count(available), count(limit))?;
             }
         }
         if self.waiting > 0 {
@@ -97,7 +99,7 @@ mod tests {
         };
         assert_eq!(
             status.to_string(),
-            "openai [customer=acme]: 3 of 8 in flight, 12 of 60 requests available, 0 of 90000 \
+            "openai [customer=acme]: 3 of 8 in flight, 12 of 60 requests available, 0 of 90,000 \
              tokens available, 2 waiting; the provider asks to wait 1.5s"
         );
         let stored = serde_json::to_string(&status).unwrap();

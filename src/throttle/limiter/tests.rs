@@ -334,7 +334,7 @@ fn a_demand_names_the_accounts_of_all_limits_that_apply() {
     assert_eq!(rules("openai", 1_000), Ok(vec![0, 1]));
     assert_eq!(rules("groq", 5_000), Ok(vec![1]));
     let too_large = rules("openai", 1_001);
-    assert!(too_large.is_err_and(|error| error.error().message().contains("1001 tokens")));
+    assert!(too_large.is_err_and(|error| error.error().message().contains("1,001 tokens")));
     let guess = Amount { input: 4_000, output: 10, expected_input: 900 };
     assert!(limiter.demand(&facts("openai"), guess).is_ok(), "it may well fit");
     assert!(limiter.counts_tokens());
