@@ -78,8 +78,8 @@ pub(super) fn try_reserve(
     }
 }
 
-/// Reserves an attempt for one of these demands, and returns the place of that one. Waits in line
-/// for the first that has room.
+/// Waits in line until one of these demands has room, reserves it, and returns its place among
+/// them.
 ///
 /// # Errors
 ///

@@ -88,7 +88,7 @@ impl Limits {
     }
 
     /// Sets the name in errors, traces and [`Client::limits`](crate::Client::limits). Default: made
-    /// of the calls it applies to, such as `openai` or `customer=acme`.
+    /// from the calls it applies to, such as `openai` or `customer=acme`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
@@ -157,19 +157,20 @@ impl Limits {
         self
     }
 
-    /// Sets how much unused room is saved up for a burst, as a time. Default: 60 s, as at OpenAI
+    /// Sets how much unused room accumulates for a burst, as a time. Default: 60 s, as at OpenAI
     /// and Anthropic: after a quiet minute, all requests of a minute can be sent at once.
     ///
-    /// In any minute, at most the limit plus one burst is sent. So for a provider that counts
-    /// strictly by the minute, set a short burst. With zero, requests are spaced evenly.
+    /// In any minute, at most the limit plus one burst is sent. For a provider that counts
+    /// strictly by the minute, set a short burst. Zero spaces requests evenly.
     pub fn burst(mut self, burst: Duration) -> Self {
         self.burst = burst;
         self
     }
 
-    /// Adapts the calls in flight to the latency: their limit falls while latencies rise above the
-    /// usual, and at refusals for overload. [`max_in_flight`](Self::max_in_flight) is then its
-    /// maximum. Default: off; if on, at most 200.
+    /// Adapts the limit on calls in flight to the latency: it falls while latencies rise above
+    /// their usual level, and when the server refuses calls for overload.
+    /// [`max_in_flight`](Self::max_in_flight) is then the upper bound. Default: off; if on, at most
+    /// 200 calls.
     ///
     /// The algorithm is Gradient2 of Netflix's concurrency-limits.
     pub fn adaptive(mut self) -> Self {
@@ -218,7 +219,7 @@ impl Limits {
             ("max_in_flight", self.max_in_flight == Some(0)),
         ];
         for (setting, _) in zeros.into_iter().filter(|(_, is_zero)| *is_zero) {
-            problems.push(format!("{setting} is 0, which no call could pass; set 1 or more"));
+            problems.push(format!("{setting} is 0, so no call could ever pass; set 1 or more"));
         }
         let rates = self.requests_per_minute.is_some() || self.tokens_per_minute.is_some();
         if !rates && self.max_in_flight.is_none() && !self.adaptive && !self.learned {

@@ -107,7 +107,7 @@ impl Account {
         }
     }
 
-    /// Ends a reservation that used this many tokens; `None` if all it took.
+    /// Ends a reservation that used this many tokens. `None` counts all that it reserved.
     pub(super) fn settle(&mut self, id: u64, used: Option<u64>, now: Instant) {
         if let Some(tokens) = &mut self.tokens {
             tokens.settle(id, used, now);

@@ -117,7 +117,7 @@ impl Bucket {
         self.open.push(Open { id, taken, least: None });
     }
 
-    /// Ends a reservation that used this many units; `None` if all it took.
+    /// Ends a reservation that used this many units. `None` counts all that it reserved.
     pub(super) fn settle(&mut self, id: u64, used: Option<u64>, now: Instant) {
         let Some(place) = self.open.iter().position(|open| open.id == id) else { return };
         let open = self.open.swap_remove(place);

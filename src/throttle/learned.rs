@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use super::Amount;
 use crate::error::{Quota, RateLimit};
 
-/// How long a quota takes to refill, as long as its headers do not show it. Almost all are per
-/// minute.
+/// How long a quota takes to refill until its headers show it. Almost all are per minute.
 const REFILL: Duration = Duration::from_secs(60);
 
 /// The longest time that a header can make a quota refill in.
@@ -14,8 +13,8 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The limits that a provider reports for one model and key.
 ///
-/// Each response says how much is left. Requests that were sent later are not counted in it, so
-/// their reservations are taken off. From there a quota is assumed to refill evenly until the
+/// Each response says how much is left. It does not count requests that were sent later, so their
+/// reservations are subtracted. From there a quota is assumed to refill evenly until the
 /// reset, as the token buckets of OpenAI, Anthropic and Groq do (platform.openai.com/docs/guides/
 /// rate-limits, docs.anthropic.com/en/api/rate-limits, console.groq.com/docs/rate-limits). At a
 /// provider that refills all at once, a call can be sent too early. It is then refused with a
@@ -23,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 #[derive(Debug, Default)]
 pub(super) struct Learned {
     quotas: [Option<Known>; 4],
-    /// A provider that refused a call named this time.
+    /// The provider refused a call and asked to wait until this time.
     closed_until: Option<Instant>,
     /// The latest reservation whose response was read.
     last: Option<u64>,
@@ -173,9 +172,7 @@ fn learn(before: Option<Known>, quota: Quota, later: u64, now: Instant) -> Optio
     };
     let mut known = Known { limit, refill, full_at: now };
     known.take(used, now);
-    if later > 0 {
-        known.take(later, now);
-    }
+    known.take(later, now);
     Some(known)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::line::{Called, Lines, Ticket};
@@ -106,12 +106,13 @@ impl Limiter {
         Err(self.refusal(demand, &full, now))
     }
 
-    /// Reserves an attempt, for whichever demand fits first, and returns the place of that. Waits
-    /// in line for it, within the deadline and until it is cancelled.
+    /// Waits in line until one of these demands fits, reserves it, and returns its place among
+    /// them.
     ///
     /// # Errors
     ///
-    /// [`NoRoom`], as soon as it is certain that there is no room before the deadline.
+    /// [`NoRoom`]: as soon as it is certain that nothing fits before the deadline, or when the call
+    /// is cancelled.
     pub(crate) fn reserve(
         self: &Arc<Self>,
         demands: &[Arc<Demand>],
@@ -136,8 +137,8 @@ impl Limiter {
                 continue;
             }
             let deadline = bounds.deadline.at();
-            let latest = asked.could_fit_at.max(now);
-            if deadline.is_some_and(|deadline| latest >= deadline) {
+            let earliest = asked.could_fit_at.max(now);
+            if deadline.is_some_and(|deadline| earliest >= deadline) {
                 let (demand, full) = (&demands[asked.nearest], &asked.full);
                 return Err(NoRoom::Full(self.refusal(demand, full, now)));
             }
@@ -146,7 +147,7 @@ impl Limiter {
         }
     }
 
-    /// Ends a reservation that used this many tokens; `None` if all it took.
+    /// Ends a reservation that used this many tokens. `None` counts all that it reserved.
     pub(super) fn settle(&self, demand: &Demand, id: u64, used: Option<u64>) {
         self.store.settle(demand, id, used, Instant::now());
         self.call(demand);
@@ -171,7 +172,7 @@ impl Limiter {
     }
 
     fn refusal(&self, demand: &Demand, full: &[(usize, Full)], now: Instant) -> Refusal {
-        // The one that takes longest, as far as it is known.
+        // The account that stays full for longest, as far as that is known.
         let latest = full.iter().max_by_key(|(_, full)| (full.fit_at, full.could_fit_at));
         let (place, full) = match latest {
             Some((place, full)) => (*place, Some(*full)),
@@ -207,11 +208,11 @@ impl fmt::Debug for Limiter {
 struct Asked {
     /// The accounts to wait for.
     accounts: Vec<AccountKey>,
-    /// When to ask again, if nobody calls before.
+    /// When to ask again, if nobody calls it earlier.
     ask_again_at: Option<Instant>,
     /// When there could be room at the earliest.
     could_fit_at: Instant,
-    /// The demand that could fit first, and what is full of it.
+    /// The demand that could fit first, and its full accounts.
     nearest: usize,
     full: Vec<(usize, Full)>,
 }
@@ -221,7 +222,7 @@ struct Place<'a> {
     limiter: &'a Arc<Limiter>,
     bounds: &'a Bounds,
     ticket: Ticket,
-    /// Whether it stands in line, with its signal. It is called if the call is cancelled.
+    /// Its signal once it stands in line, and the listener that wakes it if the call is cancelled.
     signal: Option<(Arc<Condvar>, Option<Listening>)>,
 }
 
@@ -295,7 +296,7 @@ impl<'a> Place<'a> {
             *listening = self.bounds.cancel.as_ref().map(|token| {
                 let (limiter, ticket) = (Arc::downgrade(self.limiter), self.ticket);
                 token.listen(move || {
-                    if let Some(limiter) = Weak::upgrade(&limiter) {
+                    if let Some(limiter) = limiter.upgrade() {
                         let waiting = &mut *limiter.waiting.lock();
                         let called = waiting.lines.call(vec![ticket]);
                         waiting.wake(&called);
@@ -321,7 +322,7 @@ impl Drop for Place<'_> {
         waiting.signals.remove(&self.ticket);
         let called = waiting.lines.leave(self.ticket);
         waiting.wake(&called);
-        // It takes the lock when it is called, and its drop waits for that.
+        // Dropping the listener waits for its callback, which takes the lock.
         drop(waiting);
         drop(listening);
     }

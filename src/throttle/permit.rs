@@ -14,7 +14,7 @@ pub(crate) struct Permit {
     limiter: Arc<Limiter>,
     id: u64,
     demand: Arc<Demand>,
-    /// What the attempt used; `None` if all it took.
+    /// The tokens that the attempt used. `None` counts all that it reserved.
     used: Option<u64>,
 }
 
@@ -23,13 +23,13 @@ impl Permit {
         Self { limiter, id, demand, used: Some(0) }
     }
 
-    /// Ends it: the attempt used this many tokens; `None` if that is not known, so that all it took
-    /// counts. If it is just dropped, the attempt used none.
+    /// Ends the attempt, which used this many tokens. `None` means that nobody knows, so all that it
+    /// reserved counts. If the permit is only dropped, the attempt used none.
     pub(crate) fn end(mut self, used: Option<u64>) {
         self.used = used;
     }
 
-    /// Begins the attempt. Returns what to report its outcome to, if that teaches anything.
+    /// Begins the attempt. Returns where to report its outcome, if a limit learns from it.
     pub(crate) fn lesson(&self) -> Option<Lesson> {
         let Self { limiter, id, demand, .. } = self;
         limiter.learns(demand).then(|| Lesson {

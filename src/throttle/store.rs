@@ -23,7 +23,7 @@ pub(crate) trait Store: Debug + Send + Sync {
     /// What is full for a caller that has this many others ahead in each account.
     fn full(&self, demand: &Demand, ahead: &[u64], now: Instant) -> Vec<(usize, Full)>;
 
-    /// Ends a reservation that used this many tokens; `None` if all it took.
+    /// Ends a reservation that used this many tokens. `None` counts all that it reserved.
     fn settle(&self, demand: &Demand, id: u64, used: Option<u64>, now: Instant);
 
     /// Learns from the response to a reservation, which may have ended.
