@@ -10,12 +10,10 @@ pub(crate) struct HeaderValue {
 }
 
 impl HeaderValue {
-    /// Checks a value: tabs, spaces and visible characters, or characters beyond ASCII, which
-    /// servers may read as they like (RFC 9110 section 5.5). `None` if it has others.
+    /// Checks a value. `None` if a header cannot carry it.
     pub(crate) fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
-        let is_fit = |byte: u8| byte == b'\t' || (byte >= 0x20 && byte != 0x7f);
-        text.bytes().all(is_fit).then_some(Self { text, is_secret: false })
+        text.bytes().all(is_value).then_some(Self { text, is_secret: false })
     }
 
     /// Marks the value as a key, which nobody may see.
@@ -43,8 +41,20 @@ impl fmt::Debug for HeaderValue {
 
 /// Returns a header's name in lower case; `None` if it is not a token (RFC 9110 section 5.1).
 pub(crate) fn header_name(name: &str) -> Option<String> {
-    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    (!name.is_empty() && name.bytes().all(is_fit)).then(|| name.to_ascii_lowercase())
+    (!name.is_empty() && name.bytes().all(is_name)).then(|| name.to_ascii_lowercase())
+}
+
+/// Returns true if a header's name may contain the byte: `tchar` of RFC 9110 section 5.6.2.
+pub(crate) const fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
+        || matches!(byte, b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
+}
+
+/// Returns true if a header's value may contain the byte: tab, space, visible characters, and bytes
+/// above ASCII, which are allowed but have no meaning (RFC 9110 section 5.5).
+pub(crate) const fn is_value(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
 /// Headers, each with its name in lower case and one value, in the order in which they were set.
