@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(feature = "bedrock")]
+use crate::aws_event_stream;
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
@@ -235,6 +237,12 @@ pub fn decode_embeddings(body: &[u8], texts: usize) -> Result<Vec<f32>, Error> {
         Ok(decoded) => Ok(decoded.rows.into_values()),
         Err(failure) => Err(failure.into_error()),
     }
+}
+
+/// Encodes a frame of an AWS event stream whose headers are these texts.
+#[cfg(feature = "bedrock")]
+pub fn encode_aws_frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
+    aws_event_stream::encode(headers, payload)
 }
 
 /// Skips the registry, as every call does.

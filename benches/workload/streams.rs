@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use std::fmt::Write;
+use tollgate::internals::encode_aws_frame;
 
 /// How many pieces of text a stream has.
 pub(crate) const CHUNKS: usize = 1_000;
@@ -178,7 +179,14 @@ fn ollama() -> String {
 /// Events as recorded of `ConverseStream`, with the padding that hides their length.
 fn bedrock() -> Vec<u8> {
     let mut body = Vec::new();
-    let mut event = |name: &str, payload: &str| body.extend(frame(name, payload));
+    let mut event = |name: &str, payload: &str| {
+        let headers = [
+            (":event-type", name),
+            (":content-type", "application/json"),
+            (":message-type", "event"),
+        ];
+        body.extend(encode_aws_frame(&headers, payload.as_bytes()));
+    };
     event("messageStart", r#"{"p":"abcdefghijkl","role":"assistant"}"#);
     for piece in pieces() {
         let delta = format!(
@@ -194,39 +202,6 @@ fn bedrock() -> Vec<u8> {
         r#"{"metrics":{"latencyMs":1275},"p":"abcdefgh","usage":{"inputTokens":14,"outputTokens":1000,"totalTokens":1014}}"#,
     );
     body
-}
-
-/// A frame of an event stream (smithy.io/2.0/aws/amazon-eventstream.html).
-fn frame(event: &str, payload: &str) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in
-        [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")]
-    {
-        headers.push(u8::try_from(name.len()).expect("a short name"));
-        headers.extend_from_slice(name.as_bytes());
-        // A string.
-        headers.push(7);
-        headers.extend(u16::try_from(value.len()).expect("a short value").to_be_bytes());
-        headers.extend_from_slice(value.as_bytes());
-    }
-    let length = |bytes: usize| u32::try_from(bytes).expect("a short frame").to_be_bytes();
-    let mut frame = Vec::new();
-    frame.extend(length(12 + headers.len() + payload.len() + 4));
-    frame.extend(length(headers.len()));
-    frame.extend(crc32(&frame).to_be_bytes());
-    frame.extend(headers);
-    frame.extend_from_slice(payload.as_bytes());
-    frame.extend(crc32(&frame).to_be_bytes());
-    frame
-}
-
-/// CRC-32 of IEEE 802.3, bit by bit.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 }
-        })
-    })
 }
 
 /// Events as "Streaming events" in OpenAI's API reference has them.

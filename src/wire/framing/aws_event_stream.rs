@@ -279,7 +279,7 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Encodes a frame whose headers are these texts.
-#[cfg(test)]
+#[cfg(any(test, feature = "internals"))]
 pub(crate) fn encode(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     let length = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes();
     let mut written = Vec::new();
