@@ -10,7 +10,7 @@ use crate::chat::{
 };
 use crate::wire::Target;
 use crate::wire::json::object;
-use crate::wire::part_name::{misplaced, part_name};
+use crate::wire::part_name::{misplaced, misplaced_in_result};
 use crate::wire::tool_input::{self, Ids};
 
 /// Adds the block for a part in a message of `role`, unless it is left out. The error says what is
@@ -119,12 +119,7 @@ fn tool_result(
             Part::Other { provenance, value } => {
                 content.extend(allows(provenance.as_ref(), target).then(|| value.clone()));
             }
-            part => {
-                return Err(format!(
-                    "holds a tool result that contains {}; use text, images or documents",
-                    part_name(part)
-                ));
-            }
+            part => return Err(misplaced_in_result(part)),
         }
     }
     // A result needs content, and a text must not be blank.

@@ -1,6 +1,5 @@
 //! The header fields of a response.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use super::headers::is_read;
@@ -70,7 +69,7 @@ impl HeaderFields {
         for at in 0..self.ranges.len() {
             let value = self.part(self.ranges[at].value);
             if secrets.are_in(value) {
-                let hidden = secrets.hide(Cow::Owned(String::from_utf8_lossy(value).into_owned()));
+                let hidden = secrets.hide(String::from_utf8_lossy(value)).into_owned();
                 self.ranges[at].value = self.add(hidden.as_bytes());
             }
         }
