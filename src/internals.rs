@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(feature = "bedrock")]
 use crate::aws_event_stream;
+use crate::base64;
 use crate::chat::{ChatRequest, ChatResponse, Usage};
 use crate::deadline::Deadline;
 use crate::embed::{EmbedRequest, EmbeddingFormat};
@@ -243,6 +244,11 @@ pub fn decode_embeddings(body: &[u8], texts: usize) -> Result<Vec<f32>, Error> {
 #[cfg(feature = "bedrock")]
 pub fn encode_aws_frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
     aws_event_stream::encode(headers, payload)
+}
+
+/// Encodes bytes in base64.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    base64::encode(bytes)
 }
 
 /// Skips the registry, as every call does.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use tollgate::EmbedRequest;
+use tollgate::internals::encode_base64;
 use tollgate::testing::embedding;
 
 pub(crate) const TEXTS: usize = 32;
@@ -27,7 +28,7 @@ pub(crate) fn body(form: &str) -> Vec<u8> {
     for number in 0..TEXTS {
         let vector = embedding(&text(number), DIMENSION);
         let vector = match form {
-            "base64" => format!("\"{}\"", base64(&vector)),
+            "base64" => format!("\"{}\"", floats(&vector)),
             _ => numbers(&vector),
         };
         let comma = if number == 0 { "" } else { "," };
@@ -46,17 +47,8 @@ fn numbers(vector: &[f32]) -> String {
     format!("[{}]", numbers.join(","))
 }
 
-/// Little-endian 32-bit floats in base64 (RFC 4648 section 4).
-fn base64(vector: &[f32]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Little-endian 32-bit floats in base64.
+fn floats(vector: &[f32]) -> String {
     let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let mut text = String::new();
-    // 1,536 floats have a multiple of three bytes, so nothing is padded.
-    for three in bytes.chunks_exact(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte));
-        for shift in [18, 12, 6, 0] {
-            text.push(char::from(ALPHABET[(bits >> shift & 63) as usize]));
-        }
-    }
-    text
+    encode_base64(&bytes)
 }
