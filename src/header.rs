@@ -16,7 +16,7 @@ impl HeaderValue {
         text.bytes().all(is_value).then_some(Self { text, is_secret: false })
     }
 
-    /// Marks the value as a key, which nobody may see.
+    /// Sets whether the value is secret, such as a key. Default: it is not.
     pub(crate) fn secret(self, is_secret: bool) -> Self {
         Self { is_secret, ..self }
     }
@@ -57,12 +57,12 @@ pub(crate) const fn is_value(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-/// Headers, each with its name in lower case and one value, in the order in which they were set.
+/// Headers in the order in which they were set. Each name is in lower case and has one value.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HeaderList(Vec<(String, HeaderValue)>);
 
 impl HeaderList {
-    /// Sets a header, whose name is in lower case. It replaces the one with this name.
+    /// Sets a header, whose name is in lower case. It replaces an earlier one of the same name.
     pub(crate) fn set(&mut self, name: impl Into<String>, value: HeaderValue) {
         let name = name.into();
         match self.0.iter_mut().find(|(known, _)| *known == name) {

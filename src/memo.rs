@@ -1,15 +1,15 @@
-//! `Memo`: what was looked up for names, so that the next call finds it at once.
+//! `Memo`: a bounded cache of lookups by name.
 
 use parking_lot::RwLock;
 use std::cmp::Ordering;
 
-/// How many outcomes it keeps. Programs use far fewer models, unless they take names from others.
+/// How many outcomes it keeps. A program uses far fewer models, unless its users choose the names.
 const KEPT: usize = 1_000;
 
 /// The longest name it keeps, in bytes.
 const NAME: usize = 200;
 
-/// Outcomes by `N` names. Bounded: a program may take its names from others.
+/// Outcomes by `N` names. It is bounded, because a program's users may choose the names.
 ///
 /// A sorted vector, because a program uses few models, and comparing a name with a few others is
 /// quicker than hashing it.
@@ -48,7 +48,7 @@ impl<const N: usize, T: Clone> Memo<N, T> {
         if entries.len() >= KEPT {
             entries.clear();
         }
-        // Another thread may have looked the same up.
+        // Another thread may have looked up the same names.
         if let Err(place) = find(&entries, names) {
             entries.insert(place, Entry { names: names.map(Box::from), outcome });
         }

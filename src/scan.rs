@@ -1,10 +1,11 @@
 //! Scans bytes block by block.
 
-/// Returns the length of the blocks of `N` bytes at the start in which no byte is `odd`.
+/// Splits bytes into blocks of `N`, and returns the total length of those before the first `odd`
+/// byte.
 ///
-/// The compiler turns the loop over a whole block into a few instructions, for 16 bytes each. A loop
-/// that stops at the first odd byte takes several instructions for each byte. `u8` instead of `bool`:
-/// the compiler packs and unpacks a disjunction of `bool`s.
+/// The compiler turns the loop over a whole block into a few instructions for 16 bytes each. A loop
+/// that stops at the first odd byte takes several instructions for each byte. The fold is over `u8`,
+/// because the compiler packs and unpacks `bool`s.
 #[inline]
 pub(crate) fn plain_blocks<const N: usize>(bytes: &[u8], odd: impl Fn(u8) -> bool) -> usize {
     let is_plain =

@@ -1,4 +1,4 @@
-//! `Tags`: the tags of a call, shared by all that keep them.
+//! `Tags`: the tags of a call, shared by everything that keeps them.
 
 use std::collections::BTreeMap;
 use std::fmt;

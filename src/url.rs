@@ -7,8 +7,8 @@ use std::sync::Arc;
 /// An absolute URL without a fragment (RFC 3986): `scheme://authority/path?query`. A clone shares
 /// its text.
 ///
-/// It accepts what the `http` crate accepts, through which ureq opens connections. This includes
-/// braces and characters beyond ASCII in paths and queries.
+/// It accepts the same URLs as the `http` crate, because ureq opens the connections. These may have
+/// braces and characters beyond ASCII in their paths and queries.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     text: Arc<str>,
@@ -18,7 +18,7 @@ pub(crate) struct Url {
     path_end: usize,
 }
 
-/// A text is not an absolute URL.
+/// Why a text is not an absolute URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct InvalidUrl(&'static str);
@@ -94,7 +94,7 @@ impl Url {
         self.part(self.path, self.text.len())
     }
 
-    /// The same server with another path, and query if `target` has one.
+    /// Returns the URL of the same server with another path, and with a query if `target` has one.
     pub(crate) fn with_target(&self, target: &str) -> Result<Self, InvalidUrl> {
         if !target.is_empty() && !target.starts_with(['/', '?', '#']) {
             return Err(InvalidUrl("the path does not start with a slash"));
@@ -162,14 +162,14 @@ fn check_authority(authority: &str) -> Result<(), InvalidUrl> {
     Ok(())
 }
 
-/// May be in a path: what need not be percent-encoded there, and what is sent unencoded
-/// nevertheless.
+/// Returns true if a path may contain the byte: one that needs no percent-encoding there, or one
+/// that is often sent without it.
 fn is_path(byte: u8) -> bool {
     matches!(byte, b'!' | b'$'..=b';' | b'=' | b'@'..=b'_' | b'a'..=b'z' | b'|' | b'~' | 0x80..)
         || matches!(byte, b'"' | b'{' | b'}')
 }
 
-/// May be in a query, its question mark included.
+/// Returns true if a query, with its question mark, may contain the byte.
 fn is_query(byte: u8) -> bool {
     matches!(byte, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~' | 0x80..)
 }
@@ -255,7 +255,7 @@ mod tests {
         "http://a/b\\c",
     ];
 
-    /// Checks that a text is a URL for both, with the same parts, or for none.
+    /// Checks that both accept a text as a URL, with the same parts, or that neither does.
     fn agree(text: &str) {
         let uri = text.parse::<Uri>().ok().filter(|uri| uri.scheme().is_some());
         match (text.parse::<Url>(), uri) {
@@ -268,14 +268,14 @@ mod tests {
                 assert_eq!((url.path(), url.query()), (uri.path(), uri.query()), "{text}");
             }
             (Err(_), None) => {}
-            // ureq also takes brackets elsewhere than around an address.
+            // ureq also accepts brackets that do not enclose an address.
             (Err(_), Some(_)) if text.contains('[') => {}
             (url, uri) => panic!("{text:?}: {url:?}, {uri:?}"),
         }
     }
 
     #[test]
-    fn a_url_is_what_ureq_takes_for_one() {
+    fn a_url_is_what_ureq_accepts() {
         URLS.iter().for_each(|url| agree(url));
         // Except for one without a scheme.
         assert!("://a".parse::<Url>().is_err());
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_what_ureq_takes_for_one_whatever_its_bytes() {
+    fn a_url_is_what_ureq_accepts_whatever_its_bytes() {
         let mut random = fastrand::Rng::with_seed(1);
         for _ in 0..50_000 {
             let start = random.choice(["http://", "https://a.b", "http://[::1]", "x"]).unwrap();

@@ -332,7 +332,7 @@ impl Budget {
         let reached = |spent: Money, percent: u16| {
             spent > Money::ZERO && spent * 100 >= self.limit * u64::from(percent)
         };
-        // They rise.
+        // They are in ascending order.
         let now = self.alerts.iter().copied().take_while(move |percent| reached(after, *percent));
         now.filter(move |percent| !reached(before, *percent))
     }

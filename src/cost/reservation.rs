@@ -94,8 +94,8 @@ impl Bill {
 
 /// Called once when a call ends.
 pub(crate) trait AtEnd: fmt::Debug + Send + Sync {
-    /// The call is charged this many tokens; `None` if all that was reserved, because not all is
-    /// known that it used.
+    /// The call is charged this many tokens. `None` if it is charged the whole reservation, because
+    /// its usage is not fully known.
     fn ended(self: Box<Self>, tokens: Option<u64>);
 }
 
@@ -293,7 +293,7 @@ impl Basis {
         self.plan.scope.price().map(|price| &**price)
     }
 
-    /// The tokens that a call is charged; `None` if all that was reserved.
+    /// The tokens that a call is charged; `None` if it is charged the whole reservation.
     fn tokens(&self, ending: &Ending) -> Option<u64> {
         use UnreportedUsage::{Received, Reserved};
 

@@ -22,11 +22,11 @@ pub(super) struct Streak {
     pub(super) least: u64,
     pub(super) most: u64,
     pub(super) tally: Tally,
-    /// Whether the parts of each usage fit into the whole.
+    /// Whether the parts of each usage fit into their whole, so [`fitted`] changes nothing.
     pub(super) fits: bool,
 }
 
-/// What decides about the rows of a call besides its names and tags.
+/// What decides which rows a call counts in, besides its names and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rows {
     /// The day since 1970-01-01.

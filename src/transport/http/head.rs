@@ -22,7 +22,7 @@ struct Field {
 }
 
 impl Head {
-    /// A head without fields, but with room for so many.
+    /// A head without fields that has room for `room` of them.
     fn empty(room: usize) -> Self {
         Self { status: 0, is_http10: false, fields: Vec::with_capacity(room), length: 0 }
     }
@@ -90,20 +90,20 @@ pub(super) fn is_value(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & VALUE != 0
 }
 
-/// Whether these bytes may be a token, or nothing, which a list allows (RFC 9110 section 5.6).
+/// Returns true for a token, and for no bytes, because a list may have empty elements (RFC 9110
+/// section 5.6).
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| is_name(*byte))
 }
 
-/// The length of what may be in a value, at the start of these bytes.
+/// Returns how many bytes at the start may be in a value.
 fn value_length(bytes: &[u8]) -> usize {
     let start = plain_blocks::<16>(bytes, |byte| (byte < 0x20) | (byte == 0x7f));
     let rest = &bytes[start..];
     start + rest.iter().position(|byte| !is_value(*byte)).unwrap_or(rest.len())
 }
 
-/// The length of what may be in a name, at the start of these bytes. Nearly all are letters and
-/// dashes.
+/// Returns how many bytes at the start may be in a name. Nearly all are letters and dashes.
 fn name_length(bytes: &[u8]) -> usize {
     let is_letter = |byte: u8| (byte | 0x20).wrapping_sub(b'a') < 26;
     let start = plain_blocks::<8>(bytes, |byte| !(is_letter(byte) | (byte == b'-')));
@@ -157,7 +157,7 @@ impl HeadReader {
         let window = &bytes[..bytes.len().min(self.limit)];
         if self.lines(window)? {
             self.head.length = self.at;
-            // Another head is rare.
+            // A second head is rare: it follows an interim response.
             let next = Self { limit: self.limit, at: 0, place: Place::Start, head: Head::empty(0) };
             return Ok(Some(std::mem::replace(self, next).head));
         }
@@ -167,7 +167,7 @@ impl HeadReader {
         }
     }
 
-    /// Reads lines up to the empty one. Returns whether it has come.
+    /// Reads lines up to the empty one. Returns true once it has read that.
     fn lines(&mut self, bytes: &[u8]) -> Result<bool, Invalid> {
         loop {
             match self.place {
@@ -235,7 +235,7 @@ impl HeadReader {
         }
     }
 
-    /// Reads the status line, and empty lines before it. Returns whether it has come.
+    /// Reads the status line, and empty lines before it. Returns true once it has read all.
     ///
     /// ```text
     /// status-line  = HTTP-version SP status-code SP [ reason-phrase ] CRLF

@@ -20,7 +20,7 @@ pub(in crate::transport) struct FinalHead {
 pub(in crate::transport) struct Found {
     /// How many bytes at the start belong to interim responses. Drop them.
     pub(in crate::transport) skipped: usize,
-    /// The head behind them, once it is complete.
+    /// The head after them, once it is complete.
     pub(in crate::transport) head: Option<Head>,
 }
 
@@ -52,7 +52,7 @@ impl FinalHead {
     /// # Errors
     ///
     /// If there are too many, if the server leaves HTTP/1.1 without being asked, or if the framing
-    /// is wrong: an intermediary may have read a body there, and the next response elsewhere.
+    /// is wrong: an intermediary may disagree about where the next response starts.
     fn skips(&mut self, head: &Head, bytes: &[u8]) -> Result<bool, Invalid> {
         match head.status {
             101 => {

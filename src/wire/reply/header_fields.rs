@@ -27,7 +27,7 @@ struct Ranges {
 }
 
 impl HeaderFields {
-    /// Keeps those of these fields that someone reads.
+    /// Keeps the fields that someone reads.
     pub(crate) fn kept<'a>(all: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut fields = Self { text: Vec::with_capacity(640), ranges: Vec::with_capacity(12) };
         for (name, value) in all {

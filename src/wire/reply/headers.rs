@@ -119,7 +119,7 @@ fn is_dash(byte: &u8) -> bool {
     *byte == b'-'
 }
 
-/// Splits a name in front of and behind the byte at `at`.
+/// Splits a name around the byte at `at`.
 fn cut(name: &[u8], at: Option<usize>) -> Option<(&[u8], &[u8])> {
     let (before, behind) = name.split_at_checked(at?)?;
     Some((before, behind.get(1..)?))

@@ -14,13 +14,13 @@ use crate::server::{Manner, Server};
 use crate::target::Target;
 use proxy::Proxy;
 
-/// How many servers stand behind each.
+/// The number of servers, which the route and the proxy share.
 const SERVERS: usize = 3;
 
-/// What names LiteLLM's program, if `litellm` does not find it.
+/// The environment variable with the path of LiteLLM's program. Default: `litellm`.
 const PROGRAM: &str = "LITELLM";
 
-/// What one way took.
+/// The measurements of one way to call.
 struct Arm {
     name: &'static str,
     samples: Vec<Sample>,
@@ -61,7 +61,7 @@ pub fn route(flags: &[&str]) -> Result<(), Failure> {
     let mut arms =
         names.iter().zip(["tollgate", "LiteLLM"]).zip(found).map(|((arm, name), found)| {
             let (samples, proxy): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-            // The proxy is idle while the route calls, and what it then does is not the route's.
+            // The proxy has no part in the route's calls. What it does meanwhile does not count.
             let proxy = if *arm == "floor" { proxy } else { vec![0.0; proxy.len()] };
             Arm { name, samples, proxy }
         });

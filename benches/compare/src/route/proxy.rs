@@ -11,10 +11,10 @@ use crate::failure::Failure;
 use crate::footprint::Scratch;
 use crate::server::answers::MODEL;
 
-/// It imports for half a minute on a slow machine.
+/// How long it may take to start. Its imports alone take half a minute on a slow machine.
 const START: Duration = Duration::from_secs(180);
 
-/// It ends when this is dropped.
+/// A running proxy. Dropping it ends the process.
 pub struct Proxy {
     process: Child,
     /// The base URL of its clients.
@@ -47,7 +47,7 @@ impl Proxy {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("{program} cannot start: {error}; LITELLM names it"))?;
+            .map_err(|error| format!("{program} cannot start: {error}; set LITELLM to its path"))?;
         let url = format!("http://127.0.0.1:{port}/v1");
         let mut proxy = Self { process, url, _scratch: scratch };
         let begun = Instant::now();
@@ -63,8 +63,8 @@ impl Proxy {
         Ok(proxy)
     }
 
-    /// Its processor time so far, and that of its threads, in steps of 10 ms (`proc_pid_stat(5)`:
-    /// the 14th and 15th field, in ticks, of which Linux has 100 a second).
+    /// The processor time that it has used so far, in steps of 10 ms (`proc_pid_stat(5)`: the 14th
+    /// and 15th field, in ticks, of which Linux has 100 a second).
     pub fn processor(&self) -> Result<Duration, Failure> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         let (_, fields) = stat.rsplit_once(')').ok_or("an unknown /proc/…/stat")?;
@@ -74,7 +74,7 @@ impl Proxy {
     }
 }
 
-/// Whether it answers.
+/// Returns true if a proxy answers on this port.
 fn is_up(port: u16) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut socket = TcpStream::connect(("127.0.0.1", port))?;
