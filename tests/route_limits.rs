@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use support::eventually;
 use support::routes::{MODELS, Servers, names};
-use tollgate::route::{Balanced, Route, RouteTarget, TargetStep};
+use tollgate::route::{Balanced, Hedge, Route, RouteTarget, TargetStep};
 use tollgate::testing::Reply;
-use tollgate::{ChatRequest, Client, ErrorKind, LimitStatus, Limits, Phase};
+use tollgate::{Budget, ChatRequest, Client, ErrorKind, LimitStatus, Limits, Money, Phase};
 
 /// A route whose targets have these limits.
 fn client(servers: &Servers, limits: [Option<Limits>; 3]) -> Client {
@@ -112,6 +112,36 @@ fn a_request_too_large_for_one_target_goes_to_another() {
     assert_eq!((response.text(), servers.counts()), ("from anthropic".into(), [0, 1, 0]));
     let step = &response.route().unwrap().targets[0].steps[0];
     assert!(matches!(step, TargetStep::CannotServe(why) if why.contains("\"small\"")), "{step}");
+}
+
+/// While the first attempt is in progress, the budget leaves its hedge only a shorter answer. Once
+/// it has failed, that money is back.
+#[test]
+fn a_target_with_too_little_money_for_a_hedge_later_reserves_all_its_tokens() {
+    let servers = Servers::start();
+    let [first, second, _] = names();
+    let client = |budget: Money| {
+        let limits = Limits::new().tokens_per_minute(6_000);
+        let limited = RouteTarget::new(second.as_str()).limits(limits);
+        let route = Route::new("all").target(first.as_str()).target(limited);
+        let route = route.hedge(Hedge::after(Duration::from_millis(2)));
+        let builder = servers.builder(|_| route.clone());
+        builder.budget(Budget::total(budget)).build().unwrap()
+    };
+    let reserved = |name: &str| {
+        let client = client(Money::dollars(100));
+        let _stream = client.stream(ChatRequest::from("hi").model(name)).unwrap();
+        client.costs().budgets[0].reserved
+    };
+    let part = Money::picos(reserved(&second).as_picos() / 10 * 6);
+    let client = client(reserved(&first) + part);
+    let failure = Reply::error(500, "x", "it broke").delay(Duration::from_millis(40));
+    servers.0[0].reply(failure);
+    let _stream = client.stream("hi").unwrap();
+    let requests = servers.0[1].requests();
+    assert_eq!(requests.last().unwrap().json()["max_tokens"], 4_096);
+    let left = client.limits()[0].tokens.unwrap().available;
+    assert!(left < 2_500, "{left}");
 }
 
 #[test]

@@ -136,6 +136,8 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         let (tags, amount) = (self.options.tags, self.operation.amount(&prepared));
         let place = Some(self.route.place(at));
         let demand = room::demand(self.caller, tags, &prepared.target, place, amount)?;
+        // If a hedge was dropped because its answer would be too short, its demand is stale.
+        self.demands.retain(|(target, _)| *target != at);
         self.demands.extend(demand.map(|demand| (at, demand)));
         let prepared = Arc::new(prepared);
         self.prepared.add(at, Arc::clone(&prepared));
