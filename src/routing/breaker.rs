@@ -142,6 +142,12 @@ impl Breaker {
         }
     }
 
+    /// Returns when the target can be tried again and why it rests, if it cannot be tried now.
+    /// While a probe is under way, the rest is over, but nobody else may try.
+    pub(crate) fn keeps_out(&self, now: Instant) -> Option<(Instant, RestReason)> {
+        self.rests().filter(|_| !self.is_ready(now))
+    }
+
     /// Returns its state at this time.
     pub(crate) fn state(&self, now: Instant) -> BreakerState {
         match self.state {

@@ -216,11 +216,7 @@ impl TargetState {
 
     /// Returns when it may be tried again and why it rests, if it cannot be tried now.
     pub(super) fn rests(&self, now: Instant) -> Option<(Instant, RestReason)> {
-        self.with(|guarded| {
-            let breaker = &guarded.breaker;
-            // While a probe is under way, the rest is over, but nobody else may try.
-            (!breaker.is_ready(now)).then(|| breaker.rests()).flatten()
-        })
+        self.with(|guarded| guarded.breaker.keeps_out(now))
     }
 }
 

@@ -328,8 +328,7 @@ fn candidate(
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let duration = |seconds: f64| Duration::from_nanos((seconds * 1e9) as u64);
     target.state.with(|Guarded { breaker, health, .. }| {
-        // While a probe is under way, the rest is over, but nobody else may try.
-        if let Some(rest) = breaker.rests().filter(|_| !breaker.is_ready(now)) {
+        if let Some(rest) = breaker.keeps_out(now) {
             return Err(rest);
         }
         Ok(Candidate {
