@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
-use super::{Decision, Error, ErrorKind, Phase};
+use super::{Decision, Error, ErrorKind, GiveUp, Phase};
 
 /// One attempt of a call: when it started, how it ended, and what the client decided next.
 ///
@@ -45,6 +45,15 @@ pub struct Attempt {
     /// What the client decided after the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+}
+
+impl Attempt {
+    /// The failure that another attempt followed. An attempt that was cancelled because another one
+    /// decided the call was not retried.
+    pub(crate) fn retried_failure(&self) -> Option<&AttemptFailure> {
+        let is_superseded = self.decision == Some(Decision::GiveUp(GiveUp::Superseded));
+        self.failure.as_ref().filter(|_| !is_superseded)
+    }
 }
 
 /// Why an [`Attempt`] failed: the part of its [`Error`] worth keeping.

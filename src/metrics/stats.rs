@@ -159,9 +159,7 @@ impl Stats {
         // in which the call was cancelled.
         let retried = call.attempts.split_last().map_or(&[][..], |(_, before)| before);
         for attempt in retried {
-            // One that was cancelled for another attempt was not retried.
-            let superseded = attempt.decision == Some(Decision::GiveUp(GiveUp::Superseded));
-            if let Some(failure) = attempt.failure.as_ref().filter(|_| !superseded) {
+            if let Some(failure) = attempt.retried_failure() {
                 *self.retries.entry(failure.kind).or_default() += 1;
             }
             if let Some(Decision::Retry { wait, .. }) = attempt.decision {

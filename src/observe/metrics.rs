@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Call, CallEnd, Lease, Observer};
 use crate::chat::UsageSource;
 use crate::cost::BudgetAlert;
-use crate::error::{Attempt, Decision, GiveUp};
+use crate::error::{Attempt, Decision};
 use crate::metrics::names::{self, Kind, Metric, Unit};
 use crate::metrics::{Ending, MOST, OTHER, Tokens, bounded};
 use crate::routing::RestReason;
@@ -222,9 +222,7 @@ fn attempts(labels: &Labels, attempts: &[Attempt]) {
     let Some((last, before)) = attempts.split_last() else { return };
     // No attempt followed the last one, whatever was decided.
     for attempt in before {
-        // One that was cancelled for another attempt was not retried.
-        let superseded = attempt.decision == Some(Decision::GiveUp(GiveUp::Superseded));
-        if let Some(failure) = attempt.failure.as_ref().filter(|_| !superseded) {
+        if let Some(failure) = attempt.retried_failure() {
             count(&names::RETRIES, labels.and(names::ERROR_TYPE, failure.kind.as_str()), 1);
         }
         if let Some(Decision::Retry { wait, .. }) = attempt.decision {
