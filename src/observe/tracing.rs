@@ -1,15 +1,13 @@
 //! `TracingObserver`: spans and events for the `tracing` crate.
 
 mod outcome;
+mod spans;
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
-use tracing::dispatcher::with_default;
 use tracing::field::Empty;
-use tracing::{Level, Span, event};
+use tracing::{Level, event};
 
 use super::{Call, CallEnd, Lease, Observer};
 use crate::chat::UsageSource;
@@ -18,8 +16,7 @@ use crate::error::{Attempt, Wait};
 use crate::metrics::Ending;
 use crate::metrics::names::{self, span};
 use crate::routing::RestReason;
-use crate::sync::Lock;
-use crate::sync::ordered::Mutex;
+use spans::{Spans, leave_attempt};
 
 /// Creates spans and events for the [`tracing`](https://docs.rs/tracing) crate (feature
 /// `tracing`).
@@ -55,11 +52,16 @@ use crate::sync::ordered::Mutex;
 /// `tracing_subscriber::fmt().init()` prints failed calls; with the level `DEBUG` it prints all
 /// of them.
 ///
-/// The other events are a retry (`INFO`), a call that goes on to another target (`INFO`), a call that
-/// tries another target too because one is silent (`INFO`), a target that starts to rest (`WARN`) or has returned (`INFO`), the first token (`DEBUG`), a connection
-/// that was opened or closed (`DEBUG`) or leased (`TRACE`), and a budget alert (`WARN`). The target
-/// of all is `tollgate`. Events of a connection are in the span of the attempt that needed it,
-/// unless a thread of the client opened or closed it. Durations are in seconds.
+/// The other events are:
+///
+/// - `WARN`: a target that starts to rest, a budget alert;
+/// - `INFO`: a retry, a call that goes on to another target, a call that tries another target too
+///   because one is silent, a target that has returned;
+/// - `DEBUG`: the first token, a connection that was opened or closed;
+/// - `TRACE`: a connection that was leased.
+///
+/// The `tracing` target of all is `tollgate`. Events of a connection are in the span of the attempt
+/// that needed it, unless a thread of the client opened or closed it. Durations are in seconds.
 ///
 /// Nothing contains prompts, answers or the key. Data that may identify a customer or quote a
 /// request is only recorded on request: [tags](Self::tag), [accounts](Self::accounts) and
@@ -91,43 +93,12 @@ pub struct TracingObserver {
     tags: BTreeSet<String>,
     accounts: bool,
     messages: bool,
-    /// Guards the open spans, by call id ([`Lock::TracingSpans`]). Locked for lookups only, never
-    /// while the subscriber is called.
-    open: Mutex<HashMap<u64, Open>>,
+    spans: Spans,
 }
 
 impl Default for TracingObserver {
     fn default() -> Self {
-        let open = Mutex::new(Lock::TracingSpans, HashMap::new());
-        Self { tags: BTreeSet::new(), accounts: false, messages: false, open }
-    }
-}
-
-/// The spans of a call in progress.
-#[derive(Clone)]
-struct Open {
-    call: Arc<Span>,
-    /// By the number of the attempt. A hedged call has several at once.
-    attempts: Vec<(u32, Arc<Span>)>,
-}
-
-thread_local! {
-    /// The call for which this thread makes an attempt, and the number of the attempt. Events of
-    /// connections belong to it.
-    static ATTEMPTING: Cell<Option<(u64, u32)>> = const { Cell::new(None) };
-}
-
-fn attempting(attempt: Option<(u64, u32)>) {
-    // A thread that is ending has none left.
-    let _ = ATTEMPTING.try_with(|attempting| attempting.set(attempt));
-}
-
-/// Runs `record` with the subscriber of a span. That of the thread may be another one: the attempts
-/// of a hedged call run on threads of their own.
-fn with_its_subscriber<T>(span: &Span, record: impl FnOnce() -> T) -> T {
-    match span.with_subscriber(|(_, subscriber)| subscriber.clone()) {
-        Some(subscriber) => with_default(&subscriber, record),
-        None => record(),
+        Self { tags: BTreeSet::new(), accounts: false, messages: false, spans: Spans::new() }
     }
 }
 
@@ -159,22 +130,6 @@ impl TracingObserver {
     pub fn error_messages(mut self, recorded: bool) -> Self {
         self.messages = recorded;
         self
-    }
-
-    fn open(&self, id: u64) -> Option<Open> {
-        self.open.lock().get(&id).cloned()
-    }
-
-    /// Runs `record` in the span of the attempt that this thread makes, if any.
-    fn in_attempt(&self, record: impl FnOnce()) {
-        let span = ATTEMPTING.try_with(Cell::get).ok().flatten().and_then(|(call, number)| {
-            let attempts = self.open(call)?.attempts;
-            attempts.into_iter().find(|(open, _)| *open == number).map(|(_, span)| span)
-        });
-        match span {
-            Some(attempt) => with_its_subscriber(&attempt, || attempt.in_scope(record)),
-            None => record(),
-        }
     }
 
     /// The call's tags that should be recorded, if it has any of them.
@@ -223,16 +178,15 @@ impl Observer for TracingObserver {
         );
         // A disabled span is not collected.
         if !opened.is_disabled() {
-            self.open.lock().insert(call.id, Open { call: Arc::new(opened), attempts: Vec::new() });
+            self.spans.begin_call(call.id, opened);
         }
     }
 
     fn attempt_begun(&self, call: &Call<'_>, number: u32) {
-        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
-        let open = || {
+        self.spans.begin_attempt(call.id, number, |parent| {
             tracing::span!(
                 target: span::TARGET,
-                parent: &*parent,
+                parent: parent,
                 Level::INFO,
                 "attempt",
                 { span::RESEND_COUNT } = Some(number).filter(|number| *number > 0),
@@ -246,24 +200,11 @@ impl Observer for TracingObserver {
                 { span::REQUEST_ID } = Empty,
                 { span::RESENT } = Empty,
             )
-        };
-        let mut opened = Some(Arc::new(with_its_subscriber(&parent, open)));
-        attempting(Some((call.id, number)));
-        if let Some(open) = self.open.lock().get_mut(&call.id) {
-            open.attempts.extend(opened.take().map(|opened| (number, opened)));
-        }
-        // Of a call that has ended meanwhile. Dropping it calls the subscriber, so this is after
-        // the lock.
-        drop(opened);
+        });
     }
 
     fn attempt_ended(&self, call: &Call<'_>, attempt: &Attempt) {
-        attempting(None);
-        let ended = self.open.lock().get_mut(&call.id).and_then(|open| {
-            let place = open.attempts.iter().position(|(number, _)| *number == attempt.number)?;
-            Some(open.attempts.swap_remove(place).1)
-        });
-        let Some(ended) = ended else { return };
+        let Some(ended) = self.spans.end_attempt(call.id, attempt.number) else { return };
         if attempt.resent {
             ended.record(span::RESENT, true);
         }
@@ -279,7 +220,7 @@ impl Observer for TracingObserver {
     }
 
     fn retry_scheduled(&self, call: &Call<'_>, after: Duration, wait: Wait) {
-        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        let Some(parent) = self.spans.call(call.id) else { return };
         event!(
             target: span::TARGET,
             parent: &*parent,
@@ -290,7 +231,7 @@ impl Observer for TracingObserver {
     }
 
     fn connection_leased(&self, lease: &Lease<'_>) {
-        self.in_attempt(|| {
+        self.spans.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::TRACE,
@@ -305,7 +246,7 @@ impl Observer for TracingObserver {
     }
 
     fn connection_opened(&self, origin: &str, duration: Duration) {
-        self.in_attempt(|| {
+        self.spans.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::DEBUG,
@@ -316,7 +257,7 @@ impl Observer for TracingObserver {
     }
 
     fn connection_closed(&self, origin: &str) {
-        self.in_attempt(|| {
+        self.spans.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::DEBUG,
@@ -328,13 +269,12 @@ impl Observer for TracingObserver {
 
     fn first_token(&self, call: &Call<'_>, after: Duration) {
         // From here on the thread may make other calls.
-        attempting(None);
-        let Some(Open { call, mut attempts }) = self.open(call.id) else { return };
-        // The others of a hedged call have ended by now.
-        let attempt = attempts.pop().map(|(_, attempt)| attempt);
+        leave_attempt();
+        // The other attempts of a hedged call have ended by now.
+        let Some(parent) = self.spans.latest(call.id) else { return };
         event!(
             target: span::TARGET,
-            parent: &*attempt.unwrap_or(call),
+            parent: &*parent,
             Level::DEBUG,
             { { span::DURATION } = after.as_secs_f64() },
             "first token"
@@ -342,13 +282,10 @@ impl Observer for TracingObserver {
     }
 
     fn call_ended(&self, call: &Call<'_>, end: &CallEnd<'_>) {
-        attempting(None);
-        let open = self.open.lock().remove(&call.id);
         // A filter that drops spans, such as "warn", may still let the event through.
-        let Some(Open { call: ended, attempts }) = open else {
+        let Some(ended) = self.spans.end_call(call.id) else {
             return outcome::record(call, end, self.messages);
         };
-        drop(attempts);
         ended.in_scope(|| outcome::record(call, end, self.messages));
         ended
             .record(names::RESPONSE_MODEL, end.response_model)
@@ -394,7 +331,7 @@ impl Observer for TracingObserver {
     }
 
     fn failed_over(&self, call: &Call<'_>, attempt: &Attempt) {
-        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        let Some(parent) = self.spans.call(call.id) else { return };
         event!(
             target: span::TARGET,
             parent: &*parent,
@@ -410,7 +347,7 @@ impl Observer for TracingObserver {
     }
 
     fn hedged(&self, call: &Call<'_>, target: &str, silence: Duration) {
-        let Some(Open { call: parent, .. }) = self.open(call.id) else { return };
+        let Some(parent) = self.spans.call(call.id) else { return };
         event!(
             target: span::TARGET,
             parent: &*parent,
@@ -425,7 +362,7 @@ impl Observer for TracingObserver {
     }
 
     fn target_rested(&self, route: &str, target: &str, reason: RestReason, rest: Duration) {
-        self.in_attempt(|| {
+        self.spans.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::WARN,
@@ -441,7 +378,7 @@ impl Observer for TracingObserver {
     }
 
     fn target_returned(&self, route: &str, target: &str) {
-        self.in_attempt(|| {
+        self.spans.in_attempt(|| {
             event!(
                 target: span::TARGET,
                 Level::INFO,
@@ -474,7 +411,7 @@ impl fmt::Debug for TracingObserver {
             .field("tags", &self.tags)
             .field("accounts", &self.accounts)
             .field("error_messages", &self.messages)
-            .field("open", &self.open.lock().len())
+            .field("open", &self.spans.len())
             .finish()
     }
 }
