@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::operation::{Measurable, OngoingAttempt, Operation};
 use super::prepared::Prepared;
-use super::room::Reserved;
 use super::run::{Begun, Completed, has_ended};
 use super::target::Target;
 use super::time_limits::CallTimeLimits;
@@ -117,18 +116,13 @@ where
         let Self { caller, limits, .. } = *self;
         let Leg { prepared, permit } = leg;
         self.observed.attempt_begun(retries);
-        let mut reserved = match self.reserved.take() {
+        let reserved = match self.reserved.take() {
             Some(reserved) => reserved,
             None => self.operation.reserve_again(caller, prepared)?,
         };
-        let lesson = permit.as_ref().and_then(Permit::lesson);
-        if let Some(permit) = permit {
-            reserved.keep(permit);
-        }
         let ongoing = OngoingAttempt { caller, prepared, limits, retries, second };
-        let outcome = (self.attempt)(ongoing, reserved);
-        room::teach(lesson, &outcome, self.operation.delivery() == Delivery::Stream);
-        outcome
+        let streamed = self.operation.delivery() == Delivery::Stream;
+        room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved))
     }
 
     fn ended(&mut self, attempt: &Attempt) {

@@ -101,12 +101,23 @@ pub(super) fn reserve(
     }
 }
 
-/// Teaches the limits what the outcome of an attempt shows.
-pub(super) fn teach<T: Measurable>(
-    lesson: Option<Lesson>,
-    outcome: &Result<T, Error>,
+/// Makes an attempt that keeps its room in the limits, and teaches them what its outcome shows.
+pub(super) fn attempt<R: Reserved, T: Measurable>(
+    permit: Option<Permit>,
+    mut reserved: R,
     streamed: bool,
-) {
+    attempt: impl FnOnce(R) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let lesson = permit.as_ref().and_then(Permit::lesson);
+    if let Some(permit) = permit {
+        reserved.keep(permit);
+    }
+    let outcome = attempt(reserved);
+    teach(lesson, &outcome, streamed);
+    outcome
+}
+
+fn teach<T: Measurable>(lesson: Option<Lesson>, outcome: &Result<T, Error>, streamed: bool) {
     let Some(lesson) = lesson else { return };
     match outcome {
         Ok(value) => lesson.answered(&value.rate_limit(), streamed),

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use super::operation::{Measurable, OngoingAttempt, Operation, Options};
 use super::prepared::{Prepared, PreparedRequests};
-use super::room::Reserved as _;
 use super::routes::Route;
 use super::run::{Attempting, Begun, Completed, has_ended};
 use super::target::Target;
@@ -117,6 +116,10 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
             next: None,
             answered: None,
         }
+    }
+
+    fn is_streamed(&self) -> bool {
+        self.operation.delivery() == Delivery::Stream
     }
 
     fn target(&self, at: usize) -> Result<Target, Error> {
@@ -243,6 +246,17 @@ impl<'a, O: Operation, F> Routed<'a, O, F> {
         trace.get().targets.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     }
 
+    /// Counts the failover that follows an attempt, and tells observers how the attempt ended.
+    fn ended_at(&self, at: usize, attempt: &Attempt) {
+        // Counted here, where observers see it, because the retry budget may change a decision.
+        if attempt.decision == Some(Decision::FailOver) {
+            self.route.state.targets[at].failed_over();
+        }
+        if has_ended(self.operation, attempt) {
+            self.observed.attempt_ended(attempt);
+        }
+    }
+
     /// Tells observers that a target rests or has returned.
     fn report(&self, change: Option<Change>, at: usize) {
         if let Some(change) = change {
@@ -331,15 +345,11 @@ where
             retries,
             second,
         };
-        let lesson = permit.as_ref().and_then(Permit::lesson);
-        if let Some(permit) = permit {
-            reserved.keep(permit);
-        }
-        let outcome = (self.attempt)(ongoing, reserved);
+        let streamed = self.is_streamed();
+        let outcome =
+            room::attempt(permit, reserved, streamed, |reserved| (self.attempt)(ongoing, reserved));
         let now = Instant::now();
         let after = now.saturating_duration_since(begun);
-        let streamed = self.operation.delivery() == Delivery::Stream;
-        room::teach(lesson, &outcome, streamed);
         match outcome {
             Ok(value) => {
                 let change = ticket.served_with(&measured(&value, after, streamed), now);
@@ -372,13 +382,7 @@ where
     }
 
     fn ended(&mut self, attempt: &Attempt) {
-        // Counted here, where observers see it, because the retry budget may change a decision.
-        if attempt.decision == Some(Decision::FailOver) {
-            self.route.state.targets[self.walk.current()].failed_over();
-        }
-        if has_ended(self.operation, attempt) {
-            self.observed.attempt_ended(attempt);
-        }
+        self.ended_at(self.walk.current(), attempt);
     }
 }
 

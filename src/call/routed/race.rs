@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use super::{Leg, Routed, measured};
 use crate::call::operation::{Measurable, Operation};
 use crate::call::room;
-use crate::call::run::{Attempting, has_ended};
+use crate::call::run::Attempting;
 use crate::call::target::Target;
 use crate::cancel::CancelToken;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::retry::{Failed, Raced};
 use crate::routing::{Hedge, Next, Race, Runner};
 use crate::sync::none_held;
-use crate::wire::Delivery;
 use thread::{Finished, Message, Work};
 
 /// How long a call waits for the attempts that it has cancelled. Each wait of the library ends at
@@ -67,10 +66,6 @@ impl<O: Operation, F> Routed<'_, O, F> {
     fn delay(&self, hedge: Hedge, at: usize) -> Option<Duration> {
         let state = &self.route.state.targets[at].state;
         hedge.delay(|| state.p95(self.is_streamed(), Instant::now()))
-    }
-
-    fn is_streamed(&self) -> bool {
-        self.operation.delivery() == Delivery::Stream
     }
 
     /// Makes an attempt, and others beside it as long as it is silent. Gives the target back if no
@@ -379,12 +374,7 @@ impl<O: Operation, F> Routed<'_, O, F> {
     fn ended(&mut self, running: &Running, entry: &Attempt) {
         let target = &running.target;
         self.observed.moved_to(&target.endpoint.server, &target.model, running.at);
-        if entry.decision == Some(Decision::FailOver) {
-            self.route.state.targets[running.at].failed_over();
-        }
-        if has_ended(self.operation, entry) {
-            self.observed.attempt_ended(entry);
-        }
+        self.ended_at(running.at, entry);
     }
 
     fn entry(&self, running: &Running, ended: Instant, resent: bool) -> Attempt {

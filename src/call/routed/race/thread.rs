@@ -15,7 +15,6 @@ use crate::call::time_limits::CallTimeLimits;
 use crate::error::Error;
 use crate::observed::ObservedOnThread;
 use crate::routing::{Change, Ticket};
-use crate::throttle::Permit;
 
 /// An attempt, as its thread makes it. It borrows nothing, because the call may leave it alone.
 pub(super) struct Work<C, R, F> {
@@ -96,7 +95,7 @@ where
         F: Fn(OngoingAttempt<'_, '_, C>, R) -> Result<T, Error>,
     {
         let Self { caller, leg, limits, number, begun, streamed, attempt, observed } = self;
-        let Leg { prepared, mut reserved, ticket, permit } = leg;
+        let Leg { prepared, reserved, ticket, permit } = leg;
         if let Some(observed) = observed {
             observed.attempt_begun(number);
         }
@@ -108,12 +107,8 @@ where
             retries: number,
             second: &mut second,
         };
-        let lesson = permit.as_ref().and_then(Permit::lesson);
-        if let Some(permit) = permit {
-            reserved.keep(permit);
-        }
-        let outcome = attempt(ongoing, reserved);
-        room::teach(lesson, &outcome, streamed);
+        let outcome =
+            room::attempt(permit, reserved, streamed, |reserved| attempt(ongoing, reserved));
         let resent = second.is_taken();
         Finished { number, begun, ended: Instant::now(), streamed, resent, ticket, outcome }
     }
