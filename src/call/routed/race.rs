@@ -1,53 +1,29 @@
 //! Attempts of one call that run at the same time: one, and its hedge if it is silent for too long.
 
 mod thread;
+mod track;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{Leg, Routed, measured};
 use crate::call::operation::{Measurable, Operation};
 use crate::call::room;
 use crate::call::run::Attempting;
-use crate::call::target::Target;
 use crate::cancel::CancelToken;
 use crate::error::{Attempt, Decision, Error, ErrorKind, GiveUp};
 use crate::retry::{Failed, Raced};
 use crate::routing::{Hedge, Next, Race, Runner};
 use crate::sync::none_held;
-use thread::{Finished, Message, Work};
+use thread::{Finished, Work};
+use track::{Running, Track};
 
 /// How long a call waits for the attempts that it has cancelled. Each wait of the library ends at
 /// once; the caller's own code, such as a ledger or credentials, may not. Such an attempt is left
 /// alone: its thread settles it, and ends with it.
 const LAST_WORD: Duration = Duration::from_millis(25);
-
-/// The attempts in progress.
-struct Track<T> {
-    race: Race,
-    running: Vec<Running>,
-    /// Without capacity, so that a result is either received or stays with its thread.
-    finish: (Sender<Message<T>>, Receiver<Message<T>>),
-    /// The attempts that have ended and do not count.
-    ended: Vec<Attempt>,
-}
-
-/// An attempt on its thread, as seen by the call.
-struct Running {
-    number: u32,
-    /// The place of its target in the route.
-    at: usize,
-    target: Target,
-    begun: Instant,
-    /// Whether another attempt began because this one was silent.
-    is_hedged: bool,
-    cancel: CancelToken,
-    /// `None` once the attempt has ended.
-    thread: Option<JoinHandle<()>>,
-}
 
 /// The place of a target in its route, and what is ready for it.
 type Placed<O> = (usize, Leg<<O as Operation>::Content, <O as Operation>::Reserved>);
@@ -388,36 +364,5 @@ impl<O: Operation, F> Routed<'_, O, F> {
             failure: None,
             decision: None,
         }
-    }
-}
-
-impl<T> Track<T> {
-    /// The place of the attempt that is waited for.
-    fn first(&self) -> Option<usize> {
-        self.running.iter().position(|running| self.race.is_first(running.number))
-    }
-
-    fn next_number(&self) -> u32 {
-        let running = self.running.iter().map(|running| running.number);
-        let numbers = running.chain(self.ended.iter().map(|attempt| attempt.number));
-        numbers.max().map_or(0, |number| number + 1)
-    }
-
-    /// Takes an attempt that has ended, and joins its thread.
-    fn take(&mut self, number: u32) -> Option<Running> {
-        let place = self.running.iter().position(|running| running.number == number)?;
-        let mut running = self.running.swap_remove(place);
-        if let Some(thread) = running.thread.take() {
-            // It has sent its result, which includes a panic, and has nothing else to do.
-            let _ = thread.join();
-        }
-        Some(running)
-    }
-}
-
-/// Whatever happens to the call, its attempts end.
-impl<T> Drop for Track<T> {
-    fn drop(&mut self) {
-        self.running.iter().for_each(|running| running.cancel.cancel());
     }
 }
