@@ -1,5 +1,5 @@
-//! A route while its targets fail at random: no call fails, no answer is lost, and everything returns to
-//! rest.
+//! A route while its targets fail at random: no call fails, no answer is lost, and everything
+//! returns to rest.
 //!
 //! The storm of `providers_that_come_and_go_…` takes ten seconds, or as many as the environment
 //! variable `TOLLGATE_STORM_SECONDS` says:

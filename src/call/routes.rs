@@ -209,7 +209,8 @@ fn known(target: &CheckedTarget, settings: &Settings) -> Capabilities {
     known.context_window = price.as_ref().and_then(|price| price.context_window_tokens());
     known.max_output = price.as_ref().and_then(|price| price.max_output_tokens());
     match settings.catalogue.find(id, &target.model) {
-        // Not its retirement: a provider may postpone that, and says so itself when it is over.
+        // Without the retirement date: the provider may postpone it, and a route should not change
+        // because of the calendar. Only a status that the program set rules the model out.
         Some(model) => known.or(model.capabilities),
         None => known,
     }

@@ -72,7 +72,8 @@ pub enum ModelStatus {
     Preview,
     /// Still in service, but its provider advises against it. Routes use it like any other.
     Deprecated,
-    /// Out of service. Routes skip it.
+    /// Out of service. Routes skip a model that your program gave this status. A retirement date
+    /// alone does not make them skip it.
     Retired,
 }
 

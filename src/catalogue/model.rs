@@ -133,14 +133,13 @@ impl Model {
         self
     }
 
-    /// Where it is in its life at this moment. A model that retires later is deprecated.
+    /// Returns its status at this moment: `Retired` from its retirement date on, and otherwise the
+    /// status in its capabilities. Routes ignore the date.
     pub fn status(&self, at: SystemTime) -> Option<ModelStatus> {
-        let Some(retires) = self.retires else { return self.capabilities.status };
         let today = ModelDate::of(rfc3339::seconds(at));
-        match self.capabilities.status {
-            Some(ModelStatus::Retired) => Some(ModelStatus::Retired),
-            _ if retires <= today => Some(ModelStatus::Retired),
-            status => status,
+        match self.retires {
+            Some(date) if date <= today => Some(ModelStatus::Retired),
+            _ => self.capabilities.status,
         }
     }
 

@@ -62,8 +62,8 @@ impl Known {
         self.order(target).is_eq()
     }
 
-    /// The order of the targets in a shard. What differs most comes first, and lengths before
-    /// letters, so that most comparisons are short.
+    /// The sort order of the targets in a shard. It compares the names that differ most often
+    /// first, and lengths before letters, so that most comparisons end early.
     pub(super) fn order(&self, target: &Target<'_>) -> Ordering {
         let by = |known: &str, name: &str| {
             let name = bounded(name);

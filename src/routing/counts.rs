@@ -18,8 +18,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// many.
 const LEAST: Duration = Duration::from_secs(6);
 
-/// What one route has seen of a target since the start. Routes that share a target count apart, so
-/// that their numbers add up.
+/// What one route has seen of a target since the start. Routes that share a target count
+/// separately, so that their numbers add up.
 #[derive(Debug, Clone)]
 pub(crate) struct Counts {
     start: Instant,

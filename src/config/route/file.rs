@@ -20,11 +20,14 @@ impl Route {
     ///
     /// A route has a `name`, its `targets`, and optionally `strategy` (`failover`, `weighted`,
     /// `balanced`, `fastest`, `fastest_tokens`, `cheapest` or `sticky`), `breaker`, `hedge` (a
-    /// number of seconds, or `"p95"`) and the other settings of [`Route`]. A target is `provider/model`, or an object with `model` and optionally
-    /// `name`, `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
+    /// number of seconds, or `"p95"`) and the other settings of [`Route`].
+    ///
+    /// A target is `provider/model`, or an object with `model` and optionally `name`,
+    /// `key_variable`, `weight`, `region`, `enabled`, `limits`, and what its model can do:
     /// `context_window`, `max_output`, `images`, `documents`, `tools`, `schema`, `reasoning` and
     /// `status`. `limits` has `requests_per_minute`, `tokens_per_minute`, `max_in_flight` and the
     /// other settings of [`Limits`](crate::Limits).
+    ///
     /// Times are in seconds, and prices in dollars per million tokens. Do not put a key into a
     /// file; name its variable instead.
     ///

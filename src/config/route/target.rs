@@ -96,7 +96,8 @@ impl RouteTarget {
     }
 
     /// Sets what its model can do. A request that needs more skips this target before anything is
-    /// sent. Default: unknown, so what the price table and the provider's profile say applies.
+    /// sent. Default: what the provider's profile, the price table and the
+    /// [catalogue](crate::catalogue::Catalogue) say.
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
         self
@@ -104,49 +105,49 @@ impl RouteTarget {
 
     /// Sets the most tokens that its model can take, prompt and answer together. A request that is
     /// surely larger skips this target. If a provider refuses a call as too large, only targets
-    /// with a larger window are tried. Default: the context window in the price table, if it has
-    /// one.
+    /// with a larger window are tried. Default: the context window in the price table or the
+    /// catalogue, if either has one.
     pub fn context_window(mut self, tokens: u64) -> Self {
         self.capabilities.context_window = Some(tokens);
         self
     }
 
     /// Sets the most tokens that its model writes, reasoning included. A request that allows more
-    /// skips this target. Default: the limit in the price table, if it has one.
+    /// skips this target. Default: the limit in the price table or the catalogue, if either has one.
     pub fn max_output(mut self, tokens: u64) -> Self {
         self.capabilities.max_output = Some(tokens);
         self
     }
 
-    /// Sets whether its model can look at images. Default: yes, unless the provider's profile says
-    /// otherwise.
+    /// Sets whether its model can look at images. Default: yes, unless the provider's profile or the
+    /// catalogue says otherwise.
     pub fn images(mut self, can: bool) -> Self {
         self.capabilities.images = Some(can);
         self
     }
 
     /// Sets whether its model can read documents such as PDFs. Plain text counts as text. Default:
-    /// yes, unless the provider's profile says otherwise.
+    /// yes, unless the provider's profile or the catalogue says otherwise.
     pub fn documents(mut self, can: bool) -> Self {
         self.capabilities.documents = Some(can);
         self
     }
 
-    /// Sets whether its model can call tools. Default: yes.
+    /// Sets whether its model can call tools. Default: yes, unless the catalogue says otherwise.
     pub fn tools(mut self, can: bool) -> Self {
         self.capabilities.tools = Some(can);
         self
     }
 
     /// Sets whether its model's answers can be made to match a JSON schema. Default: yes, unless
-    /// the provider's profile says otherwise.
+    /// the provider's profile or the catalogue says otherwise.
     pub fn schema(mut self, can: bool) -> Self {
         self.capabilities.schema = Some(can);
         self
     }
 
     /// Sets whether its model accepts a reasoning effort. Default: yes, unless the provider's
-    /// profile says otherwise.
+    /// profile or the catalogue says otherwise.
     pub fn reasoning(mut self, can: bool) -> Self {
         self.capabilities.reasoning = Some(can);
         self

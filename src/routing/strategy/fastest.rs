@@ -5,8 +5,8 @@ use super::{Candidate, EXPLORE, RoutedCall, Strategy, draw, lowest};
 /// Takes the target that has been fastest in the last five minutes.
 ///
 /// One call in a hundred goes to a target at random, so that one which has become faster is
-/// noticed. A target without a measurement is tried first, with one call at a time. One whose calls fail
-/// counts as slower: by the attempts that it takes to get an answer.
+/// noticed. A target without a measurement is tried first, with one call at a time. A target whose
+/// calls fail counts as slower: its time is multiplied by the attempts that an answer takes there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fastest {
     by: Speed,

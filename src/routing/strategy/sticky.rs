@@ -9,8 +9,9 @@ use super::{Candidate, RoutedCall, Strategy};
 ///
 /// A new conversation goes to the target that its key ranks first (rendezvous hashing: D. Thaler
 /// and C. Ravishankar, "Using Name-Based Mappings to Increase Hit Rates", IEEE/ACM Transactions on
-/// Networking 6(1), 1998), in proportion to the weights. It stays there as long as the [cache](Self::cache_lifetime) lives. If the target
-/// fails or rests, the conversation moves, and stays at the new one.
+/// Networking 6(1), 1998), in proportion to the weights. It stays there as long as the
+/// [cache](Self::cache_lifetime) lives. If the target fails or rests, the conversation moves, and
+/// stays at the new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sticky {
     lifetime: Duration,
