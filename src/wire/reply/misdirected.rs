@@ -205,13 +205,14 @@ impl Endpoint {
             Self::Fixed("/models" | "/v1/models" | "/api/tags") => "a list of models",
             Self::Fixed("/embeddings" | "/v2/embed" | "/api/embed")
             | Self::Gemini(":batchEmbedContents") => "embeddings",
+            Self::Fixed("/moderations" | "/chat/moderations") => "moderation",
             _ => return None,
         })
     }
 }
 
 /// The endpoints with the same path for every model. One that ends like another comes before it.
-const FIXED: [&str; 15] = [
+const FIXED: [&str; 17] = [
     "/chat/completions",
     "/completions",
     "/responses/input_tokens",
@@ -221,6 +222,8 @@ const FIXED: [&str; 15] = [
     "/v1/models",
     "/models",
     "/embeddings",
+    "/chat/moderations",
+    "/moderations",
     "/v2/chat",
     "/v2/embed",
     "/v1/tokenize",
