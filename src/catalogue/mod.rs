@@ -16,6 +16,7 @@ mod request;
 mod table;
 #[cfg(test)]
 mod tests;
+mod wishes;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,7 +31,8 @@ use crate::snapshot::without_date;
 pub use capabilities::{Capabilities, ModelStatus};
 pub use date::ModelDate;
 pub use model::{Modality, Model, ModelApi};
-pub(crate) use needs::{Needs, Unfit};
+pub use needs::Needs;
+pub(crate) use needs::Unfit;
 pub(crate) use request::{count_text, text_bytes};
 
 /// What is known of models: the built-in table, and what the program sets on top of it.

@@ -1,6 +1,7 @@
 //! One model.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::borrow::Cow;
 use std::time::SystemTime;
 
@@ -49,6 +50,13 @@ pub struct Model {
     /// The model that its provider names as its successor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successor: Option<Text>,
+    /// How good it is, from 0 to 100, as the program sees it. The table has no figures: its sources
+    /// publish none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<f64>,
+    /// Where it is served, such as `eu-west-1`, as the program knows it; empty if unknown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<Text>,
 }
 
 /// What a model can read or write besides text.
@@ -92,6 +100,9 @@ pub(super) struct Members {
     released: Option<ModelDate>,
     retires: Option<ModelDate>,
     successor: Option<String>,
+    #[serde(deserialize_with = "read_quality")]
+    quality: Option<f64>,
+    regions: Vec<String>,
     context_window: Option<u64>,
     max_input: Option<u64>,
     max_output: Option<u64>,
@@ -123,6 +134,8 @@ impl Model {
             released: None,
             retires: None,
             successor: None,
+            quality: None,
+            regions: Vec::new(),
         }
     }
 
@@ -130,6 +143,23 @@ impl Model {
     #[must_use]
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
         self.capabilities = capabilities;
+        self
+    }
+
+    /// Sets how good it is, from 0 to 100, for [`Needs::quality`](super::Needs::quality): the share
+    /// of your own tests that it passes, for example. A number outside that range counts as the
+    /// nearest one within it. Default: unknown.
+    #[must_use]
+    pub fn quality(mut self, quality: f64) -> Self {
+        self.quality = (!quality.is_nan()).then(|| quality.clamp(0.0, 100.0));
+        self
+    }
+
+    /// Sets where it is served, such as `eu-west-1`, for [`Needs::regions`](super::Needs::regions).
+    /// Default: unknown.
+    #[must_use]
+    pub fn regions<T: Into<Text>>(mut self, regions: impl IntoIterator<Item = T>) -> Self {
+        self.regions = regions.into_iter().map(Into::into).collect();
         self
     }
 
@@ -172,6 +202,8 @@ impl Model {
             released: members.released,
             retires: members.retires,
             successor: members.successor.map(Cow::Owned),
+            quality: members.quality,
+            regions: members.regions.into_iter().map(Cow::Owned).collect(),
         }
     }
 
@@ -190,6 +222,18 @@ impl Model {
             released: self.released.or(base.released),
             retires: self.retires.or(base.retires),
             successor: self.successor.or(base.successor),
+            quality: self.quality.or(base.quality),
+            regions: if self.regions.is_empty() { base.regions } else { self.regions },
+        }
+    }
+}
+
+fn read_quality<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let quality = Option::<f64>::deserialize(deserializer)?;
+    match quality.filter(|quality| !(0.0..=100.0).contains(quality)) {
+        None => Ok(quality),
+        Some(wrong) => {
+            Err(D::Error::custom(format!("the quality is {wrong}; set a number from 0 to 100")))
         }
     }
 }

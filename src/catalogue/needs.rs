@@ -1,5 +1,6 @@
 //! Whether a model can serve a request at all, judged before anything is sent.
 
+use super::wishes::Wishes;
 use super::{Capabilities, ModelStatus};
 use crate::error::ErrorKind;
 
@@ -11,18 +12,40 @@ use crate::error::ErrorKind;
 /// it as too long, the call moves on to a larger window.
 const BYTES_PER_TOKEN: u64 = 6;
 
-/// What a request needs of a target.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
+/// What a request needs of a model, and what a program asks of it besides.
+///
+/// [`Needs::of`] derives them from a request. The setters add what a request does not show, such as
+/// a lowest quality.
+///
+/// ```
+/// use tollgate::catalogue::Needs;
+/// use tollgate::{ChatRequest, MaxPrice, Money};
+///
+/// let request = ChatRequest::from("What is the capital of France?");
+/// let needs = Needs::of(&request)
+///     .context(200_000)
+///     .max_price(MaxPrice::of_input(Money::dollars(1)))
+///     .providers(["openai", "anthropic"]);
+/// let by_hand = Needs::new().tools(true).images(true).prompt_tokens(5_000);
+/// # let _ = (needs, by_hand);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq)]
+#[must_use]
+pub struct Needs {
     /// The bytes of the prompt's text, tools and schemas included.
     pub(crate) prompt_bytes: u64,
     /// The output limit that the request sets.
     pub(crate) max_output: Option<u64>,
     pub(crate) images: bool,
     pub(crate) documents: bool,
+    pub(crate) audio: bool,
+    pub(crate) video: bool,
     pub(crate) tools: bool,
+    pub(crate) parallel_tools: bool,
     pub(crate) schema: bool,
     pub(crate) reasoning: bool,
+    /// What only a selection looks at.
+    pub(super) wishes: Wishes,
 }
 
 /// Why a target cannot serve a request.
@@ -54,6 +77,8 @@ impl Needs {
         for (needed, can, what) in [
             (self.images, of.images, "has images"),
             (self.documents, of.documents, "has documents"),
+            (self.audio, of.audio, "has sound"),
+            (self.video, of.video, "has videos"),
             (self.tools, of.tools, "has tools"),
             (self.schema, of.schema, "has a JSON schema for the answer"),
             (self.reasoning, of.reasoning, "sets a reasoning effort"),
@@ -113,9 +138,13 @@ mod tests {
             max_output: Some(u64::MAX),
             images: true,
             documents: true,
+            audio: true,
+            video: true,
             tools: true,
+            parallel_tools: true,
             schema: true,
             reasoning: true,
+            wishes: Wishes::default(),
         };
         assert_eq!(unmet(all, Capabilities::default()), None);
     }
@@ -123,31 +152,28 @@ mod tests {
     #[test]
     fn each_need_is_refused_only_by_a_model_that_cannot_meet_it() {
         let none = Capabilities::default();
-        let needs = Needs::default();
+        let needs = Needs::new;
         for (needs, cannot, can, what) in [
-            (Needs { images: true, ..needs }, none.images(false), none.images(true), "images"),
+            (needs().images(true), none.images(false), none.images(true), "images"),
+            (needs().documents(true), none.documents(false), none.documents(true), "documents"),
+            (needs().audio(true), none.audio(false), none.audio(true), "sound"),
+            (needs().video(true), none.video(false), none.video(true), "videos"),
+            (needs().tools(true), none.tools(false), none.tools(true), "tools"),
+            (needs().schema(true), none.schema(false), none.schema(true), "schema"),
             (
-                Needs { documents: true, ..needs },
-                none.documents(false),
-                none.documents(true),
-                "documents",
-            ),
-            (Needs { tools: true, ..needs }, none.tools(false), none.tools(true), "tools"),
-            (Needs { schema: true, ..needs }, none.schema(false), none.schema(true), "schema"),
-            (
-                Needs { reasoning: true, ..needs },
+                needs().reasoning(true),
                 none.reasoning(false),
                 none.reasoning(true),
                 "reasoning effort",
             ),
             (
-                Needs { max_output: Some(101), ..needs },
+                needs().max_output(101),
                 none.max_output(100),
                 none.max_output(101),
                 "101 output tokens, and the model writes at most 100",
             ),
         ] {
-            let (kind, why) = unmet(needs, cannot).expect(what);
+            let (kind, why) = unmet(needs.clone(), cannot).expect(what);
             assert_eq!(kind, ErrorKind::InvalidRequest, "{why}");
             assert!(why.contains(what), "{why}");
             assert_eq!(unmet(needs, can), None, "{what}");

@@ -9,8 +9,9 @@ use crate::chat::{
 };
 
 impl Needs {
-    /// What a request needs of a model, as far as it shows.
-    pub(crate) fn of(request: &ChatRequest) -> Self {
+    /// What a request shows that it needs: images, documents, tools, a schema, a reasoning effort,
+    /// the size of its prompt, and its limits on output and price.
+    pub fn of(request: &ChatRequest) -> Self {
         let effort = request.reasoning_effort;
         let mut needs = Self {
             prompt_bytes: bytes(text_bytes(request)),
@@ -20,6 +21,7 @@ impl Needs {
             reasoning: effort.is_some_and(|effort| effort != ReasoningEffort::None),
             ..Self::default()
         };
+        needs.wishes.max_price = request.max_price;
         for message in &request.messages {
             note_media(&message.content, message.role, &mut needs);
         }
@@ -96,7 +98,12 @@ fn note_media(parts: &[Part], role: Role, needs: &mut Needs) {
         match part {
             // The images of the model's own messages go back only to their sender.
             Part::Image(_) => needs.images |= role != Role::Assistant,
-            Part::Document(document) => needs.documents |= !is_text(document),
+            Part::Document(document) => match media_type(document) {
+                Some(kind) if kind.starts_with("text/") => {}
+                Some(kind) if kind.starts_with("audio/") => needs.audio = true,
+                Some(kind) if kind.starts_with("video/") => needs.video = true,
+                _ => needs.documents = true,
+            },
             Part::ToolCall(_) => needs.tools = true,
             Part::ToolResult(result) => {
                 needs.tools = true;
@@ -109,9 +116,14 @@ fn note_media(parts: &[Part], role: Role, needs: &mut Needs) {
 
 /// Whether a document can be sent as text, which every model reads.
 fn is_text(document: &Document) -> bool {
+    media_type(document).is_some_and(|kind| kind.starts_with("text/"))
+}
+
+/// The media type of a document, if the request has its bytes.
+fn media_type(document: &Document) -> Option<&str> {
     match &document.source {
-        MediaSource::Base64 { media_type, .. } => media_type.starts_with("text/"),
-        MediaSource::Url(_) | MediaSource::FileId(_) => false,
+        MediaSource::Base64 { media_type, .. } => Some(media_type),
+        MediaSource::Url(_) | MediaSource::FileId(_) => None,
     }
 }
 
@@ -156,11 +168,13 @@ fn texts_of_value<'a>(value: &'a Value, note: &mut dyn FnMut(Piece<'a>)) {
 mod tests {
     use super::*;
     use crate::chat::{Image, Message, ToolCall, ToolResult};
+    use crate::cost::{MaxPrice, Money};
     use serde_json::json;
 
     #[test]
     fn a_request_needs_what_its_parts_and_settings_show() {
-        let none = Needs { prompt_bytes: 2, ..Needs::default() };
+        let none = || Needs { prompt_bytes: 2, ..Needs::default() };
+        let cheap = MaxPrice::of_input(Money::dollars(1));
         let hi = || ChatRequest::from("hi");
         let tool = || Tool::function("f", "d", json!({"type": "object"}));
         let image = || Image::from_url("https://example.com/x.png");
@@ -168,38 +182,47 @@ mod tests {
         let call: Part = ToolCall::new("1", "f", "{}").into();
         let result = ToolResult { content: vec![image().into()], ..ToolResult::new("1", "") };
         for (request, expected) in [
-            (hi(), none),
-            (with(image().into()), Needs { images: true, ..none }),
-            (hi().message(Message::new(Role::Assistant, [image()])), none),
+            (hi(), none()),
+            (with(image().into()), Needs { images: true, ..none() }),
+            (hi().message(Message::new(Role::Assistant, [image()])), none()),
             (
                 with(Document::from_bytes("application/pdf", b"%PDF-").into()),
-                Needs { documents: true, ..none },
+                Needs { documents: true, ..none() },
+            ),
+            (
+                with(Document::from_bytes("audio/wav", b"RIFF").into()),
+                Needs { audio: true, ..none() },
+            ),
+            (
+                with(Document::from_bytes("video/mp4", b"ftyp").into()),
+                Needs { video: true, ..none() },
             ),
             (
                 with(Document::from_bytes("text/plain", b"abc").into()),
-                Needs { prompt_bytes: 5, ..none },
+                Needs { prompt_bytes: 5, ..none() },
             ),
-            (hi().tool(tool()), Needs { tools: true, prompt_bytes: 14, ..none }),
+            (hi().tool(tool()), Needs { tools: true, prompt_bytes: 14, ..none() }),
             (
                 hi().message(Message::new(Role::Assistant, [call])),
-                Needs { tools: true, prompt_bytes: 5, ..none },
+                Needs { tools: true, prompt_bytes: 5, ..none() },
             ),
             (
                 hi().message(Message::new(Role::Tool, [result])),
-                Needs { tools: true, images: true, ..none },
+                Needs { tools: true, images: true, ..none() },
             ),
             (
                 hi().message(Message::tool_result("1", "twelve bytes")),
-                Needs { tools: true, prompt_bytes: 14, ..none },
+                Needs { tools: true, prompt_bytes: 14, ..none() },
             ),
             (
                 hi().response_format(ResponseFormat::json_schema("n", json!({"type": "null"}))),
-                Needs { schema: true, prompt_bytes: 10, ..none },
+                Needs { schema: true, prompt_bytes: 10, ..none() },
             ),
-            (hi().response_format(ResponseFormat::JsonObject), none),
-            (hi().reasoning_effort(ReasoningEffort::Low), Needs { reasoning: true, ..none }),
-            (hi().reasoning_effort(ReasoningEffort::None), none),
-            (hi().max_output_tokens(7), Needs { max_output: Some(7), ..none }),
+            (hi().response_format(ResponseFormat::JsonObject), none()),
+            (hi().reasoning_effort(ReasoningEffort::Low), Needs { reasoning: true, ..none() }),
+            (hi().reasoning_effort(ReasoningEffort::None), none()),
+            (hi().max_price(cheap), none().max_price(cheap)),
+            (hi().max_output_tokens(7), Needs { max_output: Some(7), ..none() }),
         ] {
             assert_eq!(Needs::of(&request), expected, "{request:?}");
         }
