@@ -4,43 +4,31 @@
 //! cargo run --example models -- --tools --images --max-price 1 --context 200000
 //! ```
 //!
-//! Prices are in dollars per million input tokens. Add `--keys` to list only the models of providers
-//! whose key is in the environment, and `--provider groq` for those of one provider.
+//! Prices are in dollars per million tokens; the limit is on input tokens. A `*` marks the models
+//! that the keys in the environment reach. Add `--keys` to list only those, `--provider groq` for one
+//! provider, and `--why` to see why the other models are not listed.
 
-use std::cmp::Reverse;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::SystemTime;
 
-use tollgate::catalogue::{Catalogue, Model, ModelApi, ModelStatus};
+use tollgate::catalogue::{Catalogue, Conditions, Model, Needs, Selected};
 use tollgate::provider::Profile;
-use tollgate::{Money, Prices, Usage};
+use tollgate::{MaxPrice, Money, Prices, Usage};
 
 const USAGE: &str = "usage: models [--tools] [--images] [--documents] [--schema] [--reasoning]
-              [--context TOKENS] [--output TOKENS] [--max-price DOLLARS] [--provider NAME] [--keys]";
+              [--context TOKENS] [--output TOKENS] [--max-price DOLLARS] [--provider NAME]
+              [--keys] [--why]";
 
 /// What the command line asks for.
 #[derive(Default)]
 struct Wanted {
-    tools: bool,
-    images: bool,
-    documents: bool,
-    schema: bool,
-    reasoning: bool,
-    context: u64,
-    output: u64,
-    max_price: Option<Money>,
-    provider: Option<String>,
+    needs: Needs,
+    /// Only models of providers whose key is in the environment.
     keys: bool,
-}
-
-/// A line of the table.
-struct Row {
-    name: String,
-    model: Model,
-    input: Money,
-    output: Money,
+    /// Whether to say why models are left out.
+    why: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -56,49 +44,50 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     };
     let (catalogue, prices) = (Catalogue::builtin(), Prices::builtin());
-    let mut rows = Vec::new();
-    for provider in catalogue.providers() {
-        let profile = Profile::builtin(provider).ok_or("a provider without a profile")?;
-        if wanted.takes_provider(&profile) {
-            let priced_as = profile.prices.as_deref().unwrap_or(provider).to_owned();
-            let models = catalogue.models(provider).filter(|model| wanted.takes(model));
-            rows.extend(models.filter_map(|model| Row::new(model, &priced_as, &prices)));
+    let mut conditions = Conditions::default().prices(prices.clone());
+    if wanted.keys {
+        conditions = conditions.providers(catalogue.providers().filter(|id| has_key(id)));
+    }
+    let selection = catalogue.select(&wanted.needs, &conditions);
+    let mut table =
+        format!("  {:<56} {:>9} {:>9} {:>9}  RELEASED\n", "MODEL", "INPUT", "OUTPUT", "WINDOW");
+    for Selected { model, .. } in &selection.ranked {
+        let mark = if has_key(model.provider.as_str()) { '*' } else { ' ' };
+        let window = model.capabilities.context_window.unwrap_or(0);
+        let released = model.released.map(|date| date.to_string()).unwrap_or_default();
+        let [input, output] = rates(model, &prices);
+        let name = model.name();
+        writeln!(table, "{mark} {name:<56} {input:>9} {output:>9} {window:>9}  {released}")?;
+    }
+    writeln!(table, "{} models, as of {}", selection.ranked.len(), catalogue.date())?;
+    if wanted.why {
+        for left_out in &selection.left_out {
+            writeln!(table, "not {}: {}", left_out.name, left_out.why)?;
         }
     }
-    rows.retain(|row| wanted.max_price.is_none_or(|most| row.input <= most));
-    rows.sort_by_key(|row| {
-        (row.input, row.output, Reverse(row.model.capabilities.context_window), row.name.clone())
-    });
-    let mut table =
-        format!("{:<56} {:>9} {:>9} {:>9}  RELEASED\n", "MODEL", "INPUT", "OUTPUT", "WINDOW");
-    for row in &rows {
-        let window = row.model.capabilities.context_window.unwrap_or(0);
-        let released = row.model.released.map(|date| date.to_string()).unwrap_or_default();
-        let (name, input, output) = (&row.name, row.input.to_string(), row.output.to_string());
-        writeln!(table, "{name:<56} {input:>9} {output:>9} {window:>9}  {released}")?;
-    }
-    writeln!(table, "{} models, as of {}", rows.len(), catalogue.date())?;
     // A reader such as `head` may end early.
     let _ = std::io::stdout().write_all(table.as_bytes());
     Ok(())
 }
 
-impl Row {
-    /// `None` if the model has no known price.
-    fn new(model: Model, priced_as: &str, prices: &Prices) -> Option<Self> {
-        let price = prices.find(priced_as, &model.id)?;
-        let million = 1_000_000;
-        // A million tokens in calls of a thousand, because large prompts can cost more.
-        let cost = |usage| price.cost(&usage, None, SystemTime::now()).total * 1_000;
-        let input = cost(Usage::reported(million / 1_000, 0));
-        let output = cost(Usage::reported(0, million / 1_000));
-        Some(Self {
-            name: format!("{}/{}", model.provider.as_str(), model.id),
-            model,
-            input,
-            output,
-        })
-    }
+/// The price of a million input tokens and of a million output tokens, in calls of a thousand
+/// because large prompts can cost more.
+fn rates(model: &Model, prices: &Prices) -> [String; 2] {
+    let profile = Profile::builtin(model.provider.as_str());
+    let priced_as = profile.and_then(|profile| profile.prices);
+    let priced_as = priced_as.as_deref().unwrap_or(model.provider.as_str());
+    let Some(price) = prices.find(priced_as, &model.id) else {
+        return ["?", "?"].map(String::from);
+    };
+    [Usage::reported(1_000, 0), Usage::reported(0, 1_000)]
+        .map(|usage| (price.cost(&usage, None, SystemTime::now()).total * 1_000).to_string())
+}
+
+/// Whether the key of a provider is in the environment.
+fn has_key(provider: &str) -> bool {
+    let profile = Profile::builtin(provider);
+    let variables = profile.into_iter().flat_map(|profile| profile.key_variables);
+    variables.into_iter().any(|name| std::env::var_os(&*name).is_some())
 }
 
 impl Wanted {
@@ -109,49 +98,33 @@ impl Wanted {
             let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{USAGE}"));
             let wrong = |value: &str| format!("{argument} cannot be {value:?}\n{USAGE}");
             let tokens = |value: String| value.parse::<u64>().map_err(|_| wrong(&value));
-            match argument.as_str() {
-                "--tools" => wanted.tools = true,
-                "--images" => wanted.images = true,
-                "--documents" => wanted.documents = true,
-                "--schema" => wanted.schema = true,
-                "--reasoning" => wanted.reasoning = true,
-                "--keys" => wanted.keys = true,
-                "--context" => wanted.context = tokens(value()?)?,
-                "--output" => wanted.output = tokens(value()?)?,
+            let needs = std::mem::take(&mut wanted.needs);
+            wanted.needs = match argument.as_str() {
+                "--tools" => needs.tools(true),
+                "--images" => needs.images(true),
+                "--documents" => needs.documents(true),
+                "--schema" => needs.schema(true),
+                "--reasoning" => needs.reasoning(true),
+                "--context" => needs.context(tokens(value()?)?),
+                "--output" => needs.max_output(tokens(value()?)?),
                 "--max-price" => {
                     let value = value()?;
-                    wanted.max_price = Some(value.parse().map_err(|_| wrong(&value))?);
+                    let dollars: Money = value.parse().map_err(|_| wrong(&value))?;
+                    needs.max_price(MaxPrice::of_input(dollars))
                 }
-                "--provider" => wanted.provider = Some(value()?),
+                "--provider" => needs.providers([value()?]),
+                "--keys" => {
+                    wanted.keys = true;
+                    needs
+                }
+                "--why" => {
+                    wanted.why = true;
+                    needs
+                }
                 "--help" => return Ok(None),
                 other => return Err(format!("unknown option {other}\n{USAGE}").into()),
-            }
+            };
         }
         Ok(Some(wanted))
-    }
-
-    fn takes_provider(&self, profile: &Profile) -> bool {
-        let has_key =
-            || profile.key_variables.iter().any(|name| std::env::var_os(&**name).is_some());
-        let named = self.provider.as_deref();
-        named.is_none_or(|name| Profile::builtin(name).is_some_and(|named| named.id == profile.id))
-            && (!self.keys || has_key())
-    }
-
-    /// Whether a model can do what is needed, as far as is known.
-    fn takes(&self, model: &Model) -> bool {
-        let can = model.capabilities;
-        let needs = [
-            (self.tools, can.tools),
-            (self.images, can.images),
-            (self.documents, can.documents),
-            (self.schema, can.schema),
-            (self.reasoning, can.reasoning),
-        ];
-        needs.iter().all(|(needed, can)| !needed || *can == Some(true))
-            && can.context_window.unwrap_or(0) >= self.context
-            && can.max_output.unwrap_or(0) >= self.output
-            && matches!(model.api, Some(ModelApi::Chat | ModelApi::Responses))
-            && model.status(SystemTime::now()) != Some(ModelStatus::Retired)
     }
 }

@@ -1,5 +1,6 @@
 //! The client, and how it is built from its settings.
 
+mod selection;
 mod state;
 
 use serde_json::Value;

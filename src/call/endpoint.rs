@@ -99,6 +99,12 @@ impl Endpoints {
         Ok(Self { own: own.map(prepare).transpose()?, others: RwLock::new(others) })
     }
 
+    /// Looks at the settings of each provider.
+    pub(super) fn settings<T>(&self, look: impl Fn(&ProviderSettings) -> T) -> Vec<T> {
+        let others = self.others.read();
+        self.own.iter().chain(&*others).map(|endpoint| look(&endpoint.settings)).collect()
+    }
+
     /// The provider of requests that name none.
     pub(crate) fn own(&self) -> Option<&Arc<Endpoint>> {
         self.own.as_ref()

@@ -14,6 +14,7 @@ mod one_target;
 mod operation;
 mod prepared;
 mod raw;
+mod reach;
 mod room;
 mod routed;
 mod routes;

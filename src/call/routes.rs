@@ -8,7 +8,7 @@ use super::Caller;
 use super::endpoint::{Endpoint, Endpoints};
 use super::fitness;
 use super::target::{Asked, Target};
-use crate::catalogue::Capabilities;
+use crate::catalogue::{Capabilities, Measured};
 use crate::chat::Usage;
 use crate::config::{CheckedRoute, CheckedTarget, Settings};
 use crate::cost::{MaxPrice, Money};
@@ -110,6 +110,17 @@ impl Routes {
         let names: Vec<_> = self.0.iter().map(|route| format!("{:?}", route.state.name)).collect();
         let advice = format!("the client's routes are {}", names.join(", "));
         error.with_advice(Some(advice))
+    }
+
+    /// What has been measured of the whole answers of each target with the client's own key, by
+    /// provider and model.
+    pub(super) fn measured(&self, now: Instant) -> impl Iterator<Item = (&str, &str, Measured)> {
+        let targets =
+            self.0.iter().flat_map(|route| route.state.targets.iter().zip(&route.targets));
+        targets.filter(|(_, callee)| !callee.has_own).map(move |(target, _)| {
+            let state = &*target.state;
+            (state.provider.as_str(), state.model.as_str(), state.measured(false, now))
+        })
     }
 
     /// The state of all targets.

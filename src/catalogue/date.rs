@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use crate::time::calendar::{DAY, civil_from_days};
+use crate::time::rfc3339;
 
 /// A day, a month or a year: as precise as a source has it. A year comes before its months, and a
 /// month before its days.
@@ -46,6 +48,11 @@ impl ModelDate {
     }
 
     /// The day of a moment, in UTC.
+    pub(super) fn on(at: SystemTime) -> Self {
+        Self::of(rfc3339::seconds(at))
+    }
+
+    /// The day of a second since the epoch, in UTC.
     pub(crate) fn of(seconds_since_epoch: i64) -> Self {
         let (year, month, day) = civil_from_days(seconds_since_epoch.div_euclid(DAY));
         let byte = |part: i64| u8::try_from(part).ok();

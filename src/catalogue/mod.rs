@@ -13,6 +13,7 @@ mod model;
 mod needs;
 mod overrides;
 mod request;
+mod selection;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use model::{Modality, Model, ModelApi};
 pub use needs::Needs;
 pub(crate) use needs::Unfit;
 pub(crate) use request::{count_text, text_bytes};
+pub use selection::{Conditions, LeftOut, Measured, Selected, Selection};
 
 /// What is known of models: the built-in table, and what the program sets on top of it.
 ///

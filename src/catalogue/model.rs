@@ -7,7 +7,6 @@ use std::time::SystemTime;
 
 use super::{Capabilities, ModelDate, ModelStatus};
 use crate::chat::{Provider, ReasoningEffort};
-use crate::time::rfc3339;
 
 /// A string of the table or of the program.
 type Text = Cow<'static, str>;
@@ -139,6 +138,11 @@ impl Model {
         }
     }
 
+    /// Its name as `provider/model`, as requests use it.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.provider, self.id)
+    }
+
     /// Sets what it accepts. Default: unknown.
     #[must_use]
     pub fn capabilities(mut self, capabilities: Capabilities) -> Self {
@@ -166,7 +170,7 @@ impl Model {
     /// Returns its status at this moment: `Retired` from its retirement date on, and otherwise the
     /// status in its capabilities. Routes ignore the date.
     pub fn status(&self, at: SystemTime) -> Option<ModelStatus> {
-        let today = ModelDate::of(rfc3339::seconds(at));
+        let today = ModelDate::on(at);
         match self.retires {
             Some(date) if date <= today => Some(ModelStatus::Retired),
             _ => self.capabilities.status,

@@ -83,6 +83,11 @@ impl Section {
         self.models.get_or_init(lines)
     }
 
+    /// Whether this is the id in front, and not that of another provider with the same models.
+    pub(super) fn is_named(&self, provider: &str) -> bool {
+        self.provider == provider
+    }
+
     /// Finds a model by its name, in upper or lower case.
     pub(super) fn find(&self, provider: &str, model: &str) -> Option<Model> {
         let lines = self.lines();

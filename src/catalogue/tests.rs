@@ -133,6 +133,7 @@ fn mistakes_in_a_file_are_named_with_their_place() {
         (r#"{"openai": {"x": {"tools": 1}}}"#, "expected a boolean"),
         (r#"{"openai": {"x": {}, "X": {}}}"#, "occurs twice"),
         (r#"{"openai": {"x": {"retires": "soon"}}}"#, "write it as 2026-11-27"),
+        (r#"{"openai": {"x": {"quality": 101}}}"#, "the quality is 101; set a number from 0 to"),
         (r#"{"openai": []}"#, "expected an object"),
         ("{", "line 1"),
     ] {

@@ -137,6 +137,7 @@ pub use budget::Budget;
 pub use config::{CostConfig, UnknownModel, UnreportedUsage};
 pub use event::{CostEvent, CostEvents};
 pub use plan::CallPlan;
+pub(crate) use price::Excess;
 pub use price::{Cost, CostSource, MaxPrice, Price, Prices};
 pub use record::{CallOutcome, CallRecord};
 pub use refusal::BudgetRefusal;

@@ -10,6 +10,7 @@ mod credentials;
 mod file;
 mod model_name;
 mod profile;
+mod region;
 mod registry;
 mod similar;
 
@@ -34,5 +35,6 @@ pub(crate) use auth::google::{
 pub use credentials::{Credentials, Unsigned};
 pub(crate) use model_name::{ModelName, Own, find, id, resolve, split, unknown};
 pub use profile::{Auth, ModelNames, Profile};
+pub(crate) use region::region_of_host;
 pub(crate) use registry::{canonical, names, price_name};
 pub(crate) use similar::nearest;

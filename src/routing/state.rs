@@ -11,7 +11,7 @@ use super::health::{Answered, Health};
 use super::outcome::outcome;
 use super::trace::Names;
 use super::{BreakerConfig, RestReason, Strategy, TargetStatus};
-use crate::catalogue::Capabilities;
+use crate::catalogue::{Capabilities, Measured};
 use crate::error::Error;
 use crate::money::Money;
 use crate::sync::{Lock, Mutex};
@@ -203,6 +203,19 @@ impl TargetState {
     /// Returns the latency that 95 % of its answers do not exceed.
     pub(crate) fn p95(&self, streamed: bool, now: Instant) -> Option<Duration> {
         self.with(|guarded| guarded.health.p95(streamed, now))
+    }
+
+    /// Returns what has been measured of it: for a selection, which may come before any call.
+    pub(crate) fn measured(&self, streamed: bool, now: Instant) -> Measured {
+        self.with(|Guarded { breaker, health, .. }| {
+            let seconds = health.latency(streamed, now);
+            let mut measured = Measured::default().rests(breaker.keeps_out(now).is_some());
+            measured.latency =
+                seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+            measured.answer_tokens = health.output_tokens(now);
+            measured.cached_share = health.cached_share(now);
+            measured
+        })
     }
 
     /// Notes that a call was hedged, and that its other attempt was answered after this silence.

@@ -65,20 +65,45 @@ impl MaxPrice {
                     .to_owned(),
             );
         };
-        let rates = price.period(at).sheet(service_tier).rates(prompt_tokens);
-        for (what, rate, most) in
-            [("input", rates.input, self.input), ("output", rates.output, self.output)]
-        {
-            let costs = per_million(rate);
-            if let Some(most) = most.filter(|most| costs > *most) {
-                return Some(format!(
-                    "the model's price is {costs} per million {what} tokens, above the max_price \
-                     of {most}"
-                ));
-            }
-        }
-        None
+        let Excess { what, costs, most } = self.excess(price, prompt_tokens, service_tier, at)?;
+        Some(format!(
+            "the model's price is {costs} per million {what} tokens, above the max_price of {most}"
+        ))
     }
+
+    /// Returns which part of a price is too high; `None` if none is.
+    pub(crate) fn excess(
+        &self,
+        price: &Price,
+        prompt_tokens: u64,
+        service_tier: Option<&str>,
+        at: SystemTime,
+    ) -> Option<Excess> {
+        let rates = price.period(at).sheet(service_tier).rates(prompt_tokens);
+        let parts = [("input", rates.input, self.input), ("output", rates.output, self.output)];
+        parts.into_iter().find_map(|(what, rate, most)| {
+            let (costs, most) = (per_million(rate), most?);
+            (costs > most).then_some(Excess { what, costs, most })
+        })
+    }
+
+    /// The limit that is within both.
+    pub(crate) fn and(self, other: Self) -> Self {
+        let lower = |one: Option<Money>, other: Option<Money>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        Self { input: lower(self.input, other.input), output: lower(self.output, other.output) }
+    }
+}
+
+/// A part of a price that is too high, in dollars per million tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excess {
+    /// `input` or `output`.
+    pub(crate) what: &'static str,
+    pub(crate) costs: Money,
+    pub(crate) most: Money,
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use super::Money;
 use crate::upper_bound::UpperBound;
 use crate::usage::Usage;
 pub use cost::{Cost, CostSource};
+pub(crate) use max_price::Excess;
 pub use max_price::MaxPrice;
 pub(super) use pattern::fold;
 use period::{Period, Sheet, When};

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::key::ApiKey;
 use crate::provider::auth::{Read, variable};
+use crate::provider::region::region_of_host;
 use crate::provider::{Credentials, Unsigned};
 use crate::time::rfc3339;
 use crate::url::Url;
@@ -254,18 +255,6 @@ fn profile(name: Option<String>, read: Read<'_>) -> Result<Profile, String> {
         credentials_file: file("AWS_SHARED_CREDENTIALS_FILE", "credentials")?,
         config_file: file("AWS_CONFIG_FILE", "config")?,
     })
-}
-
-/// Returns the region in one of AWS's hosts, such as `bedrock-runtime.eu-west-1.amazonaws.com`,
-/// `bedrock-runtime-fips.us-east-1.api.aws` or a VPC endpoint's
-/// (docs.aws.amazon.com/general/latest/gr/bedrock.html).
-fn region_of_host(host: &str) -> Option<&str> {
-    let is_aws = ["amazonaws.com", "amazonaws.com.cn", "api.aws"]
-        .iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|before| before.ends_with('.')));
-    let mut labels = host.split('.').skip_while(|label| !label.starts_with("bedrock"));
-    labels.next()?;
-    labels.next().filter(|_| is_aws)
 }
 
 /// Returns the time in the form `20150830T123600Z`.
