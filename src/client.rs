@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::bounds::Bounds;
+use crate::bulk::Bulk;
 use crate::call::{Caller, Endpoint, Endpoints, Routes};
 use crate::chat::{ChatRequest, ChatResponse};
 use crate::config::{Checked, ClientBuilder, Environment, cleaned, shown_url};
@@ -198,6 +199,25 @@ impl Client {
     #[doc(alias = "embeddings")]
     pub fn embed(&self, texts: impl Into<EmbedRequest>) -> Result<Embeddings, Error> {
         self.caller.embed(&texts.into())
+    }
+
+    /// Starts to configure many calls: how many at once, what happens to failures, and a journal from
+    /// which a later run resumes. [`Bulk::chat`] and [`Bulk::embed`] start them.
+    ///
+    /// ```no_run
+    /// use tollgate::{ChatRequest, Client};
+    ///
+    /// let client = Client::openai("gpt-4o-mini")?;
+    /// let names = ["teapot", "lantern"];
+    /// let requests = names.map(|name| (name, ChatRequest::from(format!("Describe a {name}."))));
+    /// for (name, result) in client.bulk().workers(16).journal("run.journal").chat(requests)? {
+    ///     println!("{name}: {}", result?.text());
+    /// }
+    /// # Ok::<(), tollgate::Error>(())
+    /// ```
+    #[doc(alias("batch", "parallel"))]
+    pub fn bulk(&self) -> Bulk {
+        Bulk::new(Arc::clone(&self.caller))
     }
 
     /// Lists the models of a provider, in its order. A long list comes in pages; all are read, each

@@ -63,6 +63,7 @@
 
 mod base64;
 mod bounds;
+pub mod bulk;
 mod call;
 mod cancel;
 pub mod catalogue;
@@ -75,12 +76,14 @@ mod decoder;
 mod display;
 pub mod embed;
 mod error;
+mod fingerprint;
 pub mod guide;
 mod header;
 mod histogram;
 #[cfg(feature = "internals")]
 #[doc(hidden)]
 pub mod internals;
+mod journal;
 mod key;
 mod memo;
 pub mod metrics;

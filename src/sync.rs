@@ -19,8 +19,9 @@
 //! Most locks never nest: code that needs two of them copies the data out of the first. No lock is
 //! held across network I/O, a sleep, the closing of a connection, or the caller's code (observers,
 //! alert callbacks, ledgers, tokenizers); [`none_held`] checks most of that in debug builds. There
-//! are three exceptions. A [`CancelListener`](Lock::CancelListener) is held while it shuts a socket
+//! are four exceptions. A [`CancelListener`](Lock::CancelListener) is held while it shuts a socket
 //! down, which does not block. The SQLite ledger's connection is held while SQLite works.
+//! [`Journal`](Lock::Journal) is held while lines are written to its file.
 //! [`LoopbackControl`](Lock::LoopbackControl) is held while the loopback server changes its mode,
 //! for which it connects to itself.
 //!
@@ -108,6 +109,11 @@ pub(crate) enum Lock {
     /// across I/O: the threads of a process queue for the file here.
     #[cfg(feature = "sqlite")]
     SqliteLedger,
+    /// The lines of a bulk run's journal (`journal/writer.rs`). It is held across the write to the
+    /// file, so that lines never mix.
+    Journal,
+    /// The counts of a bulk run (`bulk/progress.rs`).
+    BulkProgress,
     /// The open spans of a `TracingObserver` (`observe/tracing.rs`).
     #[cfg(feature = "tracing")]
     TracingSpans,

@@ -25,7 +25,7 @@ pub(super) fn strip_fence(text: &str) -> &str {
 }
 
 /// Describes what is wrong with the JSON without quoting any of it.
-pub(super) fn problem(cause: &serde_json::Error) -> String {
+pub(crate) fn problem(cause: &serde_json::Error) -> String {
     let place = format!("line {} column {}", cause.line(), cause.column());
     match cause.classify() {
         Category::Eof => format!("it ends early at {place}"),

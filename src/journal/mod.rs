@@ -1,0 +1,25 @@
+//! The journal of a bulk run: a file with one line for each finished item, from which a run resumes.
+//!
+//! ```text
+//! settings  where the journal is, and when it is flushed
+//! line      what a line says: the header, an answer, a failure
+//! index     the ids of a run, and where the journal has their lines
+//! scan      reads a journal into an index, and finds a torn last line
+//! lock      keeps a second process out
+//! file      opens a journal: all of the above, in this order
+//! writer    appends lines, and flushes them
+//! ```
+
+mod file;
+mod index;
+mod line;
+mod lock;
+mod scan;
+mod settings;
+mod writer;
+
+pub(crate) use file::{Job, Reader, for_the_user_alone, open};
+pub(crate) use index::{Entered, Index};
+pub(crate) use line::{answered, failed};
+pub use settings::{Flush, Journal};
+pub(crate) use writer::Writer;
